@@ -1,0 +1,1 @@
+//! The cloud client: a reader for everyone, a mutator for who has a permit.

@@ -1,0 +1,1 @@
+//! The real machine as a [`crate::process::Host`].

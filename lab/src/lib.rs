@@ -1,0 +1,18 @@
+//! What a lab is: an EC2 API, nodes that run commands, and routerd on one of them. This crate
+//! observes and acts, and says done, not done or unknown; it judges nothing.
+
+pub mod clock;
+pub mod ec2;
+pub mod executor;
+pub mod host;
+pub mod iam;
+pub mod manifest;
+pub mod mock;
+pub mod node;
+pub mod permit;
+pub mod planner;
+pub mod process;
+pub mod router_yaml;
+pub mod routerctl;
+pub mod routerd;
+pub mod shell;

@@ -1,0 +1,1 @@
+//! A node of the world as a [`crate::process::Host`].

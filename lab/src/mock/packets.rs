@@ -1,0 +1,1 @@
+//! How packets go: ENI ownership, source/dest check, routes, NAT rules.

@@ -1,0 +1,1 @@
+//! The three values without which nothing is changed (design I1).

@@ -1,0 +1,1 @@
+//! `lab-planner`: the harness's own planner plugin.

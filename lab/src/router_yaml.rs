@@ -1,0 +1,1 @@
+//! A strict reading of the node's router.yaml.

@@ -1,0 +1,1 @@
+//! The stand-in `routerctl`, with routerd's own journal schema.

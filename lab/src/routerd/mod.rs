@@ -1,0 +1,1 @@
+//! The typed routerctl client: argument lists out, answers in.

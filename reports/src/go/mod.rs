@@ -1,0 +1,1 @@
+//! The owner's go: document, allowed signers, verification.

@@ -1,0 +1,12 @@
+//! What evidence is. A verifier links this crate alone: it knows neither EC2's API nor how a run
+//! works.
+
+pub mod digest;
+pub mod evidence;
+pub mod folder;
+pub mod go;
+pub mod journal;
+pub mod record;
+pub mod redact;
+pub mod schema;
+pub mod verdict;

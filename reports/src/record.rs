@@ -1,0 +1,436 @@
+//! The run journal's vocabulary: one closed enum of record kinds, and nothing that depends on a
+//! cloud SDK. `evidence.json` is a fold over these records and over nothing else.
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::digest::Digest;
+
+/// Version of the journal and of `evidence.json`. Raised with every meaningful change of a field.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// One line of `journal.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Record {
+    /// 0 for the first line, then one more for each.
+    pub seq: u64,
+    /// SHA-256 of the bytes of the line before, without its newline; all zeros for the first line.
+    pub prev: Digest,
+    /// The lab's clock (virtual time on the mock).
+    pub at: DateTime<Utc>,
+    #[serde(flatten)]
+    pub kind: Kind,
+}
+
+/// Everything that can be said in a journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", content = "data", rename_all = "kebab-case")]
+pub enum Kind {
+    RunStarted(RunStarted),
+    ScenarioStarted(ScenarioStarted),
+    AttachmentStored(Attachment),
+    AssertionMade(Assertion),
+    ScenarioFinished(ScenarioFinished),
+    FactsRecorded(FactsRecorded),
+    UndoPlanned(UndoPlanned),
+    GoVerified(GoVerified),
+    GoRefused(GoRefused),
+    LockTaken(LockTaken),
+    LockReleased(LockReleased),
+    GoBurnt(GoBurnt),
+    Intent(Intent),
+    Outcome(OutcomeRecorded),
+    StopChecked(StopChecked),
+    StopTripped(StopTripped),
+    RowsRecorded(RowsRecorded),
+    StateRecorded(StateRecorded),
+    Retried(Retried),
+    CostRecorded(CostRecorded),
+    ResidueListed(ResidueListed),
+    Interrupted(Interrupted),
+    RunFinished(RunFinished),
+}
+
+/// The first record of every run: it names all scenarios and stops, so that whatever never
+/// happens can be reported as `not-run`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunStarted {
+    pub schema_version: u32,
+    pub run_id: String,
+    pub tool: Program,
+    pub lab: LabDeclared,
+    /// The mock's seed; absent on every other lab.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// Injected faults as they were given, `NAME` or `NAME=ARG`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<String>,
+    /// Present on a run of which only a part is judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    pub scenarios: Vec<ScenarioDeclared>,
+    pub stops: Vec<StopDeclared>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Program {
+    pub name: String,
+    pub version: String,
+    /// SHA-256 of the program's file, where it could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LabKind {
+    Mock,
+    Netns,
+    Aws,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LabDeclared {
+    pub kind: LabKind,
+    pub name: String,
+    /// The manifest's text, as it was read.
+    pub manifest: String,
+}
+
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    ReadOnly,
+    Node,
+    Mutating,
+    Destructive,
+}
+
+/// Why a scenario is in the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// Its verdict counts.
+    Judged,
+    /// Something that is judged needs it.
+    Prerequisite,
+    /// It must follow what was run.
+    Followup,
+    /// A filter left it out.
+    Excluded,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ScenarioDeclared {
+    pub name: String,
+    /// Of the runbook, as `§7`.
+    pub section: String,
+    pub class: Class,
+    pub needs: Vec<String>,
+    pub part: Part,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StopDeclared {
+    /// 1 to 8, as in the runbook's §8.
+    pub number: u8,
+    /// The runbook's words.
+    pub words: String,
+    pub armed: bool,
+    /// Why it is not armed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ScenarioStarted {
+    pub scenario: String,
+}
+
+/// A raw answer, kept under `attachments/` by its digest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Attachment {
+    pub digest: Digest,
+    pub bytes: u64,
+    pub media_type: String,
+    /// The call or command that gave it, as `ec2 DescribeNetworkInterfaces` or `cloud-client$ ip -j route`.
+    pub source: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AssertionStatus {
+    Passed,
+    Failed,
+    /// What is so could not be established.
+    Unknown,
+    Skipped,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Assertion {
+    pub scenario: String,
+    /// Unique within its scenario and stable between versions, as `eni-address.present`.
+    pub id: String,
+    pub status: AssertionStatus,
+    pub expected: Value,
+    pub observed: Value,
+    /// How it was observed: the call or command.
+    pub how: String,
+    /// Digests of the raw answers it was read from.
+    pub raw: Vec<Digest>,
+    /// For people: what is wrong and what to do, or why it was skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScenarioStatus {
+    Passed,
+    Failed,
+    Unknown,
+    Skipped,
+    NotApplicable,
+    NotRun,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ScenarioFinished {
+    pub scenario: String,
+    pub status: ScenarioStatus,
+    /// Always present for skipped, not-applicable and not-run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    pub calls: Calls,
+}
+
+/// How much was asked of the lab.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Calls {
+    pub ec2: u32,
+    pub node: u32,
+}
+
+/// The preflight facts: what the owner decides on, and the digest a go binds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FactsRecorded {
+    pub facts: Value,
+    /// SHA-256 of the canonical JSON of `facts`.
+    pub facts_digest: Digest,
+    /// SHA-256 over kind, account, region, VPC, ENI, instance ids and host keys.
+    pub lab_fingerprint: Digest,
+    pub change_set: Value,
+    pub programs: Vec<Program>,
+}
+
+/// Every step of undo and teardown, written down before anything is asked for (hard stop 4).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct UndoPlanned {
+    pub steps: Vec<UndoStep>,
+    /// SHA-256 of the canonical JSON of `steps`.
+    pub digest: Digest,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct UndoStep {
+    /// As `undo.forwarding`.
+    pub id: String,
+    pub section: String,
+    pub what: String,
+    pub resource: String,
+    /// The prior state it goes back to; null for a step that only destroys.
+    pub restores: Value,
+    /// The command with which the owner can do it by hand.
+    pub owner_command: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GoVerified {
+    /// SHA-256 of the bytes of `go.json`.
+    pub go_digest: Digest,
+    pub principal: String,
+    /// `SHA256:…`, as ssh-keygen shows it.
+    pub key_fingerprint: String,
+    pub not_before: DateTime<Utc>,
+    pub not_after: DateTime<Utc>,
+    pub undo_plan_digest: Digest,
+    /// True where the lab granted it to itself (mock and netns only).
+    pub self_granted: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GoRefused {
+    /// Stable name of the rule that refused it, as `expired`.
+    pub rule: String,
+    pub reason: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LockTaken {
+    pub path: String,
+    pub lease_until: DateTime<Utc>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LockReleased {
+    pub path: String,
+}
+
+/// The go is used from here on. Written to the disk before the node's own burn, which holds the
+/// hash of this very line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GoBurnt {
+    pub go_digest: Digest,
+    /// The file on the routerd node.
+    pub path: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Permit {
+    Forward,
+    Undo,
+    Cost,
+}
+
+/// Written and synced before the effect, with everything that undoing it needs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Intent {
+    /// Unique within the run.
+    pub id: String,
+    pub scenario: String,
+    pub permit: Permit,
+    /// As `routerctl action execute` or `ec2 StopInstances`.
+    pub what: String,
+    pub resource: String,
+    pub request: Value,
+    /// The id of the step of the undo plan that takes it back, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    Done,
+    NotDone,
+    Unknown,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OutcomeRecorded {
+    /// The intent's id.
+    pub intent: String,
+    pub outcome: Outcome,
+    pub detail: String,
+    /// What was read back, in order, until it was settled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<Value>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StopChecked {
+    pub stop: u8,
+    /// Stable name of the detector, as `foreign-address-on-eni`.
+    pub detector: String,
+    pub scenario: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StopTripped {
+    pub stop: u8,
+    pub detector: String,
+    pub scenario: String,
+    pub reason: String,
+    pub resource: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    Baseline,
+    Final,
+}
+
+/// routerd's own journal as it was found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RowsRecorded {
+    pub phase: Phase,
+    pub rows: Value,
+}
+
+/// The lab's state: ENI, instances, nodes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StateRecorded {
+    pub phase: Phase,
+    pub state: Value,
+}
+
+/// A read that had to be repeated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Retried {
+    pub scenario: String,
+    pub call: String,
+    pub attempts: u32,
+    pub error: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CostRecorded {
+    /// Sum over the lab's instances of the seconds each was seen running.
+    pub instance_seconds: u64,
+    /// The manifest's ceiling; null where the manifest says `none`.
+    pub max_instance_seconds: Option<u64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ResidueListed {
+    pub items: Vec<ResidueItem>,
+    /// What the manifest names as staying.
+    pub kept: Vec<ResidueItem>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ResidueItem {
+    pub resource: String,
+    pub id: String,
+    pub why: String,
+    pub costs_money: bool,
+    /// What the owner can run to settle it.
+    pub owner_commands: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Interrupted {
+    /// `SIGINT` or `SIGTERM`.
+    pub signal: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    Pass,
+    Fail,
+    AwaitingGo,
+    Parked,
+    Stopped,
+    Unknown,
+    Residue,
+    Partial,
+    Unavailable,
+    Interrupted,
+    /// The harness itself broke.
+    Bug,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunFinished {
+    pub verdict: Verdict,
+    pub exit_code: u8,
+    pub reasons: Vec<String>,
+}
