@@ -1,6 +1,7 @@
 //! What a lab is: an EC2 API, nodes that run commands, and routerd on one of them. This crate
 //! observes and acts, and says done, not done or unknown; it judges nothing.
 
+pub mod change_set;
 pub mod clock;
 pub mod ec2;
 pub mod executor;

@@ -94,7 +94,16 @@ fn syntax_error(error: &serde_json::Error, text: &[u8]) -> String {
         return "unexpected end of JSON input".into();
     }
     let words = error.to_string();
-    const EXPECTATIONS: [(&str, &str); 7] = [
+    let Some(character) = character_at(text, error.line(), error.column()) else { return words };
+    match reading(&words, character) {
+        Some(reading) => format!("invalid character {} {reading}", go_character(character)),
+        None => words,
+    }
+}
+
+/// What Go says that it was reading where serde_json has these words.
+fn reading(words: &str, character: char) -> Option<&'static str> {
+    let beginnings = [
         ("key must be a string", "looking for beginning of object key string"),
         ("expected value", "looking for beginning of value"),
         ("expected `,` or `}`", "after object key:value pair"),
@@ -103,12 +112,13 @@ fn syntax_error(error: &serde_json::Error, text: &[u8]) -> String {
         ("trailing characters", "after top-level value"),
         ("control character", "in string literal"),
     ];
-    let reading = EXPECTATIONS.iter().find(|(ours, _)| words.starts_with(ours));
-    match (reading, character_at(text, error.line(), error.column())) {
-        (Some((_, reading)), Some(character)) => {
-            format!("invalid character {} {reading}", go_character(character))
-        }
-        _ => words,
+    match character {
+        '}' if words.starts_with("trailing comma") => Some(beginnings[0].1),
+        ']' if words.starts_with("trailing comma") => Some(beginnings[1].1),
+        _ => beginnings
+            .into_iter()
+            .find(|(beginning, _)| words.starts_with(beginning))
+            .map(|(_, reading)| reading),
     }
 }
 
@@ -141,7 +151,7 @@ pub(super) fn go_quoted(text: &str) -> String {
             '\u{b}' => quoted.push_str("\\v"),
             '\u{c}' => quoted.push_str("\\f"),
             '\0'..='\u{1f}' | '\u{7f}' => {
-                quoted.push_str(&format!("\\x{:02x}", u32::from(character)));
+                quoted.extend(["\\x".to_owned(), format!("{:02x}", u32::from(character))]);
             }
             other => quoted.push(other),
         }

@@ -64,14 +64,17 @@ impl CallError {
         E: ProvideErrorMetadata + Error + 'static,
     {
         match error {
-            SdkError::ServiceError(answer) => match answer.err().code() {
-                Some(code) => Self::refused(command, code, answer.err().message().unwrap_or("")),
-                None => {
-                    let status = answer.raw().status().as_u16();
-                    let reason = format!("HTTP status {status} without an error code");
-                    Self::unanswered(command, &reason)
-                }
-            },
+            SdkError::ServiceError(answer) => {
+                let (code, message) = (answer.err().code(), answer.err().message());
+                let status = answer.raw().status().as_u16();
+                code.map_or_else(
+                    || {
+                        let reason = format!("HTTP status {status} without an error code");
+                        Self::unanswered(command, &reason)
+                    },
+                    |code| Self::refused(command, code, message.unwrap_or_default()),
+                )
+            }
             SdkError::ConstructionFailure(_) => Self::not_sent(command, &innermost(error)),
             _ => Self::unanswered(command, &innermost(error)),
         }

@@ -29,7 +29,8 @@ pub(super) enum Outcome {
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Status {
-    status: Outcome,
+    #[serde(rename = "status")]
+    outcome: Outcome,
     #[serde(skip_serializing_if = "String::is_empty")]
     message: String,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -41,9 +42,9 @@ pub(super) struct Status {
 }
 
 impl Status {
-    fn new(status: Outcome, message: impl Into<String>) -> Self {
+    fn new(outcome: Outcome, message: impl Into<String>) -> Self {
         Self {
-            status,
+            outcome,
             message: message.into(),
             observed: BTreeMap::new(),
             undo_available: false,
@@ -90,7 +91,7 @@ struct Message<'a> {
 /// The result as one indented JSON document with a newline at its end.
 pub(super) fn encode(status: &Status) -> Vec<u8> {
     let message = Message { api_version: API_VERSION, kind: RESULT_KIND, status };
-    let text = serde_json::to_string_pretty(&message).unwrap_or_default();
+    let text = serde_json::to_string_pretty(&message).expect("texts and flags can be written");
     let mut bytes = escape_for_html(&text).into_bytes();
     bytes.push(b'\n');
     bytes
@@ -129,6 +130,6 @@ mod tests {
             \"message\": \"a \\u0026 b\",\n    \"observed\": {\n      \"a\": \"\",\n      \
             \"z\": \"\\u003c2\\u003e\"\n    },\n    \"error\": \"no \\\"way\\\"\"\n  }\n}\n";
         let bytes = encode(&status.with_error("no \"way\""));
-        assert_eq!(String::from_utf8(bytes).unwrap(), expected);
+        assert_eq!(std::str::from_utf8(&bytes), Ok(expected));
     }
 }

@@ -30,7 +30,7 @@ async fn without_an_identity_nothing_is_sent_and_the_reason_is_said() {
     ];
     for (metadata, reason) in cases {
         let machine = Machine::new(default_world()).with_metadata(metadata);
-        let assign = request("assign-secondary-ip", "execute", json!({}));
+        let assign = request("assign-secondary-ip", "execute", &json!({}));
         let (passed, status) = machine.seconds_passed(machine.status(&assign)).await;
         let expected = json!({"status": "failed",
             "message": "assign-secondary-ip execute: assign failed",
@@ -48,7 +48,7 @@ async fn credentials_in_the_environment_are_not_looked_at() {
         machine.env.insert(name.into(), "somebody-elses".into());
     }
     // The script refuses any call that is not signed with what its metadata service gave.
-    let status = machine.status(&request("assign-secondary-ip", "execute", json!({}))).await;
+    let status = machine.status(&request("assign-secondary-ip", "execute", &json!({}))).await;
     assert_eq!(status["status"], "succeeded");
 }
 
@@ -56,7 +56,7 @@ async fn credentials_in_the_environment_are_not_looked_at() {
 async fn a_metadata_service_that_is_switched_off_is_not_asked() {
     let mut machine = Machine::new(default_world());
     machine.env.insert("AWS_EC2_METADATA_DISABLED".into(), "true".into());
-    let status = machine.status(&request("assign-secondary-ip", "execute", json!({}))).await;
+    let status = machine.status(&request("assign-secondary-ip", "execute", &json!({}))).await;
     let error = status["error"].as_str().unwrap();
     assert!(error.contains("no identity: AWS_EC2_METADATA_DISABLED is true"), "{error}");
     assert!(machine.script(|script| script.endpoints.is_empty()));
@@ -88,7 +88,7 @@ async fn endpoints_are_those_of_every_sdk() {
     for (env, metadata, ec2) in cases {
         let mut machine = Machine::new(default_world());
         machine.env = env.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
-        let status = machine.status(&request("assign-secondary-ip", "execute", json!({}))).await;
+        let status = machine.status(&request("assign-secondary-ip", "execute", &json!({}))).await;
         assert_eq!(status["status"], "succeeded", "{status}");
         let endpoints = machine.script(|script| script.endpoints.clone());
         assert_eq!(endpoints, [metadata, metadata, metadata, ec2], "token, role, keys, EC2");

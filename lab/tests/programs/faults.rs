@@ -9,11 +9,11 @@ use crate::scripted::{Fault, Machine, default_world};
 const UNKNOWN: &str = "whether it was carried out is unknown: describe before repeating";
 
 fn assign() -> Value {
-    request("assign-secondary-ip", "execute", json!({}))
+    request("assign-secondary-ip", "execute", &json!({}))
 }
 
 fn enable_forwarding() -> Value {
-    request("ensure-forwarding-enabled", "execute", json!({}))
+    request("ensure-forwarding-enabled", "execute", &json!({}))
 }
 
 /// The one error text of a failed result.
@@ -71,8 +71,8 @@ async fn every_request_ends_inside_routerds_timeout() {
         (assign(), "AssignPrivateIpAddresses", 25),
         (enable_forwarding(), "ModifyNetworkInterfaceAttribute", 25),
         (enable_forwarding(), "DescribeNetworkInterfaces", 15),
-        (request("unassign-route-table-route", "execute", json!({})), "DescribeRouteTables", 15),
-        (request("assign-secondary-ip", "dry-run", json!({})), "DescribeNetworkInterfaces", 15),
+        (request("unassign-route-table-route", "execute", &json!({})), "DescribeRouteTables", 15),
+        (request("assign-secondary-ip", "dry-run", &json!({})), "DescribeNetworkInterfaces", 15),
     ];
     for (request, operation, seconds) in cases {
         let machine = Machine::new(default_world()).with_fault(operation, Fault::Hang);
@@ -96,7 +96,7 @@ async fn a_mutation_that_could_not_end_in_time_is_not_begun() {
     let machine = Machine::new(default_world())
         .with_fault("ReplaceRoute", Fault::Slow(16))
         .with_api_error("ReplaceRoute", "(InvalidRoute.NotFound): no such route");
-    let seize = request("assign-route-table-route", "execute", json!({"allowReassignment": "1"}));
+    let seize = request("assign-route-table-route", "execute", &json!({"allowReassignment": "1"}));
     let status = machine.status(&seize).await;
     assert!(error(&status).contains("; create: aws ec2 create-route "), "{status}");
     assert!(error(&status).contains(": not sent: the request is 15 s old"), "{status}");
@@ -107,7 +107,7 @@ async fn a_mutation_that_could_not_end_in_time_is_not_begun() {
 #[tokio::test(start_paused = true)]
 async fn no_route_is_created_after_a_replace_that_nobody_answered() {
     let machine = Machine::new(default_world()).with_fault("ReplaceRoute", Fault::ConnectionLost);
-    let seize = request("assign-route-table-route", "execute", json!({"allowReassignment": "1"}));
+    let seize = request("assign-route-table-route", "execute", &json!({"allowReassignment": "1"}));
     let status = machine.status(&seize).await;
     assert!(error(&status).ends_with(UNKNOWN), "{status}");
     assert_eq!(machine.operations(), ["ReplaceRoute"]);

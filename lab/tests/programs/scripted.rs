@@ -64,6 +64,7 @@ pub struct Machine {
     network: Network,
     clock: Clock,
     pub env: BTreeMap<String, String>,
+    pub files: BTreeMap<&'static str, String>,
 }
 
 /// The world of most fixtures: a check that is on, one secondary address, one route.
@@ -86,7 +87,12 @@ impl Machine {
         };
         let epoch = Utc.with_ymd_and_hms(2026, 1, 1, 0, 0, 0).unwrap();
         let network = Network(Arc::new(Mutex::new(script)));
-        Self { network, clock: Clock::starting_at(epoch), env: BTreeMap::new() }
+        Self {
+            network,
+            clock: Clock::starting_at(epoch),
+            env: BTreeMap::new(),
+            files: BTreeMap::new(),
+        }
     }
 
     pub fn with_fault(self, operation: &'static str, fault: Fault) -> Self {
@@ -115,13 +121,12 @@ impl Machine {
     }
 
     pub async fn run(&self, stdin: &str) -> Output {
-        lab::executor::main(Process {
-            argv: vec!["aws-provider-executor".into()],
-            env: self.env.clone(),
-            stdin: stdin.into(),
-            host: self,
-        })
-        .await
+        lab::executor::main(self.process("aws-provider-executor", stdin)).await
+    }
+
+    pub fn process(&self, program: &str, stdin: &str) -> Process<'_> {
+        let argv = vec![program.to_owned()];
+        Process { argv, env: self.env.clone(), stdin: stdin.into(), host: self }
     }
 
     /// `status` of the result.
@@ -144,12 +149,13 @@ impl Host for Machine {
         self.clock.now()
     }
 
-    fn read_file(&self, _: &Path) -> io::Result<Vec<u8>> {
-        panic!("the executor reads no file")
+    fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let file = path.to_str().and_then(|path| self.files.get(path));
+        file.map(|text| text.clone().into_bytes()).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn file_mode(&self, _: &Path) -> io::Result<u32> {
-        panic!("the executor looks at no file")
+        panic!("no program here looks at a file's mode")
     }
 
     fn with_database(
@@ -158,11 +164,11 @@ impl Host for Machine {
         _: OpenMode,
         _: &mut dyn FnMut(&mut rusqlite::Connection) -> rusqlite::Result<()>,
     ) -> rusqlite::Result<()> {
-        panic!("the executor has no database")
+        panic!("no program here has a database")
     }
 
     fn spawn(&self, _: Child) -> BoxFuture<'_, Result<Output, SpawnError>> {
-        panic!("the executor starts no program")
+        panic!("no program here starts another")
     }
 
     fn http_client(&self) -> SharedHttpClient {
@@ -356,20 +362,16 @@ fn interfaces(world: &Value, eni: &str) -> String {
 }
 
 fn route_tables(world: &Value, table: &str) -> String {
-    let routes: String = world["routes"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|route| {
-            let text = |key: &str| route[key].as_str().unwrap();
-            format!(
-                "<item><destinationCidrBlock>{}</destinationCidrBlock>\
-                 <networkInterfaceId>{}</networkInterfaceId></item>",
-                text("DestinationCidrBlock"),
-                text("NetworkInterfaceId")
-            )
-        })
-        .collect();
+    let route = |route: &Value| {
+        let text = |key: &str| route[key].as_str().unwrap();
+        let (to, interface) = (text("DestinationCidrBlock"), text("NetworkInterfaceId"));
+        format!(
+            "<item><destinationCidrBlock>{to}</destinationCidrBlock>\
+             <networkInterfaceId>{interface}</networkInterfaceId></item>"
+        )
+    };
+    let routes: Vec<String> = world["routes"].as_array().unwrap().iter().map(route).collect();
+    let routes = routes.concat();
     format!(
         "<routeTableSet><item><routeTableId>{table}</routeTableId>\
          <routeSet>{routes}</routeSet></item></routeTableSet>"
