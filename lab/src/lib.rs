@@ -2,6 +2,7 @@
 //! observes and acts, and says done, not done or unknown; it judges nothing.
 
 pub mod act;
+pub mod change_set;
 pub mod clock;
 pub mod ec2;
 pub mod executor;
