@@ -4,7 +4,7 @@
 //!
 //! | here | ssh-keygen |
 //! |---|---|
-//! | one bad line refuses the whole file, with its number | a bad line counts only if it is reached |
+//! | one bad line refuses the whole file, with its number | a bad line is passed over |
 //! | `cert-authority` is refused | a certificate's authority may sign through certificates |
 //! | `valid-after` and `valid-before` must end in `Z` | without it the time is local |
 //! | a key type that this program cannot verify is refused | |
@@ -16,6 +16,8 @@ use ssh_key::{Algorithm, PublicKey, public::KeyData};
 use thiserror::Error;
 
 use super::patterns::matches_list;
+
+const BLANKS: [char; 2] = [' ', '\t'];
 
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("allowed signers, line {line}: {why}")]
@@ -141,10 +143,10 @@ fn principals(line: &str) -> Result<(String, &str), String> {
         None => split_word(line),
         Some(quoted) => {
             let (inside, rest) = quoted.split_once('"').ok_or("a quote is not closed")?;
-            if !rest.is_empty() && !rest.starts_with([' ', '\t']) {
+            if !rest.is_empty() && !rest.starts_with(BLANKS) {
                 return Err("white space must follow the quoted principals".to_owned());
             }
-            (inside, rest.trim_start_matches([' ', '\t']))
+            (inside, rest.trim_start_matches(BLANKS))
         }
     };
     if principals.is_empty() || principals.contains('"') {
@@ -157,8 +159,8 @@ fn principals(line: &str) -> Result<(String, &str), String> {
 }
 
 fn split_word(text: &str) -> (&str, &str) {
-    let end = text.find([' ', '\t']).unwrap_or(text.len());
-    (&text[..end], text[end..].trim_start_matches([' ', '\t']))
+    let end = text.find(BLANKS).unwrap_or(text.len());
+    (&text[..end], text[end..].trim_start_matches(BLANKS))
 }
 
 fn is_key_type(word: &str) -> bool {
@@ -182,7 +184,9 @@ fn split_options<'a>(
             _ if escaped => escaped = false,
             b'\\' if inside => escaped = true,
             b'"' => inside = !inside,
-            b' ' | b'\t' if !inside => return Ok((&rest[..at], rest[at..].trim_start_matches(BLANKS))),
+            b' ' | b'\t' if !inside => {
+                return Ok((&rest[..at], rest[at..].trim_start_matches(BLANKS)));
+            }
             _ => {}
         }
     }
@@ -199,7 +203,7 @@ fn parse_key(text: &str) -> Result<KeyData, String> {
     }
     let (blob, _comment) = split_word(rest);
     let key = PublicKey::from_openssh(&format!("{word} {blob}"))
-        .map_err(|error| format!("the key cannot be read: {error}"))?;
+        .map_err(|error| format!("the {word} key cannot be read: {error}"))?;
     match key.key_data() {
         KeyData::Rsa(rsa) => {
             let bytes = rsa.n.as_positive_bytes().map_or(0, <[u8]>::len);

@@ -141,7 +141,7 @@ fn check_signature(document: &[u8], signature: &str) -> Result<KeyData, Refused>
 
 fn check_algorithm(key: &KeyData, sshsig: &SshSig) -> Result<(), Refused> {
     let algorithm = sshsig.algorithm();
-    let weak = |what: &str| refused("algorithm", what.to_owned());
+    // `ssh-rsa` (SHA-1) is refused earlier: it is not even read.
     match (key, &algorithm) {
         (KeyData::Ed25519(_), Algorithm::Ed25519)
         | (KeyData::Ecdsa(_), Algorithm::Ecdsa { .. })
@@ -150,8 +150,10 @@ fn check_algorithm(key: &KeyData, sshsig: &SshSig) -> Result<(), Refused> {
         | (KeyData::SkEcdsaSha2NistP256(_), Algorithm::SkEcdsaSha2NistP256) => {
             user_present(sshsig.signature_bytes())
         }
-        (KeyData::Rsa(_), _) => Err(weak("RSA must sign with SHA-2, this is ssh-rsa (SHA-1)")),
-        _ => Err(weak("the signature's algorithm is not its key's, or is not supported")),
+        _ => {
+            let reason = "the signature's algorithm is not its key's, or is not supported";
+            Err(refused("algorithm", reason))
+        }
     }
 }
 
