@@ -3,6 +3,7 @@
 
 pub mod digest;
 pub mod evidence;
+mod fold;
 pub mod folder;
 pub mod go;
 pub mod journal;

@@ -50,6 +50,9 @@ pub enum Kind {
     CostRecorded(CostRecorded),
     ResidueListed(ResidueListed),
     Interrupted(Interrupted),
+    RecoveryStarted(RecoveryStarted),
+    LabUnavailable(LabUnavailable),
+    HarnessBroke(HarnessBroke),
     RunFinished(RunFinished),
 }
 
@@ -409,6 +412,27 @@ pub struct ResidueItem {
 pub struct Interrupted {
     /// `SIGINT` or `SIGTERM`.
     pub signal: String,
+}
+
+/// A dead or pending run is being brought to its end by `recover`: it can no longer pass.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RecoveryStarted {
+    pub why: String,
+}
+
+/// The lab cannot be used, and nothing was touched.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LabUnavailable {
+    pub reason: String,
+    /// Who holds its lock, where somebody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_by: Option<String>,
+}
+
+/// A bug in the harness itself, as a caught panic.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HarnessBroke {
+    pub message: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -349,6 +349,8 @@ fn ends_a_run(kind: &Kind) -> bool {
         | Kind::ResidueListed(_)
         | Kind::LockReleased(_)
         | Kind::Interrupted(_)
+        | Kind::RecoveryStarted(_)
+        | Kind::HarnessBroke(_)
         | Kind::RunFinished(_) => true,
         _ => false,
     }
