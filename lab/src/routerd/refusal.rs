@@ -220,7 +220,9 @@ fn of_daemon(text: &str) -> Option<Refusal> {
 fn of_usage(text: &str) -> Option<Refusal> {
     let known = text.contains(" requires an explicit mode: ")
         || text.starts_with("specify only one of ")
-        || text.starts_with("unknown ")
+        || text.starts_with("unknown action subcommand ")
+        || text.starts_with("unknown doctor area ")
+        || text.starts_with("unknown plugin run option ")
         || text.starts_with("invalid action id ")
         || text.starts_with("unsupported output ");
     known.then(|| Refusal::Usage { reason: text.to_owned() })

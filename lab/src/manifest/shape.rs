@@ -1,4 +1,4 @@
-//! The lab manifest, `lab.toml`: which lab this is, and what the run may do to it.
+//! The manifest's sections and fields.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -108,7 +108,7 @@ pub struct Limits {
 
 /// A ceiling that is said aloud: leaving it out is an error, and `none` is a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a number of seconds, or \"none\"")]
 pub enum Ceiling {
     Seconds(u64),
     Word(NoCeiling),
