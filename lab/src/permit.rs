@@ -65,7 +65,7 @@ pub struct Forward {
 impl Forward {
     /// The journal must hold the verification of this very go, and no burn of another.
     pub fn grant(go: &Verified, journal: &Writer, brake: Brake) -> Result<Self, Refused> {
-        let go_digest = go.go_digest().clone();
+        let go_digest = go.digest().clone();
         journal.with_records(|records| {
             if records.iter().any(|record| matches!(record.kind, Kind::RunFinished(_))) {
                 return Err(Refused::RunEnded);

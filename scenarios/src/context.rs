@@ -7,7 +7,7 @@ use reports::digest::Digest;
 use reports::journal::{JournalError, Writer};
 use reports::record::{
     Assertion, AssertionStatus, Calls, Kind, Retried, ScenarioFinished, ScenarioStarted,
-    ScenarioStatus, StopChecked, StopTripped,
+    LabUnavailable, ScenarioStatus, StopChecked, StopTripped,
 };
 use serde_json::{Value, json};
 
@@ -62,6 +62,7 @@ pub struct Context<'a> {
     assertions: Vec<Assertion>,
     tripped: Vec<u8>,
     not_applicable: Option<&'static str>,
+    unavailable: Option<String>,
     calls: Calls,
     broken: Option<JournalError>,
 }
@@ -81,6 +82,7 @@ impl<'a> Context<'a> {
             assertions: Vec::new(),
             tripped: Vec::new(),
             not_applicable: None,
+            unavailable: None,
             calls: Calls::default(),
             broken: None,
         };
@@ -201,6 +203,13 @@ impl<'a> Context<'a> {
         self.not_applicable = Some(reason);
     }
 
+    /// The lab cannot be used and nothing of it was touched: the run ends without a judgement.
+    pub fn unavailable(&mut self, reason: impl Into<String>, held_by: Option<String>) {
+        let reason = reason.into();
+        self.write(Kind::LabUnavailable(LabUnavailable { reason: reason.clone(), held_by }));
+        self.unavailable = Some(reason);
+    }
+
     /// A detector of a hard stop looked; `tripped` is what it found.
     pub fn stop(
         &mut self,
@@ -252,7 +261,7 @@ impl<'a> Context<'a> {
     /// something failed before it, and unknown otherwise: it never passes by being left out.
     pub fn finish(mut self) -> Finished {
         if self.not_applicable.is_none() {
-            let failed = self.failed();
+            let failed = self.failed() || self.unavailable.is_some();
             let unjudged: Vec<_> = self
                 .scenario
                 .asserts
@@ -295,6 +304,8 @@ impl<'a> Context<'a> {
         let any = |status| self.assertions.iter().any(|made| made.status == status);
         if self.failed() {
             ScenarioStatus::Failed
+        } else if self.unavailable.is_some() {
+            ScenarioStatus::Skipped
         } else if any(AssertionStatus::Unknown) || self.broken.is_some() {
             ScenarioStatus::Unknown
         } else if self.not_applicable.is_some() {
@@ -310,6 +321,7 @@ impl<'a> Context<'a> {
         }
         match status {
             ScenarioStatus::NotApplicable => self.not_applicable.map(str::to_owned),
+            ScenarioStatus::Skipped => self.unavailable.clone(),
             ScenarioStatus::Failed | ScenarioStatus::Unknown => {
                 let first = |status| {
                     self.assertions

@@ -14,7 +14,7 @@ use crate::Lab;
 use crate::change_set::ChangeSet;
 use crate::node::Node;
 use crate::permit::{Forward, Permit, Undo};
-use crate::planner::CHANGE_SET_PATH;
+use crate::change_set::PATH as CHANGE_SET_PATH;
 use crate::shell::{Action, NODE_FOLDER, Observe};
 
 /// Who holds the lab's lock.
@@ -35,9 +35,8 @@ pub struct Burn {
 /// Longer than any run of the smoke; a dead run's lock is taken over only by recovery.
 const LEASE_HOURS: i64 = 2;
 
-pub(crate) fn lock_path() -> String {
-    format!("{NODE_FOLDER}/lock.json")
-}
+/// On routerd-cloud: who holds the lab.
+pub const LOCK_PATH: &str = "/var/lib/lab-smoke/lock.json";
 
 fn burn_path(go_digest: &Digest) -> String {
     format!("{NODE_FOLDER}/burnt-{go_digest}.json")
@@ -66,7 +65,7 @@ impl Lab {
             taken_at: now,
             lease_until: now + Duration::hours(LEASE_HOURS),
         };
-        let path = lock_path();
+        let path = LOCK_PATH.to_owned();
         let contents = json!(holder).to_string();
         let effect = file_effect("gate", "take the lab's lock", &path, &contents, Some("undo.lock"));
         let intent = effect.begin(self, permit, journal)?;
@@ -166,7 +165,7 @@ impl Lab {
         permit: LockPermit<'_>,
         journal: &Writer,
     ) -> Result<Acted<()>, NotTried> {
-        let path = lock_path();
+        let path = LOCK_PATH.to_owned();
         let effect = Effect {
             scenario: "gate",
             what: "release the lab's lock".to_owned(),

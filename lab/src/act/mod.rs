@@ -6,7 +6,8 @@ mod files;
 mod routerd;
 mod settle;
 
-pub use files::{Burn, Holder};
+pub use executor::ExecutorProgram;
+pub use files::{Burn, Holder, LOCK_PATH, LockPermit, Release};
 pub use routerd::{Execution, RowAnswer};
 pub use settle::{Goal, Sample};
 
