@@ -70,7 +70,7 @@ impl Sample {
             what: what.into(),
             resource: "eni-0a".into(),
             request: json!({"address": "10.88.60.9"}),
-            undo: (permit == Permit::Forward).then(|| "undo.address".into()),
+            undo: (permit != Permit::Cost).then(|| "undo.address".into()),
         }));
     }
 

@@ -11,6 +11,7 @@ use crate::record::{AssertionStatus, Outcome, Part, Permit, Record, ScenarioStat
 const PARKING_STOP: u8 = 7;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Judgement {
     pub verdict: Verdict,
     pub exit_code: u8,
