@@ -5,12 +5,13 @@
 //! a later list of residue.
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 use crate::record::{
-    Assertion, CostRecorded, FactsRecorded, GoBurnt, GoRefused, GoVerified, HarnessBroke, Intent,
-    Interrupted, Kind, LabUnavailable, OutcomeRecorded, Permit, Record, RecoveryStarted,
-    ResidueListed, RunFinished, RunStarted, ScenarioDeclared, ScenarioFinished, StopTripped,
-    UndoPlanned,
+    Assertion, Attachment, CostRecorded, FactsRecorded, GoBurnt, GoRefused, GoVerified,
+    HarnessBroke, Intent, Interrupted, Kind, LabUnavailable, LockTaken, OutcomeRecorded, Permit,
+    Phase, Record, RecoveryStarted, ResidueListed, Retried, RunFinished, RunStarted,
+    ScenarioDeclared, ScenarioFinished, StopChecked, StopTripped, UndoPlanned,
 };
 
 #[derive(Debug, Default)]
@@ -21,7 +22,12 @@ pub struct Gathered<'a> {
     pub undo_plan: Option<&'a UndoPlanned>,
     pub gate: Gate<'a>,
     pub mutations: Vec<Mutation<'a>>,
+    pub checked: Vec<&'a StopChecked>,
     pub tripped: Vec<(&'a StopTripped, DateTime<Utc>)>,
+    pub rows: Sides<'a>,
+    pub state: Sides<'a>,
+    pub attachments: Vec<&'a Attachment>,
+    pub retries: Vec<&'a Retried>,
     pub cost: Option<&'a CostRecorded>,
     pub residue: Option<&'a ResidueListed>,
     pub interrupted: Vec<&'a Interrupted>,
@@ -29,6 +35,13 @@ pub struct Gathered<'a> {
     pub unavailable: Option<&'a LabUnavailable>,
     pub broke: Option<&'a HarnessBroke>,
     pub finished: Option<(&'a RunFinished, DateTime<Utc>)>,
+}
+
+/// The same thing before and after the run.
+#[derive(Debug, Default)]
+pub struct Sides<'a> {
+    pub baseline: Option<&'a Value>,
+    pub last: Option<&'a Value>,
 }
 
 #[derive(Debug)]
@@ -48,8 +61,8 @@ pub struct Gate<'a> {
     /// Emptied by a go that was verified later.
     pub refused: Option<(&'a GoRefused, DateTime<Utc>)>,
     pub burnt: Option<(&'a GoBurnt, DateTime<Utc>)>,
-    /// Of the line that says that the go is burnt: what the node's own burn holds.
-    pub burnt_seq: Option<u64>,
+    pub lock_taken: Option<(&'a LockTaken, DateTime<Utc>)>,
+    pub lock_released: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug)]
@@ -86,10 +99,7 @@ impl<'a> Gathered<'a> {
                 self.gate.refused = None;
             }
             Kind::GoRefused(refused) => self.gate.refused = Some((refused, at)),
-            Kind::GoBurnt(burnt) => {
-                self.gate.burnt = Some((burnt, at));
-                self.gate.burnt_seq = Some(record.seq);
-            }
+            Kind::GoBurnt(burnt) => self.gate.burnt = Some((burnt, at)),
             Kind::Intent(intent) => self.mutations.push(Mutation { intent, at, outcome: None }),
             Kind::Outcome(outcome) => {
                 let mut mutations = self.mutations.iter_mut().rev();
@@ -105,13 +115,16 @@ impl<'a> Gathered<'a> {
             Kind::LabUnavailable(unavailable) => self.unavailable = Some(unavailable),
             Kind::HarnessBroke(broke) => self.broke = Some(broke),
             Kind::RunFinished(finished) => self.finished = Some((finished, at)),
-            Kind::AttachmentStored(_)
-            | Kind::LockTaken(_)
-            | Kind::LockReleased(_)
-            | Kind::StopChecked(_)
-            | Kind::RowsRecorded(_)
-            | Kind::StateRecorded(_)
-            | Kind::Retried(_) => {}
+            Kind::AttachmentStored(attachment) => self.attachments.push(attachment),
+            Kind::StopChecked(checked) => self.checked.push(checked),
+            Kind::RowsRecorded(it) => self.rows.set(it.phase, &it.rows),
+            Kind::StateRecorded(it) => self.state.set(it.phase, &it.state),
+            Kind::Retried(retried) => self.retries.push(retried),
+            Kind::LockTaken(taken) => {
+                self.gate.lock_taken = Some((taken, at));
+                self.gate.lock_released = None;
+            }
+            Kind::LockReleased(_) => self.gate.lock_released = Some(at),
         }
     }
 
@@ -151,6 +164,15 @@ impl<'a> Gathered<'a> {
     pub fn touched(&self) -> bool {
         let forward = |it: &Mutation<'_>| it.intent.permit == Permit::Forward;
         self.gate.burnt.is_some() || self.mutations.iter().any(forward)
+    }
+}
+
+impl<'a> Sides<'a> {
+    fn set(&mut self, phase: Phase, value: &'a Value) {
+        match phase {
+            Phase::Baseline => self.baseline = Some(value),
+            Phase::Final => self.last = Some(value),
+        }
     }
 }
 

@@ -9,5 +9,7 @@ pub mod go;
 pub mod journal;
 pub mod record;
 pub mod redact;
+#[cfg(test)]
+mod sample;
 pub mod schema;
 pub mod verdict;

@@ -57,3 +57,24 @@ impl Disk for FileDisk {
         }
     }
 }
+
+/// Stands in for a file that ends in half a line and cannot be cut back.
+pub(super) struct Broken;
+
+impl Disk for Broken {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::Error::other("the journal ends in half a line that cannot be cut off"))
+    }
+
+    fn sync_data(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn truncate(&mut self, _: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn reserve(&mut self, _: u64, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}

@@ -15,7 +15,7 @@ use std::rc::Rc;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 
-use super::disk::{Disk, FileDisk};
+use super::disk::{Broken, Disk, FileDisk};
 use super::reader::{ChainError, read_chain};
 use super::{ATTACHMENTS_DIR, JOURNAL_FILE, TORN_FILE};
 use crate::digest::Digest;
@@ -353,27 +353,6 @@ fn ends_a_run(kind: &Kind) -> bool {
         | Kind::HarnessBroke(_)
         | Kind::RunFinished(_) => true,
         _ => false,
-    }
-}
-
-/// Stands in for a file that ends in half a line and cannot be cut back.
-struct Broken;
-
-impl Disk for Broken {
-    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-        Err(io::Error::other("the journal ends in half a line that cannot be cut off"))
-    }
-
-    fn sync_data(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn truncate(&mut self, _: u64) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn reserve(&mut self, _: u64, _: u64) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
     }
 }
 

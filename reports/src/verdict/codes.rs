@@ -141,18 +141,20 @@ impl Verdict {
 
 /// The table of `docs/EXIT-CODES.md`.
 pub fn exit_codes_markdown() -> String {
-    let mut text = "# Exit codes\n\n| code | verdict | meaning |\n|---|---|---|\n".to_owned();
-    for code in ExitCode::ALL {
-        let verdicts: Vec<_> =
-            code.verdicts().iter().map(|verdict| format!("`{}`", verdict.word())).collect();
-        let (number, meaning) = (code.number(), code.meaning());
-        text += &format!("| {number} | {} | {meaning} |\n", verdicts.join(", "));
-    }
+    let rows: String = ExitCode::ALL.into_iter().map(row_of).collect();
     let order: Vec<_> = PRECEDENCE.iter().map(|code| code.number().to_string()).collect();
-    text += &format!("\nWhere several apply, the first of: {}.\n", order.join(", "));
-    text += "\n`recover` answers 0, 5, 6 or 8: its 0 says that the lab is restored and nothing is \
-             left, though the run itself stays `interrupted`. A command on a run that is live \
-             answers 8, on one that has ended 2. `status`, `list`, `schema` and `report` answer \
-             0 or 2.\n";
-    text
+    let order = order.join(", ");
+    format!(
+        "# Exit codes\n\n| code | verdict | meaning |\n|---|---|---|\n{rows}\n\
+         Where several apply, the first of: {order}.\n\n\
+         `recover` answers 0, 5, 6 or 8: its 0 says that the lab is restored and nothing is left, \
+         though the run itself stays `interrupted`. A command on a run that is live answers 8, on \
+         one that has ended 2. `status`, `list`, `schema` and `report` answer 0 or 2.\n"
+    )
+}
+
+fn row_of(code: ExitCode) -> String {
+    let verdicts: Vec<_> =
+        code.verdicts().iter().map(|verdict| format!("`{}`", verdict.word())).collect();
+    format!("| {} | {} | {} |\n", code.number(), verdicts.join(", "), code.meaning())
 }

@@ -11,6 +11,7 @@ use crate::record::{AssertionStatus, Outcome, Part, Permit, Record, ScenarioStat
 const PARKING_STOP: u8 = 7;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Judgement {
     pub verdict: Verdict,
     pub exit_code: u8,
@@ -183,22 +184,23 @@ fn assertions(run: &Gathered<'_>, causes: &mut Causes) {
 }
 
 fn interruptions(run: &Gathered<'_>, end: End, causes: &mut Causes) {
-    if let Some(first) = run.interrupted.first() {
-        let code = match first.signal.as_str() {
-            "SIGTERM" => ExitCode::Terminated,
-            _ => ExitCode::Interrupted,
-        };
-        causes.push((code, format!("interrupted by {}", first.signal)));
+    let signal = run.interrupted.first().map(|it| it.signal.as_str());
+    let code = match signal {
+        Some("SIGTERM") => ExitCode::Terminated,
+        _ => ExitCode::Interrupted,
+    };
+    if let Some(signal) = signal {
+        causes.push((code, format!("interrupted by {signal}")));
     }
     if run.interrupted.len() > 1 {
         let reason = "a second signal ended the run at once: run `lab-smoke recover`";
         causes.push((ExitCode::Unknown, reason.to_owned()));
     }
     if let Some(recovery) = run.recovery {
-        causes.push((ExitCode::Interrupted, format!("brought to its end: {}", recovery.why)));
-    } else if end == End::Missing && run.interrupted.is_empty() {
+        causes.push((code, format!("brought to its end: {}", recovery.why)));
+    } else if end == End::Missing && signal.is_none() {
         let reason = "the journal has no end: the run is still going, or it died".to_owned();
-        causes.push((ExitCode::Interrupted, reason));
+        causes.push((code, reason));
     }
 }
 

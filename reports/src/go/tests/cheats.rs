@@ -43,10 +43,7 @@ fn bytes_that_are_not_the_canonical_document_are_refused_though_signed() {
         ("re-encoded", format!("{good}\n")),
         ("re-encoded", good.replace(run, r#""run_id": "run-1""#)),
         ("re-encoded", good.replace("run-1", r"run-\u0031")),
-        (
-            "re-encoded",
-            good.replace("12:00:00Z", "12:00:00Z").replacen("T11:00:00Z", "T11:00:00.0Z", 1),
-        ),
+        ("re-encoded", good.replacen("T11:00:00Z", "T11:00:00.0Z", 1)),
         ("re-encoded", good.replacen("T11:00:00Z", "T12:00:00+01:00", 1)),
         ("re-encoded", good.replace(r#""eni":"eni-0a""#, r#""eni":"eni-0b","eni":"eni-0a""#)),
         ("re-encoded", format!("{{{run},{}", good[1..].replace(&format!(",{run}"), ""))),

@@ -8,6 +8,15 @@ use std::process::{Command, Stdio};
 
 use super::*;
 
+/// Of one allowed signers' file and a good signature.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Says {
+    BothAccept,
+    BothRefuse,
+    OnlyWeRefuse,
+}
+use Says::{BothAccept, BothRefuse, OnlyWeRefuse};
+
 /// Where ssh-keygen is absent, a test says so and ends; under `LAB_SMOKE_REQUIRE_FOREIGN=1` it
 /// fails instead.
 fn present(test: &str) -> bool {
@@ -108,13 +117,6 @@ fn allowed_signers_are_read_as_ssh_keygen_reads_them() {
     if !present("allowed_signers_are_read_as_ssh_keygen_reads_them") {
         return;
     }
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    enum Says {
-        BothAccept,
-        BothRefuse,
-        OnlyWeRefuse,
-    }
-    use Says::{BothAccept, BothRefuse, OnlyWeRefuse};
     let ours = public(&key(1));
     let theirs = public(&key(2));
     let table = [
