@@ -64,7 +64,15 @@ fn the_four_actions_on_the_eni_are_right() {
 
 #[test]
 fn a_document_is_read_as_iam_encodes_it() {
-    let encoded: String = GOOD.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let encoded = format!(
+        "%{}",
+        hex::encode_upper(GOOD)
+            .as_bytes()
+            .chunks(2)
+            .map(|digits| std::str::from_utf8(digits).unwrap_or_default())
+            .collect::<Vec<_>>()
+            .join("%")
+    );
     assert_eq!(judged(&[inline(&encoded)]), judged(&[inline(GOOD)]));
 }
 

@@ -43,6 +43,7 @@ pub struct RouterConfig {
 
 /// A ProviderActionPolicy, with routerd's defaults filled in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "they are routerd's own switches")]
 pub struct Policy {
     pub name: String,
     pub enabled: bool,
