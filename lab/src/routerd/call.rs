@@ -30,7 +30,7 @@ impl<'a> Routerctl<'a> {
         Self { routerd }
     }
 
-    pub fn plugin_run(&self, name: &str) -> Call<PluginRun> {
+    pub fn plugin_run(self, name: &str) -> Call<PluginRun> {
         self.call(
             &["plugin", "run", name],
             &[&self.config(), &self.state(), "-o", "json"],
@@ -38,12 +38,12 @@ impl<'a> Routerctl<'a> {
         )
     }
 
-    pub fn dynamic_list(&self) -> Call<Vec<PartCounts>> {
+    pub fn dynamic_list(self) -> Call<Vec<PartCounts>> {
         self.call(&["dynamic", "list"], &[&self.state(), "-o", "json"], answers::parts)
     }
 
     /// `source` is routerd's name of it, as `Plugin/lab-planner`.
-    pub fn dynamic_describe(&self, source: &str) -> Call<Vec<Part>> {
+    pub fn dynamic_describe(self, source: &str) -> Call<Vec<Part>> {
         self.call(
             &["dynamic", "describe", source],
             &[&self.state(), "-o", "json"],
@@ -51,25 +51,25 @@ impl<'a> Routerctl<'a> {
         )
     }
 
-    pub fn import(&self) -> Call<Imported> {
+    pub fn import(self) -> Call<Imported> {
         self.call(&["action", "import"], &[&self.state()], answers::imported)
     }
 
     /// All rows of routerd's journal, newest first.
-    pub fn list(&self) -> Call<Vec<Row>> {
+    pub fn list(self) -> Call<Vec<Row>> {
         self.call(&["action", "list"], &[&self.state(), "-o", "json"], answers::rows)
     }
 
-    pub fn show(&self, id: u64) -> Call<Row> {
+    pub fn show(self, id: u64) -> Call<Row> {
         self.action("show", id, &[&self.state(), "-o", "json"], answers::row)
     }
 
-    pub fn approve(&self, id: u64, by: &str) -> Call<Approved> {
+    pub fn approve(self, id: u64, by: &str) -> Call<Approved> {
         self.action("approve", id, &[&format!("--by={by}"), &self.state()], answers::approved)
     }
 
     /// The executor's preview. routerd wants the approval first (contract §1.8 m).
-    pub fn execute_dry_run(&self, id: u64) -> Call<Previewed> {
+    pub fn execute_dry_run(self, id: u64) -> Call<Previewed> {
         self.action(
             "execute",
             id,
@@ -78,7 +78,7 @@ impl<'a> Routerctl<'a> {
         )
     }
 
-    pub fn execute(&self, id: u64) -> Call<Executed> {
+    pub fn execute(self, id: u64) -> Call<Executed> {
         self.action(
             "execute",
             id,
@@ -87,7 +87,7 @@ impl<'a> Routerctl<'a> {
         )
     }
 
-    pub fn rollback_dry_run(&self, id: u64) -> Call<Previewed> {
+    pub fn rollback_dry_run(self, id: u64) -> Call<Previewed> {
         self.action(
             "rollback",
             id,
@@ -96,7 +96,7 @@ impl<'a> Routerctl<'a> {
         )
     }
 
-    pub fn rollback(&self, id: u64) -> Call<RolledBack> {
+    pub fn rollback(self, id: u64) -> Call<RolledBack> {
         self.action(
             "rollback",
             id,
@@ -107,7 +107,7 @@ impl<'a> Routerctl<'a> {
 
     /// The area is always named: without one all areas run, and home-router checks fail for
     /// reasons that have nothing to do with the lab.
-    pub fn doctor(&self, area: &str) -> Call<Report> {
+    pub fn doctor(self, area: &str) -> Call<Report> {
         self.call(
             &["doctor", area],
             &[&self.config(), &self.state(), "-o", "json"],
@@ -116,20 +116,20 @@ impl<'a> Routerctl<'a> {
     }
 
     /// All resources of a kind; the daemon answers.
-    pub fn get(&self, kind: &str) -> Call<Resources> {
+    pub fn get(self, kind: &str) -> Call<Resources> {
         self.call(&["get", kind], &["-o", "json"], answers::resources)
     }
 
-    pub fn describe(&self, kind: &str, name: &str) -> Call<Resource> {
+    pub fn describe(self, kind: &str, name: &str) -> Call<Resource> {
         self.call(&["describe", &format!("{kind}/{name}")], &["-o", "json"], answers::described)
     }
 
-    pub fn mobility_owners(&self) -> Call<Vec<Owner>> {
+    pub fn mobility_owners(self) -> Call<Vec<Owner>> {
         self.call(&["mobility", "owners"], &[&self.state(), "-o", "json"], answers::owners)
     }
 
     /// `address` with its prefix length, as `10.88.60.9/32`.
-    pub fn mobility_explain(&self, pool: &str, address: &str) -> Call<Explanation> {
+    pub fn mobility_explain(self, pool: &str, address: &str) -> Call<Explanation> {
         let (pool, address) = (format!("--pool={pool}"), format!("--address={address}"));
         self.call(
             &["mobility", "explain"],
@@ -138,16 +138,16 @@ impl<'a> Routerctl<'a> {
         )
     }
 
-    fn config(&self) -> String {
+    fn config(self) -> String {
         format!("--config={}", self.routerd.config)
     }
 
-    fn state(&self) -> String {
+    fn state(self) -> String {
         format!("--state-file={}", self.routerd.state_file)
     }
 
     fn action<T>(
-        &self,
+        self,
         verb: &str,
         id: u64,
         flags: &[&str],
@@ -157,7 +157,7 @@ impl<'a> Routerctl<'a> {
     }
 
     fn call<T>(
-        &self,
+        self,
         words: &[&str],
         flags: &[&str],
         parse: fn(&str, &Output) -> Result<T, AnswerError>,
