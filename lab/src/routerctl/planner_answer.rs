@@ -10,6 +10,7 @@ use super::go::doc::{Doc, Fields};
 use super::go::json;
 use super::go::quote::quote;
 use super::go::time::{Time, parse, parse_duration};
+use super::go::yaml::refusal;
 use super::plan::Plan;
 use super::store::parts::Part;
 
@@ -108,7 +109,7 @@ impl Answer {
     pub fn read(stdout: &[u8]) -> Result<Self, String> {
         let document: Value = match stdout.iter().all(u8::is_ascii_whitespace) {
             true => Value::Null,
-            false => serde_yaml_ng::from_slice(stdout).map_err(|error| format!("yaml: {error}"))?,
+            false => serde_yaml_ng::from_slice(stdout).map_err(|error| refusal(&error))?,
         };
         let status = at(&document, "status");
         let resources = items(status, "resources")?;

@@ -5,6 +5,7 @@
 
 mod aws;
 mod host;
+mod unrecorded;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
