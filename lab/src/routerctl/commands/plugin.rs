@@ -102,9 +102,10 @@ async fn run_one(call: &mut Call<'_>, args: &[String]) -> Outcome {
     let source = format!("Plugin/{name}");
     let database = Database::new(call.host, &options.state_file);
     let now = call.host.now();
-    let started = match options.dry_run {
-        true => Started { id: 0, previous_generation: 0 },
-        false => start(call, &database, &options, &source, now)?,
+    let started = if options.dry_run {
+        Started { id: 0, previous_generation: 0 }
+    } else {
+        start(call, &database, &options, &source, now)?
     };
     let (ran, duration_ms) =
         spawn(call, plugin, name, &router, started.previous_generation, now).await;
@@ -113,7 +114,7 @@ async fn run_one(call: &mut Call<'_>, args: &[String]) -> Outcome {
         None => Answer::read(&ran.stdout)
             .map_err(|error| Failed::Run(format!("decode plugin {name} stdout: {error}")))
             .and_then(|answer| {
-                let part = answer.into_part(&source, started.previous_generation + 1, now);
+                let part = answer.to_part(&source, started.previous_generation + 1, now);
                 part.map(|part| (answer, part)).map_err(Failed::Rejected)
             }),
     };

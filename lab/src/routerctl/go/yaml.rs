@@ -180,6 +180,7 @@ pub fn refusal(error: &serde_yaml_ng::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::super::doc::Fields;
     use super::*;
 

@@ -43,7 +43,7 @@ fn lab(require_approval: bool, plan: &Value) -> Lab {
     }))
     .unwrap();
     let raw = serde_json::value::to_raw_value(&answer).unwrap();
-    host.prepare(&eni, Some(&*raw), &None);
+    host.prepare(&eni, Some(&*raw), None);
     let lab = Lab { host, _folder: folder };
     assert_eq!(lab.run("plugin run lab-planner").code, 0);
     assert_eq!(lab.run("action import").code, 0);
