@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use lab::clock::Clock;
 use lab::mock::cloud::Cloud;
-use lab::mock::faults::Faults;
+use lab::mock::faults::{ApiEffect, ApiFault, Caller, Faults};
 use lab::mock::machines::Machines;
 use lab::mock::serve::{Serving, serve};
 use lab::mock::world::{Shared, World};
@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         trial("read_only_preflight", |cli| Box::pin(read_only_preflight(cli))),
         trial("the_role_is_read", |cli| Box::pin(the_role_is_read(cli))),
         trial("mutations_and_their_undo", |cli| Box::pin(mutations_and_their_undo(cli))),
+        trial("a_lost_reply_is_no_answer", |cli| Box::pin(a_lost_reply_is_no_answer(cli))),
         trial("teardown", |cli| Box::pin(teardown(cli))),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -212,6 +213,26 @@ async fn mutations_and_their_undo(cli: &Cli) {
     );
     let held = cli.refusal(&assign.replace(".60.9", ".60.7")).await;
     assert!(held.contains("[10.88.60.7] assigned, but move is not allowed."), "{held}");
+}
+
+/// The change is made, and the client cannot know.
+async fn a_lost_reply_is_no_answer(cli: &Cli) {
+    cli.shared.lock().faults.api.push(ApiFault {
+        action: "AssignPrivateIpAddresses".to_owned(),
+        caller: Caller::Operator,
+        skip: 0,
+        times: 1,
+        effect: ApiEffect::ReplyLost,
+        seen: 0,
+        fired: 0,
+    });
+    let assign = "ec2 assign-private-ip-addresses --network-interface-id $ENI_ID --private-ip-addresses 10.88.60.9";
+    let lost = cli.refusal(assign).await;
+    assert!(lost.to_lowercase().contains("connection"), "{lost}");
+    let world = cli.shared.lock();
+    assert_eq!(world.faults.api[0].fired, 1);
+    let eni = world.cloud.interface(cli.id("ENI_ID")).unwrap();
+    assert!(eni.owns([10, 88, 60, 9].into()));
 }
 
 /// §6.3, in the order that AWS asks for.

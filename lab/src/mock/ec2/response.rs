@@ -19,6 +19,7 @@ impl Response {
         Self::typed(status, "text/plain", body.into())
     }
 
+    #[must_use]
     pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
