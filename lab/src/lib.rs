@@ -1,11 +1,14 @@
 //! What a lab is: an EC2 API, nodes that run commands, and routerd on one of them. This crate
 //! observes and acts, and says done, not done or unknown; it judges nothing.
 
+pub mod act;
+pub mod change_set;
 pub mod clock;
 pub mod ec2;
 pub mod executor;
 pub mod host;
 pub mod iam;
+mod lab;
 pub mod manifest;
 pub mod mock;
 pub mod node;
@@ -16,3 +19,5 @@ pub mod router_yaml;
 pub mod routerctl;
 pub mod routerd;
 pub mod shell;
+
+pub use lab::Lab;

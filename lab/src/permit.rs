@@ -1,1 +1,225 @@
-//! The three values without which nothing is changed (design I1).
+//! The three values without which nothing is changed (design I1). Each can be made only here, from
+//! proof: a verified go, this run's own journal, the manifest's consent.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use chrono::{DateTime, Utc};
+use reports::digest::Digest;
+use reports::go::Verified;
+use reports::journal::Writer;
+use reports::record::{Kind, Permit as PermitKind, Record};
+
+use crate::ec2::Instance;
+use crate::manifest::Manifest;
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    #[error("the go is not the one that this run's journal has verified")]
+    NotOfThisRun,
+    #[error("another go was burnt by this run: {0}")]
+    OtherGoBurnt(Digest),
+    #[error("the run has ended; its go is used")]
+    RunEnded,
+    #[error("the go is not valid before {0}")]
+    NotYet(DateTime<Utc>),
+    #[error("the go expired at {0}; the owner has to give a new one")]
+    Expired(DateTime<Utc>),
+    #[error("the run was told to stop: nothing new is begun")]
+    ToldToStop,
+    #[error("no go was burnt by this run, so there is nothing of its own to undo")]
+    NothingBegun,
+    #[error("`{0}` is not a step of the undo plan that the go granted")]
+    NotInPlan(String),
+    #[error("the undo plan in the journal is not the one that the go granted")]
+    OtherPlan,
+    #[error("the manifest does not let the run stop or start instances (consent.stop_instances)")]
+    NoConsent,
+    #[error("{0} does not carry the lab's tag")]
+    NotTagged(String),
+}
+
+/// Says that no forward work is to be begun any more: a signal, a tripped stop.
+#[derive(Clone, Debug, Default)]
+pub struct Brake(Arc<AtomicBool>);
+
+impl Brake {
+    pub fn pull(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    pub fn pulled(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// For forward work: from a verified go that is unused, or burnt by this very run.
+#[derive(Debug)]
+pub struct Forward {
+    go_digest: Digest,
+    not_before: DateTime<Utc>,
+    not_after: DateTime<Utc>,
+    brake: Brake,
+}
+
+impl Forward {
+    /// The journal must hold the verification of this very go, and no burn of another.
+    pub fn grant(go: &Verified, journal: &Writer, brake: Brake) -> Result<Self, Refused> {
+        let go_digest = go.digest().clone();
+        journal.with_records(|records| {
+            if records.iter().any(|record| matches!(record.kind, Kind::RunFinished(_))) {
+                return Err(Refused::RunEnded);
+            }
+            if let Some(burnt) = burnt(records)
+                && burnt != go_digest
+            {
+                return Err(Refused::OtherGoBurnt(burnt));
+            }
+            match verified(records) {
+                Some((digest, _)) if digest == go_digest => Ok(()),
+                _ => Err(Refused::NotOfThisRun),
+            }
+        })?;
+        Ok(Self { go_digest, not_before: go.not_before(), not_after: go.not_after(), brake })
+    }
+
+    pub fn go_digest(&self) -> &Digest {
+        &self.go_digest
+    }
+
+    /// Asked again before each mutation.
+    pub(crate) fn check(&self, now: DateTime<Utc>) -> Result<(), Refused> {
+        if self.brake.pulled() {
+            Err(Refused::ToldToStop)
+        } else if now < self.not_before {
+            Err(Refused::NotYet(self.not_before))
+        } else if now > self.not_after {
+            Err(Refused::Expired(self.not_after))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// For one step of the undo and teardown plan that a verified go granted. It does not expire: what
+/// was begun can always be ended.
+#[derive(Debug)]
+pub struct Undo {
+    step: String,
+}
+
+impl Undo {
+    pub fn for_step(journal: &Writer, step: &str) -> Result<Self, Refused> {
+        journal.with_records(|records| {
+            let burnt = burnt(records).ok_or(Refused::NothingBegun)?;
+            let (digest, plan_digest) = verified(records).ok_or(Refused::NothingBegun)?;
+            if digest != burnt {
+                return Err(Refused::OtherGoBurnt(burnt));
+            }
+            let plan = records.iter().rev().find_map(|record| match &record.kind {
+                Kind::UndoPlanned(plan) => Some(plan),
+                _ => None,
+            });
+            let plan = plan.filter(|plan| plan.digest == plan_digest).ok_or(Refused::OtherPlan)?;
+            if plan.steps.iter().any(|planned| planned.id == step) {
+                Ok(Self { step: step.to_owned() })
+            } else {
+                Err(Refused::NotInPlan(step.to_owned()))
+            }
+        })
+    }
+
+    pub fn step(&self) -> &str {
+        &self.step
+    }
+}
+
+/// For stopping and starting one instance alone: the manifest consents, and the tag proves that the
+/// instance is the lab's.
+#[derive(Debug)]
+pub struct Cost {
+    instance_id: String,
+}
+
+impl Cost {
+    pub fn for_instance(manifest: &Manifest, instance: &Instance) -> Result<Self, Refused> {
+        if !manifest.consent.stop_instances {
+            return Err(Refused::NoConsent);
+        }
+        let tag = instance.tags.get(&manifest.lab.tag_key);
+        if tag.is_none_or(|value| *value != manifest.lab.tag_value) {
+            return Err(Refused::NotTagged(instance.instance_id.clone()));
+        }
+        Ok(Self { instance_id: instance.instance_id.clone() })
+    }
+
+    pub fn instance_id(&self) -> &str {
+        &self.instance_id
+    }
+}
+
+/// What every permit says for the record.
+pub(crate) trait Permit {
+    fn kind(&self) -> PermitKind;
+    /// The step of the undo plan that this mutation carries out or is taken back by.
+    fn check(&self, now: DateTime<Utc>) -> Result<(), Refused>;
+    /// Forward work needs its record first; undo goes on where it cannot be written (I2).
+    fn needs_record(&self) -> bool;
+}
+
+impl Permit for Forward {
+    fn kind(&self) -> PermitKind {
+        PermitKind::Forward
+    }
+
+    fn check(&self, now: DateTime<Utc>) -> Result<(), Refused> {
+        Self::check(self, now)
+    }
+
+    fn needs_record(&self) -> bool {
+        true
+    }
+}
+
+impl Permit for Undo {
+    fn kind(&self) -> PermitKind {
+        PermitKind::Undo
+    }
+
+    fn check(&self, _now: DateTime<Utc>) -> Result<(), Refused> {
+        Ok(())
+    }
+
+    fn needs_record(&self) -> bool {
+        false
+    }
+}
+
+impl Permit for Cost {
+    fn kind(&self) -> PermitKind {
+        PermitKind::Cost
+    }
+
+    fn check(&self, _now: DateTime<Utc>) -> Result<(), Refused> {
+        Ok(())
+    }
+
+    fn needs_record(&self) -> bool {
+        true
+    }
+}
+
+fn burnt(records: &[Record]) -> Option<Digest> {
+    records.iter().rev().find_map(|record| match &record.kind {
+        Kind::GoBurnt(burnt) => Some(burnt.go_digest.clone()),
+        _ => None,
+    })
+}
+
+/// The go that was verified last, and the undo plan that it grants.
+fn verified(records: &[Record]) -> Option<(Digest, Digest)> {
+    records.iter().rev().find_map(|record| match &record.kind {
+        Kind::GoVerified(go) => Some((go.go_digest.clone(), go.undo_plan_digest.clone())),
+        _ => None,
+    })
+}

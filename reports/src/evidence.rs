@@ -1,1 +1,222 @@
-//! `evidence.json`: a fold over the journal.
+//! What a run's `evidence.json` says: a fold over its journal, and nothing else.
+//!
+//! [`fold`] is total: every prefix of a journal gives valid evidence, so that the report of a run
+//! that was killed says what is known, and says of the rest that it is unknown or was not run.
+
+mod folding;
+
+#[cfg(test)]
+mod tests;
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::digest::Digest;
+use crate::record::{
+    AssertionStatus, Attachment, Calls, Class, CostRecorded, GoBurnt, GoRefused, GoVerified,
+    LabKind, LockTaken, Outcome, Part, Permit, Program, ResidueItem, Retried, ScenarioStatus,
+    UndoPlanned,
+};
+use crate::verdict::Judgement;
+
+pub use folding::fold;
+
+/// The evidence of one run. What is null was not established.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    pub schema_version: u32,
+    /// Null where the journal has no line yet.
+    pub run: Option<Run>,
+    pub verdict: Judgement,
+    pub journal: JournalHead,
+    pub lab_fingerprint: Option<Digest>,
+    pub facts_digest: Option<Digest>,
+    /// What the owner decided on.
+    pub facts: Option<Value>,
+    pub change_set: Option<Value>,
+    /// The programs under test.
+    pub programs: Vec<Program>,
+    pub undo_plan: Option<UndoPlanned>,
+    pub gate: Gate,
+    /// In the order of the sequence.
+    pub scenarios: Vec<Scenario>,
+    pub mutations: Vec<Mutation>,
+    pub hard_stops: Vec<HardStop>,
+    /// routerd's own journal.
+    pub journal_rows: Sides,
+    /// ENI, instances, nodes.
+    pub state: Sides,
+    pub cost: Option<CostRecorded>,
+    /// What is left and should not be; null where nobody has looked.
+    pub residue: Option<Vec<ResidueItem>>,
+    /// What the manifest names as staying.
+    pub kept: Vec<ResidueItem>,
+    pub retries: Vec<Retried>,
+    pub attachments: Vec<Attachment>,
+    /// Signals, in the order of their arrival.
+    pub signals: Vec<String>,
+    /// Why `recover` brought the run to its end.
+    pub recovered: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    pub id: String,
+    pub tool: Program,
+    pub lab_kind: LabKind,
+    pub lab_name: String,
+    pub seed: Option<u64>,
+    pub faults: Vec<String>,
+    pub filter: Option<String>,
+    pub started_at: DateTime<Utc>,
+    /// Null for a run that is live, pending or dead.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// Binds the evidence to the journal that it was made from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JournalHead {
+    /// Digest of the last line; all zeros for an empty journal.
+    pub head: Digest,
+    pub records: u64,
+    pub last_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum GateStatus {
+    /// No go was looked at yet.
+    Awaiting,
+    Refused,
+    Verified,
+    /// The go is used, by this run.
+    Burnt,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Gate {
+    pub status: GateStatus,
+    /// True where the lab granted the go to itself.
+    pub self_granted: bool,
+    pub verified: Option<GoVerified>,
+    pub verified_at: Option<DateTime<Utc>>,
+    /// The last refusal that no verified go followed.
+    pub refused: Option<GoRefused>,
+    pub refused_at: Option<DateTime<Utc>>,
+    pub burnt: Option<GoBurnt>,
+    pub burnt_at: Option<DateTime<Utc>>,
+    pub lock: Option<LockTaken>,
+    pub lock_taken_at: Option<DateTime<Utc>>,
+    pub lock_released_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    pub name: String,
+    /// Of the runbook.
+    pub section: String,
+    pub class: Class,
+    pub part: Part,
+    pub needs: Vec<String>,
+    pub status: ScenarioStatus,
+    /// Always there for skipped, not-applicable and not-run.
+    pub reason: Option<String>,
+    /// How often it was started; what follows is of the last time.
+    pub attempts: u32,
+    pub started_at: Option<DateTime<Utc>>,
+    pub finished_at: Option<DateTime<Utc>>,
+    pub duration_ms: Option<u64>,
+    pub calls: Option<Calls>,
+    pub assertions: Vec<Assertion>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Assertion {
+    pub id: String,
+    pub status: AssertionStatus,
+    pub expected: Value,
+    pub observed: Value,
+    /// The call or command by which it was observed.
+    pub how: String,
+    /// Digests of the raw answers, under `attachments/`.
+    pub raw: Vec<Digest>,
+    pub message: Option<String>,
+    pub at: DateTime<Utc>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Mutation {
+    pub id: String,
+    pub scenario: String,
+    pub permit: Permit,
+    pub what: String,
+    pub resource: String,
+    pub request: Value,
+    pub intended_at: DateTime<Utc>,
+    /// Unknown where no outcome was recorded.
+    pub outcome: Outcome,
+    pub outcome_at: Option<DateTime<Utc>>,
+    pub detail: String,
+    pub samples: Vec<Value>,
+    /// The step of the undo plan that takes it back, or that it carries out.
+    pub undo: Option<String>,
+    /// What became of that step; null where it was not tried, or for an undo itself.
+    pub undone: Option<Outcome>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HardStop {
+    pub number: u8,
+    /// The runbook's words.
+    pub words: String,
+    pub armed: bool,
+    /// Why it is not armed.
+    pub reason: Option<String>,
+    pub checks: u64,
+    /// By name.
+    pub detectors: Vec<Detector>,
+    pub tripped: Vec<Trip>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Detector {
+    pub name: String,
+    pub checks: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Trip {
+    pub at: DateTime<Utc>,
+    pub detector: String,
+    pub scenario: String,
+    pub reason: String,
+    pub resource: String,
+}
+
+/// Side by side, before and after.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sides {
+    pub baseline: Option<Value>,
+    #[serde(rename = "final")]
+    pub last: Option<Value>,
+}
+
+impl Evidence {
+    /// The bytes of `evidence.json`.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        Ok(serde_json::to_string_pretty(self)? + "\n")
+    }
+}

@@ -3,10 +3,13 @@
 
 pub mod digest;
 pub mod evidence;
+mod fold;
 pub mod folder;
 pub mod go;
 pub mod journal;
 pub mod record;
 pub mod redact;
+#[cfg(test)]
+mod sample;
 pub mod schema;
 pub mod verdict;

@@ -50,12 +50,16 @@ pub enum Kind {
     CostRecorded(CostRecorded),
     ResidueListed(ResidueListed),
     Interrupted(Interrupted),
+    RecoveryStarted(RecoveryStarted),
+    LabUnavailable(LabUnavailable),
+    HarnessBroke(HarnessBroke),
     RunFinished(RunFinished),
 }
 
 /// The first record of every run: it names all scenarios and stops, so that whatever never
 /// happens can be reported as `not-run`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct RunStarted {
     pub schema_version: u32,
     pub run_id: String,
@@ -75,6 +79,7 @@ pub struct RunStarted {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Program {
     pub name: String,
     pub version: String,
@@ -92,6 +97,7 @@ pub enum LabKind {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct LabDeclared {
     pub kind: LabKind,
     pub name: String,
@@ -125,6 +131,7 @@ pub enum Part {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ScenarioDeclared {
     pub name: String,
     /// Of the runbook, as `§7`.
@@ -135,6 +142,7 @@ pub struct ScenarioDeclared {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct StopDeclared {
     /// 1 to 8, as in the runbook's §8.
     pub number: u8,
@@ -147,12 +155,14 @@ pub struct StopDeclared {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ScenarioStarted {
     pub scenario: String,
 }
 
 /// A raw answer, kept under `attachments/` by its digest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Attachment {
     pub digest: Digest,
     pub bytes: u64,
@@ -172,6 +182,7 @@ pub enum AssertionStatus {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Assertion {
     pub scenario: String,
     /// Unique within its scenario and stable between versions, as `eni-address.present`.
@@ -200,6 +211,7 @@ pub enum ScenarioStatus {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ScenarioFinished {
     pub scenario: String,
     pub status: ScenarioStatus,
@@ -211,6 +223,7 @@ pub struct ScenarioFinished {
 
 /// How much was asked of the lab.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Calls {
     pub ec2: u32,
     pub node: u32,
@@ -218,6 +231,7 @@ pub struct Calls {
 
 /// The preflight facts: what the owner decides on, and the digest a go binds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct FactsRecorded {
     pub facts: Value,
     /// SHA-256 of the canonical JSON of `facts`.
@@ -230,6 +244,7 @@ pub struct FactsRecorded {
 
 /// Every step of undo and teardown, written down before anything is asked for (hard stop 4).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct UndoPlanned {
     pub steps: Vec<UndoStep>,
     /// SHA-256 of the canonical JSON of `steps`.
@@ -237,6 +252,7 @@ pub struct UndoPlanned {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct UndoStep {
     /// As `undo.forwarding`.
     pub id: String,
@@ -250,6 +266,7 @@ pub struct UndoStep {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct GoVerified {
     /// SHA-256 of the bytes of `go.json`.
     pub go_digest: Digest,
@@ -264,6 +281,7 @@ pub struct GoVerified {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct GoRefused {
     /// Stable name of the rule that refused it, as `expired`.
     pub rule: String,
@@ -271,12 +289,14 @@ pub struct GoRefused {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct LockTaken {
     pub path: String,
     pub lease_until: DateTime<Utc>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct LockReleased {
     pub path: String,
 }
@@ -284,6 +304,7 @@ pub struct LockReleased {
 /// The go is used from here on. Written to the disk before the node's own burn, which holds the
 /// hash of this very line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct GoBurnt {
     pub go_digest: Digest,
     /// The file on the routerd node.
@@ -300,6 +321,7 @@ pub enum Permit {
 
 /// Written and synced before the effect, with everything that undoing it needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Intent {
     /// Unique within the run.
     pub id: String,
@@ -309,7 +331,8 @@ pub struct Intent {
     pub what: String,
     pub resource: String,
     pub request: Value,
-    /// The id of the step of the undo plan that takes it back, where there is one.
+    /// The id of the step of the undo plan that takes it back, where there is one; in an undo's
+    /// own intent, the id of the step that it carries out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<String>,
 }
@@ -323,6 +346,7 @@ pub enum Outcome {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct OutcomeRecorded {
     /// The intent's id.
     pub intent: String,
@@ -334,6 +358,7 @@ pub struct OutcomeRecorded {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct StopChecked {
     pub stop: u8,
     /// Stable name of the detector, as `foreign-address-on-eni`.
@@ -342,6 +367,7 @@ pub struct StopChecked {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct StopTripped {
     pub stop: u8,
     pub detector: String,
@@ -359,6 +385,7 @@ pub enum Phase {
 
 /// routerd's own journal as it was found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct RowsRecorded {
     pub phase: Phase,
     pub rows: Value,
@@ -366,6 +393,7 @@ pub struct RowsRecorded {
 
 /// The lab's state: ENI, instances, nodes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct StateRecorded {
     pub phase: Phase,
     pub state: Value,
@@ -373,6 +401,7 @@ pub struct StateRecorded {
 
 /// A read that had to be repeated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Retried {
     pub scenario: String,
     pub call: String,
@@ -381,6 +410,7 @@ pub struct Retried {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct CostRecorded {
     /// Sum over the lab's instances of the seconds each was seen running.
     pub instance_seconds: u64,
@@ -389,6 +419,7 @@ pub struct CostRecorded {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ResidueListed {
     pub items: Vec<ResidueItem>,
     /// What the manifest names as staying.
@@ -396,6 +427,7 @@ pub struct ResidueListed {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ResidueItem {
     pub resource: String,
     pub id: String,
@@ -406,9 +438,34 @@ pub struct ResidueItem {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Interrupted {
     /// `SIGINT` or `SIGTERM`.
     pub signal: String,
+}
+
+/// A dead or pending run is being brought to its end by `recover`: it can no longer pass.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecoveryStarted {
+    pub why: String,
+}
+
+/// The lab cannot be used, and nothing was touched.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LabUnavailable {
+    pub reason: String,
+    /// Who holds its lock, where somebody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_by: Option<String>,
+}
+
+/// A bug in the harness itself, as a caught panic.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HarnessBroke {
+    pub message: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -429,6 +486,7 @@ pub enum Verdict {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct RunFinished {
     pub verdict: Verdict,
     pub exit_code: u8,

@@ -1,1 +1,29 @@
-//! From what happened to a verdict and an exit code.
+//! Judges a run from its journal alone.
+//!
+//! Each rule below looks at the records and gives a cause with its exit code. Where several
+//! apply, the first code of [`PRECEDENCE`] wins; all reasons are kept.
+//!
+//! | code | cause |
+//! |---|---|
+//! | 70 | the harness broke (`harness-broke`) |
+//! | 6 | the last list of residue has items; an assertion of `restored` or `residue` failed |
+//! | 5 | an assertion or scenario is unknown; a mutation's last outcome is unknown, or it has none; something was touched, and `restored` or `residue` did not end; a second signal; a scenario passed without an assertion, or did not run though nothing says why |
+//! | 4 | a hard stop other than 7 tripped; the last go was refused |
+//! | 1 | an assertion or a scenario failed (prerequisites and followups of a filtered run included) |
+//! | 130, 143 | a signal; the run was brought to its end by `recover`; the journal has no end |
+//! | 8 | the lab cannot be used (`lab-unavailable`) |
+//! | 3 | preflight and undo plan passed, and no go was verified or refused: `parked` where the last thing that was done to the instances was to stop them, else `awaiting-go` |
+//! | 7 | a filter, or a skipped scenario |
+//! | 0 | none of these |
+//!
+//! While a go is pending, a signal is no interruption: the run can be resumed. Stop 7 is how a
+//! run is parked; where it cannot stop what costs, that is listed as residue.
+
+mod codes;
+mod rules;
+
+#[cfg(test)]
+mod tests;
+
+pub use codes::{ExitCode, PRECEDENCE, exit_codes_markdown};
+pub use rules::{Judgement, judge, judge_ending};

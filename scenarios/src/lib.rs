@@ -1,1 +1,34 @@
-//! scenarios
+//! The runbook: one file for each scenario, named as in the runbook, and the sequence as one
+//! table. Nothing here knows which lab it runs on.
+
+pub mod baseline;
+mod context;
+mod observe;
+pub mod run;
+mod sequence;
+pub mod stops;
+
+mod approve;
+mod claim_ready;
+mod default_gateway;
+mod doctor;
+mod dry_run;
+mod eni_address;
+mod execute;
+mod gate;
+mod import;
+mod no_nat;
+mod os_address;
+mod ping;
+mod plan;
+mod preflight;
+mod residue;
+mod restored;
+mod source_dest_check;
+mod ssh;
+mod teardown;
+mod undo;
+mod undo_plan;
+
+pub use context::{Context, Finished, How};
+pub use sequence::{Leg, SEQUENCE, Scenario, find, prerequisites};

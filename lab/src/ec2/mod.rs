@@ -1,1 +1,91 @@
 //! The cloud client: a reader for everyone, a mutator for who has a permit.
+
+mod capture;
+mod facts;
+mod identity;
+mod mutator;
+mod reader;
+
+pub use facts::{
+    Address, Instance, Missing, NetworkInterface, RouteTable, Subnet, Tags, Volume, Vpc,
+};
+pub use identity::{Identity, PolicyDocument};
+pub use mutator::Mutator;
+pub use reader::{Answer, ReadError, Reader};
+
+use aws_smithy_async::rt::sleep::SharedAsyncSleep;
+use aws_smithy_async::time::SharedTimeSource;
+use aws_smithy_runtime::client::retries::RetryPartition;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use std::time::Duration;
+
+/// What both clients are made of: where AWS is, who asks, and whose time it is.
+#[derive(Clone)]
+pub struct Connection {
+    pub region: String,
+    pub credentials: aws_credential_types::provider::SharedCredentialsProvider,
+    pub http_client: SharedHttpClient,
+    pub sleep: SharedAsyncSleep,
+    pub time: SharedTimeSource,
+    /// Another endpoint than AWS's own.
+    pub endpoint_url: Option<String>,
+    /// Unique for each run: the SDK's retry quota is otherwise shared by the whole process.
+    pub retry_partition: String,
+}
+
+/// An attempt that takes longer has no answer.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A read with all its repetitions.
+const READ_TIMEOUT: Duration = Duration::from_secs(40);
+
+impl Connection {
+    /// Reads are repeated up to five times: a smoke polls, and EC2 throttles pollers.
+    fn sdk_config(&self) -> aws_types::SdkConfig {
+        let timeouts = TimeoutConfig::builder()
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .operation_timeout(READ_TIMEOUT)
+            .build();
+        let mut config = aws_types::SdkConfig::builder()
+            .behavior_version(aws_config::BehaviorVersion::latest())
+            .region(aws_types::region::Region::new(self.region.clone()))
+            .credentials_provider(self.credentials.clone())
+            .http_client(self.http_client.clone())
+            .sleep_impl(self.sleep.clone())
+            .time_source(self.time.clone())
+            .retry_config(RetryConfig::standard().with_max_attempts(5))
+            .timeout_config(timeouts);
+        config.set_endpoint_url(self.endpoint_url.clone());
+        config.build()
+    }
+
+    fn ec2(&self) -> aws_sdk_ec2::Client {
+        let config = aws_sdk_ec2::config::Builder::from(&self.sdk_config())
+            .retry_partition(RetryPartition::new(self.retry_partition.clone()))
+            .build();
+        aws_sdk_ec2::Client::from_conf(config)
+    }
+
+    /// For mutations: sent once, for the SDK would silently repeat one whose reply was lost.
+    fn ec2_without_retry(&self) -> aws_sdk_ec2::Client {
+        let config = aws_sdk_ec2::config::Builder::from(&self.sdk_config())
+            .retry_config(RetryConfig::disabled())
+            .build();
+        aws_sdk_ec2::Client::from_conf(config)
+    }
+
+    fn sts(&self) -> aws_sdk_sts::Client {
+        let config = aws_sdk_sts::config::Builder::from(&self.sdk_config())
+            .retry_partition(RetryPartition::new(self.retry_partition.clone()))
+            .build();
+        aws_sdk_sts::Client::from_conf(config)
+    }
+
+    fn iam(&self) -> aws_sdk_iam::Client {
+        let config = aws_sdk_iam::config::Builder::from(&self.sdk_config())
+            .retry_partition(RetryPartition::new(self.retry_partition.clone()))
+            .build();
+        aws_sdk_iam::Client::from_conf(config)
+    }
+}

@@ -1,1 +1,21 @@
-//! The owner's go: document, allowed signers, verification.
+//! The owner's go: what is granted, by whom, and the checks that nothing gets round.
+//!
+//! A go is `go.json` with a detached OpenSSH signature (`go.json.sig`). [`verify`] is the only
+//! maker of a [`Verified`], from which alone a permit for a mutation can come.
+
+mod document;
+mod patterns;
+mod self_grant;
+mod signers;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+pub use document::{Document, GO_VERSION, NotADocument};
+pub use self_grant::{NoSelfGrant, SELF_PRINCIPAL, SelfGrant, self_grant};
+pub use signers::{AllowedSigners, BadLine};
+pub use verify::{Expectation, Refused, Verified, verify};
+
+/// The namespace of a go's signature: `ssh-keygen -Y sign -n lab-smoke-go`.
+pub const NAMESPACE: &str = "lab-smoke-go";

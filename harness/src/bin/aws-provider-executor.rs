@@ -1,0 +1,7 @@
+//! `aws-provider-executor` alone, for a node that runs routerd.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lab::host::run_program(lab::executor::main)
+}

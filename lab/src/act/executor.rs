@@ -1,0 +1,114 @@
+//! The second way to undo: the executor itself, asked with the *baseline's* prior value, for a row
+//! that routerd can no longer roll back (running, failed, or with its prior lost: contract §4.6).
+
+use std::collections::BTreeMap;
+
+use reports::journal::Writer;
+use reports::record::Outcome;
+use serde_json::json;
+
+use super::settle::{Conclusion, Patience, Sample, shown, until_settled};
+use super::{Acted, Effect, Execution, Goal, NotTried, RowAnswer, finish, prove_interface};
+use crate::Lab;
+use crate::ec2::Answer;
+use crate::node::Node;
+use crate::permit::Undo;
+use crate::shell::Action;
+
+/// The executor as the node's router.yaml names it.
+#[derive(Clone, Debug)]
+pub struct ExecutorProgram {
+    pub executable: String,
+    /// `spec.env` of its plugin.
+    pub env: BTreeMap<String, String>,
+}
+
+impl Lab {
+    /// Sends the undo request of `execution.goal` to the executor, and reads the ENI back.
+    pub async fn undo_by_executor(
+        &self,
+        permit: &Undo,
+        journal: &Writer,
+        program: &ExecutorProgram,
+        execution: Execution,
+    ) -> Result<Acted<RowAnswer>, NotTried> {
+        let eni = prove_interface(self).await?;
+        let request = self.undo_request(execution.goal, permit.step());
+        let effect = Effect {
+            scenario: "undo",
+            what: format!("{} with the baseline's prior value", program.executable),
+            resource: eni.network_interface_id.clone(),
+            request: request.clone(),
+            undo: Some(permit.step().to_owned()),
+        };
+        let intent = effect.begin(self, permit, journal)?;
+        let stdin = request.to_string().into_bytes();
+        let action = Action::executor(&program.executable, &program.env, stdin);
+        let result = self.shell.act(Node::RouterdCloud, &action).await;
+        let said = match &result {
+            Ok(output) => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let patience = Patience::for_plugin(execution.plugin_timeout);
+        let (outcome, detail, samples) =
+            until_settled(self, execution.row_id, |sample| conclude(sample, execution.goal, patience))
+                .await;
+        let printed = result.ok().map(|output| Answer {
+            raw: vec![[output.stdout.clone(), output.stderr.clone()].concat()],
+            value: output,
+            call: format!("{}$ {}", Node::RouterdCloud, action.shown()),
+            attempts: 1,
+        });
+        let acted = Acted {
+            outcome,
+            detail: format!("{detail}; executor: {said}"),
+            samples: shown(&samples),
+            value: RowAnswer { printed, samples },
+        };
+        Ok(finish(self, journal, &intent, acted))
+    }
+
+    fn undo_request(&self, goal: Goal, step: &str) -> serde_json::Value {
+        let capture = &self.manifest.capture;
+        let (action, parameters) = match goal {
+            Goal::SourceDestCheck(prior) => (
+                "ensure-forwarding-disabled",
+                json!({ "priorSourceDestCheck": prior.to_string() }),
+            ),
+            Goal::Unassigned(_) | Goal::Assigned(_) => ("unassign-secondary-ip", json!({})),
+        };
+        json!({
+            "apiVersion": "provideraction.routerd.net/v1alpha1",
+            "kind": "ExecuteActionRequest",
+            "spec": {
+                "action": action,
+                "provider": "aws",
+                "providerRef": capture.provider_ref,
+                "target": {
+                    "nicRef": capture.network_interface_id,
+                    "address": capture.address.to_string(),
+                    "region": self.manifest.aws.region,
+                },
+                "parameters": parameters,
+                "mode": "execute",
+                "idempotencyKey": format!("lab-smoke:{step}"),
+                "context": {},
+            },
+        })
+    }
+}
+
+/// The row is no witness here: routerd does not know of this call.
+fn conclude(sample: &Sample, goal: Goal, patience: Patience) -> Conclusion {
+    match sample.met(goal) {
+        None => Conclusion::AfterPatience(
+            patience.unanswered,
+            Outcome::Unknown,
+            "the ENI could not be read".to_owned(),
+        ),
+        Some(true) => Conclusion::Settled(Outcome::Done, format!("{goal}: true")),
+        Some(false) => {
+            Conclusion::AfterPatience(patience.answered, Outcome::NotDone, format!("{goal}: false"))
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! What a run puts on the routerd node: its lock, the burnt go, the change set. Files are created
+//! exclusively and synced, so that two runs cannot both have made one, and they outlive a stop and
+//! start of the node.
+
+use chrono::{DateTime, Duration, Utc};
+use reports::digest::Digest;
+use reports::journal::Writer;
+use reports::record::{GoBurnt, Kind, LockReleased, LockTaken, Outcome};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{Acted, Effect, NotTried, finish};
+use crate::Lab;
+use crate::change_set::ChangeSet;
+use crate::node::Node;
+use crate::permit::{Forward, Permit, Undo};
+use crate::change_set::PATH as CHANGE_SET_PATH;
+use crate::shell::{Action, NODE_FOLDER, Observe};
+
+/// Who holds the lab's lock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    pub run_id: String,
+    pub taken_at: DateTime<Utc>,
+    pub lease_until: DateTime<Utc>,
+}
+
+/// What stands in a burnt go's file: whose it is, and the hash of the journal's record of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Burn {
+    pub run_id: String,
+    pub record: Digest,
+}
+
+/// Longer than any run of the smoke; a dead run's lock is taken over only by recovery.
+const LEASE_HOURS: i64 = 2;
+
+/// On routerd-cloud: who holds the lab.
+pub const LOCK_PATH: &str = "/var/lib/lab-smoke/lock.json";
+
+fn burn_path(go_digest: &Digest) -> String {
+    format!("{NODE_FOLDER}/burnt-{go_digest}.json")
+}
+
+/// What became of a file that was to be created.
+enum Created {
+    Ours,
+    /// Somebody made it before; with what stands in it.
+    Theirs(String),
+    No(String),
+    Unknown(String),
+}
+
+impl Lab {
+    /// Takes the lab's lock. `value` is who holds it now; the outcome is `done` where that is us.
+    pub async fn take_lock(
+        &self,
+        permit: &Forward,
+        journal: &Writer,
+        run_id: &str,
+    ) -> Result<Acted<Option<Holder>>, NotTried> {
+        let now = self.clock.now();
+        let holder = Holder {
+            run_id: run_id.to_owned(),
+            taken_at: now,
+            lease_until: now + Duration::hours(LEASE_HOURS),
+        };
+        let path = LOCK_PATH.to_owned();
+        let contents = json!(holder).to_string();
+        let effect = file_effect("gate", "take the lab's lock", &path, &contents, Some("undo.lock"));
+        let intent = effect.begin(self, permit, journal)?;
+        let (outcome, detail, value) = match self.create(&path, &contents).await {
+            Created::Ours => (Outcome::Done, format!("taken until {}", holder.lease_until), Some(holder.clone())),
+            Created::Theirs(text) => {
+                let theirs: Option<Holder> = serde_json::from_str(&text).ok();
+                let who = theirs.as_ref().map_or(text, |theirs| {
+                    format!("run {} until {}", theirs.run_id, theirs.lease_until)
+                });
+                (Outcome::NotDone, format!("held by {who}"), theirs)
+            }
+            Created::No(why) => (Outcome::NotDone, why, None),
+            Created::Unknown(why) => (Outcome::Unknown, why, None),
+        };
+        let acted =
+            finish(self, journal, &intent, Acted { outcome, detail, samples: Vec::new(), value });
+        if acted.outcome == Outcome::Done {
+            let taken = LockTaken { path, lease_until: holder.lease_until };
+            journal.append_synced(self.clock.now(), Kind::LockTaken(taken))?;
+        }
+        Ok(acted)
+    }
+
+    /// Uses the go up: first in the journal, on the disk, then on the node with the hash of that
+    /// record. `not-done` where the node says that it was used before.
+    pub async fn burn_go(
+        &self,
+        permit: &Forward,
+        journal: &Writer,
+        run_id: &str,
+    ) -> Result<Acted<()>, NotTried> {
+        permit.check(self.clock.now())?;
+        let path = burn_path(permit.go_digest());
+        let record = GoBurnt { go_digest: permit.go_digest().clone(), path: path.clone() };
+        let record = journal.append_synced(self.clock.now(), Kind::GoBurnt(record))?;
+        let contents = json!(Burn { run_id: run_id.to_owned(), record }).to_string();
+        let effect = file_effect("gate", "burn the go", &path, &contents, None);
+        let intent = effect.begin(self, permit, journal)?;
+        let (outcome, detail) = match self.create(&path, &contents).await {
+            Created::Ours => (Outcome::Done, "burnt".to_owned()),
+            Created::Theirs(text) => (Outcome::NotDone, format!("used before: {text}")),
+            Created::No(why) => (Outcome::NotDone, why),
+            Created::Unknown(why) => (Outcome::Unknown, why),
+        };
+        let acted = Acted { outcome, detail, samples: Vec::new(), value: () };
+        Ok(finish(self, journal, &intent, acted))
+    }
+
+    /// Puts the change set where the planner reads it.
+    pub async fn put_change_set(
+        &self,
+        permit: &Forward,
+        journal: &Writer,
+        change_set: &ChangeSet,
+    ) -> Result<Acted<Digest>, NotTried> {
+        let contents = json!(change_set).to_string();
+        let effect = file_effect(
+            "plan",
+            "put the change set on the node",
+            CHANGE_SET_PATH,
+            &contents,
+            Some("undo.change-set"),
+        );
+        let intent = effect.begin(self, permit, journal)?;
+        let value = Digest::of(&contents);
+        let (outcome, detail) = match self.create(CHANGE_SET_PATH, &contents).await {
+            Created::Ours => (Outcome::Done, format!("sha256 {value}")),
+            Created::Theirs(text) => {
+                (Outcome::NotDone, format!("another one is there already: {text}"))
+            }
+            Created::No(why) => (Outcome::NotDone, why),
+            Created::Unknown(why) => (Outcome::Unknown, why),
+        };
+        let acted = Acted { outcome, detail, samples: Vec::new(), value };
+        Ok(finish(self, journal, &intent, acted))
+    }
+
+    pub async fn remove_change_set(
+        &self,
+        permit: &Undo,
+        journal: &Writer,
+    ) -> Result<Acted<()>, NotTried> {
+        let effect = Effect {
+            scenario: "undo",
+            what: "remove the change set from the node".to_owned(),
+            resource: CHANGE_SET_PATH.to_owned(),
+            request: json!({}),
+            undo: Some(permit.step().to_owned()),
+        };
+        self.remove(permit, journal, &effect, CHANGE_SET_PATH).await
+    }
+
+    /// Gives the lock back. Only for who took it: the caller's journal has the record.
+    pub async fn release_lock(
+        &self,
+        permit: LockPermit<'_>,
+        journal: &Writer,
+    ) -> Result<Acted<()>, NotTried> {
+        let path = LOCK_PATH.to_owned();
+        let effect = Effect {
+            scenario: "gate",
+            what: "release the lab's lock".to_owned(),
+            resource: path.clone(),
+            request: json!({}),
+            undo: Some("undo.lock".to_owned()),
+        };
+        let permit: &dyn Permit = match &permit {
+            LockPermit::Unused(Release(())) => &Release(()),
+            LockPermit::Begun(undo) => *undo,
+        };
+        let acted = self.remove(permit, journal, &effect, &path).await?;
+        if acted.outcome == Outcome::Done {
+            let released = Kind::LockReleased(LockReleased { path });
+            if let Err(error) = journal.append(self.clock.now(), released) {
+                tracing::error!(%error, "the release of the lock could not be recorded");
+            }
+        }
+        Ok(acted)
+    }
+
+    async fn remove(
+        &self,
+        permit: &dyn Permit,
+        journal: &Writer,
+        effect: &Effect,
+        path: &str,
+    ) -> Result<Acted<()>, NotTried> {
+        let intent = effect.begin(self, permit, journal)?;
+        let result = self.shell.act(Node::RouterdCloud, &Action::remove_file(path)).await;
+        let said = match result {
+            Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let (outcome, detail) = match self.names_on_node().await {
+            Ok(names) if names.iter().any(|other| other == name) => {
+                (Outcome::NotDone, format!("{path} is still there: {said}"))
+            }
+            Ok(_) => (Outcome::Done, "gone".to_owned()),
+            Err(why) => (Outcome::Unknown, format!("{said} {why}").trim().to_owned()),
+        };
+        let acted = Acted { outcome, detail, samples: Vec::new(), value: () };
+        Ok(finish(self, journal, &intent, acted))
+    }
+
+    async fn names_on_node(&self) -> Result<Vec<String>, String> {
+        let answer = self.shell.observe(Node::RouterdCloud, &Observe::node_folder()).await;
+        let output = answer.map_err(|error| error.to_string())?.value;
+        if output.code != 0 {
+            return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+    }
+
+    /// Creates a file and, unless that plainly worked, reads back whose it is.
+    async fn create(&self, path: &str, contents: &str) -> Created {
+        let action = Action::create_file(path, contents.as_bytes().to_vec());
+        let said = match self.shell.act(Node::RouterdCloud, &action).await {
+            Ok(output) if output.code == 0 => return Created::Ours,
+            Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            Err(error) if error.why.never_sent() => return Created::No(error.to_string()),
+            Err(error) => error.to_string(),
+        };
+        match self.shell.observe(Node::RouterdCloud, &Observe::read_file(path)).await {
+            Ok(answer) if answer.value.code == 0 => {
+                let found = String::from_utf8_lossy(&answer.value.stdout).into_owned();
+                if found == contents { Created::Ours } else { Created::Theirs(found) }
+            }
+            Ok(answer) => {
+                let missing = String::from_utf8_lossy(&answer.value.stderr).trim().to_owned();
+                Created::No(format!("{said}; {missing}"))
+            }
+            Err(error) => Created::Unknown(format!("{said}; {error}")),
+        }
+    }
+}
+
+/// With which right a lock is released: that of a run that never burnt its go, or the undo plan's.
+#[derive(Debug)]
+pub enum LockPermit<'a> {
+    Unused(Release),
+    Begun(&'a Undo),
+}
+
+/// Made from the permit under which the lock was taken; it does not expire, for a lock that cannot
+/// be given back would bar the lab.
+#[derive(Debug)]
+pub struct Release(());
+
+impl From<&Forward> for Release {
+    fn from(_taken_with: &Forward) -> Self {
+        Self(())
+    }
+}
+
+impl Permit for Release {
+    fn kind(&self) -> reports::record::Permit {
+        reports::record::Permit::Forward
+    }
+
+    fn check(&self, _now: DateTime<Utc>) -> Result<(), crate::permit::Refused> {
+        Ok(())
+    }
+
+    fn needs_record(&self) -> bool {
+        false
+    }
+}
+
+fn file_effect(
+    scenario: &'static str,
+    what: &str,
+    path: &str,
+    contents: &str,
+    undo: Option<&str>,
+) -> Effect {
+    Effect {
+        scenario,
+        what: what.to_owned(),
+        resource: path.to_owned(),
+        request: json!({ "sha256": Digest::of(contents), "contents": contents }),
+        undo: undo.map(str::to_owned),
+    }
+}

@@ -1,0 +1,161 @@
+//! Everything that changes something: with a permit (I1), recorded before and after (I2), on
+//! nothing but the lab (I6), with an outcome of three values (I5).
+
+mod executor;
+mod files;
+mod routerd;
+mod settle;
+
+pub use executor::ExecutorProgram;
+pub use files::{Burn, Holder, LOCK_PATH, LockPermit, Release};
+pub use routerd::{Execution, RowAnswer};
+pub use settle::{Goal, Sample};
+
+use reports::journal::{JournalError, Writer};
+use reports::record::{Intent, Kind, Outcome, OutcomeRecorded};
+use serde_json::Value;
+
+use crate::Lab;
+use crate::ec2::{NetworkInterface, ReadError};
+use crate::permit::{Permit, Refused};
+
+/// What a mutation came to.
+#[derive(Clone, Debug)]
+pub struct Acted<T> {
+    pub outcome: Outcome,
+    /// For people: what was seen.
+    pub detail: String,
+    pub samples: Vec<Value>,
+    pub value: T,
+}
+
+/// Why nothing was tried.
+#[derive(Debug, thiserror::Error)]
+pub enum NotTried {
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error(transparent)]
+    NotLab(#[from] NotLab),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// Why a target is not proved to be the lab's.
+#[derive(Debug, thiserror::Error)]
+pub enum NotLab {
+    #[error("{resource} could not be read back before the mutation: {source}")]
+    Unread { resource: String, source: ReadError },
+    #[error("{resource} is gone")]
+    Gone { resource: String },
+    #[error("{resource} has {field} {found}, and the lab's is {wanted}: it is left alone")]
+    Foreign { resource: String, field: &'static str, found: String, wanted: String },
+}
+
+/// What is about to be done.
+pub(crate) struct Effect {
+    pub scenario: &'static str,
+    pub what: String,
+    pub resource: String,
+    pub request: Value,
+    pub undo: Option<String>,
+}
+
+impl Effect {
+    /// Writes the intent to the disk and answers its id.
+    pub fn begin(
+        &self,
+        lab: &Lab,
+        permit: &dyn Permit,
+        journal: &Writer,
+    ) -> Result<String, NotTried> {
+        permit.check(lab.clock.now())?;
+        let intents = journal.with_records(|records| {
+            records.iter().filter(|record| matches!(record.kind, Kind::Intent(_))).count()
+        });
+        let id = format!("{}-{}", intents + 1, self.scenario);
+        let intent = Intent {
+            id: id.clone(),
+            scenario: self.scenario.to_owned(),
+            permit: permit.kind(),
+            what: self.what.clone(),
+            resource: self.resource.clone(),
+            request: self.request.clone(),
+            undo: self.undo.clone(),
+        };
+        match journal.append_synced(lab.clock.now(), Kind::Intent(intent)) {
+            Ok(_) => Ok(id),
+            Err(error) if permit.needs_record() => Err(error.into()),
+            Err(error) => {
+                // Its intent is on the disk already, as a step of the undo plan.
+                tracing::error!(step = self.what, resource = self.resource, %error, "undo goes on without its record");
+                Ok(id)
+            }
+        }
+    }
+}
+
+/// Records the outcome. One that cannot be recorded is said on stderr: it has happened.
+pub(crate) fn finish<T>(lab: &Lab, journal: &Writer, intent: &str, acted: Acted<T>) -> Acted<T> {
+    let record = OutcomeRecorded {
+        intent: intent.to_owned(),
+        outcome: acted.outcome,
+        detail: acted.detail.clone(),
+        samples: acted.samples.clone(),
+    };
+    if let Err(error) = journal.append_synced(lab.clock.now(), Kind::Outcome(record)) {
+        tracing::error!(intent, outcome = ?acted.outcome, detail = acted.detail, %error, "an outcome could not be recorded");
+    }
+    lab.changed();
+    acted
+}
+
+/// I6: reads the ENI back and proves that it is the lab's: account, region, VPC, subnet, tag, id.
+pub(crate) async fn prove_interface(lab: &Lab) -> Result<NetworkInterface, NotLab> {
+    let id = &lab.manifest.capture.network_interface_id;
+    let resource = || format!("network interface {id}");
+    let answer = lab
+        .reader
+        .network_interface(id)
+        .await
+        .map_err(|source| NotLab::Unread { resource: resource(), source })?;
+    let eni = answer.value.ok_or_else(|| NotLab::Gone { resource: resource() })?;
+    let aws = &lab.manifest.aws;
+    lab.manifest.prove(
+        &resource(),
+        &[
+            ("owner", &eni.owner_id, &aws.account_id),
+            ("VPC", &eni.vpc_id, &aws.vpc_id),
+            ("subnet", &eni.subnet_id, &aws.subnet_id),
+        ],
+        &eni.tags,
+    )?;
+    Ok(eni)
+}
+
+impl crate::manifest::Manifest {
+    /// Compares each `(field, found, wanted)` and the tag.
+    pub(crate) fn prove(
+        &self,
+        resource: &str,
+        fields: &[(&'static str, &str, &str)],
+        tags: &crate::ec2::Tags,
+    ) -> Result<(), NotLab> {
+        let foreign = |field, found: &str, wanted: &str| NotLab::Foreign {
+            resource: resource.to_owned(),
+            field,
+            found: found.to_owned(),
+            wanted: wanted.to_owned(),
+        };
+        for (field, found, wanted) in fields {
+            if found != wanted {
+                return Err(foreign(field, found, wanted));
+            }
+        }
+        let (key, wanted) = (&self.lab.tag_key, &self.lab.tag_value);
+        match tags.get(key) {
+            Some(value) if value == wanted => Ok(()),
+            Some(value) => Err(foreign("tag", &format!("{key}={value}"), &format!("{key}={wanted}"))),
+            None => Err(foreign("tag", "none", &format!("{key}={wanted}"))),
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! What is asked of routerd: plan, import, approve, execute, roll back. Its exit codes and printed
+//! lines are kept and never believed (I4): the row and the ENI say what happened.
+
+use std::time::Duration;
+
+use reports::journal::Writer;
+use reports::record::Outcome;
+use serde_json::json;
+
+use super::settle::{Conclusion, Goal, Patience, Sample, shown, until_settled};
+use super::{Acted, Effect, NotTried, finish, prove_interface};
+use crate::Lab;
+use crate::ec2::Answer;
+use crate::node::{Node, Output};
+use crate::permit::{Forward, Permit, Undo};
+use crate::routerd::{AnswerError, Imported, PluginRun, Refusal, Routerctl, Status};
+use crate::routerd::Effect as RefusalEffect;
+use crate::shell::{Action, ShellError};
+
+/// A row that is executed or rolled back, and what the ENI then looks like.
+#[derive(Clone, Copy, Debug)]
+pub struct Execution {
+    pub row_id: u64,
+    pub goal: Goal,
+    /// Of the executor's plugin.
+    pub plugin_timeout: Duration,
+}
+
+/// What routerctl printed, and all that was read back.
+#[derive(Clone, Debug)]
+pub struct RowAnswer {
+    pub printed: Option<Answer<Output>>,
+    pub samples: Vec<Sample>,
+}
+
+impl RowAnswer {
+    pub fn last(&self) -> Option<&Sample> {
+        self.samples.last()
+    }
+}
+
+/// How a command that should change routerd's database went, before anything is read back.
+fn answered(action: &Action, result: Result<Output, ShellError>) -> Result<Answer<Output>, ShellError> {
+    result.map(|output| Answer {
+        raw: vec![[output.stdout.clone(), output.stderr.clone()].concat()],
+        value: output,
+        call: format!("{}$ {}", Node::RouterdCloud, action.shown()),
+        attempts: 1,
+    })
+}
+
+impl Lab {
+    /// `routerctl plugin run PLANNER`.
+    pub async fn run_planner(
+        &self,
+        permit: &Forward,
+        journal: &Writer,
+    ) -> Result<Acted<Option<PluginRun>>, NotTried> {
+        let routerd = &self.manifest.routerd;
+        let call = Routerctl::new(routerd).plugin_run(&routerd.planner);
+        let effect = Effect {
+            scenario: "plan",
+            what: "routerctl plugin run".to_owned(),
+            resource: format!("Plugin/{}", routerd.planner),
+            request: json!({ "argv": call.argv }),
+            undo: None,
+        };
+        let action = Action::plugin_run(routerd);
+        let read = |output: &Output| call.read(output);
+        self.ask_routerctl(permit, journal, &effect, &action, read).await
+    }
+
+    /// `routerctl action import`.
+    pub async fn import(
+        &self,
+        permit: &Forward,
+        journal: &Writer,
+    ) -> Result<Acted<Option<Imported>>, NotTried> {
+        let routerd = &self.manifest.routerd;
+        let call = Routerctl::new(routerd).import();
+        let effect = Effect {
+            scenario: "import",
+            what: "routerctl action import".to_owned(),
+            resource: routerd.state_file.clone(),
+            request: json!({ "argv": call.argv }),
+            undo: None,
+        };
+        let action = Action::import(routerd);
+        self.ask_routerctl(permit, journal, &effect, &action, |output| call.read(output)).await
+    }
+
+    /// `routerctl action approve ROW`.
+    pub async fn approve(
+        &self,
+        permit: &Forward,
+        journal: &Writer,
+        row_id: u64,
+        by: &str,
+    ) -> Result<Acted<Option<crate::routerd::Approved>>, NotTried> {
+        let routerd = &self.manifest.routerd;
+        let call = Routerctl::new(routerd).approve(row_id, by);
+        let effect = Effect {
+            scenario: "approve",
+            what: "routerctl action approve".to_owned(),
+            resource: format!("row {row_id}"),
+            request: json!({ "row": row_id, "by": by }),
+            undo: None,
+        };
+        let action = Action::approve(routerd, row_id, by);
+        self.ask_routerctl(permit, journal, &effect, &action, |output| call.read(output)).await
+    }
+
+    /// A command whose effect is in routerd's database alone. What it printed is an outcome only
+    /// as far as the scenario then reads the database.
+    async fn ask_routerctl<T>(
+        &self,
+        permit: &Forward,
+        journal: &Writer,
+        effect: &Effect,
+        action: &Action,
+        read: impl Fn(&Output) -> Result<T, AnswerError>,
+    ) -> Result<Acted<Option<T>>, NotTried> {
+        let intent = effect.begin(self, permit, journal)?;
+        let acted = match self.shell.act(Node::RouterdCloud, action).await {
+            Err(error) => {
+                let outcome =
+                    if error.why.never_sent() { Outcome::NotDone } else { Outcome::Unknown };
+                Acted { outcome, detail: error.to_string(), samples: Vec::new(), value: None }
+            }
+            Ok(output) => match read(&output) {
+                Ok(value) => Acted {
+                    outcome: Outcome::Done,
+                    detail: String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned(),
+                    samples: Vec::new(),
+                    value: Some(value),
+                },
+                Err(error) => {
+                    let nothing = error
+                        .refusal()
+                        .is_some_and(|refusal| refusal.effect() == RefusalEffect::Nothing);
+                    let outcome = if nothing { Outcome::NotDone } else { Outcome::Unknown };
+                    Acted { outcome, detail: error.to_string(), samples: Vec::new(), value: None }
+                }
+            },
+        };
+        Ok(finish(self, journal, &intent, acted))
+    }
+
+    /// `routerctl action execute ROW --approved`, read back from the row and the ENI.
+    pub async fn execute(
+        &self,
+        permit: &Forward,
+        journal: &Writer,
+        execution: Execution,
+        undo_step: &str,
+    ) -> Result<Acted<RowAnswer>, NotTried> {
+        let eni = prove_interface(self).await?;
+        let effect = Effect {
+            scenario: "execute",
+            what: "routerctl action execute".to_owned(),
+            resource: eni.network_interface_id.clone(),
+            request: json!({ "row": execution.row_id, "goal": execution.goal.to_string(), "before": eni }),
+            undo: Some(undo_step.to_owned()),
+        };
+        let action = Action::execute(&self.manifest.routerd, execution.row_id);
+        let call = Routerctl::new(&self.manifest.routerd).execute(execution.row_id);
+        let refused = |output: &Output| refusal_of(call.read(output).err());
+        self.change_row(permit, journal, &effect, &action, execution, &Status::Succeeded, refused)
+            .await
+    }
+
+    /// `routerctl action rollback ROW --approved`, read back from the row and the ENI.
+    pub async fn rollback(
+        &self,
+        permit: &Undo,
+        journal: &Writer,
+        execution: Execution,
+    ) -> Result<Acted<RowAnswer>, NotTried> {
+        let eni = prove_interface(self).await?;
+        let effect = Effect {
+            scenario: "undo",
+            what: "routerctl action rollback".to_owned(),
+            resource: eni.network_interface_id.clone(),
+            request: json!({ "row": execution.row_id, "goal": execution.goal.to_string(), "before": eni }),
+            undo: Some(permit.step().to_owned()),
+        };
+        let action = Action::rollback(&self.manifest.routerd, execution.row_id);
+        let call = Routerctl::new(&self.manifest.routerd).rollback(execution.row_id);
+        let refused = |output: &Output| refusal_of(call.read(output).err());
+        self.change_row(permit, journal, &effect, &action, execution, &Status::RolledBack, refused)
+            .await
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one place for both directions")]
+    async fn change_row(
+        &self,
+        permit: &dyn Permit,
+        journal: &Writer,
+        effect: &Effect,
+        action: &Action,
+        execution: Execution,
+        done: &Status,
+        refused: impl Fn(&Output) -> Option<Refusal>,
+    ) -> Result<Acted<RowAnswer>, NotTried> {
+        let intent = effect.begin(self, permit, journal)?;
+        let printed = answered(action, self.shell.act(Node::RouterdCloud, action).await);
+        let certain = match &printed {
+            Err(error) => error.why.never_sent(),
+            Ok(answer) => refused(&answer.value)
+                .is_some_and(|refusal| refusal.effect() == RefusalEffect::Nothing),
+        };
+        let said = match &printed {
+            Ok(answer) => first_line(&answer.value),
+            Err(error) => error.to_string(),
+        };
+        let patience = Patience::for_plugin(execution.plugin_timeout);
+        let (outcome, detail, samples) = until_settled(self, execution.row_id, |sample| {
+            conclude(sample, execution.goal, done, patience, certain)
+        })
+        .await;
+        let acted = Acted {
+            outcome,
+            detail: format!("{detail}; routerctl: {said}"),
+            samples: shown(&samples),
+            value: RowAnswer { printed: printed.ok(), samples },
+        };
+        Ok(finish(self, journal, &intent, acted))
+    }
+}
+
+fn refusal_of(error: Option<AnswerError>) -> Option<Refusal> {
+    error.and_then(|error| error.refusal().cloned())
+}
+
+fn first_line(output: &Output) -> String {
+    let text = if output.stdout.is_empty() { &output.stderr } else { &output.stdout };
+    String::from_utf8_lossy(text).lines().next().unwrap_or("(nothing)").to_owned()
+}
+
+/// The row and the ENI together. Where they disagree the ENI says what is so, once it has been
+/// asked long enough.
+fn conclude(
+    sample: &Sample,
+    goal: Goal,
+    done: &Status,
+    patience: Patience,
+    certainly_refused: bool,
+) -> Conclusion {
+    let (Some(met), Some(status)) = (sample.met(goal), sample.status()) else {
+        let why = "the row or the ENI could not be read".to_owned();
+        return Conclusion::AfterPatience(patience.unanswered, Outcome::Unknown, why);
+    };
+    let seen = format!("row {status}, {goal}: {met}");
+    match (status, met) {
+        (status, true) if status == done => Conclusion::Settled(Outcome::Done, seen),
+        _ if certainly_refused => Conclusion::Settled(Outcome::NotDone, seen),
+        (Status::Running, met) => Conclusion::AfterPatience(
+            patience.unanswered,
+            if met { Outcome::Done } else { Outcome::NotDone },
+            seen,
+        ),
+        (_, true) => Conclusion::AfterPatience(patience.answered, Outcome::Done, seen),
+        (Status::Failed, false) => {
+            Conclusion::AfterPatience(patience.unanswered, Outcome::NotDone, seen)
+        }
+        (_, false) => Conclusion::AfterPatience(patience.answered, Outcome::NotDone, seen),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::act::settle::example as sample;
+
+    #[test]
+    fn what_the_two_witnesses_let_one_conclude() {
+        let patience = Patience::for_plugin(Duration::from_secs(120));
+        let goal = Goal::Assigned("10.88.60.9".parse().expect("an address"));
+        let (settled, short, long) = (0, 30, 180);
+        let table = [
+            (Status::Succeeded, true, false, settled, Outcome::Done),
+            (Status::Succeeded, false, false, short, Outcome::NotDone),
+            (Status::Failed, false, false, long, Outcome::NotDone),
+            (Status::Failed, true, false, short, Outcome::Done),
+            (Status::Running, false, false, long, Outcome::NotDone),
+            (Status::Running, true, false, long, Outcome::Done),
+            (Status::Approved, false, true, settled, Outcome::NotDone),
+            (Status::Skipped, false, false, short, Outcome::NotDone),
+        ];
+        for (status, met, refused, after_s, outcome) in table {
+            let row = sample(status.clone(), met);
+            let (waits, concluded) = match conclude(&row, goal, &Status::Succeeded, patience, refused) {
+                Conclusion::Settled(outcome, _) => (0, outcome),
+                Conclusion::AfterPatience(wait, outcome, _) => (wait.as_secs(), outcome),
+            };
+            assert_eq!((waits, concluded), (after_s, outcome), "{status:?} met={met} refused={refused}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_unknown() {
+        let patience = Patience::for_plugin(Duration::from_secs(120));
+        let goal = Goal::SourceDestCheck(false);
+        let mut unread = sample(Status::Succeeded, true);
+        unread.eni = Err("no answer".to_owned());
+        let Conclusion::AfterPatience(_, outcome, _) =
+            conclude(&unread, goal, &Status::Succeeded, patience, false)
+        else {
+            panic!("settled without having read the ENI")
+        };
+        assert_eq!(outcome, Outcome::Unknown);
+    }
+}

@@ -1,0 +1,227 @@
+//! Reading back until it is known what happened: the ENI and routerd's row together, once a
+//! second, to a deadline. EC2 is eventually consistent, and a mutation may land after routerd gave
+//! up, so every sample is kept.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use reports::record::Outcome;
+use serde_json::{Value, json};
+
+use crate::Lab;
+use crate::ec2::NetworkInterface;
+use crate::routerd::{Row, Routerctl, Status};
+use crate::shell::Observe;
+use crate::node::Node;
+
+/// What the ENI looks like once a mutation is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    Assigned(Ipv4Addr),
+    Unassigned(Ipv4Addr),
+    SourceDestCheck(bool),
+}
+
+impl Goal {
+    pub fn met(self, eni: &NetworkInterface) -> bool {
+        match self {
+            Self::Assigned(address) => eni.has(address),
+            Self::Unassigned(address) => !eni.has(address),
+            Self::SourceDestCheck(on) => eni.source_dest_check == on,
+        }
+    }
+}
+
+impl std::fmt::Display for Goal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Assigned(address) => write!(f, "{address} on the ENI"),
+            Self::Unassigned(address) => write!(f, "{address} not on the ENI"),
+            Self::SourceDestCheck(on) => write!(f, "SourceDestCheck {on}"),
+        }
+    }
+}
+
+/// One look at both witnesses.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    pub at: DateTime<Utc>,
+    pub row: Result<Row, String>,
+    pub eni: Result<NetworkInterface, String>,
+}
+
+impl Sample {
+    pub fn met(&self, goal: Goal) -> Option<bool> {
+        self.eni.as_ref().ok().map(|eni| goal.met(eni))
+    }
+
+    pub fn status(&self) -> Option<&Status> {
+        self.row.as_ref().ok().map(|row| &row.status)
+    }
+
+    pub fn to_json(&self) -> Value {
+        json!({
+            "at": self.at,
+            "row_status": self.status().map(Status::as_str),
+            "row_error": self.row.as_ref().err(),
+            "addresses": self.eni.as_ref().ok().map(|eni| &eni.secondary_addresses),
+            "source_dest_check": self.eni.as_ref().ok().map(|eni| eni.source_dest_check),
+            "eni_error": self.eni.as_ref().err(),
+        })
+    }
+}
+
+/// How long a sample that does not show the goal is not believed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// Where nothing was done, or a command answered that it is done.
+    pub answered: Duration,
+    /// Where the executor may still be at work: the plugin's timeout, two AWS calls of 25 s that
+    /// may outlive it, and a margin.
+    pub unanswered: Duration,
+}
+
+impl Patience {
+    pub fn for_plugin(timeout: Duration) -> Self {
+        Self {
+            answered: Duration::from_secs(30),
+            unanswered: timeout + 2 * Duration::from_secs(25) + Duration::from_secs(10),
+        }
+    }
+}
+
+const POLL: Duration = Duration::from_secs(1);
+
+pub(super) async fn sample(lab: &Lab, row_id: u64) -> Sample {
+    let (row, eni) = futures::join!(read_row(lab, row_id), read_interface(lab));
+    Sample { at: lab.clock.now(), row, eni }
+}
+
+/// The row by its id, from the list: one command answers for both rows of a run.
+async fn read_row(lab: &Lab, row_id: u64) -> Result<Row, String> {
+    let routerd = &lab.manifest.routerd;
+    let answer = lab.shell.observe(Node::RouterdCloud, &Observe::rows(routerd)).await;
+    let output = answer.map_err(|error| error.to_string())?.value;
+    let rows = Routerctl::new(routerd).list().read(&output).map_err(|error| error.to_string())?;
+    rows.into_iter()
+        .find(|row| row.id == row_id)
+        .ok_or_else(|| format!("routerd's journal has no row {row_id}"))
+}
+
+async fn read_interface(lab: &Lab) -> Result<NetworkInterface, String> {
+    let id = &lab.manifest.capture.network_interface_id;
+    let answer = lab.reader.network_interface(id).await.map_err(|error| error.to_string())?;
+    answer.value.ok_or_else(|| format!("{id} is gone"))
+}
+
+/// What a sample lets one conclude.
+pub(super) enum Conclusion {
+    /// It is so.
+    Settled(Outcome, String),
+    /// It is believed only when the patience for it has run out.
+    AfterPatience(Duration, Outcome, String),
+}
+
+/// Samples until `conclude` settles it. The outcome is unknown where the witnesses could not be
+/// read to the end.
+pub(super) async fn until_settled(
+    lab: &Lab,
+    row_id: u64,
+    conclude: impl Fn(&Sample) -> Conclusion,
+) -> (Outcome, String, Vec<Sample>) {
+    let began = lab.clock.now();
+    let mut samples: Vec<Sample> = Vec::new();
+    loop {
+        let sample = sample(lab, row_id).await;
+        let conclusion = conclude(&sample);
+        let waited = (sample.at - began).to_std().unwrap_or_default();
+        samples.push(sample);
+        match conclusion {
+            Conclusion::Settled(outcome, detail) => return (outcome, detail, samples),
+            Conclusion::AfterPatience(patience, outcome, detail) if waited >= patience => {
+                return (outcome, detail, samples);
+            }
+            Conclusion::AfterPatience(..) => lab.clock.sleep(POLL).await,
+        }
+    }
+}
+
+/// Every sample, with a run of equal ones shown as its first and last.
+pub(super) fn shown(samples: &[Sample]) -> Vec<Value> {
+    let same = |a: &Value, b: &Value| {
+        let without_time = |value: &Value| {
+            let mut value = value.clone();
+            if let Some(map) = value.as_object_mut() {
+                map.remove("at");
+            }
+            value
+        };
+        without_time(a) == without_time(b)
+    };
+    let all: Vec<Value> = samples.iter().map(Sample::to_json).collect();
+    let keep = |index: usize| {
+        let before = index.checked_sub(1).and_then(|before| all.get(before));
+        let after = all.get(index + 1);
+        !(before.is_some_and(|other| same(other, &all[index]))
+            && after.is_some_and(|other| same(other, &all[index])))
+    };
+    (0..all.len()).filter(|&index| keep(index)).map(|index| all[index].clone()).collect()
+}
+
+#[cfg(test)]
+pub(super) fn example(status: Status, assigned: bool) -> Sample {
+    let now = DateTime::<Utc>::UNIX_EPOCH;
+    let captured: Ipv4Addr = "10.88.60.9".parse().expect("an address");
+    Sample {
+        at: now,
+        row: Ok(Row {
+            id: 1,
+            idempotency_key: "run:aws:eni:assign".to_owned(),
+            source: "Plugin/lab-planner".to_owned(),
+            provider: "aws".to_owned(),
+            provider_ref: "aws-lab".to_owned(),
+            action: "assign-secondary-ip".to_owned(),
+            target: Default::default(),
+            parameters: Default::default(),
+            undo: None,
+            risk_level: String::new(),
+            status,
+            approved_by: None,
+            approved_at: None,
+            executed_at: None,
+            result_message: None,
+            error: None,
+            observed: Default::default(),
+            created_at: now,
+            updated_at: now,
+        }),
+        eni: Ok(NetworkInterface {
+            network_interface_id: "eni-0a1b2c3d4e5f60718".to_owned(),
+            owner_id: "123456789012".to_owned(),
+            vpc_id: "vpc-0a1b2c3d4e5f60718".to_owned(),
+            subnet_id: "subnet-0a1b2c3d4e5f60718".to_owned(),
+            mac_address: "0a:58:0a:58:3c:04".to_owned(),
+            source_dest_check: true,
+            primary_address: "10.88.60.4".parse().expect("an address"),
+            secondary_addresses: if assigned { vec![captured] } else { Vec::new() },
+            security_groups: Vec::new(),
+            instance_id: None,
+            tags: Default::default(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_of_equal_samples_is_shown_by_its_ends() {
+        let mut samples = vec![example(Status::Running, false); 5];
+        samples.push(example(Status::Succeeded, true));
+        let statuses: Vec<_> =
+            shown(&samples).iter().map(|sample| sample["row_status"].clone()).collect();
+        assert_eq!(statuses, ["running", "running", "succeeded"]);
+    }
+}

@@ -1,0 +1,287 @@
+//! What EC2 said, as the harness's own types. A field that the smoke decides on and that the answer
+//! lacks is an error when it is read, never a default (contract §4.4: the upstream executor takes a
+//! missing `SourceDestCheck` for false).
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use aws_sdk_ec2::types as sdk;
+use serde::{Deserialize, Serialize};
+
+pub type Tags = BTreeMap<String, String>;
+
+/// A field that the answer lacks, or whose value cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{resource} has no readable {field}")]
+pub struct Missing {
+    pub resource: String,
+    pub field: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkInterface {
+    pub network_interface_id: String,
+    pub owner_id: String,
+    pub vpc_id: String,
+    pub subnet_id: String,
+    pub mac_address: String,
+    pub source_dest_check: bool,
+    pub primary_address: Ipv4Addr,
+    /// Sorted.
+    pub secondary_addresses: Vec<Ipv4Addr>,
+    /// Sorted ids.
+    pub security_groups: Vec<String>,
+    pub instance_id: Option<String>,
+    pub tags: Tags,
+}
+
+impl NetworkInterface {
+    pub fn has(&self, address: Ipv4Addr) -> bool {
+        self.primary_address == address || self.secondary_addresses.contains(&address)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    pub instance_id: String,
+    /// As `running`.
+    pub state: String,
+    pub instance_type: String,
+    pub vpc_id: Option<String>,
+    pub subnet_id: Option<String>,
+    /// Sorted.
+    pub network_interface_ids: Vec<String>,
+    /// ARN.
+    pub instance_profile: Option<String>,
+    pub tags: Tags,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subnet {
+    pub subnet_id: String,
+    pub vpc_id: String,
+    pub cidr_block: String,
+    pub tags: Tags,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vpc {
+    pub vpc_id: String,
+    pub owner_id: String,
+    pub cidr_block: String,
+    pub is_default: bool,
+    pub tags: Tags,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteTable {
+    pub route_table_id: String,
+    pub main: bool,
+    /// Explicit associations, sorted.
+    pub subnet_ids: Vec<String>,
+    /// Destination to target, as `0.0.0.0/0` to `igw-…`.
+    pub routes: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Address {
+    pub allocation_id: String,
+    pub public_ip: Ipv4Addr,
+    pub network_interface_id: Option<String>,
+    pub association_id: Option<String>,
+    pub tags: Tags,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    pub volume_id: String,
+    /// As `available` or `in-use`.
+    pub state: String,
+    pub attached_to: Vec<String>,
+    pub tags: Tags,
+}
+
+fn need<T>(value: Option<T>, resource: &str, field: &'static str) -> Result<T, Missing> {
+    value.ok_or_else(|| Missing { resource: resource.to_owned(), field })
+}
+
+fn address(text: Option<&str>, resource: &str, field: &'static str) -> Result<Ipv4Addr, Missing> {
+    need(text.and_then(|text| text.parse().ok()), resource, field)
+}
+
+fn tags(tags: &[sdk::Tag]) -> Tags {
+    let pair = |tag: &sdk::Tag| {
+        Some((tag.key.clone()?, tag.value.clone().unwrap_or_default()))
+    };
+    tags.iter().filter_map(pair).collect()
+}
+
+impl TryFrom<&sdk::NetworkInterface> for NetworkInterface {
+    type Error = Missing;
+
+    fn try_from(eni: &sdk::NetworkInterface) -> Result<Self, Missing> {
+        let id = need(eni.network_interface_id.clone(), "a network interface", "NetworkInterfaceId")?;
+        let mut primary = None;
+        let mut secondary = Vec::new();
+        for private in eni.private_ip_addresses() {
+            let ip = address(private.private_ip_address(), &id, "PrivateIpAddress")?;
+            if need(private.primary, &id, "Primary of a private address")? {
+                primary = Some(ip);
+            } else {
+                secondary.push(ip);
+            }
+        }
+        secondary.sort_unstable();
+        let mut groups: Vec<_> =
+            eni.groups().iter().filter_map(|group| group.group_id.clone()).collect();
+        groups.sort();
+        Ok(Self {
+            owner_id: need(eni.owner_id.clone(), &id, "OwnerId")?,
+            vpc_id: need(eni.vpc_id.clone(), &id, "VpcId")?,
+            subnet_id: need(eni.subnet_id.clone(), &id, "SubnetId")?,
+            mac_address: need(eni.mac_address.clone(), &id, "MacAddress")?,
+            source_dest_check: need(eni.source_dest_check, &id, "SourceDestCheck")?,
+            primary_address: need(primary, &id, "primary private address")?,
+            secondary_addresses: secondary,
+            security_groups: groups,
+            instance_id: eni.attachment().and_then(|attachment| attachment.instance_id.clone()),
+            tags: tags(eni.tag_set()),
+            network_interface_id: id,
+        })
+    }
+}
+
+impl TryFrom<&sdk::Instance> for Instance {
+    type Error = Missing;
+
+    fn try_from(instance: &sdk::Instance) -> Result<Self, Missing> {
+        let id = need(instance.instance_id.clone(), "an instance", "InstanceId")?;
+        let state = instance.state().and_then(|state| state.name.as_ref());
+        let mut enis: Vec<_> = instance
+            .network_interfaces()
+            .iter()
+            .filter_map(|eni| eni.network_interface_id.clone())
+            .collect();
+        enis.sort();
+        Ok(Self {
+            state: need(state, &id, "State")?.as_str().to_owned(),
+            instance_type: need(instance.instance_type.as_ref(), &id, "InstanceType")?
+                .as_str()
+                .to_owned(),
+            vpc_id: instance.vpc_id.clone(),
+            subnet_id: instance.subnet_id.clone(),
+            network_interface_ids: enis,
+            instance_profile: instance
+                .iam_instance_profile()
+                .and_then(|profile| profile.arn.clone()),
+            tags: tags(instance.tags()),
+            instance_id: id,
+        })
+    }
+}
+
+impl TryFrom<&sdk::Subnet> for Subnet {
+    type Error = Missing;
+
+    fn try_from(subnet: &sdk::Subnet) -> Result<Self, Missing> {
+        let id = need(subnet.subnet_id.clone(), "a subnet", "SubnetId")?;
+        Ok(Self {
+            vpc_id: need(subnet.vpc_id.clone(), &id, "VpcId")?,
+            cidr_block: need(subnet.cidr_block.clone(), &id, "CidrBlock")?,
+            tags: tags(subnet.tags()),
+            subnet_id: id,
+        })
+    }
+}
+
+impl TryFrom<&sdk::Vpc> for Vpc {
+    type Error = Missing;
+
+    fn try_from(vpc: &sdk::Vpc) -> Result<Self, Missing> {
+        let id = need(vpc.vpc_id.clone(), "a VPC", "VpcId")?;
+        Ok(Self {
+            owner_id: need(vpc.owner_id.clone(), &id, "OwnerId")?,
+            cidr_block: need(vpc.cidr_block.clone(), &id, "CidrBlock")?,
+            is_default: need(vpc.is_default, &id, "IsDefault")?,
+            tags: tags(vpc.tags()),
+            vpc_id: id,
+        })
+    }
+}
+
+impl TryFrom<&sdk::RouteTable> for RouteTable {
+    type Error = Missing;
+
+    fn try_from(table: &sdk::RouteTable) -> Result<Self, Missing> {
+        let id = need(table.route_table_id.clone(), "a route table", "RouteTableId")?;
+        let associations = table.associations();
+        let mut subnet_ids: Vec<_> =
+            associations.iter().filter_map(|association| association.subnet_id.clone()).collect();
+        subnet_ids.sort();
+        let mut routes = BTreeMap::new();
+        for route in table.routes() {
+            let destination = route
+                .destination_cidr_block()
+                .or(route.destination_ipv6_cidr_block())
+                .or(route.destination_prefix_list_id());
+            let destination = need(destination, &id, "destination of a route")?;
+            let target = need(route_target(route), &id, "target of a route")?;
+            routes.insert(destination.to_owned(), target.to_owned());
+        }
+        Ok(Self {
+            main: associations.iter().any(|association| association.main == Some(true)),
+            subnet_ids,
+            routes,
+            route_table_id: id,
+        })
+    }
+}
+
+fn route_target(route: &sdk::Route) -> Option<&str> {
+    route
+        .gateway_id()
+        .or(route.network_interface_id())
+        .or(route.nat_gateway_id())
+        .or(route.transit_gateway_id())
+        .or(route.vpc_peering_connection_id())
+        .or(route.instance_id())
+        .or(route.egress_only_internet_gateway_id())
+        .or(route.local_gateway_id())
+        .or(route.carrier_gateway_id())
+        .or(route.core_network_arn())
+}
+
+impl TryFrom<&sdk::Address> for Address {
+    type Error = Missing;
+
+    fn try_from(eip: &sdk::Address) -> Result<Self, Missing> {
+        let id = need(eip.allocation_id.clone(), "an elastic IP address", "AllocationId")?;
+        Ok(Self {
+            public_ip: address(eip.public_ip(), &id, "PublicIp")?,
+            network_interface_id: eip.network_interface_id.clone(),
+            association_id: eip.association_id.clone(),
+            tags: tags(eip.tags()),
+            allocation_id: id,
+        })
+    }
+}
+
+impl TryFrom<&sdk::Volume> for Volume {
+    type Error = Missing;
+
+    fn try_from(volume: &sdk::Volume) -> Result<Self, Missing> {
+        let id = need(volume.volume_id.clone(), "a volume", "VolumeId")?;
+        let mut attached_to: Vec<_> = volume
+            .attachments()
+            .iter()
+            .filter_map(|attachment| attachment.instance_id.clone())
+            .collect();
+        attached_to.sort();
+        Ok(Self {
+            state: need(volume.state.as_ref(), &id, "State")?.as_str().to_owned(),
+            attached_to,
+            tags: tags(volume.tags()),
+            volume_id: id,
+        })
+    }
+}

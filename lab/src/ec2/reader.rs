@@ -1,0 +1,369 @@
+//! Describe calls. Every answer keeps its raw body; one that cannot be read whole is an error, so
+//! that "none found" is only said of an answer that really says so.
+
+use std::cell::Cell;
+use std::net::Ipv4Addr;
+use std::rc::Rc;
+
+use aws_sdk_ec2::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_ec2::types::Filter;
+
+use super::capture::{Capture, Captured, is_whole};
+use super::facts::{
+    Address, Instance, Missing, NetworkInterface, RouteTable, Subnet, Volume, Vpc,
+};
+use super::Connection;
+
+/// A fact and what it was read from.
+#[derive(Clone, Debug)]
+pub struct Answer<T> {
+    pub value: T,
+    /// As `ec2 DescribeNetworkInterfaces`.
+    pub call: String,
+    /// The bodies, as they came; one for each page.
+    pub raw: Vec<Vec<u8>>,
+    /// More than the number of pages where something had to be repeated.
+    pub attempts: u32,
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ReadError {
+    #[error("{call} was refused with {code}: {message}")]
+    Refused { call: String, code: String, message: String, raw: Vec<u8> },
+    #[error("the answer to {call} cannot be read: {why}")]
+    Unreadable { call: String, why: String, raw: Vec<u8> },
+    #[error("{call} got no answer: {why}")]
+    Unreachable { call: String, why: String },
+}
+
+impl ReadError {
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Refused { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+
+    pub fn raw(&self) -> Option<&[u8]> {
+        match self {
+            Self::Refused { raw, .. } | Self::Unreadable { raw, .. } => Some(raw),
+            Self::Unreachable { .. } => None,
+        }
+    }
+}
+
+/// One page of an answer, with its body.
+pub(super) struct Page<T> {
+    pub value: T,
+    pub captured: Captured,
+}
+
+/// Sends one request and keeps its body.
+macro_rules! call {
+    ($name:literal, $builder:expr) => {{
+        let capture = $crate::ec2::capture::Capture::default();
+        let result = $builder.customize().interceptor(capture.clone()).send().await;
+        $crate::ec2::reader::page($name, result, &capture)
+    }};
+}
+pub(super) use call;
+
+pub(super) fn page<T, E>(
+    call: &str,
+    result: Result<T, SdkError<E>>,
+    capture: &Capture,
+) -> Result<Page<T>, ReadError>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let captured = capture.take();
+    let call = call.to_owned();
+    match result {
+        Ok(value) if is_whole(&captured.body) => Ok(Page { value, captured }),
+        Ok(_) => Err(ReadError::Unreadable {
+            call,
+            why: format!("its {} bytes end in the middle", captured.body.len()),
+            raw: captured.body,
+        }),
+        Err(error) => Err(read_error(call, &error, captured)),
+    }
+}
+
+fn read_error<E>(call: String, error: &SdkError<E>, captured: Captured) -> ReadError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    match (error.code(), captured.status) {
+        (Some(code), _) => ReadError::Refused {
+            call,
+            code: code.to_owned(),
+            message: error.message().unwrap_or_default().to_owned(),
+            raw: captured.body,
+        },
+        (None, Some(status)) => ReadError::Unreadable {
+            call,
+            why: format!("HTTP {status}: {}", DisplayErrorContext(error)),
+            raw: captured.body,
+        },
+        (None, None) => {
+            ReadError::Unreachable { call, why: DisplayErrorContext(error).to_string() }
+        }
+    }
+}
+
+/// Describe calls of EC2, STS and IAM.
+#[derive(Clone)]
+pub struct Reader {
+    pub(super) ec2: aws_sdk_ec2::Client,
+    pub(super) sts: aws_sdk_sts::Client,
+    pub(super) iam: aws_sdk_iam::Client,
+    calls: Rc<Cell<u32>>,
+}
+
+fn filter(name: &str, value: &str) -> Filter {
+    Filter::builder().name(name).values(value).build()
+}
+
+fn answer<T>(call: &str, value: T, pages: Vec<Captured>) -> Answer<T> {
+    Answer {
+        value,
+        call: call.to_owned(),
+        attempts: pages.iter().map(|page| page.attempts).sum(),
+        raw: pages.into_iter().map(|page| page.body).collect(),
+    }
+}
+
+fn unreadable(call: &str, pages: &[Captured]) -> impl Fn(Missing) -> ReadError {
+    let raw = pages.last().map(|page| page.body.clone()).unwrap_or_default();
+    let call = call.to_owned();
+    move |missing| ReadError::Unreadable {
+        call: call.clone(),
+        why: missing.to_string(),
+        raw: raw.clone(),
+    }
+}
+
+/// Follows the pages of a describe call and converts every item.
+macro_rules! describe {
+    ($self:expr, $name:literal, $builder:expr, $items:ident, $fact:ty) => {{
+        let mut pages = Vec::new();
+        let mut facts: Vec<$fact> = Vec::new();
+        let mut token = None;
+        loop {
+            $self.count();
+            let page = call!($name, $builder.clone().set_next_token(token))?;
+            let next = page.value.next_token().map(str::to_owned).filter(|token| !token.is_empty());
+            pages.push(page.captured);
+            for item in page.value.$items() {
+                facts.push(item.try_into().map_err(unreadable($name, &pages))?);
+            }
+            match next {
+                Some(next) => token = Some(next),
+                None => break,
+            }
+        }
+        Ok(answer($name, facts, pages))
+    }};
+}
+
+impl Reader {
+    pub fn new(connection: &Connection) -> Self {
+        Self {
+            ec2: connection.ec2(),
+            sts: connection.sts(),
+            iam: connection.iam(),
+            calls: Rc::default(),
+        }
+    }
+
+    /// How many requests were made, repetitions by the SDK not counted.
+    pub fn calls(&self) -> u32 {
+        self.calls.get()
+    }
+
+    pub(super) fn count(&self) {
+        self.calls.set(self.calls.get() + 1);
+    }
+
+    /// `None` where EC2 says that there is no such interface.
+    pub async fn network_interface(
+        &self,
+        id: &str,
+    ) -> Result<Answer<Option<NetworkInterface>>, ReadError> {
+        let request = self.ec2.describe_network_interfaces().network_interface_ids(id);
+        let found: Result<Answer<Vec<NetworkInterface>>, ReadError> = describe!(
+            self,
+            "ec2 DescribeNetworkInterfaces",
+            request,
+            network_interfaces,
+            NetworkInterface
+        );
+        match found {
+            Ok(answer) => one(answer, id, |eni| &eni.network_interface_id),
+            Err(ReadError::Refused { call, code, raw, .. })
+                if code == "InvalidNetworkInterfaceID.NotFound" =>
+            {
+                Ok(Answer { value: None, call, raw: vec![raw], attempts: 1 })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Every interface of the VPC that has `address`, as primary or secondary.
+    pub async fn holders_of(
+        &self,
+        vpc_id: &str,
+        address: Ipv4Addr,
+    ) -> Result<Answer<Vec<NetworkInterface>>, ReadError> {
+        let request = self
+            .ec2
+            .describe_network_interfaces()
+            .filters(filter("vpc-id", vpc_id))
+            .filters(filter("addresses.private-ip-address", &address.to_string()));
+        describe!(
+            self,
+            "ec2 DescribeNetworkInterfaces",
+            request,
+            network_interfaces,
+            NetworkInterface
+        )
+    }
+
+    pub async fn instances(&self, ids: &[String]) -> Result<Answer<Vec<Instance>>, ReadError> {
+        let request = self.ec2.describe_instances().set_instance_ids(Some(ids.to_vec()));
+        self.describe_instances(request).await
+    }
+
+    pub async fn instances_tagged(
+        &self,
+        key: &str,
+        value: &str,
+    ) -> Result<Answer<Vec<Instance>>, ReadError> {
+        let request = self.ec2.describe_instances().filters(filter(&format!("tag:{key}"), value));
+        self.describe_instances(request).await
+    }
+
+    async fn describe_instances(
+        &self,
+        request: aws_sdk_ec2::operation::describe_instances::builders::DescribeInstancesFluentBuilder,
+    ) -> Result<Answer<Vec<Instance>>, ReadError> {
+        const CALL: &str = "ec2 DescribeInstances";
+        let mut pages = Vec::new();
+        let mut facts = Vec::new();
+        let mut token = None;
+        loop {
+            self.count();
+            let page = call!("ec2 DescribeInstances", request.clone().set_next_token(token))?;
+            let next = page.value.next_token().map(str::to_owned).filter(|token| !token.is_empty());
+            pages.push(page.captured);
+            for instance in page.value.reservations().iter().flat_map(|r| r.instances()) {
+                facts.push(Instance::try_from(instance).map_err(unreadable(CALL, &pages))?);
+            }
+            match next {
+                Some(next) => token = Some(next),
+                None => break,
+            }
+        }
+        facts.sort_by(|a, b| a.instance_id.cmp(&b.instance_id));
+        Ok(answer(CALL, facts, pages))
+    }
+
+    pub async fn subnet(&self, id: &str) -> Result<Answer<Option<Subnet>>, ReadError> {
+        let request = self.ec2.describe_subnets().subnet_ids(id);
+        let found: Result<Answer<Vec<Subnet>>, ReadError> =
+            describe!(self, "ec2 DescribeSubnets", request, subnets, Subnet);
+        one(found?, id, |subnet| &subnet.subnet_id)
+    }
+
+    pub async fn vpc(&self, id: &str) -> Result<Answer<Option<Vpc>>, ReadError> {
+        let request = self.ec2.describe_vpcs().vpc_ids(id);
+        let found: Result<Answer<Vec<Vpc>>, ReadError> =
+            describe!(self, "ec2 DescribeVpcs", request, vpcs, Vpc);
+        one(found?, id, |vpc| &vpc.vpc_id)
+    }
+
+    /// All route tables of the VPC: a subnet without an association of its own uses the main one,
+    /// and a filter by subnet does not say so.
+    pub async fn route_tables(&self, vpc_id: &str) -> Result<Answer<Vec<RouteTable>>, ReadError> {
+        let request = self.ec2.describe_route_tables().filters(filter("vpc-id", vpc_id));
+        describe!(self, "ec2 DescribeRouteTables", request, route_tables, RouteTable)
+    }
+
+    pub async fn addresses_tagged(
+        &self,
+        key: &str,
+        value: &str,
+    ) -> Result<Answer<Vec<Address>>, ReadError> {
+        let request = self.ec2.describe_addresses().filters(filter(&format!("tag:{key}"), value));
+        self.describe_addresses(request).await
+    }
+
+    /// By allocation id; empty where EC2 says that there is no such address.
+    pub async fn address(&self, id: &str) -> Result<Answer<Option<Address>>, ReadError> {
+        let request = self.ec2.describe_addresses().allocation_ids(id);
+        match self.describe_addresses(request).await {
+            Ok(answer) => one(answer, id, |address| &address.allocation_id),
+            Err(ReadError::Refused { call, code, raw, .. })
+                if code == "InvalidAllocationID.NotFound" =>
+            {
+                Ok(Answer { value: None, call, raw: vec![raw], attempts: 1 })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn describe_addresses(
+        &self,
+        request: aws_sdk_ec2::operation::describe_addresses::builders::DescribeAddressesFluentBuilder,
+    ) -> Result<Answer<Vec<Address>>, ReadError> {
+        const CALL: &str = "ec2 DescribeAddresses";
+        self.count();
+        let page = call!("ec2 DescribeAddresses", request)?;
+        let pages = vec![page.captured];
+        let facts: Result<Vec<_>, _> =
+            page.value.addresses().iter().map(Address::try_from).collect();
+        Ok(answer(CALL, facts.map_err(unreadable(CALL, &pages))?, pages))
+    }
+
+    pub async fn volumes_tagged(
+        &self,
+        key: &str,
+        value: &str,
+    ) -> Result<Answer<Vec<Volume>>, ReadError> {
+        let request = self.ec2.describe_volumes().filters(filter(&format!("tag:{key}"), value));
+        describe!(self, "ec2 DescribeVolumes", request, volumes, Volume)
+    }
+
+    /// `None` where EC2 says that there is no such volume.
+    pub async fn volume(&self, id: &str) -> Result<Answer<Option<Volume>>, ReadError> {
+        let request = self.ec2.describe_volumes().volume_ids(id);
+        let found: Result<Answer<Vec<Volume>>, ReadError> =
+            describe!(self, "ec2 DescribeVolumes", request, volumes, Volume);
+        match found {
+            Ok(answer) => one(answer, id, |volume| &volume.volume_id),
+            Err(ReadError::Refused { call, code, raw, .. })
+                if code == "InvalidVolume.NotFound" =>
+            {
+                Ok(Answer { value: None, call, raw: vec![raw], attempts: 1 })
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The one item that was asked for; another one in its place is not an answer.
+fn one<T>(
+    answer: Answer<Vec<T>>,
+    id: &str,
+    id_of: impl Fn(&T) -> &String,
+) -> Result<Answer<Option<T>>, ReadError> {
+    let Answer { value: mut items, call, raw, attempts } = answer;
+    let item = items.pop();
+    let strange = !items.is_empty() || item.as_ref().is_some_and(|item| id_of(item) != id);
+    if strange || item.is_none() {
+        let raw = raw.into_iter().next().unwrap_or_default();
+        let why = format!("it was asked for {id} alone and does not name exactly that");
+        return Err(ReadError::Unreadable { call, why, raw });
+    }
+    Ok(Answer { value: item, call, raw, attempts })
+}

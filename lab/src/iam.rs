@@ -1,1 +1,0 @@
-//! What a role's policy documents grant.

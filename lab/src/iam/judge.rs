@@ -1,0 +1,303 @@
+//! Whether a role grants exactly the executor's four actions, on the lab's ENI alone.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use super::document::{DocumentName, Effect, Grants, Statement, Subject};
+
+/// What the executor calls.
+pub const ACTIONS: [&str; 4] = [
+    DESCRIBE,
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:UnassignPrivateIpAddresses",
+    "ec2:ModifyNetworkInterfaceAttribute",
+];
+
+/// EC2 knows no resource for it: only `*` grants it.
+const DESCRIBE: &str = "ec2:DescribeNetworkInterfaces";
+
+#[derive(Clone, Debug)]
+pub struct RoleExpectation {
+    pub region: String,
+    pub account_id: String,
+    pub network_interface_id: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IamProblemKind {
+    /// The document can't be read, so that it may grant anything.
+    Unreadable,
+    /// `NotAction` or `NotResource` in a statement that allows.
+    AllBut,
+    Principal,
+    Wildcard,
+    /// An EC2 action that the executor never calls.
+    OtherAction,
+    OtherService,
+    /// IAM or STS: the role could change what it may do.
+    Identity,
+    /// A mutation that is not limited to the lab's ENI.
+    OtherResource,
+    Missing,
+    /// An explicit Deny takes one of the four away.
+    Denied,
+    /// A note: the describe is allowed in every region.
+    AnyRegion,
+    /// A note: conditions that are not evaluated here.
+    Condition,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct IamProblem {
+    pub kind: IamProblemKind,
+    /// None where no document has it, as for a missing action.
+    pub document: Option<DocumentName>,
+    pub message: String,
+}
+
+impl fmt::Display for IamProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.document {
+            Some(document) => write!(f, "{document}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Judgement {
+    /// Empty means that the role is as it should be.
+    pub problems: Vec<IamProblem>,
+    /// Worth recording, and no reason to stop.
+    pub notes: Vec<IamProblem>,
+    /// The documents that grant each of the four actions.
+    pub granted_by: BTreeMap<&'static str, Vec<DocumentName>>,
+}
+
+pub fn judge(grants: &Grants, expected: &RoleExpectation) -> Judgement {
+    let mut judge = Judge { expected, arn: eni_arn(expected), judgement: Judgement::default() };
+    for (document, reason) in &grants.unreadable {
+        judge.problem(IamProblemKind::Unreadable, document, format!("can't be read: {reason}"));
+    }
+    for statement in &grants.statements {
+        if statement.has_principal {
+            let message = "a role's policy can't have a principal".to_owned();
+            judge.problem(IamProblemKind::Principal, &statement.document, message);
+        }
+        match statement.effect {
+            Effect::Allow => judge.allow(statement),
+            Effect::Deny => judge.deny(statement),
+        }
+    }
+    judge.missing();
+    judge.judgement
+}
+
+struct Judge<'a> {
+    expected: &'a RoleExpectation,
+    /// The lab's ENI.
+    arn: String,
+    judgement: Judgement,
+}
+
+/// Whether a statement's conditions hold for the executor's calls.
+enum Applies {
+    /// Only in the lab's region.
+    InRegion,
+    Anywhere,
+    Elsewhere,
+    /// There are conditions that only AWS can evaluate.
+    Perhaps,
+}
+
+impl Judge<'_> {
+    fn problem(&mut self, kind: IamProblemKind, document: &DocumentName, message: String) {
+        self.judgement.problems.push(IamProblem {
+            kind,
+            document: Some(document.clone()),
+            message,
+        });
+    }
+
+    fn note(&mut self, kind: IamProblemKind, document: &DocumentName, message: String) {
+        self.judgement.notes.push(IamProblem { kind, document: Some(document.clone()), message });
+    }
+
+    fn allow(&mut self, statement: &Statement) {
+        let document = &statement.document;
+        let (Subject::Only(actions), Subject::Only(resources)) =
+            (&statement.actions, &statement.resources)
+        else {
+            let message = "allows all but what it names (NotAction, NotResource)".to_owned();
+            return self.problem(IamProblemKind::AllBut, document, message);
+        };
+        for action in actions {
+            match ACTIONS.into_iter().find(|known| known.eq_ignore_ascii_case(action)) {
+                Some(known) => self.allow_one(statement, known, resources),
+                None => {
+                    self.problem(kind_of(action), document, format!("allows {action}"));
+                }
+            }
+        }
+    }
+
+    fn allow_one(&mut self, statement: &Statement, action: &'static str, resources: &[String]) {
+        let document = &statement.document;
+        let wanted = if action == DESCRIBE { "*" } else { self.arn.as_str() };
+        let granted = resources.iter().any(|resource| glob(resource, wanted));
+        let others = resources.iter().filter(|resource| *resource != wanted);
+        let others: Vec<&str> = others.map(String::as_str).collect();
+        if action != DESCRIBE && !others.is_empty() {
+            let message =
+                format!("allows {action} on {}, not on {} alone", others.join(", "), self.arn);
+            self.problem(IamProblemKind::OtherResource, document, message);
+        }
+        match applies(statement, &self.expected.region) {
+            Applies::Elsewhere => return,
+            Applies::Anywhere if action == DESCRIBE => {
+                let message = format!("allows {action} in every region");
+                self.note(IamProblemKind::AnyRegion, document, message);
+            }
+            Applies::Perhaps => {
+                let message =
+                    format!("allows {action} under conditions that are not evaluated here");
+                self.note(IamProblemKind::Condition, document, message);
+            }
+            Applies::Anywhere | Applies::InRegion => {}
+        }
+        if granted {
+            self.judgement.granted_by.entry(action).or_default().push(document.clone());
+        }
+    }
+
+    fn deny(&mut self, statement: &Statement) {
+        for action in ACTIONS {
+            let resource = if action == DESCRIBE { "*" } else { self.arn.as_str() };
+            let actions = matches(&statement.actions, &action.to_ascii_lowercase(), Case::Ignored);
+            if !actions || !matches(&statement.resources, resource, Case::Counts) {
+                continue;
+            }
+            match applies(statement, &self.expected.region) {
+                Applies::Elsewhere => {}
+                Applies::Anywhere | Applies::InRegion => {
+                    let message = format!("denies {action}");
+                    self.problem(IamProblemKind::Denied, &statement.document, message);
+                }
+                Applies::Perhaps => {
+                    let message =
+                        format!("denies {action} under conditions that are not evaluated here");
+                    self.note(IamProblemKind::Condition, &statement.document, message);
+                }
+            }
+        }
+    }
+
+    fn missing(&mut self) {
+        for action in ACTIONS {
+            if !self.judgement.granted_by.contains_key(action) {
+                let on = if action == DESCRIBE { "*" } else { self.arn.as_str() };
+                let message = format!("no document allows {action} on {on} in the lab's region");
+                let kind = IamProblemKind::Missing;
+                self.judgement.problems.push(IamProblem { kind, document: None, message });
+            }
+        }
+    }
+}
+
+fn eni_arn(expected: &RoleExpectation) -> String {
+    let RoleExpectation { region, account_id, network_interface_id } = expected;
+    let partition = match region {
+        region if region.starts_with("cn-") => "aws-cn",
+        region if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    };
+    format!("arn:{partition}:ec2:{region}:{account_id}:network-interface/{network_interface_id}")
+}
+
+/// What kind of too much an action is that is none of the four.
+fn kind_of(action: &str) -> IamProblemKind {
+    let action = action.to_ascii_lowercase();
+    let service = action.split_once(':').map_or("*", |(service, _)| service);
+    if ["iam", "sts", "organizations"].contains(&service) {
+        IamProblemKind::Identity
+    } else if action.contains(['*', '?']) {
+        IamProblemKind::Wildcard
+    } else if service == "ec2" {
+        IamProblemKind::OtherAction
+    } else {
+        IamProblemKind::OtherService
+    }
+}
+
+/// Only conditions on the region are understood; any other makes it a perhaps.
+fn applies(statement: &Statement, region: &str) -> Applies {
+    let mut applies = Applies::Anywhere;
+    for (operator, keys) in &statement.conditions {
+        for (key, values) in keys {
+            let of_region =
+                ["aws:requestedregion", "ec2:region"].contains(&key.to_ascii_lowercase().as_str());
+            let named = values.iter().any(|value| value == region);
+            match (of_region, operator.as_str()) {
+                (true, "StringEquals") if named && values.len() == 1 => {
+                    if matches!(applies, Applies::Anywhere) {
+                        applies = Applies::InRegion;
+                    }
+                }
+                (true, "StringEquals") if named => {}
+                (true, "StringEquals") => return Applies::Elsewhere,
+                (true, "StringNotEquals") if named => return Applies::Elsewhere,
+                _ => applies = Applies::Perhaps,
+            }
+        }
+    }
+    applies
+}
+
+#[derive(Clone, Copy)]
+enum Case {
+    Ignored,
+    Counts,
+}
+
+fn matches(subject: &Subject, text: &str, case: Case) -> bool {
+    let any = |patterns: &[String]| {
+        patterns.iter().any(|pattern| match case {
+            Case::Ignored => glob(&pattern.to_ascii_lowercase(), text),
+            Case::Counts => glob(pattern, text),
+        })
+    };
+    match subject {
+        Subject::Only(patterns) => any(patterns),
+        Subject::AllBut(patterns) => !any(patterns),
+    }
+}
+
+/// IAM's wildcards: `*` is any text, `?` one character. Goes back to the last star only, so that
+/// no pattern takes long.
+fn glob(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut at, mut in_text) = (0, 0);
+    let mut star = None;
+    while in_text < text.len() {
+        match pattern.get(at) {
+            Some(b'*') => {
+                star = Some((at, in_text));
+                at += 1;
+            }
+            Some(wanted) if *wanted == b'?' || *wanted == text[in_text] => {
+                at += 1;
+                in_text += 1;
+            }
+            _ => {
+                let Some((star_at, taken)) = star else { return false };
+                star = Some((star_at, taken + 1));
+                at = star_at + 1;
+                in_text = taken + 1;
+            }
+        }
+    }
+    pattern[at..].iter().all(|byte| *byte == b'*')
+}

@@ -1,0 +1,19 @@
+//! The lab manifest, `lab.toml`: which lab this is, and what the run may do to it.
+
+mod check;
+mod parse;
+mod shape;
+
+pub use parse::{ManifestError, Problem};
+pub use shape::{
+    Aws, Capture, Ceiling, Consent, Iam, Instances, Lab, Limits, Manifest, NoCeiling, NodeEntry,
+    Owner, Routerd, Teardown,
+};
+
+/// A commented manifest without a problem in it.
+pub fn example() -> &'static str {
+    include_str!("example.toml")
+}
+
+#[cfg(test)]
+mod spec;

@@ -1,0 +1,158 @@
+//! The manifest's sections and fields.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use reports::record::LabKind;
+use serde::{Deserialize, Serialize};
+
+use crate::node::Node;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// 1.
+    pub version: u32,
+    pub lab: Lab,
+    pub aws: Aws,
+    pub capture: Capture,
+    pub iam: Iam,
+    pub routerd: Routerd,
+    pub nodes: BTreeMap<Node, NodeEntry>,
+    pub limits: Limits,
+    pub consent: Consent,
+    pub teardown: Teardown,
+    pub owner: Owner,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lab {
+    pub kind: LabKind,
+    pub name: String,
+    /// Every resource of the lab carries this tag; nothing without it is touched.
+    pub tag_key: String,
+    pub tag_value: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Aws {
+    /// 12 digits.
+    pub account_id: String,
+    pub region: String,
+    pub vpc_id: String,
+    pub subnet_id: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Capture {
+    /// The captured address: a /32.
+    pub address: Ipv4Net,
+    pub network_interface_id: String,
+    /// routerd's name for the provider profile, as `aws-lab`.
+    pub provider_ref: String,
+    /// Whether the owner lets the address be taken from another ENI.
+    #[serde(default)]
+    pub allow_reassignment: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Iam {
+    /// The executor's role, by name.
+    pub role_name: String,
+    pub instance_profile_name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Routerd {
+    /// Absolute paths on routerd-cloud.
+    pub config: String,
+    pub state_file: String,
+    pub routerctl: String,
+    /// The name of the `Plugin` resource that plans.
+    pub planner: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeEntry {
+    pub hostname: String,
+    /// The address that the smoke's packets use; 10.88.60.x.
+    pub address: Ipv4Addr,
+    /// The interface that has it.
+    pub interface: String,
+    /// For a node on EC2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_id: Option<String>,
+    /// The pinned host key, as `ssh-ed25519 AAAA…`.
+    pub host_key: String,
+    /// How the harness reaches it: `user@host[:port]`. Not used on the mock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh: Option<String>,
+    /// The user of the nested ssh between the clients.
+    pub user: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    pub max_instance_seconds: Ceiling,
+    /// Between the harness's clock and a node's.
+    pub clock_skew_ms: u64,
+}
+
+/// A ceiling that is said aloud: leaving it out is an error, and `none` is a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected a number of seconds, or \"none\"")]
+pub enum Ceiling {
+    Seconds(u64),
+    Word(NoCeiling),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoCeiling {
+    None,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Consent {
+    /// The run may stop the lab's instances, and start what it stopped (hard stop 7).
+    pub stop_instances: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Instances {
+    Terminate,
+    Stop,
+    Keep,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Teardown {
+    pub instances: Instances,
+    /// Allocation ids of the lab's EIPs that are released; all others of the lab are residue.
+    #[serde(default)]
+    pub release_addresses: Vec<String>,
+    /// Volumes of the lab that are deleted when nothing is attached to them any more.
+    #[serde(default)]
+    pub delete_volumes: Vec<String>,
+    /// Ids that stay, on purpose: listed as `kept`, not as residue.
+    #[serde(default)]
+    pub keep: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Owner {
+    /// Lines in OpenSSH's allowed_signers format.
+    pub allowed_signers: String,
+}

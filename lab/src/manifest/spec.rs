@@ -1,0 +1,218 @@
+//! What a manifest may say, and how its mistakes are told.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use super::*;
+
+/// The problems of the example after one replacement, as `line:column field: message`.
+fn problems_after(from: &str, to: &str) -> Vec<Problem> {
+    assert!(example().contains(from), "{from:?} is not in the example");
+    match Manifest::parse("lab.toml", &example().replacen(from, to, 1)) {
+        Ok(_) => Vec::new(),
+        Err(error) => error.problems,
+    }
+}
+
+#[test]
+fn the_example_has_no_problem() {
+    let manifest = Manifest::parse("example.toml", example()).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(manifest.nodes.len(), 4);
+    assert_eq!(manifest.limits.max_instance_seconds, Ceiling::Seconds(14400));
+}
+
+#[test]
+fn a_manifest_written_as_text_parses_back_equal() {
+    for ceiling in ["14400", "\"none\""] {
+        let text = example().replace("14400", ceiling);
+        let manifest = Manifest::parse("a", &text).unwrap_or_else(|e| panic!("{e}"));
+        let written = manifest.to_toml().unwrap();
+        assert_eq!(Manifest::parse("b", &written).unwrap_or_else(|e| panic!("{e}")), manifest);
+    }
+}
+
+#[test]
+fn each_defect_is_found_at_its_field() {
+    let table = [
+        // Shape.
+        ("version = 1", "version = \"1\"", "version", "expected u32"),
+        ("version = 1", "version = 1\nsurprise = 2", "surprise", "unknown field"),
+        ("kind = \"aws\"", "kind = \"gcp\"", "lab.kind", "unknown variant `gcp`"),
+        ("tag_key = ", "tag_kye = ", "lab.tag_kye", "unknown field `tag_kye`"),
+        ("region = \"ap-northeast-1\"\n", "", "aws.region", "missing field `region`"),
+        (
+            "allow_reassignment = false",
+            "allow_reassignment = 0",
+            "capture.allow_reassignment",
+            "expected a boolean",
+        ),
+        ("address = \"10.88.60.9/32\"", "address = \"10.88.60.9\"", "capture.address", "invalid"),
+        ("[nodes.cloud-client]", "[nodes.cloud-cleint]", "nodes.cloud-cleint", "unknown variant"),
+        ("max_instance_seconds = 14400\n", "", "limits.max_instance_seconds", "missing field"),
+        (
+            "max_instance_seconds = 14400",
+            "max_instance_seconds = \"lots\"",
+            "limits.max_instance_seconds",
+            "\"none\"",
+        ),
+        (
+            "max_instance_seconds = 14400",
+            "max_instance_seconds = -1",
+            "limits.max_instance_seconds",
+            "a number of seconds",
+        ),
+        ("[consent]\n", "[consetn]\n", "consent", "missing"),
+        (
+            "stop_instances = true",
+            "stop_instances = \"yes\"",
+            "consent.stop_instances",
+            "expected a boolean",
+        ),
+        (
+            "instances = \"stop\"",
+            "instances = \"hibernate\"",
+            "teardown.instances",
+            "unknown variant",
+        ),
+        // Values.
+        ("version = 1", "version = 2", "version", "only version 1"),
+        ("account_id = \"123456789012\"", "account_id = \"1234\"", "aws.account_id", "12 digits"),
+        ("region = \"ap-northeast-1\"", "region = \"tokyo\"", "aws.region", "no region"),
+        ("vpc-0123456789abcdef0", "vpc-0123", "aws.vpc_id", "8 or 17 hex"),
+        (
+            "eni-0a1b2c3d4e5f60718",
+            "eni-0A1B2C3D4E5F60718",
+            "capture.network_interface_id",
+            "8 or 17 hex",
+        ),
+        ("10.88.60.9/32", "10.88.60.0/24", "capture.address", "a /32"),
+        (
+            "role_name = \"lab",
+            "role_name = \"arn:aws:iam::123456789012:role/lab",
+            "iam.role_name",
+            "no ARN",
+        ),
+        ("state_file = \"/var", "state_file = \"var", "routerd.state_file", "absolute"),
+        (
+            "planner = \"lab-planner\"",
+            "planner = \"--dry-run\"",
+            "routerd.planner",
+            "no dash in front",
+        ),
+        (
+            "instance_id = \"i-0c11e0000000000c7\"\n",
+            "",
+            "nodes.cloud-client.instance_id",
+            "missing",
+        ),
+        (
+            "instance_id = \"i-0c11e0000000000c7\"",
+            "instance_id = \"c7\"",
+            "nodes.cloud-client.instance_id",
+            "8 or 17 hex",
+        ),
+        (
+            "instance_id = \"i-0c11e0000000000c7\"",
+            "instance_id = \"i-0a1b2c3d4e5f60718\"",
+            "nodes.cloud-client.instance_id",
+            "the same as routerd-cloud's",
+        ),
+        ("AAAAID7b2xr", "AAAAID7b2x", "nodes.routerd-cloud.host_key", "no public key"),
+        ("ssh = \"ubuntu@192.0.2.4\"\n", "", "nodes.routerd-cloud.ssh", "missing"),
+        (
+            "ssh = \"ubuntu@192.0.2.4\"",
+            "ssh = \"192.0.2.4\"",
+            "nodes.routerd-cloud.ssh",
+            "user@host",
+        ),
+        (
+            "address = \"10.88.60.9\"",
+            "address = \"10.88.60.10\"",
+            "nodes.onprem-client.address",
+            "captured address",
+        ),
+        (
+            "address = \"10.88.60.1\"",
+            "address = \"10.88.60.4\"",
+            "nodes.onprem-router.address",
+            "the same as routerd-cloud's",
+        ),
+        ("clock_skew_ms = 2000", "clock_skew_ms = 0", "limits.clock_skew_ms", "clocks"),
+        (
+            "release_addresses = []",
+            "release_addresses = [\"192.0.2.1\"]",
+            "teardown.release_addresses",
+            "eipalloc-",
+        ),
+        (
+            "keep = []",
+            "keep = [\"vol-01234567\", \"vol-01234567\"]",
+            "teardown.keep",
+            "already stands",
+        ),
+        ("owner@example.org", "# owner@example.org", "owner.allowed_signers", "nobody could grant"),
+    ];
+    for (from, to, field, message) in table {
+        let problems = problems_after(from, to);
+        let hit = problems.iter().any(|p| p.field == field && p.message.contains(message));
+        assert!(hit, "{from:?} -> {to:?}: no {field:?} with {message:?} in {problems:#?}");
+    }
+}
+
+#[test]
+fn a_problem_has_its_line_and_column() {
+    let line_of =
+        |needle: &str| example()[..example().find(needle).unwrap()].matches('\n').count() + 1;
+    let table = [
+        ("account_id = \"123456789012\"", "account_id = \"1234\"", line_of("account_id"), 14),
+        ("tag_key = ", "tag_kye = ", line_of("tag_key = "), 1),
+        ("stop_instances = true", "stop_instances = \"yes\"", line_of("stop_instances = true"), 18),
+        ("region = \"ap-northeast-1\"\n", "", line_of("[aws]"), 1),
+        ("ssh = \"ubuntu@192.0.2.4\"\n", "", line_of("[nodes.routerd-cloud]"), 1),
+        ("stop_instances = true", "stop_instances = yes", line_of("stop_instances = true"), 18),
+    ];
+    for (from, to, line, column) in table {
+        let problems = problems_after(from, to);
+        let places: Vec<_> = problems.iter().map(|p| (p.line, p.column)).collect();
+        assert!(
+            places.contains(&(line, column)),
+            "{to:?}: ({line}, {column}) not in {problems:#?}"
+        );
+    }
+}
+
+#[test]
+fn mistakes_in_several_sections_are_told_at_once_in_the_texts_order() {
+    let text = example()
+        .replace("region = \"ap-northeast-1\"\n", "")
+        .replace("kind = \"aws\"", "kind = \"azure\"")
+        .replace("user = \"lab\"", "usr = \"lab\"");
+    let error = Manifest::parse("lab.toml", &text).unwrap_err();
+    let fields: Vec<_> = error.problems.iter().map(|p| p.field.as_str()).collect();
+    assert_eq!(
+        fields,
+        ["lab.kind", "aws.region", "nodes.onprem-router.usr", "nodes.onprem-client.usr"]
+    );
+    assert!(
+        error.to_string().starts_with("lab.toml:5:8: lab.kind: unknown variant `azure`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_lab_that_is_not_aws_needs_no_instances_and_no_signers() {
+    let text = example()
+        .replace("kind = \"aws\"", "kind = \"netns\"")
+        .replace("instance_id = \"i-0c11e0000000000c7\"\n", "")
+        .replace("owner@example.org", "# owner@example.org");
+    assert!(Manifest::parse("lab.toml", &text).is_ok());
+}
+
+#[test]
+fn every_node_is_needed() {
+    let start = example().find("[nodes.onprem-router]").unwrap();
+    let end = example().find("# The captured address is really").unwrap();
+    let text = format!("{}{}", &example()[..start], &example()[end..]);
+    let error = Manifest::parse("lab.toml", &text).unwrap_err();
+    assert_eq!(error.problems.len(), 1);
+    assert_eq!(error.problems[0].field, "nodes.onprem-router");
+}

@@ -1,0 +1,222 @@
+//! From a request to its answer: which action it is, whether it is well-formed, whether the caller
+//! may, and whether it is only a rehearsal.
+
+use chrono::{DateTime, Utc};
+
+use super::error::ApiError;
+use super::identify::Caller;
+use super::params::Params;
+use super::request::{Request, Service};
+use super::response::Response;
+use super::xml::Xml;
+use super::{
+    addresses, authorize, iam, instance_types, instances, interfaces, network, private_addresses,
+    routes, security_groups, sts, tags, volumes,
+};
+use crate::mock::cloud::{Cloud, ids};
+use crate::mock::world::World;
+
+/// One operation of a service.
+#[derive(Debug)]
+pub struct Action {
+    pub service: Service,
+    pub name: &'static str,
+    /// As on the wire; `N` stands for a number.
+    pub parameters: &'static [&'static str],
+    pub effect: Effect,
+    pub dry_run: DryRun,
+    pub resources: Resources,
+    pub handler: fn(&mut Call<'_>) -> Result<Xml, ApiError>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    Read,
+    Write,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DryRun {
+    Supported,
+    /// The operation has no such parameter.
+    Absent,
+}
+
+/// What a policy is asked about.
+#[derive(Clone, Copy, Debug)]
+pub enum Resources {
+    /// `*`.
+    Any,
+    /// EC2 resources: the ARN's kind, and the parameter that holds the id or ids.
+    Of { kind: &'static str, parameter: &'static str },
+    /// Whoever it is may.
+    Free,
+}
+
+/// What a handler sees.
+#[derive(Debug)]
+pub struct Call<'a> {
+    pub cloud: &'a mut Cloud,
+    pub caller: &'a Caller,
+    pub params: &'a Params,
+    pub now: DateTime<Utc>,
+}
+
+const COMMON: &[&str] = &["Action", "Version"];
+
+/// Answers one request, and changes the world as it asks.
+pub fn handle(
+    world: &mut World,
+    caller: &Caller,
+    request: &Request,
+    now: DateTime<Utc>,
+) -> Response {
+    let request_id = ids::request_id(&[
+        &now.to_rfc3339(),
+        &request.access_key_id,
+        &format!("{:?}", request.params),
+    ]);
+    match perform(&mut world.cloud, caller, request, now) {
+        Ok(xml) => Response::success(request.service, request.action(), &request_id, &xml),
+        Err(error) => Response::error(request.service, &request_id, &error),
+    }
+}
+
+fn perform(
+    cloud: &mut Cloud,
+    caller: &Caller,
+    request: &Request,
+    now: DateTime<Utc>,
+) -> Result<Xml, ApiError> {
+    let action = find(request)?;
+    check_parameters(action, request)?;
+    cloud.advance(now);
+    authorize::check(cloud, caller, action, request)?;
+    let mut elsewhere;
+    let cloud = if request.service == Service::Ec2 && request.region != cloud.region {
+        elsewhere = cloud.elsewhere(&request.region);
+        &mut elsewhere
+    } else {
+        cloud
+    };
+    if request.params.flag("DryRun")? == Some(true) {
+        return rehearse(cloud, caller, request, action, now);
+    }
+    if action.effect == Effect::Write {
+        return write(cloud, caller, request, action, now);
+    }
+    (action.handler)(&mut Call { cloud, caller, params: &request.params, now })
+}
+
+/// Done on a copy: it fails as the real one would, and changes nothing.
+fn rehearse(
+    cloud: &Cloud,
+    caller: &Caller,
+    request: &Request,
+    action: &Action,
+    now: DateTime<Utc>,
+) -> Result<Xml, ApiError> {
+    let mut copy = cloud.clone();
+    (action.handler)(&mut Call { cloud: &mut copy, caller, params: &request.params, now })?;
+    Err(ApiError::dry_run())
+}
+
+/// All or nothing: what a refused request has begun is undone.
+fn write(
+    cloud: &mut Cloud,
+    caller: &Caller,
+    request: &Request,
+    action: &Action,
+    now: DateTime<Utc>,
+) -> Result<Xml, ApiError> {
+    let mut after = cloud.clone();
+    after.remember();
+    let xml =
+        (action.handler)(&mut Call { cloud: &mut after, caller, params: &request.params, now })?;
+    *cloud = after;
+    Ok(xml)
+}
+
+fn find(request: &Request) -> Result<&'static Action, ApiError> {
+    let name = request.params.text("Action").ok_or_else(|| ApiError::missing("Action"))?;
+    let version = request.params.text("Version").ok_or_else(|| ApiError::missing("Version"))?;
+    if version != request.service.version() {
+        return Err(ApiError::bad(
+            "NoSuchVersion",
+            format!("The requested version ({version}) of this service is not known here"),
+        ));
+    }
+    all().find(|action| action.service == request.service && action.name == name).ok_or_else(|| {
+        ApiError::bad(
+            "InvalidAction",
+            format!("The action {name} is not valid for this web service."),
+        )
+    })
+}
+
+fn check_parameters(action: &Action, request: &Request) -> Result<(), ApiError> {
+    let dry_run: &[&str] = if action.dry_run == DryRun::Supported { &["DryRun"] } else { &[] };
+    request.params.refuse_unknown(&[COMMON, dry_run, action.parameters])
+}
+
+/// Every operation that the endpoint knows.
+pub fn all() -> impl Iterator<Item = &'static Action> {
+    [
+        addresses::ACTIONS,
+        instance_types::ACTIONS,
+        instances::ACTIONS,
+        interfaces::ACTIONS,
+        private_addresses::ACTIONS,
+        network::ACTIONS,
+        routes::ACTIONS,
+        security_groups::ACTIONS,
+        tags::ACTIONS,
+        volumes::ACTIONS,
+        sts::ACTIONS,
+        iam::ACTIONS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+impl Action {
+    /// A describe of EC2.
+    pub const fn describe(
+        name: &'static str,
+        parameters: &'static [&'static str],
+        handler: fn(&mut Call<'_>) -> Result<Xml, ApiError>,
+    ) -> Self {
+        Self {
+            service: Service::Ec2,
+            name,
+            parameters,
+            effect: Effect::Read,
+            dry_run: DryRun::Supported,
+            resources: Resources::Any,
+            handler,
+        }
+    }
+
+    /// A change of EC2's.
+    pub const fn change(
+        name: &'static str,
+        resources: Resources,
+        parameters: &'static [&'static str],
+        handler: fn(&mut Call<'_>) -> Result<Xml, ApiError>,
+    ) -> Self {
+        Self {
+            service: Service::Ec2,
+            name,
+            parameters,
+            effect: Effect::Write,
+            dry_run: DryRun::Supported,
+            resources,
+            handler,
+        }
+    }
+
+    pub const fn without_dry_run(mut self) -> Self {
+        self.dry_run = DryRun::Absent;
+        self
+    }
+}

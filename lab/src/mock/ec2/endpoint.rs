@@ -1,0 +1,107 @@
+//! One request against the shared world, in its time and with its faults: what the in-process
+//! client and the HTTP server have in common.
+
+use std::time::Duration;
+
+use super::action;
+use super::error::ApiError;
+use super::identify::identify;
+use super::request::{Request, Service};
+use super::response::Response;
+use crate::clock::Clock;
+use crate::mock::cloud::ids;
+use crate::mock::faults::{self, ApiEffect};
+use crate::mock::world::{Shared, World};
+
+/// The connection broke before the reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Broken;
+
+/// Waits as the faults say, never with the world locked. `from` is who is calling for the faults'
+/// rules; to AWS it is the access key that says who calls.
+pub async fn answer(
+    shared: &Shared,
+    clock: Clock,
+    from: faults::Caller,
+    authorization: Option<&str>,
+    body: &[u8],
+) -> Result<Response, Broken> {
+    if from == faults::Caller::Operator {
+        let latency_ms = shared.lock().faults.latency_ms;
+        pause(clock, latency_ms).await;
+    }
+    let request = match Request::parse(authorization, body) {
+        Ok(request) => request,
+        Err(error) => return Ok(Response::error(Service::Sts, "unsigned", &error)),
+    };
+    let effect = shared.lock().faults.api_call(request.action(), from);
+    let done = || perform(&mut shared.lock(), &request, clock);
+    match effect {
+        None => Ok(done()),
+        Some(ApiEffect::Error { status, code, message }) => Ok(Response::error(
+            request.service,
+            &ids::request_id(&[&code, &clock.now().to_rfc3339()]),
+            &ApiError::new(status, &code, message),
+        )),
+        Some(ApiEffect::ReplyLost) => {
+            done();
+            Err(Broken)
+        }
+        Some(ApiEffect::RequestLost) => Err(Broken),
+        Some(ApiEffect::Truncated { bytes }) => {
+            let mut response = done();
+            response.body.truncate(bytes);
+            Ok(response)
+        }
+        Some(ApiEffect::Hang) => std::future::pending().await,
+        Some(ApiEffect::Delay { ms }) => {
+            let response = done();
+            pause(clock, ms).await;
+            Ok(response)
+        }
+        Some(ApiEffect::Stale) => Ok(perform_stale(&mut shared.lock(), &request, clock)),
+    }
+}
+
+async fn pause(clock: Clock, ms: u64) {
+    if ms > 0 {
+        clock.sleep(Duration::from_millis(ms)).await;
+    }
+}
+
+fn perform(world: &mut World, request: &Request, clock: Clock) -> Response {
+    match identify(&world.cloud, &request.access_key_id) {
+        Some(caller) => action::handle(world, &caller, request, clock.now()),
+        None => Response::error(
+            request.service,
+            &ids::request_id(&[&request.access_key_id]),
+            &unknown_key(request.service),
+        ),
+    }
+}
+
+/// Answered from the world before its last change, which stays as it is.
+fn perform_stale(world: &mut World, request: &Request, clock: Clock) -> Response {
+    let Some(previous) = world.cloud.previous.clone() else {
+        return perform(world, request, clock);
+    };
+    let present = std::mem::replace(&mut world.cloud, *previous);
+    let response = perform(world, request, clock);
+    world.cloud = present;
+    response
+}
+
+fn unknown_key(service: Service) -> ApiError {
+    match service {
+        Service::Ec2 => ApiError::new(
+            401,
+            "AuthFailure",
+            "AWS was not able to validate the provided access credentials",
+        ),
+        Service::Sts | Service::Iam => ApiError::new(
+            403,
+            "InvalidClientTokenId",
+            "The security token included in the request is invalid.",
+        ),
+    }
+}

@@ -1,0 +1,98 @@
+//! What AWS refuses, in its codes and words. Clients parse both.
+
+/// An error answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiError {
+    pub status: u16,
+    pub code: String,
+    pub message: String,
+}
+
+impl ApiError {
+    pub fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
+        Self { status, code: code.to_owned(), message: message.into() }
+    }
+
+    /// Most of EC2's errors are 400.
+    pub fn bad(code: &str, message: impl Into<String>) -> Self {
+        Self::new(400, code, message)
+    }
+
+    pub fn invalid_value(message: impl Into<String>) -> Self {
+        Self::bad("InvalidParameterValue", message)
+    }
+
+    pub fn invalid_combination(message: impl Into<String>) -> Self {
+        Self::bad("InvalidParameterCombination", message)
+    }
+
+    pub fn missing(parameter: &str) -> Self {
+        Self::bad("MissingParameter", format!("The request must contain the parameter {parameter}"))
+    }
+
+    pub fn unknown_parameter(parameter: &str) -> Self {
+        Self::bad("UnknownParameter", format!("The parameter {parameter} is not recognized"))
+    }
+
+    pub fn dry_run() -> Self {
+        Self::new(412, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
+    }
+}
+
+/// A kind of resource, with the codes that AWS has for a wrong id of it.
+#[derive(Debug)]
+pub struct Kind {
+    pub prefix: &'static str,
+    /// As AWS calls it in messages.
+    noun: &'static str,
+    malformed: &'static str,
+    not_found: &'static str,
+}
+
+macro_rules! kinds {
+    ($($name:ident: $prefix:literal, $noun:literal, $malformed:literal, $not_found:literal;)*) => {
+        $(pub const $name: Kind = Kind {
+            prefix: $prefix, noun: $noun, malformed: $malformed, not_found: $not_found,
+        };)*
+    };
+}
+
+kinds! {
+    INTERFACE: "eni", "networkInterface ID", "InvalidNetworkInterfaceId.Malformed", "InvalidNetworkInterfaceID.NotFound";
+    INSTANCE: "i", "instance ID", "InvalidInstanceID.Malformed", "InvalidInstanceID.NotFound";
+    SUBNET: "subnet", "subnet ID", "InvalidSubnetID.Malformed", "InvalidSubnetID.NotFound";
+    VPC: "vpc", "vpc ID", "InvalidVpcId.Malformed", "InvalidVpcID.NotFound";
+    ROUTE_TABLE: "rtb", "routeTable ID", "InvalidRouteTableId.Malformed", "InvalidRouteTableID.NotFound";
+    SECURITY_GROUP: "sg", "security group", "InvalidGroupId.Malformed", "InvalidGroup.NotFound";
+    VOLUME: "vol", "volume", "InvalidVolumeID.Malformed", "InvalidVolume.NotFound";
+    ALLOCATION: "eipalloc", "allocation ID", "InvalidAllocationID.Malformed", "InvalidAllocationID.NotFound";
+    ASSOCIATION: "eipassoc", "association ID", "InvalidAssociationID.Malformed", "InvalidAssociationID.NotFound";
+    GATEWAY: "igw", "gateway ID", "InvalidGatewayID.Malformed", "InvalidGatewayID.NotFound";
+}
+
+impl Kind {
+    /// The prefix and 8 or 17 hex digits.
+    pub fn check(&self, id: &str) -> Result<(), ApiError> {
+        let digits = id.strip_prefix(self.prefix).and_then(|rest| rest.strip_prefix('-'));
+        let well_formed = digits.is_some_and(|digits| {
+            matches!(digits.len(), 8 | 17)
+                && digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        });
+        if well_formed {
+            return Ok(());
+        }
+        let expecting = if digits.is_some() {
+            String::new()
+        } else {
+            format!(" (expecting \"{}-...\")", self.prefix)
+        };
+        Err(ApiError::bad(self.malformed, format!("Invalid id: \"{id}\"{expecting}")))
+    }
+
+    pub fn not_found(&self, ids: &[&str]) -> ApiError {
+        let plural = if ids.len() == 1 { "" } else { "s" };
+        let verb = if ids.len() == 1 { "does" } else { "do" };
+        let message = format!("The {}{plural} '{}' {verb} not exist", self.noun, ids.join(", "));
+        ApiError::bad(self.not_found, message)
+    }
+}

@@ -1,0 +1,98 @@
+//! The request's parameters, read by type.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use super::error::ApiError;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Params(BTreeMap<String, String>);
+
+impl Params {
+    /// From a form-encoded body.
+    pub fn parse(body: &[u8]) -> Self {
+        Self(form_urlencoded::parse(body).into_owned().collect())
+    }
+
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    pub fn required(&self, name: &str) -> Result<&str, ApiError> {
+        self.text(name).filter(|value| !value.is_empty()).ok_or_else(|| ApiError::missing(name))
+    }
+
+    pub fn flag(&self, name: &str) -> Result<Option<bool>, ApiError> {
+        match self.text(name) {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(other) => Err(ApiError::invalid_value(format!(
+                "Invalid value '{other}' for {name}. Must be one of: true, false"
+            ))),
+        }
+    }
+
+    pub fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, ApiError> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        text.parse().map(Some).map_err(|_| {
+            ApiError::invalid_value(format!("Value ({text}) for parameter {name} is invalid."))
+        })
+    }
+
+    /// The values of `name.1`, `name.2`, … in the order of their numbers.
+    pub fn list(&self, name: &str) -> Vec<&str> {
+        self.numbers(name)
+            .into_iter()
+            .filter_map(|number| self.text(&format!("{name}.{number}")))
+            .collect()
+    }
+
+    pub fn required_list(&self, name: &str) -> Result<Vec<&str>, ApiError> {
+        let values = self.list(name);
+        if values.is_empty() { Err(ApiError::missing(name)) } else { Ok(values) }
+    }
+
+    pub fn addresses(&self, name: &str) -> Result<Vec<Ipv4Addr>, ApiError> {
+        self.list(name)
+            .into_iter()
+            .map(|text| {
+                text.parse().map_err(|_| {
+                    ApiError::invalid_value(format!(
+                        "Value ({text}) for parameter privateIpAddress is invalid. Invalid IPv4 address"
+                    ))
+                })
+            })
+            .collect()
+    }
+
+    /// The numbers that follow `name.`, ascending, each once.
+    pub fn numbers(&self, name: &str) -> Vec<u32> {
+        let mut numbers: Vec<u32> = self
+            .0
+            .keys()
+            .filter_map(|key| key.strip_prefix(name)?.strip_prefix('.')?.split('.').next())
+            .filter_map(|number| number.parse().ok())
+            .collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
+    }
+
+    /// Refuses a parameter that none of the patterns allows; `N` in a pattern is a number.
+    pub fn refuse_unknown(&self, allowed: &[&[&str]]) -> Result<(), ApiError> {
+        let known = |name: &str| allowed.iter().copied().flatten().any(|p| fits(p, name));
+        match self.0.keys().find(|name| !known(name)) {
+            Some(name) => Err(ApiError::unknown_parameter(name)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn fits(pattern: &str, name: &str) -> bool {
+    let numeric = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let mut names = name.split('.');
+    pattern.split('.').all(|expected| {
+        names.next().is_some_and(|part| part == expected || (expected == "N" && numeric(part)))
+    }) && names.next().is_none()
+}

@@ -1,1 +1,0 @@
-//! A strict reading of the node's router.yaml.

@@ -1,0 +1,320 @@
+//! `routerctl action`: the journal, approvals, executions and undos.
+
+use std::fmt::Write as _;
+
+use super::{no_arguments, print, rows, usage};
+use crate::routerctl::config;
+use crate::routerctl::engine;
+use crate::routerctl::executor::Status;
+use crate::routerctl::go::doc::{Doc, Fields};
+use crate::routerctl::go::flags::{FlagSet, Parsed};
+use crate::routerctl::go::json::string_map;
+use crate::routerctl::go::quote::{parse_int, quote};
+use crate::routerctl::go::table::cell;
+use crate::routerctl::go::time;
+use crate::routerctl::paths::{CONFIG_FILE, STATE_FILE};
+use crate::routerctl::store::Database;
+use crate::routerctl::store::actions::{self, Action};
+use crate::routerctl::{Call, Outcome};
+
+const STATE_USAGE: &str = "routerd state database file";
+const CONFIG_USAGE: &str = "startup config path (ProviderActionPolicy + executor Plugin)";
+
+pub async fn run(call: &mut Call<'_>, args: &[String]) -> Outcome {
+    let Some((subcommand, args)) = args.split_first() else {
+        call.stderr.push_str(usage::ACTION);
+        return Err("action requires subcommand".into());
+    };
+    match subcommand.as_str() {
+        "import" => import(call, args),
+        "list" => list(call, args),
+        "journal" => journal(call, args),
+        "show" => show(call, args),
+        "approve" => approve(call, args),
+        "execute" => execute(call, args).await,
+        "rollback" => rollback(call, args).await,
+        "help" | "-h" | "--help" => {
+            call.stdout.push_str(usage::ACTION);
+            Ok(())
+        }
+        other => Err(format!("unknown action subcommand {}", quote(other))),
+    }
+}
+
+fn import(call: &mut Call<'_>, args: &[String]) -> Outcome {
+    let flags = FlagSet::new(
+        "action import",
+        "Import planned provider actions from stored DynamicConfigParts into the journal as pending.",
+        "routerctl action import\n\
+         routerctl action import --state-file /var/lib/routerd/routerd.db",
+    )
+    .text(
+        "config",
+        CONFIG_FILE,
+        "startup config path (unused by import; accepted for symmetry)",
+    )
+    .text("state-file", STATE_FILE, STATE_USAGE);
+    let Some(options) = call.options(&flags, args)? else { return Ok(()) };
+    no_arguments("action import", &options.rest)?;
+    let database = Database::new(call.host, options.text("state-file"));
+    let counts = engine::import(call, database)?;
+    call.line(&format!(
+        "imported {} action(s): {} inserted, {} duplicate, {} skipped (missing idempotencyKey)",
+        counts.inserted + counts.duplicates,
+        counts.inserted,
+        counts.duplicates,
+        counts.skipped
+    ));
+    Ok(())
+}
+
+fn list(call: &mut Call<'_>, args: &[String]) -> Outcome {
+    let flags = FlagSet::new(
+        "action list",
+        "List journaled provider actions, optionally filtered by status and/or provider.",
+        "routerctl action list\nrouterctl action list --status pending -o json",
+    )
+    .text("state-file", STATE_FILE, STATE_USAGE)
+    .text(
+        "status",
+        "",
+        "filter by status (pending|approved|running|succeeded|failed|skipped|rolledBack)",
+    )
+    .text("provider", "", "filter by provider")
+    .output();
+    let Some(options) = call.options(&flags, args)? else { return Ok(()) };
+    no_arguments("action list", &options.rest)?;
+    print_list(call, &options)
+}
+
+fn journal(call: &mut Call<'_>, args: &[String]) -> Outcome {
+    let flags = FlagSet::new(
+        "action journal",
+        "Show the full provider-action journal history (all statuses, newest first).",
+        "routerctl action journal\nrouterctl action journal -o yaml",
+    )
+    .text("state-file", STATE_FILE, STATE_USAGE)
+    .output();
+    let Some(options) = call.options(&flags, args)? else { return Ok(()) };
+    no_arguments("action journal", &options.rest)?;
+    print_list(call, &options)
+}
+
+fn print_list(call: &mut Call<'_>, options: &Parsed) -> Outcome {
+    let (status, provider) = (options.text("status"), options.text("provider"));
+    let found = Database::new(call.host, options.text("state-file"))
+        .read(|db| actions::list(db, status, provider))?;
+    let mut table =
+        "ID\tIDEMPOTENCY_KEY\tPROVIDER\tACTION\tSTATUS\tLIFECYCLE\tTARGET\tAPPROVED_BY\n"
+            .to_owned();
+    for action in &found {
+        let target = string_map(&action.target_json);
+        let _ = writeln!(
+            table,
+            "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}",
+            action.id,
+            cell(&action.idempotency_key),
+            cell(&action.provider),
+            cell(&action.action),
+            cell(&action.status),
+            lifecycle(&action.status),
+            cell(target.get("address").map_or("", String::as_str)),
+            cell(&action.approved_by),
+        );
+    }
+    print(call, options.text("output"), &rows(found.iter().map(doc).collect()), &table)
+}
+
+fn lifecycle(status: &str) -> &'static str {
+    match status.trim() {
+        "succeeded" | "failed" | "skipped" | "rolledBack" => "history",
+        _ => "active",
+    }
+}
+
+fn show(call: &mut Call<'_>, args: &[String]) -> Outcome {
+    let flags = FlagSet::new(
+        "action show",
+        "Show a single journaled provider action in full (target, parameters, undo, result, error).",
+        "routerctl action show 1\nrouterctl action show 1 -o yaml",
+    )
+    .text("state-file", STATE_FILE, STATE_USAGE)
+    .output();
+    let (id, args) = split_id(args)?;
+    let Some(options) = call.options(&flags, &args)? else { return Ok(()) };
+    no_arguments("action show", &options.rest)?;
+    let action = Database::new(call.host, options.text("state-file"))
+        .read(|db| actions::get(db, id))?
+        .ok_or_else(|| format!("action {id} not found"))?;
+    print(call, options.text("output"), &doc(&action), &show_table(&action))
+}
+
+fn show_table(action: &Action) -> String {
+    let rows = [
+        ("ID", action.id.to_string()),
+        ("Idempotency Key", cell(&action.idempotency_key).into()),
+        ("Source", cell(&action.source).into()),
+        ("Provider", cell(&action.provider).into()),
+        ("Provider Ref", cell(&action.provider_ref).into()),
+        ("Action", cell(&action.action).into()),
+        ("Risk Level", cell(&action.risk_level).into()),
+        ("Status", cell(&action.status).into()),
+        ("Target", cell(&action.target_json).into()),
+        ("Parameters", cell(&action.parameters_json).into()),
+        ("Undo", cell(&action.undo_json).into()),
+        ("Approved By", cell(&action.approved_by).into()),
+        ("Approved At", time::cell(action.approved_at)),
+        ("Executed At", time::cell(action.executed_at)),
+        ("Result Message", cell(&action.result_message).into()),
+        ("Error", cell(&action.error).into()),
+        ("Created At", time::cell(action.created_at)),
+        ("Updated At", time::cell(action.updated_at)),
+    ];
+    rows.iter().map(|(label, value)| format!("{label}:\t{value}\n")).collect()
+}
+
+fn doc(action: &Action) -> Doc {
+    Fields::new()
+        .put("id", action.id)
+        .put("idempotencyKey", action.idempotency_key.as_str())
+        .text("source", &action.source)
+        .put("provider", action.provider.as_str())
+        .text("providerRef", &action.provider_ref)
+        .put("action", action.action.as_str())
+        .text("targetJSON", &action.target_json)
+        .text("parametersJSON", &action.parameters_json)
+        .text("undoJSON", &action.undo_json)
+        .text("riskLevel", &action.risk_level)
+        .put("status", action.status.as_str())
+        .text("approvedBy", &action.approved_by)
+        .time("approvedAt", action.approved_at)
+        .time("executedAt", action.executed_at)
+        .text("resultMessage", &action.result_message)
+        .text("error", &action.error)
+        .strings("observed", &action.observed)
+        .put("createdAt", action.created_at)
+        .put("updatedAt", action.updated_at)
+        .done()
+}
+
+fn approve(call: &mut Call<'_>, args: &[String]) -> Outcome {
+    let flags = FlagSet::new(
+        "action approve",
+        "Approve a pending provider action (pending -> approved).",
+        "routerctl action approve 1 --by alice",
+    )
+    .text("state-file", STATE_FILE, STATE_USAGE)
+    .text("by", "operator", "operator name recorded as the approver");
+    let (id, args) = split_id(args)?;
+    let Some(options) = call.options(&flags, &args)? else { return Ok(()) };
+    no_arguments("action approve", &options.rest)?;
+    let database = Database::new(call.host, options.text("state-file"));
+    let action = engine::approve(call, database, id, options.text("by"))?;
+    let by = cell(&action.approved_by);
+    call.line(&format!("action {id} approved by {by} (status now {})", action.status));
+    Ok(())
+}
+
+async fn execute(call: &mut Call<'_>, args: &[String]) -> Outcome {
+    let flags = FlagSet::new(
+        "action execute",
+        "Execute a journaled provider action. Requires --dry-run (preview) or --approved (live, gated).",
+        "routerctl action execute 1 --dry-run\n\
+         routerctl action execute 1 --approved --config /usr/local/etc/routerd/router.yaml",
+    )
+    .text("config", CONFIG_FILE, CONFIG_USAGE)
+    .text("state-file", STATE_FILE, STATE_USAGE)
+    .switch(
+        "dry-run",
+        false,
+        "non-destructive preview: run the executor in dry-run mode, do not mutate the journal",
+    )
+    .switch(
+        "approved",
+        false,
+        "operator intent to execute live (still gated by approval + policy)",
+    );
+    let (id, args) = split_id(args)?;
+    let Some(options) = call.options(&flags, &args)? else { return Ok(()) };
+    no_arguments("action execute", &options.rest)?;
+    check_mode(&options, "execute", "live execute")?;
+    let router = config::load(call.host, options.text("config"))?;
+    let database = Database::new(call.host, options.text("state-file"));
+    if options.on("dry-run") {
+        let status = engine::preview(call, database, id, &router).await?;
+        print_preview(call, &format!("action {id} dry-run"), &status);
+        call.line("(preview only — journal lifecycle unchanged; approval not consumed)");
+        return Ok(());
+    }
+    let action = engine::execute(call, database, id, &router).await?;
+    let message = in_brackets(&action.result_message);
+    call.line(&format!("action {id} executed: status now {}{message}", action.status));
+    Ok(())
+}
+
+async fn rollback(call: &mut Call<'_>, args: &[String]) -> Outcome {
+    let flags = FlagSet::new(
+        "action rollback",
+        "Preview (or, with --approved, perform) the best-effort undo of a succeeded action.",
+        "routerctl action rollback 1 --dry-run",
+    )
+    .text("config", CONFIG_FILE, CONFIG_USAGE)
+    .text("state-file", STATE_FILE, STATE_USAGE)
+    .switch(
+        "dry-run",
+        false,
+        "non-destructive preview of the undo plan (run the executor in dry-run mode)",
+    )
+    .switch(
+        "approved",
+        false,
+        "operator intent to perform the live rollback (still gated by allowUndo + policy)",
+    );
+    let (id, args) = split_id(args)?;
+    let Some(options) = call.options(&flags, &args)? else { return Ok(()) };
+    no_arguments("action rollback", &options.rest)?;
+    check_mode(&options, "rollback", "live rollback")?;
+    let router = config::load(call.host, options.text("config"))?;
+    let database = Database::new(call.host, options.text("state-file"));
+    if options.on("dry-run") {
+        let status = engine::preview_roll_back(call, database, id, &router).await?;
+        print_preview(call, &format!("action {id} rollback dry-run"), &status);
+        call.line("(preview only — journal lifecycle unchanged)");
+        return Ok(());
+    }
+    let action = engine::roll_back(call, database, id, &router).await?;
+    call.line(&format!("action {id} rolled back: status now {}", action.status));
+    Ok(())
+}
+
+/// Neither mode is the default: a bare call never mutates.
+fn check_mode(options: &Parsed, verb: &str, live: &str) -> Outcome {
+    match (options.on("dry-run"), options.on("approved")) {
+        (true, true) => Err("specify only one of --dry-run or --approved".into()),
+        (false, false) => Err(format!(
+            "action {verb} requires an explicit mode: \
+             pass --dry-run (preview) or --approved ({live})"
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn print_preview(call: &mut Call<'_>, what: &str, status: &Status) {
+    call.line(&format!("{what}: {}{}", status.status, in_brackets(&status.message)));
+}
+
+fn in_brackets(message: &str) -> String {
+    if message.is_empty() { String::new() } else { format!(" ({message})") }
+}
+
+/// The id is the first argument that does not look like an option, be it an option's value.
+fn split_id(args: &[String]) -> Result<(i64, Vec<String>), String> {
+    let Some(at) = args.iter().position(|arg| !arg.starts_with('-')) else {
+        return Err("requires <id>".into());
+    };
+    let mut rest = args.to_vec();
+    let text = rest.remove(at);
+    let id = parse_int(text.trim())
+        .map_err(|error| format!("invalid action id {}: {error}", quote(&text)))?;
+    Ok((id, rest))
+}

@@ -1,0 +1,374 @@
+//! `routerctl doctor`: the areas of the action path. Without a daemon, `hybrid` and `sam` have
+//! nothing to look at and say so with a skip.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::{not_here, print, usage};
+use crate::routerctl::config::{self, Plugin, Router};
+use crate::routerctl::go::doc::{Doc, Fields};
+use crate::routerctl::go::flags::{FlagSet, Parsed, Stop};
+use crate::routerctl::go::quote::{os_error, quote};
+use crate::routerctl::go::table::cell;
+use crate::routerctl::go::time;
+use crate::routerctl::launch;
+use crate::routerctl::paths::{CONFIG_FILE, STATE_FILE, STATUS_SOCKET};
+use crate::routerctl::store::{Database, parts, runs};
+use crate::routerctl::{Call, Outcome};
+
+const AREAS: [&str; 19] = [
+    "wan",
+    "dns",
+    "dslite",
+    "dhcpv6-pd",
+    "nat",
+    "firewall",
+    "rollback",
+    "disk",
+    "mgmt",
+    "reconcile",
+    "runtime",
+    "dynamic",
+    "routes",
+    "plugin",
+    "hybrid",
+    "sam",
+    "sam-enrollment-client",
+    "bgp-dynamic-peer",
+    "federation",
+];
+const VALUE_OPTIONS: [&str; 11] = [
+    "-o",
+    "--output",
+    "--config",
+    "--state-file",
+    "--server",
+    "--name",
+    "--timeout",
+    "--since",
+    "--status-socket",
+    "--socket",
+    "--probe",
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Pass,
+    Warn,
+    Fail,
+    Skip,
+}
+
+impl Verdict {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+            Self::Skip => "skip",
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Check {
+    area: &'static str,
+    name: String,
+    verdict: Verdict,
+    detail: String,
+    remedy: String,
+}
+
+impl Check {
+    fn new(
+        area: &'static str,
+        name: impl Into<String>,
+        verdict: Verdict,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self { area, name: name.into(), verdict, detail: detail.into(), remedy: String::new() }
+    }
+
+    fn remedy(self, remedy: impl Into<String>) -> Self {
+        Self { remedy: remedy.into(), ..self }
+    }
+}
+
+pub fn run(call: &mut Call<'_>, args: &[String]) -> Outcome {
+    let Some(options) = options(call, args)? else { return Ok(()) };
+    if !options.text("probe").is_empty() {
+        return not_here("routerctl doctor --probe");
+    }
+    let area = match options.rest.first().map(String::as_str) {
+        Some(area) if area != "incident" && !AREAS.contains(&area) => {
+            return Err(format!("unknown doctor area {}", quote(area)));
+        }
+        Some(area) => area,
+        None => return not_here("routerctl doctor of all areas at once"),
+    };
+    if options.on("incident") || options.on("remediation-plan") {
+        return not_here("routerctl doctor --incident and --remediation-plan");
+    }
+    let checks = match area {
+        "hybrid" => hybrid(&inputs(call, &options)?)?,
+        "sam" => sam(&inputs(call, &options)?)?,
+        "plugin" => match inputs(call, &options) {
+            Ok(router) => plugins(call, &router, &options)?,
+            Err(error) => {
+                let skipped = Check::new("plugin", "inputs", Verdict::Skip, error);
+                return report(call, &options, &[skipped]);
+            }
+        },
+        other => return not_here(&format!("routerctl doctor {other}")),
+    };
+    report(call, &options, &checks)?;
+    if checks.iter().any(|check| check.verdict == Verdict::Fail) {
+        return Err("doctor found failing checks".into());
+    }
+    Ok(())
+}
+
+/// The configuration; the database is created where there is none.
+fn inputs(call: &Call<'_>, options: &Parsed) -> Result<Router, String> {
+    let router = config::load(call.host, options.text("config"))?;
+    Database::new(call.host, options.text("state-file")).write(|_| Ok(()))?;
+    Ok(router)
+}
+
+fn options(call: &mut Call<'_>, args: &[String]) -> Result<Option<Parsed>, String> {
+    let parsed = normalized(args).map_err(|error| (String::new(), error)).and_then(|args| {
+        match flags().parse(&args) {
+            Ok(parsed) if parsed.rest.len() > 1 => {
+                let extra = quote(&parsed.rest[1]);
+                Err((String::new(), format!("unexpected diagnose argument {extra}")))
+            }
+            Ok(parsed) => Ok(Ok(parsed)),
+            Err(Stop::Help(text)) => Ok(Err(text)),
+            Err(Stop::Wrong { printed, error }) => Err((printed, error)),
+        }
+    });
+    match parsed {
+        Ok(Ok(parsed)) => Ok(Some(parsed)),
+        Ok(Err(help)) => {
+            call.stdout.push_str(&help);
+            Ok(None)
+        }
+        Err((printed, error)) => {
+            call.stdout.push_str(&printed);
+            call.stderr.push_str(usage::ROUTERCTL);
+            Err(error)
+        }
+    }
+}
+
+/// Options may stand behind the area: they are moved to the front.
+fn normalized(args: &[String]) -> Result<Vec<String>, String> {
+    let (mut flags, mut positionals) = (Vec::new(), Vec::new());
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        if !arg.starts_with('-') {
+            positionals.push(arg.clone());
+            continue;
+        }
+        flags.push(arg.clone());
+        if VALUE_OPTIONS.contains(&arg.as_str()) {
+            let value = args.next().ok_or_else(|| format!("{arg} requires a value"))?;
+            flags.push(value.clone());
+        }
+    }
+    flags.append(&mut positionals);
+    Ok(flags)
+}
+
+fn flags() -> FlagSet {
+    FlagSet::new(
+        "doctor",
+        "Checks the health of one area; of this stand-in: hybrid, sam, plugin.",
+        "routerctl doctor hybrid\nrouterctl doctor sam -o json",
+    )
+    .output()
+    .text("config", CONFIG_FILE, "config path")
+    .text("state-file", STATE_FILE, "routerd state database file")
+    .switch("host", true, "run host commands")
+    .switch("no-host", false, "skip host commands")
+    .text("server", "", "DNS server for diagnose dns")
+    .text("name", "", "comma-separated DNS names for diagnose dns")
+    .duration("timeout", "5s", "host command timeout")
+    .duration(
+        "since",
+        "0s",
+        "doctor reconcile area: only count errors newer than this duration (e.g. 1h, 24h)",
+    )
+    .alias(
+        "status-socket",
+        "socket",
+        STATUS_SOCKET,
+        "doctor reconcile area: routerd read-only status Unix domain socket path",
+    )
+    .text("socket", STATUS_SOCKET, "routerd read-only status Unix domain socket path")
+    .text("probe", "", "doctor probe subject (egress, dns, lan-client)")
+    .switch(
+        "incident",
+        false,
+        "collect incident debug dump (status/events/object status/plugin runs and host command outputs)",
+    )
+    .switch(
+        "remediation-plan",
+        false,
+        "generate a remediation plan for federation SLO violations (plan-only, no execution)",
+    )
+}
+
+fn hybrid(router: &Router) -> Result<Vec<Check>, String> {
+    if ["HybridRoute", "OverlayPeer"].iter().any(|kind| router.of_kind(kind).next().is_some()) {
+        not_here("routerctl doctor hybrid of a configuration with HybridRoute or OverlayPeer")?;
+    }
+    let detail = "no hybrid resources configured";
+    Ok(vec![Check::new("hybrid", "HybridRoute", Verdict::Skip, detail)])
+}
+
+fn sam(router: &Router) -> Result<Vec<Check>, String> {
+    if router.of_kind("MobilityPool").next().is_some() {
+        not_here("routerctl doctor sam of a configuration with a MobilityPool")?;
+    }
+    let detail = "no MobilityPool configured";
+    Ok(vec![Check::new("sam", "MobilityPool", Verdict::Skip, detail)])
+}
+
+fn plugins(call: &Call<'_>, router: &Router, options: &Parsed) -> Result<Vec<Check>, String> {
+    let with_host = options.on("host") && !options.on("no-host");
+    let database = Database::new(call.host, options.text("state-file"));
+    let mut checks = Vec::new();
+    for (name, plugin) in router.plugins() {
+        checks.extend(executable(call, name, plugin, with_host));
+        checks.push(last_run(database, name)?);
+        checks.push(last_result(call, database, name)?);
+    }
+    if checks.is_empty() {
+        let detail = "no Plugin resources configured";
+        checks.push(Check::new("plugin", "no plugins configured", Verdict::Skip, detail));
+    }
+    Ok(checks)
+}
+
+fn executable(call: &Call<'_>, name: &str, plugin: &Plugin, with_host: bool) -> [Check; 2] {
+    let path = plugin.executable.as_str();
+    let exists = |verdict, detail: String| {
+        Check::new("plugin", format!("Plugin/{name} executable exists"), verdict, detail)
+    };
+    let runs = |verdict, detail: String| {
+        Check::new("plugin", format!("Plugin/{name} executable is executable"), verdict, detail)
+    };
+    if !with_host {
+        let detail = "host commands disabled by --no-host".to_owned();
+        return [exists(Verdict::Skip, detail.clone()), runs(Verdict::Skip, detail)];
+    }
+    match call.host.file_mode(Path::new(path.trim())) {
+        Err(error) => [
+            exists(Verdict::Fail, format!("stat {}: {}", path.trim(), os_error(&error)))
+                .remedy("install the plugin executable on this host"),
+            runs(Verdict::Skip, "skipped because executable was not found".into()),
+        ],
+        Ok(mode) if !launch::is_regular(mode) => [
+            exists(Verdict::Fail, format!("not a regular file: {path}"))
+                .remedy("replace the plugin path with a regular executable file"),
+            runs(Verdict::Skip, "skipped because executable is not a regular file".into()),
+        ],
+        Ok(_) => [
+            exists(Verdict::Pass, path.into()),
+            match launch::check_executable(call.host, path) {
+                Ok(()) => runs(Verdict::Pass, "executable bit set".into()),
+                Err(error) => {
+                    runs(Verdict::Fail, error).remedy("set executable mode bits on the plugin file")
+                }
+            },
+        ],
+    }
+}
+
+fn last_run(database: Database<'_>, name: &str) -> Result<Check, String> {
+    let check = |verdict, detail: String| {
+        Check::new("plugin", format!("Plugin/{name} last run"), verdict, detail)
+    };
+    let Some(run) = database.write(|db| runs::last(db, name))? else {
+        return Ok(check(Verdict::Warn, "never run".into())
+            .remedy(format!("run routerctl plugin run {name}")));
+    };
+    Ok(match run.status.as_str() {
+        "failed" => {
+            let texts = [run.error.as_str(), run.stderr.as_str(), "last run failed"];
+            let detail = texts.into_iter().find(|text| !text.is_empty()).unwrap_or_default();
+            check(Verdict::Fail, detail.into()).remedy("inspect plugin stderr and rerun the plugin")
+        }
+        "succeeded" => {
+            let exit = run.exit_code.map_or("exit unknown".into(), |code| format!("exit {code}"));
+            check(Verdict::Pass, format!("last run {}, {exit}", time::cell(run.completed_at)))
+        }
+        status => check(Verdict::Warn, format!("last run status {status}")),
+    })
+}
+
+fn last_result(call: &Call<'_>, database: Database<'_>, name: &str) -> Result<Check, String> {
+    let check = |verdict, detail: String| {
+        Check::new("plugin", format!("Plugin/{name} last result fresh"), verdict, detail)
+    };
+    let source = format!("Plugin/{name}");
+    let found = database.write(|db| parts::of_source(db, &source))?;
+    let Some(part) = found.first() else {
+        return Ok(check(Verdict::Warn, "no dynamic part".into())
+            .remedy(format!("run routerctl plugin run {name}")));
+    };
+    let until = time::cell(part.expires_at);
+    Ok(match part.status_at(call.host.now()) {
+        "expired" => check(Verdict::Warn, format!("stale (expired {until})"))
+            .remedy("rerun the plugin or adjust its result TTL"),
+        _ => check(Verdict::Pass, format!("generation {} active until {until}", part.generation)),
+    })
+}
+
+fn report(call: &mut Call<'_>, options: &Parsed, checks: &[Check]) -> Outcome {
+    let count = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
+    let (pass, warn) = (count(Verdict::Pass), count(Verdict::Warn));
+    let (fail, skip) = (count(Verdict::Fail), count(Verdict::Skip));
+    let overall = match (pass, warn, fail, skip) {
+        (_, _, fail, _) if fail > 0 => Verdict::Fail,
+        (_, warn, _, _) if warn > 0 => Verdict::Warn,
+        (0, _, _, skip) if skip > 0 => Verdict::Skip,
+        _ => Verdict::Pass,
+    };
+    let mut table = format!(
+        "DOCTOR\t{}\tpass={pass} warn={warn} fail={fail} skip={skip}\n\
+         AREA\tSTATUS\tCHECK\tDETAIL\tREMEDY\n",
+        overall.as_str().to_uppercase()
+    );
+    let mut items = Vec::new();
+    for check in checks {
+        let _ = writeln!(
+            table,
+            "{}\t{}\t{}\t{}\t{}",
+            check.area,
+            check.verdict.as_str().to_uppercase(),
+            check.name,
+            cell(&check.detail),
+            cell(&check.remedy)
+        );
+        items.push(
+            Fields::new()
+                .put("area", check.area)
+                .put("name", check.name.as_str())
+                .put("status", check.verdict.as_str())
+                .text("detail", &check.detail)
+                .text("remedy", &check.remedy)
+                .done(),
+        );
+    }
+    let summary = Fields::new()
+        .put("overall", overall.as_str())
+        .put("pass", pass)
+        .put("warn", warn)
+        .put("fail", fail)
+        .put("skip", skip)
+        .done();
+    let doc = Fields::new().put("summary", summary).put("checks", Doc::List(items)).done();
+    print(call, options.text("output"), &doc, &table)
+}

@@ -1,0 +1,94 @@
+//! The commands, one file each, and what they print alike.
+
+mod action;
+mod doctor;
+mod dynamic;
+mod inspect;
+mod mobility;
+mod plugin;
+mod usage;
+
+use super::go::doc::Doc;
+use super::go::quote::quote;
+use super::go::{json, table, yaml};
+use super::{Call, Outcome};
+
+/// The release whose words these are.
+const VERSION: &str = "v20260822.1715";
+
+/// Commands of routerd that have no part in provider actions.
+const OTHERS: [&str; 15] = [
+    "federation",
+    "fed",
+    "ledger",
+    "firewall",
+    "render",
+    "vpn",
+    "ingress",
+    "validate",
+    "plan",
+    "apply",
+    "delete",
+    "rollback",
+    "adopt",
+    "log-level",
+    "restart",
+];
+
+pub(super) async fn run(call: &mut Call<'_>, args: &[String]) -> Outcome {
+    let Some((command, args)) = args.split_first() else {
+        call.stderr.push_str(usage::ROUTERCTL);
+        return Err("missing command".into());
+    };
+    match command.as_str() {
+        "version" | "--version" => {
+            call.line(&format!("routerctl {VERSION} (stand-in of lab-smoke)"));
+            Ok(())
+        }
+        "action" => action::run(call, args).await,
+        "plugin" => plugin::run(call, args).await,
+        "dynamic" => dynamic::run(call, args),
+        "mobility" => mobility::run(call, args),
+        "doctor" => doctor::run(call, args),
+        "get" => inspect::get(call, args),
+        "describe" => inspect::describe(call, args),
+        "help" | "-h" | "--help" => {
+            call.stdout.push_str(usage::ROUTERCTL);
+            Ok(())
+        }
+        other if OTHERS.contains(&other) => not_here(&format!("routerctl {other}")),
+        other => {
+            call.stderr.push_str(usage::ROUTERCTL);
+            Err(format!("unknown command {}", quote(other)))
+        }
+    }
+}
+
+/// What routerd has and this stand-in has not is never answered as if it were done.
+fn not_here(what: &str) -> Outcome {
+    Err(format!("{what} is not part of this stand-in routerctl; use routerd's own"))
+}
+
+fn print(call: &mut Call<'_>, output: &str, doc: &Doc, table_text: &str) -> Outcome {
+    let text = match output {
+        "" | "table" => table::align(table_text),
+        "json" => json::pretty(doc),
+        "yaml" => yaml::print(doc),
+        other => return Err(format!("unsupported output {}", quote(other))),
+    };
+    call.stdout.push_str(&text);
+    Ok(())
+}
+
+/// Where a subcommand takes options alone.
+fn no_arguments(what: &str, rest: &[String]) -> Outcome {
+    match rest.first() {
+        Some(extra) => Err(format!("unexpected {what} argument {}", quote(extra))),
+        None => Ok(()),
+    }
+}
+
+/// A list of rows as Go's `append` makes it.
+fn rows(items: Vec<Doc>) -> Doc {
+    super::go::doc::appended(items)
+}

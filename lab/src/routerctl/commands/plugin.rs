@@ -1,0 +1,463 @@
+//! `routerctl plugin`: what plugins there are, and one run of one of them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use reports::digest::Digest;
+
+use super::{no_arguments, print, usage};
+use crate::routerctl::config::{self, Plugin, Router};
+use crate::routerctl::go::doc::{Doc, Fields};
+use crate::routerctl::go::flags::FlagSet;
+use crate::routerctl::go::json;
+use crate::routerctl::go::quote::quote;
+use crate::routerctl::go::table::cell;
+use crate::routerctl::go::time;
+use crate::routerctl::launch::{self, Ran, Role};
+use crate::routerctl::paths::{CONFIG_FILE, STATE_FILE};
+use crate::routerctl::plan::Plan;
+use crate::routerctl::planner_answer::{Answer, Directive};
+use crate::routerctl::store::Database;
+use crate::routerctl::store::parts::{self, Part};
+use crate::routerctl::store::runs::{self, Event};
+use crate::routerctl::{Call, Outcome};
+
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+
+pub async fn run(call: &mut Call<'_>, args: &[String]) -> Outcome {
+    let Some((subcommand, args)) = args.split_first() else {
+        call.stderr.push_str(usage::PLUGIN);
+        return Err("plugin requires subcommand".into());
+    };
+    match subcommand.as_str() {
+        "list" => list(call, args),
+        "run" => run_one(call, args).await,
+        "help" | "-h" | "--help" => {
+            call.stdout.push_str(usage::PLUGIN);
+            Ok(())
+        }
+        other => Err(format!("unknown plugin subcommand {}", quote(other))),
+    }
+}
+
+fn list(call: &mut Call<'_>, args: &[String]) -> Outcome {
+    let flags = FlagSet::new(
+        "plugin list",
+        "List Plugin resources from startup config.",
+        "routerctl plugin list --config /usr/local/etc/routerd/router.yaml\n\
+         routerctl plugin list -o yaml",
+    )
+    .text("config", CONFIG_FILE, "startup config path")
+    .output();
+    let Some(options) = call.options(&flags, args)? else { return Ok(()) };
+    no_arguments("plugin list", &options.rest)?;
+    let router = config::load(call.host, options.text("config"))?;
+    let mut table = "NAME\tEXECUTABLE\tCAPABILITIES\tTRIGGERS\n".to_owned();
+    let mut items = Vec::new();
+    for (name, plugin) in router.plugins() {
+        let capabilities = plugin.capabilities.join(",");
+        let triggers = plugin.triggers.join(",");
+        let _ = writeln!(
+            table,
+            "{name}\t{}\t{}\t{}",
+            cell(&plugin.executable),
+            cell(&capabilities),
+            cell(&triggers)
+        );
+        items.push(
+            Fields::new()
+                .put("name", name)
+                .put("executable", plugin.executable.as_str())
+                .put("capabilities", capabilities.as_str())
+                .put("triggers", triggers.as_str())
+                .done(),
+        );
+    }
+    print(call, options.text("output"), &Doc::List(items), &table)
+}
+
+/// What a run was, for the report and for the history.
+struct Report<'a> {
+    name: &'a str,
+    source: String,
+    dry_run: bool,
+    ran: &'a Ran,
+    duration_ms: i64,
+    answer: &'a Answer,
+    part: &'a Part,
+}
+
+async fn run_one(call: &mut Call<'_>, args: &[String]) -> Outcome {
+    let Some(options) = Options::parse(call, args)? else { return Ok(()) };
+    let router = config::load(call.host, &options.config)?;
+    let name = options.name.as_str();
+    let plugin = router
+        .plugins()
+        .find(|(candidate, _)| *candidate == name)
+        .map(|(_, plugin)| plugin)
+        .ok_or_else(|| format!("Plugin {} not found in startup config", quote(name)))?;
+    let source = format!("Plugin/{name}");
+    let database = Database::new(call.host, &options.state_file);
+    let now = call.host.now();
+    let started = match options.dry_run {
+        true => Started { id: 0, previous_generation: 0 },
+        false => start(call, &database, &options, &source, now)?,
+    };
+    let (ran, duration_ms) =
+        spawn(call, plugin, name, &router, started.previous_generation, now).await;
+    let answered = match &ran.failure {
+        Some(failure) => Err(Failed::Run(failure.clone())),
+        None => Answer::read(&ran.stdout)
+            .map_err(|error| Failed::Run(format!("decode plugin {name} stdout: {error}")))
+            .and_then(|answer| {
+                let part = answer.into_part(&source, started.previous_generation + 1, now);
+                part.map(|part| (answer, part)).map_err(Failed::Rejected)
+            }),
+    };
+    if !options.dry_run {
+        let finished = Finished { id: started.id, name, source: &source, ran: &ran, duration_ms };
+        finish(call, &database, &finished, answered.as_ref())?;
+    }
+    let (answer, part) = answered.map_err(Failed::into_text)?;
+    let report = Report {
+        name,
+        source,
+        dry_run: options.dry_run,
+        ran: &ran,
+        duration_ms,
+        answer: &answer,
+        part: &part,
+    };
+    print(call, &options.output, &report.doc(), &report.table())
+}
+
+enum Failed {
+    /// The program did not answer.
+    Run(String),
+    /// The answer is no part.
+    Rejected(String),
+}
+
+impl Failed {
+    fn into_text(self) -> String {
+        match self {
+            Self::Run(text) | Self::Rejected(text) => text,
+        }
+    }
+}
+
+struct Started {
+    id: i64,
+    previous_generation: i64,
+}
+
+fn start(
+    call: &Call<'_>,
+    database: &Database<'_>,
+    options: &Options,
+    source: &str,
+    now: DateTime<Utc>,
+) -> Result<Started, String> {
+    let path = Path::new(&options.state_file);
+    if path.is_relative() && call.host.file_mode(path).is_ok() {
+        // routerd looks for the previous generation through its read-only URI.
+        database.read(|db| parts::of_source(db, source))?;
+    }
+    let event = Event {
+        topic: "routerd.plugin.run.started",
+        severity: "info",
+        reason: "PluginRunStarted",
+        message: "plugin run started",
+        attributes: BTreeMap::from([("plugin.name".into(), options.name.clone())]),
+    };
+    database.write(|db| {
+        let generations = parts::of_source(db, source)?;
+        let id = runs::start(db, &options.name, now)?;
+        runs::record_event(db, &event, call.host.now())?;
+        Ok(Started {
+            id,
+            previous_generation: generations.iter().map(|part| part.generation).max().unwrap_or(0),
+        })
+    })
+}
+
+async fn spawn(
+    call: &Call<'_>,
+    plugin: &Plugin,
+    name: &str,
+    router: &Router,
+    previous_generation: i64,
+    now: DateTime<Utc>,
+) -> (Ran, i64) {
+    let request = format!(
+        "{{\"apiVersion\":\"plugin.routerd.net/v1alpha1\",\"kind\":\"PluginRequest\",\
+         \"metadata\":{{\"name\":{}}},\"spec\":{{\"trigger\":{{\"type\":\"manual\"}},\
+         \"startupConfigHash\":\"{}\",\"effectiveGeneration\":0,\
+         \"previousDynamicGeneration\":{previous_generation},\"now\":\"{}\",\"context\":{{}}}}}}",
+        json::string(name),
+        router.digest,
+        time::nano(Some(now)),
+    );
+    let role = Role { noun: "plugin", name, default_timeout: DEFAULT_TIMEOUT };
+    let started = call.host.now();
+    let ran = launch::run(call.host, &call.env, plugin, role, request).await;
+    (ran, (call.host.now() - started).num_milliseconds())
+}
+
+struct Finished<'a> {
+    id: i64,
+    name: &'a str,
+    source: &'a str,
+    ran: &'a Ran,
+    duration_ms: i64,
+}
+
+impl Finished<'_> {
+    fn ended_event(&self, topic: &'static str) -> (BTreeMap<String, String>, String, &'static str) {
+        let exit_code = self.ran.exit_code.unwrap_or(-1).to_string();
+        let attributes = BTreeMap::from([
+            ("plugin.name".to_owned(), self.name.to_owned()),
+            ("plugin.exitCode".to_owned(), exit_code),
+            ("plugin.durationMs".to_owned(), self.duration_ms.to_string()),
+        ]);
+        let (how, reason) = match topic {
+            "routerd.plugin.run.succeeded" => ("succeeded", "PluginRunSucceeded"),
+            _ => ("failed", "PluginRunFailed"),
+        };
+        (attributes, format!("plugin {} run {how}", self.name), reason)
+    }
+
+    fn history(&self, now: DateTime<Utc>, failure: Option<&str>) -> runs::Run {
+        runs::Run {
+            status: if failure.is_some() { "failed" } else { "succeeded" }.into(),
+            completed_at: Some(now),
+            exit_code: self.ran.exit_code,
+            stderr: self.ran.stderr.clone(),
+            error: failure.unwrap_or_default().into(),
+        }
+    }
+}
+
+fn finish(
+    call: &Call<'_>,
+    database: &Database<'_>,
+    finished: &Finished<'_>,
+    answered: Result<&(Answer, Part), &Failed>,
+) -> Outcome {
+    let now = call.host.now();
+    let digest = stdout_digest(finished.ran);
+    let (topic, severity) = match answered {
+        Ok(_) => ("routerd.plugin.run.succeeded", "info"),
+        Err(_) => ("routerd.plugin.run.failed", "error"),
+    };
+    let failure = match answered {
+        Ok(_) => None,
+        Err(Failed::Run(text) | Failed::Rejected(text)) => Some(text.as_str()),
+    };
+    let (attributes, message, reason) = finished.ended_event(topic);
+    let ended = Event { topic, severity, reason, message: &message, attributes };
+    database.write(|db| {
+        if let Ok((answer, part)) = answered {
+            parts::upsert(db, part, now)?;
+            runs::record_event(db, &accepted(answer, part), now)?;
+        }
+        runs::complete(db, finished.id, &finished.history(now, failure), &digest)?;
+        if let Err(Failed::Rejected(error)) = answered {
+            runs::record_event(db, &rejected(finished.source, error), now)?;
+        }
+        runs::record_event(db, &ended, now)
+    })
+}
+
+fn accepted(answer: &Answer, part: &Part) -> Event<'static> {
+    let directives = answer.directives.as_ref().map_or(0, Vec::len);
+    Event {
+        topic: "routerd.dynamic.part.accepted",
+        severity: "info",
+        reason: "DynamicPartAccepted",
+        message: "dynamic config part accepted",
+        attributes: BTreeMap::from([
+            ("dynamic.source".into(), part.source.clone()),
+            ("dynamic.generation".into(), part.generation.to_string()),
+            ("dynamic.expiresAt".into(), time::cell(part.expires_at)),
+            ("dynamic.resources".into(), "0".into()),
+            ("dynamic.directives".into(), directives.to_string()),
+        ]),
+    }
+}
+
+fn rejected(source: &str, error: &str) -> Event<'static> {
+    Event {
+        topic: "routerd.dynamic.part.rejected",
+        severity: "error",
+        reason: "DynamicPartRejected",
+        message: "dynamic config part rejected",
+        attributes: BTreeMap::from([
+            ("dynamic.source".into(), source.into()),
+            ("error".into(), error.into()),
+        ]),
+    }
+}
+
+/// Empty where nothing was started.
+fn stdout_digest(ran: &Ran) -> String {
+    ran.exit_code.map(|_| Digest::of(&ran.stdout).to_string()).unwrap_or_default()
+}
+
+impl Report<'_> {
+    fn doc(&self) -> Doc {
+        let outcome = Fields::new()
+            .number("exitCode", self.ran.exit_code.unwrap_or(0))
+            .put("hasExitCode", true)
+            .put("durationMs", self.duration_ms)
+            .put("stdoutDigest", stdout_digest(self.ran).as_str())
+            .text("stderr", &self.ran.stderr);
+        let plans = || self.answer.plans.iter().map(Plan::doc).collect();
+        let summary = Fields::new()
+            .put("resources", 0_i64)
+            .put("directives", self.directives().len())
+            .put("actionPlans", self.answer.plans.len())
+            .put("events", self.answer.events)
+            .put("actionPlansDisplayOnly", true);
+        Fields::new()
+            .put("plugin", self.name)
+            .put("source", self.source.as_str())
+            .put("dryRun", self.dry_run)
+            .put("stored", !self.dry_run)
+            .put("outcome", outcome.done())
+            .put("part", self.part_doc(plans()))
+            .put("summary", summary.done())
+            .list("actionPlans", plans())
+            .done()
+    }
+
+    fn part_doc(&self, plans: Vec<Doc>) -> Doc {
+        let part = self.part;
+        let name = format!("{}-{}", part.source.replace('/', "-"), part.generation);
+        let spec = Fields::new()
+            .put("source", part.source.as_str())
+            .put("generation", part.generation)
+            .put("observedAt", part.observed_at)
+            .put("expiresAt", part.expires_at)
+            .put("digest", part.digest.as_str())
+            .put("resources", self.answer.resources_doc())
+            .put("directives", Directive::docs(self.answer.directives.as_deref()))
+            .list("actionPlans", plans)
+            .empty_struct("mobilityDataplane");
+        Fields::new()
+            .put("apiVersion", "config.routerd.net/v1alpha1")
+            .put("kind", "DynamicConfigPart")
+            .put("metadata", Fields::new().put("name", name.as_str()).done())
+            .put("spec", spec.done())
+            .done()
+    }
+
+    fn directives(&self) -> &[Directive] {
+        self.answer.directives.as_deref().unwrap_or_default()
+    }
+
+    fn table(&self) -> String {
+        let mut table = String::new();
+        for (label, value) in [
+            ("Plugin", self.name.to_owned()),
+            ("Mode", if self.dry_run { "dry-run" } else { "stored" }.to_owned()),
+            ("Source", self.source.clone()),
+            ("Generation", self.part.generation.to_string()),
+            ("Observed At", time::cell(self.part.observed_at)),
+            ("Expires", time::cell(self.part.expires_at)),
+            ("Digest", self.part.digest.clone()),
+            ("Resources", "0".to_owned()),
+            ("Directives", self.directives().len().to_string()),
+        ] {
+            let _ = writeln!(table, "{label}:\t{value}");
+        }
+        for directive in self.directives() {
+            let _ = writeln!(table, "  -\t{} {}", directive.op, directive.target.path());
+        }
+        let plans = &self.answer.plans;
+        let _ = writeln!(table, "Action Plans:\t{} display-only; not executed", plans.len());
+        for plan in plans {
+            let _ = writeln!(table, "  -\t{} {}/{}", plan.name, plan.provider, plan.action);
+        }
+        let _ = writeln!(table, "Events:\t{}", self.answer.events);
+        table
+    }
+}
+
+/// Options that may stand anywhere, unlike those of `action`.
+struct Options {
+    name: String,
+    config: String,
+    state_file: String,
+    dry_run: bool,
+    output: String,
+}
+
+impl Options {
+    fn parse(call: &mut Call<'_>, args: &[String]) -> Result<Option<Self>, String> {
+        let mut options = Self {
+            name: String::new(),
+            config: CONFIG_FILE.into(),
+            state_file: STATE_FILE.into(),
+            dry_run: false,
+            output: "table".into(),
+        };
+        let mut args = args.iter();
+        while let Some(arg) = args.next() {
+            let mut value = |option: &str| {
+                args.next().cloned().ok_or_else(|| format!("{option} requires a value"))
+            };
+            match arg.as_str() {
+                "-h" | "--help" | "help" => {
+                    call.stdout.push_str(&run_help());
+                    return Ok(None);
+                }
+                "--dry-run" => options.dry_run = true,
+                "--config" => options.config = value("--config")?,
+                "--state-file" => options.state_file = value("--state-file")?,
+                "-o" | "--output" => options.output = value("-o")?,
+                arg => options.take(arg)?,
+            }
+        }
+        if options.name.trim().is_empty() {
+            return Err("plugin run requires <name>".into());
+        }
+        Ok(Some(options))
+    }
+
+    fn take(&mut self, arg: &str) -> Outcome {
+        if let Some(value) = arg.strip_prefix("--config=") {
+            self.config = value.into();
+        } else if let Some(value) = arg.strip_prefix("--state-file=") {
+            self.state_file = value.into();
+        } else if let Some(value) =
+            arg.strip_prefix("-o=").or_else(|| arg.strip_prefix("--output="))
+        {
+            self.output = value.into();
+        } else if arg.starts_with('-') {
+            return Err(format!("unknown plugin run option {}", quote(arg)));
+        } else if self.name.is_empty() {
+            self.name = arg.into();
+        } else {
+            return Err(format!("unexpected plugin run argument {}", quote(arg)));
+        }
+        Ok(())
+    }
+}
+
+fn run_help() -> String {
+    FlagSet::new(
+        "plugin run",
+        "Run one Plugin resource and optionally store its DynamicConfigPart.",
+        "routerctl plugin run oci-inventory --dry-run\n\
+         routerctl plugin run oci-inventory --state-file /var/lib/routerd/routerd.db -o yaml",
+    )
+    .text("config", CONFIG_FILE, "startup config path")
+    .text("state-file", STATE_FILE, "routerd state database file")
+    .switch("dry-run", false, "print candidate DynamicConfigPart without writing state")
+    .output()
+    .help()
+}

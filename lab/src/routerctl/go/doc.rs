@@ -1,0 +1,132 @@
+//! A value on its way to a reader: one tree, printed as Go's `encoding/json` or `yaml.v3` would.
+
+use std::collections::BTreeMap;
+
+use super::time::Time;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Doc {
+    /// A nil slice: `null` in JSON, `[]` in YAML.
+    NilList,
+    /// A nil map: `null` in JSON, `{}` in YAML.
+    NilMap,
+    Bool(bool),
+    Number(i64),
+    Text(String),
+    Time(Time),
+    List(Vec<Doc>),
+    Map(Vec<Field>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    pub key: String,
+    pub value: Doc,
+    pub shown: Shown,
+}
+
+/// `omitempty` means two things: `encoding/json` never omits a struct, `yaml.v3` does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    Always,
+    InJsonAlone,
+}
+
+/// Builds a [`Doc::Map`] in Go's field order.
+#[derive(Debug, Default)]
+pub struct Fields(Vec<Field>);
+
+impl Fields {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn put(self, key: &str, value: impl Into<Doc>) -> Self {
+        self.push(key, value.into(), Shown::Always)
+    }
+
+    /// `omitempty` on a string.
+    pub fn text(self, key: &str, text: &str) -> Self {
+        if text.is_empty() { self } else { self.put(key, text) }
+    }
+
+    /// `omitempty` on a map of strings.
+    pub fn strings(self, key: &str, map: &BTreeMap<String, String>) -> Self {
+        if map.is_empty() { self } else { self.put(key, strings(map)) }
+    }
+
+    /// `omitempty` on a number.
+    pub fn number(self, key: &str, number: i64) -> Self {
+        if number == 0 { self } else { self.put(key, number) }
+    }
+
+    /// `omitempty` on a time.
+    pub fn time(self, key: &str, time: Time) -> Self {
+        let shown = if time.is_none() { Shown::InJsonAlone } else { Shown::Always };
+        self.push(key, Doc::Time(time), shown)
+    }
+
+    /// `omitempty` on a slice.
+    pub fn list(self, key: &str, items: Vec<Doc>) -> Self {
+        if items.is_empty() { self } else { self.put(key, Doc::List(items)) }
+    }
+
+    /// `omitempty` on a struct that is empty.
+    pub fn empty_struct(self, key: &str) -> Self {
+        self.push(key, Doc::Map(Vec::new()), Shown::InJsonAlone)
+    }
+
+    pub fn done(self) -> Doc {
+        Doc::Map(self.0)
+    }
+
+    fn push(mut self, key: &str, value: Doc, shown: Shown) -> Self {
+        self.0.push(Field { key: key.into(), value, shown });
+        self
+    }
+}
+
+/// A map of strings, its keys sorted.
+pub fn strings(map: &BTreeMap<String, String>) -> Doc {
+    let field = |(key, value): (&String, &String)| Field {
+        key: key.clone(),
+        value: Doc::Text(value.clone()),
+        shown: Shown::Always,
+    };
+    Doc::Map(map.iter().map(field).collect())
+}
+
+/// A slice that Go's `append` made: nil while nothing was appended.
+pub fn appended(items: Vec<Doc>) -> Doc {
+    if items.is_empty() { Doc::NilList } else { Doc::List(items) }
+}
+
+impl From<&str> for Doc {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<i64> for Doc {
+    fn from(number: i64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<usize> for Doc {
+    fn from(number: usize) -> Self {
+        Self::Number(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<bool> for Doc {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<Time> for Doc {
+    fn from(time: Time) -> Self {
+        Self::Time(time)
+    }
+}

@@ -1,0 +1,161 @@
+//! Go's times and durations as text. Go's zero time is `None` here.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use super::quote::quote;
+
+pub type Time = Option<DateTime<Utc>>;
+
+const ZERO: &str = "0001-01-01T00:00:00Z";
+
+/// RFC3339Nano: the fraction without trailing zeros.
+pub fn nano(time: Time) -> String {
+    let Some(time) = time else { return ZERO.into() };
+    let whole = time.format("%Y-%m-%dT%H:%M:%S").to_string();
+    let nanos = format!("{:09}", time.timestamp_subsec_nanos());
+    match nanos.trim_end_matches('0') {
+        "" => format!("{whole}Z"),
+        fraction => format!("{whole}.{fraction}Z"),
+    }
+}
+
+/// Seconds alone, `-` for the zero time: the form of tables.
+pub fn cell(time: Time) -> String {
+    time.map_or_else(|| "-".into(), |time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
+}
+
+/// As routerd reads a column: what is no RFC 3339 time is the zero time.
+pub fn parse(text: &str) -> Time {
+    if text == ZERO {
+        return None;
+    }
+    DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc())
+}
+
+/// `time.ParseDuration`, in nanoseconds, with its errors.
+pub fn parse_duration(text: &str) -> Result<i64, String> {
+    let invalid = || format!("time: invalid duration {}", quote(text));
+    let (negative, mut rest) = match text.as_bytes().first() {
+        Some(b'-') => (true, &text[1..]),
+        Some(b'+') => (false, &text[1..]),
+        _ => (false, text),
+    };
+    if rest == "0" {
+        return Ok(0);
+    }
+    if rest.is_empty() {
+        return Err(invalid());
+    }
+    let mut total = 0_f64;
+    while !rest.is_empty() {
+        let number_len = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let number: f64 = rest[..number_len].parse().map_err(|_| invalid())?;
+        rest = &rest[number_len..];
+        let unit_len = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
+        let unit = &rest[..unit_len];
+        if unit.is_empty() {
+            return Err(format!("time: missing unit in duration {}", quote(text)));
+        }
+        total += number
+            * unit_nanos(unit).ok_or_else(|| {
+                format!("time: unknown unit {} in duration {}", quote(unit), quote(text))
+            })?;
+        rest = &rest[unit_len..];
+    }
+    if total > 9_223_372_036_854_775_807.0 {
+        return Err(invalid());
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "the range was checked above")]
+    let nanos = total as i64;
+    Ok(if negative { -nanos } else { nanos })
+}
+
+fn unit_nanos(unit: &str) -> Option<f64> {
+    Some(match unit {
+        "ns" => 1.0,
+        "us" | "µs" | "μs" => 1e3,
+        "ms" => 1e6,
+        "s" => 1e9,
+        "m" => 60e9,
+        "h" => 3600e9,
+        _ => return None,
+    })
+}
+
+/// `time.Duration.String`.
+pub fn duration(nanos: i64) -> String {
+    let sign = if nanos < 0 { "-" } else { "" };
+    let nanos = nanos.unsigned_abs();
+    let fraction = |value: u64, unit: u64| {
+        let digits = format!("{:0width$}", value % unit, width = unit.to_string().len() - 1);
+        match digits.trim_end_matches('0') {
+            "" => (value / unit).to_string(),
+            digits => format!("{}.{digits}", value / unit),
+        }
+    };
+    let text = match nanos {
+        0 => "0s".to_owned(),
+        n if n < 1_000 => format!("{n}ns"),
+        n if n < 1_000_000 => format!("{}µs", fraction(n, 1_000)),
+        n if n < 1_000_000_000 => format!("{}ms", fraction(n, 1_000_000)),
+        n => {
+            let minutes = n / 60_000_000_000;
+            let seconds = format!("{}s", fraction(n % 60_000_000_000, 1_000_000_000));
+            match (minutes / 60, minutes % 60) {
+                (0, 0) => seconds,
+                (0, minutes) => format!("{minutes}m{seconds}"),
+                (hours, minutes) => format!("{hours}h{minutes}m{seconds}"),
+            }
+        }
+    };
+    format!("{sign}{text}")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_fraction_of_a_time_has_no_trailing_zeros() {
+        for (text, printed) in [
+            ("2026-11-22T00:28:54.093094051Z", "2026-11-22T00:28:54.093094051Z"),
+            ("2026-11-22T00:28:54.250970000Z", "2026-11-22T00:28:54.25097Z"),
+            ("2026-11-22T09:28:54+09:00", "2026-11-22T00:28:54Z"),
+            ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
+            ("soon", "0001-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(nano(parse(text)), printed);
+        }
+        assert_eq!(cell(parse("2026-11-22T00:28:54.9Z")), "2026-11-22T00:28:54Z");
+        assert_eq!(cell(None), "-");
+    }
+
+    #[test]
+    fn durations_go_both_ways() {
+        for (text, printed) in [
+            ("5s", "5s"),
+            ("120s", "2m0s"),
+            ("2h", "2h0m0s"),
+            ("1h1.5s", "1h0m1.5s"),
+            ("1500ms", "1.5s"),
+            ("1.5ms", "1.5ms"),
+            ("0", "0s"),
+            ("-1m", "-1m0s"),
+        ] {
+            assert_eq!(duration(parse_duration(text).unwrap()), printed);
+        }
+    }
+
+    #[test]
+    fn a_wrong_duration_is_named_as_go_names_it() {
+        for (text, error) in [
+            ("", r#"time: invalid duration """#),
+            ("abc", r#"time: invalid duration "abc""#),
+            ("30", r#"time: missing unit in duration "30""#),
+            ("1d", r#"time: unknown unit "d" in duration "1d""#),
+        ] {
+            assert_eq!(parse_duration(text).unwrap_err(), error);
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What a routerd with a MobilityPool says about it: resources by `get` and `describe`, the owner
+//! table, and its explanation of one address.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::answer::{Answer, AnswerError};
+use crate::node::Output;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all(deserialize = "camelCase"))]
+pub struct Resource {
+    pub api_version: String,
+    pub kind: String,
+    pub name: String,
+    #[serde(default)]
+    pub spec: Value,
+    /// Null where the daemon has not looked at it yet.
+    #[serde(default)]
+    pub status: Value,
+}
+
+impl Resource {
+    /// The status of a MobilityPool; none where it is another kind, or has no status yet.
+    pub fn pool(&self) -> Option<Pool> {
+        (self.kind == "MobilityPool").then(|| Pool::deserialize(&self.status).ok()).flatten()
+    }
+}
+
+/// The answer of `get`: resources of a kind, or the daemon's own status.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Resources {
+    #[serde(default, deserialize_with = "super::dynamic::list")]
+    pub items: Vec<Resource>,
+    #[serde(default)]
+    pub status: Option<Value>,
+}
+
+/// A MobilityPool as its daemon sees it. Ready alone proves nothing: a pool without plans is
+/// ready as well, so the owner row counts too (contract §5.4).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all(deserialize = "camelCase"))]
+pub struct Pool {
+    pub phase: String,
+    #[serde(default)]
+    pub reason: String,
+    #[serde(default)]
+    pub provider_action_phase: String,
+    #[serde(
+        default,
+        rename(deserialize = "ownershipResolverControlPlaneOwnerTable"),
+        deserialize_with = "super::dynamic::list"
+    )]
+    pub owners: Vec<Owner>,
+}
+
+/// Who has an address, and who captures it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all(deserialize = "camelCase"))]
+pub struct Owner {
+    /// Empty in the pool's own table.
+    #[serde(default)]
+    pub pool: String,
+    /// With its prefix length, as `10.88.60.9/32`.
+    pub address: String,
+    /// OK, Conflict, Stale or Unknown.
+    pub state: String,
+    pub class: String,
+    #[serde(default)]
+    pub owner_node: Option<String>,
+    #[serde(default)]
+    pub owner_provider_ref: Option<String>,
+    #[serde(default, rename(deserialize = "ownerNICRef"))]
+    pub owner_nic_ref: Option<String>,
+    #[serde(default)]
+    pub owner_resource_ref: Option<String>,
+    #[serde(default)]
+    pub capture_holder_node: Option<String>,
+    #[serde(default)]
+    pub capture_disposition: Option<String>,
+    #[serde(default)]
+    pub capture_reason: Option<String>,
+    #[serde(default)]
+    pub capture_state: Option<String>,
+    #[serde(default)]
+    pub conflict_reason: Option<String>,
+}
+
+/// What routerd knows about one address. `ProviderActionApplied` and the like are never `True`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all(deserialize = "camelCase"))]
+pub struct Explanation {
+    pub pool: String,
+    pub address: String,
+    pub phase: String,
+    #[serde(default)]
+    pub class: String,
+    #[serde(default)]
+    pub owner_node: Option<String>,
+    #[serde(default)]
+    pub capture_holder_node: Option<String>,
+    #[serde(default)]
+    pub capture_disposition: Option<String>,
+    #[serde(default)]
+    pub conditions: BTreeMap<String, String>,
+    #[serde(default)]
+    pub condition_reasons: BTreeMap<String, String>,
+}
+
+/// A capture that the daemon plans.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all(deserialize = "camelCase"))]
+pub struct Trap {
+    pub source: String,
+    pub action: String,
+    pub provider: String,
+    #[serde(default)]
+    pub provider_ref: String,
+    #[serde(default)]
+    pub nic_ref: String,
+    #[serde(default)]
+    pub address: String,
+    #[serde(default)]
+    pub idempotency_key: String,
+}
+
+/// The answer of `get KIND -o json`.
+pub fn resources(command: &str, output: &Output) -> Result<Resources, AnswerError> {
+    let answer = Answer::new(command, output);
+    of_kind(&answer, "GetResult", "a GetResult, as JSON")
+}
+
+/// The answer of `describe KIND/NAME -o json`.
+pub fn described(command: &str, output: &Output) -> Result<Resource, AnswerError> {
+    #[derive(Deserialize)]
+    struct Described {
+        resource: Resource,
+    }
+    let answer = Answer::new(command, output);
+    let described: Described = of_kind(&answer, "DescribeResult", "a DescribeResult, as JSON")?;
+    Ok(described.resource)
+}
+
+/// The answer of `mobility owners -o json`.
+pub fn owners(command: &str, output: &Output) -> Result<Vec<Owner>, AnswerError> {
+    Answer::new(command, output).json_list("the owner table, as JSON")
+}
+
+/// The answer of `mobility explain -o json`.
+pub fn explained(command: &str, output: &Output) -> Result<Explanation, AnswerError> {
+    Answer::new(command, output).json("the explanation of an address, as JSON")
+}
+
+/// The answer of `mobility traps -o json`.
+pub fn traps(command: &str, output: &Output) -> Result<Vec<Trap>, AnswerError> {
+    Answer::new(command, output).json_list("the planned captures, as JSON")
+}
+
+fn of_kind<T: serde::de::DeserializeOwned>(
+    answer: &Answer<'_>,
+    kind: &str,
+    expected: &'static str,
+) -> Result<T, AnswerError> {
+    let value: Value = answer.json(expected)?;
+    if value.get("kind").and_then(Value::as_str) != Some(kind) {
+        return Err(answer.ambiguous(expected));
+    }
+    T::deserialize(value).map_err(|_| answer.ambiguous(expected))
+}

@@ -1,0 +1,79 @@
+//! What `routerctl doctor` reports.
+
+use serde::{Deserialize, Serialize};
+
+use super::answer::{Answer, AnswerError};
+use crate::node::Output;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckStatus {
+    Pass,
+    Warn,
+    Fail,
+    /// Not checked: it is never a pass.
+    Skip,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    pub summary: Summary,
+    #[serde(deserialize_with = "super::dynamic::list")]
+    pub checks: Vec<Check>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Also `pass` when nothing was checked at all.
+    pub overall: CheckStatus,
+    pub pass: usize,
+    pub warn: usize,
+    pub fail: usize,
+    pub skip: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    pub area: String,
+    #[serde(default)]
+    pub code: String,
+    pub name: String,
+    pub status: CheckStatus,
+    #[serde(default)]
+    pub detail: String,
+    #[serde(default)]
+    pub remedy: String,
+}
+
+impl Report {
+    fn count(&self, status: CheckStatus) -> usize {
+        self.checks.iter().filter(|check| check.status == status).count()
+    }
+
+    /// Whether the summary says what the checks say.
+    fn agrees_with_itself(&self) -> bool {
+        let Summary { pass, warn, fail, skip, .. } = self.summary;
+        [(CheckStatus::Pass, pass), (CheckStatus::Warn, warn)]
+            .into_iter()
+            .chain([(CheckStatus::Fail, fail), (CheckStatus::Skip, skip)])
+            .all(|(status, counted)| self.count(status) == counted)
+    }
+}
+
+/// The answer of `doctor AREA -o json`. It exits with 1 exactly when a check fails, and its JSON
+/// is complete nevertheless.
+pub fn report(command: &str, output: &Output) -> Result<Report, AnswerError> {
+    let answer = Answer::new(command, output);
+    let expected = "doctor's checks, as JSON";
+    if output.stdout.is_empty() {
+        return Err(answer.failed(expected));
+    }
+    let report: Report =
+        serde_json::from_slice(&output.stdout).map_err(|_| answer.ambiguous(expected))?;
+    let exit_code = i32::from(report.summary.fail > 0);
+    if report.agrees_with_itself() && output.code == exit_code {
+        Ok(report)
+    } else {
+        Err(answer.ambiguous("checks, a summary and an exit code that agree"))
+    }
+}

@@ -1,1 +1,0 @@
-//! The harness's way to a node: read-only commands for everyone, actions for who has a permit.

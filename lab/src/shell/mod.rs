@@ -1,0 +1,126 @@
+//! The harness's way to a node: read-only commands for everyone, actions for who has a permit.
+
+mod action;
+mod observe;
+pub mod ssh;
+
+pub use action::{Action, NODE_FOLDER};
+pub use observe::Observe;
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::future::LocalBoxFuture;
+
+use crate::clock::Clock;
+use crate::ec2::Answer;
+use crate::node::{Node, Output};
+
+/// How a command reaches a node.
+pub trait Transport {
+    fn run<'a>(
+        &'a self,
+        node: Node,
+        argv: &'a [String],
+        stdin: &'a [u8],
+    ) -> LocalBoxFuture<'a, Result<Output, TransportError>>;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TransportError {
+    /// The command was never sent.
+    #[error("cannot be reached: {0}")]
+    Unreachable(String),
+    /// The connection broke after the command was sent: it may have run, or run still.
+    #[error("lost the connection: {0}")]
+    Lost(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{node}: `{command}`: {why}")]
+pub struct ShellError {
+    pub node: Node,
+    pub command: String,
+    pub why: Failure,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    #[error("{0}")]
+    Transport(TransportError),
+    #[error("no answer after {0:?}")]
+    TimedOut(Duration),
+}
+
+impl Failure {
+    /// Whether the command certainly did not run.
+    pub fn never_sent(&self) -> bool {
+        matches!(self, Self::Transport(TransportError::Unreachable(_)))
+    }
+}
+
+/// The four nodes.
+#[derive(Clone)]
+pub struct Shell {
+    transport: Rc<dyn Transport>,
+    clock: Clock,
+    calls: Rc<Cell<u32>>,
+}
+
+impl Shell {
+    pub fn new(transport: Rc<dyn Transport>, clock: Clock) -> Self {
+        Self { transport, clock, calls: Rc::default() }
+    }
+
+    /// How many commands were sent.
+    pub fn calls(&self) -> u32 {
+        self.calls.get()
+    }
+
+    /// Runs a read-only command. A read whose connection broke is repeated once.
+    pub async fn observe(
+        &self,
+        node: Node,
+        command: &Observe,
+    ) -> Result<Answer<Output>, ShellError> {
+        let (argv, stdin, limit) = command.parts();
+        let mut attempts = 1;
+        let mut result = self.send(node, argv, stdin, limit).await;
+        if let Err(ShellError { why: Failure::Transport(TransportError::Lost(_)), .. }) = result {
+            attempts = 2;
+            result = self.send(node, argv, stdin, limit).await;
+        }
+        let output = result?;
+        let raw = [output.stdout.clone(), output.stderr.clone()].concat();
+        Ok(Answer {
+            value: output,
+            call: format!("{node}$ {}", command.shown()),
+            raw: vec![raw],
+            attempts,
+        })
+    }
+
+    /// Runs a command that changes something. Only for this crate's functions that hold a permit
+    /// and have recorded the intent.
+    pub(crate) async fn act(&self, node: Node, action: &Action) -> Result<Output, ShellError> {
+        let (argv, stdin, limit) = action.parts();
+        self.send(node, argv, stdin, limit).await
+    }
+
+    async fn send(
+        &self,
+        node: Node,
+        argv: &[String],
+        stdin: &[u8],
+        limit: Duration,
+    ) -> Result<Output, ShellError> {
+        self.calls.set(self.calls.get() + 1);
+        let failed = |why| ShellError { node, command: argv.join(" "), why };
+        match self.clock.timeout(limit, self.transport.run(node, argv, stdin)).await {
+            Ok(Ok(output)) => Ok(output),
+            Ok(Err(error)) => Err(failed(Failure::Transport(error))),
+            Err(_) => Err(failed(Failure::TimedOut(limit))),
+        }
+    }
+}

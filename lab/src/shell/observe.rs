@@ -1,0 +1,159 @@
+//! The read-only commands, as a closed list: nothing else can be sent without a permit.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use crate::manifest::Routerd;
+use crate::routerd::Routerctl;
+
+use super::ssh;
+
+/// A command that changes nothing on its node.
+#[derive(Clone, Debug)]
+pub struct Observe {
+    argv: Vec<String>,
+    stdin: Vec<u8>,
+    limit: Duration,
+}
+
+const QUICK: Duration = Duration::from_secs(15);
+/// `routerctl` waits up to 5 s for its database, and a preview asks AWS.
+const ROUTERCTL: Duration = Duration::from_secs(90);
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
+}
+
+impl Observe {
+    fn new(argv: Vec<String>, limit: Duration) -> Self {
+        Self { argv, stdin: Vec::new(), limit }
+    }
+
+    fn quick(argv: &[&str]) -> Self {
+        Self::new(words(argv), QUICK)
+    }
+
+    pub(super) fn parts(&self) -> (&[String], &[u8], Duration) {
+        (&self.argv, &self.stdin, self.limit)
+    }
+
+    /// The command line, for evidence.
+    pub fn shown(&self) -> String {
+        self.argv.join(" ")
+    }
+
+    pub fn hostname() -> Self {
+        Self::quick(&["hostname"])
+    }
+
+    /// Nanoseconds since 1970 by the node's clock.
+    pub fn clock() -> Self {
+        Self::quick(&["date", "+%s%N"])
+    }
+
+    /// The public half of the key that the node's sshd shows.
+    pub fn host_key() -> Self {
+        Self::quick(&["cat", "/etc/ssh/ssh_host_ed25519_key.pub"])
+    }
+
+    pub fn addresses() -> Self {
+        Self::quick(&["ip", "-j", "-4", "addr", "show"])
+    }
+
+    pub fn default_routes() -> Self {
+        Self::quick(&["ip", "-j", "-4", "route", "show", "default"])
+    }
+
+    pub fn nft_ruleset() -> Self {
+        Self::quick(&["sudo", "-n", "nft", "-j", "list", "ruleset"])
+    }
+
+    pub fn iptables_legacy_nat() -> Self {
+        Self::quick(&["sudo", "-n", "iptables-legacy", "-t", "nat", "-S"])
+    }
+
+    /// Tracked connections between two addresses, with the reply direction.
+    pub fn conntrack(from: Ipv4Addr, to: Ipv4Addr) -> Self {
+        let (from, to) = (from.to_string(), to.to_string());
+        Self::quick(&["sudo", "-n", "conntrack", "-L", "-o", "extended", "-s", &from, "-d", &to])
+    }
+
+    pub fn read_file(path: &str) -> Self {
+        Self::quick(&["sudo", "-n", "cat", path])
+    }
+
+    /// SHA-256 of each file.
+    pub fn digests(paths: &[String]) -> Self {
+        let mut argv = words(&["sudo", "-n", "sha256sum"]);
+        argv.extend_from_slice(paths);
+        Self::new(argv, QUICK)
+    }
+
+    /// The names in the folder where a run keeps its files; empty where there is none.
+    pub fn node_folder() -> Self {
+        Self::quick(&["sudo", "-n", "sh", "-c", "test ! -e \"$1\" || ls -1A \"$1\"", "sh", super::NODE_FOLDER])
+    }
+
+    pub fn ping(source: Ipv4Addr, destination: Ipv4Addr) -> Self {
+        let (source, destination) = (source.to_string(), destination.to_string());
+        Self::quick(&["ping", "-n", "-c", "3", "-W", "2", "-I", &source, &destination])
+    }
+
+    /// One echo request whose time to live ends on the far router: the answer comes from an address
+    /// that the ENI does not own, so it passes only while source/dest check is off.
+    pub fn canary(destination: Ipv4Addr, ttl: u8) -> Self {
+        let (destination, ttl) = (destination.to_string(), ttl.to_string());
+        Self::quick(&["ping", "-n", "-c", "1", "-W", "1", "-t", &ttl, &destination])
+    }
+
+    /// Waits for three echo requests to `destination` that `source` did or did not send.
+    pub fn echo_requests(destination: Ipv4Addr) -> Self {
+        let filter = format!("icmp[icmptype] == icmp-echo and dst host {destination}");
+        Self::quick(&[
+            "sudo", "-n", "timeout", "8", "tcpdump", "-n", "-l", "-c", "3", "-i", "any", &filter,
+        ])
+    }
+
+    /// Logs in on another node over a fresh connection and sends a payload larger than the path
+    /// MTU: the far side says who it is, which connection it sees, and the payload's digest.
+    pub fn ssh_payload(to: &ssh::Target) -> Self {
+        Self::new(ssh::payload_argv(to), Duration::from_secs(30))
+    }
+
+    /// The same over another fresh connection, with the near end's view of it.
+    pub fn ssh_tuple(to: &ssh::Target) -> Self {
+        Self::new(ssh::tuple_argv(to), Duration::from_secs(30))
+    }
+
+    pub fn rows(routerd: &Routerd) -> Self {
+        Self::new(Routerctl::new(routerd).list().argv, ROUTERCTL)
+    }
+
+    pub fn dynamic_parts(routerd: &Routerd) -> Self {
+        Self::new(Routerctl::new(routerd).dynamic_list().argv, ROUTERCTL)
+    }
+
+    pub fn dynamic_part(routerd: &Routerd, source: &str) -> Self {
+        Self::new(Routerctl::new(routerd).dynamic_describe(source).argv, ROUTERCTL)
+    }
+
+    pub fn execute_dry_run(routerd: &Routerd, id: u64) -> Self {
+        Self::new(Routerctl::new(routerd).execute_dry_run(id).argv, ROUTERCTL)
+    }
+
+    pub fn rollback_dry_run(routerd: &Routerd, id: u64) -> Self {
+        Self::new(Routerctl::new(routerd).rollback_dry_run(id).argv, ROUTERCTL)
+    }
+
+    pub fn doctor(routerd: &Routerd, area: &str) -> Self {
+        Self::new(Routerctl::new(routerd).doctor(area).argv, ROUTERCTL)
+    }
+
+    pub fn get(routerd: &Routerd, kind: &str) -> Self {
+        Self::new(Routerctl::new(routerd).get(kind).argv, ROUTERCTL)
+    }
+
+    pub fn mobility_owners(routerd: &Routerd) -> Self {
+        Self::new(Routerctl::new(routerd).mobility_owners().argv, ROUTERCTL)
+    }
+}

@@ -1,0 +1,154 @@
+//! The nested ssh between the clients: what is run, and what its answer says.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use reports::digest::Digest;
+
+/// Where a nested ssh goes.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub address: Ipv4Addr,
+    pub user: String,
+    /// A known_hosts file on the client that pins the far side's key.
+    pub known_hosts: String,
+}
+
+/// On every client: the keys of the other nodes, put there when the lab was made.
+pub const KNOWN_HOSTS: &str = "/etc/lab-smoke/known_hosts";
+
+/// `seq 1 20000`: 108 894 bytes, far more than any path MTU.
+const PAYLOAD_LINES: u32 = 20_000;
+
+/// The digest of the payload, computed here and not by the node that sends it.
+pub fn payload_digest() -> Digest {
+    let lines: Vec<_> = (1..=PAYLOAD_LINES).map(|line| format!("{line}\n")).collect();
+    Digest::of(lines.concat())
+}
+
+const REMOTE_PAYLOAD: &str =
+    "printf 'connection %s\\n' \"$SSH_CONNECTION\"; printf 'hostname '; hostname; printf 'sha256 '; sha256sum";
+const REMOTE_TUPLE: &str = "printf 'connection %s\\n' \"$SSH_CONNECTION\"";
+
+fn ssh(to: &Target) -> String {
+    format!(
+        "ssh -F /dev/null -o BatchMode=yes -o ConnectTimeout=5 -o ControlMaster=no -o ControlPath=none \
+         -o StrictHostKeyChecking=yes -o UserKnownHostsFile={} -o GlobalKnownHostsFile=/dev/null",
+        to.known_hosts
+    )
+}
+
+fn script(script: String) -> Vec<String> {
+    ["timeout", "20", "sh", "-c"].into_iter().map(str::to_owned).chain([script]).collect()
+}
+
+pub(super) fn payload_argv(to: &Target) -> Vec<String> {
+    script(format!(
+        "seq 1 {PAYLOAD_LINES} | {} {}@{} '{}'",
+        ssh(to),
+        to.user,
+        to.address,
+        REMOTE_PAYLOAD.replace('\'', "'\\''")
+    ))
+}
+
+/// `LocalCommand` runs on the near side once the connection stands, so that `ss` shows its four
+/// fields while it is alive.
+pub(super) fn tuple_argv(to: &Target) -> Vec<String> {
+    script(format!(
+        "{} -o PermitLocalCommand=yes -o 'LocalCommand=ss -Htn state established dst {} dport = :22' \
+         {}@{} '{}'",
+        ssh(to),
+        to.address,
+        to.user,
+        to.address,
+        REMOTE_TUPLE.replace('\'', "'\\''")
+    ))
+}
+
+/// What the far side said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Greeting {
+    /// Client and server, as the server sees them.
+    pub connection: Option<Flow>,
+    pub hostname: Option<String>,
+    pub sha256: Option<String>,
+    /// The near side's established connections to the far side's port 22.
+    pub local_flows: Vec<Flow>,
+}
+
+/// The four fields of a TCP connection, from the side that opened it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flow {
+    pub client: SocketAddrV4,
+    pub server: SocketAddrV4,
+}
+
+impl std::fmt::Display for Flow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} -> {}", self.client, self.server)
+    }
+}
+
+/// Reads what [`payload_argv`] and [`tuple_argv`] print; lines of anything else (a banner) are
+/// passed over.
+pub fn greeting(stdout: &str) -> Greeting {
+    let mut greeting = Greeting::default();
+    for line in stdout.lines() {
+        if let Some(rest) = line.strip_prefix("connection ") {
+            greeting.connection = connection(rest);
+        } else if let Some(rest) = line.strip_prefix("hostname ") {
+            greeting.hostname = Some(rest.trim().to_owned());
+        } else if let Some(rest) = line.strip_prefix("sha256 ") {
+            greeting.sha256 = rest.split_whitespace().next().map(str::to_owned);
+        } else if let Some(flow) = established(line) {
+            greeting.local_flows.push(flow);
+        }
+    }
+    greeting
+}
+
+/// `10.88.60.7 46992 10.88.60.9 22`
+fn connection(text: &str) -> Option<Flow> {
+    let mut fields = text.split_whitespace();
+    let mut socket =
+        || Some(SocketAddrV4::new(fields.next()?.parse().ok()?, fields.next()?.parse().ok()?));
+    Some(Flow { client: socket()?, server: socket()? })
+}
+
+/// `0      0          10.88.60.7:46992    10.88.60.9:22`
+fn established(line: &str) -> Option<Flow> {
+    let fields: Vec<_> = line.split_whitespace().collect();
+    let [recv, send, local, peer, ..] = fields[..] else { return None };
+    recv.parse::<u64>().ok()?;
+    send.parse::<u64>().ok()?;
+    Some(Flow { client: local.parse().ok()?, server: peer.parse().ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_views_of_a_connection_are_read() {
+        let text = "Welcome!\n0      0          10.88.60.7:46992    10.88.60.9:22   \n\
+                    connection 10.88.60.7 46992 10.88.60.9 22\nhostname onprem-client\n\
+                    sha256 ab12  -\n";
+        let greeting = greeting(text);
+        assert_eq!(greeting.local_flows, [greeting.connection.expect("a connection line")]);
+        assert_eq!(greeting.hostname.as_deref(), Some("onprem-client"));
+        assert_eq!(greeting.sha256.as_deref(), Some("ab12"));
+    }
+
+    #[test]
+    fn a_connection_with_a_field_missing_is_none() {
+        assert_eq!(connection("10.88.60.7 46992 10.88.60.9"), None);
+        assert_eq!(connection("fe80::1 1 10.88.60.9 22"), None);
+    }
+
+    #[test]
+    fn the_payload_is_what_seq_prints() {
+        // seq 1 20000 | sha256sum
+        let digest = "f6351f5ead9a700e34275480b3856ea738122a7c57bdeb744a631251c069587a";
+        assert_eq!(payload_digest().as_str(), digest);
+    }
+}

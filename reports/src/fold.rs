@@ -1,0 +1,183 @@
+//! Gathers a journal's records into what the verdict and the evidence both need.
+//!
+//! Where a thing is said twice, the last counts: a scenario that was repeated (preflight at
+//! `resume`, undo at `recover`), an assertion of the same id, an outcome that was settled later,
+//! a later list of residue.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use crate::record::{
+    Assertion, Attachment, CostRecorded, FactsRecorded, GoBurnt, GoRefused, GoVerified,
+    HarnessBroke, Intent, Interrupted, Kind, LabUnavailable, LockTaken, OutcomeRecorded, Permit,
+    Phase, Record, RecoveryStarted, ResidueListed, Retried, RunFinished, RunStarted,
+    ScenarioDeclared, ScenarioFinished, StopChecked, StopTripped, UndoPlanned,
+};
+
+#[derive(Debug, Default)]
+pub struct Gathered<'a> {
+    pub started: Option<(&'a RunStarted, DateTime<Utc>)>,
+    pub scenarios: Vec<Scenario<'a>>,
+    pub facts: Option<&'a FactsRecorded>,
+    pub undo_plan: Option<&'a UndoPlanned>,
+    pub gate: Gate<'a>,
+    pub mutations: Vec<Mutation<'a>>,
+    pub checked: Vec<&'a StopChecked>,
+    pub tripped: Vec<(&'a StopTripped, DateTime<Utc>)>,
+    pub rows: Sides<'a>,
+    pub state: Sides<'a>,
+    pub attachments: Vec<&'a Attachment>,
+    pub retries: Vec<&'a Retried>,
+    pub cost: Option<&'a CostRecorded>,
+    pub residue: Option<&'a ResidueListed>,
+    pub interrupted: Vec<&'a Interrupted>,
+    pub recovery: Option<&'a RecoveryStarted>,
+    pub unavailable: Option<&'a LabUnavailable>,
+    pub broke: Option<&'a HarnessBroke>,
+    pub finished: Option<(&'a RunFinished, DateTime<Utc>)>,
+}
+
+/// The same thing before and after the run.
+#[derive(Debug, Default)]
+pub struct Sides<'a> {
+    pub baseline: Option<&'a Value>,
+    pub last: Option<&'a Value>,
+}
+
+#[derive(Debug)]
+pub struct Scenario<'a> {
+    pub declared: &'a ScenarioDeclared,
+    /// How often it was started.
+    pub attempts: u32,
+    /// Of the last attempt.
+    pub started_at: Option<DateTime<Utc>>,
+    pub assertions: Vec<(&'a Assertion, DateTime<Utc>)>,
+    pub finished: Option<(&'a ScenarioFinished, DateTime<Utc>)>,
+}
+
+#[derive(Debug, Default)]
+pub struct Gate<'a> {
+    pub verified: Option<(&'a GoVerified, DateTime<Utc>)>,
+    /// Emptied by a go that was verified later.
+    pub refused: Option<(&'a GoRefused, DateTime<Utc>)>,
+    pub burnt: Option<(&'a GoBurnt, DateTime<Utc>)>,
+    pub lock_taken: Option<(&'a LockTaken, DateTime<Utc>)>,
+    pub lock_released: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug)]
+pub struct Mutation<'a> {
+    pub intent: &'a Intent,
+    pub at: DateTime<Utc>,
+    pub outcome: Option<(&'a OutcomeRecorded, DateTime<Utc>)>,
+}
+
+pub fn gather(records: &[Record]) -> Gathered<'_> {
+    let mut run = Gathered::default();
+    for record in records {
+        run.take(record);
+    }
+    run
+}
+
+impl<'a> Gathered<'a> {
+    fn take(&mut self, record: &'a Record) {
+        let at = record.at;
+        match &record.kind {
+            Kind::RunStarted(started) => self.start(started, at),
+            Kind::ScenarioStarted(it) => self.start_scenario(&it.scenario, at),
+            Kind::AssertionMade(assertion) => self.assert(assertion, at),
+            Kind::ScenarioFinished(it) => {
+                if let Some(scenario) = self.scenario_mut(&it.scenario) {
+                    scenario.finished = Some((it, at));
+                }
+            }
+            Kind::FactsRecorded(facts) => self.facts = Some(facts),
+            Kind::UndoPlanned(plan) => self.undo_plan = Some(plan),
+            Kind::GoVerified(go) => {
+                self.gate.verified = Some((go, at));
+                self.gate.refused = None;
+            }
+            Kind::GoRefused(refused) => self.gate.refused = Some((refused, at)),
+            Kind::GoBurnt(burnt) => self.gate.burnt = Some((burnt, at)),
+            Kind::Intent(intent) => self.mutations.push(Mutation { intent, at, outcome: None }),
+            Kind::Outcome(outcome) => {
+                let mut mutations = self.mutations.iter_mut().rev();
+                if let Some(it) = mutations.find(|it| it.intent.id == outcome.intent) {
+                    it.outcome = Some((outcome, at));
+                }
+            }
+            Kind::StopTripped(stop) => self.tripped.push((stop, at)),
+            Kind::CostRecorded(cost) => self.cost = Some(cost),
+            Kind::ResidueListed(residue) => self.residue = Some(residue),
+            Kind::Interrupted(interrupted) => self.interrupted.push(interrupted),
+            Kind::RecoveryStarted(recovery) => self.recovery = Some(recovery),
+            Kind::LabUnavailable(unavailable) => self.unavailable = Some(unavailable),
+            Kind::HarnessBroke(broke) => self.broke = Some(broke),
+            Kind::RunFinished(finished) => self.finished = Some((finished, at)),
+            Kind::AttachmentStored(attachment) => self.attachments.push(attachment),
+            Kind::StopChecked(checked) => self.checked.push(checked),
+            Kind::RowsRecorded(it) => self.rows.set(it.phase, &it.rows),
+            Kind::StateRecorded(it) => self.state.set(it.phase, &it.state),
+            Kind::Retried(retried) => self.retries.push(retried),
+            Kind::LockTaken(taken) => {
+                self.gate.lock_taken = Some((taken, at));
+                self.gate.lock_released = None;
+            }
+            Kind::LockReleased(_) => self.gate.lock_released = Some(at),
+        }
+    }
+
+    fn start(&mut self, started: &'a RunStarted, at: DateTime<Utc>) {
+        self.started = Some((started, at));
+        self.scenarios = started.scenarios.iter().map(Scenario::declared).collect();
+    }
+
+    fn start_scenario(&mut self, name: &str, at: DateTime<Utc>) {
+        if let Some(scenario) = self.scenario_mut(name) {
+            scenario.attempts += 1;
+            scenario.started_at = Some(at);
+            scenario.assertions.clear();
+            scenario.finished = None;
+        }
+    }
+
+    fn assert(&mut self, assertion: &'a Assertion, at: DateTime<Utc>) {
+        let Some(scenario) = self.scenario_mut(&assertion.scenario) else { return };
+        let same = scenario.assertions.iter_mut().find(|(it, _)| it.id == assertion.id);
+        match same {
+            Some(same) => *same = (assertion, at),
+            None => scenario.assertions.push((assertion, at)),
+        }
+    }
+
+    fn scenario_mut(&mut self, name: &str) -> Option<&mut Scenario<'a>> {
+        self.scenarios.iter_mut().find(|scenario| scenario.declared.name == name)
+    }
+
+    pub fn scenario(&self, name: &str) -> Option<&Scenario<'a>> {
+        self.scenarios.iter().find(|scenario| scenario.declared.name == name)
+    }
+
+    /// Whether anything may have been changed that must be brought back. Stopping and starting
+    /// instances (permit `Cost`) is not: it is the same lab.
+    pub fn touched(&self) -> bool {
+        let forward = |it: &Mutation<'_>| it.intent.permit == Permit::Forward;
+        self.gate.burnt.is_some() || self.mutations.iter().any(forward)
+    }
+}
+
+impl<'a> Sides<'a> {
+    fn set(&mut self, phase: Phase, value: &'a Value) {
+        match phase {
+            Phase::Baseline => self.baseline = Some(value),
+            Phase::Final => self.last = Some(value),
+        }
+    }
+}
+
+impl<'a> Scenario<'a> {
+    fn declared(declared: &'a ScenarioDeclared) -> Self {
+        Self { declared, attempts: 0, started_at: None, assertions: Vec::new(), finished: None }
+    }
+}

@@ -1,0 +1,150 @@
+//! The table of ways to cheat.
+
+use ssh_key::public::{KeyData, SkEd25519};
+use ssh_key::{Algorithm, Signature, SigningKey, SshSig};
+
+use super::*;
+
+type Edit = fn(&mut Document);
+
+#[test]
+fn an_edited_document_is_refused_by_its_signature_and_signed_again_by_its_field() {
+    let table: [(&str, Edit); 12] = [
+        ("run", |d| d.run_id = "run-2".into()),
+        ("run", |d| d.run_id = "run-\u{ff11}".into()),
+        ("facts-digest", |d| d.facts_digest = Digest::of("other facts")),
+        ("change-set", |d| d.change_set["address"] = "10.88.60.10".into()),
+        ("change-set", |d| d.change_set["eni"] = "eni-0b".into()),
+        ("change-set", |d| d.change_set["allowReassignment"] = true.into()),
+        ("undo-plan", |d| d.undo_plan_digest = Digest::of("other undo")),
+        ("lab-fingerprint", |d| d.lab_fingerprint = Digest::of("another account")),
+        ("lab-kind", |d| d.lab_kind = LabKind::Mock),
+        ("not-before", |d| d.not_before = now() + TimeDelta::seconds(1)),
+        ("expired", |d| d.not_after = now() - TimeDelta::seconds(1)),
+        ("version", |d| d.version = 2),
+    ];
+    let untouched = sign(&key(1), NAMESPACE, &bytes(&document()));
+    for (expected, edit) in table {
+        let mut edited = document();
+        edit(&mut edited);
+        let edited = bytes(&edited);
+        let check =
+            |signature: &str| rule(verify(&edited, signature, &allowed(), &expectation(), now()));
+        assert_eq!(check(&untouched), "signature", "{expected}, not signed again");
+        assert_eq!(check(&sign(&key(1), NAMESPACE, &edited)), expected);
+    }
+}
+
+#[test]
+fn bytes_that_are_not_the_canonical_document_are_refused_though_signed() {
+    let good = String::from_utf8(bytes(&document())).expect("UTF-8");
+    let run = r#""run_id":"run-1""#;
+    let table = [
+        ("re-encoded", format!("{good}\n")),
+        ("re-encoded", good.replace(run, r#""run_id": "run-1""#)),
+        ("re-encoded", good.replace("run-1", r"run-\u0031")),
+        ("re-encoded", good.replacen("T11:00:00Z", "T11:00:00.0Z", 1)),
+        ("re-encoded", good.replacen("T11:00:00Z", "T12:00:00+01:00", 1)),
+        ("re-encoded", good.replace(r#""eni":"eni-0a""#, r#""eni":"eni-0b","eni":"eni-0a""#)),
+        ("re-encoded", format!("{{{run},{}", good[1..].replace(&format!(",{run}"), ""))),
+        ("not-a-go", good.replace(run, &format!("{run},{run}"))),
+        ("not-a-go", good.replace(run, &format!(r#"{run},"scope":"all""#))),
+        ("not-a-go", good.replace(run, "\"run_\u{456}d\":\"run-1\"")),
+        ("not-a-go", good.replace("\"principal\":\"owner@example.com\",", "")),
+        ("not-a-go", format!("{good}{good}")),
+        ("not-a-go", String::new()),
+        ("not-a-go", "evidence of the preflight, not the go".to_owned()),
+    ];
+    for (expected, text) in table {
+        assert_ne!(text, good);
+        let signature = sign(&key(1), NAMESPACE, text.as_bytes());
+        let result = verify(text.as_bytes(), &signature, &allowed(), &expectation(), now());
+        assert_eq!(rule(result), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_signature_that_is_not_the_owners_for_this_purpose_is_refused() {
+    let good = bytes(&document());
+    let (owner, stranger) = (key(1), key(2));
+    let ours = sign(&owner, NAMESPACE, &good);
+    let table = [
+        ("signer", sign(&stranger, NAMESPACE, &good), owner_line("")),
+        ("namespace", sign(&owner, "file", &good), owner_line("")),
+        ("namespace", sign(&owner, "lab-smoke-g\u{43e}", &good), owner_line("")),
+        ("signature", sign(&owner, NAMESPACE, b"the preflight"), owner_line("")),
+        ("signature", String::new(), owner_line("")),
+        ("signature", ours.replace("SSH SIGNATURE", "SIGNATURE"), owner_line("")),
+        ("signature", ours.chars().skip(40).collect(), owner_line("")),
+        ("signer", ours.clone(), String::new()),
+        ("signer", ours.clone(), owner_line("").replace("owner@", "\u{43e}wner@")),
+        ("signer", ours.clone(), owner_line("").replace(OWNER, "*,!owner@*")),
+        ("signer", ours.clone(), format!("{OWNER} {}", public(&stranger))),
+        ("signer-namespace", ours.clone(), owner_line(r#"namespaces="git,file""#)),
+        ("signer-namespace", ours.clone(), owner_line(r#"namespaces="*,!lab-smoke-go""#)),
+        ("signer-time", ours.clone(), owner_line(r#"valid-after="20261001120001Z""#)),
+        ("signer-time", ours.clone(), owner_line(r#"valid-before="20261001115959Z""#)),
+        ("accepted", ours, owner_line(r#"valid-after="20261001Z",valid-before="20261002Z""#)),
+    ];
+    for (expected, signature, signers) in table {
+        let signers = AllowedSigners::parse(&signers).expect("a good file");
+        let result = verify(&good, &signature, &signers, &expectation(), now());
+        assert_eq!(rule(result), expected, "{signature}");
+    }
+}
+
+#[test]
+fn another_principals_go_is_refused_though_that_principal_signed_it() {
+    let other = Document { principal: "other@example.com".into(), ..document() };
+    let good = bytes(&other);
+    let signature = sign(&key(1), NAMESPACE, &good);
+    assert_eq!(rule(verify(&good, &signature, &allowed(), &expectation(), now())), "signer");
+}
+
+#[test]
+fn a_second_go_is_refused_once_one_is_burnt() {
+    let good = bytes(&document());
+    let burnt = Expectation { burnt: Some(Digest::of("the first go")), ..expectation() };
+    let result = verify(&good, &sign(&key(1), NAMESPACE, &good), &allowed(), &burnt, now());
+    assert_eq!(rule(result), "another-go-burnt");
+}
+
+#[test]
+fn a_go_that_ends_before_it_begins_is_refused() {
+    let backwards = Document { not_before: now(), not_after: now(), ..document() };
+    let good = bytes(&backwards);
+    let result = verify(&good, &sign(&key(1), NAMESPACE, &good), &allowed(), &expectation(), now());
+    assert_eq!(rule(result), "validity");
+}
+
+/// What a security key would answer, made with an ordinary key.
+fn sk_signature(message: &[u8], flags: u8) -> (KeyData, String) {
+    fn raw(key: &impl SigningKey, bytes: &[u8]) -> Vec<u8> {
+        key.try_sign(bytes).expect("signed").as_bytes().to_vec()
+    }
+    let key = key(3);
+    let point = *key.public_key().key_data().ed25519().expect("an ed25519 key");
+    let public = KeyData::SkEd25519(SkEd25519::new(point, "ssh:"));
+    let hash = |bytes: &[u8]| hex::decode(Digest::of(bytes).as_str()).expect("hexadecimal");
+    let message = SshSig::signed_data(NAMESPACE, HashAlg::Sha512, message).expect("encoded");
+    let trailer = [flags, 0, 0, 0, 9];
+    let signed = [hash(b"ssh:"), trailer.to_vec(), hash(&message)].concat();
+    let data = [raw(&key, &signed), trailer.to_vec()].concat();
+    let signature = Signature::new(Algorithm::SkEd25519, data).expect("well formed");
+    let sshsig = SshSig::new(public.clone(), NAMESPACE, HashAlg::Sha512, signature);
+    (public, sshsig.expect("a namespace").to_pem(LineEnding::LF).expect("PEM"))
+}
+
+#[test]
+fn a_security_key_must_have_been_touched() {
+    let good = bytes(&document());
+    for (flags, expected) in
+        [(1, "accepted"), (5, "accepted"), (0, "user-presence"), (4, "user-presence")]
+    {
+        let (public, signature) = sk_signature(&good, flags);
+        let public = ssh_key::PublicKey::from(public).to_openssh().expect("a key");
+        let signers = AllowedSigners::parse(&format!("{OWNER} {public}")).expect("a good line");
+        let result = verify(&good, &signature, &signers, &expectation(), now());
+        assert_eq!(rule(result), expected, "flags {flags}");
+    }
+}

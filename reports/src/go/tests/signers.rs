@@ -1,0 +1,65 @@
+//! The allowed signers' file, line by line.
+
+use super::*;
+
+const RSA_1024: &str = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQ";
+
+#[test]
+fn good_lines_are_read() {
+    let key = public(&key(1));
+    let table = [
+        format!("# a comment\n\n  \t\n{OWNER} {key}"),
+        format!("{OWNER} {key} a comment of the key"),
+        format!("  {OWNER}\t{key}\r\n"),
+        format!("\"{OWNER}\" {key}"),
+        format!("a,*@example.com {key}"),
+        format!("{OWNER} namespaces=\"a b,lab-smoke-*\" {key}"),
+        format!("{OWNER} NAMESPACES=\"*\",valid-after=\"20260101Z\" {key}"),
+        format!("{OWNER} valid-before=\"202612312359Z\" {key}"),
+        format!("stranger {}\n{OWNER} {key}", public(&super::key(2))),
+    ];
+    let good = bytes(&document());
+    let signature = sign(&super::key(1), NAMESPACE, &good);
+    for text in table {
+        let signers = AllowedSigners::parse(&text).expect(&text);
+        verify(&good, &signature, &signers, &expectation(), now()).expect(&text);
+    }
+}
+
+#[test]
+fn bad_lines_are_refused_with_their_number_and_the_reason() {
+    let key = public(&key(1));
+    let table = [
+        (format!("{OWNER} cert-authority {key}"), "cert-authority"),
+        (format!("{OWNER} cert-authority,namespaces=\"a\" {key}"), "cert-authority"),
+        (OWNER.to_owned(), "no key"),
+        (format!("{OWNER} ssh-ed25519"), "cannot be read"),
+        (format!("{OWNER} ssh-ed25519 AAAA"), "cannot be read"),
+        (format!("{OWNER} ssh-dss AAAAB3NzaC1kc3M="), "ssh-dss"),
+        (format!("{OWNER} ssh-foo AAAAB3NzaC1kc3M="), "ssh-foo"),
+        (format!("{OWNER} {RSA_1024}"), "cannot be read"),
+        (format!("{OWNER} namespaces=git {key}"), "quotes"),
+        (format!("{OWNER} namespaces=\"git {key}"), "quote is not closed"),
+        (format!("{OWNER} namespaces=\"\" {key}"), "empty"),
+        (format!("{OWNER} namespaces {key}"), "needs a value"),
+        (format!("{OWNER} namespaces=\"a\",namespaces=\"b\" {key}"), "twice"),
+        (format!("{OWNER} namespaces=\"a\"valid-after=\"20260101Z\" {key}"), "comma"),
+        (format!("{OWNER} namespaces=\"a\", {key}"), "comma"),
+        (format!("{OWNER} no-touch-required {key}"), "no option"),
+        (format!("{OWNER} valid-after=\"20260101\" {key}"), "local time"),
+        (format!("{OWNER} valid-after=\"20261301Z\" {key}"), "no time"),
+        (format!("{OWNER} valid-after=\"2026-01-01Z\" {key}"), "no time"),
+        (format!("{OWNER} valid-after=\"19700101Z\" {key}"), "no time"),
+        (
+            format!("{OWNER} valid-after=\"20260102Z\",valid-before=\"20260101Z\" {key}"),
+            "not after",
+        ),
+        (format!("\"{OWNER} {key}"), "not closed"),
+        (format!("\"{OWNER}\"{key}"), "white space"),
+    ];
+    for (line, why) in table {
+        let error = AllowedSigners::parse(&format!("# first\n{line}\n")).expect_err(&line);
+        assert_eq!(error.line, 2, "{line}");
+        assert!(error.why.contains(why), "{line}: {error}");
+    }
+}

@@ -1,0 +1,268 @@
+//! A small run for tests: four scenarios that were judged, one mutation that was undone.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+
+use crate::digest::Digest;
+use crate::record::{
+    Assertion, AssertionStatus, Attachment, Calls, Class, CostRecorded, FactsRecorded, GoBurnt,
+    GoRefused, GoVerified, Intent, Kind, LabDeclared, LabKind, LockReleased, LockTaken, Outcome,
+    OutcomeRecorded, Part, Permit, Phase, Program, Record, ResidueItem, ResidueListed, Retried,
+    RowsRecorded, RunFinished, RunStarted, SCHEMA_VERSION, ScenarioDeclared, ScenarioFinished,
+    ScenarioStarted, ScenarioStatus, StateRecorded, StopChecked, StopDeclared, UndoPlanned,
+    UndoStep,
+};
+use crate::verdict::judge_ending;
+
+#[derive(Clone, Debug)]
+pub struct Sample(Vec<Record>);
+
+pub fn start_time() -> DateTime<Utc> {
+    "2026-10-01T12:00:00Z".parse().expect("a time")
+}
+
+impl Sample {
+    pub fn push(&mut self, kind: Kind) {
+        let seq = self.0.len() as u64;
+        let last = self.0.last().map(|record| serde_json::to_string(record).expect("JSON"));
+        let prev = last.map_or_else(Digest::zero, Digest::of);
+        let seconds = i64::try_from(seq).expect("small");
+        self.0.push(Record { seq, prev, at: start_time() + TimeDelta::seconds(seconds), kind });
+    }
+
+    pub fn start(&mut self, scenario: &str) {
+        self.push(Kind::ScenarioStarted(ScenarioStarted { scenario: scenario.into() }));
+    }
+
+    pub fn assert(&mut self, scenario: &str, id: &str, status: AssertionStatus) {
+        self.push(Kind::AssertionMade(Assertion {
+            scenario: scenario.into(),
+            id: id.into(),
+            status,
+            expected: json!(true),
+            observed: json!(status == AssertionStatus::Passed),
+            how: "cloud-client$ ping -c 3 10.88.60.9".into(),
+            raw: vec![Digest::of("raw")],
+            message: (status != AssertionStatus::Passed).then(|| "look at the route".into()),
+        }));
+    }
+
+    pub fn finish(&mut self, scenario: &str, status: ScenarioStatus) {
+        let reason = match status {
+            ScenarioStatus::Passed | ScenarioStatus::Failed | ScenarioStatus::Unknown => None,
+            _ => Some("a reason".to_owned()),
+        };
+        let calls = Calls { ec2: 1, node: 2 };
+        let finished = ScenarioFinished { scenario: scenario.into(), status, reason, calls };
+        self.push(Kind::ScenarioFinished(finished));
+    }
+
+    /// As if the scenario had been started again and not ended.
+    pub fn unfinish(&mut self, scenario: &str) {
+        self.start(scenario);
+    }
+
+    pub fn intent(&mut self, id: &str, permit: Permit, what: &str) {
+        self.push(Kind::Intent(Intent {
+            id: id.into(),
+            scenario: "execute".into(),
+            permit,
+            what: what.into(),
+            resource: "eni-0a".into(),
+            request: json!({"address": "10.88.60.9"}),
+            undo: (permit != Permit::Cost).then(|| "undo.address".into()),
+        }));
+    }
+
+    pub fn outcome(&mut self, intent: &str, outcome: Outcome) {
+        let (intent, detail) = (intent.to_owned(), "read back".to_owned());
+        self.push(Kind::Outcome(OutcomeRecorded { intent, outcome, detail, samples: vec![] }));
+    }
+
+    pub fn filter(&mut self, words: &str) {
+        self.started().filter = Some(words.into());
+    }
+
+    pub fn part(&mut self, scenario: &str, part: Part) {
+        let mut scenarios = self.started().scenarios.iter_mut();
+        scenarios.find(|it| it.name == scenario).expect("declared").part = part;
+    }
+
+    fn started(&mut self) -> &mut RunStarted {
+        match &mut self.0[0].kind {
+            Kind::RunStarted(started) => started,
+            other => panic!("the first record is {other:?}"),
+        }
+    }
+
+    /// Without an end.
+    pub fn records(&self) -> Vec<Record> {
+        self.0.clone()
+    }
+
+    pub fn records_with_end(mut self) -> Vec<Record> {
+        let judged = judge_ending(&self.0);
+        let (verdict, exit_code, reasons) = (judged.verdict, judged.exit_code, judged.reasons);
+        self.push(Kind::RunFinished(RunFinished { verdict, exit_code, reasons }));
+        self.0
+    }
+
+    fn scenario(&mut self, name: &str, assertion: &str) {
+        self.start(name);
+        self.assert(name, assertion, AssertionStatus::Passed);
+        self.finish(name, ScenarioStatus::Passed);
+    }
+}
+
+/// Up to the owner's go.
+pub fn pending() -> Sample {
+    let mut run = Sample(vec![]);
+    run.push(Kind::RunStarted(started()));
+    run.push(Kind::AttachmentStored(Attachment {
+        digest: Digest::of("raw"),
+        bytes: 3,
+        media_type: "application/json".into(),
+        source: "ec2 DescribeNetworkInterfaces".into(),
+    }));
+    run.scenario("preflight", "preflight.eni");
+    run.push(Kind::FactsRecorded(FactsRecorded {
+        facts: json!({"eni": "eni-0a"}),
+        facts_digest: Digest::of_json(&json!({"eni": "eni-0a"})),
+        lab_fingerprint: Digest::of("lab"),
+        change_set: json!({"address": "10.88.60.9"}),
+        programs: vec![program("routerctl")],
+    }));
+    run.push(rows(Phase::Baseline, json!([])));
+    run.push(state(Phase::Baseline));
+    run.push(Kind::StopChecked(StopChecked {
+        stop: 2,
+        detector: "foreign-address-on-eni".into(),
+        scenario: "preflight".into(),
+    }));
+    run.scenario("undo-plan", "undo-plan.complete");
+    run.push(Kind::UndoPlanned(UndoPlanned {
+        steps: vec![UndoStep {
+            id: "undo.address".into(),
+            section: "§6".into(),
+            what: "unassign the address".into(),
+            resource: "eni-0a".into(),
+            restores: Value::Null,
+            owner_command: "aws ec2 unassign-private-ip-addresses …".into(),
+        }],
+        digest: Digest::of("undo"),
+    }));
+    run
+}
+
+/// Everything but the end record; it passes.
+pub fn whole() -> Sample {
+    let mut run = pending();
+    let path = "/var/lib/lab-smoke/lock".to_owned();
+    run.push(verified());
+    let lease_until = start_time() + TimeDelta::hours(1);
+    run.push(Kind::LockTaken(LockTaken { path: path.clone(), lease_until }));
+    let burn = "/var/lib/lab-smoke/burnt".to_owned();
+    run.push(Kind::GoBurnt(GoBurnt { go_digest: Digest::of("go"), path: burn }));
+    run.start("execute");
+    run.intent("seize", Permit::Forward, "routerctl action execute");
+    run.outcome("seize", Outcome::Done);
+    run.assert("execute", "execute.succeeded", AssertionStatus::Passed);
+    run.finish("execute", ScenarioStatus::Passed);
+    run.start("ping");
+    run.push(Kind::Retried(Retried {
+        scenario: "ping".into(),
+        call: "ec2 DescribeNetworkInterfaces".into(),
+        attempts: 2,
+        error: "RequestLimitExceeded".into(),
+    }));
+    run.assert("ping", "ping.answers", AssertionStatus::Passed);
+    run.finish("ping", ScenarioStatus::Passed);
+    run.intent("undo-seize", Permit::Undo, "routerctl action rollback");
+    run.outcome("undo-seize", Outcome::Done);
+    run.scenario("restored", "restored.eni");
+    run.push(rows(Phase::Final, json!([{"id": 1}])));
+    run.push(state(Phase::Final));
+    run.push(Kind::LockReleased(LockReleased { path }));
+    run.push(no_residue());
+    run.push(Kind::CostRecorded(CostRecorded { instance_seconds: 40, max_instance_seconds: None }));
+    run.scenario("residue", "residue.none");
+    run
+}
+
+fn started() -> RunStarted {
+    let scenario = |name: &str, section: &str, class| ScenarioDeclared {
+        name: name.into(),
+        section: section.into(),
+        class,
+        needs: vec![],
+        part: Part::Judged,
+    };
+    let stop = |number: u8| StopDeclared {
+        number,
+        words: format!("hard stop {number}"),
+        armed: number != 7,
+        reason: (number == 7).then(|| "--leave-running".into()),
+    };
+    RunStarted {
+        schema_version: SCHEMA_VERSION,
+        run_id: "run-1".into(),
+        tool: program("lab-smoke"),
+        lab: LabDeclared { kind: LabKind::Mock, name: "mock".into(), manifest: "[lab]\n".into() },
+        seed: Some(1),
+        faults: vec![],
+        filter: None,
+        scenarios: vec![
+            scenario("preflight", "§4", Class::ReadOnly),
+            scenario("undo-plan", "§6", Class::ReadOnly),
+            scenario("execute", "§7.4", Class::Mutating),
+            scenario("ping", "§7", Class::ReadOnly),
+            scenario("restored", "§6", Class::ReadOnly),
+            scenario("residue", "§8", Class::ReadOnly),
+        ],
+        stops: (1..=8).map(stop).collect(),
+    }
+}
+
+fn program(name: &str) -> Program {
+    Program { name: name.into(), version: "0.1.0".into(), digest: None }
+}
+
+fn rows(phase: Phase, rows: Value) -> Kind {
+    Kind::RowsRecorded(RowsRecorded { phase, rows })
+}
+
+fn state(phase: Phase) -> Kind {
+    Kind::StateRecorded(StateRecorded { phase, state: json!({"source_dest_check": true}) })
+}
+
+pub fn verified() -> Kind {
+    Kind::GoVerified(GoVerified {
+        go_digest: Digest::of("go"),
+        principal: "lab-itself".into(),
+        key_fingerprint: "SHA256:abc".into(),
+        not_before: start_time(),
+        not_after: start_time() + TimeDelta::hours(1),
+        undo_plan_digest: Digest::of("undo"),
+        self_granted: true,
+    })
+}
+
+pub fn refused() -> Kind {
+    let (rule, reason) = ("expired".to_owned(), "it was good until noon".to_owned());
+    Kind::GoRefused(GoRefused { rule, reason })
+}
+
+pub fn no_residue() -> Kind {
+    Kind::ResidueListed(ResidueListed { items: vec![], kept: vec![] })
+}
+
+pub fn residue(id: &str) -> Kind {
+    let item = ResidueItem {
+        resource: "instance".into(),
+        id: id.into(),
+        why: "it is running".into(),
+        costs_money: true,
+        owner_commands: vec![format!("aws ec2 stop-instances --instance-ids {id}")],
+    };
+    Kind::ResidueListed(ResidueListed { items: vec![item], kept: vec![] })
+}

@@ -1,0 +1,274 @@
+//! The rules of the table above, each a leaf that adds its causes.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::codes::{ExitCode, PRECEDENCE};
+use crate::fold::{Gathered, Mutation, Scenario, gather};
+use crate::record::{AssertionStatus, Outcome, Part, Permit, Record, ScenarioStatus, Verdict};
+
+/// Stop 7 parks a run; it neither stops nor fails it.
+const PARKING_STOP: u8 = 7;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Judgement {
+    pub verdict: Verdict,
+    pub exit_code: u8,
+    /// Those of the verdict first.
+    pub reasons: Vec<String>,
+}
+
+impl Judgement {
+    /// What `recover` answers: 0 where the lab is restored and nothing is left.
+    pub fn recover_exit_code(&self) -> u8 {
+        match self.exit_code {
+            code @ (5 | 6 | 8 | 70) => code,
+            _ => 0,
+        }
+    }
+}
+
+/// Whether the journal is all there will be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The run ends here, or ended with its own record.
+    Reached,
+    /// It may have died.
+    Missing,
+}
+
+type Causes = Vec<(ExitCode, String)>;
+
+/// Judges a journal as it lies there: one without an end is pending, or interrupted.
+pub fn judge(records: &[Record]) -> Judgement {
+    let run = gather(records);
+    let end = if run.finished.is_some() { End::Reached } else { End::Missing };
+    decide(&run, end)
+}
+
+/// For the run itself, just before it writes `run-finished`.
+pub fn judge_ending(records: &[Record]) -> Judgement {
+    decide(&gather(records), End::Reached)
+}
+
+fn decide(run: &Gathered<'_>, end: End) -> Judgement {
+    let mut causes = Causes::new();
+    broken(run, &mut causes);
+    residue(run, &mut causes);
+    mutations(run, &mut causes);
+    not_back(run, &mut causes);
+    stops(run, &mut causes);
+    assertions(run, &mut causes);
+    let pending = pending(run);
+    if pending.is_none() {
+        interruptions(run, end, &mut causes);
+    }
+    unavailable(run, &mut causes);
+    if let Some(verdict) = pending {
+        let what = if verdict == Verdict::Parked { ", the instances are stopped" } else { "" };
+        causes.push((ExitCode::Pending, format!("the owner's go is awaited{what}")));
+    }
+    if causes.is_empty() {
+        silent_gaps(run, &mut causes);
+    }
+    partial(run, &mut causes);
+    first(causes, pending)
+}
+
+/// The first cause by precedence gives verdict and code.
+fn first(causes: Causes, pending: Option<Verdict>) -> Judgement {
+    let rank = |code: &ExitCode| PRECEDENCE.iter().position(|it| it == code);
+    let code = causes.iter().map(|(code, _)| *code).min_by_key(rank).unwrap_or(ExitCode::Pass);
+    let verdict = match (code, pending) {
+        (ExitCode::Pending, Some(verdict)) => verdict,
+        _ => code.verdicts().first().copied().unwrap_or(Verdict::Bug),
+    };
+    let (own, other): (Causes, Causes) = causes.into_iter().partition(|cause| cause.0 == code);
+    let reasons = own.into_iter().chain(other).map(|(_, reason)| reason).collect();
+    Judgement { verdict, exit_code: code.number(), reasons }
+}
+
+fn broken(run: &Gathered<'_>, causes: &mut Causes) {
+    if let Some(broke) = run.broke {
+        causes.push((ExitCode::Bug, format!("the harness broke: {}", broke.message)));
+    }
+}
+
+fn residue(run: &Gathered<'_>, causes: &mut Causes) {
+    for item in run.residue.iter().flat_map(|listed| &listed.items) {
+        let reason = format!("{} {} is left: {}", item.resource, item.id, item.why);
+        causes.push((ExitCode::Residue, reason));
+    }
+}
+
+fn mutations(run: &Gathered<'_>, causes: &mut Causes) {
+    for it in &run.mutations {
+        let why = match it.outcome {
+            Some((outcome, _)) if outcome.outcome == Outcome::Unknown => outcome.detail.as_str(),
+            Some(_) => continue,
+            None => "its outcome was never recorded",
+        };
+        let (what, resource) = (&it.intent.what, &it.intent.resource);
+        let reason = format!("whether `{what}` on {resource} was done is unknown: {why}");
+        causes.push((ExitCode::Unknown, reason));
+    }
+}
+
+/// What was touched must be seen to be back, and nothing left; that neither was looked at is not
+/// good news.
+fn not_back(run: &Gathered<'_>, causes: &mut Causes) {
+    if !run.touched() {
+        return;
+    }
+    for name in ["restored", "residue"] {
+        let status = run.scenario(name).and_then(|it| it.finished).map(|(it, _)| it.status);
+        let settled = matches!(
+            status,
+            Some(ScenarioStatus::Passed | ScenarioStatus::Failed | ScenarioStatus::NotApplicable)
+        );
+        if !settled {
+            let reason = format!("`{name}` did not end, so what the run left is not established");
+            causes.push((ExitCode::Unknown, reason));
+        }
+    }
+}
+
+fn stops(run: &Gathered<'_>, causes: &mut Causes) {
+    for (stop, _) in run.tripped.iter().filter(|(stop, _)| stop.stop != PARKING_STOP) {
+        let (number, detector) = (stop.stop, &stop.detector);
+        let reason =
+            format!("hard stop {number} ({detector}) at {}: {}", stop.resource, stop.reason);
+        causes.push((ExitCode::Stopped, reason));
+    }
+    if let Some((refused, _)) = run.gate.refused {
+        let reason = format!("the go was refused ({}): {}", refused.rule, refused.reason);
+        causes.push((ExitCode::Stopped, reason));
+    }
+}
+
+fn assertions(run: &Gathered<'_>, causes: &mut Causes) {
+    for scenario in counted(run) {
+        let name = &scenario.declared.name;
+        let bad = match name.as_str() {
+            "restored" | "residue" => ExitCode::Residue,
+            _ => ExitCode::Fail,
+        };
+        let before = causes.len();
+        for (assertion, _) in &scenario.assertions {
+            let code = match assertion.status {
+                AssertionStatus::Failed => bad,
+                AssertionStatus::Unknown => ExitCode::Unknown,
+                AssertionStatus::Passed | AssertionStatus::Skipped => continue,
+            };
+            let word = if code == ExitCode::Unknown { "is unknown" } else { "failed" };
+            let why = assertion.message.as_deref().unwrap_or("no message");
+            causes.push((code, format!("{name}: {} {word}: {why}", assertion.id)));
+        }
+        let Some((finished, _)) = scenario.finished.filter(|_| causes.len() == before) else {
+            continue;
+        };
+        let why = finished.reason.as_deref().unwrap_or("no reason given");
+        match finished.status {
+            ScenarioStatus::Failed => causes.push((bad, format!("{name} failed: {why}"))),
+            ScenarioStatus::Unknown => {
+                causes.push((ExitCode::Unknown, format!("{name} is unknown: {why}")));
+            }
+            ScenarioStatus::Passed if scenario.assertions.is_empty() => {
+                let reason = format!("{name} passed without a single assertion");
+                causes.push((ExitCode::Unknown, reason));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn interruptions(run: &Gathered<'_>, end: End, causes: &mut Causes) {
+    let signal = run.interrupted.first().map(|it| it.signal.as_str());
+    let code = match signal {
+        Some("SIGTERM") => ExitCode::Terminated,
+        _ => ExitCode::Interrupted,
+    };
+    if let Some(signal) = signal {
+        causes.push((code, format!("interrupted by {signal}")));
+    }
+    if run.interrupted.len() > 1 {
+        let reason = "a second signal ended the run at once: run `lab-smoke recover`";
+        causes.push((ExitCode::Unknown, reason.to_owned()));
+    }
+    if let Some(recovery) = run.recovery {
+        causes.push((code, format!("brought to its end: {}", recovery.why)));
+    } else if end == End::Missing && signal.is_none() {
+        let reason = "the journal has no end: the run is still going, or it died".to_owned();
+        causes.push((code, reason));
+    }
+}
+
+fn unavailable(run: &Gathered<'_>, causes: &mut Causes) {
+    if let Some(unavailable) = run.unavailable {
+        let by = unavailable.held_by.as_ref().map(|by| format!(" (held by {by})"));
+        let reason = format!("{}{}", unavailable.reason, by.unwrap_or_default());
+        causes.push((ExitCode::Unavailable, reason));
+    }
+}
+
+/// Waiting for the owner: everything that he decides on is there, and nothing came since.
+fn pending(run: &Gathered<'_>) -> Option<Verdict> {
+    let passed = |name| {
+        let finished = run.scenario(name).and_then(|it| it.finished);
+        finished.is_some_and(|(it, _)| it.status == ScenarioStatus::Passed)
+    };
+    let gate = &run.gate;
+    let answered = gate.verified.is_some() || gate.refused.is_some() || run.touched();
+    let closed = run.recovery.is_some() || run.unavailable.is_some() || stopped(run);
+    if answered || closed || !passed("preflight") || !passed("undo-plan") {
+        return None;
+    }
+    run.facts.and(run.undo_plan)?;
+    let cost = |it: &&Mutation<'_>| it.intent.permit == Permit::Cost;
+    let last = run.mutations.iter().rev().find(cost);
+    let parked = last.is_some_and(|it| {
+        it.intent.what.contains("StopInstances")
+            && it.outcome.is_some_and(|(outcome, _)| outcome.outcome == Outcome::Done)
+    });
+    Some(if parked { Verdict::Parked } else { Verdict::AwaitingGo })
+}
+
+fn stopped(run: &Gathered<'_>) -> bool {
+    run.tripped.iter().any(|(stop, _)| stop.stop != PARKING_STOP)
+}
+
+/// Where nothing else explains it: a scenario that should have run and did not, or did not end.
+fn silent_gaps(run: &Gathered<'_>, causes: &mut Causes) {
+    if run.started.is_none() {
+        causes.push((ExitCode::Unknown, "the journal does not say what was to be run".to_owned()));
+    }
+    for scenario in counted(run) {
+        let name = &scenario.declared.name;
+        let gap = match scenario.finished.map(|(it, _)| it.status) {
+            None if scenario.attempts > 0 => "did not end",
+            None | Some(ScenarioStatus::NotRun) => "did not run",
+            Some(_) => continue,
+        };
+        causes.push((ExitCode::Unknown, format!("{name} {gap}, and nothing says why")));
+    }
+}
+
+fn partial(run: &Gathered<'_>, causes: &mut Causes) {
+    if let Some(filter) = run.started.and_then(|(it, _)| it.filter.as_ref()) {
+        causes.push((ExitCode::Partial, format!("only a part was judged: {filter}")));
+    }
+    for scenario in counted(run) {
+        if let Some((finished, _)) = scenario.finished
+            && finished.status == ScenarioStatus::Skipped
+        {
+            let why = finished.reason.as_deref().unwrap_or("no reason given");
+            let reason = format!("{} was skipped: {why}", scenario.declared.name);
+            causes.push((ExitCode::Partial, reason));
+        }
+    }
+}
+
+fn counted<'r, 'a>(run: &'r Gathered<'a>) -> impl Iterator<Item = &'r Scenario<'a>> {
+    run.scenarios.iter().filter(|scenario| scenario.declared.part != Part::Excluded)
+}

@@ -1,0 +1,244 @@
+//! Each rule by itself, and every pair of causes against the precedence.
+
+use serde_json::json;
+
+use super::*;
+use crate::record::{
+    AssertionStatus, HarnessBroke, Interrupted, Kind, LabUnavailable, Outcome, Part, Permit,
+    Record, RecoveryStarted, RunFinished, ScenarioStatus, StopTripped, Verdict,
+};
+use crate::sample::{self, Sample};
+
+fn judged(records: &[Record]) -> (Verdict, u8) {
+    let judgement = judge(records);
+    (judgement.verdict, judgement.exit_code)
+}
+
+/// The sample run with something changed before its end.
+fn run_with(change: impl FnOnce(&mut Sample)) -> Vec<Record> {
+    let mut sample = sample::whole();
+    change(&mut sample);
+    sample.records_with_end()
+}
+
+type Change = fn(&mut Sample);
+
+/// One cause for each exit code that a run can end with, besides 0.
+const CAUSES: [(ExitCode, Verdict, Change); 9] = [
+    (ExitCode::Bug, Verdict::Bug, |run| {
+        run.push(Kind::HarnessBroke(HarnessBroke { message: "index out of bounds".into() }));
+    }),
+    (ExitCode::Residue, Verdict::Residue, |run| run.push(sample::residue("i-0a"))),
+    (ExitCode::Unknown, Verdict::Unknown, |run| {
+        run.assert("ping", "ping.answers", AssertionStatus::Unknown);
+    }),
+    (ExitCode::Stopped, Verdict::Stopped, |run| run.push(tripped(5))),
+    (ExitCode::Fail, Verdict::Fail, |run| {
+        run.assert("ping", "ping.answers", AssertionStatus::Failed);
+    }),
+    (ExitCode::Interrupted, Verdict::Interrupted, |run| run.push(signal("SIGINT"))),
+    (ExitCode::Terminated, Verdict::Interrupted, |run| run.push(signal("SIGTERM"))),
+    (ExitCode::Unavailable, Verdict::Unavailable, |run| {
+        let reason = "locked".to_owned();
+        run.push(Kind::LabUnavailable(LabUnavailable { reason, held_by: Some("run-2".into()) }));
+    }),
+    (ExitCode::Partial, Verdict::Partial, |run| run.filter("ping")),
+];
+
+fn tripped(stop: u8) -> Kind {
+    Kind::StopTripped(StopTripped {
+        stop,
+        detector: "a-detector".into(),
+        scenario: "execute".into(),
+        reason: "seen".into(),
+        resource: "eni-0a".into(),
+    })
+}
+
+fn signal(signal: &str) -> Kind {
+    Kind::Interrupted(Interrupted { signal: signal.into() })
+}
+
+#[test]
+fn a_whole_run_passes_without_a_reason() {
+    let judgement = judge(&sample::whole().records_with_end());
+    let pass = Judgement { verdict: Verdict::Pass, exit_code: 0, reasons: vec![] };
+    assert_eq!(judgement, pass);
+    assert_eq!(judge_ending(&sample::whole().records()), pass, "also just before its end");
+}
+
+#[test]
+fn each_cause_alone_gives_its_verdict_and_a_reason() {
+    for (code, verdict, change) in CAUSES {
+        let judgement = judge(&run_with(change));
+        assert_eq!((judgement.verdict, judgement.exit_code), (verdict, code.number()));
+        assert!(!judgement.reasons.is_empty(), "{code:?}");
+    }
+}
+
+#[test]
+fn of_every_two_causes_the_first_in_precedence_wins_and_both_are_said() {
+    let rank = |code: &ExitCode| PRECEDENCE.iter().position(|it| it == code);
+    for (one, _, first) in CAUSES {
+        for (two, _, second) in CAUSES {
+            // Two signals are a cause of their own, and one assertion has one status.
+            let signals = [ExitCode::Interrupted, ExitCode::Terminated];
+            let statuses = [ExitCode::Unknown, ExitCode::Fail];
+            let together = |of: [ExitCode; 2]| of.contains(&one) && of.contains(&two);
+            if one == two || together(signals) || together(statuses) {
+                continue;
+            }
+            let judgement = judge(&run_with(|run| {
+                first(run);
+                second(run);
+            }));
+            let winner = [one, two].into_iter().min_by_key(rank).expect("two");
+            assert_eq!(judgement.exit_code, winner.number(), "{one:?} and {two:?}");
+            assert_eq!(judgement.reasons.len(), 2, "{one:?} and {two:?}");
+        }
+    }
+}
+
+#[test]
+fn rules_one_by_one() {
+    use AssertionStatus as A;
+    use ScenarioStatus as S;
+    use Verdict as V;
+    let table: [(&str, (V, u8), Change); 24] = [
+        ("restored failed", (V::Residue, 6), |r| r.assert("restored", "restored.eni", A::Failed)),
+        ("restored unknown", (V::Unknown, 5), |r| r.assert("restored", "restored.eni", A::Unknown)),
+        ("restored not run", (V::Unknown, 5), |r| r.unfinish("restored")),
+        ("residue not run", (V::Unknown, 5), |r| r.unfinish("residue")),
+        ("residue skipped", (V::Unknown, 5), |r| r.finish("residue", S::Skipped)),
+        ("residue not applicable", (V::Pass, 0), |r| r.finish("residue", S::NotApplicable)),
+        ("residue gone in the end", (V::Pass, 0), |r| {
+            r.push(sample::residue("i-0a"));
+            r.push(sample::no_residue());
+        }),
+        ("unknown outcome", (V::Unknown, 5), |r| r.outcome("seize", Outcome::Unknown)),
+        ("unknown, then settled", (V::Pass, 0), |r| {
+            r.outcome("seize", Outcome::Unknown);
+            r.outcome("seize", Outcome::Done);
+        }),
+        ("not done", (V::Pass, 0), |r| r.outcome("seize", Outcome::NotDone)),
+        ("an intent alone", (V::Unknown, 5), |r| r.intent("again", Permit::Undo, "routerctl")),
+        ("stop 7 parks", (V::Pass, 0), |r| r.push(tripped(7))),
+        ("a refused go", (V::Stopped, 4), |r| r.push(sample::refused())),
+        ("refused, then verified", (V::Pass, 0), |r| {
+            r.push(sample::refused());
+            r.push(sample::verified());
+        }),
+        ("a scenario failed", (V::Fail, 1), |r| r.finish("ping", S::Failed)),
+        ("a scenario is unknown", (V::Unknown, 5), |r| r.finish("ping", S::Unknown)),
+        ("a scenario was skipped", (V::Partial, 7), |r| r.finish("ping", S::Skipped)),
+        ("a scenario did not run", (V::Unknown, 5), |r| r.finish("ping", S::NotRun)),
+        ("a scenario did not end", (V::Unknown, 5), |r| r.start("ping")),
+        ("nothing asserted", (V::Unknown, 5), |r| {
+            r.start("ping");
+            r.finish("ping", S::Passed);
+        }),
+        ("failed, then repeated", (V::Pass, 0), |r| {
+            r.assert("ping", "ping.answers", A::Failed);
+            r.start("ping");
+            r.assert("ping", "ping.answers", A::Passed);
+            r.finish("ping", S::Passed);
+        }),
+        ("an excluded one failed", (V::Partial, 7), |r| {
+            r.filter("restored");
+            r.part("ping", Part::Excluded);
+            r.finish("ping", S::Failed);
+        }),
+        ("a second signal", (V::Unknown, 5), |r| {
+            r.push(signal("SIGINT"));
+            r.push(signal("SIGINT"));
+        }),
+        ("recovered", (V::Interrupted, 130), |r| {
+            r.push(Kind::RecoveryStarted(RecoveryStarted { why: "the run was dead".into() }));
+        }),
+    ];
+    for (what, expected, change) in table {
+        let records = run_with(change);
+        assert_eq!(judged(&records), expected, "{what}: {:?}", judge(&records).reasons);
+    }
+}
+
+#[test]
+fn a_run_that_awaits_its_go_is_pending_and_no_signal_interrupts_it() {
+    use Verdict as V;
+    let table: [(&str, (V, u8), Change); 8] = [
+        ("awaiting", (V::AwaitingGo, 3), |_| {}),
+        ("a signal", (V::AwaitingGo, 3), |r| r.push(signal("SIGTERM"))),
+        ("parked", (V::Parked, 3), |r| {
+            r.push(tripped(7));
+            r.intent("stop", Permit::Cost, "ec2 StopInstances");
+            r.outcome("stop", Outcome::Done);
+        }),
+        ("started again", (V::AwaitingGo, 3), |r| {
+            for (id, what) in [("stop", "ec2 StopInstances"), ("start", "ec2 StartInstances")] {
+                r.intent(id, Permit::Cost, what);
+                r.outcome(id, Outcome::Done);
+            }
+        }),
+        ("cannot park", (V::Residue, 6), |r| {
+            r.push(tripped(7));
+            r.push(sample::residue("i-0a"));
+        }),
+        ("refused", (V::Stopped, 4), |r| r.push(sample::refused())),
+        ("stopped", (V::Stopped, 4), |r| r.push(tripped(8))),
+        ("closed by its owner", (V::Interrupted, 130), |r| {
+            r.push(Kind::RecoveryStarted(RecoveryStarted { why: "the owner says no".into() }));
+        }),
+    ];
+    for (what, expected, change) in table {
+        let mut sample = sample::pending();
+        change(&mut sample);
+        assert_eq!(judged(&sample.records()), expected, "{what}");
+    }
+}
+
+#[test]
+fn a_journal_without_an_end_is_never_a_pass() {
+    let records = sample::whole().records_with_end();
+    for cut in 0..records.len() {
+        let judgement = judge(&records[..cut]);
+        assert_ne!(judgement.verdict, Verdict::Pass, "{cut} records");
+        assert!(!judgement.reasons.is_empty(), "{cut} records");
+    }
+    let died = judge(&sample::whole().records());
+    assert_eq!((died.verdict, died.exit_code), (Verdict::Interrupted, 130));
+}
+
+#[test]
+fn what_the_end_record_says_is_no_evidence() {
+    let mut sample = sample::whole();
+    sample.assert("ping", "ping.answers", AssertionStatus::Failed);
+    let (verdict, exit_code, reasons) = (Verdict::Pass, 0, vec![]);
+    sample.push(Kind::RunFinished(RunFinished { verdict, exit_code, reasons }));
+    assert_eq!(judged(&sample.records()), (Verdict::Fail, 1));
+}
+
+#[test]
+fn recover_answers_whether_the_lab_is_restored() {
+    for (code, _, change) in CAUSES {
+        let judgement = judge(&run_with(change));
+        let expected = match code.number() {
+            number @ (5 | 6 | 8 | 70) => number,
+            _ => 0,
+        };
+        assert_eq!(judgement.recover_exit_code(), expected, "{code:?}");
+    }
+}
+
+#[test]
+fn exit_codes_are_one_table() {
+    for code in ExitCode::ALL {
+        assert_eq!(ExitCode::from_number(code.number()), Some(code));
+    }
+    for verdict in [Verdict::Pass, Verdict::AwaitingGo, Verdict::Parked, Verdict::Interrupted] {
+        assert_eq!(json!(verdict), json!(verdict.word()));
+    }
+    assert_eq!(ExitCode::from_number(10), None);
+    let text = exit_codes_markdown();
+    assert!(text.contains("| 3 | `awaiting-go`, `parked` | resume later |\n"), "{text}");
+    assert!(text.contains("the first of: 70, 6, 5, 4, 1, 130, 143, 8, 3, 7, 0."), "{text}");
+}

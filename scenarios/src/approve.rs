@@ -1,0 +1,106 @@
+//! Both rows are approved, and they are still the approved change set: what routerd holds after
+//! the approval is what will be executed.
+
+use std::collections::BTreeMap;
+
+use lab::Lab;
+use lab::routerd::{Row, Status};
+use reports::record::Outcome;
+use serde_json::{Value, json};
+
+use crate::context::{Context, How};
+use crate::observe;
+use crate::run::not_tried;
+use crate::stops;
+
+const ASSIGN: &str = "approve.assign-approved";
+const FORWARDING: &str = "approve.forwarding-approved";
+const UNCHANGED: &str = "approve.rows-equal-change-set";
+
+pub const ASSERTS: &[&str] = &[ASSIGN, FORWARDING, UNCHANGED];
+pub const NOT_APPLICABLE: &[&str] = &[];
+
+pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
+    let (Some(forward), Some(ids)) = (ctx.run.forward(), ctx.run.rows()) else { return };
+    let by = format!("lab-smoke:{}", ctx.run.id);
+    let (journal, ids) = (ctx.journal, [ids.assign, ids.forwarding]);
+    let (assign, forwarding) = futures::join!(
+        lab.approve(&forward, journal, ids[0], &by),
+        lab.approve(&forward, journal, ids[1], &by),
+    );
+    for (id, acted) in [(ASSIGN, assign), (FORWARDING, forwarding)] {
+        let how = How::words("routerctl action approve");
+        match acted {
+            Err(error) => {
+                let why = not_tried(&error);
+                ctx.judge(id, false, json!("approved"), json!("not-tried"), how, Some(why));
+                return;
+            }
+            Ok(acted) if acted.outcome == Outcome::NotDone => {
+                let detail = acted.detail;
+                ctx.judge(id, false, json!("approved"), json!("not-done"), how, Some(detail));
+                return;
+            }
+            Ok(_) => {}
+        }
+    }
+    match observe::rows(lab, ctx).await {
+        Ok((rows, how)) => judge(ctx, &rows, ids, &by, &how),
+        Err((why, how)) => ctx.unknown(ASSIGN, json!("approved"), how, why),
+    }
+}
+
+fn judge(ctx: &mut Context<'_>, rows: &[Row], ids: [u64; 2], by: &str, how: &How) {
+    for (assertion, id) in [ASSIGN, FORWARDING].into_iter().zip(ids) {
+        let row = observe::row_with(rows, id);
+        let observed = json!({
+            "status": row.map(|row| &row.status),
+            "approved_by": row.and_then(|row| row.approved_by.as_ref()),
+        });
+        let approved = row.is_some_and(|row| {
+            row.status == Status::Approved && row.approved_by.as_deref() == Some(by)
+        });
+        let expected = json!({ "status": "approved", "approved_by": by });
+        let message = format!("row {id} is not approved by this run");
+        ctx.judge(assertion, approved, expected, observed, how.clone(), Some(message));
+    }
+    let expected: Vec<Value> = ctx.run.change_set.plans().iter().map(|plan| as_executed(&json!(plan))).collect();
+    let observed: Vec<Value> = ids
+        .iter()
+        .map(|id| observe::row_with(rows, *id).map_or(Value::Null, row_as_executed))
+        .collect();
+    let same = expected == observed;
+    let message = "routerd would execute something else than the approved change set";
+    let found = (!same).then(|| message.to_owned());
+    ctx.judge(UNCHANGED, same, json!(expected), json!(observed), how.clone(), found.clone());
+    ctx.stop(&stops::FOREIGN_PLAN, found, "routerd's journal");
+}
+
+/// What of a plan reaches the executor.
+fn as_executed(plan: &Value) -> Value {
+    let texts = |value: &Value| -> BTreeMap<String, String> {
+        serde_json::from_value(value.clone()).unwrap_or_default()
+    };
+    json!({
+        "action": plan["action"],
+        "provider": plan["provider"],
+        "provider_ref": plan["providerRef"],
+        "target": texts(&plan["target"]),
+        "parameters": texts(&plan["parameters"]),
+        "undo_action": plan["undo"]["action"],
+        "undo_parameters": texts(&plan["undo"]["parameters"]),
+    })
+}
+
+fn row_as_executed(row: &Row) -> Value {
+    let undo = row.undo.as_ref();
+    json!({
+        "action": row.action,
+        "provider": row.provider,
+        "provider_ref": row.provider_ref,
+        "target": row.target,
+        "parameters": row.parameters,
+        "undo_action": undo.map(|undo| &undo.action),
+        "undo_parameters": undo.map(|undo| undo.parameters.clone()).unwrap_or_default(),
+    })
+}

@@ -1,0 +1,148 @@
+//! What the lab was before the run: the only thing that is ever restored (I3).
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use lab::ec2::NetworkInterface;
+use lab::node::Node;
+use reports::digest::Digest;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Baseline {
+    pub interface: NetworkInterface,
+    pub nodes: BTreeMap<Node, NodeBaseline>,
+    /// Ids of the rows that routerd's journal had.
+    pub rows: Vec<u64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeBaseline {
+    /// As `ip -j -4 route show default` has them, without what changes by itself.
+    pub default_routes: Value,
+    /// By interface: `address/length`, sorted.
+    pub addresses: BTreeMap<String, Vec<String>>,
+    /// Of the nft ruleset without handles and counters.
+    pub nft_digest: Digest,
+    /// `ssh-ed25519 AAAA…`, without its comment.
+    pub host_key: String,
+}
+
+impl Baseline {
+    /// The ENI as it is restored: its addresses and its check, digest for digest.
+    pub fn interface_digest(interface: &NetworkInterface) -> Digest {
+        Digest::of_json(&restorable(interface))
+    }
+}
+
+/// What undo has to bring back.
+pub fn restorable(interface: &NetworkInterface) -> Value {
+    json!({
+        "network_interface_id": interface.network_interface_id,
+        "primary_address": interface.primary_address,
+        "secondary_addresses": interface.secondary_addresses,
+        "source_dest_check": interface.source_dest_check,
+        "security_groups": interface.security_groups,
+        "tags": interface.tags,
+    })
+}
+
+/// The default routes of a node, in a stable order and form.
+pub fn default_routes(ip_json: &str) -> Result<Value, String> {
+    let routes: Vec<Map<String, Value>> = parse(ip_json)?;
+    let kept = ["dst", "gateway", "dev", "protocol", "prefsrc", "metric", "nexthops", "type"];
+    let mut routes: Vec<Value> = routes
+        .into_iter()
+        .map(|route| {
+            route.into_iter().filter(|(key, _)| kept.contains(&key.as_str())).collect::<Map<_, _>>()
+        })
+        .map(Value::Object)
+        .collect();
+    routes.sort_by_key(ToString::to_string);
+    Ok(Value::Array(routes))
+}
+
+/// The addresses of a node by interface.
+pub fn addresses(ip_json: &str) -> Result<BTreeMap<String, Vec<String>>, String> {
+    #[derive(Deserialize)]
+    struct Link {
+        ifname: String,
+        #[serde(default)]
+        addr_info: Vec<Address>,
+    }
+    #[derive(Deserialize)]
+    struct Address {
+        local: Option<Ipv4Addr>,
+        prefixlen: Option<u8>,
+    }
+    let links: Vec<Link> = parse(ip_json)?;
+    let mut found = BTreeMap::new();
+    for link in links {
+        let mut addresses: Vec<String> = link
+            .addr_info
+            .iter()
+            .filter_map(|info| Some(format!("{}/{}", info.local?, info.prefixlen?)))
+            .collect();
+        addresses.sort();
+        if !addresses.is_empty() {
+            found.insert(link.ifname, addresses);
+        }
+    }
+    Ok(found)
+}
+
+/// The ruleset without what changes by itself: handles, counters' values, the tool's version.
+pub fn nft_ruleset(nft_json: &str) -> Result<Value, String> {
+    let mut ruleset: Value = parse(nft_json)?;
+    if let Some(items) = ruleset.get_mut("nftables").and_then(Value::as_array_mut) {
+        items.retain(|item| item.get("metainfo").is_none());
+    }
+    strip(&mut ruleset);
+    Ok(ruleset)
+}
+
+fn strip(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            for volatile in ["handle", "packets", "bytes", "expires"] {
+                map.remove(volatile);
+            }
+            map.values_mut().for_each(strip);
+        }
+        Value::Array(items) => items.iter_mut().for_each(strip),
+        _ => {}
+    }
+}
+
+fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_str(text).map_err(|error| format!("not the JSON that was asked for: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn default_routes_compare_without_flags_and_order() {
+        let one = r#"[{"dst":"default","gateway":"10.88.60.1","dev":"ens5","flags":[]},{"dst":"default","dev":"b","metric":9,"flags":["linkdown"]}]"#;
+        let two = r#"[{"dst":"default","dev":"b","metric":9,"flags":[]},{"dst":"default","gateway":"10.88.60.1","dev":"ens5","flags":[]}]"#;
+        assert_eq!(default_routes(one), default_routes(two));
+        let other = r#"[{"dst":"default","gateway":"10.88.60.2","dev":"ens5"}]"#;
+        assert_ne!(default_routes(one), default_routes(other));
+        assert!(default_routes("").is_err(), "no answer is not an empty table");
+    }
+
+    #[test]
+    fn a_ruleset_compares_without_handles_and_counters() {
+        let rule = |handle: u32, packets: u32, verdict: &str| {
+            json!({"nftables": [
+                {"metainfo": {"version": "1.0.6"}},
+                {"rule": {"handle": handle, "expr": [{"counter": {"packets": packets, "bytes": 0}}, {verdict: null}]}}
+            ]})
+            .to_string()
+        };
+        assert_eq!(nft_ruleset(&rule(1, 5, "accept")), nft_ruleset(&rule(7, 9, "accept")));
+        assert_ne!(nft_ruleset(&rule(1, 5, "accept")), nft_ruleset(&rule(1, 5, "masquerade")));
+    }
+}

@@ -1,0 +1,192 @@
+//! The owner's go: verified, the lab locked, the ENI read again under the lock, the go used up; in
+//! this order, so that nothing can change in between and no copy of the go can be used again.
+
+use lab::Lab;
+use lab::permit::Forward;
+use reports::go::{AllowedSigners, Expectation, Verified, verify};
+use reports::record::{GoRefused, GoVerified, Kind, Outcome};
+use serde_json::{Value, json};
+
+use crate::baseline::restorable;
+use crate::context::{Context, How};
+use crate::run::{Go, GoRequest, not_tried};
+use crate::stops;
+
+const GO: &str = "gate.go";
+const LOCK: &str = "gate.lock";
+const UNCHANGED: &str = "gate.unchanged-under-lock";
+const BURNT: &str = "gate.go-burnt";
+
+pub const ASSERTS: &[&str] = &[GO, LOCK, UNCHANGED, BURNT];
+pub const NOT_APPLICABLE: &[&str] = &[];
+
+pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
+    let Some(verified) = verified(lab, ctx).await else { return };
+    let forward = match Forward::grant(&verified, ctx.journal, ctx.run.brake.clone()) {
+        Ok(forward) => std::rc::Rc::new(forward),
+        Err(error) => {
+            let how = How::words("the run's journal");
+            ctx.judge(LOCK, false, json!("permit"), Value::Null, how, Some(error.to_string()));
+            return;
+        }
+    };
+    ctx.run.state.borrow_mut().forward = Some(forward.clone());
+    if take_lock(lab, ctx, &forward).await && unchanged(lab, ctx).await {
+        burn(lab, ctx, &forward).await;
+    }
+}
+
+fn request(lab: &Lab, ctx: &Context<'_>) -> Option<GoRequest> {
+    let state = ctx.run.state.borrow();
+    Some(GoRequest {
+        run_id: ctx.run.id.clone(),
+        lab_kind: lab.manifest.lab.kind,
+        lab_fingerprint: state.lab_fingerprint.clone()?,
+        facts_digest: state.facts_digest.clone()?,
+        change_set: json!(ctx.run.change_set),
+        undo_plan_digest: state.undo_plan.as_ref()?.digest.clone(),
+    })
+}
+
+async fn verified(lab: &Lab, ctx: &mut Context<'_>) -> Option<Verified> {
+    let request = request(lab, ctx)?;
+    let how = How::words("go.json and go.json.sig");
+    let expected = json!({
+        "run_id": request.run_id,
+        "facts_digest": request.facts_digest,
+        "undo_plan_digest": request.undo_plan_digest,
+        "lab_fingerprint": request.lab_fingerprint,
+    });
+    let Some(go) = ctx.run.go.go(&request).await else {
+        ctx.judge(GO, false, expected, Value::Null, how, Some("there is no go".to_owned()));
+        return None;
+    };
+    match check(lab, &request, &go) {
+        Ok(verified) => {
+            let observed = json!({
+                "go_digest": verified.digest(),
+                "principal": verified.principal(),
+                "key": verified.key_fingerprint(),
+                "self_granted": verified.self_granted(),
+            });
+            ctx.judge(GO, true, expected, observed, how, None);
+            let record = GoVerified {
+                go_digest: verified.digest().clone(),
+                principal: verified.principal().to_owned(),
+                key_fingerprint: verified.key_fingerprint().to_owned(),
+                not_before: verified.not_before(),
+                not_after: verified.not_after(),
+                undo_plan_digest: verified.undo_plan_digest().clone(),
+                self_granted: verified.self_granted(),
+            };
+            ctx.write(Kind::GoVerified(record));
+            Some(verified)
+        }
+        Err((rule, reason)) => {
+            ctx.judge(GO, false, expected, json!({ "rule": rule }), how, Some(reason.clone()));
+            ctx.write(Kind::GoRefused(GoRefused { rule, reason }));
+            None
+        }
+    }
+}
+
+fn check(lab: &Lab, request: &GoRequest, go: &Go) -> Result<Verified, (String, String)> {
+    let signers = AllowedSigners::parse(&go.allowed_signers)
+        .map_err(|error| ("allowed-signers".to_owned(), error.to_string()))?;
+    let signature = std::str::from_utf8(&go.signature)
+        .map_err(|_| ("signature".to_owned(), "go.json.sig is not text".to_owned()))?;
+    let expected = Expectation {
+        run_id: request.run_id.clone(),
+        facts_digest: request.facts_digest.clone(),
+        change_set: request.change_set.clone(),
+        undo_plan_digest: request.undo_plan_digest.clone(),
+        lab_fingerprint: request.lab_fingerprint.clone(),
+        lab_kind: request.lab_kind,
+        burnt: None,
+    };
+    verify(&go.document, signature, &signers, &expected, lab.clock.now())
+        .map_err(|refused| (refused.rule.to_owned(), refused.reason))
+}
+
+async fn take_lock(lab: &Lab, ctx: &mut Context<'_>, forward: &Forward) -> bool {
+    let how = How::words("create the lock on routerd-cloud");
+    let expected = json!({ "run_id": ctx.run.id });
+    match lab.take_lock(forward, ctx.journal, &ctx.run.id).await {
+        Ok(acted) if acted.outcome == Outcome::Done => {
+            ctx.run.state.borrow_mut().lock_taken = true;
+            ctx.judge(LOCK, true, expected, json!(acted.value), how, None)
+        }
+        Ok(acted) if acted.outcome == Outcome::Unknown => {
+            ctx.unknown(LOCK, expected, how, acted.detail);
+            false
+        }
+        Ok(acted) => {
+            let held_by = acted.value.as_ref().map(|holder| holder.run_id.clone());
+            ctx.unavailable(format!("the lab's lock: {}", acted.detail), held_by);
+            ctx.skipped(LOCK, json!(acted.value), how, acted.detail);
+            false
+        }
+        Err(error) => {
+            ctx.judge(LOCK, false, expected, Value::Null, how, Some(not_tried(&error)))
+        }
+    }
+}
+
+/// Reads again, under the lock, what the owner decided on.
+async fn unchanged(lab: &Lab, ctx: &mut Context<'_>) -> bool {
+    let Some(baseline) = ctx.run.baseline() else { return false };
+    let address = lab.manifest.capture.address.addr();
+    let holders = lab.reader.holders_of(&lab.manifest.aws.vpc_id, address);
+    let (eni, holders) = futures::join!(
+        lab.reader.network_interface(&lab.manifest.capture.network_interface_id),
+        holders
+    );
+    let expected = json!({ "interface": restorable(&baseline.interface), "holders": [] });
+    let (eni, holders) = match (eni, holders) {
+        (Ok(eni), Ok(holders)) => (eni, holders),
+        (Err(error), _) | (_, Err(error)) => {
+            let how = ctx.seen_error(&error);
+            ctx.unknown(UNCHANGED, expected, how, error.to_string());
+            return false;
+        }
+    };
+    let how = ctx.seen(&eni).and(ctx.seen(&holders));
+    let held: Vec<_> = holders.value.iter().map(|eni| eni.network_interface_id.clone()).collect();
+    let observed =
+        json!({ "interface": eni.value.as_ref().map(restorable), "holders": held });
+    let unchanged = ctx.expect(UNCHANGED, expected, observed, how);
+    let own = &lab.manifest.capture.network_interface_id;
+    let stranger = held.iter().find(|holder| *holder != own);
+    ctx.stop(
+        &stops::FOREIGN_HOLDER,
+        stranger.map(|holder| format!("{holder} took {address} since preflight")),
+        &address.to_string(),
+    );
+    unchanged
+}
+
+async fn burn(lab: &Lab, ctx: &mut Context<'_>, forward: &Forward) {
+    let how = How::words("the journal, then a file on routerd-cloud");
+    let expected = json!("burnt by this run");
+    match lab.burn_go(forward, ctx.journal, &ctx.run.id).await {
+        Ok(acted) => {
+            match acted.outcome {
+                Outcome::Done => {
+                    ctx.run.state.borrow_mut().burnt = true;
+                    ctx.judge(BURNT, true, expected, json!(acted.detail), how, None);
+                }
+                Outcome::NotDone => {
+                    let rule = "used".to_owned();
+                    let reason = acted.detail.clone();
+                    ctx.write(Kind::GoRefused(GoRefused { rule, reason }));
+                    ctx.judge(BURNT, false, expected, json!(acted.detail), how, Some(acted.detail));
+                }
+                Outcome::Unknown => ctx.unknown(BURNT, expected, how, acted.detail),
+            }
+        }
+        Err(error) => {
+            ctx.judge(BURNT, false, expected, Value::Null, how, Some(not_tried(&error)));
+        }
+    }
+}
+

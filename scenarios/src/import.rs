@@ -1,0 +1,74 @@
+//! Both plans are in routerd's journal as pending rows, by their keys. How many were inserted is
+//! not asked: a daemon imports too (contract §1.11).
+
+use lab::Lab;
+use lab::routerd::{Row, Status};
+use reports::record::{Kind, Outcome, Phase, RowsRecorded};
+use serde_json::json;
+
+use crate::context::{Context, How};
+use crate::observe;
+use crate::run::{RowIds, not_tried};
+use crate::stops;
+
+const IMPORTED: &str = "import.imported";
+const ASSIGN: &str = "import.assign-pending";
+const FORWARDING: &str = "import.forwarding-pending";
+const NOTHING_ELSE: &str = "import.nothing-else";
+
+pub const ASSERTS: &[&str] = &[IMPORTED, ASSIGN, FORWARDING, NOTHING_ELSE];
+pub const NOT_APPLICABLE: &[&str] = &[];
+
+pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
+    let Some(forward) = ctx.run.forward() else { return };
+    let how = How::words("routerctl action import");
+    match lab.import(&forward, ctx.journal).await {
+        Ok(acted) if acted.outcome == Outcome::Unknown => {
+            ctx.unknown(IMPORTED, json!("done"), how, acted.detail);
+        }
+        Ok(acted) => {
+            let done = acted.outcome == Outcome::Done;
+            ctx.judge(IMPORTED, done, json!("done"), json!(acted.outcome), how, Some(acted.detail));
+        }
+        Err(error) => {
+            let why = not_tried(&error);
+            ctx.judge(IMPORTED, false, json!("done"), json!("not-tried"), how, Some(why));
+            return;
+        }
+    }
+    match observe::rows(lab, ctx).await {
+        Ok((rows, how)) => judge(ctx, &rows, &how),
+        Err((why, how)) => ctx.unknown(ASSIGN, json!("pending"), how, why),
+    }
+}
+
+fn judge(ctx: &mut Context<'_>, rows: &[Row], how: &How) {
+    let plans = ctx.run.change_set.plans();
+    let mut ids = Vec::new();
+    for (id, plan) in [ASSIGN, FORWARDING].into_iter().zip(&plans) {
+        let found: Vec<_> =
+            rows.iter().filter(|row| row.idempotency_key == plan.idempotency_key).collect();
+        let observed: Vec<_> =
+            found.iter().map(|row| json!({ "id": row.id, "status": row.status })).collect();
+        let pending = matches!(found[..], [row] if row.status == Status::Pending);
+        let message = format!("not exactly one pending row with the key {}", plan.idempotency_key);
+        let expected = json!({ "rows": 1, "status": "pending" });
+        ctx.judge(id, pending, expected, json!(observed), how.clone(), Some(message));
+        ids.extend(found.first().map(|row| row.id));
+    }
+    if let [assign, forwarding] = ids[..] {
+        ctx.run.state.borrow_mut().rows = Some(RowIds { assign, forwarding });
+    }
+    let baseline = ctx.run.baseline().map(|baseline| baseline.rows.clone()).unwrap_or_default();
+    let strangers: Vec<_> = rows
+        .iter()
+        .filter(|row| !ids.contains(&row.id) && !baseline.contains(&row.id))
+        .map(|row| row.idempotency_key.clone())
+        .collect();
+    let message = format!("rows that are not the run's appeared: {}", strangers.join(", "));
+    let found = (!strangers.is_empty()).then(|| message.clone());
+    let observed = json!(strangers);
+    ctx.judge(NOTHING_ELSE, found.is_none(), json!([]), observed, how.clone(), found.clone());
+    ctx.stop(&stops::FOREIGN_ROWS, found, "routerd's journal");
+    ctx.write(Kind::RowsRecorded(RowsRecorded { phase: Phase::Baseline, rows: json!(rows) }));
+}

@@ -1,0 +1,308 @@
+//! Nothing translates addresses on the captured path. No single observation sees every kind of
+//! translation (a self-restoring double SNAT is clean at both ends, an ICMP-only masquerade is
+//! clean for TCP), so there are independent proofs, and each says which failed: all four fields of
+//! a fresh TCP connection at both ends, the ICMP source at the far end, and the routers' own tables.
+
+use lab::Lab;
+use lab::node::{Node, Output};
+use lab::shell::{Observe, ssh};
+use serde_json::{Value, json};
+
+use crate::context::{Context, How};
+use crate::observe::{self, Fact};
+use crate::ssh::target;
+
+pub const ASSERTS: &[&str] = &[
+    "no-nat.tcp.cloud-to-onprem",
+    "no-nat.tcp.onprem-to-cloud",
+    "no-nat.icmp.cloud-to-onprem",
+    "no-nat.icmp.onprem-to-cloud",
+    "no-nat.tables.routerd-cloud",
+    "no-nat.tables.onprem-router",
+    "no-nat.conntrack.routerd-cloud",
+    "no-nat.conntrack.onprem-router",
+];
+pub const NOT_APPLICABLE: &[&str] = &[];
+
+/// Both directions: who sends, who receives.
+const WAYS: [(Node, Node); 2] =
+    [(Node::CloudClient, Node::OnpremClient), (Node::OnpremClient, Node::CloudClient)];
+const ROUTERS: [Node; 2] = [Node::RouterdCloud, Node::OnpremRouter];
+
+type Told = Result<lab::ec2::Answer<Output>, lab::shell::ShellError>;
+
+pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
+    let (tcp, icmp, tables, tracked) = futures::join!(
+        futures::future::join_all(WAYS.map(|(near, far)| tcp(lab, near, far))),
+        futures::future::join_all(WAYS.map(|(near, far)| icmp(lab, near, far))),
+        futures::future::join_all(ROUTERS.map(|router| tables(lab, router))),
+        futures::future::join_all(ROUTERS.map(|router| tracked(lab, router))),
+    );
+    for (index, told) in tcp.into_iter().enumerate() {
+        judge_tcp(lab, ctx, ASSERTS[index], WAYS[index], told);
+    }
+    for (index, (sniffed, pinged)) in icmp.into_iter().enumerate() {
+        judge_icmp(lab, ctx, ASSERTS[2 + index], WAYS[index], sniffed, pinged);
+    }
+    for (index, (nft, legacy)) in tables.into_iter().enumerate() {
+        judge_tables(ctx, ASSERTS[4 + index], nft, legacy);
+    }
+    for (index, tracked) in tracked.into_iter().enumerate() {
+        judge_conntrack(ctx, ASSERTS[6 + index], tracked);
+    }
+}
+
+async fn tcp(lab: &Lab, near: Node, far: Node) -> Told {
+    lab.shell.observe(near, &Observe::ssh_tuple(&target(lab, far))).await
+}
+
+/// The far end's capture of a fresh ping, and the ping.
+async fn icmp(lab: &Lab, near: Node, far: Node) -> (Told, Told) {
+    let address = |node| lab.manifest.nodes[&node].address;
+    let (capture, ping) =
+        (Observe::echo_requests(address(far)), Observe::ping(address(near), address(far)));
+    futures::join!(lab.shell.observe(far, &capture), lab.shell.observe(near, &ping))
+}
+
+async fn tables(lab: &Lab, router: Node) -> (Told, Told) {
+    let (nft, legacy) = (Observe::nft_ruleset(), Observe::iptables_legacy_nat());
+    futures::join!(lab.shell.observe(router, &nft), lab.shell.observe(router, &legacy))
+}
+
+/// Tracked connections in both directions.
+async fn tracked(lab: &Lab, router: Node) -> Vec<Told> {
+    let address = |node| lab.manifest.nodes[&node].address;
+    let commands = WAYS.map(|(near, far)| Observe::conntrack(address(near), address(far)));
+    futures::future::join_all(commands.iter().map(|command| lab.shell.observe(router, command)))
+        .await
+}
+
+fn judge_tcp(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    id: &'static str,
+    (near, far): (Node, Node),
+    told: Told,
+) {
+    let address = |node| lab.manifest.nodes[&node].address;
+    let expected = json!({ "client": address(near), "server": address(far), "same_at_both_ends": true });
+    let (output, how) = match observe::told(ctx, told) {
+        Ok(seen) => seen,
+        Err((why, how)) => return ctx.unknown(id, expected, how, why),
+    };
+    let greeting = ssh::greeting(&String::from_utf8_lossy(&output.stdout));
+    let Some(flow) = greeting.connection else {
+        let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        let why = format!("no connection to look at: {why}");
+        return ctx.unknown(id, expected, how, why);
+    };
+    let same = greeting.local_flows.contains(&flow);
+    let right = *flow.client.ip() == address(near) && *flow.server.ip() == address(far);
+    let near_view: Vec<String> = greeting.local_flows.iter().map(ToString::to_string).collect();
+    ctx.judge(
+        id,
+        same && right,
+        expected,
+        json!({ "far_end": flow.to_string(), "near_end": near_view }),
+        how,
+        Some(format!("the far end sees {flow}, the near end {}", near_view.join(", "))),
+    );
+}
+
+fn judge_icmp(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    id: &'static str,
+    (near, far): (Node, Node),
+    sniffed: Told,
+    pinged: Told,
+) {
+    let address = |node| lab.manifest.nodes[&node].address;
+    let expected = json!({ "sources": [address(near)] });
+    let ping_how = match observe::told(ctx, pinged) {
+        Ok((_, how)) | Err((_, how)) => how,
+    };
+    let (output, how) = match observe::told(ctx, sniffed) {
+        Ok((output, how)) => (output, how.and(ping_how)),
+        Err((why, how)) => return ctx.unknown(id, expected, how.and(ping_how), why),
+    };
+    let sources = echo_sources(&String::from_utf8_lossy(&output.stdout), &address(far).to_string());
+    if sources.is_empty() {
+        let why = "no echo request arrived at the far end, so its source is not known";
+        return ctx.unknown(id, expected, how, why);
+    }
+    let message = format!("{far} sees echo requests from {}", sources.join(", "));
+    ctx.judge(
+        id,
+        sources == [address(near).to_string()],
+        expected,
+        json!({ "sources": sources }),
+        how,
+        Some(message),
+    );
+}
+
+/// The sources of the echo requests to `destination` in tcpdump's lines, each once.
+fn echo_sources(text: &str, destination: &str) -> Vec<String> {
+    let needle = format!(" > {destination}: ICMP echo request");
+    let mut sources: Vec<String> = text
+        .lines()
+        .filter_map(|line| line.split_once(&needle)?.0.rsplit(' ').next().map(str::to_owned))
+        .collect();
+    sources.sort();
+    sources.dedup();
+    sources
+}
+
+fn judge_tables(ctx: &mut Context<'_>, id: &'static str, nft: Told, legacy: Told) {
+    let expected = json!([]);
+    let nft = observe::told(ctx, nft).and_then(|(output, how)| observe::succeeded(&output, &how));
+    let legacy = observe::told(ctx, legacy);
+    match (nft.and_then(translations_in_nft), legacy.and_then(translations_in_iptables)) {
+        (Ok((mut found, how)), Ok((more, other))) => {
+            found.extend(more);
+            let message = format!("the router translates: {}", found.join("; "));
+            let holds = found.is_empty();
+            ctx.judge(id, holds, expected, json!(found), how.and(other), (!holds).then_some(message));
+        }
+        (Err((why, how)), _) | (_, Err((why, how))) => ctx.unknown(id, expected, how, why),
+    }
+}
+
+/// Statements that change an address or port, as `inet t postrouting: masquerade`.
+fn translations_in_nft((text, how): (String, How)) -> Fact<Vec<String>> {
+    let ruleset: Value = match serde_json::from_str(&text) {
+        Ok(ruleset) => ruleset,
+        Err(error) => return Err((format!("nft's JSON cannot be read: {error}"), how)),
+    };
+    let Some(items) = ruleset.get("nftables").and_then(Value::as_array) else {
+        return Err(("nft's answer has no ruleset".to_owned(), how));
+    };
+    let mut found = Vec::new();
+    for rule in items.iter().filter_map(|item| item.get("rule")) {
+        let place = ["family", "table", "chain"]
+            .map(|key| rule.get(key).and_then(Value::as_str).unwrap_or("?"))
+            .join(" ");
+        let statements = rule.get("expr").and_then(Value::as_array).into_iter().flatten();
+        found.extend(statements.filter_map(translation).map(|what| format!("{place}: {what}")));
+    }
+    Ok((found, how))
+}
+
+fn translation(statement: &Value) -> Option<String> {
+    let (name, body) = statement.as_object()?.iter().next()?;
+    match name.as_str() {
+        "masquerade" | "snat" | "dnat" | "redirect" => Some(name.clone()),
+        "mangle" => {
+            let payload = body.get("key")?.get("payload")?;
+            let field = payload.get("field")?.as_str()?;
+            matches!(field, "saddr" | "daddr" | "sport" | "dport").then(|| format!("{field} set"))
+        }
+        _ => None,
+    }
+}
+
+/// Rules of `iptables-legacy -t nat -S`; a node without that program has none.
+fn translations_in_iptables((output, how): (Output, How)) -> Fact<Vec<String>> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.code != 0 {
+        let stderr = text(&output.stderr);
+        return if stderr.contains("not found") {
+            Ok((Vec::new(), how))
+        } else {
+            Err((format!("iptables-legacy: {}", stderr.trim()), how))
+        };
+    }
+    let stdout = text(&output.stdout);
+    let rules = stdout.lines().filter(|line| line.starts_with("-A "));
+    Ok((rules.map(|rule| format!("iptables-legacy: {rule}")).collect(), how))
+}
+
+fn judge_conntrack(ctx: &mut Context<'_>, id: &'static str, told: Vec<Told>) {
+    let expected = json!({ "translated": [] });
+    let mut how = How::default();
+    let (mut entries, mut translated) = (0, Vec::new());
+    for told in told {
+        match observe::told(ctx, told) {
+            Ok((output, one)) if output.code == 0 => {
+                how = how.and(one);
+                let text = String::from_utf8_lossy(&output.stdout).into_owned();
+                for line in text.lines().filter(|line| line.contains("src=")) {
+                    entries += 1;
+                    if is_translated(line) {
+                        translated.push(line.trim().to_owned());
+                    }
+                }
+            }
+            Ok((output, one)) => {
+                let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+                if why.contains("not found") {
+                    how = how.and(one);
+                    continue;
+                }
+                return ctx.unknown(id, expected, how.and(one), why);
+            }
+            Err((why, one)) => return ctx.unknown(id, expected, how.and(one), why),
+        }
+    }
+    if entries == 0 {
+        let why = "nothing is tracked on this router, so its table proves nothing; the run arms no rule to change that";
+        return ctx.skipped(id, json!({ "entries": 0 }), how, why);
+    }
+    let message = format!("translated: {}", translated.join("; "));
+    let holds = translated.is_empty();
+    let observed = json!({ "entries": entries, "translated": translated });
+    ctx.judge(id, holds, expected, observed, how, (!holds).then_some(message));
+}
+
+/// Whether the reply's tuple is not the inverse of the original's.
+fn is_translated(line: &str) -> bool {
+    let values = |key: &str| -> Vec<&str> {
+        line.split_whitespace().filter_map(|word| word.strip_prefix(key)).collect()
+    };
+    let swapped = |near: &str, far: &str| {
+        let (near, far) = (values(near), values(far));
+        near.len() < 2 || far.len() < 2 || (near[0] == far[1] && far[0] == near[1])
+    };
+    !(swapped("src=", "dst=") && swapped("sport=", "dport="))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_that_is_not_the_inverse_is_a_translation() {
+        let table = [
+            ("ipv4 2 tcp 6 src=10.88.60.7 dst=10.88.60.9 sport=42196 dport=22 src=10.88.60.9 dst=10.88.60.7 sport=22 dport=42196 [ASSURED]", false),
+            ("ipv4 2 tcp 6 src=10.88.60.7 dst=10.88.60.9 sport=42196 dport=22 src=10.88.60.9 dst=169.254.120.1 sport=22 dport=42196", true),
+            ("ipv4 2 tcp 6 src=10.88.60.7 dst=10.88.60.9 sport=42196 dport=22 src=10.88.60.9 dst=10.88.60.7 sport=22 dport=1024", true),
+            ("ipv4 2 icmp 1 src=10.88.60.7 dst=10.88.60.9 type=8 code=0 id=7 src=10.88.60.9 dst=10.88.60.7 type=0 code=0 id=7", false),
+        ];
+        for (line, translated) in table {
+            assert_eq!(is_translated(line), translated, "{line}");
+        }
+    }
+
+    #[test]
+    fn every_kind_of_translation_is_seen_in_a_ruleset() {
+        let table = [
+            (json!({"masquerade": null}), Some("masquerade")),
+            (json!({"snat": {"addr": "10.0.0.1"}}), Some("snat")),
+            (json!({"mangle": {"key": {"payload": {"protocol": "ip", "field": "saddr"}}, "value": "10.0.0.1"}}), Some("saddr set")),
+            (json!({"mangle": {"key": {"payload": {"protocol": "ip", "field": "ttl"}}, "value": 65}}), None),
+            (json!({"accept": null}), None),
+        ];
+        for (statement, expected) in table {
+            assert_eq!(translation(&statement).as_deref(), expected, "{statement}");
+        }
+    }
+
+    #[test]
+    fn tcpdump_names_the_sources() {
+        let text = "12:00:00.1 eth0  In  IP 10.88.60.7 > 10.88.60.9: ICMP echo request, id 1, seq 1, length 64\n\
+                    12:00:01.1 eth0  In  IP 10.88.60.7 > 10.88.60.9: ICMP echo request, id 1, seq 2, length 64\n";
+        assert_eq!(echo_sources(text, "10.88.60.9"), ["10.88.60.7"]);
+        assert!(echo_sources(text, "10.88.60.7").is_empty());
+    }
+}

@@ -1,0 +1,92 @@
+//! Reads that several scenarios make: each answers the fact, how it was seen, or why it is not
+//! known.
+
+use lab::Lab;
+use lab::ec2::{Answer, NetworkInterface};
+use lab::node::{Node, Output};
+use lab::routerd::{Row, Routerctl};
+use lab::shell::Observe;
+
+use crate::context::{Context, How};
+
+/// A fact with how it was seen; or why it is not known, with what was seen of it.
+pub type Fact<T> = Result<(T, How), (String, How)>;
+
+/// The lab's ENI as EC2 shows it now.
+pub async fn interface(lab: &Lab, ctx: &mut Context<'_>) -> Fact<NetworkInterface> {
+    let id = &lab.manifest.capture.network_interface_id;
+    match lab.reader.network_interface(id).await {
+        Ok(answer) => {
+            let how = ctx.seen(&answer);
+            answer.value.map(|eni| (eni, how.clone())).ok_or((format!("{id} is gone"), how))
+        }
+        Err(error) => Err((error.to_string(), ctx.seen_error(&error))),
+    }
+}
+
+/// A read-only command that ended with exit code 0.
+pub async fn command(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    node: Node,
+    observe: &Observe,
+) -> Fact<String> {
+    let (output, how) = output(lab, ctx, node, observe).await?;
+    succeeded(&output, &how)
+}
+
+/// A read-only command, whatever its exit code.
+pub async fn output(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    node: Node,
+    observe: &Observe,
+) -> Fact<Output> {
+    let answer = lab.shell.observe(node, observe).await;
+    told(ctx, answer)
+}
+
+/// Keeps the answer of a command.
+pub fn told(
+    ctx: &mut Context<'_>,
+    answer: Result<Answer<Output>, lab::shell::ShellError>,
+) -> Fact<Output> {
+    match answer {
+        Ok(answer) => {
+            let how = ctx.seen(&answer);
+            Ok((answer.value, how))
+        }
+        Err(error) => Err((error.to_string(), ctx.seen_shell_error(&error))),
+    }
+}
+
+/// The standard output of a command that ended with exit code 0.
+pub fn succeeded(output: &Output, how: &How) -> Fact<String> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.code == 0 {
+        Ok((text(&output.stdout), how.clone()))
+    } else {
+        let why = format!(
+            "`{}` ended with exit code {}: {}",
+            how.how,
+            output.code,
+            text(&output.stderr).trim()
+        );
+        Err((why, how.clone()))
+    }
+}
+
+/// All rows of routerd's journal.
+pub async fn rows(lab: &Lab, ctx: &mut Context<'_>) -> Fact<Vec<Row>> {
+    let routerd = &lab.manifest.routerd;
+    let (output, how) = output(lab, ctx, Node::RouterdCloud, &Observe::rows(routerd)).await?;
+    match Routerctl::new(routerd).list().read(&output) {
+        Ok(rows) => Ok((rows, how)),
+        Err(error) => Err((error.to_string(), how)),
+    }
+}
+
+/// The run's rows by their keys: the assignment and the forwarding.
+pub fn row_with<'a>(rows: &'a [Row], id: u64) -> Option<&'a Row> {
+    rows.iter().find(|row| row.id == id)
+}

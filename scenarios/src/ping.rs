@@ -1,0 +1,106 @@
+//! The clients ping each other, both ways, with all replies received. A first packet may wait for
+//! a neighbour entry (contract §8.4, F12), so one round is repeated once; every round is kept.
+
+use std::net::Ipv4Addr;
+
+use lab::Lab;
+use lab::node::Node;
+use lab::shell::Observe;
+use serde_json::json;
+
+use crate::context::{Context, How};
+use crate::observe;
+
+const TO_ONPREM: &str = "ping.cloud-to-onprem";
+const TO_CLOUD: &str = "ping.onprem-to-cloud";
+
+pub const ASSERTS: &[&str] = &[TO_ONPREM, TO_CLOUD];
+pub const NOT_APPLICABLE: &[&str] = &[];
+
+/// Echo requests a round.
+const SENT: u32 = 3;
+const ROUNDS: usize = 2;
+
+pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
+    let address = |node| lab.manifest.nodes[&node].address;
+    let (cloud, onprem) = (address(Node::CloudClient), address(Node::OnpremClient));
+    let (there, back) = futures::join!(
+        rounds(lab, Node::CloudClient, cloud, onprem),
+        rounds(lab, Node::OnpremClient, onprem, cloud),
+    );
+    judge(ctx, TO_ONPREM, there);
+    judge(ctx, TO_CLOUD, back);
+}
+
+type Round = Result<lab::ec2::Answer<lab::node::Output>, lab::shell::ShellError>;
+
+async fn rounds(lab: &Lab, node: Node, source: Ipv4Addr, destination: Ipv4Addr) -> Vec<Round> {
+    let mut rounds = Vec::new();
+    while rounds.len() < ROUNDS {
+        let round = lab.shell.observe(node, &Observe::ping(source, destination)).await;
+        let enough = round.as_ref().is_ok_and(|answer| received(&answer.value) == Some(SENT));
+        rounds.push(round);
+        if enough {
+            break;
+        }
+    }
+    rounds
+}
+
+fn judge(ctx: &mut Context<'_>, id: &'static str, rounds: Vec<Round>) {
+    let expected = json!({ "received": SENT });
+    let mut how = How::default();
+    let mut seen = Vec::new();
+    let mut unread = None;
+    for round in rounds {
+        match observe::told(ctx, round) {
+            Ok((output, one)) => {
+                how = how.and(one);
+                seen.push(received(&output));
+                if seen.last() == Some(&None) {
+                    let text = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+                    unread = Some(format!("ping ended with exit code {}: {text}", output.code));
+                }
+            }
+            Err((why, one)) => {
+                how = how.and(one);
+                unread = Some(why);
+            }
+        }
+    }
+    match (seen.last().copied().flatten(), unread) {
+        (Some(count), _) => {
+            let message = (count != SENT).then(|| format!("{count} of {SENT} replies received"));
+            let observed = json!({ "received": count, "rounds": seen });
+            ctx.judge(id, count == SENT, expected, observed, how, message);
+        }
+        (None, why) => ctx.unknown(id, expected, how, why.unwrap_or_default()),
+    }
+}
+
+/// From `3 packets transmitted, 3 received, 0% packet loss, time 2003ms`.
+pub fn received(output: &lab::node::Output) -> Option<u32> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text.lines().find(|line| line.contains(" packets transmitted, "))?;
+    line.split(", ").find_map(|part| part.strip_suffix(" received"))?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_statistics_line_is_read_in_all_its_forms() {
+        let table = [
+            ("3 packets transmitted, 3 received, 0% packet loss, time 2003ms", Some(3)),
+            ("3 packets transmitted, 0 received, +3 errors, 100% packet loss, time 2ms", Some(0)),
+            ("3 packets transmitted, 2 received, 33.3333% packet loss", Some(2)),
+            ("ping: connect: Network is unreachable", None),
+        ];
+        for (line, expected) in table {
+            let stdout = format!("PING 10.88.60.9\n\n--- statistics ---\n{line}\n").into_bytes();
+            let output = lab::node::Output { code: 0, stdout, stderr: Vec::new() };
+            assert_eq!(received(&output), expected, "{line}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The planner runs, and what routerd stored is the approved change set: as canonical JSON, with
+//! nothing beside it that would be imported too.
+
+use lab::Lab;
+use lab::node::Node;
+use lab::routerd::Routerctl;
+use lab::shell::Observe;
+use reports::digest::Digest;
+use reports::record::Outcome;
+use serde_json::{Value, json};
+
+use crate::context::{Context, How};
+use crate::observe;
+use crate::run::not_tried;
+use crate::stops;
+
+const CHANGE_SET: &str = "plan.change-set-in-place";
+const STORED: &str = "plan.stored";
+const EQUAL: &str = "plan.equals-change-set";
+const ALONE: &str = "plan.nothing-beside-it";
+
+pub const ASSERTS: &[&str] = &[CHANGE_SET, STORED, EQUAL, ALONE];
+pub const NOT_APPLICABLE: &[&str] = &[];
+
+pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
+    if put_change_set(lab, ctx).await && run_planner(lab, ctx).await {
+        compare(lab, ctx).await;
+    }
+}
+
+async fn put_change_set(lab: &Lab, ctx: &mut Context<'_>) -> bool {
+    let Some(forward) = ctx.run.forward() else { return false };
+    let expected = json!("done");
+    match lab.put_change_set(&forward, ctx.journal, &ctx.run.change_set).await {
+        Ok(acted) if acted.outcome == Outcome::Unknown => {
+            ctx.unknown(CHANGE_SET, expected, How::words("create the file on routerd-cloud"), acted.detail);
+            false
+        }
+        Ok(acted) => {
+            let how = How::words(format!("create the file on routerd-cloud: {}", acted.detail));
+            ctx.judge(CHANGE_SET, acted.outcome == Outcome::Done, expected, json!(acted.outcome), how, Some(acted.detail))
+        }
+        Err(error) => {
+            let why = not_tried(&error);
+            ctx.judge(CHANGE_SET, false, expected, json!("not-tried"), How::words("the permit"), Some(why))
+        }
+    }
+}
+
+async fn run_planner(lab: &Lab, ctx: &mut Context<'_>) -> bool {
+    let Some(forward) = ctx.run.forward() else { return false };
+    let how = How::words("routerctl plugin run");
+    let expected = json!({ "stored": true });
+    match lab.run_planner(&forward, ctx.journal).await {
+        Ok(acted) => match acted.value {
+            Some(run) => {
+                let observed = json!({ "stored": run.stored, "stdout_digest": run.outcome.stdout_digest });
+                ctx.judge(STORED, run.stored, expected, observed, how, Some(acted.detail))
+            }
+            None if acted.outcome == Outcome::NotDone => {
+                ctx.judge(STORED, false, expected, json!("not-done"), how, Some(acted.detail))
+            }
+            None => {
+                ctx.unknown(STORED, expected, how, acted.detail);
+                false
+            }
+        },
+        Err(error) => {
+            ctx.judge(STORED, false, expected, json!("not-tried"), how, Some(not_tried(&error)))
+        }
+    }
+}
+
+/// Reads back what routerd keeps, which is what it will import.
+async fn compare(lab: &Lab, ctx: &mut Context<'_>) {
+    let routerd = &lab.manifest.routerd;
+    let source = format!("Plugin/{}", routerd.planner);
+    let (part, list) = (Observe::dynamic_part(routerd, &source), Observe::dynamic_parts(routerd));
+    let (part, list) = futures::join!(
+        lab.shell.observe(Node::RouterdCloud, &part),
+        lab.shell.observe(Node::RouterdCloud, &list),
+    );
+    let expected = json!(ctx.run.change_set.plans());
+    let read = observe::told(ctx, part).and_then(|(output, how)| {
+        match Routerctl::new(routerd).dynamic_describe(&source).read(&output) {
+            Ok(parts) => Ok((parts, how)),
+            Err(error) => Err((error.to_string(), how)),
+        }
+    });
+    match read {
+        Ok((parts, how)) => {
+            let now = lab.clock.now();
+            let plans: Vec<Value> = parts
+                .iter()
+                .filter(|part| part.expires_at > now)
+                .flat_map(|part| part.plans.iter())
+                .map(|plan| json!(plan))
+                .collect();
+            let plans = json!(plans);
+            let same = Digest::of_json(&plans) == Digest::of_json(&expected);
+            let message = "routerd would import another plan than the approved change set";
+            ctx.judge(EQUAL, same, expected, plans.clone(), how, Some(message.to_owned()));
+            let found = (!same).then(|| message.to_owned());
+            ctx.stop(&stops::FOREIGN_PLAN, found, &source);
+            let other = parts
+                .iter()
+                .flat_map(|part| part.plans.iter())
+                .find(|plan| plan.provider != "aws")
+                .map(|plan| format!("plan {} is of provider {}", plan.name, plan.provider));
+            ctx.stop(&stops::OTHER_PROVIDER, other, &source);
+        }
+        Err((why, how)) => ctx.unknown(EQUAL, expected, how, why),
+    }
+    let read = observe::told(ctx, list).and_then(|(output, how)| {
+        match Routerctl::new(routerd).dynamic_list().read(&output) {
+            Ok(parts) => Ok((parts, how)),
+            Err(error) => Err((error.to_string(), how)),
+        }
+    });
+    match read {
+        Ok((parts, how)) => {
+            let others: Vec<_> = parts
+                .iter()
+                .filter(|part| part.source != source && part.plans > 0)
+                .map(|part| part.source.clone())
+                .collect();
+            let message = format!("their plans would be imported too: {}", others.join(", "));
+            ctx.judge(ALONE, others.is_empty(), json!([]), json!(others), how, Some(message));
+        }
+        Err((why, how)) => ctx.unknown(ALONE, json!([]), how, why),
+    }
+}

@@ -1,0 +1,97 @@
+//! What one scenario leaves for the next. All of it stands in the journal too.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use futures::future::LocalBoxFuture;
+use lab::act::{ExecutorProgram, NotTried};
+use lab::change_set::ChangeSet;
+use lab::permit::{Brake, Forward};
+use reports::digest::Digest;
+use reports::record::{LabKind, UndoPlanned};
+
+use crate::baseline::Baseline;
+
+/// A go as it was handed in; nothing about it is proved yet.
+#[derive(Clone, Debug)]
+pub struct Go {
+    pub document: Vec<u8>,
+    /// Armoured, as ssh-keygen writes it.
+    pub signature: Vec<u8>,
+    pub allowed_signers: String,
+    pub self_granted: bool,
+}
+
+/// What a go has to be for.
+#[derive(Clone, Debug)]
+pub struct GoRequest {
+    pub run_id: String,
+    pub lab_kind: LabKind,
+    pub lab_fingerprint: Digest,
+    pub facts_digest: Digest,
+    pub change_set: serde_json::Value,
+    pub undo_plan_digest: Digest,
+}
+
+/// Where the go comes from: the owner's file, or a lab that may grant itself one.
+pub trait GoSource {
+    fn go<'a>(&'a self, request: &'a GoRequest) -> LocalBoxFuture<'a, Option<Go>>;
+}
+
+/// The run's two rows in routerd's journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowIds {
+    pub assign: u64,
+    pub forwarding: u64,
+}
+
+/// The executor, as preflight read it from router.yaml.
+#[derive(Clone, Debug)]
+pub struct Executor {
+    pub program: ExecutorProgram,
+    pub timeout: std::time::Duration,
+}
+
+#[derive(Default)]
+pub struct State {
+    pub baseline: Option<Rc<Baseline>>,
+    pub facts_digest: Option<Digest>,
+    pub lab_fingerprint: Option<Digest>,
+    pub executor: Option<Executor>,
+    pub undo_plan: Option<UndoPlanned>,
+    pub forward: Option<Rc<Forward>>,
+    pub lock_taken: bool,
+    pub burnt: bool,
+    pub rows: Option<RowIds>,
+}
+
+pub struct Run {
+    pub id: String,
+    pub change_set: ChangeSet,
+    pub brake: Brake,
+    pub go: Rc<dyn GoSource>,
+    pub state: RefCell<State>,
+}
+
+impl Run {
+    pub fn baseline(&self) -> Option<Rc<Baseline>> {
+        self.state.borrow().baseline.clone()
+    }
+
+    pub fn rows(&self) -> Option<RowIds> {
+        self.state.borrow().rows
+    }
+
+    pub fn forward(&self) -> Option<Rc<Forward>> {
+        self.state.borrow().forward.clone()
+    }
+
+    pub fn executor(&self) -> Option<Executor> {
+        self.state.borrow().executor.clone()
+    }
+}
+
+/// Why a mutation was not tried, as a sentence for an assertion.
+pub fn not_tried(error: &NotTried) -> String {
+    format!("not tried: {error}")
+}

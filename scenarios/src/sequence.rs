@@ -1,0 +1,142 @@
+//! The runbook as one table.
+
+use futures::future::LocalBoxFuture;
+use lab::Lab;
+use reports::record::Class;
+
+use crate::context::Context;
+use crate::{
+    approve, claim_ready, default_gateway, doctor, dry_run, eni_address, execute, gate, import,
+    no_nat, os_address, ping, plan, preflight, residue, restored, source_dest_check, ssh, teardown,
+    undo, undo_plan,
+};
+
+/// One scenario.
+pub struct Scenario {
+    pub name: &'static str,
+    /// Of the runbook.
+    pub section: &'static str,
+    pub class: Class,
+    /// What must have passed before.
+    pub needs: &'static [&'static str],
+    pub leg: Leg,
+    /// Every assertion that it makes; one that it does not come to is never taken for passed.
+    pub asserts: &'static [&'static str],
+    /// The reasons for which it may be not applicable.
+    pub not_applicable: &'static [&'static str],
+    pub run: RunFn,
+}
+
+impl std::fmt::Debug for Scenario {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+type RunFn = for<'a> fn(&'a Lab, &'a mut Context<'_>) -> LocalBoxFuture<'a, ()>;
+
+/// Which part of a run a scenario belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leg {
+    /// One after the other; the first that does not pass ends them.
+    Forward,
+    /// All at the same time.
+    Acceptance,
+    /// Whatever happened, once the go is burnt.
+    Back,
+}
+
+macro_rules! scenario {
+    ($name:literal, $section:literal, $class:ident, $leg:ident, needs $needs:expr, $module:ident) => {
+        Scenario {
+            name: $name,
+            section: $section,
+            class: Class::$class,
+            needs: $needs,
+            leg: Leg::$leg,
+            asserts: $module::ASSERTS,
+            not_applicable: $module::NOT_APPLICABLE,
+            run: |lab, ctx| Box::pin($module::run(lab, ctx)),
+        }
+    };
+}
+
+/// The order is the runbook's.
+pub static SEQUENCE: &[Scenario] = &[
+    scenario!("preflight", "§4", ReadOnly, Forward, needs &[], preflight),
+    scenario!("undo-plan", "§6", ReadOnly, Forward, needs &["preflight"], undo_plan),
+    scenario!("gate", "§9", Node, Forward, needs &["undo-plan"], gate),
+    scenario!("plan", "§7.1", Node, Forward, needs &["gate"], plan),
+    scenario!("import", "§7.2", Node, Forward, needs &["plan"], import),
+    scenario!("approve", "§7.3", Node, Forward, needs &["import"], approve),
+    scenario!("dry-run", "§2", Node, Forward, needs &["approve"], dry_run),
+    scenario!("execute", "§7.4", Mutating, Forward, needs &["dry-run"], execute),
+    scenario!("eni-address", "§7", ReadOnly, Acceptance, needs &["execute"], eni_address),
+    scenario!("source-dest-check", "§7", ReadOnly, Acceptance, needs &["execute"], source_dest_check),
+    scenario!("os-address", "§7", ReadOnly, Acceptance, needs &["execute"], os_address),
+    scenario!("claim-ready", "§7", ReadOnly, Acceptance, needs &["execute"], claim_ready),
+    scenario!("doctor", "§7", ReadOnly, Acceptance, needs &["execute"], doctor),
+    scenario!("ping", "§7", ReadOnly, Acceptance, needs &["execute"], ping),
+    scenario!("ssh", "§7", ReadOnly, Acceptance, needs &["execute"], ssh),
+    scenario!("no-nat", "§7", ReadOnly, Acceptance, needs &["execute"], no_nat),
+    scenario!("default-gateway", "§7", ReadOnly, Acceptance, needs &["execute"], default_gateway),
+    scenario!("undo", "§6.1", Mutating, Back, needs &["gate"], undo),
+    scenario!("restored", "§6.1", ReadOnly, Back, needs &["undo"], restored),
+    scenario!("teardown", "§6.3", Destructive, Back, needs &["restored"], teardown),
+    scenario!("residue", "§8.6", ReadOnly, Back, needs &["teardown"], residue),
+];
+
+/// By name.
+pub fn find(name: &str) -> Option<&'static Scenario> {
+    SEQUENCE.iter().find(|scenario| scenario.name == name)
+}
+
+/// Everything that `name` needs, directly or not, in the order of the sequence.
+pub fn prerequisites(name: &str) -> Vec<&'static str> {
+    let mut wanted: Vec<&'static str> = Vec::new();
+    let mut open: Vec<&'static str> = find(name).map(|s| s.needs.to_vec()).unwrap_or_default();
+    while let Some(next) = open.pop() {
+        if !wanted.contains(&next) {
+            wanted.push(next);
+            open.extend(find(next).map(|s| s.needs.to_vec()).unwrap_or_default());
+        }
+    }
+    SEQUENCE.iter().map(|s| s.name).filter(|name| wanted.contains(name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn needs_point_backwards_and_names_are_unique() {
+        for (index, scenario) in SEQUENCE.iter().enumerate() {
+            for need in scenario.needs {
+                let at = SEQUENCE.iter().position(|other| other.name == *need);
+                assert!(at.is_some_and(|at| at < index), "{} needs {need}", scenario.name);
+            }
+            let same = SEQUENCE.iter().filter(|other| other.name == scenario.name).count();
+            assert_eq!(same, 1, "{}", scenario.name);
+        }
+    }
+
+    #[test]
+    fn every_assertion_is_named_after_its_scenario() {
+        for scenario in SEQUENCE {
+            assert!(!scenario.asserts.is_empty(), "{} cannot fail", scenario.name);
+            for id in scenario.asserts {
+                let prefix = format!("{}.", scenario.name);
+                assert!(id.starts_with(&prefix), "{id} in {}", scenario.name);
+            }
+        }
+    }
+
+    #[test]
+    fn ping_needs_all_that_leads_to_execute() {
+        let needed = prerequisites("ping");
+        assert_eq!(
+            needed,
+            ["preflight", "undo-plan", "gate", "plan", "import", "approve", "dry-run", "execute"]
+        );
+    }
+}

@@ -1,0 +1,96 @@
+//! Source/dest check is off: by the API, by what the journal says it was before, and by a packet
+//! that only passes while it is off. A ping does not show it, for the ENI owns the captured
+//! address either way; the canary does: its answer, "time exceeded", comes from the far router,
+//! whose address the ENI does not own.
+
+use lab::Lab;
+use lab::node::Node;
+use lab::shell::Observe;
+use serde_json::{Value, json};
+
+use crate::context::Context;
+use crate::observe;
+
+const OFF: &str = "source-dest-check.off";
+const PRIOR: &str = "source-dest-check.prior-recorded";
+const CANARY: &str = "source-dest-check.canary";
+
+pub const ASSERTS: &[&str] = &[OFF, PRIOR, CANARY];
+pub const NOT_APPLICABLE: &[&str] = &[];
+
+/// The VPC does not count a hop inside a subnet: routerd-cloud takes one, the far router the second.
+const CANARY_TTL: u8 = 2;
+
+pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
+    let address = lab.manifest.capture.address.addr();
+    let (eni, rows, canary) = futures::join!(
+        lab.reader.network_interface(&lab.manifest.capture.network_interface_id),
+        lab.shell.observe(Node::RouterdCloud, &Observe::rows(&lab.manifest.routerd)),
+        lab.shell.observe(Node::CloudClient, &Observe::canary(address, CANARY_TTL)),
+    );
+    judge_off(ctx, eni);
+    judge_prior(lab, ctx, rows);
+    judge_canary(ctx, canary);
+}
+
+fn judge_off(
+    ctx: &mut Context<'_>,
+    eni: Result<lab::ec2::Answer<Option<lab::ec2::NetworkInterface>>, lab::ec2::ReadError>,
+) {
+    match eni {
+        Ok(answer) => {
+            let how = ctx.seen(&answer);
+            let observed = answer.value.map(|eni| eni.source_dest_check);
+            ctx.expect(OFF, json!(false), json!(observed), how);
+        }
+        Err(error) => {
+            let how = ctx.seen_error(&error);
+            ctx.unknown(OFF, json!(false), how, error.to_string());
+        }
+    }
+}
+
+fn judge_prior(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    rows: Result<lab::ec2::Answer<lab::node::Output>, lab::shell::ShellError>,
+) {
+    let Some(baseline) = ctx.run.baseline() else { return };
+    let expected = json!(baseline.interface.source_dest_check.to_string());
+    let (output, how) = match observe::told(ctx, rows) {
+        Ok(seen) => seen,
+        Err((why, how)) => return ctx.unknown(PRIOR, expected, how, why),
+    };
+    match lab::routerd::Routerctl::new(&lab.manifest.routerd).list().read(&output) {
+        Ok(rows) => {
+            let row =
+                ctx.run.rows().and_then(|ids| observe::row_with(&rows, ids.forwarding).cloned());
+            let observed = row.and_then(|row| row.observed.get("priorSourceDestCheck").cloned());
+            ctx.expect(PRIOR, expected, json!(observed), how);
+        }
+        Err(error) => ctx.unknown(PRIOR, expected, how, error.to_string()),
+    }
+}
+
+fn judge_canary(
+    ctx: &mut Context<'_>,
+    canary: Result<lab::ec2::Answer<lab::node::Output>, lab::shell::ShellError>,
+) {
+    let expected = json!("Time to live exceeded");
+    match observe::told(ctx, canary) {
+        Ok((output, how)) => {
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            let line = text.lines().find(|line| line.contains("Time to live exceeded"));
+            let observed = line.map_or(Value::Null, |line| json!(line.trim()));
+            ctx.judge(
+                CANARY,
+                line.is_some(),
+                expected,
+                observed,
+                how,
+                Some("the far router's answer did not come back: the check still drops it".into()),
+            );
+        }
+        Err((why, how)) => ctx.unknown(CANARY, expected, how, why),
+    }
+}

@@ -1,0 +1,76 @@
+//! The clients log in on each other, both ways: on the right machine, with a payload that is larger
+//! than the path MTU and arrives unchanged. Which addresses the connection has is `no-nat`'s matter.
+
+use lab::Lab;
+use lab::node::Node;
+use lab::shell::{Observe, ssh};
+use serde_json::json;
+
+use crate::context::Context;
+use crate::observe;
+
+const LOGIN_ONPREM: &str = "ssh.cloud-to-onprem.login";
+const PAYLOAD_ONPREM: &str = "ssh.cloud-to-onprem.payload";
+const LOGIN_CLOUD: &str = "ssh.onprem-to-cloud.login";
+const PAYLOAD_CLOUD: &str = "ssh.onprem-to-cloud.payload";
+
+pub const ASSERTS: &[&str] = &[LOGIN_ONPREM, PAYLOAD_ONPREM, LOGIN_CLOUD, PAYLOAD_CLOUD];
+pub const NOT_APPLICABLE: &[&str] = &[];
+
+pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
+    let (onprem, cloud) = (Node::OnpremClient, Node::CloudClient);
+    let (there, back) = futures::join!(
+        lab.shell.observe(cloud, &Observe::ssh_payload(&target(lab, onprem))),
+        lab.shell.observe(onprem, &Observe::ssh_payload(&target(lab, cloud))),
+    );
+    judge(lab, ctx, LOGIN_ONPREM, PAYLOAD_ONPREM, onprem, there);
+    judge(lab, ctx, LOGIN_CLOUD, PAYLOAD_CLOUD, cloud, back);
+}
+
+/// Where a nested ssh to `node` goes.
+pub fn target(lab: &Lab, node: Node) -> ssh::Target {
+    let entry = &lab.manifest.nodes[&node];
+    ssh::Target {
+        address: entry.address,
+        user: entry.user.clone(),
+        known_hosts: ssh::KNOWN_HOSTS.to_owned(),
+    }
+}
+
+fn judge(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    login: &'static str,
+    payload: &'static str,
+    far: Node,
+    answer: Result<lab::ec2::Answer<lab::node::Output>, lab::shell::ShellError>,
+) {
+    let hostname = lab.manifest.nodes[&far].hostname.clone();
+    let (output, how) = match observe::told(ctx, answer) {
+        Ok(seen) => seen,
+        Err((why, how)) => return ctx.unknown(login, json!(hostname), how, why),
+    };
+    let greeting = ssh::greeting(&String::from_utf8_lossy(&output.stdout));
+    let complaint = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    let said = format!("ssh ended with exit code {}: {complaint}", output.code);
+    ctx.judge(
+        login,
+        greeting.hostname.as_deref() == Some(hostname.as_str()),
+        json!({ "hostname": hostname }),
+        json!({ "hostname": greeting.hostname }),
+        how.clone(),
+        Some(said.clone()),
+    );
+    let expected = ssh::payload_digest();
+    let arrived = greeting.sha256.as_deref() == Some(expected.as_str());
+    if greeting.hostname.is_some() {
+        ctx.judge(
+            payload,
+            arrived && output.code == 0,
+            json!({ "sha256": expected }),
+            json!({ "sha256": greeting.sha256, "exit_code": output.code }),
+            how,
+            Some(format!("the payload did not arrive whole; {said}")),
+        );
+    }
+}

@@ -1,0 +1,309 @@
+//! What the run did is taken back, in reverse order: forwarding first, then the address, then the
+//! run's own file. What is restored is the baseline, never what routerd remembers (I3).
+//!
+//! Three ways, tried in this order: routerd's own rollback, previewed first; the executor with the
+//! baseline's prior value, where the row can no longer be rolled back; the owner's command.
+
+use lab::Lab;
+use lab::act::{Acted, Execution, Goal, NotTried, RowAnswer};
+use lab::ec2::NetworkInterface;
+use lab::node::Node;
+use lab::permit::Undo;
+use lab::routerd::{Previewed, Routerctl, Row, Status};
+use lab::shell::Observe;
+use reports::record::Outcome;
+use serde_json::{Value, json};
+
+use crate::context::{Context, How};
+use crate::observe;
+use crate::run::{Executor, not_tried};
+use crate::stops;
+use crate::undo_plan::{UNDO_ADDRESS, UNDO_CHANGE_SET, UNDO_FORWARDING};
+
+const PREVIEW_FORWARDING: &str = "undo.forwarding-previewed";
+const FORWARDING: &str = "undo.forwarding-restored";
+const PREVIEW_ADDRESS: &str = "undo.address-previewed";
+const ADDRESS: &str = "undo.address-unassigned";
+const CHANGE_SET: &str = "undo.change-set-removed";
+
+pub const ASSERTS: &[&str] =
+    &[PREVIEW_FORWARDING, FORWARDING, PREVIEW_ADDRESS, ADDRESS, CHANGE_SET];
+pub const NOT_APPLICABLE: &[&str] = &[];
+
+/// One of the two actions, and how it is taken back.
+struct Step {
+    id: &'static str,
+    row_id: Option<u64>,
+    goal: Goal,
+    preview: &'static str,
+    assertion: &'static str,
+    /// What the preview says where there is something to do.
+    message: String,
+}
+
+pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
+    let Some(baseline) = ctx.run.baseline() else { return };
+    let prior = baseline.interface.source_dest_check;
+    let address = lab.manifest.capture.address.addr();
+    let eni = &lab.manifest.capture.network_interface_id;
+    let ids = ctx.run.rows();
+    let steps = [
+        Step {
+            id: UNDO_FORWARDING,
+            row_id: ids.map(|ids| ids.forwarding),
+            goal: Goal::SourceDestCheck(prior),
+            preview: PREVIEW_FORWARDING,
+            assertion: FORWARDING,
+            message: format!("would re-enable SourceDestCheck (restore prior={prior})"),
+        },
+        Step {
+            id: UNDO_ADDRESS,
+            row_id: ids.map(|ids| ids.assign),
+            goal: Goal::Unassigned(address),
+            preview: PREVIEW_ADDRESS,
+            assertion: ADDRESS,
+            message: format!("would unassign {address} from {eni}"),
+        },
+    ];
+    let previews = steps.iter().map(|step| async {
+        match step.row_id {
+            Some(id) => {
+                let command = Observe::rollback_dry_run(&lab.manifest.routerd, id);
+                Some(lab.shell.observe(Node::RouterdCloud, &command).await)
+            }
+            None => None,
+        }
+    });
+    let previews = futures::future::join_all(previews).await;
+    for (step, preview) in steps.iter().zip(previews) {
+        let preview = preview.map(|told| previewed(lab, ctx, step, told));
+        undo_step(lab, ctx, step, preview).await;
+    }
+    remove_change_set(lab, ctx).await;
+}
+
+type Preview = Result<(Previewed, How), (String, How)>;
+
+fn previewed(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    step: &Step,
+    told: Result<lab::ec2::Answer<lab::node::Output>, lab::shell::ShellError>,
+) -> Preview {
+    let (output, how) = observe::told(ctx, told)?;
+    let call = Routerctl::new(&lab.manifest.routerd).rollback_dry_run(step.row_id.unwrap_or(0));
+    match call.read(&output) {
+        Ok(preview) => Ok((preview, how)),
+        Err(error) => Err((error.to_string(), how)),
+    }
+}
+
+/// What is so before the step: the row and the ENI.
+async fn look(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    step: &Step,
+) -> Result<(Option<Row>, NetworkInterface, How), (String, How)> {
+    let command = Observe::rows(&lab.manifest.routerd);
+    let (rows, eni) = futures::join!(
+        lab.shell.observe(Node::RouterdCloud, &command),
+        lab.reader.network_interface(&lab.manifest.capture.network_interface_id),
+    );
+    let eni = match eni {
+        Ok(answer) => answer,
+        Err(error) => return Err((error.to_string(), ctx.seen_error(&error))),
+    };
+    let how = ctx.seen(&eni);
+    let Some(eni) = eni.value else { return Err(("the ENI is gone".to_owned(), how)) };
+    let row = match observe::told(ctx, rows) {
+        Ok((output, _)) => Routerctl::new(&lab.manifest.routerd)
+            .list()
+            .read(&output)
+            .ok()
+            .and_then(|rows| rows.into_iter().find(|row| Some(row.id) == step.row_id)),
+        Err(_) => None,
+    };
+    Ok((row, eni, how))
+}
+
+async fn undo_step(lab: &Lab, ctx: &mut Context<'_>, step: &Step, preview: Option<Preview>) {
+    let expected = json!(step.goal.to_string());
+    let (row, eni, how) = match look(lab, ctx, step).await {
+        Ok(seen) => seen,
+        Err((why, how)) => {
+            ctx.unknown(step.assertion, expected, how, why);
+            return;
+        }
+    };
+    let met = step.goal.met(&eni);
+    let status = row.as_ref().map(|row| row.status.clone());
+    let skip = judge_preview(ctx, step, status.as_ref(), met, preview);
+    if !begun(ctx, step) {
+        ctx.judge(step.assertion, met, expected, state(&eni), how, Some(never_begun(step)));
+    } else if met && (skip || status != Some(Status::Succeeded)) {
+        // Nothing to restore: the check was off before the run, or the action never landed.
+        ctx.judge(step.assertion, true, expected, state(&eni), how, None);
+    } else {
+        take_back(lab, ctx, step, row.as_ref()).await;
+    }
+}
+
+/// Whether this run's journal has an intent for the action.
+fn begun(ctx: &Context<'_>, step: &Step) -> bool {
+    ctx.journal.with_records(|records| {
+        records.iter().any(|record| match &record.kind {
+            reports::record::Kind::Intent(intent) => {
+                intent.scenario == "execute" && intent.undo.as_deref() == Some(step.id)
+            }
+            _ => false,
+        })
+    })
+}
+
+fn never_begun(step: &Step) -> String {
+    format!("{} does not hold, and this run never began to change it: it is left alone", step.goal)
+}
+
+fn state(eni: &NetworkInterface) -> Value {
+    json!({ "addresses": eni.secondary_addresses, "source_dest_check": eni.source_dest_check })
+}
+
+/// Judges what rollback's own dry-run says, and answers whether it says that there is nothing to
+/// do. That is right only where the baseline says so too.
+fn judge_preview(
+    ctx: &mut Context<'_>,
+    step: &Step,
+    status: Option<&Status>,
+    met: bool,
+    preview: Option<Preview>,
+) -> bool {
+    let id = step.preview;
+    if status != Some(&Status::Succeeded) {
+        let why = "the row was never executed with success: routerd has nothing to roll back";
+        ctx.skipped(id, json!(status), How::words("routerctl action list"), why);
+        return false;
+    }
+    let expected = json!({ "status": "succeeded", "message": step.message });
+    match preview {
+        Some(Ok((preview, how))) => {
+            let observed = json!({ "status": preview.status, "message": preview.message });
+            if preview.status == Status::Skipped {
+                let message = "routerd would restore nothing, and the baseline says otherwise";
+                let nothing = json!({ "status": "skipped", "baseline_already_holds": true });
+                let observed =
+                    json!({ "status": preview.status, "baseline_already_holds": met });
+                ctx.judge(id, met, nothing, observed, how, Some(message.to_owned()));
+                return met;
+            }
+            let holds = preview.status == Status::Succeeded
+                && preview.message.as_deref() == Some(step.message.as_str());
+            let message = format!("rollback would do something else: {observed}");
+            ctx.judge(id, holds, expected, observed, how, Some(message));
+            false
+        }
+        Some(Err((why, how))) => {
+            ctx.unknown(id, expected, how, why);
+            false
+        }
+        None => false,
+    }
+}
+
+async fn take_back(lab: &Lab, ctx: &mut Context<'_>, step: &Step, row: Option<&Row>) {
+    let expected = json!({ "outcome": "done", "goal": step.goal.to_string() });
+    let permit = match Undo::for_step(ctx.journal, step.id) {
+        Ok(permit) => permit,
+        Err(error) => {
+            let how = How::words("the run's journal");
+            ctx.judge(step.assertion, false, expected, Value::Null, how, Some(error.to_string()));
+            return;
+        }
+    };
+    let executor = ctx.run.executor();
+    let timeout = executor.as_ref().map_or(std::time::Duration::from_secs(120), |it| it.timeout);
+    let execution = Execution {
+        row_id: row.map_or(0, |row| row.id),
+        goal: step.goal,
+        plugin_timeout: timeout,
+    };
+    let mut ways = Vec::new();
+    if row.is_some_and(|row| row.status == Status::Succeeded) {
+        let acted = lab.rollback(&permit, ctx.journal, execution).await;
+        if settle(ctx, step, &mut ways, "routerctl action rollback", acted) {
+            return;
+        }
+    }
+    if let Some(Executor { program, .. }) = executor {
+        let acted = lab.undo_by_executor(&permit, ctx.journal, &program, execution).await;
+        if settle(ctx, step, &mut ways, "the executor with the baseline's prior value", acted) {
+            return;
+        }
+    }
+    let command = ctx.run.state.borrow().undo_plan.as_ref().and_then(|plan| {
+        let step = plan.steps.iter().find(|planned| planned.id == step.id)?;
+        Some(step.owner_command.clone())
+    });
+    let message = format!(
+        "neither way took it back; the owner settles it with: {}",
+        command.unwrap_or_default()
+    );
+    let unknown = ways.iter().any(|way| way["outcome"] == json!(Outcome::Unknown));
+    let how = How::words("the row and the ENI, read back");
+    if unknown {
+        ctx.unknown(step.assertion, expected, how, message.clone());
+    } else {
+        ctx.judge(step.assertion, false, expected, json!(ways), how, Some(message.clone()));
+    }
+    let resource = lab.manifest.capture.network_interface_id.clone();
+    ctx.stop(&stops::AMBIGUOUS, Some(message), &resource);
+}
+
+/// Judges one way of undoing; true where it is done.
+fn settle(
+    ctx: &mut Context<'_>,
+    step: &Step,
+    ways: &mut Vec<Value>,
+    way: &str,
+    acted: Result<Acted<RowAnswer>, NotTried>,
+) -> bool {
+    match acted {
+        Ok(acted) => {
+            let how = acted.value.printed.as_ref().map(|answer| ctx.seen(answer)).unwrap_or_default();
+            ways.push(json!({ "way": way, "outcome": acted.outcome, "detail": acted.detail }));
+            if acted.outcome == Outcome::Done {
+                let expected = json!({ "outcome": "done", "goal": step.goal.to_string() });
+                let how = how.and(How::words("routerctl action list; ec2 DescribeNetworkInterfaces"));
+                ctx.judge(step.assertion, true, expected, json!(ways), how, None);
+            }
+            acted.outcome == Outcome::Done
+        }
+        Err(error) => {
+            ways.push(json!({ "way": way, "outcome": "not-tried", "detail": not_tried(&error) }));
+            false
+        }
+    }
+}
+
+async fn remove_change_set(lab: &Lab, ctx: &mut Context<'_>) {
+    let expected = json!("gone");
+    let how = How::words("rm on routerd-cloud, then its folder's names");
+    let permit = match Undo::for_step(ctx.journal, UNDO_CHANGE_SET) {
+        Ok(permit) => permit,
+        Err(error) => {
+            ctx.judge(CHANGE_SET, false, expected, Value::Null, how, Some(error.to_string()));
+            return;
+        }
+    };
+    match lab.remove_change_set(&permit, ctx.journal).await {
+        Ok(acted) if acted.outcome == Outcome::Unknown => {
+            ctx.unknown(CHANGE_SET, expected, how, acted.detail);
+        }
+        Ok(acted) => {
+            let done = acted.outcome == Outcome::Done;
+            ctx.judge(CHANGE_SET, done, expected, json!(acted.detail), how, Some(acted.detail));
+        }
+        Err(error) => {
+            ctx.judge(CHANGE_SET, false, expected, Value::Null, how, Some(not_tried(&error)));
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Every step of undo and teardown is written down before anything is asked for (hard stop 4),
+//! each with what it restores and with the command by which the owner can do it by hand.
+
+use lab::Lab;
+use lab::manifest::Instances;
+use reports::digest::Digest;
+use reports::record::{Kind, UndoPlanned, UndoStep};
+use serde_json::{Value, json};
+
+use crate::baseline::Baseline;
+use crate::context::{Context, How};
+use crate::stops;
+
+pub const UNDO_FORWARDING: &str = "undo.forwarding";
+pub const UNDO_ADDRESS: &str = "undo.address";
+pub const UNDO_CHANGE_SET: &str = "undo.change-set";
+pub const UNDO_LOCK: &str = "undo.lock";
+
+const COMPLETE: &str = "undo-plan.complete";
+const ON_DISK: &str = "undo-plan.on-disk";
+
+pub const ASSERTS: &[&str] = &[COMPLETE, ON_DISK];
+pub const NOT_APPLICABLE: &[&str] = &[];
+
+/// Room for the outcomes of all undo steps with their samples.
+const RESERVE_BYTES: u64 = 256 * 1024;
+
+/// The id of the teardown step for one resource.
+pub fn teardown_step(kind: &str, id: &str) -> String {
+    format!("teardown.{kind}:{id}")
+}
+
+pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
+    let Some(baseline) = ctx.run.baseline() else { return };
+    let steps = steps(lab, &baseline);
+    let vague: Vec<_> = steps
+        .iter()
+        .filter(|step| step.owner_command.is_empty() || step.resource.is_empty())
+        .map(|step| step.id.clone())
+        .collect();
+    let names: Vec<_> = steps.iter().map(|step| step.id.clone()).collect();
+    let how = How::words("the baseline and the manifest");
+    let message = format!("steps without a resource or a command: {}", vague.join(", "));
+    let holds = vague.is_empty() && !steps.is_empty();
+    ctx.judge(COMPLETE, holds, json!({ "vague": [] }), json!({ "steps": names, "vague": vague }), how, Some(message.clone()));
+    let resource = &lab.manifest.capture.network_interface_id;
+    if ctx.stop(&stops::UNDO_NOT_PLANNED, (!holds).then_some(message), resource) {
+        return;
+    }
+    let plan = UndoPlanned { digest: Digest::of_json(&json!(steps)), steps };
+    let digest = plan.digest.clone();
+    let written = ctx
+        .journal
+        .append_synced(lab.clock.now(), Kind::UndoPlanned(plan.clone()))
+        .and_then(|_| ctx.journal.reserve(RESERVE_BYTES));
+    let how = How::words("fdatasync of the journal");
+    match written {
+        Ok(reserved) => {
+            let observed = json!({ "digest": digest, "reserved": format!("{reserved:?}") });
+            ctx.judge(ON_DISK, true, json!({ "digest": digest }), observed, how, None);
+            ctx.run.state.borrow_mut().undo_plan = Some(plan);
+        }
+        Err(error) => {
+            let why = Some(error.to_string());
+            ctx.judge(ON_DISK, false, json!({ "digest": digest }), Value::Null, how, why);
+        }
+    }
+}
+
+fn steps(lab: &Lab, baseline: &Baseline) -> Vec<UndoStep> {
+    let manifest = &lab.manifest;
+    let region = &manifest.aws.region;
+    let eni = &manifest.capture.network_interface_id;
+    let address = manifest.capture.address.addr();
+    let prior = baseline.interface.source_dest_check;
+    let flag = if prior { "--source-dest-check" } else { "--no-source-dest-check" };
+    let step = |id: &str, section: &str, what: String, resource: &str, restores, command: String| {
+        UndoStep {
+            id: id.to_owned(),
+            section: section.to_owned(),
+            what,
+            resource: resource.to_owned(),
+            restores,
+            owner_command: command,
+        }
+    };
+    let mut steps = vec![
+        step(
+            UNDO_FORWARDING,
+            "§6.1",
+            format!("restore SourceDestCheck to {prior}, as preflight saw it"),
+            eni,
+            json!({ "source_dest_check": prior }),
+            format!("aws ec2 modify-network-interface-attribute --network-interface-id {eni} {flag} --region {region}"),
+        ),
+        step(
+            UNDO_ADDRESS,
+            "§6.2",
+            format!("unassign {address}"),
+            eni,
+            json!({ "secondary_addresses": baseline.interface.secondary_addresses }),
+            format!("aws ec2 unassign-private-ip-addresses --network-interface-id {eni} --private-ip-addresses {address} --region {region}"),
+        ),
+        step(
+            UNDO_CHANGE_SET,
+            "§6",
+            "remove the change set from routerd-cloud".to_owned(),
+            lab::change_set::PATH,
+            json!({ "absent": true }),
+            format!("sudo rm -f {}", lab::change_set::PATH),
+        ),
+        step(
+            UNDO_LOCK,
+            "§6",
+            "release the lab's lock".to_owned(),
+            lab::act::LOCK_PATH,
+            json!({ "absent": true }),
+            format!("sudo rm -f {}", lab::act::LOCK_PATH),
+        ),
+    ];
+    steps.extend(teardown_steps(lab));
+    steps
+}
+
+fn teardown_steps(lab: &Lab) -> Vec<UndoStep> {
+    let region = &lab.manifest.aws.region;
+    let teardown = &lab.manifest.teardown;
+    let destroy = |kind: &str, id: &String, what: &str, command: String| UndoStep {
+        id: teardown_step(kind, id),
+        section: "§6.3".to_owned(),
+        what: what.to_owned(),
+        resource: id.clone(),
+        restores: Value::Null,
+        owner_command: format!("aws ec2 {command} {id} --region {region}"),
+    };
+    let instances = lab.manifest.nodes.values().filter_map(|node| node.instance_id.as_ref());
+    let mut steps: Vec<UndoStep> = match teardown.instances {
+        Instances::Terminate => instances
+            .map(|id| destroy("instance", id, "terminate the instance", "terminate-instances --instance-ids".to_owned()))
+            .collect(),
+        Instances::Stop => instances
+            .map(|id| destroy("instance", id, "stop the instance", "stop-instances --instance-ids".to_owned()))
+            .collect(),
+        Instances::Keep => Vec::new(),
+    };
+    steps.extend(teardown.release_addresses.iter().map(|id| {
+        destroy("address", id, "release the elastic IP address", "release-address --allocation-id".to_owned())
+    }));
+    steps.extend(teardown.delete_volumes.iter().map(|id| {
+        destroy("volume", id, "delete the volume", "delete-volume --volume-id".to_owned())
+    }));
+    steps
+}
