@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::{BoxFuture, FutureExt as _};
 use rusqlite::{Connection, MAIN_DB};
 
+use super::connector::Connector;
 use super::machines::{FileError, FileNode};
 use super::shell::{Executable, Session, program_at};
 use super::world::Shared;
@@ -126,7 +127,8 @@ impl Host for NodeHost {
     }
 
     fn http_client(&self) -> SharedHttpClient {
-        way_out(&self.session)
+        let Session { shared, clock, node, .. } = self.session.clone();
+        Connector::instance(shared, clock, node)
     }
 
     fn sleep(&self) -> SharedAsyncSleep {
@@ -187,23 +189,4 @@ fn io_error(error: FileError) -> io::Error {
 fn cannot_open(path: &str) -> rusqlite::Error {
     let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
     rusqlite::Error::SqliteFailure(code, Some(format!("unable to open database file: {path}")))
-}
-
-fn way_out(session: &Session) -> SharedHttpClient {
-    use aws_smithy_runtime_api::client::http::{
-        HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
-    };
-    use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-    use aws_smithy_runtime_api::client::result::ConnectorError;
-    #[derive(Debug)]
-    struct Refuses;
-    impl HttpConnector for Refuses {
-        fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
-            HttpConnectorFuture::ready(Err(ConnectorError::io(
-                "the mock's connector is not there yet".into(),
-            )))
-        }
-    }
-    let _ = session;
-    http_client_fn(|_, _| SharedHttpConnector::new(Refuses))
 }

@@ -4,12 +4,13 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
 use super::Loss;
 use super::wire::Wire;
-use crate::mock::cloud::{Cloud, NetworkInterface};
-use crate::mock::machines::{Link, Tuple};
+use crate::mock::cloud::{Cloud, NetworkInterface, Permission, SecurityGroup, Target};
+use crate::mock::machines::{Link, Transport, Tuple};
 use crate::mock::world::World;
 use crate::node::Node;
 
@@ -17,23 +18,70 @@ use crate::node::Node;
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 88, 60, 1);
 
 /// Whether a node takes and sends packets at all.
-pub fn is_up(world: &World, node: Node) -> bool {
+pub fn is_up(world: &World, node: Node, now: DateTime<Utc>) -> bool {
     let machine = world.machines.get(node);
-    let runs = machine.instance_id.as_deref().is_none_or(|id| runs(&world.cloud, id));
-    runs && !machine.hung
+    let instance = machine.instance_id.as_deref();
+    instance.is_none_or(|id| world.cloud.instance_running(id, now)) && !machine.hung
 }
 
-fn runs(_cloud: &Cloud, _instance_id: &str) -> bool {
-    true
+/// The ENI that the route table of a subnet names for a destination.
+fn route_target<'a>(
+    cloud: &'a Cloud,
+    from: &NetworkInterface,
+    destination: Ipv4Addr,
+) -> Option<&'a NetworkInterface> {
+    let tables = || cloud.route_tables.values().filter(|table| table.vpc_id == from.vpc_id);
+    let own = tables().find(|table| {
+        table.associations.iter().any(|a| a.subnet_id.as_ref() == Some(&from.subnet_id))
+    });
+    let main = || tables().find(|table| table.associations.iter().any(|a| a.main));
+    let routes = own.or_else(main)?.routes.iter();
+    let best = routes
+        .filter(|route| route.destination.contains(&destination))
+        .max_by_key(|route| route.destination.prefix_len())?;
+    match &best.target {
+        Target::NetworkInterface(id) => cloud.interface(id),
+        Target::Local | Target::InternetGateway(_) => None,
+    }
 }
 
-/// The ENI that a route table of the VPC names for a destination.
-fn route_target(_cloud: &Cloud, _destination: Ipv4Addr) -> Option<&NetworkInterface> {
-    None
+/// What the security groups say of a packet that opens a flow; answers are let through, as the
+/// groups keep state.
+fn admits(cloud: &Cloud, from: &NetworkInterface, to: &NetworkInterface, wire: &Wire) -> bool {
+    if !wire.opens() {
+        return true;
+    }
+    let out = groups(cloud, from).any(|group| {
+        group.egress.iter().any(|p| permits(p, wire, wire.destination, to))
+    });
+    out && groups(cloud, to)
+        .any(|group| group.ingress.iter().any(|p| permits(p, wire, wire.source, from)))
 }
 
-fn admits(_cloud: &Cloud, _to: &NetworkInterface, _wire: &Wire) -> bool {
-    true
+fn groups<'a>(
+    cloud: &'a Cloud,
+    eni: &'a NetworkInterface,
+) -> impl Iterator<Item = &'a SecurityGroup> {
+    eni.groups.iter().filter_map(|id| cloud.security_groups.get(id))
+}
+
+fn permits(
+    permission: &Permission,
+    wire: &Wire,
+    other_address: Ipv4Addr,
+    other: &NetworkInterface,
+) -> bool {
+    let tuple = wire.tuple();
+    let protocol = match permission.protocol.as_str() {
+        "-1" => true,
+        name => name == tuple.transport.as_str(),
+    };
+    let port = i32::from(tuple.destination_port);
+    let ports = tuple.transport == Transport::Icmp
+        || permission.ports.is_none_or(|(first, last)| (first..=last).contains(&port));
+    let address = permission.ranges.iter().any(|range| range.contains(&other_address))
+        || permission.groups.iter().any(|group| other.groups.contains(group));
+    protocol && ports && address
 }
 
 /// Whether the VPC answers an ARP request that an ENI makes: for the gateway, and for an address
@@ -52,28 +100,26 @@ pub(super) fn carry(world: &mut World, mac: &str, wire: &Wire) -> Result<(Node, 
     let Some(from) = cloud.network_interfaces.values().find(|eni| eni.mac == mac) else {
         return Err(Loss::Outside);
     };
-    if from.source_dest_check && !owns(from, wire.source) {
+    if from.source_dest_check && !from.owns(wire.source) {
         counters.drop_src_check += 1;
         return Err(Loss::SourceCheck);
     }
-    let target = cloud.owner_of(wire.destination).or_else(|| route_target(cloud, wire.destination));
+    let target = cloud
+        .owner_of(wire.destination)
+        .or_else(|| route_target(cloud, from, wire.destination));
     let Some(to) = target else {
         counters.drop_no_owner += 1;
         return Err(Loss::NoOwner);
     };
-    if to.source_dest_check && !owns(to, wire.destination) {
+    if to.source_dest_check && !to.owns(wire.destination) {
         counters.drop_dst_check += 1;
         return Err(Loss::DestinationCheck);
     }
-    if !admits(cloud, to, wire) {
+    if !admits(cloud, from, to, wire) {
         counters.drop_sg += 1;
         return Err(Loss::SecurityGroup);
     }
     attached(world, &to.mac).ok_or(Loss::Outside)
-}
-
-fn owns(eni: &NetworkInterface, address: Ipv4Addr) -> bool {
-    eni.private_addresses.contains(&address)
 }
 
 /// The node's interface that an ENI is.

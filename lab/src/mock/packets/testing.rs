@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 
 use crate::mock::cloud::{Cloud, NetworkInterface};
 use crate::mock::faults::Faults;
@@ -12,26 +12,21 @@ use crate::mock::world::World;
 pub const CAPTURED: Ipv4Addr = Ipv4Addr::new(10, 88, 60, 9);
 pub const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 88, 60, 7);
 
-fn eni(id: &str, mac: &str, address: [u8; 4], instance: &str) -> NetworkInterface {
-    NetworkInterface {
-        id: id.into(),
-        mac: mac.into(),
-        source_dest_check: true,
-        private_addresses: vec![address.into()],
-        instance_id: Some(instance.into()),
-    }
+pub fn lab() -> World {
+    let cloud = Cloud::example(7, start(), true);
+    let machines = Machines::example(7, &cloud);
+    World { seed: 7, now: start(), cloud, machines, faults: Faults::default() }
 }
 
-pub fn lab() -> World {
-    let mut cloud = Cloud::default();
-    for eni in [
-        eni("eni-router", "0a:58:0a:58:3c:04", [10, 88, 60, 4], "i-router"),
-        eni("eni-client", "0a:58:0a:58:3c:07", [10, 88, 60, 7], "i-client"),
-    ] {
-        cloud.network_interfaces.insert(eni.id.clone(), eni);
-    }
-    let machines = Machines::example(7, &cloud);
-    World { seed: 7, now: DateTime::UNIX_EPOCH, cloud, machines, faults: Faults::default() }
+/// When the tests begin.
+pub fn start() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_767_323_045, 0).unwrap_or_default()
+}
+
+/// routerd-cloud's.
+pub fn router_eni(world: &mut World) -> &mut NetworkInterface {
+    let address = Ipv4Addr::new(10, 88, 60, 4);
+    world.cloud.network_interfaces.values_mut().find(|eni| eni.owns(address)).unwrap()
 }
 
 #[derive(Clone, Copy)]
@@ -47,10 +42,10 @@ pub enum Address {
 }
 
 pub fn set(world: &mut World, address: Address, check: Check) {
-    let eni = world.cloud.network_interfaces.get_mut("eni-router").unwrap();
+    let eni = router_eni(world);
     eni.source_dest_check = matches!(check, Check::On);
-    eni.private_addresses.truncate(1);
-    if let Address::Assigned = address {
-        eni.private_addresses.push(CAPTURED);
+    match address {
+        Address::Assigned => eni.add_secondary(CAPTURED),
+        Address::Free => eni.remove_secondary(CAPTURED),
     }
 }

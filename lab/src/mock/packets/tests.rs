@@ -1,8 +1,6 @@
 //! The truth table of the kernel lab, row by row.
 
-use chrono::DateTime;
-
-use super::testing::{Address, CAPTURED, CLIENT, Check, lab, set};
+use super::testing::{Address, CAPTURED, CLIENT, Check, lab, router_eni, set, start};
 use super::*;
 use crate::mock::machines::FabricCounters;
 
@@ -10,14 +8,14 @@ fn ping(world: &mut World, from: Node, destination: Ipv4Addr, ttl: u8) -> Delive
     let payload = Payload::Echo { id: 1, sequence: 1 };
     let fragment = Fragment::Allowed;
     let packet = Packet { from, source: None, destination, ttl, bytes: 84, fragment, payload };
-    send(world, DateTime::UNIX_EPOCH, packet)
+    send(world, start(), packet)
 }
 
 fn connect(world: &mut World, from: Node, destination: Ipv4Addr) -> Delivery {
     let payload = Payload::Syn { source_port: 40_000, destination_port: 22 };
     let fragment = Fragment::Never;
     let packet = Packet { from, source: None, destination, ttl: 64, bytes: 60, fragment, payload };
-    send(world, DateTime::UNIX_EPOCH, packet)
+    send(world, start(), packet)
 }
 
 /// The TTL of the answer.

@@ -59,7 +59,7 @@ pub(super) fn walk(world: &mut World, now: DateTime<Utc>, wire: Wire, origin: No
 
 /// The node that makes the packet.
 fn emit(world: &mut World, now: DateTime<Utc>, mut wire: Wire, node: Node) -> Step {
-    if !fabric::is_up(world, node) {
+    if !fabric::is_up(world, node, now) {
         return lost(Loss::Dead(node));
     }
     let machine = world.machines.get_mut(node);
@@ -81,7 +81,7 @@ fn emit(world: &mut World, now: DateTime<Utc>, mut wire: Wire, node: Node) -> St
 
 /// A node that gets a packet from a link.
 fn receive(world: &mut World, now: DateTime<Utc>, mut wire: Wire, node: Node, dev: &str) -> Step {
-    if !fabric::is_up(world, node) {
+    if !fabric::is_up(world, node, now) {
         return lost(Loss::Dead(node));
     }
     let machine = world.machines.get_mut(node);
@@ -165,7 +165,7 @@ fn transmit(
             record(world.machines.get_mut(node), now, &wire, &hop.dev, Direction::Out);
             Some(fabric::carry(world, &interface.mac, &wire))
         }
-        Link::Lan => lan_neighbour(world, node, hop.address).map(|next| {
+        Link::Lan => lan_neighbour(world, now, node, hop.address).map(|next| {
             resolved(world, node, hop, true);
             record(world.machines.get_mut(node), now, &wire, &hop.dev, Direction::Out);
             Ok(next)
@@ -192,11 +192,16 @@ fn transmit(
 }
 
 /// Who on the on-prem LAN answers ARP for an address.
-fn lan_neighbour(world: &World, asking: Node, address: Ipv4Addr) -> Option<(Node, String)> {
+fn lan_neighbour(
+    world: &World,
+    now: DateTime<Utc>,
+    asking: Node,
+    address: Ipv4Addr,
+) -> Option<(Node, String)> {
     world.machines.iter().find_map(|(node, machine)| {
         let lan = machine.interfaces.iter().find(|i| i.link == Link::Lan && i.up)?;
         let answers =
-            node != asking && fabric::is_up(world, node) && machine.answers_arp(&lan.name, address);
+            node != asking && fabric::is_up(world, node, now) && machine.answers_arp(&lan.name, address);
         answers.then(|| (node, lan.name.clone()))
     })
 }

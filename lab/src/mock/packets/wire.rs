@@ -103,6 +103,11 @@ impl Wire {
         })
     }
 
+    /// Whether it opens a flow.
+    pub fn opens(&self) -> bool {
+        matches!(self.body, Body::Echo { .. } | Body::Tcp { segment: Segment::Syn, .. })
+    }
+
     pub fn is_reset(&self) -> bool {
         matches!(self.body, Body::Tcp { segment: Segment::Reset, .. })
     }

@@ -67,7 +67,7 @@ async fn connect(shared: &Shared, clock: Clock, node: Node) -> Result<(), Lost> 
     let (up, hung, hostname) = {
         let world = shared.lock();
         let machine = world.machines.get(node);
-        (is_up(&world, node), machine.hung, machine.hostname.clone())
+        (is_up(&world, node, clock.now()), machine.hung, machine.hostname.clone())
     };
     if hung {
         std::future::pending::<()>().await;

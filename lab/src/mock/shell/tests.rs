@@ -2,17 +2,11 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeZone as _, Utc};
-
 use super::*;
 use crate::clock::Clock;
-use crate::mock::packets::testing::{Address, Check, lab, set};
+use crate::mock::packets::testing::{Address, Check, lab, set, start};
 use crate::mock::world::{Shared, World};
 use crate::node::{Node, Output};
-
-fn epoch() -> DateTime<Utc> {
-    Utc.with_ymd_and_hms(2026, 1, 2, 3, 4, 5).unwrap()
-}
 
 /// A lab in virtual time, with the captured address where it belongs.
 struct Bench {
@@ -28,7 +22,7 @@ impl Bench {
     }
 
     fn of(world: World) -> Self {
-        Self { shared: Shared::new(world), clock: Clock::starting_at(epoch()) }
+        Self { shared: Shared::new(world), clock: Clock::starting_at(start()) }
     }
 
     async fn run(&self, node: Node, argv: &[&str]) -> Output {
@@ -45,7 +39,7 @@ impl Bench {
     }
 
     fn elapsed(&self) -> Duration {
-        (self.clock.now() - epoch()).to_std().unwrap()
+        (self.clock.now() - start()).to_std().unwrap()
     }
 }
 
