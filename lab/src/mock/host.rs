@@ -190,3 +190,62 @@ fn cannot_open(path: &str) -> rusqlite::Error {
     let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
     rusqlite::Error::SqliteFailure(code, Some(format!("unable to open database file: {path}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::mock::packets::testing::{lab, start};
+
+    fn host() -> NodeHost {
+        NodeHost::new(Shared::new(lab()), Clock::starting_at(start()), Node::RouterdCloud)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_database_is_a_file_of_the_node() {
+        let host = host();
+        let path = Path::new("/var/lib/routerd/routerd.db");
+        let missing = host.with_database(path, OpenMode::ReadOnly, &mut |_| Ok(())).unwrap_err();
+        assert_eq!(
+            missing.sqlite_error().map(|error| error.extended_code),
+            Some(rusqlite::ffi::SQLITE_CANTOPEN)
+        );
+        let make = &mut |db: &mut Connection| {
+            db.execute_batch("create table t (x); insert into t values (4)")
+        };
+        host.with_database(path, OpenMode::ReadWrite, make).unwrap();
+        let mut found = 0;
+        let read = &mut |db: &mut Connection| {
+            found = db.query_row("select x from t", [], |row| row.get(0))?;
+            Ok(())
+        };
+        host.with_database(path, OpenMode::ReadOnly, read).unwrap();
+        assert_eq!(found, 4);
+        let write = &mut |db: &mut Connection| db.execute("delete from t", []).map(|_| ());
+        assert!(host.with_database(path, OpenMode::ReadOnly, write).is_err(), "it is read-only");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_missing_program_is_refused_as_go_says_it() {
+        let host = host();
+        let child = |executable: &str| Child {
+            executable: PathBuf::from(executable),
+            args: Vec::new(),
+            env: std::collections::BTreeMap::new(),
+            stdin: Vec::new(),
+            timeout: Duration::from_secs(1),
+            max_stdout_bytes: 1024,
+            max_stderr_bytes: 1024,
+        };
+        let missing = host.spawn(child("/p")).await;
+        assert!(
+            matches!(&missing, Err(SpawnError::NotAccessible(text)) if text == "stat /p: no such file or directory")
+        );
+        let executor =
+            "/usr/local/libexec/routerd/plugins/aws-provider-executor/bin/aws-provider-executor";
+        let answer = host.spawn(child(executor)).await.expect("it runs");
+        assert!(!answer.stdout.is_empty(), "the executor answers even an empty request");
+    }
+}

@@ -51,9 +51,8 @@ fn admits(cloud: &Cloud, from: &NetworkInterface, to: &NetworkInterface, wire: &
     if !wire.opens() {
         return true;
     }
-    let out = groups(cloud, from).any(|group| {
-        group.egress.iter().any(|p| permits(p, wire, wire.destination, to))
-    });
+    let out = groups(cloud, from)
+        .any(|group| group.egress.iter().any(|p| permits(p, wire, wire.destination, to)));
     out && groups(cloud, to)
         .any(|group| group.ingress.iter().any(|p| permits(p, wire, wire.source, from)))
 }
@@ -104,9 +103,8 @@ pub(super) fn carry(world: &mut World, mac: &str, wire: &Wire) -> Result<(Node, 
         counters.drop_src_check += 1;
         return Err(Loss::SourceCheck);
     }
-    let target = cloud
-        .owner_of(wire.destination)
-        .or_else(|| route_target(cloud, from, wire.destination));
+    let target =
+        cloud.owner_of(wire.destination).or_else(|| route_target(cloud, from, wire.destination));
     let Some(to) = target else {
         counters.drop_no_owner += 1;
         return Err(Loss::NoOwner);

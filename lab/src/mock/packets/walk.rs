@@ -200,8 +200,9 @@ fn lan_neighbour(
 ) -> Option<(Node, String)> {
     world.machines.iter().find_map(|(node, machine)| {
         let lan = machine.interfaces.iter().find(|i| i.link == Link::Lan && i.up)?;
-        let answers =
-            node != asking && fabric::is_up(world, node, now) && machine.answers_arp(&lan.name, address);
+        let answers = node != asking
+            && fabric::is_up(world, node, now)
+            && machine.answers_arp(&lan.name, address);
         answers.then(|| (node, lan.name.clone()))
     })
 }

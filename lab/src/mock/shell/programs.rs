@@ -32,9 +32,10 @@ impl Program {
     }
 
     pub async fn main(self, process: Process<'_>) -> Output {
-        let _ = process;
         match self {
-            Self::Executor | Self::Planner | Self::Routerctl => Output::default(),
+            Self::Executor => crate::executor::main(process).await,
+            Self::Planner => crate::planner::main(process).await,
+            Self::Routerctl => crate::routerctl::main(process).await,
         }
     }
 }

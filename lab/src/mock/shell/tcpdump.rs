@@ -39,7 +39,7 @@ pub async fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
     let name = &options.interface;
     if !session.is_root() {
         let text = format!(
-            "tcpdump: {name}: You don't have permission to capture on that device\n(socket: Operation not permitted)"
+            "tcpdump: {name}: You don't have permission to perform this capture on that device\n(socket: Operation not permitted)"
         );
         return io.fail(1, &text);
     }
@@ -52,16 +52,36 @@ pub async fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
         io.err("tcpdump: data link type LINUX_SLL2\n");
     }
     io.err(&format!("tcpdump: verbose output suppressed, use -v[v]... for full protocol decode\nlistening on {name}, link-type {link}, snapshot length 262144 bytes\n"));
-    watch(session, &options, io).await;
-    let count = options.count.unwrap_or(0);
-    let plural = if count == 1 { "" } else { "s" };
-    io.err(&format!("{count} packet{plural} captured\n{count} packet{plural} received by filter\n0 packets dropped by kernel\n"));
+    let mut summary = Summary { io, count: 0, end: End::Killed };
+    watch(session, &options, &mut summary).await;
+    summary.end = End::Counted;
     0
 }
 
-async fn watch(session: &Session, options: &Options, io: &Io) {
+/// What it says last, also when it is killed.
+struct Summary<'a> {
+    io: &'a Io,
+    count: u64,
+    end: End,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Counted,
+    Killed,
+}
+
+impl Drop for Summary<'_> {
+    fn drop(&mut self) {
+        let Self { io, count, end } = self;
+        let plural = if *count == 1 { "" } else { "s" };
+        let before = if *end == End::Killed { "\n" } else { "" };
+        io.err(&format!("{before}{count} packet{plural} captured\n{count} packet{plural} received by filter\n0 packets dropped by kernel\n"));
+    }
+}
+
+async fn watch(session: &Session, options: &Options, summary: &mut Summary<'_>) {
     let mut mark = session.machine(|machine| machine.capture.mark());
-    let mut count = 0;
     loop {
         let (seen, offset_ms) = session.machine(|machine| {
             let new: Vec<SeenPacket> = machine.capture.since(mark).cloned().collect();
@@ -69,9 +89,9 @@ async fn watch(session: &Session, options: &Options, io: &Io) {
             (new, machine.clock_offset_ms)
         });
         for packet in seen.iter().filter(|packet| options.wants(packet)) {
-            io.out(&options.line(packet, offset_ms));
-            count += 1;
-            if Some(count) == options.count {
+            summary.io.out(&options.line(packet, offset_ms));
+            summary.count += 1;
+            if Some(summary.count) == options.count {
                 return;
             }
         }

@@ -207,7 +207,8 @@ async fn iam_shows_the_role_whole() {
 async fn an_attached_policy_has_its_versions() {
     let lab = Lab::new();
     let iam = &lab.iam;
-    let arn = attach(&lab, &serde_json::json!({ "Effect": "Allow", "Action": "*", "Resource": "*" }));
+    let arn =
+        attach(&lab, &serde_json::json!({ "Effect": "Allow", "Action": "*", "Resource": "*" }));
     let attached = iam.list_attached_role_policies().role_name(ROLE).send().await.unwrap();
     assert_eq!(attached.attached_policies()[0].policy_arn(), Some(arn.as_str()));
     let policy = iam.get_policy().policy_arn(&arn).send().await.unwrap();

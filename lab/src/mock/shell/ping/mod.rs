@@ -1,5 +1,8 @@
 //! `ping`, as iputils prints it.
 
+mod options;
+mod print;
+
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -7,26 +10,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Io, Session};
 use crate::mock::machines::Machine;
-use crate::mock::packets::{self, Delivery, Fragment, IcmpError, Packet, Payload};
+use crate::mock::packets::{self, Delivery, IcmpError, Packet, Payload};
+use options::{Options, parse};
+use print::{milliseconds, percent, statistics};
 
 /// How long the kernel asks by ARP before it gives up.
 const ARP_GIVES_UP_MS: i64 = 3_060;
-/// How long ping waits for the first answer unless told.
-const LINGER: Duration = Duration::from_secs(10);
 const HEADERS_BYTES: u32 = 28;
-
-struct Options {
-    count: Option<u32>,
-    interval: Duration,
-    linger: Duration,
-    deadline: Option<Duration>,
-    ttl: u8,
-    size: u32,
-    source: Option<String>,
-    quiet: bool,
-    fragment: Fragment,
-    destination: Ipv4Addr,
-}
 
 /// Something that comes back, at its time.
 struct Event {
@@ -53,7 +43,7 @@ struct Tally {
 pub async fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
     let options = match parse(args) {
         Ok(options) => options,
-        Err(text) => return io.fail(2, &text),
+        Err((code, text)) => return io.fail(code, &text),
     };
     let (source, shown) = match session.machine(|machine| bind(machine, &options)) {
         Ok(bound) => bound,
@@ -229,44 +219,6 @@ impl Run<'_> {
     }
 }
 
-/// As `%g` prints it.
-fn percent(part: u64, whole: u64) -> String {
-    let hundredths_of_percent = part * 1_000_000 / whole.max(1);
-    let (whole, rest) = (hundredths_of_percent / 10_000, hundredths_of_percent % 10_000);
-    match rest {
-        0 => whole.to_string(),
-        _ => format!("{whole}.{rest:04}").trim_end_matches('0').to_owned(),
-    }
-}
-
-/// Three digits that count, as ping chooses them.
-fn milliseconds(us: u64) -> String {
-    let (whole, rest) = (us / 1000, us % 1000);
-    match us {
-        100_000.. => whole.to_string(),
-        10_000.. => format!("{whole}.{}", rest / 100),
-        1_000.. => format!("{whole}.{:02}", rest / 10),
-        _ => format!("{whole}.{rest:03}"),
-    }
-}
-
-fn statistics(round_trips_us: &[u64]) -> String {
-    let count = u64::try_from(round_trips_us.len()).unwrap_or(1).max(1);
-    let least = round_trips_us.iter().min().copied().unwrap_or(0);
-    let most = round_trips_us.iter().max().copied().unwrap_or(0);
-    let mean = round_trips_us.iter().sum::<u64>() / count;
-    let squares = round_trips_us.iter().map(|us| us * us).sum::<u64>() / count;
-    let deviation = squares.saturating_sub(mean * mean).isqrt();
-    let shown = |us: u64| format!("{}.{:03}", us / 1000, us % 1000);
-    format!(
-        "rtt min/avg/max/mdev = {}/{}/{}/{} ms",
-        shown(least),
-        shown(mean),
-        shown(most),
-        shown(deviation)
-    )
-}
-
 /// The source that `-I` asks for, and how the first line shows it.
 fn bind(machine: &Machine, options: &Options) -> Result<(Option<Ipv4Addr>, String), String> {
     let Some(wanted) = &options.source else {
@@ -281,8 +233,9 @@ fn bind(machine: &Machine, options: &Options) -> Result<(Option<Ipv4Addr>, Strin
         }
         return Ok((Some(address), format!("from {address} : ")));
     }
-    let interface =
-        machine.interface(wanted).ok_or_else(|| format!("ping: unknown iface: {wanted}"))?;
+    let interface = machine
+        .interface(wanted)
+        .ok_or_else(|| format!("ping: SO_BINDTODEVICE {wanted}: No such device"))?;
     let address = interface.addresses.first().map(ipnet::Ipv4Net::addr);
     let shown = address.map(|a| format!("from {a} {wanted}: ")).unwrap_or_default();
     Ok((address, shown))
@@ -294,78 +247,4 @@ fn ping_id(session: &Session) -> u16 {
         machine.ports_used = machine.ports_used.wrapping_add(1);
         machine.ports_used
     })
-}
-
-fn parse(args: &[&str]) -> Result<Options, String> {
-    let mut options = Options {
-        count: None,
-        interval: Duration::from_secs(1),
-        linger: LINGER,
-        deadline: None,
-        ttl: 64,
-        size: 56,
-        source: None,
-        quiet: false,
-        fragment: Fragment::Allowed,
-        destination: Ipv4Addr::UNSPECIFIED,
-    };
-    let mut destination = None;
-    let mut words = args.iter();
-    while let Some(word) = words.next() {
-        let Some(letters) = word.strip_prefix('-').filter(|letters| !letters.is_empty()) else {
-            destination = Some(*word);
-            continue;
-        };
-        for (at, letter) in letters.char_indices() {
-            if matches!(letter, 'n' | 'q' | '4') {
-                options.quiet |= letter == 'q';
-                continue;
-            }
-            let inline = &letters[at + letter.len_utf8()..];
-            let value =
-                || if inline.is_empty() { words.as_slice().first().copied() } else { Some(inline) };
-            if !"ciWwtsIM".contains(letter) {
-                return Err(format!("ping: invalid option -- '{letter}'\n{USAGE}"));
-            }
-            let Some(value) = value() else {
-                return Err(format!("ping: option requires an argument -- '{letter}'\n{USAGE}"));
-            };
-            if inline.is_empty() {
-                words.next();
-            }
-            options.take(letter, value)?;
-            break;
-        }
-    }
-    let name = destination.ok_or("ping: usage error: Destination address required".to_owned())?;
-    options.destination =
-        name.parse().map_err(|_| format!("ping: {name}: Name or service not known"))?;
-    Ok(options)
-}
-
-const USAGE: &str = "\nUsage\n  ping [options] <destination>";
-
-impl Options {
-    fn take(&mut self, letter: char, value: &str) -> Result<(), String> {
-        let bad = || format!("ping: invalid argument: '{value}'");
-        let seconds = || {
-            let number: f64 = value.parse().map_err(|_| bad())?;
-            Duration::try_from_secs_f64(number).map_err(|_| bad())
-        };
-        match letter {
-            'c' => self.count = Some(value.parse().ok().filter(|n| *n > 0).ok_or_else(bad)?),
-            'i' => self.interval = seconds()?,
-            'W' => self.linger = seconds()?,
-            'w' => self.deadline = Some(seconds()?),
-            't' => self.ttl = value.parse().map_err(|_| bad())?,
-            's' => self.size = value.parse().map_err(|_| bad())?,
-            'I' => self.source = Some(value.into()),
-            _ => match value {
-                "do" => self.fragment = Fragment::Never,
-                "want" | "dont" => self.fragment = Fragment::Allowed,
-                _ => return Err(bad()),
-            },
-        }
-        Ok(())
-    }
 }
