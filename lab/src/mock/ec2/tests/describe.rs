@@ -98,8 +98,7 @@ async fn everything_of_the_lab_is_found_by_its_tag() {
     assert_eq!(group.ip_permissions()[0].from_port(), Some(22));
     assert_eq!(group.ip_permissions_egress()[0].ip_protocol(), Some("-1"));
     assert_eq!(group.ip_permissions_egress()[0].from_port(), None);
-    let by_value = filter("value", &[LAB_TAG.1]);
-    let tags = ec2.describe_tags().filters(by_value).send().await.unwrap();
+    let tags = ec2.describe_tags().filters(lab_tag()).send().await.unwrap();
     assert_eq!(tags.tags().len(), 12, "{tags:?}");
     let types = ec2.describe_instance_types().filters(filter("instance-type", &["t3.small"]));
     let types = types.send().await.unwrap();

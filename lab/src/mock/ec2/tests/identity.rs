@@ -140,7 +140,7 @@ async fn the_metadata_service_tells_an_instance_about_itself() {
         .with_sleep_impl(lab.clock.sdk_sleep())
         .with_time_source(lab.clock.sdk_time());
     let imds = aws_config::imds::Client::builder().configure(&provider).build();
-    let get = async |path: &str| imds.get(path).await.map(|text| String::from(text));
+    let get = async |path: &str| imds.get(path).await.map(String::from);
     let table = [
         ("/latest/meta-data/instance-id", lab.instance.as_str()),
         ("/latest/meta-data/placement/region", "ap-northeast-1"),

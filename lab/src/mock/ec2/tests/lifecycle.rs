@@ -58,7 +58,7 @@ async fn an_instance_stops_and_starts_in_its_time() {
             )
         )
     );
-    let wait = std::time::Duration::from_secs(600);
+    let wait = std::time::Duration::from_mins(10);
     lab.ec2.wait_until_instance_stopped().instance_ids(&lab.instance).wait(wait).await.unwrap();
     assert!(lab.elapsed_ms() >= 20_000, "stopping takes time: {} ms", lab.elapsed_ms());
     let again = stop().send().await.unwrap();
@@ -95,7 +95,7 @@ async fn teardown_needs_its_order() {
     let states: Vec<_> = shown
         .reservations()
         .iter()
-        .flat_map(|r| r.instances())
+        .flat_map(aws_sdk_ec2::types::Reservation::instances)
         .map(|i| i.state().unwrap().name().cloned().unwrap())
         .collect();
     assert_eq!(states, vec![InstanceStateName::Terminated; 2]);
