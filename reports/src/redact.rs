@@ -45,10 +45,22 @@ const NAMES: &str = r"(?:password|passwd|passphrase|secret[_-]?access[_-]?key|se
 /// A pattern and the lower-case words without which it cannot match: looking for words first is
 /// what keeps this cheap.
 struct Pattern {
-    words: &'static [&'static str],
+    words: &'static [Word],
     regex: Regex,
     /// Groups 1 and 2 are kept around the secret where there are any.
     keeps: Keeps,
+}
+
+/// A word, and others of which one must be there as well, unless there are none.
+type Word = (&'static str, &'static [&'static str]);
+
+impl Pattern {
+    fn may_match(&self, lower: &str) -> bool {
+        self.words.iter().any(|(word, others)| {
+            lower.contains(word)
+                && (others.is_empty() || others.iter().any(|other| lower.contains(other)))
+        })
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -57,7 +69,18 @@ enum Keeps {
     Around,
 }
 
-const NAME_WORDS: &[&str] = &["pass", "secret", "token", "key", "authorization", "signature"];
+/// Words that names of secrets have in common, each with the names where it is not one itself.
+/// `token` and `private` stand in almost every answer of EC2.
+const NAME_WORDS: &[Word] = &[
+    ("passw", &[]),
+    ("passphrase", &[]),
+    ("secret", &[]),
+    ("authorization", &[]),
+    ("x-amz-signature", &[]),
+    ("token", &["session", "security", "access", "refresh", "auth"]),
+    ("private", &["privatekey", "private_key", "private-key"]),
+    ("api", &["apikey", "api_key", "api-key"]),
+];
 
 static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
     let pattern = |words, regex: &str, keeps| Pattern {
@@ -68,12 +91,12 @@ static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
     let value = r#"(?:\\+"[\s\S]*?\\+"|\\+'[\s\S]*?\\+'|"(?:[^"\\]|\\[\s\S])*"?|'[^']*'?|"#;
     vec![
         pattern(
-            &["private key"],
+            &[("private key", &[])],
             r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)",
             Keeps::Nothing,
         ),
-        pattern(&["akia", "asia"], "(?:AKIA|ASIA)[0-9A-Z]{16}", Keeps::Nothing),
-        pattern(&["bearer"], r"(?i)(bearer\s+)[A-Za-z0-9._~+/=-]+()", Keeps::Around),
+        pattern(&[("akia", &[]), ("asia", &[])], "(?:AKIA|ASIA)[0-9A-Z]{16}", Keeps::Nothing),
+        pattern(&[("bearer", &[])], r"(?i)(bearer\s+)[A-Za-z0-9._~+/=-]+()", Keeps::Around),
         pattern(NAME_WORDS, &format!(r"(?i)(<{NAMES}>)[^<]+(</)"), Keeps::Around),
         // A header's value, and a YAML one, may have blanks in it; a shell variable's may not.
         pattern(
@@ -130,7 +153,7 @@ impl Redactor {
         }
         let lower = result.to_ascii_lowercase();
         for pattern in PATTERNS.iter() {
-            if pattern.words.iter().any(|word| lower.contains(word)) {
+            if pattern.may_match(&lower) {
                 result = replace(result, pattern);
             }
         }

@@ -102,6 +102,11 @@ pub fn nft_ruleset(nft_json: &str) -> Result<Value, String> {
     Ok(ruleset)
 }
 
+/// Digest of [`nft_ruleset`].
+pub fn nft_digest(nft_json: &str) -> Result<Value, String> {
+    Ok(json!(Digest::of_json(&nft_ruleset(nft_json)?)))
+}
+
 fn strip(value: &mut Value) {
     match value {
         Value::Object(map) => {

@@ -1,6 +1,7 @@
 //! What one scenario leaves for the next. All of it stands in the journal too.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use futures::future::LocalBoxFuture;
@@ -63,6 +64,8 @@ pub struct State {
     pub lock_taken: bool,
     pub burnt: bool,
     pub rows: Option<RowIds>,
+    /// Ids of the instances that ran at preflight.
+    pub running: BTreeSet<String>,
 }
 
 pub struct Run {

@@ -23,10 +23,12 @@ const CANARY_TTL: u8 = 2;
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let address = lab.manifest.capture.address.addr();
+    let list = Observe::rows(&lab.manifest.routerd);
+    let canary = Observe::canary(address, CANARY_TTL);
     let (eni, rows, canary) = futures::join!(
         lab.reader.network_interface(&lab.manifest.capture.network_interface_id),
-        lab.shell.observe(Node::RouterdCloud, &Observe::rows(&lab.manifest.routerd)),
-        lab.shell.observe(Node::CloudClient, &Observe::canary(address, CANARY_TTL)),
+        lab.shell.observe(Node::RouterdCloud, &list),
+        lab.shell.observe(Node::CloudClient, &canary),
     );
     judge_off(ctx, eni);
     judge_prior(lab, ctx, rows);

@@ -19,9 +19,10 @@ pub const NOT_APPLICABLE: &[&str] = &[];
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let (onprem, cloud) = (Node::OnpremClient, Node::CloudClient);
+    let commands = [onprem, cloud].map(|far| Observe::ssh_payload(&target(lab, far)));
     let (there, back) = futures::join!(
-        lab.shell.observe(cloud, &Observe::ssh_payload(&target(lab, onprem))),
-        lab.shell.observe(onprem, &Observe::ssh_payload(&target(lab, cloud))),
+        lab.shell.observe(cloud, &commands[0]),
+        lab.shell.observe(onprem, &commands[1]),
     );
     judge(lab, ctx, LOGIN_ONPREM, PAYLOAD_ONPREM, onprem, there);
     judge(lab, ctx, LOGIN_CLOUD, PAYLOAD_CLOUD, cloud, back);

@@ -50,9 +50,10 @@ impl Lab {
             Err(error) => error.to_string(),
         };
         let patience = Patience::for_plugin(execution.plugin_timeout);
-        let (outcome, detail, samples) =
-            until_settled(self, execution.row_id, |sample| conclude(sample, execution.goal, patience))
-                .await;
+        let (outcome, detail, samples) = until_settled(self, execution.row_id, |sample| {
+            conclude(sample, execution.goal, patience)
+        })
+        .await;
         let printed = result.ok().map(|output| Answer {
             raw: vec![[output.stdout.clone(), output.stderr.clone()].concat()],
             value: output,
@@ -71,10 +72,9 @@ impl Lab {
     fn undo_request(&self, goal: Goal, step: &str) -> serde_json::Value {
         let capture = &self.manifest.capture;
         let (action, parameters) = match goal {
-            Goal::SourceDestCheck(prior) => (
-                "ensure-forwarding-disabled",
-                json!({ "priorSourceDestCheck": prior.to_string() }),
-            ),
+            Goal::SourceDestCheck(prior) => {
+                ("ensure-forwarding-disabled", json!({ "priorSourceDestCheck": prior.to_string() }))
+            }
             Goal::Unassigned(_) | Goal::Assigned(_) => ("unassign-secondary-ip", json!({})),
         };
         json!({

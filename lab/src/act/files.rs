@@ -12,9 +12,9 @@ use serde_json::json;
 use super::{Acted, Effect, NotTried, finish};
 use crate::Lab;
 use crate::change_set::ChangeSet;
+use crate::change_set::PATH as CHANGE_SET_PATH;
 use crate::node::Node;
 use crate::permit::{Forward, Permit, Undo};
-use crate::change_set::PATH as CHANGE_SET_PATH;
 use crate::shell::{Action, NODE_FOLDER, Observe};
 
 /// Who holds the lab's lock.
@@ -67,10 +67,13 @@ impl Lab {
         };
         let path = LOCK_PATH.to_owned();
         let contents = json!(holder).to_string();
-        let effect = file_effect("gate", "take the lab's lock", &path, &contents, Some("undo.lock"));
+        let effect =
+            file_effect("gate", "take the lab's lock", &path, &contents, Some("undo.lock"));
         let intent = effect.begin(self, permit, journal)?;
         let (outcome, detail, value) = match self.create(&path, &contents).await {
-            Created::Ours => (Outcome::Done, format!("taken until {}", holder.lease_until), Some(holder.clone())),
+            Created::Ours => {
+                (Outcome::Done, format!("taken until {}", holder.lease_until), Some(holder.clone()))
+            }
             Created::Theirs(text) => {
                 let theirs: Option<Holder> = serde_json::from_str(&text).ok();
                 let who = theirs.as_ref().map_or(text, |theirs| {

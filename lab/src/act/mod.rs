@@ -154,7 +154,9 @@ impl crate::manifest::Manifest {
         let (key, wanted) = (&self.lab.tag_key, &self.lab.tag_value);
         match tags.get(key) {
             Some(value) if value == wanted => Ok(()),
-            Some(value) => Err(foreign("tag", &format!("{key}={value}"), &format!("{key}={wanted}"))),
+            Some(value) => {
+                Err(foreign("tag", &format!("{key}={value}"), &format!("{key}={wanted}")))
+            }
             None => Err(foreign("tag", "none", &format!("{key}={wanted}"))),
         }
     }

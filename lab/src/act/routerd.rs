@@ -13,8 +13,8 @@ use crate::Lab;
 use crate::ec2::Answer;
 use crate::node::{Node, Output};
 use crate::permit::{Forward, Permit, Undo};
-use crate::routerd::{AnswerError, Imported, PluginRun, Refusal, Routerctl, Status};
 use crate::routerd::Effect as RefusalEffect;
+use crate::routerd::{AnswerError, Imported, PluginRun, Refusal, Routerctl, Status};
 use crate::shell::{Action, ShellError};
 
 /// A row that is executed or rolled back, and what the ENI then looks like.
@@ -40,7 +40,10 @@ impl RowAnswer {
 }
 
 /// How a command that should change routerd's database went, before anything is read back.
-fn answered(action: &Action, result: Result<Output, ShellError>) -> Result<Answer<Output>, ShellError> {
+fn answered(
+    action: &Action,
+    result: Result<Output, ShellError>,
+) -> Result<Answer<Output>, ShellError> {
     result.map(|output| Answer {
         raw: vec![[output.stdout.clone(), output.stderr.clone()].concat()],
         value: output,
@@ -130,7 +133,11 @@ impl Lab {
             Ok(output) => match read(&output) {
                 Ok(value) => Acted {
                     outcome: Outcome::Done,
-                    detail: String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned(),
+                    detail: String::from_utf8_lossy(&output.stdout)
+                        .lines()
+                        .next()
+                        .unwrap_or_default()
+                        .to_owned(),
                     samples: Vec::new(),
                     value: Some(value),
                 },
@@ -289,11 +296,16 @@ mod tests {
         ];
         for (status, met, refused, after_s, outcome) in table {
             let row = sample(status.clone(), met);
-            let (waits, concluded) = match conclude(&row, goal, &Status::Succeeded, patience, refused) {
-                Conclusion::Settled(outcome, _) => (0, outcome),
-                Conclusion::AfterPatience(wait, outcome, _) => (wait.as_secs(), outcome),
-            };
-            assert_eq!((waits, concluded), (after_s, outcome), "{status:?} met={met} refused={refused}");
+            let (waits, concluded) =
+                match conclude(&row, goal, &Status::Succeeded, patience, refused) {
+                    Conclusion::Settled(outcome, _) => (0, outcome),
+                    Conclusion::AfterPatience(wait, outcome, _) => (wait.as_secs(), outcome),
+                };
+            assert_eq!(
+                (waits, concluded),
+                (after_s, outcome),
+                "{status:?} met={met} refused={refused}"
+            );
         }
     }
 

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use crate::Lab;
 use crate::ec2::NetworkInterface;
-use crate::routerd::{Row, Routerctl, Status};
-use crate::shell::Observe;
 use crate::node::Node;
+use crate::routerd::{Routerctl, Row, Status};
+use crate::shell::Observe;
 
 /// What the ENI looks like once a mutation is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -110,9 +110,7 @@ fn address(text: Option<&str>, resource: &str, field: &'static str) -> Result<Ip
 }
 
 fn tags(tags: &[sdk::Tag]) -> Tags {
-    let pair = |tag: &sdk::Tag| {
-        Some((tag.key.clone()?, tag.value.clone().unwrap_or_default()))
-    };
+    let pair = |tag: &sdk::Tag| Some((tag.key.clone()?, tag.value.clone().unwrap_or_default()));
     tags.iter().filter_map(pair).collect()
 }
 
@@ -120,7 +118,8 @@ impl TryFrom<&sdk::NetworkInterface> for NetworkInterface {
     type Error = Missing;
 
     fn try_from(eni: &sdk::NetworkInterface) -> Result<Self, Missing> {
-        let id = need(eni.network_interface_id.clone(), "a network interface", "NetworkInterfaceId")?;
+        let id =
+            need(eni.network_interface_id.clone(), "a network interface", "NetworkInterfaceId")?;
         let mut primary = None;
         let mut secondary = Vec::new();
         for private in eni.private_ip_addresses() {

@@ -1,19 +1,12 @@
 //! Who asks, and what the executor's role may: STS and IAM.
 
 use super::reader::{Answer, ReadError, Reader, call};
+use crate::iam::{Document, DocumentName};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     pub account_id: String,
     pub arn: String,
-}
-
-/// One policy document of a role, as IAM stores it (URL-encoded).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PolicyDocument {
-    /// As `inline lab-executor` or `attached arn:… v2`.
-    pub name: String,
-    pub document: String,
 }
 
 fn missing(call: &str, what: &str, raw: &[u8]) -> ReadError {
@@ -66,7 +59,7 @@ impl Reader {
     pub async fn role_policies(
         &self,
         role: &str,
-    ) -> Result<Vec<Answer<PolicyDocument>>, ReadError> {
+    ) -> Result<Vec<Answer<Document>>, ReadError> {
         let (inline, attached) =
             futures::try_join!(self.inline_policy_names(role), self.attached_policies(role))?;
         let inline = inline.into_iter().map(|name| self.inline_policy(role, name));
@@ -117,14 +110,14 @@ impl Reader {
         &self,
         role: &str,
         name: String,
-    ) -> Result<Answer<PolicyDocument>, ReadError> {
+    ) -> Result<Answer<Document>, ReadError> {
         self.count();
         let request = self.iam.get_role_policy().role_name(role).policy_name(&name);
         let page = call!("iam GetRolePolicy", request)?;
         Ok(Answer {
-            value: PolicyDocument {
-                name: format!("inline {name}"),
-                document: page.value.policy_document,
+            value: Document {
+                name: DocumentName::Inline(name),
+                text: page.value.policy_document,
             },
             call: "iam GetRolePolicy".to_owned(),
             raw: vec![page.captured.body],
@@ -132,7 +125,7 @@ impl Reader {
         })
     }
 
-    async fn attached_policy(&self, arn: String) -> Result<Answer<PolicyDocument>, ReadError> {
+    async fn attached_policy(&self, arn: String) -> Result<Answer<Document>, ReadError> {
         self.count();
         let page = call!("iam GetPolicy", self.iam.get_policy().policy_arn(&arn))?;
         let version = page.value.policy().and_then(|policy| policy.default_version_id());
@@ -146,9 +139,9 @@ impl Reader {
         let document = document
             .ok_or_else(|| missing("iam GetPolicyVersion", "Document", &page.captured.body))?;
         Ok(Answer {
-            value: PolicyDocument {
-                name: format!("attached {arn} {version}"),
-                document: document.to_owned(),
+            value: Document {
+                text: document.to_owned(),
+                name: DocumentName::Attached { arn, version },
             },
             call: "iam GetPolicyVersion".to_owned(),
             raw: vec![page.captured.body],

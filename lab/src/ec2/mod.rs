@@ -9,7 +9,7 @@ mod reader;
 pub use facts::{
     Address, Instance, Missing, NetworkInterface, RouteTable, Subnet, Tags, Volume, Vpc,
 };
-pub use identity::{Identity, PolicyDocument};
+pub use identity::Identity;
 pub use mutator::Mutator;
 pub use reader::{Answer, ReadError, Reader};
 

@@ -88,8 +88,15 @@ impl Lab {
         journal: &Writer,
         id: &str,
     ) -> Result<Acted<()>, NotTried> {
-        self.change_instance(permit, journal, "teardown", Wanted::Terminated, id, Some(permit.step()))
-            .await
+        self.change_instance(
+            permit,
+            journal,
+            "teardown",
+            Wanted::Terminated,
+            id,
+            Some(permit.step()),
+        )
+        .await
     }
 
     pub async fn stop_instance_for_good(

@@ -8,11 +8,9 @@ use std::rc::Rc;
 use aws_sdk_ec2::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::types::Filter;
 
-use super::capture::{Capture, Captured, is_whole};
-use super::facts::{
-    Address, Instance, Missing, NetworkInterface, RouteTable, Subnet, Volume, Vpc,
-};
 use super::Connection;
+use super::capture::{Capture, Captured, is_whole};
+use super::facts::{Address, Instance, Missing, NetworkInterface, RouteTable, Subnet, Volume, Vpc};
 
 /// A fact and what it was read from.
 #[derive(Clone, Debug)]
@@ -341,9 +339,7 @@ impl Reader {
             describe!(self, "ec2 DescribeVolumes", request, volumes, Volume);
         match found {
             Ok(answer) => one(answer, id, |volume| &volume.volume_id),
-            Err(ReadError::Refused { call, code, raw, .. })
-                if code == "InvalidVolume.NotFound" =>
-            {
+            Err(ReadError::Refused { call, code, raw, .. }) if code == "InvalidVolume.NotFound" => {
                 Ok(Answer { value: None, call, raw: vec![raw], attempts: 1 })
             }
             Err(error) => Err(error),

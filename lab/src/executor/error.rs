@@ -76,6 +76,9 @@ impl CallError {
                 )
             }
             SdkError::ConstructionFailure(_) => Self::not_sent(command, &innermost(error)),
+            SdkError::DispatchFailure(_) if never_connected(error) => {
+                Self::not_sent(command, &innermost(error))
+            }
             _ => Self::unanswered(command, &innermost(error)),
         }
     }
@@ -153,13 +156,22 @@ fn permission_hint(message: &str) -> &'static str {
     }
 }
 
+/// There was no connection that a request could have left on.
+fn never_connected(error: &(dyn Error + 'static)) -> bool {
+    use std::io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
+    causes(error).any(|cause| {
+        let kind = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        matches!(kind, Some(ConnectionRefused | HostUnreachable | NetworkUnreachable))
+    })
+}
+
 /// The SDK wraps causes in generic words; the last one says what happened.
 fn innermost(error: &(dyn Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
+    causes(error).last().map_or_else(String::new, ToString::to_string)
+}
+
+fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error: &&'e (dyn Error + 'static)| (*error).source())
 }
 
 #[cfg(test)]

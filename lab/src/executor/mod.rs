@@ -5,6 +5,12 @@
 //! It is better than that one only in what nobody can have come to rely on: a mutation is sent
 //! once, every request ends inside routerd's own plugin timeout, an answer that is cut off is not
 //! read as a fact, and a machine without an identity says so.
+//!
+//! Its raw calls of EC2 are nobody else's:
+//!
+//! ```compile_fail,E0603
+//! use lab::executor::ec2::Caller;
+//! ```
 
 mod action;
 mod answer;

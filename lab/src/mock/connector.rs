@@ -106,7 +106,9 @@ fn to_http(response: Response) -> Result<HttpResponse, ConnectorError> {
         ConnectorError::user(format!("{} is no HTTP status", response.status).into())
     })?;
     let mut http = HttpResponse::new(status, SdkBody::from(response.body));
-    http.headers_mut().insert("content-type", response.content_type);
+    for (name, value) in response.headers {
+        http.headers_mut().insert(name, value);
+    }
     Ok(http)
 }
 

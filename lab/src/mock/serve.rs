@@ -1,1 +1,150 @@
-//! The endpoint over loopback HTTP.
+//! The endpoint over loopback HTTP, for anything that speaks EC2. It prints nothing: whoever serves
+//! says what is served.
+
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response as HttpResponse;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::cloud::Cloud;
+use super::ec2;
+use super::faults::Caller;
+use super::world::Shared;
+use crate::clock::Clock;
+use crate::node::Node;
+
+/// A served world. Dropping it ends the serving; [`Serving::stop`] lets open answers end first.
+#[derive(Debug)]
+pub struct Serving {
+    pub address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+/// Serves EC2, STS and IAM at one port of 127.0.0.1; port 0 takes a free one. Needs an unpaused
+/// runtime: what is outside does not wait in virtual time.
+///
+/// # Errors
+/// Where the port cannot be bound.
+pub async fn serve(shared: Shared, clock: Clock, port: u16) -> std::io::Result<Serving> {
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+    let address = listener.local_addr()?;
+    let (stop, stopped) = oneshot::channel();
+    let router = Router::new().fallback(answer).with_state(Endpoint { shared, clock });
+    let task = tokio::spawn(async move {
+        let ends = async move {
+            // A dropped sender is an end as well.
+            let _ = stopped.await;
+        };
+        axum::serve(listener, router).with_graceful_shutdown(ends).await
+    });
+    Ok(Serving { address, stop, task })
+}
+
+impl Serving {
+    /// What a shell must export so that SDKs and the AWS CLI come here, and the lab's ids.
+    pub fn exports(&self, cloud: &Cloud) -> Vec<(String, String)> {
+        let endpoint = format!("http://{}", self.address);
+        let mut exports = vec![
+            ("AWS_ENDPOINT_URL".to_owned(), endpoint),
+            ("AWS_REGION".to_owned(), cloud.region.clone()),
+            ("AWS_DEFAULT_REGION".to_owned(), cloud.region.clone()),
+            ("AWS_ACCESS_KEY_ID".to_owned(), cloud.operator.access_key_id.clone()),
+            ("AWS_SECRET_ACCESS_KEY".to_owned(), cloud.operator.secret_access_key.clone()),
+        ];
+        exports.extend(lab_ids(cloud));
+        exports
+    }
+
+    /// The same for a shell to read.
+    pub fn export_lines(&self, cloud: &Cloud) -> String {
+        let line = |(name, value): (String, String)| format!("export {name}={value}\n");
+        self.exports(cloud).into_iter().map(line).collect()
+    }
+
+    /// Takes no more requests, and waits until `patience` ends or the open ones are answered.
+    ///
+    /// # Errors
+    /// Where serving had failed.
+    pub async fn stop(self, patience: impl Future<Output = ()>) -> std::io::Result<()> {
+        // Nobody to tell: it has ended.
+        let _ = self.stop.send(());
+        let mut task = self.task;
+        tokio::select! {
+            ended = &mut task => ended.unwrap_or_else(|error| Err(std::io::Error::other(error))),
+            () = patience => {
+                task.abort();
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Names for what the runbook calls `<eni-id>`, `<subnet-id>` and so on.
+fn lab_ids(cloud: &Cloud) -> Vec<(String, String)> {
+    let mut ids = Vec::new();
+    let mut add = |name: &str, id: &str| ids.push((name.to_owned(), id.to_owned()));
+    for (node, name) in [(Node::RouterdCloud, "ROUTERD_CLOUD"), (Node::CloudClient, "CLOUD_CLIENT")]
+    {
+        let Some(instance) = cloud.instance_of(node) else { continue };
+        add(&format!("{name}_INSTANCE_ID"), &instance.id);
+        let interfaces = cloud.interfaces_of(&instance.id);
+        let Some(eni) = interfaces.first() else { continue };
+        if node == Node::RouterdCloud {
+            add("ENI_ID", &eni.id);
+            add("SUBNET_ID", &eni.subnet_id);
+            add("VPC_ID", &eni.vpc_id);
+        }
+    }
+    for id in cloud.addresses.keys() {
+        add("ALLOCATION_ID", id);
+    }
+    for volume in cloud.volumes.values().filter(|volume| volume.attachments.is_empty()) {
+        add("VOLUME_ID", &volume.id);
+    }
+    for name in cloud.iam.roles.keys() {
+        add("ROLE_NAME", name);
+    }
+    ids
+}
+
+#[derive(Clone)]
+struct Endpoint {
+    shared: Shared,
+    clock: Clock,
+}
+
+async fn answer(
+    State(Endpoint { shared, clock }): State<Endpoint>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> HttpResponse {
+    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    match ec2::answer(&shared, clock, Caller::Operator, authorization, &body).await {
+        Ok(response) => to_http(response),
+        Err(ec2::Broken) => broken(),
+    }
+}
+
+fn to_http(response: ec2::Response) -> HttpResponse {
+    let mut http = HttpResponse::builder().status(response.status);
+    for (name, value) in response.headers {
+        http = http.header(name, value);
+    }
+    http.body(Body::from(response.body)).unwrap_or_else(|_| broken())
+}
+
+/// A body that fails before its first byte: the client sees the connection end.
+fn broken() -> HttpResponse {
+    let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+    let body = Body::from_stream(futures::stream::once(async { Err::<Bytes, _>(reset) }));
+    let mut http = HttpResponse::new(body);
+    *http.status_mut() = StatusCode::OK;
+    http
+}

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_yaml_ng::Value;
 
 use super::go::quote::os_error;
+use super::go::yaml::refusal;
 use super::kinds;
 use crate::process::Host;
 
@@ -90,8 +91,7 @@ pub fn load(host: &dyn Host, path: &str) -> Result<Router, String> {
 }
 
 fn parse(bytes: &[u8]) -> Result<Router, String> {
-    let document: Value =
-        serde_yaml_ng::from_slice(bytes).map_err(|error| format!("yaml: {error}"))?;
+    let document: Value = serde_yaml_ng::from_slice(bytes).map_err(|error| refusal(&error))?;
     let resources = match at(at(&document, "spec"), "resources") {
         Value::Null => Vec::new(),
         Value::Sequence(items) => items.iter().map(resource).collect::<Result<_, _>>()?,

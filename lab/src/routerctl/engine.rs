@@ -301,9 +301,8 @@ fn row_of(source: &str, plan: &Plan) -> Result<Action, String> {
             ));
         }
     }
-    let optional = |map: &BTreeMap<String, String>| match map.is_empty() {
-        true => String::new(),
-        false => json::compact(map),
+    let optional = |map: &BTreeMap<String, String>| {
+        if map.is_empty() { String::new() } else { json::compact(map) }
     };
     let undo_json = match &plan.undo {
         Some(undo) => {

@@ -84,13 +84,27 @@ struct Answer {
 }
 
 /// What an executor reports.
+#[expect(clippy::struct_field_names, reason = "the protocol calls it so")]
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Status {
+    #[serde(deserialize_with = "null_is_empty")]
     pub status: String,
+    #[serde(deserialize_with = "null_is_empty")]
     pub message: String,
-    pub observed: Option<BTreeMap<String, String>>,
+    #[serde(deserialize_with = "null_is_empty")]
+    pub observed: BTreeMap<String, String>,
+    #[serde(deserialize_with = "null_is_empty")]
     pub error: String,
+}
+
+/// Go reads null as nothing said.
+fn null_is_empty<'de, T, D>(value: D) -> Result<T, D::Error>
+where
+    T: Default + Deserialize<'de>,
+    D: serde::Deserializer<'de>,
+{
+    Option::deserialize(value).map(Option::unwrap_or_default)
 }
 
 impl Status {
@@ -99,7 +113,7 @@ impl Status {
             error: if self.status == "failed" { self.error } else { String::new() },
             status: self.status,
             message: self.message,
-            observed: self.observed.unwrap_or_default(),
+            observed: self.observed,
         }
     }
 }

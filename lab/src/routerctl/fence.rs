@@ -58,10 +58,8 @@ fn stale_assignment(
     let wanted = fresh_plans(parts, now)?.iter().any(|candidate| {
         candidate.parameter(GENERATION) == plan.parameter(GENERATION) && matches(plan, candidate)
     });
-    Ok(match wanted {
-        true => None,
-        false => Some("stale mobility assignment: generation is no longer current desired state"),
-    })
+    let reason = "stale mobility assignment: generation is no longer current desired state";
+    Ok(if wanted { None } else { Some(reason) })
 }
 
 fn matches(plan: &Plan, current: &Plan) -> bool {

@@ -283,11 +283,8 @@ mod tests {
             ),
             (
                 |p| {
-                    drop(
-                        p.target
-                            .as_mut()
-                            .map(|t| t.insert("captureStrategy".into(), "route-table".into())),
-                    )
+                    let target = p.target.get_or_insert_default();
+                    target.insert("captureStrategy".into(), "route-table".into());
                 },
                 r#"actionPlan "a" action "assign-secondary-ip" with target.captureStrategy route-table requires target.routeTableRef"#,
             ),

@@ -10,6 +10,7 @@ use super::go::doc::{Doc, Fields};
 use super::go::json;
 use super::go::quote::quote;
 use super::go::time::{Time, parse, parse_duration};
+use super::go::yaml::refusal;
 use super::plan::Plan;
 use super::store::parts::Part;
 
@@ -106,9 +107,10 @@ impl Directive {
 impl Answer {
     /// The answer is read as YAML, which JSON is.
     pub fn read(stdout: &[u8]) -> Result<Self, String> {
-        let document: Value = match stdout.iter().all(u8::is_ascii_whitespace) {
-            true => Value::Null,
-            false => serde_yaml_ng::from_slice(stdout).map_err(|error| format!("yaml: {error}"))?,
+        let document: Value = if stdout.iter().all(u8::is_ascii_whitespace) {
+            Value::Null
+        } else {
+            serde_yaml_ng::from_slice(stdout).map_err(|error| refusal(&error))?
         };
         let status = at(&document, "status");
         let resources = items(status, "resources")?;
@@ -131,7 +133,7 @@ impl Answer {
     }
 
     /// routerd's checks in its order, then the part.
-    pub fn into_part(
+    pub fn to_part(
         &self,
         source: &str,
         generation: i64,
@@ -232,7 +234,7 @@ mod tests {
 
     fn part_of(head: &str, status: &str) -> Result<Part, String> {
         let text = format!("{{{head}, status: {{{status}}}}}");
-        Answer::read(text.as_bytes())?.into_part("Plugin/p", 1, now())
+        Answer::read(text.as_bytes())?.to_part("Plugin/p", 1, now())
     }
 
     #[test]

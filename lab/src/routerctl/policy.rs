@@ -185,7 +185,7 @@ mod tests {
             (Some(false), None, false),
             (Some(false), Some(false), true),
         ] {
-            let policy = Policy { require_approval, dry_run_only, ..open() };
+            let policy = Policy { dry_run_only, require_approval, ..open() };
             assert_eq!(policy.approves_by_itself(), by_itself);
         }
     }

@@ -23,8 +23,7 @@ pub(crate) const MUTATION: Duration = Duration::from_secs(180);
 const QUICK: Duration = Duration::from_secs(30);
 
 /// Writes standard input to a new file, durably; fails where there is one already.
-const CREATE: &str =
-    "set -e; set -C; umask 077; mkdir -p \"$2\"; cat > \"$1\"; sync \"$1\"";
+const CREATE: &str = "set -e; set -C; umask 077; mkdir -p \"$2\"; cat > \"$1\"; sync \"$1\"";
 
 impl Action {
     fn new(argv: Vec<String>, limit: Duration) -> Self {
@@ -78,8 +77,7 @@ impl Action {
         request: Vec<u8>,
     ) -> Self {
         let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned();
-        let mut argv: Vec<_> =
-            ["sudo", "-n", "env", "-i"].into_iter().map(str::to_owned).collect();
+        let mut argv: Vec<_> = ["sudo", "-n", "env", "-i"].into_iter().map(str::to_owned).collect();
         argv.push(path);
         argv.extend(env.iter().map(|(name, value)| format!("{name}={value}")));
         argv.push(executable.to_owned());

@@ -91,7 +91,15 @@ impl Observe {
 
     /// The names in the folder where a run keeps its files; empty where there is none.
     pub fn node_folder() -> Self {
-        Self::quick(&["sudo", "-n", "sh", "-c", "test ! -e \"$1\" || ls -1A \"$1\"", "sh", super::NODE_FOLDER])
+        Self::quick(&[
+            "sudo",
+            "-n",
+            "sh",
+            "-c",
+            "test ! -e \"$1\" || ls -1A \"$1\"",
+            "sh",
+            super::NODE_FOLDER,
+        ])
     }
 
     pub fn ping(source: Ipv4Addr, destination: Ipv4Addr) -> Self {

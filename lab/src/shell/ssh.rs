@@ -25,8 +25,7 @@ pub fn payload_digest() -> Digest {
     Digest::of(lines.concat())
 }
 
-const REMOTE_PAYLOAD: &str =
-    "printf 'connection %s\\n' \"$SSH_CONNECTION\"; printf 'hostname '; hostname; printf 'sha256 '; sha256sum";
+const REMOTE_PAYLOAD: &str = "printf 'connection %s\\n' \"$SSH_CONNECTION\"; printf 'hostname '; hostname; printf 'sha256 '; sha256sum";
 const REMOTE_TUPLE: &str = "printf 'connection %s\\n' \"$SSH_CONNECTION\"";
 
 fn ssh(to: &Target) -> String {

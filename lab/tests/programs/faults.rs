@@ -27,8 +27,11 @@ fn error(status: &Value) -> &str {
 async fn a_mutation_is_sent_once_whatever_the_answer() {
     let cases = [
         (Fault::ConnectionLost, UNKNOWN),
+        (Fault::ConnectionRefused, ": not sent: connection refused"),
         (Fault::Hang, UNKNOWN),
         (Fault::Cut(60), UNKNOWN),
+        // Up to its closing tag: the SDK would read a success out of this.
+        (Fault::Cut(185), UNKNOWN),
         (Fault::Cut(0), UNKNOWN),
         (Fault::Answer(500, "<html>oops</html>"), UNKNOWN),
         (Fault::Answer(503, ""), UNKNOWN),

@@ -17,6 +17,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use chrono::{DateTime, TimeZone, Utc};
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use lab::clock::Clock;
 use lab::node::Output;
@@ -30,7 +31,10 @@ pub enum Fault {
     Hang,
     /// Answered after so many seconds.
     Slow(u64),
+    /// After the request has left.
     ConnectionLost,
+    /// Before it.
+    ConnectionRefused,
     /// The answer ends after so many bytes.
     Cut(usize),
     /// This instead of EC2's answer.
@@ -121,7 +125,8 @@ impl Machine {
     }
 
     pub async fn run(&self, stdin: &str) -> Output {
-        lab::executor::main(self.process("aws-provider-executor", stdin)).await
+        // Boxed, because a node of the mock runs it behind the SDK's futures, which must be Send.
+        lab::executor::main(self.process("aws-provider-executor", stdin)).boxed().await
     }
 
     pub fn process(&self, program: &str, stdin: &str) -> Process<'_> {
@@ -218,7 +223,7 @@ impl Network {
         const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
         let metadata = self.0.lock().unwrap().metadata;
         match metadata {
-            Metadata::Refused => return Err(lost()),
+            Metadata::Refused => return Err(broken(io::ErrorKind::ConnectionRefused)),
             Metadata::Silent => std::future::pending().await,
             Metadata::Healthy | Metadata::NoRole | Metadata::Expired => {}
         }
@@ -269,7 +274,8 @@ impl Network {
                 Clock::System.sleep(std::time::Duration::from_secs(seconds)).await;
                 Ok(answer)
             }
-            Some(Fault::ConnectionLost) => Err(lost()),
+            Some(Fault::ConnectionLost) => Err(broken(io::ErrorKind::ConnectionReset)),
+            Some(Fault::ConnectionRefused) => Err(broken(io::ErrorKind::ConnectionRefused)),
             Some(Fault::Cut(end)) => {
                 let body = answer.body().bytes().unwrap();
                 Ok(response(200, String::from_utf8(body[..end].to_vec()).unwrap()))
@@ -279,8 +285,8 @@ impl Network {
     }
 }
 
-fn lost() -> ConnectorError {
-    ConnectorError::io(io::Error::from(io::ErrorKind::ConnectionReset).into())
+fn broken(kind: io::ErrorKind) -> ConnectorError {
+    ConnectorError::io(io::Error::from(kind).into())
 }
 
 fn response(status: u16, body: String) -> HttpResponse {

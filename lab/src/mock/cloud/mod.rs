@@ -132,6 +132,7 @@ impl Cloud {
     }
 
     /// The same account where nothing was ever made: another region.
+    #[must_use]
     pub fn elsewhere(&self, region: &str) -> Self {
         Self {
             seed: self.seed,

@@ -44,7 +44,7 @@ fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
         xml.leaf("instanceType", found.name);
         xml.leaf("currentGeneration", true);
         xml.element("processorInfo", |xml| {
-            xml.items("supportedArchitectures", [found.architecture], |xml, name| xml.text(name));
+            xml.items("supportedArchitectures", [found.architecture], Xml::text);
         });
         xml.element("vCpuInfo", |xml| xml.leaf("defaultVCpus", found.vcpus));
         xml.element("memoryInfo", |xml| xml.leaf("sizeInMiB", found.memory_mib));

@@ -57,6 +57,7 @@ fn issue(instance: &Instance, query: &Query<'_>, now: DateTime<Utc>) -> Response
         Some(ttl) => {
             let ends = (now + TimeDelta::seconds(ttl)).timestamp();
             Response::plain(200, URL_SAFE_NO_PAD.encode(format!("{}/{ends}", instance.id)))
+                .with_header("x-aws-ec2-metadata-token-ttl-seconds", ttl.to_string())
         }
         None => status(400, "Bad Request"),
     }

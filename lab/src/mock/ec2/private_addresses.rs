@@ -98,17 +98,14 @@ fn check_holders(
         let holder = cloud.network_interfaces.values().find(|eni| {
             eni.id != eni_id && Some(eni.vpc_id.as_str()) == vpc_id && eni.owns(*address)
         });
-        match holder {
-            None => {}
-            Some(_) if !may_move => {
-                return Err(ApiError::invalid_value(format!(
-                    "[{address}] assigned, but move is not allowed."
-                )));
-            }
-            Some(holder) if holder.primary() == Some(*address) => {
-                return Err(ApiError::invalid_value("secondary-addresses"));
-            }
-            Some(_) => {}
+        let Some(holder) = holder else { continue };
+        if !may_move {
+            return Err(ApiError::invalid_value(format!(
+                "[{address}] assigned, but move is not allowed."
+            )));
+        }
+        if holder.primary() == Some(*address) {
+            return Err(ApiError::invalid_value("secondary-addresses"));
         }
     }
     Ok(())
@@ -154,11 +151,12 @@ fn free_addresses(cloud: &Cloud, eni_id: &str, count: usize) -> Result<Vec<Ipv4A
 
 /// From whoever has it; an Elastic IP address on it moves along.
 fn take(cloud: &mut Cloud, eni_id: &str, address: Ipv4Addr) {
+    let vpc_id = cloud.interface(eni_id).map(|eni| eni.vpc_id.clone());
     let mut previous_holder = None;
     for eni in cloud.network_interfaces.values_mut() {
         if eni.id == eni_id {
             eni.add_secondary(address);
-        } else if eni.owns(address) {
+        } else if Some(&eni.vpc_id) == vpc_id.as_ref() && eni.owns(address) {
             eni.remove_secondary(address);
             previous_holder = Some(eni.id.clone());
         }
@@ -178,7 +176,6 @@ fn assigned(eni_id: &str, addresses: &[Ipv4Addr]) -> Xml {
         xml.leaf("privateIpAddress", address);
     });
     xml.items("assignedIpv4PrefixSet", [(); 0], |_, ()| {});
-    xml.leaf("return", true);
     xml
 }
 

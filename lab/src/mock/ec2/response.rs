@@ -8,7 +8,7 @@ use super::xml::Xml;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     pub status: u16,
-    pub content_type: &'static str,
+    pub headers: Vec<(&'static str, String)>,
     pub body: Vec<u8>,
 }
 
@@ -16,7 +16,17 @@ const XML: &str = "text/xml;charset=UTF-8";
 
 impl Response {
     pub fn plain(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, content_type: "text/plain", body: body.into() }
+        Self::typed(status, "text/plain", body.into())
+    }
+
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    fn typed(status: u16, content_type: &str, body: Vec<u8>) -> Self {
+        Self { status, headers: vec![("content-type", content_type.to_owned())], body }
     }
 
     pub fn success(service: Service, action: &str, request_id: &str, result: &Xml) -> Self {
@@ -41,7 +51,7 @@ impl Response {
                 });
             }
         }
-        Self { status: 200, content_type: XML, body: xml.into_document().into_bytes() }
+        Self::typed(200, XML, xml.into_document().into_bytes())
     }
 
     pub fn error(service: Service, request_id: &str, error: &ApiError) -> Self {
@@ -70,7 +80,7 @@ impl Response {
                 });
             }
         }
-        Self { status: error.status, content_type: XML, body: xml.into_document().into_bytes() }
+        Self::typed(error.status, XML, xml.into_document().into_bytes())
     }
 }
 

@@ -1,7 +1,25 @@
 //! What the four nodes are: interfaces, addresses, routes, neighbours, rules, files, keys; and the
-//! overlay and the packets between them.
+//! overlay between them.
 
-use serde::{Deserialize, Serialize};
+mod conntrack;
+mod example;
+mod files;
+mod keys;
+mod model;
+mod observed;
+mod routing;
+mod rules;
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Machines {}
+pub use conntrack::{Tracked, Transport, Tuple};
+pub use example::ROUTER_YAML;
+pub use files::{FileError, FileNode, Files};
+pub use keys::host_key;
+pub use model::{
+    FabricCounters, Interface, Link, Machine, Machines, Neighbour, Overlay, ProxyNeighbour, Route,
+    Sshd,
+};
+pub use observed::{Capture, Direction, SeenPacket, Socket};
+pub use routing::NextHop;
+pub use rules::{
+    Action, Chain, ChainKind, Hook, LegacyNat, Match, NftTool, Policy, Rule, Ruleset, Table,
+};

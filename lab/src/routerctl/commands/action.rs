@@ -170,7 +170,9 @@ fn show_table(action: &Action) -> String {
         ("Created At", time::cell(action.created_at)),
         ("Updated At", time::cell(action.updated_at)),
     ];
-    rows.iter().map(|(label, value)| format!("{label}:\t{value}\n")).collect()
+    let lines: Vec<String> =
+        rows.iter().map(|(label, value)| format!("{label}:\t{value}")).collect();
+    lines.join("\n")
 }
 
 fn doc(action: &Action) -> Doc {

@@ -183,8 +183,17 @@ fn normalized(args: &[String]) -> Result<Vec<String>, String> {
 fn flags() -> FlagSet {
     FlagSet::new(
         "doctor",
-        "Checks the health of one area; of this stand-in: hybrid, sam, plugin.",
-        "routerctl doctor hybrid\nrouterctl doctor sam -o json",
+        "routerd の各 area (wan/dns/dslite/dhcpv6-pd/nat/firewall/rollback/disk/mgmt/reconcile/runtime/dynamic/routes/plugin/hybrid/sam/sam-enrollment-client/bgp-dynamic-peer/federation) の\n\
+         健全性チェックをまとめて実行する。\n\
+         --incident を付けると host ダンプ(診断コマンド出力/イベント/オブジェクトステータス/プラグイン実行履歴)を付加する。\n\
+         --remediation-plan を付けると federation SLO 違反に対する修復アクション計画を生成する(実行はしない)。\n\
+         位置引数: [area] (省略時は全 area)。--probe は control API 経由の対象別 probe を実行する。",
+        "routerctl doctor\n\
+         routerctl doctor wan\n\
+         routerctl doctor --incident\n\
+         routerctl doctor federation --remediation-plan -o json\n\
+         routerctl doctor --probe egress ipv4-default\n\
+         routerctl doctor --probe dns -o json",
     )
     .output()
     .text("config", CONFIG_FILE, "config path")
@@ -239,7 +248,9 @@ fn plugins(call: &Call<'_>, router: &Router, options: &Parsed) -> Result<Vec<Che
     let with_host = options.on("host") && !options.on("no-host");
     let database = Database::new(call.host, options.text("state-file"));
     let mut checks = Vec::new();
-    for (name, plugin) in router.plugins() {
+    let mut by_name: Vec<_> = router.plugins().collect();
+    by_name.sort_by_key(|(name, _)| *name);
+    for (name, plugin) in by_name {
         checks.extend(executable(call, name, plugin, with_host));
         checks.push(last_run(database, name)?);
         checks.push(last_result(call, database, name)?);

@@ -50,7 +50,7 @@ impl Content {
         let directives = Directive::decode(&column(&part.directives_json))
             .map_err(|error| within("directives", error))?;
         let plans = part.plans().map_err(|error| within("actionPlans", error))?;
-        Ok(Self { directives, resources, plans, part })
+        Ok(Self { part, directives, resources, plans })
     }
 }
 

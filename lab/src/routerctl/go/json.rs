@@ -121,6 +121,7 @@ pub fn string_map(column: &str) -> BTreeMap<String, String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::super::doc::Fields;
     use super::*;
 

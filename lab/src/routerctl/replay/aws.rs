@@ -72,7 +72,7 @@ fn status(eni: &mut Eni, spec: &Value) -> Value {
     };
     match (text(&spec["action"]).as_str(), text(&spec["mode"]).as_str(), prior.as_str()) {
         ("assign-secondary-ip", "dry-run", _) => {
-            succeeded(&format!("would assign {address} to {nic}"), json!({}))
+            succeeded(&format!("would assign {address} to {nic}"), &json!({}))
         }
         ("assign-secondary-ip", "execute", _) => {
             let argv = format!("ec2 assign-private-ip-addresses {addresses}");
@@ -82,26 +82,27 @@ fn status(eni: &mut Eni, spec: &Value) -> Value {
             }) {
                 Ok(()) => succeeded(
                     &format!("assigned {address} to {nic}"),
-                    json!({ "assignedAddress": address }),
+                    &json!({ "assignedAddress": address }),
                 ),
                 Err(error) => failed("assign-secondary-ip execute: assign failed", &error),
             }
         }
         ("ensure-forwarding-enabled", "dry-run", _) => {
-            succeeded("would set SourceDestCheck=false", observed)
+            succeeded("would set SourceDestCheck=false", &observed)
         }
         ("ensure-forwarding-enabled", "execute", _) => {
             let was = eni.source_dest_check;
             match eni.modify(&modify("--no-source-dest-check"), false) {
-                Ok(()) => {
-                    succeeded(&format!("disabled SourceDestCheck on {nic} (prior={was})"), observed)
-                }
+                Ok(()) => succeeded(
+                    &format!("disabled SourceDestCheck on {nic} (prior={was})"),
+                    &observed,
+                ),
                 Err(error) => failed("ensure-forwarding-enabled execute: modify failed", &error),
             }
         }
         ("unassign-secondary-ip", "execute", _) => {
             eni.private_ip_addresses.retain(|one| *one != address);
-            succeeded(&format!("unassigned {address} from {nic}"), json!({}))
+            succeeded(&format!("unassigned {address} from {nic}"), &json!({}))
         }
         ("ensure-forwarding-disabled", _, "false") => json!({
             "status": "skipped",
@@ -109,30 +110,31 @@ fn status(eni: &mut Eni, spec: &Value) -> Value {
             "observed": { "priorSourceDestCheck": "false" },
         }),
         ("ensure-forwarding-disabled", "dry-run", "true") => {
-            succeeded("would re-enable SourceDestCheck (restore prior=true)", observed)
+            succeeded("would re-enable SourceDestCheck (restore prior=true)", &observed)
         }
         ("ensure-forwarding-disabled", "execute", "true") => {
             eni.modify(&modify("--source-dest-check"), true).unwrap();
             succeeded(
                 &format!("re-enabled SourceDestCheck on {nic} (restored prior=true)"),
-                observed,
+                &observed,
             )
         }
         other => panic!("no record asks the executor for {other:?}"),
     }
 }
 
-fn succeeded(message: &str, observed: Value) -> Value {
+fn succeeded(message: &str, observed: &Value) -> Value {
     json!({ "status": "succeeded", "message": message, "observed": observed, "undoAvailable": true })
 }
 
 fn failed(message: &str, error: &str) -> Value {
-    let observed = match error.contains("UnauthorizedOperation") {
-        true => json!({
+    let observed = if error.contains("UnauthorizedOperation") {
+        json!({
             "failureClass": "authorization",
             "permissionHint": "ec2:AssignPrivateIpAddresses",
-        }),
-        false => json!({}),
+        })
+    } else {
+        json!({})
     };
     json!({ "status": "failed", "message": message, "error": error, "observed": observed })
 }

@@ -51,11 +51,11 @@ impl TestHost {
         Self { configurations: configurations.to_owned(), state: Mutex::new(state) }
     }
 
-    pub fn prepare(&self, eni: &Eni, planner: Option<&RawValue>, script: &Option<String>) {
+    pub fn prepare(&self, eni: &Eni, planner: Option<&RawValue>, script: Option<&str>) {
         let mut state = self.state.lock().unwrap();
         state.eni = eni.clone();
         state.planner_stdout = planner.map(|raw| spaced(raw.get()) + "\n").unwrap_or_default();
-        state.executor_script = script.clone().unwrap_or_default();
+        state.executor_script = script.unwrap_or_default().to_owned();
     }
 
     pub fn delete(&self, path: &str) {

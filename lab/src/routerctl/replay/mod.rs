@@ -5,6 +5,7 @@
 
 mod aws;
 mod host;
+mod unrecorded;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -78,7 +79,11 @@ fn every_recorded_call_is_answered_alike() {
         let host = hosts
             .entry(record.group.clone())
             .or_insert_with(|| TestHost::new(&fixtures().join("files")));
-        host.prepare(&record.world, record.planner_stdout.as_deref(), &record.executor_script);
+        host.prepare(
+            &record.world,
+            record.planner_stdout.as_deref(),
+            record.executor_script.as_deref(),
+        );
         for before in &record.before {
             play_before(host, before, &record.name);
         }

@@ -15,6 +15,7 @@ const COLUMNS: &str = "id,idempotency_key,coalesce(source,''),provider,coalesce(
     coalesce(executed_at,''),coalesce(result_message,''),coalesce(error,''),\
     coalesce(observed_json,''),created_at,updated_at";
 
+#[expect(clippy::struct_field_names, reason = "the column is called so")]
 #[derive(Clone, Debug, Default)]
 pub struct Action {
     pub id: i64,
@@ -129,10 +130,8 @@ pub fn record(
     executed_at: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> rusqlite::Result<bool> {
-    let observed = match outcome.observed.is_empty() {
-        true => None,
-        false => Some(compact(&outcome.observed)),
-    };
+    let observed =
+        if outcome.observed.is_empty() { None } else { Some(compact(&outcome.observed)) };
     let changed = db.execute(
         "UPDATE action_executions SET status=?1,result_message=?2,error=?3,observed_json=?4,\
          executed_at=?5,updated_at=?6 WHERE id=?7 AND status IN ('running','approved')",

@@ -51,7 +51,9 @@ async fn unknown_actions_parameters_versions_and_values_are_errors() {
             "MissingParameter",
         ),
         (
-            format!("Action=AssignPrivateIpAddresses&{v}&NetworkInterfaceId={eni}&PrivateIpAddress.1=10.88.60.9%2F32"),
+            format!(
+                "Action=AssignPrivateIpAddresses&{v}&NetworkInterfaceId={eni}&PrivateIpAddress.1=10.88.60.9%2F32"
+            ),
             "InvalidParameterValue",
         ),
     ];

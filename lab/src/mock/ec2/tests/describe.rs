@@ -47,7 +47,9 @@ async fn the_instance_is_found_by_its_interface() {
     assert_eq!(instance.private_ip_address(), Some("10.88.60.4"));
     assert_eq!(instance.public_ip_address(), Some("203.0.113.10"));
     assert_eq!(instance.source_dest_check(), Some(true));
-    assert!(instance.iam_instance_profile().unwrap().arn().unwrap().ends_with("lab-smoke-executor"));
+    assert!(
+        instance.iam_instance_profile().unwrap().arn().unwrap().ends_with("lab-smoke-executor")
+    );
     let eni = &instance.network_interfaces()[0];
     assert_eq!(eni.network_interface_id(), Some(lab.eni.as_str()));
     let root = instance.block_device_mappings()[0].ebs().unwrap();
@@ -63,11 +65,8 @@ async fn an_implicit_subnet_has_the_main_table_and_no_association_says_so() {
         call.send().await.unwrap().route_tables().to_vec()
     };
     assert!(tables(vec![filter("association.subnet-id", &[&eni.subnet_id])]).await.is_empty());
-    let main = tables(vec![
-        filter("vpc-id", &[&eni.vpc_id]),
-        filter("association.main", &["true"]),
-    ])
-    .await;
+    let main =
+        tables(vec![filter("vpc-id", &[&eni.vpc_id]), filter("association.main", &["true"])]).await;
     let [table] = main.as_slice() else { panic!("one main table: {main:?}") };
     let default = table.routes().iter().find(|r| r.destination_cidr_block() == Some("0.0.0.0/0"));
     assert!(default.unwrap().gateway_id().unwrap().starts_with("igw-"));
@@ -99,8 +98,7 @@ async fn everything_of_the_lab_is_found_by_its_tag() {
     assert_eq!(group.ip_permissions()[0].from_port(), Some(22));
     assert_eq!(group.ip_permissions_egress()[0].ip_protocol(), Some("-1"));
     assert_eq!(group.ip_permissions_egress()[0].from_port(), None);
-    let by_value = filter("value", &[LAB_TAG.1]);
-    let tags = ec2.describe_tags().filters(by_value).send().await.unwrap();
+    let tags = ec2.describe_tags().filters(lab_tag()).send().await.unwrap();
     assert_eq!(tags.tags().len(), 12, "{tags:?}");
     let types = ec2.describe_instance_types().filters(filter("instance-type", &["t3.small"]));
     let types = types.send().await.unwrap();

@@ -140,7 +140,7 @@ async fn the_metadata_service_tells_an_instance_about_itself() {
         .with_sleep_impl(lab.clock.sdk_sleep())
         .with_time_source(lab.clock.sdk_time());
     let imds = aws_config::imds::Client::builder().configure(&provider).build();
-    let get = async |path: &str| imds.get(path).await.map(|text| String::from(text));
+    let get = async |path: &str| imds.get(path).await.map(String::from);
     let table = [
         ("/latest/meta-data/instance-id", lab.instance.as_str()),
         ("/latest/meta-data/placement/region", "ap-northeast-1"),
@@ -207,7 +207,8 @@ async fn iam_shows_the_role_whole() {
 async fn an_attached_policy_has_its_versions() {
     let lab = Lab::new();
     let iam = &lab.iam;
-    let arn = attach(&lab, &serde_json::json!({ "Effect": "Allow", "Action": "*", "Resource": "*" }));
+    let arn =
+        attach(&lab, &serde_json::json!({ "Effect": "Allow", "Action": "*", "Resource": "*" }));
     let attached = iam.list_attached_role_policies().role_name(ROLE).send().await.unwrap();
     assert_eq!(attached.attached_policies()[0].policy_arn(), Some(arn.as_str()));
     let policy = iam.get_policy().policy_arn(&arn).send().await.unwrap();

@@ -58,13 +58,8 @@ async fn an_instance_stops_and_starts_in_its_time() {
             )
         )
     );
-    let wait = std::time::Duration::from_secs(600);
-    lab.ec2
-        .wait_until_instance_stopped()
-        .instance_ids(&lab.instance)
-        .wait(wait)
-        .await
-        .unwrap();
+    let wait = std::time::Duration::from_mins(10);
+    lab.ec2.wait_until_instance_stopped().instance_ids(&lab.instance).wait(wait).await.unwrap();
     assert!(lab.elapsed_ms() >= 20_000, "stopping takes time: {} ms", lab.elapsed_ms());
     let again = stop().send().await.unwrap();
     let again = again.stopping_instances()[0].previous_state();
@@ -75,12 +70,7 @@ async fn an_instance_stops_and_starts_in_its_time() {
     assert_eq!(state(&lab), InstanceState::Pending);
     let pending = refusal(stop().send().await);
     assert_eq!(pending.code, "IncorrectInstanceState");
-    lab.ec2
-        .wait_until_instance_running()
-        .instance_ids(&lab.instance)
-        .wait(wait)
-        .await
-        .unwrap();
+    lab.ec2.wait_until_instance_running().instance_ids(&lab.instance).wait(wait).await.unwrap();
     assert_eq!(state(&lab), InstanceState::Running);
 }
 
@@ -105,7 +95,7 @@ async fn teardown_needs_its_order() {
     let states: Vec<_> = shown
         .reservations()
         .iter()
-        .flat_map(|r| r.instances())
+        .flat_map(aws_sdk_ec2::types::Reservation::instances)
         .map(|i| i.state().unwrap().name().cloned().unwrap())
         .collect();
     assert_eq!(states, vec![InstanceStateName::Terminated; 2]);
@@ -141,7 +131,9 @@ async fn a_rehearsal_changes_nothing_and_fails_where_the_deed_would() {
     let eni = lab.ec2.modify_network_interface_attribute().network_interface_id(&lab.eni);
     let off = AttributeBooleanValue::builder().value(false).build();
     let rehearsed = [
-        refusal(lab.ec2.terminate_instances().instance_ids(&lab.instance).dry_run(true).send().await),
+        refusal(
+            lab.ec2.terminate_instances().instance_ids(&lab.instance).dry_run(true).send().await,
+        ),
         refusal(lab.ec2.stop_instances().instance_ids(&lab.instance).dry_run(true).send().await),
         refusal(lab.ec2.delete_volume().volume_id(&orphan.id).dry_run(true).send().await),
         refusal(lab.ec2.describe_vpcs().dry_run(true).send().await),
@@ -191,9 +183,8 @@ async fn routes_lead_to_interfaces_and_never_inside_the_vpc() {
         .find(|route| route.destination_cidr_block() == Some(outside))
         .unwrap();
     assert_eq!(route.network_interface_id(), Some(lab.other_eni.as_str()));
-    let delete = || {
-        lab.ec2.delete_route().route_table_id(table).destination_cidr_block(outside).send()
-    };
+    let delete =
+        || lab.ec2.delete_route().route_table_id(table).destination_cidr_block(outside).send();
     delete().await.unwrap();
     assert_eq!(refusal(delete().await).code, "InvalidRoute.NotFound");
 }

@@ -1,5 +1,8 @@
 //! `routerctl plugin`: what plugins there are, and one run of one of them.
 
+mod options;
+mod report;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -8,6 +11,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use reports::digest::Digest;
 
+use self::options::Options;
+use self::report::Report;
 use super::{no_arguments, print, usage};
 use crate::routerctl::config::{self, Plugin, Router};
 use crate::routerctl::go::doc::{Doc, Fields};
@@ -17,9 +22,8 @@ use crate::routerctl::go::quote::quote;
 use crate::routerctl::go::table::cell;
 use crate::routerctl::go::time;
 use crate::routerctl::launch::{self, Ran, Role};
-use crate::routerctl::paths::{CONFIG_FILE, STATE_FILE};
-use crate::routerctl::plan::Plan;
-use crate::routerctl::planner_answer::{Answer, Directive};
+use crate::routerctl::paths::CONFIG_FILE;
+use crate::routerctl::planner_answer::Answer;
 use crate::routerctl::store::Database;
 use crate::routerctl::store::parts::{self, Part};
 use crate::routerctl::store::runs::{self, Event};
@@ -79,17 +83,6 @@ fn list(call: &mut Call<'_>, args: &[String]) -> Outcome {
     print(call, options.text("output"), &Doc::List(items), &table)
 }
 
-/// What a run was, for the report and for the history.
-struct Report<'a> {
-    name: &'a str,
-    source: String,
-    dry_run: bool,
-    ran: &'a Ran,
-    duration_ms: i64,
-    answer: &'a Answer,
-    part: &'a Part,
-}
-
 async fn run_one(call: &mut Call<'_>, args: &[String]) -> Outcome {
     let Some(options) = Options::parse(call, args)? else { return Ok(()) };
     let router = config::load(call.host, &options.config)?;
@@ -102,9 +95,10 @@ async fn run_one(call: &mut Call<'_>, args: &[String]) -> Outcome {
     let source = format!("Plugin/{name}");
     let database = Database::new(call.host, &options.state_file);
     let now = call.host.now();
-    let started = match options.dry_run {
-        true => Started { id: 0, previous_generation: 0 },
-        false => start(call, &database, &options, &source, now)?,
+    let started = if options.dry_run {
+        Started { id: 0, previous_generation: 0 }
+    } else {
+        start(call, &database, &options, &source, now)?
     };
     let (ran, duration_ms) =
         spawn(call, plugin, name, &router, started.previous_generation, now).await;
@@ -113,7 +107,7 @@ async fn run_one(call: &mut Call<'_>, args: &[String]) -> Outcome {
         None => Answer::read(&ran.stdout)
             .map_err(|error| Failed::Run(format!("decode plugin {name} stdout: {error}")))
             .and_then(|answer| {
-                let part = answer.into_part(&source, started.previous_generation + 1, now);
+                let part = answer.to_part(&source, started.previous_generation + 1, now);
                 part.map(|part| (answer, part)).map_err(Failed::Rejected)
             }),
     };
@@ -305,159 +299,4 @@ fn rejected(source: &str, error: &str) -> Event<'static> {
 /// Empty where nothing was started.
 fn stdout_digest(ran: &Ran) -> String {
     ran.exit_code.map(|_| Digest::of(&ran.stdout).to_string()).unwrap_or_default()
-}
-
-impl Report<'_> {
-    fn doc(&self) -> Doc {
-        let outcome = Fields::new()
-            .number("exitCode", self.ran.exit_code.unwrap_or(0))
-            .put("hasExitCode", true)
-            .put("durationMs", self.duration_ms)
-            .put("stdoutDigest", stdout_digest(self.ran).as_str())
-            .text("stderr", &self.ran.stderr);
-        let plans = || self.answer.plans.iter().map(Plan::doc).collect();
-        let summary = Fields::new()
-            .put("resources", 0_i64)
-            .put("directives", self.directives().len())
-            .put("actionPlans", self.answer.plans.len())
-            .put("events", self.answer.events)
-            .put("actionPlansDisplayOnly", true);
-        Fields::new()
-            .put("plugin", self.name)
-            .put("source", self.source.as_str())
-            .put("dryRun", self.dry_run)
-            .put("stored", !self.dry_run)
-            .put("outcome", outcome.done())
-            .put("part", self.part_doc(plans()))
-            .put("summary", summary.done())
-            .list("actionPlans", plans())
-            .done()
-    }
-
-    fn part_doc(&self, plans: Vec<Doc>) -> Doc {
-        let part = self.part;
-        let name = format!("{}-{}", part.source.replace('/', "-"), part.generation);
-        let spec = Fields::new()
-            .put("source", part.source.as_str())
-            .put("generation", part.generation)
-            .put("observedAt", part.observed_at)
-            .put("expiresAt", part.expires_at)
-            .put("digest", part.digest.as_str())
-            .put("resources", self.answer.resources_doc())
-            .put("directives", Directive::docs(self.answer.directives.as_deref()))
-            .list("actionPlans", plans)
-            .empty_struct("mobilityDataplane");
-        Fields::new()
-            .put("apiVersion", "config.routerd.net/v1alpha1")
-            .put("kind", "DynamicConfigPart")
-            .put("metadata", Fields::new().put("name", name.as_str()).done())
-            .put("spec", spec.done())
-            .done()
-    }
-
-    fn directives(&self) -> &[Directive] {
-        self.answer.directives.as_deref().unwrap_or_default()
-    }
-
-    fn table(&self) -> String {
-        let mut table = String::new();
-        for (label, value) in [
-            ("Plugin", self.name.to_owned()),
-            ("Mode", if self.dry_run { "dry-run" } else { "stored" }.to_owned()),
-            ("Source", self.source.clone()),
-            ("Generation", self.part.generation.to_string()),
-            ("Observed At", time::cell(self.part.observed_at)),
-            ("Expires", time::cell(self.part.expires_at)),
-            ("Digest", self.part.digest.clone()),
-            ("Resources", "0".to_owned()),
-            ("Directives", self.directives().len().to_string()),
-        ] {
-            let _ = writeln!(table, "{label}:\t{value}");
-        }
-        for directive in self.directives() {
-            let _ = writeln!(table, "  -\t{} {}", directive.op, directive.target.path());
-        }
-        let plans = &self.answer.plans;
-        let _ = writeln!(table, "Action Plans:\t{} display-only; not executed", plans.len());
-        for plan in plans {
-            let _ = writeln!(table, "  -\t{} {}/{}", plan.name, plan.provider, plan.action);
-        }
-        let _ = writeln!(table, "Events:\t{}", self.answer.events);
-        table
-    }
-}
-
-/// Options that may stand anywhere, unlike those of `action`.
-struct Options {
-    name: String,
-    config: String,
-    state_file: String,
-    dry_run: bool,
-    output: String,
-}
-
-impl Options {
-    fn parse(call: &mut Call<'_>, args: &[String]) -> Result<Option<Self>, String> {
-        let mut options = Self {
-            name: String::new(),
-            config: CONFIG_FILE.into(),
-            state_file: STATE_FILE.into(),
-            dry_run: false,
-            output: "table".into(),
-        };
-        let mut args = args.iter();
-        while let Some(arg) = args.next() {
-            let mut value = |option: &str| {
-                args.next().cloned().ok_or_else(|| format!("{option} requires a value"))
-            };
-            match arg.as_str() {
-                "-h" | "--help" | "help" => {
-                    call.stdout.push_str(&run_help());
-                    return Ok(None);
-                }
-                "--dry-run" => options.dry_run = true,
-                "--config" => options.config = value("--config")?,
-                "--state-file" => options.state_file = value("--state-file")?,
-                "-o" | "--output" => options.output = value("-o")?,
-                arg => options.take(arg)?,
-            }
-        }
-        if options.name.trim().is_empty() {
-            return Err("plugin run requires <name>".into());
-        }
-        Ok(Some(options))
-    }
-
-    fn take(&mut self, arg: &str) -> Outcome {
-        if let Some(value) = arg.strip_prefix("--config=") {
-            self.config = value.into();
-        } else if let Some(value) = arg.strip_prefix("--state-file=") {
-            self.state_file = value.into();
-        } else if let Some(value) =
-            arg.strip_prefix("-o=").or_else(|| arg.strip_prefix("--output="))
-        {
-            self.output = value.into();
-        } else if arg.starts_with('-') {
-            return Err(format!("unknown plugin run option {}", quote(arg)));
-        } else if self.name.is_empty() {
-            self.name = arg.into();
-        } else {
-            return Err(format!("unexpected plugin run argument {}", quote(arg)));
-        }
-        Ok(())
-    }
-}
-
-fn run_help() -> String {
-    FlagSet::new(
-        "plugin run",
-        "Run one Plugin resource and optionally store its DynamicConfigPart.",
-        "routerctl plugin run oci-inventory --dry-run\n\
-         routerctl plugin run oci-inventory --state-file /var/lib/routerd/routerd.db -o yaml",
-    )
-    .text("config", CONFIG_FILE, "startup config path")
-    .text("state-file", STATE_FILE, "routerd state database file")
-    .switch("dry-run", false, "print candidate DynamicConfigPart without writing state")
-    .output()
-    .help()
 }

@@ -1,1 +1,0 @@
-//! How packets go: ENI ownership, source/dest check, routes, NAT rules.

@@ -1,0 +1,154 @@
+//! The VPC between its ENIs: who answers ARP, the source check, the destination check, the route
+//! table. The only place here that asks what the cloud knows.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+
+use super::Loss;
+use super::wire::Wire;
+use crate::mock::cloud::{Cloud, NetworkInterface, Permission, SecurityGroup, Target};
+use crate::mock::machines::{Link, Transport, Tuple};
+use crate::mock::world::World;
+use crate::node::Node;
+
+/// The VPC's own router in the subnet.
+const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 88, 60, 1);
+
+/// Whether a node takes and sends packets at all.
+pub fn is_up(world: &World, node: Node, now: DateTime<Utc>) -> bool {
+    let machine = world.machines.get(node);
+    let instance = machine.instance_id.as_deref();
+    instance.is_none_or(|id| world.cloud.instance_running(id, now)) && !machine.hung
+}
+
+/// The ENI that the route table of a subnet names for a destination.
+fn route_target<'a>(
+    cloud: &'a Cloud,
+    from: &NetworkInterface,
+    destination: Ipv4Addr,
+) -> Option<&'a NetworkInterface> {
+    let tables = || cloud.route_tables.values().filter(|table| table.vpc_id == from.vpc_id);
+    let own = tables().find(|table| {
+        table.associations.iter().any(|a| a.subnet_id.as_ref() == Some(&from.subnet_id))
+    });
+    let main = || tables().find(|table| table.associations.iter().any(|a| a.main));
+    let routes = own.or_else(main)?.routes.iter();
+    let best = routes
+        .filter(|route| route.destination.contains(&destination))
+        .max_by_key(|route| route.destination.prefix_len())?;
+    match &best.target {
+        Target::NetworkInterface(id) => cloud.interface(id),
+        Target::Local | Target::InternetGateway(_) => None,
+    }
+}
+
+/// What the security groups say of a packet that opens a flow; answers are let through, as the
+/// groups keep state.
+fn admits(cloud: &Cloud, from: &NetworkInterface, to: &NetworkInterface, wire: &Wire) -> bool {
+    if !wire.opens() {
+        return true;
+    }
+    let out = groups(cloud, from)
+        .any(|group| group.egress.iter().any(|p| permits(p, wire, wire.destination, to)));
+    out && groups(cloud, to)
+        .any(|group| group.ingress.iter().any(|p| permits(p, wire, wire.source, from)))
+}
+
+fn groups<'a>(
+    cloud: &'a Cloud,
+    eni: &'a NetworkInterface,
+) -> impl Iterator<Item = &'a SecurityGroup> {
+    eni.groups.iter().filter_map(|id| cloud.security_groups.get(id))
+}
+
+fn permits(
+    permission: &Permission,
+    wire: &Wire,
+    other_address: Ipv4Addr,
+    other: &NetworkInterface,
+) -> bool {
+    let tuple = wire.tuple();
+    let protocol = match permission.protocol.as_str() {
+        "-1" => true,
+        name => name == tuple.transport.as_str(),
+    };
+    let port = i32::from(tuple.destination_port);
+    let ports = tuple.transport == Transport::Icmp
+        || permission.ports.is_none_or(|(first, last)| (first..=last).contains(&port));
+    let address = permission.ranges.iter().any(|range| range.contains(&other_address))
+        || permission.groups.iter().any(|group| other.groups.contains(group));
+    protocol && ports && address
+}
+
+/// Whether the VPC answers an ARP request that an ENI makes: for the gateway, and for an address
+/// that another ENI owns.
+pub(super) fn answers_arp(world: &mut World, asking_mac: &str, address: Ipv4Addr) -> bool {
+    let owner = world.cloud.owner_of(address);
+    let hit = address == GATEWAY || owner.is_some_and(|eni| eni.mac != asking_mac);
+    let counters = &mut world.machines.fabric;
+    *(if hit { &mut counters.c_arp_hit } else { &mut counters.c_arp_miss }) += 1;
+    hit
+}
+
+/// Carries a packet from the ENI with this MAC, and says which node's interface gets it.
+pub(super) fn carry(world: &mut World, mac: &str, wire: &Wire) -> Result<(Node, String), Loss> {
+    let (cloud, counters) = (&world.cloud, &mut world.machines.fabric);
+    let Some(from) = cloud.network_interfaces.values().find(|eni| eni.mac == mac) else {
+        return Err(Loss::Outside);
+    };
+    if from.source_dest_check && !from.owns(wire.source) {
+        counters.drop_src_check += 1;
+        return Err(Loss::SourceCheck);
+    }
+    let target =
+        cloud.owner_of(wire.destination).or_else(|| route_target(cloud, from, wire.destination));
+    let Some(to) = target else {
+        counters.drop_no_owner += 1;
+        return Err(Loss::NoOwner);
+    };
+    if to.source_dest_check && !to.owns(wire.destination) {
+        counters.drop_dst_check += 1;
+        return Err(Loss::DestinationCheck);
+    }
+    if !admits(cloud, from, to, wire) {
+        counters.drop_sg += 1;
+        return Err(Loss::SecurityGroup);
+    }
+    attached(world, &to.mac).ok_or(Loss::Outside)
+}
+
+/// The node's interface that an ENI is.
+fn attached(world: &World, mac: &str) -> Option<(Node, String)> {
+    world.machines.iter().find_map(|(node, machine)| {
+        let is_it = |i: &&crate::mock::machines::Interface| i.link == Link::Vpc && i.mac == mac;
+        machine.interfaces.iter().find(is_it).map(|i| (node, i.name.clone()))
+    })
+}
+
+/// How long there and back takes: by the links on the way, with jitter from the seed.
+pub(super) fn round_trip(
+    seed: u64,
+    near: Tuple,
+    answer: &Wire,
+    sender: Node,
+    other: Node,
+) -> Duration {
+    let base_us = match (is_cloud(sender), is_cloud(other)) {
+        _ if sender == other => 40,
+        (true, true) => 300,
+        (false, false) => 250,
+        (true, false) | (false, true) => 4_200,
+    };
+    let jitter = Sha256::new()
+        .chain_update(seed.to_be_bytes())
+        .chain_update(format!("{near:?}{answer:?}"))
+        .finalize();
+    Duration::from_micros(base_us + base_us * u64::from(jitter[0]) / 1024)
+}
+
+fn is_cloud(node: Node) -> bool {
+    matches!(node, Node::RouterdCloud | Node::CloudClient)
+}

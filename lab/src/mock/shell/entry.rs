@@ -1,0 +1,101 @@
+//! The operator's command on its way to a node and back: latency, and what can befall it.
+
+use std::time::Duration;
+
+use super::exec::{NotFound, exec};
+use super::{Io, Session};
+use crate::clock::Clock;
+use crate::mock::faults::CommandEffect;
+use crate::mock::packets::is_up;
+use crate::mock::world::Shared;
+use crate::node::{Node, Output};
+
+/// Why there is no output.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Lost {
+    /// There was no connection: the command did not run.
+    #[error("{0}")]
+    NotConnected(String),
+    /// The connection broke: whether the command ran is unknown.
+    #[error("the connection to {0} broke before the command's output arrived")]
+    Broken(Node),
+}
+
+/// How long a connection to a machine that is off is tried.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Runs a command on a node as the operator who logs in there. It waits in virtual time; a node
+/// that hangs never answers, so the caller needs a timeout.
+pub async fn run(
+    shared: &Shared,
+    clock: Clock,
+    node: Node,
+    argv: &[String],
+    stdin: &[u8],
+) -> Result<Output, Lost> {
+    let (latency, effect) = {
+        let mut world = shared.lock();
+        (world.faults.latency_ms, world.faults.command(node, &fault_line(argv)))
+    };
+    clock.sleep(Duration::from_millis(latency)).await;
+    connect(shared, clock, node).await?;
+    match effect {
+        Some(CommandEffect::Answer { code, stdout, stderr }) => {
+            Ok(Output { code, stdout: stdout.into_bytes(), stderr: stderr.into_bytes() })
+        }
+        Some(CommandEffect::RequestLost) => Err(Lost::Broken(node)),
+        Some(CommandEffect::Hang) => std::future::pending().await,
+        Some(CommandEffect::ReplyLost) => {
+            log_in(shared, clock, node, argv, stdin).await;
+            Err(Lost::Broken(node))
+        }
+        Some(CommandEffect::Delay { ms }) => {
+            clock.sleep(Duration::from_millis(ms)).await;
+            Ok(log_in(shared, clock, node, argv, stdin).await)
+        }
+        None => Ok(log_in(shared, clock, node, argv, stdin).await),
+    }
+}
+
+/// The command's words as fault rules name them.
+fn fault_line(argv: &[String]) -> String {
+    let line = argv.join(" ");
+    line.strip_prefix("sudo -n ").map_or(line.clone(), str::to_owned)
+}
+
+async fn connect(shared: &Shared, clock: Clock, node: Node) -> Result<(), Lost> {
+    let (up, hung, hostname) = {
+        let world = shared.lock();
+        let machine = world.machines.get(node);
+        (is_up(&world, node, clock.now()), machine.hung, machine.hostname.clone())
+    };
+    if hung {
+        std::future::pending::<()>().await;
+    }
+    if !up {
+        clock.sleep(CONNECT_TIMEOUT).await;
+        let text = format!("ssh: connect to host {hostname} port 22: Connection timed out");
+        return Err(Lost::NotConnected(text));
+    }
+    Ok(())
+}
+
+async fn log_in(
+    shared: &Shared,
+    clock: Clock,
+    node: Node,
+    argv: &[String],
+    stdin: &[u8],
+) -> Output {
+    let session = Session::login(shared.clone(), clock, node);
+    let io = Io::new(stdin.to_vec());
+    let code = match exec(&session, argv, &io).await {
+        Ok(code) => code,
+        Err(NotFound) => {
+            let name = argv.first().map_or("", String::as_str);
+            io.err(&format!("sh: 1: {name}: not found\n"));
+            127
+        }
+    };
+    io.into_output(code)
+}

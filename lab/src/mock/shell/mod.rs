@@ -1,0 +1,29 @@
+//! What a node's shell answers: a command that the operator sends, run by a model of the programs
+//! that the scenarios use. A program or an option that the model does not know fails as a real one
+//! that lacks it would.
+
+mod connections;
+mod conntrack;
+mod date;
+mod entry;
+mod exec;
+mod files;
+mod ip;
+mod iptables;
+mod nft;
+mod ping;
+mod programs;
+mod session;
+mod sh;
+mod ssh;
+mod stat;
+mod sysctl;
+mod tcpdump;
+#[cfg(test)]
+mod tests;
+mod text;
+mod wrap;
+
+pub use entry::{Lost, run};
+pub(super) use programs::{Executable, program_at};
+pub(super) use session::{Io, Session, Sink};

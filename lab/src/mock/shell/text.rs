@@ -1,0 +1,173 @@
+//! Small programs about text and about who one is.
+
+use super::{Io, Session};
+
+/// Runs one of them; none where the name is another's.
+pub fn main(session: &Session, name: &str, args: &[&str], io: &Io) -> Option<i32> {
+    Some(match name {
+        "true" | ":" => 0,
+        "false" => 1,
+        "echo" => {
+            let (words, end) = match args {
+                ["-n", rest @ ..] => (rest, ""),
+                all => (all, "\n"),
+            };
+            io.out(&format!("{}{end}", words.join(" ")));
+            0
+        }
+        "printf" => printf(args, io),
+        "seq" => seq(args, io),
+        "hostname" => hostname(session, args, io),
+        "uname" => uname(session, args, io),
+        "id" => id(session, args, io),
+        "whoami" => {
+            io.out(if session.is_root() { "root\n" } else { "lab\n" });
+            0
+        }
+        "head" => head(args, io),
+        "wc" => wc(args, io),
+        "sync" => 0,
+        _ => return None,
+    })
+}
+
+/// `printf FORMAT ARG…` with `%s`, `%d`, `%%` and the usual escapes; the format repeats while
+/// arguments are left.
+fn printf(args: &[&str], io: &Io) -> i32 {
+    let Some((format, mut rest)) = args.split_first() else {
+        return io.fail(2, "sh: 1: printf: usage: printf format [arg ...]");
+    };
+    loop {
+        let before = rest.len();
+        match one_round(format, &mut rest) {
+            Ok(text) => io.out(&text),
+            Err(text) => return io.fail(2, &format!("sh: 1: printf: {text}")),
+        }
+        if rest.is_empty() || rest.len() == before {
+            return 0;
+        }
+    }
+}
+
+fn one_round(format: &str, rest: &mut &[&str]) -> Result<String, String> {
+    let mut text = String::new();
+    let mut chars = format.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.next() {
+                Some('n') => text.push('\n'),
+                Some('t') => text.push('\t'),
+                Some('0') => text.push('\0'),
+                Some('\\') | None => text.push('\\'),
+                Some(other) => text.extend(['\\', other]),
+            },
+            '%' => match chars.next() {
+                Some('%') => text.push('%'),
+                Some(directive @ ('s' | 'd')) => {
+                    let argument = rest.split_first().map(|(first, tail)| {
+                        *rest = tail;
+                        *first
+                    });
+                    text.push_str(argument.unwrap_or(if directive == 'd' { "0" } else { "" }));
+                }
+                other => {
+                    let letter = other.map(String::from).unwrap_or_default();
+                    return Err(format!("%{letter}: invalid directive"));
+                }
+            },
+            other => text.push(other),
+        }
+    }
+    Ok(text)
+}
+
+fn seq(args: &[&str], io: &Io) -> i32 {
+    let numbers: Result<Vec<i64>, _> = args.iter().map(|text| text.parse()).collect();
+    let (first, last) = match numbers.as_deref() {
+        Ok([last]) => (1, *last),
+        Ok([first, last]) => (*first, *last),
+        Ok(_) => return io.fail(1, "seq: missing operand\nTry 'seq --help' for more information."),
+        Err(_) => {
+            let bad = args.iter().find(|text| text.parse::<i64>().is_err()).unwrap_or(&"");
+            let text = format!(
+                "seq: invalid floating point argument: ‘{bad}’\nTry 'seq --help' for more information."
+            );
+            return io.fail(1, &text);
+        }
+    };
+    (first..=last).for_each(|number| io.out(&format!("{number}\n")));
+    0
+}
+
+fn hostname(session: &Session, args: &[&str], io: &Io) -> i32 {
+    match args {
+        [] | ["-s"] => {
+            io.out(&format!("{}\n", session.machine(|machine| machine.hostname.clone())));
+            0
+        }
+        [option, ..] => {
+            let letter = option.chars().nth(1).unwrap_or('-');
+            io.fail(255, &format!("hostname: invalid option -- '{letter}'"))
+        }
+    }
+}
+
+fn uname(session: &Session, args: &[&str], io: &Io) -> i32 {
+    let text = match args {
+        [] | ["-s"] => "Linux".to_owned(),
+        ["-r"] => "6.1.0-28-cloud-amd64".to_owned(),
+        ["-n"] => session.machine(|machine| machine.hostname.clone()),
+        ["-m"] => "x86_64".to_owned(),
+        [option, ..] => {
+            let letter = option.chars().nth(1).unwrap_or('-');
+            let text = format!(
+                "uname: invalid option -- '{letter}'\nTry 'uname --help' for more information."
+            );
+            return io.fail(1, &text);
+        }
+    };
+    io.out(&format!("{text}\n"));
+    0
+}
+
+fn id(session: &Session, args: &[&str], io: &Io) -> i32 {
+    let name = if session.is_root() { "root" } else { "lab" };
+    let uid = session.uid;
+    match args {
+        ["-u"] => io.out(&format!("{uid}\n")),
+        ["-un"] | ["-u", "-n"] => io.out(&format!("{name}\n")),
+        [] => io.out(&format!("uid={uid}({name}) gid={uid}({name}) groups={uid}({name})\n")),
+        _ => return io.fail(1, "id: extra operand\nTry 'id --help' for more information."),
+    }
+    0
+}
+
+fn head(args: &[&str], io: &Io) -> i32 {
+    let (unit, count) = match args {
+        [] => ('n', Some(10)),
+        ["-n", n] => ('n', n.parse().ok()),
+        ["-c", n] => ('c', n.parse().ok()),
+        [short] => match short.strip_prefix("-n").or_else(|| short.strip_prefix('-')) {
+            Some(n) if !n.starts_with('c') => ('n', n.parse().ok()),
+            _ => ('c', short.strip_prefix("-c").and_then(|n| n.parse().ok())),
+        },
+        _ => ('n', None),
+    };
+    let Some(count) = count else { return io.fail(1, "head: invalid number of lines") };
+    if unit == 'c' {
+        io.stdout.write(&io.stdin[..io.stdin.len().min(count)]);
+    } else {
+        io.stdin.split_inclusive(|b| *b == b'\n').take(count).for_each(|l| io.stdout.write(l));
+    }
+    0
+}
+
+fn wc(args: &[&str], io: &Io) -> i32 {
+    let count = match args {
+        ["-c"] => io.stdin.len(),
+        ["-l"] => io.stdin.split(|b| *b == b'\n').count() - 1,
+        _ => return io.fail(1, "wc: only -c and -l of standard input are there"),
+    };
+    io.out(&format!("{count}\n"));
+    0
+}

@@ -1,0 +1,81 @@
+//! How `plugin run` reads its arguments.
+
+use crate::routerctl::go::flags::FlagSet;
+use crate::routerctl::go::quote::quote;
+use crate::routerctl::paths::{CONFIG_FILE, STATE_FILE};
+use crate::routerctl::{Call, Outcome};
+
+/// Options that may stand anywhere, unlike those of `action`.
+pub struct Options {
+    pub name: String,
+    pub config: String,
+    pub state_file: String,
+    pub dry_run: bool,
+    pub output: String,
+}
+
+impl Options {
+    pub fn parse(call: &mut Call<'_>, args: &[String]) -> Result<Option<Self>, String> {
+        let mut options = Self {
+            name: String::new(),
+            config: CONFIG_FILE.into(),
+            state_file: STATE_FILE.into(),
+            dry_run: false,
+            output: "table".into(),
+        };
+        let mut args = args.iter();
+        while let Some(arg) = args.next() {
+            let mut value = |option: &str| {
+                args.next().cloned().ok_or_else(|| format!("{option} requires a value"))
+            };
+            match arg.as_str() {
+                "-h" | "--help" | "help" => {
+                    call.stdout.push_str(&run_help());
+                    return Ok(None);
+                }
+                "--dry-run" => options.dry_run = true,
+                "--config" => options.config = value("--config")?,
+                "--state-file" => options.state_file = value("--state-file")?,
+                "-o" | "--output" => options.output = value("-o")?,
+                arg => options.take(arg)?,
+            }
+        }
+        if options.name.trim().is_empty() {
+            return Err("plugin run requires <name>".into());
+        }
+        Ok(Some(options))
+    }
+
+    fn take(&mut self, arg: &str) -> Outcome {
+        if let Some(value) = arg.strip_prefix("--config=") {
+            self.config = value.into();
+        } else if let Some(value) = arg.strip_prefix("--state-file=") {
+            self.state_file = value.into();
+        } else if let Some(value) =
+            arg.strip_prefix("-o=").or_else(|| arg.strip_prefix("--output="))
+        {
+            self.output = value.into();
+        } else if arg.starts_with('-') {
+            return Err(format!("unknown plugin run option {}", quote(arg)));
+        } else if self.name.is_empty() {
+            self.name = arg.into();
+        } else {
+            return Err(format!("unexpected plugin run argument {}", quote(arg)));
+        }
+        Ok(())
+    }
+}
+
+fn run_help() -> String {
+    FlagSet::new(
+        "plugin run",
+        "Run one Plugin resource and optionally store its DynamicConfigPart.",
+        "routerctl plugin run oci-inventory --dry-run\n\
+         routerctl plugin run oci-inventory --state-file /var/lib/routerd/routerd.db -o yaml",
+    )
+    .text("config", CONFIG_FILE, "startup config path")
+    .text("state-file", STATE_FILE, "routerd state database file")
+    .switch("dry-run", false, "print candidate DynamicConfigPart without writing state")
+    .output()
+    .help()
+}

@@ -1,0 +1,243 @@
+//! What EC2 says: the ENI and everything around it is the lab's, and nobody has the address.
+
+use std::collections::BTreeSet;
+
+use lab::Lab;
+use lab::ec2::{Instance, NetworkInterface, ReadError, RouteTable, Subnet, Tags, Vpc};
+use lab::node::Node;
+use serde_json::{Value, json};
+
+use super::gather::{CloudReads, Read};
+use super::{ADDRESS_FREE, IDENTITY, INSTANCES, INTERFACE, ROUTES, SUBNET, VPC};
+use crate::context::{Context, How};
+use crate::stops;
+
+/// The facts about the cloud.
+pub struct Cloud {
+    pub interface: NetworkInterface,
+    pub instances: Vec<Instance>,
+    pub subnet: Subnet,
+    pub vpc: Vpc,
+    pub route_table: RouteTable,
+    /// Ids of the instances that run.
+    pub running: BTreeSet<String>,
+}
+
+pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: CloudReads) -> Option<Cloud> {
+    identity(lab, ctx, reads.identity);
+    let interface = interface(lab, ctx, reads.interface);
+    address_free(lab, ctx, interface.as_ref(), reads.holders);
+    let instances = instances(lab, ctx, reads.instances);
+    let subnet = subnet(lab, ctx, reads.subnet);
+    let vpc = vpc(lab, ctx, reads.vpc);
+    let route_table = routes(lab, ctx, reads.route_tables);
+    let instances = instances?;
+    let running = instances
+        .iter()
+        .filter(|instance| instance.state == "running")
+        .map(|instance| instance.instance_id.clone())
+        .collect();
+    Some(Cloud {
+        interface: interface?,
+        instances,
+        subnet: subnet?,
+        vpc: vpc?,
+        route_table: route_table?,
+        running,
+    })
+}
+
+/// Keeps the answer; an error makes the assertion unknown.
+pub fn read<T>(
+    ctx: &mut Context<'_>,
+    id: &'static str,
+    expected: &Value,
+    answer: Result<lab::ec2::Answer<T>, ReadError>,
+) -> Option<(T, How)> {
+    match answer {
+        Ok(answer) => {
+            let how = ctx.seen(&answer);
+            Some((answer.value, how))
+        }
+        Err(error) => {
+            let how = ctx.seen_error(&error);
+            ctx.unknown(id, expected.clone(), how, error.to_string());
+            None
+        }
+    }
+}
+
+fn identity(lab: &Lab, ctx: &mut Context<'_>, answer: Read<lab::ec2::Identity>) {
+    let expected = json!({ "account_id": lab.manifest.aws.account_id });
+    let Some((identity, how)) = read(ctx, IDENTITY, &expected, answer) else { return };
+    let right = identity.account_id == lab.manifest.aws.account_id;
+    let message = format!("{} is of another account than the manifest's", identity.arn);
+    let observed = json!({ "account_id": identity.account_id, "arn": identity.arn });
+    ctx.judge(IDENTITY, right, expected, observed, how, Some(message.clone()));
+    ctx.stop(&stops::OTHER_ACCOUNT, (!right).then_some(message), &identity.arn);
+}
+
+fn tagged(lab: &Lab, tags: &Tags) -> bool {
+    tags.get(&lab.manifest.lab.tag_key) == Some(&lab.manifest.lab.tag_value)
+}
+
+fn interface(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    answer: Read<Option<NetworkInterface>>,
+) -> Option<NetworkInterface> {
+    let manifest = &lab.manifest;
+    let router = &manifest.nodes[&Node::RouterdCloud];
+    let expected = json!({
+        "owner_id": manifest.aws.account_id,
+        "vpc_id": manifest.aws.vpc_id,
+        "subnet_id": manifest.aws.subnet_id,
+        "instance_id": router.instance_id,
+        "primary_address": router.address,
+        "tagged": true,
+        "source_dest_check": "any, recorded",
+    });
+    let (eni, how) = read(ctx, INTERFACE, &expected, answer)?;
+    let id = &manifest.capture.network_interface_id;
+    let Some(eni) = eni else {
+        let why = format!("there is no network interface {id}");
+        ctx.judge(INTERFACE, false, expected, Value::Null, how, Some(why));
+        return None;
+    };
+    let observed = json!({
+        "owner_id": eni.owner_id,
+        "vpc_id": eni.vpc_id,
+        "subnet_id": eni.subnet_id,
+        "instance_id": eni.instance_id,
+        "primary_address": eni.primary_address,
+        "tagged": tagged(lab, &eni.tags),
+        "source_dest_check": eni.source_dest_check,
+    });
+    let wrong: Vec<&str> = expected
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(key, value)| *key != "source_dest_check" && observed[key.as_str()] != **value)
+        .map(|(key, _)| key.as_str())
+        .collect();
+    let message = format!("{id} is not the lab's: {}", wrong.join(", "));
+    let found = (!wrong.is_empty()).then(|| message.clone());
+    ctx.judge(INTERFACE, wrong.is_empty(), expected.clone(), observed.clone(), how, Some(message));
+    ctx.stop(&stops::NOT_THE_LABS, found, id);
+    Some(eni)
+}
+
+fn address_free(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    interface: Option<&NetworkInterface>,
+    holders: Read<Vec<NetworkInterface>>,
+) {
+    let address = lab.manifest.capture.address.addr();
+    let expected = json!({ "holders": [] });
+    let Some((holders, how)) = read(ctx, ADDRESS_FREE, &expected, holders) else { return };
+    let own = &lab.manifest.capture.network_interface_id;
+    let mut ids: BTreeSet<String> =
+        holders.into_iter().map(|eni| eni.network_interface_id).collect();
+    if interface.is_some_and(|eni| eni.has(address)) {
+        ids.insert(own.clone());
+    }
+    let message = format!("{address} is held by {}", ids.iter().cloned().collect::<Vec<_>>().join(", "));
+    ctx.judge(ADDRESS_FREE, ids.is_empty(), expected, json!({ "holders": ids }), how, Some(message.clone()));
+    let stranger = ids.iter().any(|id| id != own);
+    let text = address.to_string();
+    ctx.stop(&stops::FOREIGN_HOLDER, stranger.then(|| message.clone()), &text);
+    ctx.stop(&stops::PRE_ASSIGNED, ids.contains(own).then_some(message), own);
+}
+
+fn instances(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    answer: Read<Vec<Instance>>,
+) -> Option<Vec<Instance>> {
+    let wanted: BTreeSet<&String> =
+        lab.manifest.nodes.values().filter_map(|node| node.instance_id.as_ref()).collect();
+    let expected = json!({ "instances": wanted, "all": "running, tagged, in the lab's VPC" });
+    let (instances, how) = read(ctx, INSTANCES, &expected, answer)?;
+    let mut wrong = Vec::new();
+    let mut foreign = Vec::new();
+    for id in &wanted {
+        let Some(instance) = instances.iter().find(|it| it.instance_id == **id) else {
+            wrong.push(format!("{id} is not there"));
+            continue;
+        };
+        if instance.state != "running" {
+            wrong.push(format!("{id} is {}", instance.state));
+        }
+        let vpc = instance.vpc_id.as_ref() == Some(&lab.manifest.aws.vpc_id);
+        if !vpc || !tagged(lab, &instance.tags) {
+            foreign.push(format!("{id} is not the lab's (VPC or tag)"));
+        }
+    }
+    let complaints: Vec<_> = wrong.into_iter().chain(foreign.clone()).collect();
+    let observed: Vec<_> = instances
+        .iter()
+        .map(|it| json!({ "instance_id": it.instance_id, "state": it.state, "vpc_id": it.vpc_id, "tagged": tagged(lab, &it.tags) }))
+        .collect();
+    let message = complaints.join("; ");
+    ctx.judge(INSTANCES, complaints.is_empty(), expected, json!(observed), how, Some(message));
+    let found = (!foreign.is_empty()).then(|| foreign.join("; "));
+    ctx.stop(&stops::NOT_THE_LABS, found, "the lab's instances");
+    Some(instances)
+}
+
+fn subnet(lab: &Lab, ctx: &mut Context<'_>, answer: Read<Option<Subnet>>) -> Option<Subnet> {
+    let address = lab.manifest.capture.address.addr();
+    let expected = json!({ "vpc_id": lab.manifest.aws.vpc_id, "tagged": true, "contains": address });
+    let (subnet, how) = read(ctx, SUBNET, &expected, answer)?;
+    let subnet = subnet?;
+    let contains = subnet.cidr_block.parse().is_ok_and(|cidr: ipnet::Ipv4Net| cidr.contains(&address));
+    let observed = json!({
+        "vpc_id": subnet.vpc_id,
+        "tagged": tagged(lab, &subnet.tags),
+        "contains": if contains { json!(address) } else { Value::Null },
+    });
+    let holds = ctx.expect(SUBNET, expected, observed.clone(), how);
+    let found = (!holds).then(|| format!("{} is not the lab's: {observed}", subnet.subnet_id));
+    ctx.stop(&stops::NOT_THE_LABS, found, &subnet.subnet_id);
+    Some(subnet)
+}
+
+fn vpc(lab: &Lab, ctx: &mut Context<'_>, answer: Read<Option<Vpc>>) -> Option<Vpc> {
+    let expected = json!({ "is_default": false, "owner_id": lab.manifest.aws.account_id, "tagged": true });
+    let (vpc, how) = read(ctx, VPC, &expected, answer)?;
+    let vpc = vpc?;
+    let lab_tag = tagged(lab, &vpc.tags);
+    let observed = json!({ "is_default": vpc.is_default, "owner_id": vpc.owner_id, "tagged": lab_tag });
+    ctx.expect(VPC, expected, observed, how);
+    let default = vpc.is_default.then(|| format!("{} is the account's default VPC", vpc.vpc_id));
+    ctx.stop(&stops::DEFAULT_VPC, default, &vpc.vpc_id);
+    let foreign = (!lab_tag).then(|| format!("{} has not the lab's tag", vpc.vpc_id));
+    ctx.stop(&stops::NOT_THE_LABS, foreign, &vpc.vpc_id);
+    Some(vpc)
+}
+
+/// The subnet's own route table, or else the VPC's main one: EC2 does not return an implicit
+/// association. A route for the captured address itself would take its packets elsewhere.
+fn routes(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    answer: Read<Vec<RouteTable>>,
+) -> Option<RouteTable> {
+    let captured = lab.manifest.capture.address.to_string();
+    let expected = json!({ "table": "the subnet's", "routes_for_the_address": [] });
+    let (tables, how) = read(ctx, ROUTES, &expected, answer)?;
+    let subnet = &lab.manifest.aws.subnet_id;
+    let explicit = tables.iter().find(|table| table.subnet_ids.contains(subnet));
+    let table = explicit.or_else(|| tables.iter().find(|table| table.main)).cloned();
+    let Some(table) = table else {
+        let why = format!("{subnet} has no route table, and its VPC no main one");
+        ctx.judge(ROUTES, false, expected, json!(tables), how, Some(why));
+        return None;
+    };
+    let own: Vec<_> = table.routes.keys().filter(|cidr| **cidr == captured).collect();
+    let message = format!("{} has a route for {captured} already", table.route_table_id);
+    let observed = json!({ "table": table.route_table_id, "routes_for_the_address": own });
+    ctx.judge(ROUTES, own.is_empty(), expected, observed, how, Some(message));
+    Some(table)
+}

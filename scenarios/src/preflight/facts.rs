@@ -1,0 +1,88 @@
+//! The projection that the owner decides on: without times, request ids, power states and public
+//! addresses, so that an unchanged lab has the same digest at any time.
+
+use lab::Lab;
+use lab::ec2::NetworkInterface;
+use reports::digest::Digest;
+use reports::record::FactsRecorded;
+use serde_json::json;
+
+use super::cloud::Cloud;
+use super::nodes::Nodes;
+use super::role::Role;
+use super::router::Router;
+use crate::baseline::{Baseline, restorable};
+use crate::run::Run;
+
+pub fn project(
+    lab: &Lab,
+    run: &Run,
+    cloud: &Cloud,
+    role: &Role,
+    nodes: &Nodes,
+    router: &Router,
+) -> FactsRecorded {
+    let manifest = &lab.manifest;
+    let instances: Vec<_> = cloud
+        .instances
+        .iter()
+        .map(|it| {
+            json!({
+                "instance_id": it.instance_id,
+                "instance_type": it.instance_type,
+                "network_interface_ids": it.network_interface_ids,
+                "instance_profile": it.instance_profile,
+            })
+        })
+        .collect();
+    let facts = json!({
+        "lab": { "kind": manifest.lab.kind, "name": manifest.lab.name },
+        "account_id": manifest.aws.account_id,
+        "region": manifest.aws.region,
+        "vpc": cloud.vpc,
+        "subnet": cloud.subnet,
+        "route_table": cloud.route_table,
+        "interface": restorable(&cloud.interface),
+        "instances": instances,
+        "captured_address": manifest.capture.address,
+        "captured_address_holders": [],
+        "role": {
+            "name": manifest.iam.role_name,
+            "documents": role.documents,
+            "granted_by": role.judgement.granted_by,
+            "notes": role.judgement.notes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        },
+        "nodes": nodes,
+        "router_yaml": { "sha256": router.yaml_digest, "policies": router.config.policies },
+        "programs": router.programs,
+        "rows_of_earlier_runs": router.rows,
+    });
+    FactsRecorded {
+        facts_digest: Digest::of_json(&facts),
+        facts,
+        lab_fingerprint: fingerprint(lab, nodes),
+        change_set: json!(run.change_set),
+        programs: router.programs.clone(),
+    }
+}
+
+/// Which lab it is: kind, account, region, VPC, ENI, instance ids, host keys.
+fn fingerprint(lab: &Lab, nodes: &Nodes) -> Digest {
+    let manifest = &lab.manifest;
+    let instances: Vec<_> =
+        manifest.nodes.values().filter_map(|node| node.instance_id.as_ref()).collect();
+    let keys: Vec<_> = nodes.iter().map(|(node, it)| (node.as_str(), &it.host_key)).collect();
+    Digest::of_json(&json!({
+        "kind": manifest.lab.kind,
+        "account_id": manifest.aws.account_id,
+        "region": manifest.aws.region,
+        "vpc_id": manifest.aws.vpc_id,
+        "network_interface_id": manifest.capture.network_interface_id,
+        "instance_ids": instances,
+        "host_keys": keys,
+    }))
+}
+
+pub fn baseline(interface: NetworkInterface, nodes: Nodes, rows: Vec<u64>) -> Baseline {
+    Baseline { interface, nodes, rows }
+}

@@ -1,0 +1,154 @@
+//! All reads of preflight that need nothing of one another, at the same time.
+
+use chrono::{DateTime, Utc};
+use lab::Lab;
+use lab::ec2::{
+    Answer, Identity, Instance, NetworkInterface, ReadError, RouteTable, Subnet, Vpc,
+};
+use lab::iam::Document;
+use lab::node::{Node, Output};
+use lab::shell::{Observe, ShellError};
+
+pub type Told = Result<Answer<Output>, ShellError>;
+pub type Read<T> = Result<Answer<T>, ReadError>;
+
+pub struct Gathered {
+    pub cloud: CloudReads,
+    pub profile: Read<Vec<String>>,
+    pub policies: Result<Vec<Answer<Document>>, ReadError>,
+    pub nodes: Vec<NodeReads>,
+    pub router: RouterReads,
+}
+
+pub struct CloudReads {
+    pub identity: Read<Identity>,
+    pub interface: Read<Option<NetworkInterface>>,
+    pub holders: Read<Vec<NetworkInterface>>,
+    pub instances: Read<Vec<Instance>>,
+    pub subnet: Read<Option<Subnet>>,
+    pub vpc: Read<Option<Vpc>>,
+    pub route_tables: Read<Vec<RouteTable>>,
+}
+
+pub struct NodeReads {
+    pub node: Node,
+    pub hostname: Told,
+    pub clock: ClockRead,
+    pub addresses: Told,
+    pub default_routes: Told,
+    pub nft: Told,
+    pub host_key: Told,
+}
+
+/// A node's clock, between two readings of the harness's own.
+pub struct ClockRead {
+    pub before: DateTime<Utc>,
+    pub told: Told,
+    pub after: DateTime<Utc>,
+}
+
+pub struct RouterReads {
+    pub yaml: Told,
+    pub rows: Told,
+    pub parts: Told,
+    pub folder: Told,
+}
+
+pub async fn gather(lab: &Lab) -> Gathered {
+    let iam = &lab.manifest.iam;
+    let (cloud, profile, policies, nodes, router) = futures::join!(
+        cloud(lab),
+        lab.reader.instance_profile_roles(&iam.instance_profile_name),
+        lab.reader.role_policies(&iam.role_name),
+        futures::future::join_all(Node::ALL.map(|node| one_node(lab, node))),
+        router(lab),
+    );
+    Gathered { cloud, profile, policies, nodes, router }
+}
+
+async fn cloud(lab: &Lab) -> CloudReads {
+    let manifest = &lab.manifest;
+    let ids: Vec<String> =
+        manifest.nodes.values().filter_map(|node| node.instance_id.clone()).collect();
+    let (identity, interface, holders, instances, subnet, vpc, route_tables) = futures::join!(
+        lab.reader.caller_identity(),
+        lab.reader.network_interface(&manifest.capture.network_interface_id),
+        lab.reader.holders_of(&manifest.aws.vpc_id, manifest.capture.address.addr()),
+        lab.reader.instances(&ids),
+        lab.reader.subnet(&manifest.aws.subnet_id),
+        lab.reader.vpc(&manifest.aws.vpc_id),
+        lab.reader.route_tables(&manifest.aws.vpc_id),
+    );
+    CloudReads { identity, interface, holders, instances, subnet, vpc, route_tables }
+}
+
+async fn one_node(lab: &Lab, node: Node) -> NodeReads {
+    let commands = [
+        Observe::hostname(),
+        Observe::addresses(),
+        Observe::default_routes(),
+        Observe::nft_ruleset(),
+        Observe::host_key(),
+    ];
+    let clock = async {
+        let before = lab.clock.now();
+        let told = lab.shell.observe(node, &Observe::clock()).await;
+        ClockRead { before, told, after: lab.clock.now() }
+    };
+    let (clock, hostname, addresses, default_routes, nft, host_key) = futures::join!(
+        clock,
+        lab.shell.observe(node, &commands[0]),
+        lab.shell.observe(node, &commands[1]),
+        lab.shell.observe(node, &commands[2]),
+        lab.shell.observe(node, &commands[3]),
+        lab.shell.observe(node, &commands[4]),
+    );
+    NodeReads { node, hostname, clock, addresses, default_routes, nft, host_key }
+}
+
+async fn router(lab: &Lab) -> RouterReads {
+    let routerd = &lab.manifest.routerd;
+    let commands = [
+        Observe::read_file(&routerd.config),
+        Observe::rows(routerd),
+        Observe::dynamic_parts(routerd),
+        Observe::node_folder(),
+    ];
+    let node = Node::RouterdCloud;
+    let (yaml, rows, parts, folder) = futures::join!(
+        lab.shell.observe(node, &commands[0]),
+        lab.shell.observe(node, &commands[1]),
+        lab.shell.observe(node, &commands[2]),
+        lab.shell.observe(node, &commands[3]),
+    );
+    RouterReads { yaml, rows, parts, folder }
+}
+
+impl Gathered {
+    /// Why the lab cannot be used at all: AWS or a node does not answer. A lab that answers wrongly
+    /// is another matter.
+    pub fn unreachable(&self) -> Option<String> {
+        let mut silent: Vec<String> = Vec::new();
+        let mut cloud = |error: Option<&ReadError>| {
+            if let Some(error @ ReadError::Unreachable { .. }) = error {
+                silent.push(error.to_string());
+            }
+        };
+        cloud(self.cloud.identity.as_ref().err());
+        cloud(self.cloud.interface.as_ref().err());
+        cloud(self.cloud.holders.as_ref().err());
+        cloud(self.cloud.instances.as_ref().err());
+        cloud(self.cloud.subnet.as_ref().err());
+        cloud(self.cloud.vpc.as_ref().err());
+        cloud(self.cloud.route_tables.as_ref().err());
+        cloud(self.profile.as_ref().err());
+        cloud(self.policies.as_ref().err());
+        for node in &self.nodes {
+            if let Err(error) = &node.hostname {
+                silent.push(error.to_string());
+            }
+        }
+        silent.dedup();
+        (!silent.is_empty()).then(|| format!("the lab does not answer: {}", silent.join("; ")))
+    }
+}

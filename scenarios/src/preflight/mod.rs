@@ -1,0 +1,92 @@
+//! The read-only preflight of the runbook's §4: what the owner decides on, and the baseline that
+//! is restored in the end. All that is independent is read at the same time.
+
+mod cloud;
+mod facts;
+mod gather;
+mod nodes;
+mod role;
+mod router;
+
+use lab::Lab;
+use reports::record::{FactsRecorded, Kind, Phase, StateRecorded};
+
+use crate::context::Context;
+
+const IDENTITY: &str = "preflight.identity";
+const INTERFACE: &str = "preflight.network-interface";
+const ADDRESS_FREE: &str = "preflight.address-free";
+const INSTANCES: &str = "preflight.instances";
+const SUBNET: &str = "preflight.subnet";
+const VPC: &str = "preflight.vpc";
+const ROUTES: &str = "preflight.route-table";
+const PROFILE: &str = "preflight.instance-profile";
+const ROLE: &str = "preflight.role";
+const NODES: &str = "preflight.nodes";
+const HOST_KEYS: &str = "preflight.host-keys";
+const CLOCKS: &str = "preflight.clocks";
+const OS_ADDRESS: &str = "preflight.os-address";
+const BASELINE: &str = "preflight.baseline";
+const ROUTER_YAML: &str = "preflight.router-yaml";
+const POLICY: &str = "preflight.policy";
+const PROGRAMS: &str = "preflight.programs";
+const ROWS: &str = "preflight.rows";
+const PLAN_SOURCE: &str = "preflight.plan-source";
+const LEFTOVERS: &str = "preflight.leftovers";
+
+pub const ASSERTS: &[&str] = &[
+    IDENTITY,
+    INTERFACE,
+    ADDRESS_FREE,
+    INSTANCES,
+    SUBNET,
+    VPC,
+    ROUTES,
+    PROFILE,
+    ROLE,
+    NODES,
+    HOST_KEYS,
+    CLOCKS,
+    OS_ADDRESS,
+    BASELINE,
+    ROUTER_YAML,
+    POLICY,
+    PROGRAMS,
+    ROWS,
+    PLAN_SOURCE,
+    LEFTOVERS,
+];
+pub const NOT_APPLICABLE: &[&str] = &[];
+
+pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
+    let gathered = gather::gather(lab).await;
+    if let Some(why) = gathered.unreachable() {
+        return ctx.unavailable(why, None);
+    }
+    let cloud = cloud::judge(lab, ctx, gathered.cloud);
+    let role = role::judge(lab, ctx, gathered.profile, gathered.policies);
+    let nodes = nodes::judge(lab, ctx, gathered.nodes);
+    let router = router::judge(lab, ctx, gathered.router).await;
+    let (Some(cloud), Some(nodes), Some(router)) = (cloud, nodes, router) else { return };
+    if !ctx.holds() {
+        return;
+    }
+    let facts = facts::project(lab, ctx.run, &cloud, &role, &nodes, &router);
+    let baseline = facts::baseline(cloud.interface, nodes, router.row_ids);
+    ctx.write(Kind::StateRecorded(StateRecorded {
+        phase: Phase::Baseline,
+        state: serde_json::json!(baseline),
+    }));
+    let mut state = ctx.run.state.borrow_mut();
+    state.baseline = Some(std::rc::Rc::new(baseline));
+    state.facts_digest = Some(facts.facts_digest.clone());
+    state.lab_fingerprint = Some(facts.lab_fingerprint.clone());
+    state.executor = Some(router.executor);
+    state.running = cloud.running;
+    drop(state);
+    record(ctx, facts);
+}
+
+fn record(ctx: &mut Context<'_>, facts: FactsRecorded) {
+    ctx.write(Kind::FactsRecorded(facts));
+}

@@ -1,0 +1,172 @@
+//! Every node is who it should be, keeps the time, and is taken down as it is now: the baseline.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Duration, Utc};
+use lab::Lab;
+use lab::node::Node;
+use serde_json::json;
+
+use super::gather::{ClockRead, NodeReads, Told};
+use super::{BASELINE, CLOCKS, HOST_KEYS, NODES, OS_ADDRESS};
+use crate::baseline::{self, NodeBaseline};
+use crate::context::{Context, How};
+use crate::{observe, stops};
+
+/// The four nodes' baselines.
+pub type Nodes = BTreeMap<Node, NodeBaseline>;
+
+pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: Vec<NodeReads>) -> Option<Nodes> {
+    let mut found = Nodes::new();
+    let mut hosts = Collected::default();
+    let mut keys = Collected::default();
+    let mut clocks = Collected::default();
+    let mut unread = Collected::default();
+    let mut skewed = None;
+    for reads in reads {
+        let node = reads.node;
+        let entry = &lab.manifest.nodes[&node];
+        hosts.compare(node, &entry.hostname, text(ctx, reads.hostname));
+        let key = text(ctx, reads.host_key).map(|(key, how)| (bare_key(&key), how));
+        keys.compare(node, &bare_key(&entry.host_key), key.clone());
+        if let Some(offset) = clock(lab, ctx, node, reads.clock, &mut clocks) {
+            skewed = Some(offset);
+        }
+        let taken = taken(ctx, reads.addresses, reads.default_routes, reads.nft);
+        match (taken, key) {
+            (Ok((taken, how)), Ok((host_key, _))) => {
+                unread.how = std::mem::take(&mut unread.how).and(how);
+                unread.seen.insert(node.to_string(), json!("taken"));
+                found.insert(node, NodeBaseline { host_key, ..taken });
+            }
+            (Err((why, how)), _) | (_, Err((why, how))) => unread.unknown(node, &why, how),
+        }
+    }
+    hosts.settle(ctx, NODES, "every node is the manifest's");
+    keys.settle(ctx, HOST_KEYS, "every node shows its pinned key");
+    clocks.settle(ctx, CLOCKS, "every node's clock within the tolerance");
+    ctx.stop(&stops::CLOCK_SKEW, skewed, "a node's clock");
+    unread.settle(ctx, BASELINE, "every node's routes, addresses and rules");
+    os_address(lab, ctx, &found);
+    (found.len() == Node::ALL.len()).then_some(found)
+}
+
+fn text(ctx: &mut Context<'_>, told: Told) -> observe::Fact<String> {
+    let (output, how) = observe::told(ctx, told)?;
+    let (text, how) = observe::succeeded(&output, &how)?;
+    Ok((text.trim().to_owned(), how))
+}
+
+/// `ssh-ed25519 AAAA…`, without a comment.
+fn bare_key(line: &str) -> String {
+    line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
+}
+
+fn taken(
+    ctx: &mut Context<'_>,
+    addresses: Told,
+    routes: Told,
+    nft: Told,
+) -> observe::Fact<NodeBaseline> {
+    let (addresses, how) = text(ctx, addresses)?;
+    let (routes, more) = text(ctx, routes)?;
+    let (nft, last) = text(ctx, nft)?;
+    let how = how.and(more).and(last);
+    let read = || -> Result<NodeBaseline, String> {
+        let ruleset = baseline::nft_ruleset(&nft)?;
+        Ok(NodeBaseline {
+            default_routes: baseline::default_routes(&routes)?,
+            addresses: baseline::addresses(&addresses)?,
+            nft_digest: reports::digest::Digest::of_json(&ruleset),
+            host_key: String::new(),
+        })
+    };
+    match read() {
+        Ok(taken) => Ok((taken, how)),
+        Err(why) => Err((why, how)),
+    }
+}
+
+/// The node's clock against the harness's, which stands half way between sending and receiving.
+/// What the way itself took is not held against the node. Answers a complaint.
+fn clock(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    node: Node,
+    read: ClockRead,
+    clocks: &mut Collected,
+) -> Option<String> {
+    let way = read.after - read.before;
+    let (text, how) = match text(ctx, read.told) {
+        Ok(seen) => seen,
+        Err((why, how)) => {
+            clocks.unknown(node, &why, how);
+            return None;
+        }
+    };
+    let Some(time) = text.parse().ok().map(DateTime::<Utc>::from_timestamp_nanos) else {
+        clocks.unknown(node, &format!("`{text}` is not a time"), how);
+        return None;
+    };
+    let offset = (time - (read.before + way / 2)).abs();
+    let tolerance = i64::try_from(lab.manifest.limits.clock_skew_ms).unwrap_or(i64::MAX);
+    let holds = offset <= Duration::milliseconds(tolerance) + way / 2;
+    let shown = json!({ "offset_ms": offset.num_milliseconds(), "round_trip_ms": way.num_milliseconds() });
+    clocks.add(node, holds, shown, how);
+    (!holds).then(|| format!("{node}'s clock is {} ms off", offset.num_milliseconds()))
+}
+
+/// The captured address must not be on the router's own interfaces before the run either.
+fn os_address(lab: &Lab, ctx: &mut Context<'_>, nodes: &Nodes) {
+    let address = lab.manifest.capture.address.addr();
+    let Some(router) = nodes.get(&Node::RouterdCloud) else { return };
+    let needle = format!("{address}/");
+    let all: Vec<&String> = router.addresses.values().flatten().collect();
+    let there = all.iter().any(|one| one.starts_with(&needle));
+    let message = format!("{} has {address} on an interface of its own", Node::RouterdCloud);
+    let how = How::words("routerd-cloud$ ip -j -4 addr show");
+    ctx.judge(OS_ADDRESS, !there, json!({ "absent": address }), json!(all), how, Some(message));
+}
+
+/// What was seen of one question on all nodes.
+#[derive(Default)]
+struct Collected {
+    seen: serde_json::Map<String, serde_json::Value>,
+    wrong: Vec<String>,
+    unknown: Vec<String>,
+    how: How,
+}
+
+impl Collected {
+    fn add(&mut self, node: Node, holds: bool, seen: serde_json::Value, how: How) {
+        if !holds {
+            self.wrong.push(format!("{node}: {seen}"));
+        }
+        self.seen.insert(node.to_string(), seen);
+        self.how = std::mem::take(&mut self.how).and(how);
+    }
+
+    fn compare(&mut self, node: Node, expected: &str, fact: observe::Fact<String>) {
+        match fact {
+            Ok((seen, how)) => self.add(node, seen == expected, json!(seen), how),
+            Err((why, how)) => self.unknown(node, &why, how),
+        }
+    }
+
+    fn unknown(&mut self, node: Node, why: &str, how: How) {
+        self.unknown.push(format!("{node}: {why}"));
+        self.how = std::mem::take(&mut self.how).and(how);
+    }
+
+    fn settle(self, ctx: &mut Context<'_>, id: &'static str, expected: &str) {
+        let observed = serde_json::Value::Object(self.seen);
+        if !self.wrong.is_empty() {
+            let message = self.wrong.join("; ");
+            ctx.judge(id, false, json!(expected), observed, self.how, Some(message));
+        } else if self.unknown.is_empty() {
+            ctx.judge(id, true, json!(expected), observed, self.how, None);
+        } else {
+            ctx.unknown(id, json!(expected), self.how, self.unknown.join("; "));
+        }
+    }
+}

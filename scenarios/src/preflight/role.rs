@@ -1,0 +1,74 @@
+//! The executor's role has exactly the runbook's four actions, the mutations on the lab's ENI
+//! alone, and it is the role that the router's instance has.
+
+use lab::Lab;
+use lab::ec2::{Answer, ReadError};
+use lab::iam::{self, Document, Grants, RoleExpectation};
+use serde_json::json;
+
+use super::cloud::read;
+use super::gather::Read;
+use super::{PROFILE, ROLE};
+use crate::context::{Context, How};
+use crate::stops;
+
+/// What the owner decides on: the documents, with what grants what.
+#[derive(Default)]
+pub struct Role {
+    pub judgement: iam::Judgement,
+    pub documents: Vec<(String, reports::digest::Digest)>,
+}
+
+pub fn judge(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    profile: Read<Vec<String>>,
+    policies: Result<Vec<Answer<Document>>, ReadError>,
+) -> Role {
+    profile_has_role(lab, ctx, profile);
+    let expected = json!({ "problems": [] });
+    let answers = match policies {
+        Ok(answers) => answers,
+        Err(error) => {
+            let how = ctx.seen_error(&error);
+            ctx.unknown(ROLE, expected, how, error.to_string());
+            return Role::default();
+        }
+    };
+    let how = answers.iter().fold(How::default(), |how, answer| how.and(ctx.seen(answer)));
+    let documents: Vec<Document> = answers.into_iter().map(|answer| answer.value).collect();
+    let grants = Grants::read(&documents);
+    let judgement = iam::judge(
+        &grants,
+        &RoleExpectation {
+            region: lab.manifest.aws.region.clone(),
+            account_id: lab.manifest.aws.account_id.clone(),
+            network_interface_id: lab.manifest.capture.network_interface_id.clone(),
+        },
+    );
+    let problems: Vec<_> = judgement.problems.iter().map(ToString::to_string).collect();
+    let message = problems.join("; ");
+    let observed = json!({
+        "problems": problems,
+        "notes": judgement.notes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "granted_by": judgement.granted_by,
+    });
+    let found = (!problems.is_empty()).then(|| message.clone());
+    ctx.judge(ROLE, problems.is_empty(), expected, observed, how, Some(message));
+    ctx.stop(&stops::ROLE, found, &lab.manifest.iam.role_name);
+    let digest = |document: &Document| reports::digest::Digest::of(&document.text);
+    Role {
+        documents: documents.iter().map(|it| (it.name.to_string(), digest(it))).collect(),
+        judgement,
+    }
+}
+
+/// The executor gets its identity from the instance's profile and from nothing else.
+fn profile_has_role(lab: &Lab, ctx: &mut Context<'_>, profile: Read<Vec<String>>) {
+    let expected = json!([lab.manifest.iam.role_name]);
+    let Some((roles, how)) = read(ctx, PROFILE, &expected, profile) else { return };
+    let name = &lab.manifest.iam.instance_profile_name;
+    let holds = ctx.expect(PROFILE, expected, json!(roles), how);
+    let found = (!holds).then(|| format!("{name} has the roles {roles:?}"));
+    ctx.stop(&stops::OTHER_IDENTITY, found, name);
+}

@@ -1,0 +1,265 @@
+//! routerd on its node: its configuration, strictly read, permits this run and nothing more; its
+//! journal holds nobody else's open rows; its programs are named by digest.
+
+use std::time::Duration;
+
+use lab::Lab;
+use lab::act::ExecutorProgram;
+use lab::node::Node;
+use lab::router_yaml::{self, Executor as Resolved, PolicyExpectation, RouterConfig};
+use lab::routerd::{Routerctl, Row, Status};
+use lab::shell::Observe;
+use reports::digest::Digest;
+use reports::record::{Kind, Phase, Program, RowsRecorded};
+use serde_json::{Value, json};
+
+use super::gather::{RouterReads, Told};
+use super::{LEFTOVERS, PLAN_SOURCE, POLICY, PROGRAMS, ROUTER_YAML, ROWS};
+use crate::context::{Context, How};
+use crate::run::Executor;
+use crate::{observe, stops};
+
+pub struct Router {
+    pub yaml_digest: Digest,
+    pub config: RouterConfig,
+    pub programs: Vec<Program>,
+    pub executor: Executor,
+    /// Ids, keys and statuses of the rows that are there already.
+    pub rows: Vec<Value>,
+    pub row_ids: Vec<u64>,
+}
+
+pub async fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: RouterReads) -> Option<Router> {
+    let yaml = yaml(lab, ctx, reads.yaml);
+    let rows = rows(lab, ctx, reads.rows);
+    parts(lab, ctx, reads.parts, yaml.as_ref().map(|(_, config)| config));
+    leftovers(ctx, reads.folder);
+    let (yaml_digest, config) = yaml?;
+    let executor = policy(lab, ctx, &config);
+    let programs = programs(lab, ctx, &config).await;
+    let rows = rows?;
+    Some(Router {
+        yaml_digest,
+        programs: programs?,
+        executor: executor?,
+        row_ids: rows.iter().map(|row| row.id).collect(),
+        rows: rows
+            .iter()
+            .map(|row| json!({ "id": row.id, "key": row.idempotency_key, "status": row.status }))
+            .collect(),
+        config,
+    })
+}
+
+fn yaml(lab: &Lab, ctx: &mut Context<'_>, told: Told) -> Option<(Digest, RouterConfig)> {
+    let path = &lab.manifest.routerd.config;
+    let expected = json!({ "problems": [] });
+    let read = observe::told(ctx, told).and_then(|(out, how)| observe::succeeded(&out, &how));
+    let (text, how) = match read {
+        Ok(seen) => seen,
+        Err((why, how)) => {
+            ctx.unknown(ROUTER_YAML, expected, how, why);
+            return None;
+        }
+    };
+    match router_yaml::read(&text) {
+        Ok(config) => {
+            ctx.judge(ROUTER_YAML, true, expected, json!({ "problems": [] }), how, None);
+            ctx.stop(&stops::POLICY, None, path);
+            Some((Digest::of(&text), config))
+        }
+        Err(problems) => {
+            let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            let message = problems.join("; ");
+            let observed = json!({ "problems": problems });
+            ctx.judge(ROUTER_YAML, false, expected, observed, how, Some(message.clone()));
+            // routerd itself decodes laxly: a misspelt key in the policy opens the gate.
+            ctx.stop(&stops::POLICY, Some(message), path);
+            None
+        }
+    }
+}
+
+fn policy(lab: &Lab, ctx: &mut Context<'_>, config: &RouterConfig) -> Option<Executor> {
+    let capture = &lab.manifest.capture;
+    let expectation = PolicyExpectation {
+        provider: "aws".to_owned(),
+        provider_ref: capture.provider_ref.clone(),
+        address: capture.address,
+    };
+    let problems = router_yaml::policy_problems(config, &expectation);
+    let shown: Vec<_> =
+        problems.iter().map(|it| format!("{}: {it}", it.detector())).collect();
+    let path = &lab.manifest.routerd.config;
+    let how = How::words(format!("routerd-cloud$ sudo -n cat {path}"));
+    let message = shown.join("; ");
+    let observed = json!({ "problems": shown });
+    ctx.judge(POLICY, problems.is_empty(), json!({ "problems": [] }), observed, how, Some(message));
+    let detectors = [
+        (1, &stops::CREDENTIALS_IN_ROUTER_YAML),
+        (3, &stops::OTHER_PROVIDER),
+        (4, &stops::UNDO_NOT_ALLOWED),
+        (8, &stops::POLICY),
+    ];
+    for (stop, detector) in detectors {
+        let found: Vec<_> = problems
+            .iter()
+            .filter(|problem| problem.stop() == Some(stop))
+            .map(ToString::to_string)
+            .collect();
+        ctx.stop(detector, (!found.is_empty()).then(|| found.join("; ")), path);
+    }
+    match config.executor("aws") {
+        Resolved::Resolved(plugin) => Some(Executor {
+            program: ExecutorProgram {
+                executable: plugin.executable.clone(),
+                env: plugin.env.0.clone(),
+            },
+            timeout: Duration::from_millis(plugin.timeout_ms.unwrap_or(30_000)),
+        }),
+        _ => None,
+    }
+}
+
+/// Digests of routerctl, the planner and the executor, as they lie on the node.
+async fn programs(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    config: &RouterConfig,
+) -> Option<Vec<Program>> {
+    let routerd = &lab.manifest.routerd;
+    let planner = config.plugins.iter().find(|plugin| plugin.name == routerd.planner);
+    let mut wanted = vec![("routerctl".to_owned(), routerd.routerctl.clone())];
+    wanted.extend(planner.map(|it| (it.name.clone(), it.executable.clone())));
+    if let Resolved::Resolved(plugin) = config.executor("aws") {
+        wanted.push((plugin.name.clone(), plugin.executable.clone()));
+    }
+    let expected = json!(wanted.iter().map(|(_, path)| path).collect::<Vec<_>>());
+    if planner.is_none() {
+        let why = format!("router.yaml has no Plugin {}", routerd.planner);
+        let how = How::words("router.yaml");
+        ctx.judge(PROGRAMS, false, json!(routerd.planner), Value::Null, how, Some(why));
+        return None;
+    }
+    let paths: Vec<String> = wanted.iter().map(|(_, path)| path.clone()).collect();
+    let node = Node::RouterdCloud;
+    let (output, how) = match observe::output(lab, ctx, node, &Observe::digests(&paths)).await {
+        Ok(seen) => seen,
+        Err((why, how)) => {
+            ctx.unknown(PROGRAMS, expected, how, why);
+            return None;
+        }
+    };
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let digest_of = |path: &str| {
+        text.lines().find_map(|line| {
+            let (digest, name) = line.split_once("  ")?;
+            (name == path).then(|| Digest::try_from(digest.to_owned()).ok())?
+        })
+    };
+    let programs: Vec<Program> = wanted
+        .iter()
+        .map(|(name, path)| Program {
+            name: name.clone(),
+            version: path.clone(),
+            digest: digest_of(path),
+        })
+        .collect();
+    let missing: Vec<_> =
+        programs.iter().filter(|it| it.digest.is_none()).map(|it| it.version.clone()).collect();
+    let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    let message = format!("not readable on routerd-cloud: {} ({stderr})", missing.join(", "));
+    ctx.judge(PROGRAMS, missing.is_empty(), expected, json!(programs), how, Some(message));
+    missing.is_empty().then_some(programs)
+}
+
+/// Rows of earlier runs are facts for the owner; open rows that are nobody's run are a stop.
+fn rows(lab: &Lab, ctx: &mut Context<'_>, told: Told) -> Option<Vec<Row>> {
+    let expected = json!({ "open": [] });
+    let (output, how) = match observe::told(ctx, told) {
+        Ok(seen) => seen,
+        Err((why, how)) => {
+            ctx.unknown(ROWS, expected, how, why);
+            return None;
+        }
+    };
+    let rows = match Routerctl::new(&lab.manifest.routerd).list().read(&output) {
+        Ok(rows) => rows,
+        // No run was here yet, so routerd has no database; import will make it.
+        Err(error) if no_database(&error) => Vec::new(),
+        Err(error) => {
+            ctx.unknown(ROWS, expected, how, error.to_string());
+            return None;
+        }
+    };
+    let open: Vec<_> = rows
+        .iter()
+        .filter(|row| matches!(row.status, Status::Pending | Status::Approved | Status::Running))
+        .map(|row| format!("{} {} ({})", row.id, row.idempotency_key, row.status))
+        .collect();
+    let message = format!("open rows that are not this run's: {}", open.join(", "));
+    let found = (!open.is_empty()).then(|| message.clone());
+    ctx.judge(ROWS, open.is_empty(), expected, json!({ "open": open }), how, Some(message));
+    ctx.stop(&stops::FOREIGN_ROWS, found, "routerd's journal");
+    ctx.write(Kind::RowsRecorded(RowsRecorded { phase: Phase::Baseline, rows: json!(rows) }));
+    Some(rows)
+}
+
+fn no_database(error: &lab::routerd::AnswerError) -> bool {
+    matches!(
+        error.refusal(),
+        Some(lab::routerd::Refusal::Database { reason }) if reason.contains("unable to open database file")
+    )
+}
+
+/// Who plans: the run's own planner. Plans of a MobilityPool are recognised and refused: they
+/// expire within five minutes and change their keys with every scan (contract §2.6).
+fn parts(lab: &Lab, ctx: &mut Context<'_>, told: Told, config: Option<&RouterConfig>) {
+    let expected = json!({ "other_planners": [] });
+    let (output, how) = match observe::told(ctx, told) {
+        Ok(seen) => seen,
+        Err((why, how)) => return ctx.unknown(PLAN_SOURCE, expected, how, why),
+    };
+    let parts = match Routerctl::new(&lab.manifest.routerd).dynamic_list().read(&output) {
+        Ok(parts) => parts,
+        Err(error) if no_database(&error) => Vec::new(),
+        Err(error) => return ctx.unknown(PLAN_SOURCE, expected, how, error.to_string()),
+    };
+    let pools = config.map(|config| config.mobility_pools.clone()).unwrap_or_default();
+    let now = lab.clock.now();
+    let mut others: Vec<String> = parts
+        .iter()
+        .filter(|part| part.plans > 0 && part.expires_at > now)
+        .map(|part| part.source.clone())
+        .collect();
+    others.extend(pools.into_iter().map(|pool| format!("MobilityPool/{pool}")));
+    others.dedup();
+    let message = format!(
+        "plans of {} would be imported beside the run's own; take the pool out, or wait until its lease has ended",
+        others.join(", ")
+    );
+    let observed = json!({ "other_planners": others });
+    ctx.judge(PLAN_SOURCE, others.is_empty(), expected, observed, how, Some(message));
+}
+
+/// Files of a run that never ended.
+fn leftovers(ctx: &mut Context<'_>, told: Told) {
+    let expected = json!([]);
+    let read = observe::told(ctx, told).and_then(|(out, how)| observe::succeeded(&out, &how));
+    match read {
+        Ok((text, how)) => {
+            let left: Vec<String> = text
+                .lines()
+                .filter(|name| !name.starts_with("burnt-") && *name != "lock.json")
+                .map(str::to_owned)
+                .collect();
+            let message = format!(
+                "an earlier run left {} in {}; end it with `lab-smoke recover`",
+                left.join(", "),
+                lab::shell::NODE_FOLDER
+            );
+            ctx.judge(LEFTOVERS, left.is_empty(), expected, json!(left), how, Some(message));
+        }
+        Err((why, how)) => ctx.unknown(LEFTOVERS, expected, how, why),
+    }
+}

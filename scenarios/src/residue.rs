@@ -1,0 +1,283 @@
+//! Nothing is left: nothing that costs money by tag or by id, nothing of the run on the routerd
+//! node. What the manifest keeps is listed as kept, everything else with the owner's commands.
+
+use std::collections::BTreeSet;
+
+use lab::Lab;
+use lab::ec2::{Address, Answer, Instance, ReadError, Volume};
+use lab::manifest::{Ceiling, Instances};
+use lab::node::Node;
+use lab::shell::Observe;
+use reports::record::{CostRecorded, Kind, Outcome, ResidueItem, ResidueListed};
+use serde_json::json;
+
+use crate::context::{Context, How};
+use crate::{observe, stops};
+
+const INSTANCES: &str = "residue.instances";
+const ADDRESSES: &str = "residue.addresses";
+const VOLUMES: &str = "residue.volumes";
+const NODE: &str = "residue.node-files";
+const CEILING: &str = "residue.instance-seconds";
+
+pub const ASSERTS: &[&str] = &[INSTANCES, ADDRESSES, VOLUMES, NODE, CEILING];
+pub const NOT_APPLICABLE: &[&str] = &[];
+
+/// What was found of one kind, and what of it is left or kept.
+#[derive(Default)]
+struct Found {
+    left: Vec<ResidueItem>,
+    kept: Vec<ResidueItem>,
+}
+
+impl Found {
+    fn add(&mut self, lab: &Lab, item: ResidueItem) {
+        if lab.manifest.teardown.keep.contains(&item.id) {
+            self.kept.push(item);
+        } else {
+            self.left.push(item);
+        }
+    }
+}
+
+pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
+    let (key, value) = (&lab.manifest.lab.tag_key, &lab.manifest.lab.tag_value);
+    let ids: Vec<String> =
+        lab.manifest.nodes.values().filter_map(|node| node.instance_id.clone()).collect();
+    let (tagged, by_id, addresses, volumes) = futures::join!(
+        lab.reader.instances_tagged(key, value),
+        lab.reader.instances(&ids),
+        lab.reader.addresses_tagged(key, value),
+        lab.reader.volumes_tagged(key, value),
+    );
+    let mut all = ResidueListed { items: Vec::new(), kept: Vec::new() };
+    let running = instances(lab, ctx, tagged, by_id, &mut all);
+    judge(lab, ctx, ADDRESSES, addresses, address_item, &mut all);
+    judge(lab, ctx, VOLUMES, volumes, volume_item, &mut all);
+    node_files(lab, ctx, running, &mut all).await;
+    cost(lab, ctx);
+    let left = all.items.iter().filter(|item| item.costs_money).map(|item| item.id.clone());
+    let left: Vec<_> = left.collect();
+    let found = (!left.is_empty()).then(|| format!("still costs money: {}", left.join(", ")));
+    ctx.stop(&stops::LEFT_RUNNING, found, &left.join(", "));
+    ctx.write(Kind::ResidueListed(all));
+}
+
+/// By tag and by id: a tag that was taken off hides nothing.
+fn instances(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    tagged: Result<Answer<Vec<Instance>>, ReadError>,
+    by_id: Result<Answer<Vec<Instance>>, ReadError>,
+    all: &mut ResidueListed,
+) -> BTreeSet<String> {
+    let expected = json!({ "left": [] });
+    let mut running = BTreeSet::new();
+    let (tagged, by_id) = match (tagged, gone_is_none(by_id)) {
+        (Ok(tagged), Ok(by_id)) => (tagged, by_id),
+        (Err(error), _) | (_, Err(error)) => {
+            let how = ctx.seen_error(&error);
+            ctx.unknown(INSTANCES, expected, how, error.to_string());
+            return running;
+        }
+    };
+    let how = ctx.seen(&tagged).and(ctx.seen(&by_id));
+    let mut found = Found::default();
+    let mut seen = BTreeSet::new();
+    for instance in tagged.value.iter().chain(&by_id.value) {
+        if !seen.insert(instance.instance_id.clone()) {
+            continue;
+        }
+        if instance.state == "running" {
+            running.insert(instance.instance_id.clone());
+        }
+        if let Some(item) = instance_item(lab, instance) {
+            found.add(lab, item);
+        }
+    }
+    settle(ctx, INSTANCES, found, how, all);
+    running
+}
+
+/// An instance that is gone for so long that EC2 does not know it is not left.
+fn gone_is_none(
+    result: Result<Answer<Vec<Instance>>, ReadError>,
+) -> Result<Answer<Vec<Instance>>, ReadError> {
+    match result {
+        Err(ReadError::Refused { call, code, raw, .. }) if code == "InvalidInstanceID.NotFound" => {
+            Ok(Answer { value: Vec::new(), call, raw: vec![raw], attempts: 1 })
+        }
+        other => other,
+    }
+}
+
+fn instance_item(lab: &Lab, instance: &Instance) -> Option<ResidueItem> {
+    let stopped_is_wanted = lab.manifest.teardown.instances == Instances::Stop;
+    let wanted = match instance.state.as_str() {
+        "terminated" => true,
+        "stopped" => stopped_is_wanted,
+        _ => lab.manifest.teardown.instances == Instances::Keep,
+    };
+    let region = &lab.manifest.aws.region;
+    let id = &instance.instance_id;
+    (!wanted).then(|| ResidueItem {
+        resource: "instance".to_owned(),
+        id: id.clone(),
+        why: format!("it is {}", instance.state),
+        costs_money: instance.state != "stopped",
+        owner_commands: vec![format!(
+            "aws ec2 terminate-instances --instance-ids {id} --region {region}"
+        )],
+    })
+}
+
+fn address_item(lab: &Lab, address: &Address) -> Option<ResidueItem> {
+    let (id, region) = (&address.allocation_id, &lab.manifest.aws.region);
+    Some(ResidueItem {
+        resource: "elastic IP address".to_owned(),
+        id: id.clone(),
+        why: format!("{} is allocated", address.public_ip),
+        costs_money: true,
+        owner_commands: vec![format!(
+            "aws ec2 release-address --allocation-id {id} --region {region}"
+        )],
+    })
+}
+
+/// A volume that is attached belongs to its instance; one that is being deleted is going.
+fn volume_item(lab: &Lab, volume: &Volume) -> Option<ResidueItem> {
+    let (id, region) = (&volume.volume_id, &lab.manifest.aws.region);
+    let left = volume.attached_to.is_empty() && volume.state != "deleting";
+    left.then(|| ResidueItem {
+        resource: "volume".to_owned(),
+        id: id.clone(),
+        why: format!("it is {} and attached to nothing", volume.state),
+        costs_money: true,
+        owner_commands: vec![format!("aws ec2 delete-volume --volume-id {id} --region {region}")],
+    })
+}
+
+fn judge<T>(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    id: &'static str,
+    answer: Result<Answer<Vec<T>>, ReadError>,
+    item: impl Fn(&Lab, &T) -> Option<ResidueItem>,
+    all: &mut ResidueListed,
+) {
+    match answer {
+        Ok(answer) => {
+            let how = ctx.seen(&answer);
+            let mut found = Found::default();
+            for item in answer.value.iter().filter_map(|one| item(lab, one)) {
+                found.add(lab, item);
+            }
+            settle(ctx, id, found, how, all);
+        }
+        Err(error) => {
+            let how = ctx.seen_error(&error);
+            ctx.unknown(id, json!({ "left": [] }), how, error.to_string());
+        }
+    }
+}
+
+fn settle(
+    ctx: &mut Context<'_>,
+    id: &'static str,
+    found: Found,
+    how: How,
+    all: &mut ResidueListed,
+) {
+    let ids = |items: &[ResidueItem]| items.iter().map(|item| item.id.clone()).collect::<Vec<_>>();
+    let left = ids(&found.left);
+    let message = format!("left: {}", left.join(", "));
+    let observed = json!({ "left": left, "kept": ids(&found.kept) });
+    let expected = json!({ "left": [] });
+    ctx.judge(id, left.is_empty(), expected, observed, how, Some(message));
+    all.items.extend(found.left);
+    all.kept.extend(found.kept);
+}
+
+/// The run's files on routerd-cloud, where that node still runs. The burnt go stays on purpose.
+async fn node_files(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    running: BTreeSet<String>,
+    all: &mut ResidueListed,
+) {
+    let expected = json!({ "left": [] });
+    let instance = lab.manifest.nodes[&Node::RouterdCloud].instance_id.as_ref();
+    if instance.is_some_and(|id| !running.contains(id)) {
+        let why = "routerd-cloud does not run any more: its files went, or stay, with it";
+        return ctx.skipped(NODE, json!(null), How::words("its instance's state"), why);
+    }
+    match observe::command(lab, ctx, Node::RouterdCloud, &Observe::node_folder()).await {
+        Ok((text, how)) => {
+            let left: Vec<String> = text
+                .lines()
+                .filter(|name| !name.starts_with("burnt-"))
+                .map(str::to_owned)
+                .collect();
+            let message = format!("left on routerd-cloud: {}", left.join(", "));
+            for name in &left {
+                let path = format!("{}/{name}", lab::shell::NODE_FOLDER);
+                all.items.push(ResidueItem {
+                    resource: "file on routerd-cloud".to_owned(),
+                    id: path.clone(),
+                    why: "the run put it there".to_owned(),
+                    costs_money: false,
+                    owner_commands: vec![format!("sudo rm -f {path}")],
+                });
+            }
+            ctx.judge(NODE, left.is_empty(), expected, json!({ "left": left }), how, Some(message));
+        }
+        Err((why, how)) => ctx.unknown(NODE, expected, how, why),
+    }
+}
+
+/// Seconds that the lab's instances ran during this run, by the journal's own times.
+fn cost(lab: &Lab, ctx: &mut Context<'_>) {
+    let seconds = instance_seconds(lab, ctx);
+    let ceiling = match lab.manifest.limits.max_instance_seconds {
+        Ceiling::Seconds(ceiling) => Some(ceiling),
+        Ceiling::Word(_) => None,
+    };
+    ctx.write(Kind::CostRecorded(CostRecorded {
+        instance_seconds: seconds,
+        max_instance_seconds: ceiling,
+    }));
+    let holds = ceiling.is_none_or(|ceiling| seconds <= ceiling);
+    let how = How::words("from preflight, or their start, to the sight of their end");
+    let message = format!("{seconds} instance-seconds, more than the manifest's ceiling");
+    let observed = json!({ "instance_seconds": seconds });
+    let expected = json!({ "max_instance_seconds": ceiling });
+    let found = (!holds).then(|| message.clone());
+    ctx.judge(CEILING, holds, expected, observed, how, Some(message));
+    ctx.stop(&stops::CEILING, found, &lab.manifest.lab.name);
+}
+
+/// For each instance that ran at preflight: from the run's first record to the record of its end.
+fn instance_seconds(lab: &Lab, ctx: &Context<'_>) -> u64 {
+    let running = ctx.run.state.borrow().running.clone();
+    ctx.journal.with_records(|records| {
+        let Some(first) = records.first() else { return 0 };
+        let ended = |id: &String| {
+            let stops = records.iter().filter_map(|record| match &record.kind {
+                Kind::Intent(intent) if intent.resource == *id => Some(intent.id.clone()),
+                _ => None,
+            });
+            let stops: Vec<_> = stops.collect();
+            records.iter().find_map(|record| match &record.kind {
+                Kind::Outcome(it) if it.outcome == Outcome::Done && stops.contains(&it.intent) => {
+                    Some(record.at)
+                }
+                _ => None,
+            })
+        };
+        let seconds = running.iter().map(|id| {
+            let end = ended(id).unwrap_or_else(|| lab.clock.now());
+            u64::try_from((end - first.at).num_seconds()).unwrap_or(0)
+        });
+        seconds.sum()
+    })
+}

@@ -1,0 +1,178 @@
+//! The lab is as it was: the ENI digest for digest, the nodes, routerd's journal, and the captured
+//! address unreachable from the cloud again. Compared with the baseline and with nothing else.
+
+use lab::Lab;
+use lab::ec2::Answer;
+use lab::node::{Node, Output};
+use lab::routerd::{Routerctl, Status};
+use lab::shell::{Observe, ShellError};
+use reports::record::{Kind, Phase, RowsRecorded, StateRecorded};
+use serde_json::{Value, json};
+
+use crate::baseline::{self, Baseline, restorable};
+use crate::context::{Context, How};
+use crate::{default_gateway, observe, ping, stops};
+
+const INTERFACE: &str = "restored.interface";
+const UNREACHABLE: &str = "restored.captured-address-unreachable";
+const ADDRESSES: &str = "restored.node-addresses";
+const RULES: &str = "restored.nft-rulesets";
+const ROWS: &str = "restored.rows";
+const NO_NEW_ROWS: &str = "restored.no-new-rows";
+const GATEWAYS: &[&str] = &[
+    "restored.default-gateway.routerd-cloud",
+    "restored.default-gateway.cloud-client",
+    "restored.default-gateway.onprem-router",
+    "restored.default-gateway.onprem-client",
+];
+
+pub const ASSERTS: &[&str] = &[
+    INTERFACE,
+    UNREACHABLE,
+    ADDRESSES,
+    RULES,
+    ROWS,
+    NO_NEW_ROWS,
+    GATEWAYS[0],
+    GATEWAYS[1],
+    GATEWAYS[2],
+    GATEWAYS[3],
+];
+pub const NOT_APPLICABLE: &[&str] = &[];
+
+type Told = Result<Answer<Output>, ShellError>;
+
+pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
+    let Some(before) = ctx.run.baseline() else { return };
+    let address = |node| lab.manifest.nodes[&node].address;
+    let ping = Observe::ping(address(Node::CloudClient), lab.manifest.capture.address.addr());
+    let (addresses, rules) = (Observe::addresses(), Observe::nft_ruleset());
+    let rows = Observe::rows(&lab.manifest.routerd);
+    let (eni, ping, addresses, rules, rows, ()) = futures::join!(
+        lab.reader.network_interface(&lab.manifest.capture.network_interface_id),
+        lab.shell.observe(Node::CloudClient, &ping),
+        futures::future::join_all(Node::ALL.map(|node| lab.shell.observe(node, &addresses))),
+        futures::future::join_all(Node::ALL.map(|node| lab.shell.observe(node, &rules))),
+        lab.shell.observe(Node::RouterdCloud, &rows),
+        default_gateway::compare(lab, ctx, GATEWAYS),
+    );
+    judge_interface(ctx, &before, eni);
+    judge_unreachable(ctx, ping);
+    judge_nodes(ctx, ADDRESSES, addresses, |text| Ok(json!(baseline::addresses(text)?)), |node| {
+        before.nodes.get(&node).map_or(Value::Null, |node| json!(node.addresses))
+    });
+    judge_nodes(ctx, RULES, rules, baseline::nft_digest, |node| {
+        before.nodes.get(&node).map_or(Value::Null, |node| json!(node.nft_digest))
+    });
+    judge_rows(lab, ctx, &before, rows);
+}
+
+fn judge_interface(
+    ctx: &mut Context<'_>,
+    before: &Baseline,
+    eni: Result<Answer<Option<lab::ec2::NetworkInterface>>, lab::ec2::ReadError>,
+) {
+    let digest = Baseline::interface_digest(&before.interface);
+    let expected = json!({ "digest": digest, "interface": restorable(&before.interface) });
+    match eni {
+        Ok(answer) => {
+            let how = ctx.seen(&answer);
+            let observed = answer.value.as_ref().map(|eni| {
+                json!({ "digest": Baseline::interface_digest(eni), "interface": restorable(eni) })
+            });
+            let observed = observed.unwrap_or(Value::Null);
+            ctx.write(Kind::StateRecorded(StateRecorded {
+                phase: Phase::Final,
+                state: json!({ "interface": observed["interface"] }),
+            }));
+            ctx.expect(INTERFACE, expected, observed, how);
+        }
+        Err(error) => {
+            let how = ctx.seen_error(&error);
+            ctx.unknown(INTERFACE, expected, how, error.to_string());
+        }
+    }
+}
+
+fn judge_unreachable(ctx: &mut Context<'_>, told: Told) {
+    let expected = json!({ "received": 0 });
+    match observe::told(ctx, told) {
+        Ok((output, how)) => match ping::received(&output) {
+            Some(count) => {
+                let message = "the captured address still answers from the cloud".to_owned();
+                let observed = json!({ "received": count });
+                ctx.judge(UNREACHABLE, count == 0, expected, observed, how, Some(message));
+            }
+            None => ctx.unknown(UNREACHABLE, expected, how, "ping's answer cannot be read"),
+        },
+        Err((why, how)) => ctx.unknown(UNREACHABLE, expected, how, why),
+    }
+}
+
+fn judge_nodes(
+    ctx: &mut Context<'_>,
+    id: &'static str,
+    told: Vec<Told>,
+    read: impl Fn(&str) -> Result<Value, String>,
+    before: impl Fn(Node) -> Value,
+) {
+    let mut how = How::default();
+    let (mut expected, mut observed) = (serde_json::Map::new(), serde_json::Map::new());
+    for (node, told) in Node::ALL.into_iter().zip(told) {
+        let fact = observe::told(ctx, told)
+            .and_then(|(output, how)| observe::succeeded(&output, &how))
+            .and_then(|(text, how)| match read(&text) {
+                Ok(value) => Ok((value, how)),
+                Err(why) => Err((why, how)),
+            });
+        match fact {
+            Ok((value, one)) => {
+                how = how.and(one);
+                expected.insert(node.to_string(), before(node));
+                observed.insert(node.to_string(), value);
+            }
+            Err((why, one)) => return ctx.unknown(id, before(node), how.and(one), why),
+        }
+    }
+    ctx.expect(id, Value::Object(expected), Value::Object(observed), how);
+}
+
+fn judge_rows(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, told: Told) {
+    let expected = json!("none pending, approved or running");
+    let read = observe::told(ctx, told).and_then(|(output, how)| {
+        match Routerctl::new(&lab.manifest.routerd).list().read(&output) {
+            Ok(rows) => Ok((rows, how)),
+            Err(error) => Err((error.to_string(), how)),
+        }
+    });
+    let (rows, how) = match read {
+        Ok(seen) => seen,
+        Err((why, how)) => return ctx.unknown(ROWS, expected, how, why),
+    };
+    let ids = ctx.run.rows();
+    let own = |id: u64| ids.is_some_and(|ids| id == ids.assign || id == ids.forwarding);
+    let running: Vec<_> = rows
+        .iter()
+        .filter(|row| own(row.id) && row.status == Status::Running)
+        .map(|row| row.id)
+        .collect();
+    let statuses: Vec<_> = rows
+        .iter()
+        .filter(|row| own(row.id))
+        .map(|row| json!({ "id": row.id, "action": row.action, "status": row.status }))
+        .collect();
+    let message = format!("routerctl cannot move these rows any more: {running:?}");
+    let expected = json!({ "running": [] });
+    let observed = json!({ "running": running, "rows": statuses });
+    ctx.judge(ROWS, running.is_empty(), expected, observed, how.clone(), Some(message));
+    let new: Vec<_> = rows
+        .iter()
+        .filter(|row| !own(row.id) && !before.rows.contains(&row.id))
+        .map(|row| format!("{} ({})", row.idempotency_key, row.status))
+        .collect();
+    let message = format!("somebody made rows during the run: {}", new.join(", "));
+    let found = (!new.is_empty()).then(|| message.clone());
+    ctx.judge(NO_NEW_ROWS, new.is_empty(), json!([]), json!(new), how, found.clone());
+    ctx.stop(&stops::FOREIGN_ROWS, found, "routerd's journal");
+    ctx.write(Kind::RowsRecorded(RowsRecorded { phase: Phase::Final, rows: json!(rows) }));
+}
