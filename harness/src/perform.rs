@@ -5,15 +5,15 @@ use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 
-use chrono::Utc;
 use futures::{FutureExt, Stream, StreamExt};
 use lab::clock::Clock;
 use lab::permit::Brake;
 use libtest_mimic::{Arguments, FormatSetting};
+use reports::digest::Digest;
 use reports::evidence::fold;
 use reports::folder::{EVIDENCE_FILE, FolderError, RunFolder};
 use reports::journal::{JournalError, Writer};
-use reports::record::{HarnessBroke, Interrupted, Kind};
+use reports::record::{HarnessBroke, Interrupted, Kind, Part, Record};
 use reports::verdict::{Judgement, judge};
 
 use crate::cli::Format;
@@ -97,7 +97,8 @@ pub async fn perform(
         End::Abandoned => journal.with_records(judge),
     };
     // The evidence first: showing may wait for whoever reads stdout.
-    if let Err(error) = write_evidence(folder, &journal) {
+    let written = journal.with_records(|records| write_evidence(folder, records, &journal.head()));
+    if let Err(error) = written {
         let path = folder.path().display();
         terminal.err(&format!("{error}; `lab-smoke report {path}` makes it again\n"));
     }
@@ -109,7 +110,6 @@ pub async fn perform(
 
 /// A line about a scenario that is not judged and did not end well.
 fn beside(selection: &Selection, announcement: &Announcement) -> Option<String> {
-    use reports::record::Part;
     let (name, ending) = words::ending(announcement)?;
     let part = selection.parts.iter().find(|(other, _)| *other == name).map(|(_, part)| *part)?;
     let role = match part {
@@ -141,7 +141,7 @@ async fn until_the_end(
                 Err(panic) => End::Panicked(message(&*panic)),
             },
             Some(signal) = signals.next() => {
-                let first = !brake_was_pulled_by_a_signal(journal);
+                let first = !signal_was_heard(journal);
                 brake.pull();
                 let signal = Interrupted { signal: signal.to_owned() };
                 let name = signal.signal.clone();
@@ -158,7 +158,7 @@ async fn until_the_end(
     }
 }
 
-fn brake_was_pulled_by_a_signal(journal: &Writer) -> bool {
+fn signal_was_heard(journal: &Writer) -> bool {
     journal.with_records(|records| {
         records.iter().any(|record| matches!(record.kind, Kind::Interrupted(_)))
     })
@@ -177,9 +177,13 @@ fn message(panic: &(dyn Any + Send)) -> String {
         .unwrap_or_else(|| "a panic without a message".to_owned())
 }
 
-pub fn write_evidence(folder: &RunFolder, journal: &Writer) -> Result<(), FolderError> {
-    let evidence = journal.with_records(|records| fold(records, &journal.head()));
-    folder.write_json(EVIDENCE_FILE, &evidence)
+/// `evidence.json`, from the journal's records and from nothing else.
+pub fn write_evidence(
+    folder: &RunFolder,
+    records: &[Record],
+    head: &Digest,
+) -> Result<(), FolderError> {
+    folder.write_json(EVIDENCE_FILE, &fold(records, head))
 }
 
 /// Waits for the printer; a signal ends the wait, since nothing of the run depends on it.

@@ -1,12 +1,13 @@
 //! The only place of the harness that writes to stdout and stderr. A terminal, pipe or disk that
 //! takes no more is no reason to leave a lab as it is: what cannot be said is left unsaid.
 
+use std::cell::RefCell;
 use std::io::{self, Write};
 
 /// Stdout and stderr, each until it fails.
 pub struct Terminal {
-    out: Stream,
-    err: Stream,
+    out: RefCell<Stream>,
+    err: RefCell<Stream>,
 }
 
 enum Stream {
@@ -21,17 +22,17 @@ impl Terminal {
     }
 
     pub fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Self {
-        Self { out: Stream::Open(out), err: Stream::Open(err) }
+        Self { out: RefCell::new(Stream::Open(out)), err: RefCell::new(Stream::Open(err)) }
     }
 
     /// What was asked for.
-    pub fn out(&mut self, text: &str) {
-        self.out.write(text);
+    pub fn out(&self, text: &str) {
+        self.out.borrow_mut().write(text);
     }
 
     /// What is wrong.
-    pub fn err(&mut self, text: &str) {
-        self.err.write(text);
+    pub fn err(&self, text: &str) {
+        self.err.borrow_mut().write(text);
     }
 }
 
@@ -74,7 +75,7 @@ pub mod tests {
     fn a_full_disk_silences_one_stream_and_harms_nothing() {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux");
         let kept = Kept::default();
-        let mut terminal = Terminal::new(Box::new(full), Box::new(kept.clone()));
+        let terminal = Terminal::new(Box::new(full), Box::new(kept.clone()));
         terminal.out("lost\n");
         terminal.out("lost as well\n");
         terminal.err("kept\n");
