@@ -1,6 +1,9 @@
 //! Carries out one run in its folder: the engine on this thread, the printer in another, signals
 //! between them, and evidence whatever happened.
 
+#[cfg(test)]
+mod tests;
+
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;

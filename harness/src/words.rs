@@ -99,10 +99,8 @@ pub mod tests {
 
     #[test]
     fn every_status_has_its_word_in_libtest() {
-        let with = |status, reason: &str| Finished {
-            reason: Some(reason.to_owned()),
-            ..finished(status)
-        };
+        let with =
+            |status, reason: &str| Finished { reason: Some(reason.to_owned()), ..finished(status) };
         let complaints = vec!["ping.reply failed: none".to_owned(), "ping.ttl unknown: ?".into()];
         for (finished, expected) in [
             (finished(ScenarioStatus::Passed), Ending::Ok),

@@ -69,10 +69,7 @@ fn json(rows: &impl Serialize) -> String {
 }
 
 /// Columns as wide as their widest cell; the last one ends where its text ends.
-fn table<const N: usize>(
-    head: [&str; N],
-    rows: impl Iterator<Item = [String; N]>,
-) -> String {
+fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
     let rows: Vec<[String; N]> = std::iter::once(head.map(str::to_owned)).chain(rows).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
     let widths: Vec<usize> = (0..N).map(|column| width(column).unwrap_or(0)).collect();
@@ -96,8 +93,7 @@ mod tests {
             kept.text()
         };
         insta::assert_snapshot!(list(Format::Human));
-        let rows: Vec<serde_json::Value> =
-            serde_json::from_str(&list(Format::Json)).expect("JSON");
+        let rows: Vec<serde_json::Value> = serde_json::from_str(&list(Format::Json)).expect("JSON");
         assert_eq!(rows.len(), SEQUENCE.len());
         assert_eq!(
             rows[2],
