@@ -48,12 +48,13 @@ pub struct MockOptions {
     pub world_file: Option<PathBuf>,
 }
 
-/// The id that a run on the mock of this seed has.
-pub fn mock_run_id(seed: u64) -> String {
-    format!("run-{seed:016x}")
+/// The id that a run on this mock has; a fault that does not exist is found here, before anything
+/// is made.
+pub fn mock_run_id(options: &MockOptions) -> Result<String, OpenError> {
+    Ok(open_mock(&MockOptions { world_file: None, ..options.clone() })?.run_id)
 }
 
-/// Must be called inside the paused runtime.
+/// Must be called inside the paused runtime, and where the world file's folder exists.
 pub fn open_mock(_options: &MockOptions) -> Result<Opened, OpenError> {
     Err(OpenError::NotInThisBuild(LabKind::Mock))
 }

@@ -110,17 +110,15 @@ async fn on_the_mock(
 ) -> Result<Judgement, Refusal> {
     let mut signals = signals::listen()?;
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
-    let run_id = labs::mock_run_id(seed);
-    let dir = match &args.out {
+    let mut options = MockOptions { seed, faults: args.inject.clone(), world_file: None };
+    let run_id = labs::mock_run_id(&options)?;
+    let folder = RunFolder::create(&match &args.out {
         Some(dir) => dir.clone(),
         None => RunFolder::default_dir(Path::new(RUNS_DIR), &run_id),
-    };
-    let world_file = Some(dir.join(WORLD_FILE));
-    let options = MockOptions { seed, faults: args.inject.clone(), world_file };
-    // Before the folder, so that a fault that does not exist leaves none behind.
-    let opened = labs::open_mock(&options)?;
-    let folder = RunFolder::create(&dir)?;
+    })?;
     let _lock = hold(&folder, &run_id)?;
+    options.world_file = Some(folder.file(WORLD_FILE));
+    let opened = labs::open_mock(&options)?;
     let settings = Settings { run_id, seed: Some(seed), faults: options.faults, selection };
     let stage = Stage {
         folder: &folder,
