@@ -87,7 +87,8 @@ pub fn open(options: &Options) -> Result<Mock, OpenError> {
     });
     let manifest_text = manifest.to_toml()?;
     let lab = Lab::new(manifest, clock, &connection, transport, after_effect);
-    let run_id = format!("smoke-{}-{}", epoch.format("%Y%m%dT%H%M%SZ"), &hex_of(options.seed, "run")[..8]);
+    let run_id =
+        format!("smoke-{}-{}", epoch.format("%Y%m%dT%H%M%SZ"), &hex_of(options.seed, "run")[..8]);
     let go_seed = digest(options.seed, "go");
     Ok(Mock { lab, shared, manifest_text, run_id, go_seed })
 }

@@ -21,7 +21,8 @@ impl Transport for MockTransport {
         stdin: &'a [u8],
     ) -> LocalBoxFuture<'a, Result<Output, TransportError>> {
         async move {
-            shell::run(&self.shared, self.clock, node, argv, stdin).await.map_err(|lost| match lost {
+            shell::run(&self.shared, self.clock, node, argv, stdin).await.map_err(|lost| match lost
+            {
                 Lost::NotConnected(why) => TransportError::Unreachable(why),
                 Lost::Broken(_) => TransportError::Lost(lost.to_string()),
             })

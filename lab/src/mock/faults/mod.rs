@@ -8,7 +8,9 @@ mod rules;
 
 pub use inject::{BadFault, inject, parse};
 pub use registry::{Class, FAULTS, Fault};
-pub use rules::{ApiEffect, ApiFault, Caller, CommandEffect, CommandFault, Event, Faults, Happening};
+pub use rules::{
+    ApiEffect, ApiFault, Caller, CommandEffect, CommandFault, Event, Faults, Happening,
+};
 
 use super::world::World;
 

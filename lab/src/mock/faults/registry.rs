@@ -156,7 +156,10 @@ fn slow_read(world: &mut World, argument: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn interface_of(world: &mut World, address: Ipv4Addr) -> Result<&mut crate::mock::cloud::NetworkInterface, String> {
+fn interface_of(
+    world: &mut World,
+    address: Ipv4Addr,
+) -> Result<&mut crate::mock::cloud::NetworkInterface, String> {
     let mut all = world.cloud.network_interfaces.values_mut();
     all.find(|eni| eni.owns(address)).ok_or_else(|| format!("nobody has {address}"))
 }
@@ -238,7 +241,9 @@ fn wider_role(world: &mut World, _: &str) -> Result<(), String> {
 }
 
 fn narrow_role(world: &mut World, _: &str) -> Result<(), String> {
-    edit_role(world, |text| text.replace("ec2:UnassignPrivateIpAddresses", "ec2:AssignPrivateIpAddresses"))
+    edit_role(world, |text| {
+        text.replace("ec2:UnassignPrivateIpAddresses", "ec2:AssignPrivateIpAddresses")
+    })
 }
 
 fn other_profile_role(world: &mut World, _: &str) -> Result<(), String> {
@@ -418,7 +423,8 @@ fn terminate_refused(world: &mut World, _: &str) -> Result<(), String> {
 }
 
 fn address_stays(world: &mut World, _: &str) -> Result<(), String> {
-    let effect = refused(400, "AuthFailure", "You do not have permission to access the specified resource.");
+    let effect =
+        refused(400, "AuthFailure", "You do not have permission to access the specified resource.");
     api(world, "ReleaseAddress", Caller::Operator, u32::MAX, effect);
     Ok(())
 }
