@@ -4,11 +4,18 @@ use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use std::time::Duration;
+
 use lab::Lab;
+use lab::clock::Clock;
+pub use lab::mock::faults::Fault;
+use lab::mock::serve::{Serving, serve};
+use lab::mock::world::Shared;
 use reports::record::LabKind;
 use reports::verdict::ExitCode;
 use scenarios::run::GoSource;
-use serde::Serialize;
+
+use crate::grant::LabItself;
 
 /// An open lab with what a run needs of it.
 pub struct Opened {
@@ -21,12 +28,16 @@ pub struct Opened {
 pub enum OpenError {
     #[error("this build cannot open a lab of kind {}; nothing was touched", word(*.0))]
     NotInThisBuild(LabKind),
+    #[error(transparent)]
+    Mock(#[from] lab::mock::OpenError),
 }
 
 impl OpenError {
     pub fn code(&self) -> ExitCode {
         match self {
             Self::NotInThisBuild(_) => ExitCode::Unavailable,
+            Self::Mock(lab::mock::OpenError::Fault(_)) => ExitCode::Usage,
+            Self::Mock(_) => ExitCode::Bug,
         }
     }
 }
@@ -55,40 +66,55 @@ pub fn mock_run_id(options: &MockOptions) -> Result<String, OpenError> {
 }
 
 /// Must be called inside the paused runtime, and where the world file's folder exists.
-pub fn open_mock(_options: &MockOptions) -> Result<Opened, OpenError> {
-    Err(OpenError::NotInThisBuild(LabKind::Mock))
+pub fn open_mock(options: &MockOptions) -> Result<Opened, OpenError> {
+    let mock = lab::mock::open(&lab::mock::Options {
+        seed: options.seed,
+        faults: options.faults.clone(),
+        world_file: options.world_file.clone(),
+    })?;
+    let go = LabItself { key_seed: mock.go_seed, clock: mock.lab.clock };
+    Ok(Opened { lab: mock.lab, go: Rc::new(go), run_id: mock.run_id })
 }
 
-/// A fault that `--inject` knows.
-#[derive(Clone, Debug, Serialize)]
-pub struct Fault {
-    pub name: String,
-    /// What stands after the `=`, where it takes something.
-    pub argument: Option<String>,
-    pub what: String,
-    /// The assertion that it must turn.
-    pub primary: String,
-    /// What turns with it.
-    pub consequences: Vec<String>,
-}
-
-pub fn faults() -> Vec<Fault> {
-    Vec::new()
+/// The faults that `--inject` knows.
+pub fn faults() -> &'static [Fault] {
+    lab::mock::faults::FAULTS
 }
 
 /// A served mock.
 pub struct Served {
+    serving: Serving,
     /// To be exported in a shell, in this order.
     pub exports: Vec<(String, String)>,
 }
 
+/// How long open connections are waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 impl Served {
     pub async fn stop(self) -> io::Result<()> {
-        Ok(())
+        self.serving.stop(Clock::System.sleep(PATIENCE)).await
     }
 }
 
-/// Serves the mock of this seed on loopback. Must be called inside an unpaused runtime.
-pub async fn serve_mock(_options: &MockOptions, _port: u16) -> io::Result<Served> {
-    Err(io::Error::other("this build has no mock lab"))
+/// Serves the mock of this seed on loopback, in real time. Must be called inside an unpaused
+/// runtime.
+pub async fn serve_mock(options: &MockOptions, port: u16) -> Result<Served, ServeError> {
+    let clock = Clock::System;
+    let mut world = lab::mock::world_of(options.seed, clock.now());
+    for fault in &options.faults {
+        lab::mock::faults::inject(&mut world, fault)?;
+    }
+    let cloud = world.cloud.clone();
+    let serving = serve(Shared::new(world), clock, port).await?;
+    let exports = serving.exports(&cloud);
+    Ok(Served { serving, exports })
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("the mock cannot be served: {0}")]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Fault(#[from] lab::mock::faults::BadFault),
 }

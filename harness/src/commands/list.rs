@@ -44,9 +44,9 @@ pub fn faults(format: Format, terminal: &Terminal) -> u8 {
         Format::Json => json(&faults),
         Format::Human => {
             let cells = faults.iter().map(|fault| {
-                let argument = fault.argument.as_ref().map(|it| format!("={it}"));
+                let argument = fault.argument.map(|it| format!("={it}"));
                 let name = format!("{}{}", fault.name, argument.unwrap_or_default());
-                [name, fault.primary.clone(), fault.what.clone()]
+                [name, fault.caught_by.into(), fault.breaks.into()]
             });
             table(["fault", "turns", "what"], cells)
         }

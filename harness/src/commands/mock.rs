@@ -13,13 +13,16 @@ const SEED: u64 = 1;
 
 pub fn serve(port: u16, terminal: &Terminal) -> u8 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    match runtime.and_then(|runtime| runtime.block_on(until_a_signal(port, terminal))) {
+    let served = runtime
+        .map_err(labs::ServeError::from)
+        .and_then(|runtime| runtime.block_on(until_a_signal(port, terminal)));
+    match served {
         Ok(()) => ExitCode::Pass.number(),
         Err(error) => refuse(ExitCode::Unavailable, error, terminal),
     }
 }
 
-async fn until_a_signal(port: u16, terminal: &Terminal) -> std::io::Result<()> {
+async fn until_a_signal(port: u16, terminal: &Terminal) -> Result<(), labs::ServeError> {
     let mut signals = signals::listen()?;
     let options = MockOptions { seed: SEED, faults: Vec::new(), world_file: None };
     let served = labs::serve_mock(&options, port).await?;
@@ -28,5 +31,5 @@ async fn until_a_signal(port: u16, terminal: &Terminal) -> std::io::Result<()> {
     }
     terminal.err("serving until Ctrl-C\n");
     signals.next().await;
-    served.stop().await
+    Ok(served.stop().await?)
 }

@@ -180,7 +180,7 @@ impl Connection {
                 Delivery::Answered(answer) => return clock.sleep(answer.round_trip).await,
                 _ => clock.sleep(wait).await,
             }
-            wait = (wait * 2).min(Duration::from_secs(120));
+            wait = (wait * 2).min(Duration::from_mins(2));
         }
     }
 }
