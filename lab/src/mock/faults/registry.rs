@@ -94,18 +94,18 @@ pub const FAULTS: &[Fault] = &[
     fault!("modify-refused", Caught, None, "AWS refuses to change the source/dest check", "execute.forwarding-succeeded", &["execute.forwarding-on-eni"], &["ambiguous"], 4, MOCK, "§7.4", "executor case 14", modify_refused),
     fault!("assign-reply-lost", Caught, None, "the assignment is done and its reply is lost", "execute.assign-succeeded", &[], &["ambiguous"], 4, MOCK, "§8.5", "ec2-facts §1", assign_reply_lost),
     fault!("modify-reply-lost", Caught, None, "the check is switched off and the reply is lost: routerd drops the prior value", "execute.forwarding-succeeded", &[], &["ambiguous"], 4, MOCK, "§8.5", "contract F22", modify_reply_lost),
-    fault!("os-address", Caught, None, "the guest adds the captured address to its own interface", "os-address.absent", &["os-address.absent-after-settling", "ping.cloud-to-onprem", "restored.node-addresses"], &[], 6, BOTH, "§7", "contract F8", os_address),
+    fault!("os-address", Caught, None, "the guest adds the captured address to its own interface", "os-address.absent", &["os-address.absent-after-settling", "ping.onprem-to-cloud", "ssh.cloud-to-onprem.login", "ssh.onprem-to-cloud.login", "source-dest-check.canary", "no-nat.tcp.cloud-to-onprem", "no-nat.tcp.onprem-to-cloud", "no-nat.icmp.cloud-to-onprem", "no-nat.icmp.onprem-to-cloud", "restored.node-addresses"], &[], 6, BOTH, "§7", "contract F8", os_address),
     fault!("default-route", Caught, Some("onprem-client"), "a node's default route is replaced during the run", "default-gateway.onprem-client", &["restored.default-gateway.onprem-client"], &[], 6, BOTH, "§7", "contract §8.3", default_route),
-    fault!("ping-fails", Caught, None, "the on-prem router drops ICMP", "ping.cloud-to-onprem", &["ping.onprem-to-cloud", "source-dest-check.canary", "no-nat.icmp.cloud-to-onprem", "no-nat.icmp.onprem-to-cloud"], &[], 5, BOTH, "§7", "contract F9", ping_fails),
+    fault!("ping-fails", Caught, None, "the on-prem router drops ICMP", "ping.cloud-to-onprem", &["ping.onprem-to-cloud", "no-nat.icmp.cloud-to-onprem", "no-nat.icmp.onprem-to-cloud"], &[], 5, BOTH, "§7", "contract F9", ping_fails),
     fault!("pmtu-black-hole", Caught, Some("1400"), "packets above so many bytes vanish on the overlay", "ssh.cloud-to-onprem.payload", &["ssh.onprem-to-cloud.payload"], &[], 1, BOTH, "§7", "contract F10", pmtu_black_hole),
     fault!("masquerade", Caught, None, "routerd-cloud masquerades what goes into the overlay and into the VPC", "no-nat.tcp.cloud-to-onprem", &["no-nat.tcp.onprem-to-cloud", "no-nat.icmp.cloud-to-onprem", "no-nat.icmp.onprem-to-cloud", "no-nat.tables.routerd-cloud", "no-nat.conntrack.routerd-cloud"], &[], 1, BOTH, "§7", "netns-lab §4", masquerade),
     fault!("masquerade-legacy", Caught, None, "routerd-cloud masquerades by legacy iptables, which nft does not show", "no-nat.tables.routerd-cloud", &["no-nat.tcp.cloud-to-onprem", "no-nat.icmp.cloud-to-onprem", "no-nat.conntrack.routerd-cloud"], &[], 1, BOTH, "§7", "netns-lab §4", masquerade_legacy),
     fault!("masquerade-icmp", Caught, None, "routerd-cloud masquerades ICMP alone: TCP is clean", "no-nat.icmp.cloud-to-onprem", &["no-nat.tables.routerd-cloud", "no-nat.conntrack.routerd-cloud"], &[], 1, BOTH, "§7", "netns-lab §4", masquerade_icmp),
-    fault!("double-snat", Caught, None, "routerd-cloud translates the source and the on-prem router translates it back: both ends are clean", "no-nat.conntrack.routerd-cloud", &["no-nat.tables.routerd-cloud", "no-nat.tables.onprem-router", "no-nat.conntrack.onprem-router"], &[], 1, BOTH, "§7", "netns-lab §4", double_snat),
-    fault!("terminate-refused", Caught, None, "EC2 refuses to terminate an instance: it is protected", "teardown.instances", &["residue.instances", "residue.instance-seconds"], &["left-running"], 6, MOCK, "§8.6", "issue 3", terminate_refused),
+    fault!("double-snat", Caught, None, "routerd-cloud translates the source and the on-prem router translates it back: both ends are clean", "no-nat.conntrack.routerd-cloud", &["no-nat.tables.routerd-cloud", "no-nat.tables.onprem-router"], &[], 1, BOTH, "§7", "netns-lab §4", double_snat),
+    fault!("terminate-refused", Caught, None, "EC2 refuses to terminate an instance: it is protected", "teardown.instances", &["residue.instances"], &["left-running"], 6, MOCK, "§8.6", "issue 3", terminate_refused),
     fault!("address-stays", Caught, None, "EC2 refuses to release the elastic IP address", "teardown.addresses", &["residue.addresses"], &["left-running"], 6, MOCK, "§6.3", "contract §8.3", address_stays),
     fault!("volume-stays", Caught, None, "EC2 refuses to delete the orphaned volume", "teardown.volumes", &["residue.volumes"], &["left-running"], 6, MOCK, "§6.3", "contract §8.3", volume_stays),
-    fault!("client-closed", Caught, None, "a security group closes cloud-client's ssh port", "ssh.onprem-to-cloud.login", &["ssh.onprem-to-cloud.payload", "no-nat.tcp.onprem-to-cloud"], &[], 5, BOTH, "§7", "issue 6", client_closed),
+    fault!("client-closed", Caught, None, "a security group closes cloud-client's ssh port", "ssh.onprem-to-cloud.login", &["no-nat.tcp.onprem-to-cloud"], &[], 5, BOTH, "§7", "issue 6", client_closed),
 ];
 
 const CAPTURED: Ipv4Addr = Ipv4Addr::new(10, 88, 60, 9);
@@ -440,7 +440,10 @@ fn client_closed(world: &mut World, _: &str) -> Result<(), String> {
     world.machines.get_mut(Node::CloudClient).nft.add(
         ("inet", "fault_filter"),
         (ChainKind::Filter, Hook::Input, 0),
-        vec![(vec![Match::Source(host(CAPTURED)), Match::Protocol(Transport::Tcp)], Action::Drop)],
+        vec![
+            (vec![Match::EstablishedOrRelated], Action::Accept),
+            (vec![Match::Source(host(CAPTURED)), Match::Protocol(Transport::Tcp)], Action::Drop),
+        ],
     );
     Ok(())
 }
