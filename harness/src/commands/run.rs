@@ -126,6 +126,7 @@ async fn on_the_mock(
         terminal,
         show,
         selection: &settings.selection,
+        seed: settings.seed,
     };
     let engine = async |journal: &Writer, brake: Brake, announce: &mut dyn FnMut(Announcement)| {
         engine::run(&opened.lab, opened.go.clone(), journal, brake, &settings, announce).await
