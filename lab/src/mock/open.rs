@@ -8,6 +8,7 @@ use std::rc::Rc;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use chrono::{DateTime, TimeDelta, Utc};
+use reports::digest::Digest;
 use reports::folder::{Sync, write_atomically};
 use reports::record::LabKind;
 use sha2::{Digest as _, Sha256};
@@ -61,6 +62,7 @@ pub enum OpenError {
 
 /// The captured address of the runbook.
 const CAPTURED: &str = "10.88.60.9/32";
+const PLANNER: &str = "/usr/local/libexec/routerd/plugins/lab-planner";
 const ROUTERCTL: &str = "/usr/local/sbin/routerctl";
 
 /// Makes the world of `seed`, with its faults, and opens it. Must be called inside the paused
@@ -153,6 +155,7 @@ fn manifest(world: &World) -> Result<Manifest, OpenError> {
     let instance = cloud.instance_of(Node::RouterdCloud).ok_or(OpenError::Lacks("its instance"))?;
     let profile = instance.instance_profile.clone().ok_or(OpenError::Lacks("a profile"))?;
     let role = cloud.role_of(&instance.id).ok_or(OpenError::Lacks("a role"))?;
+    let planner = router.files.contents(PLANNER).ok_or(OpenError::Lacks("a planner"))?;
     debug_assert_eq!(router.instance_id.as_deref(), Some(instance.id.as_str()));
     let tagged = |tags: &BTreeMap<String, String>| {
         tags.get(LAB_TAG.0).is_some_and(|value| value == LAB_TAG.1)
@@ -183,6 +186,7 @@ fn manifest(world: &World) -> Result<Manifest, OpenError> {
             state_file: "/var/lib/routerd/routerd.db".to_owned(),
             routerctl: ROUTERCTL.to_owned(),
             planner: "lab-planner".to_owned(),
+            planner_sha256: Digest::of(planner).to_string(),
         },
         nodes: Node::ALL.into_iter().map(|node| (node, entry(world, node))).collect(),
         limits: Limits { max_instance_seconds: Ceiling::Seconds(7200), clock_skew_ms: 1000 },

@@ -14,7 +14,7 @@ use reports::record::{Kind, Phase, Program, RowsRecorded};
 use serde_json::{Value, json};
 
 use super::gather::{RouterReads, Told};
-use super::{LEFTOVERS, PLAN_SOURCE, POLICY, PROGRAMS, ROUTER_YAML, ROWS};
+use super::{LEFTOVERS, PLAN_SOURCE, PLANNER, POLICY, PROGRAMS, ROUTER_YAML, ROWS};
 use crate::context::{Context, How};
 use crate::run::Executor;
 use crate::{observe, stops};
@@ -165,7 +165,17 @@ async fn programs(lab: &Lab, ctx: &mut Context<'_>, config: &RouterConfig) -> Op
     let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     let message = format!("not readable on routerd-cloud: {} ({stderr})", missing.join(", "));
     ctx.judge(PROGRAMS, missing.is_empty(), expected, json!(programs), how, Some(message));
+    planner_digest(lab, ctx, &programs);
     missing.is_empty().then_some(programs)
+}
+
+/// The planner makes what is executed: it must be the very program that the manifest pins.
+fn planner_digest(lab: &Lab, ctx: &mut Context<'_>, programs: &[Program]) {
+    let routerd = &lab.manifest.routerd;
+    let planner = programs.iter().find(|program| program.name == routerd.planner);
+    let Some(digest) = planner.and_then(|program| program.digest.as_ref()) else { return };
+    let how = How::words("routerd-cloud$ sudo -n sha256sum");
+    ctx.expect(PLANNER, json!(routerd.planner_sha256), json!(digest), how);
 }
 
 /// Rows of earlier runs are facts for the owner; open rows that are nobody's run are a stop.
