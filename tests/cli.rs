@@ -71,7 +71,7 @@ fn words_that_cannot_be_meant_exit_2_and_make_nothing() {
         (&["run", "--", "pong"], "`-- pong` selects no scenario"),
         (&["run", "--", "--exact", "pin"], "selects no scenario"),
         (&["run", "--lab", "nowhere.toml"], "nowhere.toml: No such file"),
-        (&["run", "--lab", "netns", "--seed", "1"], "--seed is for the mock alone"),
+        (&["run", "--lab", "netns", "--seed", "1"], "--seed is for `--lab mock` alone"),
         (&["report", "nowhere"], "there is no run `nowhere`"),
         (&["lab", "check", "nowhere.toml"], "nowhere.toml: No such file"),
     ] {

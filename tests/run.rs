@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use reports::evidence::Evidence;
 use reports::folder::{EVIDENCE_FILE, Locked, RunFolder};
 use reports::journal::JOURNAL_FILE;
-use reports::record::{Part, Record, Verdict};
+use reports::record::{Part, Record, ScenarioStatus, Verdict};
 use tempfile::TempDir;
 
 /// A working directory of its own.
@@ -167,7 +167,7 @@ fn a_report_is_made_again_identical() {
     for name in [run, id] {
         fs::remove_file(&file).expect("removed");
         let report = place.call(&["report", name]);
-        assert_eq!((report.code, report.out), (Some(0), format!("./{run}/{EVIDENCE_FILE}\n")));
+        assert_eq!((report.code, report.out), (Some(0), format!("{run}/{EVIDENCE_FILE}\n")));
         assert!(fs::read(&file).expect("evidence") == first, "it differs");
     }
 }
@@ -208,6 +208,38 @@ fn a_full_disk_behind_stdout_does_not_stop_the_undo() {
         assert_eq!(err.matches("the printer is gone").count(), 1, "{err}");
         assert_eq!(place.evidence("here").verdict.verdict, Verdict::Pass);
     }
+}
+
+/// Sends SIGTERM once the go is burnt; none where the run was faster than the signal.
+fn terminated_after_the_gate() -> Option<Evidence> {
+    let place = Place::new();
+    let mut command = place.command(&["run", "--out", "here", "--format", "json"]);
+    let mut child =
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let burnt = lines.find(|line| line.as_ref().expect("UTF-8").contains("\"kind\":\"go-burnt\""));
+    burnt.expect("the gate is passed").expect("UTF-8");
+    // Until it is waited for, the process id is the child's, ended or not.
+    let pid = i32::try_from(child.id()).expect("a process id");
+    kill(Pid::from_raw(pid), Signal::SIGTERM).expect("sent");
+    lines.for_each(drop);
+    let code = child.wait().expect("it ends").code();
+    let evidence = place.evidence("here");
+    let heard = !evidence.signals.is_empty();
+    assert_eq!(code, Some(if heard { 143 } else { 0 }), "{:?}", evidence.verdict);
+    heard.then_some(evidence)
+}
+
+#[test]
+fn a_signal_after_the_gate_brings_the_lab_back() {
+    const ATTEMPTS: usize = 20;
+    let evidence = (0..ATTEMPTS).find_map(|_| terminated_after_the_gate());
+    let evidence = evidence.expect("one run of many is slower than a signal");
+    assert_eq!(evidence.signals, ["SIGTERM"]);
+    assert_eq!(evidence.verdict.verdict, Verdict::Interrupted);
+    assert_eq!(evidence.residue.as_deref(), Some(&[][..]));
+    let restored = evidence.scenarios.iter().find(|it| it.name == "restored");
+    assert_eq!(restored.map(|it| it.status), Some(ScenarioStatus::Passed));
 }
 
 #[test]

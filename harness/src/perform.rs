@@ -22,7 +22,7 @@ use crate::cli::Format;
 use crate::engine::{Announcement, Selection};
 use crate::printer::{Printer, Shown};
 use crate::selection::notes;
-use crate::terminal::Terminal;
+use crate::terminal::{self, Terminal};
 use crate::words::{self, Ending};
 
 /// How a run is shown.
@@ -75,7 +75,7 @@ pub async fn perform(
     }
     let mut printer = match show.format {
         Format::Human => Printer::libtest(&show.arguments, selection),
-        Format::Json => Printer::records(Box::new(std::io::stdout())),
+        Format::Json => Printer::records(terminal::stdout()),
     };
     if let Some(listener) = printer.listener() {
         journal.on_append(listener);
