@@ -15,10 +15,11 @@ use clap::Parser;
 use reports::verdict::ExitCode;
 
 use crate::cli::{Cli, Command, LabCommand, MockCommand};
-use crate::terminal::Terminal;
+use crate::terminal::{self, Terminal};
 
 /// A bug ends with its own code, with every destructor run.
 pub fn main(words: Vec<OsString>) -> process::ExitCode {
+    terminal::log_to_stderr();
     let terminal = Terminal::of_the_process();
     let code = panic::catch_unwind(AssertUnwindSafe(|| answer(words, &terminal)));
     let code = code.unwrap_or_else(|_: Box<dyn Any + Send>| ExitCode::Bug.number());

@@ -69,6 +69,7 @@ impl Scene {
             terminal: &terminal,
             show: &Show { format: Format::Human, arguments },
             selection: &selection,
+            seed: Some(7),
         };
         perform(&stage, &mut { signals }, engine).await.expect("the engine starts")
     }
