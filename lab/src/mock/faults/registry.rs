@@ -287,7 +287,7 @@ fn credentials_in_yaml(world: &mut World, _: &str) -> Result<(), String> {
     edit_yaml(
         world,
         "        timeout: 120s\n",
-        "        timeout: 120s\n        env: { AWS_ACCESS_KEY_ID: AKIAIOSFODNN7EXAMPLE }\n",
+        "        timeout: 120s\n        env: { AWS_ACCESS_KEY_ID: AKIAPLANTEDEXAMPLE00 }\n",
     )
 }
 
