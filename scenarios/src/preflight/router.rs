@@ -188,12 +188,10 @@ fn rows(lab: &Lab, ctx: &mut Context<'_>, told: Told) -> Option<Vec<Row>> {
             return None;
         }
     };
-    let rows = match Routerctl::new(&lab.manifest.routerd).list().read(&output) {
+    let rows = match observe::read_rows(lab, &output) {
         Ok(rows) => rows,
-        // No run was here yet, so routerd has no database; import will make it.
-        Err(error) if no_database(&error) => Vec::new(),
-        Err(error) => {
-            ctx.unknown(ROWS, expected, how, error.to_string());
+        Err(why) => {
+            ctx.unknown(ROWS, expected, how, why);
             return None;
         }
     };
@@ -210,13 +208,6 @@ fn rows(lab: &Lab, ctx: &mut Context<'_>, told: Told) -> Option<Vec<Row>> {
     Some(rows)
 }
 
-fn no_database(error: &lab::routerd::AnswerError) -> bool {
-    matches!(
-        error.refusal(),
-        Some(lab::routerd::Refusal::Database { reason }) if reason.contains("unable to open database file")
-    )
-}
-
 /// Who plans: the run's own planner. Plans of a MobilityPool are recognised and refused: they
 /// expire within five minutes and change their keys with every scan (contract §2.6).
 fn parts(lab: &Lab, ctx: &mut Context<'_>, told: Told, config: Option<&RouterConfig>) {
@@ -227,7 +218,7 @@ fn parts(lab: &Lab, ctx: &mut Context<'_>, told: Told, config: Option<&RouterCon
     };
     let parts = match Routerctl::new(&lab.manifest.routerd).dynamic_list().read(&output) {
         Ok(parts) => parts,
-        Err(error) if no_database(&error) => Vec::new(),
+        Err(error) if observe::no_database(&error) => Vec::new(),
         Err(error) => return ctx.unknown(PLAN_SOURCE, expected, how, error.to_string()),
     };
     let pools = config.map(|config| config.mobility_pools.clone()).unwrap_or_default();
