@@ -214,7 +214,7 @@ async fn a_reader_that_never_reads_is_not_waited_for_after_a_signal() {
     mkfifo(&pipe, Mode::S_IRWXU).expect("a named pipe");
     let clock = Clock::System;
     let later = async move {
-        clock.sleep(std::time::Duration::from_secs(3600)).await;
+        clock.sleep(std::time::Duration::from_hours(1)).await;
         "SIGINT"
     };
     let signals = Box::pin(stream::once(later));
