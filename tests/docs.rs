@@ -39,6 +39,27 @@ fn every_invariant_has_its_paragraph() {
     }
 }
 
+/// Words in backquotes that are paths of this repository.
+fn paths_in(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split('`').skip(1).step_by(2);
+    let rooms = ["reports/", "lab/", "scenarios/", "harness/", "tests/", "docs/"];
+    words.filter(move |word| rooms.iter().any(|room| word.starts_with(room)))
+}
+
+#[test]
+fn every_file_that_the_documentation_names_is_there() {
+    let root: PathBuf = [env!("CARGO_MANIFEST_DIR"), ".."].iter().collect();
+    let mut seen = 0;
+    for name in ["README.md", "CONTRIBUTING.md", "docs/ARCHITECTURE.md"] {
+        let text = fs::read_to_string(root.join(name)).expect(name);
+        for path in paths_in(&text).filter(|path| !path.contains('<')) {
+            assert!(root.join(path).exists(), "{name} names {path}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 10, "{seen} paths: are they still written in backquotes?");
+}
+
 #[test]
 fn every_scenario_stands_in_the_operators_guide() {
     let text = fs::read_to_string(docs("OPERATOR.md")).expect("OPERATOR.md");

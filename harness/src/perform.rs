@@ -107,10 +107,13 @@ pub async fn perform(
         let path = folder.path().display();
         terminal.err(&format!("{error}; `lab-smoke report {path}` makes it again\n"));
     }
-    show_the_end(stage, signals, printer, shown).await;
     let mut text = aside.concat() + &words::verdict(&judgement);
     text.push_str(&closing(stage, complete));
-    show.people(terminal, &text);
+    match wait_for_the_printer(stage, signals, printer, shown).await {
+        Wait::Ended => show.people(terminal, &text),
+        // It may hold stdout for ever.
+        Wait::GivenUp => terminal.err(&text),
+    }
     Ok(judgement)
 }
 
@@ -192,20 +195,26 @@ pub fn write_evidence(
     folder.write_json(EVIDENCE_FILE, &fold(records, head))
 }
 
-/// Waits for the printer; a signal ends the wait, since nothing of the run depends on it.
-async fn show_the_end(
+enum Wait {
+    Ended,
+    GivenUp,
+}
+
+/// A signal ends the wait, since nothing of the run depends on whoever reads stdout.
+async fn wait_for_the_printer(
     stage: &Stage<'_>,
     signals: &mut (impl Stream<Item = &'static str> + Unpin),
     printer: Printer,
     shown: Shown,
-) {
+) -> Wait {
     let ended = tokio::select! {
         ended = printer.end() => ended,
-        Some(_) = signals.next() => Shown::Gone,
+        Some(_) = signals.next() => return Wait::GivenUp,
     };
     if (shown, ended) == (Shown::Whole, Shown::Gone) {
         stage.terminal.err("the printer is gone (is stdout closed or full?); the run was not\n");
     }
+    Wait::Ended
 }
 
 /// The folder is the last line, so that a script finds it.

@@ -114,7 +114,8 @@ async fn on_the_mock(
     terminal: &Terminal,
 ) -> Result<Judgement, Refusal> {
     let mut signals = signals::listen()?;
-    let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
+    // Short enough to type, and exact in every reader of JSON.
+    let seed = args.seed.unwrap_or_else(|| fastrand::u32(..).into());
     let mut options = MockOptions { seed, faults: args.inject.clone(), world_file: None };
     let run_id = labs::mock_run_id(&options)?;
     let folder = RunFolder::create(&match &args.out {

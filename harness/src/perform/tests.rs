@@ -208,6 +208,24 @@ async fn a_reader_that_leaves_kills_the_printer_and_not_the_run() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reader_that_never_reads_is_not_waited_for_after_a_signal() {
+    let scene = Scene::new();
+    let pipe = scene.temp.path().join("pipe");
+    mkfifo(&pipe, Mode::S_IRWXU).expect("a named pipe");
+    let clock = Clock::System;
+    let later = async move {
+        clock.sleep(std::time::Duration::from_hours(1)).await;
+        "SIGINT"
+    };
+    let signals = Box::pin(stream::once(later));
+    let judgement = scene.run("", &pipe, signals, every_ending).await;
+    assert_eq!(judgement, fails());
+    assert_eq!(scene.evidence().signals, Vec::<String>::new(), "the run had ended");
+    assert_eq!(scene.out.text(), "", "stdout may be held by the printer");
+    assert_eq!(scene.err.text().lines().last(), scene.run_dir().to_str());
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_first_signal_pulls_the_brake_and_stands_in_the_journal() {
     let scene = Scene::new();
     let clock = Clock::System;
