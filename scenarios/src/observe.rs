@@ -99,7 +99,7 @@ pub fn no_database(error: &AnswerError) -> bool {
     )
 }
 
-/// The run's rows by their keys: the assignment and the forwarding.
-pub fn row_with<'a>(rows: &'a [Row], id: u64) -> Option<&'a Row> {
+/// A row by its id.
+pub fn row_with(rows: &[Row], id: u64) -> Option<&Row> {
     rows.iter().find(|row| row.id == id)
 }

@@ -229,7 +229,7 @@ async fn take_back(lab: &Lab, ctx: &mut Context<'_>, step: &Step, row: Option<&R
         }
     };
     let executor = ctx.run.executor();
-    let timeout = executor.as_ref().map_or(std::time::Duration::from_secs(120), |it| it.timeout);
+    let timeout = executor.as_ref().map_or(std::time::Duration::from_mins(2), |it| it.timeout);
     let execution =
         Execution { row_id: row.map_or(0, |row| row.id), goal: step.goal, plugin_timeout: timeout };
     let mut ways = Vec::new();

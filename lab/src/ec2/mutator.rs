@@ -16,7 +16,7 @@ use crate::permit::{Cost, Permit, Undo};
 
 /// How long EC2 may take to show what it was asked to do: `instance_terminated`'s own waiter gives
 /// up after ten minutes.
-const DEADLINE: Duration = Duration::from_secs(600);
+const DEADLINE: Duration = Duration::from_mins(10);
 const POLL: Duration = Duration::from_secs(1);
 
 /// Only for [`Lab`]'s functions below.
@@ -279,7 +279,7 @@ impl Lab {
         look: impl AsyncFn() -> Result<Seen, ReadError>,
     ) -> Acted<()> {
         let began = self.clock.now();
-        let deadline = if said.is_ok() { DEADLINE } else { Duration::from_secs(60) };
+        let deadline = if said.is_ok() { DEADLINE } else { Duration::from_mins(1) };
         let answer = said.err().map(|why| format!("; EC2 answered: {why}")).unwrap_or_default();
         let mut samples: Vec<Value> = Vec::new();
         loop {

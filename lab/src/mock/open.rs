@@ -214,7 +214,7 @@ fn manifest(world: &World) -> Result<Manifest, OpenError> {
 fn entry(world: &World, node: Node) -> NodeEntry {
     let machine = world.machines.get(node);
     let address = |interface: &super::machines::Interface| {
-        interface.addresses.iter().find(|it| it.prefix_len() == 24).map(|it| it.addr())
+        interface.addresses.iter().find(|it| it.prefix_len() == 24).map(ipnet::Ipv4Net::addr)
     };
     let (interface, address) = machine
         .interfaces
@@ -234,11 +234,12 @@ fn entry(world: &World, node: Node) -> NodeEntry {
 
 /// On each client, the other nodes' keys: the nested ssh accepts no other.
 fn pin_host_keys(world: &mut World, manifest: &Manifest) {
-    let lines: String = manifest
+    let lines: Vec<String> = manifest
         .nodes
         .values()
         .map(|node| format!("{} {}\n", node.address, node.host_key))
         .collect();
+    let lines = lines.concat();
     for node in [Node::CloudClient, Node::OnpremClient] {
         world.machines.get_mut(node).files.put(KNOWN_HOSTS, lines.clone(), 0o644);
     }

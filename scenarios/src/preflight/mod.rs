@@ -61,7 +61,8 @@ pub const ASSERTS: &[&str] = &[
 pub const NOT_APPLICABLE: &[&str] = &[];
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
-    let gathered = gather::gather(lab).await;
+    // On the heap: it is all of preflight's reads at once.
+    let gathered = Box::pin(gather::gather(lab)).await;
     if let Some(why) = gathered.unreachable() {
         return ctx.unavailable(why, None);
     }

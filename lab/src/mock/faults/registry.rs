@@ -1,5 +1,7 @@
 //! All faults, as one table: what each breaks, and which assertion or stop is its primary answer.
 
+#![expect(clippy::unnecessary_wraps, reason = "one signature for the whole table")]
+
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
@@ -249,9 +251,12 @@ fn narrow_role(world: &mut World, _: &str) -> Result<(), String> {
 
 fn other_profile_role(world: &mut World, _: &str) -> Result<(), String> {
     let iam = &mut world.cloud.iam;
-    let mut other = iam.roles.values().next().ok_or("there is no role")?.clone();
-    other.name = "somebody-else".to_owned();
-    other.arn = other.arn.replace("lab-smoke-executor", "somebody-else");
+    let role = iam.roles.values().next().ok_or("there is no role")?;
+    let other = crate::mock::cloud::Role {
+        name: "somebody-else".to_owned(),
+        arn: role.arn.replace("lab-smoke-executor", "somebody-else"),
+        ..role.clone()
+    };
     iam.roles.insert(other.name.clone(), other);
     for profile in iam.instance_profiles.values_mut() {
         profile.roles = vec!["somebody-else".to_owned()];
