@@ -14,7 +14,7 @@ use reports::record::{
     SCHEMA_VERSION, ScenarioDeclared, ScenarioStatus, StopDeclared,
 };
 use reports::verdict::{Judgement, judge_ending};
-use scenarios::run::{GoSource, Run, State};
+use scenarios::run::{GoSource, PlanSource, Run, State};
 use scenarios::{Context, Finished, Leg, SEQUENCE, Scenario, stops};
 
 /// What the engine tells while it runs; in order of happening.
@@ -79,6 +79,7 @@ pub async fn run(
     let run = Run {
         id: settings.run_id.clone(),
         change_set: change_set(lab, &settings.run_id),
+        plan_source: PlanSource::Planner,
         brake,
         go,
         state: RefCell::new(State::default()),
@@ -131,7 +132,8 @@ impl Engine<'_> {
             run_id: settings.run_id.clone(),
             tool: Program {
                 name: "lab-smoke".to_owned(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
+                version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+                path: None,
                 digest: None,
             },
             lab: LabDeclared {
