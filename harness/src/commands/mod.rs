@@ -3,6 +3,7 @@
 mod lab;
 mod list;
 mod mock;
+mod recover;
 mod report;
 mod run;
 
@@ -38,6 +39,7 @@ fn answer(words: Vec<OsString>, terminal: &Terminal) -> u8 {
             terminal.out(&reports::schema::schema());
             ExitCode::Pass.number()
         }
+        Command::Recover { run } => recover::recover(&run, terminal),
         Command::Report { run } => report::report(&run, terminal),
         Command::Mock(MockCommand::Serve { port }) => mock::serve(port, terminal),
         Command::Lab(LabCommand::Check { file }) => lab::check(&file, terminal),

@@ -166,7 +166,7 @@ impl Lab {
             scenario: "execute",
             what: "routerctl action execute".to_owned(),
             resource: eni.network_interface_id.clone(),
-            request: json!({ "row": execution.row_id, "goal": execution.goal.to_string(), "before": eni }),
+            request: json!({ "row": execution.row_id, "goal": execution.goal, "before": eni }),
             undo: Some(undo_step.to_owned()),
         };
         let action = Action::execute(&self.manifest.routerd, execution.row_id);
@@ -188,7 +188,7 @@ impl Lab {
             scenario: "undo",
             what: "routerctl action rollback".to_owned(),
             resource: eni.network_interface_id.clone(),
-            request: json!({ "row": execution.row_id, "goal": execution.goal.to_string(), "before": eni }),
+            request: json!({ "row": execution.row_id, "goal": execution.goal, "before": eni }),
             undo: Some(permit.step().to_owned()),
         };
         let action = Action::rollback(&self.manifest.routerd, execution.row_id);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use reports::record::Outcome;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::Lab;
@@ -16,7 +17,8 @@ use crate::routerd::{Routerctl, Row, Status};
 use crate::shell::Observe;
 
 /// What the ENI looks like once a mutation is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Goal {
     Assigned(Ipv4Addr),
     Unassigned(Ipv4Addr),

@@ -13,4 +13,7 @@ pub mod shell;
 mod transport;
 pub mod world;
 
-pub use open::{Mock, OpenError, Options, open, running_instances, start_time, world as world_of};
+pub use open::{
+    Mock, OpenError, Options, attach, open, reopen, running_instances, start_time,
+    world as world_of,
+};

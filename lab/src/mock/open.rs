@@ -77,22 +77,50 @@ pub fn open(options: &Options) -> Result<Mock, OpenError> {
     for fault in &options.faults {
         faults::inject(&mut world, fault)?;
     }
-    let shared = Shared::new(world);
+    let mock = assemble(Shared::new(world), clock, manifest, options.world_file.clone())?;
+    mock.1.save()?;
+    Ok(mock.0)
+}
+
+/// Opens the world that an earlier process left, at the time at which it left it, with the manifest
+/// of its run. Must be called inside the paused runtime.
+pub fn reopen(world_file: &Path, manifest: Manifest) -> Result<Mock, OpenError> {
+    let bytes = std::fs::read(world_file).map_err(|source| failed(world_file, source))?;
+    let world: World =
+        serde_json::from_slice(&bytes).map_err(|error| failed(world_file, error.into()))?;
+    fastrand::seed(world.seed);
+    let clock = Clock::starting_at(world.now);
+    Ok(assemble(Shared::new(world), clock, manifest, Some(world_file.to_owned()))?.0)
+}
+
+/// A lab on a world that is there already: what the next process would find.
+pub fn attach(shared: Shared, manifest: Manifest) -> Result<Mock, OpenError> {
+    let clock = Clock::starting_at(shared.lock().now);
+    Ok(assemble(shared, clock, manifest, None)?.0)
+}
+
+fn assemble(
+    shared: Shared,
+    clock: Clock,
+    manifest: Manifest,
+    world_file: Option<PathBuf>,
+) -> Result<(Mock, Rc<Saver>), OpenError> {
+    let seed = shared.lock().seed;
     let connection = connection(&shared, clock);
     let transport = Rc::new(MockTransport { shared: shared.clone(), clock });
-    let saver = Saver { shared: shared.clone(), clock, file: options.world_file.clone() };
-    saver.save()?;
+    let saver = Rc::new(Saver { shared: shared.clone(), clock, file: world_file });
+    let saves = saver.clone();
     let after_effect: Rc<dyn Fn()> = Rc::new(move || {
-        if let Err(error) = saver.save() {
+        if let Err(error) = saves.save() {
             tracing::error!(%error, "the world could not be saved");
         }
     });
     let manifest_text = manifest.to_toml()?;
     let lab = Lab::new(manifest, clock, &connection, transport, after_effect);
-    let run_id =
-        format!("smoke-{}-{}", epoch.format("%Y%m%dT%H%M%SZ"), &hex_of(options.seed, "run")[..8]);
-    let go_seed = digest(options.seed, "go");
-    Ok(Mock { lab, shared, manifest_text, run_id, go_seed })
+    let started = start_time(seed).format("%Y%m%dT%H%M%SZ");
+    let run_id = format!("smoke-{started}-{}", &hex_of(seed, "run")[..8]);
+    let go_seed = digest(seed, "go");
+    Ok((Mock { lab, shared, manifest_text, run_id, go_seed }, saver))
 }
 
 /// The world of a seed before any fault.
