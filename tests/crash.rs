@@ -43,19 +43,17 @@ fn judge((prior, blow): (Prior, Blow)) -> Vec<String> {
     let folder = tempfile::tempdir().expect("a folder");
     let aftermath = strike(folder.path(), prior, blow);
     let mut wrong = broken(folder.path(), &aftermath, prior);
-    match blow {
+    let killed = matches!(aftermath.end, End::Killed);
+    let fell = match blow {
         Blow::Effect(_, Befall::KilledBefore | Befall::KilledAfter) => {
-            if aftermath.hit.is_none() || !matches!(aftermath.end, End::Killed) {
-                wrong.push("the blow did not fall".to_owned());
-            }
+            killed && aftermath.hit.is_some()
         }
-        Blow::Effect(..) if aftermath.hit.is_none() => {
-            wrong.push("the blow did not fall".to_owned());
-        }
-        Blow::Append(..) if !matches!(aftermath.end, End::Killed) => {
-            wrong.push("the blow did not fall".to_owned());
-        }
-        _ => {}
+        Blow::Effect(..) => aftermath.hit.is_some(),
+        Blow::Append(..) => killed,
+        Blow::None => true,
+    };
+    if !fell {
+        wrong.push("the blow did not fall".to_owned());
     }
     let hit = aftermath.hit.unwrap_or_default();
     let codes = match (&aftermath.end, &aftermath.recovered) {
