@@ -25,6 +25,7 @@ pub const INVARIANTS: &[(&str, Invariant)] = &[
     ("no go, no mutation", nothing_without_a_go),
     ("a run that was hit where it matters does not pass", no_false_pass),
     ("the lab is free for the next run", lock_is_gone),
+    ("a run that only died is recovered whole", recovered_whole),
 ];
 
 /// Every invariant that does not hold, with its name.
@@ -132,6 +133,21 @@ fn no_false_pass(
     match judgement {
         Some(judgement) if recovered && judgement.verdict == Verdict::Pass => {
             Err("a recovered run passes".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Nothing is wrong with a lab whose harness died: recovery has no reason to leave anything.
+fn recovered_whole(
+    aftermath: &Aftermath,
+    _records: &[Record],
+    _world: &World,
+    _prior: Prior,
+) -> Result<(), String> {
+    match &aftermath.recovered {
+        Some(judgement) if judgement.recover_exit_code() != 0 => {
+            Err(format!("it answers {}: {}", judgement.exit_code, judgement.reasons.join("; ")))
         }
         _ => Ok(()),
     }
