@@ -4,7 +4,7 @@
 use lab::Lab;
 use lab::ec2::{Answer, NetworkInterface};
 use lab::node::{Node, Output};
-use lab::routerd::{Routerctl, Row};
+use lab::routerd::{AnswerError, Refusal, Routerctl, Row};
 use lab::shell::Observe;
 
 use crate::context::{Context, How};
@@ -80,10 +80,25 @@ pub fn succeeded(output: &Output, how: &How) -> Fact<String> {
 pub async fn rows(lab: &Lab, ctx: &mut Context<'_>) -> Fact<Vec<Row>> {
     let routerd = &lab.manifest.routerd;
     let (output, how) = output(lab, ctx, Node::RouterdCloud, &Observe::rows(routerd)).await?;
-    match Routerctl::new(routerd).list().read(&output) {
+    rows_in(lab, &output, how)
+}
+
+/// The rows that `action list` shows. Before the first planner or import routerd has no database,
+/// and so no row.
+pub fn rows_in(lab: &Lab, output: &Output, how: How) -> Fact<Vec<Row>> {
+    match Routerctl::new(&lab.manifest.routerd).list().read(output) {
         Ok(rows) => Ok((rows, how)),
+        Err(error) if no_database(&error) => Ok((Vec::new(), how)),
         Err(error) => Err((error.to_string(), how)),
     }
+}
+
+/// Whether routerd has not made its database yet.
+pub fn no_database(error: &AnswerError) -> bool {
+    matches!(
+        error.refusal(),
+        Some(Refusal::Database { reason }) if reason.contains("unable to open database file")
+    )
 }
 
 /// The run's rows by their keys: the assignment and the forwarding.

@@ -1,1 +1,5 @@
-//! lab_smoke_tests
+//! What end-to-end tests share: whole runs in process, and what must be true of each.
+
+pub mod parallel;
+pub mod sensitivity;
+pub mod smoke;

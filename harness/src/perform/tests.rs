@@ -69,8 +69,9 @@ impl Scene {
             terminal: &terminal,
             show: &Show { format: Format::Human, arguments },
             selection: &selection,
+            journal: Writer::create(folder.path()).expect("an empty journal"),
         };
-        perform(&stage, &mut { signals }, engine).await.expect("the engine starts")
+        perform(&stage, &mut { signals }, engine).await
     }
 
     fn evidence(&self) -> Evidence {

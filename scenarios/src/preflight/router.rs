@@ -181,19 +181,11 @@ fn planner_digest(lab: &Lab, ctx: &mut Context<'_>, programs: &[Program]) {
 /// Rows of earlier runs are facts for the owner; open rows that are nobody's run are a stop.
 fn rows(lab: &Lab, ctx: &mut Context<'_>, told: Told) -> Option<Vec<Row>> {
     let expected = json!({ "open": [] });
-    let (output, how) = match observe::told(ctx, told) {
+    let read = observe::told(ctx, told).and_then(|(out, how)| observe::rows_in(lab, &out, how));
+    let (rows, how) = match read {
         Ok(seen) => seen,
         Err((why, how)) => {
             ctx.unknown(ROWS, expected, how, why);
-            return None;
-        }
-    };
-    let rows = match Routerctl::new(&lab.manifest.routerd).list().read(&output) {
-        Ok(rows) => rows,
-        // No run was here yet, so routerd has no database; import will make it.
-        Err(error) if no_database(&error) => Vec::new(),
-        Err(error) => {
-            ctx.unknown(ROWS, expected, how, error.to_string());
             return None;
         }
     };
@@ -210,13 +202,6 @@ fn rows(lab: &Lab, ctx: &mut Context<'_>, told: Told) -> Option<Vec<Row>> {
     Some(rows)
 }
 
-fn no_database(error: &lab::routerd::AnswerError) -> bool {
-    matches!(
-        error.refusal(),
-        Some(lab::routerd::Refusal::Database { reason }) if reason.contains("unable to open database file")
-    )
-}
-
 /// Who plans: the run's own planner. Plans of a MobilityPool are recognised and refused: they
 /// expire within five minutes and change their keys with every scan (contract §2.6).
 fn parts(lab: &Lab, ctx: &mut Context<'_>, told: Told, config: Option<&RouterConfig>) {
@@ -227,7 +212,7 @@ fn parts(lab: &Lab, ctx: &mut Context<'_>, told: Told, config: Option<&RouterCon
     };
     let parts = match Routerctl::new(&lab.manifest.routerd).dynamic_list().read(&output) {
         Ok(parts) => parts,
-        Err(error) if no_database(&error) => Vec::new(),
+        Err(error) if observe::no_database(&error) => Vec::new(),
         Err(error) => return ctx.unknown(PLAN_SOURCE, expected, how, error.to_string()),
     };
     let pools = config.map(|config| config.mobility_pools.clone()).unwrap_or_default();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::exec::{NotFound, exec};
 use super::{Io, Session};
 use crate::clock::Clock;
-use crate::mock::faults::CommandEffect;
+use crate::mock::faults::{self, CommandEffect};
 use crate::mock::packets::is_up;
 use crate::mock::world::Shared;
 use crate::node::{Node, Output};
@@ -33,12 +33,28 @@ pub async fn run(
     argv: &[String],
     stdin: &[u8],
 ) -> Result<Output, Lost> {
+    let line = fault_line(argv);
     let (latency, effect) = {
         let mut world = shared.lock();
-        (world.faults.latency_ms, world.faults.command(node, &fault_line(argv)))
+        (world.faults.latency_ms, world.faults.command(node, &line))
     };
     clock.sleep(Duration::from_millis(latency)).await;
     connect(shared, clock, node).await?;
+    faults::before_command(&mut shared.lock(), node, &line, clock.now());
+    let result = befall(shared, clock, node, argv, stdin, effect).await;
+    faults::after_command(&mut shared.lock(), node, &line, clock.now());
+    result
+}
+
+/// Runs the command with what befalls it.
+async fn befall(
+    shared: &Shared,
+    clock: Clock,
+    node: Node,
+    argv: &[String],
+    stdin: &[u8],
+    effect: Option<CommandEffect>,
+) -> Result<Output, Lost> {
     match effect {
         Some(CommandEffect::Answer { code, stdout, stderr }) => {
             Ok(Output { code, stdout: stdout.into_bytes(), stderr: stderr.into_bytes() })
