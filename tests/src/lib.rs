@@ -1,5 +1,8 @@
 //! What end-to-end tests share: whole runs in process, and what must be true of each.
 
+pub mod coverage;
+pub mod pairs;
 pub mod parallel;
 pub mod sensitivity;
 pub mod smoke;
+pub mod table;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use lab::mock::cloud::{Cloud, InstanceState, NetworkInterface};
-use lab::mock::faults::{self, Answer, Class, Fault, Left};
+use lab::mock::faults::{self, Answer, Fault, Left};
 use lab::mock::world::World;
 use lab::node::Node;
 
@@ -62,6 +62,18 @@ impl Case {
         let prior = if self.prior == Prior::CheckOn { "on" } else { "off" };
         format!("{} (check {prior})", self.fault.name)
     }
+}
+
+/// What stands in the evidence of something that was tolerated: repeated reads, or a mutation whose
+/// reply was not the proof of it.
+pub fn traces(ran: &Ran) -> Vec<String> {
+    let evidence = &ran.evidence;
+    let reads =
+        evidence.retries.iter().map(|it| format!("{} took {} attempts", it.call, it.attempts));
+    let silent = evidence.mutations.iter().filter(|it| {
+        it.samples.len() > 1 || it.detail.contains("lost") || it.detail.contains("broke")
+    });
+    reads.chain(silent.map(|it| format!("{}: {}", it.what, it.detail))).collect()
 }
 
 /// What a run gave.
@@ -134,9 +146,4 @@ fn restored(ran: &Ran) -> bool {
             .all(|key| baseline[*key] == last[*key]),
         _ => false,
     }
-}
-
-/// Whether the run itself is proof of what it took.
-pub fn is_tolerated(case: &Case) -> bool {
-    case.fault.class == Class::Tolerated
 }
