@@ -160,7 +160,7 @@ async fn run(
     let parts = SEQUENCE.iter().map(|scenario| (scenario.name, Part::Judged)).collect();
     let selection = Selection { filter: None, parts };
     let settings = Settings { run_id, seed: Some(11), faults: Vec::new(), selection };
-    let go = std::rc::Rc::new(LabItself { key_seed: go_seed, clock: lab.clock });
+    let go = std::rc::Rc::new(LabItself { key_seed: go_seed, clock: lab.clock, fault: None });
     let judgement = engine::run(&lab, go, &journal, Brake::default(), &settings, &mut |_| {}).await;
     drop(keeper);
     judgement

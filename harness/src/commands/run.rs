@@ -133,11 +133,12 @@ async fn on_the_mock(
         show,
         selection: &settings.selection,
         seed: settings.seed,
+        journal: labs::journal(folder.path(), &opened.world)?,
     };
     let engine = async |journal: &Writer, brake: Brake, announce: &mut dyn FnMut(Announcement)| {
         engine::run(&opened.lab, opened.go.clone(), journal, brake, &settings, announce).await
     };
-    Ok(perform(&stage, &mut signals, engine).await?)
+    Ok(perform(&stage, &mut signals, engine).await)
 }
 
 /// Takes the folder's lock and says beside it what is true of this machine alone.

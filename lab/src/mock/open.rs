@@ -72,10 +72,13 @@ pub fn open(options: &Options) -> Result<Mock, OpenError> {
     let epoch = start_time(options.seed);
     let clock = Clock::starting_at(epoch);
     let mut world = world(options.seed, epoch);
-    let manifest = manifest(&world)?;
+    let mut manifest = manifest(&world)?;
     pin_host_keys(&mut world, &manifest);
     for fault in &options.faults {
         faults::inject(&mut world, fault)?;
+    }
+    if let Some(seconds) = world.faults.max_instance_seconds {
+        manifest.limits.max_instance_seconds = Ceiling::Seconds(seconds);
     }
     let mock = assemble(Shared::new(world), clock, manifest, options.world_file.clone())?;
     mock.1.save()?;

@@ -34,17 +34,20 @@ pub async fn answer(
         Ok(request) => request,
         Err(error) => return Ok(Response::error(Service::Sts, "unsigned", &error)),
     };
-    let mut effect = shared.lock().faults.api_call(request.action(), from);
+    let mut effect = {
+        let mut world = shared.lock();
+        faults::due(&mut world, clock.now());
+        world.faults.api_call(request.action(), from)
+    };
+    let done = || perform(&mut shared.lock(), &request, from, clock);
     if from == faults::Caller::Operator {
         let befalls = shared.lock().faults.nth(request.action());
         if befalls == Some(Befall::KilledAfter) {
-            let response = perform(&mut shared.lock(), &request, clock);
-            drop(response);
+            drop(done());
             faults::kill();
         }
         effect = effect.or_else(|| befalls.map(as_api_effect));
     }
-    let done = || perform(&mut shared.lock(), &request, clock);
     match effect {
         None => Ok(done()),
         Some(ApiEffect::Error { status, code, message }) => Ok(Response::error(
@@ -68,7 +71,7 @@ pub async fn answer(
             pause(clock, ms).await;
             Ok(response)
         }
-        Some(ApiEffect::Stale) => Ok(perform_stale(&mut shared.lock(), &request, clock)),
+        Some(ApiEffect::Stale) => Ok(perform_stale(&mut shared.lock(), &request, from, clock)),
     }
 }
 
@@ -95,11 +98,11 @@ async fn pause(clock: Clock, ms: u64) {
     }
 }
 
-fn perform(world: &mut World, request: &Request, clock: Clock) -> Response {
+fn perform(world: &mut World, request: &Request, from: faults::Caller, clock: Clock) -> Response {
     match identify(&world.cloud, &request.access_key_id) {
         Some(caller) => {
             let response = action::handle(world, &caller, request, clock.now());
-            faults::after_api(world, request.action());
+            faults::after_api(world, request.action(), from, clock.now());
             response
         }
         None => Response::error(
@@ -111,12 +114,17 @@ fn perform(world: &mut World, request: &Request, clock: Clock) -> Response {
 }
 
 /// Answered from the world before its last change, which stays as it is.
-fn perform_stale(world: &mut World, request: &Request, clock: Clock) -> Response {
+fn perform_stale(
+    world: &mut World,
+    request: &Request,
+    from: faults::Caller,
+    clock: Clock,
+) -> Response {
     let Some(previous) = world.cloud.previous.clone() else {
-        return perform(world, request, clock);
+        return perform(world, request, from, clock);
     };
     let present = std::mem::replace(&mut world.cloud, *previous);
-    let response = perform(world, request, clock);
+    let response = perform(world, request, from, clock);
     world.cloud = present;
     response
 }

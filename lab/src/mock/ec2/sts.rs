@@ -32,8 +32,10 @@ fn get_caller_identity(call: &mut Call<'_>) -> Result<Xml, ApiError> {
         }
     };
     let mut xml = Xml::new();
+    // The account is the caller's own, as its ARN says: it need not be the one it looks at.
+    let account = arn.split(':').nth(4).unwrap_or(&cloud.account_id).to_owned();
     xml.leaf("Arn", arn);
     xml.leaf("UserId", user_id);
-    xml.leaf("Account", &cloud.account_id);
+    xml.leaf("Account", account);
     Ok(xml)
 }

@@ -42,6 +42,28 @@ pub async fn run(
     let effect = effect.or_else(|| befalls.and_then(as_command_effect));
     clock.sleep(Duration::from_millis(latency)).await;
     connect(shared, clock, node).await?;
+    faults::before_command(&mut shared.lock(), node, &line, clock.now());
+    let result =
+        befall(shared, clock, node, argv, stdin, effect).await.map(|output| match befalls {
+            Some(Befall::Garbage) => Output { stdout: b"\x00\xff{".to_vec(), ..output },
+            _ => output,
+        });
+    if befalls == Some(Befall::KilledAfter) {
+        faults::kill();
+    }
+    faults::after_command(&mut shared.lock(), node, &line, clock.now());
+    result
+}
+
+/// Runs the command with what befalls it.
+async fn befall(
+    shared: &Shared,
+    clock: Clock,
+    node: Node,
+    argv: &[String],
+    stdin: &[u8],
+    effect: Option<CommandEffect>,
+) -> Result<Output, Lost> {
     match effect {
         Some(CommandEffect::Answer { code, stdout, stderr }) => {
             Ok(Output { code, stdout: stdout.into_bytes(), stderr: stderr.into_bytes() })
@@ -56,14 +78,7 @@ pub async fn run(
             clock.sleep(Duration::from_millis(ms)).await;
             Ok(log_in(shared, clock, node, argv, stdin).await)
         }
-        None => {
-            let output = log_in(shared, clock, node, argv, stdin).await;
-            match befalls {
-                Some(Befall::KilledAfter) => faults::kill(),
-                Some(Befall::Garbage) => Ok(Output { stdout: b"\x00\xff{".to_vec(), ..output }),
-                _ => Ok(output),
-            }
-        }
+        None => Ok(log_in(shared, clock, node, argv, stdin).await),
     }
 }
 
