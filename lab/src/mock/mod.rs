@@ -2,6 +2,7 @@
 
 pub mod cloud;
 pub mod connector;
+mod control;
 pub mod ec2;
 pub mod faults;
 pub mod host;
@@ -9,4 +10,5 @@ pub mod machines;
 pub mod packets;
 pub mod serve;
 pub mod shell;
+mod state_file;
 pub mod world;
