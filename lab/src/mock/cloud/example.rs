@@ -169,6 +169,10 @@ impl Cloud {
             state_reason: None,
             instance_profile: (name == "routerd-cloud").then(|| ROLE.to_owned()),
             root_device_name: "/dev/xvda".to_owned(),
+            client_token: String::new(),
+            launch_index: 0,
+            disable_api_termination: false,
+            user_data: None,
             tags: lab_tags(name),
         };
         let root = VolumeAttachment {

@@ -10,9 +10,10 @@ use super::request::{Request, Service};
 use super::response::Response;
 use super::xml::Xml;
 use super::{
-    addresses, authorize, gateways, iam, iam_users, instance_types, instances, interfaces,
-    private_addresses, route_tables, routes, security_groups, simulate, sts, subnets, tags,
-    throttle, volumes, vpcs, zones,
+    addresses, authorize, gateways, iam, iam_users, images, instance_attributes, instance_types,
+    instances, interface_lifecycle, interfaces, key_pairs, launches, network_acls,
+    private_addresses, route_tables, routes, security_group_rules, security_groups, simulate, sts,
+    subnets, tags, throttle, volume_lifecycle, volumes, vpcs, zones,
 };
 use crate::mock::cloud::{Answered, Cloud, ids};
 use crate::mock::world::World;
@@ -200,7 +201,10 @@ pub fn all() -> impl Iterator<Item = &'static Action> {
         addresses::ACTIONS,
         instance_types::ACTIONS,
         instances::ACTIONS,
+        instance_attributes::ACTIONS,
         interfaces::ACTIONS,
+        interface_lifecycle::ACTIONS,
+        launches::ACTIONS,
         private_addresses::ACTIONS,
         gateways::ACTIONS,
         route_tables::ACTIONS,
@@ -209,8 +213,13 @@ pub fn all() -> impl Iterator<Item = &'static Action> {
         vpcs::ACTIONS,
         zones::ACTIONS,
         security_groups::ACTIONS,
+        security_group_rules::ACTIONS,
+        network_acls::ACTIONS,
+        key_pairs::ACTIONS,
+        images::ACTIONS,
         tags::ACTIONS,
         volumes::ACTIONS,
+        volume_lifecycle::ACTIONS,
         sts::ACTIONS,
         iam::ACTIONS,
         iam_users::ACTIONS,

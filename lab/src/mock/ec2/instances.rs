@@ -71,6 +71,8 @@ const FIELDS: &[Field<Instance>] = &[
     ("source-dest-check", |cloud, instance| {
         first(cloud, instance, |eni| Some(eni.source_dest_check.to_string()))
     }),
+    ("client-token", |_, instance| vec![instance.client_token.clone()]),
+    ("launch-time", |_, instance| vec![render::time(instance.launched_at)]),
     ("subnet-id", |cloud, instance| first(cloud, instance, |eni| Some(eni.subnet_id.clone()))),
     ("vpc-id", |cloud, instance| first(cloud, instance, |eni| Some(eni.vpc_id.clone()))),
 ];
@@ -107,7 +109,7 @@ fn profile(cloud: &Cloud, instance: &Instance) -> Option<(String, String)> {
     Some((profile.arn.clone(), profile.id.clone()))
 }
 
-fn attachments<'a>(
+pub fn attachments<'a>(
     cloud: &'a Cloud,
     instance_id: &'a str,
 ) -> impl Iterator<Item = (&'a str, &'a VolumeAttachment)> {
@@ -138,7 +140,7 @@ fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     Ok(xml)
 }
 
-fn instance(xml: &mut Xml, cloud: &Cloud, instance: &Instance) {
+pub fn instance(xml: &mut Xml, cloud: &Cloud, instance: &Instance) {
     xml.leaf("instanceId", &instance.id);
     xml.leaf("imageId", &instance.image_id);
     render::state(xml, "instanceState", instance.state);
@@ -153,7 +155,7 @@ fn instance(xml: &mut Xml, cloud: &Cloud, instance: &Instance) {
     let reason = instance.state_reason.as_ref();
     xml.leaf("reason", reason.map_or("", |reason| reason.transition.as_str()));
     xml.leaf_if("keyName", instance.key_name.as_ref());
-    xml.leaf("amiLaunchIndex", 0);
+    xml.leaf("amiLaunchIndex", instance.launch_index);
     xml.items("productCodes", [(); 0], |_, ()| {});
     xml.leaf("instanceType", &instance.instance_type);
     xml.leaf("launchTime", render::time(instance.launched_at));
@@ -180,7 +182,7 @@ fn instance(xml: &mut Xml, cloud: &Cloud, instance: &Instance) {
     xml.leaf("rootDeviceName", &instance.root_device_name);
     block_devices(xml, cloud, instance);
     xml.leaf("virtualizationType", "hvm");
-    xml.leaf("clientToken", "");
+    xml.leaf("clientToken", &instance.client_token);
     render::tag_set(xml, &instance.tags);
     xml.leaf("hypervisor", "xen");
     xml.items("networkInterfaceSet", interfaces, |xml, eni| interface(xml, cloud, eni));
@@ -200,7 +202,7 @@ fn instance(xml: &mut Xml, cloud: &Cloud, instance: &Instance) {
     });
 }
 
-fn block_devices(xml: &mut Xml, cloud: &Cloud, instance: &Instance) {
+pub fn block_devices(xml: &mut Xml, cloud: &Cloud, instance: &Instance) {
     let attached = attachments(cloud, &instance.id);
     xml.items("blockDeviceMapping", attached, |xml, (volume_id, attachment)| {
         xml.leaf("deviceName", &attachment.device);
@@ -270,6 +272,16 @@ fn start(call: &mut Call<'_>) -> Result<Xml, ApiError> {
 }
 
 fn terminate(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+    for id in call.params.list("InstanceId") {
+        if call.cloud.instances.get(id).is_some_and(|found| found.disable_api_termination) {
+            return Err(ApiError::bad(
+                "OperationNotPermitted",
+                format!(
+                    "The instance '{id}' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again."
+                ),
+            ));
+        }
+    }
     change(call, |instance, now| {
         if !matches!(instance.state, InstanceState::ShuttingDown | InstanceState::Terminated) {
             instance.enter(InstanceState::ShuttingDown, now);

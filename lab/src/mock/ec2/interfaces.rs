@@ -97,12 +97,12 @@ fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     let selected = filters::select(cloud, params, FIELDS, Some(|eni| &eni.tags), chosen)?;
     let (page, next) = paging::page(params, &paging::USUAL, Some("NetworkInterfaceId"), selected)?;
     let mut xml = Xml::new();
-    xml.items("networkInterfaceSet", page, |xml, eni| interface(xml, cloud, eni));
+    xml.items("networkInterfaceSet", page, |xml, eni| interface(xml, cloud, eni, eni.status()));
     xml.leaf_if("nextToken", next);
     Ok(xml)
 }
 
-fn interface(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface) {
+pub fn interface(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface, status: &str) {
     if let Some(primary) = eni.primary() {
         render::association(xml, cloud, eni, primary, Association::WithIds);
     }
@@ -125,13 +125,13 @@ fn interface(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface) {
     render::private_addresses(xml, cloud, eni, Association::WithIds);
     xml.leaf("requesterManaged", false);
     xml.leaf("sourceDestCheck", eni.source_dest_check);
-    xml.leaf("status", eni.status());
+    xml.leaf("status", status);
     xml.leaf("subnetId", &eni.subnet_id);
     render::tag_set(xml, &eni.tags);
     xml.leaf("vpcId", &eni.vpc_id);
 }
 
-fn attachment(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface) {
+pub fn attachment(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface) {
     let Some(attachment) = &eni.attachment else { return };
     xml.element("attachment", |xml| {
         xml.leaf("attachTime", render::time(attachment.attached_at));

@@ -9,6 +9,10 @@ mod describe;
 mod faults;
 mod identity;
 mod lifecycle;
+mod options;
+mod refusals;
+mod script;
+mod throwaway;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
