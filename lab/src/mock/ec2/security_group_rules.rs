@@ -220,6 +220,9 @@ fn revoke(call: &mut Call<'_>, egress: bool) -> Result<Xml, ApiError> {
         xml.leaf("groupId", &rule.group_id);
         xml.leaf("isEgress", rule.egress);
         peer(xml, rule);
+        if let Peer::Group(id) = &rule.peer {
+            xml.leaf("referencedGroupId", id);
+        }
     });
     Ok(xml)
 }
@@ -350,6 +353,12 @@ fn detail(xml: &mut Xml, cloud: &Cloud, rule: &Rule) {
     xml.leaf("groupOwnerId", &cloud.account_id);
     xml.leaf("isEgress", rule.egress);
     peer(xml, rule);
+    if let Peer::Group(id) = &rule.peer {
+        xml.element("referencedGroupInfo", |xml| {
+            xml.leaf("groupId", id);
+            xml.leaf("userId", &cloud.account_id);
+        });
+    }
     render::tag_set(xml, &rule.tags);
 }
 
@@ -358,10 +367,7 @@ fn peer(xml: &mut Xml, rule: &Rule) {
     xml.leaf("fromPort", rule.ports.map_or(-1, |(from, _)| from));
     xml.leaf("toPort", rule.ports.map_or(-1, |(_, to)| to));
     xml.leaf_if("description", rule.description.as_ref());
-    match &rule.peer {
-        Peer::Range(range) => xml.leaf("cidrIpv4", range),
-        Peer::Group(id) => {
-            xml.element("referencedGroupInfo", |xml| xml.leaf("groupId", id));
-        }
+    if let Peer::Range(range) = &rule.peer {
+        xml.leaf("cidrIpv4", range);
     }
 }

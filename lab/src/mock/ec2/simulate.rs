@@ -10,7 +10,7 @@ use super::request::Service;
 use super::xml::Xml;
 use crate::mock::cloud::{Cloud, Document};
 
-const PARAMETERS: &[&str] = &[
+const OF_PRINCIPAL: &[&str] = &[
     "PolicySourceArn",
     "PolicyInputList.member.N",
     "ActionNames.member.N",
@@ -22,18 +22,32 @@ const PARAMETERS: &[&str] = &[
     "MaxItems",
     "Marker",
 ];
+const CUSTOM: &[&str] = &[
+    "PolicyInputList.member.N",
+    "ActionNames.member.N",
+    "ResourceArns.member.N",
+    "ContextEntries.member.N.ContextKeyName",
+    "ContextEntries.member.N.ContextKeyType",
+    "ContextEntries.member.N.ContextKeyValues.member.N",
+    "CallerArn",
+    "MaxItems",
+    "Marker",
+];
 
-pub const ACTIONS: &[Action] =
-    &[simulate("SimulatePrincipalPolicy", of_principal), simulate("SimulateCustomPolicy", custom)];
+pub const ACTIONS: &[Action] = &[
+    simulate("SimulatePrincipalPolicy", OF_PRINCIPAL, of_principal),
+    simulate("SimulateCustomPolicy", CUSTOM, custom),
+];
 
 const fn simulate(
     name: &'static str,
+    parameters: &'static [&'static str],
     handler: fn(&mut Call<'_>) -> Result<Xml, ApiError>,
 ) -> Action {
     Action {
         service: Service::Iam,
         name,
-        parameters: PARAMETERS,
+        parameters,
         effect: Effect::Read,
         dry_run: DryRun::Absent,
         resources: Resources::Any,
