@@ -31,6 +31,7 @@ fn main() -> ExitCode {
             path
         }),
         trial("moto_differs_as_documented", MOTO, "against_moto.py", document),
+        trial("filters_are_the_documented_ones", "botocore, boto3", "filter_names.py", document),
         trial("the_cli_is_told_what_boto3_is_told", CLI, "with_cli.py", document),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()

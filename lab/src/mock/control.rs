@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
 use super::faults::ApiFault;
-use super::serve::Endpoint;
+use super::serve::{Endpoint, unsaved};
 use super::state_file::to_json;
 
 type Refusal = (StatusCode, String);
@@ -35,7 +35,7 @@ pub async fn inject(State(endpoint): State<Endpoint>, headers: HeaderMap, body: 
     };
     match endpoint.save() {
         Ok(()) => as_json(all),
-        Err(unsaved) => unsaved,
+        Err(error) => unsaved(&error),
     }
 }
 

@@ -159,14 +159,16 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    /// After a change; what cannot be written is an answer, never silence.
-    pub fn save(&self) -> Result<(), HttpResponse> {
-        let Some(state) = &self.state else { return Ok(()) };
-        state.write(&self.shared, self.clock).map_err(|error| {
-            let message = format!("The change was made, and the state file was not: {error}\n");
-            (StatusCode::INTERNAL_SERVER_ERROR, message).into_response()
-        })
+    /// After a change.
+    pub fn save(&self) -> std::io::Result<()> {
+        self.state.as_ref().map_or(Ok(()), |state| state.write(&self.shared, self.clock))
     }
+}
+
+/// What cannot be written is an answer, never silence.
+pub(super) fn unsaved(error: &std::io::Error) -> HttpResponse {
+    let message = format!("The change was made, and the state file was not: {error}\n");
+    (StatusCode::INTERNAL_SERVER_ERROR, message).into_response()
 }
 
 async fn answer(
@@ -194,8 +196,8 @@ async fn answer(
         let authorization = http.header("authorization");
         ec2::answer(shared, clock, Caller::Operator, authorization, http.form()).await
     };
-    if let Err(unsaved) = endpoint.save() {
-        return unsaved;
+    if let Err(error) = endpoint.save() {
+        return unsaved(&error);
     }
     match answer {
         Ok(response) => to_http(response),

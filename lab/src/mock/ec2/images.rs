@@ -26,7 +26,16 @@ const BOUNDS: Bounds = Bounds { least: 1, most: 1000 };
 
 const FIELDS: &[Field<Image>] = &[
     ("architecture", |_, image| vec![image.architecture.clone()]),
+    ("block-device-mapping.delete-on-termination", |_, _| vec!["true".to_owned()]),
+    ("block-device-mapping.device-name", |_, image| vec![image.root_device_name.clone()]),
+    ("block-device-mapping.encrypted", |_, _| vec!["false".to_owned()]),
+    ("block-device-mapping.snapshot-id", |_, image| vec![image.snapshot_id.clone()]),
+    ("block-device-mapping.volume-size", |_, image| vec![image.size_gib.to_string()]),
+    ("block-device-mapping.volume-type", |_, _| vec!["gp3".to_owned()]),
+    ("creation-date", |_, image| vec![render::time(image.created_at)]),
     ("description", |_, image| vec![image.description.clone()]),
+    ("ena-support", |_, _| vec!["true".to_owned()]),
+    ("hypervisor", |_, _| vec!["xen".to_owned()]),
     ("image-id", |_, image| vec![image.id.clone()]),
     ("image-type", |_, _| vec!["machine".to_owned()]),
     ("is-public", |_, _| vec!["false".to_owned()]),

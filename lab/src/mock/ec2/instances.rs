@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::action::{Action, Call, Resources};
 use super::error::{ApiError, INSTANCE};
-use super::filters::{self, Field};
+use super::filters;
+use super::instance_filters::{FIELDS, of_interfaces};
 use super::paging;
 use super::render::{self, Association};
 use super::xml::Xml;
@@ -25,86 +26,18 @@ pub const ACTIONS: &[Action] = &[
     Action::change("TerminateInstances", TARGET, &["InstanceId.N"], terminate),
 ];
 
-const FIELDS: &[Field<Instance>] = &[
-    ("architecture", |_, instance| vec![architecture(instance).to_owned()]),
-    ("availability-zone", |_, instance| vec![instance.availability_zone.clone()]),
-    ("block-device-mapping.volume-id", |cloud, instance| {
-        attachments(cloud, &instance.id).map(|(volume, _)| volume.to_owned()).collect()
-    }),
-    ("iam-instance-profile.arn", |cloud, instance| {
-        profile(cloud, instance).map(|(arn, _)| arn).into_iter().collect()
-    }),
-    ("image-id", |_, instance| vec![instance.image_id.clone()]),
-    ("instance-id", |_, instance| vec![instance.id.clone()]),
-    ("instance-state-code", |_, instance| vec![instance.state.code().to_string()]),
-    ("instance-state-name", |_, instance| vec![instance.state.as_str().to_owned()]),
-    ("instance-type", |_, instance| vec![instance.instance_type.clone()]),
-    ("instance.group-id", |cloud, instance| enis(cloud, instance, |eni| eni.groups.clone())),
-    ("ip-address", |cloud, instance| {
-        public_ip(cloud, instance).map(|address| address.to_string()).into_iter().collect()
-    }),
-    ("key-name", |_, instance| instance.key_name.iter().cloned().collect()),
-    ("network-interface.addresses.private-ip-address", |cloud, instance| {
-        enis(cloud, instance, |eni| eni.addresses().map(|a| a.to_string()).collect())
-    }),
-    ("network-interface.mac-address", |cloud, instance| {
-        enis(cloud, instance, |eni| vec![eni.mac.clone()])
-    }),
-    ("network-interface.network-interface-id", |cloud, instance| {
-        enis(cloud, instance, |eni| vec![eni.id.clone()])
-    }),
-    ("network-interface.source-dest-check", |cloud, instance| {
-        enis(cloud, instance, |eni| vec![eni.source_dest_check.to_string()])
-    }),
-    ("network-interface.subnet-id", |cloud, instance| {
-        enis(cloud, instance, |eni| vec![eni.subnet_id.clone()])
-    }),
-    ("network-interface.vpc-id", |cloud, instance| {
-        enis(cloud, instance, |eni| vec![eni.vpc_id.clone()])
-    }),
-    ("owner-id", |cloud, _| vec![cloud.account_id.clone()]),
-    ("private-ip-address", |cloud, instance| {
-        first(cloud, instance, |eni| eni.primary().map(|address| address.to_string()))
-    }),
-    ("reservation-id", |_, instance| vec![instance.reservation_id.clone()]),
-    ("root-device-name", |_, instance| vec![instance.root_device_name.clone()]),
-    ("source-dest-check", |cloud, instance| {
-        first(cloud, instance, |eni| Some(eni.source_dest_check.to_string()))
-    }),
-    ("client-token", |_, instance| vec![instance.client_token.clone()]),
-    ("launch-time", |_, instance| vec![render::time(instance.launched_at)]),
-    ("subnet-id", |cloud, instance| first(cloud, instance, |eni| Some(eni.subnet_id.clone()))),
-    ("vpc-id", |cloud, instance| first(cloud, instance, |eni| Some(eni.vpc_id.clone()))),
-];
-
-fn enis(
-    cloud: &Cloud,
-    instance: &Instance,
-    shown: impl Fn(&NetworkInterface) -> Vec<String>,
-) -> Vec<String> {
-    cloud.interfaces_of(&instance.id).into_iter().flat_map(shown).collect()
-}
-
-fn first(
-    cloud: &Cloud,
-    instance: &Instance,
-    shown: impl Fn(&NetworkInterface) -> Option<String>,
-) -> Vec<String> {
-    cloud.interfaces_of(&instance.id).first().and_then(|eni| shown(eni)).into_iter().collect()
-}
-
-fn architecture(instance: &Instance) -> &'static str {
+pub fn architecture(instance: &Instance) -> &'static str {
     instance_types::find(&instance.instance_type).map_or("x86_64", |found| found.architecture)
 }
 
-fn public_ip(cloud: &Cloud, instance: &Instance) -> Option<std::net::Ipv4Addr> {
+pub fn public_ip(cloud: &Cloud, instance: &Instance) -> Option<std::net::Ipv4Addr> {
     let interfaces = cloud.interfaces_of(&instance.id);
     let eni = interfaces.first()?;
     Some(cloud.address_on(&eni.id, eni.primary()?)?.public_ip)
 }
 
 /// The profile's ARN and id.
-fn profile(cloud: &Cloud, instance: &Instance) -> Option<(String, String)> {
+pub fn profile(cloud: &Cloud, instance: &Instance) -> Option<(String, String)> {
     let profile = cloud.iam.instance_profiles.get(instance.instance_profile.as_ref()?)?;
     Some((profile.arn.clone(), profile.id.clone()))
 }
@@ -123,7 +56,8 @@ fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     let (cloud, params) = (&*call.cloud, call.params);
     let ids = params.list("InstanceId");
     let chosen = render::chosen(&INSTANCE, &cloud.instances, &ids)?;
-    let selected = filters::select(cloud, params, FIELDS, Some(|i| &i.tags), chosen)?;
+    let selected =
+        filters::select_nested(cloud, params, FIELDS, Some(|i| &i.tags), of_interfaces, chosen)?;
     let (page, next) = paging::page(params, &paging::USUAL, Some("InstanceId"), selected)?;
     let mut reservations: Vec<&str> = page.iter().map(|i| i.reservation_id.as_str()).collect();
     reservations.sort_unstable();

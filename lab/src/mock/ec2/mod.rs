@@ -16,6 +16,7 @@ mod iam_users;
 mod identify;
 mod images;
 mod instance_attributes;
+mod instance_filters;
 mod instance_types;
 mod instances;
 mod interface_lifecycle;

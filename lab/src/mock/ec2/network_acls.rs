@@ -72,6 +72,10 @@ const FIELDS: &[Field<NetworkAcl>] = &[
     ("default", |_, acl| vec![acl.is_default.to_string()]),
     ("entry.cidr", |_, acl| acl.entries.iter().map(|e| e.cidr.to_string()).collect()),
     ("entry.egress", |_, acl| acl.entries.iter().map(|e| e.egress.to_string()).collect()),
+    ("entry.icmp.code", |_, acl| entries(acl, |e| e.icmp.map(|(_, code)| code))),
+    ("entry.icmp.type", |_, acl| entries(acl, |e| e.icmp.map(|(kind, _)| kind))),
+    ("entry.port-range.from", |_, acl| entries(acl, |e| e.ports.map(|(from, _)| from))),
+    ("entry.port-range.to", |_, acl| entries(acl, |e| e.ports.map(|(_, to)| to))),
     ("entry.protocol", |_, acl| acl.entries.iter().map(|e| e.protocol.clone()).collect()),
     ("entry.rule-action", |_, acl| {
         acl.entries.iter().map(|entry| action(entry.allow).to_owned()).collect()
@@ -81,6 +85,10 @@ const FIELDS: &[Field<NetworkAcl>] = &[
     ("owner-id", |cloud, _| vec![cloud.account_id.clone()]),
     ("vpc-id", |_, acl| vec![acl.vpc_id.clone()]),
 ];
+
+fn entries(acl: &NetworkAcl, shown: fn(&AclEntry) -> Option<i32>) -> Vec<String> {
+    acl.entries.iter().filter_map(shown).map(|number| number.to_string()).collect()
+}
 
 fn action(allow: bool) -> &'static str {
     if allow { "allow" } else { "deny" }

@@ -66,6 +66,12 @@ const FIELDS: &[Field<RouteTable>] = &[
             Target::NetworkInterface(_) => None,
         })
     }),
+    ("route.instance-id", |cloud, table| {
+        routes(table, |route| match &route.target {
+            Target::NetworkInterface(id) => cloud.interface(id)?.instance_id.clone(),
+            _ => None,
+        })
+    }),
     ("route.origin", |_, table| routes(table, |r| Some(origin(r.origin).to_owned()))),
     ("route.state", |cloud, table| routes(table, |r| Some(state(cloud, r).to_owned()))),
     ("vpc-id", |_, table| vec![table.vpc_id.clone()]),

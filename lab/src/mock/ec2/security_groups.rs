@@ -47,12 +47,16 @@ const FIELDS: &[Field<SecurityGroup>] = &[
     ("description", |_, group| vec![group.description.clone()]),
     ("egress.ip-permission.cidr", |_, group| cidrs(&group.egress)),
     ("egress.ip-permission.from-port", |_, group| ports(&group.egress, |(from, _)| from)),
+    ("egress.ip-permission.group-id", |_, group| peers(&group.egress)),
+    ("egress.ip-permission.user-id", |cloud, group| owners(cloud, &group.egress)),
     ("egress.ip-permission.protocol", |_, group| protocols(&group.egress)),
     ("egress.ip-permission.to-port", |_, group| ports(&group.egress, |(_, to)| to)),
     ("group-id", |_, group| vec![group.id.clone()]),
     ("group-name", |_, group| vec![group.name.clone()]),
     ("ip-permission.cidr", |_, group| cidrs(&group.ingress)),
     ("ip-permission.from-port", |_, group| ports(&group.ingress, |(from, _)| from)),
+    ("ip-permission.group-id", |_, group| peers(&group.ingress)),
+    ("ip-permission.user-id", |cloud, group| owners(cloud, &group.ingress)),
     ("ip-permission.protocol", |_, group| protocols(&group.ingress)),
     ("ip-permission.to-port", |_, group| ports(&group.ingress, |(_, to)| to)),
     ("owner-id", |cloud, _| vec![cloud.account_id.clone()]),
@@ -61,6 +65,14 @@ const FIELDS: &[Field<SecurityGroup>] = &[
 
 fn cidrs(permissions: &[Permission]) -> Vec<String> {
     permissions.iter().flat_map(|p| &p.ranges).map(ToString::to_string).collect()
+}
+
+fn peers(permissions: &[Permission]) -> Vec<String> {
+    permissions.iter().flat_map(|permission| permission.groups.clone()).collect()
+}
+
+fn owners(cloud: &Cloud, permissions: &[Permission]) -> Vec<String> {
+    peers(permissions).iter().map(|_| cloud.account_id.clone()).collect()
 }
 
 fn ports(permissions: &[Permission], side: fn((i32, i32)) -> i32) -> Vec<String> {

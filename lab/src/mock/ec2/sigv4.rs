@@ -148,11 +148,12 @@ fn check_signed(http: &Http<'_>, authorization: &Authorization<'_>) -> Result<()
 }
 
 fn canonical(http: &Http<'_>, authorization: &Authorization<'_>) -> String {
-    let headers: String = authorization
+    let lines: Vec<String> = authorization
         .signed_headers
         .iter()
         .map(|name| format!("{name}:{}\n", values(http, name)))
         .collect();
+    let headers = lines.concat();
     format!(
         "{}\n{}\n{}\n{headers}\n{}\n{}",
         http.method,

@@ -35,6 +35,8 @@ const FIELDS: &[Field<Volume>] = &[
     ("availability-zone", |_, volume| vec![volume.availability_zone.clone()]),
     ("create-time", |_, volume| vec![render::time(volume.created_at)]),
     ("encrypted", |_, _| vec!["false".to_owned()]),
+    ("multi-attach-enabled", |_, _| vec!["false".to_owned()]),
+    ("snapshot-id", |_, _| vec![String::new()]),
     ("size", |_, volume| vec![volume.size_gib.to_string()]),
     ("status", |_, volume| vec![volume.status().to_owned()]),
     ("volume-id", |_, volume| vec![volume.id.clone()]),

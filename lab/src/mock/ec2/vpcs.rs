@@ -51,11 +51,22 @@ const MOST: usize = 5;
 const FIELDS: &[Field<Vpc>] = &[
     ("cidr", |_, vpc| vec![vpc.cidr.to_string()]),
     ("cidr-block-association.cidr-block", |_, vpc| vec![vpc.cidr.to_string()]),
+    ("cidr-block-association.association-id", |cloud, vpc| vec![cidr_association(cloud, vpc)]),
+    ("cidr-block-association.state", |_, _| vec!["associated".to_owned()]),
+    ("dhcp-options-id", |cloud, _| vec![dhcp_options(cloud)]),
     ("is-default", |_, vpc| vec![vpc.is_default.to_string()]),
     ("owner-id", |cloud, _| vec![cloud.account_id.clone()]),
     ("state", |_, _| vec!["available".to_owned()]),
     ("vpc-id", |_, vpc| vec![vpc.id.clone()]),
 ];
+
+fn cidr_association(cloud: &Cloud, vpc: &Vpc) -> String {
+    ids::id("vpc-cidr-assoc", cloud.seed, &vpc.id)
+}
+
+fn dhcp_options(cloud: &Cloud) -> String {
+    ids::id("dopt", cloud.seed, "default")
+}
 
 fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     let (cloud, params) = (&*call.cloud, call.params);
@@ -74,11 +85,11 @@ fn detail(xml: &mut Xml, cloud: &Cloud, vpc: &Vpc, state: &str) {
     xml.leaf("state", state);
     xml.leaf("cidrBlock", vpc.cidr);
     xml.items("cidrBlockAssociationSet", [vpc.cidr], |xml, cidr| {
-        xml.leaf("associationId", ids::id("vpc-cidr-assoc", cloud.seed, &vpc.id));
+        xml.leaf("associationId", cidr_association(cloud, vpc));
         xml.leaf("cidrBlock", cidr);
         xml.element("cidrBlockState", |xml| xml.leaf("state", "associated"));
     });
-    xml.leaf("dhcpOptionsId", ids::id("dopt", cloud.seed, "default"));
+    xml.leaf("dhcpOptionsId", dhcp_options(cloud));
     xml.leaf("instanceTenancy", "default");
     xml.leaf("isDefault", vpc.is_default);
     render::tag_set(xml, &vpc.tags);

@@ -1,5 +1,8 @@
 //! What AWS refuses, by operation: one line each.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::Lab;
 use super::script::{Script, tag};
 
@@ -176,8 +179,7 @@ async fn an_imported_key_has_the_fingerprint_that_ssh_keygen_shows() {
     let fingerprint = tag(&text, "keyFingerprint").unwrap();
     assert_eq!(format!("SHA256:{}", fingerprint.trim_end_matches('=')), shown);
     let public = key.public_key().to_openssh().unwrap();
-    use base64::Engine as _;
-    let blob = base64::engine::general_purpose::STANDARD.encode(public);
+    let blob = STANDARD.encode(public);
     let text = script.line(&format!("ImportKeyPair KeyName=two PublicKeyMaterial={blob}")).await;
     assert_eq!(tag(&text, "keyFingerprint").unwrap(), fingerprint);
 }
