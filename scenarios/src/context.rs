@@ -6,8 +6,8 @@ use lab::shell::ShellError;
 use reports::digest::Digest;
 use reports::journal::{JournalError, Writer};
 use reports::record::{
-    Assertion, AssertionStatus, Calls, Kind, LabUnavailable, Retried, ScenarioFinished,
-    ScenarioStarted, ScenarioStatus, StopChecked, StopTripped,
+    Assertion, AssertionStatus, Calls, Kind, Retried, ScenarioFinished, ScenarioStarted,
+    LabUnavailable, ScenarioStatus, StopChecked, StopTripped,
 };
 use serde_json::{Value, json};
 
@@ -86,8 +86,9 @@ impl<'a> Context<'a> {
             calls: Calls::default(),
             broken: None,
         };
-        context
-            .write(Kind::ScenarioStarted(ScenarioStarted { scenario: scenario.name.to_owned() }));
+        context.write(Kind::ScenarioStarted(ScenarioStarted {
+            scenario: scenario.name.to_owned(),
+        }));
         context
     }
 
@@ -250,7 +251,10 @@ impl<'a> Context<'a> {
     /// Whether everything so far holds.
     pub fn holds(&self) -> bool {
         !self.failed()
-            && !self.assertions.iter().any(|assertion| assertion.status == AssertionStatus::Unknown)
+            && !self
+                .assertions
+                .iter()
+                .any(|assertion| assertion.status == AssertionStatus::Unknown)
     }
 
     /// Ends the scenario. An assertion of its table that was never judged is skipped where
