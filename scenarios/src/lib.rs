@@ -4,6 +4,7 @@
 pub mod baseline;
 mod context;
 mod observe;
+pub mod resume;
 pub mod run;
 mod sequence;
 pub mod stops;
@@ -32,3 +33,4 @@ mod undo_plan;
 
 pub use context::{Context, Finished, How};
 pub use sequence::{Leg, SEQUENCE, Scenario, find, prerequisites};
+pub use undo_plan::UNDO_LOCK;

@@ -11,7 +11,7 @@ use super::response::Response;
 use super::sigv4::Http;
 use crate::clock::Clock;
 use crate::mock::cloud::ids;
-use crate::mock::faults::{self, ApiEffect};
+use crate::mock::faults::{self, ApiEffect, Befall};
 use crate::mock::world::{Shared, World};
 
 /// The connection broke before the reply.
@@ -67,7 +67,16 @@ async fn exchange(
         Ok(request) => request,
         Err(error) => return Ok(Response::error(Service::Sts, "unsigned", &error)),
     };
-    let effect = shared.lock().faults.api_call(request.action(), from);
+    let mut effect = shared.lock().faults.api_call(request.action(), from);
+    if from == faults::Caller::Operator {
+        let befalls = shared.lock().faults.nth(request.action());
+        if befalls == Some(Befall::KilledAfter) {
+            let response = perform(&mut shared.lock(), &request, clock, proof);
+            drop(response);
+            faults::kill();
+        }
+        effect = effect.or_else(|| befalls.map(as_api_effect));
+    }
     let done = || perform(&mut shared.lock(), &request, clock, proof);
     match effect {
         None => Ok(done()),
@@ -96,6 +105,23 @@ async fn exchange(
     }
 }
 
+/// What befalls a call of the API; one that kills the harness first does so here.
+fn as_api_effect(befalls: Befall) -> ApiEffect {
+    match befalls {
+        Befall::KilledBefore | Befall::KilledAfter => faults::kill(),
+        Befall::ReplyLost => ApiEffect::ReplyLost,
+        Befall::RequestLost => ApiEffect::RequestLost,
+        Befall::Throttled => ApiEffect::Error {
+            status: 503,
+            code: "RequestLimitExceeded".to_owned(),
+            message: "Request limit exceeded.".to_owned(),
+        },
+        Befall::Stale => ApiEffect::Stale,
+        Befall::Garbage => ApiEffect::Truncated { bytes: 40 },
+        Befall::Hang => ApiEffect::Hang,
+    }
+}
+
 async fn pause(clock: Clock, ms: u64) {
     if ms > 0 {
         clock.sleep(Duration::from_millis(ms)).await;
@@ -112,7 +138,11 @@ fn perform(world: &mut World, request: &Request, clock: Clock, proof: Proof<'_>)
         }
     };
     match caller {
-        Ok(caller) => action::handle(world, &caller, request, clock.now()),
+        Ok(caller) => {
+            let response = action::handle(world, &caller, request, clock.now());
+            faults::after_api(world, request.action());
+            response
+        }
         Err(error) => {
             let id = ids::request_id(&[&request.access_key_id, &clock.now().to_rfc3339()]);
             Response::error(request.service, &id, &error)
