@@ -2,6 +2,7 @@
 
 pub mod cloud;
 pub mod connector;
+mod control;
 pub mod ec2;
 pub mod faults;
 pub mod host;
@@ -10,6 +11,7 @@ mod open;
 pub mod packets;
 pub mod serve;
 pub mod shell;
+mod state_file;
 mod transport;
 pub mod world;
 
