@@ -11,6 +11,7 @@ pub mod iam;
 mod lab;
 pub mod manifest;
 pub mod mock;
+pub mod netns;
 pub mod node;
 pub mod permit;
 pub mod planner;
