@@ -1,1 +1,15 @@
-//! harness
+//! The command line of `lab-smoke`: what is asked for, on which lab, how the run is carried out,
+//! and what a terminal shows of it.
+
+pub mod cli;
+mod commands;
+pub mod engine;
+mod grant;
+mod labs;
+pub mod multicall;
+mod perform;
+mod printer;
+mod selection;
+mod signals;
+mod terminal;
+mod words;

@@ -64,7 +64,8 @@ fn judge(ctx: &mut Context<'_>, rows: &[Row], ids: [u64; 2], by: &str, how: &How
         let message = format!("row {id} is not approved by this run");
         ctx.judge(assertion, approved, expected, observed, how.clone(), Some(message));
     }
-    let expected: Vec<Value> = ctx.run.change_set.plans().iter().map(|plan| as_executed(&json!(plan))).collect();
+    let expected: Vec<Value> =
+        ctx.run.change_set.plans().iter().map(|plan| as_executed(&json!(plan))).collect();
     let observed: Vec<Value> = ids
         .iter()
         .map(|id| observe::row_with(rows, *id).map_or(Value::Null, row_as_executed))

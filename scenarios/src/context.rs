@@ -6,10 +6,10 @@ use lab::shell::ShellError;
 use reports::digest::Digest;
 use reports::journal::{JournalError, Writer};
 use reports::record::{
-    Assertion, AssertionStatus, Calls, Kind, Retried, ScenarioFinished, ScenarioStarted,
-    LabUnavailable, ScenarioStatus, StopChecked, StopTripped,
+    Assertion, AssertionStatus, Calls, Kind, LabUnavailable, Retried, ScenarioFinished,
+    ScenarioStarted, ScenarioStatus, StopChecked, StopTripped,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::run::Run;
 use crate::sequence::Scenario;
@@ -86,9 +86,8 @@ impl<'a> Context<'a> {
             calls: Calls::default(),
             broken: None,
         };
-        context.write(Kind::ScenarioStarted(ScenarioStarted {
-            scenario: scenario.name.to_owned(),
-        }));
+        context
+            .write(Kind::ScenarioStarted(ScenarioStarted { scenario: scenario.name.to_owned() }));
         context
     }
 
@@ -251,10 +250,7 @@ impl<'a> Context<'a> {
     /// Whether everything so far holds.
     pub fn holds(&self) -> bool {
         !self.failed()
-            && !self
-                .assertions
-                .iter()
-                .any(|assertion| assertion.status == AssertionStatus::Unknown)
+            && !self.assertions.iter().any(|assertion| assertion.status == AssertionStatus::Unknown)
     }
 
     /// Ends the scenario. An assertion of its table that was never judged is skipped where
@@ -343,9 +339,4 @@ fn word(status: AssertionStatus) -> &'static str {
         AssertionStatus::Unknown => "unknown",
         AssertionStatus::Skipped => "skipped",
     }
-}
-
-/// For an observation that is a set of names.
-pub fn names<'a>(items: impl IntoIterator<Item = &'a str>) -> Value {
-    json!(items.into_iter().collect::<Vec<_>>())
 }

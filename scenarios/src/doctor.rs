@@ -82,7 +82,9 @@ fn complaints(report: &Report) -> Vec<String> {
     report
         .checks
         .iter()
-        .filter(|check| !matches!(check.status, CheckStatus::Pass | CheckStatus::Skip | CheckStatus::Warn))
+        .filter(|check| {
+            !matches!(check.status, CheckStatus::Pass | CheckStatus::Skip | CheckStatus::Warn)
+        })
         .map(|check| format!("{}: {}", check.name, check.detail))
         .collect()
 }

@@ -64,7 +64,14 @@ fn judge(
                 preview.status == Status::Succeeded && preview.message.as_deref() == Some(message);
             let observed = json!({ "status": preview.status, "message": preview.message });
             let said = preview.message.unwrap_or_default();
-            ctx.judge(id, holds, expected, observed, how, Some(format!("the preview says: {said}")));
+            ctx.judge(
+                id,
+                holds,
+                expected,
+                observed,
+                how,
+                Some(format!("the preview says: {said}")),
+            );
         }
         Err(error) if error.refusal().is_some() => {
             ctx.judge(id, false, expected, json!("refused"), how, Some(error.to_string()));

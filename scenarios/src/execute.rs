@@ -61,7 +61,14 @@ fn judge(
     let acted = match acted {
         Ok(acted) => acted,
         Err(NotTried::NotLab(why)) => {
-            ctx.judge(row_assertion, false, expected, json!("not-tried"), how, Some(why.to_string()));
+            ctx.judge(
+                row_assertion,
+                false,
+                expected,
+                json!("not-tried"),
+                how,
+                Some(why.to_string()),
+            );
             ctx.stop(&stops::NOT_THE_LABS, Some(why.to_string()), &resource);
             return false;
         }
@@ -90,7 +97,14 @@ fn judge(
         json!({ "status": row.status, "executed_at": row.executed_at.is_some(), "message": row.result_message, "error": row.error })
     });
     if row.is_some() {
-        ctx.judge(row_assertion, row_holds, expected, json!(observed), how.clone(), Some(row_complaint(row)));
+        ctx.judge(
+            row_assertion,
+            row_holds,
+            expected,
+            json!(observed),
+            how.clone(),
+            Some(row_complaint(row)),
+        );
     } else {
         ctx.unknown(row_assertion, expected, how.clone(), acted.detail.clone());
     }

@@ -126,9 +126,7 @@ async fn take_lock(lab: &Lab, ctx: &mut Context<'_>, forward: &Forward) -> bool 
             ctx.skipped(LOCK, json!(acted.value), how, acted.detail);
             false
         }
-        Err(error) => {
-            ctx.judge(LOCK, false, expected, Value::Null, how, Some(not_tried(&error)))
-        }
+        Err(error) => ctx.judge(LOCK, false, expected, Value::Null, how, Some(not_tried(&error))),
     }
 }
 
@@ -152,8 +150,7 @@ async fn unchanged(lab: &Lab, ctx: &mut Context<'_>) -> bool {
     };
     let how = ctx.seen(&eni).and(ctx.seen(&holders));
     let held: Vec<_> = holders.value.iter().map(|eni| eni.network_interface_id.clone()).collect();
-    let observed =
-        json!({ "interface": eni.value.as_ref().map(restorable), "holders": held });
+    let observed = json!({ "interface": eni.value.as_ref().map(restorable), "holders": held });
     let unchanged = ctx.expect(UNCHANGED, expected, observed, how);
     let own = &lab.manifest.capture.network_interface_id;
     let stranger = held.iter().find(|holder| *holder != own);
@@ -169,24 +166,21 @@ async fn burn(lab: &Lab, ctx: &mut Context<'_>, forward: &Forward) {
     let how = How::words("the journal, then a file on routerd-cloud");
     let expected = json!("burnt by this run");
     match lab.burn_go(forward, ctx.journal, &ctx.run.id).await {
-        Ok(acted) => {
-            match acted.outcome {
-                Outcome::Done => {
-                    ctx.run.state.borrow_mut().burnt = true;
-                    ctx.judge(BURNT, true, expected, json!(acted.detail), how, None);
-                }
-                Outcome::NotDone => {
-                    let rule = "used".to_owned();
-                    let reason = acted.detail.clone();
-                    ctx.write(Kind::GoRefused(GoRefused { rule, reason }));
-                    ctx.judge(BURNT, false, expected, json!(acted.detail), how, Some(acted.detail));
-                }
-                Outcome::Unknown => ctx.unknown(BURNT, expected, how, acted.detail),
+        Ok(acted) => match acted.outcome {
+            Outcome::Done => {
+                ctx.run.state.borrow_mut().burnt = true;
+                ctx.judge(BURNT, true, expected, json!(acted.detail), how, None);
             }
-        }
+            Outcome::NotDone => {
+                let rule = "used".to_owned();
+                let reason = acted.detail.clone();
+                ctx.write(Kind::GoRefused(GoRefused { rule, reason }));
+                ctx.judge(BURNT, false, expected, json!(acted.detail), how, Some(acted.detail));
+            }
+            Outcome::Unknown => ctx.unknown(BURNT, expected, how, acted.detail),
+        },
         Err(error) => {
             ctx.judge(BURNT, false, expected, Value::Null, how, Some(not_tried(&error)));
         }
     }
 }
-

@@ -32,3 +32,4 @@ mod undo_plan;
 
 pub use context::{Context, Finished, How};
 pub use sequence::{Leg, SEQUENCE, Scenario, find, prerequisites};
+pub use undo_plan::UNDO_LOCK;

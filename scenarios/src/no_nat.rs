@@ -85,7 +85,8 @@ fn judge_tcp(
     told: Told,
 ) {
     let address = |node| lab.manifest.nodes[&node].address;
-    let expected = json!({ "client": address(near), "server": address(far), "same_at_both_ends": true });
+    let expected =
+        json!({ "client": address(near), "server": address(far), "same_at_both_ends": true });
     let (output, how) = match observe::told(ctx, told) {
         Ok(seen) => seen,
         Err((why, how)) => return ctx.unknown(id, expected, how, why),
@@ -163,7 +164,14 @@ fn judge_tables(ctx: &mut Context<'_>, id: &'static str, nft: Told, legacy: Told
             found.extend(more);
             let message = format!("the router translates: {}", found.join("; "));
             let holds = found.is_empty();
-            ctx.judge(id, holds, expected, json!(found), how.and(other), (!holds).then_some(message));
+            ctx.judge(
+                id,
+                holds,
+                expected,
+                json!(found),
+                how.and(other),
+                (!holds).then_some(message),
+            );
         }
         (Err((why, how)), _) | (_, Err((why, how))) => ctx.unknown(id, expected, how, why),
     }
@@ -274,10 +282,22 @@ mod tests {
     #[test]
     fn a_reply_that_is_not_the_inverse_is_a_translation() {
         let table = [
-            ("ipv4 2 tcp 6 src=10.88.60.7 dst=10.88.60.9 sport=42196 dport=22 src=10.88.60.9 dst=10.88.60.7 sport=22 dport=42196 [ASSURED]", false),
-            ("ipv4 2 tcp 6 src=10.88.60.7 dst=10.88.60.9 sport=42196 dport=22 src=10.88.60.9 dst=169.254.120.1 sport=22 dport=42196", true),
-            ("ipv4 2 tcp 6 src=10.88.60.7 dst=10.88.60.9 sport=42196 dport=22 src=10.88.60.9 dst=10.88.60.7 sport=22 dport=1024", true),
-            ("ipv4 2 icmp 1 src=10.88.60.7 dst=10.88.60.9 type=8 code=0 id=7 src=10.88.60.9 dst=10.88.60.7 type=0 code=0 id=7", false),
+            (
+                "ipv4 2 tcp 6 src=10.88.60.7 dst=10.88.60.9 sport=42196 dport=22 src=10.88.60.9 dst=10.88.60.7 sport=22 dport=42196 [ASSURED]",
+                false,
+            ),
+            (
+                "ipv4 2 tcp 6 src=10.88.60.7 dst=10.88.60.9 sport=42196 dport=22 src=10.88.60.9 dst=169.254.120.1 sport=22 dport=42196",
+                true,
+            ),
+            (
+                "ipv4 2 tcp 6 src=10.88.60.7 dst=10.88.60.9 sport=42196 dport=22 src=10.88.60.9 dst=10.88.60.7 sport=22 dport=1024",
+                true,
+            ),
+            (
+                "ipv4 2 icmp 1 src=10.88.60.7 dst=10.88.60.9 type=8 code=0 id=7 src=10.88.60.9 dst=10.88.60.7 type=0 code=0 id=7",
+                false,
+            ),
         ];
         for (line, translated) in table {
             assert_eq!(is_translated(line), translated, "{line}");
@@ -289,8 +309,14 @@ mod tests {
         let table = [
             (json!({"masquerade": null}), Some("masquerade")),
             (json!({"snat": {"addr": "10.0.0.1"}}), Some("snat")),
-            (json!({"mangle": {"key": {"payload": {"protocol": "ip", "field": "saddr"}}, "value": "10.0.0.1"}}), Some("saddr set")),
-            (json!({"mangle": {"key": {"payload": {"protocol": "ip", "field": "ttl"}}, "value": 65}}), None),
+            (
+                json!({"mangle": {"key": {"payload": {"protocol": "ip", "field": "saddr"}}, "value": "10.0.0.1"}}),
+                Some("saddr set"),
+            ),
+            (
+                json!({"mangle": {"key": {"payload": {"protocol": "ip", "field": "ttl"}}, "value": 65}}),
+                None,
+            ),
             (json!({"accept": null}), None),
         ];
         for (statement, expected) in table {

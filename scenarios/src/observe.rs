@@ -4,7 +4,7 @@
 use lab::Lab;
 use lab::ec2::{Answer, NetworkInterface};
 use lab::node::{Node, Output};
-use lab::routerd::{Row, Routerctl};
+use lab::routerd::{Routerctl, Row};
 use lab::shell::Observe;
 
 use crate::context::{Context, How};

@@ -33,8 +33,7 @@ type Look = Result<(Vec<String>, How), (String, How)>;
 
 /// Every address of routerd-cloud, as `ens5 10.88.60.4/24`.
 async fn look(lab: &Lab, ctx: &mut Context<'_>) -> Look {
-    let (text, how) =
-        observe::command(lab, ctx, Node::RouterdCloud, &Observe::addresses()).await?;
+    let (text, how) = observe::command(lab, ctx, Node::RouterdCloud, &Observe::addresses()).await?;
     match baseline::addresses(&text) {
         Ok(links) => {
             let all = links

@@ -33,16 +33,35 @@ async fn put_change_set(lab: &Lab, ctx: &mut Context<'_>) -> bool {
     let expected = json!("done");
     match lab.put_change_set(&forward, ctx.journal, &ctx.run.change_set).await {
         Ok(acted) if acted.outcome == Outcome::Unknown => {
-            ctx.unknown(CHANGE_SET, expected, How::words("create the file on routerd-cloud"), acted.detail);
+            ctx.unknown(
+                CHANGE_SET,
+                expected,
+                How::words("create the file on routerd-cloud"),
+                acted.detail,
+            );
             false
         }
         Ok(acted) => {
             let how = How::words(format!("create the file on routerd-cloud: {}", acted.detail));
-            ctx.judge(CHANGE_SET, acted.outcome == Outcome::Done, expected, json!(acted.outcome), how, Some(acted.detail))
+            ctx.judge(
+                CHANGE_SET,
+                acted.outcome == Outcome::Done,
+                expected,
+                json!(acted.outcome),
+                how,
+                Some(acted.detail),
+            )
         }
         Err(error) => {
             let why = not_tried(&error);
-            ctx.judge(CHANGE_SET, false, expected, json!("not-tried"), How::words("the permit"), Some(why))
+            ctx.judge(
+                CHANGE_SET,
+                false,
+                expected,
+                json!("not-tried"),
+                How::words("the permit"),
+                Some(why),
+            )
         }
     }
 }
@@ -54,7 +73,8 @@ async fn run_planner(lab: &Lab, ctx: &mut Context<'_>) -> bool {
     match lab.run_planner(&forward, ctx.journal).await {
         Ok(acted) => match acted.value {
             Some(run) => {
-                let observed = json!({ "stored": run.stored, "stdout_digest": run.outcome.stdout_digest });
+                let observed =
+                    json!({ "stored": run.stored, "stdout_digest": run.outcome.stdout_digest });
                 ctx.judge(STORED, run.stored, expected, observed, how, Some(acted.detail))
             }
             None if acted.outcome == Outcome::NotDone => {

@@ -58,9 +58,13 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     );
     judge_interface(ctx, &before, eni);
     judge_unreachable(ctx, ping);
-    judge_nodes(ctx, ADDRESSES, addresses, |text| Ok(json!(baseline::addresses(text)?)), |node| {
-        before.nodes.get(&node).map_or(Value::Null, |node| json!(node.addresses))
-    });
+    judge_nodes(
+        ctx,
+        ADDRESSES,
+        addresses,
+        |text| Ok(json!(baseline::addresses(text)?)),
+        |node| before.nodes.get(&node).map_or(Value::Null, |node| json!(node.addresses)),
+    );
     judge_nodes(ctx, RULES, rules, baseline::nft_digest, |node| {
         before.nodes.get(&node).map_or(Value::Null, |node| json!(node.nft_digest))
     });

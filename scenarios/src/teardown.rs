@@ -79,7 +79,9 @@ fn judge(ctx: &mut Context<'_>, id: &'static str, torn: Vec<Torn>) {
     let observed: Vec<_> = torn
         .iter()
         .map(|(resource, result)| match result {
-            Ok(acted) => json!({ "resource": resource, "outcome": acted.outcome, "detail": acted.detail }),
+            Ok(acted) => {
+                json!({ "resource": resource, "outcome": acted.outcome, "detail": acted.detail })
+            }
             Err(why) => json!({ "resource": resource, "outcome": "not-tried", "detail": why }),
         })
         .collect();

@@ -190,8 +190,7 @@ fn judge_preview(
             if preview.status == Status::Skipped {
                 let message = "routerd would restore nothing, and the baseline says otherwise";
                 let nothing = json!({ "status": "skipped", "baseline_already_holds": true });
-                let observed =
-                    json!({ "status": preview.status, "baseline_already_holds": met });
+                let observed = json!({ "status": preview.status, "baseline_already_holds": met });
                 ctx.judge(id, met, nothing, observed, how, Some(message.to_owned()));
                 return met;
             }
@@ -221,11 +220,8 @@ async fn take_back(lab: &Lab, ctx: &mut Context<'_>, step: &Step, row: Option<&R
     };
     let executor = ctx.run.executor();
     let timeout = executor.as_ref().map_or(std::time::Duration::from_secs(120), |it| it.timeout);
-    let execution = Execution {
-        row_id: row.map_or(0, |row| row.id),
-        goal: step.goal,
-        plugin_timeout: timeout,
-    };
+    let execution =
+        Execution { row_id: row.map_or(0, |row| row.id), goal: step.goal, plugin_timeout: timeout };
     let mut ways = Vec::new();
     if row.is_some_and(|row| row.status == Status::Succeeded) {
         let acted = lab.rollback(&permit, ctx.journal, execution).await;
@@ -268,11 +264,13 @@ fn settle(
 ) -> bool {
     match acted {
         Ok(acted) => {
-            let how = acted.value.printed.as_ref().map(|answer| ctx.seen(answer)).unwrap_or_default();
+            let how =
+                acted.value.printed.as_ref().map(|answer| ctx.seen(answer)).unwrap_or_default();
             ways.push(json!({ "way": way, "outcome": acted.outcome, "detail": acted.detail }));
             if acted.outcome == Outcome::Done {
                 let expected = json!({ "outcome": "done", "goal": step.goal.to_string() });
-                let how = how.and(How::words("routerctl action list; ec2 DescribeNetworkInterfaces"));
+                let how =
+                    how.and(How::words("routerctl action list; ec2 DescribeNetworkInterfaces"));
                 ctx.judge(step.assertion, true, expected, json!(ways), how, None);
             }
             acted.outcome == Outcome::Done

@@ -42,7 +42,14 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let how = How::words("the baseline and the manifest");
     let message = format!("steps without a resource or a command: {}", vague.join(", "));
     let holds = vague.is_empty() && !steps.is_empty();
-    ctx.judge(COMPLETE, holds, json!({ "vague": [] }), json!({ "steps": names, "vague": vague }), how, Some(message.clone()));
+    ctx.judge(
+        COMPLETE,
+        holds,
+        json!({ "vague": [] }),
+        json!({ "steps": names, "vague": vague }),
+        how,
+        Some(message.clone()),
+    );
     let resource = &lab.manifest.capture.network_interface_id;
     if ctx.stop(&stops::UNDO_NOT_PLANNED, (!holds).then_some(message), resource) {
         return;
@@ -74,16 +81,17 @@ fn steps(lab: &Lab, baseline: &Baseline) -> Vec<UndoStep> {
     let address = manifest.capture.address.addr();
     let prior = baseline.interface.source_dest_check;
     let flag = if prior { "--source-dest-check" } else { "--no-source-dest-check" };
-    let step = |id: &str, section: &str, what: String, resource: &str, restores, command: String| {
-        UndoStep {
-            id: id.to_owned(),
-            section: section.to_owned(),
-            what,
-            resource: resource.to_owned(),
-            restores,
-            owner_command: command,
-        }
-    };
+    let step =
+        |id: &str, section: &str, what: String, resource: &str, restores, command: String| {
+            UndoStep {
+                id: id.to_owned(),
+                section: section.to_owned(),
+                what,
+                resource: resource.to_owned(),
+                restores,
+                owner_command: command,
+            }
+        };
     let mut steps = vec![
         step(
             UNDO_FORWARDING,
@@ -91,7 +99,9 @@ fn steps(lab: &Lab, baseline: &Baseline) -> Vec<UndoStep> {
             format!("restore SourceDestCheck to {prior}, as preflight saw it"),
             eni,
             json!({ "source_dest_check": prior }),
-            format!("aws ec2 modify-network-interface-attribute --network-interface-id {eni} {flag} --region {region}"),
+            format!(
+                "aws ec2 modify-network-interface-attribute --network-interface-id {eni} {flag} --region {region}"
+            ),
         ),
         step(
             UNDO_ADDRESS,
@@ -99,7 +109,9 @@ fn steps(lab: &Lab, baseline: &Baseline) -> Vec<UndoStep> {
             format!("unassign {address}"),
             eni,
             json!({ "secondary_addresses": baseline.interface.secondary_addresses }),
-            format!("aws ec2 unassign-private-ip-addresses --network-interface-id {eni} --private-ip-addresses {address} --region {region}"),
+            format!(
+                "aws ec2 unassign-private-ip-addresses --network-interface-id {eni} --private-ip-addresses {address} --region {region}"
+            ),
         ),
         step(
             UNDO_CHANGE_SET,
@@ -136,15 +148,34 @@ fn teardown_steps(lab: &Lab) -> Vec<UndoStep> {
     let instances = lab.manifest.nodes.values().filter_map(|node| node.instance_id.as_ref());
     let mut steps: Vec<UndoStep> = match teardown.instances {
         Instances::Terminate => instances
-            .map(|id| destroy("instance", id, "terminate the instance", "terminate-instances --instance-ids".to_owned()))
+            .map(|id| {
+                destroy(
+                    "instance",
+                    id,
+                    "terminate the instance",
+                    "terminate-instances --instance-ids".to_owned(),
+                )
+            })
             .collect(),
         Instances::Stop => instances
-            .map(|id| destroy("instance", id, "stop the instance", "stop-instances --instance-ids".to_owned()))
+            .map(|id| {
+                destroy(
+                    "instance",
+                    id,
+                    "stop the instance",
+                    "stop-instances --instance-ids".to_owned(),
+                )
+            })
             .collect(),
         Instances::Keep => Vec::new(),
     };
     steps.extend(teardown.release_addresses.iter().map(|id| {
-        destroy("address", id, "release the elastic IP address", "release-address --allocation-id".to_owned())
+        destroy(
+            "address",
+            id,
+            "release the elastic IP address",
+            "release-address --allocation-id".to_owned(),
+        )
     }));
     steps.extend(teardown.delete_volumes.iter().map(|id| {
         destroy("volume", id, "delete the volume", "delete-volume --volume-id".to_owned())

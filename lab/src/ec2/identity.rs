@@ -56,10 +56,7 @@ impl Reader {
 
     /// Every policy document that the role has, inline and attached. The lists are read at the
     /// same time, then the documents.
-    pub async fn role_policies(
-        &self,
-        role: &str,
-    ) -> Result<Vec<Answer<Document>>, ReadError> {
+    pub async fn role_policies(&self, role: &str) -> Result<Vec<Answer<Document>>, ReadError> {
         let (inline, attached) =
             futures::try_join!(self.inline_policy_names(role), self.attached_policies(role))?;
         let inline = inline.into_iter().map(|name| self.inline_policy(role, name));
@@ -106,19 +103,12 @@ impl Reader {
         }
     }
 
-    async fn inline_policy(
-        &self,
-        role: &str,
-        name: String,
-    ) -> Result<Answer<Document>, ReadError> {
+    async fn inline_policy(&self, role: &str, name: String) -> Result<Answer<Document>, ReadError> {
         self.count();
         let request = self.iam.get_role_policy().role_name(role).policy_name(&name);
         let page = call!("iam GetRolePolicy", request)?;
         Ok(Answer {
-            value: Document {
-                name: DocumentName::Inline(name),
-                text: page.value.policy_document,
-            },
+            value: Document { name: DocumentName::Inline(name), text: page.value.policy_document },
             call: "iam GetRolePolicy".to_owned(),
             raw: vec![page.captured.body],
             attempts: page.captured.attempts,

@@ -143,25 +143,30 @@ fn unreadable(call: &str, pages: &[Captured]) -> impl Fn(Missing) -> ReadError {
 
 /// Follows the pages of a describe call and converts every item.
 macro_rules! describe {
-    ($self:expr, $name:literal, $builder:expr, $items:ident, $fact:ty) => {{
-        let mut pages = Vec::new();
-        let mut facts: Vec<$fact> = Vec::new();
-        let mut token = None;
-        loop {
-            $self.count();
-            let page = call!($name, $builder.clone().set_next_token(token))?;
-            let next = page.value.next_token().map(str::to_owned).filter(|token| !token.is_empty());
-            pages.push(page.captured);
-            for item in page.value.$items() {
-                facts.push(item.try_into().map_err(unreadable($name, &pages))?);
+    ($self:expr, $name:literal, $builder:expr, $items:ident, $fact:ty) => {
+        // A block of its own: `?` ends the describe, and the caller may know better than its error.
+        async {
+            let mut pages = Vec::new();
+            let mut facts: Vec<$fact> = Vec::new();
+            let mut token = None;
+            loop {
+                $self.count();
+                let page = call!($name, $builder.clone().set_next_token(token))?;
+                let next =
+                    page.value.next_token().map(str::to_owned).filter(|token| !token.is_empty());
+                pages.push(page.captured);
+                for item in page.value.$items() {
+                    facts.push(item.try_into().map_err(unreadable($name, &pages))?);
+                }
+                match next {
+                    Some(next) => token = Some(next),
+                    None => break,
+                }
             }
-            match next {
-                Some(next) => token = Some(next),
-                None => break,
-            }
+            Ok(answer($name, facts, pages))
         }
-        Ok(answer($name, facts, pages))
-    }};
+        .await
+    };
 }
 
 impl Reader {

@@ -89,12 +89,12 @@ impl Host for NodeHost {
         async move {
             let path = text(&child.executable);
             let program = match program_at(&self.session, &path) {
-                Executable::Program(program) => program,
+                Executable::Runs(program) => program,
                 Executable::Missing => {
                     let text = format!("stat {path}: no such file or directory");
                     return Err(SpawnError::NotAccessible(text));
                 }
-                Executable::NotExecutable => {
+                Executable::Denied => {
                     let text = format!("fork/exec {path}: permission denied");
                     return Err(SpawnError::Io(io::Error::new(
                         io::ErrorKind::PermissionDenied,
@@ -193,6 +193,8 @@ fn cannot_open(path: &str) -> rusqlite::Error {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use std::path::PathBuf;
     use std::time::Duration;
 

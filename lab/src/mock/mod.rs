@@ -6,7 +6,11 @@ pub mod ec2;
 pub mod faults;
 pub mod host;
 pub mod machines;
+mod open;
 pub mod packets;
 pub mod serve;
 pub mod shell;
+mod transport;
 pub mod world;
+
+pub use open::{Mock, OpenError, Options, open, running_instances, start_time, world as world_of};

@@ -142,8 +142,16 @@ fn address_free(
     if interface.is_some_and(|eni| eni.has(address)) {
         ids.insert(own.clone());
     }
-    let message = format!("{address} is held by {}", ids.iter().cloned().collect::<Vec<_>>().join(", "));
-    ctx.judge(ADDRESS_FREE, ids.is_empty(), expected, json!({ "holders": ids }), how, Some(message.clone()));
+    let message =
+        format!("{address} is held by {}", ids.iter().cloned().collect::<Vec<_>>().join(", "));
+    ctx.judge(
+        ADDRESS_FREE,
+        ids.is_empty(),
+        expected,
+        json!({ "holders": ids }),
+        how,
+        Some(message.clone()),
+    );
     let stranger = ids.iter().any(|id| id != own);
     let text = address.to_string();
     ctx.stop(&stops::FOREIGN_HOLDER, stranger.then(|| message.clone()), &text);
@@ -188,10 +196,12 @@ fn instances(
 
 fn subnet(lab: &Lab, ctx: &mut Context<'_>, answer: Read<Option<Subnet>>) -> Option<Subnet> {
     let address = lab.manifest.capture.address.addr();
-    let expected = json!({ "vpc_id": lab.manifest.aws.vpc_id, "tagged": true, "contains": address });
+    let expected =
+        json!({ "vpc_id": lab.manifest.aws.vpc_id, "tagged": true, "contains": address });
     let (subnet, how) = read(ctx, SUBNET, &expected, answer)?;
     let subnet = subnet?;
-    let contains = subnet.cidr_block.parse().is_ok_and(|cidr: ipnet::Ipv4Net| cidr.contains(&address));
+    let contains =
+        subnet.cidr_block.parse().is_ok_and(|cidr: ipnet::Ipv4Net| cidr.contains(&address));
     let observed = json!({
         "vpc_id": subnet.vpc_id,
         "tagged": tagged(lab, &subnet.tags),
@@ -204,11 +214,13 @@ fn subnet(lab: &Lab, ctx: &mut Context<'_>, answer: Read<Option<Subnet>>) -> Opt
 }
 
 fn vpc(lab: &Lab, ctx: &mut Context<'_>, answer: Read<Option<Vpc>>) -> Option<Vpc> {
-    let expected = json!({ "is_default": false, "owner_id": lab.manifest.aws.account_id, "tagged": true });
+    let expected =
+        json!({ "is_default": false, "owner_id": lab.manifest.aws.account_id, "tagged": true });
     let (vpc, how) = read(ctx, VPC, &expected, answer)?;
     let vpc = vpc?;
     let lab_tag = tagged(lab, &vpc.tags);
-    let observed = json!({ "is_default": vpc.is_default, "owner_id": vpc.owner_id, "tagged": lab_tag });
+    let observed =
+        json!({ "is_default": vpc.is_default, "owner_id": vpc.owner_id, "tagged": lab_tag });
     ctx.expect(VPC, expected, observed, how);
     let default = vpc.is_default.then(|| format!("{} is the account's default VPC", vpc.vpc_id));
     ctx.stop(&stops::DEFAULT_VPC, default, &vpc.vpc_id);
@@ -219,11 +231,7 @@ fn vpc(lab: &Lab, ctx: &mut Context<'_>, answer: Read<Option<Vpc>>) -> Option<Vp
 
 /// The subnet's own route table, or else the VPC's main one: EC2 does not return an implicit
 /// association. A route for the captured address itself would take its packets elsewhere.
-fn routes(
-    lab: &Lab,
-    ctx: &mut Context<'_>,
-    answer: Read<Vec<RouteTable>>,
-) -> Option<RouteTable> {
+fn routes(lab: &Lab, ctx: &mut Context<'_>, answer: Read<Vec<RouteTable>>) -> Option<RouteTable> {
     let captured = lab.manifest.capture.address.to_string();
     let expected = json!({ "table": "the subnet's", "routes_for_the_address": [] });
     let (tables, how) = read(ctx, ROUTES, &expected, answer)?;

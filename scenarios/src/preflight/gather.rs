@@ -2,9 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use lab::Lab;
-use lab::ec2::{
-    Answer, Identity, Instance, NetworkInterface, ReadError, RouteTable, Subnet, Vpc,
-};
+use lab::ec2::{Answer, Identity, Instance, NetworkInterface, ReadError, RouteTable, Subnet, Vpc};
 use lab::iam::Document;
 use lab::node::{Node, Output};
 use lab::shell::{Observe, ShellError};

@@ -111,7 +111,8 @@ fn clock(
     let offset = (time - (read.before + way / 2)).abs();
     let tolerance = i64::try_from(lab.manifest.limits.clock_skew_ms).unwrap_or(i64::MAX);
     let holds = offset <= Duration::milliseconds(tolerance) + way / 2;
-    let shown = json!({ "offset_ms": offset.num_milliseconds(), "round_trip_ms": way.num_milliseconds() });
+    let shown =
+        json!({ "offset_ms": offset.num_milliseconds(), "round_trip_ms": way.num_milliseconds() });
     clocks.add(node, holds, shown, how);
     (!holds).then(|| format!("{node}'s clock is {} ms off", offset.num_milliseconds()))
 }

@@ -88,8 +88,7 @@ fn policy(lab: &Lab, ctx: &mut Context<'_>, config: &RouterConfig) -> Option<Exe
         address: capture.address,
     };
     let problems = router_yaml::policy_problems(config, &expectation);
-    let shown: Vec<_> =
-        problems.iter().map(|it| format!("{}: {it}", it.detector())).collect();
+    let shown: Vec<_> = problems.iter().map(|it| format!("{}: {it}", it.detector())).collect();
     let path = &lab.manifest.routerd.config;
     let how = How::words(format!("routerd-cloud$ sudo -n cat {path}"));
     let message = shown.join("; ");
@@ -122,11 +121,7 @@ fn policy(lab: &Lab, ctx: &mut Context<'_>, config: &RouterConfig) -> Option<Exe
 }
 
 /// Digests of routerctl, the planner and the executor, as they lie on the node.
-async fn programs(
-    lab: &Lab,
-    ctx: &mut Context<'_>,
-    config: &RouterConfig,
-) -> Option<Vec<Program>> {
+async fn programs(lab: &Lab, ctx: &mut Context<'_>, config: &RouterConfig) -> Option<Vec<Program>> {
     let routerd = &lab.manifest.routerd;
     let planner = config.plugins.iter().find(|plugin| plugin.name == routerd.planner);
     let mut wanted = vec![("routerctl".to_owned(), routerd.routerctl.clone())];

@@ -71,7 +71,11 @@ async fn pause(clock: Clock, ms: u64) {
 
 fn perform(world: &mut World, request: &Request, clock: Clock) -> Response {
     match identify(&world.cloud, &request.access_key_id) {
-        Some(caller) => action::handle(world, &caller, request, clock.now()),
+        Some(caller) => {
+            let response = action::handle(world, &caller, request, clock.now());
+            faults::after_api(world, request.action());
+            response
+        }
         None => Response::error(
             request.service,
             &ids::request_id(&[&request.access_key_id]),

@@ -1,5 +1,7 @@
 //! A lab with the two ENIs of the runbook, for tests.
 
+#![allow(clippy::unwrap_used)]
+
 use std::net::Ipv4Addr;
 
 use chrono::{DateTime, Utc};

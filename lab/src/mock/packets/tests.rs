@@ -1,5 +1,7 @@
 //! The truth table of the kernel lab, row by row.
 
+#![allow(clippy::unwrap_used)]
+
 use super::testing::{Address, CAPTURED, CLIENT, Check, lab, router_eni, set, start};
 use super::*;
 use crate::mock::machines::{Action, ChainKind, FabricCounters, Hook, Match, Rule, Transport};
@@ -52,7 +54,8 @@ fn nonzero(counters: FabricCounters) -> Vec<&'static str> {
 
 #[test]
 fn the_vpc_passes_and_drops_what_the_kernel_lab_does() {
-    let cases: [(&str, Address, Check, Option<u8>, &[&str]); 4] = [
+    type Case = (&'static str, Address, Check, Option<u8>, &'static [&'static str]);
+    let cases: [Case; 4] = [
         ("baseline", Address::Free, Check::On, None, &["arp-miss", "src"]),
         ("check off only", Address::Free, Check::Off, None, &["arp-miss"]),
         ("assigned only", Address::Assigned, Check::On, Some(62), &[]),

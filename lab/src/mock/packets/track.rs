@@ -22,7 +22,7 @@ pub(super) enum Track {
 
 /// Looks a packet up. Nothing is tracked where no rule asks for it.
 pub(super) fn find(machine: &mut Machine, now: DateTime<Utc>, wire: &Wire) -> Track {
-    if !(machine.nft.tracks() || !machine.legacy_nat.is_empty()) {
+    if !machine.nft.tracks() && machine.legacy_nat.is_empty() {
         machine.conntrack.clear();
         return Track::None;
     }

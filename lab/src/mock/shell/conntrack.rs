@@ -51,10 +51,7 @@ impl Filter {
 fn parse(args: &[&str]) -> Result<Filter, String> {
     let mut filter = Filter { extended: false, source: None, destination: None, transport: None };
     let ["-L", rest @ ..] = args else { return Err("You need to supply a command".into()) };
-    let mut words = match rest {
-        ["conntrack", rest @ ..] => rest,
-        rest => rest,
-    };
+    let mut words = rest.strip_prefix(&["conntrack"]).unwrap_or(rest);
     while let [option, value, tail @ ..] = words {
         let bad = || format!("Invalid IP address `{value}'");
         match *option {

@@ -89,13 +89,9 @@ async fn log_in(
 ) -> Output {
     let session = Session::login(shared.clone(), clock, node);
     let io = Io::new(stdin.to_vec());
-    let code = match exec(&session, argv, &io).await {
-        Ok(code) => code,
-        Err(NotFound) => {
-            let name = argv.first().map_or("", String::as_str);
-            io.err(&format!("sh: 1: {name}: not found\n"));
-            127
-        }
-    };
+    let code = exec(&session, argv, &io).await.unwrap_or_else(|NotFound| {
+        let name = argv.first().map_or("", String::as_str);
+        io.fail(127, &format!("sh: 1: {name}: not found"))
+    });
     io.into_output(code)
 }

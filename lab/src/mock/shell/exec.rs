@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt as _};
 
-use super::{Io, Session};
+use super::{Input, Io, Session};
 use super::{
     connections, conntrack, date, files, ip, iptables, nft, ping, programs, sh, ssh, stat, sysctl,
     tcpdump, text, wrap,
@@ -27,6 +27,9 @@ pub fn exec<'a>(
             return Ok(code);
         }
         let args = args.as_slice();
+        if io.input == Input::NeverEnds && reads_input(system_name(name), args) {
+            std::future::pending::<()>().await;
+        }
         Ok(match system_name(name) {
             Some("ping") => ping::main(session, args, io).await,
             Some("ssh") => ssh::main(session, args, io).await,
@@ -51,6 +54,12 @@ pub fn exec<'a>(
         })
     }
     .boxed()
+}
+
+/// Programs that read their input to the end before they say anything.
+fn reads_input(name: Option<&str>, args: &[&str]) -> bool {
+    let files = args.iter().any(|arg| !arg.starts_with('-'));
+    matches!(name, Some("cat" | "sha256sum" | "wc" | "head" | "tee" | "base64")) && !files
 }
 
 /// Programs that run another one.

@@ -87,7 +87,6 @@ fn test(session: &Session, args: &[&str], io: &Io) -> i32 {
     let holds = match args {
         [] => false,
         ["!", rest @ ..] => return i32::from(test(session, rest, io) == 0),
-        [text] => !text.is_empty(),
         ["-e", name] => file(name).is_some(),
         ["-f", name] => matches!(file(name), Some(FileNode::File { .. })),
         ["-d", name] => matches!(file(name), Some(FileNode::Directory { .. })),
@@ -98,7 +97,7 @@ fn test(session: &Session, args: &[&str], io: &Io) -> i32 {
             matches!(file(name), Some(FileNode::File { mode, .. }) if mode & 0o111 != 0)
         }
         ["-r", name] => session.read(name).is_ok(),
-        ["-n", text] => !text.is_empty(),
+        [text] | ["-n", text] => !text.is_empty(),
         ["-z", text] => text.is_empty(),
         [a, "=", b] => a == b,
         [a, "!=", b] => a != b,

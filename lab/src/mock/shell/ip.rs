@@ -26,10 +26,7 @@ pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
         [object, words @ ..] => (*object, words),
         [] => return io.fail(255, "Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }"),
     };
-    let words = match words {
-        ["show" | "list" | "ls" | "s", words @ ..] => words,
-        words => words,
-    };
+    let (["show" | "list" | "ls" | "s", words @ ..] | words) = words;
     let answer = session.machine(|machine| match object {
         "addr" | "address" | "a" => addresses(machine, words, only_ipv4),
         "link" | "l" => links(machine, words),
@@ -176,9 +173,8 @@ fn routes(machine: &Machine, words: &[&str]) -> Answer {
     let mut wanted: Box<dyn Fn(&Route) -> bool> = Box::new(|_| true);
     let mut local_too = false;
     match words {
-        [] => {}
+        [] | ["table", "main"] => {}
         ["table", "all"] => local_too = true,
-        ["table", "main"] => {}
         ["table", "local"] => return Ok(local_routes(machine)),
         ["default"] => wanted = Box::new(|route| route.destination.prefix_len() == 0),
         ["dev", name] => {

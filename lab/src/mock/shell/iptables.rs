@@ -16,24 +16,23 @@ pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
     }
     let table = session.machine(|machine| machine.legacy_nat.clone());
     for (chain, rules) in [("PREROUTING", &table.prerouting), ("POSTROUTING", &table.postrouting)] {
-        rules.iter().for_each(|rule| io.out(&format!("-A {chain}{}\n", words(rule))));
+        for rule in rules {
+            io.out(&format!("-A {chain}{}\n", words(rule)));
+        }
     }
     0
 }
 
 fn words(rule: &Rule) -> String {
-    let mut text = String::new();
-    for condition in &rule.matches {
-        text.push_str(&match condition {
-            Match::Source(net) => format!(" -s {net}"),
-            Match::Destination(net) => format!(" -d {net}"),
-            Match::Protocol(transport) => format!(" -p {}", transport.as_str()),
-            Match::InInterface(name) => format!(" -i {name}"),
-            Match::OutInterface(name) => format!(" -o {name}"),
-            Match::EstablishedOrRelated => " -m state --state RELATED,ESTABLISHED".into(),
-        });
-    }
-    text.push_str(&match &rule.action {
+    let conditions = rule.matches.iter().map(|condition| match condition {
+        Match::Source(net) => format!(" -s {net}"),
+        Match::Destination(net) => format!(" -d {net}"),
+        Match::Protocol(transport) => format!(" -p {}", transport.as_str()),
+        Match::InInterface(name) => format!(" -i {name}"),
+        Match::OutInterface(name) => format!(" -o {name}"),
+        Match::EstablishedOrRelated => " -m state --state RELATED,ESTABLISHED".into(),
+    });
+    let target = match &rule.action {
         Action::Accept => " -j ACCEPT".into(),
         Action::Drop => " -j DROP".into(),
         Action::Masquerade => " -j MASQUERADE".into(),
@@ -42,6 +41,6 @@ fn words(rule: &Rule) -> String {
         Action::Counter | Action::Notrack | Action::SetSource(_) | Action::SetDestination(_) => {
             String::new()
         }
-    });
-    text
+    };
+    conditions.chain([target]).collect()
 }

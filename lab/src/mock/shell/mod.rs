@@ -26,4 +26,4 @@ mod wrap;
 
 pub use entry::{Lost, run};
 pub(super) use programs::{Executable, program_at};
-pub(super) use session::{Io, Session, Sink};
+pub(super) use session::{Input, Io, Session, Sink};

@@ -15,10 +15,7 @@ pub fn main(session: &Session, args: &[&str], io: &Io) -> Result<i32, NotFound> 
         let text = "Operation not permitted (you must be root)\nnetlink: Error: cache initialization failed: Operation not permitted";
         return Ok(io.fail(1, text));
     }
-    let (["-j", "list", "ruleset"]
-    | ["-ja" | "-aj", "list", "ruleset"]
-    | ["-j", "-a", "list", "ruleset"]) = args
-    else {
+    let (["-j" | "-ja" | "-aj", "list", "ruleset"] | ["-j", "-a", "list", "ruleset"]) = args else {
         let words = args.join(" ");
         return Ok(io.fail(1, &format!("Error: syntax error, unexpected string\n{words}\n^")));
     };

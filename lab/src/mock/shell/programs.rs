@@ -43,9 +43,9 @@ impl Program {
 /// What a file of the node is as a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Executable {
-    Program(Program),
+    Runs(Program),
     Missing,
-    NotExecutable,
+    Denied,
     /// Of a kind that the model cannot run.
     Unknown,
 }
@@ -54,10 +54,10 @@ pub enum Executable {
 pub fn program_at(session: &Session, path: &str) -> Executable {
     session.machine(|machine| match machine.files.get(path) {
         None => Executable::Missing,
-        Some(FileNode::Directory { .. }) => Executable::NotExecutable,
-        Some(FileNode::File { mode, .. }) if mode & 0o111 == 0 => Executable::NotExecutable,
+        Some(FileNode::Directory { .. }) => Executable::Denied,
+        Some(FileNode::File { mode, .. }) if mode & 0o111 == 0 => Executable::Denied,
         Some(FileNode::File { bytes, .. }) => {
-            marked(bytes).map_or(Executable::Unknown, Executable::Program)
+            marked(bytes).map_or(Executable::Unknown, Executable::Runs)
         }
     })
 }
@@ -73,9 +73,9 @@ pub async fn main(session: &Session, argv: &[String], io: &Io) -> Result<i32, No
     let name = argv.first().ok_or(NotFound)?;
     let path = if name.contains('/') { name.clone() } else { in_path(session, name)? };
     match program_at(session, &path) {
-        Executable::Program(program) => Ok(start(session, program, argv, io).await),
+        Executable::Runs(program) => Ok(start(session, program, argv, io).await),
         Executable::Missing => Err(NotFound),
-        Executable::NotExecutable => Ok(io.fail(126, &format!("sh: 1: {path}: Permission denied"))),
+        Executable::Denied => Ok(io.fail(126, &format!("sh: 1: {path}: Permission denied"))),
         Executable::Unknown => Ok(io.fail(126, &format!("sh: 1: {path}: Exec format error"))),
     }
 }

@@ -120,10 +120,20 @@ impl Sink {
     }
 }
 
+/// Whether a program that reads its input to the end comes to one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Input {
+    #[default]
+    Ends,
+    NeverEnds,
+}
+
 /// A program's streams. What it wrote is there even when it is killed.
 #[derive(Clone, Default)]
 pub struct Io {
     pub stdin: Arc<Vec<u8>>,
+    /// Whether the rest of the input is still on its way, for ever.
+    pub input: Input,
     pub stdout: Sink,
     pub stderr: Sink,
 }

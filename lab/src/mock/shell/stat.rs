@@ -32,22 +32,21 @@ fn render(format: &str, name: &str, node: &FileNode) -> String {
         FileNode::Directory { mode, owner } => (4096, mode, owner, "directory"),
     };
     let user = if *owner == 0 { "root" } else { "lab" };
-    let mut text = String::new();
     let mut chars = format.chars();
+    let mut text = String::new();
     while let Some(c) = chars.next() {
-        match c {
-            '%' => match chars.next() {
-                Some('s') => text.push_str(&size.to_string()),
-                Some('a') => text.push_str(&format!("{mode:o}")),
-                Some('u' | 'g') => text.push_str(&owner.to_string()),
-                Some('U' | 'G') => text.push_str(user),
-                Some('n') => text.push_str(name),
-                Some('F') => text.push_str(kind),
-                Some('%') | None => text.push('%'),
-                Some(_) => text.push('?'),
-            },
-            other => text.push(other),
-        }
+        let shown = match (c, if c == '%' { chars.next() } else { None }) {
+            ('%', Some('s')) => size.to_string(),
+            ('%', Some('a')) => format!("{mode:o}"),
+            ('%', Some('u' | 'g')) => owner.to_string(),
+            ('%', Some('U' | 'G')) => user.to_owned(),
+            ('%', Some('n')) => name.to_owned(),
+            ('%', Some('F')) => kind.to_owned(),
+            ('%', Some('%') | None) => "%".to_owned(),
+            ('%', Some(_)) => "?".to_owned(),
+            (other, _) => other.to_string(),
+        };
+        text.push_str(&shown);
     }
     text
 }

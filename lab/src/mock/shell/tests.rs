@@ -1,5 +1,7 @@
 //! What the programs print, word for word, their failures included.
 
+#![allow(clippy::unwrap_used)]
+
 use std::time::Duration;
 
 use super::*;

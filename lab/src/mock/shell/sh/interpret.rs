@@ -5,7 +5,7 @@ use futures::future::{BoxFuture, FutureExt as _};
 use super::ast::{AndOr, Body, Command, Junction, Pipeline, Script, Word};
 use super::parse::parse;
 use crate::mock::shell::exec::{NotFound, exec};
-use crate::mock::shell::{Io, Session, Sink};
+use crate::mock::shell::{Input, Io, Session, Sink};
 
 /// The shell ends with this code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +135,8 @@ impl Shell {
         for (at, command) in commands.iter().enumerate() {
             let is_last = at + 1 == commands.len();
             let stdout = if is_last { io.stdout.clone() } else { Sink::default() };
-            let inner_io = Io { stdin: input, stdout, stderr: io.stderr.clone() };
+            let ends = if at == 0 { io.input } else { Input::Ends };
+            let inner_io = Io { stdin: input, input: ends, stdout, stderr: io.stderr.clone() };
             status = match self.clone().command(command, &inner_io).await {
                 Ok(code) | Err(Exit(code)) => code,
             };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::ast::{Redirect, Target};
 use super::interpret::{Exit, Shell};
 use crate::mock::machines::FileError;
-use crate::mock::shell::{Io, Sink};
+use crate::mock::shell::{Input, Io, Sink};
 
 /// The streams of one command, and the files that get what was written once it has ended.
 pub(super) struct Opened {
@@ -54,6 +54,7 @@ impl Shell {
             other => format!("cannot open {name}: {other}"),
         })?;
         opened.io.stdin = Arc::new(bytes);
+        opened.io.input = Input::Ends;
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use super::exec::exec;
-use super::{Io, Session, sh};
+use super::{Input, Io, Session, sh};
 use crate::mock::machines::Socket;
 use crate::mock::packets::{self, Answer, Delivery, Fragment, IcmpError, Packet, Payload};
 use crate::node::Node;
@@ -133,7 +133,8 @@ impl Connection {
         }
         if let Some(command) = &options.local_command {
             let local = ["/bin/sh", "-c", command].map(str::to_owned);
-            let quiet_input = Io { stdin: std::sync::Arc::default(), ..io.clone() };
+            let quiet_input =
+                Io { stdin: std::sync::Arc::default(), input: Input::Ends, ..io.clone() };
             if exec(&self.session, &local, &quiet_input).await.is_err() {
                 return FAILED;
             }
@@ -151,8 +152,12 @@ impl Connection {
         remote.env.insert("SSH_CONNECTION".into(), connection);
         remote.env.insert("SSH_CLIENT".into(), format!("{from} {from_port} {to_port}"));
         let stdin = if options.null_stdin { std::sync::Arc::default() } else { io.stdin.clone() };
-        self.carry(segment(stdin.len())).await;
-        let there = Io { stdin, ..Io::default() };
+        let there = if self.attempt(segment(stdin.len())).await {
+            Io { stdin, ..Io::default() }
+        } else {
+            // The command runs and waits for its input; what it says meanwhile is short enough.
+            Io { input: Input::NeverEnds, ..io.clone() }
+        };
         let code = if options.command.is_empty() {
             io.err("Pseudo-terminal will not be allocated because stdin is not a terminal.\r\n");
             sh::main(&remote, &["sh".to_owned()], &there).await
@@ -166,21 +171,25 @@ impl Connection {
         code
     }
 
-    /// Waits until a segment of this size gets through, which may be never: TCP repeats it, and
-    /// nobody tells it why nothing comes back.
-    async fn carry(&self, bytes: u32) {
-        let Payload::Syn { source_port, destination_port } = self.syn.payload else { return };
+    /// Whether a segment of this size gets through.
+    async fn attempt(&self, bytes: u32) -> bool {
+        let Payload::Syn { source_port, destination_port } = self.syn.payload else { return false };
         let packet =
             Packet { bytes, payload: Payload::Data { source_port, destination_port }, ..self.syn };
         let clock = self.session.clock;
+        let sent = packets::send(&mut self.session.shared.lock(), clock.now(), packet);
+        let Delivery::Answered(answer) = sent else { return false };
+        clock.sleep(answer.round_trip).await;
+        true
+    }
+
+    /// Waits until a segment of this size gets through, which may be never: TCP repeats it, and
+    /// nobody tells it why nothing comes back.
+    async fn carry(&self, bytes: u32) {
         let mut wait = Duration::from_millis(200);
-        loop {
-            let sent = packets::send(&mut self.session.shared.lock(), clock.now(), packet);
-            match sent {
-                Delivery::Answered(answer) => return clock.sleep(answer.round_trip).await,
-                _ => clock.sleep(wait).await,
-            }
-            wait = (wait * 2).min(Duration::from_secs(120));
+        while !self.attempt(bytes).await {
+            self.session.clock.sleep(wait).await;
+            wait = (wait * 2).min(Duration::from_mins(2));
         }
     }
 }

@@ -1,8 +1,9 @@
-//! What can be made to go wrong beneath the harness. A fault that is a state of the world (a
-//! foreign address, a masquerade rule) is simply put into the world; one that is a behaviour is one
-//! of the rules here, which the endpoint and the nodes consult. Every rule counts how often it
-//! fired, so that a test can prove that it did.
+//! The rules that the endpoint and the nodes consult. Every rule counts how often it fired, so that
+//! a test can prove that it did.
 
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use crate::node::Node;
@@ -15,6 +16,32 @@ pub struct Faults {
     pub latency_ms: u64,
     pub api: Vec<ApiFault>,
     pub commands: Vec<CommandFault>,
+    /// What happens to the world by itself, once something was asked of it.
+    #[serde(default)]
+    pub events: Vec<Event>,
+    /// How often a state that was put into the world at the start was seen to be one: always once.
+    #[serde(default)]
+    pub injected: Vec<String>,
+}
+
+/// Something that happens in the world right after an API call was carried out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// As `AssignPrivateIpAddresses`.
+    pub after: String,
+    pub what: Happening,
+    pub fired: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Happening {
+    /// Something replaces the node's default route.
+    DefaultRoute { node: Node, via: Ipv4Addr },
+    /// The guest adds the address to its interface, as cloud-init does.
+    OsAddress { node: Node, dev: String, address: Ipv4Net },
+    /// EC2 loses the tag of an instance, so that it is no longer found by it.
+    TagLost { instance_id: String },
 }
 
 /// Whose call it is.

@@ -1,0 +1,171 @@
+//! What can be said on the command line. Help is made from these definitions and nothing else.
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Runs a gated runbook against a cloud lab and leaves evidence that an owner can trust.
+///
+/// Exit codes: docs/EXIT-CODES.md.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "lab-smoke", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Run the smoke: every scenario of the runbook, in order.
+    Run(RunArgs),
+    /// List the scenarios in their order: name, runbook section, class, needs.
+    List {
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Print the JSON Schema of evidence.json.
+    Schema,
+    /// Make evidence.json again from a run's journal.
+    Report {
+        /// A run's folder, or its id under ./lab-smoke-runs/.
+        run: String,
+    },
+    /// The built-in mock lab.
+    #[command(subcommand)]
+    Mock(MockCommand),
+    /// Lab manifests.
+    #[command(subcommand)]
+    Lab(LabCommand),
+    /// List the faults that --inject knows, each with the assertion that it must turn.
+    Faults {
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct RunArgs {
+    /// The lab: `mock`, `netns`, or the path of a manifest.
+    #[arg(long, value_name = "mock|netns|MANIFEST.toml", default_value = "mock")]
+    pub lab: LabChoice,
+    /// The run's folder itself; made if absent, refused if it holds another run. Without it, a
+    /// folder named by the run id under ./lab-smoke-runs/.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Fixes ids, start time and jitter inside the mock.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Make something go wrong inside the mock; repeatable. `lab-smoke faults` lists them.
+    #[arg(long, value_name = "FAULT[=ARG]")]
+    pub inject: Vec<String>,
+    /// `json`: the journal's records on stdout as they happen, people's text on stderr.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// For the test printer, as libtest-mimic defines them: --list, one FILTER, --exact,
+    /// --skip FILTER, --format terse, …
+    #[arg(last = true, value_name = "LIBTEST ARGS")]
+    pub libtest: Vec<String>,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum MockCommand {
+    /// Serve the mock's EC2, STS and IAM over loopback HTTP until Ctrl-C.
+    Serve {
+        /// 0 takes a free port.
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        port: u16,
+    },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum LabCommand {
+    /// Check a manifest; every problem with its line, column and field.
+    Check { file: PathBuf },
+    /// Print a commented manifest that passes the check.
+    Example,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    #[default]
+    Human,
+    Json,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LabChoice {
+    Mock,
+    Netns,
+    Manifest(PathBuf),
+}
+
+impl FromStr for LabChoice {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text {
+            "mock" => Self::Mock,
+            "netns" => Self::Netns,
+            path => Self::Manifest(path.into()),
+        })
+    }
+}
+
+/// The words after `--`, as libtest-mimic reads them.
+pub fn libtest(words: &[String]) -> Result<libtest_mimic::Arguments, clap::Error> {
+    let program = "lab-smoke run --".to_owned();
+    libtest_mimic::Arguments::try_parse_from(std::iter::once(&program).chain(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definitions_hold_together() {
+        Cli::command().debug_assert();
+    }
+
+    fn run_args(words: &[&str]) -> RunArgs {
+        let words = ["lab-smoke", "run"].iter().chain(words);
+        match Cli::try_parse_from(words).expect("a command line").command {
+            Command::Run(args) => args,
+            other => panic!("read as {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_run_is_read_with_its_libtest_words() {
+        let args = run_args(&[]);
+        assert_eq!(args.lab, LabChoice::Mock);
+        assert_eq!((args.seed, args.format), (None, Format::Human));
+        let args = run_args(&["--inject", "a", "--inject", "b=1", "--", "--exact", "ping"]);
+        assert_eq!(args.inject, ["a", "b=1"]);
+        let libtest = libtest(&args.libtest).expect("libtest words");
+        assert_eq!((libtest.exact, libtest.filter.as_deref()), (true, Some("ping")));
+    }
+
+    #[test]
+    fn what_libtest_mimic_refuses_is_a_usage_error() {
+        for words in [&["ping", "ssh"][..], &["--shuffle"], &["--format", "loud"]] {
+            let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+            let error = libtest(&words).expect_err("refused");
+            assert_eq!(error.exit_code(), 2, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_lab_that_is_no_built_in_is_a_path() {
+        for (text, lab) in [
+            ("mock", LabChoice::Mock),
+            ("netns", LabChoice::Netns),
+            ("./mock", LabChoice::Manifest("./mock".into())),
+            ("lab.toml", LabChoice::Manifest("lab.toml".into())),
+        ] {
+            assert_eq!(run_args(&["--lab", text]).lab, lab);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! What each command does, and the exit code that it answers.
+
+mod lab;
+mod list;
+mod mock;
+mod report;
+mod run;
+
+use std::any::Any;
+use std::ffi::OsString;
+use std::panic::{self, AssertUnwindSafe};
+use std::process;
+
+use clap::Parser;
+use reports::verdict::ExitCode;
+
+use crate::cli::{Cli, Command, LabCommand, MockCommand};
+use crate::terminal::Terminal;
+
+/// A bug ends with its own code, with every destructor run.
+pub fn main(words: Vec<OsString>) -> process::ExitCode {
+    let terminal = Terminal::of_the_process();
+    let code = panic::catch_unwind(AssertUnwindSafe(|| answer(words, &terminal)));
+    let code = code.unwrap_or_else(|_: Box<dyn Any + Send>| ExitCode::Bug.number());
+    process::ExitCode::from(code)
+}
+
+fn answer(words: Vec<OsString>, terminal: &Terminal) -> u8 {
+    let cli = match Cli::try_parse_from(words) {
+        Ok(cli) => cli,
+        Err(error) => return say_usage(&error, terminal),
+    };
+    match cli.command {
+        Command::Run(args) => run::run(&args, terminal),
+        Command::List { format } => list::scenarios(format, terminal),
+        Command::Schema => {
+            terminal.out(&reports::schema::schema());
+            ExitCode::Pass.number()
+        }
+        Command::Report { run } => report::report(&run, terminal),
+        Command::Mock(MockCommand::Serve { port }) => mock::serve(port, terminal),
+        Command::Lab(LabCommand::Check { file }) => lab::check(&file, terminal),
+        Command::Lab(LabCommand::Example) => {
+            terminal.out(::lab::manifest::example());
+            ExitCode::Pass.number()
+        }
+        Command::Faults { format } => list::faults(format, terminal),
+    }
+}
+
+/// Help and version are answers, everything else is an error.
+fn say_usage(error: &clap::Error, terminal: &Terminal) -> u8 {
+    if error.use_stderr() {
+        terminal.err(&error.to_string());
+        ExitCode::Usage.number()
+    } else {
+        terminal.out(&error.to_string());
+        ExitCode::Pass.number()
+    }
+}
+
+/// Says why nothing was done.
+fn refuse(code: ExitCode, why: impl std::fmt::Display, terminal: &Terminal) -> u8 {
+    terminal.err(&format!("lab-smoke: {why}\n"));
+    code.number()
+}

@@ -1,0 +1,289 @@
+//! Runs the sequence on an open lab: forward until something does not pass, the acceptance all at
+//! the same time, and back whatever happened once the go is burnt. It judges nothing itself.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use lab::Lab;
+use lab::act::{LockPermit, Release};
+use lab::change_set::ChangeSet;
+use lab::permit::{Brake, Undo};
+use reports::journal::{JournalError, Writer};
+use reports::record::{
+    Kind, LabDeclared, Outcome, Part, Program, ResidueItem, ResidueListed, RunFinished, RunStarted,
+    SCHEMA_VERSION, ScenarioDeclared, ScenarioStatus, StopDeclared,
+};
+use reports::verdict::{Judgement, judge_ending};
+use scenarios::run::{GoSource, Run, State};
+use scenarios::{Context, Finished, Leg, SEQUENCE, Scenario, stops};
+
+/// What the engine tells while it runs; in order of happening.
+#[derive(Clone, Debug)]
+pub enum Announcement {
+    Started(&'static str),
+    Finished { name: &'static str, finished: Finished },
+    NotRun { name: &'static str, reason: String },
+}
+
+/// Which scenarios are judged, and why the others run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// Present where only a part is judged, in the words of the command line.
+    pub filter: Option<String>,
+    /// In the order of the sequence.
+    pub parts: Vec<(&'static str, Part)>,
+}
+
+impl Selection {
+    fn part(&self, name: &str) -> Part {
+        let found = self.parts.iter().find(|(other, _)| *other == name);
+        found.map_or(Part::Excluded, |(_, part)| *part)
+    }
+
+    fn runs(&self, scenario: &Scenario) -> bool {
+        self.part(scenario.name) != Part::Excluded
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub run_id: String,
+    pub seed: Option<u64>,
+    pub faults: Vec<String>,
+    pub selection: Selection,
+}
+
+/// How long routerd goes on importing the run's plans: longer than any run.
+const PLANS_TTL: &str = "2h";
+
+struct Engine<'a> {
+    lab: &'a Lab,
+    journal: &'a Writer,
+    run: Run,
+    selection: &'a Selection,
+    announce: RefCell<&'a mut dyn FnMut(Announcement)>,
+    /// What has ended, by name.
+    ended: RefCell<Vec<(&'static str, ScenarioStatus)>>,
+}
+
+/// Runs the whole sequence on an open lab and appends everything to the journal, run-finished
+/// included.
+pub async fn run(
+    lab: &Lab,
+    go: Rc<dyn GoSource>,
+    journal: &Writer,
+    brake: Brake,
+    settings: &Settings,
+    announce: &mut dyn FnMut(Announcement),
+) -> Judgement {
+    let run = Run {
+        id: settings.run_id.clone(),
+        change_set: change_set(lab, &settings.run_id),
+        brake,
+        go,
+        state: RefCell::new(State::default()),
+    };
+    let engine = Engine {
+        lab,
+        journal,
+        run,
+        selection: &settings.selection,
+        announce: RefCell::new(announce),
+        ended: RefCell::default(),
+    };
+    if let Err(error) = engine.start(settings) {
+        tracing::error!(%error, "the run cannot begin: its journal cannot be written");
+        return journal.with_records(judge_ending);
+    }
+    engine.forward().await;
+    engine.acceptance().await;
+    engine.back().await;
+    engine.tell_not_run();
+    engine.finish()
+}
+
+/// The two actions that the owner is asked for.
+pub fn change_set(lab: &Lab, run_id: &str) -> ChangeSet {
+    let manifest = &lab.manifest;
+    ChangeSet {
+        run_id: run_id.to_owned(),
+        provider: "aws".to_owned(),
+        provider_ref: manifest.capture.provider_ref.clone(),
+        network_interface_id: manifest.capture.network_interface_id.clone(),
+        region: manifest.aws.region.clone(),
+        address: manifest.capture.address,
+        allow_reassignment: manifest.capture.allow_reassignment,
+        ttl: PLANS_TTL.to_owned(),
+    }
+}
+
+impl Engine<'_> {
+    fn start(&self, settings: &Settings) -> Result<(), JournalError> {
+        let scenarios = SEQUENCE.iter().map(|scenario| ScenarioDeclared {
+            name: scenario.name.to_owned(),
+            section: scenario.section.to_owned(),
+            class: scenario.class,
+            needs: scenario.needs.iter().map(|&need| need.to_owned()).collect(),
+            part: self.selection.part(scenario.name),
+        });
+        let started = RunStarted {
+            schema_version: SCHEMA_VERSION,
+            run_id: settings.run_id.clone(),
+            tool: Program {
+                name: "lab-smoke".to_owned(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                digest: None,
+            },
+            lab: LabDeclared {
+                kind: self.lab.manifest.lab.kind,
+                name: self.lab.manifest.lab.name.clone(),
+                manifest: self.lab.manifest.to_toml().unwrap_or_default(),
+            },
+            seed: settings.seed,
+            faults: settings.faults.clone(),
+            filter: self.selection.filter.clone(),
+            scenarios: scenarios.collect(),
+            stops: declared_stops(),
+        };
+        self.journal.append_synced(self.lab.clock.now(), Kind::RunStarted(started))?;
+        Ok(())
+    }
+
+    /// One after the other; the first that does not pass ends it.
+    async fn forward(&self) {
+        for scenario in SEQUENCE.iter().filter(|it| it.leg == Leg::Forward) {
+            if !self.selection.runs(scenario) || self.run.brake.pulled() {
+                return;
+            }
+            if !passed(self.run_one(scenario).await) {
+                return;
+            }
+        }
+    }
+
+    /// All at the same time: they only look.
+    async fn acceptance(&self) {
+        if self.status("execute") != Some(ScenarioStatus::Passed) || self.run.brake.pulled() {
+            return;
+        }
+        let chosen = SEQUENCE
+            .iter()
+            .filter(|it| it.leg == Leg::Acceptance && self.selection.runs(it))
+            .map(|scenario| self.run_one(scenario));
+        futures::future::join_all(chosen).await;
+    }
+
+    /// What was begun is ended. The lock goes between `restored` and `teardown`, which may stop the
+    /// node that holds it.
+    async fn back(&self) {
+        if !self.run.state.borrow().burnt {
+            self.release_lock().await;
+            return;
+        }
+        for scenario in SEQUENCE.iter().filter(|it| it.leg == Leg::Back) {
+            if scenario.name == "teardown" {
+                self.release_lock().await;
+            }
+            self.run_one(scenario).await;
+        }
+    }
+
+    async fn run_one(&self, scenario: &'static Scenario) -> ScenarioStatus {
+        self.tell(Announcement::Started(scenario.name));
+        let mut context = Context::begin(scenario, self.lab.clock, self.journal, &self.run);
+        (scenario.run)(self.lab, &mut context).await;
+        let finished = context.finish();
+        let status = finished.status;
+        self.ended.borrow_mut().push((scenario.name, status));
+        self.tell(Announcement::Finished { name: scenario.name, finished });
+        status
+    }
+
+    async fn release_lock(&self) {
+        if !self.run.state.borrow().lock_taken {
+            return;
+        }
+        let undo = Undo::for_step(self.journal, scenarios::UNDO_LOCK);
+        let permit = match (&undo, self.run.forward()) {
+            (Ok(undo), _) => LockPermit::Begun(undo),
+            (Err(_), Some(forward)) => LockPermit::Unused(Release::from(forward.as_ref())),
+            (Err(_), None) => return,
+        };
+        let left = match self.lab.release_lock(permit, self.journal).await {
+            Ok(acted) if acted.outcome == Outcome::Done => return,
+            Ok(acted) => acted.detail,
+            Err(error) => error.to_string(),
+        };
+        let item = ResidueItem {
+            resource: "lock on routerd-cloud".to_owned(),
+            id: lab::act::LOCK_PATH.to_owned(),
+            why: left,
+            costs_money: false,
+            owner_commands: vec![format!("sudo rm -f {}", lab::act::LOCK_PATH)],
+        };
+        self.record(Kind::ResidueListed(ResidueListed { items: vec![item], kept: Vec::new() }));
+    }
+
+    fn status(&self, name: &str) -> Option<ScenarioStatus> {
+        let ended = self.ended.borrow();
+        ended.iter().find(|(other, _)| *other == name).map(|(_, status)| *status)
+    }
+
+    /// Those that were wanted and did not come to their turn.
+    fn tell_not_run(&self) {
+        let reason = self.why_not_run();
+        for scenario in SEQUENCE.iter().filter(|it| self.selection.runs(it)) {
+            if self.status(scenario.name).is_none() {
+                let reason = reason.clone();
+                self.tell(Announcement::NotRun { name: scenario.name, reason });
+            }
+        }
+    }
+
+    fn why_not_run(&self) -> String {
+        let ended = self.ended.borrow();
+        match ended.iter().find(|(_, status)| !passed(*status)) {
+            Some((name, _)) => format!("{name} did not pass"),
+            None => "the run was told to stop".to_owned(),
+        }
+    }
+
+    fn tell(&self, announcement: Announcement) {
+        (self.announce.borrow_mut())(announcement);
+    }
+
+    fn record(&self, kind: Kind) {
+        if let Err(error) = self.journal.append_synced(self.lab.clock.now(), kind) {
+            tracing::error!(%error, "a record could not be written");
+        }
+    }
+
+    fn finish(&self) -> Judgement {
+        let judgement = self.journal.with_records(judge_ending);
+        self.record(Kind::RunFinished(RunFinished {
+            verdict: judgement.verdict,
+            exit_code: judgement.exit_code,
+            reasons: judgement.reasons.clone(),
+        }));
+        judgement
+    }
+}
+
+fn passed(status: ScenarioStatus) -> bool {
+    matches!(status, ScenarioStatus::Passed | ScenarioStatus::NotApplicable)
+}
+
+fn declared_stops() -> Vec<StopDeclared> {
+    let declared = |(index, words): (usize, &&str)| {
+        let number = u8::try_from(index + 1).unwrap_or(u8::MAX);
+        // Nobody is waited for where the lab grants itself the go.
+        let idle = number == 7;
+        StopDeclared {
+            number,
+            words: (**words).to_owned(),
+            armed: !idle,
+            reason: idle.then(|| "the lab grants the go itself: nobody is waited for".to_owned()),
+        }
+    };
+    stops::WORDS.iter().enumerate().map(declared).collect()
+}

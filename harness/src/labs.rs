@@ -1,0 +1,120 @@
+//! The labs that this build can open, and the one place where the mock is put together.
+
+use std::io;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use std::time::Duration;
+
+use lab::Lab;
+use lab::clock::Clock;
+pub use lab::mock::faults::Fault;
+use lab::mock::serve::{Serving, serve};
+use lab::mock::world::Shared;
+use reports::record::LabKind;
+use reports::verdict::ExitCode;
+use scenarios::run::GoSource;
+
+use crate::grant::LabItself;
+
+/// An open lab with what a run needs of it.
+pub struct Opened {
+    pub lab: Lab,
+    pub go: Rc<dyn GoSource>,
+    pub run_id: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("this build cannot open a lab of kind {}; nothing was touched", word(*.0))]
+    NotInThisBuild(LabKind),
+    #[error(transparent)]
+    Mock(#[from] lab::mock::OpenError),
+}
+
+impl OpenError {
+    pub fn code(&self) -> ExitCode {
+        match self {
+            Self::NotInThisBuild(_) => ExitCode::Unavailable,
+            Self::Mock(lab::mock::OpenError::Fault(_)) => ExitCode::Usage,
+            Self::Mock(_) => ExitCode::Bug,
+        }
+    }
+}
+
+fn word(kind: LabKind) -> &'static str {
+    match kind {
+        LabKind::Mock => "mock",
+        LabKind::Netns => "netns",
+        LabKind::Aws => "aws",
+    }
+}
+
+/// What the mock is opened with.
+#[derive(Clone, Debug)]
+pub struct MockOptions {
+    pub seed: u64,
+    pub faults: Vec<String>,
+    /// Where the world is saved after each effect.
+    pub world_file: Option<PathBuf>,
+}
+
+/// The id that a run on this mock has; a fault that does not exist is found here, before anything
+/// is made.
+pub fn mock_run_id(options: &MockOptions) -> Result<String, OpenError> {
+    Ok(open_mock(&MockOptions { world_file: None, ..options.clone() })?.run_id)
+}
+
+/// Must be called inside the paused runtime, and where the world file's folder exists.
+pub fn open_mock(options: &MockOptions) -> Result<Opened, OpenError> {
+    let mock = lab::mock::open(&lab::mock::Options {
+        seed: options.seed,
+        faults: options.faults.clone(),
+        world_file: options.world_file.clone(),
+    })?;
+    let go = LabItself { key_seed: mock.go_seed, clock: mock.lab.clock };
+    Ok(Opened { lab: mock.lab, go: Rc::new(go), run_id: mock.run_id })
+}
+
+/// The faults that `--inject` knows.
+pub fn faults() -> &'static [Fault] {
+    lab::mock::faults::FAULTS
+}
+
+/// A served mock.
+pub struct Served {
+    serving: Serving,
+    /// To be exported in a shell, in this order.
+    pub exports: Vec<(String, String)>,
+}
+
+/// How long open connections are waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Served {
+    pub async fn stop(self) -> io::Result<()> {
+        self.serving.stop(Clock::System.sleep(PATIENCE)).await
+    }
+}
+
+/// Serves the mock of this seed on loopback, in real time. Must be called inside an unpaused
+/// runtime.
+pub async fn serve_mock(options: &MockOptions, port: u16) -> Result<Served, ServeError> {
+    let clock = Clock::System;
+    let mut world = lab::mock::world_of(options.seed, clock.now());
+    for fault in &options.faults {
+        lab::mock::faults::inject(&mut world, fault)?;
+    }
+    let cloud = world.cloud.clone();
+    let serving = serve(Shared::new(world), clock, port).await?;
+    let exports = serving.exports(&cloud);
+    Ok(Served { serving, exports })
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("the mock cannot be served: {0}")]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Fault(#[from] lab::mock::faults::BadFault),
+}

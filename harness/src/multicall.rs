@@ -1,0 +1,57 @@
+//! One binary, four programs: which one is decided by the name it was called by.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::commands;
+
+/// A program of the binary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Program {
+    LabSmoke,
+    Executor,
+    Planner,
+    Routerctl,
+}
+
+impl Program {
+    fn named(called_as: Option<&OsStr>) -> Self {
+        match called_as.and_then(|name| Path::new(name).file_name()).and_then(OsStr::to_str) {
+            Some("aws-provider-executor") => Self::Executor,
+            Some("lab-planner") => Self::Planner,
+            Some("routerctl") => Self::Routerctl,
+            _ => Self::LabSmoke,
+        }
+    }
+}
+
+/// `words` are the process's, its name first.
+pub fn main(words: Vec<OsString>) -> ExitCode {
+    match Program::named(words.first().map(OsString::as_os_str)) {
+        Program::LabSmoke => commands::main(words),
+        Program::Executor => lab::host::run_program(lab::executor::main),
+        Program::Planner => lab::host::run_program(lab::planner::main),
+        Program::Routerctl => lab::host::run_program(lab::routerctl::main),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_decides_wherever_the_link_lies() {
+        let table = [
+            (Some("lab-smoke"), Program::LabSmoke),
+            (Some("/opt/routerd/aws-provider-executor"), Program::Executor),
+            (Some("./lab-planner"), Program::Planner),
+            (Some("routerctl"), Program::Routerctl),
+            (Some("routerctl-old"), Program::LabSmoke),
+            (None, Program::LabSmoke),
+        ];
+        for (name, program) in table {
+            assert_eq!(Program::named(name.map(OsStr::new)), program, "{name:?}");
+        }
+    }
+}

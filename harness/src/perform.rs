@@ -1,0 +1,218 @@
+//! Carries out one run in its folder: the engine on this thread, the printer in another, signals
+//! between them, and evidence whatever happened.
+
+#[cfg(test)]
+mod tests;
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+
+use futures::{FutureExt, Stream, StreamExt};
+use lab::clock::Clock;
+use lab::permit::Brake;
+use libtest_mimic::{Arguments, FormatSetting};
+use reports::digest::Digest;
+use reports::evidence::fold;
+use reports::folder::{EVIDENCE_FILE, FolderError, RunFolder};
+use reports::journal::{JournalError, Writer};
+use reports::record::{HarnessBroke, Interrupted, Kind, Part, Record};
+use reports::verdict::{Judgement, judge};
+
+use crate::cli::Format;
+use crate::engine::{Announcement, Selection};
+use crate::printer::{Printer, Shown};
+use crate::selection::notes;
+use crate::terminal::Terminal;
+use crate::words::{self, Ending};
+
+/// How a run is shown.
+#[derive(Clone, Debug)]
+pub struct Show {
+    pub format: Format,
+    pub arguments: Arguments,
+}
+
+impl Show {
+    /// Whether stdout is left to programs.
+    fn for_machines(&self) -> bool {
+        self.format == Format::Json || self.arguments.format == Some(FormatSetting::Json)
+    }
+
+    fn people(&self, terminal: &Terminal, text: &str) {
+        if self.for_machines() { terminal.err(text) } else { terminal.out(text) }
+    }
+}
+
+/// How the engine came to its end.
+enum End {
+    Judged(Judgement),
+    Panicked(String),
+    /// By a second signal.
+    Abandoned,
+}
+
+/// Where a run is carried out.
+pub struct Stage<'a> {
+    pub folder: &'a RunFolder,
+    pub clock: Clock,
+    pub terminal: &'a Terminal,
+    pub show: &'a Show,
+    pub selection: &'a Selection,
+}
+
+/// The run's judgement, once everything is written and shown. Fails only before the engine starts.
+pub async fn perform(
+    stage: &Stage<'_>,
+    signals: &mut (impl Stream<Item = &'static str> + Unpin),
+    engine: impl AsyncFnOnce(&Writer, Brake, &mut dyn FnMut(Announcement)) -> Judgement,
+) -> Result<Judgement, JournalError> {
+    let Stage { folder, clock, terminal, show, selection } = stage;
+    let journal = Writer::create(folder.path())?;
+    for note in notes(selection) {
+        show.people(terminal, &format!("{note}\n"));
+    }
+    let mut printer = match show.format {
+        Format::Human => Printer::libtest(&show.arguments, selection),
+        Format::Json => Printer::records(Box::new(std::io::stdout())),
+    };
+    if let Some(listener) = printer.listener() {
+        journal.on_append(listener);
+    }
+
+    let brake = Brake::default();
+    let (mut shown, mut aside) = (Shown::Whole, Vec::new());
+    let mut announce = |announcement: Announcement| {
+        aside.extend(beside(selection, &announcement));
+        if printer.announce(&announcement) == Shown::Gone && shown == Shown::Whole {
+            shown = Shown::Gone;
+            terminal.err("the printer is gone (is stdout closed or full?); the run goes on\n");
+        }
+    };
+    let running = engine(&journal, brake.clone(), &mut announce);
+    let end = until_the_end(running, signals, &journal, *clock, &brake, terminal).await;
+    let judgement = match end {
+        End::Judged(judgement) => judgement,
+        End::Panicked(message) => {
+            record(&journal, *clock, terminal, Kind::HarnessBroke(HarnessBroke { message }));
+            journal.with_records(judge)
+        }
+        End::Abandoned => journal.with_records(judge),
+    };
+    // The evidence first: showing may wait for whoever reads stdout.
+    let written = journal.with_records(|records| write_evidence(folder, records, &journal.head()));
+    if let Err(error) = written {
+        let path = folder.path().display();
+        terminal.err(&format!("{error}; `lab-smoke report {path}` makes it again\n"));
+    }
+    show_the_end(stage, signals, printer, shown).await;
+    let text = closing(&aside, &judgement, folder.path());
+    show.people(terminal, &text);
+    Ok(judgement)
+}
+
+/// A line about a scenario that is not judged and did not end well.
+fn beside(selection: &Selection, announcement: &Announcement) -> Option<String> {
+    let (name, ending) = words::ending(announcement)?;
+    let part = selection.parts.iter().find(|(other, _)| *other == name).map(|(_, part)| *part)?;
+    let role = match part {
+        Part::Prerequisite => "prerequisite",
+        Part::Followup => "followup",
+        Part::Judged | Part::Excluded => return None,
+    };
+    match ending {
+        Ending::Ok => None,
+        Ending::Failed(text) | Ending::Ignored(text) => Some(format!("{role}: {name}: {text}\n")),
+    }
+}
+
+/// Drives the engine, and hears signals: the first begins no more forward work, the second ends
+/// everything at once.
+async fn until_the_end(
+    running: impl Future<Output = Judgement>,
+    signals: &mut (impl Stream<Item = &'static str> + Unpin),
+    journal: &Writer,
+    clock: Clock,
+    brake: &Brake,
+    terminal: &Terminal,
+) -> End {
+    let mut running = std::pin::pin!(AssertUnwindSafe(running).catch_unwind());
+    loop {
+        tokio::select! {
+            ended = &mut running => return match ended {
+                Ok(judgement) => End::Judged(judgement),
+                Err(panic) => End::Panicked(message(&*panic)),
+            },
+            Some(signal) = signals.next() => {
+                let first = !signal_was_heard(journal);
+                brake.pull();
+                let signal = Interrupted { signal: signal.to_owned() };
+                let name = signal.signal.clone();
+                record(journal, clock, terminal, Kind::Interrupted(signal));
+                if !first {
+                    return End::Abandoned;
+                }
+                terminal.err(&format!(
+                    "{name}: nothing new is begun; what was begun is undone. A second signal \
+                     ends the run at once and leaves the lab as it then is.\n"
+                ));
+            }
+        }
+    }
+}
+
+fn signal_was_heard(journal: &Writer) -> bool {
+    journal.with_records(|records| {
+        records.iter().any(|record| matches!(record.kind, Kind::Interrupted(_)))
+    })
+}
+
+/// A record that cannot be written is said instead.
+fn record(journal: &Writer, clock: Clock, terminal: &Terminal, kind: Kind) {
+    if let Err(error) = journal.append_synced(clock.now(), kind) {
+        terminal.err(&format!("{error}\n"));
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".to_owned())
+}
+
+/// `evidence.json`, from the journal's records and from nothing else.
+pub fn write_evidence(
+    folder: &RunFolder,
+    records: &[Record],
+    head: &Digest,
+) -> Result<(), FolderError> {
+    folder.write_json(EVIDENCE_FILE, &fold(records, head))
+}
+
+/// Waits for the printer; a signal ends the wait, since nothing of the run depends on it.
+async fn show_the_end(
+    stage: &Stage<'_>,
+    signals: &mut (impl Stream<Item = &'static str> + Unpin),
+    printer: Printer,
+    shown: Shown,
+) {
+    let ended = tokio::select! {
+        ended = printer.end() => ended,
+        Some(_) = signals.next() => Shown::Gone,
+    };
+    if (shown, ended) == (Shown::Whole, Shown::Gone) {
+        stage.terminal.err("the printer is gone (is stdout closed or full?); the run was not\n");
+    }
+}
+
+/// The folder is the last line, so that a script finds it.
+fn closing(aside: &[String], judgement: &Judgement, folder: &Path) -> String {
+    let mut text = aside.concat();
+    text.push_str(&words::verdict(judgement));
+    let path = folder.display();
+    if judgement.exit_code == reports::verdict::ExitCode::Unknown.number() {
+        text.push_str(&format!("to settle it: lab-smoke recover {path}\n"));
+    }
+    text.push_str(&format!("{path}\n"));
+    text
+}

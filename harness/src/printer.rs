@@ -1,0 +1,150 @@
+//! Shows a run on stdout while it happens, from a thread of its own: a printer that dies (a closed
+//! pipe, a full disk: libtest-mimic panics then) must not take the run with it.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Once, mpsc};
+use std::thread;
+
+use libtest_mimic::{Arguments, Trial};
+use reports::record::Part;
+use tokio::sync::oneshot;
+
+use crate::engine::{Announcement, Selection};
+use crate::words::{self, Ending};
+
+/// The thread's name; its panics are expected and quiet.
+const THREAD: &str = "printer";
+
+/// What became of the printer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    Whole,
+    /// It died before the end.
+    Gone,
+}
+
+pub struct Printer {
+    feed: Feed,
+    ended: oneshot::Receiver<Shown>,
+}
+
+enum Feed {
+    /// For each scenario that is judged, where its trial waits for the verdict.
+    Trials(HashMap<&'static str, mpsc::Sender<Ending>>),
+    Lines(mpsc::Sender<Line>),
+}
+
+enum Line {
+    Text(String),
+    End,
+}
+
+impl Printer {
+    /// Shows each judged scenario as a libtest-mimic trial, in the order of the sequence.
+    pub fn libtest(arguments: &Arguments, selection: &Selection) -> Self {
+        let (mut senders, mut trials) = (HashMap::new(), Vec::new());
+        for (name, part) in &selection.parts {
+            let (sender, receiver) = mpsc::channel();
+            if *part == Part::Judged {
+                senders.insert(*name, sender);
+            }
+            trials.push(Trial::ignorable_test(*name, move || {
+                let never = || Ending::Failed("unknown: the run ended before it".to_owned());
+                receiver.recv().unwrap_or_else(|_| never()).into()
+            }));
+        }
+        // One thread, so that the scenarios are shown in their order.
+        let arguments = Arguments { test_threads: Some(1), ..arguments.clone() };
+        let ended = start(move || {
+            // The exit code is the run's, not libtest's.
+            let _ = libtest_mimic::run(&arguments, trials);
+            Shown::Whole
+        });
+        Self { feed: Feed::Trials(senders), ended }
+    }
+
+    /// Writes one line for each record of the journal.
+    pub fn records(mut out: Box<dyn Write + Send>) -> Self {
+        let (sender, receiver) = mpsc::channel();
+        let ended = start(move || {
+            while let Ok(Line::Text(mut line)) = receiver.recv() {
+                line.push('\n');
+                if out.write_all(line.as_bytes()).and_then(|()| out.flush()).is_err() {
+                    return Shown::Gone;
+                }
+            }
+            Shown::Whole
+        });
+        Self { feed: Feed::Lines(sender), ended }
+    }
+
+    /// For the journal, where this printer shows its records.
+    pub fn listener(&self) -> Option<Box<dyn FnMut(&str)>> {
+        let Feed::Lines(sender) = &self.feed else { return None };
+        let sender = sender.clone();
+        Some(Box::new(move |line| {
+            // A printer that is gone is found out at its end.
+            let _ = sender.send(Line::Text(line.to_owned()));
+        }))
+    }
+
+    /// Hands a verdict to the trial that waits for it.
+    pub fn announce(&mut self, announcement: &Announcement) -> Shown {
+        let Feed::Trials(senders) = &mut self.feed else { return Shown::Whole };
+        let Some((name, ending)) = words::ending(announcement) else { return Shown::Whole };
+        match senders.remove(name).map(|sender| sender.send(ending)) {
+            Some(Err(_)) => Shown::Gone,
+            _ => Shown::Whole,
+        }
+    }
+
+    /// Waits until everything is shown. Trials without a verdict are told that there is none.
+    pub async fn end(self) -> Shown {
+        match self.feed {
+            Feed::Trials(senders) => drop(senders),
+            Feed::Lines(sender) => drop(sender.send(Line::End)),
+        }
+        self.ended.await.unwrap_or(Shown::Gone)
+    }
+}
+
+/// Prints libtest's own list of the trials.
+pub fn list(arguments: &Arguments) -> Shown {
+    let arguments = arguments.clone();
+    let ended = start(move || {
+        let trial = |scenario: &scenarios::Scenario| {
+            Trial::ignorable_test(scenario.name, || Ending::Ok.into())
+        };
+        let _ = libtest_mimic::run(&arguments, scenarios::SEQUENCE.iter().map(trial).collect());
+        Shown::Whole
+    });
+    ended.blocking_recv().unwrap_or(Shown::Gone)
+}
+
+fn start(body: impl FnOnce() -> Shown + Send + 'static) -> oneshot::Receiver<Shown> {
+    quiet_panics();
+    let (sender, ended) = oneshot::channel();
+    let caught = move || {
+        let shown = panic::catch_unwind(AssertUnwindSafe(body)).unwrap_or(Shown::Gone);
+        // Nobody waits any more: a second signal ended the run.
+        let _ = sender.send(shown);
+    };
+    // Without a thread nothing is shown: the dropped sender says so, and the run goes on.
+    drop(thread::Builder::new().name(THREAD.to_owned()).spawn(caught));
+    ended
+}
+
+/// A dead printer is told in one line by whoever notices, not by a backtrace.
+fn quiet_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if thread::current().name() != Some(THREAD) {
+                usual(info);
+            }
+        }));
+    });
+}

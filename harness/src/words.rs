@@ -1,0 +1,129 @@
+//! What people read of a scenario's end and of a run's.
+
+use libtest_mimic::{Completion, Failed};
+use reports::record::ScenarioStatus;
+use reports::verdict::Judgement;
+use scenarios::Finished;
+
+use crate::engine::Announcement;
+
+/// How a scenario ended, in libtest's three words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    Ok,
+    Failed(String),
+    Ignored(String),
+}
+
+impl From<Ending> for Result<Completion, Failed> {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::Ok => Ok(Completion::Completed),
+            Ending::Failed(message) => Err(message.into()),
+            Ending::Ignored(reason) => Ok(Completion::ignored_with(reason)),
+        }
+    }
+}
+
+/// The scenario that an announcement ends, and how; none for one that only begins it.
+pub fn ending(announcement: &Announcement) -> Option<(&'static str, Ending)> {
+    match announcement {
+        Announcement::Started(_) => None,
+        Announcement::Finished { name, finished } => Some((name, of_finished(finished))),
+        Announcement::NotRun { name, reason } => {
+            Some((name, Ending::Ignored(one_line(&format!("not run: {reason}")))))
+        }
+    }
+}
+
+fn of_finished(finished: &Finished) -> Ending {
+    let reason = finished.reason.as_deref().unwrap_or("no reason given");
+    if !finished.tripped.is_empty() {
+        let stops: Vec<_> = finished.tripped.iter().map(u8::to_string).collect();
+        return Ending::Failed(complaint(
+            &format!("hard stop {} tripped", stops.join(", ")),
+            finished,
+        ));
+    }
+    match finished.status {
+        ScenarioStatus::Passed => Ending::Ok,
+        ScenarioStatus::Failed => Ending::Failed(complaint("failed", finished)),
+        ScenarioStatus::Unknown => Ending::Failed(complaint("unknown", finished)),
+        ScenarioStatus::Skipped => Ending::Ignored(one_line(&format!("skipped: {reason}"))),
+        ScenarioStatus::NotApplicable => {
+            Ending::Ignored(one_line(&format!("not applicable: {reason}")))
+        }
+        ScenarioStatus::NotRun => Ending::Ignored(one_line(&format!("not run: {reason}"))),
+    }
+}
+
+/// The status in a word, then everything that does not hold.
+fn complaint(word: &str, finished: &Finished) -> String {
+    let mut text = word.to_owned();
+    let said = |reason: &str| finished.complaints.iter().any(|line| line.contains(reason));
+    if let Some(reason) = finished.reason.as_deref().filter(|reason| !said(reason)) {
+        text.push_str(": ");
+        text.push_str(reason);
+    }
+    for line in &finished.complaints {
+        text.push_str("\n  ");
+        text.push_str(&line.replace('\n', "\n    "));
+    }
+    text
+}
+
+/// A reason stands in the scenario's own line.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The run's verdict with all of its reasons.
+pub fn verdict(judgement: &Judgement) -> String {
+    let (word, code) = (judgement.verdict.word(), judgement.exit_code);
+    let mut text = format!("verdict: {word} (exit {code})\n");
+    for reason in &judgement.reasons {
+        text.push_str("  ");
+        text.push_str(&reason.replace('\n', "\n    "));
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    pub fn finished(status: ScenarioStatus) -> Finished {
+        Finished { status, reason: None, complaints: Vec::new(), tripped: Vec::new() }
+    }
+
+    #[test]
+    fn every_status_has_its_word_in_libtest() {
+        let with =
+            |status, reason: &str| Finished { reason: Some(reason.to_owned()), ..finished(status) };
+        let complaints = vec!["ping.reply failed: none".to_owned(), "ping.ttl unknown: ?".into()];
+        for (finished, expected) in [
+            (finished(ScenarioStatus::Passed), Ending::Ok),
+            (
+                Finished { complaints, ..with(ScenarioStatus::Failed, "none") },
+                Ending::Failed("failed\n  ping.reply failed: none\n  ping.ttl unknown: ?".into()),
+            ),
+            (
+                with(ScenarioStatus::Unknown, "the reply was lost"),
+                Ending::Failed("unknown: the reply was lost".into()),
+            ),
+            (
+                Finished { tripped: vec![2], ..finished(ScenarioStatus::Failed) },
+                Ending::Failed("hard stop 2 tripped".into()),
+            ),
+            (
+                with(ScenarioStatus::NotApplicable, "this routerd\nhas none"),
+                Ending::Ignored("not applicable: this routerd has none".into()),
+            ),
+            (with(ScenarioStatus::Skipped, "held"), Ending::Ignored("skipped: held".into())),
+            (with(ScenarioStatus::NotRun, "a stop"), Ending::Ignored("not run: a stop".into())),
+        ] {
+            assert_eq!(of_finished(&finished), expected);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The operator's way to the mock's nodes.
+
+use futures::future::{FutureExt as _, LocalBoxFuture};
+
+use super::shell::{self, Lost};
+use super::world::Shared;
+use crate::clock::Clock;
+use crate::node::{Node, Output};
+use crate::shell::{Transport, TransportError};
+
+pub(super) struct MockTransport {
+    pub shared: Shared,
+    pub clock: Clock,
+}
+
+impl Transport for MockTransport {
+    fn run<'a>(
+        &'a self,
+        node: Node,
+        argv: &'a [String],
+        stdin: &'a [u8],
+    ) -> LocalBoxFuture<'a, Result<Output, TransportError>> {
+        async move {
+            shell::run(&self.shared, self.clock, node, argv, stdin).await.map_err(|lost| match lost
+            {
+                Lost::NotConnected(why) => TransportError::Unreachable(why),
+                Lost::Broken(_) => TransportError::Lost(lost.to_string()),
+            })
+        }
+        .boxed_local()
+    }
+}
