@@ -20,5 +20,6 @@ pub mod router_yaml;
 pub mod routerctl;
 pub mod routerd;
 pub mod shell;
+pub mod ssh_transport;
 
 pub use lab::Lab;

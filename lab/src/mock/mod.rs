@@ -13,4 +13,5 @@ pub mod shell;
 mod transport;
 pub mod world;
 
+pub(crate) use open::manifest as manifest_of;
 pub use open::{Mock, OpenError, Options, open, running_instances, start_time, world as world_of};

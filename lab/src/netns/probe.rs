@@ -50,13 +50,13 @@ pub const UNSHARE: [&str; 9] = [
 /// What the kernel must let a lab do, each tried in namespaces of its own.
 const TRIALS: [(&str, &str); 6] = [
     ("tmpfs", "mount -t tmpfs t /run"),
-    ("veth", "ip link add a type veth peer name b"),
-    ("bridge", "ip link add c type bridge"),
-    ("vxlan", "ip link add d type vxlan id 1 local 127.0.0.1 remote 127.0.0.2 dstport 4789"),
+    ("veth", "ip link add name v1 type veth peer name v2"),
+    ("bridge", "ip link add name b1 type bridge"),
+    ("vxlan", "ip link add name x1 type vxlan id 1 local 127.0.0.1 remote 127.0.0.2 dstport 4789"),
     ("policy routing", "ip rule add fwmark 1 lookup 100"),
     (
         "nftables with arp, inet and conntrack",
-        "nft 'table arp t { chain c { type filter hook input priority 0; } }; \
+        "nft 'table arp t { chain c { type filter hook input priority 0; }; }; \
          table inet t { counter n { }; chain c { type filter hook forward priority 0; \
          ct state established counter name n accept; }; }'",
     ),
