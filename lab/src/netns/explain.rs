@@ -42,6 +42,7 @@ impl std::fmt::Display for Walk {
 }
 
 const TABLE: &str = "inet vpc_trace";
+const PROBE: &str = "inet vpc_trace_probe";
 
 /// # Errors
 /// Where nobody has the source address, or `nft` cannot trace.
@@ -130,7 +131,9 @@ impl Monitor {
         let stdout = child.stdout.take().ok_or_else(|| io::Error::other("no stdout"))?;
         let mut lines = BufReader::new(stdout).lines();
         for _ in 0..ATTEMPTS {
-            run::nft(&format!("add table {TABLE}\n")).await?;
+            // Only a change is announced.
+            run::nft(&format!("add table {PROBE}\n")).await?;
+            run::nft(&format!("delete table {PROBE}\n")).await?;
             if clock.timeout(HEARD_WITHIN, lines.next_line()).await.is_ok() {
                 return Ok(Self { lines, _child: child });
             }

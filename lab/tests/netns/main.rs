@@ -5,7 +5,10 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod leftovers;
+mod nodes;
 mod support;
+mod truth;
+mod unprivileged;
 
 use std::process::ExitCode;
 
@@ -17,7 +20,10 @@ fn main() -> ExitCode {
     if let Some(code) = lab::netns::dispatch(&words) {
         return code;
     }
-    let trials = leftovers::trials();
+    let mut trials = leftovers::trials();
+    trials.extend(nodes::trials());
+    trials.extend(truth::trials());
+    trials.extend(unprivileged::trials());
     let mut arguments = Arguments::from_args();
     // They compare what the machine has before and after.
     arguments.test_threads = Some(1);

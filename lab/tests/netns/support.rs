@@ -49,6 +49,18 @@ pub async fn down(folder: &Folder) {
     netns::down(folder, Clock::System).await.unwrap();
 }
 
+/// Holds a trial on a lab of its own.
+pub fn on_a_lab(body: impl AsyncFnOnce(&Netns)) {
+    let home = home();
+    block_on(async {
+        let folder = up(home.path());
+        let opened = netns::open(folder.clone(), Clock::System).unwrap();
+        body(&opened).await;
+        drop(opened);
+        down(&folder).await;
+    });
+}
+
 pub async fn run(lab: &Netns, node: Node, line: &str) -> Output {
     send(lab, node, line).await.unwrap_or_else(|error| panic!("{node}$ {line}: {error}"))
 }
