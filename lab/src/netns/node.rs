@@ -126,17 +126,26 @@ async fn join_ssh(listener: UnixListener, mut power: watch::Receiver<Power>) {
                 Err(_) => return,
             },
         };
-        let Ok((mut near, _)) = accepted else { return };
+        let Ok((near, _)) = accepted else { return };
         if *power.borrow() == Power::Off {
             continue;
         }
         joined.spawn(async move {
-            if let Ok(mut far) = TcpStream::connect((Ipv4Addr::LOCALHOST, 22)).await {
-                // Either end may break off at any time.
-                let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+            if let Ok(far) = TcpStream::connect((Ipv4Addr::LOCALHOST, 22)).await {
+                until_either_ends(near, far).await;
             }
         });
         while joined.try_join_next().is_some() {}
+    }
+}
+
+/// ssh has no half-closed connections.
+async fn until_either_ends(near: UnixStream, far: TcpStream) {
+    let ((mut near_in, mut near_out), (mut far_in, mut far_out)) =
+        (near.into_split(), far.into_split());
+    tokio::select! {
+        _ = tokio::io::copy(&mut near_in, &mut far_out) => {}
+        _ = tokio::io::copy(&mut far_in, &mut near_out) => {}
     }
 }
 

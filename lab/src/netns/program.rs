@@ -61,11 +61,15 @@ fn run(program: impl Future<Output = io::Result<()>>) -> io::Result<()> {
     ended
 }
 
-/// Joins standard input and output with a socket until either side is done.
+/// Joins standard input and output with a socket until either side is done: ssh must see the end
+/// of a connection at once, and its protocol has no half-closed one.
 async fn connect(socket: &Path) -> io::Result<()> {
-    let mut stream = UnixStream::connect(socket).await?;
-    let mut terminal = tokio::io::join(tokio::io::stdin(), tokio::io::stdout());
-    tokio::io::copy_bidirectional(&mut terminal, &mut stream).await.map(drop)
+    let (mut from, mut to) = UnixStream::connect(socket).await?.into_split();
+    let (mut stdin, mut stdout) = (tokio::io::stdin(), tokio::io::stdout());
+    tokio::select! {
+        ended = tokio::io::copy(&mut stdin, &mut to) => ended.map(drop),
+        ended = tokio::io::copy(&mut from, &mut stdout) => ended.map(drop),
+    }
 }
 
 #[cfg(test)]

@@ -101,7 +101,9 @@ fn a_command_arrives_and_answers_as_it_is() {
             assert_eq!(text(&output.unwrap()), ["e", "o"][n % 2]);
         }
         // Its connection is killed under it.
-        let broken = send(opened, Node::CloudClient, "kill -9 $PPID; sleep 60").await;
+        let broken =
+            send(opened, Node::CloudClient, "kill -9 $(cut -d' ' -f4 /proc/$PPID/stat); sleep 60")
+                .await;
         assert!(matches!(broken, Err(TransportError::Lost(_))), "{broken:?}");
         let after = run(opened, Node::CloudClient, "echo again").await;
         assert_eq!(text(&after), "again");
