@@ -32,6 +32,14 @@ pub enum Command {
         /// A run's folder, or its id under ./lab-smoke-runs/.
         run: String,
     },
+    /// Bring a dead run to its end: undo what it began, stop what costs, name what is left.
+    ///
+    /// Exit code 0 says that the lab is restored and nothing is left; else 5, 6 or 8. Repeated, it
+    /// answers the same and touches nothing.
+    Recover {
+        /// A run's folder, or its id under ./lab-smoke-runs/.
+        run: String,
+    },
     /// The built-in mock lab.
     #[command(subcommand)]
     Mock(MockCommand),

@@ -1,13 +1,14 @@
 //! The labs that this build can open, and the one place where the mock is put together.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use std::time::Duration;
 
 use lab::Lab;
 use lab::clock::Clock;
+use lab::manifest::Manifest;
 pub use lab::mock::faults::Fault;
 use lab::mock::serve::{Serving, serve};
 use lab::mock::world::Shared;
@@ -72,6 +73,13 @@ pub fn open_mock(options: &MockOptions) -> Result<Opened, OpenError> {
         faults: options.faults.clone(),
         world_file: options.world_file.clone(),
     })?;
+    let go = LabItself { key_seed: mock.go_seed, clock: mock.lab.clock };
+    Ok(Opened { lab: mock.lab, go: Rc::new(go), run_id: mock.run_id })
+}
+
+/// The mock as an earlier process left it. Must be called inside the paused runtime.
+pub fn reopen_mock(world_file: &Path, manifest: Manifest) -> Result<Opened, OpenError> {
+    let mock = lab::mock::reopen(world_file, manifest)?;
     let go = LabItself { key_seed: mock.go_seed, clock: mock.lab.clock };
     Ok(Opened { lab: mock.lab, go: Rc::new(go), run_id: mock.run_id })
 }

@@ -4,12 +4,12 @@
 pub mod cli;
 mod commands;
 pub mod engine;
-mod grant;
-mod labs;
+pub mod grant;
+pub mod labs;
 pub mod multicall;
 mod perform;
 mod printer;
-mod selection;
+pub mod selection;
 mod signals;
 mod terminal;
 mod words;

@@ -6,7 +6,6 @@ mod tests;
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
-use std::path::Path;
 
 use futures::{FutureExt, Stream, StreamExt};
 use lab::clock::Clock;
@@ -23,7 +22,7 @@ use crate::cli::Format;
 use crate::engine::{Announcement, Selection};
 use crate::printer::{Printer, Shown};
 use crate::selection::notes;
-use crate::terminal::Terminal;
+use crate::terminal::{self, Terminal};
 use crate::words::{self, Ending};
 
 /// How a run is shown.
@@ -59,6 +58,8 @@ pub struct Stage<'a> {
     pub terminal: &'a Terminal,
     pub show: &'a Show,
     pub selection: &'a Selection,
+    /// Said at the end, so that the same run can be had again.
+    pub seed: Option<u64>,
 }
 
 /// The run's judgement, once everything is written and shown. Fails only before the engine starts.
@@ -67,14 +68,14 @@ pub async fn perform(
     signals: &mut (impl Stream<Item = &'static str> + Unpin),
     engine: impl AsyncFnOnce(&Writer, Brake, &mut dyn FnMut(Announcement)) -> Judgement,
 ) -> Result<Judgement, JournalError> {
-    let Stage { folder, clock, terminal, show, selection } = stage;
+    let Stage { folder, clock, terminal, show, selection, .. } = stage;
     let journal = Writer::create(folder.path())?;
     for note in notes(selection) {
         show.people(terminal, &format!("{note}\n"));
     }
     let mut printer = match show.format {
         Format::Human => Printer::libtest(&show.arguments, selection),
-        Format::Json => Printer::records(Box::new(std::io::stdout())),
+        Format::Json => Printer::records(terminal::stdout()),
     };
     if let Some(listener) = printer.listener() {
         journal.on_append(listener);
@@ -91,6 +92,7 @@ pub async fn perform(
     };
     let running = engine(&journal, brake.clone(), &mut announce);
     let end = until_the_end(running, signals, &journal, *clock, &brake, terminal).await;
+    let complete = matches!(end, End::Judged(_));
     let judgement = match end {
         End::Judged(judgement) => judgement,
         End::Panicked(message) => {
@@ -105,9 +107,13 @@ pub async fn perform(
         let path = folder.path().display();
         terminal.err(&format!("{error}; `lab-smoke report {path}` makes it again\n"));
     }
-    show_the_end(stage, signals, printer, shown).await;
-    let text = closing(&aside, &judgement, folder.path());
-    show.people(terminal, &text);
+    let mut text = aside.concat() + &words::verdict(&judgement);
+    text.push_str(&closing(stage, complete));
+    match wait_for_the_printer(stage, signals, printer, shown).await {
+        Wait::Ended => show.people(terminal, &text),
+        // It may hold stdout for ever.
+        Wait::GivenUp => terminal.err(&text),
+    }
     Ok(judgement)
 }
 
@@ -189,30 +195,33 @@ pub fn write_evidence(
     folder.write_json(EVIDENCE_FILE, &fold(records, head))
 }
 
-/// Waits for the printer; a signal ends the wait, since nothing of the run depends on it.
-async fn show_the_end(
+enum Wait {
+    Ended,
+    GivenUp,
+}
+
+/// A signal ends the wait, since nothing of the run depends on whoever reads stdout.
+async fn wait_for_the_printer(
     stage: &Stage<'_>,
     signals: &mut (impl Stream<Item = &'static str> + Unpin),
     printer: Printer,
     shown: Shown,
-) {
+) -> Wait {
     let ended = tokio::select! {
         ended = printer.end() => ended,
-        Some(_) = signals.next() => Shown::Gone,
+        Some(_) = signals.next() => return Wait::GivenUp,
     };
     if (shown, ended) == (Shown::Whole, Shown::Gone) {
         stage.terminal.err("the printer is gone (is stdout closed or full?); the run was not\n");
     }
+    Wait::Ended
 }
 
 /// The folder is the last line, so that a script finds it.
-fn closing(aside: &[String], judgement: &Judgement, folder: &Path) -> String {
-    let mut text = aside.concat();
-    text.push_str(&words::verdict(judgement));
-    let path = folder.display();
-    if judgement.exit_code == reports::verdict::ExitCode::Unknown.number() {
-        text.push_str(&format!("to settle it: lab-smoke recover {path}\n"));
-    }
-    text.push_str(&format!("{path}\n"));
-    text
+fn closing(stage: &Stage<'_>, complete: bool) -> String {
+    let path = stage.folder.path().display();
+    let seed = stage.seed.map(|seed| format!("seed: {seed}\n")).unwrap_or_default();
+    let recover = format!("to bring the lab back: lab-smoke recover {path}\n");
+    let recover = if complete { String::new() } else { recover };
+    format!("{seed}{recover}{path}\n")
 }

@@ -25,6 +25,9 @@ pub enum Shown {
     Gone,
 }
 
+/// Is called with each record's line.
+type Listener = Box<dyn FnMut(&str)>;
+
 pub struct Printer {
     feed: Feed,
     ended: oneshot::Receiver<Shown>,
@@ -81,7 +84,7 @@ impl Printer {
     }
 
     /// For the journal, where this printer shows its records.
-    pub fn listener(&self) -> Option<Box<dyn FnMut(&str)>> {
+    pub fn listener(&self) -> Option<Listener> {
         let Feed::Lines(sender) = &self.feed else { return None };
         let sender = sender.clone();
         Some(Box::new(move |line| {

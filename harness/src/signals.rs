@@ -29,3 +29,36 @@ pub fn listen() -> io::Result<impl Stream<Item = &'static str> + Unpin> {
         Some((name, it))
     })))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures::StreamExt;
+    use lab::clock::Clock;
+    use nix::sys::signal::{Signal, raise};
+
+    use super::*;
+
+    /// As many virtual seconds as a run may wait before it must have heard a signal.
+    const PATIENCE_SECONDS: u32 = 10_000;
+
+    #[tokio::test(start_paused = true)]
+    async fn signals_are_heard_in_virtual_time_and_a_hang_up_is_survived() {
+        let mut signals = listen().expect("a runtime with a signal driver");
+        let clock = Clock::System;
+        for (raised, name) in [(Signal::SIGTERM, "SIGTERM"), (Signal::SIGINT, "SIGINT")] {
+            raise(Signal::SIGHUP).expect("raised");
+            raise(raised).expect("raised");
+            let busy = async {
+                for _ in 0..PATIENCE_SECONDS {
+                    clock.sleep(Duration::from_secs(1)).await;
+                }
+            };
+            tokio::select! {
+                heard = signals.next() => assert_eq!(heard, Some(name)),
+                () = busy => panic!("{name} was not heard"),
+            }
+        }
+    }
+}

@@ -4,6 +4,8 @@
 use std::cell::RefCell;
 use std::io::{self, Write};
 
+use tracing_subscriber::EnvFilter;
+
 /// Stdout and stderr, each until it fails.
 pub struct Terminal {
     out: RefCell<Stream>,
@@ -16,9 +18,30 @@ enum Stream {
     Gone,
 }
 
+/// For a printer, which looks at its errors itself.
+pub fn stdout() -> Box<dyn Write + Send> {
+    Box::new(io::stdout())
+}
+
+/// What the program says of its own insides goes to stderr, as `LAB_SMOKE_LOG` chooses
+/// (`lab=debug`); by default only what is wrong.
+pub fn log_to_stderr() {
+    let filter = EnvFilter::try_from_env("LAB_SMOKE_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("harness=warn,lab=warn,reports=warn,scenarios=warn"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        // Time is virtual on the mock; the machine's would only mislead.
+        .without_time()
+        // A stderr that is gone would panic.
+        .log_internal_errors(false);
+    // Somebody listens already: then they log.
+    let _ = log.try_init();
+}
+
 impl Terminal {
     pub fn of_the_process() -> Self {
-        Self::new(Box::new(io::stdout()), Box::new(io::stderr()))
+        Self::new(stdout(), Box::new(io::stderr()))
     }
 
     pub fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Self {

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::record::{
     Assertion, Attachment, CostRecorded, FactsRecorded, GoBurnt, GoRefused, GoVerified,
-    HarnessBroke, Intent, Interrupted, Kind, LabUnavailable, LockTaken, OutcomeRecorded, Permit,
-    Phase, Record, RecoveryStarted, ResidueListed, Retried, RunFinished, RunStarted,
+    HarnessBroke, Intent, Interrupted, Kind, LabUnavailable, LockTaken, Outcome, OutcomeRecorded,
+    Permit, Phase, Record, RecoveryStarted, ResidueListed, Retried, RunFinished, RunStarted,
     ScenarioDeclared, ScenarioFinished, StopChecked, StopTripped, UndoPlanned,
 };
 
@@ -160,10 +160,30 @@ impl<'a> Gathered<'a> {
     }
 
     /// Whether anything may have been changed that must be brought back. Stopping and starting
-    /// instances (permit `Cost`) is not: it is the same lab.
+    /// instances (permit `Cost`) is not: it is the same lab. Neither is a lock that was given back,
+    /// nor a burn that the node refused.
     pub fn touched(&self) -> bool {
-        let forward = |it: &Mutation<'_>| it.intent.permit == Permit::Forward;
-        self.gate.burnt.is_some() || self.mutations.iter().any(forward)
+        let lock = |it: &Mutation<'_>| {
+            it.intent.undo.as_deref() == Some(UNDO_LOCK) && self.gate.lock_released.is_some()
+        };
+        let forward = |it: &&Mutation<'_>| {
+            it.intent.permit == Permit::Forward && !it.certainly_not_done() && !lock(it)
+        };
+        let burn = |it: &Mutation<'_>| {
+            let burnt = self.gate.burnt.as_ref();
+            burnt.is_some_and(|(burnt, _)| burnt.path == it.intent.resource)
+        };
+        let refused = self.mutations.iter().any(|it| burn(it) && it.certainly_not_done());
+        (self.gate.burnt.is_some() && !refused) || self.mutations.iter().any(|it| forward(&it))
+    }
+}
+
+/// The step of every undo plan that gives the lab's lock back.
+const UNDO_LOCK: &str = "undo.lock";
+
+impl Mutation<'_> {
+    fn certainly_not_done(&self) -> bool {
+        self.outcome.is_some_and(|(outcome, _)| outcome.outcome == Outcome::NotDone)
     }
 }
 

@@ -82,7 +82,12 @@ pub struct RunStarted {
 #[serde(deny_unknown_fields)]
 pub struct Program {
     pub name: String,
-    pub version: String,
+    /// As the program says it itself; absent where it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Where it lies on the node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     /// SHA-256 of the program's file, where it could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,

@@ -224,7 +224,7 @@ fn started() -> RunStarted {
 }
 
 fn program(name: &str) -> Program {
-    Program { name: name.into(), version: "0.1.0".into(), digest: None }
+    Program { name: name.into(), version: Some("0.1.0".into()), path: None, digest: None }
 }
 
 fn rows(phase: Phase, rows: Value) -> Kind {

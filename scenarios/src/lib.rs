@@ -4,6 +4,7 @@
 pub mod baseline;
 mod context;
 mod observe;
+pub mod resume;
 pub mod run;
 mod sequence;
 pub mod stops;

@@ -4,7 +4,7 @@
 use lab::Lab;
 use lab::ec2::{Answer, NetworkInterface};
 use lab::node::{Node, Output};
-use lab::routerd::{Routerctl, Row};
+use lab::routerd::{AnswerError, Refusal, Routerctl, Row};
 use lab::shell::Observe;
 
 use crate::context::{Context, How};
@@ -80,13 +80,26 @@ pub fn succeeded(output: &Output, how: &How) -> Fact<String> {
 pub async fn rows(lab: &Lab, ctx: &mut Context<'_>) -> Fact<Vec<Row>> {
     let routerd = &lab.manifest.routerd;
     let (output, how) = output(lab, ctx, Node::RouterdCloud, &Observe::rows(routerd)).await?;
-    match Routerctl::new(routerd).list().read(&output) {
-        Ok(rows) => Ok((rows, how)),
-        Err(error) => Err((error.to_string(), how)),
+    read_rows(lab, &output).map(|rows| (rows, how.clone())).map_err(|why| (why, how))
+}
+
+/// The rows that `routerctl action list` answers; none where routerd has no database yet, which
+/// the first import makes.
+pub fn read_rows(lab: &Lab, output: &Output) -> Result<Vec<Row>, String> {
+    match Routerctl::new(&lab.manifest.routerd).list().read(output) {
+        Err(error) if no_database(&error) => Ok(Vec::new()),
+        other => other.map_err(|error| error.to_string()),
     }
 }
 
-/// The run's rows by their keys: the assignment and the forwarding.
-pub fn row_with<'a>(rows: &'a [Row], id: u64) -> Option<&'a Row> {
+pub fn no_database(error: &AnswerError) -> bool {
+    matches!(
+        error.refusal(),
+        Some(Refusal::Database { reason }) if reason.contains("unable to open database file")
+    )
+}
+
+/// A row by its id.
+pub fn row_with(rows: &[Row], id: u64) -> Option<&Row> {
     rows.iter().find(|row| row.id == id)
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::context::{Context, How};
 use crate::observe;
-use crate::run::not_tried;
+use crate::run::{PlanSource, not_tried};
 use crate::stops;
 
 const CHANGE_SET: &str = "plan.change-set-in-place";
@@ -23,6 +23,19 @@ pub const ASSERTS: &[&str] = &[CHANGE_SET, STORED, EQUAL, ALONE];
 pub const NOT_APPLICABLE: &[&str] = &[];
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
+    if ctx.run.plan_source == PlanSource::MobilityPool {
+        let why = "plans of a MobilityPool end their lease before an owner can decide on them, and change their keys: this version runs its own planner";
+        let how = How::words("the run's settings");
+        ctx.judge(
+            CHANGE_SET,
+            false,
+            json!("planner"),
+            json!("mobility-pool"),
+            how,
+            Some(why.to_owned()),
+        );
+        return;
+    }
     if put_change_set(lab, ctx).await && run_planner(lab, ctx).await {
         compare(lab, ctx).await;
     }
@@ -94,7 +107,7 @@ async fn run_planner(lab: &Lab, ctx: &mut Context<'_>) -> bool {
 /// Reads back what routerd keeps, which is what it will import.
 async fn compare(lab: &Lab, ctx: &mut Context<'_>) {
     let routerd = &lab.manifest.routerd;
-    let source = format!("Plugin/{}", routerd.planner);
+    let source = PlanSource::part_of(&routerd.planner);
     let (part, list) = (Observe::dynamic_part(routerd, &source), Observe::dynamic_parts(routerd));
     let (part, list) = futures::join!(
         lab.shell.observe(Node::RouterdCloud, &part),

@@ -131,6 +131,7 @@ fn instance_item(lab: &Lab, instance: &Instance) -> Option<ResidueItem> {
     })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "one signature with the other kinds")]
 fn address_item(lab: &Lab, address: &Address) -> Option<ResidueItem> {
     let (id, region) = (&address.allocation_id, &lab.manifest.aws.region);
     Some(ResidueItem {

@@ -4,7 +4,7 @@
 use lab::Lab;
 use lab::ec2::Answer;
 use lab::node::{Node, Output};
-use lab::routerd::{Routerctl, Status};
+use lab::routerd::Status;
 use lab::shell::{Observe, ShellError};
 use reports::record::{Kind, Phase, RowsRecorded, StateRecorded};
 use serde_json::{Value, json};
@@ -143,12 +143,11 @@ fn judge_nodes(
 
 fn judge_rows(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, told: Told) {
     let expected = json!("none pending, approved or running");
-    let read = observe::told(ctx, told).and_then(|(output, how)| {
-        match Routerctl::new(&lab.manifest.routerd).list().read(&output) {
+    let read =
+        observe::told(ctx, told).and_then(|(output, how)| match observe::read_rows(lab, &output) {
             Ok(rows) => Ok((rows, how)),
-            Err(error) => Err((error.to_string(), how)),
-        }
-    });
+            Err(why) => Err((why, how)),
+        });
     let (rows, how) = match read {
         Ok(seen) => seen,
         Err((why, how)) => return ctx.unknown(ROWS, expected, how, why),

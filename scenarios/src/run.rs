@@ -34,6 +34,34 @@ pub struct GoRequest {
     pub undo_plan_digest: Digest,
 }
 
+/// Who plans. Only `plan` and `import` ask for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlanSource {
+    /// The run's own planner, started by `routerctl plugin run`: stable keys, no lease.
+    Planner,
+    /// The routerd daemon, from its MobilityPool: a lease of five minutes, and new keys with every
+    /// scan (contract §2.6).
+    MobilityPool,
+}
+
+impl PlanSource {
+    /// Who made a dynamic part, by routerd's name for its source; none for anybody else.
+    pub fn of(source: &str, planner: &str) -> Option<Self> {
+        if source == Self::part_of(planner) {
+            Some(Self::Planner)
+        } else if source.starts_with("MobilityPool/") {
+            Some(Self::MobilityPool)
+        } else {
+            None
+        }
+    }
+
+    /// The source of the parts that a planner plugin makes.
+    pub fn part_of(planner: &str) -> String {
+        format!("Plugin/{planner}")
+    }
+}
+
 /// Where the go comes from: the owner's file, or a lab that may grant itself one.
 pub trait GoSource {
     fn go<'a>(&'a self, request: &'a GoRequest) -> LocalBoxFuture<'a, Option<Go>>;
@@ -71,6 +99,7 @@ pub struct State {
 pub struct Run {
     pub id: String,
     pub change_set: ChangeSet,
+    pub plan_source: PlanSource,
     pub brake: Brake,
     pub go: Rc<dyn GoSource>,
     pub state: RefCell<State>,

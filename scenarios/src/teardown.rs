@@ -60,9 +60,9 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         futures::future::join_all(volumes),
         futures::future::join_all(addresses),
     );
-    judge(ctx, INSTANCES, instances);
-    judge(ctx, ADDRESSES, addresses);
-    judge(ctx, VOLUMES, volumes);
+    judge(ctx, INSTANCES, &instances);
+    judge(ctx, ADDRESSES, &addresses);
+    judge(ctx, VOLUMES, &volumes);
 }
 
 fn permit(ctx: &Context<'_>, kind: &str, id: &str) -> Result<Undo, String> {
@@ -73,7 +73,7 @@ fn plain(acted: Result<Acted<()>, NotTried>) -> Result<Acted<()>, String> {
     acted.map_err(|error| not_tried(&error))
 }
 
-fn judge(ctx: &mut Context<'_>, id: &'static str, torn: Vec<Torn>) {
+fn judge(ctx: &mut Context<'_>, id: &'static str, torn: &[Torn]) {
     let how = How::words("the resource, read back from EC2");
     let expected = json!({ "not_done": [] });
     let observed: Vec<_> = torn

@@ -11,6 +11,7 @@ use lab::node::Node;
 use lab::permit::Undo;
 use lab::routerd::{Previewed, Routerctl, Row, Status};
 use lab::shell::Observe;
+use reports::journal::Writer;
 use reports::record::Outcome;
 use serde_json::{Value, json};
 
@@ -65,31 +66,62 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
             message: format!("would unassign {address} from {eni}"),
         },
     ];
-    let previews = steps.iter().map(|step| async {
-        match step.row_id {
-            Some(id) => {
-                let command = Observe::rollback_dry_run(&lab.manifest.routerd, id);
-                Some(lab.shell.observe(Node::RouterdCloud, &command).await)
-            }
-            None => None,
+    let previews = steps.iter().map(|step| preview(lab, step));
+    let (looked, previews) = futures::join!(look(lab), futures::future::join_all(previews));
+    let now = now(lab, ctx, looked);
+    let previews = previews
+        .into_iter()
+        .zip(&steps)
+        .map(|(told, step)| told.map(|told| previewed(lab, ctx, step, told)));
+    let previews: Vec<_> = previews.collect();
+    // The file on the node has nothing to do with the ENI: it goes meanwhile.
+    let removed = remove_change_set(lab, ctx.journal);
+    let undone = async {
+        for (step, preview) in steps.iter().zip(previews) {
+            undo_step(lab, ctx, step, &now, preview).await;
         }
-    });
-    let previews = futures::future::join_all(previews).await;
-    for (step, preview) in steps.iter().zip(previews) {
-        let preview = preview.map(|told| previewed(lab, ctx, step, told));
-        undo_step(lab, ctx, step, preview).await;
+    };
+    let (removed, ()) = futures::join!(removed, undone);
+    judge_change_set(ctx, removed);
+}
+
+/// What is so before the undo: the rows and the ENI. The steps do not touch one another's.
+type Now = Result<(Vec<Row>, NetworkInterface, How), (String, How)>;
+
+async fn preview(lab: &Lab, step: &Step) -> Option<Told> {
+    let command = Observe::rollback_dry_run(&lab.manifest.routerd, step.row_id?);
+    Some(lab.shell.observe(Node::RouterdCloud, &command).await)
+}
+
+type Told = Result<lab::ec2::Answer<lab::node::Output>, lab::shell::ShellError>;
+type Looked = (Told, Result<lab::ec2::Answer<Option<NetworkInterface>>, lab::ec2::ReadError>);
+
+async fn look(lab: &Lab) -> Looked {
+    let command = Observe::rows(&lab.manifest.routerd);
+    futures::join!(
+        lab.shell.observe(Node::RouterdCloud, &command),
+        lab.reader.network_interface(&lab.manifest.capture.network_interface_id),
+    )
+}
+
+fn now(lab: &Lab, ctx: &mut Context<'_>, (rows, eni): Looked) -> Now {
+    let eni = match eni {
+        Ok(answer) => answer,
+        Err(error) => return Err((error.to_string(), ctx.seen_error(&error))),
+    };
+    let how = ctx.seen(&eni);
+    let Some(eni) = eni.value else { return Err(("the ENI is gone".to_owned(), how)) };
+    let (output, rows_how) = observe::told(ctx, rows)?;
+    let how = how.and(rows_how);
+    match observe::read_rows(lab, &output) {
+        Ok(rows) => Ok((rows, eni, how)),
+        Err(why) => Err((why, how)),
     }
-    remove_change_set(lab, ctx).await;
 }
 
 type Preview = Result<(Previewed, How), (String, How)>;
 
-fn previewed(
-    lab: &Lab,
-    ctx: &mut Context<'_>,
-    step: &Step,
-    told: Result<lab::ec2::Answer<lab::node::Output>, lab::shell::ShellError>,
-) -> Preview {
+fn previewed(lab: &Lab, ctx: &mut Context<'_>, step: &Step, told: Told) -> Preview {
     let (output, how) = observe::told(ctx, told)?;
     let call = Routerctl::new(&lab.manifest.routerd).rollback_dry_run(step.row_id.unwrap_or(0));
     match call.read(&output) {
@@ -98,53 +130,31 @@ fn previewed(
     }
 }
 
-/// What is so before the step: the row and the ENI.
-async fn look(
+async fn undo_step(
     lab: &Lab,
     ctx: &mut Context<'_>,
     step: &Step,
-) -> Result<(Option<Row>, NetworkInterface, How), (String, How)> {
-    let command = Observe::rows(&lab.manifest.routerd);
-    let (rows, eni) = futures::join!(
-        lab.shell.observe(Node::RouterdCloud, &command),
-        lab.reader.network_interface(&lab.manifest.capture.network_interface_id),
-    );
-    let eni = match eni {
-        Ok(answer) => answer,
-        Err(error) => return Err((error.to_string(), ctx.seen_error(&error))),
-    };
-    let how = ctx.seen(&eni);
-    let Some(eni) = eni.value else { return Err(("the ENI is gone".to_owned(), how)) };
-    let row = match observe::told(ctx, rows) {
-        Ok((output, _)) => Routerctl::new(&lab.manifest.routerd)
-            .list()
-            .read(&output)
-            .ok()
-            .and_then(|rows| rows.into_iter().find(|row| Some(row.id) == step.row_id)),
-        Err(_) => None,
-    };
-    Ok((row, eni, how))
-}
-
-async fn undo_step(lab: &Lab, ctx: &mut Context<'_>, step: &Step, preview: Option<Preview>) {
+    now: &Now,
+    preview: Option<Preview>,
+) {
     let expected = json!(step.goal.to_string());
-    let (row, eni, how) = match look(lab, ctx, step).await {
-        Ok(seen) => seen,
+    let (rows, eni, how) = match now {
+        Ok((rows, eni, how)) => (rows, eni, how.clone()),
         Err((why, how)) => {
-            ctx.unknown(step.assertion, expected, how, why);
-            return;
+            return unread(lab, ctx, step, expected, why, how.clone()).await;
         }
     };
-    let met = step.goal.met(&eni);
-    let status = row.as_ref().map(|row| row.status.clone());
+    let row = step.row_id.and_then(|id| observe::row_with(rows, id));
+    let met = step.goal.met(eni);
+    let status = row.map(|row| row.status.clone());
     let skip = judge_preview(ctx, step, status.as_ref(), met, preview);
     if !begun(ctx, step) {
-        ctx.judge(step.assertion, met, expected, state(&eni), how, Some(never_begun(step)));
+        ctx.judge(step.assertion, met, expected, state(eni), how, Some(never_begun(step)));
     } else if met && (skip || status != Some(Status::Succeeded)) {
         // Nothing to restore: the check was off before the run, or the action never landed.
-        ctx.judge(step.assertion, true, expected, state(&eni), how, None);
+        ctx.judge(step.assertion, true, expected, state(eni), how, None);
     } else {
-        take_back(lab, ctx, step, row.as_ref()).await;
+        take_back(lab, ctx, step, row).await;
     }
 }
 
@@ -219,7 +229,7 @@ async fn take_back(lab: &Lab, ctx: &mut Context<'_>, step: &Step, row: Option<&R
         }
     };
     let executor = ctx.run.executor();
-    let timeout = executor.as_ref().map_or(std::time::Duration::from_secs(120), |it| it.timeout);
+    let timeout = executor.as_ref().map_or(std::time::Duration::from_mins(2), |it| it.timeout);
     let execution =
         Execution { row_id: row.map_or(0, |row| row.id), goal: step.goal, plugin_timeout: timeout };
     let mut ways = Vec::new();
@@ -282,17 +292,32 @@ fn settle(
     }
 }
 
-async fn remove_change_set(lab: &Lab, ctx: &mut Context<'_>) {
+/// What is so cannot be read. A step that this run began is taken back all the same: both ways are
+/// idempotent, and each reads back what came of it.
+async fn unread(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    step: &Step,
+    expected: Value,
+    why: &str,
+    how: How,
+) {
+    if begun(ctx, step) {
+        take_back(lab, ctx, step, None).await;
+    } else {
+        ctx.unknown(step.assertion, expected, how, why);
+    }
+}
+
+async fn remove_change_set(lab: &Lab, journal: &Writer) -> Result<Acted<()>, String> {
+    let permit = Undo::for_step(journal, UNDO_CHANGE_SET).map_err(|error| error.to_string())?;
+    lab.remove_change_set(&permit, journal).await.map_err(|error| not_tried(&error))
+}
+
+fn judge_change_set(ctx: &mut Context<'_>, removed: Result<Acted<()>, String>) {
     let expected = json!("gone");
     let how = How::words("rm on routerd-cloud, then its folder's names");
-    let permit = match Undo::for_step(ctx.journal, UNDO_CHANGE_SET) {
-        Ok(permit) => permit,
-        Err(error) => {
-            ctx.judge(CHANGE_SET, false, expected, Value::Null, how, Some(error.to_string()));
-            return;
-        }
-    };
-    match lab.remove_change_set(&permit, ctx.journal).await {
+    match removed {
         Ok(acted) if acted.outcome == Outcome::Unknown => {
             ctx.unknown(CHANGE_SET, expected, how, acted.detail);
         }
@@ -300,8 +325,8 @@ async fn remove_change_set(lab: &Lab, ctx: &mut Context<'_>) {
             let done = acted.outcome == Outcome::Done;
             ctx.judge(CHANGE_SET, done, expected, json!(acted.detail), how, Some(acted.detail));
         }
-        Err(error) => {
-            ctx.judge(CHANGE_SET, false, expected, Value::Null, how, Some(not_tried(&error)));
+        Err(why) => {
+            ctx.judge(CHANGE_SET, false, expected, Value::Null, how, Some(why));
         }
     }
 }

@@ -1,1 +1,1 @@
-//! lab_smoke_tests
+//! Helpers of the end-to-end tests, and the programs that go with them.

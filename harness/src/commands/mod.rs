@@ -3,6 +3,7 @@
 mod lab;
 mod list;
 mod mock;
+mod recover;
 mod report;
 mod run;
 
@@ -15,10 +16,11 @@ use clap::Parser;
 use reports::verdict::ExitCode;
 
 use crate::cli::{Cli, Command, LabCommand, MockCommand};
-use crate::terminal::Terminal;
+use crate::terminal::{self, Terminal};
 
 /// A bug ends with its own code, with every destructor run.
 pub fn main(words: Vec<OsString>) -> process::ExitCode {
+    terminal::log_to_stderr();
     let terminal = Terminal::of_the_process();
     let code = panic::catch_unwind(AssertUnwindSafe(|| answer(words, &terminal)));
     let code = code.unwrap_or_else(|_: Box<dyn Any + Send>| ExitCode::Bug.number());
@@ -37,6 +39,7 @@ fn answer(words: Vec<OsString>, terminal: &Terminal) -> u8 {
             terminal.out(&reports::schema::schema());
             ExitCode::Pass.number()
         }
+        Command::Recover { run } => recover::recover(&run, terminal),
         Command::Report { run } => report::report(&run, terminal),
         Command::Mock(MockCommand::Serve { port }) => mock::serve(port, terminal),
         Command::Lab(LabCommand::Check { file }) => lab::check(&file, terminal),

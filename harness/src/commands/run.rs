@@ -22,8 +22,10 @@ use crate::terminal::Terminal;
 /// Why a run did not begin; nothing was touched then.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
-    #[error("--{0} is for the mock alone; this manifest is of a real lab")]
+    #[error("--{0} is for `--lab mock` alone")]
     OnlyOnTheMock(&'static str),
+    #[error("{0}: a mock lab is made, not described: use `--lab mock`")]
+    MockManifest(PathBuf),
     #[error(transparent)]
     Manifest(#[from] lab::ReadError),
     #[error(transparent)]
@@ -81,7 +83,10 @@ fn on_its_lab(
         LabChoice::Manifest(file) => {
             let manifest = lab::read(file)?;
             only_on_the_mock(args)?;
-            return Err(OpenError::NotInThisBuild(manifest.lab.kind).into());
+            return Err(match manifest.lab.kind {
+                LabKind::Mock => Refusal::MockManifest(file.clone()),
+                kind => OpenError::NotInThisBuild(kind).into(),
+            });
         }
     }
     // The one choice of a runtime: virtual time on one thread (I10).
@@ -109,7 +114,8 @@ async fn on_the_mock(
     terminal: &Terminal,
 ) -> Result<Judgement, Refusal> {
     let mut signals = signals::listen()?;
-    let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
+    // Short enough to type, and exact in every reader of JSON.
+    let seed = args.seed.unwrap_or_else(|| fastrand::u32(..).into());
     let mut options = MockOptions { seed, faults: args.inject.clone(), world_file: None };
     let run_id = labs::mock_run_id(&options)?;
     let folder = RunFolder::create(&match &args.out {
@@ -126,6 +132,7 @@ async fn on_the_mock(
         terminal,
         show,
         selection: &settings.selection,
+        seed: settings.seed,
     };
     let engine = async |journal: &Writer, brake: Brake, announce: &mut dyn FnMut(Announcement)| {
         engine::run(&opened.lab, opened.go.clone(), journal, brake, &settings, announce).await

@@ -69,6 +69,7 @@ impl Scene {
             terminal: &terminal,
             show: &Show { format: Format::Human, arguments },
             selection: &selection,
+            seed: Some(7),
         };
         perform(&stage, &mut { signals }, engine).await.expect("the engine starts")
     }
@@ -204,6 +205,24 @@ async fn a_reader_that_leaves_kills_the_printer_and_not_the_run() {
     assert_eq!(scene.evidence().verdict, judgement);
     let err = scene.err.text();
     assert_eq!(err.matches("the printer is gone").count(), 1, "{err}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_never_reads_is_not_waited_for_after_a_signal() {
+    let scene = Scene::new();
+    let pipe = scene.temp.path().join("pipe");
+    mkfifo(&pipe, Mode::S_IRWXU).expect("a named pipe");
+    let clock = Clock::System;
+    let later = async move {
+        clock.sleep(std::time::Duration::from_hours(1)).await;
+        "SIGINT"
+    };
+    let signals = Box::pin(stream::once(later));
+    let judgement = scene.run("", &pipe, signals, every_ending).await;
+    assert_eq!(judgement, fails());
+    assert_eq!(scene.evidence().signals, Vec::<String>::new(), "the run had ended");
+    assert_eq!(scene.out.text(), "", "stdout may be held by the printer");
+    assert_eq!(scene.err.text().lines().last(), scene.run_dir().to_str());
 }
 
 #[tokio::test(start_paused = true)]

@@ -38,7 +38,7 @@ impl Lab {
             scenario: "undo",
             what: format!("{} with the baseline's prior value", program.executable),
             resource: eni.network_interface_id.clone(),
-            request: request.clone(),
+            request: json!({ "row": execution.row_id, "goal": execution.goal, "stdin": request, "before": eni }),
             undo: Some(permit.step().to_owned()),
         };
         let intent = effect.begin(self, permit, journal)?;

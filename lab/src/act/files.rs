@@ -215,7 +215,7 @@ impl Lab {
         Ok(finish(self, journal, &intent, acted))
     }
 
-    async fn names_on_node(&self) -> Result<Vec<String>, String> {
+    pub(super) async fn names_on_node(&self) -> Result<Vec<String>, String> {
         let answer = self.shell.observe(Node::RouterdCloud, &Observe::node_folder()).await;
         let output = answer.map_err(|error| error.to_string())?.value;
         if output.code != 0 {

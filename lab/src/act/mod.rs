@@ -3,6 +3,7 @@
 
 mod executor;
 mod files;
+mod reconcile;
 mod routerd;
 mod settle;
 

@@ -166,7 +166,7 @@ impl Lab {
             scenario: "execute",
             what: "routerctl action execute".to_owned(),
             resource: eni.network_interface_id.clone(),
-            request: json!({ "row": execution.row_id, "goal": execution.goal.to_string(), "before": eni }),
+            request: json!({ "row": execution.row_id, "goal": execution.goal, "before": eni }),
             undo: Some(undo_step.to_owned()),
         };
         let action = Action::execute(&self.manifest.routerd, execution.row_id);
@@ -188,7 +188,7 @@ impl Lab {
             scenario: "undo",
             what: "routerctl action rollback".to_owned(),
             resource: eni.network_interface_id.clone(),
-            request: json!({ "row": execution.row_id, "goal": execution.goal.to_string(), "before": eni }),
+            request: json!({ "row": execution.row_id, "goal": execution.goal, "before": eni }),
             undo: Some(permit.step().to_owned()),
         };
         let action = Action::rollback(&self.manifest.routerd, execution.row_id);
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn what_the_two_witnesses_let_one_conclude() {
-        let patience = Patience::for_plugin(Duration::from_secs(120));
+        let patience = Patience::for_plugin(Duration::from_mins(2));
         let goal = Goal::Assigned("10.88.60.9".parse().expect("an address"));
         let (settled, short, long) = (0, 30, 180);
         let table = [
@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_unknown() {
-        let patience = Patience::for_plugin(Duration::from_secs(120));
+        let patience = Patience::for_plugin(Duration::from_mins(2));
         let goal = Goal::SourceDestCheck(false);
         let mut unread = sample(Status::Succeeded, true);
         unread.eni = Err("no answer".to_owned());

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use reports::record::Outcome;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::Lab;
@@ -16,7 +17,8 @@ use crate::routerd::{Routerctl, Row, Status};
 use crate::shell::Observe;
 
 /// What the ENI looks like once a mutation is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Goal {
     Assigned(Ipv4Addr),
     Unassigned(Ipv4Addr),
@@ -182,8 +184,8 @@ pub(super) fn example(status: Status, assigned: bool) -> Sample {
             provider: "aws".to_owned(),
             provider_ref: "aws-lab".to_owned(),
             action: "assign-secondary-ip".to_owned(),
-            target: Default::default(),
-            parameters: Default::default(),
+            target: std::collections::BTreeMap::default(),
+            parameters: std::collections::BTreeMap::default(),
             undo: None,
             risk_level: String::new(),
             status,
@@ -192,7 +194,7 @@ pub(super) fn example(status: Status, assigned: bool) -> Sample {
             executed_at: None,
             result_message: None,
             error: None,
-            observed: Default::default(),
+            observed: std::collections::BTreeMap::default(),
             created_at: now,
             updated_at: now,
         }),
@@ -207,7 +209,7 @@ pub(super) fn example(status: Status, assigned: bool) -> Sample {
             secondary_addresses: if assigned { vec![captured] } else { Vec::new() },
             security_groups: Vec::new(),
             instance_id: None,
-            tags: Default::default(),
+            tags: crate::ec2::Tags::default(),
         }),
     }
 }

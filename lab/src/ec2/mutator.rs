@@ -16,7 +16,7 @@ use crate::permit::{Cost, Permit, Undo};
 
 /// How long EC2 may take to show what it was asked to do: `instance_terminated`'s own waiter gives
 /// up after ten minutes.
-const DEADLINE: Duration = Duration::from_secs(600);
+const DEADLINE: Duration = Duration::from_mins(10);
 const POLL: Duration = Duration::from_secs(1);
 
 /// Only for [`Lab`]'s functions below.
@@ -139,7 +139,14 @@ impl Lab {
         id: &str,
         step: Option<&str>,
     ) -> Result<Acted<()>, NotTried> {
-        let instance = self.prove_instance(id).await?;
+        let instance = match self.prove_instance(id).await {
+            Err(NotLab::Gone { .. }) if wanted == Wanted::Terminated => return Ok(gone_already()),
+            proved => proved?,
+        };
+        if instance.state == wanted.state() {
+            let detail = format!("it is {} already", instance.state);
+            return Ok(Acted { outcome: Outcome::Done, detail, samples: Vec::new(), value: () });
+        }
         let effect = Effect {
             scenario,
             what: wanted.call().to_owned(),
@@ -167,11 +174,15 @@ impl Lab {
 
     async fn prove_instance(&self, id: &str) -> Result<Instance, NotLab> {
         let resource = format!("instance {id}");
-        let answer = self
-            .reader
-            .instances(&[id.to_owned()])
-            .await
-            .map_err(|source| NotLab::Unread { resource: resource.clone(), source })?;
+        let answer =
+            self.reader.instances(&[id.to_owned()]).await.map_err(|source| {
+                match source.code() {
+                    Some("InvalidInstanceID.NotFound") => {
+                        NotLab::Gone { resource: resource.clone() }
+                    }
+                    _ => NotLab::Unread { resource: resource.clone(), source },
+                }
+            })?;
         let instance = answer.value.into_iter().find(|instance| instance.instance_id == id);
         let instance = instance.ok_or_else(|| NotLab::Gone { resource: resource.clone() })?;
         // A terminated instance has no VPC any more, and nothing is done to it.
@@ -190,7 +201,10 @@ impl Lab {
         journal: &Writer,
         allocation_id: &str,
     ) -> Result<Acted<()>, NotTried> {
-        let address = self.prove_address(allocation_id).await?;
+        let address = match self.prove_address(allocation_id).await {
+            Err(NotLab::Gone { .. }) => return Ok(gone_already()),
+            proved => proved?,
+        };
         let effect = Effect {
             scenario: "teardown",
             what: "ec2 ReleaseAddress".to_owned(),
@@ -237,7 +251,10 @@ impl Lab {
         journal: &Writer,
         volume_id: &str,
     ) -> Result<Acted<()>, NotTried> {
-        let volume = self.prove_volume(volume_id).await?;
+        let volume = match self.prove_volume(volume_id).await {
+            Err(NotLab::Gone { .. }) => return Ok(gone_already()),
+            proved => proved?,
+        };
         let effect = Effect {
             scenario: "teardown",
             what: "ec2 DeleteVolume".to_owned(),
@@ -279,7 +296,7 @@ impl Lab {
         look: impl AsyncFn() -> Result<Seen, ReadError>,
     ) -> Acted<()> {
         let began = self.clock.now();
-        let deadline = if said.is_ok() { DEADLINE } else { Duration::from_secs(60) };
+        let deadline = if said.is_ok() { DEADLINE } else { Duration::from_mins(1) };
         let answer = said.err().map(|why| format!("; EC2 answered: {why}")).unwrap_or_default();
         let mut samples: Vec<Value> = Vec::new();
         loop {
@@ -300,6 +317,12 @@ impl Lab {
             self.clock.sleep(POLL).await;
         }
     }
+}
+
+/// Repeating a teardown touches nothing that an earlier one has destroyed.
+fn gone_already() -> Acted<()> {
+    let detail = "it is gone already".to_owned();
+    Acted { outcome: Outcome::Done, detail, samples: Vec::new(), value: () }
 }
 
 fn state_of(instances: &[Instance], wanted: Wanted) -> Seen {

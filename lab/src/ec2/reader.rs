@@ -259,7 +259,12 @@ impl Reader {
             let page = call!("ec2 DescribeInstances", request.clone().set_next_token(token))?;
             let next = page.value.next_token().map(str::to_owned).filter(|token| !token.is_empty());
             pages.push(page.captured);
-            for instance in page.value.reservations().iter().flat_map(|r| r.instances()) {
+            for instance in page
+                .value
+                .reservations()
+                .iter()
+                .flat_map(aws_sdk_ec2::types::Reservation::instances)
+            {
                 facts.push(Instance::try_from(instance).map_err(unreadable(CALL, &pages))?);
             }
             match next {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use reports::digest::Digest;
 use reports::record::LabKind;
 use ssh_key::PublicKey;
 
@@ -95,6 +96,9 @@ impl Check {
             self.require(absolute, field, "expected an absolute path on routerd-cloud");
         }
         self.name("routerd.planner", &routerd.planner);
+        if let Err(error) = Digest::try_from(routerd.planner_sha256.clone()) {
+            self.report("routerd.planner_sha256", error.to_string());
+        }
     }
 
     fn node(&mut self, kind: LabKind, node: Node, entry: &NodeEntry) {

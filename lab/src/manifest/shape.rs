@@ -76,6 +76,8 @@ pub struct Routerd {
     pub routerctl: String,
     /// The name of the `Plugin` resource that plans.
     pub planner: String,
+    /// SHA-256 of the planner's file on the node: it makes the plans that are executed.
+    pub planner_sha256: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -99,6 +99,12 @@ fn each_defect_is_found_at_its_field() {
             "no dash in front",
         ),
         (
+            "planner_sha256 = \"9f",
+            "planner_sha256 = \"9F",
+            "routerd.planner_sha256",
+            "64 lower-case hexadecimal digits",
+        ),
+        (
             "instance_id = \"i-0c11e0000000000c7\"\n",
             "",
             "nodes.cloud-client.instance_id",

@@ -14,4 +14,7 @@ mod transport;
 pub mod world;
 
 pub(crate) use open::manifest as manifest_of;
-pub use open::{Mock, OpenError, Options, open, running_instances, start_time, world as world_of};
+pub use open::{
+    Mock, OpenError, Options, attach, open, reopen, running_instances, start_time,
+    world as world_of,
+};

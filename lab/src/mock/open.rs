@@ -8,6 +8,7 @@ use std::rc::Rc;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use chrono::{DateTime, TimeDelta, Utc};
+use reports::digest::Digest;
 use reports::folder::{Sync, write_atomically};
 use reports::record::LabKind;
 use sha2::{Digest as _, Sha256};
@@ -61,6 +62,7 @@ pub enum OpenError {
 
 /// The captured address of the runbook.
 const CAPTURED: &str = "10.88.60.9/32";
+const PLANNER: &str = "/usr/local/libexec/routerd/plugins/lab-planner";
 const ROUTERCTL: &str = "/usr/local/sbin/routerctl";
 
 /// Makes the world of `seed`, with its faults, and opens it. Must be called inside the paused
@@ -75,22 +77,50 @@ pub fn open(options: &Options) -> Result<Mock, OpenError> {
     for fault in &options.faults {
         faults::inject(&mut world, fault)?;
     }
-    let shared = Shared::new(world);
+    let mock = assemble(Shared::new(world), clock, manifest, options.world_file.clone())?;
+    mock.1.save()?;
+    Ok(mock.0)
+}
+
+/// Opens the world that an earlier process left, at the time at which it left it, with the manifest
+/// of its run. Must be called inside the paused runtime.
+pub fn reopen(world_file: &Path, manifest: Manifest) -> Result<Mock, OpenError> {
+    let bytes = std::fs::read(world_file).map_err(|source| failed(world_file, source))?;
+    let world: World =
+        serde_json::from_slice(&bytes).map_err(|error| failed(world_file, error.into()))?;
+    fastrand::seed(world.seed);
+    let clock = Clock::starting_at(world.now);
+    Ok(assemble(Shared::new(world), clock, manifest, Some(world_file.to_owned()))?.0)
+}
+
+/// A lab on a world that is there already: what the next process would find.
+pub fn attach(shared: Shared, manifest: Manifest) -> Result<Mock, OpenError> {
+    let clock = Clock::starting_at(shared.lock().now);
+    Ok(assemble(shared, clock, manifest, None)?.0)
+}
+
+fn assemble(
+    shared: Shared,
+    clock: Clock,
+    manifest: Manifest,
+    world_file: Option<PathBuf>,
+) -> Result<(Mock, Rc<Saver>), OpenError> {
+    let seed = shared.lock().seed;
     let connection = connection(&shared, clock);
     let transport = Rc::new(MockTransport { shared: shared.clone(), clock });
-    let saver = Saver { shared: shared.clone(), clock, file: options.world_file.clone() };
-    saver.save()?;
+    let saver = Rc::new(Saver { shared: shared.clone(), clock, file: world_file });
+    let saves = saver.clone();
     let after_effect: Rc<dyn Fn()> = Rc::new(move || {
-        if let Err(error) = saver.save() {
+        if let Err(error) = saves.save() {
             tracing::error!(%error, "the world could not be saved");
         }
     });
     let manifest_text = manifest.to_toml()?;
     let lab = Lab::new(manifest, clock, &connection, transport, after_effect);
-    let run_id =
-        format!("smoke-{}-{}", epoch.format("%Y%m%dT%H%M%SZ"), &hex_of(options.seed, "run")[..8]);
-    let go_seed = digest(options.seed, "go");
-    Ok(Mock { lab, shared, manifest_text, run_id, go_seed })
+    let started = start_time(seed).format("%Y%m%dT%H%M%SZ");
+    let run_id = format!("smoke-{started}-{}", &hex_of(seed, "run")[..8]);
+    let go_seed = digest(seed, "go");
+    Ok((Mock { lab, shared, manifest_text, run_id, go_seed }, saver))
 }
 
 /// The world of a seed before any fault.
@@ -153,6 +183,7 @@ pub(crate) fn manifest(world: &World) -> Result<Manifest, OpenError> {
     let instance = cloud.instance_of(Node::RouterdCloud).ok_or(OpenError::Lacks("its instance"))?;
     let profile = instance.instance_profile.clone().ok_or(OpenError::Lacks("a profile"))?;
     let role = cloud.role_of(&instance.id).ok_or(OpenError::Lacks("a role"))?;
+    let planner = router.files.contents(PLANNER).ok_or(OpenError::Lacks("a planner"))?;
     debug_assert_eq!(router.instance_id.as_deref(), Some(instance.id.as_str()));
     let tagged = |tags: &BTreeMap<String, String>| {
         tags.get(LAB_TAG.0).is_some_and(|value| value == LAB_TAG.1)
@@ -183,6 +214,7 @@ pub(crate) fn manifest(world: &World) -> Result<Manifest, OpenError> {
             state_file: "/var/lib/routerd/routerd.db".to_owned(),
             routerctl: ROUTERCTL.to_owned(),
             planner: "lab-planner".to_owned(),
+            planner_sha256: Digest::of(planner).to_string(),
         },
         nodes: Node::ALL.into_iter().map(|node| (node, entry(world, node))).collect(),
         limits: Limits { max_instance_seconds: Ceiling::Seconds(7200), clock_skew_ms: 1000 },
@@ -210,7 +242,7 @@ pub(crate) fn manifest(world: &World) -> Result<Manifest, OpenError> {
 fn entry(world: &World, node: Node) -> NodeEntry {
     let machine = world.machines.get(node);
     let address = |interface: &super::machines::Interface| {
-        interface.addresses.iter().find(|it| it.prefix_len() == 24).map(|it| it.addr())
+        interface.addresses.iter().find(|it| it.prefix_len() == 24).map(ipnet::Ipv4Net::addr)
     };
     let (interface, address) = machine
         .interfaces
@@ -230,11 +262,12 @@ fn entry(world: &World, node: Node) -> NodeEntry {
 
 /// On each client, the other nodes' keys: the nested ssh accepts no other.
 fn pin_host_keys(world: &mut World, manifest: &Manifest) {
-    let lines: String = manifest
+    let lines: Vec<String> = manifest
         .nodes
         .values()
         .map(|node| format!("{} {}\n", node.address, node.host_key))
         .collect();
+    let lines = lines.concat();
     for node in [Node::CloudClient, Node::OnpremClient] {
         world.machines.get_mut(node).files.put(KNOWN_HOSTS, lines.clone(), 0o644);
     }

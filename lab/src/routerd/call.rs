@@ -105,6 +105,11 @@ impl<'a> Routerctl<'a> {
         )
     }
 
+    /// Prints one line, as `routerctl v20260822.1715`; reads nothing.
+    pub fn version(self) -> Vec<String> {
+        ["sudo", "-n", &self.routerd.routerctl, "version"].map(str::to_owned).to_vec()
+    }
+
     /// The area is always named: without one all areas run, and home-router checks fail for
     /// reasons that have nothing to do with the lab.
     pub fn doctor(self, area: &str) -> Call<Report> {

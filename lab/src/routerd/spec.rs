@@ -12,6 +12,7 @@ fn lab() -> Routerd {
         state_file: "/var/r.db".into(),
         routerctl: "/usr/bin/routerctl".into(),
         planner: "lab-planner".into(),
+        planner_sha256: "0".repeat(64),
     }
 }
 

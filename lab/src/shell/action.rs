@@ -19,7 +19,7 @@ pub struct Action {
 
 /// A mutation may take the plugin's timeout, and routerctl blocks on a grandchild that holds its
 /// pipe (contract §1.8): no answer until then is an unknown outcome.
-pub(crate) const MUTATION: Duration = Duration::from_secs(180);
+pub(crate) const MUTATION: Duration = Duration::from_mins(3);
 const QUICK: Duration = Duration::from_secs(30);
 
 /// Writes standard input to a new file, durably; fails where there is one already.

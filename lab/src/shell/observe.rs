@@ -133,6 +133,10 @@ impl Observe {
         Self::new(ssh::tuple_argv(to), Duration::from_secs(30))
     }
 
+    pub fn routerctl_version(routerd: &Routerd) -> Self {
+        Self::new(Routerctl::new(routerd).version(), ROUTERCTL)
+    }
+
     pub fn rows(routerd: &Routerd) -> Self {
         Self::new(Routerctl::new(routerd).list().argv, ROUTERCTL)
     }

@@ -88,7 +88,7 @@ impl std::fmt::Display for Flow {
     }
 }
 
-/// Reads what [`payload_argv`] and [`tuple_argv`] print; lines of anything else (a banner) are
+/// Reads what `payload_argv` and `tuple_argv` print; lines of anything else (a banner) are
 /// passed over.
 pub fn greeting(stdout: &str) -> Greeting {
     let mut greeting = Greeting::default();

@@ -30,6 +30,7 @@ const BASELINE: &str = "preflight.baseline";
 const ROUTER_YAML: &str = "preflight.router-yaml";
 const POLICY: &str = "preflight.policy";
 const PROGRAMS: &str = "preflight.programs";
+const PLANNER: &str = "preflight.planner-digest";
 const ROWS: &str = "preflight.rows";
 const PLAN_SOURCE: &str = "preflight.plan-source";
 const LEFTOVERS: &str = "preflight.leftovers";
@@ -52,6 +53,7 @@ pub const ASSERTS: &[&str] = &[
     ROUTER_YAML,
     POLICY,
     PROGRAMS,
+    PLANNER,
     ROWS,
     PLAN_SOURCE,
     LEFTOVERS,
@@ -59,7 +61,8 @@ pub const ASSERTS: &[&str] = &[
 pub const NOT_APPLICABLE: &[&str] = &[];
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
-    let gathered = gather::gather(lab).await;
+    // On the heap: it is all of preflight's reads at once.
+    let gathered = Box::pin(gather::gather(lab)).await;
     if let Some(why) = gathered.unreachable() {
         return ctx.unavailable(why, None);
     }

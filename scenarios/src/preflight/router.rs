@@ -14,9 +14,9 @@ use reports::record::{Kind, Phase, Program, RowsRecorded};
 use serde_json::{Value, json};
 
 use super::gather::{RouterReads, Told};
-use super::{LEFTOVERS, PLAN_SOURCE, POLICY, PROGRAMS, ROUTER_YAML, ROWS};
+use super::{LEFTOVERS, PLAN_SOURCE, PLANNER, POLICY, PROGRAMS, ROUTER_YAML, ROWS};
 use crate::context::{Context, How};
-use crate::run::Executor;
+use crate::run::{Executor, PlanSource};
 use crate::{observe, stops};
 
 pub struct Router {
@@ -120,11 +120,13 @@ fn policy(lab: &Lab, ctx: &mut Context<'_>, config: &RouterConfig) -> Option<Exe
     }
 }
 
+const ROUTERCTL: &str = "routerctl";
+
 /// Digests of routerctl, the planner and the executor, as they lie on the node.
 async fn programs(lab: &Lab, ctx: &mut Context<'_>, config: &RouterConfig) -> Option<Vec<Program>> {
     let routerd = &lab.manifest.routerd;
     let planner = config.plugins.iter().find(|plugin| plugin.name == routerd.planner);
-    let mut wanted = vec![("routerctl".to_owned(), routerd.routerctl.clone())];
+    let mut wanted = vec![(ROUTERCTL.to_owned(), routerd.routerctl.clone())];
     wanted.extend(planner.map(|it| (it.name.clone(), it.executable.clone())));
     if let Resolved::Resolved(plugin) = config.executor("aws") {
         wanted.push((plugin.name.clone(), plugin.executable.clone()));
@@ -138,7 +140,14 @@ async fn programs(lab: &Lab, ctx: &mut Context<'_>, config: &RouterConfig) -> Op
     }
     let paths: Vec<String> = wanted.iter().map(|(_, path)| path.clone()).collect();
     let node = Node::RouterdCloud;
-    let (output, how) = match observe::output(lab, ctx, node, &Observe::digests(&paths)).await {
+    let (digests, version) = (Observe::digests(&paths), Observe::routerctl_version(routerd));
+    let (digests, version) =
+        futures::join!(lab.shell.observe(node, &digests), lab.shell.observe(node, &version),);
+    let version = observe::told(ctx, version)
+        .and_then(|(output, how)| observe::succeeded(&output, &how))
+        .map(|(text, _)| text.trim().to_owned())
+        .ok();
+    let (output, how) = match observe::told(ctx, digests) {
         Ok(seen) => seen,
         Err((why, how)) => {
             ctx.unknown(PROGRAMS, expected, how, why);
@@ -156,16 +165,27 @@ async fn programs(lab: &Lab, ctx: &mut Context<'_>, config: &RouterConfig) -> Op
         .iter()
         .map(|(name, path)| Program {
             name: name.clone(),
-            version: path.clone(),
+            version: (name == ROUTERCTL).then(|| version.clone()).flatten(),
+            path: Some(path.clone()),
             digest: digest_of(path),
         })
         .collect();
     let missing: Vec<_> =
-        programs.iter().filter(|it| it.digest.is_none()).map(|it| it.version.clone()).collect();
+        programs.iter().filter(|it| it.digest.is_none()).filter_map(|it| it.path.clone()).collect();
     let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     let message = format!("not readable on routerd-cloud: {} ({stderr})", missing.join(", "));
     ctx.judge(PROGRAMS, missing.is_empty(), expected, json!(programs), how, Some(message));
+    planner_digest(lab, ctx, &programs);
     missing.is_empty().then_some(programs)
+}
+
+/// The planner makes what is executed: it must be the very program that the manifest pins.
+fn planner_digest(lab: &Lab, ctx: &mut Context<'_>, programs: &[Program]) {
+    let routerd = &lab.manifest.routerd;
+    let planner = programs.iter().find(|program| program.name == routerd.planner);
+    let Some(digest) = planner.and_then(|program| program.digest.as_ref()) else { return };
+    let how = How::words("routerd-cloud$ sudo -n sha256sum");
+    ctx.expect(PLANNER, json!(routerd.planner_sha256), json!(digest), how);
 }
 
 /// Rows of earlier runs are facts for the owner; open rows that are nobody's run are a stop.
@@ -178,12 +198,10 @@ fn rows(lab: &Lab, ctx: &mut Context<'_>, told: Told) -> Option<Vec<Row>> {
             return None;
         }
     };
-    let rows = match Routerctl::new(&lab.manifest.routerd).list().read(&output) {
+    let rows = match observe::read_rows(lab, &output) {
         Ok(rows) => rows,
-        // No run was here yet, so routerd has no database; import will make it.
-        Err(error) if no_database(&error) => Vec::new(),
-        Err(error) => {
-            ctx.unknown(ROWS, expected, how, error.to_string());
+        Err(why) => {
+            ctx.unknown(ROWS, expected, how, why);
             return None;
         }
     };
@@ -200,13 +218,6 @@ fn rows(lab: &Lab, ctx: &mut Context<'_>, told: Told) -> Option<Vec<Row>> {
     Some(rows)
 }
 
-fn no_database(error: &lab::routerd::AnswerError) -> bool {
-    matches!(
-        error.refusal(),
-        Some(lab::routerd::Refusal::Database { reason }) if reason.contains("unable to open database file")
-    )
-}
-
 /// Who plans: the run's own planner. Plans of a MobilityPool are recognised and refused: they
 /// expire within five minutes and change their keys with every scan (contract §2.6).
 fn parts(lab: &Lab, ctx: &mut Context<'_>, told: Told, config: Option<&RouterConfig>) {
@@ -217,15 +228,19 @@ fn parts(lab: &Lab, ctx: &mut Context<'_>, told: Told, config: Option<&RouterCon
     };
     let parts = match Routerctl::new(&lab.manifest.routerd).dynamic_list().read(&output) {
         Ok(parts) => parts,
-        Err(error) if no_database(&error) => Vec::new(),
+        Err(error) if observe::no_database(&error) => Vec::new(),
         Err(error) => return ctx.unknown(PLAN_SOURCE, expected, how, error.to_string()),
     };
     let pools = config.map(|config| config.mobility_pools.clone()).unwrap_or_default();
     let now = lab.clock.now();
+    let planner = &lab.manifest.routerd.planner;
     let mut others: Vec<String> = parts
         .iter()
         .filter(|part| part.plans > 0 && part.expires_at > now)
-        .map(|part| part.source.clone())
+        .map(|part| match PlanSource::of(&part.source, planner) {
+            Some(PlanSource::Planner) => format!("{} (an earlier run's)", part.source),
+            _ => part.source.clone(),
+        })
         .collect();
     others.extend(pools.into_iter().map(|pool| format!("MobilityPool/{pool}")));
     others.dedup();

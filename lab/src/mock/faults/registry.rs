@@ -1,5 +1,7 @@
 //! All faults, as one table: what each breaks, and which assertion or stop is its primary answer.
 
+#![expect(clippy::unnecessary_wraps, reason = "one signature for the whole table")]
+
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
@@ -90,6 +92,7 @@ pub const FAULTS: &[Fault] = &[
     fault!("other-host-key", Caught, Some("cloud-client"), "a node shows another host key than the pinned one", "preflight.host-keys", &[], &[], 1, BOTH, "§4", "issue 6", other_host_key),
     fault!("clock-skew", Caught, Some("60s"), "routerd-cloud's clock is ahead", "preflight.clocks", &[], &["clock-skew"], 4, MOCK, "§5", "issue 3", clock_skew),
     fault!("planner-missing", Caught, None, "the planner's file is not on the node", "preflight.programs", &[], &[], 1, BOTH, "§7.1", "contract F17", planner_missing),
+    fault!("planner-replaced", Caught, None, "the planner on the node is another program than the manifest's", "preflight.planner-digest", &[], &[], 1, BOTH, "§7.1", "contract F17", planner_replaced),
     fault!("executor-unauthorized", Caught, None, "AWS refuses the executor's assignment", "execute.assign-succeeded", &["execute.assign-on-eni"], &["ambiguous"], 4, MOCK, "§7.4", "contract F3", executor_unauthorized),
     fault!("modify-refused", Caught, None, "AWS refuses to change the source/dest check", "execute.forwarding-succeeded", &["execute.forwarding-on-eni"], &["ambiguous"], 4, MOCK, "§7.4", "executor case 14", modify_refused),
     fault!("assign-reply-lost", Caught, None, "the assignment is done and its reply is lost", "execute.assign-succeeded", &[], &["ambiguous"], 4, MOCK, "§8.5", "ec2-facts §1", assign_reply_lost),
@@ -248,9 +251,12 @@ fn narrow_role(world: &mut World, _: &str) -> Result<(), String> {
 
 fn other_profile_role(world: &mut World, _: &str) -> Result<(), String> {
     let iam = &mut world.cloud.iam;
-    let mut other = iam.roles.values().next().ok_or("there is no role")?.clone();
-    other.name = "somebody-else".to_owned();
-    other.arn = other.arn.replace("lab-smoke-executor", "somebody-else");
+    let role = iam.roles.values().next().ok_or("there is no role")?;
+    let other = crate::mock::cloud::Role {
+        name: "somebody-else".to_owned(),
+        arn: role.arn.replace("lab-smoke-executor", "somebody-else"),
+        ..role.clone()
+    };
     iam.roles.insert(other.name.clone(), other);
     for profile in iam.instance_profiles.values_mut() {
         profile.roles = vec!["somebody-else".to_owned()];
@@ -286,7 +292,7 @@ fn credentials_in_yaml(world: &mut World, _: &str) -> Result<(), String> {
     edit_yaml(
         world,
         "        timeout: 120s\n",
-        "        timeout: 120s\n        env: { AWS_ACCESS_KEY_ID: AKIAIOSFODNN7EXAMPLE }\n",
+        "        timeout: 120s\n        env: { AWS_ACCESS_KEY_ID: AKIAPLANTEDEXAMPLE00 }\n",
     )
 }
 
@@ -309,6 +315,13 @@ fn planner_missing(world: &mut World, _: &str) -> Result<(), String> {
     let path = "/usr/local/libexec/routerd/plugins/lab-planner";
     let files = &mut world.machines.get_mut(Node::RouterdCloud).files;
     files.remove(path, 0).map_err(|error| format!("{path}: {error:?}"))
+}
+
+fn planner_replaced(world: &mut World, _: &str) -> Result<(), String> {
+    let path = "/usr/local/libexec/routerd/plugins/lab-planner";
+    let files = &mut world.machines.get_mut(Node::RouterdCloud).files;
+    files.put(path, "#!lab-smoke-program lab-planner 0.0.0\n", 0o755);
+    Ok(())
 }
 
 fn executor_unauthorized(world: &mut World, _: &str) -> Result<(), String> {

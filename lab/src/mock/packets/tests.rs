@@ -97,9 +97,83 @@ fn the_canary_tells_the_check_and_only_the_check() {
     assert_eq!((from, error), (Ipv4Addr::new(169, 254, 120, 2), IcmpError::TimeExceeded));
 }
 
+/// Whether the routerd node masquerades whatever leaves it.
+#[derive(Clone, Copy, PartialEq)]
+enum Nat {
+    None,
+    Masquerade,
+}
+
+/// Every row of the kernel lab's full run, in its order and on one world: what passes, with which
+/// addresses, and which of the fabric's counters move.
+#[test]
+fn the_kernel_labs_full_run_row_by_row() {
+    use Address::{Assigned, Free};
+    use Check::{Off, On};
+    let through = ["arp-hit"].as_slice();
+    let closed = ["arp-hit", "arp-miss", "src", "dst"].as_slice();
+    let plain = Some(("10.88.60.7", "10.88.60.9"));
+    let rows = [
+        ("baseline", Free, On, Nat::None, None, None, None, closed),
+        ("check off", Free, Off, Nat::None, None, Some(63), None, &["arp-hit", "arp-miss"]),
+        ("check on", Free, On, Nat::None, None, None, None, closed),
+        ("assigned", Assigned, On, Nat::None, Some(62), None, plain, &["arp-hit", "dst"]),
+        ("both", Assigned, Off, Nat::None, Some(62), Some(63), plain, through),
+        (
+            "both, masquerade",
+            Assigned,
+            Off,
+            Nat::Masquerade,
+            Some(62),
+            Some(63),
+            Some(("169.254.120.1", "10.88.60.4")),
+            through,
+        ),
+        ("masquerade removed", Assigned, Off, Nat::None, Some(62), Some(63), plain, through),
+        ("undone", Free, On, Nat::None, None, None, None, closed),
+    ];
+    let mut world = lab();
+    capture_prefix(&mut world);
+    for (name, address, check, nat, ttl_between, ttl_behind, sources, counters) in rows {
+        set(&mut world, address, check);
+        world.machines.routerd_cloud.nft.remove("ip", "nat");
+        if nat == Nat::Masquerade {
+            postrouting(&mut world, Node::RouterdCloud, rule(vec![], Action::Masquerade));
+        }
+        for node in Node::ALL {
+            world.machines.get_mut(node).conntrack.clear();
+        }
+        world.machines.fabric = FabricCounters::default();
+        let there = ttl(ping(&mut world, Node::CloudClient, CAPTURED, 64));
+        let back = ttl(ping(&mut world, Node::OnpremClient, CLIENT, 64));
+        assert_eq!((there, back), (ttl_between, ttl_between), "{name}: ping");
+        let behind = ttl(ping(&mut world, Node::CloudClient, BEHIND, 64));
+        assert_eq!(behind, ttl_behind, "{name}: the captured prefix");
+        let there = ssh(connect(&mut world, Node::CloudClient, CAPTURED)).map(|(from, _)| from);
+        let back = ssh(connect(&mut world, Node::OnpremClient, CLIENT)).map(|(from, _)| from);
+        let seen = there.as_deref().zip(back.as_deref());
+        assert_eq!(seen, sources, "{name}: what ssh says of the source");
+        assert_eq!(nonzero(world.machines.fabric), counters, "{name}: counters");
+    }
+}
+
+const BEHIND: Ipv4Addr = Ipv4Addr::new(192, 168, 77, 1);
+
+/// A route of the VPC for a prefix behind the on-prem router.
+fn capture_prefix(world: &mut World) {
+    let id = router_eni(world).id.clone();
+    let vpc = router_eni(world).vpc_id.clone();
+    let is_own = |t: &&mut crate::mock::cloud::RouteTable| t.vpc_id == vpc;
+    let table = world.cloud.route_tables.values_mut().find(is_own).unwrap();
+    table.routes.push(crate::mock::cloud::Route {
+        destination: "192.168.77.0/24".parse().unwrap(),
+        target: crate::mock::cloud::Target::NetworkInterface(id),
+        origin: crate::mock::cloud::RouteOrigin::CreateRoute,
+    });
+}
+
 #[test]
 fn a_captured_prefix_needs_the_check_off() {
-    let behind = Ipv4Addr::new(192, 168, 77, 1);
     let cases = [
         (Address::Free, Check::On, None, "dst"),
         (Address::Free, Check::Off, Some(63), ""),
@@ -109,16 +183,8 @@ fn a_captured_prefix_needs_the_check_off() {
     for (address, check, answer_ttl, counter) in cases {
         let mut world = lab();
         set(&mut world, address, check);
-        let id = router_eni(&mut world).id.clone();
-        let vpc = router_eni(&mut world).vpc_id.clone();
-        let is_own = |t: &&mut crate::mock::cloud::RouteTable| t.vpc_id == vpc;
-        let table = world.cloud.route_tables.values_mut().find(is_own).unwrap();
-        table.routes.push(crate::mock::cloud::Route {
-            destination: "192.168.77.0/24".parse().unwrap(),
-            target: crate::mock::cloud::Target::NetworkInterface(id),
-            origin: crate::mock::cloud::RouteOrigin::CreateRoute,
-        });
-        let answer = ping(&mut world, Node::CloudClient, behind, 64);
+        capture_prefix(&mut world);
+        let answer = ping(&mut world, Node::CloudClient, BEHIND, 64);
         assert_eq!(ttl(answer), answer_ttl, "{answer:?}");
         assert_eq!(nonzero(world.machines.fabric).contains(&"dst"), counter == "dst");
     }

@@ -1,6 +1,10 @@
 //! Runs the sequence on an open lab: forward until something does not pass, the acceptance all at
 //! the same time, and back whatever happened once the go is burnt. It judges nothing itself.
 
+mod recover;
+
+pub use recover::{answered, recover};
+
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -14,7 +18,7 @@ use reports::record::{
     SCHEMA_VERSION, ScenarioDeclared, ScenarioStatus, StopDeclared,
 };
 use reports::verdict::{Judgement, judge_ending};
-use scenarios::run::{GoSource, Run, State};
+use scenarios::run::{GoSource, PlanSource, Run, State};
 use scenarios::{Context, Finished, Leg, SEQUENCE, Scenario, stops};
 
 /// What the engine tells while it runs; in order of happening.
@@ -79,6 +83,7 @@ pub async fn run(
     let run = Run {
         id: settings.run_id.clone(),
         change_set: change_set(lab, &settings.run_id),
+        plan_source: PlanSource::Planner,
         brake,
         go,
         state: RefCell::new(State::default()),
@@ -131,7 +136,8 @@ impl Engine<'_> {
             run_id: settings.run_id.clone(),
             tool: Program {
                 name: "lab-smoke".to_owned(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
+                version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+                path: None,
                 digest: None,
             },
             lab: LabDeclared {

@@ -1,0 +1,120 @@
+//! `lab-smoke recover RUN`: brings a dead run to its end. It may itself be killed and repeated.
+
+use std::path::Path;
+
+use reports::folder::{FolderError, FolderLock, Locked, RunFolder, WORLD_FILE};
+use reports::journal::{JournalError, Writer};
+use reports::record::{Kind, LabKind, RunStarted};
+use reports::verdict::{ExitCode, Judgement};
+
+use super::refuse;
+use crate::engine::{self, Announcement};
+use crate::labs;
+use crate::perform::write_evidence;
+use crate::terminal::Terminal;
+use crate::words::{self, Ending};
+
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error("{folder} is live: {by}")]
+    Live { folder: String, by: String },
+    #[error("the run has ended; `lab-smoke report` makes its evidence again")]
+    Ended,
+    #[error(
+        "the journal says nothing of a run: it ended before its first record; nothing was touched"
+    )]
+    Empty,
+    #[error("the journal's manifest cannot be read: {0}")]
+    Manifest(#[from] lab::manifest::ManifestError),
+    #[error(transparent)]
+    Open(#[from] labs::OpenError),
+    #[error("the runtime cannot be made: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl Refusal {
+    fn code(&self) -> ExitCode {
+        match self {
+            Self::Live { .. } | Self::Io(_) => ExitCode::Unavailable,
+            Self::Open(error) => error.code(),
+            _ => ExitCode::Usage,
+        }
+    }
+}
+
+pub fn recover(run: &str, terminal: &Terminal) -> u8 {
+    match in_its_folder(run, terminal) {
+        Ok(judgement) => judgement.recover_exit_code(),
+        Err(refusal) => refuse(refusal.code(), &refusal, terminal),
+    }
+}
+
+fn in_its_folder(run: &str, terminal: &Terminal) -> Result<Judgement, Refusal> {
+    let folder = RunFolder::resolve(Path::new(""), run)?;
+    let _lock = hold(&folder)?;
+    let journal = Writer::reopen(folder.path())?;
+    let started = started(&journal).ok_or(Refusal::Empty)?;
+    let judgement = match engine::answered(&journal) {
+        Some(judgement) if was_recovered(&journal) => judgement,
+        Some(_) => return Err(Refusal::Ended),
+        None => on_its_lab(&folder, &journal, &started, terminal)?,
+    };
+    journal.with_records(|records| write_evidence(&folder, records, &journal.head()))?;
+    terminal.out(&words::verdict(&judgement));
+    terminal.out(&format!("{}\n", folder.path().display()));
+    Ok(judgement)
+}
+
+/// A run is live while its process holds the folder's lock.
+fn hold(folder: &RunFolder) -> Result<FolderLock, Refusal> {
+    match folder.try_lock(&format!("recover, pid {}", std::process::id()))? {
+        Locked::Taken(lock) => Ok(lock),
+        Locked::HeldBy(by) => {
+            Err(Refusal::Live { folder: folder.path().display().to_string(), by })
+        }
+    }
+}
+
+fn started(journal: &Writer) -> Option<RunStarted> {
+    journal.with_records(|records| match records.first().map(|record| &record.kind) {
+        Some(Kind::RunStarted(started)) => Some(started.clone()),
+        _ => None,
+    })
+}
+
+fn was_recovered(journal: &Writer) -> bool {
+    journal.with_records(|records| {
+        records.iter().any(|record| matches!(record.kind, Kind::RecoveryStarted(_)))
+    })
+}
+
+fn on_its_lab(
+    folder: &RunFolder,
+    journal: &Writer,
+    started: &RunStarted,
+    terminal: &Terminal,
+) -> Result<Judgement, Refusal> {
+    if started.lab.kind != LabKind::Mock {
+        return Err(labs::OpenError::NotInThisBuild(started.lab.kind).into());
+    }
+    let manifest = lab::manifest::Manifest::parse("the run's manifest", &started.lab.manifest)?;
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().start_paused(true).build()?;
+    runtime.block_on(async {
+        let opened = labs::reopen_mock(&folder.file(WORLD_FILE), manifest)?;
+        let mut announce = |announcement: Announcement| {
+            if let Some((name, ending)) = words::ending(&announcement) {
+                terminal.out(&match ending {
+                    Ending::Ok => format!("{name}: ok\n"),
+                    Ending::Failed(why) => format!("{name}: FAILED\n{why}\n"),
+                    Ending::Ignored(why) => format!("{name}: {why}\n"),
+                });
+            }
+        };
+        Ok(engine::recover(&opened.lab, journal, &started.run_id, &mut announce).await)
+    })
+}

@@ -1,0 +1,112 @@
+//! What a later process knows of a run: all of it from the journal.
+
+use std::rc::Rc;
+
+use lab::Lab;
+use lab::act::ExecutorProgram;
+use lab::change_set::ChangeSet;
+use lab::node::Node;
+use lab::router_yaml::{self, Executor as Resolved};
+use lab::routerd::Row;
+use lab::shell::Observe;
+use reports::record::{
+    Intent, Kind, Outcome, Phase, Record, ScenarioStatus, StateRecorded, UndoPlanned,
+};
+
+use crate::baseline::Baseline;
+use crate::observe;
+use crate::run::{Executor, RowIds, State};
+
+/// The state of a run as its journal has it.
+pub fn state(records: &[Record], change_set: &ChangeSet) -> State {
+    let mut state = State::default();
+    for record in records {
+        match &record.kind {
+            Kind::StateRecorded(StateRecorded { phase: Phase::Baseline, state: found }) => {
+                let baseline = serde_json::from_value::<Baseline>(found.clone()).ok();
+                state.baseline = baseline.map(Rc::new);
+            }
+            Kind::FactsRecorded(facts) => {
+                state.facts_digest = Some(facts.facts_digest.clone());
+                state.lab_fingerprint = Some(facts.lab_fingerprint.clone());
+            }
+            Kind::UndoPlanned(plan) => state.undo_plan = Some(UndoPlanned::clone(plan)),
+            Kind::GoBurnt(_) => state.burnt = true,
+            Kind::LockTaken(_) => state.lock_taken = true,
+            Kind::LockReleased(_) => state.lock_taken = false,
+            Kind::RowsRecorded(found) => {
+                let rows: Vec<Row> = serde_json::from_value(found.rows.clone()).unwrap_or_default();
+                state.rows = own_rows(&rows, change_set).or(state.rows);
+            }
+            _ => {}
+        }
+    }
+    if refused(records, "burn the go") {
+        state.burnt = false;
+    }
+    if settled(records, "take the lab's lock") == Some(Outcome::Done) && !state.lock_taken {
+        let released = records.iter().any(|it| matches!(it.kind, Kind::LockReleased(_)));
+        state.lock_taken = !released;
+    }
+    state
+}
+
+/// The run's two rows, by their keys.
+pub fn own_rows(rows: &[Row], change_set: &ChangeSet) -> Option<RowIds> {
+    let plans = change_set.plans();
+    let id = |index: usize| {
+        let key = &plans.get(index)?.idempotency_key;
+        rows.iter().find(|row| row.idempotency_key == *key).map(|row| row.id)
+    };
+    Some(RowIds { assign: id(0)?, forwarding: id(1)? })
+}
+
+/// The last outcome of the last intent of that name.
+fn settled(records: &[Record], what: &str) -> Option<Outcome> {
+    let intent = records.iter().rev().find_map(|record| match &record.kind {
+        Kind::Intent(Intent { id, what: named, .. }) if named == what => Some(id),
+        _ => None,
+    })?;
+    records.iter().rev().find_map(|record| match &record.kind {
+        Kind::Outcome(it) if it.intent == *intent => Some(it.outcome),
+        _ => None,
+    })
+}
+
+fn refused(records: &[Record], what: &str) -> bool {
+    settled(records, what) == Some(Outcome::NotDone)
+}
+
+/// Whether a scenario ended well in an earlier process.
+pub fn passed(records: &[Record], scenario: &str) -> bool {
+    records.iter().rev().find_map(|record| match &record.kind {
+        Kind::ScenarioFinished(it) if it.scenario == scenario => {
+            Some(it.status == ScenarioStatus::Passed)
+        }
+        _ => None,
+    }) == Some(true)
+}
+
+/// The executor of the node's router.yaml; none where it cannot be read. It is read again and not
+/// taken from the journal, where its environment must not stand.
+pub async fn executor(lab: &Lab) -> Option<Executor> {
+    let command = Observe::read_file(&lab.manifest.routerd.config);
+    let answer = lab.shell.observe(Node::RouterdCloud, &command).await.ok()?;
+    let text = String::from_utf8(answer.value.stdout).ok()?;
+    let config = router_yaml::read(&text).ok()?;
+    let Resolved::Resolved(plugin) = config.executor("aws") else { return None };
+    Some(Executor {
+        program: ExecutorProgram {
+            executable: plugin.executable.clone(),
+            env: plugin.env.0.clone(),
+        },
+        timeout: std::time::Duration::from_millis(plugin.timeout_ms.unwrap_or(30_000)),
+    })
+}
+
+/// The run's rows as routerd has them now, where the journal does not know them yet.
+pub async fn rows(lab: &Lab, change_set: &ChangeSet) -> Option<RowIds> {
+    let command = Observe::rows(&lab.manifest.routerd);
+    let answer = lab.shell.observe(Node::RouterdCloud, &command).await.ok()?;
+    own_rows(&observe::read_rows(lab, &answer.value).ok()?, change_set)
+}

@@ -1,0 +1,98 @@
+//! What is generated stands in `docs/` byte for byte. `UPDATE_DOCS=1` writes it anew.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+fn docs(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "..", "docs", name].iter().collect()
+}
+
+fn is_committed(name: &str, generated: &str) {
+    let path = docs(name);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, generated).expect("written");
+    }
+    let committed = fs::read_to_string(&path).expect(name);
+    assert!(
+        committed == generated,
+        "docs/{name} is stale: UPDATE_DOCS=1 cargo test -p lab-smoke --test docs"
+    );
+}
+
+#[test]
+fn the_exit_codes_are_the_programs() {
+    is_committed("EXIT-CODES.md", &reports::verdict::exit_codes_markdown());
+}
+
+#[test]
+fn the_schema_is_the_programs() {
+    is_committed("evidence.schema.json", &reports::schema::schema());
+}
+
+#[test]
+fn every_invariant_has_its_paragraph() {
+    let text = fs::read_to_string(docs("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    for number in 1..=10 {
+        let heading = format!("**Architecture invariant I{number}:");
+        assert_eq!(text.matches(&heading).count(), 1, "{heading}");
+    }
+}
+
+/// Words in backquotes that are paths of this repository.
+fn paths_in(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split('`').skip(1).step_by(2);
+    let rooms = ["reports/", "lab/", "scenarios/", "harness/", "tests/", "docs/"];
+    words.filter(move |word| rooms.iter().any(|room| word.starts_with(room)))
+}
+
+#[test]
+fn every_file_that_the_documentation_names_is_there() {
+    let root: PathBuf = [env!("CARGO_MANIFEST_DIR"), ".."].iter().collect();
+    let mut seen = 0;
+    for name in ["README.md", "CONTRIBUTING.md", "docs/ARCHITECTURE.md"] {
+        let text = fs::read_to_string(root.join(name)).expect(name);
+        for path in paths_in(&text).filter(|path| !path.contains('<')) {
+            assert!(root.join(path).exists(), "{name} names {path}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 10, "{seen} paths: are they still written in backquotes?");
+}
+
+#[test]
+fn every_scenario_stands_in_the_operators_guide() {
+    let text = fs::read_to_string(docs("OPERATOR.md")).expect("OPERATOR.md");
+    for scenario in scenarios::SEQUENCE {
+        assert!(text.contains(&format!("`{}`", scenario.name)), "{}", scenario.name);
+    }
+}
+
+/// What the README's reader sees, without what the machine's speed decides.
+fn transcript(seed: &str) -> String {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lab-smoke"));
+    command.args(["run", "--seed", seed]).current_dir(place.path());
+    let output = command.output().expect("it starts");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let timeless = |line: &str| match line.split_once("; finished in ") {
+        Some((before, _)) => format!("{before}; finished in 0.33s\n"),
+        None => format!("{line}\n"),
+    };
+    text.lines().map(timeless).collect()
+}
+
+#[test]
+fn the_readmes_transcript_is_a_real_one() {
+    const BEGIN: &str = "```console\n$ cargo run -- run --seed 1\n";
+    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "..", "README.md"].iter().collect();
+    let readme = fs::read_to_string(&path).expect("README.md");
+    let (before, rest) = readme.split_once(BEGIN).expect("a transcript");
+    let (shown, after) = rest.split_once("```").expect("its end");
+    let real = transcript("1");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, format!("{before}{BEGIN}{real}```{after}")).expect("written");
+    } else {
+        assert!(shown == real, "the README's transcript is stale; now it is:\n{real}");
+    }
+}

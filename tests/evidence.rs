@@ -1,0 +1,154 @@
+//! What a run leaves holds at every instant, for every reader, and without a secret.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use reports::evidence::fold;
+use reports::journal::JOURNAL_FILE;
+use reports::record::{Kind, Record};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A run of the mock lab in a folder of its own.
+fn run(words: &[&str]) -> TempDir {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let out = place.path().join("run");
+    let status = Command::new(env!("CARGO_BIN_EXE_lab-smoke"))
+        .args(["run", "--seed", "7", "--out"])
+        .arg(&out)
+        .args(words)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .expect("it starts");
+    assert!(status.code().is_some(), "it was killed");
+    place
+}
+
+fn records(place: &TempDir) -> Vec<Record> {
+    let bytes = fs::read(place.path().join("run").join(JOURNAL_FILE)).expect("a journal");
+    reports::journal::verify_chain(&bytes).expect("a whole chain")
+}
+
+#[test]
+fn the_evidence_of_every_prefix_of_a_run_follows_the_schema() {
+    let schema = reports::schema::schema_value();
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    for faults in [&[][..], &["--inject", "assign-reply-lost"], &["--inject", "foreign-holder"]] {
+        let records = records(&run(faults));
+        assert!(records.len() > 30, "a run of {} records shows nothing", records.len());
+        for end in 1..=records.len() {
+            let head = reports::digest::Digest::of(end.to_string());
+            let evidence = fold(&records[..end], &head);
+            let value = serde_json::to_value(&evidence).expect("JSON");
+            let errors: Vec<_> = validator.iter_errors(&value).map(|e| e.to_string()).collect();
+            assert!(errors.is_empty(), "after {end} records of {faults:?}: {errors:?}");
+        }
+    }
+}
+
+#[test]
+fn the_schema_refuses_what_is_not_evidence() {
+    let validator = jsonschema::validator_for(&reports::schema::schema_value()).expect("a schema");
+    let records = records(&run(&[]));
+    let evidence = fold(&records, &reports::digest::Digest::zero());
+    let good = serde_json::to_value(&evidence).expect("JSON");
+    assert!(validator.is_valid(&good));
+    let edits: [fn(&mut Value); 3] = [
+        |it| it["schema_version"] = Value::from("one"),
+        |it| it["surprise"] = Value::from(1),
+        |it| {
+            it.as_object_mut().expect("an object").remove("verdict");
+        },
+    ];
+    for (index, edit) in edits.iter().enumerate() {
+        let mut bad = good.clone();
+        edit(&mut bad);
+        assert!(!validator.is_valid(&bad), "edit {index} passes");
+    }
+}
+
+/// Every file of the run's folder, whatever it is.
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push((path.display().to_string(), fs::read(&path).expect("readable")));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_planted_secret_reaches_no_file_of_the_run() {
+    let planted = b"AKIAPLANTEDEXAMPLE00";
+    let place = run(&["--inject", "credentials-in-yaml"]);
+    let records = records(&place);
+    let read = records.iter().any(|record| match &record.kind {
+        Kind::AttachmentStored(kept) => kept.source.contains("router.yaml"),
+        _ => false,
+    });
+    assert!(read, "the file with the secret was never read, so this proves nothing");
+    for (name, bytes) in files(place.path()) {
+        let there = bytes.windows(planted.len()).any(|window| window == planted);
+        assert!(!there, "{name} holds the planted key");
+    }
+}
+
+/// What each scenario costs in round trips, one after the other: the virtual time that a latency
+/// of 200 ms on every call adds, in units of it.
+#[test]
+fn round_trips_of_each_scenario() {
+    let table = [
+        ("preflight", 3),
+        ("undo-plan", 0),
+        ("gate", 3),
+        ("plan", 3),
+        ("import", 2),
+        ("approve", 2),
+        ("dry-run", 3),
+        ("execute", 6),
+        ("eni-address", 1),
+        ("source-dest-check", 1),
+        ("os-address", 2),
+        ("claim-ready", 1),
+        ("doctor", 1),
+        ("ping", 1),
+        ("ssh", 1),
+        ("no-nat", 1),
+        ("default-gateway", 1),
+        ("undo", 7),
+        ("restored", 1),
+        ("teardown", 6),
+        ("residue", 1),
+    ];
+    let (without, with) = (records(&run(&[])), records(&run(&["--inject", "latency=200ms"])));
+    for (scenario, trips) in table {
+        let more = lasted_ms(&with, scenario) - lasted_ms(&without, scenario);
+        assert_eq!(rounded(more), trips, "{scenario}: {more} ms more");
+    }
+    let whole = |records: &[Record]| {
+        let (first, last) = (&records[0], &records[records.len() - 1]);
+        (last.at - first.at).num_milliseconds()
+    };
+    let more = whole(&with) - whole(&without);
+    assert!(more <= 45 * 200, "the run takes {more} ms longer");
+}
+
+fn rounded(ms: i64) -> i64 {
+    (ms + 100).div_euclid(200)
+}
+
+fn lasted_ms(records: &[Record], scenario: &str) -> i64 {
+    let at = |wanted: &dyn Fn(&Kind) -> bool| {
+        records.iter().find(|record| wanted(&record.kind)).map(|record| record.at)
+    };
+    let started = at(&|kind| matches!(kind, Kind::ScenarioStarted(it) if it.scenario == scenario));
+    let ended = at(&|kind| matches!(kind, Kind::ScenarioFinished(it) if it.scenario == scenario));
+    (ended.expect("it ended") - started.expect("it started")).num_milliseconds()
+}
