@@ -25,8 +25,10 @@ pub enum By {
 
 /// # Errors
 /// Where the world has no manifest, or a file cannot be written.
-pub fn write(folder: &Folder, world: &World) -> io::Result<()> {
-    let text = manifest(world)?.to_toml().map_err(io::Error::other)?;
+pub fn write(folder: &Folder, world: &World, planner_sha256: &str) -> io::Result<()> {
+    let mut manifest = manifest(world)?;
+    planner_sha256.clone_into(&mut manifest.routerd.planner_sha256);
+    let text = manifest.to_toml().map_err(io::Error::other)?;
     write_private(&folder.manifest(), text.as_bytes())?;
     write_private(&folder.known_hosts(), known_hosts(world, By::Name)?.as_bytes())?;
     let program = std::env::current_exe()?;
