@@ -45,7 +45,7 @@ impl Options {
             home: home(),
             id: None,
             seed,
-            time_to_live: Duration::from_secs(3600),
+            time_to_live: Duration::from_hours(1),
             routerctl: None,
             executor: None,
             program: std::env::current_exe()?,

@@ -13,7 +13,7 @@ pub struct Tool {
 }
 
 /// Without one of these the lab cannot be built.
-pub const TOOLS: [Tool; 14] = [
+pub const TOOLS: [Tool; 16] = [
     Tool { program: "unshare", package: "util-linux" },
     Tool { program: "setsid", package: "util-linux" },
     Tool { program: "mount", package: "mount" },
@@ -28,6 +28,8 @@ pub const TOOLS: [Tool; 14] = [
     Tool { program: "tcpdump", package: "tcpdump" },
     Tool { program: "iptables-legacy", package: "iptables" },
     Tool { program: "timeout", package: "coreutils" },
+    Tool { program: "sha256sum", package: "coreutils" },
+    Tool { program: "nsenter", package: "util-linux" },
 ];
 
 /// Where programs are looked for: an ordinary user's PATH leaves the `sbin` folders out.

@@ -36,7 +36,7 @@ pub fn home() -> tempfile::TempDir {
 pub fn options(home: &Path) -> Options {
     Options {
         home: home.to_owned(),
-        time_to_live: Duration::from_secs(120),
+        time_to_live: Duration::from_mins(2),
         ..Options::usual(7).unwrap()
     }
 }

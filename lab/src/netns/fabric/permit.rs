@@ -83,9 +83,9 @@ impl Protocol {
         let ports = permission.ports;
         match permission.protocol.as_str() {
             "-1" => Some(Self::Any),
-            "tcp" | "6" => Some(Self::Tcp(range(ports)?)),
-            "udp" | "17" => Some(Self::Udp(range(ports)?)),
-            "icmp" | "1" => Some(Self::Icmp(icmp(ports)?)),
+            "tcp" | "6" => ranged(ports, Self::Tcp),
+            "udp" | "17" => ranged(ports, Self::Udp),
+            "icmp" | "1" => icmp(ports),
             "icmpv6" => Some(Self::Number(58)),
             number => Some(Self::Number(number.parse().ok()?)),
         }
@@ -107,25 +107,24 @@ impl Protocol {
     }
 }
 
-/// The outer option: whether it can be read; the inner one: whether it says anything.
-fn range(ports: Option<(i32, i32)>) -> Option<Option<Ports>> {
+fn ranged(ports: Option<(i32, i32)>, of: fn(Option<Ports>) -> Protocol) -> Option<Protocol> {
     match ports {
-        None | Some((-1, -1)) => Some(None),
+        None | Some((-1, -1)) => Some(of(None)),
         Some((first, last)) => {
             let (first, last) = (u16::try_from(first).ok()?, u16::try_from(last).ok()?);
-            (first <= last).then_some(Some((first, last)))
+            (first <= last).then_some(of(Some((first, last))))
         }
     }
 }
 
-fn icmp(ports: Option<(i32, i32)>) -> Option<Option<(u8, Option<u8>)>> {
-    match ports {
-        None | Some((-1, _)) => Some(None),
-        Some((kind, -1)) => Some(Some((u8::try_from(kind).ok()?, None))),
-        Some((kind, code)) => {
-            Some(Some((u8::try_from(kind).ok()?, Some(u8::try_from(code).ok()?))))
-        }
-    }
+/// EC2 writes type and code where other protocols have ports.
+fn icmp(ports: Option<(i32, i32)>) -> Option<Protocol> {
+    let which = match ports {
+        None | Some((-1, _)) => None,
+        Some((kind, -1)) => Some((u8::try_from(kind).ok()?, None)),
+        Some((kind, code)) => Some((u8::try_from(kind).ok()?, Some(u8::try_from(code).ok()?))),
+    };
+    Some(Protocol::Icmp(which))
 }
 
 fn span((first, last): Ports) -> String {
