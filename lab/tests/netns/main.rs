@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod aws_cli;
 mod leftovers;
 mod nodes;
 mod support;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
     let mut trials = leftovers::trials();
     trials.extend(nodes::trials());
     trials.extend(truth::trials());
+    trials.extend(aws_cli::trials());
     trials.extend(unprivileged::trials());
     let mut arguments = Arguments::from_args();
     // They compare what the machine has before and after.
