@@ -51,6 +51,21 @@ impl Options {
             program: std::env::current_exe()?,
         })
     }
+
+    /// With the user's `routerctl`, and the `aws-provider-executor` beside it where there is one.
+    ///
+    /// # Errors
+    /// Where the folder has no `routerctl`.
+    pub fn with_routerd(self, folder: &Path) -> io::Result<Self> {
+        let routerctl = folder.join("routerctl");
+        if !routerctl.is_file() {
+            let words = format!("{} is no file", routerctl.display());
+            return Err(io::Error::new(io::ErrorKind::NotFound, words));
+        }
+        let executor = folder.join("aws-provider-executor");
+        let executor = if executor.is_file() { Some(executor) } else { self.executor };
+        Ok(Self { routerctl: Some(routerctl), executor, ..self })
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -253,4 +268,36 @@ pub fn find(home: &Path, id: Option<&str>) -> io::Result<Folder> {
         io::Error::new(io::ErrorKind::NotFound, format!("no such lab; there are: {there}"))
     })?;
     Ok(lab.folder)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+
+    #[test]
+    fn the_users_programs_are_those_of_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let usual = || Options::usual(7).unwrap();
+        assert!(usual().with_routerd(folder.path()).is_err());
+        fs::write(folder.path().join("routerctl"), "").unwrap();
+        let options = usual().with_routerd(folder.path()).unwrap();
+        assert!(options.routerctl.is_some() && options.executor.is_none());
+        fs::write(folder.path().join("aws-provider-executor"), "").unwrap();
+        assert!(usual().with_routerd(folder.path()).unwrap().executor.is_some());
+    }
+
+    #[test]
+    fn what_does_not_live_is_not_listed_and_its_folder_goes() {
+        let home = tempfile::tempdir().unwrap();
+        assert!(list(&home.path().join("none")).unwrap().is_empty());
+        let folder = Folder::create(home.path(), "dead").unwrap();
+        let own = Holder::of(std::process::id()).unwrap();
+        let dead = Holder { started: own.started + 1, ..own };
+        folder.write_json(&folder.holder(), &dead).unwrap();
+        assert!(list(home.path()).unwrap().is_empty());
+        assert!(!folder.path().exists());
+        assert!(find(home.path(), None).unwrap_err().to_string().contains("there are: none"));
+    }
 }
