@@ -10,7 +10,7 @@ use super::request::{Request, Service};
 use super::response::Response;
 use crate::clock::Clock;
 use crate::mock::cloud::ids;
-use crate::mock::faults::{self, ApiEffect};
+use crate::mock::faults::{self, ApiEffect, Befall};
 use crate::mock::world::{Shared, World};
 
 /// The connection broke before the reply.
@@ -34,7 +34,16 @@ pub async fn answer(
         Ok(request) => request,
         Err(error) => return Ok(Response::error(Service::Sts, "unsigned", &error)),
     };
-    let effect = shared.lock().faults.api_call(request.action(), from);
+    let mut effect = shared.lock().faults.api_call(request.action(), from);
+    if from == faults::Caller::Operator {
+        let befalls = shared.lock().faults.nth(request.action());
+        if befalls == Some(Befall::KilledAfter) {
+            let response = perform(&mut shared.lock(), &request, clock);
+            drop(response);
+            faults::kill();
+        }
+        effect = effect.or_else(|| befalls.map(as_api_effect));
+    }
     let done = || perform(&mut shared.lock(), &request, clock);
     match effect {
         None => Ok(done()),
@@ -60,6 +69,23 @@ pub async fn answer(
             Ok(response)
         }
         Some(ApiEffect::Stale) => Ok(perform_stale(&mut shared.lock(), &request, clock)),
+    }
+}
+
+/// What befalls a call of the API; one that kills the harness first does so here.
+fn as_api_effect(befalls: Befall) -> ApiEffect {
+    match befalls {
+        Befall::KilledBefore | Befall::KilledAfter => faults::kill(),
+        Befall::ReplyLost => ApiEffect::ReplyLost,
+        Befall::RequestLost => ApiEffect::RequestLost,
+        Befall::Throttled => ApiEffect::Error {
+            status: 503,
+            code: "RequestLimitExceeded".to_owned(),
+            message: "Request limit exceeded.".to_owned(),
+        },
+        Befall::Stale => ApiEffect::Stale,
+        Befall::Garbage => ApiEffect::Truncated { bytes: 40 },
+        Befall::Hang => ApiEffect::Hang,
     }
 }
 

@@ -3,10 +3,12 @@
 //! behaviour is a rule that the endpoint and the nodes consult.
 
 mod inject;
+mod nth;
 mod registry;
 mod rules;
 
 pub use inject::{BadFault, inject, parse};
+pub use nth::{Befall, Killed, Nth, kill};
 pub use registry::{Class, FAULTS, Fault};
 pub use rules::{
     ApiEffect, ApiFault, Caller, CommandEffect, CommandFault, Event, Faults, Happening,

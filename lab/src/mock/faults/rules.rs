@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
+use super::nth::{Befall, Nth};
 use crate::node::Node;
 
 /// The rules in force.
@@ -16,6 +17,9 @@ pub struct Faults {
     pub latency_ms: u64,
     pub api: Vec<ApiFault>,
     pub commands: Vec<CommandFault>,
+    /// What befalls one effect, whatever it is.
+    #[serde(default)]
+    pub nth: Option<Nth>,
     /// What happens to the world by itself, once something was asked of it.
     #[serde(default)]
     pub events: Vec<Event>,
@@ -135,6 +139,11 @@ macro_rules! hit {
 }
 
 impl Faults {
+    /// What befalls this effect of the operator by its number.
+    pub fn nth(&mut self, name: &str) -> Option<Befall> {
+        self.nth.as_mut()?.next(name)
+    }
+
     /// The effect that befalls this call of the API, if any.
     pub fn api_call(&mut self, action: &str, caller: Caller) -> Option<ApiEffect> {
         hit!(self.api, |rule: &&mut ApiFault| rule.action == action

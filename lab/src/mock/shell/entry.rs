@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::exec::{NotFound, exec};
 use super::{Io, Session};
 use crate::clock::Clock;
-use crate::mock::faults::CommandEffect;
+use crate::mock::faults::{self, Befall, CommandEffect};
 use crate::mock::packets::is_up;
 use crate::mock::world::Shared;
 use crate::node::{Node, Output};
@@ -33,10 +33,13 @@ pub async fn run(
     argv: &[String],
     stdin: &[u8],
 ) -> Result<Output, Lost> {
-    let (latency, effect) = {
+    let line = fault_line(argv);
+    let (latency, effect, befalls) = {
         let mut world = shared.lock();
-        (world.faults.latency_ms, world.faults.command(node, &fault_line(argv)))
+        let effect = world.faults.command(node, &line);
+        (world.faults.latency_ms, effect, world.faults.nth(&format!("{node}$ {line}")))
     };
+    let effect = effect.or_else(|| befalls.and_then(as_command_effect));
     clock.sleep(Duration::from_millis(latency)).await;
     connect(shared, clock, node).await?;
     match effect {
@@ -53,7 +56,25 @@ pub async fn run(
             clock.sleep(Duration::from_millis(ms)).await;
             Ok(log_in(shared, clock, node, argv, stdin).await)
         }
-        None => Ok(log_in(shared, clock, node, argv, stdin).await),
+        None => {
+            let output = log_in(shared, clock, node, argv, stdin).await;
+            match befalls {
+                Some(Befall::KilledAfter) => faults::kill(),
+                Some(Befall::Garbage) => Ok(Output { stdout: b"\x00\xff{".to_vec(), ..output }),
+                _ => Ok(output),
+            }
+        }
+    }
+}
+
+/// What befalls a command; one that kills the harness before it is sent does so here.
+fn as_command_effect(befalls: Befall) -> Option<CommandEffect> {
+    match befalls {
+        Befall::KilledBefore => faults::kill(),
+        Befall::ReplyLost => Some(CommandEffect::ReplyLost),
+        Befall::RequestLost => Some(CommandEffect::RequestLost),
+        Befall::Hang => Some(CommandEffect::Hang),
+        Befall::KilledAfter | Befall::Garbage | Befall::Throttled | Befall::Stale => None,
     }
 }
 
