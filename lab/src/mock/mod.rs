@@ -15,6 +15,7 @@ mod state_file;
 mod transport;
 pub mod world;
 
+pub(crate) use open::manifest as manifest_of;
 pub use open::{
     Mock, OpenError, Options, attach, open, reopen, running_instances, start_time,
     world as world_of,

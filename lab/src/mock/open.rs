@@ -177,7 +177,7 @@ fn connection(shared: &Shared, clock: Clock) -> Connection {
 }
 
 /// The manifest that an operator would write for this world.
-fn manifest(world: &World) -> Result<Manifest, OpenError> {
+pub(crate) fn manifest(world: &World) -> Result<Manifest, OpenError> {
     let cloud = &world.cloud;
     let captured = CAPTURED.parse().map_err(|_| OpenError::Lacks("a captured address"))?;
     let router = world.machines.get(Node::RouterdCloud);
