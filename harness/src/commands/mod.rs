@@ -3,6 +3,7 @@
 mod lab;
 mod list;
 mod mock;
+mod netns;
 mod recover;
 mod report;
 mod run;
@@ -42,6 +43,7 @@ fn answer(words: Vec<OsString>, terminal: &Terminal) -> u8 {
         Command::Recover { run } => recover::recover(&run, terminal),
         Command::Report { run } => report::report(&run, terminal),
         Command::Mock(MockCommand::Serve { port }) => mock::serve(port, terminal),
+        Command::Lab(LabCommand::Netns(command)) => netns::command(&command, terminal),
         Command::Lab(LabCommand::Check { file }) => lab::check(&file, terminal),
         Command::Lab(LabCommand::Example) => {
             terminal.out(::lab::manifest::example());

@@ -21,7 +21,7 @@ use crate::terminal::Terminal;
 
 /// Why a run did not begin; nothing was touched then.
 #[derive(Debug, thiserror::Error)]
-enum Refusal {
+pub(super) enum Refusal {
     #[error("--{0} is for `--lab mock` alone")]
     OnlyOnTheMock(&'static str),
     #[error("{0}: a mock lab is made, not described: use `--lab mock`")]
@@ -38,6 +38,8 @@ enum Refusal {
     Held { folder: PathBuf, by: String },
     #[error("the journal cannot be begun: {0}")]
     Journal(#[from] reports::journal::JournalError),
+    #[error(transparent)]
+    Netns(#[from] super::netns::NetnsError),
     #[error("the run cannot be begun: {0}")]
     Io(#[from] std::io::Error),
 }
@@ -46,7 +48,7 @@ impl Refusal {
     fn code(&self) -> ExitCode {
         match self {
             Self::Open(error) => error.code(),
-            Self::Held { .. } | Self::Io(_) => ExitCode::Unavailable,
+            Self::Held { .. } | Self::Io(_) | Self::Netns(_) => ExitCode::Unavailable,
             _ => ExitCode::Usage,
         }
     }
@@ -76,9 +78,10 @@ fn on_its_lab(
     let selection = select(&arguments)?;
     match &args.lab {
         LabChoice::Mock => {}
-        LabChoice::Netns => {
+        LabChoice::Netns(id) => {
             only_on_the_mock(args)?;
-            return Err(OpenError::NotInThisBuild(LabKind::Netns).into());
+            let show = Show { format: args.format, arguments };
+            return super::netns::run(args, id.as_deref(), selection, &show, terminal);
         }
         LabChoice::Manifest(file) => {
             let manifest = lab::read(file)?;
@@ -142,7 +145,10 @@ async fn on_the_mock(
 }
 
 /// Takes the folder's lock and says beside it what is true of this machine alone.
-fn hold(folder: &RunFolder, run_id: &str) -> Result<reports::folder::FolderLock, Refusal> {
+pub(super) fn hold(
+    folder: &RunFolder,
+    run_id: &str,
+) -> Result<reports::folder::FolderLock, Refusal> {
     let host = nix::unistd::gethostname().map_err(std::io::Error::from)?;
     let host = host.to_string_lossy().into_owned();
     let pid = std::process::id();

@@ -58,7 +58,13 @@ fn net(text: &str) -> Ipv4Net {
 
 fn permission(protocol: &str, ports: Option<(i32, i32)>, ranges: &[&str]) -> Permission {
     let ranges = ranges.iter().map(|range| net(range)).collect();
-    Permission { protocol: protocol.into(), ports, ranges, groups: vec![] }
+    Permission {
+        protocol: protocol.into(),
+        ports,
+        ranges,
+        groups: vec![],
+        descriptions: std::collections::BTreeMap::default(),
+    }
 }
 
 #[test]
