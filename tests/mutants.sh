@@ -6,6 +6,7 @@
 #
 # The first shard that has no result yet is run, then the next one. What each came to lies under
 # target/mutants/; `rm -r` it to begin again. A scenario's file as FILE looks at that one alone.
+# MUTANTS_ARGS is for cargo-mutants, as MUTANTS_ARGS="--baseline skip --timeout 400".
 set -eu
 
 shards=${1:-40}
@@ -38,10 +39,10 @@ while [ "$shard" -lt "$shards" ]; do
         rm -rf "$result"
         mkdir -p "$result"
         status=0
-        (cd "$clone" && cargo mutants --in-place --shard "$shard/$shards" --output "$result" "$@" \
-            --test-workspace=false --test-package lab-smoke-scenarios,lab-smoke-reports,lab-smoke \
+        (cd "$clone" && cargo mutants --in-place --workspace --shard "$shard/$shards" \
+            --output "$result" --test-package lab-smoke-scenarios,lab-smoke-reports,lab-smoke \
             --cargo-test-arg=--lib --cargo-test-arg=--test=sensitivity \
-            --minimum-test-timeout 300) || status=$?
+            ${MUTANTS_ARGS:---minimum-test-timeout 300} "$@") || status=$?
         # 2: some were missed; 3: some took too long. Both are results.
         [ "$status" -eq 0 ] || [ "$status" -eq 2 ] || [ "$status" -eq 3 ] || exit "$status"
         : > "$result/done"
