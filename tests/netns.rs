@@ -2,6 +2,7 @@
 //! and real processes. Ignored, with the reason, where this machine cannot build the lab; under
 //! `LAB_SMOKE_REQUIRE_NETNS=1` it fails there instead.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitCode, Stdio};
 
 use lab::netns::probe::probe;
@@ -13,6 +14,7 @@ use reports::record::{LabKind, Verdict};
 fn main() -> ExitCode {
     let trials = vec![
         trial("the_whole_smoke_passes_in_the_kernel", whole_smoke),
+        trial("a_run_killed_in_the_middle_is_recovered_in_the_kernel", killed_and_recovered),
         trial("a_lab_lives_by_itself_until_it_is_taken_down", lab_by_itself),
     ];
     let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
@@ -61,6 +63,48 @@ fn whole_smoke() -> Result<(), String> {
     } else {
         Err(format!("{kind:?}: {:?}", evidence.verdict))
     }
+}
+
+/// `kill -9` in the middle of execute: the supervisor still holds the lab, and recovery finds it.
+fn killed_and_recovered() -> Result<(), String> {
+    let place = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let out = place.path().join("run");
+    let folder = out.to_str().ok_or("a path that is no text")?;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_lab-smoke"))
+        .args(["run", "--lab", "netns", "--format", "json", "--out", folder])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| error.to_string())?;
+    let said = child.stdout.take().ok_or("no stdout")?;
+    let executing = |line: &String| line.contains("routerctl action execute");
+    let there = BufReader::new(said).lines().map_while(Result::ok).any(|line| executing(&line));
+    child.kill().and_then(|()| child.wait()).map_err(|error| error.to_string())?;
+    if !there {
+        return Err("the run never came to execute".to_owned());
+    }
+    let labs = lab_smoke(&["lab", "list"], 0)?;
+    let id = labs.split_whitespace().next().ok_or("the lab is gone with the harness")?;
+    let before = captured_address_holder(id)?;
+    let recovered = lab_smoke(&["recover", folder], 0);
+    let after = captured_address_holder(id);
+    lab_smoke(&["lab", "down", "--id", id], 0)?;
+    recovered?;
+    match after? {
+        None => Ok(()),
+        Some(eni) => Err(format!("{eni} still has the address (before recovery: {before:?})")),
+    }
+}
+
+/// Who has the captured address, by the lab's own world.
+fn captured_address_holder(id: &str) -> Result<Option<String>, String> {
+    let folder = lab::netns::find(&lab::netns::home(), Some(id)).map_err(|e| e.to_string())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    let world = runtime.block_on(lab::netns::read_world(&folder)).map_err(|e| e.to_string())?;
+    let captured = std::net::Ipv4Addr::new(10, 88, 60, 9);
+    Ok(world.cloud.owner_of(captured).map(|eni| eni.id.clone()))
 }
 
 fn lab_by_itself() -> Result<(), String> {

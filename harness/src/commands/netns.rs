@@ -128,6 +128,24 @@ async fn on_the_lab(
     Ok(perform(&stage, &mut signals, engine).await)
 }
 
+/// Brings a dead run to its end on its lab, which its supervisor still holds. The lab itself stays:
+/// whoever looks into what happened may want it.
+pub fn recover(
+    journal: &Writer,
+    run_id: &str,
+    announce: &mut dyn FnMut(Announcement),
+    terminal: &Terminal,
+) -> Result<Judgement, NetnsError> {
+    let id = run_id.rsplit('-').next().unwrap_or_default();
+    let folder = find(Some(id))?;
+    let judgement = runtime()?.block_on(async {
+        let opened = netns::open(folder, Clock::System)?;
+        Ok::<_, NetnsError>(engine::recover(&opened.lab, journal, run_id, announce).await)
+    })?;
+    terminal.err(&format!("the lab lives on: lab-smoke lab down --id {id}\n"));
+    Ok(judgement)
+}
+
 pub fn command(command: &NetnsCommand, terminal: &Terminal) -> u8 {
     match answer(command, terminal) {
         Ok(code) => code,

@@ -31,6 +31,8 @@ enum Refusal {
     #[error("the journal's manifest cannot be read: {0}")]
     Manifest(#[from] lab::manifest::ManifestError),
     #[error(transparent)]
+    Netns(#[from] super::netns::NetnsError),
+    #[error(transparent)]
     Open(#[from] labs::OpenError),
     #[error("the runtime cannot be made: {0}")]
     Io(#[from] std::io::Error),
@@ -39,7 +41,7 @@ enum Refusal {
 impl Refusal {
     fn code(&self) -> ExitCode {
         match self {
-            Self::Live { .. } | Self::Io(_) => ExitCode::Unavailable,
+            Self::Live { .. } | Self::Io(_) | Self::Netns(_) => ExitCode::Unavailable,
             Self::Open(error) => error.code(),
             _ => ExitCode::Usage,
         }
@@ -98,23 +100,28 @@ fn on_its_lab(
     started: &RunStarted,
     terminal: &Terminal,
 ) -> Result<Judgement, Refusal> {
-    if started.lab.kind != LabKind::Mock {
-        return Err(labs::OpenError::NotInThisBuild(started.lab.kind).into());
+    let mut announce = |announcement: Announcement| {
+        if let Some((name, ending)) = words::ending(&announcement) {
+            terminal.out(&match ending {
+                Ending::Ok => format!("{name}: ok\n"),
+                Ending::Failed(why) => format!("{name}: FAILED\n{why}\n"),
+                Ending::Ignored(why) => format!("{name}: {why}\n"),
+            });
+        }
+    };
+    match started.lab.kind {
+        LabKind::Mock => {}
+        LabKind::Netns => {
+            let run_id = &started.run_id;
+            return Ok(super::netns::recover(journal, run_id, &mut announce, terminal)?);
+        }
+        LabKind::Aws => return Err(labs::OpenError::NotInThisBuild(started.lab.kind).into()),
     }
     let manifest = lab::manifest::Manifest::parse("the run's manifest", &started.lab.manifest)?;
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build()?;
     runtime.block_on(async {
         let opened = labs::reopen_mock(&folder.file(WORLD_FILE), manifest)?;
-        let mut announce = |announcement: Announcement| {
-            if let Some((name, ending)) = words::ending(&announcement) {
-                terminal.out(&match ending {
-                    Ending::Ok => format!("{name}: ok\n"),
-                    Ending::Failed(why) => format!("{name}: FAILED\n{why}\n"),
-                    Ending::Ignored(why) => format!("{name}: {why}\n"),
-                });
-            }
-        };
         Ok(engine::recover(&opened.lab, journal, &started.run_id, &mut announce).await)
     })
 }
