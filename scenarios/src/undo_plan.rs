@@ -30,7 +30,6 @@ pub fn teardown_step(kind: &str, id: &str) -> String {
     format!("teardown.{kind}:{id}")
 }
 
-#[expect(clippy::unused_async, reason = "one signature for all scenarios")]
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let Some(baseline) = ctx.run.baseline() else { return };
     let steps = steps(lab, &baseline);
