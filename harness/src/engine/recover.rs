@@ -13,7 +13,7 @@ use super::{
 };
 
 /// Where nobody can be asked any more how long an executor may be at work.
-const PLUGIN_TIMEOUT: Duration = Duration::from_mins(2);
+pub(super) const PLUGIN_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Nobody asks for a go any more.
 struct NoGo;
@@ -97,6 +97,12 @@ impl Engine<'_> {
 
     /// Of a run that never burnt its go: the lab is as it was, and its instances need not run.
     async fn stop_what_costs(&self) {
+        let items = self.stop_running().await;
+        self.record(Kind::ResidueListed(ResidueListed { items, kept: Vec::new() }));
+    }
+
+    /// Answers what could not be stopped.
+    pub(super) async fn stop_running(&self) -> Vec<ResidueItem> {
         let manifest = &self.lab.manifest;
         let ids: Vec<String> =
             manifest.nodes.values().filter_map(|node| node.instance_id.clone()).collect();
@@ -113,7 +119,7 @@ impl Engine<'_> {
                 items.extend(ids.iter().map(|id| left(manifest, id, error.to_string())));
             }
         }
-        self.record(Kind::ResidueListed(ResidueListed { items, kept: Vec::new() }));
+        items
     }
 
     async fn stop_one(&self, instance: &lab::ec2::Instance) -> Result<(), String> {

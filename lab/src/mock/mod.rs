@@ -14,6 +14,6 @@ mod transport;
 pub mod world;
 
 pub use open::{
-    Mock, OpenError, Options, attach, open, reopen, running_instances, start_time,
+    Mock, OpenError, Options, attach, open, open_as, reopen, running_instances, start_time,
     world as world_of,
 };

@@ -71,6 +71,7 @@ macro_rules! fault {
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
     fault!("latency", Tolerated, Some("200ms"), "every EC2 call of the operator and every command to a node takes longer", "none", &[], &[], 0, BOTH, "§4", "issue: independent work runs at the same time", latency),
+    fault!("go-after", Tolerated, Some("3m"), "the owner takes so long: the go that lies prepared in the run's folder is seen no earlier", "none", &[], &[], 0, BOTH, "§9", "issue 5: ten virtual minutes are over before anybody can sign", go_after),
     fault!("throttled-read", Tolerated, Some("2"), "EC2 throttles so many of the operator's DescribeNetworkInterfaces", "none", &[], &[], 0, MOCK, "§4", "ec2-facts §4", throttled_read),
     fault!("slow-read", Tolerated, Some("9s"), "EC2 takes long to answer the operator's first DescribeNetworkInterfaces", "none", &[], &[], 0, MOCK, "§4", "ec2-facts §4", slow_read),
     fault!("check-off", Tolerated, None, "the ENI was a forwarder before the run: its source/dest check is off", "none", &[], &[], 0, BOTH, "§6.1", "contract F24", check_off),
@@ -117,14 +118,21 @@ const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 88, 60, 7);
 const OVERLAY: &str = "wg-hybrid";
 const YAML: &str = "/usr/local/etc/routerd/router.yaml";
 
-/// `200ms` or `9s`, in milliseconds.
+/// `200ms`, `9s` or `3m`, in milliseconds.
 fn milliseconds(text: &str) -> Result<u64, String> {
-    let (digits, unit) = match text.strip_suffix("ms") {
-        Some(digits) => (digits, 1),
-        None => (text.strip_suffix('s').ok_or("it is no time, as 200ms or 9s")?, 1000),
-    };
-    let number: u64 = digits.parse().map_err(|_| "it is no time, as 200ms or 9s")?;
-    Ok(number * unit)
+    const NONE: &str = "it is no time, as 200ms, 9s or 3m";
+    let units = [("ms", 1), ("s", 1000), ("m", 60_000)];
+    let (digits, unit) = units
+        .iter()
+        .find_map(|(suffix, unit)| Some((text.strip_suffix(suffix)?, unit)))
+        .ok_or(NONE)?;
+    let number: u64 = digits.parse().map_err(|_| NONE)?;
+    number.checked_mul(*unit).ok_or_else(|| NONE.to_owned())
+}
+
+fn go_after(world: &mut World, argument: &str) -> Result<(), String> {
+    world.faults.go_after_ms = milliseconds(argument)?;
+    Ok(())
 }
 
 fn node(text: &str) -> Result<Node, String> {
