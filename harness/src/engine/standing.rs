@@ -115,17 +115,29 @@ pub fn next_steps(records: &[Record], folder: &Path) -> String {
         Standing::AwaitingGo | Standing::Parked => {
             let digest = facts(records).map(|facts| facts.facts_digest.to_string());
             format!(
-                "facts: {}\n\
+                "facts: {}\n{}\
                  the owner grants it: lab-smoke go {run} --key KEY --by {} --expires 2h\n\
                  then it goes on:     lab-smoke resume {run}\n\
                  or it is refused:    lab-smoke recover {run}\n",
                 digest.unwrap_or_default(),
+                what_stops_the_cost(records),
                 principal(records).unwrap_or_else(|| "NAME".to_owned()),
             )
         }
         Standing::Dead => format!("to bring the lab back: lab-smoke recover {run}\n"),
         Standing::Empty | Standing::Ended => String::new(),
     }
+}
+
+/// The owner's commands for what must not be stopped for him.
+fn what_stops_the_cost(records: &[Record]) -> String {
+    let listed = records.iter().rev().find_map(|record| match &record.kind {
+        Kind::ResidueListed(listed) => Some(listed),
+        _ => None,
+    });
+    let items = listed.iter().flat_map(|listed| &listed.items);
+    let commands = items.flat_map(|item| &item.owner_commands);
+    commands.map(|command| format!("to stop the cost:    {command}\n")).collect()
 }
 
 /// The only name that the manifest's allowed signers have, where it is a plain one.
