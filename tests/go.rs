@@ -31,6 +31,8 @@ fn main() -> ExitCode {
         trial("an_earlier_go_is_kept_beside_the_new_one", given_again),
         trial("a_run_that_awaits_nothing_takes_no_go", not_pending),
         trial("status_says_where_a_run_is", status),
+        trial("a_go_can_be_waited_for_by_resume", resume_waits),
+        trial("a_signal_while_pending_parks", signal),
         trial("a_mock_go_is_not_good_on_a_real_lab", real_lab),
     ];
     for (name, rule, edit) in EDITS {
@@ -672,10 +674,77 @@ fn status() {
     let held = place.status("run");
     assert_eq!((&held["state"], &held["held_by"]), (&json!("live"), &json!("the night shift")));
     assert_eq!(place.code("resume run"), 8);
+    place.go("run");
     drop(lock);
+    assert!(place.path("run/go.json.sig").is_file(), "a run that waits is live");
     assert_eq!(place.code("status nowhere"), 2);
     let people = place.call(&["status", "run"]).out;
     assert!(people.contains(": parked\nverdict: parked (exit 3)\n"), "{people}");
+}
+
+fn resume_waits() {
+    let case = Case::new();
+    let place = &case.place;
+    for name in ["go.json", "go.json.sig"] {
+        fs::rename(place.path("run").join(name), place.path(name)).expect("renamed");
+    }
+    let before = fs::read(place.path("run/world.json")).expect("a world");
+    assert_eq!(place.code("resume run --wait-go 5m"), 3);
+    assert_eq!(place.code("resume run --go nowhere.json"), 3);
+    let after = fs::read(place.path("run/world.json")).expect("a world");
+    assert!(after == before, "nothing is started for a go that is not there");
+    assert_eq!(place.code("resume run --go go.json"), 0, "with go.json.sig beside it");
+}
+
+fn signal() {
+    use harness::engine::{Meanwhile, Pending, Selection, Settings, run_until_go};
+    use harness::grant::OwnersFiles;
+    use harness::labs::{MockOptions, open_mock};
+    use reports::journal::Writer;
+    use reports::record::{Interrupted, Part, Verdict};
+    use std::time::Duration;
+
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().start_paused(true).build().expect("a runtime");
+    runtime.block_on(async {
+        let options = MockOptions { seed: 7, faults: Vec::new(), world_file: None };
+        let opened = open_mock(&options).expect("the mock");
+        let journal = Writer::create(temp.path()).expect("a journal");
+        let parts = scenarios::SEQUENCE.iter().map(|it| (it.name, Part::Judged)).collect();
+        let settings = Settings {
+            run_id: opened.run_id,
+            seed: Some(7),
+            faults: Vec::new(),
+            selection: Selection { filter: None, parts },
+        };
+        let pending = Pending {
+            files: OwnersFiles {
+                document: temp.path().join("go.json"),
+                allowed_signers: String::new(),
+                hidden_for: Duration::ZERO,
+            },
+            wait: Some(Duration::from_mins(9)),
+            meanwhile: Meanwhile::Park,
+        };
+        let (brake, clock) = (lab::permit::Brake::default(), opened.lab.clock);
+        let signal = async {
+            clock.sleep(Duration::from_mins(2)).await;
+            brake.pull();
+            let signal = Interrupted { signal: "SIGTERM".to_owned() };
+            journal.append(clock.now(), Kind::Interrupted(signal)).expect("recorded");
+        };
+        let mut announce = |_| {};
+        let (lab, began) = (&opened.lab, clock.now());
+        let running =
+            run_until_go(lab, &pending, &journal, brake.clone(), &settings, &mut announce);
+        let (judgement, ()) = futures::join!(running, signal);
+        assert_eq!((judgement.verdict, judgement.exit_code), (Verdict::Parked, 3));
+        let waited = clock.now() - began;
+        assert!(waited < chrono::TimeDelta::minutes(4), "it waited on: {waited}");
+        let stops = journal.with_records(kinds);
+        assert_eq!(stops, ["cost", "cost"], "both instances were stopped");
+    });
 }
 
 fn real_lab() {

@@ -107,13 +107,19 @@ fn document(asked: &Asked<'_>, args: &GoArgs) -> Result<Document, Refusal> {
 fn shown(asked: &Asked<'_>, go: &Document) -> String {
     let set = &go.change_set;
     let word = |name: &str| set[name].as_str().map_or_else(|| set[name].to_string(), str::to_owned);
-    let mut text = format!(
+    let steps = asked.plan.steps.iter();
+    let steps = steps.map(|it| ["  ", &it.id, ": ", &it.what, " (", &it.resource, ")\n"].concat());
+    format!(
         "run:         {}\n\
          lab:         {}, of kind {}\n\
          fingerprint: {}\n\
          facts:       {}\n\
          grants:      assign {} to {} and set its forwarding (region {}, provider {}, reassignment {})\n\
-         undo plan:   {}\n",
+         undo plan:   {}\n\
+         {}\
+         by:          {}\n\
+         from, until: {}, {}\n\
+         The clock that counts is that of the machine that runs the smoke; on the mock, the run's.\n",
         go.run_id,
         asked.started.lab.name,
         serde_json::json!(go.lab_kind).as_str().unwrap_or_default(),
@@ -125,16 +131,11 @@ fn shown(asked: &Asked<'_>, go: &Document) -> String {
         word("provider_ref"),
         word("allow_reassignment"),
         go.undo_plan_digest,
-    );
-    for step in &asked.plan.steps {
-        text.push_str(&format!("  {}: {} ({})\n", step.id, step.what, step.resource));
-    }
-    text.push_str(&format!(
-        "by:          {}\nfrom, until: {}, {}\n\
-         The clock that counts is the one of the machine that runs the smoke; on the mock, the run's.\n",
-        go.principal, go.not_before, go.not_after
-    ));
-    text
+        steps.collect::<String>(),
+        go.principal,
+        go.not_before,
+        go.not_after,
+    )
 }
 
 /// In a folder of its own, so that ssh-keygen never asks whether it may overwrite.

@@ -106,20 +106,11 @@ fn refused(records: &[Record]) -> Option<GoRefused> {
 
 fn for_people(status: &Status) -> Result<String, serde_json::Error> {
     let state = serde_json::to_value(status.state)?;
-    let mut text = format!(
-        "{}: {}\n",
-        status.run_id.as_deref().unwrap_or("no run"),
-        state.as_str().unwrap_or_default()
-    );
-    if let Some(by) = &status.held_by {
-        text.push_str(&format!("held by: {by}\n"));
-    }
-    text.push_str(&format!("verdict: {} (exit {})\n", status.verdict.word(), status.exit_code));
-    for reason in &status.reasons {
-        text.push_str(&format!("  {reason}\n"));
-    }
-    for line in &status.next {
-        text.push_str(&format!("{line}\n"));
-    }
-    Ok(text)
+    let run = status.run_id.as_deref().unwrap_or("no run");
+    let mut lines = vec![format!("{run}: {}", state.as_str().unwrap_or_default())];
+    lines.extend(status.held_by.as_ref().map(|by| format!("held by: {by}")));
+    lines.push(format!("verdict: {} (exit {})", status.verdict.word(), status.exit_code));
+    lines.extend(status.reasons.iter().map(|reason| format!("  {reason}")));
+    lines.extend(status.next.iter().cloned());
+    Ok(lines.join("\n") + "\n")
 }

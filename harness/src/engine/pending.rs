@@ -85,7 +85,7 @@ pub async fn run_until_go(
         return engine.end_unasked(pending).await;
     }
     match engine.wait_for_go(pending).await {
-        Came::Go => engine.from_the_gate(pending).await,
+        Came::Go => engine.pass_the_gate(pending).await,
         Came::Nothing | Came::Refused => engine.stay_pending(pending).await,
     }
 }
@@ -156,7 +156,7 @@ impl<'a> Engine<'a> {
     }
 
     /// The gate and all that follows it.
-    pub(super) async fn from_the_gate(&self, pending: &Pending) -> Judgement {
+    pub(super) async fn pass_the_gate(&self, pending: &Pending) -> Judgement {
         self.forward(SEQUENCE.split_at(gate_index()).1).await;
         if self.journal.with_records(standing).pending() {
             return self.stay_pending(pending).await;
@@ -299,10 +299,10 @@ impl<'a> Engine<'a> {
         };
         if output.code != 0 {
             let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            return match said.contains("No such file") {
-                true => Hold::Free,
-                false => Hold::Taken(format!("the lab's lock cannot be read: {said}")),
-            };
+            if said.contains("No such file") {
+                return Hold::Free;
+            }
+            return Hold::Taken(format!("the lab's lock cannot be read: {said}"));
         }
         match serde_json::from_slice::<Holder>(&output.stdout) {
             Ok(holder) if holder.run_id == self.run.id => Hold::Free,

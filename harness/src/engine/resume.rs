@@ -64,7 +64,7 @@ impl Engine<'_> {
         if !self.asks() {
             return self.end_unasked(pending).await;
         }
-        self.from_the_gate(pending).await
+        self.pass_the_gate(pending).await
     }
 
     /// An earlier go that was refused is no answer to who gives none now.

@@ -137,7 +137,8 @@ fn what_stops_the_cost(records: &[Record]) -> String {
     });
     let items = listed.iter().flat_map(|listed| &listed.items);
     let commands = items.flat_map(|item| &item.owner_commands);
-    commands.map(|command| format!("to stop the cost:    {command}\n")).collect()
+    let line = |command: &String| ["to stop the cost:    ", command, "\n"].concat();
+    commands.map(line).collect()
 }
 
 /// The only name that the manifest's allowed signers have, where it is a plain one.
