@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         trial("status_says_where_a_run_is", status),
         trial("a_go_can_be_waited_for_by_resume", resume_waits),
         trial("a_signal_while_pending_parks", signal),
+        trial("the_owners_guide_shows_what_happens", transcripts),
         trial("a_mock_go_is_not_good_on_a_real_lab", real_lab),
     ];
     for (name, rule, edit) in EDITS {
@@ -745,6 +746,45 @@ fn signal() {
         let stops = journal.with_records(kinds);
         assert_eq!(stops, ["cost", "cost"], "both instances were stopped");
     });
+}
+
+/// Each command of the guide's transcripts, with what it prints here and now.
+fn transcripts() {
+    let guide: PathBuf = [env!("CARGO_MANIFEST_DIR"), "..", "docs", "OWNER.md"].iter().collect();
+    let committed = fs::read_to_string(&guide).expect("OWNER.md");
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let program = Path::new(env!("CARGO_BIN_EXE_lab-smoke")).parent().expect("a folder");
+    let path = std::env::var("PATH").unwrap_or_default();
+    let path = format!("{}:{path}", program.display());
+    let said = |command: &str| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", command]).current_dir(temp.path()).env("PATH", &path);
+        let output = shell.stdin(Stdio::null()).output().expect("a shell");
+        assert!(output.status.success() && output.stderr.is_empty(), "{command}: {output:?}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    let (mut real, mut shown) = (String::new(), None);
+    for line in committed.lines() {
+        match (shown, line) {
+            (None, _) => real.push_str(&format!("{line}\n")),
+            (Some(()), "```") => real.push_str("```\n"),
+            (Some(()), line) => {
+                if let Some(command) = line.strip_prefix("$ ") {
+                    real.push_str(&format!("{line}\n{}", said(command)));
+                }
+            }
+        }
+        shown = match line {
+            "```console" => Some(()),
+            "```" => None,
+            _ => shown,
+        };
+    }
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&guide, real).expect("written");
+    } else {
+        assert!(real == committed, "docs/OWNER.md is stale: UPDATE_DOCS=1; now it is:\n{real}");
+    }
 }
 
 fn real_lab() {
