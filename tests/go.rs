@@ -523,6 +523,7 @@ fn given_and_used() {
     let copied = place.call(&["resume", "copy", "--lab", "lab.toml"]);
     assert_eq!(copied.code, Some(4), "{copied:?}");
     assert!(copied.err.contains("the go is refused (used)"), "{copied:?}");
+    assert_eq!(place.status("copy")["state"], "dead");
 }
 
 /// Code, state, whether stop 7 tripped, of `run --wait-go`.
@@ -580,6 +581,7 @@ fn no_consent() {
     assert!(answer.out.contains("aws ec2 stop-instances --instance-ids i-"), "{answer:?}");
     assert_eq!(kinds(&place.records("run")), Vec::<&str>::new());
     assert_eq!(place.status("run")["state"], "awaiting-go");
+    assert_eq!(waited(&place, "waited", "--wait-go 10m"), (6, json!("awaiting-go"), true));
     place.go("run");
     assert_eq!(place.code("resume run"), 0, "it is still the owner's to go on");
 }

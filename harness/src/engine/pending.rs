@@ -14,6 +14,7 @@ use reports::verdict::ExitCode;
 use scenarios::gate;
 use scenarios::stops::WAITED_TOO_LONG;
 
+use super::recover::left;
 use super::standing::standing;
 use super::{
     Announcement, Brake, ChangeSet, Engine, GoSource, Judgement, Lab, PlanSource, RefCell, Run,
@@ -276,10 +277,10 @@ impl<'a> Engine<'a> {
         if !self.something_runs().await {
             return Hold::Free;
         }
-        if let Hold::Taken(why) = self.read_lock().await {
-            return Hold::Taken(format!("{why}; nothing was stopped, the instances go on costing"));
-        }
-        let items = self.stop_running().await;
+        let items = match self.stop_all().await {
+            Ok(items) => items,
+            Err(why) => return Hold::Taken(format!("{why}; what runs goes on costing")),
+        };
         let listed = self.journal.with_records(|records| {
             records.iter().any(|record| matches!(record.kind, Kind::ResidueListed(_)))
         });
@@ -288,6 +289,35 @@ impl<'a> Engine<'a> {
             self.record(Kind::ResidueListed(ResidueListed { items, kept: Vec::new() }));
         }
         Hold::Free
+    }
+
+    /// Answers what could not be stopped. The lock is read before each, and its node stopped last.
+    async fn stop_all(&self) -> Result<Vec<ResidueItem>, String> {
+        let (manifest, ids) = (&self.lab.manifest, self.instance_ids());
+        let mut running = match self.lab.reader.instances(&ids).await {
+            Ok(answer) => answer.value,
+            Err(error) => {
+                return Ok(ids.iter().map(|id| left(manifest, id, error.to_string())).collect());
+            }
+        };
+        running.retain(|it| it.state == "running");
+        running.sort_by_key(|it| self.keeps_the_lock(&it.instance_id));
+        let mut items = Vec::new();
+        for instance in &running {
+            if let Hold::Taken(why) = self.read_lock().await {
+                return Err(why);
+            }
+            if let Err(why) = self.stop_one(instance).await {
+                items.push(left(manifest, &instance.instance_id, why));
+            }
+        }
+        Ok(items)
+    }
+
+    /// Whether the lab's lock lies on this instance's disk.
+    pub(super) fn keeps_the_lock(&self, instance_id: &str) -> bool {
+        let router = self.lab.manifest.nodes.get(&Node::RouterdCloud);
+        router.and_then(|node| node.instance_id.as_deref()) == Some(instance_id)
     }
 
     /// Who holds the lab. A lease that expired frees nothing by itself.

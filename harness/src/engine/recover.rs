@@ -97,12 +97,6 @@ impl Engine<'_> {
 
     /// Of a run that never burnt its go: the lab is as it was, and its instances need not run.
     async fn stop_what_costs(&self) {
-        let items = self.stop_running().await;
-        self.record(Kind::ResidueListed(ResidueListed { items, kept: Vec::new() }));
-    }
-
-    /// Answers what could not be stopped.
-    pub(super) async fn stop_running(&self) -> Vec<ResidueItem> {
         let manifest = &self.lab.manifest;
         let ids: Vec<String> =
             manifest.nodes.values().filter_map(|node| node.instance_id.clone()).collect();
@@ -119,10 +113,10 @@ impl Engine<'_> {
                 items.extend(ids.iter().map(|id| left(manifest, id, error.to_string())));
             }
         }
-        items
+        self.record(Kind::ResidueListed(ResidueListed { items, kept: Vec::new() }));
     }
 
-    async fn stop_one(&self, instance: &lab::ec2::Instance) -> Result<(), String> {
+    pub(super) async fn stop_one(&self, instance: &lab::ec2::Instance) -> Result<(), String> {
         let permit = Cost::for_instance(&self.lab.manifest, instance)
             .map_err(|refused| refused.to_string())?;
         match self.lab.stop_instance(&permit, self.journal, "preflight").await {
@@ -133,7 +127,7 @@ impl Engine<'_> {
     }
 }
 
-fn left(manifest: &lab::manifest::Manifest, id: &str, why: String) -> ResidueItem {
+pub(super) fn left(manifest: &lab::manifest::Manifest, id: &str, why: String) -> ResidueItem {
     let region = &manifest.aws.region;
     ResidueItem {
         resource: "instance".to_owned(),

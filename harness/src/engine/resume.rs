@@ -86,39 +86,43 @@ impl Engine<'_> {
     async fn wake(&self) -> Result<(), String> {
         let ids = self.instance_ids();
         let answer = self.lab.reader.instances(&ids).await.map_err(|error| error.to_string())?;
-        let router = self.lab.manifest.nodes.get(&Node::RouterdCloud);
-        let router = router.and_then(|node| node.instance_id.clone());
         let runs = |it: &Instance| it.state == "running";
         let asleep: Vec<&Instance> = answer.value.iter().filter(|it| !runs(it)).collect();
         let (routers, others): (Vec<&Instance>, Vec<&Instance>) =
-            asleep.into_iter().partition(|it| Some(&it.instance_id) == router.as_ref());
+            asleep.into_iter().partition(|it| self.keeps_the_lock(&it.instance_id));
         // The lock lies on the router's disk: a router that sleeps has to be woken to be asked.
-        self.start_all(&routers).await?;
-        self.answers(Node::RouterdCloud).await?;
-        if let Hold::Taken(why) = self.read_lock().await {
-            return Err(format!("{why}; nothing else was touched"));
+        for router in routers {
+            self.wake_one(router).await?;
         }
-        self.start_all(&others).await?;
+        self.answers(Node::RouterdCloud).await?;
+        self.free().await?;
+        for other in others {
+            self.free().await?;
+            self.wake_one(other).await?;
+        }
         for node in Node::ALL {
             self.answers(node).await?;
         }
         Ok(())
     }
 
-    async fn start_all(&self, instances: &[&Instance]) -> Result<(), String> {
-        for instance in instances {
-            let id = &instance.instance_id;
-            let not =
-                |why: String| format!("{id} is {} and was not started: {why}", instance.state);
-            let permit = Cost::for_instance(&self.lab.manifest, instance)
-                .map_err(|refused| not(refused.to_string()))?;
-            match self.lab.start_instance(&permit, self.journal, "preflight").await {
-                Ok(acted) if acted.outcome == Outcome::Done => {}
-                Ok(acted) => return Err(not(acted.detail)),
-                Err(error) => return Err(not(error.to_string())),
-            }
+    async fn free(&self) -> Result<(), String> {
+        match self.read_lock().await {
+            Hold::Free => Ok(()),
+            Hold::Taken(why) => Err(format!("{why}; nothing else was touched")),
         }
-        Ok(())
+    }
+
+    async fn wake_one(&self, instance: &Instance) -> Result<(), String> {
+        let id = &instance.instance_id;
+        let not = |why: String| format!("{id} is {} and was not started: {why}", instance.state);
+        let permit = Cost::for_instance(&self.lab.manifest, instance)
+            .map_err(|refused| not(refused.to_string()))?;
+        match self.lab.start_instance(&permit, self.journal, "preflight").await {
+            Ok(acted) if acted.outcome == Outcome::Done => Ok(()),
+            Ok(acted) => Err(not(acted.detail)),
+            Err(error) => Err(not(error.to_string())),
+        }
     }
 
     async fn answers(&self, node: Node) -> Result<(), String> {
