@@ -199,6 +199,49 @@ pub fn status() {
     assert!(people.contains(": parked\nverdict: parked (exit 3)\n"), "{people}");
 }
 
+/// The manifest of preflight may change in nothing else.
+pub fn manifests() {
+    let case = Case::new();
+    let path = case.place.path("lab.toml");
+    let good = fs::read_to_string(&path).expect("a manifest");
+    let changed = |from: &str, to: &str| {
+        assert!(good.contains(from), "{from}");
+        fs::write(&path, good.replace(from, to)).expect("written");
+        case.resume()
+    };
+    let before = fs::read(case.place.path("run/world.json")).expect("a world");
+    let other = changed("max_instance_seconds = 7200", "max_instance_seconds = \"none\"");
+    assert_eq!(other.code, Some(2), "{other:?}");
+    assert!(other.err.contains("more than consent and signers differ"), "{other:?}");
+    let refused = changed("stop_instances = true", "stop_instances = false");
+    assert_eq!(refused.code, Some(8), "what was parked must not be started: {refused:?}");
+    let after = fs::read(case.place.path("run/world.json")).expect("a world");
+    assert!(after == before, "something was changed");
+    fs::write(&path, &good).expect("written");
+    assert_eq!(case.resume().code, Some(0));
+
+    // The mock that is made without a manifest has no signers, whatever its folder says.
+    let place = Place::new();
+    assert_eq!(place.code("preflight --seed 7 --out run"), 3);
+    place.go("run");
+    assert_eq!(place.code("resume run"), 4);
+    assert_eq!(place.status("run")["refused_go"]["rule"], "signer");
+    assert_eq!(place.code("resume run --lab lab.toml"), 0, "a better manifest is one");
+}
+
+pub fn edited_journal() {
+    let case = Case::new();
+    let path = case.place.path("run/journal.jsonl");
+    let text = fs::read_to_string(&path).expect("a journal");
+    fs::write(&path, text.replacen("10.88.60.9/32", "10.88.60.8/32", 1)).expect("written");
+    let before = fs::read(case.place.path("run/world.json")).expect("a world");
+    for words in ["resume run", "status run", "recover run"] {
+        assert_eq!(case.place.code(words), 2, "{words}");
+    }
+    let after = fs::read(case.place.path("run/world.json")).expect("a world");
+    assert!(after == before, "something was changed");
+}
+
 pub fn resume_waits() {
     let case = Case::new();
     let place = &case.place;

@@ -26,6 +26,8 @@ fn main() -> ExitCode {
         trial("a_run_that_awaits_nothing_takes_no_go", flows::not_pending),
         trial("status_says_where_a_run_is", flows::status),
         trial("a_go_can_be_waited_for_by_resume", flows::resume_waits),
+        trial("signers_and_consent_are_read_outside_the_folder", flows::manifests),
+        trial("an_edited_journal_is_no_run", flows::edited_journal),
         trial("a_signal_while_pending_parks", flows::signal),
         trial("the_owners_guide_shows_what_happens", guide::transcripts),
         trial("a_mock_go_is_not_good_on_a_real_lab", flows::real_lab),

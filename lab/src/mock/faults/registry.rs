@@ -71,7 +71,7 @@ macro_rules! fault {
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
     fault!("latency", Tolerated, Some("200ms"), "every EC2 call of the operator and every command to a node takes longer", "none", &[], &[], 0, BOTH, "§4", "issue: independent work runs at the same time", latency),
-    fault!("go-after", Tolerated, Some("3m"), "the owner takes so long: the go that lies prepared in the run's folder is seen no earlier", "none", &[], &[], 0, BOTH, "§9", "issue 5: ten virtual minutes are over before anybody can sign", go_after),
+    fault!("go-after", Tolerated, Some("3m"), "the owner takes so long: the go that lies prepared in the run's folder is seen no earlier", "none", &[], &[], 0, MOCK, "§9", "issue 5: ten virtual minutes are over before anybody can sign", go_after),
     fault!("throttled-read", Tolerated, Some("2"), "EC2 throttles so many of the operator's DescribeNetworkInterfaces", "none", &[], &[], 0, MOCK, "§4", "ec2-facts §4", throttled_read),
     fault!("slow-read", Tolerated, Some("9s"), "EC2 takes long to answer the operator's first DescribeNetworkInterfaces", "none", &[], &[], 0, MOCK, "§4", "ec2-facts §4", slow_read),
     fault!("check-off", Tolerated, None, "the ENI was a forwarder before the run: its source/dest check is off", "none", &[], &[], 0, BOTH, "§6.1", "contract F24", check_off),
