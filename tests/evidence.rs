@@ -106,7 +106,7 @@ fn a_planted_secret_reaches_no_file_of_the_run() {
 fn round_trips_of_each_scenario() {
     let table = [
         ("preflight", 3),
-        ("undo-plan", 0),
+        ("undo-plan", 1),
         ("gate", 3),
         ("plan", 3),
         ("import", 2),

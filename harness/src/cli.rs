@@ -1,6 +1,7 @@
 //! What can be said on the command line. Help is made from these definitions and nothing else.
 
 use std::convert::Infallible;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -71,8 +72,9 @@ pub enum Command {
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct RunArgs {
-    /// The lab: `mock`, `netns`, or the path of a manifest.
-    #[arg(long, value_name = "mock|netns|MANIFEST.toml", default_value = "mock")]
+    /// The lab: `mock`, `netns` (made for this run), `netns:ID` (one that is there), or the path
+    /// of a manifest.
+    #[arg(long, value_name = "mock|netns|netns:ID|MANIFEST.toml", default_value = "mock")]
     pub lab: LabChoice,
     /// The run's folder itself; made if absent, refused if it holds another run. Without it, a
     /// folder named by the run id under ./lab-smoke-runs/.
@@ -84,6 +86,13 @@ pub struct RunArgs {
     /// Make something go wrong inside the mock; repeatable. `lab-smoke faults` lists them.
     #[arg(long, value_name = "FAULT[=ARG]")]
     pub inject: Vec<String>,
+    /// Leave the kernel lab that was made for this run.
+    #[arg(long)]
+    pub keep: bool,
+    /// On the kernel lab: your own `routerctl` from this folder, and `aws-provider-executor` where
+    /// it has one.
+    #[arg(long, value_name = "DIR")]
+    pub routerd_bin: Option<PathBuf>,
     /// `json`: the journal's records on stdout as they happen, people's text on stderr.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
@@ -181,6 +190,51 @@ pub enum LabCommand {
         #[arg(long, value_name = "FILE", requires = "mock")]
         allowed_signers: Option<PathBuf>,
     },
+    #[command(flatten)]
+    Netns(NetnsCommand),
+}
+
+/// The kernel lab: a VPC in network namespaces of this machine.
+#[derive(Clone, Debug, Subcommand)]
+pub enum NetnsCommand {
+    /// Build a kernel lab and print its id; it lives until `lab down`, or an hour.
+    Up {
+        /// `netns`: the one kind that can be built here.
+        #[arg(value_parser = ["netns"], default_value = "netns")]
+        kind: String,
+        /// Your own `routerctl` from this folder, and `aws-provider-executor` where it has one.
+        #[arg(long, value_name = "DIR")]
+        routerd_bin: Option<PathBuf>,
+    },
+    /// List the kernel labs of this user.
+    List,
+    /// Take a kernel lab down.
+    Down {
+        /// By default the only one.
+        #[arg(long)]
+        id: Option<String>,
+    },
+    /// Run a command on a node.
+    Exec {
+        #[arg(long)]
+        id: Option<String>,
+        node: String,
+        #[arg(last = true, required = true)]
+        words: Vec<String>,
+    },
+    /// A shell on a node.
+    Shell {
+        #[arg(long)]
+        id: Option<String>,
+        node: String,
+    },
+    /// Walk a packet: which rule, route, owner and counter decided.
+    Explain {
+        #[arg(long)]
+        id: Option<String>,
+        from: Ipv4Addr,
+        to: Ipv4Addr,
+    },
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -193,7 +247,8 @@ pub enum Format {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LabChoice {
     Mock,
-    Netns,
+    /// One that is there, by its id; or one made for the run.
+    Netns(Option<String>),
     Manifest(PathBuf),
 }
 
@@ -203,7 +258,10 @@ impl FromStr for LabChoice {
     fn from_str(text: &str) -> Result<Self, Infallible> {
         Ok(match text {
             "mock" => Self::Mock,
-            "netns" => Self::Netns,
+            "netns" => Self::Netns(None),
+            named if named.starts_with("netns:") => {
+                Self::Netns(Some(named["netns:".len()..].to_owned()))
+            }
             path => Self::Manifest(path.into()),
         })
     }
@@ -279,7 +337,7 @@ mod tests {
     fn a_lab_that_is_no_built_in_is_a_path() {
         for (text, lab) in [
             ("mock", LabChoice::Mock),
-            ("netns", LabChoice::Netns),
+            ("netns", LabChoice::Netns(None)),
             ("./mock", LabChoice::Manifest("./mock".into())),
             ("lab.toml", LabChoice::Manifest("lab.toml".into())),
         ] {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use futures::future::LocalBoxFuture;
 use lab::clock::Clock;
+use lab::mock::faults::GoFault;
 use reports::folder::read_no_follow;
 use reports::go::{Document, GO_VERSION, SELF_PRINCIPAL, self_grant};
 use scenarios::run::{Go, GoRequest, GoSource};
@@ -22,6 +23,8 @@ pub struct LabItself {
     /// Of the ed25519 key.
     pub key_seed: [u8; 32],
     pub clock: Clock,
+    /// How its go is made to go wrong.
+    pub fault: Option<GoFault>,
 }
 
 impl GoSource for LabItself {
@@ -32,7 +35,12 @@ impl GoSource for LabItself {
 
 impl LabItself {
     fn grant(&self, request: &GoRequest) -> Option<Go> {
-        let now = self.clock.now();
+        if self.fault == Some(GoFault::Missing) {
+            return None;
+        }
+        let age =
+            if self.fault == Some(GoFault::Expired) { VALID_FOR * 2 } else { TimeDelta::zero() };
+        let now = self.clock.now() - age;
         let document = Document {
             version: GO_VERSION,
             run_id: request.run_id.clone(),
@@ -46,7 +54,10 @@ impl LabItself {
             not_after: now + VALID_FOR,
         };
         // A lab that must not grant itself has no go: the run then awaits its owner's.
-        let grant = self_grant(&self.key_seed, &document).ok()?;
+        let mut grant = self_grant(&self.key_seed, &document).ok()?;
+        if self.fault == Some(GoFault::Edited) {
+            grant.document.push(b' ');
+        }
         Some(Go {
             document: grant.document,
             signature: grant.signature.into_bytes(),
@@ -140,7 +151,7 @@ mod tests {
             change_set: serde_json::json!({"address": "10.88.60.9"}),
             undo_plan_digest: Digest::of("undo"),
         };
-        LabItself { key_seed: [7; 32], clock: Clock::System }.grant(&request)
+        LabItself { key_seed: [7; 32], clock: Clock::System, fault: None }.grant(&request)
     }
 
     #[test]

@@ -12,6 +12,7 @@ use lab::manifest::Manifest;
 pub use lab::mock::faults::Fault;
 use lab::mock::serve::{Serving, serve};
 use lab::mock::world::Shared;
+use reports::journal::{Disk, FileDisk, JOURNAL_FILE, JournalError, Writer};
 use reports::record::LabKind;
 use reports::verdict::ExitCode;
 use scenarios::run::GoSource;
@@ -26,6 +27,8 @@ pub struct Opened {
     pub run_id: String,
     /// How long nobody sees the owner's go (a fault of the mock).
     pub go_hidden_for: Duration,
+    /// What the lab is, for whoever looks behind it: a test, or the fault of a full disk.
+    pub world: Shared,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +87,50 @@ pub fn open_mock_as(options: &MockOptions, own: Option<Manifest>) -> Result<Open
     Ok(opened(lab::mock::open_as(&options, own)?))
 }
 
+fn opened(mock: lab::mock::Mock) -> Opened {
+    let go_hidden_for = Duration::from_millis(mock.shared.lock().faults.go_after_ms);
+    let fault = mock.shared.lock().faults.go;
+    let go = LabItself { key_seed: mock.go_seed, clock: mock.lab.clock, fault };
+    Opened {
+        lab: mock.lab,
+        go: Rc::new(go),
+        run_id: mock.run_id,
+        go_hidden_for,
+        world: mock.shared,
+    }
+}
+
+/// An empty journal in the folder, on a disk as the world has it.
+pub fn journal(folder: &Path, world: &Shared) -> Result<Writer, JournalError> {
+    if !world.lock().faults.disk_full {
+        return Writer::create(folder);
+    }
+    let path = folder.join(JOURNAL_FILE);
+    let disk = FileDisk::create(&path).map_err(|source| JournalError::Io { path, source })?;
+    Ok(Writer::on_disk(folder, Box::new(FullDisk(disk))))
+}
+
+/// A disk with room for some lines more, and for nothing that could be reserved.
+struct FullDisk(FileDisk);
+
+impl Disk for FullDisk {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn sync_data(&mut self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn truncate(&mut self, len: u64) -> io::Result<()> {
+        self.0.truncate(len)
+    }
+
+    fn reserve(&mut self, _offset: u64, _bytes: u64) -> io::Result<()> {
+        Err(io::ErrorKind::StorageFull.into())
+    }
+}
+
 /// The mock as an earlier process left it. Must be called inside the paused runtime.
 pub fn reopen_mock(world_file: &Path, manifest: Manifest) -> Result<Opened, OpenError> {
     Ok(opened(lab::mock::reopen(world_file, manifest)?))
@@ -95,15 +142,9 @@ pub fn mock_manifest(seed: u64) -> Result<Manifest, OpenError> {
     Ok(Manifest::clone(&lab::mock::open(&options)?.lab.manifest))
 }
 
-fn opened(mock: lab::mock::Mock) -> Opened {
-    let go = LabItself { key_seed: mock.go_seed, clock: mock.lab.clock };
-    let go_hidden_for = Duration::from_millis(mock.shared.lock().faults.go_after_ms);
-    Opened { lab: mock.lab, go: Rc::new(go), run_id: mock.run_id, go_hidden_for }
-}
-
 /// The faults that `--inject` knows.
-pub fn faults() -> &'static [Fault] {
-    lab::mock::faults::FAULTS
+pub fn faults() -> Vec<&'static Fault> {
+    lab::mock::faults::all().collect()
 }
 
 /// A served mock.

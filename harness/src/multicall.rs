@@ -28,6 +28,10 @@ impl Program {
 
 /// `words` are the process's, its name first.
 pub fn main(words: Vec<OsString>) -> ExitCode {
+    // The insides of the kernel lab: its supervisor, and the programs on its nodes.
+    if let Some(code) = lab::netns::dispatch(&words) {
+        return code;
+    }
     match Program::named(words.first().map(OsString::as_os_str)) {
         Program::LabSmoke => commands::main(words),
         Program::Executor => lab::host::run_program(lab::executor::main),

@@ -14,7 +14,7 @@ use libtest_mimic::{Arguments, FormatSetting};
 use reports::digest::Digest;
 use reports::evidence::fold;
 use reports::folder::{EVIDENCE_FILE, FolderError, RunFolder};
-use reports::journal::{JournalError, Writer};
+use reports::journal::Writer;
 use reports::record::{HarnessBroke, Interrupted, Kind, Part, Record};
 use reports::verdict::{Judgement, judge};
 
@@ -60,26 +60,17 @@ pub struct Stage<'a> {
     pub selection: &'a Selection,
     /// Said at the end, so that the same run can be had again.
     pub seed: Option<u64>,
+    /// Empty as yet.
+    pub journal: Writer,
 }
 
-/// The run's judgement, once everything is written and shown. Fails only before the engine starts.
+/// The run's judgement, once everything is written and shown.
 pub async fn perform(
     stage: &Stage<'_>,
     signals: &mut (impl Stream<Item = &'static str> + Unpin),
     engine: impl AsyncFnOnce(&Writer, Brake, &mut dyn FnMut(Announcement)) -> Judgement,
-) -> Result<Judgement, JournalError> {
-    let journal = Writer::create(stage.folder.path())?;
-    Ok(perform_on(stage, journal, signals, engine).await)
-}
-
-/// As [`perform`], on a journal that is there already.
-pub async fn perform_on(
-    stage: &Stage<'_>,
-    journal: Writer,
-    signals: &mut (impl Stream<Item = &'static str> + Unpin),
-    engine: impl AsyncFnOnce(&Writer, Brake, &mut dyn FnMut(Announcement)) -> Judgement,
 ) -> Judgement {
-    let Stage { folder, clock, terminal, show, selection, .. } = stage;
+    let Stage { folder, clock, terminal, show, selection, journal, .. } = stage;
     for note in notes(selection) {
         show.people(terminal, &format!("{note}\n"));
     }
@@ -100,13 +91,13 @@ pub async fn perform_on(
             terminal.err("the printer is gone (is stdout closed or full?); the run goes on\n");
         }
     };
-    let running = engine(&journal, brake.clone(), &mut announce);
-    let end = until_the_end(running, signals, &journal, *clock, &brake, terminal).await;
+    let running = engine(journal, brake.clone(), &mut announce);
+    let end = until_the_end(running, signals, journal, *clock, &brake, terminal).await;
     let complete = matches!(end, End::Judged(_));
     let judgement = match end {
         End::Judged(judgement) => judgement,
         End::Panicked(message) => {
-            record(&journal, *clock, terminal, Kind::HarnessBroke(HarnessBroke { message }));
+            record(journal, *clock, terminal, Kind::HarnessBroke(HarnessBroke { message }));
             journal.with_records(judge)
         }
         End::Abandoned => journal.with_records(judge),

@@ -11,6 +11,7 @@ pub mod iam;
 mod lab;
 pub mod manifest;
 pub mod mock;
+pub mod netns;
 pub mod node;
 pub mod permit;
 pub mod planner;
@@ -19,5 +20,6 @@ pub mod router_yaml;
 pub mod routerctl;
 pub mod routerd;
 pub mod shell;
+pub mod ssh_transport;
 
 pub use lab::Lab;

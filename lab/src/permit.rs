@@ -1,5 +1,19 @@
 //! The three values without which nothing is changed (design I1). Each can be made only here, from
 //! proof: a verified go, this run's own journal, the manifest's consent.
+//!
+//! None of them can be forged:
+//!
+//! ```compile_fail,E0451
+//! let undo = lab::permit::Undo { step: "undo.address".to_owned() };
+//! ```
+//!
+//! nor can a command that changes a node be sent without one:
+//!
+//! ```compile_fail,E0624
+//! # async fn wipe(lab: &lab::Lab, action: &lab::shell::Action) {
+//! lab.shell.act(lab::node::Node::RouterdCloud, action).await;
+//! # }
+//! ```
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

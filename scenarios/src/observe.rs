@@ -80,18 +80,20 @@ pub fn succeeded(output: &Output, how: &How) -> Fact<String> {
 pub async fn rows(lab: &Lab, ctx: &mut Context<'_>) -> Fact<Vec<Row>> {
     let routerd = &lab.manifest.routerd;
     let (output, how) = output(lab, ctx, Node::RouterdCloud, &Observe::rows(routerd)).await?;
-    read_rows(lab, &output).map(|rows| (rows, how.clone())).map_err(|why| (why, how))
+    rows_in(lab, &output, how)
 }
 
-/// The rows that `routerctl action list` answers; none where routerd has no database yet, which
-/// the first import makes.
-pub fn read_rows(lab: &Lab, output: &Output) -> Result<Vec<Row>, String> {
+/// The rows that `action list` shows. Before the first planner or import routerd has no database,
+/// and so no row.
+pub fn rows_in(lab: &Lab, output: &Output, how: How) -> Fact<Vec<Row>> {
     match Routerctl::new(&lab.manifest.routerd).list().read(output) {
-        Err(error) if no_database(&error) => Ok(Vec::new()),
-        other => other.map_err(|error| error.to_string()),
+        Ok(rows) => Ok((rows, how)),
+        Err(error) if no_database(&error) => Ok((Vec::new(), how)),
+        Err(error) => Err((error.to_string(), how)),
     }
 }
 
+/// Whether routerd has not made its database yet.
 pub fn no_database(error: &AnswerError) -> bool {
     matches!(
         error.refusal(),

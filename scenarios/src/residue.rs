@@ -1,26 +1,24 @@
-//! Nothing is left: nothing that costs money by tag or by id, nothing of the run on the routerd
-//! node. What the manifest keeps is listed as kept, everything else with the owner's commands.
+//! Nothing is left: nothing that costs money by tag or by id, and the lab's lock is free. What the
+//! manifest keeps is listed as kept, everything else with the owner's commands.
 
 use std::collections::BTreeSet;
 
 use lab::Lab;
 use lab::ec2::{Address, Answer, Instance, ReadError, Volume};
 use lab::manifest::{Ceiling, Instances};
-use lab::node::Node;
-use lab::shell::Observe;
 use reports::record::{CostRecorded, Kind, Outcome, ResidueItem, ResidueListed};
 use serde_json::json;
 
 use crate::context::{Context, How};
-use crate::{observe, stops};
+use crate::stops;
 
 const INSTANCES: &str = "residue.instances";
 const ADDRESSES: &str = "residue.addresses";
 const VOLUMES: &str = "residue.volumes";
-const NODE: &str = "residue.node-files";
+const LOCK: &str = "residue.lock";
 const CEILING: &str = "residue.instance-seconds";
 
-pub const ASSERTS: &[&str] = &[INSTANCES, ADDRESSES, VOLUMES, NODE, CEILING];
+pub const ASSERTS: &[&str] = &[INSTANCES, ADDRESSES, VOLUMES, LOCK, CEILING];
 pub const NOT_APPLICABLE: &[&str] = &[];
 
 /// What was found of one kind, and what of it is left or kept.
@@ -51,10 +49,10 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         lab.reader.volumes_tagged(key, value),
     );
     let mut all = ResidueListed { items: Vec::new(), kept: Vec::new() };
-    let running = instances(lab, ctx, tagged, by_id, &mut all);
+    instances(lab, ctx, tagged, by_id, &mut all);
     judge(lab, ctx, ADDRESSES, addresses, address_item, &mut all);
     judge(lab, ctx, VOLUMES, volumes, volume_item, &mut all);
-    node_files(lab, ctx, running, &mut all).await;
+    lock(ctx, &mut all);
     cost(lab, ctx);
     let left = all.items.iter().filter(|item| item.costs_money).map(|item| item.id.clone());
     let left: Vec<_> = left.collect();
@@ -70,15 +68,13 @@ fn instances(
     tagged: Result<Answer<Vec<Instance>>, ReadError>,
     by_id: Result<Answer<Vec<Instance>>, ReadError>,
     all: &mut ResidueListed,
-) -> BTreeSet<String> {
+) {
     let expected = json!({ "left": [] });
-    let mut running = BTreeSet::new();
     let (tagged, by_id) = match (tagged, gone_is_none(by_id)) {
         (Ok(tagged), Ok(by_id)) => (tagged, by_id),
         (Err(error), _) | (_, Err(error)) => {
             let how = ctx.seen_error(&error);
-            ctx.unknown(INSTANCES, expected, how, error.to_string());
-            return running;
+            return ctx.unknown(INSTANCES, expected, how, error.to_string());
         }
     };
     let how = ctx.seen(&tagged).and(ctx.seen(&by_id));
@@ -88,15 +84,11 @@ fn instances(
         if !seen.insert(instance.instance_id.clone()) {
             continue;
         }
-        if instance.state == "running" {
-            running.insert(instance.instance_id.clone());
-        }
         if let Some(item) = instance_item(lab, instance) {
             found.add(lab, item);
         }
     }
     settle(ctx, INSTANCES, found, how, all);
-    running
 }
 
 /// An instance that is gone for so long that EC2 does not know it is not left.
@@ -199,40 +191,30 @@ fn settle(
     all.kept.extend(found.kept);
 }
 
-/// The run's files on routerd-cloud, where that node still runs. The burnt go stays on purpose.
-async fn node_files(
-    lab: &Lab,
-    ctx: &mut Context<'_>,
-    running: BTreeSet<String>,
-    all: &mut ResidueListed,
-) {
-    let expected = json!({ "left": [] });
-    let instance = lab.manifest.nodes[&Node::RouterdCloud].instance_id.as_ref();
-    if instance.is_some_and(|id| !running.contains(id)) {
-        let why = "routerd-cloud does not run any more: its files went, or stay, with it";
-        return ctx.skipped(NODE, json!(null), How::words("its instance's state"), why);
-    }
-    match observe::command(lab, ctx, Node::RouterdCloud, &Observe::node_folder()).await {
-        Ok((text, how)) => {
-            let left: Vec<String> = text
-                .lines()
-                .filter(|name| !name.starts_with("burnt-"))
-                .map(str::to_owned)
-                .collect();
-            let message = format!("left on routerd-cloud: {}", left.join(", "));
-            for name in &left {
-                let path = format!("{}/{name}", lab::shell::NODE_FOLDER);
-                all.items.push(ResidueItem {
-                    resource: "file on routerd-cloud".to_owned(),
-                    id: path.clone(),
-                    why: "the run put it there".to_owned(),
-                    costs_money: false,
-                    owner_commands: vec![format!("sudo rm -f {path}")],
-                });
-            }
-            ctx.judge(NODE, left.is_empty(), expected, json!({ "left": left }), how, Some(message));
-        }
-        Err((why, how)) => ctx.unknown(NODE, expected, how, why),
+/// The lock was released before teardown, which may have ended the node that holds it: what was
+/// read back there stands in the journal.
+fn lock(ctx: &mut Context<'_>, all: &mut ResidueListed) {
+    let held = ctx.journal.with_records(|records| {
+        records.iter().rev().find_map(|record| match record.kind {
+            Kind::LockReleased(_) => Some(false),
+            Kind::LockTaken(_) => Some(true),
+            _ => None,
+        })
+    });
+    let held = held.unwrap_or(false);
+    let path = lab::act::LOCK_PATH;
+    let how = How::words("the journal's records of the lock");
+    let message = format!("{path} could not be removed from routerd-cloud");
+    let observed = json!({ "held": held });
+    ctx.judge(LOCK, !held, json!({ "held": false }), observed, how, Some(message));
+    if held {
+        all.items.push(ResidueItem {
+            resource: "lock on routerd-cloud".to_owned(),
+            id: path.to_owned(),
+            why: "the run could not release it".to_owned(),
+            costs_money: false,
+            owner_commands: vec![format!("sudo rm -f {path}")],
+        });
     }
 }
 

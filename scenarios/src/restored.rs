@@ -4,7 +4,7 @@
 use lab::Lab;
 use lab::ec2::Answer;
 use lab::node::{Node, Output};
-use lab::routerd::Status;
+use lab::routerd::{Row, Status};
 use lab::shell::{Observe, ShellError};
 use reports::record::{Kind, Phase, RowsRecorded, StateRecorded};
 use serde_json::{Value, json};
@@ -19,6 +19,7 @@ const ADDRESSES: &str = "restored.node-addresses";
 const RULES: &str = "restored.nft-rulesets";
 const ROWS: &str = "restored.rows";
 const NO_NEW_ROWS: &str = "restored.no-new-rows";
+const FILES: &str = "restored.node-files";
 const GATEWAYS: &[&str] = &[
     "restored.default-gateway.routerd-cloud",
     "restored.default-gateway.cloud-client",
@@ -33,6 +34,7 @@ pub const ASSERTS: &[&str] = &[
     RULES,
     ROWS,
     NO_NEW_ROWS,
+    FILES,
     GATEWAYS[0],
     GATEWAYS[1],
     GATEWAYS[2],
@@ -48,12 +50,14 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let ping = Observe::ping(address(Node::CloudClient), lab.manifest.capture.address.addr());
     let (addresses, rules) = (Observe::addresses(), Observe::nft_ruleset());
     let rows = Observe::rows(&lab.manifest.routerd);
-    let (eni, ping, addresses, rules, rows, ()) = futures::join!(
+    let folder = Observe::node_folder();
+    let (eni, ping, addresses, rules, rows, folder, ()) = futures::join!(
         lab.reader.network_interface(&lab.manifest.capture.network_interface_id),
         lab.shell.observe(Node::CloudClient, &ping),
         futures::future::join_all(Node::ALL.map(|node| lab.shell.observe(node, &addresses))),
         futures::future::join_all(Node::ALL.map(|node| lab.shell.observe(node, &rules))),
         lab.shell.observe(Node::RouterdCloud, &rows),
+        lab.shell.observe(Node::RouterdCloud, &folder),
         default_gateway::compare(lab, ctx, GATEWAYS),
     );
     judge_interface(ctx, &before, eni);
@@ -69,6 +73,33 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         before.nodes.get(&node).map_or(Value::Null, |node| json!(node.nft_digest))
     });
     judge_rows(lab, ctx, &before, rows);
+    judge_files(ctx, folder);
+}
+
+/// Of the run's own files only the lock is still there, which is released next; burnt goes stay on
+/// purpose. Teardown may end the node, so that nobody could look any more.
+fn judge_files(ctx: &mut Context<'_>, told: Told) {
+    let expected = json!({ "left": [] });
+    let read = observe::told(ctx, told).and_then(|(output, how)| observe::succeeded(&output, &how));
+    match read {
+        Ok((text, how)) => {
+            let left: Vec<&str> = text
+                .lines()
+                .filter(|name| !name.starts_with("burnt-") && *name != "lock.json")
+                .collect();
+            let folder = lab::shell::NODE_FOLDER;
+            let message = format!("left in {folder} on routerd-cloud: {}", left.join(", "));
+            ctx.judge(
+                FILES,
+                left.is_empty(),
+                expected,
+                json!({ "left": left }),
+                how,
+                Some(message),
+            );
+        }
+        Err((why, how)) => ctx.unknown(FILES, expected, how, why),
+    }
 }
 
 fn judge_interface(
@@ -143,25 +174,23 @@ fn judge_nodes(
 
 fn judge_rows(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, told: Told) {
     let expected = json!("none pending, approved or running");
-    let read =
-        observe::told(ctx, told).and_then(|(output, how)| match observe::read_rows(lab, &output) {
-            Ok(rows) => Ok((rows, how)),
-            Err(why) => Err((why, how)),
-        });
+    let read = observe::told(ctx, told).and_then(|(out, how)| observe::rows_in(lab, &out, how));
     let (rows, how) = match read {
         Ok(seen) => seen,
         Err((why, how)) => return ctx.unknown(ROWS, expected, how, why),
     };
-    let ids = ctx.run.rows();
-    let own = |id: u64| ids.is_some_and(|ids| id == ids.assign || id == ids.forwarding);
+    // By their keys: where one of the two was never imported, the other is the run's all the same.
+    let plans = ctx.run.change_set.plans();
+    let own = |row: &&Row| plans.iter().any(|plan| plan.idempotency_key == row.idempotency_key);
     let running: Vec<_> = rows
         .iter()
-        .filter(|row| own(row.id) && row.status == Status::Running)
+        .filter(own)
+        .filter(|row| row.status == Status::Running)
         .map(|row| row.id)
         .collect();
     let statuses: Vec<_> = rows
         .iter()
-        .filter(|row| own(row.id))
+        .filter(own)
         .map(|row| json!({ "id": row.id, "action": row.action, "status": row.status }))
         .collect();
     let message = format!("routerctl cannot move these rows any more: {running:?}");
@@ -170,7 +199,7 @@ fn judge_rows(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, told: Told) {
     ctx.judge(ROWS, running.is_empty(), expected, observed, how.clone(), Some(message));
     let new: Vec<_> = rows
         .iter()
-        .filter(|row| !own(row.id) && !before.rows.contains(&row.id))
+        .filter(|row| !own(row) && !before.rows.contains(&row.id))
         .map(|row| format!("{} ({})", row.idempotency_key, row.status))
         .collect();
     let message = format!("somebody made rows during the run: {}", new.join(", "));

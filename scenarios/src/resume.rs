@@ -14,6 +14,7 @@ use reports::record::{
 };
 
 use crate::baseline::Baseline;
+use crate::context::How;
 use crate::observe;
 use crate::run::{Executor, RowIds, State};
 
@@ -108,5 +109,6 @@ pub async fn executor(lab: &Lab) -> Option<Executor> {
 pub async fn rows(lab: &Lab, change_set: &ChangeSet) -> Option<RowIds> {
     let command = Observe::rows(&lab.manifest.routerd);
     let answer = lab.shell.observe(Node::RouterdCloud, &command).await.ok()?;
-    own_rows(&observe::read_rows(lab, &answer.value).ok()?, change_set)
+    let (rows, _) = observe::rows_in(lab, &answer.value, How::default()).ok()?;
+    own_rows(&rows, change_set)
 }

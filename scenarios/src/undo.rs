@@ -113,10 +113,8 @@ fn now(lab: &Lab, ctx: &mut Context<'_>, (rows, eni): Looked) -> Now {
     let Some(eni) = eni.value else { return Err(("the ENI is gone".to_owned(), how)) };
     let (output, rows_how) = observe::told(ctx, rows)?;
     let how = how.and(rows_how);
-    match observe::read_rows(lab, &output) {
-        Ok(rows) => Ok((rows, eni, how)),
-        Err(why) => Err((why, how)),
-    }
+    let (rows, how) = observe::rows_in(lab, &output, how)?;
+    Ok((rows, eni, how))
 }
 
 type Preview = Result<(Previewed, How), (String, How)>;

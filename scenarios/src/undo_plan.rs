@@ -34,25 +34,7 @@ pub fn teardown_step(kind: &str, id: &str) -> String {
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let Some(baseline) = ctx.run.baseline() else { return };
     let steps = steps(lab, &baseline);
-    let vague: Vec<_> = steps
-        .iter()
-        .filter(|step| step.owner_command.is_empty() || step.resource.is_empty())
-        .map(|step| step.id.clone())
-        .collect();
-    let names: Vec<_> = steps.iter().map(|step| step.id.clone()).collect();
-    let how = How::words("the baseline and the manifest");
-    let message = format!("steps without a resource or a command: {}", vague.join(", "));
-    let holds = vague.is_empty() && !steps.is_empty();
-    ctx.judge(
-        COMPLETE,
-        holds,
-        json!({ "vague": [] }),
-        json!({ "steps": names, "vague": vague }),
-        how,
-        Some(message.clone()),
-    );
-    let resource = &lab.manifest.capture.network_interface_id;
-    if ctx.stop(&stops::UNDO_NOT_PLANNED, (!holds).then_some(message), resource) {
+    if !complete(lab, ctx, &steps).await {
         return;
     }
     let plan = UndoPlanned { digest: Digest::of_json(&json!(steps)), steps };
@@ -73,6 +55,43 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
             ctx.judge(ON_DISK, false, json!({ "digest": digest }), Value::Null, how, why);
         }
     }
+}
+
+/// What the manifest has torn down must be there and be the lab's: else its step would do nothing,
+/// or end what is somebody else's. The instances were looked at by preflight.
+async fn complete(lab: &Lab, ctx: &mut Context<'_>, steps: &[UndoStep]) -> bool {
+    let (key, value) = (&lab.manifest.lab.tag_key, &lab.manifest.lab.tag_value);
+    let expected = json!({ "not_the_labs": [] });
+    let (addresses, volumes) = futures::join!(
+        lab.reader.addresses_tagged(key, value),
+        lab.reader.volumes_tagged(key, value)
+    );
+    let (addresses, volumes) = match (addresses, volumes) {
+        (Ok(addresses), Ok(volumes)) => (addresses, volumes),
+        (Err(error), _) | (_, Err(error)) => {
+            let how = ctx.seen_error(&error);
+            ctx.unknown(COMPLETE, expected, how, error.to_string());
+            return false;
+        }
+    };
+    let how = ctx.seen(&addresses).and(ctx.seen(&volumes));
+    let address = |id: &&String| !addresses.value.iter().any(|it| it.allocation_id == **id);
+    let volume = |id: &&String| !volumes.value.iter().any(|it| it.volume_id == **id);
+    let teardown = &lab.manifest.teardown;
+    let foreign: Vec<&String> = teardown
+        .release_addresses
+        .iter()
+        .filter(address)
+        .chain(teardown.delete_volumes.iter().filter(volume))
+        .collect();
+    let names: Vec<_> = steps.iter().map(|step| step.id.clone()).collect();
+    let message = format!("to be torn down, and not there with the lab's tag: {foreign:?}");
+    let observed = json!({ "steps": names, "not_the_labs": foreign });
+    let holds =
+        ctx.judge(COMPLETE, foreign.is_empty(), expected, observed, how, Some(message.clone()));
+    let resource = foreign.first().map_or("the undo plan", |id| id.as_str());
+    ctx.stop(&stops::UNDO_NOT_PLANNED, (!holds).then_some(message), resource);
+    holds
 }
 
 fn steps(lab: &Lab, baseline: &Baseline) -> Vec<UndoStep> {

@@ -46,7 +46,7 @@ pub fn faults(format: Format, terminal: &Terminal) -> u8 {
             let cells = faults.iter().map(|fault| {
                 let argument = fault.argument.map(|it| format!("={it}"));
                 let name = format!("{}{}", fault.name, argument.unwrap_or_default());
-                [name, fault.caught_by.into(), fault.breaks.into()]
+                [name, fault.primary.as_str().into(), fault.breaks.into()]
             });
             table(["fault", "turns", "what"], cells)
         }

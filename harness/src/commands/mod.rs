@@ -4,6 +4,7 @@ mod go;
 mod lab;
 mod list;
 mod mock;
+mod netns;
 mod preflight;
 mod recover;
 mod report;
@@ -50,6 +51,7 @@ fn answer(words: Vec<OsString>, terminal: &Terminal) -> u8 {
         Command::Recover { run } => recover::recover(&run, terminal),
         Command::Report { run } => report::report(&run, terminal),
         Command::Mock(MockCommand::Serve { port }) => mock::serve(port, terminal),
+        Command::Lab(LabCommand::Netns(command)) => netns::command(&command, terminal),
         Command::Lab(LabCommand::Check { file }) => lab::check(&file, terminal),
         Command::Lab(LabCommand::Example { seed: Some(seed), allowed_signers, .. }) => {
             lab::mock_example(seed, allowed_signers.as_deref(), terminal)

@@ -18,6 +18,8 @@ pub fn preflight(args: &PreflightArgs, terminal: &Terminal) -> u8 {
         format: args.format,
         wait_go: None,
         leave_running: args.leave_running,
+        keep: false,
+        routerd_bin: None,
         libtest: Vec::new(),
     };
     let grantor = Grantor::Owner { wait: None, meanwhile: meanwhile(args.leave_running) };

@@ -16,7 +16,7 @@ use crate::cli::{self, ResumeArgs};
 use crate::engine::{self, Announcement, Pending, Resumed, Standing};
 use crate::grant::OwnersFiles;
 use crate::labs::{self, OpenError, Opened};
-use crate::perform::{Show, Stage, perform_on};
+use crate::perform::{Show, Stage, perform};
 use crate::signals;
 use crate::terminal::Terminal;
 
@@ -170,11 +170,12 @@ async fn on_the_mock(
         show,
         selection: &resumed.selection,
         seed: started.seed,
+        journal,
     };
     let engine = async |journal: &Writer, brake: Brake, announce: &mut dyn FnMut(Announcement)| {
         engine::resume(&lab, &pending, journal, brake, &resumed, announce).await
     };
-    Ok(perform_on(&stage, journal, &mut signals, engine).await)
+    Ok(perform(&stage, &mut signals, engine).await)
 }
 
 /// The world was saved with its last effect; the run's time went on until its last record.

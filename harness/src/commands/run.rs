@@ -26,7 +26,7 @@ use crate::terminal::Terminal;
 
 /// Why a run did not begin; nothing was touched then.
 #[derive(Debug, thiserror::Error)]
-enum Refusal {
+pub(super) enum Refusal {
     #[error("--{0} is for `--lab mock` alone")]
     OnlyOnTheMock(&'static str),
     #[error("{0} describes the mock lab of one seed: say which with --seed")]
@@ -43,6 +43,8 @@ enum Refusal {
     Held { folder: PathBuf, by: String },
     #[error("the journal cannot be begun: {0}")]
     Journal(#[from] reports::journal::JournalError),
+    #[error(transparent)]
+    Netns(#[from] super::netns::NetnsError),
     #[error("the run cannot be begun: {0}")]
     Io(#[from] std::io::Error),
 }
@@ -51,7 +53,7 @@ impl Refusal {
     fn code(&self) -> ExitCode {
         match self {
             Self::Open(error) => error.code(),
-            Self::Held { .. } | Self::Io(_) => ExitCode::Unavailable,
+            Self::Held { .. } | Self::Io(_) | Self::Netns(_) => ExitCode::Unavailable,
             _ => ExitCode::Usage,
         }
     }
@@ -117,9 +119,13 @@ fn on_its_lab(
     let selection = select(&arguments)?;
     let own = match &args.lab {
         LabChoice::Mock => None,
-        LabChoice::Netns => {
+        LabChoice::Netns(_) if !matches!(grantor, Grantor::LabItself) => {
+            return Err(Refusal::OnlyOnTheMock("wait-go"));
+        }
+        LabChoice::Netns(id) => {
             only_on_the_mock(args)?;
-            return Err(OpenError::NotInThisBuild(LabKind::Netns).into());
+            let show = Show { format: args.format, arguments };
+            return super::netns::run(args, id.as_deref(), selection, &show, terminal);
         }
         LabChoice::Manifest(file) => {
             let manifest = lab::read(file)?;
@@ -181,6 +187,7 @@ async fn on_the_mock(
         show,
         selection: &settings.selection,
         seed: settings.seed,
+        journal: labs::journal(folder.path(), &opened.world)?,
     };
     let engine = async |journal: &Writer, brake: Brake, announce: &mut dyn FnMut(Announcement)| {
         let lab = &opened.lab;
@@ -199,11 +206,11 @@ async fn on_the_mock(
             }
         }
     };
-    Ok(perform(&stage, &mut signals, engine).await?)
+    Ok(perform(&stage, &mut signals, engine).await)
 }
 
 /// Takes the folder's lock and says beside it what is true of this machine alone.
-fn hold(
+pub(super) fn hold(
     folder: &RunFolder,
     run_id: &str,
     manifest: Option<PathBuf>,

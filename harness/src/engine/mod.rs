@@ -216,12 +216,13 @@ impl Engine<'_> {
             return;
         }
         let undo = Undo::for_step(self.journal, scenarios::UNDO_LOCK);
-        let permit = match (&undo, self.run.forward()) {
+        let unused = self.run.forward().map(|forward| Release::from(forward.as_ref()));
+        let permit = match (&undo, unused.or_else(|| Release::of_run(self.journal))) {
             (Ok(undo), _) => LockPermit::Begun(undo),
-            (Err(_), Some(forward)) => LockPermit::Unused(Release::from(forward.as_ref())),
+            (Err(_), Some(release)) => LockPermit::Unused(release),
             (Err(_), None) => return,
         };
-        let left = match self.lab.release_lock(permit, self.journal).await {
+        let left = match self.lab.release_lock(permit, self.journal, &self.run.id).await {
             Ok(acted) if acted.outcome == Outcome::Done => return,
             Ok(acted) => acted.detail,
             Err(error) => error.to_string(),

@@ -70,8 +70,9 @@ impl Scene {
             show: &Show { format: Format::Human, arguments },
             selection: &selection,
             seed: Some(7),
+            journal: Writer::create(folder.path()).expect("an empty journal"),
         };
-        perform(&stage, &mut { signals }, engine).await.expect("the engine starts")
+        perform(&stage, &mut { signals }, engine).await
     }
 
     fn evidence(&self) -> Evidence {

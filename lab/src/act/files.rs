@@ -38,6 +38,8 @@ const LEASE_HOURS: i64 = 2;
 /// On routerd-cloud: who holds the lab.
 pub const LOCK_PATH: &str = "/var/lib/lab-smoke/lock.json";
 
+const TAKE: &str = "take the lab's lock";
+
 fn burn_path(go_digest: &Digest) -> String {
     format!("{NODE_FOLDER}/burnt-{go_digest}.json")
 }
@@ -67,8 +69,7 @@ impl Lab {
         };
         let path = LOCK_PATH.to_owned();
         let contents = json!(holder).to_string();
-        let effect =
-            file_effect("gate", "take the lab's lock", &path, &contents, Some("undo.lock"));
+        let effect = file_effect("gate", TAKE, &path, &contents, Some("undo.lock"));
         let intent = effect.begin(self, permit, journal)?;
         let (outcome, detail, value) = match self.create(&path, &contents).await {
             Created::Ours => {
@@ -162,13 +163,18 @@ impl Lab {
         self.remove(permit, journal, &effect, CHANGE_SET_PATH).await
     }
 
-    /// Gives the lock back. Only for who took it: the caller's journal has the record.
+    /// Gives the lock back, where it is still this run's: another run may hold it by now.
     pub async fn release_lock(
         &self,
         permit: LockPermit<'_>,
         journal: &Writer,
+        run_id: &str,
     ) -> Result<Acted<()>, NotTried> {
         let path = LOCK_PATH.to_owned();
+        if let Some(other) = self.lock_holder().await.filter(|holder| holder.run_id != run_id) {
+            let detail = format!("run {} holds the lock now", other.run_id);
+            return Ok(Acted { outcome: Outcome::Done, detail, samples: Vec::new(), value: () });
+        }
         let effect = Effect {
             scenario: "gate",
             what: "release the lab's lock".to_owned(),
@@ -188,6 +194,13 @@ impl Lab {
             }
         }
         Ok(acted)
+    }
+
+    /// Who holds the lab's lock; none where nobody does, or nobody can tell.
+    pub async fn lock_holder(&self) -> Option<Holder> {
+        let command = Observe::read_file(LOCK_PATH);
+        let answer = self.shell.observe(Node::RouterdCloud, &command).await.ok()?;
+        serde_json::from_slice(&answer.value.stdout).ok()
     }
 
     async fn remove(
@@ -258,6 +271,25 @@ pub enum LockPermit<'a> {
 /// be given back would bar the lab.
 #[derive(Debug)]
 pub struct Release(());
+
+impl Release {
+    /// From the journal of the run that took the lock: its outcome says so, and no record says that
+    /// it was given back.
+    pub fn of_run(journal: &Writer) -> Option<Self> {
+        journal.with_records(|records| {
+            let taken = records.iter().rev().find_map(|record| match &record.kind {
+                Kind::Intent(intent) if intent.what == TAKE => Some(intent.id.clone()),
+                _ => None,
+            })?;
+            let done = records.iter().any(|record| match &record.kind {
+                Kind::Outcome(it) => it.intent == taken && it.outcome == Outcome::Done,
+                _ => false,
+            });
+            let back = records.iter().any(|it| matches!(it.kind, Kind::LockReleased(_)));
+            (done && !back).then_some(Self(()))
+        })
+    }
+}
 
 impl From<&Forward> for Release {
     fn from(_taken_with: &Forward) -> Self {

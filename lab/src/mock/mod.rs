@@ -2,6 +2,7 @@
 
 pub mod cloud;
 pub mod connector;
+mod control;
 pub mod ec2;
 pub mod faults;
 pub mod host;
@@ -10,9 +11,11 @@ mod open;
 pub mod packets;
 pub mod serve;
 pub mod shell;
+mod state_file;
 mod transport;
 pub mod world;
 
+pub(crate) use open::manifest as manifest_of;
 pub use open::{
     Mock, OpenError, Options, attach, open, open_as, reopen, running_instances, start_time,
     world as world_of,

@@ -78,10 +78,13 @@ pub fn open_as(options: &Options, own: Option<Manifest>) -> Result<Mock, OpenErr
     let epoch = start_time(options.seed);
     let clock = Clock::starting_at(epoch);
     let mut world = world(options.seed, epoch);
-    let manifest = manifest(&world)?;
+    let mut manifest = manifest(&world)?;
     pin_host_keys(&mut world, &manifest);
     for fault in &options.faults {
         faults::inject(&mut world, fault)?;
+    }
+    if let Some(seconds) = world.faults.max_instance_seconds {
+        manifest.limits.max_instance_seconds = Ceiling::Seconds(seconds);
     }
     let manifest = own.unwrap_or(manifest);
     let mock = assemble(Shared::new(world), clock, manifest, options.world_file.clone())?;
@@ -181,7 +184,7 @@ fn connection(shared: &Shared, clock: Clock) -> Connection {
 }
 
 /// The manifest that an operator would write for this world.
-fn manifest(world: &World) -> Result<Manifest, OpenError> {
+pub(crate) fn manifest(world: &World) -> Result<Manifest, OpenError> {
     let cloud = &world.cloud;
     let captured = CAPTURED.parse().map_err(|_| OpenError::Lacks("a captured address"))?;
     let router = world.machines.get(Node::RouterdCloud);

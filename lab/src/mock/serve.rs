@@ -3,18 +3,22 @@
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::Response as HttpResponse;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response as HttpResponse};
+use axum::routing::{get, post};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::cloud::Cloud;
+use super::control;
 use super::ec2;
 use super::faults::Caller;
+use super::state_file::StateFile;
 use super::world::Shared;
 use crate::clock::Clock;
 use crate::node::Node;
@@ -27,16 +31,48 @@ pub struct Serving {
     task: JoinHandle<std::io::Result<()>>,
 }
 
+/// How a world is served.
+#[derive(Clone, Debug, Default)]
+pub struct ServeOptions {
+    /// 0 takes a free one.
+    pub port: u16,
+    /// Every request is authorised by the policies of whoever signed it.
+    pub enforce_iam: bool,
+    /// The world starts from this file where there is one, and is written back after each change.
+    pub state_file: Option<PathBuf>,
+}
+
 /// Serves EC2, STS and IAM at one port of 127.0.0.1; port 0 takes a free one. Needs an unpaused
 /// runtime: what is outside does not wait in virtual time.
 ///
 /// # Errors
 /// Where the port cannot be bound.
 pub async fn serve(shared: Shared, clock: Clock, port: u16) -> std::io::Result<Serving> {
-    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+    serve_with(shared, clock, ServeOptions { port, ..ServeOptions::default() }).await
+}
+
+/// The same with options; `/_lab-smoke/world` shows the world, `/_lab-smoke/faults` takes faults.
+///
+/// # Errors
+/// Where the port cannot be bound, or the state file holds no world or cannot be written.
+pub async fn serve_with(
+    shared: Shared,
+    clock: Clock,
+    options: ServeOptions,
+) -> std::io::Result<Serving> {
+    let state = match options.state_file {
+        Some(path) => Some(StateFile::open(path, &shared, clock)?),
+        None => None,
+    };
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
     let address = listener.local_addr()?;
     let (stop, stopped) = oneshot::channel();
-    let router = Router::new().fallback(answer).with_state(Endpoint { shared, clock });
+    let endpoint = Endpoint { shared, clock, enforce_iam: options.enforce_iam, state };
+    let router = Router::new()
+        .route("/_lab-smoke/world", get(control::world))
+        .route("/_lab-smoke/faults", post(control::inject))
+        .fallback(answer)
+        .with_state(endpoint);
     let task = tokio::spawn(async move {
         let ends = async move {
             // A dropped sender is an end as well.
@@ -115,18 +151,55 @@ fn lab_ids(cloud: &Cloud) -> Vec<(String, String)> {
 }
 
 #[derive(Clone)]
-struct Endpoint {
-    shared: Shared,
-    clock: Clock,
+pub(super) struct Endpoint {
+    pub shared: Shared,
+    pub clock: Clock,
+    enforce_iam: bool,
+    state: Option<StateFile>,
+}
+
+impl Endpoint {
+    /// After a change.
+    pub fn save(&self) -> std::io::Result<()> {
+        self.state.as_ref().map_or(Ok(()), |state| state.write(&self.shared, self.clock))
+    }
+}
+
+/// What cannot be written is an answer, never silence.
+pub(super) fn unsaved(error: &std::io::Error) -> HttpResponse {
+    let message = format!("The change was made, and the state file was not: {error}\n");
+    (StatusCode::INTERNAL_SERVER_ERROR, message).into_response()
 }
 
 async fn answer(
-    State(Endpoint { shared, clock }): State<Endpoint>,
+    State(endpoint): State<Endpoint>,
+    method: Method,
+    uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> HttpResponse {
-    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    match ec2::answer(&shared, clock, Caller::Operator, authorization, &body).await {
+    let headers: Vec<(String, String)> = headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into()))
+        .collect();
+    let http = ec2::Http {
+        method: method.as_str(),
+        path: uri.path(),
+        query: uri.query().unwrap_or_default(),
+        headers: &headers,
+        body: &body,
+    };
+    let (shared, clock) = (&endpoint.shared, endpoint.clock);
+    let answer = if endpoint.enforce_iam {
+        ec2::answer_signed(shared, clock, &http).await
+    } else {
+        let authorization = http.header("authorization");
+        ec2::answer(shared, clock, Caller::Operator, authorization, http.form()).await
+    };
+    if let Err(error) = endpoint.save() {
+        return unsaved(&error);
+    }
+    match answer {
         Ok(response) => to_http(response),
         Err(ec2::Broken) => broken(),
     }

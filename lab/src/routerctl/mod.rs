@@ -24,6 +24,7 @@ mod store;
 use std::collections::BTreeMap;
 
 use go::flags::{FlagSet, Parsed, Stop};
+pub(crate) use store::make_tables;
 
 use crate::node::Output;
 use crate::process::{Host, Process};

@@ -314,7 +314,8 @@ impl Inner {
                 Ok(Reserved::Kept)
             }
             Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(Reserved::Unsupported),
-            Err(error) => Err(self.fail(error)),
+            // No line was touched: that there is no room can still be said, and nothing was begun.
+            Err(source) => Err(JournalError::Io { path: self.dir.join(JOURNAL_FILE), source }),
         }
     }
 

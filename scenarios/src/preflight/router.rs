@@ -191,16 +191,10 @@ fn planner_digest(lab: &Lab, ctx: &mut Context<'_>, programs: &[Program]) {
 /// Rows of earlier runs are facts for the owner; open rows that are nobody's run are a stop.
 fn rows(lab: &Lab, ctx: &mut Context<'_>, told: Told) -> Option<Vec<Row>> {
     let expected = json!({ "open": [] });
-    let (output, how) = match observe::told(ctx, told) {
+    let read = observe::told(ctx, told).and_then(|(out, how)| observe::rows_in(lab, &out, how));
+    let (rows, how) = match read {
         Ok(seen) => seen,
         Err((why, how)) => {
-            ctx.unknown(ROWS, expected, how, why);
-            return None;
-        }
-    };
-    let rows = match observe::read_rows(lab, &output) {
-        Ok(rows) => rows,
-        Err(why) => {
             ctx.unknown(ROWS, expected, how, why);
             return None;
         }

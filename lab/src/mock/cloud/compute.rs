@@ -22,6 +22,16 @@ pub struct Instance {
     /// The profile's name.
     pub instance_profile: Option<String>,
     pub root_device_name: String,
+    #[serde(default)]
+    pub client_token: String,
+    /// Which of the instances of its launch it is.
+    #[serde(default)]
+    pub launch_index: usize,
+    #[serde(default)]
+    pub disable_api_termination: bool,
+    /// In base64, as it was given.
+    #[serde(default)]
+    pub user_data: Option<String>,
     pub tags: Tags,
 }
 

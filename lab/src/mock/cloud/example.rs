@@ -7,11 +7,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use ipnet::Ipv4Net;
 use serde_json::json;
 
-use super::ids::{id, mac, unique_id};
+use super::ids::{bytes, id, mac, unique_id};
 use super::{
-    Address, AddressAssociation, Attachment, Cloud, Instance, InstanceProfile, InstanceState,
-    NetworkInterface, Operator, Permission, PrivateAddress, Role, Route, RouteOrigin, RouteTable,
-    RouteTableAssociation, SecurityGroup, Subnet, Tags, Target, Volume, VolumeAttachment, Vpc,
+    Address, AddressAssociation, Attachment, Cloud, Image, Instance, InstanceProfile,
+    InstanceState, InternetGateway, KeyPair, NetworkInterface, Operator, Permission,
+    PrivateAddress, Role, Route, RouteOrigin, RouteTable, RouteTableAssociation, SecurityGroup,
+    Subnet, Tags, Target, User, Volume, VolumeAttachment, Vpc,
 };
 
 /// Every resource of the example lab has it.
@@ -49,9 +50,12 @@ impl Cloud {
             let eni = cloud.add_interface(name, &vpc_id, &subnet_id, &group_id, address, made_at);
             eni.source_dest_check = source_dest_check;
         }
+        cloud.add_images(made_at);
+        cloud.add_key_pair(made_at);
         cloud.add_orphan_volume(made_at);
         cloud.add_address();
         cloud.add_executor_role(made_at);
+        cloud.add_operator_user(made_at);
         cloud
     }
 
@@ -93,8 +97,22 @@ impl Cloud {
         };
         self.route_tables.insert(table.id.clone(), table);
         self.security_groups.insert(group.id.clone(), group);
-        let vpc = Vpc { id: vpc_id.clone(), cidr, is_default, tags: tags("smoke-lab") };
+        let vpc = Vpc {
+            id: vpc_id.clone(),
+            cidr,
+            is_default,
+            dns_support: true,
+            dns_hostnames: is_default,
+            tags: tags("smoke-lab"),
+        };
         self.vpcs.insert(vpc_id.clone(), vpc);
+        let gateway = InternetGateway {
+            id: self.id("igw", label),
+            vpc_id: Some(vpc_id.clone()),
+            tags: tags("smoke-lab"),
+        };
+        self.internet_gateways.insert(gateway.id.clone(), gateway);
+        self.add_default_acl(&vpc_id);
         vpc_id
     }
 
@@ -106,9 +124,11 @@ impl Cloud {
             cidr: SUBNET_CIDR,
             availability_zone: ZONE.to_owned(),
             availability_zone_id: ZONE_ID.to_owned(),
+            map_public_ip_on_launch: false,
             tags: lab_tags("smoke-lab"),
         };
         self.subnets.insert(id.clone(), subnet);
+        self.associate_default_acl(vpc_id, &id);
         id
     }
 
@@ -119,6 +139,7 @@ impl Cloud {
             ports: Some((22, 22)),
             ranges: vec![ANYWHERE],
             groups: vec![],
+            descriptions: BTreeMap::new(),
         };
         let group = SecurityGroup {
             id: id.clone(),
@@ -148,6 +169,10 @@ impl Cloud {
             state_reason: None,
             instance_profile: (name == "routerd-cloud").then(|| ROLE.to_owned()),
             root_device_name: "/dev/xvda".to_owned(),
+            client_token: String::new(),
+            launch_index: 0,
+            disable_api_termination: false,
+            user_data: None,
             tags: lab_tags(name),
         };
         let root = VolumeAttachment {
@@ -188,6 +213,38 @@ impl Cloud {
             tags: lab_tags(name),
         };
         self.network_interfaces.entry(eni.id.clone()).or_insert(eni)
+    }
+
+    /// One image for each architecture.
+    fn add_images(&mut self, at: DateTime<Utc>) {
+        for (label, architecture) in [("debian", "x86_64"), ("debian-arm64", "arm64")] {
+            let image = Image {
+                id: self.id("ami", label),
+                name: format!("debian-12-{architecture}"),
+                description: "Debian 12".to_owned(),
+                architecture: architecture.to_owned(),
+                root_device_name: "/dev/xvda".to_owned(),
+                size_gib: 8,
+                snapshot_id: self.id("snap", label),
+                owner_id: self.account_id.clone(),
+                created_at: at,
+                tags: Tags::new(),
+            };
+            self.images.insert(image.id.clone(), image);
+        }
+    }
+
+    /// Its private half follows from the seed and opens nothing.
+    fn add_key_pair(&mut self, at: DateTime<Utc>) {
+        let id = self.id("key", "smoke-lab");
+        let pair = KeyPair::from_seed(
+            id,
+            "smoke-lab",
+            &bytes(self.seed, "smoke-lab"),
+            at,
+            lab_tags("smoke-lab"),
+        );
+        self.key_pairs.insert(pair.id.clone(), pair);
     }
 
     fn add_orphan_volume(&mut self, at: DateTime<Utc>) {
@@ -249,6 +306,28 @@ impl Cloud {
         self.iam.roles.insert(ROLE.to_owned(), role);
         self.iam.instance_profiles.insert(ROLE.to_owned(), profile);
     }
+
+    /// The operator as IAM shows it: a user that may everything.
+    fn add_operator_user(&mut self, at: DateTime<Utc>) {
+        let document = json!({
+            "Version": "2012-10-17",
+            "Statement": [{ "Effect": "Allow", "Action": "*", "Resource": "*" }]
+        });
+        let name = "lab-operator".to_owned();
+        let user = User {
+            id: self.operator.user_id.clone(),
+            name: name.clone(),
+            arn: self.operator.arn.clone(),
+            path: "/".to_owned(),
+            created_at: at,
+            inline_policies: BTreeMap::from([(name.clone(), document.to_string())]),
+            attached_policies: vec![],
+            // The operator's own key is with the operator.
+            access_keys: BTreeMap::new(),
+            tags: Tags::new(),
+        };
+        self.iam.users.insert(name, user);
+    }
 }
 
 fn operator(seed: u64, account_id: &str) -> Operator {
@@ -305,7 +384,7 @@ fn lab_tags(name: &str) -> Tags {
 }
 
 fn everything_to(range: Ipv4Net) -> Permission {
-    Permission { protocol: "-1".to_owned(), ports: None, ranges: vec![range], groups: vec![] }
+    Permission { ranges: vec![range], ..Permission::everything() }
 }
 
 const fn cidr(a: u8, b: u8, c: u8, prefix: u8) -> Ipv4Net {

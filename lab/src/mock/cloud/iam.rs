@@ -16,6 +16,41 @@ pub struct Iam {
     pub policies: BTreeMap<String, ManagedPolicy>,
     /// By name.
     pub instance_profiles: BTreeMap<String, InstanceProfile>,
+    /// By name.
+    #[serde(default)]
+    pub users: BTreeMap<String, User>,
+    /// Roles that were assumed, by access key id.
+    #[serde(default)]
+    pub sessions: BTreeMap<String, Session>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct User {
+    pub id: String,
+    pub name: String,
+    pub arn: String,
+    pub path: String,
+    pub created_at: DateTime<Utc>,
+    /// Documents by policy name.
+    pub inline_policies: BTreeMap<String, String>,
+    /// ARNs.
+    pub attached_policies: Vec<String>,
+    /// Secrets by access key id.
+    pub access_keys: BTreeMap<String, String>,
+    pub tags: Tags,
+}
+
+/// What AssumeRole hands out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// The role's name.
+    pub role: String,
+    pub name: String,
+    pub secret_access_key: String,
+    pub session_token: String,
+    pub expires_at: DateTime<Utc>,
+    /// It may what both this and the role allow.
+    pub policy: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,14 +108,36 @@ pub struct Operator {
     pub secret_access_key: String,
 }
 
+/// One document that says what somebody may do.
+#[derive(Clone, Copy, Debug)]
+pub struct Document<'a> {
+    /// The policy's name.
+    pub name: &'a str,
+    pub text: &'a str,
+}
+
 impl Iam {
     /// The documents that say what a role may do: inline ones and the default versions of attached
     /// ones.
-    pub fn documents<'a>(&'a self, role: &'a Role) -> impl Iterator<Item = &'a str> {
-        let attached = role.attached_policies.iter().filter_map(|arn| {
+    pub fn documents<'a>(&'a self, role: &'a Role) -> impl Iterator<Item = Document<'a>> {
+        self.all(&role.inline_policies, &role.attached_policies)
+    }
+
+    /// The same of a user.
+    pub fn documents_of_user<'a>(&'a self, user: &'a User) -> impl Iterator<Item = Document<'a>> {
+        self.all(&user.inline_policies, &user.attached_policies)
+    }
+
+    fn all<'a>(
+        &'a self,
+        inline: &'a BTreeMap<String, String>,
+        attached: &'a [String],
+    ) -> impl Iterator<Item = Document<'a>> {
+        let attached = attached.iter().filter_map(|arn| {
             let policy = self.policies.get(arn)?;
-            Some(policy.versions.get(&policy.default_version)?.document.as_str())
+            let version = policy.versions.get(&policy.default_version)?;
+            Some(Document { name: &policy.name, text: &version.document })
         });
-        role.inline_policies.values().map(String::as_str).chain(attached)
+        inline.iter().map(|(name, text)| Document { name, text }).chain(attached)
     }
 }

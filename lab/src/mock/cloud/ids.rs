@@ -45,6 +45,18 @@ pub fn request_id(parts: &[&str]) -> String {
     )
 }
 
+/// A number up to `most`, itself included.
+pub fn draw(seed: u64, label: &str, most: u64) -> u64 {
+    let digest = hash(&[&seed.to_string(), "draw", label]);
+    let number = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    number % most.saturating_add(1)
+}
+
+/// Bytes that follow from the seed, for keys that open nothing but the mock.
+pub fn bytes(seed: u64, label: &str) -> [u8; 32] {
+    hash(&[&seed.to_string(), "bytes", label])
+}
+
 fn hash(parts: &[&str]) -> [u8; 32] {
     let mut hasher = Sha256::new();
     for part in parts {

@@ -6,17 +6,28 @@ mod example;
 mod iam;
 pub mod ids;
 pub mod instance_types;
+mod launch;
 mod network;
+mod network_acls;
+mod options;
 mod storage;
+mod tagged;
+pub mod zones;
 
 pub use compute::{Instance, InstanceState, StateReason, Transition};
 pub use example::LAB_TAG;
-pub use iam::{Iam, InstanceProfile, ManagedPolicy, Operator, PolicyVersion, Role};
+pub use iam::{
+    Document, Iam, InstanceProfile, ManagedPolicy, Operator, PolicyVersion, Role, Session, User,
+};
+pub use launch::{Image, InternetGateway, KeyPair, ed25519_fingerprint, key_material};
 pub use network::{
     Address, AddressAssociation, Attachment, NetworkInterface, Permission, PrivateAddress, Route,
     RouteOrigin, RouteTable, RouteTableAssociation, SecurityGroup, Subnet, Target, Vpc,
 };
+pub use network_acls::{AclAssociation, AclEntry, LAST_RULE, NetworkAcl};
+pub use options::{Answered, Before, Bucket, ClientTokens, Options, Rate, Throttling};
 pub use storage::{Volume, VolumeAttachment};
+pub use tagged::kind_of;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -46,8 +57,29 @@ pub struct Cloud {
     pub volumes: BTreeMap<String, Volume>,
     /// Elastic IP addresses, by allocation id.
     pub addresses: BTreeMap<String, Address>,
+    #[serde(default)]
+    pub internet_gateways: BTreeMap<String, InternetGateway>,
+    #[serde(default)]
+    pub network_acls: BTreeMap<String, NetworkAcl>,
+    #[serde(default)]
+    pub key_pairs: BTreeMap<String, KeyPair>,
+    #[serde(default)]
+    pub images: BTreeMap<String, Image>,
     pub iam: Iam,
     pub operator: Operator,
+    #[serde(default)]
+    pub options: Options,
+    #[serde(default)]
+    pub client_tokens: ClientTokens,
+    /// How many ids were given to what was made since the beginning.
+    #[serde(default)]
+    pub made: u64,
+    #[serde(skip)]
+    pub buckets: BTreeMap<String, Bucket>,
+    #[serde(skip)]
+    pub history: Vec<Before>,
+    #[serde(skip)]
+    pub reads: u64,
     /// As it was before the last change, for reads that are answered too early.
     #[serde(skip)]
     pub previous: Option<Box<Cloud>>,
@@ -131,6 +163,12 @@ impl Cloud {
         });
     }
 
+    /// An id for something new.
+    pub fn new_id(&mut self, prefix: &str) -> String {
+        self.made += 1;
+        ids::id(prefix, self.seed, &format!("made/{}", self.made))
+    }
+
     /// The same account where nothing was ever made: another region.
     #[must_use]
     pub fn elsewhere(&self, region: &str) -> Self {
@@ -140,14 +178,9 @@ impl Cloud {
             region: region.to_owned(),
             iam: self.iam.clone(),
             operator: self.operator.clone(),
+            options: self.options.clone(),
             ..Self::default()
         }
-    }
-
-    /// Keeps the present for stale reads; called before each change.
-    pub fn remember(&mut self) {
-        self.previous = None;
-        self.previous = Some(Box::new(self.clone()));
     }
 
     fn finish_transition(&mut self, id: &str) {

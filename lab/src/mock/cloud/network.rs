@@ -1,5 +1,6 @@
 //! VPCs, subnets, route tables, security groups, network interfaces and Elastic IP addresses.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use chrono::{DateTime, Utc};
@@ -13,7 +14,15 @@ pub struct Vpc {
     pub id: String,
     pub cidr: Ipv4Net,
     pub is_default: bool,
+    #[serde(default = "on")]
+    pub dns_support: bool,
+    #[serde(default)]
+    pub dns_hostnames: bool,
     pub tags: Tags,
+}
+
+fn on() -> bool {
+    true
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +32,8 @@ pub struct Subnet {
     pub cidr: Ipv4Net,
     pub availability_zone: String,
     pub availability_zone_id: String,
+    #[serde(default)]
+    pub map_public_ip_on_launch: bool,
     pub tags: Tags,
 }
 
@@ -43,6 +54,12 @@ pub struct RouteTable {
     pub routes: Vec<Route>,
     pub associations: Vec<RouteTableAssociation>,
     pub tags: Tags,
+}
+
+impl RouteTable {
+    pub fn is_main(&self) -> bool {
+        self.associations.iter().any(|association| association.main)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -97,6 +114,22 @@ pub struct Permission {
     pub ports: Option<(i32, i32)>,
     pub ranges: Vec<Ipv4Net>,
     pub groups: Vec<String>,
+    /// By range or group.
+    #[serde(default)]
+    pub descriptions: BTreeMap<String, String>,
+}
+
+impl Permission {
+    /// Every protocol and port, to or from nobody yet.
+    pub fn everything() -> Self {
+        Self {
+            protocol: "-1".to_owned(),
+            ports: None,
+            ranges: vec![],
+            groups: vec![],
+            descriptions: BTreeMap::new(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -10,10 +10,12 @@ use super::request::{Request, Service};
 use super::response::Response;
 use super::xml::Xml;
 use super::{
-    addresses, authorize, iam, instance_types, instances, interfaces, network, private_addresses,
-    routes, security_groups, sts, tags, volumes,
+    addresses, authorize, gateways, iam, iam_users, images, instance_attributes, instance_types,
+    instances, interface_lifecycle, interfaces, key_pairs, launches, network_acls,
+    private_addresses, route_tables, routes, security_group_rules, security_groups, simulate, sts,
+    subnets, tags, throttle, volume_lifecycle, volumes, vpcs, zones,
 };
-use crate::mock::cloud::{Cloud, ids};
+use crate::mock::cloud::{Answered, Cloud, ids};
 use crate::mock::world::World;
 
 /// One operation of a service.
@@ -49,6 +51,12 @@ pub enum Resources {
     Any,
     /// EC2 resources: the ARN's kind, and the parameter that holds the id or ids.
     Of { kind: &'static str, parameter: &'static str },
+    /// The same of several parameters.
+    Many(&'static [(&'static str, &'static str)]),
+    /// Something that is made, and what it is made from.
+    New { kind: &'static str, with: &'static [(&'static str, &'static str)] },
+    /// Any that can have tags: the id says which kind it is.
+    Tagged { parameter: &'static str },
     /// Whoever it is may.
     Free,
 }
@@ -89,9 +97,10 @@ fn perform(
     now: DateTime<Utc>,
 ) -> Result<Xml, ApiError> {
     let action = find(request)?;
+    throttle::check(cloud, action, &request.params, now)?;
     check_parameters(action, request)?;
     cloud.advance(now);
-    authorize::check(cloud, caller, action, request)?;
+    authorize::check(cloud, caller, action, request, now)?;
     let mut elsewhere;
     let cloud = if request.service == Service::Ec2 && request.region != cloud.region {
         elsewhere = cloud.elsewhere(&request.region);
@@ -105,6 +114,8 @@ fn perform(
     if action.effect == Effect::Write {
         return write(cloud, caller, request, action, now);
     }
+    let mut earlier = if action.is_describe() { cloud.as_read(now) } else { None };
+    let cloud = earlier.as_mut().unwrap_or(cloud);
     (action.handler)(&mut Call { cloud, caller, params: &request.params, now })
 }
 
@@ -129,12 +140,37 @@ fn write(
     action: &Action,
     now: DateTime<Utc>,
 ) -> Result<Xml, ApiError> {
+    let params = &request.params;
+    let token = params.text("ClientToken").filter(|token| !token.is_empty());
+    if let Some(token) = token
+        && let Some(answered) = cloud.client_tokens.get(&key(action, token))
+    {
+        return repeated(answered, params);
+    }
     let mut after = cloud.clone();
-    after.remember();
-    let xml =
-        (action.handler)(&mut Call { cloud: &mut after, caller, params: &request.params, now })?;
+    after.remember(now);
+    let xml = (action.handler)(&mut Call { cloud: &mut after, caller, params, now })?;
+    if let Some(token) = token {
+        let answered = Answered { parameters: params.fingerprint(), xml: xml.as_str().to_owned() };
+        after.client_tokens.insert(key(action, token), answered);
+    }
     *cloud = after;
     Ok(xml)
+}
+
+fn key(action: &Action, token: &str) -> String {
+    format!("{}/{token}", action.name)
+}
+
+/// The same request again is the same answer, and nothing is done.
+fn repeated(answered: &Answered, params: &Params) -> Result<Xml, ApiError> {
+    if answered.parameters == params.fingerprint() {
+        return Ok(Xml::from_text(&answered.xml));
+    }
+    Err(ApiError::bad(
+        "IdempotentParameterMismatch",
+        "The request uses the same client token as a previous, but non-identical request. Do not reuse a client token with different requests, unless the requests are identical",
+    ))
 }
 
 fn find(request: &Request) -> Result<&'static Action, ApiError> {
@@ -165,21 +201,40 @@ pub fn all() -> impl Iterator<Item = &'static Action> {
         addresses::ACTIONS,
         instance_types::ACTIONS,
         instances::ACTIONS,
+        instance_attributes::ACTIONS,
         interfaces::ACTIONS,
+        interface_lifecycle::ACTIONS,
+        launches::ACTIONS,
         private_addresses::ACTIONS,
-        network::ACTIONS,
+        gateways::ACTIONS,
+        route_tables::ACTIONS,
         routes::ACTIONS,
+        subnets::ACTIONS,
+        vpcs::ACTIONS,
+        zones::ACTIONS,
         security_groups::ACTIONS,
+        security_group_rules::ACTIONS,
+        network_acls::ACTIONS,
+        key_pairs::ACTIONS,
+        images::ACTIONS,
         tags::ACTIONS,
         volumes::ACTIONS,
+        volume_lifecycle::ACTIONS,
         sts::ACTIONS,
         iam::ACTIONS,
+        iam_users::ACTIONS,
+        simulate::ACTIONS,
     ]
     .into_iter()
     .flatten()
 }
 
 impl Action {
+    /// A read that AWS answers from wherever it is.
+    fn is_describe(&self) -> bool {
+        self.service == Service::Ec2 && self.effect == Effect::Read
+    }
+
     /// A describe of EC2.
     pub const fn describe(
         name: &'static str,

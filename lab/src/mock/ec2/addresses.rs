@@ -3,9 +3,10 @@
 use std::net::Ipv4Addr;
 
 use super::action::{Action, Call, Resources};
-use super::error::{ALLOCATION, ASSOCIATION, ApiError};
+use super::error::{ALLOCATION, ASSOCIATION, ApiError, INSTANCE, INTERFACE};
 use super::filters::{self, Field};
 use super::render;
+use super::tags;
 use super::xml::Xml;
 use crate::mock::cloud::{Address, AddressAssociation, Cloud};
 
@@ -20,6 +21,33 @@ pub const ACTIONS: &[Action] = &[
         Resources::Of { kind: "elastic-ip", parameter: "AllocationId" },
         &["AllocationId"],
         release,
+    ),
+    Action::change(
+        "AllocateAddress",
+        Resources::New { kind: "elastic-ip", with: &[] },
+        &[
+            "Domain",
+            "TagSpecification.N.ResourceType",
+            "TagSpecification.N.Tag.N.Key",
+            "TagSpecification.N.Tag.N.Value",
+        ],
+        allocate,
+    ),
+    Action::change(
+        "AssociateAddress",
+        Resources::Many(&[
+            ("elastic-ip", "AllocationId"),
+            ("network-interface", "NetworkInterfaceId"),
+            ("instance", "InstanceId"),
+        ]),
+        &[
+            "AllocationId",
+            "InstanceId",
+            "NetworkInterfaceId",
+            "PrivateIpAddress",
+            "AllowReassociation",
+        ],
+        associate,
     ),
     Action::change("DisassociateAddress", Resources::Any, &["AssociationId"], disassociate),
 ];
@@ -104,4 +132,127 @@ fn disassociate(call: &mut Call<'_>) -> Result<Xml, ApiError> {
         .find_map(|address| address.association.take_if(|association| association.id == id))
         .ok_or_else(|| ASSOCIATION.not_found(&[id]))?;
     Ok(render::done())
+}
+
+/// AWS's default quota.
+const MOST: usize = 5;
+
+fn allocate(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+    call.params.one_of("Domain", &["vpc"])?;
+    let tags = tags::specified(call.params, &["elastic-ip"], "elastic-ip")?;
+    if call.cloud.addresses.len() >= MOST {
+        return Err(ApiError::bad(
+            "AddressLimitExceeded",
+            "The maximum number of addresses has been reached.",
+        ));
+    }
+    let taken = |public: Ipv4Addr| call.cloud.addresses.values().any(|a| a.public_ip == public);
+    let public_ip = (10..=250)
+        .map(|host| Ipv4Addr::new(203, 0, 113, host))
+        .find(|public| !taken(*public))
+        .ok_or_else(|| {
+            ApiError::bad("InsufficientAddressCapacity", "There are no more addresses.")
+        })?;
+    let allocation_id = call.cloud.new_id("eipalloc");
+    let mut xml = Xml::new();
+    xml.leaf("publicIp", public_ip);
+    xml.leaf("allocationId", &allocation_id);
+    xml.leaf("domain", "vpc");
+    xml.leaf("publicIpv4Pool", "amazon");
+    xml.leaf("networkBorderGroup", &call.cloud.region);
+    let address =
+        Address { allocation_id: allocation_id.clone(), public_ip, association: None, tags };
+    call.cloud.addresses.insert(allocation_id, address);
+    Ok(xml)
+}
+
+/// To a private address of an interface; it takes the place of the address that was there.
+fn associate(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+    let params = call.params;
+    let id = params.required("AllocationId")?;
+    let may_move = params.flag("AllowReassociation")?;
+    let eni_id = target(call)?;
+    let eni = render::one(&INTERFACE, &mut call.cloud.network_interfaces, &eni_id)?;
+    let private = match params.address("PrivateIpAddress")? {
+        Some(address) if !eni.owns(address) => {
+            return Err(ApiError::invalid_value(format!(
+                "The private IP address {address} is not assigned to interface {eni_id}"
+            )));
+        }
+        Some(address) => Some(address),
+        None => eni.primary(),
+    };
+    let vpc_id = eni.vpc_id.clone();
+    if !call.cloud.internet_gateways.values().any(|g| g.vpc_id.as_ref() == Some(&vpc_id)) {
+        return Err(ApiError::bad(
+            "Gateway.NotAttached",
+            format!("Network {vpc_id} is not attached to any internet gateway"),
+        ));
+    }
+    let private_address = private.ok_or_else(|| ApiError::missing("PrivateIpAddress"))?;
+    let new = AddressAssociation {
+        id: call.cloud.new_id("eipassoc"),
+        network_interface_id: eni_id.clone(),
+        private_address,
+    };
+    let address = render::one(&ALLOCATION, &mut call.cloud.addresses, id)?;
+    if let Some(existing) = &address.association {
+        let same =
+            existing.network_interface_id == eni_id && existing.private_address == private_address;
+        if same {
+            return Ok(associated_as(&existing.id));
+        }
+        if may_move == Some(false) {
+            return Err(ApiError::bad(
+                "Resource.AlreadyAssociated",
+                format!("resource {id} is already associated with associate-id {}", existing.id),
+            ));
+        }
+    }
+    for other in call.cloud.addresses.values_mut() {
+        other.association.take_if(|association| {
+            association.network_interface_id == eni_id
+                && association.private_address == private_address
+        });
+    }
+    let xml = associated_as(&new.id);
+    render::one(&ALLOCATION, &mut call.cloud.addresses, id)?.association = Some(new);
+    Ok(xml)
+}
+
+fn associated_as(id: &str) -> Xml {
+    let mut xml = render::done();
+    xml.leaf("associationId", id);
+    xml
+}
+
+/// The interface, or the one of an instance that has one only.
+fn target(call: &mut Call<'_>) -> Result<String, ApiError> {
+    let params = call.params;
+    match (params.text("NetworkInterfaceId"), params.text("InstanceId")) {
+        (Some(id), None) => Ok(id.to_owned()),
+        (None, Some(id)) => {
+            render::one(&INSTANCE, &mut call.cloud.instances, id)?;
+            match call.cloud.interfaces_of(id).as_slice() {
+                [only] => Ok(only.id.clone()),
+                [] => Err(ApiError::bad(
+                    "IncorrectInstanceState",
+                    format!("The instance '{id}' is not in a valid state for this operation."),
+                )),
+                _ => Err(ApiError::bad(
+                    "InvalidInstanceID",
+                    format!(
+                        "There are multiple interfaces attached to instance '{id}'. Please specify an interface ID for the operation instead."
+                    ),
+                )),
+            }
+        }
+        (None, None) => Err(ApiError::bad(
+            "MissingParameter",
+            "Either InstanceId or NetworkInterfaceId must be specified",
+        )),
+        (Some(_), Some(_)) => Err(ApiError::invalid_combination(
+            "You may specify either an instance ID or a network interface ID, not both",
+        )),
+    }
 }

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use super::action;
 use super::error::ApiError;
-use super::identify::identify;
+use super::identify::{authenticate, identify, unknown_key};
 use super::request::{Request, Service};
 use super::response::Response;
+use super::sigv4::Http;
 use crate::clock::Clock;
 use crate::mock::cloud::ids;
-use crate::mock::faults::{self, ApiEffect};
+use crate::mock::faults::{self, ApiEffect, Befall};
 use crate::mock::world::{Shared, World};
 
 /// The connection broke before the reply.
@@ -26,6 +27,38 @@ pub async fn answer(
     authorization: Option<&str>,
     body: &[u8],
 ) -> Result<Response, Broken> {
+    let proof = Proof::None;
+    exchange(shared, clock, from, authorization, body, proof).await
+}
+
+/// The same where policies are enforced: whoever signed the request is the caller, and a wrong
+/// signature is nobody's.
+pub async fn answer_signed(
+    shared: &Shared,
+    clock: Clock,
+    http: &Http<'_>,
+) -> Result<Response, Broken> {
+    let proof = Proof::Signature(http);
+    let authorization = http.header("authorization");
+    exchange(shared, clock, faults::Caller::Operator, authorization, http.form(), proof).await
+}
+
+/// How a caller shows who it is.
+#[derive(Clone, Copy)]
+enum Proof<'a> {
+    /// The access key says it.
+    None,
+    Signature(&'a Http<'a>),
+}
+
+async fn exchange(
+    shared: &Shared,
+    clock: Clock,
+    from: faults::Caller,
+    authorization: Option<&str>,
+    body: &[u8],
+    proof: Proof<'_>,
+) -> Result<Response, Broken> {
     if from == faults::Caller::Operator {
         let latency_ms = shared.lock().faults.latency_ms;
         pause(clock, latency_ms).await;
@@ -34,8 +67,20 @@ pub async fn answer(
         Ok(request) => request,
         Err(error) => return Ok(Response::error(Service::Sts, "unsigned", &error)),
     };
-    let effect = shared.lock().faults.api_call(request.action(), from);
-    let done = || perform(&mut shared.lock(), &request, clock);
+    let mut effect = {
+        let mut world = shared.lock();
+        faults::due(&mut world, clock.now());
+        world.faults.api_call(request.action(), from)
+    };
+    let done = || perform(&mut shared.lock(), &request, from, clock, proof);
+    if from == faults::Caller::Operator {
+        let befalls = shared.lock().faults.nth(request.action());
+        if befalls == Some(Befall::KilledAfter) {
+            drop(done());
+            faults::kill();
+        }
+        effect = effect.or_else(|| befalls.map(as_api_effect));
+    }
     match effect {
         None => Ok(done()),
         Some(ApiEffect::Error { status, code, message }) => Ok(Response::error(
@@ -59,7 +104,26 @@ pub async fn answer(
             pause(clock, ms).await;
             Ok(response)
         }
-        Some(ApiEffect::Stale) => Ok(perform_stale(&mut shared.lock(), &request, clock)),
+        Some(ApiEffect::Stale) => {
+            Ok(perform_stale(&mut shared.lock(), &request, from, clock, proof))
+        }
+    }
+}
+
+/// What befalls a call of the API; one that kills the harness first does so here.
+fn as_api_effect(befalls: Befall) -> ApiEffect {
+    match befalls {
+        Befall::KilledBefore | Befall::KilledAfter => faults::kill(),
+        Befall::ReplyLost => ApiEffect::ReplyLost,
+        Befall::RequestLost => ApiEffect::RequestLost,
+        Befall::Throttled => ApiEffect::Error {
+            status: 503,
+            code: "RequestLimitExceeded".to_owned(),
+            message: "Request limit exceeded.".to_owned(),
+        },
+        Befall::Stale => ApiEffect::Stale,
+        Befall::Garbage => ApiEffect::Truncated { bytes: 40 },
+        Befall::Hang => ApiEffect::Hang,
     }
 }
 
@@ -69,43 +133,47 @@ async fn pause(clock: Clock, ms: u64) {
     }
 }
 
-fn perform(world: &mut World, request: &Request, clock: Clock) -> Response {
-    match identify(&world.cloud, &request.access_key_id) {
-        Some(caller) => {
+fn perform(
+    world: &mut World,
+    request: &Request,
+    from: faults::Caller,
+    clock: Clock,
+    proof: Proof<'_>,
+) -> Response {
+    let caller = match proof {
+        Proof::None => identify(&world.cloud, &request.access_key_id)
+            .ok_or_else(|| unknown_key(request.service)),
+        Proof::Signature(http) => {
+            let (service, key) = (request.service, &request.access_key_id);
+            authenticate(&world.cloud, service, key, http, clock.now())
+        }
+    };
+    match caller {
+        Ok(caller) => {
             let response = action::handle(world, &caller, request, clock.now());
-            faults::after_api(world, request.action());
+            faults::after_api(world, request.action(), from, clock.now());
             response
         }
-        None => Response::error(
-            request.service,
-            &ids::request_id(&[&request.access_key_id]),
-            &unknown_key(request.service),
-        ),
+        Err(error) => {
+            let id = ids::request_id(&[&request.access_key_id, &clock.now().to_rfc3339()]);
+            Response::error(request.service, &id, &error)
+        }
     }
 }
 
 /// Answered from the world before its last change, which stays as it is.
-fn perform_stale(world: &mut World, request: &Request, clock: Clock) -> Response {
+fn perform_stale(
+    world: &mut World,
+    request: &Request,
+    from: faults::Caller,
+    clock: Clock,
+    proof: Proof<'_>,
+) -> Response {
     let Some(previous) = world.cloud.previous.clone() else {
-        return perform(world, request, clock);
+        return perform(world, request, from, clock, proof);
     };
     let present = std::mem::replace(&mut world.cloud, *previous);
-    let response = perform(world, request, clock);
+    let response = perform(world, request, from, clock, proof);
     world.cloud = present;
     response
-}
-
-fn unknown_key(service: Service) -> ApiError {
-    match service {
-        Service::Ec2 => ApiError::new(
-            401,
-            "AuthFailure",
-            "AWS was not able to validate the provided access credentials",
-        ),
-        Service::Sts | Service::Iam => ApiError::new(
-            403,
-            "InvalidClientTokenId",
-            "The security token included in the request is invalid.",
-        ),
-    }
 }

@@ -34,9 +34,34 @@ impl ApiError {
         Self::bad("UnknownParameter", format!("The parameter {parameter} is not recognized"))
     }
 
+    pub fn malformed_cidr(parameter: &str, text: &str) -> Self {
+        Self::invalid_value(format!(
+            "Value ({text}) for parameter {parameter} is invalid. This is not a valid CIDR block."
+        ))
+    }
+
+    /// Something is still used: `noun` as in `vpc`.
+    pub fn dependencies(noun: &str, id: &str) -> Self {
+        Self::bad(
+            "DependencyViolation",
+            format!("The {noun} '{id}' has dependencies and cannot be deleted."),
+        )
+    }
+
+    /// What AWS would do and the mock does not.
+    pub fn unsupported(message: impl Into<String>) -> Self {
+        Self::bad("UnsupportedOperation", message)
+    }
+
     pub fn dry_run() -> Self {
         Self::new(412, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
     }
+}
+
+/// The kind whose ids begin like this one.
+pub fn kind_of(id: &str) -> Option<&'static Kind> {
+    let (prefix, _) = id.rsplit_once('-')?;
+    ALL.iter().find(|kind| kind.prefix == prefix)
 }
 
 /// A kind of resource, with the codes that AWS has for a wrong id of it.
@@ -54,6 +79,8 @@ macro_rules! kinds {
         $(pub const $name: Kind = Kind {
             prefix: $prefix, noun: $noun, malformed: $malformed, not_found: $not_found,
         };)*
+
+        const ALL: &[Kind] = &[$($name),*];
     };
 }
 
@@ -67,6 +94,14 @@ kinds! {
     VOLUME: "vol", "volume", "InvalidVolumeID.Malformed", "InvalidVolume.NotFound";
     ALLOCATION: "eipalloc", "allocation ID", "InvalidAllocationID.Malformed", "InvalidAllocationID.NotFound";
     ASSOCIATION: "eipassoc", "association ID", "InvalidAssociationID.Malformed", "InvalidAssociationID.NotFound";
+    INTERNET_GATEWAY: "igw", "internetGateway ID", "InvalidInternetGatewayId.Malformed", "InvalidInternetGatewayID.NotFound";
+    NETWORK_ACL: "acl", "networkAcl ID", "InvalidNetworkAclId.Malformed", "InvalidNetworkAclID.NotFound";
+    ACL_ASSOCIATION: "aclassoc", "association ID", "InvalidAssociationID.Malformed", "InvalidAssociationID.NotFound";
+    TABLE_ASSOCIATION: "rtbassoc", "association ID", "InvalidAssociationID.Malformed", "InvalidAssociationID.NotFound";
+    ATTACHMENT: "eni-attach", "attachment ID", "InvalidAttachmentID.Malformed", "InvalidAttachmentID.NotFound";
+    RULE: "sgr", "security group rule ID", "InvalidSecurityGroupRuleId.Malformed", "InvalidSecurityGroupRuleId.NotFound";
+    KEY_PAIR: "key", "key pair ID", "InvalidKeyPairID.Malformed", "InvalidKeyPair.NotFound";
+    IMAGE: "ami", "image id", "InvalidAMIID.Malformed", "InvalidAMIID.NotFound";
     GATEWAY: "igw", "gateway ID", "InvalidGatewayID.Malformed", "InvalidGatewayID.NotFound";
 }
 

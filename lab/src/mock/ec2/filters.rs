@@ -14,6 +14,12 @@ struct Filter<'a> {
     values: Vec<&'a str>,
 }
 
+/// What an item shows under a name.
+pub type Reader<'a, T> = Box<dyn Fn(&Cloud, &T) -> Vec<String> + 'a>;
+
+/// Filters that an item has from what it contains, by name.
+pub type Nested<T> = fn(&str) -> Option<Reader<'static, T>>;
+
 /// The items that all filters of the request let pass.
 pub fn select<'a, T>(
     cloud: &Cloud,
@@ -22,9 +28,24 @@ pub fn select<'a, T>(
     tags: Option<fn(&T) -> &Tags>,
     items: impl IntoIterator<Item = &'a T>,
 ) -> Result<Vec<&'a T>, ApiError> {
+    select_nested(cloud, params, fields, tags, |_| None, items)
+}
+
+/// The same, for items that contain others.
+pub fn select_nested<'a, T>(
+    cloud: &Cloud,
+    params: &Params,
+    fields: &[Field<T>],
+    tags: Option<fn(&T) -> &Tags>,
+    nested: Nested<T>,
+    items: impl IntoIterator<Item = &'a T>,
+) -> Result<Vec<&'a T>, ApiError> {
     let mut selected: Vec<&T> = items.into_iter().collect();
     for filter in parse(params)? {
-        let shown = reader(&filter, fields, tags)?;
+        let shown = match nested(filter.name) {
+            Some(shown) => shown,
+            None => reader(&filter, fields, tags)?,
+        };
         selected.retain(|item| {
             shown(cloud, item)
                 .iter()
@@ -48,8 +69,6 @@ fn parse(params: &Params) -> Result<Vec<Filter<'_>>, ApiError> {
         })
         .collect()
 }
-
-type Reader<'a, T> = Box<dyn Fn(&Cloud, &T) -> Vec<String> + 'a>;
 
 fn reader<'a, T>(
     filter: &Filter<'a>,

@@ -6,7 +6,7 @@ use super::params::Params;
 use super::render::time_seconds;
 use super::request::Service;
 use super::xml::Xml;
-use crate::mock::cloud::{InstanceProfile, ManagedPolicy, PolicyVersion, Role, Tags};
+use crate::mock::cloud::{Cloud, InstanceProfile, ManagedPolicy, PolicyVersion, Role, Tags};
 
 pub const ACTIONS: &[Action] = &[
     read("GetRole", &["RoleName"], get_role),
@@ -22,7 +22,7 @@ pub const ACTIONS: &[Action] = &[
     read("GetPolicyVersion", &["PolicyArn", "VersionId"], get_policy_version),
 ];
 
-const fn read(
+pub const fn read(
     name: &'static str,
     parameters: &'static [&'static str],
     handler: fn(&mut Call<'_>) -> Result<Xml, ApiError>,
@@ -38,24 +38,24 @@ const fn read(
     }
 }
 
-fn no_such_entity(message: String) -> ApiError {
+pub fn no_such_entity(message: String) -> ApiError {
     ApiError::new(404, "NoSuchEntity", message)
 }
 
-fn role<'a>(call: &'a Call<'_>) -> Result<&'a Role, ApiError> {
+pub fn role<'a>(call: &'a Call<'_>) -> Result<&'a Role, ApiError> {
     let name = required(call.params, "RoleName")?;
     let found = call.cloud.iam.roles.get(name);
     found.ok_or_else(|| no_such_entity(format!("The role with name {name} cannot be found.")))
 }
 
-fn policy<'a>(call: &'a Call<'_>) -> Result<&'a ManagedPolicy, ApiError> {
+pub fn policy<'a>(call: &'a Call<'_>) -> Result<&'a ManagedPolicy, ApiError> {
     let arn = required(call.params, "PolicyArn")?;
     let found = call.cloud.iam.policies.get(arn);
     found.ok_or_else(|| no_such_entity(format!("Policy {arn} was not found.")))
 }
 
 /// IAM's words for a parameter that is not there.
-fn required<'a>(params: &'a Params, name: &str) -> Result<&'a str, ApiError> {
+pub fn required<'a>(params: &'a Params, name: &str) -> Result<&'a str, ApiError> {
     params.text(name).filter(|value| !value.is_empty()).ok_or_else(|| {
         let mut member = name.to_owned();
         member[..1].make_ascii_lowercase();
@@ -90,17 +90,19 @@ fn get_instance_profile(call: &mut Call<'_>) -> Result<Xml, ApiError> {
         .instance_profiles
         .get(name)
         .ok_or_else(|| no_such_entity(format!("Instance Profile {name} cannot be found.")))?;
-    let roles = profile.roles.iter().filter_map(|name| call.cloud.iam.roles.get(name));
     let mut xml = Xml::new();
-    xml.element("InstanceProfile", |xml| {
-        xml.leaf("Path", &profile.path);
-        xml.leaf("InstanceProfileName", &profile.name);
-        xml.leaf("InstanceProfileId", &profile.id);
-        xml.leaf("Arn", &profile.arn);
-        xml.leaf("CreateDate", time_seconds(profile.created_at));
-        xml.members("Roles", roles, role_detail);
-    });
+    xml.element("InstanceProfile", |xml| profile_detail(xml, call.cloud, profile));
     Ok(xml)
+}
+
+pub fn profile_detail(xml: &mut Xml, cloud: &Cloud, profile: &InstanceProfile) {
+    let roles = profile.roles.iter().filter_map(|name| cloud.iam.roles.get(name));
+    xml.leaf("Path", &profile.path);
+    xml.leaf("InstanceProfileName", &profile.name);
+    xml.leaf("InstanceProfileId", &profile.id);
+    xml.leaf("Arn", &profile.arn);
+    xml.leaf("CreateDate", time_seconds(profile.created_at));
+    xml.members("Roles", roles, role_detail);
 }
 
 fn role_detail(xml: &mut Xml, role: &Role) {
@@ -201,7 +203,7 @@ fn get_policy_version(call: &mut Call<'_>) -> Result<Xml, ApiError> {
 }
 
 /// `MaxItems` (1 to 1000, 100 by default) and `Marker`, IAM's paging.
-fn page<T>(params: &Params, mut items: Vec<T>) -> Result<(Vec<T>, Option<usize>), ApiError> {
+pub fn page<T>(params: &Params, mut items: Vec<T>) -> Result<(Vec<T>, Option<usize>), ApiError> {
     let size: usize = params.number("MaxItems")?.unwrap_or(100);
     if !(1..=1000).contains(&size) {
         return Err(ApiError::bad(
@@ -225,13 +227,13 @@ fn page<T>(params: &Params, mut items: Vec<T>) -> Result<(Vec<T>, Option<usize>)
     Ok((page, rest.then_some(start + size)))
 }
 
-fn truncation(xml: &mut Xml, marker: Option<usize>) {
+pub fn truncation(xml: &mut Xml, marker: Option<usize>) {
     xml.leaf("IsTruncated", marker.is_some());
     xml.leaf_if("Marker", marker);
 }
 
 /// IAM hands out documents percent-encoded (RFC 3986).
-fn url_encoded(document: &str) -> String {
+pub fn url_encoded(document: &str) -> String {
     form_urlencoded::byte_serialize(document.as_bytes())
         .collect::<String>()
         .replace('+', "%20")

@@ -1,17 +1,23 @@
-//! Who a request is from: its access key says so.
+//! Who a request is from: its access key says so, and its signature proves it.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::error::ApiError;
+use super::request::Service;
+use super::sigv4::{self, Flaw, Http};
 use crate::mock::cloud::{Cloud, ids};
 
 /// An identity that AWS knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Caller {
+    /// The harness, which may everything.
     Operator,
     /// A program on an instance, with the role of its profile.
-    Instance {
-        instance_id: String,
-    },
+    Instance { instance_id: String },
+    /// A user, by name: the operator as well, where policies are enforced.
+    User { name: String },
+    /// A role that was assumed, by its access key.
+    Session { access_key_id: String },
 }
 
 /// What the metadata service hands out.
@@ -24,14 +30,79 @@ pub struct Credentials {
     pub expires_at: DateTime<Utc>,
 }
 
-/// Whose key it is, if anyone's.
+/// A caller, with what it must prove that it knows.
+#[derive(Debug)]
+struct Known {
+    caller: Caller,
+    secret: String,
+    session: Option<(String, Option<DateTime<Utc>>)>,
+}
+
+/// Whose key it is, if anyone's. The operator's needs no policies.
 pub fn identify(cloud: &Cloud, access_key_id: &str) -> Option<Caller> {
     if access_key_id == cloud.operator.access_key_id {
         return Some(Caller::Operator);
     }
-    let instance = cloud.instances.keys().find(|id| instance_key(cloud, id) == access_key_id)?;
-    cloud.role_of(instance)?;
-    Some(Caller::Instance { instance_id: instance.clone() })
+    look_up(cloud, access_key_id).map(|known| known.caller)
+}
+
+/// Who signed the request.
+///
+/// # Errors
+/// In the service's words, where the key is nobody's or the signature is not its owner's.
+pub fn authenticate(
+    cloud: &Cloud,
+    service: Service,
+    access_key_id: &str,
+    http: &Http<'_>,
+    now: DateTime<Utc>,
+) -> Result<Caller, ApiError> {
+    let known = look_up(cloud, access_key_id).ok_or_else(|| unknown_key(service))?;
+    let given = http.header("x-amz-security-token");
+    let expected = known.session.as_ref().map(|(token, _)| token.as_str());
+    if given != expected {
+        return Err(unknown_key(service));
+    }
+    if known.session.is_some_and(|(_, ends)| ends.is_some_and(|ends| ends <= now)) {
+        return Err(expired_session(service));
+    }
+    sigv4::verify(http, &known.secret, now).map_err(|flaw| refusal(service, flaw))?;
+    Ok(known.caller)
+}
+
+fn look_up(cloud: &Cloud, key: &str) -> Option<Known> {
+    let user = cloud.iam.users.values().find_map(|user| {
+        let secret = user.access_keys.get(key)?.clone();
+        Some(Known { caller: Caller::User { name: user.name.clone() }, secret, session: None })
+    });
+    let operator = || {
+        let operator = &cloud.operator;
+        let user = cloud.iam.users.values().find(|user| user.arn == operator.arn);
+        (key == operator.access_key_id).then(|| Known {
+            caller: user.map_or(Caller::Operator, |user| Caller::User { name: user.name.clone() }),
+            secret: operator.secret_access_key.clone(),
+            session: None,
+        })
+    };
+    let session = || {
+        let session = cloud.iam.sessions.get(key)?;
+        Some(Known {
+            caller: Caller::Session { access_key_id: key.to_owned() },
+            secret: session.secret_access_key.clone(),
+            session: Some((session.session_token.clone(), Some(session.expires_at))),
+        })
+    };
+    user.or_else(operator).or_else(session).or_else(|| instance(cloud, key))
+}
+
+fn instance(cloud: &Cloud, key: &str) -> Option<Known> {
+    let instance_id = cloud.instances.keys().find(|id| instance_key(cloud, id) == key)?;
+    cloud.role_of(instance_id)?;
+    Some(Known {
+        caller: Caller::Instance { instance_id: instance_id.clone() },
+        secret: ids::secret(cloud.seed, instance_id),
+        session: Some((instance_token(cloud, instance_id), None)),
+    })
 }
 
 /// None where no role is attached.
@@ -44,7 +115,7 @@ pub fn instance_credentials(
     Some(Credentials {
         access_key_id: instance_key(cloud, instance_id),
         secret_access_key: ids::secret(cloud.seed, instance_id),
-        session_token: ids::secret(cloud.seed, &format!("session/{instance_id}")),
+        session_token: instance_token(cloud, instance_id),
         issued_at: now,
         expires_at: now + TimeDelta::hours(6),
     })
@@ -52,4 +123,50 @@ pub fn instance_credentials(
 
 fn instance_key(cloud: &Cloud, instance_id: &str) -> String {
     ids::unique_id("ASIA", cloud.seed, instance_id).chars().take(20).collect()
+}
+
+fn instance_token(cloud: &Cloud, instance_id: &str) -> String {
+    ids::secret(cloud.seed, &format!("session/{instance_id}"))
+}
+
+pub fn unknown_key(service: Service) -> ApiError {
+    match service {
+        Service::Ec2 => not_validated(),
+        Service::Sts | Service::Iam => ApiError::new(
+            403,
+            "InvalidClientTokenId",
+            "The security token included in the request is invalid.",
+        ),
+    }
+}
+
+fn not_validated() -> ApiError {
+    ApiError::new(
+        401,
+        "AuthFailure",
+        "AWS was not able to validate the provided access credentials",
+    )
+}
+
+fn expired_session(service: Service) -> ApiError {
+    match service {
+        Service::Ec2 => ApiError::bad("RequestExpired", "Request has expired."),
+        Service::Sts | Service::Iam => ApiError::new(
+            403,
+            "ExpiredToken",
+            "The security token included in the request is expired",
+        ),
+    }
+}
+
+/// EC2 does not say what is wrong with a signature, the others do.
+fn refusal(service: Service, flaw: Flaw) -> ApiError {
+    match (service, flaw) {
+        (_, Flaw::Incomplete(message)) => ApiError::new(400, "IncompleteSignature", message),
+        (Service::Ec2, Flaw::Expired(_)) => expired_session(service),
+        (Service::Ec2, Flaw::Mismatch(_)) => not_validated(),
+        (_, Flaw::Expired(message) | Flaw::Mismatch(message)) => {
+            ApiError::new(403, "SignatureDoesNotMatch", message)
+        }
+    }
 }

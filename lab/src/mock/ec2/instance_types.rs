@@ -17,6 +17,9 @@ const FIELDS: &[Field<InstanceType>] = &[
     ("current-generation", |_, _| vec!["true".to_owned()]),
     ("instance-type", |_, found| vec![found.name.to_owned()]),
     ("memory-info.size-in-mib", |_, found| vec![found.memory_mib.to_string()]),
+    ("network-info.ena-support", |_, _| vec!["required".to_owned()]),
+    ("network-info.ipv6-supported", |_, _| vec!["true".to_owned()]),
+    ("network-info.maximum-network-cards", |_, _| vec!["1".to_owned()]),
     ("network-info.ipv4-addresses-per-interface", |_, found| {
         vec![found.ipv4_addresses_per_interface.to_string()]
     }),

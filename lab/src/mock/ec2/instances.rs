@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::action::{Action, Call, Resources};
 use super::error::{ApiError, INSTANCE};
-use super::filters::{self, Field};
+use super::filters;
+use super::instance_filters::{FIELDS, of_interfaces};
 use super::paging;
 use super::render::{self, Association};
 use super::xml::Xml;
@@ -25,89 +26,23 @@ pub const ACTIONS: &[Action] = &[
     Action::change("TerminateInstances", TARGET, &["InstanceId.N"], terminate),
 ];
 
-const FIELDS: &[Field<Instance>] = &[
-    ("architecture", |_, instance| vec![architecture(instance).to_owned()]),
-    ("availability-zone", |_, instance| vec![instance.availability_zone.clone()]),
-    ("block-device-mapping.volume-id", |cloud, instance| {
-        attachments(cloud, &instance.id).map(|(volume, _)| volume.to_owned()).collect()
-    }),
-    ("iam-instance-profile.arn", |cloud, instance| {
-        profile(cloud, instance).map(|(arn, _)| arn).into_iter().collect()
-    }),
-    ("image-id", |_, instance| vec![instance.image_id.clone()]),
-    ("instance-id", |_, instance| vec![instance.id.clone()]),
-    ("instance-state-code", |_, instance| vec![instance.state.code().to_string()]),
-    ("instance-state-name", |_, instance| vec![instance.state.as_str().to_owned()]),
-    ("instance-type", |_, instance| vec![instance.instance_type.clone()]),
-    ("instance.group-id", |cloud, instance| enis(cloud, instance, |eni| eni.groups.clone())),
-    ("ip-address", |cloud, instance| {
-        public_ip(cloud, instance).map(|address| address.to_string()).into_iter().collect()
-    }),
-    ("key-name", |_, instance| instance.key_name.iter().cloned().collect()),
-    ("network-interface.addresses.private-ip-address", |cloud, instance| {
-        enis(cloud, instance, |eni| eni.addresses().map(|a| a.to_string()).collect())
-    }),
-    ("network-interface.mac-address", |cloud, instance| {
-        enis(cloud, instance, |eni| vec![eni.mac.clone()])
-    }),
-    ("network-interface.network-interface-id", |cloud, instance| {
-        enis(cloud, instance, |eni| vec![eni.id.clone()])
-    }),
-    ("network-interface.source-dest-check", |cloud, instance| {
-        enis(cloud, instance, |eni| vec![eni.source_dest_check.to_string()])
-    }),
-    ("network-interface.subnet-id", |cloud, instance| {
-        enis(cloud, instance, |eni| vec![eni.subnet_id.clone()])
-    }),
-    ("network-interface.vpc-id", |cloud, instance| {
-        enis(cloud, instance, |eni| vec![eni.vpc_id.clone()])
-    }),
-    ("owner-id", |cloud, _| vec![cloud.account_id.clone()]),
-    ("private-ip-address", |cloud, instance| {
-        first(cloud, instance, |eni| eni.primary().map(|address| address.to_string()))
-    }),
-    ("reservation-id", |_, instance| vec![instance.reservation_id.clone()]),
-    ("root-device-name", |_, instance| vec![instance.root_device_name.clone()]),
-    ("source-dest-check", |cloud, instance| {
-        first(cloud, instance, |eni| Some(eni.source_dest_check.to_string()))
-    }),
-    ("subnet-id", |cloud, instance| first(cloud, instance, |eni| Some(eni.subnet_id.clone()))),
-    ("vpc-id", |cloud, instance| first(cloud, instance, |eni| Some(eni.vpc_id.clone()))),
-];
-
-fn enis(
-    cloud: &Cloud,
-    instance: &Instance,
-    shown: impl Fn(&NetworkInterface) -> Vec<String>,
-) -> Vec<String> {
-    cloud.interfaces_of(&instance.id).into_iter().flat_map(shown).collect()
-}
-
-fn first(
-    cloud: &Cloud,
-    instance: &Instance,
-    shown: impl Fn(&NetworkInterface) -> Option<String>,
-) -> Vec<String> {
-    cloud.interfaces_of(&instance.id).first().and_then(|eni| shown(eni)).into_iter().collect()
-}
-
-fn architecture(instance: &Instance) -> &'static str {
+pub fn architecture(instance: &Instance) -> &'static str {
     instance_types::find(&instance.instance_type).map_or("x86_64", |found| found.architecture)
 }
 
-fn public_ip(cloud: &Cloud, instance: &Instance) -> Option<std::net::Ipv4Addr> {
+pub fn public_ip(cloud: &Cloud, instance: &Instance) -> Option<std::net::Ipv4Addr> {
     let interfaces = cloud.interfaces_of(&instance.id);
     let eni = interfaces.first()?;
     Some(cloud.address_on(&eni.id, eni.primary()?)?.public_ip)
 }
 
 /// The profile's ARN and id.
-fn profile(cloud: &Cloud, instance: &Instance) -> Option<(String, String)> {
+pub fn profile(cloud: &Cloud, instance: &Instance) -> Option<(String, String)> {
     let profile = cloud.iam.instance_profiles.get(instance.instance_profile.as_ref()?)?;
     Some((profile.arn.clone(), profile.id.clone()))
 }
 
-fn attachments<'a>(
+pub fn attachments<'a>(
     cloud: &'a Cloud,
     instance_id: &'a str,
 ) -> impl Iterator<Item = (&'a str, &'a VolumeAttachment)> {
@@ -121,7 +56,8 @@ fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     let (cloud, params) = (&*call.cloud, call.params);
     let ids = params.list("InstanceId");
     let chosen = render::chosen(&INSTANCE, &cloud.instances, &ids)?;
-    let selected = filters::select(cloud, params, FIELDS, Some(|i| &i.tags), chosen)?;
+    let selected =
+        filters::select_nested(cloud, params, FIELDS, Some(|i| &i.tags), of_interfaces, chosen)?;
     let (page, next) = paging::page(params, &paging::USUAL, Some("InstanceId"), selected)?;
     let mut reservations: Vec<&str> = page.iter().map(|i| i.reservation_id.as_str()).collect();
     reservations.sort_unstable();
@@ -138,7 +74,7 @@ fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     Ok(xml)
 }
 
-fn instance(xml: &mut Xml, cloud: &Cloud, instance: &Instance) {
+pub fn instance(xml: &mut Xml, cloud: &Cloud, instance: &Instance) {
     xml.leaf("instanceId", &instance.id);
     xml.leaf("imageId", &instance.image_id);
     render::state(xml, "instanceState", instance.state);
@@ -153,7 +89,7 @@ fn instance(xml: &mut Xml, cloud: &Cloud, instance: &Instance) {
     let reason = instance.state_reason.as_ref();
     xml.leaf("reason", reason.map_or("", |reason| reason.transition.as_str()));
     xml.leaf_if("keyName", instance.key_name.as_ref());
-    xml.leaf("amiLaunchIndex", 0);
+    xml.leaf("amiLaunchIndex", instance.launch_index);
     xml.items("productCodes", [(); 0], |_, ()| {});
     xml.leaf("instanceType", &instance.instance_type);
     xml.leaf("launchTime", render::time(instance.launched_at));
@@ -180,7 +116,7 @@ fn instance(xml: &mut Xml, cloud: &Cloud, instance: &Instance) {
     xml.leaf("rootDeviceName", &instance.root_device_name);
     block_devices(xml, cloud, instance);
     xml.leaf("virtualizationType", "hvm");
-    xml.leaf("clientToken", "");
+    xml.leaf("clientToken", &instance.client_token);
     render::tag_set(xml, &instance.tags);
     xml.leaf("hypervisor", "xen");
     xml.items("networkInterfaceSet", interfaces, |xml, eni| interface(xml, cloud, eni));
@@ -200,7 +136,7 @@ fn instance(xml: &mut Xml, cloud: &Cloud, instance: &Instance) {
     });
 }
 
-fn block_devices(xml: &mut Xml, cloud: &Cloud, instance: &Instance) {
+pub fn block_devices(xml: &mut Xml, cloud: &Cloud, instance: &Instance) {
     let attached = attachments(cloud, &instance.id);
     xml.items("blockDeviceMapping", attached, |xml, (volume_id, attachment)| {
         xml.leaf("deviceName", &attachment.device);
@@ -270,6 +206,16 @@ fn start(call: &mut Call<'_>) -> Result<Xml, ApiError> {
 }
 
 fn terminate(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+    for id in call.params.list("InstanceId") {
+        if call.cloud.instances.get(id).is_some_and(|found| found.disable_api_termination) {
+            return Err(ApiError::bad(
+                "OperationNotPermitted",
+                format!(
+                    "The instance '{id}' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again."
+                ),
+            ));
+        }
+    }
     change(call, |instance, now| {
         if !matches!(instance.state, InstanceState::ShuttingDown | InstanceState::Terminated) {
             instance.enter(InstanceState::ShuttingDown, now);

@@ -29,19 +29,38 @@ pub const ACTIONS: &[Action] = &[
     ),
 ];
 
-const FIELDS: &[Field<NetworkInterface>] = &[
+pub const FIELDS: &[Field<NetworkInterface>] = &[
+    ("addresses.association.allocation-id", allocation_ids),
+    ("addresses.association.association-id", association_ids),
+    ("addresses.association.ip-owner-id", elastic_owners),
+    ("addresses.association.owner-id", elastic_owners),
+    ("addresses.association.public-dns-name", public_names),
+    ("addresses.private-dns-name", |cloud, eni| {
+        eni.addresses().map(|address| render::private_dns_name(cloud, address)).collect()
+    }),
+    ("association.ip-owner-id", elastic_owners),
+    ("association.public-dns-name", public_names),
+    ("attachment.attach-time", |_, eni| {
+        eni.attachment.iter().map(|attachment| render::time(attachment.attached_at)).collect()
+    }),
+    ("attachment.instance-owner-id", |cloud, eni| {
+        eni.attachment.iter().map(|_| cloud.account_id.clone()).collect()
+    }),
+    ("attachment.network-card-index", |_, eni| {
+        eni.attachment.iter().map(|_| "0".to_owned()).collect()
+    }),
+    ("availability-zone-id", |cloud, eni| {
+        let subnet = cloud.subnets.get(&eni.subnet_id);
+        subnet.map(|subnet| subnet.availability_zone_id.clone()).into_iter().collect()
+    }),
     ("addresses.private-ip-address", |_, eni| eni.addresses().map(|a| a.to_string()).collect()),
     ("addresses.primary", |_, eni| {
         eni.private_addresses.iter().map(|private| private.primary.to_string()).collect()
     }),
     ("addresses.association.public-ip", public_ips),
     ("association.public-ip", public_ips),
-    ("association.allocation-id", |cloud, eni| {
-        elastic(cloud, eni).map(|address| address.allocation_id.clone()).collect()
-    }),
-    ("association.association-id", |cloud, eni| {
-        elastic(cloud, eni).filter_map(|a| Some(a.association.as_ref()?.id.clone())).collect()
-    }),
+    ("association.allocation-id", allocation_ids),
+    ("association.association-id", association_ids),
     ("attachment.attachment-id", |_, eni| {
         eni.attachment.iter().map(|attachment| attachment.id.clone()).collect()
     }),
@@ -86,6 +105,22 @@ fn public_ips(cloud: &Cloud, eni: &NetworkInterface) -> Vec<String> {
     elastic(cloud, eni).map(|address| address.public_ip.to_string()).collect()
 }
 
+fn public_names(cloud: &Cloud, eni: &NetworkInterface) -> Vec<String> {
+    elastic(cloud, eni).map(|a| render::public_dns_name(cloud, a.public_ip)).collect()
+}
+
+fn elastic_owners(cloud: &Cloud, eni: &NetworkInterface) -> Vec<String> {
+    elastic(cloud, eni).map(|_| cloud.account_id.clone()).collect()
+}
+
+fn allocation_ids(cloud: &Cloud, eni: &NetworkInterface) -> Vec<String> {
+    elastic(cloud, eni).map(|address| address.allocation_id.clone()).collect()
+}
+
+fn association_ids(cloud: &Cloud, eni: &NetworkInterface) -> Vec<String> {
+    elastic(cloud, eni).filter_map(|a| Some(a.association.as_ref()?.id.clone())).collect()
+}
+
 fn zone(cloud: &Cloud, eni: &NetworkInterface) -> Option<String> {
     cloud.subnets.get(&eni.subnet_id).map(|subnet| subnet.availability_zone.clone())
 }
@@ -97,12 +132,12 @@ fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     let selected = filters::select(cloud, params, FIELDS, Some(|eni| &eni.tags), chosen)?;
     let (page, next) = paging::page(params, &paging::USUAL, Some("NetworkInterfaceId"), selected)?;
     let mut xml = Xml::new();
-    xml.items("networkInterfaceSet", page, |xml, eni| interface(xml, cloud, eni));
+    xml.items("networkInterfaceSet", page, |xml, eni| interface(xml, cloud, eni, eni.status()));
     xml.leaf_if("nextToken", next);
     Ok(xml)
 }
 
-fn interface(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface) {
+pub fn interface(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface, status: &str) {
     if let Some(primary) = eni.primary() {
         render::association(xml, cloud, eni, primary, Association::WithIds);
     }
@@ -125,13 +160,13 @@ fn interface(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface) {
     render::private_addresses(xml, cloud, eni, Association::WithIds);
     xml.leaf("requesterManaged", false);
     xml.leaf("sourceDestCheck", eni.source_dest_check);
-    xml.leaf("status", eni.status());
+    xml.leaf("status", status);
     xml.leaf("subnetId", &eni.subnet_id);
     render::tag_set(xml, &eni.tags);
     xml.leaf("vpcId", &eni.vpc_id);
 }
 
-fn attachment(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface) {
+pub fn attachment(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface) {
     let Some(attachment) = &eni.attachment else { return };
     xml.element("attachment", |xml| {
         xml.leaf("attachTime", render::time(attachment.attached_at));

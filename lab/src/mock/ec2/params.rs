@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use ipnet::Ipv4Net;
+
 use super::error::ApiError;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,6 +66,55 @@ impl Params {
                 })
             })
             .collect()
+    }
+
+    /// The keys and values of `name.1.Key`, `name.1.Value`, …
+    pub fn tags(&self, name: &str) -> Vec<(&str, &str)> {
+        let tag = |number| {
+            let key = self.text(&format!("{name}.{number}.Key"))?;
+            Some((key, self.text(&format!("{name}.{number}.Value")).unwrap_or_default()))
+        };
+        self.numbers(name).into_iter().filter_map(tag).collect()
+    }
+
+    /// One value of a fixed set.
+    pub fn one_of<'a>(&'a self, name: &str, allowed: &[&str]) -> Result<Option<&'a str>, ApiError> {
+        match self.text(name) {
+            Some(value) if !allowed.contains(&value) => Err(ApiError::invalid_value(format!(
+                "Value ({value}) for parameter {name} is invalid. Allowed values: {}",
+                allowed.join(", ")
+            ))),
+            value => Ok(value),
+        }
+    }
+
+    pub fn address(&self, name: &str) -> Result<Option<Ipv4Addr>, ApiError> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        text.parse().map(Some).map_err(|_| {
+            ApiError::invalid_value(format!(
+                "Value ({text}) for parameter {name} is invalid. Invalid IPv4 address"
+            ))
+        })
+    }
+
+    /// A CIDR block in its canonical form, as AWS makes it.
+    pub fn cidr(&self, name: &str) -> Result<Ipv4Net, ApiError> {
+        let text = self.required(name)?;
+        text.parse::<Ipv4Net>().map(|net| net.trunc()).map_err(|_| {
+            let mut shown = name.to_owned();
+            shown[..1].make_ascii_lowercase();
+            ApiError::malformed_cidr(&shown, text)
+        })
+    }
+
+    /// Whether a describe asks for less than everything.
+    pub fn narrows(&self) -> bool {
+        self.0.keys().any(|name| !["Action", "Version", "DryRun"].contains(&name.as_str()))
+    }
+
+    /// All of them, as one text that is equal for equal ones.
+    pub fn fingerprint(&self) -> String {
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.0).finish()
     }
 
     /// The numbers that follow `name.`, ascending, each once.

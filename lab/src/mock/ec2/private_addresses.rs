@@ -45,7 +45,7 @@ fn assign(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     render::one(&INTERFACE, &mut call.cloud.network_interfaces, id)?;
     let wanted = match (listed.is_empty(), count) {
         (false, None) => listed,
-        (true, Some(count)) => free_addresses(call.cloud, id, count)?,
+        (true, Some(count)) => free_addresses_beside(call.cloud, id, count)?,
         (false, Some(_)) => {
             return Err(ApiError::invalid_combination(
                 "The parameter privateIpAddresses cannot be used with the parameter secondaryPrivateIpAddressCount",
@@ -58,7 +58,9 @@ fn assign(call: &mut Call<'_>) -> Result<Xml, ApiError> {
             ));
         }
     };
-    check_range(call.cloud, id, &wanted)?;
+    if let Some(subnet) = subnet_of(call.cloud, id) {
+        check_range(subnet, &wanted)?;
+    }
     check_holders(call.cloud, id, &wanted, may_move)?;
     check_limit(call.cloud, id, &wanted)?;
     for address in &wanted {
@@ -71,8 +73,8 @@ fn subnet_of<'a>(cloud: &'a Cloud, eni_id: &str) -> Option<&'a Subnet> {
     cloud.subnets.get(&cloud.interface(eni_id)?.subnet_id)
 }
 
-fn check_range(cloud: &Cloud, eni_id: &str, wanted: &[Ipv4Addr]) -> Result<(), ApiError> {
-    let Some(subnet) = subnet_of(cloud, eni_id) else { return Ok(()) };
+/// Inside the subnet, and none of those that AWS keeps.
+pub fn check_range(subnet: &Subnet, wanted: &[Ipv4Addr]) -> Result<(), ApiError> {
     for address in wanted {
         if !subnet.cidr.contains(address) {
             return Err(ApiError::invalid_value(
@@ -131,13 +133,27 @@ fn limit(cloud: &Cloud, eni: &NetworkInterface) -> usize {
         .map_or(UNATTACHED_LIMIT, |found| found.ipv4_addresses_per_interface)
 }
 
-/// The lowest addresses of the subnet that nobody has.
-fn free_addresses(cloud: &Cloud, eni_id: &str, count: usize) -> Result<Vec<Ipv4Addr>, ApiError> {
-    let Some(subnet) = subnet_of(cloud, eni_id) else { return Ok(vec![]) };
+fn free_addresses_beside(
+    cloud: &Cloud,
+    eni_id: &str,
+    count: usize,
+) -> Result<Vec<Ipv4Addr>, ApiError> {
+    subnet_of(cloud, eni_id).map_or(Ok(vec![]), |subnet| free_addresses(cloud, subnet, &[], count))
+}
+
+/// The lowest addresses of the subnet that nobody has, and that are not in `taken`.
+pub fn free_addresses(
+    cloud: &Cloud,
+    subnet: &Subnet,
+    taken: &[Ipv4Addr],
+    count: usize,
+) -> Result<Vec<Ipv4Addr>, ApiError> {
+    let is_held = |address: Ipv4Addr| holder(cloud, &subnet.vpc_id, address).is_some();
     let free: Vec<Ipv4Addr> = subnet
         .cidr
         .hosts()
-        .filter(|address| !subnet.reserves(*address) && cloud.owner_of(*address).is_none())
+        .filter(|address| !subnet.reserves(*address) && !taken.contains(address))
+        .filter(|address| !is_held(*address))
         .take(count)
         .collect();
     if free.len() < count {
@@ -147,6 +163,15 @@ fn free_addresses(cloud: &Cloud, eni_id: &str, count: usize) -> Result<Vec<Ipv4A
         ));
     }
     Ok(free)
+}
+
+/// Who has an address in a VPC.
+pub fn holder<'a>(
+    cloud: &'a Cloud,
+    vpc_id: &str,
+    address: Ipv4Addr,
+) -> Option<&'a NetworkInterface> {
+    cloud.network_interfaces.values().find(|eni| eni.vpc_id == vpc_id && eni.owns(address))
 }
 
 /// From whoever has it; an Elastic IP address on it moves along.

@@ -1,79 +1,39 @@
-//! Route tables: describe them, and the executor's route verbs.
+//! Routes: the executor's route verbs.
 
 use ipnet::Ipv4Net;
 
 use super::action::{Action, Call, Resources};
 use super::error::{ApiError, GATEWAY, INTERFACE, ROUTE_TABLE};
-use super::filters::{self, Field};
-use super::paging;
-use super::params::Params;
 use super::render;
 use super::xml::Xml;
-use crate::mock::cloud::{Cloud, Route, RouteOrigin, RouteTable, RouteTableAssociation, Target};
+use crate::mock::cloud::{Cloud, Route, RouteOrigin, RouteTable, Target};
 
 const TABLE: Resources = Resources::Of { kind: "route-table", parameter: "RouteTableId" };
 const ROUTE: &[&str] = &["RouteTableId", "DestinationCidrBlock", "GatewayId", "NetworkInterfaceId"];
 
 pub const ACTIONS: &[Action] = &[
-    Action::describe(
-        "DescribeRouteTables",
-        &["RouteTableId.N", "Filter.N.Name", "Filter.N.Value.N", "MaxResults", "NextToken"],
-        describe,
-    ),
     Action::change("CreateRoute", TABLE, ROUTE, create),
     Action::change("ReplaceRoute", TABLE, ROUTE, replace),
     Action::change("DeleteRoute", TABLE, &["RouteTableId", "DestinationCidrBlock"], delete),
 ];
 
-/// A subnet that is only implicitly with the main table is found by none of the association
-/// filters, as on AWS.
-const FIELDS: &[Field<RouteTable>] = &[
-    ("association.main", |_, table| associations(table, |a| Some(a.main.to_string()))),
-    ("association.route-table-association-id", |_, table| {
-        associations(table, |association| Some(association.id.clone()))
-    }),
-    ("association.route-table-id", |_, table| associations(table, |_| Some(table.id.clone()))),
-    ("association.subnet-id", |_, table| associations(table, |a| a.subnet_id.clone())),
-    ("owner-id", |cloud, _| vec![cloud.account_id.clone()]),
-    ("route-table-id", |_, table| vec![table.id.clone()]),
-    ("route.destination-cidr-block", |_, table| {
-        routes(table, |route| Some(route.destination.to_string()))
-    }),
-    ("route.gateway-id", |_, table| {
-        routes(table, |route| match &route.target {
-            Target::Local => Some("local".to_owned()),
-            Target::InternetGateway(id) => Some(id.clone()),
-            Target::NetworkInterface(_) => None,
-        })
-    }),
-    ("route.origin", |_, table| routes(table, |r| Some(origin(r.origin).to_owned()))),
-    ("route.state", |cloud, table| routes(table, |r| Some(state(cloud, r).to_owned()))),
-    ("vpc-id", |_, table| vec![table.vpc_id.clone()]),
-];
-
-fn associations(
-    table: &RouteTable,
-    shown: impl Fn(&RouteTableAssociation) -> Option<String>,
-) -> Vec<String> {
-    table.associations.iter().filter_map(shown).collect()
-}
-
-fn routes(table: &RouteTable, shown: impl Fn(&Route) -> Option<String>) -> Vec<String> {
-    table.routes.iter().filter_map(shown).collect()
-}
-
-fn origin(origin: RouteOrigin) -> &'static str {
+pub fn origin(origin: RouteOrigin) -> &'static str {
     match origin {
         RouteOrigin::CreateRouteTable => "CreateRouteTable",
         RouteOrigin::CreateRoute => "CreateRoute",
     }
 }
 
-/// A route to an interface that is gone, or attached to nothing, is a black hole.
-fn state(cloud: &Cloud, route: &Route) -> &'static str {
+/// A route to what is gone, or attached to nothing, is a black hole.
+pub fn state(cloud: &Cloud, route: &Route) -> &'static str {
     match &route.target {
         Target::NetworkInterface(id)
             if cloud.interface(id).is_none_or(|eni| eni.instance_id.is_none()) =>
+        {
+            "blackhole"
+        }
+        Target::InternetGateway(id)
+            if cloud.internet_gateways.get(id).is_none_or(|gateway| gateway.vpc_id.is_none()) =>
         {
             "blackhole"
         }
@@ -81,34 +41,7 @@ fn state(cloud: &Cloud, route: &Route) -> &'static str {
     }
 }
 
-fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
-    let (cloud, params) = (&*call.cloud, call.params);
-    let chosen = render::chosen(&ROUTE_TABLE, &cloud.route_tables, &params.list("RouteTableId"))?;
-    let selected = filters::select(cloud, params, FIELDS, Some(|table| &table.tags), chosen)?;
-    let (page, next) = paging::page(params, &paging::SMALL, Some("RouteTableId"), selected)?;
-    let mut xml = Xml::new();
-    xml.items("routeTableSet", page, |xml, table| route_table(xml, cloud, table));
-    xml.leaf_if("nextToken", next);
-    Ok(xml)
-}
-
-fn route_table(xml: &mut Xml, cloud: &Cloud, table: &RouteTable) {
-    xml.leaf("routeTableId", &table.id);
-    xml.leaf("vpcId", &table.vpc_id);
-    xml.leaf("ownerId", &cloud.account_id);
-    xml.items("routeSet", &table.routes, |xml, entry| route(xml, cloud, entry));
-    xml.items("associationSet", &table.associations, |xml, association| {
-        xml.leaf("routeTableAssociationId", &association.id);
-        xml.leaf("routeTableId", &table.id);
-        xml.leaf_if("subnetId", association.subnet_id.as_ref());
-        xml.leaf("main", association.main);
-        xml.element("associationState", |xml| xml.leaf("state", "associated"));
-    });
-    xml.items("propagatingVgwSet", [(); 0], |_, ()| {});
-    render::tag_set(xml, &table.tags);
-}
-
-fn route(xml: &mut Xml, cloud: &Cloud, route: &Route) {
+pub fn route(xml: &mut Xml, cloud: &Cloud, route: &Route) {
     xml.leaf("destinationCidrBlock", route.destination);
     match &route.target {
         Target::Local => xml.leaf("gatewayId", "local"),
@@ -125,8 +58,9 @@ fn route(xml: &mut Xml, cloud: &Cloud, route: &Route) {
 }
 
 fn create(call: &mut Call<'_>) -> Result<Xml, ApiError> {
-    let (destination, target) = (destination(call.params)?, target(call)?);
-    let vpc_id = table(call)?.vpc_id.clone();
+    let (destination, target) = (call.params.cidr("DestinationCidrBlock")?, target(call)?);
+    let (table_id, vpc_id) = (table(call)?.id.clone(), table(call)?.vpc_id.clone());
+    check_gateway(call.cloud, &table_id, &vpc_id, &target)?;
     check_destination(call.cloud, &vpc_id, destination, &target)?;
     let table = table(call)?;
     match table.routes.iter().find(|route| route.destination == destination) {
@@ -142,6 +76,23 @@ fn create(call: &mut Call<'_>) -> Result<Xml, ApiError> {
         }
     }
     Ok(render::done())
+}
+
+/// A gateway serves the VPC that it is attached to.
+fn check_gateway(
+    cloud: &Cloud,
+    table_id: &str,
+    vpc_id: &str,
+    target: &Target,
+) -> Result<(), ApiError> {
+    let Target::InternetGateway(id) = target else { return Ok(()) };
+    let attached = cloud.internet_gateways.get(id).and_then(|gateway| gateway.vpc_id.as_deref());
+    if attached == Some(vpc_id) {
+        return Ok(());
+    }
+    Err(ApiError::invalid_value(format!(
+        "route table {table_id} and network gateway {id} belong to different networks"
+    )))
 }
 
 /// Inside the VPC a route may only be as wide as a subnet, and lead to an interface: a /32 of the
@@ -171,9 +122,10 @@ fn check_destination(
 }
 
 fn replace(call: &mut Call<'_>) -> Result<Xml, ApiError> {
-    let (destination, target) = (destination(call.params)?, target(call)?);
+    let (destination, target) = (call.params.cidr("DestinationCidrBlock")?, target(call)?);
+    let (id, vpc_id) = (table(call)?.id.clone(), table(call)?.vpc_id.clone());
+    check_gateway(call.cloud, &id, &vpc_id, &target)?;
     let table = table(call)?;
-    let id = table.id.clone();
     let route = table
         .routes
         .iter_mut()
@@ -184,7 +136,7 @@ fn replace(call: &mut Call<'_>) -> Result<Xml, ApiError> {
 }
 
 fn delete(call: &mut Call<'_>) -> Result<Xml, ApiError> {
-    let destination = destination(call.params)?;
+    let destination = call.params.cidr("DestinationCidrBlock")?;
     let table = table(call)?;
     let position = table
         .routes
@@ -206,15 +158,6 @@ fn table<'a>(call: &'a mut Call<'_>) -> Result<&'a mut RouteTable, ApiError> {
     render::one(&ROUTE_TABLE, &mut call.cloud.route_tables, id)
 }
 
-fn destination(params: &Params) -> Result<Ipv4Net, ApiError> {
-    let text = params.required("DestinationCidrBlock")?;
-    text.parse::<Ipv4Net>().map(|net| net.trunc()).map_err(|_| {
-        ApiError::invalid_value(format!(
-            "Value ({text}) for parameter destinationCidrBlock is invalid. This is not a valid CIDR block."
-        ))
-    })
-}
-
 fn target(call: &mut Call<'_>) -> Result<Target, ApiError> {
     match (call.params.text("NetworkInterfaceId"), call.params.text("GatewayId")) {
         (Some(id), None) => {
@@ -223,7 +166,7 @@ fn target(call: &mut Call<'_>) -> Result<Target, ApiError> {
         }
         (None, Some("local")) => Ok(Target::Local),
         (None, Some(id)) => {
-            GATEWAY.check(id)?;
+            render::one(&GATEWAY, &mut call.cloud.internet_gateways, id)?;
             Ok(Target::InternetGateway(id.to_owned()))
         }
         (None, None) => Err(ApiError::missing("gatewayId or networkInterfaceId")),

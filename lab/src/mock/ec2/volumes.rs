@@ -35,6 +35,8 @@ const FIELDS: &[Field<Volume>] = &[
     ("availability-zone", |_, volume| vec![volume.availability_zone.clone()]),
     ("create-time", |_, volume| vec![render::time(volume.created_at)]),
     ("encrypted", |_, _| vec!["false".to_owned()]),
+    ("multi-attach-enabled", |_, _| vec!["false".to_owned()]),
+    ("snapshot-id", |_, _| vec![String::new()]),
     ("size", |_, volume| vec![volume.size_gib.to_string()]),
     ("status", |_, volume| vec![volume.status().to_owned()]),
     ("volume-id", |_, volume| vec![volume.id.clone()]),
@@ -51,30 +53,32 @@ fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     let selected = filters::select(cloud, params, FIELDS, Some(|v| &v.tags), chosen)?;
     let (page, next) = paging::page(params, &paging::USUAL, Some("VolumeId"), selected)?;
     let mut xml = Xml::new();
-    xml.items("volumeSet", page, |xml, volume| {
-        xml.leaf("volumeId", &volume.id);
-        xml.leaf("size", volume.size_gib);
-        xml.leaf("snapshotId", "");
-        xml.leaf("availabilityZone", &volume.availability_zone);
-        xml.leaf("status", volume.status());
-        xml.leaf("createTime", render::time(volume.created_at));
-        xml.items("attachmentSet", &volume.attachments, |xml, attachment| {
-            xml.leaf("volumeId", &volume.id);
-            xml.leaf("instanceId", &attachment.instance_id);
-            xml.leaf("device", &attachment.device);
-            xml.leaf("status", "attached");
-            xml.leaf("attachTime", render::time(attachment.attached_at));
-            xml.leaf("deleteOnTermination", attachment.delete_on_termination);
-        });
-        render::tag_set(xml, &volume.tags);
-        xml.leaf("volumeType", &volume.volume_type);
-        xml.leaf("iops", 3000);
-        xml.leaf("throughput", 125);
-        xml.leaf("encrypted", false);
-        xml.leaf("multiAttachEnabled", false);
-    });
+    xml.items("volumeSet", page, |xml, volume| detail(xml, volume, volume.status()));
     xml.leaf_if("nextToken", next);
     Ok(xml)
+}
+
+pub fn detail(xml: &mut Xml, volume: &Volume, status: &str) {
+    xml.leaf("volumeId", &volume.id);
+    xml.leaf("size", volume.size_gib);
+    xml.leaf("snapshotId", "");
+    xml.leaf("availabilityZone", &volume.availability_zone);
+    xml.leaf("status", status);
+    xml.leaf("createTime", render::time(volume.created_at));
+    xml.items("attachmentSet", &volume.attachments, |xml, attachment| {
+        xml.leaf("volumeId", &volume.id);
+        xml.leaf("instanceId", &attachment.instance_id);
+        xml.leaf("device", &attachment.device);
+        xml.leaf("status", "attached");
+        xml.leaf("attachTime", render::time(attachment.attached_at));
+        xml.leaf("deleteOnTermination", attachment.delete_on_termination);
+    });
+    render::tag_set(xml, &volume.tags);
+    xml.leaf("volumeType", &volume.volume_type);
+    xml.leaf("iops", 3000);
+    xml.leaf("throughput", 125);
+    xml.leaf("encrypted", false);
+    xml.leaf("multiAttachEnabled", false);
 }
 
 fn delete(call: &mut Call<'_>) -> Result<Xml, ApiError> {

@@ -49,6 +49,15 @@ impl Xml {
         self.list(name, "member", items, &mut body);
     }
 
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// From what was written before.
+    pub fn from_text(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     pub fn append(&mut self, other: &Self) {
         self.0.push_str(&other.0);
     }

@@ -1,6 +1,6 @@
 //! From `NAME=ARG` to a world in which it goes wrong.
 
-use super::registry::{FAULTS, Fault};
+use super::fault::Fault;
 use crate::mock::world::World;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,8 +19,7 @@ pub fn parse(text: &str) -> Result<(&'static Fault, String), BadFault> {
         Some((name, argument)) => (name, Some(argument)),
         None => (text, None),
     };
-    let fault = FAULTS
-        .iter()
+    let fault = super::all()
         .find(|fault| fault.name == name)
         .ok_or_else(|| BadFault::Unknown(name.to_owned()))?;
     match (fault.argument, argument) {
@@ -63,7 +62,7 @@ mod tests {
 
     #[test]
     fn every_fault_can_be_injected_with_its_default() {
-        for fault in FAULTS {
+        for fault in crate::mock::faults::all() {
             let mut world = crate::mock::world_of(1, crate::mock::start_time(1));
             let before = serde_json::to_string(&world).expect("a world is JSON");
             inject(&mut world, fault.name).unwrap_or_else(|error| panic!("{error}"));
@@ -74,11 +73,12 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_an_argument_that_is_nonsense_is_refused() {
-        let mut names: Vec<_> = FAULTS.iter().map(|fault| fault.name).collect();
+        let mut names: Vec<_> = crate::mock::faults::all().map(|fault| fault.name).collect();
+        let count = names.len();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), FAULTS.len());
-        for fault in FAULTS.iter().filter(|fault| fault.argument.is_some()) {
+        assert_eq!(names.len(), count);
+        for fault in crate::mock::faults::all().filter(|fault| fault.argument.is_some()) {
             let mut world = crate::mock::world_of(1, crate::mock::start_time(1));
             let text = format!("{}=\u{1}nonsense", fault.name);
             assert!(inject(&mut world, &text).is_err(), "{} takes anything", fault.name);

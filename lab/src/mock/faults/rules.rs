@@ -3,9 +3,11 @@
 
 use std::net::Ipv4Addr;
 
+use chrono::{DateTime, Utc};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
+use super::nth::{Befall, Nth};
 use crate::node::Node;
 
 /// The rules in force.
@@ -19,21 +21,50 @@ pub struct Faults {
     pub go_after_ms: u64,
     pub api: Vec<ApiFault>,
     pub commands: Vec<CommandFault>,
+    /// What befalls one effect, whatever it is.
+    #[serde(default)]
+    pub nth: Option<Nth>,
     /// What happens to the world by itself, once something was asked of it.
     #[serde(default)]
     pub events: Vec<Event>,
     /// How often a state that was put into the world at the start was seen to be one: always once.
     #[serde(default)]
     pub injected: Vec<String>,
+    #[serde(default)]
+    pub go: Option<GoFault>,
+    /// The disk of the run's folder has no room for what ends a run.
+    #[serde(default)]
+    pub disk_full: bool,
+    /// The manifest's ceiling, where it is another than the mock's own.
+    #[serde(default)]
+    pub max_instance_seconds: Option<u64>,
 }
 
-/// Something that happens in the world right after an API call was carried out.
+/// Something that happens in the world by itself, once something was asked of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// As `AssignPrivateIpAddresses`.
-    pub after: String,
+    pub when: When,
+    /// How many that match pass first.
+    pub skip: u32,
+    /// How long afterwards, in virtual milliseconds; it is seen at the next call or command.
+    pub delay_ms: u64,
     pub what: Happening,
+    /// Matching ones seen so far.
+    pub seen: u32,
+    pub due: Option<DateTime<Utc>>,
+    /// At most once.
     pub fired: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum When {
+    /// An API call was carried out, as `AssignPrivateIpAddresses`.
+    AfterApi { action: String, caller: Caller },
+    /// The operator's command is about to run; the pattern is that of a [`CommandFault`].
+    BeforeCommand { node: Node, pattern: String },
+    /// It has ended.
+    AfterCommand { node: Node, pattern: String },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,8 +74,41 @@ pub enum Happening {
     DefaultRoute { node: Node, via: Ipv4Addr },
     /// The guest adds the address to its interface, as cloud-init does.
     OsAddress { node: Node, dev: String, address: Ipv4Net },
-    /// EC2 loses the tag of an instance, so that it is no longer found by it.
+    /// Somebody changes what the ENI with this primary address has.
+    Interface { primary: Ipv4Addr, change: InterfaceChange },
+    /// An instance loses its tags, so that it is no longer the lab's.
     TagLost { instance_id: String },
+    /// Somebody writes into routerd's database.
+    Sql { statement: String },
+    /// A file appears on a node, or is replaced.
+    File { node: Node, path: String, contents: String },
+    /// Somebody adds a table to the node's rules that does nothing.
+    NftTable { node: Node },
+    /// From now on this rule is in force.
+    Api(ApiFault),
+    /// From now on this event may happen.
+    Then(Box<Event>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InterfaceChange {
+    Secondary(Ipv4Addr),
+    Without(Ipv4Addr),
+    SourceDestCheck(bool),
+    Untagged,
+}
+
+/// What the lab's own go turns out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GoFault {
+    /// There is none.
+    Missing,
+    /// The document was edited after it was signed.
+    Edited,
+    /// It ended before the gate looked at it.
+    Expired,
 }
 
 /// Whose call it is.
@@ -138,6 +202,11 @@ macro_rules! hit {
 }
 
 impl Faults {
+    /// What befalls this effect of the operator by its number.
+    pub fn nth(&mut self, name: &str) -> Option<Befall> {
+        self.nth.as_mut()?.next(name)
+    }
+
     /// The effect that befalls this call of the API, if any.
     pub fn api_call(&mut self, action: &str, caller: Caller) -> Option<ApiEffect> {
         hit!(self.api, |rule: &&mut ApiFault| rule.action == action
@@ -147,14 +216,17 @@ impl Faults {
     /// The effect that befalls this command, if any. `line` is the command's words joined by
     /// blanks, without a leading `sudo -n`.
     pub fn command(&mut self, node: Node, line: &str) -> Option<CommandEffect> {
-        let matches = |rule: &CommandFault| {
-            rule.node.is_none_or(|wanted| wanted == node)
-                && match rule.pattern.strip_prefix('*') {
-                    Some(part) => line.contains(part),
-                    None => line.starts_with(&rule.pattern),
-                }
-        };
-        hit!(self.commands, |rule: &&mut CommandFault| matches(rule))
+        hit!(self.commands, |rule: &&mut CommandFault| {
+            rule.node.is_none_or(|wanted| wanted == node) && fits(&rule.pattern, line)
+        })
+    }
+}
+
+/// Whether a command's line is what the pattern names.
+pub(super) fn fits(pattern: &str, line: &str) -> bool {
+    match pattern.strip_prefix('*') {
+        Some(part) => line.contains(part),
+        None => line.starts_with(pattern),
     }
 }
 

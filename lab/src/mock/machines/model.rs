@@ -27,11 +27,14 @@ pub struct Overlay {
     pub up: bool,
     /// Packets above this size vanish without a word (contract §8.4 F10).
     pub black_hole_above_bytes: Option<u32>,
+    /// Only those that this router sends; both ways where there is none.
+    #[serde(default)]
+    pub black_hole_from: Option<Node>,
 }
 
 impl Default for Overlay {
     fn default() -> Self {
-        Self { up: true, black_hole_above_bytes: None }
+        Self { up: true, black_hole_above_bytes: None, black_hole_from: None }
     }
 }
 

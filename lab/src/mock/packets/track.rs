@@ -40,7 +40,7 @@ pub(super) fn find(machine: &mut Machine, now: DateTime<Utc>, wire: &Wire) -> Tr
     }
     position(&|entry| entry.original == tuple && is_request(wire))
         .map(Track::Original)
-        .or_else(|| position(&|entry| entry.reply == tuple).map(Track::Reply))
+        .or_else(|| position(&|entry| entry.reply == tuple && is_answer(wire)).map(Track::Reply))
         .or_else(|| is_request(wire).then(|| Track::New(Tracked::new(tuple, now))))
         .unwrap_or(Track::None)
 }
@@ -48,6 +48,11 @@ pub(super) fn find(machine: &mut Machine, now: DateTime<Utc>, wire: &Wire) -> Tr
 /// Echo ids are the same both ways, so a reply's tuple alone could be another flow's request.
 fn is_request(wire: &Wire) -> bool {
     !matches!(wire.body, Body::EchoReply { .. })
+}
+
+/// Nor is a request an answer, though its tuple be that of one: conntrack compares the ICMP types.
+fn is_answer(wire: &Wire) -> bool {
+    !matches!(wire.body, Body::Echo { .. })
 }
 
 /// Keeps what the packet that leaves taught.

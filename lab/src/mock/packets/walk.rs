@@ -209,7 +209,9 @@ fn lan_neighbour(
 
 fn through_overlay(world: &World, node: Node, wire: &Wire) -> Result<(Node, String), Loss> {
     let overlay = &world.machines.overlay;
-    if !overlay.up || overlay.black_hole_above_bytes.is_some_and(|limit| wire.bytes > limit) {
+    let too_large = overlay.black_hole_above_bytes.is_some_and(|limit| wire.bytes > limit);
+    let this_way = overlay.black_hole_from.is_none_or(|sender| sender == node);
+    if !overlay.up || (too_large && this_way) {
         return Err(Loss::BlackHole);
     }
     let other = if node == Node::RouterdCloud { Node::OnpremRouter } else { Node::RouterdCloud };

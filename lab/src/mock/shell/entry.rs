@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::exec::{NotFound, exec};
 use super::{Io, Session};
 use crate::clock::Clock;
-use crate::mock::faults::CommandEffect;
+use crate::mock::faults::{self, Befall, CommandEffect};
 use crate::mock::packets::is_up;
 use crate::mock::world::Shared;
 use crate::node::{Node, Output};
@@ -33,12 +33,37 @@ pub async fn run(
     argv: &[String],
     stdin: &[u8],
 ) -> Result<Output, Lost> {
-    let (latency, effect) = {
+    let line = fault_line(argv);
+    let (latency, effect, befalls) = {
         let mut world = shared.lock();
-        (world.faults.latency_ms, world.faults.command(node, &fault_line(argv)))
+        let effect = world.faults.command(node, &line);
+        (world.faults.latency_ms, effect, world.faults.nth(&format!("{node}$ {line}")))
     };
+    let effect = effect.or_else(|| befalls.and_then(as_command_effect));
     clock.sleep(Duration::from_millis(latency)).await;
     connect(shared, clock, node).await?;
+    faults::before_command(&mut shared.lock(), node, &line, clock.now());
+    let result =
+        befall(shared, clock, node, argv, stdin, effect).await.map(|output| match befalls {
+            Some(Befall::Garbage) => Output { stdout: b"\x00\xff{".to_vec(), ..output },
+            _ => output,
+        });
+    if befalls == Some(Befall::KilledAfter) {
+        faults::kill();
+    }
+    faults::after_command(&mut shared.lock(), node, &line, clock.now());
+    result
+}
+
+/// Runs the command with what befalls it.
+async fn befall(
+    shared: &Shared,
+    clock: Clock,
+    node: Node,
+    argv: &[String],
+    stdin: &[u8],
+    effect: Option<CommandEffect>,
+) -> Result<Output, Lost> {
     match effect {
         Some(CommandEffect::Answer { code, stdout, stderr }) => {
             Ok(Output { code, stdout: stdout.into_bytes(), stderr: stderr.into_bytes() })
@@ -54,6 +79,17 @@ pub async fn run(
             Ok(log_in(shared, clock, node, argv, stdin).await)
         }
         None => Ok(log_in(shared, clock, node, argv, stdin).await),
+    }
+}
+
+/// What befalls a command; one that kills the harness before it is sent does so here.
+fn as_command_effect(befalls: Befall) -> Option<CommandEffect> {
+    match befalls {
+        Befall::KilledBefore => faults::kill(),
+        Befall::ReplyLost => Some(CommandEffect::ReplyLost),
+        Befall::RequestLost => Some(CommandEffect::RequestLost),
+        Befall::Hang => Some(CommandEffect::Hang),
+        Befall::KilledAfter | Befall::Garbage | Befall::Throttled | Befall::Stale => None,
     }
 }
 

@@ -14,6 +14,11 @@ use rusqlite::Connection;
 
 use crate::process::{Host, OpenMode};
 
+/// The tables of routerd's database, where they are absent.
+pub(crate) fn make_tables(connection: &Connection) -> rusqlite::Result<()> {
+    schema::ensure(connection)
+}
+
 /// One database on one machine.
 #[derive(Clone, Copy)]
 pub struct Database<'a> {

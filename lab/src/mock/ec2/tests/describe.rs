@@ -99,7 +99,7 @@ async fn everything_of_the_lab_is_found_by_its_tag() {
     assert_eq!(group.ip_permissions_egress()[0].ip_protocol(), Some("-1"));
     assert_eq!(group.ip_permissions_egress()[0].from_port(), None);
     let tags = ec2.describe_tags().filters(lab_tag()).send().await.unwrap();
-    assert_eq!(tags.tags().len(), 12, "{tags:?}");
+    assert_eq!(tags.tags().len(), 14, "{tags:?}");
     let types = ec2.describe_instance_types().filters(filter("instance-type", &["t3.small"]));
     let types = types.send().await.unwrap();
     let network = types.instance_types()[0].network_info().unwrap();

@@ -2,12 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod access;
 mod assign;
 mod boundaries;
 mod describe;
 mod faults;
 mod identity;
 mod lifecycle;
+mod options;
+mod refusals;
+mod script;
+mod throwaway;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

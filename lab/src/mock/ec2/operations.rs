@@ -1,0 +1,27 @@
+//! What the endpoint knows, for those who check it from outside.
+
+use serde::Serialize;
+
+use super::action::{DryRun, all};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Operation {
+    /// As `ec2`.
+    pub service: &'static str,
+    pub name: &'static str,
+    /// As on the wire; `N` stands for a number.
+    pub parameters: &'static [&'static str],
+    pub dry_run: bool,
+}
+
+/// Every operation.
+pub fn operations() -> Vec<Operation> {
+    all()
+        .map(|action| Operation {
+            service: action.service.as_str(),
+            name: action.name,
+            parameters: action.parameters,
+            dry_run: action.dry_run == DryRun::Supported,
+        })
+        .collect()
+}

@@ -1,0 +1,144 @@
+//! Events: what happens in the world by itself once its moment has come.
+
+use std::io::Cursor;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rusqlite::{Connection, MAIN_DB};
+
+use super::rules::{Caller, Event, Happening, InterfaceChange, When, fits};
+use crate::mock::machines::{ChainKind, Hook};
+use crate::mock::world::World;
+use crate::node::Node;
+
+/// Where routerd's database lies on routerd-cloud.
+const DATABASE: &str = "/var/lib/routerd/routerd.db";
+
+/// Lets happen what waits for this API call to be carried out.
+pub fn after_api(world: &mut World, call: &str, from: Caller, now: DateTime<Utc>) {
+    moment(world, now, |when| {
+        matches!(when, When::AfterApi { action, caller }
+            if action == call && (*caller == Caller::Anyone || *caller == from))
+    });
+}
+
+/// Lets happen what waits for this command to begin.
+pub fn before_command(world: &mut World, on: Node, line: &str, now: DateTime<Utc>) {
+    due(world, now);
+    moment(
+        world,
+        now,
+        |when| matches!(when, When::BeforeCommand { node, pattern } if *node == on && fits(pattern, line)),
+    );
+}
+
+/// Lets happen what waits for this command to end.
+pub fn after_command(world: &mut World, on: Node, line: &str, now: DateTime<Utc>) {
+    moment(
+        world,
+        now,
+        |when| matches!(when, When::AfterCommand { node, pattern } if *node == on && fits(pattern, line)),
+    );
+}
+
+/// Lets happen what was to happen by now.
+pub fn due(world: &mut World, now: DateTime<Utc>) {
+    let mut events = std::mem::take(&mut world.faults.events);
+    for event in events.iter_mut().filter(|event| event.fired == 0) {
+        if event.due.is_some_and(|due| due <= now) {
+            event.fired = 1;
+            happen(world, &event.what);
+        }
+    }
+    keep(world, events);
+}
+
+fn moment(world: &mut World, now: DateTime<Utc>, is_it: impl Fn(&When) -> bool) {
+    let mut events = std::mem::take(&mut world.faults.events);
+    for event in events.iter_mut().filter(|event| event.due.is_none() && is_it(&event.when)) {
+        event.seen += 1;
+        if event.seen > event.skip {
+            let delay = i64::try_from(event.delay_ms).unwrap_or(i64::MAX);
+            event.due = Some(now + TimeDelta::milliseconds(delay));
+        }
+    }
+    keep(world, events);
+    due(world, now);
+}
+
+/// Puts the events back, before those that were added meanwhile.
+fn keep(world: &mut World, mut events: Vec<Event>) {
+    events.append(&mut world.faults.events);
+    world.faults.events = events;
+}
+
+fn happen(world: &mut World, what: &Happening) {
+    match what {
+        Happening::DefaultRoute { node, via } => {
+            let machine = world.machines.get_mut(*node);
+            for route in machine.routes.iter_mut().filter(|it| it.destination.prefix_len() == 0) {
+                route.via = Some(*via);
+            }
+        }
+        Happening::OsAddress { node, dev, address } => {
+            let machine = world.machines.get_mut(*node);
+            let interface = machine.interfaces.iter_mut().find(|it| it.name == *dev);
+            if let Some(interface) = interface {
+                interface.addresses.push(*address);
+            }
+        }
+        Happening::Interface { primary, change } => {
+            let mut all = world.cloud.network_interfaces.values_mut();
+            if let Some(eni) = all.find(|eni| eni.primary() == Some(*primary)) {
+                match change {
+                    InterfaceChange::Secondary(address) => eni.add_secondary(*address),
+                    InterfaceChange::Without(address) => eni.remove_secondary(*address),
+                    InterfaceChange::SourceDestCheck(on) => eni.source_dest_check = *on,
+                    InterfaceChange::Untagged => eni.tags.clear(),
+                }
+            }
+        }
+        Happening::TagLost { instance_id } => {
+            if let Some(instance) = world.cloud.instances.get_mut(instance_id) {
+                instance.tags.remove(crate::mock::cloud::LAB_TAG.0);
+            }
+        }
+        Happening::Sql { statement } => {
+            if let Err(error) = sql(world, statement) {
+                // A fault whose own statement is wrong is a bug of the table; its test fails.
+                tracing::error!(%error, statement, "the event did not happen");
+            }
+        }
+        Happening::File { node, path, contents } => {
+            world.machines.get_mut(*node).files.put(path, contents.as_bytes(), 0o755);
+        }
+        Happening::NftTable { node } => {
+            world.machines.get_mut(*node).nft.add(
+                ("inet", "somebody"),
+                (ChainKind::Filter, Hook::Output, 0),
+                Vec::new(),
+            );
+        }
+        Happening::Api(rule) => world.faults.api.push(rule.clone()),
+        Happening::Then(event) => world.faults.events.push((**event).clone()),
+    }
+}
+
+/// Runs statements on routerd's database, which is made where there is none yet.
+pub fn sql(world: &mut World, statements: &str) -> Result<(), String> {
+    let files = &mut world.machines.get_mut(Node::RouterdCloud).files;
+    let stored = files.contents(DATABASE).map(<[u8]>::to_vec).unwrap_or_default();
+    let bytes = changed(&stored, statements).map_err(|error| error.to_string())?;
+    files.put(DATABASE, bytes, 0o644);
+    Ok(())
+}
+
+fn changed(stored: &[u8], statements: &str) -> rusqlite::Result<Vec<u8>> {
+    let mut connection = Connection::open_in_memory()?;
+    if stored.is_empty() {
+        crate::routerctl::make_tables(&connection)?;
+    } else {
+        connection.deserialize_read_exact(MAIN_DB, Cursor::new(stored), stored.len(), false)?;
+    }
+    connection.execute_batch(statements)?;
+    Ok(connection.serialize(MAIN_DB)?.to_vec())
+}

@@ -1,0 +1,146 @@
+//! What the supervisor serves: EC2 to the desk and to the nodes, metadata to each instance, and
+//! the world itself to whoever prepares or inspects the lab.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use axum::routing::get;
+use tokio::net::UnixListener;
+
+use super::explain;
+use super::folder::Folder;
+use super::held::Held;
+use super::node::{EC2_SOCKET, metadata_socket};
+use crate::mock::ec2::{self, metadata};
+use crate::mock::faults::Caller;
+use crate::mock::world::World;
+use crate::node::Node;
+
+/// Serves until the process ends.
+///
+/// # Errors
+/// Where a socket cannot be made.
+pub fn serve(held: &Arc<Held>, folder: &Folder) -> std::io::Result<()> {
+    listen(&folder.ec2_socket(), ec2_router(held, Caller::Operator))?;
+    listen(&folder.inside().join(EC2_SOCKET), ec2_router(held, Caller::Instance))?;
+    for node in [Node::RouterdCloud, Node::CloudClient] {
+        listen(&folder.inside().join(metadata_socket(node)), metadata_router(held, node))?;
+    }
+    listen(&folder.supervisor_socket(), supervisor_router(held))
+}
+
+fn listen(path: &Path, router: Router) -> std::io::Result<()> {
+    let listener = UnixListener::bind(path)?;
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Ok(())
+}
+
+fn ec2_router(held: &Arc<Held>, from: Caller) -> Router {
+    Router::new().fallback(answer_ec2).with_state((held.clone(), from))
+}
+
+async fn answer_ec2(
+    State((held, from)): State<(Arc<Held>, Caller)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let answer = ec2::answer(&held.shared, held.clock, from, authorization, &body).await;
+    if let Err(error) = held.settle().await {
+        tracing::error!(%error, "the fabric does not follow the world");
+        return broken();
+    }
+    answer.map_or_else(|ec2::Broken| broken(), to_http)
+}
+
+fn metadata_router(held: &Arc<Held>, node: Node) -> Router {
+    Router::new().fallback(answer_metadata).with_state((held.clone(), node))
+}
+
+async fn answer_metadata(
+    State((held, node)): State<(Arc<Held>, Node)>,
+    request: Request,
+) -> Response {
+    let now = held.clock.now();
+    let mut world = held.shared.lock();
+    world.cloud.advance(now);
+    let Some(instance) = world.cloud.instance_of(node) else { return broken() };
+    let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let query = metadata::Query {
+        method: request.method().as_str(),
+        path: request.uri().path(),
+        token: text("x-aws-ec2-metadata-token"),
+        ttl_seconds: text("x-aws-ec2-metadata-token-ttl-seconds"),
+    };
+    to_http(metadata::answer(&world.cloud, instance, &query, now))
+}
+
+fn supervisor_router(held: &Arc<Held>) -> Router {
+    Router::new()
+        .route("/world", get(read_world).put(write_world))
+        .route("/counters", get(counters))
+        .route("/explain/{source}/{destination}", get(walk))
+        .with_state(held.clone())
+}
+
+async fn read_world(State(held): State<Arc<Held>>) -> Response {
+    let world = held.shared.lock().clone();
+    json(Ok(world))
+}
+
+async fn write_world(State(held): State<Arc<Held>>, body: Bytes) -> Response {
+    let world: World = match serde_json::from_slice(&body) {
+        Ok(world) => world,
+        Err(error) => return json::<()>(Err(error.into())),
+    };
+    *held.shared.lock() = world;
+    json(held.settle().await)
+}
+
+async fn counters() -> Response {
+    json(explain::counters().await)
+}
+
+async fn walk(
+    State(held): State<Arc<Held>>,
+    axum::extract::Path((source, destination)): axum::extract::Path<(
+        std::net::Ipv4Addr,
+        std::net::Ipv4Addr,
+    )>,
+) -> Response {
+    json(explain::walk(&held, source, destination).await)
+}
+
+fn json<T: serde::Serialize>(answer: std::io::Result<T>) -> Response {
+    plain(answer.and_then(|value| Ok(serde_json::to_vec(&value)?)))
+}
+
+fn plain(answer: std::io::Result<impl Into<Body>>) -> Response {
+    match answer {
+        Ok(body) => Response::new(body.into()),
+        Err(error) => {
+            let mut response = Response::new(Body::from(error.to_string()));
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            response
+        }
+    }
+}
+
+fn to_http(answer: ec2::Response) -> Response {
+    let mut http = Response::builder().status(answer.status);
+    for (name, value) in answer.headers {
+        http = http.header(name, value);
+    }
+    http.body(Body::from(answer.body)).unwrap_or_else(|_| broken())
+}
+
+/// A body that fails before its first byte: the client sees the connection end.
+fn broken() -> Response {
+    let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+    Response::new(Body::from_stream(futures::stream::once(async { Err::<Bytes, _>(reset) })))
+}

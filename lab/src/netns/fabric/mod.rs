@@ -1,0 +1,13 @@
+//! The VPC as nftables: a pure renderer from the world model to one ruleset text. Who owns an
+//! address, the source/dest check, security groups with state, network ACLs without, route tables;
+//! and a named counter for every reason to drop a packet.
+
+mod model;
+mod permit;
+mod render;
+#[cfg(test)]
+mod tests;
+
+pub use model::{Fabric, Port, PrefixRoute, SourceDestCheck, Subnet, Wire, Wiring};
+pub use permit::{Acl, AclEntry, AclRule, Permit, Ports, Protocol};
+pub use render::{COUNTERS, render, ttl_table};

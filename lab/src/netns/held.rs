@@ -1,0 +1,142 @@
+//! The world of a running lab, and the fabric that follows it: each change is in the kernel before
+//! whoever made it is told.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::ChildStdin;
+use tokio::sync::{Mutex, Notify};
+
+use super::fabric::{self, Fabric, Wiring};
+use super::{garp, node, run};
+use crate::clock::Clock;
+use crate::mock::cloud::Cloud;
+use crate::mock::world::Shared;
+use crate::node::Node;
+
+pub struct Held {
+    pub shared: Shared,
+    pub clock: Clock,
+    wiring: Wiring,
+    kernel: Mutex<Kernel>,
+    changed: Notify,
+    pids: Vec<(Node, u32)>,
+}
+
+/// What was last brought into the kernel.
+struct Kernel {
+    fabric: Fabric,
+    nodes: BTreeMap<Node, Power>,
+}
+
+/// A node's switch, and how it stands.
+struct Power {
+    orders: ChildStdin,
+    on: bool,
+}
+
+impl Held {
+    pub fn new(
+        shared: Shared,
+        clock: Clock,
+        wiring: Wiring,
+        nodes: Vec<(Node, ChildStdin)>,
+        pids: Vec<(Node, u32)>,
+    ) -> Self {
+        let nodes = nodes.into_iter().map(|(node, orders)| (node, Power { orders, on: true }));
+        let kernel = Kernel { fabric: Fabric::default(), nodes: nodes.collect() };
+        Self { shared, clock, wiring, kernel: Mutex::new(kernel), changed: Notify::new(), pids }
+    }
+
+    /// A process in the node's namespaces.
+    pub fn pid(&self, node: Node) -> u32 {
+        self.pids.iter().find(|(one, _)| *one == node).map_or(0, |(_, pid)| *pid)
+    }
+
+    /// Brings the kernel to where the world is.
+    ///
+    /// # Errors
+    /// Where the kernel does not take the ruleset: then the old one holds.
+    pub async fn settle(&self) -> io::Result<()> {
+        let mut kernel = self.kernel.lock().await;
+        let (fabric, running) = self.wanted();
+        if fabric != kernel.fabric {
+            run::nft(&fabric::render(&fabric)).await?;
+            announce(&kernel.fabric, &fabric)?;
+            kernel.fabric = fabric;
+        }
+        for (node, power) in &mut kernel.nodes {
+            let on = running.get(node).copied().unwrap_or(true);
+            if power.on != on {
+                let order = if on { node::START } else { node::STOP };
+                power.orders.write_all(format!("{order}\n").as_bytes()).await?;
+                power.on = on;
+            }
+        }
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// The fabric now, and which instances run.
+    fn wanted(&self) -> (Fabric, BTreeMap<Node, bool>) {
+        let now = self.clock.now();
+        let mut world = self.shared.lock();
+        world.now = now;
+        hasten(&mut world.cloud, now);
+        world.cloud.advance(now);
+        let cloud = &world.cloud;
+        let running = [Node::RouterdCloud, Node::CloudClient].map(|node| {
+            let instance = cloud.instance_of(node);
+            (node, instance.is_some_and(|instance| cloud.instance_running(&instance.id, now)))
+        });
+        (Fabric::of(cloud, &self.wiring, now), running.into())
+    }
+
+    /// Instances start and stop when their time has come, though nobody asks.
+    pub async fn follow_time(&self) {
+        loop {
+            let wait = self.next_transition().map(|at| at - self.clock.now());
+            let due = async {
+                match wait {
+                    Some(wait) => self.clock.sleep(wait.to_std().unwrap_or(Duration::ZERO)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = due => if let Err(error) = self.settle().await {
+                    tracing::error!(%error, "the fabric does not follow the world");
+                    return;
+                },
+                () = self.changed.notified() => {}
+            }
+        }
+    }
+
+    fn next_transition(&self) -> Option<DateTime<Utc>> {
+        let world = self.shared.lock();
+        world.cloud.instances.values().filter_map(|one| one.transition.map(|next| next.at)).min()
+    }
+}
+
+/// What an instance is here starts and stops within a second; nobody need wait as long as on EC2.
+fn hasten(cloud: &mut Cloud, now: DateTime<Utc>) {
+    let soon = now + TimeDelta::seconds(1);
+    for transition in cloud.instances.values_mut().filter_map(|one| one.transition.as_mut()) {
+        transition.at = transition.at.min(soon);
+    }
+}
+
+/// A new address is told to everyone in the subnet but its owner.
+fn announce(before: &Fabric, after: &Fabric) -> io::Result<()> {
+    for (owner, address) in after.gained(before) {
+        for port in &after.ports {
+            if port.subnet == owner.subnet && port.wire != owner.wire {
+                garp::announce(&port.wire.device, address)?;
+            }
+        }
+    }
+    Ok(())
+}

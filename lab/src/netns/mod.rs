@@ -1,0 +1,27 @@
+//! The kernel lab: a VPC in a box, in network namespaces of one Linux machine. The world model of
+//! the mock says who owns which address and which rules hold; the kernel carries the packets.
+
+mod access;
+mod endpoint;
+mod explain;
+pub mod fabric;
+mod folder;
+mod garp;
+mod held;
+mod keys;
+mod lifecycle;
+mod node;
+mod node_files;
+mod open;
+pub mod probe;
+mod program;
+mod run;
+mod supervisor;
+mod topology;
+mod unix_http;
+
+pub use explain::Walk;
+pub use folder::{Folder, home};
+pub use lifecycle::{Found, Options, UpError, down, find, list, up};
+pub use open::{Netns, counters, exec, explain, open, read_world, write_world};
+pub use program::dispatch;

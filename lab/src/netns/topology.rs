@@ -1,0 +1,183 @@
+//! Which cable leads where, and what every node is made of: pure texts for `ip -batch`.
+
+use std::fmt::Write as _;
+
+use super::fabric::{Fabric, Wiring};
+use crate::mock::cloud::Cloud;
+use crate::node::Node;
+
+/// Kernel settings by their path below `/proc/sys/net`.
+pub type Sysctl = (&'static str, &'static str);
+
+/// Before any device exists, for new devices take the defaults.
+const EVERYWHERE: [Sysctl; 8] = [
+    ("ipv6/conf/all/disable_ipv6", "1"),
+    ("ipv6/conf/default/disable_ipv6", "1"),
+    ("ipv4/conf/all/rp_filter", "0"),
+    ("ipv4/conf/default/rp_filter", "0"),
+    ("ipv4/conf/all/send_redirects", "0"),
+    ("ipv4/conf/default/send_redirects", "0"),
+    ("ipv4/ping_group_range", "1000 1000"),
+    ("ipv4/ip_unprivileged_port_start", "0"),
+];
+
+pub fn fabric_sysctls() -> Vec<Sysctl> {
+    let own = [("ipv4/ip_forward", "1"), ("ipv4/conf/default/proxy_arp", "1")];
+    EVERYWHERE.into_iter().chain(own).collect()
+}
+
+pub fn node_sysctls(node: Node) -> Vec<Sysctl> {
+    let forward = is_router(node).then_some(("ipv4/ip_forward", "1"));
+    EVERYWHERE.into_iter().chain(forward).collect()
+}
+
+pub fn is_router(node: Node) -> bool {
+    matches!(node, Node::RouterdCloud | Node::OnpremRouter)
+}
+
+/// A process in each node's network namespace.
+pub type Pids<'a> = &'a dyn Fn(Node) -> u32;
+
+/// Run in the fabric's namespace: the cables into the nodes, and the way to each interface. There
+/// is no route in the main table, so that nothing passes that no mark was given.
+pub fn fabric_batch(cloud: &Cloud, wiring: &Wiring, fabric: &Fabric, pid: Pids<'_>) -> String {
+    let mut text = String::from("link set lo up\n");
+    for subnet in fabric.subnets.values() {
+        let _ = writeln!(text, "addr add {}/32 dev lo", subnet.gateway);
+    }
+    for node in [Node::RouterdCloud, Node::CloudClient] {
+        let Some(instance) = cloud.instance_of(node) else { continue };
+        for (index, eni) in cloud.interfaces_of(&instance.id).into_iter().enumerate() {
+            let Some(wire) = wiring.wires.get(&eni.id) else { continue };
+            let (device, mark, mac, inside) = (&wire.device, wire.mark, &wire.mac, 5 + index);
+            // No address of the VPC: only the way to the cable's other end.
+            let hop = format!("169.254.255.{}", mark & 0xff);
+            let _ = write!(
+                text,
+                "link add {device} mtu 9001 type veth peer name ens{inside} netns {} address {mac} mtu 9001\n\
+                 link set {device} up\n\
+                 ntable change name arp_cache dev {device} proxy_delay 0\n\
+                 neigh add {hop} lladdr {mac} dev {device} nud permanent\n\
+                 route add default via {hop} dev {device} onlink table {mark}\n\
+                 rule add fwmark {mark:#x} lookup {mark}\n",
+                pid(node),
+            );
+        }
+    }
+    let (cloud_router, router, client) =
+        (pid(Node::RouterdCloud), pid(Node::OnpremRouter), pid(Node::OnpremClient));
+    let _ = write!(
+        text,
+        "link add und0 netns {cloud_router} type veth peer name wan0 netns {router}\n\
+         link add lan1 netns {router} type veth peer name eth0 netns {client}\n",
+    );
+    text
+}
+
+/// Run in a node's namespace once its cables are there.
+pub fn node_batch(node: Node) -> &'static str {
+    match node {
+        Node::RouterdCloud => ROUTERD_CLOUD,
+        Node::CloudClient => CLOUD_CLIENT,
+        Node::OnpremRouter => ONPREM_ROUTER,
+        Node::OnpremClient => ONPREM_CLIENT,
+    }
+}
+
+/// The overlay is routed by host routes; the metadata service's address is reachable and on no
+/// interface.
+const ROUTERD_CLOUD: &str = "\
+link set lo up
+route add local 169.254.169.254 dev lo table local
+addr add 10.88.60.4/24 dev ens5
+link set ens5 up
+route add default via 10.88.60.1 dev ens5 proto dhcp src 10.88.60.4 metric 100
+addr add 198.51.100.1/30 dev und0
+link set und0 up
+link add wg-hybrid mtu 1420 type vxlan id 120 local 198.51.100.1 remote 198.51.100.2 dstport 4789 nolearning dev und0
+addr add 169.254.120.1/32 dev wg-hybrid
+link set wg-hybrid up
+route add 169.254.120.2/32 dev wg-hybrid
+route add 10.88.60.9/32 via 169.254.120.2 dev wg-hybrid metric 120
+route add 192.168.77.0/24 via 169.254.120.2 dev wg-hybrid
+";
+
+const CLOUD_CLIENT: &str = "\
+link set lo up
+route add local 169.254.169.254 dev lo table local
+addr add 10.88.60.7/24 dev ens5
+link set ens5 up
+route add default via 10.88.60.1 dev ens5 proto dhcp src 10.88.60.7 metric 100
+";
+
+const ONPREM_ROUTER: &str = "\
+link set lo up
+addr add 192.168.77.1/32 dev lo
+link add br-lan type bridge
+link set lan1 master br-lan up
+addr add 10.88.60.1/24 dev br-lan
+link set br-lan up
+ntable change name arp_cache dev br-lan proxy_delay 0
+neigh add proxy 10.88.60.7 dev br-lan
+addr add 198.51.100.2/30 dev wan0
+link set wan0 up
+route add default via 198.51.100.1 dev wan0 proto static
+link add wg-hybrid mtu 1420 type vxlan id 120 local 198.51.100.2 remote 198.51.100.1 dstport 4789 nolearning dev wan0
+addr add 169.254.120.2/32 dev wg-hybrid
+link set wg-hybrid up
+route add 169.254.120.1/32 dev wg-hybrid
+route add 10.88.60.7/32 via 169.254.120.1 dev wg-hybrid metric 120
+";
+
+const ONPREM_CLIENT: &str = "\
+link set lo up
+addr add 10.88.60.9/24 dev eth0
+link set eth0 up
+route add default via 10.88.60.1 dev eth0 proto static
+";
+
+/// A stateful rule on the routers, so that conntrack is armed: without one its empty table would
+/// prove nothing.
+pub const ROUTER_NFT: &str = "\
+table inet lab_filter {
+  chain forward { type filter hook forward priority 0; ct state established,related accept; }
+}
+";
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+
+    #[test]
+    fn every_interface_of_an_instance_has_its_cable_its_neighbour_and_its_table() {
+        let now = DateTime::UNIX_EPOCH;
+        let cloud = Cloud::example(7, now, true);
+        let wiring = Wiring::of(&cloud);
+        let fabric = Fabric::of(&cloud, &wiring, now);
+        let pid = |node| if node == Node::CloudClient { 17 } else { 4 };
+        let text = fabric_batch(&cloud, &wiring, &fabric, &pid);
+        assert_eq!(wiring.wires.len(), 2);
+        for wire in wiring.wires.values() {
+            for line in [
+                format!("link add {} mtu 9001 type veth", wire.device),
+                format!("lladdr {} dev {}", wire.mac, wire.device),
+                format!("dev {} onlink table {}", wire.device, wire.mark),
+                format!("rule add fwmark {:#x} lookup {}", wire.mark, wire.mark),
+            ] {
+                assert_eq!(text.matches(&line).count(), 1, "{line:?} in {text}");
+            }
+        }
+        assert!(text.contains("netns 17 address"), "{text}");
+        assert!(text.contains("addr add 10.88.60.1/32 dev lo"), "{text}");
+    }
+
+    #[test]
+    fn only_routers_forward() {
+        for node in Node::ALL {
+            let forwards = node_sysctls(node).contains(&("ipv4/ip_forward", "1"));
+            assert_eq!(forwards, is_router(node), "{node}");
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The kernel lab for real: labs are built, packets sent, and nothing is left. Where this machine
+//! cannot build one the trials are ignored with the reason, and fail where
+//! `LAB_SMOKE_REQUIRE_NETNS=1`.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod aws_cli;
+mod leftovers;
+mod nodes;
+mod support;
+mod truth;
+mod unprivileged;
+
+use std::process::ExitCode;
+
+use libtest_mimic::Arguments;
+
+fn main() -> ExitCode {
+    // The labs are made of this very binary.
+    let words: Vec<_> = std::env::args_os().collect();
+    if let Some(code) = lab::netns::dispatch(&words) {
+        return code;
+    }
+    let mut trials = leftovers::trials();
+    trials.extend(nodes::trials());
+    trials.extend(truth::trials());
+    trials.extend(aws_cli::trials());
+    trials.extend(unprivileged::trials());
+    let mut arguments = Arguments::from_args();
+    // They compare what the machine has before and after.
+    arguments.test_threads = Some(1);
+    libtest_mimic::run(&arguments, trials).exit_code()
+}

@@ -1,0 +1,105 @@
+//! `kill -9` of the real process, and `lab-smoke recover` from what it left in its folder.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use lab::mock::running_instances;
+use lab::mock::world::World;
+use reports::evidence::Evidence;
+use reports::folder::{EVIDENCE_FILE, WORLD_FILE};
+use reports::journal::JOURNAL_FILE;
+use reports::record::Verdict;
+use tempfile::TempDir;
+
+fn lab_smoke(place: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lab-smoke"));
+    command.args(words).current_dir(place).stdin(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+fn recover(place: &Path) -> Option<i32> {
+    let status = lab_smoke(place, &["recover", "run"]).stdout(Stdio::null()).status();
+    status.expect("it starts").code()
+}
+
+/// Runs until a record shows `needle`, and kills the process there. None where it was too late.
+fn killed_at(needle: &str) -> Option<TempDir> {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let words = ["run", "--seed", "3", "--format", "json", "--out", "run"];
+    let mut child =
+        lab_smoke(place.path(), &words).stdout(Stdio::piped()).spawn().expect("it starts");
+    let out = child.stdout.take().expect("a pipe");
+    let there = BufReader::new(out).lines().map_while(Result::ok).any(|line| line.contains(needle));
+    assert!(there, "no record shows {needle}");
+    child.kill().expect("SIGKILL");
+    child.wait().expect("its end");
+    let journal = fs::read_to_string(place.path().join("run").join(JOURNAL_FILE)).expect("text");
+    (!journal.contains("run-finished")).then_some(place)
+}
+
+fn world(place: &Path) -> World {
+    let bytes = fs::read(place.join("run").join(WORLD_FILE)).expect("a world");
+    serde_json::from_slice(&bytes).expect("a world")
+}
+
+fn evidence(place: &Path) -> Evidence {
+    let bytes = fs::read(place.join("run").join(EVIDENCE_FILE)).expect("evidence");
+    serde_json::from_slice(&bytes).expect("evidence")
+}
+
+#[test]
+fn a_run_killed_anywhere_is_brought_to_its_end() {
+    let points = [
+        "\"scenario\":\"preflight\"",
+        "take the lab's lock",
+        "go-burnt",
+        "routerctl action import",
+        "routerctl action execute",
+        "execute.assign-on-eni",
+        "no-nat.tables",
+        "routerctl action rollback",
+        "restored.interface",
+        "ec2 TerminateInstances",
+    ];
+    let mut tried = 0;
+    for point in points {
+        // The process may be quicker than we are: that point then shows nothing.
+        let Some(place) = killed_at(point) else { continue };
+        tried += 1;
+        let place = place.path();
+        assert_eq!(recover(place), Some(0), "after {point}");
+        assert_eq!(evidence(place).verdict.verdict, Verdict::Interrupted, "after {point}");
+        let world = world(place);
+        assert!(running_instances(&world, world.now).is_empty(), "after {point} something runs");
+        let captured = "10.88.60.9".parse().expect("an address");
+        assert!(world.cloud.owner_of(captured).is_none(), "after {point} the address is assigned");
+        let (journal, again) = (place.join("run").join(JOURNAL_FILE), recover(place));
+        let before = fs::read(&journal).expect("a journal");
+        assert_eq!(again, Some(0), "after {point}: repeated, it answers the same");
+        assert_eq!(fs::read(&journal).expect("a journal"), before, "and it writes nothing");
+    }
+    assert!(tried >= 5, "only {tried} points were hit in time");
+}
+
+#[test]
+fn what_cannot_be_recovered_is_refused() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    assert_eq!(recover(place.path()), Some(2), "there is no such run");
+    let run = lab_smoke(place.path(), &["run", "--seed", "3", "--out", "run"])
+        .stdout(Stdio::null())
+        .status();
+    assert_eq!(run.expect("it starts").code(), Some(0));
+    assert_eq!(recover(place.path()), Some(2), "it has ended");
+}
+
+#[test]
+fn a_live_run_is_left_alone() {
+    let place = killed_at("go-burnt").expect("killed in time");
+    let folder = reports::folder::RunFolder::open(&place.path().join("run")).expect("a run");
+    let lock = folder.try_lock("somebody else").expect("the lock");
+    assert_eq!(recover(place.path()), Some(8), "somebody holds it");
+    drop(lock);
+    assert_eq!(recover(place.path()), Some(0));
+}

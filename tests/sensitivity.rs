@@ -1,0 +1,91 @@
+//! Every check can fail (I8): each fault turns exactly what is listed for it, every check is the
+//! first to answer one of them, and no two together get a run to pass.
+
+use std::path::Path;
+
+use lab::mock::faults::Class;
+use lab_smoke_tests::coverage::gaps;
+use lab_smoke_tests::sensitivity::{Case, cases, traces};
+use lab_smoke_tests::{pairs, parallel, smoke, table};
+
+#[test]
+fn every_check_is_the_first_to_answer_a_fault() {
+    let gaps = gaps();
+    assert!(gaps.is_empty(), "{}", gaps.join("\n"));
+}
+
+#[test]
+fn each_fault_turns_exactly_what_is_listed_for_it() {
+    none_complains(&cases(), |case| {
+        let (given, ran) = case.run();
+        let expected = case.expected();
+        let reasons = &ran.judgement.reasons;
+        (given != expected)
+            .then(|| format!("expected {expected:?}\n  given    {given:?}\n  {reasons:?}"))
+            .or_else(|| tolerated_without_a_trace(case, &traces(&ran)))
+    });
+}
+
+/// Slowness is seen in the times; anything else that was borne is told.
+fn tolerated_without_a_trace(case: &Case, traces: &[String]) -> Option<String> {
+    let quiet = ["latency", "slow-read", "check-off", "earlier-run"];
+    let owes = case.fault.class == Class::Tolerated && !quiet.contains(&case.fault.name);
+    (owes && traces.is_empty()).then(|| "the evidence does not say what was borne".to_owned())
+}
+
+/// All pairs are a matter of hours: so many are drawn, others with another seed.
+#[test]
+fn no_pair_of_faults_gets_a_run_to_pass_or_hides_what_it_left() {
+    let count = number("LAB_SMOKE_PAIRS", 150);
+    let drawn =
+        pairs::sample(number("LAB_SMOKE_PAIRS_SEED", 1), usize::try_from(count).expect("few"));
+    none_complains(&drawn, |pair| {
+        let ran = smoke::run(1, &pair.faults(), pair.prior);
+        let complaints = pairs::complaints(pair, &ran);
+        (!complaints.is_empty())
+            .then(|| format!("{}\n  {:?}", complaints.join("; "), ran.judgement.reasons))
+    });
+}
+
+#[test]
+fn the_document_is_the_table() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/SENSITIVITY.md");
+    let rendered = table::render();
+    if std::env::var_os("LAB_SMOKE_BLESS").is_some() {
+        std::fs::write(&path, &rendered).expect("docs/ is there");
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(kept == rendered, "docs/SENSITIVITY.md is old: LAB_SMOKE_BLESS=1 writes it again");
+}
+
+trait Named: Sync {
+    fn name(&self) -> String;
+}
+
+impl Named for Case {
+    fn name(&self) -> String {
+        Case::name(self)
+    }
+}
+
+impl Named for pairs::Pair {
+    fn name(&self) -> String {
+        format!("{} and {} ({:?})", self.one.name, self.other.name, self.prior)
+    }
+}
+
+/// Runs them side by side and shows every complaint at once.
+fn none_complains<T: Named>(items: &[T], complaint: impl Fn(&T) -> Option<String> + Sync) {
+    let complaints: Vec<String> = parallel::map(items, |item| {
+        complaint(item).map(|complaint| format!("{}\n  {complaint}", item.name()))
+    })
+    .into_iter()
+    .flatten()
+    .collect();
+    let (bad, all) = (complaints.len(), items.len());
+    assert!(complaints.is_empty(), "{bad} of {all}:\n{}", complaints.join("\n"));
+}
+
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}

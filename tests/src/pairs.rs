@@ -1,0 +1,93 @@
+//! Two faults at once: what no pair may do, whatever else it does.
+
+use lab::mock::faults::{self, Class, Fault, Left};
+use lab::mock::world::World;
+
+use crate::sensitivity::left;
+use crate::smoke::{Prior, Ran};
+
+/// Two faults on one lab.
+#[derive(Clone, Copy, Debug)]
+pub struct Pair {
+    pub one: &'static Fault,
+    pub other: &'static Fault,
+    pub prior: Prior,
+}
+
+/// Every pair of faults that do not undo one another, at most so many of them, drawn with a seed.
+pub fn sample(seed: u64, count: usize) -> Vec<Pair> {
+    let all: Vec<&Fault> = faults::all().collect();
+    let pairs = all.iter().enumerate().flat_map(|(index, one)| {
+        all[index + 1..].iter().filter(|other| apart(one, other)).map(move |other| (*one, *other))
+    });
+    let mut pairs: Vec<Pair> = pairs
+        .flat_map(|(one, other)| Prior::BOTH.map(|prior| Pair { one, other, prior }))
+        .filter(|pair| [pair.one, pair.other].iter().all(|it| means_something(it, pair.prior)))
+        .collect();
+    fastrand::Rng::with_seed(seed).shuffle(&mut pairs);
+    let epoch = lab::mock::start_time(1);
+    let world = lab::mock::world_of(1, epoch);
+    pairs.into_iter().filter(|pair| pair.fits_into(&world)).take(count).collect()
+}
+
+/// Faults with the same first answer touch the same thing.
+fn apart(one: &Fault, other: &Fault) -> bool {
+    one.class == Class::Tolerated || one.primary != other.primary
+}
+
+fn means_something(fault: &Fault, prior: Prior) -> bool {
+    fault.answer_with(prior == Prior::CheckOn).is_some()
+}
+
+impl Pair {
+    pub fn faults(&self) -> [&'static str; 2] {
+        [self.one.name, self.other.name]
+    }
+
+    /// Two faults of the same row or line cannot be put into one world.
+    fn fits_into(&self, world: &World) -> bool {
+        let mut world = world.clone();
+        self.faults().into_iter().all(|fault| faults::inject(&mut world, fault).is_ok())
+    }
+
+    pub fn has_a_caught_one(&self) -> bool {
+        [self.one, self.other].iter().any(|fault| fault.class == Class::Caught)
+    }
+}
+
+/// What the run did that no run may do.
+pub fn complaints(pair: &Pair, ran: &Ran) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let passed = ran.judgement.exit_code == 0;
+    if passed && pair.has_a_caught_one() {
+        complaints.push("it passed".to_owned());
+    }
+    if !passed && !pair.has_a_caught_one() {
+        complaints.push(format!("two tolerated faults: {:?}", ran.judgement.reasons));
+    }
+    for left in left(ran).into_iter().filter(|left| !says(ran, *left)) {
+        complaints.push(format!("{left:?} is not as the run owes it, and the evidence is silent"));
+    }
+    complaints
+}
+
+/// Whether the evidence says that this is not as it should be.
+fn says(ran: &Ran, left: Left) -> bool {
+    let turned = ran.turned();
+    let any = |ids: &[&str]| ids.iter().any(|id| turned.contains(id));
+    let residue =
+        |word: &str| ran.evidence.residue.iter().flatten().any(|item| item.resource.contains(word));
+    match left {
+        Left::Interface => {
+            any(&["restored.interface", "gate.unchanged-under-lock", "preflight.network-interface"])
+        }
+        // The lab was held, or whether it is held is said to be unknown.
+        Left::Lock => {
+            any(&["gate.lock", "residue.lock"]) || ran.judgement.exit_code == 8 || residue("lock")
+        }
+        Left::ChangeSet => any(&["restored.node-files", "undo.change-set-removed"]),
+        Left::Instances => any(&["residue.instances"]),
+        Left::Addresses => any(&["residue.addresses"]),
+        Left::Volumes => any(&["residue.volumes"]),
+    }
+}

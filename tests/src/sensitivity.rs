@@ -1,0 +1,149 @@
+//! What a run owes to a fault, and what it gave: the two are compared as a whole.
+
+use std::collections::BTreeSet;
+
+use lab::mock::cloud::{Cloud, InstanceState, NetworkInterface};
+use lab::mock::faults::{self, Answer, Fault, Left};
+use lab::mock::world::World;
+use lab::node::Node;
+
+use crate::smoke::{Prior, Ran, run};
+
+/// A fault on one of the two labs.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    pub fault: &'static Fault,
+    pub prior: Prior,
+    pub answer: Answer,
+}
+
+/// Every fault on every lab on which it is one.
+pub fn cases() -> Vec<Case> {
+    let on = |fault: &'static Fault, prior: Prior| {
+        let answer = fault.answer_with(prior == Prior::CheckOn)?;
+        Some(Case { fault, prior, answer })
+    };
+    faults::all()
+        .flat_map(|fault| Prior::BOTH.into_iter().filter_map(move |p| on(fault, p)))
+        .collect()
+}
+
+/// What turned: expected of a fault, or given by a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    pub turned: BTreeSet<String>,
+    pub tripped: BTreeSet<String>,
+    pub exit_code: u8,
+    pub left: BTreeSet<Left>,
+    pub silent: Vec<String>,
+}
+
+impl Case {
+    pub fn run(&self) -> (Outcome, Ran) {
+        let ran = run(1, &[self.fault.name], self.prior);
+        (given(&ran), ran)
+    }
+
+    pub fn expected(&self) -> Outcome {
+        let primary = self.fault.primary;
+        let all = |one: Option<&str>, more: &[&str]| {
+            one.into_iter().chain(more.iter().copied()).map(str::to_owned).collect()
+        };
+        Outcome {
+            turned: all(primary.assertion(), self.answer.also),
+            tripped: all(primary.stop(), self.answer.stops),
+            exit_code: self.answer.exit_code,
+            left: self.answer.left.iter().copied().collect(),
+            silent: Vec::new(),
+        }
+    }
+
+    pub fn name(&self) -> String {
+        let prior = if self.prior == Prior::CheckOn { "on" } else { "off" };
+        format!("{} (check {prior})", self.fault.name)
+    }
+}
+
+/// What stands in the evidence of something that was tolerated: repeated reads, or a mutation whose
+/// reply was not the proof of it.
+pub fn traces(ran: &Ran) -> Vec<String> {
+    let evidence = &ran.evidence;
+    let reads =
+        evidence.retries.iter().map(|it| format!("{} took {} attempts", it.call, it.attempts));
+    let silent = evidence.mutations.iter().filter(|it| {
+        it.samples.len() > 1 || it.detail.contains("lost") || it.detail.contains("broke")
+    });
+    reads.chain(silent.map(|it| format!("{}: {}", it.what, it.detail))).collect()
+}
+
+/// What a run gave.
+pub fn given(ran: &Ran) -> Outcome {
+    let texts = |set: BTreeSet<&str>| set.into_iter().map(str::to_owned).collect();
+    let silent = faults::fired(&ran.world).into_iter().filter(|(_, times)| *times == 0);
+    Outcome {
+        turned: texts(ran.turned()),
+        tripped: texts(ran.tripped()),
+        exit_code: ran.judgement.exit_code,
+        left: left(ran),
+        silent: silent.map(|(rule, _)| rule).collect(),
+    }
+}
+
+/// What of the lab is not as the run owes it.
+pub fn left(ran: &Ran) -> BTreeSet<Left> {
+    let mut left = BTreeSet::new();
+    let (before, after) = (&ran.before, &ran.world);
+    let same = match (lab_interface(before), lab_interface(after)) {
+        (Some(before), Some(after)) => restorable(before) == restorable(after),
+        // It went with its instance: what it was then is what `restored` saw.
+        (Some(_), None) => restored(ran),
+        (None, _) => false,
+    };
+    let file = |path| after.machines.get(Node::RouterdCloud).files.contents(path).is_some();
+    let was = |path| before.machines.get(Node::RouterdCloud).files.contents(path).is_some();
+    let mut note = |kind, is: bool| {
+        if is {
+            left.insert(kind);
+        }
+    };
+    note(Left::Interface, !same);
+    note(Left::Lock, file(lab::act::LOCK_PATH));
+    let change_set = lab::change_set::PATH;
+    note(Left::ChangeSet, file(change_set) && !was(change_set));
+    if ran.burnt() {
+        let ended = |state| matches!(state, InstanceState::Terminated);
+        let running = after.cloud.instances.values().any(|it| !ended(it.state_at(after.now)));
+        note(Left::Instances, running);
+        note(Left::Addresses, !after.cloud.addresses.is_empty());
+        note(Left::Volumes, !after.cloud.volumes.values().all(|it| !it.attachments.is_empty()));
+    } else {
+        let states = |cloud: &Cloud, world: &World| -> Vec<_> {
+            cloud.instances.values().map(|it| (it.id.clone(), it.state_at(world.now))).collect()
+        };
+        note(Left::Instances, states(&before.cloud, before) != states(&after.cloud, after));
+        note(Left::Addresses, before.cloud.addresses != after.cloud.addresses);
+        note(Left::Volumes, before.cloud.volumes != after.cloud.volumes);
+    }
+    left
+}
+
+fn lab_interface(world: &World) -> Option<&NetworkInterface> {
+    let router = std::net::Ipv4Addr::new(10, 88, 60, 4);
+    world.cloud.network_interfaces.values().find(|eni| eni.primary() == Some(router))
+}
+
+fn restorable(eni: &NetworkInterface) -> impl PartialEq {
+    (eni.id.clone(), eni.private_addresses.clone(), eni.source_dest_check, eni.tags.clone())
+}
+
+fn restored(ran: &Ran) -> bool {
+    let sides = &ran.evidence.state;
+    let last = sides.last.as_ref().map(|state| &state["interface"]);
+    let baseline = sides.baseline.as_ref().map(|state| &state["interface"]);
+    match (baseline, last) {
+        (Some(baseline), Some(last)) => ["secondary_addresses", "source_dest_check", "tags"]
+            .iter()
+            .all(|key| baseline[*key] == last[*key]),
+        _ => false,
+    }
+}

@@ -1,0 +1,93 @@
+//! One whole run of the smoke on the mock, in this process and in virtual time.
+
+use std::collections::BTreeSet;
+
+use harness::engine::{self, Selection, Settings};
+use harness::labs::{self, MockOptions};
+use lab::mock::world::World;
+use lab::permit::Brake;
+use reports::evidence::{Evidence, fold};
+use reports::record::{AssertionStatus, Part};
+use reports::verdict::Judgement;
+use scenarios::SEQUENCE;
+
+/// What the ENI's source/dest check is before the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Prior {
+    CheckOn,
+    CheckOff,
+}
+
+impl Prior {
+    pub const BOTH: [Self; 2] = [Self::CheckOn, Self::CheckOff];
+}
+
+/// A run that has ended, and what is behind it.
+pub struct Ran {
+    pub evidence: Evidence,
+    pub judgement: Judgement,
+    /// As it was when the run began, with its faults.
+    pub before: World,
+    /// As the run left it.
+    pub world: World,
+}
+
+/// Runs everything with these faults, each as `NAME` or `NAME=ARG`.
+pub fn run(seed: u64, faults: &[&str], prior: Prior) -> Ran {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().start_paused(true).build().expect("a runtime");
+    runtime.block_on(run_here(seed, faults, prior))
+}
+
+async fn run_here(seed: u64, faults: &[&str], prior: Prior) -> Ran {
+    let folder = folder();
+    let off = (prior == Prior::CheckOff).then_some("check-off");
+    let faults: Vec<String> =
+        off.into_iter().chain(faults.iter().copied()).map(str::to_owned).collect();
+    let options = MockOptions { seed, faults: faults.clone(), world_file: None };
+    let opened = labs::open_mock(&options).unwrap_or_else(|error| panic!("{faults:?}: {error}"));
+    let before = opened.world.lock().clone();
+    let journal = labs::journal(folder.path(), &opened.world).expect("an empty journal");
+    let settings =
+        Settings { run_id: opened.run_id.clone(), seed: Some(seed), faults, selection: all() };
+    let (lab, go) = (&opened.lab, opened.go.clone());
+    let judgement = engine::run(lab, go, &journal, Brake::default(), &settings, &mut |_| {}).await;
+    let evidence = journal.with_records(|records| fold(records, &journal.head()));
+    let mut world = opened.world.lock().clone();
+    world.now = lab.clock.now();
+    Ran { evidence, judgement, before, world }
+}
+
+/// In memory where the machine has such a file system: a test need not wait for a disk.
+fn folder() -> tempfile::TempDir {
+    let memory = std::path::Path::new("/dev/shm");
+    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    made.expect("a temporary folder")
+}
+
+/// Every scenario, judged.
+pub fn all() -> Selection {
+    let parts = SEQUENCE.iter().map(|scenario| (scenario.name, Part::Judged)).collect();
+    Selection { filter: None, parts }
+}
+
+impl Ran {
+    /// The assertions that failed or are unknown.
+    pub fn turned(&self) -> BTreeSet<&str> {
+        let all = self.evidence.scenarios.iter().flat_map(|scenario| &scenario.assertions);
+        all.filter(|it| matches!(it.status, AssertionStatus::Failed | AssertionStatus::Unknown))
+            .map(|assertion| assertion.id.as_str())
+            .collect()
+    }
+
+    /// The detectors of hard stops that tripped.
+    pub fn tripped(&self) -> BTreeSet<&str> {
+        let trips = self.evidence.hard_stops.iter().flat_map(|stop| &stop.tripped);
+        trips.map(|trip| trip.detector.as_str()).collect()
+    }
+
+    /// Whether the go was burnt: from there on the run owes an undo and a teardown.
+    pub fn burnt(&self) -> bool {
+        self.evidence.scenarios.iter().any(|it| it.name == "undo" && it.attempts > 0)
+    }
+}

@@ -1,0 +1,132 @@
+//! `docs/SENSITIVITY.md`, from the table of faults that the test has proved.
+
+use std::fmt::Write as _;
+
+use lab::mock::faults::{self, Answer, CheckOff, Class, Fault, Left};
+use scenarios::SEQUENCE;
+use scenarios::stops::{DETECTORS, WORDS};
+
+use crate::coverage::OUT_OF_REACH;
+
+const HEAD: &str = "# Every check can fail\n\n\
+<!-- Rendered by tests/sensitivity.rs from the faults that it runs; LAB_SMOKE_BLESS=1 writes it again. -->\n\n\
+Each fault is put into the mock lab and the whole smoke is run on it, with the ENI's source/dest check on before the\n\
+run and with it off. Exactly what is listed here turns, and nothing else. `lab-smoke run --inject NAME` shows it.\n";
+
+/// The whole document.
+pub fn render() -> String {
+    let count = |class| faults::all().filter(|fault| fault.class == class).count();
+    let mut text = HEAD.to_owned();
+    let _ = writeln!(
+        text,
+        "\n{} faults: {} are caught, {} are tolerated.",
+        faults::all().count(),
+        count(Class::Caught),
+        count(Class::Tolerated)
+    );
+    by_assertion(&mut text);
+    by_detector(&mut text);
+    by_fault(&mut text);
+    text
+}
+
+fn names(faults: impl Iterator<Item = &'static Fault>) -> String {
+    let names: Vec<String> = faults.map(|fault| format!("`{}`", fault.name)).collect();
+    if names.is_empty() { "–".to_owned() } else { names.join(", ") }
+}
+
+fn by_assertion(text: &mut String) {
+    text.push_str(
+        "\n## Assertions\n\n| assertion | is the first to say | says as well |\n|---|---|---|\n",
+    );
+    for id in SEQUENCE.iter().flat_map(|scenario| scenario.asserts) {
+        let first = faults::all().filter(|fault| fault.primary.assertion() == Some(id));
+        let also = faults::all().filter(|fault| fault.primary.assertion() != Some(id));
+        let also = also.filter(|fault| answers(fault).any(|answer| answer.also.contains(id)));
+        let _ = writeln!(text, "| `{id}` | {} | {} |", names(first), names(also));
+    }
+}
+
+fn answers(fault: &Fault) -> impl Iterator<Item = Answer> {
+    let off = match fault.check_off {
+        CheckOff::Differs(answer) => Some(answer),
+        CheckOff::Same | CheckOff::WithoutMeaning(_) => None,
+    };
+    [Some(fault.answer), off].into_iter().flatten()
+}
+
+fn by_detector(text: &mut String) {
+    text.push_str("\n## Hard stops\n\n| stop | detector | trips first for | trips as well for |\n|---|---|---|---|\n");
+    for detector in DETECTORS {
+        let name = detector.name;
+        let first = faults::all().filter(|fault| fault.primary.stop() == Some(name));
+        let also = faults::all().filter(|fault| fault.primary.stop() != Some(name));
+        let also = also.filter(|fault| answers(fault).any(|it| it.stops.contains(&name)));
+        let why = OUT_OF_REACH.iter().find(|(other, _)| *other == name);
+        let first =
+            why.map_or_else(|| names(first), |(_, why)| format!("not reachable yet: {why}"));
+        let words = WORDS[usize::from(detector.stop) - 1];
+        let _ = writeln!(
+            text,
+            "| {} {words} | `{name}`: {} | {first} | {} |",
+            detector.stop,
+            detector.what,
+            names(also)
+        );
+    }
+}
+
+fn by_fault(text: &mut String) {
+    text.push_str("\n## Faults\n\n| fault | breaks | first answer | exit | with it | left as it is | from |\n|---|---|---|---|---|---|---|\n");
+    for fault in faults::all() {
+        row(text, fault, fault.answer, "");
+        match fault.check_off {
+            CheckOff::Same => {}
+            CheckOff::Differs(answer) => row(text, fault, answer, ", check off before"),
+            CheckOff::WithoutMeaning(why) => {
+                let _ = writeln!(
+                    text,
+                    "| `{}`, check off before | no fault: {why} | | | | | |",
+                    fault.name
+                );
+            }
+        }
+    }
+}
+
+fn row(text: &mut String, fault: &Fault, answer: Answer, when: &str) {
+    let argument = fault.argument.map(|it| format!("={it}")).unwrap_or_default();
+    let list = |words: &[&str]| {
+        words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+    };
+    let stops: Vec<&str> =
+        fault.primary.stop().into_iter().chain(answer.stops.iter().copied()).collect();
+    let mut with = list(answer.also);
+    if !stops.is_empty() {
+        let before = if with.is_empty() { "" } else { "; " };
+        let _ = write!(with, "{before}stop {}", list(&stops));
+    }
+    let left: Vec<&str> = answer.left.iter().copied().map(left_word).collect();
+    let _ = writeln!(
+        text,
+        "| `{}{argument}`{when} | {} | `{}` | {} | {with} | {} | {}, {} |",
+        fault.name,
+        fault.breaks,
+        fault.primary.as_str(),
+        answer.exit_code,
+        left.join(", "),
+        fault.runbook,
+        fault.source
+    );
+}
+
+fn left_word(left: Left) -> &'static str {
+    match left {
+        Left::Interface => "the ENI",
+        Left::Lock => "the lock",
+        Left::ChangeSet => "the change set",
+        Left::Instances => "an instance",
+        Left::Addresses => "an elastic IP address",
+        Left::Volumes => "a volume",
+    }
+}
