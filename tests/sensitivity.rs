@@ -2,6 +2,7 @@
 //! first to answer one of them, and no two together get a run to pass.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use lab::mock::faults::Class;
 use lab_smoke_tests::coverage::gaps;
@@ -74,10 +75,18 @@ impl Named for pairs::Pair {
     }
 }
 
-/// Runs them side by side and shows every complaint at once.
+/// Runs them side by side and shows every complaint at once; the first one ends it where only
+/// whether there is one is asked, as of a mutant.
 fn none_complains<T: Named>(items: &[T], complaint: impl Fn(&T) -> Option<String> + Sync) {
+    let first_ends_it = std::env::var_os("LAB_SMOKE_FIRST").is_some();
+    let ended = AtomicBool::new(false);
     let complaints: Vec<String> = parallel::map(items, |item| {
-        complaint(item).map(|complaint| format!("{}\n  {complaint}", item.name()))
+        if ended.load(Ordering::Relaxed) {
+            return None;
+        }
+        let complaint = complaint(item)?;
+        ended.store(first_ends_it, Ordering::Relaxed);
+        Some(format!("{}\n  {complaint}", item.name()))
     })
     .into_iter()
     .flatten()

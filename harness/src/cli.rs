@@ -172,6 +172,12 @@ pub enum MockCommand {
         /// 0 takes a free port.
         #[arg(long, value_name = "N", default_value_t = 0)]
         port: u16,
+        /// Verify every request's signature, and ask the policies of whoever signed it.
+        #[arg(long)]
+        enforce_iam: bool,
+        /// Start from this JSON world where the file exists, and write the world back into it.
+        #[arg(long, value_name = "FILE")]
+        state: Option<PathBuf>,
     },
 }
 
@@ -338,6 +344,7 @@ mod tests {
         for (text, lab) in [
             ("mock", LabChoice::Mock),
             ("netns", LabChoice::Netns(None)),
+            ("netns:a1", LabChoice::Netns(Some("a1".into()))),
             ("./mock", LabChoice::Manifest("./mock".into())),
             ("lab.toml", LabChoice::Manifest("lab.toml".into())),
         ] {

@@ -10,7 +10,7 @@ use lab::Lab;
 use lab::clock::Clock;
 use lab::manifest::Manifest;
 pub use lab::mock::faults::Fault;
-use lab::mock::serve::{Serving, serve};
+use lab::mock::serve::{ServeOptions, Serving, serve_with};
 use lab::mock::world::Shared;
 use reports::journal::{Disk, FileDisk, JOURNAL_FILE, JournalError, Writer};
 use reports::record::LabKind;
@@ -165,14 +165,14 @@ impl Served {
 
 /// Serves the mock of this seed on loopback, in real time. Must be called inside an unpaused
 /// runtime.
-pub async fn serve_mock(options: &MockOptions, port: u16) -> Result<Served, ServeError> {
+pub async fn serve_mock(options: &MockOptions, serve: ServeOptions) -> Result<Served, ServeError> {
     let clock = Clock::System;
     let mut world = lab::mock::world_of(options.seed, clock.now());
     for fault in &options.faults {
         lab::mock::faults::inject(&mut world, fault)?;
     }
     let cloud = world.cloud.clone();
-    let serving = serve(Shared::new(world), clock, port).await?;
+    let serving = serve_with(Shared::new(world), clock, serve).await?;
     let exports = serving.exports(&cloud);
     Ok(Served { serving, exports })
 }

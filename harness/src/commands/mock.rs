@@ -1,5 +1,6 @@
 //! Serves the mock lab's cloud to other programs.
 
+use ::lab::mock::serve::ServeOptions;
 use futures::StreamExt;
 use reports::verdict::ExitCode;
 
@@ -11,21 +12,21 @@ use crate::terminal::Terminal;
 /// The same ids at every start, so that what was pasted once stays good.
 const SEED: u64 = 1;
 
-pub fn serve(port: u16, terminal: &Terminal) -> u8 {
+pub fn serve(serve: ServeOptions, terminal: &Terminal) -> u8 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let served = runtime
         .map_err(labs::ServeError::from)
-        .and_then(|runtime| runtime.block_on(until_a_signal(port, terminal)));
+        .and_then(|runtime| runtime.block_on(until_a_signal(serve, terminal)));
     match served {
         Ok(()) => ExitCode::Pass.number(),
         Err(error) => refuse(ExitCode::Unavailable, error, terminal),
     }
 }
 
-async fn until_a_signal(port: u16, terminal: &Terminal) -> Result<(), labs::ServeError> {
+async fn until_a_signal(serve: ServeOptions, terminal: &Terminal) -> Result<(), labs::ServeError> {
     let mut signals = signals::listen()?;
     let options = MockOptions { seed: SEED, faults: Vec::new(), world_file: None };
-    let served = labs::serve_mock(&options, port).await?;
+    let served = labs::serve_mock(&options, serve).await?;
     for (name, value) in &served.exports {
         terminal.out(&format!("export {name}={value}\n"));
     }

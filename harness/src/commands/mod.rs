@@ -17,6 +17,7 @@ use std::ffi::OsString;
 use std::panic::{self, AssertUnwindSafe};
 use std::process;
 
+use ::lab::mock::serve::ServeOptions;
 use clap::Parser;
 use reports::verdict::ExitCode;
 
@@ -50,7 +51,9 @@ fn answer(words: Vec<OsString>, terminal: &Terminal) -> u8 {
         Command::Status { run, format } => status::status(&run, format, terminal),
         Command::Recover { run } => recover::recover(&run, terminal),
         Command::Report { run } => report::report(&run, terminal),
-        Command::Mock(MockCommand::Serve { port }) => mock::serve(port, terminal),
+        Command::Mock(MockCommand::Serve { port, enforce_iam, state }) => {
+            mock::serve(ServeOptions { port, enforce_iam, state_file: state }, terminal)
+        }
         Command::Lab(LabCommand::Netns(command)) => netns::command(&command, terminal),
         Command::Lab(LabCommand::Check { file }) => lab::check(&file, terminal),
         Command::Lab(LabCommand::Example { seed: Some(seed), allowed_signers, .. }) => {

@@ -172,6 +172,8 @@ impl Lab {
     ) -> Result<Acted<()>, NotTried> {
         let path = LOCK_PATH.to_owned();
         if let Some(other) = self.lock_holder().await.filter(|holder| holder.run_id != run_id) {
+            // Ours is gone, whoever took it away: that is what the end of the run asks for.
+            journal.append(self.clock.now(), Kind::LockReleased(LockReleased { path }))?;
             let detail = format!("run {} holds the lock now", other.run_id);
             return Ok(Acted { outcome: Outcome::Done, detail, samples: Vec::new(), value: () });
         }

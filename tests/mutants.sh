@@ -1,0 +1,56 @@
+#!/bin/sh
+# Mutation testing of the judging code, in shards that can be resumed: hours on two cores, so no
+# part of CI's every run. Needs cargo-mutants (cargo install cargo-mutants).
+#
+#   tests/mutants.sh [SHARDS [FILE...]]
+#
+# The first shard that has no result yet is run, then the next one. What each came to lies under
+# target/mutants/; `rm -r` it to begin again. A scenario's file as FILE looks at that one alone.
+# MUTANTS_ARGS is for cargo-mutants, as MUTANTS_ARGS="--baseline skip --timeout 400".
+set -eu
+
+shards=${1:-40}
+[ $# -eq 0 ] || shift
+root=$(cd "$(dirname "$0")/.." && pwd)
+out=$root/target/mutants
+clone=$out/clone
+
+# A tree of its own, mutated in place: the compiled AWS SDK in CARGO_TARGET_DIR is used as it is.
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}
+mkdir -p "$out"
+[ -d "$clone" ] || git clone -q "$root" "$clone"
+git -C "$clone" fetch -q origin HEAD
+git -C "$clone" checkout -q --force --detach FETCH_HEAD
+
+if [ $# -eq 0 ]; then
+    set -- 'scenarios/src/**/*.rs' 'reports/src/verdict/*.rs' 'reports/src/go/*.rs' 'lab/src/permit.rs'
+fi
+for file in "$@"; do
+    set -- "$@" --file "$file"
+    shift
+done
+
+# One complaint is enough to catch a mutant, so a test ends at its first.
+export LAB_SMOKE_FIRST=1 LAB_SMOKE_PAIRS=1
+shard=0
+while [ "$shard" -lt "$shards" ]; do
+    result=$out/$shard-of-$shards
+    if [ ! -e "$result/done" ]; then
+        rm -rf "$result"
+        mkdir -p "$result"
+        status=0
+        (cd "$clone" && cargo mutants --in-place --workspace --shard "$shard/$shards" \
+            --output "$result" --test-package lab-smoke-scenarios,lab-smoke-reports,lab-smoke \
+            --cargo-test-arg=--lib --cargo-test-arg=--test=sensitivity \
+            ${MUTANTS_ARGS:---minimum-test-timeout 300} "$@") || status=$?
+        # 2: some were missed; 3: some took too long. Both are results.
+        [ "$status" -eq 0 ] || [ "$status" -eq 2 ] || [ "$status" -eq 3 ] || exit "$status"
+        : > "$result/done"
+    fi
+    shard=$((shard + 1))
+done
+
+cat "$out"/*-of-"$shards"/mutants.out/caught.txt 2>/dev/null | wc -l | sed 's/^/caught: /'
+cat "$out"/*-of-"$shards"/mutants.out/timeout.txt 2>/dev/null | wc -l | sed 's/^/timed out: /'
+echo 'missed:'
+cat "$out"/*-of-"$shards"/mutants.out/missed.txt 2>/dev/null || true
