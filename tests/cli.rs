@@ -55,7 +55,9 @@ impl Answer {
 fn help_names_every_command() {
     let help = Place::new().call(&["--help"]);
     assert_eq!(help.code, Some(0));
-    for command in ["run", "list", "schema", "report", "mock", "lab", "faults"] {
+    for command in
+        ["run", "preflight", "go", "resume", "status", "list", "schema", "report", "mock", "lab"]
+    {
         assert!(help.out.contains(&format!("\n  {command}")), "{command}: {}", help.out);
     }
 }

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -21,6 +22,21 @@ pub struct Cli {
 pub enum Command {
     /// Run the smoke: every scenario of the runbook, in order.
     Run(RunArgs),
+    /// Look at the lab and plan the undo; nothing is changed. The run then awaits its owner's go.
+    Preflight(PreflightArgs),
+    /// For the owner: show what a run asks for, and grant it with a signature.
+    ///
+    /// Writes go.json and go.json.sig into the run's folder; signs with `ssh-keygen -Y sign`.
+    Go(GoArgs),
+    /// Go on with a run whose go was awaited.
+    Resume(ResumeArgs),
+    /// Where a run is: awaiting its go, parked, live, dead or ended.
+    Status {
+        /// A run's folder, or its id under ./lab-smoke-runs/.
+        run: String,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
     /// List the scenarios in their order: name, runbook section, class, needs.
     List {
         #[arg(long, value_enum, default_value_t)]
@@ -80,10 +96,73 @@ pub struct RunArgs {
     /// `json`: the journal's records on stdout as they happen, people's text on stderr.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+    /// Wait so long for the owner's go.json to appear in the run's folder; without it, a built-in
+    /// lab grants itself the go.
+    #[arg(long, value_name = "10m", value_parser = span)]
+    pub wait_go: Option<Duration>,
+    /// Leave the instances running while the go is awaited: hard stop 7 is disarmed.
+    #[arg(long, requires = "wait_go")]
+    pub leave_running: bool,
     /// For the test printer, as libtest-mimic defines them: --list, one FILTER, --exact,
     /// --skip FILTER, --format terse, …
     #[arg(last = true, value_name = "LIBTEST ARGS")]
     pub libtest: Vec<String>,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct PreflightArgs {
+    /// The lab: `mock`, `netns`, or the path of a manifest.
+    #[arg(long, value_name = "mock|netns|MANIFEST.toml", default_value = "mock")]
+    pub lab: LabChoice,
+    /// The run's folder itself; made if absent, refused if it holds another run.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Fixes ids, start time and jitter inside the mock.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Make something go wrong inside the mock; repeatable.
+    #[arg(long, value_name = "FAULT[=ARG]")]
+    pub inject: Vec<String>,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// Leave the instances running when the command ends: hard stop 7 is disarmed.
+    #[arg(long)]
+    pub leave_running: bool,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct GoArgs {
+    /// A run's folder, or its id under ./lab-smoke-runs/.
+    pub run: String,
+    /// As for `ssh-keygen -f`: a private key, or a public one whose private part the agent has.
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    /// Who grants it, as the manifest's allowed signers name him.
+    #[arg(long, value_name = "NAME")]
+    pub by: String,
+    /// From now on; what was begun in time can be undone later.
+    #[arg(long, value_name = "2h", value_parser = span)]
+    pub expires: Duration,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct ResumeArgs {
+    /// A run's folder, or its id under ./lab-smoke-runs/.
+    pub run: String,
+    /// The go, with its signature beside it in FILE.sig; without it, go.json in the run's folder.
+    #[arg(long, value_name = "FILE")]
+    pub go: Option<PathBuf>,
+    /// The manifest that says who may grant a go; without it, the one that preflight was given.
+    #[arg(long, value_name = "MANIFEST.toml")]
+    pub lab: Option<PathBuf>,
+    /// Wait so long for the go to appear.
+    #[arg(long, value_name = "10m", value_parser = span)]
+    pub wait_go: Option<Duration>,
+    /// Leave the instances running where the go is still awaited in the end.
+    #[arg(long)]
+    pub leave_running: bool,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -107,7 +186,16 @@ pub enum LabCommand {
     /// Check a manifest; every problem with its line, column and field.
     Check { file: PathBuf },
     /// Print a commented manifest that passes the check.
-    Example,
+    Example {
+        /// The one of the mock lab of this seed instead.
+        #[arg(long, requires = "seed")]
+        mock: bool,
+        #[arg(long, value_name = "N", requires = "mock")]
+        seed: Option<u64>,
+        /// Whose text becomes the mock's allowed signers.
+        #[arg(long, value_name = "FILE", requires = "mock")]
+        allowed_signers: Option<PathBuf>,
+    },
     #[command(flatten)]
     Netns(NetnsCommand),
 }
@@ -185,6 +273,18 @@ impl FromStr for LabChoice {
     }
 }
 
+/// `90s`, `10m`, `2h` or `1d`.
+fn span(text: &str) -> Result<Duration, String> {
+    const NONE: &str = "expected a time as 90s, 10m, 2h or 1d";
+    let units = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
+    let (digits, unit) = units
+        .iter()
+        .find_map(|(suffix, unit)| Some((text.strip_suffix(suffix)?, unit)))
+        .ok_or(NONE)?;
+    let number: u32 = digits.parse().map_err(|_| NONE)?;
+    Ok(Duration::from_secs(u64::from(number) * unit))
+}
+
 /// The words after `--`, as libtest-mimic reads them.
 pub fn libtest(words: &[String]) -> Result<libtest_mimic::Arguments, clap::Error> {
     let program = "lab-smoke run --".to_owned();
@@ -218,6 +318,16 @@ mod tests {
         assert_eq!(args.inject, ["a", "b=1"]);
         let libtest = libtest(&args.libtest).expect("libtest words");
         assert_eq!((libtest.exact, libtest.filter.as_deref()), (true, Some("ping")));
+    }
+
+    #[test]
+    fn a_span_has_a_unit() {
+        for (text, seconds) in [("90s", 90), ("10m", 600), ("2h", 7200), ("1d", 86_400)] {
+            assert_eq!(span(text), Ok(Duration::from_secs(seconds)));
+        }
+        for text in ["", "10", "m", "-1m", "1.5h", "10 m", "10M"] {
+            assert!(span(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -1,9 +1,16 @@
-//! The go of a lab that needs no owner: it grants itself, with a key of that lab alone.
+//! Where a go comes from: the owner's two files, or a lab that needs no owner and grants itself
+//! with a key of that lab alone.
+
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use futures::future::LocalBoxFuture;
 use lab::clock::Clock;
 use lab::mock::faults::GoFault;
+use reports::folder::read_no_follow;
 use reports::go::{Document, GO_VERSION, SELF_PRINCIPAL, self_grant};
 use scenarios::run::{Go, GoRequest, GoSource};
 
@@ -57,6 +64,75 @@ impl LabItself {
             allowed_signers: grant.allowed_signers,
             self_granted: true,
         })
+    }
+}
+
+/// `go.json` and, beside it, `go.json.sig`; the signers come from the manifest outside the folder.
+#[derive(Clone, Debug)]
+pub struct OwnersFiles {
+    pub document: PathBuf,
+    pub allowed_signers: String,
+    /// How long nobody sees them, from when they are awaited: a fault of the mock.
+    pub hidden_for: Duration,
+}
+
+/// What lies where the go should.
+#[derive(Clone, Debug)]
+pub enum Found {
+    Nothing,
+    /// The document alone: its signature may still come.
+    Unsigned,
+    /// A link, a folder, or what may not be read.
+    Unreadable(String),
+    Go(Go),
+}
+
+impl OwnersFiles {
+    /// `waited` is for how long they have been awaited.
+    pub fn look(&self, waited: Duration) -> Found {
+        if waited < self.hidden_for {
+            return Found::Nothing;
+        }
+        let document = match read(&self.document) {
+            Ok(Some(document)) => document,
+            Ok(None) => return Found::Nothing,
+            Err(why) => return Found::Unreadable(why),
+        };
+        match read(&signature_of(&self.document)) {
+            Ok(Some(signature)) => Found::Go(Go {
+                document,
+                signature,
+                allowed_signers: self.allowed_signers.clone(),
+                self_granted: false,
+            }),
+            Ok(None) => Found::Unsigned,
+            Err(why) => Found::Unreadable(why),
+        }
+    }
+}
+
+impl GoSource for OwnersFiles {
+    fn go<'a>(&'a self, _request: &'a GoRequest) -> LocalBoxFuture<'a, Option<Go>> {
+        let go = match self.look(Duration::MAX) {
+            Found::Go(go) => Some(go),
+            Found::Nothing | Found::Unsigned | Found::Unreadable(_) => None,
+        };
+        Box::pin(std::future::ready(go))
+    }
+}
+
+/// `go.json.sig`, as ssh-keygen names it.
+pub fn signature_of(document: &Path) -> PathBuf {
+    let mut name = OsString::from(document);
+    name.push(".sig");
+    name.into()
+}
+
+fn read(path: &Path) -> Result<Option<Vec<u8>>, String> {
+    match read_no_follow(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("{}: {error}; a go is a plain file", path.display())),
     }
 }
 

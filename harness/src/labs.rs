@@ -22,8 +22,11 @@ use crate::grant::LabItself;
 /// An open lab with what a run needs of it.
 pub struct Opened {
     pub lab: Lab,
+    /// Of a lab that grants itself its go.
     pub go: Rc<dyn GoSource>,
     pub run_id: String,
+    /// How long nobody sees the owner's go (a fault of the mock).
+    pub go_hidden_for: Duration,
     /// What the lab is, for whoever looks behind it: a test, or the fault of a full disk.
     pub world: Shared,
 }
@@ -71,18 +74,30 @@ pub fn mock_run_id(options: &MockOptions) -> Result<String, OpenError> {
 
 /// Must be called inside the paused runtime, and where the world file's folder exists.
 pub fn open_mock(options: &MockOptions) -> Result<Opened, OpenError> {
-    let mock = lab::mock::open(&lab::mock::Options {
+    open_mock_as(options, None)
+}
+
+/// As [`open_mock`], with the operator's own manifest of it.
+pub fn open_mock_as(options: &MockOptions, own: Option<Manifest>) -> Result<Opened, OpenError> {
+    let options = lab::mock::Options {
         seed: options.seed,
         faults: options.faults.clone(),
         world_file: options.world_file.clone(),
-    })?;
-    Ok(opened(mock))
+    };
+    Ok(opened(lab::mock::open_as(&options, own)?))
 }
 
 fn opened(mock: lab::mock::Mock) -> Opened {
+    let go_hidden_for = Duration::from_millis(mock.shared.lock().faults.go_after_ms);
     let fault = mock.shared.lock().faults.go;
     let go = LabItself { key_seed: mock.go_seed, clock: mock.lab.clock, fault };
-    Opened { lab: mock.lab, go: Rc::new(go), run_id: mock.run_id, world: mock.shared }
+    Opened {
+        lab: mock.lab,
+        go: Rc::new(go),
+        run_id: mock.run_id,
+        go_hidden_for,
+        world: mock.shared,
+    }
 }
 
 /// An empty journal in the folder, on a disk as the world has it.
@@ -119,6 +134,12 @@ impl Disk for FullDisk {
 /// The mock as an earlier process left it. Must be called inside the paused runtime.
 pub fn reopen_mock(world_file: &Path, manifest: Manifest) -> Result<Opened, OpenError> {
     Ok(opened(lab::mock::reopen(world_file, manifest)?))
+}
+
+/// The manifest that the mock of this seed is made with.
+pub fn mock_manifest(seed: u64) -> Result<Manifest, OpenError> {
+    let options = lab::mock::Options { seed, ..Default::default() };
+    Ok(Manifest::clone(&lab::mock::open(&options)?.lab.manifest))
 }
 
 /// The faults that `--inject` knows.

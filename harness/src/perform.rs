@@ -19,7 +19,7 @@ use reports::record::{HarnessBroke, Interrupted, Kind, Part, Record};
 use reports::verdict::{Judgement, judge};
 
 use crate::cli::Format;
-use crate::engine::{Announcement, Selection};
+use crate::engine::{Announcement, Selection, next_steps, standing};
 use crate::printer::{Printer, Shown};
 use crate::selection::notes;
 use crate::terminal::{self, Terminal};
@@ -109,7 +109,7 @@ pub async fn perform(
         terminal.err(&format!("{error}; `lab-smoke report {path}` makes it again\n"));
     }
     let mut text = aside.concat() + &words::verdict(&judgement);
-    text.push_str(&closing(stage, complete));
+    text.push_str(&closing(stage, complete, &journal));
     match wait_for_the_printer(stage, signals, printer, shown).await {
         Wait::Ended => show.people(terminal, &text),
         // It may hold stdout for ever.
@@ -219,10 +219,15 @@ async fn wait_for_the_printer(
 }
 
 /// The folder is the last line, so that a script finds it.
-fn closing(stage: &Stage<'_>, complete: bool) -> String {
-    let path = stage.folder.path().display();
+fn closing(stage: &Stage<'_>, complete: bool, journal: &Writer) -> String {
+    let folder = stage.folder.path();
+    let path = folder.display();
     let seed = stage.seed.map(|seed| format!("seed: {seed}\n")).unwrap_or_default();
-    let recover = format!("to bring the lab back: lab-smoke recover {path}\n");
-    let recover = if complete { String::new() } else { recover };
-    format!("{seed}{recover}{path}\n")
+    let pending = journal.with_records(|records| standing(records).pending());
+    let next = match (complete, pending) {
+        (_, true) => journal.with_records(|records| next_steps(records, folder)),
+        (true, false) => String::new(),
+        (false, false) => format!("to bring the lab back: lab-smoke recover {path}\n"),
+    };
+    format!("{seed}{next}{path}\n")
 }

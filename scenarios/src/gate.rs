@@ -4,12 +4,13 @@
 use lab::Lab;
 use lab::permit::Forward;
 use reports::go::{AllowedSigners, Expectation, Verified, verify};
+use reports::record::LabKind;
 use reports::record::{GoRefused, GoVerified, Kind, Outcome};
 use serde_json::{Value, json};
 
 use crate::baseline::restorable;
 use crate::context::{Context, How};
-use crate::run::{Go, GoRequest, not_tried};
+use crate::run::{Go, GoRequest, Run, not_tried};
 use crate::stops;
 
 const GO: &str = "gate.go";
@@ -36,20 +37,21 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     }
 }
 
-fn request(lab: &Lab, ctx: &Context<'_>) -> Option<GoRequest> {
-    let state = ctx.run.state.borrow();
+/// What a go has to be for; none before preflight and the undo plan.
+pub fn request(lab_kind: LabKind, run: &Run) -> Option<GoRequest> {
+    let state = run.state.borrow();
     Some(GoRequest {
-        run_id: ctx.run.id.clone(),
-        lab_kind: lab.manifest.lab.kind,
+        run_id: run.id.clone(),
+        lab_kind,
         lab_fingerprint: state.lab_fingerprint.clone()?,
         facts_digest: state.facts_digest.clone()?,
-        change_set: json!(ctx.run.change_set),
+        change_set: json!(run.change_set),
         undo_plan_digest: state.undo_plan.as_ref()?.digest.clone(),
     })
 }
 
 async fn verified(lab: &Lab, ctx: &mut Context<'_>) -> Option<Verified> {
-    let request = request(lab, ctx)?;
+    let request = request(lab.manifest.lab.kind, ctx.run)?;
     let how = How::words("go.json and go.json.sig");
     let expected = json!({
         "run_id": request.run_id,
@@ -61,7 +63,7 @@ async fn verified(lab: &Lab, ctx: &mut Context<'_>) -> Option<Verified> {
         ctx.judge(GO, false, expected, Value::Null, how, Some("there is no go".to_owned()));
         return None;
     };
-    match check(lab, &request, &go) {
+    match check(&request, &go, lab.clock.now()) {
         Ok(verified) => {
             let observed = json!({
                 "go_digest": verified.digest(),
@@ -82,19 +84,26 @@ async fn verified(lab: &Lab, ctx: &mut Context<'_>) -> Option<Verified> {
             ctx.write(Kind::GoVerified(record));
             Some(verified)
         }
-        Err((rule, reason)) => {
-            ctx.judge(GO, false, expected, json!({ "rule": rule }), how, Some(reason.clone()));
-            ctx.write(Kind::GoRefused(GoRefused { rule, reason }));
+        Err(refused) => {
+            let (rule, reason) = (&refused.rule, refused.reason.clone());
+            ctx.judge(GO, false, expected, json!({ "rule": rule }), how, Some(reason));
+            ctx.write(Kind::GoRefused(refused));
             None
         }
     }
 }
 
-fn check(lab: &Lab, request: &GoRequest, go: &Go) -> Result<Verified, (String, String)> {
+/// Whether the go is good for that, now. It changes nothing, so that it can be asked offline.
+pub fn check(
+    request: &GoRequest,
+    go: &Go,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<Verified, GoRefused> {
+    let refused = |rule: &str, reason: String| GoRefused { rule: rule.to_owned(), reason };
     let signers = AllowedSigners::parse(&go.allowed_signers)
-        .map_err(|error| ("allowed-signers".to_owned(), error.to_string()))?;
+        .map_err(|error| refused("allowed-signers", error.to_string()))?;
     let signature = std::str::from_utf8(&go.signature)
-        .map_err(|_| ("signature".to_owned(), "go.json.sig is not text".to_owned()))?;
+        .map_err(|_| refused("signature", "go.json.sig is not text".to_owned()))?;
     let expected = Expectation {
         run_id: request.run_id.clone(),
         facts_digest: request.facts_digest.clone(),
@@ -104,8 +113,8 @@ fn check(lab: &Lab, request: &GoRequest, go: &Go) -> Result<Verified, (String, S
         lab_kind: request.lab_kind,
         burnt: None,
     };
-    verify(&go.document, signature, &signers, &expected, lab.clock.now())
-        .map_err(|refused| (refused.rule.to_owned(), refused.reason))
+    verify(&go.document, signature, &signers, &expected, now)
+        .map_err(|error| refused(error.rule, error.reason))
 }
 
 async fn take_lock(lab: &Lab, ctx: &mut Context<'_>, forward: &Forward) -> bool {

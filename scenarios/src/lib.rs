@@ -3,6 +3,7 @@
 
 pub mod baseline;
 mod context;
+pub mod gate;
 mod observe;
 pub mod resume;
 pub mod run;
@@ -16,7 +17,6 @@ mod doctor;
 mod dry_run;
 mod eni_address;
 mod execute;
-mod gate;
 mod import;
 mod no_nat;
 mod os_address;

@@ -6,6 +6,7 @@ use lab::manifest::{Manifest, ManifestError};
 use reports::verdict::ExitCode;
 
 use super::refuse;
+use crate::labs;
 use crate::terminal::Terminal;
 
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +22,32 @@ pub fn read(file: &Path) -> Result<Manifest, ReadError> {
     match std::fs::read_to_string(file) {
         Ok(text) => Ok(Manifest::parse(&name, &text)?),
         Err(source) => Err(ReadError::Io { file: name, source }),
+    }
+}
+
+/// The manifest of the mock of this seed, for who wants to grant its go himself.
+pub fn mock_example(seed: u64, allowed_signers: Option<&Path>, terminal: &Terminal) -> u8 {
+    let mut manifest = match labs::mock_manifest(seed) {
+        Ok(manifest) => manifest,
+        Err(error) => return refuse(error.code(), error, terminal),
+    };
+    if let Some(file) = allowed_signers {
+        manifest.owner.allowed_signers = match std::fs::read_to_string(file) {
+            Ok(text) => text,
+            Err(source) => {
+                let error = ReadError::Io { file: file.display().to_string(), source };
+                return refuse(ExitCode::Usage, error, terminal);
+            }
+        };
+    }
+    match manifest.to_toml() {
+        Ok(text) => {
+            terminal.out(&format!(
+                "# The mock lab of seed {seed}: lab-smoke preflight --lab FILE --seed {seed}\n\n{text}"
+            ));
+            ExitCode::Pass.number()
+        }
+        Err(error) => refuse(ExitCode::Bug, error, terminal),
     }
 }
 

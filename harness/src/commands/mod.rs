@@ -1,12 +1,16 @@
 //! What each command does, and the exit code that it answers.
 
+mod go;
 mod lab;
 mod list;
 mod mock;
 mod netns;
+mod preflight;
 mod recover;
 mod report;
+mod resume;
 mod run;
+mod status;
 
 use std::any::Any;
 use std::ffi::OsString;
@@ -41,6 +45,10 @@ fn answer(words: Vec<OsString>, terminal: &Terminal) -> u8 {
             terminal.out(&reports::schema::schema());
             ExitCode::Pass.number()
         }
+        Command::Preflight(args) => preflight::preflight(&args, terminal),
+        Command::Go(args) => go::go(&args, terminal),
+        Command::Resume(args) => resume::resume(&args, terminal),
+        Command::Status { run, format } => status::status(&run, format, terminal),
         Command::Recover { run } => recover::recover(&run, terminal),
         Command::Report { run } => report::report(&run, terminal),
         Command::Mock(MockCommand::Serve { port, enforce_iam, state }) => {
@@ -48,7 +56,10 @@ fn answer(words: Vec<OsString>, terminal: &Terminal) -> u8 {
         }
         Command::Lab(LabCommand::Netns(command)) => netns::command(&command, terminal),
         Command::Lab(LabCommand::Check { file }) => lab::check(&file, terminal),
-        Command::Lab(LabCommand::Example) => {
+        Command::Lab(LabCommand::Example { seed: Some(seed), allowed_signers, .. }) => {
+            lab::mock_example(seed, allowed_signers.as_deref(), terminal)
+        }
+        Command::Lab(LabCommand::Example { .. }) => {
             terminal.out(::lab::manifest::example());
             ExitCode::Pass.number()
         }

@@ -110,7 +110,7 @@ async fn on_the_lab(
         Some(dir) => dir.clone(),
         None => RunFolder::default_dir(Path::new(RUNS_DIR), &run_id),
     })?;
-    let _lock = hold(&folder, &run_id)?;
+    let _lock = hold(&folder, &run_id, None)?;
     let settings = Settings { run_id, seed: None, faults: Vec::new(), selection };
     let stage = Stage {
         folder: &folder,

@@ -1,17 +1,22 @@
 //! `lab-smoke run`: from its words to the exit code of a run.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use ::lab::manifest::Manifest;
 use ::lab::permit::Brake;
 use libtest_mimic::Arguments;
-use reports::folder::{FolderError, Locked, RUN_FILE, RUNS_DIR, RunFile, RunFolder, WORLD_FILE};
+use reports::folder::{
+    FolderError, GO_FILE, Locked, RUN_FILE, RUNS_DIR, RunFile, RunFolder, WORLD_FILE,
+};
 use reports::journal::Writer;
 use reports::record::LabKind;
 use reports::verdict::{ExitCode, Judgement};
 
 use super::{lab, refuse, say_usage};
 use crate::cli::{self, LabChoice, RunArgs};
-use crate::engine::{self, Announcement, Selection, Settings};
+use crate::engine::{self, Announcement, Meanwhile, Pending, Selection, Settings};
+use crate::grant::OwnersFiles;
 use crate::labs::{self, MockOptions, OpenError};
 use crate::perform::{Show, Stage, perform};
 use crate::printer::{self, Shown};
@@ -24,8 +29,8 @@ use crate::terminal::Terminal;
 pub(super) enum Refusal {
     #[error("--{0} is for `--lab mock` alone")]
     OnlyOnTheMock(&'static str),
-    #[error("{0}: a mock lab is made, not described: use `--lab mock`")]
-    MockManifest(PathBuf),
+    #[error("{0} describes the mock lab of one seed: say which with --seed")]
+    NoSeed(PathBuf),
     #[error(transparent)]
     Manifest(#[from] lab::ReadError),
     #[error(transparent)]
@@ -64,20 +69,59 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> u8 {
         let (Shown::Whole | Shown::Gone) = printer::list(&arguments);
         return ExitCode::Pass.number();
     }
-    match on_its_lab(args, arguments, terminal) {
+    let grantor = match args.wait_go {
+        None => Grantor::LabItself,
+        Some(_) => Grantor::Owner { wait: args.wait_go, meanwhile: meanwhile(args.leave_running) },
+    };
+    begin(args, arguments, grantor, terminal)
+}
+
+/// Who gives the go.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Grantor {
+    LabItself,
+    /// None: nobody waits for him, the command ends.
+    Owner {
+        wait: Option<Duration>,
+        meanwhile: Meanwhile,
+    },
+}
+
+pub(super) fn meanwhile(leave_running: bool) -> Meanwhile {
+    if leave_running { Meanwhile::LeaveRunning } else { Meanwhile::Park }
+}
+
+/// Begins a run in a folder of its own.
+pub(super) fn begin(
+    args: &RunArgs,
+    arguments: Arguments,
+    grantor: Grantor,
+    terminal: &Terminal,
+) -> u8 {
+    match on_its_lab(args, arguments, grantor, terminal) {
         Ok(judgement) => judgement.exit_code,
         Err(refusal) => refuse(refusal.code(), &refusal, terminal),
     }
 }
 
+/// The operator's own manifest, and where it lies.
+struct Own {
+    path: PathBuf,
+    manifest: Manifest,
+}
+
 fn on_its_lab(
     args: &RunArgs,
     arguments: Arguments,
+    grantor: Grantor,
     terminal: &Terminal,
 ) -> Result<Judgement, Refusal> {
     let selection = select(&arguments)?;
-    match &args.lab {
-        LabChoice::Mock => {}
+    let own = match &args.lab {
+        LabChoice::Mock => None,
+        LabChoice::Netns(_) if !matches!(grantor, Grantor::LabItself) => {
+            return Err(Refusal::OnlyOnTheMock("wait-go"));
+        }
         LabChoice::Netns(id) => {
             only_on_the_mock(args)?;
             let show = Show { format: args.format, arguments };
@@ -85,18 +129,22 @@ fn on_its_lab(
         }
         LabChoice::Manifest(file) => {
             let manifest = lab::read(file)?;
-            only_on_the_mock(args)?;
-            return Err(match manifest.lab.kind {
-                LabKind::Mock => Refusal::MockManifest(file.clone()),
-                kind => OpenError::NotInThisBuild(kind).into(),
-            });
+            match (manifest.lab.kind, args.seed) {
+                (LabKind::Mock, Some(_)) => {}
+                (LabKind::Mock, None) => return Err(Refusal::NoSeed(file.clone())),
+                (kind, _) => {
+                    only_on_the_mock(args)?;
+                    return Err(OpenError::NotInThisBuild(kind).into());
+                }
+            }
+            Some(Own { path: std::path::absolute(file)?, manifest })
         }
-    }
+    };
     // The one choice of a runtime: virtual time on one thread (I10).
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build()?;
     let show = Show { format: args.format, arguments };
-    runtime.block_on(on_the_mock(args, selection, &show, terminal))
+    runtime.block_on(on_the_mock(args, selection, &show, own, grantor, terminal))
 }
 
 /// A seed and faults are things of the mock's world.
@@ -114,6 +162,8 @@ async fn on_the_mock(
     args: &RunArgs,
     selection: Selection,
     show: &Show,
+    own: Option<Own>,
+    grantor: Grantor,
     terminal: &Terminal,
 ) -> Result<Judgement, Refusal> {
     let mut signals = signals::listen()?;
@@ -125,9 +175,10 @@ async fn on_the_mock(
         Some(dir) => dir.clone(),
         None => RunFolder::default_dir(Path::new(RUNS_DIR), &run_id),
     })?;
-    let _lock = hold(&folder, &run_id)?;
+    let (path, manifest) = own.map(|own| (own.path, own.manifest)).unzip();
+    let _lock = hold(&folder, &run_id, path)?;
     options.world_file = Some(folder.file(WORLD_FILE));
-    let opened = labs::open_mock(&options)?;
+    let opened = labs::open_mock_as(&options, manifest)?;
     let settings = Settings { run_id, seed: Some(seed), faults: options.faults, selection };
     let stage = Stage {
         folder: &folder,
@@ -139,7 +190,21 @@ async fn on_the_mock(
         journal: labs::journal(folder.path(), &opened.world)?,
     };
     let engine = async |journal: &Writer, brake: Brake, announce: &mut dyn FnMut(Announcement)| {
-        engine::run(&opened.lab, opened.go.clone(), journal, brake, &settings, announce).await
+        let lab = &opened.lab;
+        match grantor {
+            Grantor::LabItself => {
+                engine::run(lab, opened.go.clone(), journal, brake, &settings, announce).await
+            }
+            Grantor::Owner { wait, meanwhile } => {
+                let files = OwnersFiles {
+                    document: folder.file(GO_FILE),
+                    allowed_signers: lab.manifest.owner.allowed_signers.clone(),
+                    hidden_for: opened.go_hidden_for,
+                };
+                let pending = Pending { files, wait, meanwhile };
+                engine::run_until_go(lab, &pending, journal, brake, &settings, announce).await
+            }
+        }
     };
     Ok(perform(&stage, &mut signals, engine).await)
 }
@@ -148,6 +213,7 @@ async fn on_the_mock(
 pub(super) fn hold(
     folder: &RunFolder,
     run_id: &str,
+    manifest: Option<PathBuf>,
 ) -> Result<reports::folder::FolderLock, Refusal> {
     let host = nix::unistd::gethostname().map_err(std::io::Error::from)?;
     let host = host.to_string_lossy().into_owned();
@@ -158,7 +224,7 @@ pub(super) fn hold(
             return Err(Refusal::Held { folder: folder.path().to_owned(), by });
         }
     };
-    let run_file = RunFile { run_id: run_id.to_owned(), host, pid, manifest: None };
+    let run_file = RunFile { run_id: run_id.to_owned(), host, pid, manifest };
     folder.write_json(RUN_FILE, &run_file)?;
     Ok(lock)
 }

@@ -1,9 +1,15 @@
 //! Runs the sequence on an open lab: forward until something does not pass, the acceptance all at
 //! the same time, and back whatever happened once the go is burnt. It judges nothing itself.
 
+mod pending;
 mod recover;
+mod resume;
+mod standing;
 
+pub use pending::{Meanwhile, Pending, run_until_go};
 pub use recover::{answered, recover};
+pub use resume::{Resumed, resume, selection};
+pub use standing::{Standing, facts, next_steps, standing, started, undo_plan};
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -96,11 +102,11 @@ pub async fn run(
         announce: RefCell::new(announce),
         ended: RefCell::default(),
     };
-    if let Err(error) = engine.start(settings) {
+    if let Err(error) = engine.start(settings, declared_stops(Waiting::Nobody)) {
         tracing::error!(%error, "the run cannot begin: its journal cannot be written");
         return journal.with_records(judge_ending);
     }
-    engine.forward().await;
+    engine.forward(SEQUENCE).await;
     engine.acceptance().await;
     engine.back().await;
     engine.tell_not_run();
@@ -123,7 +129,7 @@ pub fn change_set(lab: &Lab, run_id: &str) -> ChangeSet {
 }
 
 impl Engine<'_> {
-    fn start(&self, settings: &Settings) -> Result<(), JournalError> {
+    fn start(&self, settings: &Settings, stops: Vec<StopDeclared>) -> Result<(), JournalError> {
         let scenarios = SEQUENCE.iter().map(|scenario| ScenarioDeclared {
             name: scenario.name.to_owned(),
             section: scenario.section.to_owned(),
@@ -149,15 +155,15 @@ impl Engine<'_> {
             faults: settings.faults.clone(),
             filter: self.selection.filter.clone(),
             scenarios: scenarios.collect(),
-            stops: declared_stops(),
+            stops,
         };
         self.journal.append_synced(self.lab.clock.now(), Kind::RunStarted(started))?;
         Ok(())
     }
 
     /// One after the other; the first that does not pass ends it.
-    async fn forward(&self) {
-        for scenario in SEQUENCE.iter().filter(|it| it.leg == Leg::Forward) {
+    async fn forward(&self, part: &'static [Scenario]) {
+        for scenario in part.iter().filter(|it| it.leg == Leg::Forward) {
             if !self.selection.runs(scenario) || self.run.brake.pulled() {
                 return;
             }
@@ -238,10 +244,13 @@ impl Engine<'_> {
 
     /// Those that were wanted and did not come to their turn.
     fn tell_not_run(&self) {
-        let reason = self.why_not_run();
+        self.tell_not_run_because(&self.why_not_run());
+    }
+
+    fn tell_not_run_because(&self, reason: &str) {
         for scenario in SEQUENCE.iter().filter(|it| self.selection.runs(it)) {
             if self.status(scenario.name).is_none() {
-                let reason = reason.clone();
+                let reason = reason.to_owned();
                 self.tell(Announcement::NotRun { name: scenario.name, reason });
             }
         }
@@ -280,16 +289,33 @@ fn passed(status: ScenarioStatus) -> bool {
     matches!(status, ScenarioStatus::Passed | ScenarioStatus::NotApplicable)
 }
 
-fn declared_stops() -> Vec<StopDeclared> {
+/// Who is waited for while instances run (hard stop 7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waiting {
+    Nobody,
+    Owner(Meanwhile),
+}
+
+impl Waiting {
+    /// Why stop 7 is not armed.
+    fn disarmed(self) -> Option<&'static str> {
+        match self {
+            Self::Nobody => Some("the lab grants the go itself: nobody is waited for"),
+            Self::Owner(Meanwhile::LeaveRunning) => Some("disarmed by --leave-running"),
+            Self::Owner(Meanwhile::Park) => None,
+        }
+    }
+}
+
+fn declared_stops(waiting: Waiting) -> Vec<StopDeclared> {
     let declared = |(index, words): (usize, &&str)| {
         let number = u8::try_from(index + 1).unwrap_or(u8::MAX);
-        // Nobody is waited for where the lab grants itself the go.
-        let idle = number == 7;
+        let disarmed = waiting.disarmed().filter(|_| number == 7);
         StopDeclared {
             number,
             words: (**words).to_owned(),
-            armed: !idle,
-            reason: idle.then(|| "the lab grants the go itself: nobody is waited for".to_owned()),
+            armed: disarmed.is_none(),
+            reason: disarmed.map(str::to_owned),
         }
     };
     stops::WORDS.iter().enumerate().map(declared).collect()

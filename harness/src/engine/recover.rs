@@ -13,7 +13,7 @@ use super::{
 };
 
 /// Where nobody can be asked any more how long an executor may be at work.
-const PLUGIN_TIMEOUT: Duration = Duration::from_mins(2);
+pub(super) const PLUGIN_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Nobody asks for a go any more.
 struct NoGo;
@@ -116,7 +116,7 @@ impl Engine<'_> {
         self.record(Kind::ResidueListed(ResidueListed { items, kept: Vec::new() }));
     }
 
-    async fn stop_one(&self, instance: &lab::ec2::Instance) -> Result<(), String> {
+    pub(super) async fn stop_one(&self, instance: &lab::ec2::Instance) -> Result<(), String> {
         let permit = Cost::for_instance(&self.lab.manifest, instance)
             .map_err(|refused| refused.to_string())?;
         match self.lab.stop_instance(&permit, self.journal, "preflight").await {
@@ -127,7 +127,7 @@ impl Engine<'_> {
     }
 }
 
-fn left(manifest: &lab::manifest::Manifest, id: &str, why: String) -> ResidueItem {
+pub(super) fn left(manifest: &lab::manifest::Manifest, id: &str, why: String) -> ResidueItem {
     let region = &manifest.aws.region;
     ResidueItem {
         resource: "instance".to_owned(),

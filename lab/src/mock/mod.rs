@@ -17,6 +17,6 @@ pub mod world;
 
 pub(crate) use open::manifest as manifest_of;
 pub use open::{
-    Mock, OpenError, Options, attach, open, reopen, running_instances, start_time,
+    Mock, OpenError, Options, attach, open, open_as, reopen, running_instances, start_time,
     world as world_of,
 };

@@ -68,6 +68,12 @@ const ROUTERCTL: &str = "/usr/local/sbin/routerctl";
 /// Makes the world of `seed`, with its faults, and opens it. Must be called inside the paused
 /// runtime: the lab's time is tokio's from here on.
 pub fn open(options: &Options) -> Result<Mock, OpenError> {
+    open_as(options, None)
+}
+
+/// As [`open`], with the operator's own manifest instead of the one that the world is made with:
+/// where that is another lab's, preflight finds out.
+pub fn open_as(options: &Options, own: Option<Manifest>) -> Result<Mock, OpenError> {
     fastrand::seed(options.seed);
     let epoch = start_time(options.seed);
     let clock = Clock::starting_at(epoch);
@@ -80,6 +86,7 @@ pub fn open(options: &Options) -> Result<Mock, OpenError> {
     if let Some(seconds) = world.faults.max_instance_seconds {
         manifest.limits.max_instance_seconds = Ceiling::Seconds(seconds);
     }
+    let manifest = own.unwrap_or(manifest);
     let mock = assemble(Shared::new(world), clock, manifest, options.world_file.clone())?;
     mock.1.save()?;
     Ok(mock.0)

@@ -2,7 +2,7 @@
 
 use super::fault::{Fault, Left, Primary};
 use super::hand::{
-    CAPTURED, CLIENT, Done, answers, command, commands, happens_after, on_router_eni,
+    CAPTURED, CLIENT, Done, answers, command, commands, happens_after, milliseconds, on_router_eni,
 };
 use super::rules::{CommandEffect, GoFault, Happening, InterfaceChange};
 use crate::mock::world::World;
@@ -23,6 +23,8 @@ pub const FAULTS: &[Fault] = &[
         .exits(4).from("§9", "design: the go"),
     Fault::caught("go-missing", "nobody gives a go", Primary::Assertion("gate.go"), go_missing)
         .from("§9", "design: the go"),
+    Fault::tolerated("go-after", "the owner takes so long: the go that lies prepared in the run's folder is seen no earlier", go_after)
+        .argument("3m").from("§9", "issue 5: ten virtual minutes are over before anybody can sign"),
     Fault::caught("lock-held", "another run holds the lab's lock", Primary::Unavailable, lock_held)
         .leaves(&[Left::Lock]).on_netns().from("§9", "contract F20"),
     Fault::tolerated("lock-reply-lost", "the lock is taken and the reply is lost", lock_reply_lost)
@@ -50,6 +52,11 @@ fn go_edited(world: &mut World, _: &str) -> Done {
 
 fn go_expired(world: &mut World, _: &str) -> Done {
     world.faults.go = Some(GoFault::Expired);
+    Ok(())
+}
+
+fn go_after(world: &mut World, argument: &str) -> Done {
+    world.faults.go_after_ms = milliseconds(argument)?;
     Ok(())
 }
 

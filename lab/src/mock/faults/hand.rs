@@ -35,14 +35,16 @@ pub const UNDO_ADDRESS: &str = "*action rollback 1 --approved";
 
 pub type Done = Result<(), String>;
 
-/// `200ms` or `9s`, in milliseconds.
+/// `200ms`, `9s` or `3m`, in milliseconds.
 pub fn milliseconds(text: &str) -> Result<u64, String> {
-    let (digits, unit) = match text.strip_suffix("ms") {
-        Some(digits) => (digits, 1),
-        None => (text.strip_suffix('s').ok_or("it is no time, as 200ms or 9s")?, 1000),
-    };
-    let number: u64 = digits.parse().map_err(|_| "it is no time, as 200ms or 9s")?;
-    Ok(number * unit)
+    const NONE: &str = "it is no time, as 200ms, 9s or 3m";
+    let units = [("ms", 1), ("s", 1000), ("m", 60_000)];
+    let (digits, unit) = units
+        .iter()
+        .find_map(|(suffix, unit)| Some((text.strip_suffix(suffix)?, unit)))
+        .ok_or(NONE)?;
+    let number: u64 = digits.parse().map_err(|_| NONE)?;
+    number.checked_mul(*unit).ok_or_else(|| NONE.to_owned())
 }
 
 pub fn node(text: &str) -> Result<Node, String> {

@@ -16,6 +16,9 @@ pub struct Faults {
     /// Added to every EC2 call of the operator and to every command that the operator sends to a
     /// node, virtual milliseconds. Calls that a program on a node makes are not delayed.
     pub latency_ms: u64,
+    /// How long nobody sees the owner's prepared go, from when it is awaited, virtual milliseconds.
+    #[serde(default)]
+    pub go_after_ms: u64,
     pub api: Vec<ApiFault>,
     pub commands: Vec<CommandFault>,
     /// What befalls one effect, whatever it is.

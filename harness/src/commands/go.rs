@@ -1,0 +1,179 @@
+//! `lab-smoke go RUN`: for the owner. Shows what a run asks for, writes it down, and has the stock
+//! ssh-keygen sign it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use ::lab::clock::Clock;
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use reports::folder::{FolderError, GO_FILE, GO_SIGNATURE_FILE, RunFolder};
+use reports::go::{Document, GO_VERSION, NAMESPACE};
+use reports::journal::{ChainError, read_file};
+use reports::record::{FactsRecorded, LabKind, Record, RunStarted, UndoPlanned};
+use reports::verdict::ExitCode;
+
+use super::refuse;
+use crate::cli::GoArgs;
+use crate::engine;
+use crate::terminal::Terminal;
+
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error(transparent)]
+    Journal(#[from] ChainError),
+    #[error("this run awaits no go: `lab-smoke status {0}` says where it is")]
+    NotPending(String),
+    #[error("the go's time cannot be written: --expires is too long")]
+    TooLong,
+    #[error("the go cannot be written: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("{path}: {source}")]
+    Io { path: PathBuf, source: io::Error },
+    #[error("ssh-keygen cannot be started: {0}")]
+    NoKeygen(io::Error),
+    #[error("ssh-keygen did not sign; nothing was written into the run's folder")]
+    NotSigned,
+}
+
+pub fn go(args: &GoArgs, terminal: &Terminal) -> u8 {
+    match grant(args, terminal) {
+        Ok(()) => ExitCode::Pass.number(),
+        Err(refusal) => refuse(ExitCode::Usage, refusal, terminal),
+    }
+}
+
+/// What the owner is asked for.
+struct Asked<'a> {
+    started: &'a RunStarted,
+    facts: &'a FactsRecorded,
+    plan: &'a UndoPlanned,
+    now: DateTime<Utc>,
+}
+
+fn grant(args: &GoArgs, terminal: &Terminal) -> Result<(), Refusal> {
+    let folder = RunFolder::resolve(Path::new(""), &args.run)?;
+    let records = read_file(folder.path())?.records;
+    let not_pending = || Refusal::NotPending(folder.path().display().to_string());
+    let asked = asked(&records).ok_or_else(not_pending)?;
+    let document = document(&asked, args)?;
+    terminal.out(&shown(&asked, &document));
+    let bytes = document.to_bytes()?;
+    let signature = sign(&folder, &bytes, &args.key)?;
+    keep_the_old(&folder)?;
+    folder.write(GO_FILE, &bytes)?;
+    // Last: who waits for a go takes none without its signature.
+    folder.write(GO_SIGNATURE_FILE, &signature)?;
+    let run = folder.path().display();
+    terminal.out(&format!("{run}/{GO_FILE} and {GO_SIGNATURE_FILE} are written\nit goes on with: lab-smoke resume {run}\n"));
+    Ok(())
+}
+
+fn asked(records: &[Record]) -> Option<Asked<'_>> {
+    if !engine::standing(records).pending() {
+        return None;
+    }
+    let started = engine::started(records)?;
+    // On the mock, time is virtual: it stands where the run stopped.
+    let now = match started.lab.kind {
+        LabKind::Mock => records.last()?.at,
+        LabKind::Netns | LabKind::Aws => Clock::System.now(),
+    };
+    let (facts, plan) = (engine::facts(records)?, engine::undo_plan(records)?);
+    Some(Asked { started, facts, plan, now: now.trunc_subsecs(0) })
+}
+
+fn document(asked: &Asked<'_>, args: &GoArgs) -> Result<Document, Refusal> {
+    let expires = TimeDelta::from_std(args.expires).map_err(|_| Refusal::TooLong)?;
+    let not_after = asked.now.checked_add_signed(expires).ok_or(Refusal::TooLong)?;
+    Ok(Document {
+        version: GO_VERSION,
+        run_id: asked.started.run_id.clone(),
+        facts_digest: asked.facts.facts_digest.clone(),
+        change_set: asked.facts.change_set.clone(),
+        undo_plan_digest: asked.plan.digest.clone(),
+        lab_fingerprint: asked.facts.lab_fingerprint.clone(),
+        lab_kind: asked.started.lab.kind,
+        principal: args.by.clone(),
+        not_before: asked.now,
+        not_after,
+    })
+}
+
+/// Everything that the signature is for, before it is made.
+fn shown(asked: &Asked<'_>, go: &Document) -> String {
+    let set = &go.change_set;
+    let word = |name: &str| set[name].as_str().map_or_else(|| set[name].to_string(), str::to_owned);
+    let steps = asked.plan.steps.iter();
+    let steps = steps.map(|it| ["  ", &it.id, ": ", &it.what, " (", &it.resource, ")\n"].concat());
+    format!(
+        "run:         {}\n\
+         lab:         {}, of kind {}\n\
+         fingerprint: {}\n\
+         facts:       {}\n\
+         grants:      assign {} to {} and set its forwarding (region {}, provider {}, reassignment {})\n\
+         undo plan:   {}\n\
+         {}\
+         by:          {}\n\
+         from, until: {}, {}\n\
+         The clock that counts is that of the machine that runs the smoke; on the mock, the run's.\n",
+        go.run_id,
+        asked.started.lab.name,
+        serde_json::json!(go.lab_kind).as_str().unwrap_or_default(),
+        go.lab_fingerprint,
+        go.facts_digest,
+        word("address"),
+        word("network_interface_id"),
+        word("region"),
+        word("provider_ref"),
+        word("allow_reassignment"),
+        go.undo_plan_digest,
+        steps.collect::<String>(),
+        go.principal,
+        go.not_before,
+        go.not_after,
+    )
+}
+
+/// In a folder of its own, so that ssh-keygen never asks whether it may overwrite.
+fn sign(folder: &RunFolder, document: &[u8], key: &Path) -> Result<Vec<u8>, Refusal> {
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| Refusal::Io { path, source }
+    };
+    let desk = tempfile::tempdir_in(folder.path()).map_err(io(folder.path()))?;
+    let path = desk.path().join(GO_FILE);
+    fs::write(&path, document).map_err(io(&path))?;
+    let mut command = Command::new("ssh-keygen");
+    command.args(["-q", "-Y", "sign", "-n", NAMESPACE, "-f"]).arg(key).arg(&path);
+    let status = command.status().map_err(Refusal::NoKeygen)?;
+    if !status.success() {
+        return Err(Refusal::NotSigned);
+    }
+    let signature = desk.path().join(GO_SIGNATURE_FILE);
+    fs::read(&signature).map_err(io(&signature))
+}
+
+/// An earlier go stays beside the new one. Its signature goes first: at no instant does one lie
+/// beside another's document.
+fn keep_the_old(folder: &RunFolder) -> Result<(), Refusal> {
+    let kept = |name: &str, number: u32| folder.file(&format!("{name}.{number}"));
+    let free = |number: &u32| {
+        [GO_FILE, GO_SIGNATURE_FILE]
+            .iter()
+            .all(|name| kept(name, *number).symlink_metadata().is_err())
+    };
+    let number = (1..u32::MAX).find(free).unwrap_or(u32::MAX);
+    for name in [GO_SIGNATURE_FILE, GO_FILE] {
+        let path = folder.file(name);
+        match fs::rename(&path, kept(name, number)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(Refusal::Io { path, source }),
+        }
+    }
+    Ok(())
+}

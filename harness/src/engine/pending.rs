@@ -1,0 +1,385 @@
+//! Waiting for the owner: until the go is there, the wait is over, or hard stop 7 trips. Whoever
+//! stops waiting stops what costs, so that nothing runs while nobody looks.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use lab::act::{Holder, LOCK_PATH};
+use lab::node::Node;
+use lab::shell::Observe;
+use reports::record::{
+    GoRefused, Kind, ResidueItem, ResidueListed, ScenarioStatus, StopChecked, StopTripped, Verdict,
+};
+use reports::verdict::ExitCode;
+use scenarios::gate;
+use scenarios::stops::WAITED_TOO_LONG;
+
+use super::recover::left;
+use super::standing::standing;
+use super::{
+    Announcement, Brake, ChangeSet, Engine, GoSource, Judgement, Lab, PlanSource, RefCell, Run,
+    SEQUENCE, Scenario, Selection, Settings, State, Waiting, Writer, change_set, declared_stops,
+    judge_ending,
+};
+use crate::grant::{Found, OwnersFiles};
+
+/// What becomes of running instances while the owner decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meanwhile {
+    /// They are stopped when nobody waits any more, or after ten minutes (hard stop 7).
+    Park,
+    LeaveRunning,
+}
+
+/// How the owner's go is waited for.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    pub files: OwnersFiles,
+    /// None: the command ends at once, without looking for one.
+    pub wait: Option<Duration>,
+    pub meanwhile: Meanwhile,
+}
+
+/// Hard stop 7.
+const TOO_LONG: Duration = Duration::from_mins(10);
+/// How often the folder is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Why the wait is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Came {
+    Go,
+    Nothing,
+    /// Something lies there that is no plain file.
+    Refused,
+}
+
+/// What may be done with the instances.
+pub(super) enum Hold {
+    Free,
+    /// By another run, or nobody can tell: with the reason.
+    Taken(String),
+}
+
+/// Runs what the owner decides on, waits for the go as `pending` says, and goes on with it.
+pub async fn run_until_go(
+    lab: &Lab,
+    pending: &Pending,
+    journal: &Writer,
+    brake: Brake,
+    settings: &Settings,
+    announce: &mut dyn FnMut(Announcement),
+) -> Judgement {
+    let parts = Parts {
+        change_set: change_set(lab, &settings.run_id),
+        state: State::default(),
+        selection: &settings.selection,
+        brake,
+    };
+    let engine = Engine::awaiting(lab, pending, journal, parts, announce);
+    if let Err(error) = engine.start(settings, declared_stops(Waiting::Owner(pending.meanwhile))) {
+        tracing::error!(%error, "the run cannot begin: its journal cannot be written");
+        return journal.with_records(judge_ending);
+    }
+    engine.forward(before_the_gate()).await;
+    if !engine.asks() {
+        return engine.end_unasked(pending).await;
+    }
+    match engine.wait_for_go(pending).await {
+        Came::Go => engine.pass_the_gate(pending).await,
+        Came::Nothing | Came::Refused => engine.stay_pending(pending).await,
+    }
+}
+
+pub(super) fn before_the_gate() -> &'static [Scenario] {
+    SEQUENCE.split_at(gate_index()).0
+}
+
+fn gate_index() -> usize {
+    SEQUENCE.iter().position(|scenario| scenario.name == "gate").unwrap_or(0)
+}
+
+/// What differs between a run that begins and one that is resumed.
+pub(super) struct Parts<'a> {
+    pub change_set: ChangeSet,
+    pub state: State,
+    pub selection: &'a Selection,
+    pub brake: Brake,
+}
+
+impl<'a> Engine<'a> {
+    pub(super) fn awaiting(
+        lab: &'a Lab,
+        pending: &Pending,
+        journal: &'a Writer,
+        parts: Parts<'a>,
+        announce: &'a mut dyn FnMut(Announcement),
+    ) -> Self {
+        let go: Rc<dyn GoSource> = Rc::new(pending.files.clone());
+        let run = Run {
+            id: parts.change_set.run_id.clone(),
+            change_set: parts.change_set,
+            plan_source: PlanSource::Planner,
+            brake: parts.brake,
+            go,
+            state: RefCell::new(parts.state),
+        };
+        Self {
+            lab,
+            journal,
+            run,
+            selection: parts.selection,
+            announce: RefCell::new(announce),
+            ended: RefCell::default(),
+        }
+    }
+
+    /// Whether the owner's go is what comes next.
+    pub(super) fn asks(&self) -> bool {
+        let gated = SEQUENCE[gate_index()..].iter().any(|scenario| self.selection.runs(scenario));
+        let passed = |name| self.status(name) == Some(ScenarioStatus::Passed);
+        gated && passed("preflight") && passed("undo-plan")
+    }
+
+    /// There is nothing to decide on: something did not pass, or only that was wanted.
+    pub(super) async fn end_unasked(&self, pending: &Pending) -> Judgement {
+        if pending.meanwhile == Meanwhile::Park && !self.holds_nothing_back() {
+            self.park().await;
+        }
+        self.tell_not_run();
+        self.finish()
+    }
+
+    /// A part was asked for that ends before the gate, and it passed.
+    fn holds_nothing_back(&self) -> bool {
+        self.ended.borrow().iter().all(|(_, status)| super::passed(*status))
+            && !self.run.brake.pulled()
+    }
+
+    /// The gate and all that follows it.
+    pub(super) async fn pass_the_gate(&self, pending: &Pending) -> Judgement {
+        self.forward(SEQUENCE.split_at(gate_index()).1).await;
+        if self.journal.with_records(standing).pending() {
+            return self.stay_pending(pending).await;
+        }
+        self.acceptance().await;
+        self.back().await;
+        if !self.run.state.borrow().burnt && pending.meanwhile == Meanwhile::Park {
+            self.park().await;
+        }
+        self.tell_not_run();
+        self.finish()
+    }
+
+    /// Looks for the go until it is there. Stop 7 wins a tie with the end of the wait.
+    pub(super) async fn wait_for_go(&self, pending: &Pending) -> Came {
+        let Some(wait) = pending.wait else { return Came::Nothing };
+        let since = self.lab.clock.now();
+        let clocked = pending.meanwhile == Meanwhile::Park && self.something_runs().await;
+        if clocked {
+            self.record(checked());
+        }
+        loop {
+            let waited = (self.lab.clock.now() - since).to_std().unwrap_or_default();
+            if self.run.brake.pulled() {
+                return Came::Nothing;
+            }
+            if clocked && waited >= TOO_LONG {
+                self.trip();
+                return Came::Nothing;
+            }
+            match pending.files.look(waited) {
+                Found::Go(_) => return Came::Go,
+                Found::Unreadable(why) => {
+                    self.refuse("unreadable", why);
+                    return Came::Refused;
+                }
+                Found::Nothing | Found::Unsigned => {}
+            }
+            if waited >= wait {
+                return Came::Nothing;
+            }
+            self.lab.clock.sleep(LOOK.min(wait.saturating_sub(waited))).await;
+        }
+    }
+
+    async fn something_runs(&self) -> bool {
+        let ids = self.instance_ids();
+        match self.lab.reader.instances(&ids).await {
+            Ok(answer) => answer.value.iter().any(|it| it.state == "running"),
+            // What cannot be seen to rest may run.
+            Err(_) => !ids.is_empty(),
+        }
+    }
+
+    pub(super) fn instance_ids(&self) -> Vec<String> {
+        let nodes = self.lab.manifest.nodes.values();
+        nodes.filter_map(|node| node.instance_id.clone()).collect()
+    }
+
+    fn trip(&self) {
+        self.record(checked());
+        self.record(Kind::StopTripped(StopTripped {
+            stop: WAITED_TOO_LONG.stop,
+            detector: WAITED_TOO_LONG.name.to_owned(),
+            scenario: "gate".to_owned(),
+            reason: format!("the go was awaited for {} minutes", TOO_LONG.as_secs() / 60),
+            resource: self.instance_ids().join(", "),
+        }));
+    }
+
+    pub(super) fn refuse(&self, rule: &str, reason: String) {
+        self.record(Kind::GoRefused(GoRefused { rule: rule.to_owned(), reason }));
+    }
+
+    /// Whether the go that lies there would pass the gate now. Asks nothing of the lab.
+    pub(super) fn judge_offline(&self, pending: &Pending) -> Came {
+        let refused = match pending.files.look(Duration::MAX) {
+            Found::Nothing => return Came::Nothing,
+            Found::Unsigned => {
+                let reason = "there is a go without its signature (go.json.sig)".to_owned();
+                GoRefused { rule: "unsigned".to_owned(), reason }
+            }
+            Found::Unreadable(reason) => GoRefused { rule: "unreadable".to_owned(), reason },
+            Found::Go(go) => {
+                let Some(request) = gate::request(self.lab.manifest.lab.kind, &self.run) else {
+                    return Came::Nothing;
+                };
+                match gate::check(&request, &go, self.lab.clock.now()) {
+                    Ok(_) => return Came::Go,
+                    Err(refused) => refused,
+                }
+            }
+        };
+        self.record(Kind::GoRefused(refused));
+        Came::Refused
+    }
+
+    /// The command ends while the go is still awaited: the journal gets no end record.
+    pub(super) async fn stay_pending(&self, pending: &Pending) -> Judgement {
+        let held = match pending.meanwhile {
+            Meanwhile::Park => self.park().await,
+            Meanwhile::LeaveRunning => Hold::Free,
+        };
+        self.tell_not_run_because("the owner's go is awaited");
+        if let Hold::Taken(why) = held {
+            return unavailable(why);
+        }
+        let mut judgement = self.journal.with_records(judge_ending);
+        if pending.meanwhile == Meanwhile::LeaveRunning {
+            judgement.reasons.extend(self.what_runs().await);
+        }
+        judgement
+    }
+
+    /// Stops what runs, unless another run holds the lab; what must not be stopped is residue.
+    pub(super) async fn park(&self) -> Hold {
+        if !self.something_runs().await {
+            return Hold::Free;
+        }
+        let items = match self.stop_all().await {
+            Ok(items) => items,
+            Err(why) => return Hold::Taken(format!("{why}; what runs goes on costing")),
+        };
+        let listed = self.journal.with_records(|records| {
+            records.iter().any(|record| matches!(record.kind, Kind::ResidueListed(_)))
+        });
+        if listed || !items.is_empty() {
+            let items = items.into_iter().map(without_consent).collect();
+            self.record(Kind::ResidueListed(ResidueListed { items, kept: Vec::new() }));
+        }
+        Hold::Free
+    }
+
+    /// Answers what could not be stopped. The lock is read before each, and its node stopped last.
+    async fn stop_all(&self) -> Result<Vec<ResidueItem>, String> {
+        let (manifest, ids) = (&self.lab.manifest, self.instance_ids());
+        let mut running = match self.lab.reader.instances(&ids).await {
+            Ok(answer) => answer.value,
+            Err(error) => {
+                return Ok(ids.iter().map(|id| left(manifest, id, error.to_string())).collect());
+            }
+        };
+        running.retain(|it| it.state == "running");
+        running.sort_by_key(|it| self.keeps_the_lock(&it.instance_id));
+        let mut items = Vec::new();
+        for instance in &running {
+            if let Hold::Taken(why) = self.read_lock().await {
+                return Err(why);
+            }
+            if let Err(why) = self.stop_one(instance).await {
+                items.push(left(manifest, &instance.instance_id, why));
+            }
+        }
+        Ok(items)
+    }
+
+    /// Whether the lab's lock lies on this instance's disk.
+    pub(super) fn keeps_the_lock(&self, instance_id: &str) -> bool {
+        let router = self.lab.manifest.nodes.get(&Node::RouterdCloud);
+        router.and_then(|node| node.instance_id.as_deref()) == Some(instance_id)
+    }
+
+    /// Who holds the lab. A lease that expired frees nothing by itself.
+    pub(super) async fn read_lock(&self) -> Hold {
+        let command = Observe::read_file(LOCK_PATH);
+        let output = match self.lab.shell.observe(Node::RouterdCloud, &command).await {
+            Ok(answer) => answer.value,
+            Err(error) => return Hold::Taken(format!("the lab's lock cannot be read: {error}")),
+        };
+        if output.code != 0 {
+            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            if said.contains("No such file") {
+                return Hold::Free;
+            }
+            return Hold::Taken(format!("the lab's lock cannot be read: {said}"));
+        }
+        match serde_json::from_slice::<Holder>(&output.stdout) {
+            Ok(holder) if holder.run_id == self.run.id => Hold::Free,
+            Ok(holder) => Hold::Taken(format!(
+                "the lab is held by run {} until {}",
+                holder.run_id, holder.lease_until
+            )),
+            Err(error) => Hold::Taken(format!("the lab's lock cannot be understood: {error}")),
+        }
+    }
+
+    /// Since when what costs.
+    async fn what_runs(&self) -> Vec<String> {
+        let since = self.journal.with_records(|records| records.first().map(|it| it.at));
+        let since = since.map(|at| at.to_string()).unwrap_or_default();
+        match self.lab.reader.instances(&self.instance_ids()).await {
+            Ok(answer) => answer
+                .value
+                .iter()
+                .filter(|it| it.state == "running")
+                .map(|it| {
+                    let (id, size) = (&it.instance_id, &it.instance_type);
+                    format!("{id} ({size}) goes on costing: it runs at least since {since}")
+                })
+                .collect(),
+            Err(error) => vec![format!("what goes on costing cannot be read: {error}")],
+        }
+    }
+}
+
+fn checked() -> Kind {
+    Kind::StopChecked(StopChecked {
+        stop: WAITED_TOO_LONG.stop,
+        detector: WAITED_TOO_LONG.name.to_owned(),
+        scenario: "gate".to_owned(),
+    })
+}
+
+fn without_consent(item: ResidueItem) -> ResidueItem {
+    ResidueItem { why: format!("it runs while the go is awaited: {}", item.why), ..item }
+}
+
+/// Nothing was touched, and the run goes on waiting: this enters no journal.
+pub(super) fn unavailable(why: String) -> Judgement {
+    Judgement {
+        verdict: Verdict::Unavailable,
+        exit_code: ExitCode::Unavailable.number(),
+        reasons: vec![why],
+    }
+}

@@ -1,0 +1,154 @@
+//! Goes on with a run whose go was awaited: what can be judged offline first, so that nothing is
+//! started for a go that is not good; then the lab as preflight finds it now.
+
+use std::time::Duration;
+
+use lab::ec2::Instance;
+use lab::node::Node;
+use lab::permit::Cost;
+use lab::shell::Observe;
+use reports::record::{Kind, Outcome, Verdict};
+use reports::verdict::ExitCode;
+use scenarios::resume::state;
+
+use super::pending::{Came, Hold, Parts, Pending, before_the_gate, unavailable};
+use super::recover::PLUGIN_TIMEOUT;
+use super::standing::{Standing, standing};
+use super::{Announcement, Brake, Engine, Judgement, Lab, Selection, Writer, change_set};
+
+/// Which run it is.
+#[derive(Clone, Debug)]
+pub struct Resumed {
+    pub run_id: String,
+    pub selection: Selection,
+}
+
+/// How long started nodes may take until they answer.
+const BOOT: Duration = Duration::from_mins(5);
+const LOOK: Duration = Duration::from_secs(5);
+
+pub async fn resume(
+    lab: &Lab,
+    pending: &Pending,
+    journal: &Writer,
+    brake: Brake,
+    resumed: &Resumed,
+    announce: &mut dyn FnMut(Announcement),
+) -> Judgement {
+    let change_set = change_set(lab, &resumed.run_id);
+    let state = journal.with_records(|records| state(records, &change_set));
+    let parts = Parts { change_set, state, selection: &resumed.selection, brake };
+    Engine::awaiting(lab, pending, journal, parts, announce).resume(pending).await
+}
+
+impl Engine<'_> {
+    async fn resume(&self, pending: &Pending) -> Judgement {
+        if pending.wait.is_some() && self.wait_for_go(pending).await != Came::Go {
+            return self.stay_pending(pending).await;
+        }
+        match self.judge_offline(pending) {
+            Came::Go => {}
+            Came::Refused => return self.stay_pending(pending).await,
+            Came::Nothing => return self.without_go(pending).await,
+        }
+        self.lab.reconcile(self.journal, PLUGIN_TIMEOUT).await;
+        if let Err(why) = self.wake().await {
+            // What was started for nothing is stopped again, unless the lab is another run's.
+            self.stay_pending(pending).await;
+            return unavailable(why);
+        }
+        self.forward(before_the_gate()).await;
+        if self.run.brake.pulled() && self.journal.with_records(standing).pending() {
+            return self.stay_pending(pending).await;
+        }
+        if !self.asks() {
+            return self.end_unasked(pending).await;
+        }
+        self.pass_the_gate(pending).await
+    }
+
+    /// An earlier go that was refused is no answer to who gives none now.
+    async fn without_go(&self, pending: &Pending) -> Judgement {
+        let judgement = self.stay_pending(pending).await;
+        if judgement.exit_code != ExitCode::Stopped.number() {
+            return judgement;
+        }
+        let parked = self.journal.with_records(standing) == Standing::Parked;
+        Judgement {
+            verdict: if parked { Verdict::Parked } else { Verdict::AwaitingGo },
+            exit_code: ExitCode::Pending.number(),
+            reasons: [vec!["the owner's go is awaited".to_owned()], judgement.reasons].concat(),
+        }
+    }
+
+    /// Starts what was parked and waits until it answers; the lock is read as soon as its node can
+    /// be asked. Fails where the lab is held or does not come up: nothing else was done then.
+    async fn wake(&self) -> Result<(), String> {
+        let ids = self.instance_ids();
+        let answer = self.lab.reader.instances(&ids).await.map_err(|error| error.to_string())?;
+        let runs = |it: &Instance| it.state == "running";
+        let asleep: Vec<&Instance> = answer.value.iter().filter(|it| !runs(it)).collect();
+        let (routers, others): (Vec<&Instance>, Vec<&Instance>) =
+            asleep.into_iter().partition(|it| self.keeps_the_lock(&it.instance_id));
+        // The lock lies on the router's disk: a router that sleeps has to be woken to be asked.
+        for router in routers {
+            self.wake_one(router).await?;
+        }
+        self.answers(Node::RouterdCloud).await?;
+        self.free().await?;
+        for other in others {
+            self.free().await?;
+            self.wake_one(other).await?;
+        }
+        for node in Node::ALL {
+            self.answers(node).await?;
+        }
+        Ok(())
+    }
+
+    async fn free(&self) -> Result<(), String> {
+        match self.read_lock().await {
+            Hold::Free => Ok(()),
+            Hold::Taken(why) => Err(format!("{why}; nothing else was touched")),
+        }
+    }
+
+    async fn wake_one(&self, instance: &Instance) -> Result<(), String> {
+        let id = &instance.instance_id;
+        let not = |why: String| format!("{id} is {} and was not started: {why}", instance.state);
+        let permit = Cost::for_instance(&self.lab.manifest, instance)
+            .map_err(|refused| not(refused.to_string()))?;
+        match self.lab.start_instance(&permit, self.journal, "preflight").await {
+            Ok(acted) if acted.outcome == Outcome::Done => Ok(()),
+            Ok(acted) => Err(not(acted.detail)),
+            Err(error) => Err(not(error.to_string())),
+        }
+    }
+
+    async fn answers(&self, node: Node) -> Result<(), String> {
+        let clock = self.lab.clock;
+        let until = clock.now() + BOOT;
+        loop {
+            let said = match self.lab.shell.observe(node, &Observe::hostname()).await {
+                Ok(answer) if answer.value.code == 0 => return Ok(()),
+                Ok(answer) => String::from_utf8_lossy(&answer.value.stderr).trim().to_owned(),
+                Err(error) => error.to_string(),
+            };
+            if clock.now() >= until {
+                return Err(format!("{node} does not answer: {said}"));
+            }
+            clock.sleep(LOOK).await;
+        }
+    }
+}
+
+/// The selection as the run was begun with.
+pub fn selection(records: &[reports::record::Record]) -> Option<Selection> {
+    let Kind::RunStarted(started) = &records.first()?.kind else { return None };
+    let part = |scenario: &scenarios::Scenario| {
+        let declared = started.scenarios.iter().find(|it| it.name == scenario.name);
+        declared.map(|it| (scenario.name, it.part))
+    };
+    let parts: Option<Vec<_>> = super::SEQUENCE.iter().map(part).collect();
+    Some(Selection { filter: started.filter.clone(), parts: parts? })
+}

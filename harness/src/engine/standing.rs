@@ -1,0 +1,152 @@
+//! Where a run stands by its journal alone: what may be done with it next, and by which command.
+
+use std::path::Path;
+
+use lab::manifest::Manifest;
+use reports::record::{
+    FactsRecorded, Kind, Outcome, Permit, Record, RunStarted, ScenarioStatus, UndoPlanned,
+};
+use serde::Serialize;
+
+/// Of a run that no process holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// It died before its first record.
+    Empty,
+    /// Its go is awaited, and no instance was stopped.
+    AwaitingGo,
+    /// Its go is awaited, and its instances are stopped.
+    Parked,
+    /// It began something, or can no longer go on: `recover` ends it.
+    Dead,
+    Ended,
+}
+
+impl Standing {
+    /// Whether `resume` may go on with it.
+    pub fn pending(self) -> bool {
+        matches!(self, Self::AwaitingGo | Self::Parked)
+    }
+}
+
+/// A refused go closes nothing: the owner may give another as long as none is burnt.
+pub fn standing(records: &[Record]) -> Standing {
+    if records.is_empty() {
+        return Standing::Empty;
+    }
+    let any = |is: fn(&Kind) -> bool| records.iter().any(|record| is(&record.kind));
+    if any(|kind| matches!(kind, Kind::RunFinished(_))) {
+        return Standing::Ended;
+    }
+    let asked = any(|kind| matches!(kind, Kind::UndoPlanned(_)))
+        && passed_once(records, "preflight")
+        && passed_once(records, "undo-plan");
+    if !asked || any(closes) {
+        Standing::Dead
+    } else if stopped_last(records) {
+        Standing::Parked
+    } else {
+        Standing::AwaitingGo
+    }
+}
+
+/// What leaves nothing to wait for. Stop 7 parks, and a permit for cost alone begins nothing.
+fn closes(kind: &Kind) -> bool {
+    match kind {
+        Kind::RecoveryStarted(_)
+        | Kind::LabUnavailable(_)
+        | Kind::HarnessBroke(_)
+        | Kind::GoBurnt(_)
+        | Kind::LockTaken(_) => true,
+        Kind::StopTripped(stop) => stop.stop != 7,
+        Kind::Intent(intent) => intent.permit != Permit::Cost,
+        _ => false,
+    }
+}
+
+fn passed_once(records: &[Record], name: &str) -> bool {
+    records.iter().any(|record| {
+        matches!(&record.kind, Kind::ScenarioFinished(it)
+            if it.scenario == name && it.status == ScenarioStatus::Passed)
+    })
+}
+
+/// Whether the last that was done for cost was to stop an instance.
+fn stopped_last(records: &[Record]) -> bool {
+    let last = records.iter().rev().find_map(|record| match &record.kind {
+        Kind::Intent(intent) if intent.permit == Permit::Cost => Some(intent),
+        _ => None,
+    });
+    let Some(last) = last.filter(|it| it.what == "ec2 StopInstances") else { return false };
+    records.iter().any(|record| {
+        matches!(&record.kind, Kind::Outcome(it)
+            if it.intent == last.id && it.outcome == Outcome::Done)
+    })
+}
+
+/// The run's first record.
+pub fn started(records: &[Record]) -> Option<&RunStarted> {
+    match records.first().map(|record| &record.kind) {
+        Some(Kind::RunStarted(started)) => Some(started),
+        _ => None,
+    }
+}
+
+/// The facts that the owner decides on.
+pub fn facts(records: &[Record]) -> Option<&FactsRecorded> {
+    records.iter().rev().find_map(|record| match &record.kind {
+        Kind::FactsRecorded(facts) => Some(facts),
+        _ => None,
+    })
+}
+
+pub fn undo_plan(records: &[Record]) -> Option<&UndoPlanned> {
+    records.iter().rev().find_map(|record| match &record.kind {
+        Kind::UndoPlanned(plan) => Some(plan),
+        _ => None,
+    })
+}
+
+/// What a reader of a pending or dead run types next; nothing where it has ended.
+pub fn next_steps(records: &[Record], folder: &Path) -> String {
+    let run = folder.display();
+    match standing(records) {
+        Standing::AwaitingGo | Standing::Parked => {
+            let digest = facts(records).map(|facts| facts.facts_digest.to_string());
+            format!(
+                "facts: {}\n{}\
+                 the owner grants it: lab-smoke go {run} --key KEY --by {} --expires 2h\n\
+                 then it goes on:     lab-smoke resume {run}\n\
+                 or it is refused:    lab-smoke recover {run}\n",
+                digest.unwrap_or_default(),
+                what_stops_the_cost(records),
+                principal(records).unwrap_or_else(|| "NAME".to_owned()),
+            )
+        }
+        Standing::Dead => format!("to bring the lab back: lab-smoke recover {run}\n"),
+        Standing::Empty | Standing::Ended => String::new(),
+    }
+}
+
+/// The owner's commands for what must not be stopped for him.
+fn what_stops_the_cost(records: &[Record]) -> String {
+    let listed = records.iter().rev().find_map(|record| match &record.kind {
+        Kind::ResidueListed(listed) => Some(listed),
+        _ => None,
+    });
+    let items = listed.iter().flat_map(|listed| &listed.items);
+    let commands = items.flat_map(|item| &item.owner_commands);
+    let line = |command: &String| ["to stop the cost:    ", command, "\n"].concat();
+    commands.map(line).collect()
+}
+
+/// The only name that the manifest's allowed signers have, where it is a plain one.
+fn principal(records: &[Record]) -> Option<String> {
+    let text = &started(records)?.lab.manifest;
+    let signers = Manifest::parse("the run's manifest", text).ok()?.owner.allowed_signers;
+    let mut lines = signers.lines().map(str::trim).filter(|it| !it.is_empty());
+    let name = lines.find(|line| !line.starts_with('#'))?.split_whitespace().next()?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "@._-".contains(c);
+    name.chars().all(plain).then(|| name.to_owned())
+}
