@@ -15,8 +15,10 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 out=$root/target/mutants
 clone=$out/clone
 
-# A tree of its own, mutated in place: the compiled AWS SDK in CARGO_TARGET_DIR is used as it is.
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}
+# A tree of its own, mutated in place, with a target folder of its own: cargo takes crates of the
+# same name in two trees for one, so that a mutant would get into other builds. The AWS SDK is
+# compiled there once.
+export CARGO_TARGET_DIR=${MUTANTS_TARGET_DIR:-$out/target}
 mkdir -p "$out"
 [ -d "$clone" ] || git clone -q "$root" "$clone"
 git -C "$clone" fetch -q origin HEAD
