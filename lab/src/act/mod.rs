@@ -162,3 +162,42 @@ impl crate::manifest::Manifest {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ec2::Tags;
+    use crate::manifest::Manifest;
+
+    /// What stands between a mutation and somebody else's resource.
+    #[test]
+    fn a_resource_is_the_labs_only_in_every_field_and_by_its_tag() {
+        let manifest =
+            Manifest::parse("example.toml", crate::manifest::example()).expect("the example");
+        let (key, value) = (manifest.lab.tag_key.clone(), manifest.lab.tag_value.clone());
+        let tags = |pairs: &[(&str, &str)]| -> Tags {
+            pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+        };
+        let ours = tags(&[(&key, &value), ("Name", "router")]);
+        let prove = |owner: &str, vpc: &str, tags: &Tags| {
+            let aws = &manifest.aws;
+            let fields = [("owner", owner, aws.account_id.as_str()), ("VPC", vpc, &aws.vpc_id)];
+            manifest.prove("eni-1", &fields, tags).map_err(|error| match error {
+                NotLab::Foreign { field, .. } => field,
+                NotLab::Unread { .. } | NotLab::Gone { .. } => "nothing was read here",
+            })
+        };
+        let (account, vpc) = (manifest.aws.account_id.as_str(), manifest.aws.vpc_id.as_str());
+        let table = [
+            (account, vpc, &ours, Ok(())),
+            ("210987654321", vpc, &ours, Err("owner")),
+            (account, "vpc-0000000000000dead", &ours, Err("VPC")),
+            (account, vpc, &tags(&[]), Err("tag")),
+            (account, vpc, &tags(&[(&key, "another-lab")]), Err("tag")),
+            (account, vpc, &tags(&[("Name", &value)]), Err("tag")),
+        ];
+        for (owner, vpc, tags, expected) in table {
+            assert_eq!(prove(owner, vpc, tags), expected, "{owner} {vpc} {tags:?}");
+        }
+    }
+}
