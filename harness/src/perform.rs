@@ -109,7 +109,7 @@ pub async fn perform(
         terminal.err(&format!("{error}; `lab-smoke report {path}` makes it again\n"));
     }
     let mut text = aside.concat() + &words::verdict(&judgement);
-    text.push_str(&closing(stage, complete, &journal));
+    text.push_str(&closing(stage, complete, journal));
     match wait_for_the_printer(stage, signals, printer, shown).await {
         Wait::Ended => show.people(terminal, &text),
         // It may hold stdout for ever.
