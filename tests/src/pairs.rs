@@ -60,7 +60,9 @@ impl Pair {
 pub fn complaints(pair: &Pair, ran: &Ran) -> Vec<String> {
     let mut complaints = Vec::new();
     let passed = ran.judgement.exit_code == 0;
-    if passed && pair.has_a_caught_one() {
+    // One fault may keep the other from its moment: then there was but one.
+    let fell = faults::fired(&ran.world).iter().all(|(_, times)| *times > 0);
+    if passed && pair.has_a_caught_one() && fell {
         complaints.push("it passed".to_owned());
     }
     if !passed && !pair.has_a_caught_one() {
@@ -82,13 +84,21 @@ fn says(ran: &Ran, left: Left) -> bool {
         Left::Interface => {
             any(&["restored.interface", "gate.unchanged-under-lock", "preflight.network-interface"])
         }
-        // The lab was held, or whether it is held is said to be unknown.
+        // The lab was held, or whether it is held is said to be unknown; or the run never came to
+        // the gate, and the lock is another's.
         Left::Lock => {
-            any(&["gate.lock", "residue.lock"]) || ran.judgement.exit_code == 8 || residue("lock")
+            let never_came = ran.evidence.gate.lock.is_none() && !took_the_lock(ran);
+            let held = ran.judgement.exit_code == 8 || residue("lock");
+            any(&["gate.lock", "residue.lock"]) || held || never_came
         }
         Left::ChangeSet => any(&["restored.node-files", "undo.change-set-removed"]),
         Left::Instances => any(&["residue.instances"]),
         Left::Addresses => any(&["residue.addresses"]),
         Left::Volumes => any(&["residue.volumes"]),
     }
+}
+
+/// Whether the run tried to take the lab's lock.
+fn took_the_lock(ran: &Ran) -> bool {
+    ran.evidence.mutations.iter().any(|it| it.resource == lab::act::LOCK_PATH)
 }

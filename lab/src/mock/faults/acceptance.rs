@@ -84,7 +84,7 @@ fn check_on_later(world: &mut World, _: &str) -> Done {
 }
 
 fn prior_lost(world: &mut World, _: &str) -> Done {
-    let statement = "UPDATE action_executions SET observed_json=NULL WHERE id=2;";
+    let statement = "UPDATE action_executions SET observed_json=NULL WHERE id=(SELECT max(id) FROM action_executions WHERE action='ensure-forwarding-enabled');";
     happens_after(world, EXECUTE_FORWARDING, sql(statement))
 }
 

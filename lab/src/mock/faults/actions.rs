@@ -121,12 +121,18 @@ fn import_reply_lost(world: &mut World, _: &str) -> Done {
 
 fn approved_early(world: &mut World, _: &str) -> Done {
     let statement = "UPDATE action_executions SET status='approved',approved_by='somebody',\
-        approved_at=updated_at WHERE id=1;";
+        approved_at=updated_at WHERE id=(SELECT max(id) FROM action_executions WHERE action='assign-secondary-ip');";
     happens_after(world, IMPORT, sql(statement))
 }
 
 fn row_missing(world: &mut World, _: &str) -> Done {
-    happens_after(world, IMPORT, sql("DELETE FROM action_executions WHERE id=2;"))
+    happens_after(
+        world,
+        IMPORT,
+        sql(
+            "DELETE FROM action_executions WHERE id=(SELECT max(id) FROM action_executions WHERE action='ensure-forwarding-enabled');",
+        ),
+    )
 }
 
 fn row_beside(world: &mut World, _: &str) -> Done {
@@ -135,18 +141,18 @@ fn row_beside(world: &mut World, _: &str) -> Done {
 
 fn approval_wiped(world: &mut World, _: &str) -> Done {
     let statement = "UPDATE action_executions SET status='pending',approved_by=NULL,\
-        approved_at=NULL WHERE id=1;";
+        approved_at=NULL WHERE id=(SELECT max(id) FROM action_executions WHERE action='assign-secondary-ip');";
     happens_after(world, APPROVE_FORWARDING, sql(statement))
 }
 
 fn approved_by_another(world: &mut World, _: &str) -> Done {
-    let statement = "UPDATE action_executions SET approved_by='somebody' WHERE id=2;";
+    let statement = "UPDATE action_executions SET approved_by='somebody' WHERE id=(SELECT max(id) FROM action_executions WHERE action='ensure-forwarding-enabled');";
     happens_after(world, APPROVE_FORWARDING, sql(statement))
 }
 
 fn row_edited(world: &mut World, _: &str) -> Done {
     let statement = "UPDATE action_executions SET target_json=\
-        replace(target_json,'10.88.60.9/32','10.88.60.50/32') WHERE id=1;";
+        replace(target_json,'10.88.60.9/32','10.88.60.50/32') WHERE id=(SELECT max(id) FROM action_executions WHERE action='assign-secondary-ip');";
     happens_after(world, APPROVE_FORWARDING, sql(statement))
 }
 
@@ -184,7 +190,7 @@ fn assign_reply_lost(world: &mut World, _: &str) -> Done {
 
 fn row_wedged(world: &mut World, _: &str) -> Done {
     let statement = "UPDATE action_executions SET status='running',executed_at=NULL,\
-        result_message=NULL,observed_json=NULL WHERE id=1;";
+        result_message=NULL,observed_json=NULL WHERE id=(SELECT max(id) FROM action_executions WHERE action='assign-secondary-ip');";
     happens_after(world, EXECUTE_ASSIGN, sql(statement))
 }
 

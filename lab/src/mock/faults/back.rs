@@ -115,7 +115,12 @@ fn rules_after_undo(world: &mut World, _: &str) -> Done {
 }
 
 fn rollback_wedged(world: &mut World, _: &str) -> Done {
-    after_undo(world, sql("UPDATE action_executions SET status='running' WHERE id=1;"))
+    after_undo(
+        world,
+        sql(
+            "UPDATE action_executions SET status='running' WHERE id=(SELECT max(id) FROM action_executions WHERE action='assign-secondary-ip');",
+        ),
+    )
 }
 
 fn row_after_undo(world: &mut World, _: &str) -> Done {
