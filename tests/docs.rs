@@ -31,6 +31,11 @@ fn the_schema_is_the_programs() {
 }
 
 #[test]
+fn the_hard_stops_are_the_programs() {
+    is_committed("HARD-STOPS.md", &scenarios::stops::markdown());
+}
+
+#[test]
 fn every_invariant_has_its_paragraph() {
     let text = fs::read_to_string(docs("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
     for number in 1..=10 {

@@ -52,6 +52,28 @@ detectors! {
     FOREIGN_ROWS = 8 "foreign-rows" "routerd's journal has pending, approved or running rows that are nobody's run";
 }
 
+/// The table of `docs/HARD-STOPS.md`.
+pub fn markdown() -> String {
+    let mut text = "# The hard stops\n\n<!-- Rendered from scenarios/src/stops.rs; \
+                    UPDATE_DOCS=1 writes it again. -->\n\n\
+                    The runbook's §8 in its own words, and what detects each. A tripped stop ends the \
+                    forward work at once; what\nthis run began and can prove to be its own is undone \
+                    from the undo plan, teardown follows, and whatever is\nambiguous is left alone \
+                    and listed with the owner's commands. Number 7 parks the run instead.\n\n\
+                    | stop | the runbook's words | detector | what it sees |\n|---|---|---|---|\n"
+        .to_owned();
+    let row = |detector: &&Detector| {
+        let words = WORDS[usize::from(detector.stop) - 1];
+        let (stop, name, what) = (detector.stop, detector.name, detector.what);
+        format!("| {stop} | {words} | `{name}` | {what} |\n")
+    };
+    text.extend(DETECTORS.iter().map(row));
+    text.push_str(
+        "\nWhich fault trips which detector first stands in [SENSITIVITY.md](SENSITIVITY.md).\n",
+    );
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
