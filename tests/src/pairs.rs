@@ -81,8 +81,10 @@ fn says(ran: &Ran, left: Left) -> bool {
     let residue =
         |word: &str| ran.evidence.residue.iter().flatten().any(|item| item.resource.contains(word));
     match left {
+        // Or the lab was held by another run, and this one never looked again.
         Left::Interface => {
             any(&["restored.interface", "gate.unchanged-under-lock", "preflight.network-interface"])
+                || ran.judgement.exit_code == 8
         }
         // The lab was held, or whether it is held is said to be unknown; or the run never came to
         // the gate, and the lock is another's.

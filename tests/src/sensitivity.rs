@@ -6,6 +6,7 @@ use lab::mock::cloud::{Cloud, InstanceState, NetworkInterface};
 use lab::mock::faults::{self, Answer, Fault, Left};
 use lab::mock::world::World;
 use lab::node::Node;
+use reports::record::AssertionStatus;
 
 use crate::smoke::{Prior, Ran, run};
 
@@ -64,8 +65,9 @@ impl Case {
     }
 }
 
-/// What stands in the evidence of something that was tolerated: repeated reads, or a mutation whose
-/// reply was not the proof of it.
+/// What stands in the evidence of something that was tolerated: repeated reads, a mutation whose
+/// reply was not the proof of it, or an assertion that took more than one round or says that it
+/// proves nothing.
 pub fn traces(ran: &Ran) -> Vec<String> {
     let evidence = &ran.evidence;
     let reads =
@@ -73,7 +75,13 @@ pub fn traces(ran: &Ran) -> Vec<String> {
     let silent = evidence.mutations.iter().filter(|it| {
         it.samples.len() > 1 || it.detail.contains("lost") || it.detail.contains("broke")
     });
-    reads.chain(silent.map(|it| format!("{}: {}", it.what, it.detail))).collect()
+    let silent = silent.map(|it| format!("{}: {}", it.what, it.detail));
+    let assertions = evidence.scenarios.iter().flat_map(|scenario| &scenario.assertions);
+    let uneven = assertions.filter(|it| {
+        let rounds = it.observed["rounds"].as_array().map_or(0, Vec::len);
+        rounds > 1 || it.id.starts_with("no-nat.conntrack") && it.status != AssertionStatus::Passed
+    });
+    reads.chain(silent).chain(uneven.map(|it| format!("{}: {}", it.id, it.observed))).collect()
 }
 
 /// What a run gave.

@@ -13,6 +13,7 @@ mod events;
 mod fault;
 mod hand;
 mod inject;
+mod lines;
 mod nth;
 mod rules;
 
@@ -29,9 +30,14 @@ mod packets;
 mod router;
 mod teardown;
 
+// What has no one place in a run.
+mod replies;
+mod smokes;
+
 pub(super) use events::{after_api, after_command, before_command, due};
 pub use fault::{Answer, CheckOff, Class, Fault, Left, Primary};
 pub use inject::{BadFault, inject, parse};
+pub use lines::Line;
 pub use nth::{Befall, Killed, Nth, kill};
 pub use rules::{
     ApiEffect, ApiFault, Caller, CommandEffect, CommandFault, Event, Faults, GoFault, Happening,
@@ -54,6 +60,8 @@ pub fn all() -> impl Iterator<Item = &'static Fault> {
         packets::FAULTS,
         back::FAULTS,
         teardown::FAULTS,
+        replies::FAULTS,
+        smokes::FAULTS,
     ]
     .into_iter()
     .flatten()

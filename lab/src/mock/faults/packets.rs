@@ -28,23 +28,23 @@ pub const FAULTS: &[Fault] = &[
         .on_netns().also(&[
             "no-nat.tcp.onprem-to-cloud", "no-nat.icmp.cloud-to-onprem", "no-nat.icmp.onprem-to-cloud",
             "no-nat.tables.routerd-cloud", "no-nat.conntrack.routerd-cloud",
-        ]).from("§7", "netns-lab §4"),
+        ]).from("§7", "netns-lab §4: masquerade"),
     Fault::caught("masquerade-tcp-inwards", "routerd-cloud masquerades TCP that goes into the VPC", Primary::Assertion("no-nat.tcp.onprem-to-cloud"), masquerade_tcp_inwards)
-        .on_netns().also(&["no-nat.tables.routerd-cloud", "no-nat.conntrack.routerd-cloud"]).from("§7", "netns-lab §4"),
+        .on_netns().also(&["no-nat.tables.routerd-cloud", "no-nat.conntrack.routerd-cloud"]).from("§7", "netns-lab §4: masquerade"),
     Fault::caught("masquerade-icmp", "routerd-cloud masquerades ICMP alone: TCP is clean", Primary::Assertion("no-nat.icmp.cloud-to-onprem"), masquerade_icmp)
-        .on_netns().also(&["no-nat.tables.routerd-cloud", "no-nat.conntrack.routerd-cloud"]).from("§7", "netns-lab §4"),
+        .on_netns().also(&["no-nat.tables.routerd-cloud", "no-nat.conntrack.routerd-cloud"]).from("§7", "netns-lab §4: ICMP-only masquerade"),
     Fault::caught("masquerade-icmp-inwards", "routerd-cloud masquerades ICMP that goes into the VPC", Primary::Assertion("no-nat.icmp.onprem-to-cloud"), masquerade_icmp_inwards)
-        .on_netns().also(&["no-nat.tables.routerd-cloud", "no-nat.conntrack.routerd-cloud"]).from("§7", "netns-lab §4"),
+        .on_netns().also(&["no-nat.tables.routerd-cloud", "no-nat.conntrack.routerd-cloud"]).from("§7", "netns-lab §4: ICMP-only masquerade"),
     Fault::caught("masquerade-legacy", "routerd-cloud masquerades by legacy iptables, which nft does not show", Primary::Assertion("no-nat.tables.routerd-cloud"), masquerade_legacy)
-        .on_netns().also(&["no-nat.tcp.cloud-to-onprem", "no-nat.icmp.cloud-to-onprem", "no-nat.conntrack.routerd-cloud"]).from("§7", "netns-lab §4"),
+        .on_netns().also(&["no-nat.tcp.cloud-to-onprem", "no-nat.icmp.cloud-to-onprem", "no-nat.conntrack.routerd-cloud"]).from("§7", "netns-lab §4: masquerade by iptables-legacy"),
     Fault::caught("idle-nat-rule", "onprem-router has a translation that the run's packets do not meet", Primary::Assertion("no-nat.tables.onprem-router"), idle_nat_rule)
-        .on_netns().from("§7", "netns-lab §4"),
+        .on_netns().from("§7", "netns-lab §4: masquerade"),
     Fault::caught("stateless-rewrite", "routerd-cloud rewrites the source without tracking", Primary::Assertion("no-nat.tables.routerd-cloud"), stateless_rewrite)
-        .on_netns().also(&["source-dest-check.canary", "ping.cloud-to-onprem", "no-nat.icmp.cloud-to-onprem"]).from("§7", "netns-lab §4"),
+        .on_netns().also(&["source-dest-check.canary", "ping.cloud-to-onprem", "no-nat.icmp.cloud-to-onprem"]).from("§7", "netns-lab §4: stateless rewrite"),
     Fault::caught("double-snat", "routerd-cloud translates the source and the on-prem router translates it back: both ends are clean", Primary::Assertion("no-nat.conntrack.routerd-cloud"), double_snat)
-        .on_netns().also(&["no-nat.tables.routerd-cloud", "no-nat.tables.onprem-router"]).from("§7", "netns-lab §4"),
+        .on_netns().also(&["no-nat.tables.routerd-cloud", "no-nat.tables.onprem-router"]).from("§7", "netns-lab §4: double SNAT that restores the source at the far router"),
     Fault::caught("double-snat-inwards", "the on-prem router translates the source and routerd-cloud translates it back: both ends are clean", Primary::Assertion("no-nat.conntrack.onprem-router"), double_snat_inwards)
-        .on_netns().also(&["no-nat.tables.routerd-cloud", "no-nat.tables.onprem-router"]).from("§7", "netns-lab §4"),
+        .on_netns().also(&["no-nat.tables.routerd-cloud", "no-nat.tables.onprem-router"]).from("§7", "netns-lab §4: double SNAT that restores the source at the far router"),
 ];
 
 /// A filter that lets answers through and drops what matches.

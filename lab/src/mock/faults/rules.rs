@@ -84,6 +84,8 @@ pub enum Happening {
     File { node: Node, path: String, contents: String },
     /// Somebody adds a table to the node's rules that does nothing.
     NftTable { node: Node },
+    /// Somebody has the node masquerade whatever it sends.
+    Masquerade { node: Node },
     /// From now on this rule is in force.
     Api(ApiFault),
     /// From now on this event may happen.
@@ -162,7 +164,8 @@ pub struct CommandFault {
     /// `None`: any node.
     pub node: Option<Node>,
     /// The command's words joined by blanks start with this (after `sudo -n`), or contain it where
-    /// it begins with `*`.
+    /// it begins with `*`. A row of routerd's journal is named by its action, as
+    /// `action execute assign-secondary-ip`.
     pub pattern: String,
     pub skip: u32,
     pub times: u32,
@@ -174,8 +177,10 @@ pub struct CommandFault {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CommandEffect {
-    /// Not run; answers this instead.
+    /// Not run; answers this instead, with the number of the command's row for `{row}`.
     Answer { code: i32, stdout: String, stderr: String },
+    /// Run, and something else arrives on standard output.
+    Garbled { stdout: String },
     /// Run, and the connection breaks before its output arrives.
     ReplyLost,
     /// Not run, and the connection breaks.
@@ -214,7 +219,7 @@ impl Faults {
     }
 
     /// The effect that befalls this command, if any. `line` is the command's words joined by
-    /// blanks, without a leading `sudo -n`.
+    /// blanks, as [`super::Line`] has them.
     pub fn command(&mut self, node: Node, line: &str) -> Option<CommandEffect> {
         hit!(self.commands, |rule: &&mut CommandFault| {
             rule.node.is_none_or(|wanted| wanted == node) && fits(&rule.pattern, line)

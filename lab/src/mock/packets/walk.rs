@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use chrono::{DateTime, Utc};
 
 use super::hooks::{self, Passage};
-use super::wire::{IcmpError, Wire};
+use super::wire::{Body, IcmpError, Wire};
 use super::{Fragment, Loss, fabric, track};
 use crate::mock::machines::{Direction, Hook, Link, Machine, Neighbour, NextHop, SeenPacket};
 use crate::mock::world::World;
@@ -159,6 +159,9 @@ fn transmit(
     let Some(interface) = world.machines.get(node).interface(&hop.dev).cloned() else {
         return lost(Loss::Outside);
     };
+    if world.machines.get_mut(node).loses_to_cold_neighbour(hop.address, &wire) {
+        return lost(Loss::NoArpAnswer(node));
+    }
     let reached = match interface.link {
         Link::Vpc if fabric::answers_arp(world, &interface.mac, hop.address) => {
             resolved(world, node, hop, true);
@@ -171,6 +174,12 @@ fn transmit(
             Ok(next)
         }),
         Link::Vpc => None,
+        Link::Overlay if is_uncovered(world, node, wire.destination) => {
+            return match maker {
+                Maker::Local => lost(Loss::BlackHole),
+                Maker::Another(before) => error(node, IcmpError::HostUnreachable, before),
+            };
+        }
         Link::Overlay => {
             record(world.machines.get_mut(node), now, &wire, &hop.dev, Direction::Out);
             Some(through_overlay(world, node, &wire))
@@ -207,14 +216,34 @@ fn lan_neighbour(
     })
 }
 
+/// WireGuard has no peer for an address outside every `allowedIPs`.
+fn is_uncovered(world: &World, node: Node, address: Ipv4Addr) -> bool {
+    node == Node::RouterdCloud && world.machines.overlay.uncovered == Some(address)
+}
+
+impl Machine {
+    /// Whether the packet dies while its neighbour is looked for.
+    fn loses_to_cold_neighbour(&mut self, address: Ipv4Addr, wire: &Wire) -> bool {
+        let is_echo = matches!(wire.body, Body::Echo { .. });
+        match &mut self.cold_neighbour {
+            Some(cold) if is_echo && cold.address == address && cold.losses > 0 => {
+                cold.losses -= 1;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
 fn through_overlay(world: &World, node: Node, wire: &Wire) -> Result<(Node, String), Loss> {
     let overlay = &world.machines.overlay;
     let too_large = overlay.black_hole_above_bytes.is_some_and(|limit| wire.bytes > limit);
     let this_way = overlay.black_hole_from.is_none_or(|sender| sender == node);
-    if !overlay.up || (too_large && this_way) {
+    let other = if node == Node::RouterdCloud { Node::OnpremRouter } else { Node::RouterdCloud };
+    let refused = is_uncovered(world, other, wire.source);
+    if !overlay.up || (too_large && this_way) || refused {
         return Err(Loss::BlackHole);
     }
-    let other = if node == Node::RouterdCloud { Node::OnpremRouter } else { Node::RouterdCloud };
     let end = world.machines.get(other).interfaces.iter().find(|i| i.link == Link::Overlay);
     end.map(|interface| (other, interface.name.clone())).ok_or(Loss::Outside)
 }

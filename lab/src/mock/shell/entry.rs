@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::exec::{NotFound, exec};
 use super::{Io, Session};
 use crate::clock::Clock;
-use crate::mock::faults::{self, Befall, CommandEffect};
+use crate::mock::faults::{self, Befall, CommandEffect, Line};
 use crate::mock::packets::is_up;
 use crate::mock::world::Shared;
 use crate::node::{Node, Output};
@@ -33,16 +33,18 @@ pub async fn run(
     argv: &[String],
     stdin: &[u8],
 ) -> Result<Output, Lost> {
-    let line = fault_line(argv);
-    let (latency, effect, befalls) = {
+    let (line, latency, effect, befalls) = {
         let mut world = shared.lock();
-        let effect = world.faults.command(node, &line);
-        (world.faults.latency_ms, effect, world.faults.nth(&format!("{node}$ {line}")))
+        let line = Line::of(&world, argv);
+        let effect = world.faults.command(node, &line.text);
+        let befalls = world.faults.nth(&format!("{node}$ {}", line.text));
+        (line, world.faults.latency_ms, effect, befalls)
     };
+    let effect = effect.map(|effect| filled(effect, &line));
     let effect = effect.or_else(|| befalls.and_then(as_command_effect));
     clock.sleep(Duration::from_millis(latency)).await;
     connect(shared, clock, node).await?;
-    faults::before_command(&mut shared.lock(), node, &line, clock.now());
+    faults::before_command(&mut shared.lock(), node, &line.text, clock.now());
     let result =
         befall(shared, clock, node, argv, stdin, effect).await.map(|output| match befalls {
             Some(Befall::Garbage) => Output { stdout: b"\x00\xff{".to_vec(), ..output },
@@ -51,7 +53,7 @@ pub async fn run(
     if befalls == Some(Befall::KilledAfter) {
         faults::kill();
     }
-    faults::after_command(&mut shared.lock(), node, &line, clock.now());
+    faults::after_command(&mut shared.lock(), node, &line.text, clock.now());
     result
 }
 
@@ -67,6 +69,10 @@ async fn befall(
     match effect {
         Some(CommandEffect::Answer { code, stdout, stderr }) => {
             Ok(Output { code, stdout: stdout.into_bytes(), stderr: stderr.into_bytes() })
+        }
+        Some(CommandEffect::Garbled { stdout }) => {
+            let output = log_in(shared, clock, node, argv, stdin).await;
+            Ok(Output { stdout: stdout.into_bytes(), ..output })
         }
         Some(CommandEffect::RequestLost) => Err(Lost::Broken(node)),
         Some(CommandEffect::Hang) => std::future::pending().await,
@@ -93,10 +99,14 @@ fn as_command_effect(befalls: Befall) -> Option<CommandEffect> {
     }
 }
 
-/// The command's words as fault rules name them.
-fn fault_line(argv: &[String]) -> String {
-    let line = argv.join(" ");
-    line.strip_prefix("sudo -n ").map_or(line.clone(), str::to_owned)
+/// An answer with the number of the row that it is about.
+fn filled(effect: CommandEffect, line: &Line) -> CommandEffect {
+    match effect {
+        CommandEffect::Answer { code, stdout, stderr } => {
+            CommandEffect::Answer { code, stdout: line.fill(&stdout), stderr: line.fill(&stderr) }
+        }
+        other => other,
+    }
 }
 
 async fn connect(shared: &Shared, clock: Clock, node: Node) -> Result<(), Lost> {
