@@ -17,6 +17,8 @@ use crate::permit::{Cost, Permit, Undo};
 /// How long EC2 may take to show what it was asked to do: `instance_terminated`'s own waiter gives
 /// up after ten minutes.
 const DEADLINE: Duration = Duration::from_mins(10);
+/// The first pause between two looks; each is twice as long as the one before, up to the second.
+const FIRST_POLL: Duration = Duration::from_millis(125);
 const POLL: Duration = Duration::from_secs(1);
 
 /// Only for [`Lab`]'s functions below.
@@ -299,6 +301,7 @@ impl Lab {
         let deadline = if said.is_ok() { DEADLINE } else { Duration::from_mins(1) };
         let answer = said.err().map(|why| format!("; EC2 answered: {why}")).unwrap_or_default();
         let mut samples: Vec<Value> = Vec::new();
+        let mut pause = FIRST_POLL;
         loop {
             let seen = look().await;
             let now = self.clock.now();
@@ -314,7 +317,8 @@ impl Lab {
             if let Some(outcome) = settled {
                 return Acted { outcome, detail: format!("{sample}{answer}"), samples, value: () };
             }
-            self.clock.sleep(POLL).await;
+            self.clock.sleep(pause).await;
+            pause = (pause * 2).min(POLL);
         }
     }
 }
