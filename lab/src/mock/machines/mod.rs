@@ -15,7 +15,7 @@ pub use example::ROUTER_YAML;
 pub use files::{FileError, FileNode, Files};
 pub use keys::host_key;
 pub use model::{
-    FabricCounters, Interface, Link, Machine, Machines, Neighbour, Overlay, ProxyNeighbour, Route,
+    FabricCounters, Interface, Link, Machine, Machines, Neighbour, Overlay, PERMANENT, ProxyNeighbour, Route,
     Sshd,
 };
 pub use observed::{Capture, Direction, SeenPacket, Socket};
