@@ -142,8 +142,7 @@ impl Lab {
             self.seen_in_routerd(&command, |output| {
                 let parts = call.read(output)?;
                 let plans = parts.iter().flat_map(|part| &part.plans);
-                let stored: Vec<&str> =
-                    plans.map(|plan| plan.idempotency_key.as_str()).collect();
+                let stored: Vec<&str> = plans.map(|plan| plan.idempotency_key.as_str()).collect();
                 let done = !keys.is_empty() && keys.iter().all(|key| stored.contains(key));
                 Ok((done, json!({ "plans": stored })))
             })

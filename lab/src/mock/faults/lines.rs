@@ -21,11 +21,17 @@ pub struct Line {
 const ROW: &str = "{row}";
 
 impl Line {
+    /// As the mock has it, which looks into routerd's database.
     pub fn of(world: &World, argv: &[String]) -> Self {
+        Self::named(argv, |id| action_of(world, id))
+    }
+
+    /// As somebody has it who knows what a row does.
+    pub fn named(argv: &[String], action_of: impl Fn(u64) -> Option<String>) -> Self {
         let mut words = argv.to_vec();
         let row = row_of(argv);
         if let Some((at, id)) = row
-            && let Some(action) = action_of(world, id)
+            && let Some(action) = action_of(id)
         {
             words[at] = action;
         }

@@ -13,6 +13,7 @@ mod events;
 mod fault;
 mod hand;
 mod inject;
+mod kernel;
 mod lines;
 mod nth;
 mod rules;
@@ -27,6 +28,7 @@ mod gate;
 mod iam;
 mod nodes;
 mod packets;
+mod reach;
 mod router;
 mod teardown;
 
@@ -34,9 +36,11 @@ mod teardown;
 mod replies;
 mod smokes;
 
-pub(super) use events::{after_api, after_command, before_command, due};
+pub(super) use events::{after_api, due};
+pub(crate) use events::{after_command, before_command};
 pub use fault::{Answer, CheckOff, Class, Fault, Left, Primary};
-pub use inject::{BadFault, inject, parse};
+pub use inject::{BadFault, deeds, inject, parse};
+pub use kernel::{Deed, Kernel, Means};
 pub use lines::Line;
 pub use nth::{Befall, Killed, Nth, kill};
 pub use rules::{
@@ -58,6 +62,7 @@ pub fn all() -> impl Iterator<Item = &'static Fault> {
         actions::FAULTS,
         acceptance::FAULTS,
         packets::FAULTS,
+        reach::FAULTS,
         back::FAULTS,
         teardown::FAULTS,
         replies::FAULTS,

@@ -16,7 +16,7 @@ pub use files::{FileError, FileNode, Files};
 pub use keys::host_key;
 pub use model::{
     ColdNeighbour, FabricCounters, Interface, Link, Machine, Machines, Neighbour, Overlay,
-    ProxyNeighbour, Route, Sshd,
+    PERMANENT, ProxyNeighbour, Route, Sshd,
 };
 pub use observed::{Capture, Direction, SeenPacket, Socket};
 pub use routing::NextHop;

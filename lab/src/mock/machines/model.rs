@@ -144,6 +144,9 @@ pub struct Neighbour {
     pub state: String,
 }
 
+/// The state of an entry that nobody's answer changes.
+pub const PERMANENT: &str = "PERMANENT";
+
 /// A neighbour that the node has to find again. Echo requests die meanwhile; what TCP sends is sent
 /// again by its kernel, which is not modelled here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
