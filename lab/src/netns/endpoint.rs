@@ -49,8 +49,12 @@ async fn answer_ec2(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let answer = ec2::answer(&held.shared, held.clock, from, authorization, &body).await;
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let signed = ec2::Headers {
+        authorization: text(header::AUTHORIZATION.as_str()),
+        security_token: text(ec2::SECURITY_TOKEN),
+    };
+    let answer = ec2::answer(&held.shared, held.clock, from, signed, &body).await;
     if let Err(error) = held.settle().await {
         tracing::error!(%error, "the fabric does not follow the world");
         return broken();

@@ -157,7 +157,7 @@ pub enum ApiEffect {
     ReplyLost,
     /// Not done, and the connection breaks.
     RequestLost,
-    /// Done, and the body ends after this many bytes.
+    /// Done, and the body ends after this many bytes, or in its middle where it has fewer.
     Truncated { bytes: usize },
     /// Not done; never answered.
     Hang,
