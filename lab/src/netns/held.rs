@@ -168,9 +168,12 @@ impl Held {
     }
 }
 
-/// What an instance is here starts and stops within a second; nobody need wait as long as on EC2.
+/// Long enough for the state between to be seen.
+const TRANSITION: TimeDelta = TimeDelta::milliseconds(200);
+
+/// What an instance is here is a process; nobody need wait as long as on EC2.
 fn hasten(cloud: &mut Cloud, now: DateTime<Utc>) {
-    let soon = now + TimeDelta::seconds(1);
+    let soon = now + TRANSITION;
     for transition in cloud.instances.values_mut().filter_map(|one| one.transition.as_mut()) {
         transition.at = transition.at.min(soon);
     }
