@@ -27,6 +27,7 @@ mod iam;
 mod nodes;
 mod packets;
 mod router;
+mod stops;
 mod teardown;
 
 pub(super) use events::{after_api, after_command, before_command, due};
@@ -35,7 +36,7 @@ pub use inject::{BadFault, inject, parse};
 pub use nth::{Befall, Killed, Nth, kill};
 pub use rules::{
     ApiEffect, ApiFault, Caller, CommandEffect, CommandFault, Event, Faults, GoFault, Happening,
-    InterfaceChange, When,
+    InterfaceChange, Stray, When,
 };
 
 use super::world::World;
@@ -54,6 +55,7 @@ pub fn all() -> impl Iterator<Item = &'static Fault> {
         packets::FAULTS,
         back::FAULTS,
         teardown::FAULTS,
+        stops::FAULTS,
     ]
     .into_iter()
     .flatten()

@@ -13,8 +13,8 @@ pub const FAULTS: &[Fault] = &[
     Fault::caught("node-hangs", "a node takes connections and answers nothing", Primary::Unavailable, node_hangs)
         .argument("onprem-client").on_netns().from("§4", "design: exit code 8"),
     Fault::caught("other-hostname", "a node says that it is another machine", Primary::Assertion("preflight.nodes"), other_hostname)
-        .argument("onprem-router").on_netns().from("§4", "contract §9.4"),
-    Fault::caught("other-host-key", "a node shows another host key than the pinned one", Primary::Assertion("preflight.host-keys"), other_host_key)
+        .argument("onprem-router").exits(4).trips(&["other-host"]).on_netns().from("§4", "contract §9.4"),
+    Fault::caught("other-host-key", "a node shows another host key than the pinned one", Primary::Both("preflight.host-keys", "other-host"), other_host_key)
         .argument("cloud-client").on_netns().from("§4", "issue 6"),
     Fault::caught("clock-skew", "routerd-cloud's clock is ahead", Primary::Stop("clock-skew"), clock_skew)
         .argument("60s").also(&["preflight.clocks"]).from("§5", "issue 3"),
