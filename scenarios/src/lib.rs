@@ -25,6 +25,7 @@ mod os_address;
 mod ping;
 mod plan;
 mod preflight;
+mod preview;
 mod requests;
 mod residue;
 mod restored;
