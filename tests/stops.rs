@@ -162,3 +162,25 @@ fn the_evidence_says_how_long_the_instances_ran() {
         assert!(cost.instance_seconds > 0, "{fault}");
     }
 }
+
+/// Nine seconds for every call: such a run outlasts the first renewal of its lease.
+#[test]
+fn the_lease_is_renewed_while_the_run_is_on() {
+    let ran = run(1, &["latency=9s"], Prior::CheckOn);
+    let leases = ran.records.iter().filter_map(|record| match &record.kind {
+        Kind::LockTaken(lock) => Some(("taken", record.at, lock.lease_until)),
+        Kind::LockRenewed(lock) => Some(("renewed", record.at, lock.lease_until)),
+        _ => None,
+    });
+    let leases: Vec<_> = leases.collect();
+    let words: Vec<_> = leases.iter().map(|(word, _, _)| *word).collect();
+    assert!(words.starts_with(&["taken", "renewed"]), "{words:?}");
+    for pair in leases.windows(2) {
+        assert!(pair[1].1 < pair[0].2, "renewed too late: {pair:?}");
+        assert!(pair[1].2 > pair[0].2, "not for longer: {pair:?}");
+    }
+    let lock = ran.evidence.gate.lock.as_ref().expect("a lock");
+    assert_eq!(Some(lock.lease_until), leases.last().map(|lease| lease.2));
+    assert_eq!(ran.evidence.gate.lock_taken_at, leases.first().map(|lease| lease.1));
+    assert_eq!(ran.judgement.exit_code, 0, "{:?}", ran.judgement.reasons);
+}

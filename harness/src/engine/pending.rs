@@ -410,7 +410,7 @@ fn checked() -> Kind {
 }
 
 fn without_consent(item: ResidueItem) -> ResidueItem {
-    ResidueItem { why: format!("it runs while the go is awaited: {}", item.why), ..item }
+    ResidueItem { why: format!("it goes on running: {}", item.why), ..item }
 }
 
 /// Nothing was touched, and the run goes on waiting: this enters no journal.

@@ -159,7 +159,7 @@ fn transit_gateway_attachments(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     let (cloud, params) = (&*call.cloud, call.params);
     let ids = params.list("TransitGatewayAttachmentIds");
     let chosen = render::chosen(&TRANSIT_ATTACHMENT, &cloud.transit_gateway_attachments, &ids)?;
-    let selected = filters::select(cloud, params, TRANSIT_FIELDS, Some(|it| &it.tags), chosen)?;
+    let selected = filters::select(cloud, params, TRANSIT_FIELDS, None, chosen)?;
     let parameter = Some("TransitGatewayAttachmentIds");
     let (page, next) = paging::page(params, &paging::USUAL, parameter, selected)?;
     let mut xml = Xml::new();

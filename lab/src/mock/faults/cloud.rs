@@ -8,11 +8,11 @@ use crate::mock::world::World;
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
     Fault::caught("other-account", "the operator's credentials are another account's", Primary::Stop("other-account"), other_account)
-        .also(&["preflight.identity"]).from("§8.8", "contract §9.4"),
+        .exits(6).also(&["preflight.identity"]).leaves(&[Left::Instances]).from("§8.8", "contract §9.4"),
     Fault::caught("foreign-holder", "another ENI of the VPC has the captured address as a secondary one", Primary::Stop("foreign-holder"), foreign_holder)
         .also(&["preflight.address-free"]).on_netns().from("§8.2", "contract F20"),
     Fault::caught("foreign-primary", "another ENI of the VPC has the captured address as its primary one", Primary::Assertion("preflight.address-free"), foreign_primary)
-        .exits(4).trips(&["foreign-holder"]).from("§8.2", "contract F20"),
+        .exits(4).also(&["preflight.nothing-attached"]).trips(&["foreign-holder", "shared"]).from("§8.2", "contract F20"),
     Fault::caught("pre-assigned", "the captured address is on the ENI before the run", Primary::Stop("pre-assigned"), pre_assigned)
         .also(&["preflight.address-free"]).on_netns().from("§4.2", "contract F27"),
     Fault::caught("address-route", "the subnet's route table has a route for the captured address", Primary::Assertion("preflight.route-table"), address_route)
