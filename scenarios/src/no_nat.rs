@@ -3,6 +3,8 @@
 //! clean for TCP), so there are independent proofs, and each says which failed: all four fields of
 //! a fresh TCP connection at both ends, the ICMP source at the far end, and the routers' own tables.
 
+use std::cell::Cell;
+
 use lab::Lab;
 use lab::node::{Node, Output};
 use lab::shell::{Observe, ssh};
@@ -41,8 +43,8 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     for (index, told) in tcp.into_iter().enumerate() {
         judge_tcp(lab, ctx, ASSERTS[index], WAYS[index], told);
     }
-    for (index, (sniffed, pinged)) in icmp.into_iter().enumerate() {
-        judge_icmp(lab, ctx, ASSERTS[2 + index], WAYS[index], sniffed, pinged);
+    for (index, (sniffed, pings)) in icmp.into_iter().enumerate() {
+        judge_icmp(lab, ctx, ASSERTS[2 + index], WAYS[index], sniffed, pings);
     }
     for (index, (nft, legacy)) in tables.into_iter().enumerate() {
         judge_tables(ctx, ASSERTS[4 + index], nft, legacy);
@@ -56,12 +58,34 @@ async fn tcp(lab: &Lab, near: Node, far: Node) -> Told {
     lab.shell.observe(near, &Observe::ssh_tuple(&target(lab, far))).await
 }
 
-/// The far end's capture of a fresh ping, and the ping.
-async fn icmp(lab: &Lab, near: Node, far: Node) -> (Told, Told) {
+/// The far end's capture, and fresh pings until it has seen enough or given up: nothing says when
+/// a capture begins.
+async fn icmp(lab: &Lab, near: Node, far: Node) -> (Told, Vec<Told>) {
     let address = |node| lab.manifest.nodes[&node].address;
     let (capture, ping) =
         (Observe::echo_requests(address(far)), Observe::ping(address(near), address(far)));
-    futures::join!(lab.shell.observe(far, &capture), lab.shell.observe(near, &ping))
+    let captured = Cell::new(false);
+    let capture = async {
+        let told = lab.shell.observe(far, &capture).await;
+        captured.set(true);
+        told
+    };
+    let pings = async {
+        let mut pings = Vec::new();
+        loop {
+            pings.push(lab.shell.observe(near, &ping).await);
+            let sent = pings.last().is_some_and(|told| told.as_ref().is_ok_and(was_sent));
+            if captured.get() || !sent {
+                return pings;
+            }
+        }
+    };
+    futures::join!(capture, pings)
+}
+
+/// ping's exit code 2 says that it could not send.
+fn was_sent(answer: &lab::ec2::Answer<Output>) -> bool {
+    answer.value.code <= 1
 }
 
 async fn tables(lab: &Lab, router: Node) -> (Told, Told) {
@@ -116,13 +140,14 @@ fn judge_icmp(
     id: &'static str,
     (near, far): (Node, Node),
     sniffed: Told,
-    pinged: Told,
+    pings: Vec<Told>,
 ) {
     let address = |node| lab.manifest.nodes[&node].address;
     let expected = json!({ "sources": [address(near)] });
-    let ping_how = match observe::told(ctx, pinged) {
-        Ok((_, how)) | Err((_, how)) => how,
-    };
+    let ping_how =
+        pings.into_iter().fold(How::default(), |how, pinged| match observe::told(ctx, pinged) {
+            Ok((_, one)) | Err((_, one)) => how.and(one),
+        });
     let (output, how) = match observe::told(ctx, sniffed) {
         Ok((output, how)) => (output, how.and(ping_how)),
         Err((why, how)) => return ctx.unknown(id, expected, how.and(ping_how), why),

@@ -1,8 +1,6 @@
 //! The lab is as it was: the ENI digest for digest, the nodes, routerd's journal, and the captured
 //! address unreachable from the cloud again. Compared with the baseline and with nothing else.
 
-use std::time::Duration;
-
 use lab::Lab;
 use lab::ec2::Answer;
 use lab::node::{Node, Output};
@@ -54,7 +52,8 @@ type Told = Result<Answer<Output>, ShellError>;
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let Some(before) = ctx.run.baseline() else { return };
     let address = |node| lab.manifest.nodes[&node].address;
-    let ping = Observe::ping(address(Node::CloudClient), lab.manifest.capture.address.addr());
+    let captured = lab.manifest.capture.address.addr();
+    let ping = Observe::ping_in_vain(address(Node::CloudClient), captured);
     let (addresses, rules) = (Observe::addresses(), Observe::nft_ruleset());
     let rows = Observe::rows(&lab.manifest.routerd);
     let folder = Observe::node_folder();
@@ -88,10 +87,6 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     judge_later(lab, ctx, first).await;
 }
 
-/// Two rounds of a routerd daemon, which runs its controllers every five seconds: one whose policy
-/// approves by itself has by then executed again what was undone (contract §0.13).
-const TWO_ROUNDS: Duration = Duration::from_secs(12);
-
 /// What the first look saw, for the second to be compared with; none where it saw not all of it.
 type First = Option<(Value, Vec<u64>)>;
 
@@ -104,9 +99,10 @@ fn seen_first(lab: &Lab, eni: &Interface, rows: &Told) -> First {
     Some((json!(eni), rows.iter().map(|row| row.id).collect()))
 }
 
-/// What was restored stays so, and nobody makes new rows.
+/// What was restored stays so, and nobody makes new rows: a daemon whose policy approves by itself
+/// would by then have executed again what was undone.
 async fn judge_later(lab: &Lab, ctx: &mut Context<'_>, first: First) {
-    lab.clock.sleep(TWO_ROUNDS).await;
+    lab.clock.sleep(lab.two_daemon_rounds()).await;
     let rows = Observe::rows(&lab.manifest.routerd);
     let (eni, rows) = futures::join!(
         lab.reader.network_interface(&lab.manifest.capture.network_interface_id),

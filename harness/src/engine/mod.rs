@@ -22,8 +22,8 @@ use lab::change_set::ChangeSet;
 use lab::permit::{Brake, Undo};
 use reports::journal::{JournalError, Writer};
 use reports::record::{
-    Kind, LabDeclared, Outcome, Part, Program, ResidueItem, ResidueListed, RunFinished, RunStarted,
-    SCHEMA_VERSION, ScenarioDeclared, ScenarioStatus, StopDeclared,
+    Kind, LabDeclared, LabKind, Outcome, Part, Program, ResidueItem, ResidueListed, RunFinished,
+    RunStarted, SCHEMA_VERSION, ScenarioDeclared, ScenarioStatus, StopDeclared,
 };
 use reports::verdict::{Judgement, judge_ending};
 use scenarios::run::{GoSource, PlanSource, Run, State};
@@ -216,7 +216,9 @@ impl Engine<'_> {
         let unusable = self.journal.with_records(|records| {
             records.iter().any(|record| matches!(record.kind, Kind::LabUnavailable(_)))
         });
-        if !self.run.state.borrow().burnt && !unusable && !self.holds_nothing_back() {
+        // The machines of a kernel lab cost nothing, and go down with it.
+        let costs = self.lab.manifest.lab.kind != LabKind::Netns;
+        if costs && !self.run.state.borrow().burnt && !unusable && !self.holds_nothing_back() {
             Box::pin(self.park()).await;
         }
     }

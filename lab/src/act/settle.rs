@@ -102,6 +102,8 @@ impl Patience {
 }
 
 const POLL: Duration = Duration::from_secs(1);
+/// The first pause between two looks at EC2; each is twice as long as the one before, up to [`POLL`].
+const FIRST_POLL: Duration = Duration::from_millis(125);
 
 pub(super) async fn sample(lab: &Lab, row_id: u64) -> Sample {
     let (row, eni) = futures::join!(read_row(lab, row_id), read_interface(lab));
@@ -143,6 +145,7 @@ pub(crate) async fn until_seen<E: std::fmt::Display>(
 ) -> Finding {
     let began = lab.clock.now();
     let mut samples: Vec<Value> = Vec::new();
+    let mut pause = FIRST_POLL;
     loop {
         let seen = look().await;
         let now = lab.clock.now();
@@ -158,7 +161,8 @@ pub(crate) async fn until_seen<E: std::fmt::Display>(
         if let Some(outcome) = settled {
             return (outcome, sample.to_string(), samples);
         }
-        lab.clock.sleep(POLL).await;
+        lab.clock.sleep(pause).await;
+        pause = (pause * 2).min(POLL);
     }
 }
 

@@ -78,7 +78,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let profile = (gathered.profile, instance_profile);
     let role = role::judge(lab, ctx, profile, gathered.policies);
     let nodes = nodes::judge(lab, ctx, gathered.nodes);
-    let router = router::judge(lab, ctx, gathered.router).await;
+    let router = router::judge(lab, ctx, gathered.router);
     let (Some(cloud), Some(nodes), Some(router)) = (cloud, nodes, router) else { return };
     if !ctx.holds() {
         return;

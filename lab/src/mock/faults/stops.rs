@@ -20,15 +20,15 @@ pub const FAULTS: &[Fault] = &[
     Fault::caught("other-instance-profile", "routerd-cloud's instance has somebody else's instance profile", Primary::Stop("other-identity"), other_instance_profile)
         .also(&["preflight.instance-profile"]).from("§8.1", "contract §9.4"),
     Fault::caught("secret-in-row", "a row would hand the executor a secret key", Primary::Stop("credentials-in-request"), secret_in_row)
-        .also(&["approve.rows-equal-change-set"]).trips(&["foreign-plan"]).on_netns().from("§8.1", "contract §9.4"),
+        .also(&["approve.rows-equal-change-set"]).trips(&["foreign-plan"]).from("§8.1", "contract §9.4"),
     // 3
     Fault::caught("other-providers-row", "routerd's journal has a pending row of another provider", Primary::Stop("other-provider"), other_providers_row)
-        .also(&["preflight.rows"]).trips(&["foreign-rows"]).on_netns().from("§8.3", "contract §9.4"),
+        .also(&["preflight.rows"]).trips(&["foreign-rows"]).from("§8.3", "contract §9.4"),
     // 4
     Fault::caught("interface-unreadable", "EC2's answers about network interfaces end in the middle", Primary::Stop("no-baseline"), interface_unreadable)
         .exits(5).also(&["preflight.network-interface", "preflight.address-free"]).from("§8.4", "contract §9.4"),
     Fault::caught("plan-other-undo", "what routerd stored is taken back by another action than the runbook's", Primary::Stop("undo-not-in-plan"), plan_other_undo)
-        .also(&["plan.equals-change-set"]).trips(&["foreign-plan"]).on_netns().from("§8.4", "contract §9.4"),
+        .also(&["plan.equals-change-set"]).trips(&["foreign-plan"]).from("§8.4", "contract §9.4"),
     // 6
     Fault::caught("forgotten-address", "an elastic IP address of the lab is in no teardown", Primary::Both("preflight.cost-bearing", "would-be-left"), forgotten_address)
         .from("§8.6", "contract §8.3"),
@@ -67,9 +67,9 @@ pub const FAULTS: &[Fault] = &[
     Fault::caught("shared-route-table", "another subnet uses the route table of the lab's", Primary::Stop("shared"), shared_route_table)
         .also(&["preflight.nothing-attached"]).from("§8.8", "issue 5"),
     Fault::caught("policy-later", "the policy is switched to approve by itself while the run is on", Primary::Stop("policy-changed"), policy_later)
-        .also(&["restored.router-yaml"]).exits(6).on_netns().from("§8.8", "contract §0.13"),
+        .also(&["restored.router-yaml"]).exits(6).from("§8.8", "contract §0.13"),
     Fault::caught("policy-after-undo", "the policy is switched to approve by itself after the undo", Primary::Assertion("restored.router-yaml"), policy_after_undo)
-        .exits(6).trips(&["policy-changed"]).on_netns().from("§8.8", "contract §0.13"),
+        .exits(6).trips(&["policy-changed"]).from("§8.8", "contract §0.13"),
     Fault::caught("executed-again", "seconds after the undo a daemon executes it again", Primary::Assertion("restored.stays-restored"), executed_again)
         .exits(6).trips(&["foreign-rows"]).from("§8.8", "contract §0.13"),
 ];
