@@ -11,6 +11,7 @@ use crate::context::{Context, How};
 use crate::run::not_tried;
 use crate::stops;
 use crate::undo_plan::{UNDO_ADDRESS, UNDO_FORWARDING};
+use crate::watch;
 
 const ASSIGN_ROW: &str = "execute.assign-succeeded";
 const ASSIGN_ENI: &str = "execute.assign-on-eni";
@@ -40,8 +41,11 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     for (row_id, goal, undo, row, eni) in steps {
         let began = lab.clock.now();
         let execution = Execution { row_id, goal, plugin_timeout: executor.timeout };
-        let acted = lab.execute(&forward, ctx.journal, execution, undo).await;
-        if !judge(lab, ctx, (row, eni), goal, began, acted) {
+        let executed = lab.execute(&forward, ctx.journal, execution, undo);
+        let (acted, look) = futures::join!(executed, Box::pin(watch::look(lab)));
+        let clear = judge(lab, ctx, (row, eni), goal, began, acted);
+        watch::judge(lab, ctx, &look);
+        if !clear || ctx.failed() {
             return;
         }
     }

@@ -200,9 +200,8 @@ fn transmit(
 /// Where an entry that was made by hand leads: to the interface with that MAC, if there is one.
 fn permanent(world: &World, node: Node, hop: &NextHop) -> Option<Option<(Node, String)>> {
     let mut table = world.machines.get(node).neighbours.iter();
-    let entry = table.find(|one| {
-        one.address == hop.address && one.dev == hop.dev && one.state == PERMANENT
-    })?;
+    let entry = table
+        .find(|one| one.address == hop.address && one.dev == hop.dev && one.state == PERMANENT)?;
     let is_it = |i: &&Interface| i.link == Link::Lan && entry.mac.as_ref() == Some(&i.mac);
     Some(world.machines.iter().find_map(|(node, machine)| {
         machine.interfaces.iter().find(is_it).map(|i| (node, i.name.clone()))
