@@ -28,6 +28,7 @@ mod nodes;
 mod packets;
 mod router;
 mod teardown;
+mod underlay;
 
 pub(super) use events::{after_api, after_command, before_command, due};
 pub use fault::{Answer, CheckOff, Class, Fault, Left, Primary};
@@ -37,6 +38,7 @@ pub use rules::{
     ApiEffect, ApiFault, Caller, CommandEffect, CommandFault, Event, Faults, GoFault, Happening,
     InterfaceChange, When,
 };
+pub use underlay::{Losses, Underlay};
 
 use super::world::World;
 
@@ -52,6 +54,7 @@ pub fn all() -> impl Iterator<Item = &'static Fault> {
         actions::FAULTS,
         acceptance::FAULTS,
         packets::FAULTS,
+        underlay::FAULTS,
         back::FAULTS,
         teardown::FAULTS,
     ]
