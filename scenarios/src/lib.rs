@@ -24,6 +24,7 @@ mod outage;
 mod ping;
 mod plan;
 mod preflight;
+mod preview;
 mod residue;
 mod restored;
 mod source_dest_check;

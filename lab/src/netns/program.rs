@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use tokio::net::UnixStream;
 
+use super::deeds::{self, SQL_COMMAND};
 use super::folder::Folder;
 use super::relay::RELAY_COMMAND;
 use super::supervisor::NODE_COMMAND;
@@ -42,6 +43,7 @@ pub fn dispatch(words: &[OsString]) -> Option<ExitCode> {
             let words: Option<Vec<&str>> = words.iter().skip(2).map(|word| word.to_str()).collect();
             run(relay::main(relay::parse(&words?)?))
         }
+        SQL_COMMAND => deeds::run_sql(Path::new(word(2)?)),
         CONNECT_COMMAND => run(connect(Path::new(word(2)?))),
         _ => return None,
     };

@@ -167,7 +167,9 @@ impl Gathered {
         cloud(self.profile.as_ref().err());
         cloud(self.policies.as_ref().err());
         for node in &self.nodes {
-            if let Err(error) = &node.hostname {
+            if let Err(error) = &node.hostname
+                && error.why.other_host_key().is_none()
+            {
                 silent.push(error.to_string());
             }
         }
