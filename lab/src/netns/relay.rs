@@ -126,10 +126,14 @@ async fn carry(tun: &Tun, socket: &UdpSocket, far: Ipv4Addr, underlay: Underlay)
     let mut waiting: VecDeque<(DateTime<Utc>, Vec<u8>)> = VecDeque::new();
     let (mut outgoing, mut incoming) = ([0; BUFFER_BYTES], [0; BUFFER_BYTES]);
     loop {
-        let first = waiting.front().map(|(at, _)| *at);
+        let now = clock.now();
+        while let Some((_, packet)) = waiting.pop_front_if(|(at, _)| *at <= now) {
+            let _ = socket.send_to(&packet, (far, PORT)).await;
+        }
+        let left = waiting.front().map(|(at, _)| (*at - now).to_std().unwrap_or_default());
         let due = async {
-            match first {
-                Some(at) => clock.sleep((at - clock.now()).to_std().unwrap_or_default()).await,
+            match left {
+                Some(left) => clock.sleep(left).await,
                 None => std::future::pending().await,
             }
         };
@@ -145,9 +149,7 @@ async fn carry(tun: &Tun, socket: &UdpSocket, far: Ipv4Addr, underlay: Underlay)
                 // A packet that the kernel does not take is lost, as on any link.
                 let _ = tun.send(&incoming[..bytes]).await;
             }
-            () = due => if let Some((_, packet)) = waiting.pop_front() {
-                let _ = socket.send_to(&packet, (far, PORT)).await;
-            }
+            () = due => {}
         }
     }
 }

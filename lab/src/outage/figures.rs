@@ -1,5 +1,6 @@
 //! From what one end sent and the other heard to figures. Pure.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -134,7 +135,13 @@ pub fn figures(
         let heard: Vec<Arrival> = inside(span).copied().collect();
         heard.windows(2).map(silence).max().unwrap_or(0)
     });
-    let lost = |pair: &[Arrival]| pair[1].sequence.saturating_sub(pair[0].sequence + 1);
+    let heard: BTreeSet<u64> = arrivals.iter().map(|arrival| arrival.sequence).collect();
+    // Those that came in another order are not lost.
+    let lost = |pair: &[Arrival]| {
+        let (from, until) = (pair[0].sequence + 1, pair[1].sequence);
+        let came = heard.range(from..until.max(from)).count();
+        until.saturating_sub(from).saturating_sub(u64::try_from(came).unwrap_or(u64::MAX))
+    };
     let longest = arrivals
         .windows(2)
         .filter(|pair| pair[1].at_us >= change.from_us && pair[0].at_us < change.until_us)

@@ -111,6 +111,18 @@ fn what_waited_for_a_neighbour_counts_from_its_arrival() {
     assert_eq!(figures.outage_us, Some(0));
 }
 
+/// The kernel sends what waited behind what came later: another order, and nothing lost.
+#[test]
+fn another_order_is_no_outage() {
+    let figures = reports(|ms| match ms {
+        ..400 => None,
+        400..450 => Some((452 - ms) * 1000),
+        _ => Some(500),
+    });
+    assert_eq!((figures.outage_us, figures.lost_in_outage), (Some(0), 0));
+    assert_eq!(figures.reachable_after_us, Some(150_500));
+}
+
 #[test]
 fn a_report_is_read_as_it_was_printed() {
     let mut report = Report::beginning(at(0), Duration::from_millis(1));
