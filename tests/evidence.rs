@@ -180,6 +180,8 @@ fn a_bad_underlay_is_borne_and_stands_in_the_evidence() {
         assert!((84.0..90.0).contains(&average), "{ping}");
         assert_eq!(ping["lost"], 0, "{ping}");
     }
-    let lossy = pings(&["--inject", "underlay-loss=20%"]);
+    // Which packets are lost is a matter of their order: not in every run is it one of these.
+    let shares = ["underlay-loss=5%", "underlay-loss=7%", "underlay-loss=16%"];
+    let lossy: Vec<Value> = shares.iter().flat_map(|share| pings(&["--inject", share])).collect();
     assert!(lossy.iter().any(|ping| ping["lost"].as_u64() > Some(0)), "{lossy:?}");
 }
