@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::folder::Folder;
 use super::open::ask;
+use super::probe::{self, Report};
 use crate::mock::faults::{self, BadFault};
 use crate::node::{Node, Output};
 use crate::shell::{Transport, TransportError};
@@ -18,6 +19,8 @@ use crate::ssh_transport::SshTransport;
 pub enum CannotInject {
     #[error(transparent)]
     Bad(#[from] BadFault),
+    #[error("{0}")]
+    Unable(Report),
     #[error(
         "the fault `{name}` is the mock's alone; in the kernel lab there are: {}",
         known().join(", ")
@@ -34,6 +37,10 @@ pub fn check(faults: &[String]) -> Result<(), CannotInject> {
         let (fault, _) = faults::parse(text)?;
         if faults::deeds(text)?.is_none() {
             return Err(CannotInject::NoMeans { name: fault.name.to_owned() });
+        }
+        let report = probe::for_fault(text);
+        if !report.is_able() {
+            return Err(CannotInject::Unable(report));
         }
         // A model that does not take the argument says so before anything is built.
         faults::inject(&mut crate::mock::world_of(1, crate::mock::start_time(1)), text)?;
