@@ -340,3 +340,6 @@ fn word(status: AssertionStatus) -> &'static str {
         AssertionStatus::Skipped => "skipped",
     }
 }
+
+#[cfg(test)]
+mod tests;

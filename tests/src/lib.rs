@@ -5,6 +5,7 @@ pub mod crash;
 pub mod invariants;
 pub mod pairs;
 pub mod parallel;
+pub mod said;
 pub mod sensitivity;
 pub mod smoke;
 pub mod table;
