@@ -49,7 +49,7 @@ while [ "$shard" -lt "$shards" ]; do
             --output "$result" \
             --test-package lab-smoke-scenarios,lab-smoke-reports,lab-smoke-lab,lab-smoke \
             --cargo-test-arg=--lib --cargo-test-arg=--test=sensitivity --cargo-test-arg=--test=go \
-            --cargo-test-arg=--test=run --cargo-test-arg=--test=recover \
+            --cargo-test-arg=--test=run --cargo-test-arg=--test=recover --cargo-test-arg=--test=docs \
             ${MUTANTS_ARGS:---minimum-test-timeout 300} "$@") || status=$?
         # 2: some were missed; 3: some took too long. Both are results.
         [ "$status" -eq 0 ] || [ "$status" -eq 2 ] || [ "$status" -eq 3 ] || exit "$status"

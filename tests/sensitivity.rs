@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use lab::mock::faults::Class;
 use lab_smoke_tests::coverage::gaps;
 use lab_smoke_tests::sensitivity::{Case, cases, traces};
-use lab_smoke_tests::smoke::Prior;
-use lab_smoke_tests::{pairs, parallel, said, smoke, table};
+use lab_smoke_tests::{pairs, parallel, smoke, table};
 
 #[test]
 fn every_check_is_the_first_to_answer_a_fault() {
@@ -18,11 +17,6 @@ fn every_check_is_the_first_to_answer_a_fault() {
 
 #[test]
 fn each_fault_turns_exactly_what_is_listed_for_it() {
-    if std::env::var_os("LAB_SMOKE_BLESS").is_some() {
-        let kept: Vec<Case> = cases().into_iter().filter(said::is_kept).collect();
-        let said = parallel::map(&kept, |case| (case.name(), said::of_case(case, &case.run().1)));
-        std::fs::write(said::path(), said::render(&said)).expect("tests/ is there");
-    }
     none_complains(&cases(), |case| {
         let (given, ran) = case.run();
         let expected = case.expected();
@@ -30,20 +24,7 @@ fn each_fault_turns_exactly_what_is_listed_for_it() {
         (given != expected)
             .then(|| format!("expected {expected:?}\n  given    {given:?}\n  {reasons:?}"))
             .or_else(|| tolerated_without_a_trace(case, &traces(&ran)))
-            .or_else(|| {
-                said::is_kept(case)
-                    .then(|| said::changes(&case.name(), &said::of_case(case, &ran)))
-                    .flatten()
-            })
     });
-}
-
-#[test]
-fn a_passing_run_says_what_is_kept() {
-    for prior in Prior::BOTH {
-        let changes = said::passing_changes(prior);
-        assert!(changes.is_none(), "{prior:?}: {}", changes.unwrap_or_default());
-    }
 }
 
 /// Slowness is seen in the times; anything else that was borne is told.

@@ -5,7 +5,6 @@ pub mod crash;
 pub mod invariants;
 pub mod pairs;
 pub mod parallel;
-pub mod said;
 pub mod sensitivity;
 pub mod smoke;
 pub mod table;
