@@ -111,9 +111,8 @@ fn differences(
 
 fn complaints(evidence: &Evidence) -> String {
     let all = evidence.scenarios.iter().flat_map(|scenario| &scenario.assertions);
-    let bad = all.filter(|it| {
-        matches!(it.status, AssertionStatus::Failed | AssertionStatus::Unknown)
-    });
+    let bad =
+        all.filter(|it| matches!(it.status, AssertionStatus::Failed | AssertionStatus::Unknown));
     bad.map(|it| format!("{}: {}", it.id, it.message.as_deref().unwrap_or_default()))
         .collect::<Vec<_>>()
         .join("\n  ")

@@ -42,9 +42,7 @@ pub async fn carry_out(deed: &Deed, pid: u32, clock: Clock) -> io::Result<()> {
         Means::File { path, contents, mode } => node.put(path, contents, *mode).await,
         Means::Edit { path, from, to } => node.edit(path, from, to).await,
         Means::NoFile { path } => node.script(REMOVE, &[path], "").await,
-        Means::Sql(statements) => {
-            node.feed(&[PROGRAM, SQL_COMMAND, DATABASE], statements).await
-        }
+        Means::Sql(statements) => node.feed(&[PROGRAM, SQL_COMMAND, DATABASE], statements).await,
         Means::Hostname(name) => node.feed(&["hostname", name], "").await,
         Means::OtherHostKey => node.other_host_key(clock).await,
         Means::Freeze => node.freeze(),

@@ -96,7 +96,9 @@ impl ToldTransport {
 
     async fn tell(&self, node: Node, line: &str, phase: Phase) -> Result<(), TransportError> {
         let failed = |why: &str| {
-            TransportError::Unreachable(format!("a fault did not happen, so nothing is tried: {why}"))
+            TransportError::Unreachable(format!(
+                "a fault did not happen, so nothing is tried: {why}"
+            ))
         };
         if let Some(why) = self.broken.borrow().as_deref() {
             return Err(failed(why));

@@ -142,7 +142,12 @@ pub async fn write_world(folder: &Folder, world: &World) -> io::Result<()> {
     ask(folder, Method::PUT, "/world", body).await.map(drop)
 }
 
-pub(super) async fn ask(folder: &Folder, method: Method, path: &str, body: Bytes) -> io::Result<Bytes> {
+pub(super) async fn ask(
+    folder: &Folder,
+    method: Method,
+    path: &str,
+    body: Bytes,
+) -> io::Result<Bytes> {
     let request = Request::builder()
         .method(method)
         .uri(path)

@@ -39,10 +39,20 @@ pub enum Means {
     /// For `bridge -batch`.
     Bridge(String),
     /// A file that replaces what was there.
-    File { path: String, contents: String, mode: u32 },
+    File {
+        path: String,
+        contents: String,
+        mode: u32,
+    },
     /// One text in a file instead of another.
-    Edit { path: &'static str, from: &'static str, to: &'static str },
-    NoFile { path: String },
+    Edit {
+        path: &'static str,
+        from: &'static str,
+        to: &'static str,
+    },
+    NoFile {
+        path: String,
+    },
     /// Statements for routerd's database.
     Sql(String),
     Hostname(&'static str),
@@ -89,6 +99,7 @@ impl Happening {
             Self::Interface { .. }
             | Self::Ingress { .. }
             | Self::TagLost { .. }
+            | Self::Stray(_)
             | Self::Api(_)
             | Self::Then(_) => Vec::new(),
         }
