@@ -11,7 +11,8 @@ use crate::record::{
     Assertion, Attachment, CostRecorded, FactsRecorded, GoBurnt, GoRefused, GoVerified,
     HarnessBroke, Intent, Interrupted, Kind, LabUnavailable, LockTaken, OutageRecorded, Outcome,
     OutcomeRecorded, Permit, Phase, Record, RecoveryStarted, ResidueListed, Retried, RunFinished,
-    RunStarted, ScenarioDeclared, ScenarioFinished, StopChecked, StopTripped, UndoPlanned,
+    RunStarted, ScenarioDeclared, ScenarioFinished, StopArmed, StopChecked, StopTripped,
+    UndoPlanned,
 };
 
 #[derive(Debug, Default)]
@@ -25,6 +26,7 @@ pub struct Gathered<'a> {
     pub checked: Vec<&'a StopChecked>,
     pub tripped: Vec<(&'a StopTripped, DateTime<Utc>)>,
     pub rows: Sides<'a>,
+    pub armed: Vec<&'a StopArmed>,
     pub state: Sides<'a>,
     pub attachments: Vec<&'a Attachment>,
     pub retries: Vec<&'a Retried>,
@@ -129,6 +131,11 @@ impl<'a> Gathered<'a> {
                 self.gate.lock_taken = Some((taken, at));
                 self.gate.lock_released = None;
             }
+            Kind::LockRenewed(renewed) => {
+                let since = self.gate.lock_taken.map_or(at, |(_, since)| since);
+                self.gate.lock_taken = Some((renewed, since));
+            }
+            Kind::StopArmed(armed) => self.armed.push(armed),
             Kind::LockReleased(_) => self.gate.lock_released = Some(at),
         }
     }

@@ -38,12 +38,14 @@ pub enum Kind {
     GoVerified(GoVerified),
     GoRefused(GoRefused),
     LockTaken(LockTaken),
+    LockRenewed(LockTaken),
     LockReleased(LockReleased),
     GoBurnt(GoBurnt),
     Intent(Intent),
     Outcome(OutcomeRecorded),
     StopChecked(StopChecked),
     StopTripped(StopTripped),
+    StopArmed(StopArmed),
     RowsRecorded(RowsRecorded),
     StateRecorded(StateRecorded),
     Retried(Retried),
@@ -370,6 +372,17 @@ pub struct StopChecked {
     /// Stable name of the detector, as `foreign-address-on-eni`.
     pub detector: String,
     pub scenario: String,
+}
+
+/// A later command of the same run arms or disarms a stop; the last one says how it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StopArmed {
+    pub stop: u8,
+    pub armed: bool,
+    /// Why it is not armed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

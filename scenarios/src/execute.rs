@@ -3,7 +3,6 @@
 
 use lab::Lab;
 use lab::act::{Acted, Execution, Goal, NotTried, RowAnswer};
-use lab::outage::watch;
 use lab::routerd::{Row, Status};
 use reports::record::Outcome;
 use serde_json::json;
@@ -11,7 +10,7 @@ use serde_json::json;
 use crate::context::{Context, How};
 use crate::run::not_tried;
 use crate::undo_plan::{UNDO_ADDRESS, UNDO_FORWARDING};
-use crate::{outage, stops};
+use crate::{outage, stops, watch};
 
 const ASSIGN_ROW: &str = "execute.assign-succeeded";
 const ASSIGN_ENI: &str = "execute.assign-on-eni";
@@ -39,13 +38,16 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         ),
     ];
     let name = outage::probe_name(ctx.run, "execute");
-    let ((), watched) = watch(lab, &name, outage::EXECUTE, async |mark| {
+    let ((), watched) = lab::outage::watch(lab, &name, outage::EXECUTE, async |mark| {
         for (row_id, goal, undo, row, eni) in steps {
             mark.begins().await;
             let began = lab.clock.now();
             let execution = Execution { row_id, goal, plugin_timeout: executor.timeout };
-            let acted = lab.execute(&forward, ctx.journal, execution, undo).await;
-            if !judge(lab, ctx, (row, eni), goal, began, acted) {
+            let executed = lab.execute(&forward, ctx.journal, execution, undo);
+            let (acted, look) = futures::join!(executed, Box::pin(watch::look(lab)));
+            let clear = judge(lab, ctx, (row, eni), goal, began, acted);
+            watch::judge(lab, ctx, &look);
+            if !clear || ctx.failed() {
                 return;
             }
         }

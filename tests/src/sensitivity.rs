@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use lab::mock::cloud::{Cloud, InstanceState, NetworkInterface};
+use lab::mock::cloud::{InstanceState, NetworkInterface};
 use lab::mock::faults::{self, Answer, Fault, Left};
 use lab::mock::world::World;
 use lab::node::Node;
@@ -138,10 +138,9 @@ pub fn left(ran: &Ran) -> BTreeSet<Left> {
         note(Left::Addresses, !after.cloud.addresses.is_empty());
         note(Left::Volumes, !after.cloud.volumes.values().all(|it| !it.attachments.is_empty()));
     } else {
-        let states = |cloud: &Cloud, world: &World| -> Vec<_> {
-            cloud.instances.values().map(|it| (it.id.clone(), it.state_at(world.now))).collect()
-        };
-        note(Left::Instances, states(&before.cloud, before) != states(&after.cloud, after));
+        // One that ends before it began anything leaves none of its instances running.
+        let running = lab::mock::running_instances(after, after.now);
+        note(Left::Instances, ran.judgement.exit_code != 8 && !running.is_empty());
         note(Left::Addresses, before.cloud.addresses != after.cloud.addresses);
         note(Left::Volumes, before.cloud.volumes != after.cloud.volumes);
     }

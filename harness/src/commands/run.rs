@@ -200,6 +200,12 @@ async fn on_the_mock(
     };
     let engine = async |journal: &Writer, brake: Brake, announce: &mut dyn FnMut(Announcement)| {
         let lab = &opened.lab;
+        let grantor = match (grantor, opened.owner_awaited) {
+            (Grantor::LabItself, Some(wait)) => {
+                Grantor::Owner { wait: Some(wait), meanwhile: Meanwhile::Park }
+            }
+            (grantor, _) => grantor,
+        };
         match grantor {
             Grantor::LabItself => {
                 engine::run(lab, opened.go.clone(), journal, brake, &settings, announce).await

@@ -201,11 +201,12 @@ fn hard_stop(stop: &StopDeclared, run: &Gathered<'_>) -> HardStop {
         *detectors.entry(&checked.detector).or_default() += 1;
     }
     let tripped = run.tripped.iter().filter(|(it, _)| it.stop == stop.number);
+    let later = run.armed.iter().rev().find(|it| it.stop == stop.number);
     HardStop {
         number: stop.number,
         words: stop.words.clone(),
-        armed: stop.armed,
-        reason: stop.reason.clone(),
+        armed: later.map_or(stop.armed, |it| it.armed),
+        reason: later.map_or(&stop.reason, |it| &it.reason).clone(),
         checks: detectors.values().sum(),
         detectors: detectors
             .into_iter()

@@ -29,6 +29,7 @@ mod nodes;
 mod packets;
 mod reach;
 mod router;
+mod stops;
 mod teardown;
 mod underlay;
 
@@ -40,7 +41,7 @@ pub use kernel::{Deed, Kernel, Means};
 pub use nth::{Befall, Killed, Nth, kill};
 pub use rules::{
     ApiEffect, ApiFault, Caller, CommandEffect, CommandFault, Event, Faults, GoFault, Happening,
-    InterfaceChange, When,
+    InterfaceChange, Stray, When,
 };
 pub use underlay::{Losses, Underlay};
 
@@ -62,6 +63,7 @@ pub fn all() -> impl Iterator<Item = &'static Fault> {
         reach::FAULTS,
         back::FAULTS,
         teardown::FAULTS,
+        stops::FAULTS,
     ]
     .into_iter()
     .flatten()

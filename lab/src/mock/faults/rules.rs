@@ -93,6 +93,8 @@ pub enum Happening {
     File { node: Node, path: String, contents: String },
     /// Somebody adds a table to the node's rules that does nothing.
     NftTable { node: Node },
+    /// Something that costs money appears.
+    Stray(Stray),
     /// Another machine on the on-prem LAN gets the router to take it for the address's owner, and
     /// says nothing to what it gets.
     Thief { address: Ipv4Addr },
@@ -113,6 +115,17 @@ pub enum InterfaceChange {
     Untagged,
 }
 
+/// What costs money and belongs to nobody's plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stray {
+    Instance,
+    Address,
+    Volume,
+    NatGateway,
+    Endpoint,
+}
+
 /// What the lab's own go turns out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -123,6 +136,8 @@ pub enum GoFault {
     Edited,
     /// It ended before the gate looked at it.
     Expired,
+    /// The lab gives none: its owner is waited for, and does not answer.
+    OwnerSilent,
 }
 
 /// Whose call it is.
