@@ -3,6 +3,7 @@
 
 use lab::Lab;
 use lab::act::{Acted, Execution, Goal, NotTried, RowAnswer};
+use lab::outage::watch;
 use lab::routerd::{Row, Status};
 use reports::record::Outcome;
 use serde_json::json;
@@ -10,7 +11,7 @@ use serde_json::json;
 use crate::context::{Context, How};
 use crate::run::not_tried;
 use crate::undo_plan::{UNDO_ADDRESS, UNDO_FORWARDING};
-use crate::{outage, stops, watch};
+use crate::{outage, stops, watch as watchdog};
 
 const ASSIGN_ROW: &str = "execute.assign-succeeded";
 const ASSIGN_ENI: &str = "execute.assign-on-eni";
@@ -38,15 +39,15 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         ),
     ];
     let name = outage::probe_name(ctx.run, "execute");
-    let ((), watched) = lab::outage::watch(lab, &name, outage::EXECUTE, async |mark| {
+    let ((), watched) = watch(lab, &name, outage::EXECUTE, async |mark| {
         for (row_id, goal, undo, row, eni) in steps {
             mark.begins().await;
             let began = lab.clock.now();
             let execution = Execution { row_id, goal, plugin_timeout: executor.timeout };
             let executed = lab.execute(&forward, ctx.journal, execution, undo);
-            let (acted, look) = futures::join!(executed, Box::pin(watch::look(lab)));
+            let (acted, look) = futures::join!(executed, Box::pin(watchdog::look(lab)));
             let clear = judge(lab, ctx, (row, eni), goal, began, acted);
-            watch::judge(lab, ctx, &look);
+            watchdog::judge(lab, ctx, &look);
             if !clear || ctx.failed() {
                 return;
             }
