@@ -120,7 +120,7 @@ fn round_trips_of_each_scenario() {
         ("doctor", 1),
         ("ping", 1),
         ("ssh", 1),
-        ("no-nat", 1),
+        ("no-nat", 2),
         ("default-gateway", 1),
         ("undo", 7),
         ("restored", 1),

@@ -111,7 +111,7 @@ fn outage(scenario: &str, flow: &FlowOutage) -> String {
         what = format!("reachable after {}, then {what}", ms(us));
     }
     if let Some(us) = flow.unreachable_after_us {
-        what.push_str(&format!(", out of reach after {}", ms(us)));
+        what = format!("{what}, out of reach after {}", ms(us));
     }
     let noise = flow.noise_floor_us.map_or_else(|| "unknown".to_owned(), ms);
     format!(

@@ -48,10 +48,21 @@ impl Report {
 
     /// When its last datagram was due.
     pub(super) fn last_due_at(&self) -> DateTime<Utc> {
-        let after_us = self.sent.saturating_sub(1).saturating_mul(self.interval_us);
-        let after_us = i64::try_from(after_us).unwrap_or(i64::MAX);
-        DateTime::from_timestamp_micros(self.first_sent_at_us.saturating_add(after_us))
-            .unwrap_or(DateTime::<Utc>::MAX_UTC)
+        let last = self.due_at_us(self.sent.saturating_sub(1));
+        DateTime::from_timestamp_micros(last).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+
+    fn due_at_us(&self, sequence: u64) -> i64 {
+        let after_us = sequence.saturating_mul(self.interval_us);
+        self.first_sent_at_us.saturating_add(i64::try_from(after_us).unwrap_or(i64::MAX))
+    }
+
+    /// The first number that would have arrived after `at_us`, as fast as the fastest did. So the
+    /// clocks of the two nodes need not agree.
+    fn number_after(&self, at_us: i64, arrivals: &[Arrival]) -> u64 {
+        let taken = arrivals.iter().map(|it| it.at_us - self.due_at_us(it.sequence));
+        let since = at_us - taken.min().unwrap_or(0) - self.first_sent_at_us;
+        u64::try_from(since).unwrap_or(0) / self.interval_us.max(1) + 1
     }
 
     /// How many were due in a span.
@@ -136,9 +147,13 @@ pub fn figures(
         heard.windows(2).map(silence).max().unwrap_or(0)
     });
     let heard: BTreeSet<u64> = arrivals.iter().map(|arrival| arrival.sequence).collect();
+    // What was sent before the path came up is not lost in an outage, though the kernel may have
+    // kept an older one for so long.
+    let came_at = first.filter(|_| !up_before).map(|arrival| arrival.at_us);
+    let first_number = came_at.map_or(0, |at_us| sender.number_after(at_us, &arrivals));
     // Those that came in another order are not lost.
     let lost = |pair: &[Arrival]| {
-        let (from, until) = (pair[0].sequence + 1, pair[1].sequence);
+        let (from, until) = ((pair[0].sequence + 1).max(first_number), pair[1].sequence);
         let came = heard.range(from..until.max(from)).count();
         until.saturating_sub(from).saturating_sub(u64::try_from(came).unwrap_or(u64::MAX))
     };

@@ -111,6 +111,24 @@ fn what_waited_for_a_neighbour_counts_from_its_arrival() {
     assert_eq!(figures.outage_us, Some(0));
 }
 
+/// The kernel keeps an old one, drops those after it, and sends it once the neighbour answers.
+#[test]
+fn what_was_dropped_before_the_path_came_up_is_no_outage() {
+    let figures = reports(|ms| match ms {
+        200 => Some(250_200),
+        ..450 => None,
+        _ => Some(500),
+    });
+    assert_eq!((figures.outage_us, figures.lost_in_outage), (Some(0), 0));
+    assert_eq!(figures.reachable_after_us, Some(150_200));
+    let figures = reports(|ms| match ms {
+        200 => Some(250_200),
+        ..450 | 500..520 => None,
+        _ => Some(500),
+    });
+    assert_eq!((figures.outage_us, figures.lost_in_outage), (Some(20_000), 20));
+}
+
 /// The kernel sends what waited behind what came later: another order, and nothing lost.
 #[test]
 fn another_order_is_no_outage() {

@@ -97,8 +97,9 @@ fn os_address(world: &mut World, _: &str) -> Done {
     happens_after(world, EXECUTE_ASSIGN, guest_adds())
 }
 
-/// After the first look at the guest's addresses, and within the time that guests may take. Not in the kernel lab: nothing configures its guests, so it waits too short for the other checks
-/// to have ended before the address comes.
+/// After the first look at the guest's addresses, and within the time that guests may take. Not in
+/// the kernel lab: nothing configures its guests, so it waits too short for the other checks to have
+/// ended before the address comes.
 fn os_address_late(world: &mut World, _: &str) -> Done {
     let mut late = event(after(ADDRESSES), guest_adds());
     late.delay_ms = world.machines.guest_settle_ms * 8 / 10;
