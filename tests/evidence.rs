@@ -105,7 +105,7 @@ fn a_planted_secret_reaches_no_file_of_the_run() {
 #[test]
 fn round_trips_of_each_scenario() {
     let table = [
-        ("preflight", 3),
+        ("preflight", 2),
         ("undo-plan", 1),
         ("gate", 3),
         ("plan", 3),
@@ -123,8 +123,8 @@ fn round_trips_of_each_scenario() {
         ("no-nat", 1),
         ("default-gateway", 1),
         ("undo", 7),
-        ("restored", 1),
-        ("teardown", 6),
+        ("restored", 2),
+        ("teardown", 3),
         ("residue", 1),
     ];
     let (without, with) = (records(&run(&[])), records(&run(&["--inject", "latency=200ms"])));
