@@ -123,7 +123,7 @@ fn round_trips_of_each_scenario() {
         ("no-nat", 2),
         ("default-gateway", 1),
         ("undo", 7),
-        ("restored", 1),
+        ("restored", 2),
         ("teardown", 3),
         ("residue", 1),
     ];
