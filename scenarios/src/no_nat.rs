@@ -3,6 +3,7 @@
 //! clean for TCP), so there are independent proofs, and each says which failed: all four fields of
 //! a fresh TCP connection at both ends, the ICMP source at the far end, and the routers' own tables.
 
+use futures::channel::oneshot;
 use lab::Lab;
 use lab::node::{Node, Output};
 use lab::shell::{Observe, ssh};
@@ -56,12 +57,18 @@ async fn tcp(lab: &Lab, near: Node, far: Node) -> Told {
     lab.shell.observe(near, &Observe::ssh_tuple(&target(lab, far))).await
 }
 
-/// The far end's capture of a fresh ping, and the ping.
+/// The far end's capture of a fresh ping, and the ping, which waits until the far end listens. Where
+/// it never does the ping still says whether there is a way at all.
 async fn icmp(lab: &Lab, near: Node, far: Node) -> (Told, Told) {
     let address = |node| lab.manifest.nodes[&node].address;
     let (capture, ping) =
         (Observe::echo_requests(address(far)), Observe::ping(address(near), address(far)));
-    futures::join!(lab.shell.observe(far, &capture), lab.shell.observe(near, &ping))
+    let (begun, listens) = oneshot::channel();
+    let pinged = async {
+        let _ = listens.await;
+        lab.shell.observe(near, &ping).await
+    };
+    futures::join!(lab.shell.listen(far, &capture, begun), pinged)
 }
 
 async fn tables(lab: &Lab, router: Node) -> (Told, Told) {

@@ -11,7 +11,7 @@ use tokio::process::ChildStdin;
 use tokio::sync::{Mutex, Notify};
 
 use super::fabric::{self, Fabric, Wiring};
-use super::{garp, node, run};
+use super::{garp, node, run, topology};
 use crate::clock::Clock;
 use crate::mock::cloud::Cloud;
 use crate::mock::world::Shared;
@@ -64,6 +64,10 @@ impl Held {
         let mut kernel = self.kernel.lock().await;
         let (fabric, running) = self.wanted();
         if fabric != kernel.fabric {
+            let gateways = topology::new_gateways(&kernel.fabric, &fabric);
+            if !gateways.is_empty() {
+                run::ip_batch(&gateways).await?;
+            }
             run::nft(&fabric::render(&fabric)).await?;
             announce(&kernel.fabric, &fabric)?;
             kernel.fabric = fabric;

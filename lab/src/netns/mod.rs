@@ -2,6 +2,7 @@
 //! the mock says who owns which address and which rules hold; the kernel carries the packets.
 
 mod access;
+mod aws_cli;
 mod endpoint;
 mod explain;
 pub mod fabric;
@@ -23,5 +24,5 @@ mod unix_http;
 pub use explain::Walk;
 pub use folder::{Folder, home};
 pub use lifecycle::{Found, Options, UpError, down, find, list, up};
-pub use open::{Netns, counters, exec, explain, open, read_world, write_world};
+pub use open::{Netns, counters, exec, explain, open, open_as, read_world, write_world};
 pub use program::dispatch;

@@ -32,7 +32,6 @@ pub struct Netns {
     /// For commands that are no scenario's.
     pub transport: Rc<dyn Transport>,
     pub folder: Folder,
-    pub manifest_text: String,
     /// Of the ed25519 key with which this lab grants itself a go.
     pub go_seed: [u8; 32],
 }
@@ -42,10 +41,18 @@ pub struct Netns {
 /// # Errors
 /// Where the folder is not a lab's.
 pub fn open(folder: Folder, clock: Clock) -> io::Result<Netns> {
-    let spec: Spec = folder.read_json(&folder.spec())?;
     let manifest_text = std::fs::read_to_string(folder.manifest())?;
     let path = folder.manifest().display().to_string();
     let manifest = Manifest::parse(&path, &manifest_text).map_err(io::Error::other)?;
+    open_as(folder, clock, manifest)
+}
+
+/// As [`open`], with the operator's own manifest of it.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_as(folder: Folder, clock: Clock, manifest: Manifest) -> io::Result<Netns> {
+    let spec: Spec = folder.read_json(&folder.spec())?;
     let go_seed = Sha256::new()
         .chain_update(b"lab-smoke netns go ")
         .chain_update(std::fs::read(folder.operator_key())?)
@@ -55,7 +62,7 @@ pub fn open(folder: Folder, clock: Clock) -> io::Result<Netns> {
     let transport: Rc<dyn Transport> = Rc::new(SshTransport::new(access::access(&folder)));
     // The world is the supervisor's: there is nothing to save.
     let lab = Lab::new(manifest, clock, &connection, transport.clone(), Rc::new(|| {}));
-    Ok(Netns { lab, transport, folder, manifest_text, go_seed })
+    Ok(Netns { lab, transport, folder, go_seed })
 }
 
 fn connection(folder: &Folder, spec: &Spec, manifest: &Manifest, clock: Clock) -> Connection {

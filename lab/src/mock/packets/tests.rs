@@ -45,6 +45,7 @@ fn nonzero(counters: FabricCounters) -> Vec<&'static str> {
         ("src", counters.drop_src_check),
         ("dst", counters.drop_dst_check),
         ("owner", counters.drop_no_owner),
+        ("acl", counters.drop_acl),
         ("sg", counters.drop_sg),
     ]
     .into_iter()
