@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use futures::future::LocalBoxFuture;
 use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder, Stdio};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::node::{Node, Output};
-use crate::shell::{Begun, LISTENS, Transport, TransportError};
+use crate::shell::{Transport, TransportError};
 
 /// sshd refuses the eleventh session of a connection, and that refusal cannot be told from a
 /// command that was killed.
@@ -55,7 +55,6 @@ impl SshTransport {
         node: Node,
         argv: &[String],
         stdin: &[u8],
-        begun: Option<Begun>,
     ) -> Result<Output, TransportError> {
         let unreachable =
             |error: &dyn std::fmt::Display| TransportError::Unreachable(error.to_string());
@@ -77,14 +76,13 @@ impl SshTransport {
             .await
             .map_err(lost)?;
         let input = child.stdin().take();
-        let said = child.stderr().take();
         let feed = async {
             let Some(mut input) = input else { return };
             // A command that does not read its input is no failure: it may not need it.
             let _ = input.write_all(stdin).await;
         };
-        let ((), stderr, ended) = futures::join!(feed, hear(said, begun), child.wait_with_output());
-        mark.read(std::process::Output { stderr, ..ended.map_err(lost)? })
+        let ((), ended) = futures::join!(feed, child.wait_with_output());
+        mark.read(ended.map_err(lost)?)
     }
 
     /// The open connection, or a new one where there is none or it has died.
@@ -111,7 +109,7 @@ impl SshTransport {
             .connect_timeout(CONNECT_TIMEOUT)
             .connect_mux(host)
             .await
-            .map_err(|error| TransportError::Unreachable(words(&error)))
+            .map_err(|error| no_connection(words(&error)))
     }
 }
 
@@ -122,31 +120,17 @@ impl Transport for SshTransport {
         argv: &'a [String],
         stdin: &'a [u8],
     ) -> LocalBoxFuture<'a, Result<Output, TransportError>> {
-        Box::pin(self.send(node, argv, stdin, None))
-    }
-
-    fn listen<'a>(
-        &'a self,
-        node: Node,
-        argv: &'a [String],
-        begun: Begun,
-    ) -> LocalBoxFuture<'a, Result<Output, TransportError>> {
-        Box::pin(self.send(node, argv, b"", Some(begun)))
+        Box::pin(self.send(node, argv, stdin))
     }
 }
 
-/// Everything that a command says on stderr; `begun` is told at the words that mean it. What cannot
-/// be read any more ends it: then the mark is missing, and that is known to be a lost connection.
-async fn hear(said: Option<impl AsyncRead + Unpin>, mut begun: Option<Begun>) -> Vec<u8> {
-    let (mut all, mut part) = (Vec::new(), [0; 4096]);
-    let Some(mut said) = said else { return all };
-    while let Ok(length @ 1..) = said.read(&mut part).await {
-        all.extend_from_slice(&part[..length]);
-        if begun.is_some() && position_of_last(&all, LISTENS.as_bytes()).is_some() {
-            let _ = begun.take().map(|begun| begun.send(()));
-        }
+/// ssh's own words: it has no exit code for them.
+fn no_connection(words: String) -> TransportError {
+    if words.contains("Host key verification failed") {
+        TransportError::OtherHostKey(words)
+    } else {
+        TransportError::Unreachable(words)
     }
-    all
 }
 
 /// An error with what caused it, on one line.
@@ -267,26 +251,6 @@ mod tests {
             assert_eq!(String::from_utf8(output.stdout).unwrap(), word);
             assert_eq!(output.code, 0);
         }
-    }
-
-    #[tokio::test]
-    async fn who_waits_is_told_at_the_words_and_everything_is_kept() {
-        let words = "tcpdump: verbose\nlistening on any, link-type LINUX_SLL2\n";
-        let (begun, told) = futures::channel::oneshot::channel();
-        let (mut say, said) = tokio::io::duplex(16);
-        let told = async {
-            say.write_all(words[..17].as_bytes()).await.unwrap();
-            say.write_all(words[17..].as_bytes()).await.unwrap();
-            // It still talks when it is believed to listen.
-            told.await.unwrap();
-            say.write_all(b"3 packets captured\n").await.unwrap();
-            drop(say);
-        };
-        let (all, ()) = tokio::join!(hear(Some(said), Some(begun)), told);
-        assert_eq!(String::from_utf8(all).unwrap(), format!("{words}3 packets captured\n"));
-        let (begun, told) = futures::channel::oneshot::channel();
-        assert_eq!(hear(Some(&b"no such device\n"[..]), Some(begun)).await, b"no such device\n");
-        assert!(told.await.is_err(), "it never listened, and nobody waits for ever");
     }
 
     #[test]

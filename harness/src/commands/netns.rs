@@ -162,7 +162,14 @@ impl Desk<'_> {
         let clock = Clock::System;
         let args = self.args;
         let lab_id = folder_id(&made);
-        let opened = netns::open(made, clock)?;
+        let opened = if args.inject.is_empty() {
+            netns::open(made, clock)?
+        } else {
+            for fault in &args.inject {
+                netns::inject(&made, fault).await?;
+            }
+            netns::open_telling(made, clock)?
+        };
         let run_id = format!("smoke-{}-{lab_id}", clock.now().format("%Y%m%dT%H%M%SZ"));
         let folder = RunFolder::create(&match &args.out {
             Some(dir) => dir.clone(),
@@ -172,7 +179,7 @@ impl Desk<'_> {
         if ours == Ours::Yes {
             opened.folder.leave_to(&run_id)?;
         }
-        let settings = Settings { run_id, seed: None, faults: Vec::new(), selection };
+        let settings = Settings { run_id, seed: None, faults: args.inject.clone(), selection };
         let stage = Stage {
             folder: &folder,
             clock,

@@ -49,6 +49,8 @@ pub(super) enum Refusal {
     Journal(#[from] reports::journal::JournalError),
     #[error(transparent)]
     Netns(#[from] super::netns::NetnsError),
+    #[error(transparent)]
+    Fault(#[from] ::lab::netns::CannotInject),
     #[error("the run cannot be begun: {0}")]
     Io(#[from] std::io::Error),
 }
@@ -127,7 +129,11 @@ fn on_its_lab(
     let own = match &args.lab {
         LabChoice::Mock => None,
         LabChoice::Netns(id) => {
-            only_on_the_mock(args)?;
+            if args.seed.is_some() {
+                return Err(Refusal::OnlyOnTheMock("seed"));
+            }
+            // Before anything is built.
+            ::lab::netns::check_faults(&args.inject)?;
             let show = Show { format: args.format, arguments };
             return super::netns::run(args, id.as_deref(), selection, grantor, &show, terminal);
         }

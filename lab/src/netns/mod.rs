@@ -3,6 +3,7 @@
 
 mod access;
 mod aws_cli;
+mod deeds;
 mod endpoint;
 mod explain;
 pub mod fabric;
@@ -11,6 +12,7 @@ mod garp;
 mod held;
 mod keys;
 mod lifecycle;
+mod moments;
 mod node;
 mod node_files;
 mod open;
@@ -24,5 +26,8 @@ mod unix_http;
 pub use explain::Walk;
 pub use folder::{Folder, home};
 pub use lifecycle::{Found, Options, UpError, down, find, list, up};
-pub use open::{Netns, counters, exec, explain, open, open_as, read_world, write_world};
+pub use moments::{CannotInject, check as check_faults, inject, known as known_faults};
+pub use open::{
+    Netns, counters, exec, explain, open, open_as, open_telling, read_world, write_world,
+};
 pub use program::dispatch;

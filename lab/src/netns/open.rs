@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use super::access;
 use super::explain::Walk;
 use super::folder::{Folder, Spec};
+use super::moments::ToldTransport;
 use super::unix_http::{self, UnixClient};
 use crate::Lab;
 use crate::clock::Clock;
@@ -41,10 +42,9 @@ pub struct Netns {
 /// # Errors
 /// Where the folder is not a lab's.
 pub fn open(folder: Folder, clock: Clock) -> io::Result<Netns> {
-    let manifest_text = std::fs::read_to_string(folder.manifest())?;
-    let path = folder.manifest().display().to_string();
-    let manifest = Manifest::parse(&path, &manifest_text).map_err(io::Error::other)?;
-    open_as(folder, clock, manifest)
+    let transport = SshTransport::new(access::access(&folder));
+    let manifest = manifest(&folder)?;
+    open_by(folder, clock, manifest, Rc::new(transport))
 }
 
 /// As [`open`], with the operator's own manifest of it.
@@ -52,6 +52,33 @@ pub fn open(folder: Folder, clock: Clock) -> io::Result<Netns> {
 /// # Errors
 /// As [`open`].
 pub fn open_as(folder: Folder, clock: Clock, manifest: Manifest) -> io::Result<Netns> {
+    let transport = SshTransport::new(access::access(&folder));
+    open_by(folder, clock, manifest, Rc::new(transport))
+}
+
+/// The same for a run with faults: the supervisor is told of every command.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_telling(folder: Folder, clock: Clock) -> io::Result<Netns> {
+    let ssh = SshTransport::new(access::access(&folder));
+    let transport = ToldTransport { ssh, folder: folder.clone() };
+    let manifest = manifest(&folder)?;
+    open_by(folder, clock, manifest, Rc::new(transport))
+}
+
+fn manifest(folder: &Folder) -> io::Result<Manifest> {
+    let text = std::fs::read_to_string(folder.manifest())?;
+    let path = folder.manifest().display().to_string();
+    Manifest::parse(&path, &text).map_err(io::Error::other)
+}
+
+fn open_by(
+    folder: Folder,
+    clock: Clock,
+    manifest: Manifest,
+    transport: Rc<dyn Transport>,
+) -> io::Result<Netns> {
     let spec: Spec = folder.read_json(&folder.spec())?;
     let go_seed = Sha256::new()
         .chain_update(b"lab-smoke netns go ")
@@ -59,7 +86,6 @@ pub fn open_as(folder: Folder, clock: Clock, manifest: Manifest) -> io::Result<N
         .finalize()
         .into();
     let connection = connection(&folder, &spec, &manifest, clock);
-    let transport: Rc<dyn Transport> = Rc::new(SshTransport::new(access::access(&folder)));
     // The world is the supervisor's: there is nothing to save.
     let lab = Lab::new(manifest, clock, &connection, transport.clone(), Rc::new(|| {}));
     Ok(Netns { lab, transport, folder, go_seed })
@@ -134,7 +160,12 @@ pub async fn write_world(folder: &Folder, world: &World) -> io::Result<()> {
     ask(folder, Method::PUT, "/world", body).await.map(drop)
 }
 
-async fn ask(folder: &Folder, method: Method, path: &str, body: Bytes) -> io::Result<Bytes> {
+pub(super) async fn ask(
+    folder: &Folder,
+    method: Method,
+    path: &str,
+    body: Bytes,
+) -> io::Result<Bytes> {
     let request = Request::builder()
         .method(method)
         .uri(path)

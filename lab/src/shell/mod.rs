@@ -11,7 +11,6 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures::channel::oneshot;
 use futures::future::LocalBoxFuture;
 
 use crate::clock::Clock;
@@ -26,32 +25,16 @@ pub trait Transport {
         argv: &'a [String],
         stdin: &'a [u8],
     ) -> LocalBoxFuture<'a, Result<Output, TransportError>>;
-
-    /// As [`run`](Self::run), for a command that listens: `begun` is told, or dropped, once it does.
-    /// Where nothing else is known, it listens as soon as it is sent.
-    fn listen<'a>(
-        &'a self,
-        node: Node,
-        argv: &'a [String],
-        begun: Begun,
-    ) -> LocalBoxFuture<'a, Result<Output, TransportError>> {
-        // Nobody waiting is no failure.
-        let _ = begun.send(());
-        self.run(node, argv, b"")
-    }
 }
-
-/// Told when a command has begun to listen; dropped where it ends without.
-pub type Begun = oneshot::Sender<()>;
-
-/// What `tcpdump` says on stderr when nothing escapes it any more.
-pub(crate) const LISTENS: &str = "listening on ";
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
     /// The command was never sent.
     #[error("cannot be reached: {0}")]
     Unreachable(String),
+    /// Who answers has another host key than the pinned one: nothing was said to it.
+    #[error("is another machine: {0}")]
+    OtherHostKey(String),
     /// The connection broke after the command was sent: it may have run, or run still.
     #[error("lost the connection: {0}")]
     Lost(String),
@@ -74,9 +57,20 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// What was found instead of the node, where its host key is not the pinned one.
+    pub fn other_host_key(&self) -> Option<&str> {
+        match self {
+            Self::Transport(TransportError::OtherHostKey(why)) => Some(why),
+            Self::Transport(_) | Self::TimedOut(_) => None,
+        }
+    }
+
     /// Whether the command certainly did not run.
     pub fn never_sent(&self) -> bool {
-        matches!(self, Self::Transport(TransportError::Unreachable(_)))
+        matches!(
+            self,
+            Self::Transport(TransportError::Unreachable(_) | TransportError::OtherHostKey(_))
+        )
     }
 }
 
@@ -111,25 +105,14 @@ impl Shell {
             attempts = 2;
             result = self.send(node, argv, stdin, limit).await;
         }
-        Ok(answer(node, command, result?, attempts))
-    }
-
-    /// As [`observe`](Self::observe), for a command that listens.
-    pub async fn listen(
-        &self,
-        node: Node,
-        command: &Observe,
-        begun: Begun,
-    ) -> Result<Answer<Output>, ShellError> {
-        let (argv, stdin, limit) = command.parts();
-        let running = self.transport.listen(node, argv, begun);
-        let first = self.within(limit, running).await;
-        if let Err(Failure::Transport(TransportError::Lost(_))) = first {
-            let output = self.send(node, argv, stdin, limit).await?;
-            return Ok(answer(node, command, output, 2));
-        }
-        let output = first.map_err(|why| failed(node, argv, why))?;
-        Ok(answer(node, command, output, 1))
+        let output = result?;
+        let raw = [output.stdout.clone(), output.stderr.clone()].concat();
+        Ok(Answer {
+            value: output,
+            call: format!("{node}$ {}", command.shown()),
+            raw: vec![raw],
+            attempts,
+        })
     }
 
     /// Runs a command that changes something. Only for this crate's functions that hold a permit
@@ -146,28 +129,12 @@ impl Shell {
         stdin: &[u8],
         limit: Duration,
     ) -> Result<Output, ShellError> {
-        let running = self.transport.run(node, argv, stdin);
-        self.within(limit, running).await.map_err(|why| failed(node, argv, why))
-    }
-
-    async fn within(
-        &self,
-        limit: Duration,
-        running: LocalBoxFuture<'_, Result<Output, TransportError>>,
-    ) -> Result<Output, Failure> {
         self.calls.set(self.calls.get() + 1);
-        match self.clock.timeout(limit, running).await {
-            Ok(answer) => answer.map_err(Failure::Transport),
-            Err(_) => Err(Failure::TimedOut(limit)),
+        let failed = |why| ShellError { node, command: argv.join(" "), why };
+        match self.clock.timeout(limit, self.transport.run(node, argv, stdin)).await {
+            Ok(Ok(output)) => Ok(output),
+            Ok(Err(error)) => Err(failed(Failure::Transport(error))),
+            Err(_) => Err(failed(Failure::TimedOut(limit))),
         }
     }
-}
-
-fn failed(node: Node, argv: &[String], why: Failure) -> ShellError {
-    ShellError { node, command: argv.join(" "), why }
-}
-
-fn answer(node: Node, command: &Observe, output: Output, attempts: u32) -> Answer<Output> {
-    let raw = [output.stdout.clone(), output.stderr.clone()].concat();
-    Answer { value: output, call: format!("{node}$ {}", command.shown()), raw: vec![raw], attempts }
 }
