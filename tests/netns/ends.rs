@@ -62,9 +62,9 @@ pub fn interrupt() -> Result<(), String> {
 /// Before there is a run to interrupt.
 pub fn interrupt_while_it_is_built() -> Result<(), String> {
     let place = Place::new()?;
-    let running = place.begin(RUN)?;
+    let mut running = place.begin(RUN)?;
     while std::fs::read_dir(place.labs()).map_err(words)?.count() == 0 {
-        std::thread::yield_now();
+        running.goes_on()?;
     }
     running.signal(Signal::SIGINT)?;
     running.ends_with(130)?;

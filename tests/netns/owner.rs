@@ -72,7 +72,7 @@ pub fn waited_for() -> Result<(), String> {
     running.until("\"kind\":\"undo-planned\"")?;
     // undo-plan may not have ended yet: only a run that awaits its go can be granted one.
     while grant(&place).is_err() {
-        std::thread::yield_now();
+        running.goes_on()?;
     }
     let ended = running.ends_with(0);
     let stayed = place.lab().map(drop);

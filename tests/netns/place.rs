@@ -46,7 +46,7 @@ impl Place {
             .args(line.split_whitespace())
             .args(["--format", "json"])
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()
             .map_err(words)?;
         let said = child.stdout.take().ok_or("no stdout")?;
@@ -103,6 +103,13 @@ impl Running {
             line.clear();
         }
         Err(format!("the run never said {wanted:?}"))
+    }
+
+    pub fn goes_on(&mut self) -> Result<(), String> {
+        match self.child.try_wait().map_err(words)? {
+            None => Ok(()),
+            Some(status) => Err(format!("it ended with {status} already")),
+        }
     }
 
     pub fn signal(&self, signal: Signal) -> Result<(), String> {

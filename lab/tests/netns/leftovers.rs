@@ -59,7 +59,7 @@ fn a_killed_supervisor_leaves_nothing() {
 fn a_lab_ends_when_its_time_has_passed() {
     let home = home();
     block_on(async {
-        let time_to_live = Duration::from_secs(4);
+        let time_to_live = Duration::from_secs(10);
         let options = netns::Options { time_to_live, ..options(home.path()) };
         let folder = netns::up(&options, Clock::System).unwrap_or_else(|error| panic!("{error}"));
         let own = Own::of(&folder);

@@ -72,7 +72,8 @@ impl Own {
         let of = |kind: &str| own.namespaces.iter().filter(|it| it.starts_with(kind)).count();
         assert!(of("net:") >= 5 && of("mnt:") >= 5 && of("uts:") >= 4, "{:?}", own.namespaces);
         assert!(of("pid:") >= 1 && of("user:") >= 1, "{:?}", own.namespaces);
-        assert!(tree.len() >= 10 && own.left().len() >= 10, "{tree:?}");
+        // Who holds it, the supervisor, four nodes, and sshd at least on premises.
+        assert!(tree.len() >= 8 && own.left().len() >= 8, "{tree:?}");
         own
     }
 
@@ -99,7 +100,7 @@ impl Own {
                 Clock::System.sleep(Duration::from_millis(10)).await;
             }
         };
-        if Clock::System.timeout(Duration::from_secs(10), gone).await.is_err() {
+        if Clock::System.timeout(Duration::from_secs(30), gone).await.is_err() {
             panic!("left: {:#?}", self.left());
         }
     }
