@@ -53,7 +53,8 @@ pub fn failure() -> Result<(), String> {
 
 pub fn interrupt() -> Result<(), String> {
     after(RUN, |_, mut running| {
-        running.until(EXECUTING)?;
+        // The address is there, and has to go again.
+        running.until("\"kind\":\"scenario-started\",\"data\":{\"scenario\":\"eni-address\"}")?;
         running.signal(Signal::SIGINT)?;
         running.ends_with(130)
     })

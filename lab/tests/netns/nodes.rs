@@ -258,8 +258,10 @@ fn a_stopped_instance_cannot_be_reached() {
             "{silent:?}"
         );
         // Its end of the underlay is down, and its peer sees it.
-        let carrier = "cat /sys/class/net/wan0/carrier";
-        assert_eq!(text(&run(opened, Node::OnpremRouter, carrier).await), "0");
+        let until = |state: &str| {
+            format!("timeout 20 sh -c 'until ip link show wan0 | grep -q {state}; do :; done'")
+        };
+        assert_eq!(run(opened, Node::OnpremRouter, &until("NO-CARRIER")).await.code, 0);
         set(&mut world, lab::mock::cloud::InstanceState::Running);
         netns::write_world(&opened.folder, &world).await.unwrap();
         let back = async {
@@ -269,7 +271,7 @@ fn a_stopped_instance_cannot_be_reached() {
         };
         assert!(Clock::System.timeout(Duration::from_secs(10), back).await.is_ok(), "it is back");
         assert!(answered(opened, Node::CloudClient, "10.88.60.4").await);
-        assert_eq!(text(&run(opened, Node::OnpremRouter, carrier).await), "1");
+        assert_eq!(run(opened, Node::OnpremRouter, &until("LOWER_UP")).await.code, 0);
         let again = run(opened, Node::RouterdCloud, "ip route show table all | sort").await;
         assert_eq!(text(&again), text(&routes));
         let seen = format!("cat /var/lib/routerd/file; test -e /proc/{pid} || echo ended");
