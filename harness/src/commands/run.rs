@@ -59,7 +59,10 @@ impl Refusal {
     fn code(&self) -> ExitCode {
         match self {
             Self::Open(error) => error.code(),
-            Self::Held { .. } | Self::Io(_) | Self::Netns(_) => ExitCode::Unavailable,
+            Self::Held { .. }
+            | Self::Io(_)
+            | Self::Netns(_)
+            | Self::Fault(::lab::netns::CannotInject::Unable(_)) => ExitCode::Unavailable,
             _ => ExitCode::Usage,
         }
     }

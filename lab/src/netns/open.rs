@@ -62,7 +62,7 @@ pub fn open_as(folder: Folder, clock: Clock, manifest: Manifest) -> io::Result<N
 /// As [`open`].
 pub fn open_telling(folder: Folder, clock: Clock) -> io::Result<Netns> {
     let ssh = SshTransport::new(access::access(&folder));
-    let transport = ToldTransport { ssh, folder: folder.clone() };
+    let transport = ToldTransport::new(ssh, folder.clone());
     let manifest = manifest(&folder)?;
     open_by(folder, clock, manifest, Rc::new(transport))
 }
