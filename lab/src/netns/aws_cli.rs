@@ -29,26 +29,37 @@ impl AwsCli {
         let mut folders = Vec::new();
         let parts = [Some(program.to_owned()), program.canonicalize().ok(), interpreter(program)];
         for part in parts.into_iter().flatten() {
-            if let Some(folder) = installed_in(&part)?
-                && !folders.contains(&folder)
-            {
-                folders.push(folder);
+            match Lies::of(&part) {
+                Lies::Covered(folder) if !folders.contains(&folder) => folders.push(folder),
+                Lies::Covered(_) | Lies::Open => {}
+                Lies::AtHome => return None,
             }
         }
         Some(Self { program: program.to_owned(), folders })
     }
 }
 
-/// The folder above `bin`, where nodes do not see it anyway: `Some(None)` where they do, none where
-/// it is as much as somebody's whole home.
-fn installed_in(program: &Path) -> Option<Option<PathBuf>> {
-    let Some(covered) = COVERED.iter().find(|folder| program.starts_with(folder)) else {
-        return Some(None);
-    };
-    let prefix = program.parent()?.parent()?;
-    let depth = prefix.strip_prefix(covered).ok()?.components().count();
-    let of_its_own = if *covered == "/home" { 2 } else { 1 };
-    (depth >= of_its_own).then(|| Some(prefix.to_owned()))
+/// Where a part of it is.
+#[derive(Debug, PartialEq, Eq)]
+enum Lies {
+    /// Where nodes see it anyway.
+    Open,
+    /// Where they do not: the folder above `bin`.
+    Covered(PathBuf),
+    /// In no folder of its own: showing it would show somebody's whole home.
+    AtHome,
+}
+
+impl Lies {
+    fn of(program: &Path) -> Self {
+        let Some(covered) = COVERED.iter().find(|folder| program.starts_with(folder)) else {
+            return Self::Open;
+        };
+        let prefix = program.parent().and_then(Path::parent).unwrap_or(program);
+        let depth = prefix.strip_prefix(covered).map_or(0, |rest| rest.components().count());
+        let of_its_own = if *covered == "/home" { 2 } else { 1 };
+        if depth >= of_its_own { Self::Covered(prefix.to_owned()) } else { Self::AtHome }
+    }
 }
 
 /// A script's, by its first line, without links.
@@ -89,17 +100,17 @@ mod tests {
 
     #[test]
     fn nobodys_whole_home_is_shown() {
+        let covered = |path: &str| Lies::Covered(path.into());
         for (path, expected) in [
-            ("/usr/bin/aws", Some(None)),
-            ("/opt/aws/bin/aws", Some(None)),
-            ("/root/.pyenv/shims/aws", Some(Some("/root/.pyenv"))),
-            ("/home/a/venv/bin/aws", Some(Some("/home/a/venv"))),
-            ("/home/a/bin/aws", None),
-            ("/root/bin/aws", None),
-            ("/tmp/bin/aws", None),
+            ("/usr/bin/aws", Lies::Open),
+            ("/opt/aws/bin/aws", Lies::Open),
+            ("/root/.pyenv/shims/aws", covered("/root/.pyenv")),
+            ("/home/a/venv/bin/aws", covered("/home/a/venv")),
+            ("/home/a/bin/aws", Lies::AtHome),
+            ("/root/bin/aws", Lies::AtHome),
+            ("/tmp/bin/aws", Lies::AtHome),
         ] {
-            let expected = expected.map(|prefix: Option<&str>| prefix.map(PathBuf::from));
-            assert_eq!(installed_in(Path::new(path)), expected, "{path}");
+            assert_eq!(Lies::of(Path::new(path)), expected, "{path}");
         }
     }
 }

@@ -76,7 +76,11 @@ pub fn fabric_batch(cloud: &Cloud, wiring: &Wiring, fabric: &Fabric, pid: Pids<'
 pub fn new_gateways(before: &Fabric, after: &Fabric) -> String {
     let is_new = |id: &&String| !before.subnets.contains_key(*id);
     let new = after.subnets.keys().filter(is_new).map(|id| after.subnets[id].gateway);
-    new.map(|gateway| format!("addr replace {gateway}/32 dev lo\n")).collect()
+    let mut text = String::new();
+    for gateway in new {
+        let _ = writeln!(text, "addr replace {gateway}/32 dev lo");
+    }
+    text
 }
 
 /// Run in a node's namespace once its cables are there.
