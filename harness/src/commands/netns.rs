@@ -51,12 +51,11 @@ pub(super) fn run(
     runtime()?.block_on(async {
         // First, so that a signal while the lab is built finds someone who takes it down.
         let mut signals = signals::listen()?;
-        let (folder, ours) = match id {
-            Some(id) => (find(Some(id))?, Ours::No),
-            None => {
-                let ours = if args.keep { Ours::Kept } else { Ours::Yes };
-                (make(&args.make, time_to_live(grantor))?, ours)
-            }
+        let (folder, ours) = if let Some(id) = id {
+            (find(Some(id))?, Ours::No)
+        } else {
+            let ours = if args.keep { Ours::Kept } else { Ours::Yes };
+            (make(&args.make, time_to_live(grantor))?, ours)
         };
         let desk = Desk { args, grantor, show, terminal };
         let ended = desk.on_the_lab(selection, &mut signals, folder.clone(), ours).await;

@@ -100,9 +100,8 @@ impl Own {
                 Clock::System.sleep(Duration::from_millis(10)).await;
             }
         };
-        if Clock::System.timeout(Duration::from_secs(30), gone).await.is_err() {
-            panic!("left: {:#?}", self.left());
-        }
+        let ended = Clock::System.timeout(Duration::from_secs(30), gone).await;
+        assert!(ended.is_ok(), "left: {:#?}", self.left());
     }
 }
 
