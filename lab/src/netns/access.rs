@@ -25,8 +25,14 @@ pub enum By {
 
 /// # Errors
 /// Where the world has no manifest, or a file cannot be written.
-pub fn write(folder: &Folder, world: &World, planner_sha256: &str) -> io::Result<()> {
+pub fn write(
+    folder: &Folder,
+    world: &World,
+    planner_sha256: &str,
+    allowed_signers: &str,
+) -> io::Result<()> {
     let mut manifest = manifest(world)?;
+    allowed_signers.clone_into(&mut manifest.owner.allowed_signers);
     planner_sha256.clone_into(&mut manifest.routerd.planner_sha256);
     let text = manifest.to_toml().map_err(io::Error::other)?;
     write_private(&folder.manifest(), text.as_bytes())?;

@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, Notify};
 use super::fabric::{self, Fabric, Wiring};
 use super::moments::{Moment, Phase};
 use super::relay::Relays;
-use super::{deeds, garp, node, run};
+use super::{deeds, garp, node, run, topology};
 use crate::clock::Clock;
 use crate::mock::cloud::Cloud;
 use crate::mock::faults::{self, Deed, Happening};
@@ -69,6 +69,10 @@ impl Held {
         let mut kernel = self.kernel.lock().await;
         let (fabric, running) = self.wanted();
         if fabric != kernel.fabric {
+            let gateways = topology::new_gateways(&kernel.fabric, &fabric);
+            if !gateways.is_empty() {
+                run::ip_batch(&gateways).await?;
+            }
             run::nft(&fabric::render(&fabric)).await?;
             announce(&kernel.fabric, &fabric)?;
             kernel.fabric = fabric;

@@ -77,7 +77,7 @@ async fn build(folder: &Folder, spec: &Spec, clock: Clock) -> io::Result<Arc<Hel
     let held = Arc::new(Held::new(Shared::new(world), clock, wiring, switches, pids));
     held.settle().await?;
     let planner_sha256 = planner.await.map_err(io::Error::other)??;
-    access::write(folder, &held.shared.lock(), &planner_sha256)?;
+    access::write(folder, &held.shared.lock(), &planner_sha256, &spec.allowed_signers)?;
     endpoint::serve(&held, folder)?;
     Ok(held)
 }

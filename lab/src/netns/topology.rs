@@ -42,10 +42,7 @@ pub type Pids<'a> = &'a dyn Fn(Node) -> u32;
 /// Run in the fabric's namespace: the cables into the nodes, and the way to each interface. There
 /// is no route in the main table, so that nothing passes that no mark was given.
 pub fn fabric_batch(cloud: &Cloud, wiring: &Wiring, fabric: &Fabric, pid: Pids<'_>) -> String {
-    let mut text = String::from("link set lo up\n");
-    for subnet in fabric.subnets.values() {
-        let _ = writeln!(text, "addr add {}/32 dev lo", subnet.gateway);
-    }
+    let mut text = String::from("link set lo up\n") + &new_gateways(&Fabric::default(), fabric);
     for node in [Node::RouterdCloud, Node::CloudClient] {
         let Some(instance) = cloud.instance_of(node) else { continue };
         for (index, eni) in cloud.interfaces_of(&instance.id).into_iter().enumerate() {
@@ -72,6 +69,18 @@ pub fn fabric_batch(cloud: &Cloud, wiring: &Wiring, fabric: &Fabric, pid: Pids<'
         "link add und0 netns {cloud_router} type veth peer name wan0 netns {router}\n\
          link add lan1 netns {router} type veth peer name eth0 netns {client}\n",
     );
+    text
+}
+
+/// Run in the fabric's namespace: the VPC's router in subnets that were not there before. A stopped
+/// instance's subnet goes from the fabric and comes again, so one may be there already.
+pub fn new_gateways(before: &Fabric, after: &Fabric) -> String {
+    let is_new = |id: &&String| !before.subnets.contains_key(*id);
+    let new = after.subnets.keys().filter(is_new).map(|id| after.subnets[id].gateway);
+    let mut text = String::new();
+    for gateway in new {
+        let _ = writeln!(text, "addr replace {gateway}/32 dev lo");
+    }
     text
 }
 
@@ -123,6 +132,26 @@ route add 169.254.120.1/32 dev wg-hybrid
 route add 10.88.60.7/32 via 169.254.120.1 dev wg-hybrid metric 120
 "
     }
+}
+
+/// What a stopped instance loses: every device but `lo`.
+pub fn power_off(node: Node) -> String {
+    let batch = node_batch(node);
+    let raised =
+        batch.lines().filter_map(|line| line.strip_prefix("link set ")?.strip_suffix(" up"));
+    let down = |device: &str| format!("link set {device} down\n");
+    raised.filter(|device| *device != "lo").map(down).collect()
+}
+
+/// What it gets when it starts: its devices, and the routes that went with them. Addresses stay on
+/// a device that is down.
+pub fn power_on(node: Node) -> String {
+    let batch = node_batch(node);
+    let raised =
+        batch.lines().filter(|line| line.starts_with("link set ") && line.ends_with(" up"));
+    let routes = batch.lines().filter_map(|line| line.strip_prefix("route add "));
+    let routes = routes.map(|route| format!("route replace {route}\n"));
+    raised.map(|line| format!("{line}\n")).chain(routes).collect()
 }
 
 /// The metadata service's address is reachable and on no interface.
@@ -199,7 +228,21 @@ mod tests {
             }
         }
         assert!(text.contains("netns 17 address"), "{text}");
-        assert!(text.contains("addr add 10.88.60.1/32 dev lo"), "{text}");
+        assert!(text.contains("addr replace 10.88.60.1/32 dev lo"), "{text}");
+        assert_eq!(new_gateways(&fabric, &fabric), "", "those that are there stay");
+    }
+
+    #[test]
+    fn what_is_switched_off_comes_back_whole() {
+        let off = power_off(Node::RouterdCloud);
+        assert_eq!(off, "link set ens5 down\nlink set und0 down\nlink set wg-hybrid down\n");
+        let on = power_on(Node::RouterdCloud);
+        for device in ["ens5", "und0", "wg-hybrid"] {
+            assert!(on.contains(&format!("link set {device} up\n")), "{on}");
+        }
+        let routes = |text: &str, verb: &str| text.matches(verb).count();
+        assert_eq!(routes(&on, "route replace "), routes(ROUTERD_CLOUD, "route add "));
+        assert!(!on.contains("addr ") && !on.contains("link add"), "{on}");
     }
 
     #[test]

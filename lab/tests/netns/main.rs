@@ -4,10 +4,13 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod acls;
 mod aws_cli;
+mod identity;
 mod leftovers;
 mod nodes;
 mod outage;
+mod own;
 mod support;
 mod truth;
 mod underlay;
@@ -29,9 +32,11 @@ fn main() -> ExitCode {
     trials.extend(outage::trials());
     trials.extend(underlay::trials());
     trials.extend(aws_cli::trials());
+    trials.extend(identity::trials());
+    trials.extend(acls::trials());
     trials.extend(unprivileged::trials());
     let mut arguments = Arguments::from_args();
-    // They compare what the machine has before and after.
+    // Whoever measures is alone, and two cores have enough to do with one lab.
     arguments.test_threads = Some(1);
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -28,7 +28,7 @@ pub use network::{
     Address, AddressAssociation, Attachment, NetworkInterface, Permission, PrivateAddress, Route,
     RouteOrigin, RouteTable, RouteTableAssociation, SecurityGroup, Subnet, Target, Vpc,
 };
-pub use network_acls::{AclAssociation, AclEntry, LAST_RULE, NetworkAcl};
+pub use network_acls::{AclAssociation, AclEntry, Crossing, LAST_RULE, NetworkAcl};
 pub use options::{Answered, Before, Bucket, ClientTokens, Options, Rate, Throttling};
 pub use storage::{Volume, VolumeAttachment};
 pub use tagged::kind_of;

@@ -50,6 +50,8 @@ pub struct FabricCounters {
     pub drop_src_check: u64,
     pub drop_dst_check: u64,
     pub drop_no_owner: u64,
+    #[serde(default)]
+    pub drop_acl: u64,
     pub drop_sg: u64,
 }
 

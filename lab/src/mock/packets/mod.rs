@@ -117,6 +117,7 @@ pub enum Loss {
     SourceCheck,
     DestinationCheck,
     NoOwner,
+    NetworkAcl,
     SecurityGroup,
     /// By a rule of the node.
     Filtered(Node),
