@@ -238,3 +238,6 @@ fn verified(records: &[Record]) -> Option<(Digest, Digest)> {
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,9 +9,10 @@ use serde_json::Value;
 
 use crate::record::{
     Assertion, Attachment, CostRecorded, FactsRecorded, GoBurnt, GoRefused, GoVerified,
-    HarnessBroke, Intent, Interrupted, Kind, LabUnavailable, LockTaken, Outcome, OutcomeRecorded,
-    Permit, Phase, Record, RecoveryStarted, ResidueListed, Retried, RunFinished, RunStarted,
-    ScenarioDeclared, ScenarioFinished, StopArmed, StopChecked, StopTripped, UndoPlanned,
+    HarnessBroke, Intent, Interrupted, Kind, LabUnavailable, LockTaken, OutageRecorded, Outcome,
+    OutcomeRecorded, Permit, Phase, Record, RecoveryStarted, ResidueListed, Retried, RunFinished,
+    RunStarted, ScenarioDeclared, ScenarioFinished, StopArmed, StopChecked, StopTripped,
+    UndoPlanned,
 };
 
 #[derive(Debug, Default)]
@@ -29,6 +30,7 @@ pub struct Gathered<'a> {
     pub state: Sides<'a>,
     pub attachments: Vec<&'a Attachment>,
     pub retries: Vec<&'a Retried>,
+    pub outages: Vec<&'a OutageRecorded>,
     pub cost: Option<&'a CostRecorded>,
     pub residue: Option<&'a ResidueListed>,
     pub interrupted: Vec<&'a Interrupted>,
@@ -121,6 +123,10 @@ impl<'a> Gathered<'a> {
             Kind::RowsRecorded(it) => self.rows.set(it.phase, &it.rows),
             Kind::StateRecorded(it) => self.state.set(it.phase, &it.state),
             Kind::Retried(retried) => self.retries.push(retried),
+            Kind::OutageRecorded(outage) => {
+                self.outages.retain(|it| it.scenario != outage.scenario);
+                self.outages.push(outage);
+            }
             Kind::LockTaken(taken) => {
                 self.gate.lock_taken = Some((taken, at));
                 self.gate.lock_released = None;

@@ -346,3 +346,6 @@ fn word(status: AssertionStatus) -> &'static str {
         AssertionStatus::Skipped => "skipped",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,7 @@ mod execute;
 mod import;
 mod no_nat;
 mod os_address;
+mod outage;
 mod ping;
 mod plan;
 mod preflight;

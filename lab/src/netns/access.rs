@@ -7,7 +7,7 @@ use std::path::Path;
 use reports::record::LabKind;
 
 use super::folder::{Folder, write_private};
-use super::node_files::USER;
+use super::node_files::{OUTAGE_PROBE, USER};
 use super::program::CONNECT_COMMAND;
 use crate::manifest::Manifest;
 use crate::mock::world::World;
@@ -22,10 +22,6 @@ pub enum By {
     /// From outside, where no address of the lab leads anywhere.
     Name,
 }
-
-/// No node runs anything that configures its interfaces, so there is only what reacts to the run's
-/// own programs, and that does so at once.
-const GUEST_SETTLE_MS: u64 = 1_000;
 
 /// # Errors
 /// Where the world has no manifest, or a file cannot be written.
@@ -68,10 +64,12 @@ fn manifest(world: &World) -> io::Result<Manifest> {
     let mut manifest = crate::mock::manifest_of(world).map_err(io::Error::other)?;
     manifest.lab.kind = LabKind::Netns;
     "netns".clone_into(&mut manifest.lab.name);
-    manifest.limits.guest_settle_ms = GUEST_SETTLE_MS;
     for (node, entry) in &mut manifest.nodes {
         entry.ssh = Some(format!("{USER}@{node}"));
         USER.clone_into(&mut entry.user);
+        if matches!(node, Node::CloudClient | Node::OnpremClient) {
+            entry.outage_probe = Some(OUTAGE_PROBE.to_owned());
+        }
     }
     Ok(manifest)
 }

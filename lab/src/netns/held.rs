@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, Notify};
 
 use super::fabric::{self, Fabric, Wiring};
 use super::moments::{Moment, Phase};
+use super::relay::Relays;
 use super::{deeds, garp, node, run};
 use crate::clock::Clock;
 use crate::mock::cloud::Cloud;
@@ -31,6 +32,7 @@ pub struct Held {
 /// What was last brought into the kernel.
 struct Kernel {
     fabric: Fabric,
+    relays: Relays,
     nodes: BTreeMap<Node, Power>,
 }
 
@@ -49,7 +51,8 @@ impl Held {
         pids: Vec<(Node, u32)>,
     ) -> Self {
         let nodes = nodes.into_iter().map(|(node, orders)| (node, Power { orders, on: true }));
-        let kernel = Kernel { fabric: Fabric::default(), nodes: nodes.collect() };
+        let kernel =
+            Kernel { fabric: Fabric::default(), relays: Relays::default(), nodes: nodes.collect() };
         Self { shared, clock, wiring, kernel: Mutex::new(kernel), changed: Notify::new(), pids }
     }
 
@@ -70,6 +73,8 @@ impl Held {
             announce(&kernel.fabric, &fabric)?;
             kernel.fabric = fabric;
         }
+        let underlay = self.shared.lock().faults.underlay;
+        kernel.relays.follow(underlay, |node| self.pid(node)).await?;
         for (node, power) in &mut kernel.nodes {
             let on = running.get(node).copied().unwrap_or(true);
             if power.on != on {

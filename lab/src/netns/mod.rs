@@ -17,6 +17,7 @@ mod node_files;
 mod open;
 pub mod probe;
 mod program;
+mod relay;
 mod run;
 mod supervisor;
 mod topology;

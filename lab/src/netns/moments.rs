@@ -2,6 +2,8 @@
 //! supervisor which command begins and ends, so that what waits for such a moment happens when it
 //! would on the mock.
 
+use std::cell::RefCell;
+
 use axum::body::Bytes;
 use futures::future::{FutureExt as _, LocalBoxFuture};
 use http::Method;
@@ -80,18 +82,36 @@ pub enum Phase {
 
 /// The way to the nodes of a run with faults.
 pub struct ToldTransport {
-    pub ssh: SshTransport,
-    pub folder: Folder,
+    ssh: SshTransport,
+    folder: Folder,
+    /// Why a fault did not happen: from then on no node is reached, so that no run passes without
+    /// what it was to be tried with.
+    broken: RefCell<Option<String>>,
 }
 
 impl ToldTransport {
-    /// A lab in which a fault did not happen is of no use to the run that wanted it.
+    pub fn new(ssh: SshTransport, folder: Folder) -> Self {
+        Self { ssh, folder, broken: RefCell::default() }
+    }
+
     async fn tell(&self, node: Node, line: &str, phase: Phase) -> Result<(), TransportError> {
-        let failed = |why: String| TransportError::Lost(format!("a fault did not happen: {why}"));
+        let failed = |why: &str| {
+            TransportError::Unreachable(format!(
+                "a fault did not happen, so nothing is tried: {why}"
+            ))
+        };
+        if let Some(why) = self.broken.borrow().as_deref() {
+            return Err(failed(why));
+        }
         let moment = Moment { node, line: line.to_owned(), phase };
-        let body = serde_json::to_vec(&moment).map_err(|error| failed(error.to_string()))?;
-        let told = ask(&self.folder, Method::POST, "/moments", body.into()).await;
-        told.map(drop).map_err(|error| failed(error.to_string()))
+        let told = async {
+            let body = serde_json::to_vec(&moment)?;
+            ask(&self.folder, Method::POST, "/moments", body.into()).await
+        };
+        told.await.map(drop).map_err(|error| {
+            *self.broken.borrow_mut() = Some(error.to_string());
+            failed(&error.to_string())
+        })
     }
 }
 

@@ -53,7 +53,7 @@ pub fn open(folder: Folder, clock: Clock) -> io::Result<Netns> {
 /// As [`open`].
 pub fn open_telling(folder: Folder, clock: Clock) -> io::Result<Netns> {
     let ssh = SshTransport::new(access::access(&folder));
-    let transport = ToldTransport { ssh, folder: folder.clone() };
+    let transport = ToldTransport::new(ssh, folder.clone());
     open_by(folder, clock, Rc::new(transport))
 }
 

@@ -37,6 +37,7 @@ pub fn fold(records: &[Record], chain_head: &Digest) -> Evidence {
         hard_stops: hard_stops(&run),
         journal_rows: sides(&run.rows),
         state: sides(&run.state),
+        outages: run.outages.iter().copied().cloned().collect(),
         cost: run.cost.cloned(),
         residue: run.residue.map(|it| it.items.clone()),
         kept: run.residue.map(|it| it.kept.clone()).unwrap_or_default(),

@@ -31,6 +31,7 @@ mod reach;
 mod router;
 mod stops;
 mod teardown;
+mod underlay;
 
 pub(super) use events::{after_api, due};
 pub(crate) use events::{after_command, before_command};
@@ -42,6 +43,7 @@ pub use rules::{
     ApiEffect, ApiFault, Caller, CommandEffect, CommandFault, Event, Faults, GoFault, Happening,
     InterfaceChange, Stray, When,
 };
+pub use underlay::{Losses, Underlay};
 
 use super::world::World;
 
@@ -57,6 +59,7 @@ pub fn all() -> impl Iterator<Item = &'static Fault> {
         actions::FAULTS,
         acceptance::FAULTS,
         packets::FAULTS,
+        underlay::FAULTS,
         reach::FAULTS,
         back::FAULTS,
         teardown::FAULTS,

@@ -8,6 +8,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::nth::{Befall, Nth};
+use super::underlay::{Losses, Underlay};
 use crate::node::Node;
 
 /// The rules in force.
@@ -35,6 +36,11 @@ pub struct Faults {
     /// The disk of the run's folder has no room for what ends a run.
     #[serde(default)]
     pub disk_full: bool,
+    #[serde(default)]
+    pub underlay: Underlay,
+    /// From the cloud, and to it.
+    #[serde(default)]
+    pub underlay_losses: [Losses; 2],
     /// What happened since somebody looked: the kernel lab does it to its nodes.
     #[serde(skip)]
     pub happened: Vec<Happening>,
