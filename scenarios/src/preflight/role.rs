@@ -25,7 +25,7 @@ pub fn judge(
     (profile, instance_profile): (Read<Vec<String>>, Option<String>),
     policies: Result<Vec<Answer<Document>>, ReadError>,
 ) -> Role {
-    profile_has_role(lab, ctx, profile, instance_profile);
+    profile_has_role(lab, ctx, profile, instance_profile.as_deref());
     let expected = json!({ "problems": [] });
     let answers = match policies {
         Ok(answers) => answers,
@@ -68,13 +68,13 @@ fn profile_has_role(
     lab: &Lab,
     ctx: &mut Context<'_>,
     profile: Read<Vec<String>>,
-    instance_profile: Option<String>,
+    instance_profile: Option<&str>,
 ) {
     let name = &lab.manifest.iam.instance_profile_name;
     let expected = json!({ "roles": [lab.manifest.iam.role_name], "of_the_instance": name });
     let Some((roles, how)) = read(ctx, PROFILE, &expected, profile) else { return };
     // The last part of `arn:aws:iam::…:instance-profile/path/name`.
-    let given = instance_profile.as_ref().and_then(|arn| arn.rsplit('/').next());
+    let given = instance_profile.and_then(|arn| arn.rsplit('/').next());
     // Where the instances cannot be read, that is another assertion's to say.
     let given = given.unwrap_or(name);
     let observed = json!({ "roles": roles, "of_the_instance": given });
