@@ -40,7 +40,7 @@ pub fn state(records: &[Record], change_set: &ChangeSet) -> State {
                 let rows: Vec<Recorded> =
                     serde_json::from_value(found.rows.clone()).unwrap_or_default();
                 let keys = rows.iter().map(|row| (row.id, row.idempotency_key.as_str()));
-                state.rows = both(keys, change_set).or(state.rows);
+                state.rows = both(&keys.collect::<Vec<_>>(), change_set).or(state.rows);
             }
             _ => {}
         }
@@ -57,7 +57,8 @@ pub fn state(records: &[Record], change_set: &ChangeSet) -> State {
 
 /// The run's two rows, by their keys.
 pub fn own_rows(rows: &[Row], change_set: &ChangeSet) -> Option<RowIds> {
-    both(rows.iter().map(|row| (row.id, row.idempotency_key.as_str())), change_set)
+    let keys = rows.iter().map(|row| (row.id, row.idempotency_key.as_str()));
+    both(&keys.collect::<Vec<_>>(), change_set)
 }
 
 /// What of a row tells whose it is, as the journal has it: in other words than routerctl's.
@@ -67,14 +68,11 @@ struct Recorded {
     idempotency_key: String,
 }
 
-fn both<'a>(
-    keys: impl Iterator<Item = (u64, &'a str)> + Clone,
-    change_set: &ChangeSet,
-) -> Option<RowIds> {
+fn both(keys: &[(u64, &str)], change_set: &ChangeSet) -> Option<RowIds> {
     let plans = change_set.plans();
     let id = |index: usize| {
         let key = &plans.get(index)?.idempotency_key;
-        keys.clone().find(|(_, other)| other == key).map(|(id, _)| id)
+        keys.iter().find(|(_, other)| other == key).map(|(id, _)| *id)
     };
     Some(RowIds { assign: id(0)?, forwarding: id(1)? })
 }

@@ -170,11 +170,11 @@ fn the_runs_rows_are_found_by_both_their_keys() {
 
 #[test]
 fn a_scenario_passed_if_it_did_the_last_time() {
+    use ScenarioStatus::{Failed, Passed};
     let ended = |scenario: &str, status| {
         let (scenario, calls) = (scenario.to_owned(), Calls::default());
         Kind::ScenarioFinished(ScenarioFinished { scenario, status, reason: None, calls })
     };
-    use ScenarioStatus::{Failed, Passed};
     let table = [
         (vec![], false),
         (vec![ended("restored", Passed)], true),
