@@ -9,7 +9,7 @@ use lab::netns::probe::probe;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use reports::evidence::Evidence;
 use reports::folder::EVIDENCE_FILE;
-use reports::record::{LabKind, Verdict};
+use reports::record::{FlowOutage, LabKind, Outage, OutageRecorded, Verdict};
 
 fn main() -> ExitCode {
     let trials = vec![
@@ -58,11 +58,30 @@ fn whole_smoke() -> Result<(), String> {
     let bytes = std::fs::read(out.join(EVIDENCE_FILE)).map_err(|error| error.to_string())?;
     let evidence: Evidence = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
     let kind = evidence.run.as_ref().map(|run| run.lab_kind);
-    if (kind, evidence.verdict.verdict) == (Some(LabKind::Netns), Verdict::Pass) {
-        Ok(())
-    } else {
-        Err(format!("{kind:?}: {:?}", evidence.verdict))
+    if (kind, evidence.verdict.verdict) != (Some(LabKind::Netns), Verdict::Pass) {
+        return Err(format!("{kind:?}: {:?}", evidence.verdict));
     }
+    outages(&evidence.outages)
+}
+
+/// The address comes with `execute` and goes with `undo`, in both directions.
+fn outages(outages: &[OutageRecorded]) -> Result<(), String> {
+    let wrong = |what: &OutageRecorded| Err(format!("{what:?}"));
+    let [execute, undo] = outages else { return Err(format!("{outages:?}")) };
+    for (recorded, scenario) in [(execute, "execute"), (undo, "undo")] {
+        let Outage::Measured { flows } = &recorded.outage else { return wrong(recorded) };
+        let comes = |flow: &FlowOutage| flow.reachable_after_us.is_some();
+        let goes = |flow: &FlowOutage| flow.unreachable_after_us.is_some();
+        let known = |flow: &FlowOutage| flow.outage_us.is_some() && flow.noise_floor_us.is_some();
+        let right = |flow: &FlowOutage| {
+            known(flow) && comes(flow) == (scenario == "execute") && goes(flow) != comes(flow)
+        };
+        let whole = recorded.scenario == scenario && flows.len() == 2 && recorded.raw.len() == 2;
+        if !whole || !flows.iter().all(right) {
+            return wrong(recorded);
+        }
+    }
+    Ok(())
 }
 
 /// `kill -9` in the middle of execute: the supervisor still holds the lab, and recovery finds it.

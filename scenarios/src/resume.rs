@@ -31,6 +31,8 @@ pub fn state(records: &[Record], change_set: &ChangeSet) -> State {
             Kind::FactsRecorded(facts) => {
                 state.facts_digest = Some(facts.facts_digest.clone());
                 state.lab_fingerprint = Some(facts.lab_fingerprint.clone());
+                let yaml = facts.facts["router_yaml"]["sha256"].clone();
+                state.router_yaml = serde_json::from_value(yaml).ok();
             }
             Kind::UndoPlanned(plan) => state.undo_plan = Some(UndoPlanned::clone(plan)),
             Kind::GoBurnt(_) => state.burnt = true,

@@ -227,7 +227,11 @@ pub(crate) fn manifest(world: &World) -> Result<Manifest, OpenError> {
             planner_sha256: Digest::of(planner).to_string(),
         },
         nodes: Node::ALL.into_iter().map(|node| (node, entry(world, node))).collect(),
-        limits: Limits { max_instance_seconds: Ceiling::Seconds(7200), clock_skew_ms: 1000 },
+        limits: Limits {
+            max_instance_seconds: Ceiling::Seconds(7200),
+            clock_skew_ms: 1000,
+            guest_settle_ms: world.machines.guest_settle_ms,
+        },
         consent: Consent { stop_instances: true },
         teardown: Teardown {
             instances: Instances::Terminate,
@@ -267,6 +271,8 @@ fn entry(world: &World, node: Node) -> NodeEntry {
         host_key: machine.sshd.host_key.clone(),
         ssh: None,
         user: "lab".to_owned(),
+        // Datagrams a millisecond apart would be more than the rest of the mock's packets together.
+        outage_probe: None,
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use reports::record::LabKind;
 
 use super::folder::{Folder, write_private};
-use super::node_files::USER;
+use super::node_files::{OUTAGE_PROBE, USER};
 use super::program::CONNECT_COMMAND;
 use crate::manifest::Manifest;
 use crate::mock::world::World;
@@ -67,6 +67,9 @@ fn manifest(world: &World) -> io::Result<Manifest> {
     for (node, entry) in &mut manifest.nodes {
         entry.ssh = Some(format!("{USER}@{node}"));
         USER.clone_into(&mut entry.user);
+        if matches!(node, Node::CloudClient | Node::OnpremClient) {
+            entry.outage_probe = Some(OUTAGE_PROBE.to_owned());
+        }
     }
     Ok(manifest)
 }

@@ -64,7 +64,7 @@ async fn set_up(folder: &Folder, node: Node, spec: &NodeSpec) -> io::Result<()> 
     for (path, mode, text) in node_files::files(node, spec) {
         write(Path::new(&path), mode, &text)?;
     }
-    run::ip_batch(topology::node_batch(node)).await?;
+    run::ip_batch(&topology::node_batch(node)).await?;
     if topology::is_router(node) {
         run::nft(topology::ROUTER_NFT).await?;
     }

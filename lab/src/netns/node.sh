@@ -42,6 +42,10 @@ done
 mkdir -p /var/lib/routerd /home/lab/.ssh
 chmod 700 /home/lab/.ssh
 
+case $1 in *-client)
+    rm -f /usr/local/sbin/outage-probe
+    bind /run/lab-smoke/program /usr/local/sbin/outage-probe
+esac
 if test "$1" = routerd-cloud; then
     rm -f /usr/local/sbin/routerctl
     bind /run/lab-smoke/routerctl /usr/local/sbin/routerctl

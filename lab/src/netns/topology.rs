@@ -1,6 +1,7 @@
 //! Which cable leads where, and what every node is made of: pure texts for `ip -batch`.
 
 use std::fmt::Write as _;
+use std::net::Ipv4Addr;
 
 use super::fabric::{Fabric, Wiring};
 use crate::mock::cloud::Cloud;
@@ -75,17 +76,56 @@ pub fn fabric_batch(cloud: &Cloud, wiring: &Wiring, fabric: &Fabric, pid: Pids<'
 }
 
 /// Run in a node's namespace once its cables are there.
-pub fn node_batch(node: Node) -> &'static str {
+pub fn node_batch(node: Node) -> String {
     match node {
-        Node::RouterdCloud => ROUTERD_CLOUD,
-        Node::CloudClient => CLOUD_CLIENT,
-        Node::OnpremRouter => ONPREM_ROUTER,
-        Node::OnpremClient => ONPREM_CLIENT,
+        Node::RouterdCloud => ROUTERD_CLOUD.to_owned() + &vxlan(node) + overlay(node),
+        Node::CloudClient => CLOUD_CLIENT.to_owned(),
+        Node::OnpremRouter => ONPREM_ROUTER.to_owned() + &vxlan(node) + overlay(node),
+        Node::OnpremClient => ONPREM_CLIENT.to_owned(),
     }
 }
 
-/// The overlay is routed by host routes; the metadata service's address is reachable and on no
-/// interface.
+/// The overlay's device on a router.
+pub const OVERLAY: &str = "wg-hybrid";
+pub const OVERLAY_MTU: i32 = 1420;
+
+/// A router's address on the underlay, and the other's.
+pub fn underlay(router: Node) -> (Ipv4Addr, Ipv4Addr) {
+    let (cloud, onprem) = (Ipv4Addr::new(198, 51, 100, 1), Ipv4Addr::new(198, 51, 100, 2));
+    if router == Node::RouterdCloud { (cloud, onprem) } else { (onprem, cloud) }
+}
+
+/// The overlay as it is by default.
+pub fn vxlan(router: Node) -> String {
+    let (local, remote) = underlay(router);
+    let device = if router == Node::RouterdCloud { "und0" } else { "wan0" };
+    format!(
+        "link add {OVERLAY} mtu {OVERLAY_MTU} type vxlan id 120 local {local} remote {remote} \
+         dstport 4789 nolearning dev {device}\n"
+    )
+}
+
+/// The overlay is routed by host routes, whatever carries it.
+pub fn overlay(router: Node) -> &'static str {
+    if router == Node::RouterdCloud {
+        "\
+addr add 169.254.120.1/32 dev wg-hybrid
+link set wg-hybrid up
+route add 169.254.120.2/32 dev wg-hybrid
+route add 10.88.60.9/32 via 169.254.120.2 dev wg-hybrid metric 120
+route add 192.168.77.0/24 via 169.254.120.2 dev wg-hybrid
+"
+    } else {
+        "\
+addr add 169.254.120.2/32 dev wg-hybrid
+link set wg-hybrid up
+route add 169.254.120.1/32 dev wg-hybrid
+route add 10.88.60.7/32 via 169.254.120.1 dev wg-hybrid metric 120
+"
+    }
+}
+
+/// The metadata service's address is reachable and on no interface.
 const ROUTERD_CLOUD: &str = "\
 link set lo up
 route add local 169.254.169.254 dev lo table local
@@ -94,12 +134,6 @@ link set ens5 up
 route add default via 10.88.60.1 dev ens5 proto dhcp src 10.88.60.4 metric 100
 addr add 198.51.100.1/30 dev und0
 link set und0 up
-link add wg-hybrid mtu 1420 type vxlan id 120 local 198.51.100.1 remote 198.51.100.2 dstport 4789 nolearning dev und0
-addr add 169.254.120.1/32 dev wg-hybrid
-link set wg-hybrid up
-route add 169.254.120.2/32 dev wg-hybrid
-route add 10.88.60.9/32 via 169.254.120.2 dev wg-hybrid metric 120
-route add 192.168.77.0/24 via 169.254.120.2 dev wg-hybrid
 ";
 
 const CLOUD_CLIENT: &str = "\
@@ -122,11 +156,6 @@ neigh add proxy 10.88.60.7 dev br-lan
 addr add 198.51.100.2/30 dev wan0
 link set wan0 up
 route add default via 198.51.100.1 dev wan0 proto static
-link add wg-hybrid mtu 1420 type vxlan id 120 local 198.51.100.2 remote 198.51.100.1 dstport 4789 nolearning dev wan0
-addr add 169.254.120.2/32 dev wg-hybrid
-link set wg-hybrid up
-route add 169.254.120.1/32 dev wg-hybrid
-route add 10.88.60.7/32 via 169.254.120.1 dev wg-hybrid metric 120
 ";
 
 const ONPREM_CLIENT: &str = "\

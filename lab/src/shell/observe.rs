@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::manifest::Routerd;
+use crate::outage;
 use crate::routerd::Routerctl;
 
 use super::ssh;
@@ -19,6 +20,9 @@ pub struct Observe {
 const QUICK: Duration = Duration::from_secs(15);
 /// `routerctl` waits up to 5 s for its database, and a preview asks AWS.
 const ROUTERCTL: Duration = Duration::from_secs(90);
+
+/// A change waits for it, so it is short.
+const OUTAGE_PROBE: Duration = Duration::from_secs(5);
 
 fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|&word| word.to_owned()).collect()
@@ -82,11 +86,9 @@ impl Observe {
         Self::quick(&["sudo", "-n", "cat", path])
     }
 
-    /// SHA-256 of each file.
-    pub fn digests(paths: &[String]) -> Self {
-        let mut argv = words(&["sudo", "-n", "sha256sum"]);
-        argv.extend_from_slice(paths);
-        Self::new(argv, QUICK)
+    /// SHA-256 of a file.
+    pub fn digest(path: &str) -> Self {
+        Self::quick(&["sudo", "-n", "sha256sum", path])
     }
 
     /// The names in the folder where a run keeps its files; empty where there is none.
@@ -103,15 +105,27 @@ impl Observe {
     }
 
     pub fn ping(source: Ipv4Addr, destination: Ipv4Addr) -> Self {
-        let (source, destination) = (source.to_string(), destination.to_string());
-        Self::quick(&["ping", "-n", "-c", "3", "-W", "2", "-I", &source, &destination])
+        Self::echoes(source, destination, "2")
     }
 
-    /// One echo request whose time to live ends on the far router: the answer comes from an address
-    /// that the ENI does not own, so it passes only while source/dest check is off.
+    /// A ping that should not be answered. It waits long enough for a neighbour to be asked twice,
+    /// and for an answer then.
+    pub fn ping_in_vain(source: Ipv4Addr, destination: Ipv4Addr) -> Self {
+        Self::echoes(source, destination, "1")
+    }
+
+    /// As fast as every ping lets an ordinary user.
+    fn echoes(source: Ipv4Addr, destination: Ipv4Addr, wait_seconds: &str) -> Self {
+        let (source, to) = (source.to_string(), destination.to_string());
+        Self::quick(&["ping", "-n", "-c", "3", "-i", "0.2", "-W", wait_seconds, "-I", &source, &to])
+    }
+
+    /// Echo requests whose time to live ends on the far router: the answer comes from an address
+    /// that the ENI does not own, so it passes only while source/dest check is off. One answer is
+    /// enough, so that a packet may be lost.
     pub fn canary(destination: Ipv4Addr, ttl: u8) -> Self {
         let (destination, ttl) = (destination.to_string(), ttl.to_string());
-        Self::quick(&["ping", "-n", "-c", "1", "-W", "1", "-t", &ttl, &destination])
+        Self::quick(&["ping", "-n", "-c", "3", "-i", "0.2", "-W", "1", "-t", &ttl, &destination])
     }
 
     /// Waits for three echo requests to `destination` that `source` did or did not send.
@@ -120,6 +134,20 @@ impl Observe {
         Self::quick(&[
             "sudo", "-n", "timeout", "8", "tcpdump", "-n", "-l", "-c", "3", "-i", "any", &filter,
         ])
+    }
+
+    /// Sends numbered datagrams and hears the other end's, until it is told to stop.
+    pub fn outage_probe(program: &str, name: &str, from: Ipv4Addr, to: Ipv4Addr) -> Self {
+        let argv = words(&[program, "run", name, &from.to_string(), &to.to_string()]);
+        Self::new(argv, outage::LIFE + QUICK)
+    }
+
+    pub fn outage_probe_ready(program: &str, name: &str) -> Self {
+        Self::new(words(&[program, "ready", name]), OUTAGE_PROBE)
+    }
+
+    pub fn outage_probe_stop(program: &str, name: &str) -> Self {
+        Self::new(words(&[program, "stop", name]), OUTAGE_PROBE)
     }
 
     /// Logs in on another node over a fresh connection and sends a payload larger than the path

@@ -7,8 +7,10 @@
 mod aws_cli;
 mod leftovers;
 mod nodes;
+mod outage;
 mod support;
 mod truth;
+mod underlay;
 mod unprivileged;
 
 use std::process::ExitCode;
@@ -24,6 +26,8 @@ fn main() -> ExitCode {
     let mut trials = leftovers::trials();
     trials.extend(nodes::trials());
     trials.extend(truth::trials());
+    trials.extend(outage::trials());
+    trials.extend(underlay::trials());
     trials.extend(aws_cli::trials());
     trials.extend(unprivileged::trials());
     let mut arguments = Arguments::from_args();

@@ -5,13 +5,19 @@ use lab::Lab;
 use lab::ec2::{Answer, Identity, Instance, NetworkInterface, ReadError, RouteTable, Subnet, Vpc};
 use lab::iam::Document;
 use lab::node::{Node, Output};
+use lab::router_yaml;
 use lab::shell::{Observe, ShellError};
+
+use super::router;
+use super::shared::Ways;
+use crate::watch::{self, Costly};
 
 pub type Told = Result<Answer<Output>, ShellError>;
 pub type Read<T> = Result<Answer<T>, ReadError>;
 
 pub struct Gathered {
     pub cloud: CloudReads,
+    pub costly: Costly,
     pub profile: Read<Vec<String>>,
     pub policies: Result<Vec<Answer<Document>>, ReadError>,
     pub nodes: Vec<NodeReads>,
@@ -21,11 +27,13 @@ pub struct Gathered {
 pub struct CloudReads {
     pub identity: Read<Identity>,
     pub interface: Read<Option<NetworkInterface>>,
-    pub holders: Read<Vec<NetworkInterface>>,
+    /// All of the VPC's.
+    pub interfaces: Read<Vec<NetworkInterface>>,
     pub instances: Read<Vec<Instance>>,
     pub subnet: Read<Option<Subnet>>,
     pub vpc: Read<Option<Vpc>>,
     pub route_tables: Read<Vec<RouteTable>>,
+    pub ways: Ways,
 }
 
 pub struct NodeReads {
@@ -47,6 +55,9 @@ pub struct ClockRead {
 
 pub struct RouterReads {
     pub yaml: Told,
+    /// Of the programs that router.yaml names, by path.
+    pub digests: Vec<(String, Told)>,
+    pub version: Told,
     pub rows: Told,
     pub parts: Told,
     pub folder: Told,
@@ -54,30 +65,34 @@ pub struct RouterReads {
 
 pub async fn gather(lab: &Lab) -> Gathered {
     let iam = &lab.manifest.iam;
-    let (cloud, profile, policies, nodes, router) = futures::join!(
+    let (cloud, costly, profile, policies, nodes, router) = futures::join!(
         cloud(lab),
+        watch::costly(lab),
         lab.reader.instance_profile_roles(&iam.instance_profile_name),
         lab.reader.role_policies(&iam.role_name),
         futures::future::join_all(Node::ALL.map(|node| one_node(lab, node))),
         router(lab),
     );
-    Gathered { cloud, profile, policies, nodes, router }
+    Gathered { cloud, costly, profile, policies, nodes, router }
 }
 
 async fn cloud(lab: &Lab) -> CloudReads {
     let manifest = &lab.manifest;
     let ids: Vec<String> =
         manifest.nodes.values().filter_map(|node| node.instance_id.clone()).collect();
-    let (identity, interface, holders, instances, subnet, vpc, route_tables) = futures::join!(
+    let (identity, interface, interfaces, instances, subnet, vpc, route_tables, peerings, transit) = futures::join!(
         lab.reader.caller_identity(),
         lab.reader.network_interface(&manifest.capture.network_interface_id),
-        lab.reader.holders_of(&manifest.aws.vpc_id, manifest.capture.address.addr()),
+        lab.reader.interfaces_in(&manifest.aws.vpc_id),
         lab.reader.instances(&ids),
         lab.reader.subnet(&manifest.aws.subnet_id),
         lab.reader.vpc(&manifest.aws.vpc_id),
         lab.reader.route_tables(&manifest.aws.vpc_id),
+        lab.reader.peerings(),
+        lab.reader.transit_attachments(&manifest.aws.vpc_id),
     );
-    CloudReads { identity, interface, holders, instances, subnet, vpc, route_tables }
+    let ways = Ways { peerings, transit_attachments: transit };
+    CloudReads { identity, interface, interfaces, instances, subnet, vpc, route_tables, ways }
 }
 
 async fn one_node(lab: &Lab, node: Node) -> NodeReads {
@@ -111,15 +126,34 @@ async fn router(lab: &Lab) -> RouterReads {
         Observe::rows(routerd),
         Observe::dynamic_parts(routerd),
         Observe::node_folder(),
+        Observe::routerctl_version(routerd),
     ];
     let node = Node::RouterdCloud;
-    let (yaml, rows, parts, folder) = futures::join!(
-        lab.shell.observe(node, &commands[0]),
+    let programs = async {
+        let yaml = lab.shell.observe(node, &commands[0]).await;
+        let digests = digests(lab, &yaml).await;
+        (yaml, digests)
+    };
+    let ((yaml, digests), rows, parts, folder, version) = futures::join!(
+        programs,
         lab.shell.observe(node, &commands[1]),
         lab.shell.observe(node, &commands[2]),
         lab.shell.observe(node, &commands[3]),
+        lab.shell.observe(node, &commands[4]),
     );
-    RouterReads { yaml, rows, parts, folder }
+    RouterReads { yaml, digests, version, rows, parts, folder }
+}
+
+/// One command for each program: they are large, and the node may have several processors.
+async fn digests(lab: &Lab, yaml: &Told) -> Vec<(String, Told)> {
+    let Ok(answer) = yaml else { return Vec::new() };
+    let text = String::from_utf8_lossy(&answer.value.stdout);
+    let Ok(config) = router_yaml::read(&text) else { return Vec::new() };
+    let digest = async |(_, path): (String, String)| {
+        let told = lab.shell.observe(Node::RouterdCloud, &Observe::digest(&path)).await;
+        (path, told)
+    };
+    futures::future::join_all(router::programs_of(lab, &config).into_iter().map(digest)).await
 }
 
 impl Gathered {
@@ -134,7 +168,7 @@ impl Gathered {
         };
         cloud(self.cloud.identity.as_ref().err());
         cloud(self.cloud.interface.as_ref().err());
-        cloud(self.cloud.holders.as_ref().err());
+        cloud(self.cloud.interfaces.as_ref().err());
         cloud(self.cloud.instances.as_ref().err());
         cloud(self.cloud.subnet.as_ref().err());
         cloud(self.cloud.vpc.as_ref().err());
@@ -142,7 +176,9 @@ impl Gathered {
         cloud(self.profile.as_ref().err());
         cloud(self.policies.as_ref().err());
         for node in &self.nodes {
-            if let Err(error) = &node.hostname {
+            if let Err(error) = &node.hostname
+                && error.why.other_host_key().is_none()
+            {
                 silent.push(error.to_string());
             }
         }

@@ -8,6 +8,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::nth::{Befall, Nth};
+use super::underlay::{Losses, Underlay};
 use crate::node::Node;
 
 /// The rules in force.
@@ -35,6 +36,14 @@ pub struct Faults {
     /// The disk of the run's folder has no room for what ends a run.
     #[serde(default)]
     pub disk_full: bool,
+    #[serde(default)]
+    pub underlay: Underlay,
+    /// From the cloud, and to it.
+    #[serde(default)]
+    pub underlay_losses: [Losses; 2],
+    /// What happened since somebody looked: the kernel lab does it to its nodes.
+    #[serde(skip)]
+    pub happened: Vec<Happening>,
     /// The manifest's ceiling, where it is another than the mock's own.
     #[serde(default)]
     pub max_instance_seconds: Option<u64>,
@@ -84,6 +93,13 @@ pub enum Happening {
     File { node: Node, path: String, contents: String },
     /// Somebody adds a table to the node's rules that does nothing.
     NftTable { node: Node },
+    /// Something that costs money appears.
+    Stray(Stray),
+    /// Another machine on the on-prem LAN gets the router to take it for the address's owner, and
+    /// says nothing to what it gets.
+    Thief { address: Ipv4Addr },
+    /// The security groups of the ENI with this primary address admit nobody any more.
+    Ingress { primary: Ipv4Addr },
     /// From now on this rule is in force.
     Api(ApiFault),
     /// From now on this event may happen.
@@ -99,6 +115,17 @@ pub enum InterfaceChange {
     Untagged,
 }
 
+/// What costs money and belongs to nobody's plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stray {
+    Instance,
+    Address,
+    Volume,
+    NatGateway,
+    Endpoint,
+}
+
 /// What the lab's own go turns out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -109,6 +136,8 @@ pub enum GoFault {
     Edited,
     /// It ended before the gate looked at it.
     Expired,
+    /// The lab gives none: its owner is waited for, and does not answer.
+    OwnerSilent,
 }
 
 /// Whose call it is.
@@ -221,6 +250,9 @@ impl Faults {
         })
     }
 }
+
+/// Of a machine that is none of the lab's.
+pub const THIEF_MAC: &str = "02:00:0a:58:3c:66";
 
 /// Whether a command's line is what the pattern names.
 pub(super) fn fits(pattern: &str, line: &str) -> bool {

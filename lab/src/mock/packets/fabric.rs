@@ -130,23 +130,24 @@ fn attached(world: &World, mac: &str) -> Option<(Node, String)> {
 
 /// How long there and back takes: by the links on the way, with jitter from the seed.
 pub(super) fn round_trip(
-    seed: u64,
+    world: &World,
     near: Tuple,
     answer: &Wire,
     sender: Node,
     other: Node,
 ) -> Duration {
-    let base_us = match (is_cloud(sender), is_cloud(other)) {
-        _ if sender == other => 40,
-        (true, true) => 300,
-        (false, false) => 250,
-        (true, false) | (false, true) => 4_200,
+    let (base_us, underlay_ms) = match (is_cloud(sender), is_cloud(other)) {
+        _ if sender == other => (40, 0),
+        (true, true) => (300, 0),
+        (false, false) => (250, 0),
+        (true, false) | (false, true) => (4_200, 2 * world.faults.underlay.delay_ms),
     };
     let jitter = Sha256::new()
-        .chain_update(seed.to_be_bytes())
+        .chain_update(world.seed.to_be_bytes())
         .chain_update(format!("{near:?}{answer:?}"))
         .finalize();
     Duration::from_micros(base_us + base_us * u64::from(jitter[0]) / 1024)
+        + Duration::from_millis(underlay_ms)
 }
 
 fn is_cloud(node: Node) -> bool {
