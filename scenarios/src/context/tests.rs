@@ -35,7 +35,7 @@ static ASKED: Scenario = Scenario {
 };
 
 /// Runs `body` as that scenario; answers how it finished and the journal.
-async fn asked(body: impl FnOnce(&mut Context<'_>)) -> (Finished, Vec<Record>) {
+fn asked(body: impl FnOnce(&mut Context<'_>)) -> (Finished, Vec<Record>) {
     let folder = tempfile::tempdir().expect("a folder");
     let journal = Writer::create(folder.path()).expect("a journal");
     let change_set = ChangeSet {
@@ -78,8 +78,8 @@ fn answer(call: &str, pages: usize, attempts: u32) -> Answer<()> {
 
 type Body = fn(&mut Context<'_>);
 
-#[tokio::test(start_paused = true)]
-async fn what_a_scenario_comes_to() {
+#[test]
+fn what_a_scenario_comes_to() {
     use ScenarioStatus as S;
     let table: [(&str, Body, S, Option<&str>); 8] = [
         ("both hold", |c| ASKED.asserts.iter().for_each(|id| pass(c, id)), S::Passed, None),
@@ -126,7 +126,7 @@ async fn what_a_scenario_comes_to() {
         ),
     ];
     for (what, body, status, reason) in table {
-        let (finished, records) = asked(body).await;
+        let (finished, records) = asked(body);
         assert_eq!((finished.status, finished.reason.as_deref()), (status, reason), "{what}");
         let Some(Kind::ScenarioFinished(recorded)) = records.last().map(|it| &it.kind) else {
             panic!("{what}: its end is the last record");
@@ -135,40 +135,37 @@ async fn what_a_scenario_comes_to() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn complaints_say_which_assertion_and_why() {
+#[test]
+fn complaints_say_which_assertion_and_why() {
     let (finished, _) = asked(|ctx| {
         fail(ctx, "asked.one");
         ctx.unknown("asked.two", json!(1), How::default(), "no answer");
-    })
-    .await;
+    });
     let expected = ["asked.one failed: expected 1, observed 2", "asked.two unknown: no answer"];
     assert_eq!(finished.complaints, expected);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_scenario_holds_while_nothing_failed_or_is_unknown() {
+#[test]
+fn a_scenario_holds_while_nothing_failed_or_is_unknown() {
     asked(|ctx| {
         assert!(ctx.holds() && !ctx.failed());
         ctx.unknown("asked.one", json!(1), How::default(), "no answer");
         assert!(!ctx.holds() && !ctx.failed());
         fail(ctx, "asked.two");
         assert!(!ctx.holds() && ctx.failed());
-    })
-    .await;
+    });
 }
 
 /// Every page of EC2 and every command of a node counts; more attempts than pages are repetitions.
-#[tokio::test(start_paused = true)]
-async fn what_was_asked_is_counted_and_kept() {
+#[test]
+fn what_was_asked_is_counted_and_kept() {
     let (_, records) = asked(|ctx| {
         let seen = ctx.seen(&answer("ec2 DescribeInstances", 2, 2));
         assert_eq!((seen.how.as_str(), seen.raw.len()), ("ec2 DescribeInstances", 2));
         ctx.seen(&answer("ec2 DescribeVolumes", 0, 1));
         ctx.seen(&answer("cloud-client$ hostname", 1, 1));
         ctx.seen(&answer("cloud-client$ date", 1, 3));
-    })
-    .await;
+    });
     let calls = records.iter().find_map(|it| match &it.kind {
         Kind::ScenarioFinished(it) => Some((it.calls.ec2, it.calls.node)),
         _ => None,
