@@ -73,7 +73,7 @@ impl Happening {
     pub fn deeds(&self) -> Vec<Deed> {
         match self {
             Self::DefaultRoute { node, via } => {
-                vec![on(*node, Means::Ip(default_route(*node, via)))]
+                vec![on(*node, Means::Ip(default_route(*node, *via)))]
             }
             Self::OsAddress { node, dev, address } => {
                 vec![on(*node, Means::Ip(format!("addr add {address} dev {dev}\n")))]
@@ -107,7 +107,7 @@ impl Happening {
 }
 
 /// With all that the node's own has but the gateway.
-fn default_route(node: Node, via: &std::net::Ipv4Addr) -> String {
+fn default_route(node: Node, via: std::net::Ipv4Addr) -> String {
     let rest = match node {
         Node::RouterdCloud => "dev ens5 proto dhcp src 10.88.60.4 metric 100",
         Node::CloudClient => "dev ens5 proto dhcp src 10.88.60.7 metric 100",
