@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use lab::mock::cloud::{Cloud, InstanceState, NetworkInterface};
+use lab::mock::cloud::{InstanceState, NetworkInterface};
 use lab::mock::faults::{self, Answer, Fault, Left};
 use lab::mock::world::World;
 use lab::node::Node;
+use reports::evidence::Evidence;
 use reports::record::AssertionStatus;
 
-use crate::smoke::{Prior, Ran, run};
+use crate::smoke::{self, Prior, Ran, run};
 
 /// A fault on one of the two labs.
 #[derive(Clone, Copy, Debug)]
@@ -66,8 +67,8 @@ impl Case {
 }
 
 /// What stands in the evidence of something that was tolerated: repeated reads, a mutation whose
-/// reply was not the proof of it, or an assertion that took more than one round or says that it
-/// proves nothing.
+/// reply was not the proof of it, an assertion that took more than one round or says that it
+/// proves nothing, or echo requests that took long or were lost.
 pub fn traces(ran: &Ran) -> Vec<String> {
     let evidence = &ran.evidence;
     let reads =
@@ -81,16 +82,36 @@ pub fn traces(ran: &Ran) -> Vec<String> {
         let rounds = it.observed["rounds"].as_array().map_or(0, Vec::len);
         rounds > 1 || it.id.starts_with("no-nat.conntrack") && it.status != AssertionStatus::Passed
     });
-    reads.chain(silent).chain(uneven.map(|it| format!("{}: {}", it.id, it.observed))).collect()
+    let uneven = uneven.map(|it| format!("{}: {}", it.id, it.observed));
+    reads.chain(silent).chain(uneven).chain(pings(ran)).collect()
+}
+
+/// Longer than the model's own round trips.
+const SLOW_MS: f64 = 20.0;
+
+fn pings(ran: &Ran) -> impl Iterator<Item = String> {
+    let assertions = ran.evidence.scenarios.iter().flat_map(|scenario| &scenario.assertions);
+    assertions.filter_map(|it| {
+        let lost = it.observed.get("lost")?.as_u64()?;
+        let average = it.observed["round_trip_ms"]["avg"].as_f64()?;
+        let tells = lost > 0 || average > SLOW_MS;
+        tells.then(|| format!("{}: {lost} lost, {average} ms on average", it.id))
+    })
+}
+
+/// The assertions that failed or are unknown, and the detectors that tripped: of any lab's run.
+pub fn turned_and_tripped(evidence: &Evidence) -> (BTreeSet<String>, BTreeSet<String>) {
+    let texts = |set: BTreeSet<&str>| set.into_iter().map(str::to_owned).collect();
+    (texts(smoke::turned(evidence)), texts(smoke::tripped(evidence)))
 }
 
 /// What a run gave.
 pub fn given(ran: &Ran) -> Outcome {
-    let texts = |set: BTreeSet<&str>| set.into_iter().map(str::to_owned).collect();
+    let (turned, tripped) = turned_and_tripped(&ran.evidence);
     let silent = faults::fired(&ran.world).into_iter().filter(|(_, times)| *times == 0);
     Outcome {
-        turned: texts(ran.turned()),
-        tripped: texts(ran.tripped()),
+        turned,
+        tripped,
         exit_code: ran.judgement.exit_code,
         left: left(ran),
         silent: silent.map(|(rule, _)| rule).collect(),
@@ -125,10 +146,9 @@ pub fn left(ran: &Ran) -> BTreeSet<Left> {
         note(Left::Addresses, !after.cloud.addresses.is_empty());
         note(Left::Volumes, !after.cloud.volumes.values().all(|it| !it.attachments.is_empty()));
     } else {
-        let states = |cloud: &Cloud, world: &World| -> Vec<_> {
-            cloud.instances.values().map(|it| (it.id.clone(), it.state_at(world.now))).collect()
-        };
-        note(Left::Instances, states(&before.cloud, before) != states(&after.cloud, after));
+        // One that ends before it began anything leaves none of its instances running.
+        let running = lab::mock::running_instances(after, after.now);
+        note(Left::Instances, ran.judgement.exit_code != 8 && !running.is_empty());
         note(Left::Addresses, before.cloud.addresses != after.cloud.addresses);
         note(Left::Volumes, before.cloud.volumes != after.cloud.volumes);
     }

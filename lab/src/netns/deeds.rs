@@ -38,6 +38,7 @@ pub async fn carry_out(deed: &Deed, pid: u32, clock: Clock) -> io::Result<()> {
             node.feed(&words, "").await
         }
         Means::Ip(lines) => node.feed(&["ip", "-batch", "-"], lines).await,
+        Means::Bridge(lines) => node.feed(&["bridge", "-batch", "-"], lines).await,
         Means::File { path, contents, mode } => node.put(path, contents, *mode).await,
         Means::Edit { path, from, to } => node.edit(path, from, to).await,
         Means::NoFile { path } => node.script(REMOVE, &[path], "").await,
@@ -68,7 +69,7 @@ impl Inside {
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net=/proc/{}/ns/net", self.pid));
-        if !matches!(words.first(), Some(&("nft" | "iptables-legacy" | "ip"))) {
+        if !matches!(words.first(), Some(&("nft" | "iptables-legacy" | "ip" | "bridge"))) {
             command.arg(format!("--uts=/proc/{}/ns/uts", self.pid));
             command.arg(format!("--mount=/proc/{}/ns/mnt", self.pid));
         }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::folder::Folder;
 use super::open::ask;
+use super::probe::{self, Report};
 use crate::mock::faults::{self, BadFault};
 use crate::node::{Node, Output};
 use crate::shell::{Transport, TransportError};
@@ -21,6 +22,8 @@ use crate::ssh_transport::SshTransport;
 pub enum CannotInject {
     #[error(transparent)]
     Bad(#[from] BadFault),
+    #[error("{0}")]
+    Unable(Report),
     #[error(
         "the fault `{name}` is the mock's alone; in the kernel lab there are: {}",
         known().join(", ")
@@ -37,6 +40,10 @@ pub fn check(faults: &[String]) -> Result<(), CannotInject> {
         let (fault, _) = faults::parse(text)?;
         if faults::deeds(text)?.is_none() {
             return Err(CannotInject::NoMeans { name: fault.name.to_owned() });
+        }
+        let report = probe::for_fault(text);
+        if !report.is_able() {
+            return Err(CannotInject::Unable(report));
         }
         // A model that does not take the argument says so before anything is built.
         faults::inject(&mut crate::mock::world_of(1, crate::mock::start_time(1)), text)?;
@@ -80,20 +87,34 @@ pub struct ToldTransport {
     folder: Folder,
     /// What each row of routerd's journal does, from the lists that went by.
     rows: RefCell<BTreeMap<u64, String>>,
+    /// Why a fault did not happen: from then on no node is reached, so that no run passes without
+    /// what it was to be tried with.
+    broken: RefCell<Option<String>>,
 }
 
 impl ToldTransport {
     pub fn new(ssh: SshTransport, folder: Folder) -> Self {
-        Self { ssh, folder, rows: RefCell::default() }
+        Self { ssh, folder, rows: RefCell::default(), broken: RefCell::default() }
     }
 
-    /// A lab in which a fault did not happen is of no use to the run that wanted it.
     async fn tell(&self, node: Node, line: &str, phase: Phase) -> Result<(), TransportError> {
-        let failed = |why: String| TransportError::Lost(format!("a fault did not happen: {why}"));
+        let failed = |why: &str| {
+            TransportError::Unreachable(format!(
+                "a fault did not happen, so nothing is tried: {why}"
+            ))
+        };
+        if let Some(why) = self.broken.borrow().as_deref() {
+            return Err(failed(why));
+        }
         let moment = Moment { node, line: line.to_owned(), phase };
-        let body = serde_json::to_vec(&moment).map_err(|error| failed(error.to_string()))?;
-        let told = ask(&self.folder, Method::POST, "/moments", body.into()).await;
-        told.map(drop).map_err(|error| failed(error.to_string()))
+        let told = async {
+            let body = serde_json::to_vec(&moment)?;
+            ask(&self.folder, Method::POST, "/moments", body.into()).await
+        };
+        told.await.map(drop).map_err(|error| {
+            *self.broken.borrow_mut() = Some(error.to_string());
+            failed(&error.to_string())
+        })
     }
 }
 

@@ -30,7 +30,9 @@ mod nodes;
 mod packets;
 mod reach;
 mod router;
+mod stops;
 mod teardown;
+mod underlay;
 
 // What has no one place in a run.
 mod replies;
@@ -45,8 +47,9 @@ pub use lines::Line;
 pub use nth::{Befall, Killed, Nth, kill};
 pub use rules::{
     ApiEffect, ApiFault, Caller, CommandEffect, CommandFault, Event, Faults, GoFault, Happening,
-    InterfaceChange, When,
+    InterfaceChange, Stray, When,
 };
+pub use underlay::{Losses, Underlay};
 
 use super::world::World;
 
@@ -62,11 +65,13 @@ pub fn all() -> impl Iterator<Item = &'static Fault> {
         actions::FAULTS,
         acceptance::FAULTS,
         packets::FAULTS,
+        underlay::FAULTS,
         reach::FAULTS,
         back::FAULTS,
         teardown::FAULTS,
         replies::FAULTS,
         smokes::FAULTS,
+        stops::FAULTS,
     ]
     .into_iter()
     .flatten()

@@ -172,7 +172,7 @@ fn transmit(
         }
         Link::Lan if permanent(world, node, hop).is_some() => {
             record(world.machines.get_mut(node), now, &wire, &hop.dev, Direction::Out);
-            Some(permanent(world, node, hop).flatten().ok_or(Loss::Outside))
+            permanent(world, node, hop)
         }
         Link::Lan => lan_neighbour(world, now, node, hop.address).map(|next| {
             resolved(world, node, hop, true);
@@ -207,14 +207,15 @@ fn transmit(
 }
 
 /// Where an entry that was made by hand leads: to the interface with that MAC, if there is one.
-fn permanent(world: &World, node: Node, hop: &NextHop) -> Option<Option<(Node, String)>> {
+fn permanent(world: &World, node: Node, hop: &NextHop) -> Option<Result<(Node, String), Loss>> {
     let mut table = world.machines.get(node).neighbours.iter();
     let entry = table
         .find(|one| one.address == hop.address && one.dev == hop.dev && one.state == PERMANENT)?;
     let is_it = |i: &&Interface| i.link == Link::Lan && entry.mac.as_ref() == Some(&i.mac);
-    Some(world.machines.iter().find_map(|(node, machine)| {
+    let owner = world.machines.iter().find_map(|(node, machine)| {
         machine.interfaces.iter().find(is_it).map(|i| (node, i.name.clone()))
-    }))
+    });
+    Some(owner.ok_or(Loss::Outside))
 }
 
 /// Who on the on-prem LAN answers ARP for an address.
@@ -252,7 +253,11 @@ impl Machine {
     }
 }
 
-fn through_overlay(world: &World, node: Node, wire: &Wire) -> Result<(Node, String), Loss> {
+fn through_overlay(world: &mut World, node: Node, wire: &Wire) -> Result<(Node, String), Loss> {
+    let faults = &mut world.faults;
+    if faults.underlay_losses[usize::from(node != Node::RouterdCloud)].take(faults.underlay) {
+        return Err(Loss::Underlay);
+    }
     let overlay = &world.machines.overlay;
     let too_large = overlay.black_hole_above_bytes.is_some_and(|limit| wire.bytes > limit);
     let this_way = overlay.black_hole_from.is_none_or(|sender| sender == node);

@@ -36,6 +36,8 @@ pub enum Means {
     IptablesLegacy(&'static [&'static str]),
     /// For `ip -batch`.
     Ip(String),
+    /// For `bridge -batch`.
+    Bridge(String),
     /// A file that replaces what was there.
     File {
         path: String,
@@ -71,7 +73,7 @@ impl Happening {
     pub fn deeds(&self) -> Vec<Deed> {
         match self {
             Self::DefaultRoute { node, via } => {
-                vec![on(*node, Means::Ip(default_route(*node, via)))]
+                vec![on(*node, Means::Ip(default_route(*node, *via)))]
             }
             Self::OsAddress { node, dev, address } => {
                 vec![on(*node, Means::Ip(format!("addr add {address} dev {dev}\n")))]
@@ -92,10 +94,16 @@ impl Happening {
                 let table = "table ip somebodys_nat { chain postrouting { type nat hook postrouting priority 100; masquerade; }; }";
                 vec![on(*node, Means::Nft(table.to_owned()))]
             }
-            Self::Thief { address } => vec![on(Node::OnpremRouter, thief(*address))],
+            Self::Thief { address } => {
+                let mac = super::rules::THIEF_MAC;
+                // The switch knows where the machine is: else its frames went to everybody.
+                let learnt = Means::Bridge(format!("fdb add {mac} dev thief0 master static\n"));
+                vec![on(Node::OnpremRouter, thief(*address)), on(Node::OnpremRouter, learnt)]
+            }
             Self::Interface { .. }
             | Self::Ingress { .. }
             | Self::TagLost { .. }
+            | Self::Stray(_)
             | Self::Api(_)
             | Self::Then(_) => Vec::new(),
         }
@@ -103,24 +111,25 @@ impl Happening {
 }
 
 /// With all that the node's own has but the gateway.
-fn default_route(node: Node, via: &std::net::Ipv4Addr) -> String {
+fn default_route(node: Node, via: std::net::Ipv4Addr) -> String {
     let rest = match node {
         Node::RouterdCloud => "dev ens5 proto dhcp src 10.88.60.4 metric 100",
         Node::CloudClient => "dev ens5 proto dhcp src 10.88.60.7 metric 100",
-        Node::OnpremRouter => "dev wan0 proto static",
+        Node::OnpremRouter => "dev wan0 onlink proto static",
         Node::OnpremClient => "dev eth0 proto static",
     };
     format!("route replace default via {via} {rest}\n")
 }
 
 /// Another machine on the LAN, and the router takes it for the address's owner. The entry is
-/// permanent: who answers first would else be chance.
+/// permanent: who answers first would else be chance. A bridge has its lowest port's MAC, so the
+/// new port's is high.
 fn thief(address: std::net::Ipv4Addr) -> Means {
     let mac = super::rules::THIEF_MAC;
     Means::Ip(format!(
-        "link add thief0 type veth peer name thief1 address {mac}\n\
+        "netns add thief\n\
+         link add thief0 address fe:ff:ff:ff:ff:fe type veth peer name thief1 netns thief address {mac} up\n\
          link set thief0 master br-lan up\n\
-         link set thief1 up\n\
          neigh replace {address} lladdr {mac} dev br-lan nud permanent\n"
     ))
 }

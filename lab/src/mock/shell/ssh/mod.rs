@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::exec::exec;
 use super::{Input, Io, Session, sh};
 use crate::mock::machines::Socket;
-use crate::mock::packets::{self, Answer, Delivery, Fragment, IcmpError, Packet, Payload};
+use crate::mock::packets::{self, Answer, Delivery, Fragment, IcmpError, Loss, Packet, Payload};
 use crate::node::Node;
 use options::Options;
 
@@ -18,11 +18,13 @@ use options::Options;
 const FAILED: i32 = 255;
 /// When the kernel stops repeating its first segment.
 const KERNEL_GIVES_UP: Duration = Duration::from_secs(131);
+const SYN_AGAIN_AFTER: Duration = Duration::from_secs(1);
+const SEGMENT_AGAIN_AFTER: Duration = Duration::from_millis(200);
 const ARP_GIVES_UP: Duration = Duration::from_millis(3_060);
-/// The largest segment of a key exchange.
-const KEY_EXCHANGE_BYTES: u32 = 1_160;
-/// What the narrowest link of the lab lets through once path MTU discovery has done its work.
-const PATH_MTU_BYTES: u32 = 1_420;
+/// The largest packet of a key exchange by curve25519: OpenSSH's list of what it can do.
+const KEY_EXCHANGE_BYTES: u32 = 1_320;
+/// What one end of every connection between the sites announces: Ethernet's.
+const LARGEST_BYTES: u32 = 1_500;
 
 pub async fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
     let options = match options::parse(args) {
@@ -67,7 +69,18 @@ async fn connect(
         fragment: Fragment::Never,
         payload: Payload::Syn { source_port: port, destination_port: options.port },
     };
-    let delivery = packets::send(&mut session.shared.lock(), session.clock.now(), packet);
+    let limit = options.connect_timeout.unwrap_or(KERNEL_GIVES_UP);
+    let mut waited = Duration::ZERO;
+    let delivery = loop {
+        let now = session.clock.now();
+        let delivery = packets::send(&mut session.shared.lock(), now, packet);
+        // The kernel says it again: only a packet here and there is lost.
+        if delivery != Delivery::Lost(Loss::Underlay) || waited >= limit {
+            break delivery;
+        }
+        session.clock.sleep(SYN_AGAIN_AFTER).await;
+        waited += SYN_AGAIN_AFTER;
+    };
     let (after, why) = match delivery {
         Delivery::Answered(answer) => {
             session.clock.sleep(answer.round_trip).await;
@@ -83,7 +96,6 @@ async fn connect(
             (KERNEL_GIVES_UP, "Connection timed out")
         }
     };
-    let limit = options.connect_timeout.unwrap_or(KERNEL_GIVES_UP);
     session.clock.sleep(after.min(limit)).await;
     Err(if after > limit { "Connection timed out" } else { why })
 }
@@ -171,22 +183,37 @@ impl Connection {
         code
     }
 
-    /// Whether a segment of this size gets through.
+    /// Whether a segment of this size gets through, or a smaller one where a router asks for it:
+    /// one that says nothing is not heard, and the segment is lost.
     async fn attempt(&self, bytes: u32) -> bool {
         let Payload::Syn { source_port, destination_port } = self.syn.payload else { return false };
-        let packet =
+        let mut packet =
             Packet { bytes, payload: Payload::Data { source_port, destination_port }, ..self.syn };
         let clock = self.session.clock;
-        let sent = packets::send(&mut self.session.shared.lock(), clock.now(), packet);
-        let Delivery::Answered(answer) = sent else { return false };
-        clock.sleep(answer.round_trip).await;
-        true
+        loop {
+            let sent = packets::send(&mut self.session.shared.lock(), clock.now(), packet);
+            match sent {
+                Delivery::Answered(answer) => {
+                    clock.sleep(answer.round_trip).await;
+                    return true;
+                }
+                Delivery::Error { error: IcmpError::FragmentationNeeded { mtu }, .. }
+                | Delivery::TooLong { mtu }
+                    if mtu < packet.bytes =>
+                {
+                    packet.bytes = mtu;
+                }
+                // Only a packet here and there is lost: the kernel says it again.
+                Delivery::Lost(Loss::Underlay) => clock.sleep(SEGMENT_AGAIN_AFTER).await,
+                _ => return false,
+            }
+        }
     }
 
     /// Waits until a segment of this size gets through, which may be never: TCP repeats it, and
     /// nobody tells it why nothing comes back.
     async fn carry(&self, bytes: u32) {
-        let mut wait = Duration::from_millis(200);
+        let mut wait = SEGMENT_AGAIN_AFTER;
         while !self.attempt(bytes).await {
             self.session.clock.sleep(wait).await;
             wait = (wait * 2).min(Duration::from_mins(2));
@@ -205,5 +232,5 @@ impl Drop for Connection {
 
 /// The largest packet that so many bytes of a session make.
 fn segment(bytes: usize) -> u32 {
-    u32::try_from(bytes).unwrap_or(u32::MAX).saturating_add(120).min(PATH_MTU_BYTES)
+    u32::try_from(bytes).unwrap_or(u32::MAX).saturating_add(120).min(LARGEST_BYTES)
 }
