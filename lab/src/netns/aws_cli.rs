@@ -104,7 +104,7 @@ mod tests {
         for (path, expected) in [
             ("/usr/bin/aws", Lies::Open),
             ("/opt/aws/bin/aws", Lies::Open),
-            ("/root/.pyenv/shims/aws", covered("/root/.pyenv")),
+            ("/root/python/shims/aws", covered("/root/python")),
             ("/home/a/venv/bin/aws", covered("/home/a/venv")),
             ("/home/a/bin/aws", Lies::AtHome),
             ("/root/bin/aws", Lies::AtHome),
