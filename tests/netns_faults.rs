@@ -129,6 +129,6 @@ fn refused() -> Result<(), String> {
     if output.status.code() != Some(2) || out.exists() {
         return Err(format!("{}: {said}", output.status));
     }
-    let named = ["doctor-sam-fails", "masquerade-legacy", "arp-thief"];
+    let named = ["doctor-sam-fails", "masquerade-legacy", "double-snat"];
     if named.iter().all(|name| said.contains(name)) { Ok(()) } else { Err(said) }
 }

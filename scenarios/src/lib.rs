@@ -4,6 +4,8 @@
 pub mod baseline;
 mod context;
 pub mod cost;
+#[cfg(test)]
+mod example;
 pub mod gate;
 mod observe;
 pub mod resume;

@@ -179,13 +179,7 @@ async fn answer(
     body: Bytes,
 ) -> HttpResponse {
     let headers = plain_headers(&headers);
-    let http = ec2::Http {
-        method: method.as_str(),
-        path: uri.path(),
-        query: uri.query().unwrap_or_default(),
-        headers: &headers,
-        body: &body,
-    };
+    let http = ec2::Http::of(&method, &uri, &headers, &body);
     let (shared, clock) = (&endpoint.shared, endpoint.clock);
     let answer = if endpoint.enforce_iam {
         ec2::answer_signed(shared, clock, Caller::Operator, &http).await

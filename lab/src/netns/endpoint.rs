@@ -53,13 +53,7 @@ async fn answer_ec2(
     body: Bytes,
 ) -> Response {
     let headers = plain_headers(&headers);
-    let http = ec2::Http {
-        method: method.as_str(),
-        path: uri.path(),
-        query: uri.query().unwrap_or_default(),
-        headers: &headers,
-        body: &body,
-    };
+    let http = ec2::Http::of(&method, &uri, &headers, &body);
     let answer = ec2::answer_signed(&held.shared, held.clock, from, &http).await;
     if let Err(error) = held.settle().await {
         tracing::error!(%error, "the fabric does not follow the world");

@@ -4,13 +4,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use futures::future::LocalBoxFuture;
-use lab::change_set::ChangeSet;
 use lab::clock::Clock;
 use lab::permit::Brake;
 use reports::record::{Class, Record};
 use serde_json::json;
 
 use super::*;
+use crate::example;
 use crate::run::{Go, GoRequest, GoSource, PlanSource, State};
 use crate::sequence::Leg;
 
@@ -38,16 +38,7 @@ static ASKED: Scenario = Scenario {
 fn asked(body: impl FnOnce(&mut Context<'_>)) -> (Finished, Vec<Record>) {
     let folder = tempfile::tempdir().expect("a folder");
     let journal = Writer::create(folder.path()).expect("a journal");
-    let change_set = ChangeSet {
-        run_id: "run-1".to_owned(),
-        provider: "aws".to_owned(),
-        provider_ref: "aws-lab".to_owned(),
-        network_interface_id: "eni-1".to_owned(),
-        region: "eu-central-1".to_owned(),
-        address: "10.88.60.9/32".parse().expect("an address"),
-        allow_reassignment: false,
-        ttl: "2h".to_owned(),
-    };
+    let change_set = example::change_set();
     let run = Run {
         id: "run-1".to_owned(),
         change_set,

@@ -8,22 +8,10 @@ use reports::record::{
 use serde_json::{Value, json};
 
 use super::*;
+use crate::example::change_set;
 
 const TAKE: &str = "take the lab's lock";
 const BURN: &str = "burn the go";
-
-fn change_set() -> ChangeSet {
-    ChangeSet {
-        run_id: "run-1".to_owned(),
-        provider: "aws".to_owned(),
-        provider_ref: "aws-lab".to_owned(),
-        network_interface_id: "eni-1".to_owned(),
-        region: "eu-central-1".to_owned(),
-        address: "10.88.60.9/32".parse().expect("an address"),
-        allow_reassignment: false,
-        ttl: "2h".to_owned(),
-    }
-}
 
 fn records(kinds: Vec<Kind>) -> Vec<Record> {
     let at = "2026-10-01T12:00:00Z".parse().expect("a time");

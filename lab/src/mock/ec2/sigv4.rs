@@ -17,6 +17,19 @@ pub struct Http<'a> {
     pub body: &'a [u8],
 }
 
+impl<'a> Http<'a> {
+    /// As a server of the `http` crate's requests got it.
+    pub fn of(
+        method: &'a http::Method,
+        uri: &'a http::Uri,
+        headers: &'a [(String, String)],
+        body: &'a [u8],
+    ) -> Self {
+        let query = uri.query().unwrap_or_default();
+        Self { method: method.as_str(), path: uri.path(), query, headers, body }
+    }
+}
+
 /// Why a signature is not good, in AWS's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Flaw {
