@@ -7,6 +7,7 @@ mod mock;
 mod netns;
 mod preflight;
 mod recover;
+mod to_its_end;
 mod report;
 mod resume;
 mod run;

@@ -14,6 +14,7 @@ use reports::verdict::{ExitCode, Judgement};
 
 use super::refuse;
 use super::run::{Refusal, hold};
+use super::to_its_end::to_its_end;
 use crate::cli::{NetnsCommand, RunArgs};
 use crate::engine::{self, Announcement, Selection, Settings};
 use crate::grant::LabItself;
@@ -133,14 +134,17 @@ async fn on_the_lab(
 pub fn recover(
     journal: &Writer,
     run_id: &str,
+    run_folder: &Path,
     announce: &mut dyn FnMut(Announcement),
     terminal: &Terminal,
 ) -> Result<Judgement, NetnsError> {
     let id = run_id.rsplit('-').next().unwrap_or_default();
     let folder = find(Some(id))?;
     let judgement = runtime()?.block_on(async {
+        let mut signals = signals::listen()?;
         let opened = netns::open(folder, Clock::System)?;
-        Ok::<_, NetnsError>(engine::recover(&opened.lab, journal, run_id, announce).await)
+        let running = engine::recover(&opened.lab, journal, run_id, announce);
+        Ok::<_, NetnsError>(to_its_end(running, &mut signals, run_folder, terminal).await)
     })?;
     terminal.err(&format!("the lab lives on: lab-smoke lab down --id {id}\n"));
     Ok(judgement)

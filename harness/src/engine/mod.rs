@@ -4,6 +4,7 @@
 mod pending;
 mod recover;
 mod resume;
+mod sabotage;
 mod standing;
 
 pub use pending::{Meanwhile, Pending, run_until_go};
@@ -18,6 +19,7 @@ use lab::Lab;
 use lab::act::{LockPermit, Release};
 use lab::change_set::ChangeSet;
 use lab::permit::{Brake, Undo};
+use lab::sabotage::Sabotage;
 use reports::journal::{JournalError, Writer};
 use reports::record::{
     Kind, LabDeclared, Outcome, Part, Program, ResidueItem, ResidueListed, RunFinished, RunStarted,
@@ -106,6 +108,7 @@ pub async fn run(
         tracing::error!(%error, "the run cannot begin: its journal cannot be written");
         return journal.with_records(judge_ending);
     }
+    sabotage::at_the_start(&engine).await;
     engine.forward(SEQUENCE).await;
     engine.acceptance().await;
     engine.back().await;
@@ -192,6 +195,7 @@ impl Engine<'_> {
             self.release_lock().await;
             return;
         }
+        sabotage::before_the_undo(self).await;
         for scenario in SEQUENCE.iter().filter(|it| it.leg == Leg::Back) {
             if scenario.name == "teardown" {
                 self.release_lock().await;
@@ -201,6 +205,9 @@ impl Engine<'_> {
     }
 
     async fn run_one(&self, scenario: &'static Scenario) -> ScenarioStatus {
+        if sabotage::skips(self, scenario) {
+            return ScenarioStatus::Passed;
+        }
         self.tell(Announcement::Started(scenario.name));
         let mut context = Context::begin(scenario, self.lab.clock, self.journal, &self.run);
         (scenario.run)(self.lab, &mut context).await;
@@ -212,7 +219,7 @@ impl Engine<'_> {
     }
 
     async fn release_lock(&self) {
-        if !self.run.state.borrow().lock_taken {
+        if !self.run.state.borrow().lock_taken || self.lab.is_sabotaged(Sabotage::KeepsTheLock) {
             return;
         }
         let undo = Undo::for_step(self.journal, scenarios::UNDO_LOCK);
@@ -275,7 +282,7 @@ impl Engine<'_> {
     }
 
     fn finish(&self) -> Judgement {
-        let judgement = self.journal.with_records(judge_ending);
+        let judgement = sabotage::judged(self, self.journal.with_records(judge_ending));
         self.record(Kind::RunFinished(RunFinished {
             verdict: judgement.verdict,
             exit_code: judgement.exit_code,

@@ -295,14 +295,14 @@ impl Lab {
         said: Result<(), String>,
         look: impl AsyncFn() -> Result<Seen, ReadError>,
     ) -> Acted<()> {
-        let began = self.clock.now();
+        let since = self.clock.stopwatch();
         let deadline = if said.is_ok() { DEADLINE } else { Duration::from_mins(1) };
         let answer = said.err().map(|why| format!("; EC2 answered: {why}")).unwrap_or_default();
         let mut samples: Vec<Value> = Vec::new();
         loop {
             let seen = look().await;
             let now = self.clock.now();
-            let late = (now - began).to_std().unwrap_or_default() >= deadline;
+            let late = since.elapsed() >= deadline;
             let (sample, settled) = match seen {
                 Ok(Seen::Done(sample)) => (sample, Some(Outcome::Done)),
                 Ok(Seen::NotYet(sample)) => (sample, late.then_some(Outcome::NotDone)),

@@ -87,10 +87,17 @@ fn happen(world: &mut World, what: &Happening) {
             }
         }
         Happening::Interface { primary, change } => {
+            if let InterfaceChange::Takes(address) = change {
+                for eni in world.cloud.network_interfaces.values_mut() {
+                    eni.remove_secondary(*address);
+                }
+            }
             let mut all = world.cloud.network_interfaces.values_mut();
             if let Some(eni) = all.find(|eni| eni.primary() == Some(*primary)) {
                 match change {
-                    InterfaceChange::Secondary(address) => eni.add_secondary(*address),
+                    InterfaceChange::Secondary(address) | InterfaceChange::Takes(address) => {
+                        eni.add_secondary(*address);
+                    }
                     InterfaceChange::Without(address) => eni.remove_secondary(*address),
                     InterfaceChange::SourceDestCheck(on) => eni.source_dest_check = *on,
                     InterfaceChange::Untagged => eni.tags.clear(),
@@ -118,6 +125,7 @@ fn happen(world: &mut World, what: &Happening) {
                 Vec::new(),
             );
         }
+        Happening::Command(command) => world.faults.begun.push(command.clone()),
         Happening::Api(rule) => world.faults.api.push(rule.clone()),
         Happening::Then(event) => world.faults.events.push((**event).clone()),
     }

@@ -32,10 +32,10 @@ mod teardown;
 pub(super) use events::{after_api, after_command, before_command, due};
 pub use fault::{Answer, CheckOff, Class, Fault, Left, Primary};
 pub use inject::{BadFault, inject, parse};
-pub use nth::{Befall, Killed, Nth, kill};
+pub use nth::{Befall, Blows, EffectKind, Killed, Nth, Seen, kill};
 pub use rules::{
     ApiEffect, ApiFault, Caller, CommandEffect, CommandFault, Event, Faults, GoFault, Happening,
-    InterfaceChange, When,
+    InterfaceChange, NodeCommand, When,
 };
 
 use super::world::World;
