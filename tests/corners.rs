@@ -52,7 +52,8 @@ fn outcome(records: &[Record], what: &str) -> Option<Outcome> {
 #[test]
 fn a_mutation_that_lands_long_after_its_reply_was_lost_is_found() {
     let captured = "10.88.60.9".parse().expect("an address");
-    let (primary, execute) = ("10.88.60.4".parse().expect("an address"), "action execute 1 --approved");
+    let (primary, execute) =
+        ("10.88.60.4".parse().expect("an address"), "action execute 1 --approved");
     for (lands_after_s, expected) in [(85, Outcome::Done), (200, Outcome::NotDone)] {
         let lands = Event {
             when: When::AfterCommand { node: Node::RouterdCloud, pattern: format!("*{execute}") },
@@ -88,7 +89,8 @@ fn what_lands_while_the_run_is_dead_is_taken_back() {
 /// Which ways took the address back, in the order in which they were tried, with what came of each.
 fn ways(fault: &[&str]) -> (Vec<(String, Outcome)>, Evidence) {
     let ran = smoke::run(5, fault, smoke::Prior::CheckOn);
-    let tried = ran.evidence.mutations.iter().filter(|it| it.undo.as_deref() == Some("undo.address"));
+    let tried =
+        ran.evidence.mutations.iter().filter(|it| it.undo.as_deref() == Some("undo.address"));
     let back = tried.filter(|it| it.scenario == "undo");
     let ways = back.map(|it| (it.what.clone(), it.outcome)).collect();
     (ways, ran.evidence)
@@ -162,7 +164,10 @@ impl Place {
 
     /// A run that awaits its go, and whose instances run: recovery closes it and stops them.
     fn pending(&self) {
-        assert_eq!(self.code(&["preflight", "--seed", "3", "--out", "run", "--leave-running"]), Some(3));
+        assert_eq!(
+            self.code(&["preflight", "--seed", "3", "--out", "run", "--leave-running"]),
+            Some(3)
+        );
     }
 
     fn evidence(&self, run: &str) -> Evidence {

@@ -12,14 +12,15 @@ use lab_smoke_tests::disk::AtAppend;
 use lab_smoke_tests::invariants::{broken, in_words};
 use lab_smoke_tests::{parallel, smoke};
 
-/// Where runs die whose recovery is then killed everywhere: before the gate, with the lock alone,
-/// in the first mutation (which lands late), with all in place, in teardown.
-const RECOVERED_FROM: &[(&str, Befall)] = &[
-    ("lock.json", Befall::KilledAfter),
-    ("action execute 1 --dry-run", Befall::KilledAfter),
-    ("action execute 1 --approved", Befall::KilledMeanwhile),
-    ("action rollback 1 --approved", Befall::KilledBefore),
-    ("TerminateInstances", Befall::KilledAfter),
+/// Where runs die whose recovery is then killed everywhere, and the check before the run: with the
+/// lock alone, before and in the first mutation (which lands late), with all in place, in teardown.
+const RECOVERED_FROM: &[(Prior, &str, Befall)] = &[
+    (Prior::On, "lock.json", Befall::KilledAfter),
+    (Prior::Off, "action execute 1 --dry-run", Befall::KilledAfter),
+    (Prior::Off, "action execute 1 --approved", Befall::KilledMeanwhile),
+    (Prior::On, "action rollback 1 --approved", Befall::KilledBefore),
+    (Prior::On, "action rollback 2 --approved", Befall::KilledBefore),
+    (Prior::Off, "TerminateInstances", Befall::KilledAfter),
 ];
 
 fn after(plan: &Plan) -> lab_smoke_tests::crash::Aftermath {
@@ -39,8 +40,7 @@ fn blows(effects: &[Seen], appends: u32) -> Vec<Blow> {
     let effects = effects.iter().enumerate();
     let at_effects = effects
         .flat_map(|(at, seen)| seen.befalls().map(move |what| Blow::Effect(number(at), what)));
-    let at_appends =
-        (0..appends).flat_map(|at| AtAppend::ALL.map(|how| Blow::Append(at, how)));
+    let at_appends = (0..appends).flat_map(|at| AtAppend::ALL.map(|how| Blow::Append(at, how)));
     at_effects.chain(at_appends).collect()
 }
 
@@ -52,22 +52,30 @@ fn cells_of_a_run(prior: Prior) -> Vec<Plan> {
 }
 
 /// Recoveries that die in their turn, or whose disk is full.
-fn cells_of_recoveries(prior: Prior) -> Vec<Plan> {
-    let whole = after(&Plan::quiet(prior)).run;
+fn cells_of_recoveries() -> Vec<Plan> {
     let mut cells = Vec::new();
-    for (name, what) in RECOVERED_FROM {
+    for (prior, name, what) in RECOVERED_FROM {
+        let whole = after(&Plan::quiet(*prior)).run;
         let changes = |seen: &Seen| seen.kind != EffectKind::NodeRead || name.contains("dry-run");
         let found = whole.effects.iter().position(|it| it.name.contains(name) && changes(it));
         let at = number(found.unwrap_or_else(|| panic!("no effect is {name}")));
-        let plan = Plan { run: vec![Blow::Effect(at, *what)], ..Plan::quiet(prior) };
+        let plan = Plan { run: vec![Blow::Effect(at, *what)], ..Plan::quiet(*prior) };
         let aftermath = after(&plan);
         let [recovery] = &aftermath.recoveries[..] else { panic!("{name}: one recovery") };
         let blows = blows(&recovery.effects, recovery.appends);
-        let deadly = |blow: &Blow| blow.kills() || matches!(blow, Blow::Append(_, AtAppend::Full));
         let of = |blow| Plan { recoveries: vec![vec![blow]], ..plan.clone() };
-        cells.extend(blows.into_iter().filter(deadly).map(of));
+        cells.extend(blows.into_iter().filter(|blow| matters(*blow, &recovery.effects)).map(of));
     }
     cells
+}
+
+/// To die before a look is to die after what was before it.
+fn matters(blow: Blow, effects: &[Seen]) -> bool {
+    match blow {
+        Blow::Effect(at, Befall::KilledBefore) => effects[at as usize].kind.changes(),
+        Blow::Effect(_, what) => what.kills(),
+        Blow::Append(_, how) => how != AtAppend::Before,
+    }
 }
 
 fn stride() -> usize {
@@ -115,7 +123,7 @@ fn whatever_befalls_a_run_it_can_be_finished() {
     let cells: Vec<Plan> = both
         .into_iter()
         .flat_map(cells_of_a_run)
-        .chain(both.into_iter().flat_map(cells_of_recoveries))
+        .chain(cells_of_recoveries())
         .step_by(stride())
         .collect();
     println!("{}", figures(&cells));

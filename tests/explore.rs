@@ -15,7 +15,10 @@ fn whatever_is_done_to_a_lab_at_random_the_invariants_hold() {
     let seeds: Vec<u64> = (0..SEEDS).collect();
     let wrong: Vec<String> = parallel::map(&seeds, |seed| {
         let complaints = explore(plan(*seed)).complaints;
-        complaints.into_iter().map(|(name, why)| format!("seed {seed}: {name}: {why}")).collect::<Vec<_>>()
+        complaints
+            .into_iter()
+            .map(|(name, why)| format!("seed {seed}: {name}: {why}"))
+            .collect::<Vec<_>>()
     })
     .into_iter()
     .flatten()

@@ -18,10 +18,18 @@ const TABLE: &[(Sabotage, Befalls, &[&str])] = &[
     (Sabotage::LeavesItRunning, Some(("action list", Befall::KilledAfter)), &[inv::COST]),
     (Sabotage::ActsBeforeTheGo, None, &[inv::GO]),
     (Sabotage::RecordsNoIntent, None, &[inv::RECORD]),
-    (Sabotage::AlwaysPasses, Some(("action execute 1 --approved", Befall::RequestLost)), &[inv::FALSE_PASS]),
+    (
+        Sabotage::AlwaysPasses,
+        Some(("action execute 1 --approved", Befall::RequestLost)),
+        &[inv::FALSE_PASS],
+    ),
     (Sabotage::KeepsTheLock, None, &[inv::RESTORED, inv::LOCK]),
     (Sabotage::RecoversHalf, Some(("action import", Befall::KilledAfter)), &[inv::WHOLE]),
-    (Sabotage::NamesNothing, Some(("action execute 1 --approved", Befall::RequestLost)), &[inv::SAYS_WHY]),
+    (
+        Sabotage::NamesNothing,
+        Some(("action execute 1 --approved", Befall::RequestLost)),
+        &[inv::SAYS_WHY],
+    ),
 ];
 
 fn complaints(sabotage: Option<Sabotage>, befalls: Befalls) -> Vec<&'static str> {
@@ -77,7 +85,8 @@ fn no_program_can_be_sabotaged() {
 }
 
 fn sources(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let entries = std::fs::read_dir(folder).expect("a folder").map(|it| it.expect("an entry").path());
+    let entries =
+        std::fs::read_dir(folder).expect("a folder").map(|it| it.expect("an entry").path());
     let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
     let rust = files.into_iter().filter(|path| path.extension().is_some_and(|it| it == "rs"));
     rust.chain(folders.iter().flat_map(|folder| sources(folder))).collect()

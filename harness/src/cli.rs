@@ -83,7 +83,8 @@ pub struct RunArgs {
     /// Fixes ids, start time and jitter inside the mock.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Make something go wrong inside the mock; repeatable. `lab-smoke faults` lists them.
+    /// Make something go wrong beneath the run, on the mock or in the kernel lab; repeatable.
+    /// `lab-smoke faults` lists what can, and in which lab.
     #[arg(long, value_name = "FAULT[=ARG]")]
     pub inject: Vec<String>,
     /// Leave the kernel lab that was made for this run.

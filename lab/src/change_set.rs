@@ -119,6 +119,11 @@ impl ChangeSet {
         ]
     }
 
+    /// The idempotency keys of the plans: no other run's.
+    pub fn keys(&self) -> Vec<String> {
+        self.plans().into_iter().map(|plan| plan.idempotency_key).collect()
+    }
+
     /// The forwarding plan names the address too, though it changes the whole interface: routerd's
     /// policy denies a plan without one. No undo names a prior state: routerd puts in what it saw.
     fn plan(

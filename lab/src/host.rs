@@ -164,12 +164,16 @@ async fn read(
 
 /// In Go's words, as routerd shows them: `stat /p: no such file or directory`.
 fn not_accessible(call: &str, path: &Path, error: &io::Error) -> SpawnError {
-    let text = match error.kind() {
-        io::ErrorKind::NotFound => "no such file or directory".into(),
-        io::ErrorKind::PermissionDenied => "permission denied".into(),
-        _ => error.to_string(),
-    };
-    SpawnError::NotAccessible(format!("{call} {}: {text}", path.display()))
+    let say = |text: &str| format!("{call} {}: {text}", path.display());
+    match error.kind() {
+        io::ErrorKind::NotFound => SpawnError::NotAccessible(say("no such file or directory")),
+        io::ErrorKind::PermissionDenied => SpawnError::NotAccessible(say("permission denied")),
+        // It is there and may be executed; the kernel does not know how.
+        _ if error.raw_os_error() == Some(nix::libc::ENOEXEC) => {
+            SpawnError::Io(io::Error::other(say("exec format error")))
+        }
+        _ => SpawnError::NotAccessible(say(&error.to_string())),
+    }
 }
 
 fn shell_code(status: ExitStatus) -> i32 {
@@ -257,6 +261,15 @@ mod tests {
         let missing = Child { executable: "/nowhere/p".into(), ..shell("") };
         let Err(SpawnError::NotAccessible(text)) = run(missing).await else { panic!("it ran") };
         assert_eq!(text, "stat /nowhere/p: no such file or directory");
+        let place = tempfile::tempdir().expect("a folder");
+        let garbage = place.path().join("garbage");
+        std::fs::write(&garbage, "garbage\n").expect("a file");
+        std::fs::set_permissions(&garbage, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .expect("its bits");
+        let no_program = run(Child { executable: garbage.clone(), ..shell("") }).await;
+        let Err(SpawnError::Io(error)) = no_program else { panic!("{no_program:?}") };
+        let said = format!("fork/exec {}: exec format error", garbage.display());
+        assert_eq!(error.to_string(), said);
         let folder = Child { executable: "/etc".into(), ..shell("") };
         let Err(SpawnError::NotAccessible(text)) = run(folder).await else { panic!("it ran") };
         assert_eq!(text, "fork/exec /etc: permission denied");

@@ -109,7 +109,7 @@ impl SshTransport {
             .connect_timeout(CONNECT_TIMEOUT)
             .connect_mux(host)
             .await
-            .map_err(|error| TransportError::Unreachable(words(&error)))
+            .map_err(|error| no_connection(words(&error)))
     }
 }
 
@@ -121,6 +121,15 @@ impl Transport for SshTransport {
         stdin: &'a [u8],
     ) -> LocalBoxFuture<'a, Result<Output, TransportError>> {
         Box::pin(self.send(node, argv, stdin))
+    }
+}
+
+/// ssh's own words: it has no exit code for them.
+fn no_connection(words: String) -> TransportError {
+    if words.contains("Host key verification failed") {
+        TransportError::OtherHostKey(words)
+    } else {
+        TransportError::Unreachable(words)
     }
 }
 

@@ -3,13 +3,13 @@
 
 use lab::Lab;
 use lab::node::Node;
-use lab::routerd::{Routerctl, Status};
+use lab::routerd::Routerctl;
 use lab::shell::Observe;
 use serde_json::json;
 
 use crate::baseline::restorable;
 use crate::context::Context;
-use crate::observe;
+use crate::{observe, preview};
 
 const ASSIGN: &str = "dry-run.assign";
 const FORWARDING: &str = "dry-run.forwarding";
@@ -32,8 +32,15 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let verb = if change_set.allow_reassignment { "seize/reassign" } else { "assign" };
     let (address, eni) = (change_set.address.addr(), change_set.network_interface_id.clone());
     let expected = format!("would {verb} {address} to {eni}");
-    judge(lab, ctx, ASSIGN, ids.assign, &expected, assign);
-    judge(lab, ctx, FORWARDING, ids.forwarding, "would set SourceDestCheck=false", forwarding);
+    let rows = [
+        (ASSIGN, ids.assign, expected.as_str(), assign),
+        (FORWARDING, ids.forwarding, "would set SourceDestCheck=false", forwarding),
+    ];
+    for (id, row, message, told) in rows {
+        let call = Routerctl::new(routerd).execute_dry_run(row);
+        let preview = preview::read(ctx, told, |output| call.read(output));
+        preview::judge(ctx, id, message, preview);
+    }
     match (before, after) {
         (Ok((before, how)), Ok((after, other))) => {
             let (before, after) = (restorable(&before), restorable(&after));
@@ -42,40 +49,5 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         (Err((why, how)), _) | (_, Err((why, how))) => {
             ctx.unknown(NO_MUTATION, json!("the ENI unchanged"), how, why);
         }
-    }
-}
-
-fn judge(
-    lab: &Lab,
-    ctx: &mut Context<'_>,
-    id: &'static str,
-    row: u64,
-    message: &str,
-    told: Result<lab::ec2::Answer<lab::node::Output>, lab::shell::ShellError>,
-) {
-    let expected = json!({ "status": "succeeded", "message": message });
-    let (output, how) = match observe::told(ctx, told) {
-        Ok(seen) => seen,
-        Err((why, how)) => return ctx.unknown(id, expected, how, why),
-    };
-    match Routerctl::new(&lab.manifest.routerd).execute_dry_run(row).read(&output) {
-        Ok(preview) => {
-            let holds =
-                preview.status == Status::Succeeded && preview.message.as_deref() == Some(message);
-            let observed = json!({ "status": preview.status, "message": preview.message });
-            let said = preview.message.unwrap_or_default();
-            ctx.judge(
-                id,
-                holds,
-                expected,
-                observed,
-                how,
-                Some(format!("the preview says: {said}")),
-            );
-        }
-        Err(error) if error.refusal().is_some() => {
-            ctx.judge(id, false, expected, json!("refused"), how, Some(error.to_string()));
-        }
-        Err(error) => ctx.unknown(id, expected, how, error.to_string()),
     }
 }

@@ -22,7 +22,8 @@ pub const NOT_APPLICABLE: &[&str] = &[];
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let Some(forward) = ctx.run.forward() else { return };
     let how = How::words("routerctl action import");
-    match lab.import(&forward, ctx.journal).await {
+    let keys = ctx.run.change_set.keys();
+    match lab.import(&forward, ctx.journal, &keys).await {
         Ok(acted) if acted.outcome == Outcome::Unknown => {
             ctx.unknown(IMPORTED, json!("done"), how, acted.detail);
         }

@@ -23,6 +23,7 @@ mod os_address;
 mod ping;
 mod plan;
 mod preflight;
+mod preview;
 mod residue;
 mod restored;
 mod source_dest_check;

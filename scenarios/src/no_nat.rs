@@ -3,6 +3,8 @@
 //! clean for TCP), so there are independent proofs, and each says which failed: all four fields of
 //! a fresh TCP connection at both ends, the ICMP source at the far end, and the routers' own tables.
 
+use std::cell::Cell;
+
 use lab::Lab;
 use lab::node::{Node, Output};
 use lab::shell::{Observe, ssh};
@@ -32,17 +34,18 @@ const ROUTERS: [Node; 2] = [Node::RouterdCloud, Node::OnpremRouter];
 type Told = Result<lab::ec2::Answer<Output>, lab::shell::ShellError>;
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
-    let (tcp, icmp, tables, tracked) = futures::join!(
+    let (tcp, icmp, tables) = futures::join!(
         futures::future::join_all(WAYS.map(|(near, far)| tcp(lab, near, far))),
         futures::future::join_all(WAYS.map(|(near, far)| icmp(lab, near, far))),
         futures::future::join_all(ROUTERS.map(|router| tables(lab, router))),
-        futures::future::join_all(ROUTERS.map(|router| tracked(lab, router))),
     );
+    // Once these flows are there to be tracked: before, an empty table would say nothing.
+    let tracked = futures::future::join_all(ROUTERS.map(|router| tracked(lab, router))).await;
     for (index, told) in tcp.into_iter().enumerate() {
         judge_tcp(lab, ctx, ASSERTS[index], WAYS[index], told);
     }
-    for (index, (sniffed, pinged)) in icmp.into_iter().enumerate() {
-        judge_icmp(lab, ctx, ASSERTS[2 + index], WAYS[index], sniffed, pinged);
+    for (index, (sniffed, pings)) in icmp.into_iter().enumerate() {
+        judge_icmp(lab, ctx, ASSERTS[2 + index], WAYS[index], sniffed, pings);
     }
     for (index, (nft, legacy)) in tables.into_iter().enumerate() {
         judge_tables(ctx, ASSERTS[4 + index], nft, legacy);
@@ -56,12 +59,34 @@ async fn tcp(lab: &Lab, near: Node, far: Node) -> Told {
     lab.shell.observe(near, &Observe::ssh_tuple(&target(lab, far))).await
 }
 
-/// The far end's capture of a fresh ping, and the ping.
-async fn icmp(lab: &Lab, near: Node, far: Node) -> (Told, Told) {
+/// The far end's capture, and fresh pings until it has seen enough or given up: nothing says when
+/// a capture begins.
+async fn icmp(lab: &Lab, near: Node, far: Node) -> (Told, Vec<Told>) {
     let address = |node| lab.manifest.nodes[&node].address;
     let (capture, ping) =
         (Observe::echo_requests(address(far)), Observe::ping(address(near), address(far)));
-    futures::join!(lab.shell.observe(far, &capture), lab.shell.observe(near, &ping))
+    let captured = Cell::new(false);
+    let capture = async {
+        let told = lab.shell.observe(far, &capture).await;
+        captured.set(true);
+        told
+    };
+    let pings = async {
+        let mut pings = Vec::new();
+        loop {
+            pings.push(lab.shell.observe(near, &ping).await);
+            let sent = pings.last().is_some_and(|told| told.as_ref().is_ok_and(was_sent));
+            if captured.get() || !sent {
+                return pings;
+            }
+        }
+    };
+    futures::join!(capture, pings)
+}
+
+/// ping's exit code 2 says that it could not send.
+fn was_sent(answer: &lab::ec2::Answer<Output>) -> bool {
+    answer.value.code <= 1
 }
 
 async fn tables(lab: &Lab, router: Node) -> (Told, Told) {
@@ -116,13 +141,14 @@ fn judge_icmp(
     id: &'static str,
     (near, far): (Node, Node),
     sniffed: Told,
-    pinged: Told,
+    pings: Vec<Told>,
 ) {
     let address = |node| lab.manifest.nodes[&node].address;
     let expected = json!({ "sources": [address(near)] });
-    let ping_how = match observe::told(ctx, pinged) {
-        Ok((_, how)) | Err((_, how)) => how,
-    };
+    let ping_how =
+        pings.into_iter().fold(How::default(), |how, pinged| match observe::told(ctx, pinged) {
+            Ok((_, one)) | Err((_, one)) => how.and(one),
+        });
     let (output, how) = match observe::told(ctx, sniffed) {
         Ok((output, how)) => (output, how.and(ping_how)),
         Err((why, how)) => return ctx.unknown(id, expected, how.and(ping_how), why),
@@ -191,22 +217,63 @@ fn translations_in_nft((text, how): (String, How)) -> Fact<Vec<String>> {
         let place = ["family", "table", "chain"]
             .map(|key| rule.get(key).and_then(Value::as_str).unwrap_or("?"))
             .join(" ");
-        let statements = rule.get("expr").and_then(Value::as_array).into_iter().flatten();
-        found.extend(statements.filter_map(translation).map(|what| format!("{place}: {what}")));
+        for statement in rule.get("expr").and_then(Value::as_array).into_iter().flatten() {
+            match translation(statement) {
+                Translation::None => {}
+                Translation::Is(what) => found.push(format!("{place}: {what}")),
+                Translation::Unnamed => {
+                    let why = format!(
+                        "{place} has an xtables rule that this nft does not name: iptables-save shows it"
+                    );
+                    return Err((why, how));
+                }
+            }
+        }
     }
     Ok((found, how))
 }
 
-fn translation(statement: &Value) -> Option<String> {
-    let (name, body) = statement.as_object()?.iter().next()?;
+#[derive(Debug, PartialEq)]
+enum Translation {
+    None,
+    Is(String),
+    /// A rule of iptables-nft of which nft's JSON says neither kind nor name.
+    Unnamed,
+}
+
+fn translation(statement: &Value) -> Translation {
+    let Some((name, body)) = statement.as_object().and_then(|object| object.iter().next()) else {
+        return Translation::None;
+    };
     match name.as_str() {
-        "masquerade" | "snat" | "dnat" | "redirect" => Some(name.clone()),
-        "mangle" => {
-            let payload = body.get("key")?.get("payload")?;
-            let field = payload.get("field")?.as_str()?;
-            matches!(field, "saddr" | "daddr" | "sport" | "dport").then(|| format!("{field} set"))
+        "masquerade" | "snat" | "dnat" | "redirect" | "tproxy" => Translation::Is(name.clone()),
+        "mangle" => rewritten(body).map_or(Translation::None, Translation::Is),
+        "xt" => extension(body),
+        _ => Translation::None,
+    }
+}
+
+/// What a stateless rewrite changes. A raw payload (`@nh,96,32`) has no field's name: which bytes
+/// of a packet are an address depends on what carries it, so each is taken for a rewrite.
+fn rewritten(mangle: &Value) -> Option<String> {
+    let payload = mangle.get("key")?.get("payload")?;
+    match payload.get("field").and_then(Value::as_str) {
+        Some(field @ ("saddr" | "daddr" | "sport" | "dport")) => Some(format!("{field} set")),
+        Some(_) => None,
+        None => Some(format!("raw payload set: {payload}")),
+    }
+}
+
+/// Targets of iptables-nft that change an address or port.
+const XT_TARGETS: [&str; 6] = ["MASQUERADE", "SNAT", "DNAT", "REDIRECT", "NETMAP", "TPROXY"];
+
+fn extension(xt: &Value) -> Translation {
+    match (xt.get("type").and_then(Value::as_str), xt.get("name").and_then(Value::as_str)) {
+        (Some("target"), Some(name)) if XT_TARGETS.contains(&name) => {
+            Translation::Is(format!("xt {name}"))
         }
-        _ => None,
+        (Some(_), Some(_)) => Translation::None,
+        _ => Translation::Unnamed,
     }
 }
 
@@ -306,22 +373,37 @@ mod tests {
 
     #[test]
     fn every_kind_of_translation_is_seen_in_a_ruleset() {
+        let is = |what: &str| Translation::Is(what.to_owned());
+        let payload = |key: Value| json!({ "mangle": { "key": { "payload": key }, "value": 1 } });
         let table = [
-            (json!({"masquerade": null}), Some("masquerade")),
-            (json!({"snat": {"addr": "10.0.0.1"}}), Some("snat")),
+            (json!({"masquerade": null}), is("masquerade")),
+            (json!({"snat": {"addr": "10.0.0.1"}}), is("snat")),
+            (json!({"tproxy": {"port": 1}}), is("tproxy")),
+            (payload(json!({"protocol": "ip", "field": "saddr"})), is("saddr set")),
+            (payload(json!({"protocol": "tcp", "field": "dport"})), is("dport set")),
+            (payload(json!({"protocol": "ip", "field": "ttl"})), Translation::None),
             (
-                json!({"mangle": {"key": {"payload": {"protocol": "ip", "field": "saddr"}}, "value": "10.0.0.1"}}),
-                Some("saddr set"),
+                payload(json!({"base": "nh", "offset": 96, "len": 32})),
+                is(r#"raw payload set: {"base":"nh","len":32,"offset":96}"#),
             ),
-            (
-                json!({"mangle": {"key": {"payload": {"protocol": "ip", "field": "ttl"}}, "value": 65}}),
-                None,
-            ),
-            (json!({"accept": null}), None),
+            (json!({"mangle": {"key": {"meta": {"key": "mark"}}, "value": 1}}), Translation::None),
+            (json!({"xt": {"type": "target", "name": "MASQUERADE"}}), is("xt MASQUERADE")),
+            (json!({"xt": {"type": "target", "name": "TCPMSS"}}), Translation::None),
+            (json!({"xt": {"type": "match", "name": "comment"}}), Translation::None),
+            (json!({"xt": null}), Translation::Unnamed),
+            (json!({"accept": null}), Translation::None),
         ];
         for (statement, expected) in table {
-            assert_eq!(translation(&statement).as_deref(), expected, "{statement}");
+            assert_eq!(translation(&statement), expected, "{statement}");
         }
+    }
+
+    #[test]
+    fn a_rule_that_nft_cannot_name_is_no_proof_that_nothing_translates() {
+        let rule = json!({ "rule": { "family": "ip", "table": "nat", "chain": "POSTROUTING", "expr": [{ "xt": null }] } });
+        let ruleset = json!({ "nftables": [rule] }).to_string();
+        let (why, _) = translations_in_nft((ruleset, How::default())).expect_err("not known");
+        assert!(why.contains("ip nat POSTROUTING"), "{why}");
     }
 
     #[test]

@@ -95,10 +95,7 @@ pub fn rows_in(lab: &Lab, output: &Output, how: How) -> Fact<Vec<Row>> {
 
 /// Whether routerd has not made its database yet.
 pub fn no_database(error: &AnswerError) -> bool {
-    matches!(
-        error.refusal(),
-        Some(Refusal::Database { reason }) if reason.contains("unable to open database file")
-    )
+    error.refusal().is_some_and(Refusal::is_absence)
 }
 
 /// A row by its id.

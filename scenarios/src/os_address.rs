@@ -6,7 +6,7 @@ use std::time::Duration;
 use lab::Lab;
 use lab::node::Node;
 use lab::shell::Observe;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::baseline;
 use crate::context::{Context, How};
@@ -18,15 +18,15 @@ const ABSENT_AFTER_SETTLING: &str = "os-address.absent-after-settling";
 pub const ASSERTS: &[&str] = &[ABSENT, ABSENT_AFTER_SETTLING];
 pub const NOT_APPLICABLE: &[&str] = &[];
 
-/// cloud-init's network hot-plug hook acts within a few seconds.
-const SETTLE: Duration = Duration::from_secs(10);
-
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
+    let address = lab.manifest.capture.address.addr();
+    let settle_ms = lab.manifest.limits.guest_settle_ms;
     let first = look(lab, ctx).await;
-    judge(lab, ctx, ABSENT, first);
-    lab.clock.sleep(SETTLE).await;
+    judge(lab, ctx, ABSENT, json!({ "absent": address }), first);
+    lab.clock.sleep(Duration::from_millis(settle_ms)).await;
     let second = look(lab, ctx).await;
-    judge(lab, ctx, ABSENT_AFTER_SETTLING, second);
+    let expected = json!({ "absent": address, "guest_settle_ms": settle_ms });
+    judge(lab, ctx, ABSENT_AFTER_SETTLING, expected, second);
 }
 
 type Look = Result<(Vec<String>, How), (String, How)>;
@@ -46,9 +46,8 @@ async fn look(lab: &Lab, ctx: &mut Context<'_>) -> Look {
     }
 }
 
-fn judge(lab: &Lab, ctx: &mut Context<'_>, id: &'static str, look: Look) {
+fn judge(lab: &Lab, ctx: &mut Context<'_>, id: &'static str, expected: Value, look: Look) {
     let address = lab.manifest.capture.address.addr();
-    let expected = json!({ "absent": address });
     match look {
         Ok((all, how)) => {
             let needle = format!(" {address}/");

@@ -83,12 +83,17 @@ async fn run_planner(lab: &Lab, ctx: &mut Context<'_>) -> bool {
     let Some(forward) = ctx.run.forward() else { return false };
     let how = How::words("routerctl plugin run");
     let expected = json!({ "stored": true });
-    match lab.run_planner(&forward, ctx.journal).await {
+    let keys = ctx.run.change_set.keys();
+    match lab.run_planner(&forward, ctx.journal, &keys).await {
         Ok(acted) => match acted.value {
             Some(run) => {
                 let observed =
                     json!({ "stored": run.stored, "stdout_digest": run.outcome.stdout_digest });
                 ctx.judge(STORED, run.stored, expected, observed, how, Some(acted.detail))
+            }
+            None if acted.outcome == Outcome::Done => {
+                let observed = json!({ "stored": true, "read_back": acted.detail });
+                ctx.judge(STORED, true, expected, observed, how, None)
             }
             None if acted.outcome == Outcome::NotDone => {
                 ctx.judge(STORED, false, expected, json!("not-done"), how, Some(acted.detail))

@@ -9,7 +9,7 @@ use lab::act::{Acted, Execution, Goal, NotTried, RowAnswer};
 use lab::ec2::NetworkInterface;
 use lab::node::Node;
 use lab::permit::Undo;
-use lab::routerd::{Previewed, Routerctl, Row, Status};
+use lab::routerd::{Routerctl, Row, Status};
 use lab::shell::Observe;
 use reports::journal::Writer;
 use reports::record::Outcome;
@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use crate::context::{Context, How};
 use crate::observe;
+use crate::preview::{self, Preview, Told};
 use crate::run::{Executor, not_tried};
 use crate::stops;
 use crate::undo_plan::{UNDO_ADDRESS, UNDO_CHANGE_SET, UNDO_FORWARDING};
@@ -66,7 +67,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
             message: format!("would unassign {address} from {eni}"),
         },
     ];
-    let previews = steps.iter().map(|step| preview(lab, step));
+    let previews = steps.iter().map(|step| ask_preview(lab, step));
     let (looked, previews) = futures::join!(look(lab), futures::future::join_all(previews));
     let now = now(lab, ctx, looked);
     let previews = previews
@@ -88,12 +89,11 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
 /// What is so before the undo: the rows and the ENI. The steps do not touch one another's.
 type Now = Result<(Vec<Row>, NetworkInterface, How), (String, How)>;
 
-async fn preview(lab: &Lab, step: &Step) -> Option<Told> {
+async fn ask_preview(lab: &Lab, step: &Step) -> Option<Told> {
     let command = Observe::rollback_dry_run(&lab.manifest.routerd, step.row_id?);
     Some(lab.shell.observe(Node::RouterdCloud, &command).await)
 }
 
-type Told = Result<lab::ec2::Answer<lab::node::Output>, lab::shell::ShellError>;
 type Looked = (Told, Result<lab::ec2::Answer<Option<NetworkInterface>>, lab::ec2::ReadError>);
 
 async fn look(lab: &Lab) -> Looked {
@@ -117,15 +117,9 @@ fn now(lab: &Lab, ctx: &mut Context<'_>, (rows, eni): Looked) -> Now {
     Ok((rows, eni, how))
 }
 
-type Preview = Result<(Previewed, How), (String, How)>;
-
 fn previewed(lab: &Lab, ctx: &mut Context<'_>, step: &Step, told: Told) -> Preview {
-    let (output, how) = observe::told(ctx, told)?;
     let call = Routerctl::new(&lab.manifest.routerd).rollback_dry_run(step.row_id.unwrap_or(0));
-    match call.read(&output) {
-        Ok(preview) => Ok((preview, how)),
-        Err(error) => Err((error.to_string(), how)),
-    }
+    preview::read(ctx, told, |output| call.read(output))
 }
 
 async fn undo_step(
@@ -191,25 +185,16 @@ fn judge_preview(
         ctx.skipped(id, json!(status), How::words("routerctl action list"), why);
         return false;
     }
-    let expected = json!({ "status": "succeeded", "message": step.message });
     match preview {
-        Some(Ok((preview, how))) => {
-            let observed = json!({ "status": preview.status, "message": preview.message });
-            if preview.status == Status::Skipped {
-                let message = "routerd would restore nothing, and the baseline says otherwise";
-                let nothing = json!({ "status": "skipped", "baseline_already_holds": true });
-                let observed = json!({ "status": preview.status, "baseline_already_holds": met });
-                ctx.judge(id, met, nothing, observed, how, Some(message.to_owned()));
-                return met;
-            }
-            let holds = preview.status == Status::Succeeded
-                && preview.message.as_deref() == Some(step.message.as_str());
-            let message = format!("rollback would do something else: {observed}");
-            ctx.judge(id, holds, expected, observed, how, Some(message));
-            false
+        Some(Preview::Said(preview, how)) if preview.status == Status::Skipped => {
+            let message = "routerd would restore nothing, and the baseline says otherwise";
+            let nothing = json!({ "status": "skipped", "baseline_already_holds": true });
+            let observed = json!({ "status": preview.status, "baseline_already_holds": met });
+            ctx.judge(id, met, nothing, observed, how, Some(message.to_owned()));
+            met
         }
-        Some(Err((why, how))) => {
-            ctx.unknown(id, expected, how, why);
+        Some(preview) => {
+            preview::judge(ctx, id, &step.message, preview);
             false
         }
         None => false,

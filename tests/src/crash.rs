@@ -145,9 +145,8 @@ pub fn strike(dir: &Path, plan: &Plan) -> Aftermath {
         assert!(recoveries.len() < MOST_RECOVERIES, "recovery does not come to an end");
         let blows = planned.next().map_or(&[][..], Vec::as_slice);
         let opened = RefCell::new(Some((world.clone(), before.clone())));
-        let process = process(&opened, blows, |appends| {
-            recover(dir, &started, world.clone(), plan, appends)
-        });
+        let process =
+            process(&opened, blows, |appends| recover(dir, &started, world.clone(), plan, appends));
         let end = process.end.clone();
         recoveries.push(process);
         if let End::Judged(judgement) = end {

@@ -66,7 +66,16 @@ pub fn plan(seed: u64) -> Plan {
     let run = blows(&mut rng, EFFECTS, APPENDS);
     let recoveries =
         (0..few(&mut rng)).map(|_| blows(&mut rng, RECOVERY_EFFECTS, RECOVERY_APPENDS)).collect();
-    Plan { seed: rng.u64(0..1 << 32), prior, faults, latency_ms, others, run, recoveries, sabotage: None }
+    Plan {
+        seed: rng.u64(0..1 << 32),
+        prior,
+        faults,
+        latency_ms,
+        others,
+        run,
+        recoveries,
+        sabotage: None,
+    }
 }
 
 /// Mostly none or one, sometimes as many as three.

@@ -116,11 +116,7 @@ fn nothing_costs(case: &Case<'_>) -> Result<(), String> {
     let as_found = case.aftermath.recovered.is_none() && !case.go_was_burnt();
     let world = &case.aftermath.world;
     let running = running_instances(world, world.now);
-    if running.is_empty() || as_found {
-        Ok(())
-    } else {
-        Err(format!("{} run", running.join(", ")))
-    }
+    if running.is_empty() || as_found { Ok(()) } else { Err(format!("{} run", running.join(", "))) }
 }
 
 fn nothing_without_a_go(case: &Case<'_>) -> Result<(), String> {
@@ -134,9 +130,8 @@ fn nothing_without_a_go(case: &Case<'_>) -> Result<(), String> {
             _ => {}
         }
     }
-    let changed = |seen: &&Seen| {
-        matches!(seen.kind, EffectKind::NodeChange | EffectKind::NodeAction)
-    };
+    let changed =
+        |seen: &&Seen| matches!(seen.kind, EffectKind::NodeChange | EffectKind::NodeAction);
     match case.effects().find(changed).filter(|_| !verified) {
         Some(seen) => Err(format!("the world saw {}", seen.name)),
         None => Ok(()),
@@ -155,7 +150,14 @@ fn nothing_without_a_record(case: &Case<'_>) -> Result<(), String> {
     if seen > said {
         return Err(format!("{seen} commands changed a node, and {said} intents say so"));
     }
-    for call in ["TerminateInstances", "StopInstances", "ReleaseAddress", "DeleteVolume"] {
+    let calls = [
+        "TerminateInstances",
+        "StopInstances",
+        "DisassociateAddress",
+        "ReleaseAddress",
+        "DeleteVolume",
+    ];
+    for call in calls {
         let seen = case.effects().filter(|seen| seen.name == call).count();
         let what = format!("ec2 {call}");
         let said = case.intents().filter(|intent| intent.what == what).count();
@@ -172,9 +174,7 @@ fn no_false_pass(case: &Case<'_>) -> Result<(), String> {
     if case.aftermath.said().is_none_or(|said| said.verdict != Verdict::Pass) {
         return Ok(());
     }
-    let ended_itself = |record: &Record| {
-        matches!(&record.kind, Kind::RunFinished(end) if end.verdict == Verdict::Pass)
-    };
+    let ended_itself = |record: &Record| matches!(&record.kind, Kind::RunFinished(end) if end.verdict == Verdict::Pass);
     let own = case.records.iter().any(ended_itself)
         && !case.records.iter().any(|it| matches!(it.kind, Kind::RecoveryStarted(_)));
     if !own {

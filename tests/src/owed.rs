@@ -88,7 +88,8 @@ fn kept(machine: &Machine) -> Value {
     let mut files = serde_json::to_value(&machine.files).unwrap_or_default();
     if let Some(files) = files.as_object_mut() {
         let burnt = format!("{RUNS_FOLDER}/burnt-");
-        files.retain(|path, _| path != DATABASE && path != RUNS_FOLDER && !path.starts_with(&burnt));
+        files
+            .retain(|path, _| path != DATABASE && path != RUNS_FOLDER && !path.starts_with(&burnt));
     }
     json!({
         "interfaces": machine.interfaces,

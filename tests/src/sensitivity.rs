@@ -6,8 +6,9 @@ use lab::mock::cloud::{Cloud, InstanceState, NetworkInterface};
 use lab::mock::faults::{self, Answer, Fault, Left};
 use lab::mock::world::World;
 use lab::node::Node;
+use reports::evidence::Evidence;
 
-use crate::smoke::{Prior, Ran, run};
+use crate::smoke::{self, Prior, Ran, run};
 
 /// A fault on one of the two labs.
 #[derive(Clone, Copy, Debug)]
@@ -76,13 +77,19 @@ pub fn traces(ran: &Ran) -> Vec<String> {
     reads.chain(silent.map(|it| format!("{}: {}", it.what, it.detail))).collect()
 }
 
+/// The assertions that failed or are unknown, and the detectors that tripped: of any lab's run.
+pub fn turned_and_tripped(evidence: &Evidence) -> (BTreeSet<String>, BTreeSet<String>) {
+    let texts = |set: BTreeSet<&str>| set.into_iter().map(str::to_owned).collect();
+    (texts(smoke::turned(evidence)), texts(smoke::tripped(evidence)))
+}
+
 /// What a run gave.
 pub fn given(ran: &Ran) -> Outcome {
-    let texts = |set: BTreeSet<&str>| set.into_iter().map(str::to_owned).collect();
+    let (turned, tripped) = turned_and_tripped(&ran.evidence);
     let silent = faults::fired(&ran.world).into_iter().filter(|(_, times)| *times == 0);
     Outcome {
-        turned: texts(ran.turned()),
-        tripped: texts(ran.tripped()),
+        turned,
+        tripped,
         exit_code: ran.judgement.exit_code,
         left: left(ran),
         silent: silent.map(|(rule, _)| rule).collect(),

@@ -71,19 +71,29 @@ pub fn all() -> Selection {
     Selection { filter: None, parts }
 }
 
+/// The assertions that failed or are unknown.
+pub fn turned(evidence: &Evidence) -> BTreeSet<&str> {
+    let all = evidence.scenarios.iter().flat_map(|scenario| &scenario.assertions);
+    all.filter(|it| matches!(it.status, AssertionStatus::Failed | AssertionStatus::Unknown))
+        .map(|assertion| assertion.id.as_str())
+        .collect()
+}
+
+/// The detectors of hard stops that tripped.
+pub fn tripped(evidence: &Evidence) -> BTreeSet<&str> {
+    let trips = evidence.hard_stops.iter().flat_map(|stop| &stop.tripped);
+    trips.map(|trip| trip.detector.as_str()).collect()
+}
+
 impl Ran {
-    /// The assertions that failed or are unknown.
+    /// As [`turned`].
     pub fn turned(&self) -> BTreeSet<&str> {
-        let all = self.evidence.scenarios.iter().flat_map(|scenario| &scenario.assertions);
-        all.filter(|it| matches!(it.status, AssertionStatus::Failed | AssertionStatus::Unknown))
-            .map(|assertion| assertion.id.as_str())
-            .collect()
+        turned(&self.evidence)
     }
 
-    /// The detectors of hard stops that tripped.
+    /// As [`tripped`].
     pub fn tripped(&self) -> BTreeSet<&str> {
-        let trips = self.evidence.hard_stops.iter().flat_map(|stop| &stop.tripped);
-        trips.map(|trip| trip.detector.as_str()).collect()
+        tripped(&self.evidence)
     }
 
     /// Whether the go was burnt: from there on the run owes an undo and a teardown.

@@ -46,9 +46,10 @@ pub fn faults(format: Format, terminal: &Terminal) -> u8 {
             let cells = faults.iter().map(|fault| {
                 let argument = fault.argument.map(|it| format!("={it}"));
                 let name = format!("{}{}", fault.name, argument.unwrap_or_default());
-                [name, fault.primary.as_str().into(), fault.breaks.into()]
+                let labs = fault.labs.join(", ");
+                [name, labs, fault.primary.as_str().into(), fault.breaks.into()]
             });
-            table(["fault", "turns", "what"], cells)
+            table(["fault", "labs", "turns", "what"], cells)
         }
     });
     ExitCode::Pass.number()

@@ -7,11 +7,11 @@ mod mock;
 mod netns;
 mod preflight;
 mod recover;
-mod to_its_end;
 mod report;
 mod resume;
 mod run;
 mod status;
+mod to_its_end;
 
 use std::any::Any;
 use std::ffi::OsString;

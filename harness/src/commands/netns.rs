@@ -105,14 +105,21 @@ async fn on_the_lab(
     let mut signals = signals::listen()?;
     let clock = Clock::System;
     let lab_id = folder_id(&made);
-    let opened = netns::open(made, clock)?;
+    let opened = if args.inject.is_empty() {
+        netns::open(made, clock)?
+    } else {
+        for fault in &args.inject {
+            netns::inject(&made, fault).await?;
+        }
+        netns::open_telling(made, clock)?
+    };
     let run_id = format!("smoke-{}-{lab_id}", clock.now().format("%Y%m%dT%H%M%SZ"));
     let folder = RunFolder::create(&match &args.out {
         Some(dir) => dir.clone(),
         None => RunFolder::default_dir(Path::new(RUNS_DIR), &run_id),
     })?;
     let _lock = hold(&folder, &run_id, None)?;
-    let settings = Settings { run_id, seed: None, faults: Vec::new(), selection };
+    let settings = Settings { run_id, seed: None, faults: args.inject.clone(), selection };
     let stage = Stage {
         folder: &folder,
         clock,

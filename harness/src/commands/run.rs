@@ -45,6 +45,8 @@ pub(super) enum Refusal {
     Journal(#[from] reports::journal::JournalError),
     #[error(transparent)]
     Netns(#[from] super::netns::NetnsError),
+    #[error(transparent)]
+    Fault(#[from] ::lab::netns::CannotInject),
     #[error("the run cannot be begun: {0}")]
     Io(#[from] std::io::Error),
 }
@@ -53,7 +55,10 @@ impl Refusal {
     fn code(&self) -> ExitCode {
         match self {
             Self::Open(error) => error.code(),
-            Self::Held { .. } | Self::Io(_) | Self::Netns(_) => ExitCode::Unavailable,
+            Self::Held { .. }
+            | Self::Io(_)
+            | Self::Netns(_)
+            | Self::Fault(::lab::netns::CannotInject::Unable(_)) => ExitCode::Unavailable,
             _ => ExitCode::Usage,
         }
     }
@@ -123,7 +128,11 @@ fn on_its_lab(
             return Err(Refusal::OnlyOnTheMock("wait-go"));
         }
         LabChoice::Netns(id) => {
-            only_on_the_mock(args)?;
+            if args.seed.is_some() {
+                return Err(Refusal::OnlyOnTheMock("seed"));
+            }
+            // Before anything is built.
+            ::lab::netns::check_faults(&args.inject)?;
             let show = Show { format: args.format, arguments };
             return super::netns::run(args, id.as_deref(), selection, &show, terminal);
         }

@@ -10,8 +10,8 @@ use scenarios::{RESERVE_BYTES, resume};
 
 use super::pending::unavailable;
 use super::{
-    sabotage, Announcement, Brake, Engine, GoSource, Judgement, Lab, Part, PlanSource, Rc, RefCell, Run,
-    SEQUENCE, Selection, Writer, change_set, judge_ending,
+    Announcement, Brake, Engine, GoSource, Judgement, Lab, Part, PlanSource, Rc, RefCell, Run,
+    SEQUENCE, Selection, Writer, change_set, judge_ending, sabotage,
 };
 
 /// Where nobody can be asked any more how long an executor may be at work.
@@ -109,8 +109,7 @@ impl Engine<'_> {
         if self.lab.is_sabotaged(Sabotage::LeavesItRunning) {
             return Ok(());
         }
-        let items =
-            if self.something_runs().await { self.stop_all().await? } else { Vec::new() };
+        let items = if self.something_runs().await { self.stop_all().await? } else { Vec::new() };
         self.record(Kind::ResidueListed(ResidueListed { items, kept: Vec::new() }));
         Ok(())
     }

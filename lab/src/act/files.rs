@@ -213,7 +213,12 @@ impl Lab {
                 _ => Outcome::NotDone,
             };
             let detail = "sabotage".to_owned();
-            finish(self, journal, &intent, Acted { outcome, detail, samples: Vec::new(), value: () });
+            finish(
+                self,
+                journal,
+                &intent,
+                Acted { outcome, detail, samples: Vec::new(), value: () },
+            );
         }
     }
 

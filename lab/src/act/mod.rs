@@ -10,6 +10,7 @@ mod settle;
 pub use executor::ExecutorProgram;
 pub use files::{Burn, Holder, LOCK_PATH, LockPermit, Release};
 pub use routerd::{Execution, RowAnswer};
+pub(crate) use settle::{Finding, Seen, until_seen};
 pub use settle::{Goal, Sample};
 
 use reports::journal::{JournalError, Writer};

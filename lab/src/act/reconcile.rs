@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use reports::journal::Writer;
 use reports::record::{Intent, Kind, Outcome, Record};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::settle::{Conclusion, Goal, Patience, Sample, shown, until_settled};
-use super::{Acted, finish};
+use super::{Acted, Finding, Seen, finish, until_seen};
 use crate::Lab;
-use crate::node::Node;
-use crate::routerd::{Routerctl, Row, Status};
+use crate::node::{Node, Output};
+use crate::routerd::{AnswerError, Refusal, Routerctl, Row, Status};
 use crate::shell::Observe;
 
 /// The intents that have no outcome, or an unknown one, oldest first.
@@ -36,15 +36,24 @@ fn open_intents(records: &[Record]) -> Vec<Intent> {
         .collect()
 }
 
-type Finding = (Outcome, String, Vec<Value>);
+/// A mutation whose outcome is asked for, as its intent has it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sought<'a> {
+    pub what: &'a str,
+    pub resource: &'a str,
+    pub request: &'a Value,
+}
 
 impl Lab {
     /// Settles every open intent of the journal. Answers how many are still unknown.
     pub async fn reconcile(&self, journal: &Writer, plugin_timeout: Duration) -> usize {
         let open = journal.with_records(open_intents);
+        let patience = Patience::of_recovery(plugin_timeout);
         let mut unknown = 0;
         for intent in open {
-            let (outcome, detail, samples) = self.find_out(&intent, plugin_timeout).await;
+            let Intent { what, resource, request, .. } = &intent;
+            let sought = Sought { what, resource, request };
+            let (outcome, detail, samples) = self.find_out(sought, patience).await;
             unknown += usize::from(outcome == Outcome::Unknown);
             let detail = format!("read back by recovery: {detail}");
             finish(self, journal, &intent.id, Acted { outcome, detail, samples, value: () });
@@ -52,31 +61,43 @@ impl Lab {
         unknown
     }
 
-    async fn find_out(&self, intent: &Intent, plugin_timeout: Duration) -> Finding {
-        if let Ok(goal) = serde_json::from_value::<Goal>(intent.request["goal"].clone()) {
-            let row = intent.request["row"].as_u64().unwrap_or(0);
-            return self.find_interface(row, goal, Patience::for_plugin(plugin_timeout)).await;
+    /// Reads a mutation back from what it would have changed.
+    pub(super) async fn find_out(&self, sought: Sought<'_>, patience: Patience) -> Finding {
+        let Sought { what, resource: id, request } = sought;
+        if let Ok(goal) = serde_json::from_value::<Goal>(request["goal"].clone()) {
+            let row = request["row"].as_u64().unwrap_or(0);
+            return self.find_interface(row, goal, patience).await;
         }
-        let id = &intent.resource;
-        match intent.what.as_str() {
+        match what {
             "ec2 TerminateInstances" => {
                 self.find_instance(id, &["shutting-down", "terminated"]).await
             }
             "ec2 StopInstances" => self.find_instance(id, &["stopping", "stopped"]).await,
             "ec2 StartInstances" => self.find_instance(id, &["pending", "running"]).await,
+            "ec2 DisassociateAddress" => {
+                let address = self.reader.address(id).await;
+                gone(address.map(|it| it.value.is_none_or(|it| it.association_id.is_none())))
+            }
             "ec2 ReleaseAddress" => {
                 gone(self.reader.address(id).await.map(|it| it.value.is_none()))
             }
             "ec2 DeleteVolume" => gone(self.reader.volume(id).await.map(|it| it.value.is_none())),
-            "routerctl plugin run" => self.find_part(id).await,
-            "routerctl action import" => self.find_rows(|rows| !rows.is_empty()).await,
+            "routerctl plugin run" => self.find_plans(id, &keys(request), patience).await,
+            "routerctl action import" => {
+                let keys = keys(request);
+                self.find_rows(patience, |rows| has_all(rows, &keys)).await
+            }
             "routerctl action approve" => {
-                let row_id = intent.request["row"].as_u64();
-                let approved = |row: &&Row| Some(row.id) == row_id && row.status != Status::Pending;
-                self.find_rows(|rows| rows.iter().any(|row| approved(&row))).await
+                let (id, by) = (request["row"].as_u64(), request["by"].as_str());
+                let approved = |row: &Row| {
+                    Some(row.id) == id
+                        && row.status != Status::Pending
+                        && row.approved_by.as_deref() == by
+                };
+                self.find_rows(patience, |rows| rows.iter().any(approved)).await
             }
             what if what.starts_with("re") => self.find_removed(id).await,
-            _ => self.find_created(id, intent.request["contents"].as_str().unwrap_or("")).await,
+            _ => self.find_created(id, request["contents"].as_str().unwrap_or("")).await,
         }
     }
 
@@ -113,34 +134,55 @@ impl Lab {
         }
     }
 
-    async fn find_part(&self, source: &str) -> Finding {
-        let routerd = &self.manifest.routerd;
-        let answer = self.shell.observe(Node::RouterdCloud, &Observe::dynamic_parts(routerd)).await;
-        match answer {
-            Ok(answer) => match Routerctl::new(routerd).dynamic_list().read(&answer.value) {
-                Ok(parts) => {
-                    let there = parts.iter().any(|part| part.source == source);
-                    found(there, format!("{source} stored: {there}"))
-                }
-                Err(error) if error.refusal().is_some() => found(false, error.to_string()),
-                Err(error) => (Outcome::Unknown, error.to_string(), Vec::new()),
-            },
-            Err(error) => (Outcome::Unknown, error.to_string(), Vec::new()),
-        }
+    /// What a planner stored is this run's only where its plans have this run's keys.
+    async fn find_plans(&self, source: &str, keys: &[&str], patience: Patience) -> Finding {
+        until_seen(self, patience.command, async || {
+            let call = Routerctl::new(&self.manifest.routerd).dynamic_describe(source);
+            let command = Observe::dynamic_part(&self.manifest.routerd, source);
+            self.seen_in_routerd(&command, |output| {
+                let parts = call.read(output)?;
+                let plans = parts.iter().flat_map(|part| &part.plans);
+                let stored: Vec<&str> = plans.map(|plan| plan.idempotency_key.as_str()).collect();
+                let done = !keys.is_empty() && keys.iter().all(|key| stored.contains(key));
+                Ok((done, json!({ "plans": stored })))
+            })
+            .await
+        })
+        .await
     }
 
-    async fn find_rows(&self, done: impl Fn(&[Row]) -> bool) -> Finding {
-        let routerd = &self.manifest.routerd;
-        let answer = self.shell.observe(Node::RouterdCloud, &Observe::rows(routerd)).await;
-        match answer {
-            Ok(answer) => match Routerctl::new(routerd).list().read(&answer.value) {
-                Ok(rows) => {
-                    found(done(&rows), format!("routerd's journal has {} rows", rows.len()))
-                }
-                Err(error) if error.refusal().is_some() => found(false, error.to_string()),
-                Err(error) => (Outcome::Unknown, error.to_string(), Vec::new()),
-            },
-            Err(error) => (Outcome::Unknown, error.to_string(), Vec::new()),
+    async fn find_rows(&self, patience: Patience, done: impl Fn(&[Row]) -> bool) -> Finding {
+        until_seen(self, patience.command, async || {
+            let command = Observe::rows(&self.manifest.routerd);
+            self.seen_in_routerd(&command, |output| {
+                let rows = Routerctl::new(&self.manifest.routerd).list().read(output)?;
+                let shown: Vec<_> = rows
+                    .iter()
+                    .map(|row| json!({ "id": row.id, "status": row.status, "by": row.approved_by }))
+                    .collect();
+                Ok((done(&rows), json!({ "rows": shown })))
+            })
+            .await
+        })
+        .await
+    }
+
+    /// One look into routerd's database; where routerd itself says that it has no such thing,
+    /// nothing is there yet.
+    async fn seen_in_routerd(
+        &self,
+        command: &Observe,
+        read: impl Fn(&Output) -> Result<(bool, Value), AnswerError>,
+    ) -> Result<Seen, String> {
+        let answer = self.shell.observe(Node::RouterdCloud, command).await;
+        let output = answer.map_err(|error| error.to_string())?.value;
+        match read(&output) {
+            Ok((true, shown)) => Ok(Seen::Done(shown)),
+            Ok((false, shown)) => Ok(Seen::NotYet(shown)),
+            Err(error) if error.refusal().is_some_and(Refusal::is_absence) => {
+                Ok(Seen::NotYet(json!(error.to_string())))
+            }
+            Err(error) => Err(error.to_string()),
         }
     }
 
@@ -170,6 +212,15 @@ impl Lab {
             Err(error) => (Outcome::Unknown, error.to_string(), Vec::new()),
         }
     }
+}
+
+/// The idempotency keys that a request names: those of this run.
+fn keys(request: &Value) -> Vec<&str> {
+    request["keys"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+fn has_all(rows: &[Row], keys: &[&str]) -> bool {
+    !keys.is_empty() && keys.iter().all(|key| rows.iter().any(|row| row.idempotency_key == *key))
 }
 
 fn gone(gone: Result<bool, crate::ec2::ReadError>) -> Finding {

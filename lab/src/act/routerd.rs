@@ -7,6 +7,7 @@ use reports::journal::Writer;
 use reports::record::Outcome;
 use serde_json::json;
 
+use super::reconcile::Sought;
 use super::settle::{Conclusion, Goal, Patience, Reply, Sample, shown, until_settled};
 use super::{Acted, Effect, NotTried, finish, prove_interface};
 use crate::Lab;
@@ -53,11 +54,12 @@ fn answered(
 }
 
 impl Lab {
-    /// `routerctl plugin run PLANNER`.
+    /// `routerctl plugin run PLANNER`, which is to store plans with these keys.
     pub async fn run_planner(
         &self,
         permit: &Forward,
         journal: &Writer,
+        keys: &[String],
     ) -> Result<Acted<Option<PluginRun>>, NotTried> {
         let routerd = &self.manifest.routerd;
         let call = Routerctl::new(routerd).plugin_run(&routerd.planner);
@@ -65,7 +67,7 @@ impl Lab {
             scenario: "plan",
             what: "routerctl plugin run".to_owned(),
             resource: format!("Plugin/{}", routerd.planner),
-            request: json!({ "argv": call.argv }),
+            request: json!({ "argv": call.argv, "keys": keys }),
             undo: None,
         };
         let action = Action::plugin_run(routerd);
@@ -73,11 +75,12 @@ impl Lab {
         self.ask_routerctl(permit, journal, &effect, &action, read).await
     }
 
-    /// `routerctl action import`.
+    /// `routerctl action import`, which is to make rows with these keys.
     pub async fn import(
         &self,
         permit: &Forward,
         journal: &Writer,
+        keys: &[String],
     ) -> Result<Acted<Option<Imported>>, NotTried> {
         let routerd = &self.manifest.routerd;
         let call = Routerctl::new(routerd).import();
@@ -85,7 +88,7 @@ impl Lab {
             scenario: "import",
             what: "routerctl action import".to_owned(),
             resource: routerd.state_file.clone(),
-            request: json!({ "argv": call.argv }),
+            request: json!({ "argv": call.argv, "keys": keys }),
             undo: None,
         };
         let action = Action::import(routerd);
@@ -113,8 +116,8 @@ impl Lab {
         self.ask_routerctl(permit, journal, &effect, &action, |output| call.read(output)).await
     }
 
-    /// A command whose effect is in routerd's database alone. What it printed is an outcome only
-    /// as far as the scenario then reads the database.
+    /// A command whose effect is in routerd's database alone. An answer that proves nothing is read
+    /// back from there (I5).
     async fn ask_routerctl<T>(
         &self,
         permit: &Forward,
@@ -124,31 +127,22 @@ impl Lab {
         read: impl Fn(&Output) -> Result<T, AnswerError>,
     ) -> Result<Acted<Option<T>>, NotTried> {
         let intent = effect.begin(self, permit, journal)?;
-        let acted = match self.shell.act(Node::RouterdCloud, action).await {
-            Err(error) => {
-                let outcome =
-                    if error.why.never_sent() { Outcome::NotDone } else { Outcome::Unknown };
-                Acted { outcome, detail: error.to_string(), samples: Vec::new(), value: None }
+        let result = self.shell.act(Node::RouterdCloud, action).await;
+        let acted = match said(result, read) {
+            Said::Done(detail, value) => {
+                Acted { outcome: Outcome::Done, detail, samples: Vec::new(), value: Some(value) }
             }
-            Ok(output) => match read(&output) {
-                Ok(value) => Acted {
-                    outcome: Outcome::Done,
-                    detail: String::from_utf8_lossy(&output.stdout)
-                        .lines()
-                        .next()
-                        .unwrap_or_default()
-                        .to_owned(),
-                    samples: Vec::new(),
-                    value: Some(value),
-                },
-                Err(error) => {
-                    let nothing = error
-                        .refusal()
-                        .is_some_and(|refusal| refusal.effect() == RefusalEffect::Nothing);
-                    let outcome = if nothing { Outcome::NotDone } else { Outcome::Unknown };
-                    Acted { outcome, detail: error.to_string(), samples: Vec::new(), value: None }
-                }
-            },
+            Said::NotDone(detail) => {
+                Acted { outcome: Outcome::NotDone, detail, samples: Vec::new(), value: None }
+            }
+            Said::Nothing(why) => {
+                let Effect { what, resource, request, .. } = effect;
+                let patience = Patience::for_plugin(Duration::ZERO);
+                let (outcome, detail, samples) =
+                    self.find_out(Sought { what, resource, request }, patience).await;
+                let detail = format!("{why}; read back: {detail}");
+                Acted { outcome, detail, samples, value: None }
+            }
         };
         Ok(finish(self, journal, &intent, acted))
     }
@@ -253,6 +247,36 @@ fn told(read: Result<(), AnswerError>) -> Told {
         Some(RefusalEffect::Nothing) => Told::Nothing,
         Some(_) => Told::Something,
         None => Told::Missing,
+    }
+}
+
+/// What an answer says by itself.
+enum Said<T> {
+    Done(String, T),
+    NotDone(String),
+    /// Lost, or not understood: why.
+    Nothing(String),
+}
+
+fn said<T>(
+    result: Result<Output, ShellError>,
+    read: impl Fn(&Output) -> Result<T, AnswerError>,
+) -> Said<T> {
+    let output = match result {
+        Ok(output) => output,
+        Err(error) if error.why.never_sent() => return Said::NotDone(error.to_string()),
+        Err(error) => return Said::Nothing(error.to_string()),
+    };
+    match read(&output) {
+        Ok(value) => Said::Done(first_line(&output), value),
+        Err(error) => {
+            let effect = error.refusal().map(Refusal::effect);
+            if effect == Some(RefusalEffect::Nothing) {
+                Said::NotDone(error.to_string())
+            } else {
+                Said::Nothing(error.to_string())
+            }
+        }
     }
 }
 

@@ -82,6 +82,8 @@ pub(super) struct Patience {
     /// Where the executor may still be at work: the plugin's timeout, two AWS calls of 25 s that
     /// may outlive it, and a margin.
     pub unanswered: Duration,
+    /// Where a command that changes routerd's database alone may still be at work.
+    pub command: Duration,
 }
 
 impl Patience {
@@ -89,6 +91,7 @@ impl Patience {
         Self {
             answered: Duration::from_secs(30),
             unanswered: timeout + 2 * Duration::from_secs(25) + Duration::from_secs(10),
+            command: Duration::from_secs(30),
         }
     }
 
@@ -99,6 +102,11 @@ impl Patience {
             Reply::Read => self,
             Reply::Missing => Self { answered: self.unanswered, ..self },
         }
+    }
+
+    /// For recovery, which has waited until no command of the run is alive.
+    pub fn of_recovery(timeout: Duration) -> Self {
+        Self { command: Duration::ZERO, ..Self::for_plugin(timeout) }
     }
 }
 
@@ -111,6 +119,8 @@ pub(super) enum Reply {
 }
 
 const POLL: Duration = Duration::from_secs(1);
+/// The first pause between two looks at EC2; each is twice as long as the one before, up to [`POLL`].
+const FIRST_POLL: Duration = Duration::from_millis(125);
 
 pub(super) async fn sample(lab: &Lab, row_id: u64) -> Sample {
     let (row, eni) = futures::join!(read_row(lab, row_id), read_interface(lab));
@@ -132,6 +142,45 @@ async fn read_interface(lab: &Lab) -> Result<NetworkInterface, String> {
     let id = &lab.manifest.capture.network_interface_id;
     let answer = lab.reader.network_interface(id).await.map_err(|error| error.to_string())?;
     answer.value.ok_or_else(|| format!("{id} is gone"))
+}
+
+/// What one look says of something that was asked for.
+pub(crate) enum Seen {
+    Done(Value),
+    NotYet(Value),
+}
+
+/// What became of a mutation: its outcome, for people what was seen, and the samples.
+pub(crate) type Finding = (Outcome, String, Vec<Value>);
+
+/// Looks until it is so. What is not so when the patience has run out is not done; what could not
+/// be looked at by then is unknown. Every look that differs from the one before is kept.
+pub(crate) async fn until_seen<E: std::fmt::Display>(
+    lab: &Lab,
+    patience: Duration,
+    look: impl AsyncFn() -> Result<Seen, E>,
+) -> Finding {
+    let since = lab.clock.stopwatch();
+    let mut samples: Vec<Value> = Vec::new();
+    let mut pause = FIRST_POLL;
+    loop {
+        let seen = look().await;
+        let now = lab.clock.now();
+        let late = since.elapsed() >= patience;
+        let (sample, settled) = match seen {
+            Ok(Seen::Done(sample)) => (sample, Some(Outcome::Done)),
+            Ok(Seen::NotYet(sample)) => (sample, late.then_some(Outcome::NotDone)),
+            Err(error) => (json!(error.to_string()), late.then_some(Outcome::Unknown)),
+        };
+        if samples.last().is_none_or(|last| last["seen"] != sample) {
+            samples.push(json!({ "at": now, "seen": sample }));
+        }
+        if let Some(outcome) = settled {
+            return (outcome, sample.to_string(), samples);
+        }
+        lab.clock.sleep(pause).await;
+        pause = (pause * 2).min(POLL);
+    }
 }
 
 /// What a sample lets one conclude.

@@ -9,15 +9,14 @@ use reports::journal::Writer;
 use reports::record::Outcome;
 use serde_json::{Value, json};
 
-use super::{Address, Connection, Instance, ReadError, Volume};
+use super::{Address, Answer, Connection, Instance, ReadError, Tags, Volume};
 use crate::Lab;
-use crate::act::{Acted, Effect, NotLab, NotTried, finish};
+use crate::act::{Acted, Effect, NotLab, NotTried, Seen, finish, until_seen};
 use crate::permit::{Cost, Permit, Undo};
 
 /// How long EC2 may take to show what it was asked to do: `instance_terminated`'s own waiter gives
 /// up after ten minutes.
 const DEADLINE: Duration = Duration::from_mins(10);
-const POLL: Duration = Duration::from_secs(1);
 
 /// Only for [`Lab`]'s functions below.
 #[derive(Clone)]
@@ -73,12 +72,6 @@ where
     E: std::error::Error + 'static,
 {
     result.map(|_| ()).map_err(|error| DisplayErrorContext(&error).to_string())
-}
-
-/// What reading back says about a wish.
-enum Seen {
-    Done(Value),
-    NotYet(Value),
 }
 
 impl Lab {
@@ -154,22 +147,18 @@ impl Lab {
             request: json!({ "instance_id": id, "before": instance.state }),
             undo: step.map(str::to_owned),
         };
-        let intent = effect.begin(self, permit, journal)?;
-        let said = self.mutator.change_state(wanted, id).await;
         let ids = [id.to_owned()];
-        let acted = self
-            .read_back(said, async || match self.reader.instances(&ids).await {
-                Ok(answer) => Ok(state_of(&answer.value, wanted)),
-                Err(error)
-                    if wanted == Wanted::Terminated
-                        && error.code() == Some("InvalidInstanceID.NotFound") =>
-                {
-                    Ok(Seen::Done(json!("gone")))
-                }
-                Err(error) => Err(error),
-            })
-            .await;
-        Ok(finish(self, journal, &intent, acted))
+        let look = async || match self.reader.instances(&ids).await {
+            Ok(answer) => Ok(state_of(&answer.value, wanted)),
+            Err(error)
+                if wanted == Wanted::Terminated
+                    && error.code() == Some("InvalidInstanceID.NotFound") =>
+            {
+                Ok(Seen::Done(json!("gone")))
+            }
+            Err(error) => Err(error),
+        };
+        self.request(permit, journal, &effect, self.mutator.change_state(wanted, id), look).await
     }
 
     async fn prove_instance(&self, id: &str) -> Result<Instance, NotLab> {
@@ -201,48 +190,54 @@ impl Lab {
         journal: &Writer,
         allocation_id: &str,
     ) -> Result<Acted<()>, NotTried> {
-        let address = match self.prove_address(allocation_id).await {
+        let mut address = match self.prove_address(allocation_id).await {
             Err(NotLab::Gone { .. }) => return Ok(gone_already()),
             proved => proved?,
         };
-        let effect = Effect {
-            scenario: "teardown",
-            what: "ec2 ReleaseAddress".to_owned(),
-            resource: allocation_id.to_owned(),
-            request: json!({ "allocation_id": allocation_id, "before": address }),
-            undo: Some(permit.step().to_owned()),
-        };
-        let intent = effect.begin(self, permit, journal)?;
-        if let Some(association) = &address.association_id {
-            let request = self.mutator.ec2.disassociate_address().association_id(association);
-            if let Err(why) = said(request.send().await) {
-                tracing::warn!(allocation_id, why, "the association could not be taken off");
+        if let Some(association) = address.association_id.clone() {
+            let acted = self.disassociate(permit, journal, &association, &address).await?;
+            if acted.outcome != Outcome::Done {
+                return Ok(acted);
             }
+            address = match self.prove_address(allocation_id).await {
+                Err(NotLab::Gone { .. }) => return Ok(gone_already()),
+                proved => proved?,
+            };
         }
-        let release = self.mutator.ec2.release_address().allocation_id(allocation_id);
-        let said = said(release.send().await);
-        let acted = self
-            .read_back(said, async || {
-                let found = self.reader.address(allocation_id).await?.value;
-                Ok(match found {
-                    None => Seen::Done(json!("gone")),
-                    Some(address) => Seen::NotYet(json!(address)),
-                })
+        let request = json!({ "allocation_id": allocation_id, "before": address });
+        let effect = teardown("ec2 ReleaseAddress", allocation_id, request, permit);
+        let send = self.mutator.ec2.release_address().allocation_id(allocation_id).send();
+        let look = async || {
+            let found = self.reader.address(allocation_id).await?.value;
+            Ok(found.map_or_else(gone, |address| Seen::NotYet(json!(address))))
+        };
+        self.request(permit, journal, &effect, async { said(send.await) }, look).await
+    }
+
+    async fn disassociate(
+        &self,
+        permit: &Undo,
+        journal: &Writer,
+        association_id: &str,
+        address: &Address,
+    ) -> Result<Acted<()>, NotTried> {
+        let id = &address.allocation_id;
+        let request = json!({ "association_id": association_id, "before": address });
+        let effect = teardown("ec2 DisassociateAddress", id, request, permit);
+        let send = self.mutator.ec2.disassociate_address().association_id(association_id).send();
+        let look = async || {
+            let found = self.reader.address(id).await?.value;
+            Ok(match found.and_then(|address| address.association_id) {
+                None => Seen::Done(json!("disassociated")),
+                Some(association) => Seen::NotYet(json!(association)),
             })
-            .await;
-        Ok(finish(self, journal, &intent, acted))
+        };
+        self.request(permit, journal, &effect, async { said(send.await) }, look).await
     }
 
     async fn prove_address(&self, id: &str) -> Result<Address, NotLab> {
-        let resource = format!("elastic IP address {id}");
-        let answer = self
-            .reader
-            .address(id)
-            .await
-            .map_err(|source| NotLab::Unread { resource: resource.clone(), source })?;
-        let address = answer.value.ok_or_else(|| NotLab::Gone { resource: resource.clone() })?;
-        self.manifest.prove(&resource, &[], &address.tags)?;
-        Ok(address)
+        let found = self.reader.address(id).await;
+        self.prove_tagged(format!("elastic IP address {id}"), found, |address| &address.tags)
     }
 
     pub async fn delete_volume(
@@ -251,72 +246,73 @@ impl Lab {
         journal: &Writer,
         volume_id: &str,
     ) -> Result<Acted<()>, NotTried> {
-        let volume = match self.prove_volume(volume_id).await {
+        let found = self.reader.volume(volume_id).await;
+        let resource = format!("volume {volume_id}");
+        let volume: Volume = match self.prove_tagged(resource, found, |volume| &volume.tags) {
             Err(NotLab::Gone { .. }) => return Ok(gone_already()),
             proved => proved?,
         };
-        let effect = Effect {
-            scenario: "teardown",
-            what: "ec2 DeleteVolume".to_owned(),
-            resource: volume_id.to_owned(),
-            request: json!({ "volume_id": volume_id, "before": volume }),
-            undo: Some(permit.step().to_owned()),
+        let request = json!({ "volume_id": volume_id, "before": volume });
+        let effect = teardown("ec2 DeleteVolume", volume_id, request, permit);
+        let send = self.mutator.ec2.delete_volume().volume_id(volume_id).send();
+        let look = async || {
+            let found = self.reader.volume(volume_id).await?.value;
+            Ok(found.map_or_else(gone, |volume| Seen::NotYet(json!(volume.state))))
         };
-        let intent = effect.begin(self, permit, journal)?;
-        let said = said(self.mutator.ec2.delete_volume().volume_id(volume_id).send().await);
-        let acted = self
-            .read_back(said, async || {
-                let found = self.reader.volume(volume_id).await?.value;
-                Ok(match found {
-                    None => Seen::Done(json!("gone")),
-                    Some(volume) => Seen::NotYet(json!(volume.state)),
-                })
-            })
-            .await;
-        Ok(finish(self, journal, &intent, acted))
+        self.request(permit, journal, &effect, async { said(send.await) }, look).await
     }
 
-    async fn prove_volume(&self, id: &str) -> Result<Volume, NotLab> {
-        let resource = format!("volume {id}");
-        let answer = self
-            .reader
-            .volume(id)
-            .await
-            .map_err(|source| NotLab::Unread { resource: resource.clone(), source })?;
-        let volume = answer.value.ok_or_else(|| NotLab::Gone { resource: resource.clone() })?;
-        self.manifest.prove(&resource, &[], &volume.tags)?;
-        Ok(volume)
-    }
-
-    /// Polls until it is so. A request that was refused is given only a short while: somebody else
-    /// may have done it, or its reply was lost after it was done.
-    async fn read_back(
+    /// What was read is the lab's by its tag.
+    fn prove_tagged<T>(
         &self,
-        said: Result<(), String>,
-        look: impl AsyncFn() -> Result<Seen, ReadError>,
-    ) -> Acted<()> {
-        let since = self.clock.stopwatch();
-        let deadline = if said.is_ok() { DEADLINE } else { Duration::from_mins(1) };
-        let answer = said.err().map(|why| format!("; EC2 answered: {why}")).unwrap_or_default();
-        let mut samples: Vec<Value> = Vec::new();
-        loop {
-            let seen = look().await;
-            let now = self.clock.now();
-            let late = since.elapsed() >= deadline;
-            let (sample, settled) = match seen {
-                Ok(Seen::Done(sample)) => (sample, Some(Outcome::Done)),
-                Ok(Seen::NotYet(sample)) => (sample, late.then_some(Outcome::NotDone)),
-                Err(error) => (json!(error.to_string()), late.then_some(Outcome::Unknown)),
-            };
-            if samples.last().is_none_or(|last| last["seen"] != sample) {
-                samples.push(json!({ "at": now, "seen": sample }));
+        resource: String,
+        found: Result<Answer<Option<T>>, ReadError>,
+        tags: impl Fn(&T) -> &Tags,
+    ) -> Result<T, NotLab> {
+        match found {
+            Ok(answer) => {
+                let found = answer.value;
+                let found = found.ok_or_else(|| NotLab::Gone { resource: resource.clone() })?;
+                self.manifest.prove(&resource, &[], tags(&found))?;
+                Ok(found)
             }
-            if let Some(outcome) = settled {
-                return Acted { outcome, detail: format!("{sample}{answer}"), samples, value: () };
-            }
-            self.clock.sleep(POLL).await;
+            Err(source) => Err(NotLab::Unread { resource, source }),
         }
     }
+
+    /// Records the intent, sends the request once, and looks until it is so.
+    async fn request(
+        &self,
+        permit: &dyn Permit,
+        journal: &Writer,
+        effect: &Effect,
+        send: impl Future<Output = Result<(), String>>,
+        look: impl AsyncFn() -> Result<Seen, ReadError>,
+    ) -> Result<Acted<()>, NotTried> {
+        let intent = effect.begin(self, permit, journal)?;
+        let said = send.await;
+        // A request that was refused is given only a short while: somebody else may have done it,
+        // or its reply was lost after it was done.
+        let patience = if said.is_ok() { DEADLINE } else { Duration::from_mins(1) };
+        let (outcome, seen, samples) = until_seen(self, patience, look).await;
+        let answer = said.err().map(|why| format!("; EC2 answered: {why}")).unwrap_or_default();
+        let acted = Acted { outcome, detail: format!("{seen}{answer}"), samples, value: () };
+        Ok(finish(self, journal, &intent, acted))
+    }
+}
+
+fn teardown(what: &str, resource: &str, request: Value, permit: &Undo) -> Effect {
+    Effect {
+        scenario: "teardown",
+        what: what.to_owned(),
+        resource: resource.to_owned(),
+        request,
+        undo: Some(permit.step().to_owned()),
+    }
+}
+
+fn gone() -> Seen {
+    Seen::Done(json!("gone"))
 }
 
 /// Repeating a teardown touches nothing that an earlier one has destroyed.

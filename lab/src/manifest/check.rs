@@ -7,7 +7,7 @@ use reports::record::LabKind;
 use ssh_key::PublicKey;
 
 use super::parse::Found;
-use super::{Ceiling, Manifest, NodeEntry};
+use super::{Ceiling, Manifest, NodeEntry, guest_settle_ms_on_ec2};
 use crate::node::Node;
 
 /// Everything that is wrong with the values.
@@ -172,6 +172,15 @@ impl Check {
             limits.clock_skew_ms > 0,
             "limits.clock_skew_ms",
             "no two clocks agree to 0 ms",
+        );
+        let least = match manifest.lab.kind {
+            LabKind::Aws => guest_settle_ms_on_ec2(),
+            LabKind::Mock | LabKind::Netns => 1,
+        };
+        self.require(
+            limits.guest_settle_ms >= least,
+            "limits.guest_settle_ms",
+            format!("at least {least}: guests act on a new address that late"),
         );
     }
 

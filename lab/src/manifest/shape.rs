@@ -106,6 +106,15 @@ pub struct Limits {
     pub max_instance_seconds: Ceiling,
     /// Between the harness's clock and a node's.
     pub clock_skew_ms: u64,
+    /// How long whatever configures the guests (cloud-init's network hot-plug hook, a DHCP client)
+    /// may take to act on an address that its interface has got.
+    #[serde(default = "guest_settle_ms_on_ec2")]
+    pub guest_settle_ms: u64,
+}
+
+/// cloud-init's hook acts within a few seconds. A lab of kind `aws` may not ask for less.
+pub fn guest_settle_ms_on_ec2() -> u64 {
+    10_000
 }
 
 /// A ceiling that is said aloud: leaving it out is an error, and `none` is a word.

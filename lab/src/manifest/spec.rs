@@ -144,6 +144,12 @@ fn each_defect_is_found_at_its_field() {
         ),
         ("clock_skew_ms = 2000", "clock_skew_ms = 0", "limits.clock_skew_ms", "clocks"),
         (
+            "clock_skew_ms = 2000",
+            "clock_skew_ms = 2000\nguest_settle_ms = 9999",
+            "limits.guest_settle_ms",
+            "at least 10000",
+        ),
+        (
             "release_addresses = []",
             "release_addresses = [\"192.0.2.1\"]",
             "teardown.release_addresses",

@@ -24,7 +24,7 @@ use crate::clock::Clock;
 use crate::ec2::Connection;
 use crate::manifest::{
     Aws, Capture, Ceiling, Consent, Iam, Instances, Lab as LabSection, Limits, Manifest, NodeEntry,
-    Owner, Routerd, Teardown,
+    Owner, Routerd, Teardown, guest_settle_ms_on_ec2,
 };
 use crate::node::Node;
 use crate::shell::ssh::KNOWN_HOSTS;
@@ -227,7 +227,11 @@ pub(crate) fn manifest(world: &World) -> Result<Manifest, OpenError> {
             planner_sha256: Digest::of(planner).to_string(),
         },
         nodes: Node::ALL.into_iter().map(|node| (node, entry(world, node))).collect(),
-        limits: Limits { max_instance_seconds: Ceiling::Seconds(7200), clock_skew_ms: 1000 },
+        limits: Limits {
+            max_instance_seconds: Ceiling::Seconds(7200),
+            clock_skew_ms: 1000,
+            guest_settle_ms: guest_settle_ms_on_ec2(),
+        },
         consent: Consent { stop_instances: true },
         teardown: Teardown {
             instances: Instances::Terminate,

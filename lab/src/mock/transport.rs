@@ -24,6 +24,7 @@ impl Transport for MockTransport {
             shell::run(&self.shared, self.clock, node, argv, stdin).await.map_err(|lost| match lost
             {
                 Lost::NotConnected(why) => TransportError::Unreachable(why),
+                Lost::OtherHostKey(why) => TransportError::OtherHostKey(why),
                 Lost::Broken(_) => TransportError::Lost(lost.to_string()),
             })
         }

@@ -23,6 +23,10 @@ pub enum By {
     Name,
 }
 
+/// No node runs anything that configures its interfaces, so there is only what reacts to the run's
+/// own programs, and that does so at once.
+const GUEST_SETTLE_MS: u64 = 1_000;
+
 /// # Errors
 /// Where the world has no manifest, or a file cannot be written.
 pub fn write(folder: &Folder, world: &World, planner_sha256: &str) -> io::Result<()> {
@@ -64,6 +68,7 @@ fn manifest(world: &World) -> io::Result<Manifest> {
     let mut manifest = crate::mock::manifest_of(world).map_err(io::Error::other)?;
     manifest.lab.kind = LabKind::Netns;
     "netns".clone_into(&mut manifest.lab.name);
+    manifest.limits.guest_settle_ms = GUEST_SETTLE_MS;
     for (node, entry) in &mut manifest.nodes {
         entry.ssh = Some(format!("{USER}@{node}"));
         USER.clone_into(&mut entry.user);

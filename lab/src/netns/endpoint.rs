@@ -9,7 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::net::UnixListener;
 
 use super::explain;
@@ -83,6 +83,8 @@ async fn answer_metadata(
 fn supervisor_router(held: &Arc<Held>) -> Router {
     Router::new()
         .route("/world", get(read_world).put(write_world))
+        .route("/faults", post(inject))
+        .route("/moments", post(moment))
         .route("/counters", get(counters))
         .route("/explain/{source}/{destination}", get(walk))
         .with_state(held.clone())
@@ -100,6 +102,17 @@ async fn write_world(State(held): State<Arc<Held>>, body: Bytes) -> Response {
     };
     *held.shared.lock() = world;
     json(held.settle().await)
+}
+
+async fn inject(State(held): State<Arc<Held>>, fault: String) -> Response {
+    json(held.inject(&fault).await)
+}
+
+async fn moment(State(held): State<Arc<Held>>, body: Bytes) -> Response {
+    match serde_json::from_slice(&body) {
+        Ok(moment) => json(held.moment(&moment).await),
+        Err(error) => json::<()>(Err(error.into())),
+    }
 }
 
 async fn counters() -> Response {

@@ -11,9 +11,11 @@ use tokio::process::ChildStdin;
 use tokio::sync::{Mutex, Notify};
 
 use super::fabric::{self, Fabric, Wiring};
-use super::{garp, node, run};
+use super::moments::{Moment, Phase};
+use super::{deeds, garp, node, run};
 use crate::clock::Clock;
 use crate::mock::cloud::Cloud;
+use crate::mock::faults::{self, Deed, Happening};
 use crate::mock::world::Shared;
 use crate::node::Node;
 
@@ -76,8 +78,53 @@ impl Held {
                 power.on = on;
             }
         }
+        for deed in self.happened() {
+            self.carry_out(&deed).await?;
+        }
         self.changed.notify_one();
         Ok(())
+    }
+
+    /// What the world's events did to nodes since the last look.
+    fn happened(&self) -> Vec<Deed> {
+        let happened = std::mem::take(&mut self.shared.lock().faults.happened);
+        happened.iter().flat_map(Happening::deeds).collect()
+    }
+
+    async fn carry_out(&self, deed: &Deed) -> io::Result<()> {
+        let done = deeds::carry_out(deed, self.pid(deed.node), self.clock).await;
+        done.map_err(|error| io::Error::other(format!("{}: {deed:?}: {error}", deed.node)))
+    }
+
+    /// Puts a fault into the world and does to the nodes what it does to them.
+    ///
+    /// # Errors
+    /// Where it has no means here, or a node refuses.
+    pub async fn inject(&self, fault: &str) -> io::Result<()> {
+        let deeds = faults::deeds(fault).map_err(io::Error::other)?;
+        let deeds = deeds.ok_or_else(|| io::Error::other("it is the mock's alone"))?;
+        faults::inject(&mut self.shared.lock(), fault).map_err(io::Error::other)?;
+        for deed in deeds {
+            self.carry_out(&deed).await?;
+        }
+        self.settle().await
+    }
+
+    /// Lets happen what waited for a command to begin or to end.
+    ///
+    /// # Errors
+    /// As [`Self::settle`].
+    pub async fn moment(&self, moment: &Moment) -> io::Result<()> {
+        let Moment { node, line, phase } = moment;
+        let now = self.clock.now();
+        if *phase == Phase::Begins {
+            let latency_ms = self.shared.lock().faults.latency_ms;
+            self.clock.sleep(Duration::from_millis(latency_ms)).await;
+            faults::before_command(&mut self.shared.lock(), *node, line, now);
+        } else {
+            faults::after_command(&mut self.shared.lock(), *node, line, now);
+        }
+        self.settle().await
     }
 
     /// The fabric now, and which instances run.
@@ -121,9 +168,12 @@ impl Held {
     }
 }
 
-/// What an instance is here starts and stops within a second; nobody need wait as long as on EC2.
+/// Long enough for the state between to be seen.
+const TRANSITION: TimeDelta = TimeDelta::milliseconds(200);
+
+/// What an instance is here is a process; nobody need wait as long as on EC2.
 fn hasten(cloud: &mut Cloud, now: DateTime<Utc>) {
-    let soon = now + TimeDelta::seconds(1);
+    let soon = now + TRANSITION;
     for transition in cloud.instances.values_mut().filter_map(|one| one.transition.as_mut()) {
         transition.at = transition.at.min(soon);
     }

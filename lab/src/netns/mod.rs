@@ -2,6 +2,7 @@
 //! the mock says who owns which address and which rules hold; the kernel carries the packets.
 
 mod access;
+mod deeds;
 mod endpoint;
 mod explain;
 pub mod fabric;
@@ -10,6 +11,7 @@ mod garp;
 mod held;
 mod keys;
 mod lifecycle;
+mod moments;
 mod node;
 mod node_files;
 mod open;
@@ -23,5 +25,6 @@ mod unix_http;
 pub use explain::Walk;
 pub use folder::{Folder, home};
 pub use lifecycle::{Found, Options, UpError, down, find, list, up};
-pub use open::{Netns, counters, exec, explain, open, read_world, write_world};
+pub use moments::{CannotInject, check as check_faults, inject, known as known_faults};
+pub use open::{Netns, counters, exec, explain, open, open_telling, read_world, write_world};
 pub use program::dispatch;

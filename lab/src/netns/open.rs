@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use super::access;
 use super::explain::Walk;
 use super::folder::{Folder, Spec};
+use super::moments::ToldTransport;
 use super::unix_http::{self, UnixClient};
 use crate::Lab;
 use crate::clock::Clock;
@@ -42,6 +43,21 @@ pub struct Netns {
 /// # Errors
 /// Where the folder is not a lab's.
 pub fn open(folder: Folder, clock: Clock) -> io::Result<Netns> {
+    let transport = SshTransport::new(access::access(&folder));
+    open_by(folder, clock, Rc::new(transport))
+}
+
+/// The same for a run with faults: the supervisor is told of every command.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_telling(folder: Folder, clock: Clock) -> io::Result<Netns> {
+    let ssh = SshTransport::new(access::access(&folder));
+    let transport = ToldTransport::new(ssh, folder.clone());
+    open_by(folder, clock, Rc::new(transport))
+}
+
+fn open_by(folder: Folder, clock: Clock, transport: Rc<dyn Transport>) -> io::Result<Netns> {
     let spec: Spec = folder.read_json(&folder.spec())?;
     let manifest_text = std::fs::read_to_string(folder.manifest())?;
     let path = folder.manifest().display().to_string();
@@ -52,7 +68,6 @@ pub fn open(folder: Folder, clock: Clock) -> io::Result<Netns> {
         .finalize()
         .into();
     let connection = connection(&folder, &spec, &manifest, clock);
-    let transport: Rc<dyn Transport> = Rc::new(SshTransport::new(access::access(&folder)));
     // The world is the supervisor's: there is nothing to save.
     let lab = Lab::new(manifest, clock, &connection, transport.clone(), Rc::new(|| {}));
     Ok(Netns { lab, transport, folder, manifest_text, go_seed })
@@ -127,7 +142,12 @@ pub async fn write_world(folder: &Folder, world: &World) -> io::Result<()> {
     ask(folder, Method::PUT, "/world", body).await.map(drop)
 }
 
-async fn ask(folder: &Folder, method: Method, path: &str, body: Bytes) -> io::Result<Bytes> {
+pub(super) async fn ask(
+    folder: &Folder,
+    method: Method,
+    path: &str,
+    body: Bytes,
+) -> io::Result<Bytes> {
     let request = Request::builder()
         .method(method)
         .uri(path)

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::mock::faults::{self, Means};
+
 /// A program that the lab starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tool {
@@ -106,6 +108,22 @@ pub fn probe() -> Report {
     let mut report = of_tools(&absent);
     if report.is_able() {
         report = of_kernel(&try_out());
+    }
+    report
+}
+
+/// What this machine lacks for one fault of a lab that can be built; nothing for most.
+pub fn for_fault(text: &str) -> Report {
+    let deeds = faults::deeds(text).ok().flatten().unwrap_or_default();
+    let mut report = Report::default();
+    if deeds.iter().any(|deed| matches!(deed.means, Means::IptablesLegacy(_)))
+        && let Trial::Failed { words } =
+            in_namespaces("iptables-legacy -t nat -A POSTROUTING -j MASQUERADE")
+    {
+        report.lacks(
+            format!("the fault `{text}` needs legacy iptables in the kernel ({words})"),
+            "a kernel with ip_tables, iptable_nat and xt_MASQUERADE",
+        );
     }
     report
 }

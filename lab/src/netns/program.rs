@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use tokio::net::UnixStream;
 
+use super::deeds::{self, SQL_COMMAND};
 use super::folder::Folder;
 use super::supervisor::NODE_COMMAND;
 use super::{node, supervisor};
@@ -36,6 +37,7 @@ pub fn dispatch(words: &[OsString]) -> Option<ExitCode> {
             let node = Node::ALL.into_iter().find(|node| node.as_str() == wanted)?;
             run(node::main(folder()?, node))
         }
+        SQL_COMMAND => deeds::run_sql(Path::new(word(2)?)),
         CONNECT_COMMAND => run(connect(Path::new(word(2)?))),
         _ => return None,
     };

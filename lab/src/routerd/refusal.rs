@@ -97,6 +97,16 @@ impl Refusal {
         }
     }
 
+    /// Whether what was asked about is not there: routerd has not made its database yet, or has
+    /// none of that name in it.
+    pub fn is_absence(&self) -> bool {
+        match self {
+            Self::Database { reason } => reason.contains("unable to open database file"),
+            Self::NoResource { .. } => true,
+            _ => false,
+        }
+    }
+
     pub(super) fn parse(stderr: &str) -> Option<Self> {
         let text = routerctls_own(stderr);
         of_execute(text)

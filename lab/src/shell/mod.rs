@@ -32,6 +32,9 @@ pub enum TransportError {
     /// The command was never sent.
     #[error("cannot be reached: {0}")]
     Unreachable(String),
+    /// Who answers has another host key than the pinned one: nothing was said to it.
+    #[error("is another machine: {0}")]
+    OtherHostKey(String),
     /// The connection broke after the command was sent: it may have run, or run still.
     #[error("lost the connection: {0}")]
     Lost(String),
@@ -54,9 +57,20 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// What was found instead of the node, where its host key is not the pinned one.
+    pub fn other_host_key(&self) -> Option<&str> {
+        match self {
+            Self::Transport(TransportError::OtherHostKey(why)) => Some(why),
+            Self::Transport(_) | Self::TimedOut(_) => None,
+        }
+    }
+
     /// Whether the command certainly did not run.
     pub fn never_sent(&self) -> bool {
-        matches!(self, Self::Transport(TransportError::Unreachable(_)))
+        matches!(
+            self,
+            Self::Transport(TransportError::Unreachable(_) | TransportError::OtherHostKey(_))
+        )
     }
 }
 

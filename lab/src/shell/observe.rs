@@ -82,11 +82,9 @@ impl Observe {
         Self::quick(&["sudo", "-n", "cat", path])
     }
 
-    /// SHA-256 of each file.
-    pub fn digests(paths: &[String]) -> Self {
-        let mut argv = words(&["sudo", "-n", "sha256sum"]);
-        argv.extend_from_slice(paths);
-        Self::new(argv, QUICK)
+    /// SHA-256 of a file.
+    pub fn digest(path: &str) -> Self {
+        Self::quick(&["sudo", "-n", "sha256sum", path])
     }
 
     /// The names in the folder where a run keeps its files; empty where there is none.
@@ -103,8 +101,19 @@ impl Observe {
     }
 
     pub fn ping(source: Ipv4Addr, destination: Ipv4Addr) -> Self {
-        let (source, destination) = (source.to_string(), destination.to_string());
-        Self::quick(&["ping", "-n", "-c", "3", "-W", "2", "-I", &source, &destination])
+        Self::echoes(source, destination, "2")
+    }
+
+    /// A ping that should not be answered. It waits long enough for a neighbour to be asked twice,
+    /// and for an answer then.
+    pub fn ping_in_vain(source: Ipv4Addr, destination: Ipv4Addr) -> Self {
+        Self::echoes(source, destination, "1")
+    }
+
+    /// As fast as every ping lets an ordinary user.
+    fn echoes(source: Ipv4Addr, destination: Ipv4Addr, wait_seconds: &str) -> Self {
+        let (source, to) = (source.to_string(), destination.to_string());
+        Self::quick(&["ping", "-n", "-c", "3", "-i", "0.2", "-W", wait_seconds, "-I", &source, &to])
     }
 
     /// One echo request whose time to live ends on the far router: the answer comes from an address

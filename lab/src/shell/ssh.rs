@@ -28,9 +28,13 @@ pub fn payload_digest() -> Digest {
 const REMOTE_PAYLOAD: &str = "printf 'connection %s\\n' \"$SSH_CONNECTION\"; printf 'hostname '; hostname; printf 'sha256 '; sha256sum";
 const REMOTE_TUPLE: &str = "printf 'connection %s\\n' \"$SSH_CONNECTION\"";
 
+/// The key exchange is one of short packets (OpenSSH's own choice sends 1,564 bytes at once), so
+/// that a path that swallows long packets lets the login pass and stops the payload: the two say
+/// different things.
 fn ssh(to: &Target) -> String {
     format!(
         "ssh -F /dev/null -o BatchMode=yes -o ConnectTimeout=5 -o ControlMaster=no -o ControlPath=none \
+         -o KexAlgorithms=curve25519-sha256 \
          -o StrictHostKeyChecking=yes -o UserKnownHostsFile={} -o GlobalKnownHostsFile=/dev/null",
         to.known_hosts
     )

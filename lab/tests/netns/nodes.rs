@@ -40,7 +40,7 @@ fn every_observation_runs_on_every_node() {
                 Observe::iptables_legacy_nat(),
                 Observe::conntrack([10, 88, 60, 7].into(), [10, 88, 60, 9].into()),
                 Observe::node_folder(),
-                Observe::digests(&["/etc/hostname".to_owned()]),
+                Observe::digest("/etc/hostname"),
                 Observe::read_file("/etc/lab-smoke/known_hosts"),
             ];
             for command in everywhere {
@@ -66,7 +66,7 @@ async fn on_the_router(opened: &Netns) {
     let (lab, routerd) = (&opened.lab, &opened.lab.manifest.routerd);
     for command in [
         Observe::read_file(&routerd.config),
-        Observe::digests(&[routerd.routerctl.clone(), routerd.config.clone()]),
+        Observe::digest(&routerd.routerctl),
         Observe::rows(routerd),
         Observe::dynamic_parts(routerd),
         Observe::doctor(routerd, "sam"),

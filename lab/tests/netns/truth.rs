@@ -5,7 +5,8 @@ use std::net::Ipv4Addr;
 
 use lab::clock::Clock;
 use lab::mock::cloud::{Route, RouteOrigin, Target};
-use lab::mock::machines::{Action, ChainKind, FabricCounters, Hook};
+use lab::mock::faults;
+use lab::mock::machines::FabricCounters;
 use lab::mock::packets::{self, Delivery, Fragment, IcmpError, Packet, Payload};
 use lab::mock::world::World;
 use lab::netns::{self, Netns};
@@ -28,7 +29,8 @@ struct Row {
     assigned: bool,
     checked: bool,
     groups: Groups,
-    masquerade: bool,
+    /// One of the registry, by the model's means and by the kernel's.
+    fault: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,16 +41,28 @@ enum Groups {
 }
 
 const fn row(name: &'static str, assigned: bool, checked: bool) -> Row {
-    Row { name, assigned, checked, groups: Groups::Open, masquerade: false }
+    Row { name, assigned, checked, groups: Groups::Open, fault: None }
 }
 
-const ROWS: [Row; 9] = [
+const fn translated(fault: &'static str) -> Row {
+    Row { fault: Some(fault), ..row(fault, true, false) }
+}
+
+/// §3 of the lab's description row by row, the kinds of translation of its §4, and what security
+/// groups do.
+const ROWS: [Row; 15] = [
     row("baseline", false, true),
     row("check off only", false, false),
     row("assigned only", true, true),
     row("assigned, check off", true, false),
-    Row { masquerade: true, ..row("masquerade on the router", true, false) },
+    translated("masquerade"),
     row("masquerade removed", true, false),
+    translated("masquerade-legacy"),
+    translated("masquerade-icmp"),
+    translated("stateless-rewrite"),
+    translated("double-snat"),
+    translated("double-snat-inwards"),
+    row("all of it removed", true, false),
     Row { groups: Groups::NoIngress, ..row("no ingress", true, false) },
     Row { groups: Groups::NoEgress, ..row("no egress", true, false) },
     row("undone", false, true),
@@ -63,12 +77,14 @@ struct Seen {
     canary: String,
     ssh_there: String,
     ssh_back: String,
-    drops: BTreeSet<&'static str>,
+    /// Counters of the fabric that moved.
+    counted: BTreeSet<&'static str>,
 }
 
 fn the_kernel_and_the_model_agree() {
     on_a_lab(async |opened| {
         let start = netns::read_world(&opened.folder).await.unwrap();
+        let gateways = gateways(opened).await;
         let mut disagreements = Vec::new();
         for row in &ROWS {
             let world = prepared(&start, row);
@@ -78,7 +94,9 @@ fn the_kernel_and_the_model_agree() {
                 disagreements.push(format!("{}:\nkernel {kernel:#?}\nmodel {model:#?}", row.name));
             }
             let passes = row.assigned && row.groups == Groups::Open;
+            let passes = passes && row.fault != Some("stateless-rewrite");
             assert_eq!(kernel.ping_there.starts_with("ttl="), passes, "{}: {kernel:?}", row.name);
+            assert_eq!(self::gateways(opened).await, gateways, "{}", row.name);
         }
         assert!(disagreements.is_empty(), "{}", disagreements.join("\n"));
     });
@@ -113,14 +131,11 @@ fn prepared(start: &World, row: &Row) -> World {
 
 async fn by_kernel(opened: &Netns, world: &World, row: &Row) -> Seen {
     netns::write_world(&opened.folder, world).await.unwrap();
-    let rule = if row.masquerade {
-        "nft 'table ip nat { chain postrouting { type nat hook postrouting priority 100; masquerade; }; }'"
-    } else {
-        "nft delete table ip nat 2>/dev/null || true"
-    };
-    assert_eq!(run(opened, Node::RouterdCloud, rule).await.code, 0);
-    for node in [Node::CloudClient, Node::OnpremClient, Node::OnpremRouter] {
-        assert_eq!(run(opened, node, "ip neigh flush all").await.code, 0);
+    for node in Node::ALL {
+        assert_eq!(run(opened, node, CLEAN).await.code, 0);
+    }
+    if let Some(fault) = row.fault {
+        netns::inject(&opened.folder, fault).await.unwrap();
     }
     let before = netns::counters(&opened.folder).await.unwrap();
     let (ping_there, ping_back, ping_behind, canary, ssh_there, ssh_back) = futures::join!(
@@ -133,12 +148,24 @@ async fn by_kernel(opened: &Netns, world: &World, row: &Row) -> Seen {
     );
     let after = netns::counters(&opened.folder).await.unwrap();
     let moved = |name: &str| after[name] > before[name];
-    let drops = ["drop_src_check", "drop_dst_check", "drop_no_owner"]
+    let plain = ["c_arp_hit", "c_arp_miss", "drop_src_check", "drop_dst_check", "drop_no_owner"];
+    let counted = plain
         .into_iter()
         .filter(|name| moved(name))
         .chain((moved("drop_sg_in") || moved("drop_sg_out")).then_some("drop_sg"))
         .collect();
-    Seen { ping_there, ping_back, ping_behind, canary, ssh_there, ssh_back, drops }
+    Seen { ping_there, ping_back, ping_behind, canary, ssh_there, ssh_back, counted }
+}
+
+/// No translation of the row before, no connection that was tracked under it, no neighbour.
+const CLEAN: &str = "nft delete table ip fault_nat 2>/dev/null; \
+    nft delete table ip fault_rewrite 2>/dev/null; iptables-legacy -t nat -F; \
+    conntrack -F 2>/dev/null; ip neigh flush all";
+
+/// Both clients' default routes, as they are printed.
+async fn gateways(opened: &Netns) -> [Vec<u8>; 2] {
+    let show = async |node| run(opened, node, "ip -j -4 route show default").await.stdout;
+    [show(Node::CloudClient).await, show(Node::OnpremClient).await]
 }
 
 async fn ping(opened: &Netns, from: Node, to: Ipv4Addr, ttl: u8) -> String {
@@ -170,10 +197,8 @@ async fn login(opened: &Netns, from: Node, to: Ipv4Addr) -> String {
 }
 
 fn by_model(mut world: World, row: &Row) -> Seen {
-    if row.masquerade {
-        let chain = (ChainKind::Nat, Hook::Postrouting, 100);
-        let rules = vec![(vec![], Action::Masquerade)];
-        world.machines.routerd_cloud.nft.add(("ip", "nat"), chain, rules);
+    if let Some(fault) = row.fault {
+        faults::inject(&mut world, fault).unwrap();
     }
     world.machines.fabric = FabricCounters::default();
     let mut identifier = 0;
@@ -188,14 +213,17 @@ fn by_model(mut world: World, row: &Row) -> Seen {
     let ssh_there = model_login(&mut world, Node::CloudClient, CAPTURED);
     let ssh_back = model_login(&mut world, Node::OnpremClient, CLIENT);
     let counted = world.machines.fabric;
-    let drops = [
+    let counted = [
+        ("c_arp_hit", counted.c_arp_hit),
+        ("c_arp_miss", counted.c_arp_miss),
         ("drop_src_check", counted.drop_src_check),
         ("drop_dst_check", counted.drop_dst_check),
         ("drop_no_owner", counted.drop_no_owner),
         ("drop_sg", counted.drop_sg),
     ];
-    let drops = drops.into_iter().filter(|(_, count)| *count > 0).map(|(name, _)| name).collect();
-    Seen { ping_there, ping_back, ping_behind, canary, ssh_there, ssh_back, drops }
+    let moved = counted.into_iter().filter(|(_, count)| *count > 0);
+    let counted = moved.map(|(name, _)| name).collect();
+    Seen { ping_there, ping_back, ping_behind, canary, ssh_there, ssh_back, counted }
 }
 
 fn packet(from: Node, destination: Ipv4Addr, ttl: u8, payload: Payload) -> Packet {

@@ -5,7 +5,10 @@ use lab::Lab;
 use lab::ec2::{Answer, Identity, Instance, NetworkInterface, ReadError, RouteTable, Subnet, Vpc};
 use lab::iam::Document;
 use lab::node::{Node, Output};
+use lab::router_yaml;
 use lab::shell::{Observe, ShellError};
+
+use super::router;
 
 pub type Told = Result<Answer<Output>, ShellError>;
 pub type Read<T> = Result<Answer<T>, ReadError>;
@@ -47,6 +50,9 @@ pub struct ClockRead {
 
 pub struct RouterReads {
     pub yaml: Told,
+    /// Of the programs that router.yaml names, by path.
+    pub digests: Vec<(String, Told)>,
+    pub version: Told,
     pub rows: Told,
     pub parts: Told,
     pub folder: Told,
@@ -111,15 +117,34 @@ async fn router(lab: &Lab) -> RouterReads {
         Observe::rows(routerd),
         Observe::dynamic_parts(routerd),
         Observe::node_folder(),
+        Observe::routerctl_version(routerd),
     ];
     let node = Node::RouterdCloud;
-    let (yaml, rows, parts, folder) = futures::join!(
-        lab.shell.observe(node, &commands[0]),
+    let programs = async {
+        let yaml = lab.shell.observe(node, &commands[0]).await;
+        let digests = digests(lab, &yaml).await;
+        (yaml, digests)
+    };
+    let ((yaml, digests), rows, parts, folder, version) = futures::join!(
+        programs,
         lab.shell.observe(node, &commands[1]),
         lab.shell.observe(node, &commands[2]),
         lab.shell.observe(node, &commands[3]),
+        lab.shell.observe(node, &commands[4]),
     );
-    RouterReads { yaml, rows, parts, folder }
+    RouterReads { yaml, digests, version, rows, parts, folder }
+}
+
+/// One command for each program: they are large, and the node may have several processors.
+async fn digests(lab: &Lab, yaml: &Told) -> Vec<(String, Told)> {
+    let Ok(answer) = yaml else { return Vec::new() };
+    let text = String::from_utf8_lossy(&answer.value.stdout);
+    let Ok(config) = router_yaml::read(&text) else { return Vec::new() };
+    let digest = async |(_, path): (String, String)| {
+        let told = lab.shell.observe(Node::RouterdCloud, &Observe::digest(&path)).await;
+        (path, told)
+    };
+    futures::future::join_all(router::programs_of(lab, &config).into_iter().map(digest)).await
 }
 
 impl Gathered {
@@ -142,7 +167,9 @@ impl Gathered {
         cloud(self.profile.as_ref().err());
         cloud(self.policies.as_ref().err());
         for node in &self.nodes {
-            if let Err(error) = &node.hostname {
+            if let Err(error) = &node.hostname
+                && error.why.other_host_key().is_none()
+            {
                 silent.push(error.to_string());
             }
         }

@@ -69,7 +69,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let cloud = cloud::judge(lab, ctx, gathered.cloud);
     let role = role::judge(lab, ctx, gathered.profile, gathered.policies);
     let nodes = nodes::judge(lab, ctx, gathered.nodes);
-    let router = router::judge(lab, ctx, gathered.router).await;
+    let router = router::judge(lab, ctx, gathered.router);
     let (Some(cloud), Some(nodes), Some(router)) = (cloud, nodes, router) else { return };
     if !ctx.holds() {
         return;

@@ -27,8 +27,14 @@ pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: Vec<NodeReads>) -> Option<
         let node = reads.node;
         let entry = &lab.manifest.nodes[&node];
         hosts.compare(node, &entry.hostname, text(ctx, reads.hostname));
+        let other = reads.host_key.as_ref().err().and_then(|error| error.why.other_host_key());
+        let other = other.map(str::to_owned);
         let key = text(ctx, reads.host_key).map(|(key, how)| (bare_key(&key), how));
-        keys.compare(node, &bare_key(&entry.host_key), key.clone());
+        match (other, &key) {
+            // It is not the machine whose key is pinned, and so it was asked nothing.
+            (Some(why), Err((_, how))) => keys.add(node, false, json!(why), how.clone()),
+            _ => keys.compare(node, &bare_key(&entry.host_key), key.clone()),
+        }
         if let Some(offset) = clock(lab, ctx, node, reads.clock, &mut clocks) {
             skewed = Some(offset);
         }

@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use lab::Lab;
 use lab::act::ExecutorProgram;
-use lab::node::Node;
 use lab::router_yaml::{self, Executor as Resolved, PolicyExpectation, RouterConfig};
 use lab::routerd::{Routerctl, Row, Status};
-use lab::shell::Observe;
 use reports::digest::Digest;
 use reports::record::{Kind, Phase, Program, RowsRecorded};
 use serde_json::{Value, json};
@@ -29,14 +27,14 @@ pub struct Router {
     pub row_ids: Vec<u64>,
 }
 
-pub async fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: RouterReads) -> Option<Router> {
+pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: RouterReads) -> Option<Router> {
     let yaml = yaml(lab, ctx, reads.yaml);
     let rows = rows(lab, ctx, reads.rows);
     parts(lab, ctx, reads.parts, yaml.as_ref().map(|(_, config)| config));
     leftovers(ctx, reads.folder);
     let (yaml_digest, config) = yaml?;
     let executor = policy(lab, ctx, &config);
-    let programs = programs(lab, ctx, &config).await;
+    let programs = programs(lab, ctx, &config, reads.version, reads.digests);
     let rows = rows?;
     Some(Router {
         yaml_digest,
@@ -122,8 +120,8 @@ fn policy(lab: &Lab, ctx: &mut Context<'_>, config: &RouterConfig) -> Option<Exe
 
 const ROUTERCTL: &str = "routerctl";
 
-/// Digests of routerctl, the planner and the executor, as they lie on the node.
-async fn programs(lab: &Lab, ctx: &mut Context<'_>, config: &RouterConfig) -> Option<Vec<Program>> {
+/// Names and paths of routerctl, the planner and the executor.
+pub fn programs_of(lab: &Lab, config: &RouterConfig) -> Vec<(String, String)> {
     let routerd = &lab.manifest.routerd;
     let planner = config.plugins.iter().find(|plugin| plugin.name == routerd.planner);
     let mut wanted = vec![(ROUTERCTL.to_owned(), routerd.routerctl.clone())];
@@ -131,32 +129,47 @@ async fn programs(lab: &Lab, ctx: &mut Context<'_>, config: &RouterConfig) -> Op
     if let Resolved::Resolved(plugin) = config.executor("aws") {
         wanted.push((plugin.name.clone(), plugin.executable.clone()));
     }
-    let expected = json!(wanted.iter().map(|(_, path)| path).collect::<Vec<_>>());
-    if planner.is_none() {
+    wanted
+}
+
+/// Their digests, as they lie on the node.
+fn programs(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    config: &RouterConfig,
+    version: Told,
+    digests: Vec<(String, Told)>,
+) -> Option<Vec<Program>> {
+    let routerd = &lab.manifest.routerd;
+    let wanted = programs_of(lab, config);
+    if !wanted.iter().any(|(name, _)| *name == routerd.planner) {
         let why = format!("router.yaml has no Plugin {}", routerd.planner);
         let how = How::words("router.yaml");
         ctx.judge(PROGRAMS, false, json!(routerd.planner), Value::Null, how, Some(why));
         return None;
     }
-    let paths: Vec<String> = wanted.iter().map(|(_, path)| path.clone()).collect();
-    let node = Node::RouterdCloud;
-    let (digests, version) = (Observe::digests(&paths), Observe::routerctl_version(routerd));
-    let (digests, version) =
-        futures::join!(lab.shell.observe(node, &digests), lab.shell.observe(node, &version),);
+    let expected = json!(wanted.iter().map(|(_, path)| path).collect::<Vec<_>>());
     let version = observe::told(ctx, version)
         .and_then(|(output, how)| observe::succeeded(&output, &how))
         .map(|(text, _)| text.trim().to_owned())
         .ok();
-    let (output, how) = match observe::told(ctx, digests) {
-        Ok(seen) => seen,
-        Err((why, how)) => {
-            ctx.unknown(PROGRAMS, expected, how, why);
-            return None;
+    let (mut how, mut lines, mut complaints) = (How::default(), Vec::new(), Vec::new());
+    for (path, told) in digests {
+        match observe::told(ctx, told) {
+            Ok((output, one)) => {
+                how = how.and(one);
+                let text = String::from_utf8_lossy(&output.stdout).into_owned();
+                lines.extend(text.lines().map(str::to_owned));
+                complaints.push(String::from_utf8_lossy(&output.stderr).trim().to_owned());
+            }
+            Err((why, one)) => {
+                ctx.unknown(PROGRAMS, expected, how.and(one), format!("{path}: {why}"));
+                return None;
+            }
         }
-    };
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    }
     let digest_of = |path: &str| {
-        text.lines().find_map(|line| {
+        lines.iter().find_map(|line| {
             let (digest, name) = line.split_once("  ")?;
             (name == path).then(|| Digest::try_from(digest.to_owned()).ok())?
         })
@@ -172,8 +185,12 @@ async fn programs(lab: &Lab, ctx: &mut Context<'_>, config: &RouterConfig) -> Op
         .collect();
     let missing: Vec<_> =
         programs.iter().filter(|it| it.digest.is_none()).filter_map(|it| it.path.clone()).collect();
-    let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    let message = format!("not readable on routerd-cloud: {} ({stderr})", missing.join(", "));
+    complaints.retain(|complaint| !complaint.is_empty());
+    let message = format!(
+        "not readable on routerd-cloud: {} ({})",
+        missing.join(", "),
+        complaints.join("; ")
+    );
     ctx.judge(PROGRAMS, missing.is_empty(), expected, json!(programs), how, Some(message));
     planner_digest(lab, ctx, &programs);
     missing.is_empty().then_some(programs)

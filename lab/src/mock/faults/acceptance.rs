@@ -48,7 +48,7 @@ pub const FAULTS: &[Fault] = &[
             "no-nat.icmp.cloud-to-onprem", "no-nat.icmp.onprem-to-cloud", "restored.node-addresses",
         ]).from("§7", "contract F8"),
     Fault::caught("os-address-late", "the guest adds the captured address eight seconds later", Primary::Assertion("os-address.absent-after-settling"), os_address_late)
-        .on_netns().exits(6).also(&["restored.node-addresses"]).from("§7", "contract F8"),
+        .exits(6).also(&["restored.node-addresses"]).from("§7", "contract F8"),
     Fault::caught("claim-pending", "routerd's claim of the address is not ready", Primary::Assertion("claim-ready.ready"), claim_pending)
         .from("§7", "contract F18"),
     Fault::caught("doctor-hybrid-fails", "doctor's hybrid area has a failing check", Primary::Assertion("doctor.hybrid"), doctor_hybrid_fails)
@@ -97,6 +97,8 @@ fn os_address(world: &mut World, _: &str) -> Done {
     happens_after(world, EXECUTE_ASSIGN, guest_adds())
 }
 
+/// Not in the kernel lab: nothing configures its guests, so it waits too short for the other checks
+/// to have ended before the address comes.
 fn os_address_late(world: &mut World, _: &str) -> Done {
     let mut late = event(after(EXECUTE_FORWARDING), guest_adds());
     late.delay_ms = 8_000;
@@ -125,10 +127,10 @@ fn doctor_sam_fails(world: &mut World, _: &str) -> Done {
     doctor_fails(world, "sam")
 }
 
-/// Nobody's address, on the node's own link.
+/// Nobody's address. Two is all that onprem-router's uplink has, and both are somebody's.
 pub fn other_gateway(node: Node) -> Happening {
     let via = match node {
-        Node::OnpremRouter => Ipv4Addr::new(198, 51, 100, 3),
+        Node::OnpremRouter => Ipv4Addr::new(203, 0, 113, 1),
         _ => Ipv4Addr::new(10, 88, 60, 254),
     };
     Happening::DefaultRoute { node, via }

@@ -1,12 +1,13 @@
 //! Events: what happens in the world by itself once its moment has come.
 
 use std::io::Cursor;
+use std::net::Ipv4Addr;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, MAIN_DB};
 
-use super::rules::{Caller, Event, Happening, InterfaceChange, When, fits};
-use crate::mock::machines::{ChainKind, Hook};
+use super::rules::{Caller, Event, Happening, InterfaceChange, THIEF_MAC, When, fits};
+use crate::mock::machines::{ChainKind, Hook, Neighbour, PERMANENT};
 use crate::mock::world::World;
 use crate::node::Node;
 
@@ -47,6 +48,7 @@ pub fn due(world: &mut World, now: DateTime<Utc>) {
         if event.due.is_some_and(|due| due <= now) {
             event.fired = 1;
             happen(world, &event.what);
+            world.faults.happened.push(event.what.clone());
         }
     }
     keep(world, events);
@@ -126,9 +128,28 @@ fn happen(world: &mut World, what: &Happening) {
             );
         }
         Happening::Command(command) => world.faults.begun.push(command.clone()),
+        Happening::Thief { address } => steal(world, *address),
+        Happening::Ingress { primary } => {
+            let groups = world.cloud.owner_of(*primary).map(|eni| eni.groups.clone());
+            for id in groups.unwrap_or_default() {
+                if let Some(group) = world.cloud.security_groups.get_mut(&id) {
+                    group.ingress.clear();
+                }
+            }
+        }
         Happening::Api(rule) => world.faults.api.push(rule.clone()),
         Happening::Then(event) => world.faults.events.push((**event).clone()),
     }
+}
+
+/// The router's entry is permanent, so that nobody is asked.
+fn steal(world: &mut World, address: Ipv4Addr) {
+    world.machines.get_mut(Node::OnpremRouter).neighbours.push(Neighbour {
+        address,
+        dev: "br-lan".to_owned(),
+        mac: Some(THIEF_MAC.to_owned()),
+        state: PERMANENT.to_owned(),
+    });
 }
 
 /// Runs statements on routerd's database, which is made where there is none yet.

@@ -2,6 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
+use super::kernel::{Deed, Kernel};
 use crate::mock::world::World;
 
 /// Whether a run with the fault may pass.
@@ -109,12 +110,18 @@ pub struct Fault {
     pub runbook: &'static str,
     /// Where it was seen, or why it is thought of.
     pub source: &'static str,
+    /// The model's means.
     #[serde(skip)]
     pub inject: Inject,
+    /// The kernel's.
+    #[serde(skip)]
+    pub kernel: Kernel,
 }
 
 /// Puts the fault with its argument into a world; answers what is wrong with the argument.
 pub type Inject = fn(&mut World, &str) -> Result<(), String>;
+
+const BOTH: &[&str] = &["mock", "netns"];
 
 /// A row of the table is a chain of these: what breaks, who answers, where it comes from.
 impl Fault {
@@ -131,6 +138,7 @@ impl Fault {
             runbook: "",
             source: "",
             inject,
+            kernel: Kernel::Nothing,
         }
     }
 
@@ -182,8 +190,14 @@ impl Fault {
         Self { argument: Some(default), ..self }
     }
 
+    /// In the kernel lab too, by the world and its events.
     pub(super) const fn on_netns(self) -> Self {
-        Self { labs: &["mock", "netns"], ..self }
+        Self { labs: BOTH, kernel: Kernel::World, ..self }
+    }
+
+    /// In the kernel lab too, by what is done to its nodes.
+    pub(super) const fn in_kernel(self, deeds: fn(&str) -> Result<Vec<Deed>, String>) -> Self {
+        Self { labs: BOTH, kernel: Kernel::Nodes(deeds), ..self }
     }
 
     pub(super) const fn from(self, runbook: &'static str, source: &'static str) -> Self {

@@ -4,11 +4,13 @@ use super::fault::{Fault, Left, Primary};
 use super::hand::{
     CAPTURED, CLIENT, Done, answers, command, commands, happens_after, milliseconds, on_router_eni,
 };
+use super::kernel;
 use super::rules::{CommandEffect, GoFault, Happening, InterfaceChange};
 use crate::mock::world::World;
 use crate::node::Node;
 
-const LOCK: &str = "/var/lib/lab-smoke/lock.json";
+pub(super) const LOCK: &str = "/var/lib/lab-smoke/lock.json";
+pub(super) const STRANGERS_LOCK: &str = r#"{"run_id":"smoke-of-somebody","taken_at":"2026-01-01T00:00:00Z","lease_until":"2026-01-01T02:00:00Z"}"#;
 /// The command that creates the lock, and the one that reads it back.
 const ABOUT_LOCK: &str = "*lock.json";
 const ABOUT_BURN: &str = "*burnt-";
@@ -26,7 +28,7 @@ pub const FAULTS: &[Fault] = &[
     Fault::tolerated("go-after", "the owner takes so long: the go that lies prepared in the run's folder is seen no earlier", go_after)
         .argument("3m").from("§9", "issue 5: ten virtual minutes are over before anybody can sign"),
     Fault::caught("lock-held", "another run holds the lab's lock", Primary::Unavailable, lock_held)
-        .leaves(&[Left::Lock]).on_netns().from("§9", "contract F20"),
+        .leaves(&[Left::Lock]).in_kernel(kernel::router::lock_held).from("§9", "contract F20"),
     Fault::tolerated("lock-reply-lost", "the lock is taken and the reply is lost", lock_reply_lost)
         .from("§9", "design I5"),
     Fault::caught("lock-unknown", "the lock's reply is lost, and so is the look at it", Primary::Assertion("gate.lock"), lock_unknown)
@@ -36,7 +38,7 @@ pub const FAULTS: &[Fault] = &[
     Fault::caught("taken-under-lock", "another ENI takes the address between preflight and the lock", Primary::Stop("foreign-holder"), taken_under_lock)
         .also(&["gate.unchanged-under-lock"]).on_netns().from("§8.2", "contract F20"),
     Fault::caught("go-used", "the node says that this go was used before", Primary::Assertion("gate.go-burnt"), go_used)
-        .exits(4).on_netns().from("§9", "design: a go is good once"),
+        .exits(4).from("§9", "design: a go is good once"),
 ];
 
 fn disk_full(world: &mut World, _: &str) -> Done {
@@ -66,8 +68,7 @@ fn go_missing(world: &mut World, _: &str) -> Done {
 }
 
 fn lock_held(world: &mut World, _: &str) -> Done {
-    let holder = r#"{"run_id":"smoke-of-somebody","taken_at":"2026-01-01T00:00:00Z","lease_until":"2026-01-01T02:00:00Z"}"#;
-    world.machines.get_mut(Node::RouterdCloud).files.put(LOCK, holder, 0o600);
+    world.machines.get_mut(Node::RouterdCloud).files.put(LOCK, STRANGERS_LOCK, 0o600);
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! From `NAME=ARG` to a world in which it goes wrong.
 
 use super::fault::Fault;
+use super::kernel::{Deed, Kernel};
 use crate::mock::world::World;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,6 +42,22 @@ pub fn inject(world: &mut World, text: &str) -> Result<(), BadFault> {
         world.faults.injected.push(fault.name.to_owned());
     }
     Ok(())
+}
+
+/// What is done to the kernel lab's nodes for a fault; none where it has no means there.
+///
+/// # Errors
+/// Where there is no such fault, or it does not take the argument.
+pub fn deeds(text: &str) -> Result<Option<Vec<Deed>>, BadFault> {
+    let (fault, argument) = parse(text)?;
+    match fault.kernel {
+        Kernel::Nothing => Ok(None),
+        Kernel::World => Ok(Some(Vec::new())),
+        Kernel::Nodes(deeds) => match deeds(&argument) {
+            Ok(deeds) => Ok(Some(deeds)),
+            Err(why) => Err(BadFault::Argument { name: fault.name, argument, why }),
+        },
+    }
 }
 
 fn rule_count(world: &World) -> usize {

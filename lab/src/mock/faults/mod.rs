@@ -13,6 +13,7 @@ mod events;
 mod fault;
 mod hand;
 mod inject;
+mod kernel;
 mod nth;
 mod rules;
 
@@ -26,12 +27,15 @@ mod gate;
 mod iam;
 mod nodes;
 mod packets;
+mod reach;
 mod router;
 mod teardown;
 
-pub(super) use events::{after_api, after_command, before_command, due};
+pub(super) use events::{after_api, due};
+pub(crate) use events::{after_command, before_command};
 pub use fault::{Answer, CheckOff, Class, Fault, Left, Primary};
-pub use inject::{BadFault, inject, parse};
+pub use inject::{BadFault, deeds, inject, parse};
+pub use kernel::{Deed, Kernel, Means};
 pub use nth::{Befall, Blows, EffectKind, Killed, Nth, Seen, kill};
 pub use rules::{
     ApiEffect, ApiFault, Caller, CommandEffect, CommandFault, Event, Faults, GoFault, Happening,
@@ -52,11 +56,18 @@ pub fn all() -> impl Iterator<Item = &'static Fault> {
         actions::FAULTS,
         acceptance::FAULTS,
         packets::FAULTS,
+        reach::FAULTS,
         back::FAULTS,
         teardown::FAULTS,
     ]
     .into_iter()
     .flatten()
+}
+
+/// A command's words as rules name them.
+pub(crate) fn command_line(argv: &[String]) -> String {
+    let line = argv.join(" ");
+    line.strip_prefix("sudo -n ").map_or(line.clone(), str::to_owned)
 }
 
 /// How often the faults of a world fired: once for each that is a state, and each time for rules.

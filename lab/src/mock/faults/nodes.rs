@@ -4,6 +4,7 @@ use ipnet::Ipv4Net;
 
 use super::fault::{Fault, Primary};
 use super::hand::{CAPTURED, Done, answers, command, milliseconds, node};
+use super::kernel;
 use crate::mock::machines::{NftTool, host_key};
 use crate::mock::world::World;
 use crate::node::Node;
@@ -11,19 +12,19 @@ use crate::node::Node;
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
     Fault::caught("node-hangs", "a node takes connections and answers nothing", Primary::Unavailable, node_hangs)
-        .argument("onprem-client").on_netns().from("§4", "design: exit code 8"),
+        .argument("onprem-client").in_kernel(kernel::nodes::node_hangs).from("§4", "design: exit code 8"),
     Fault::caught("other-hostname", "a node says that it is another machine", Primary::Assertion("preflight.nodes"), other_hostname)
-        .argument("onprem-router").on_netns().from("§4", "contract §9.4"),
+        .argument("onprem-router").in_kernel(kernel::nodes::other_hostname).from("§4", "contract §9.4"),
     Fault::caught("other-host-key", "a node shows another host key than the pinned one", Primary::Assertion("preflight.host-keys"), other_host_key)
-        .argument("cloud-client").on_netns().from("§4", "issue 6"),
+        .argument("cloud-client").exits(5).also(&["preflight.nodes", "preflight.clocks", "preflight.baseline"]).in_kernel(kernel::nodes::other_host_key).from("§4", "issue 6"),
     Fault::caught("clock-skew", "routerd-cloud's clock is ahead", Primary::Stop("clock-skew"), clock_skew)
         .argument("60s").also(&["preflight.clocks"]).from("§5", "issue 3"),
     Fault::caught("clock-unreadable", "routerd-cloud's date knows no nanoseconds", Primary::Assertion("preflight.clocks"), clock_unreadable)
         .exits(5).from("§5", "issue 3"),
     Fault::caught("os-address-before", "the guest has the captured address on its own interface already", Primary::Assertion("preflight.os-address"), os_address_before)
-        .on_netns().from("§7", "contract F8"),
+        .in_kernel(kernel::nodes::os_address_before).from("§7", "contract F8"),
     Fault::caught("nft-missing", "a node has no nft, so its rules cannot be taken down", Primary::Assertion("preflight.baseline"), nft_missing)
-        .argument("onprem-router").exits(5).on_netns().from("§4", "contract F19"),
+        .argument("onprem-router").exits(5).in_kernel(kernel::nodes::nft_missing).from("§4", "contract F19"),
 ];
 
 fn node_hangs(world: &mut World, argument: &str) -> Done {

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::fault::{Fault, Primary};
 use super::hand::{CAPTURED, CLIENT, Done, OVERLAY, host};
+use super::kernel;
 use crate::mock::machines::{Action, ChainKind, Hook, Match, Rule, Transport};
 use crate::mock::world::World;
 use crate::node::Node;
@@ -11,40 +12,40 @@ use crate::node::Node;
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
     Fault::caught("ping-fails", "the on-prem router drops ICMP", Primary::Assertion("ping.cloud-to-onprem"), ping_fails)
-        .on_netns().exits(5).also(&["ping.onprem-to-cloud", "no-nat.icmp.cloud-to-onprem", "no-nat.icmp.onprem-to-cloud"]).from("§7", "contract F9"),
+        .in_kernel(kernel::packets::ping_fails).exits(5).also(&["ping.onprem-to-cloud", "no-nat.icmp.cloud-to-onprem", "no-nat.icmp.onprem-to-cloud"]).from("§7", "contract F9"),
     Fault::caught("client-deaf", "cloud-client drops echo requests", Primary::Assertion("ping.onprem-to-cloud"), client_deaf)
-        .on_netns().from("§7", "contract F9"),
+        .in_kernel(kernel::packets::client_deaf).from("§7", "contract F9"),
     Fault::caught("far-router-mute", "the on-prem router sends no ICMP errors", Primary::Assertion("source-dest-check.canary"), far_router_mute)
-        .on_netns().from("§7", "netns-lab §0"),
+        .also(&["ssh.onprem-to-cloud.payload"]).in_kernel(kernel::packets::far_router_mute).from("§7", "netns-lab §0"),
     Fault::caught("pmtu-black-hole", "packets above so many bytes vanish on the overlay", Primary::Assertion("ssh.cloud-to-onprem.payload"), pmtu_black_hole)
-        .argument("1400").on_netns().also(&["ssh.onprem-to-cloud.payload"]).from("§7", "contract F10"),
+        .argument("1400").in_kernel(kernel::packets::pmtu_black_hole).also(&["ssh.onprem-to-cloud.payload"]).from("§7", "contract F10"),
     Fault::caught("pmtu-black-hole-inwards", "packets above so many bytes vanish on their way into the cloud", Primary::Assertion("ssh.onprem-to-cloud.payload"), pmtu_black_hole_inwards)
-        .argument("1400").on_netns().from("§7", "contract F10"),
+        .argument("1400").in_kernel(kernel::packets::pmtu_black_hole_inwards).from("§7", "contract F10"),
     Fault::caught("onprem-closed", "onprem-client's ssh port is closed for the cloud", Primary::Assertion("ssh.cloud-to-onprem.login"), onprem_closed)
-        .on_netns().exits(5).also(&["no-nat.tcp.cloud-to-onprem"]).from("§7", "contract F9"),
+        .in_kernel(kernel::packets::onprem_closed).exits(5).also(&["no-nat.tcp.cloud-to-onprem"]).from("§7", "contract F9"),
     Fault::caught("client-closed", "a firewall closes cloud-client's ssh port for the captured address", Primary::Assertion("ssh.onprem-to-cloud.login"), client_closed)
-        .on_netns().exits(5).also(&["no-nat.tcp.onprem-to-cloud"]).from("§7", "issue 6"),
+        .in_kernel(kernel::packets::client_closed).exits(5).also(&["no-nat.tcp.onprem-to-cloud"]).from("§7", "issue 6"),
     Fault::caught("masquerade", "routerd-cloud masquerades what goes into the overlay and into the VPC", Primary::Assertion("no-nat.tcp.cloud-to-onprem"), masquerade)
-        .on_netns().also(&[
+        .in_kernel(kernel::packets::masquerade).also(&[
             "no-nat.tcp.onprem-to-cloud", "no-nat.icmp.cloud-to-onprem", "no-nat.icmp.onprem-to-cloud",
             "no-nat.tables.routerd-cloud", "no-nat.conntrack.routerd-cloud",
         ]).from("§7", "netns-lab §4"),
     Fault::caught("masquerade-tcp-inwards", "routerd-cloud masquerades TCP that goes into the VPC", Primary::Assertion("no-nat.tcp.onprem-to-cloud"), masquerade_tcp_inwards)
-        .on_netns().also(&["no-nat.tables.routerd-cloud", "no-nat.conntrack.routerd-cloud"]).from("§7", "netns-lab §4"),
+        .in_kernel(kernel::packets::masquerade_tcp_inwards).also(&["no-nat.tables.routerd-cloud", "no-nat.conntrack.routerd-cloud"]).from("§7", "netns-lab §4"),
     Fault::caught("masquerade-icmp", "routerd-cloud masquerades ICMP alone: TCP is clean", Primary::Assertion("no-nat.icmp.cloud-to-onprem"), masquerade_icmp)
-        .on_netns().also(&["no-nat.tables.routerd-cloud", "no-nat.conntrack.routerd-cloud"]).from("§7", "netns-lab §4"),
+        .in_kernel(kernel::packets::masquerade_icmp).also(&["no-nat.tables.routerd-cloud", "no-nat.conntrack.routerd-cloud"]).from("§7", "netns-lab §4"),
     Fault::caught("masquerade-icmp-inwards", "routerd-cloud masquerades ICMP that goes into the VPC", Primary::Assertion("no-nat.icmp.onprem-to-cloud"), masquerade_icmp_inwards)
-        .on_netns().also(&["no-nat.tables.routerd-cloud", "no-nat.conntrack.routerd-cloud"]).from("§7", "netns-lab §4"),
+        .in_kernel(kernel::packets::masquerade_icmp_inwards).also(&["no-nat.tables.routerd-cloud", "no-nat.conntrack.routerd-cloud"]).from("§7", "netns-lab §4"),
     Fault::caught("masquerade-legacy", "routerd-cloud masquerades by legacy iptables, which nft does not show", Primary::Assertion("no-nat.tables.routerd-cloud"), masquerade_legacy)
-        .on_netns().also(&["no-nat.tcp.cloud-to-onprem", "no-nat.icmp.cloud-to-onprem", "no-nat.conntrack.routerd-cloud"]).from("§7", "netns-lab §4"),
+        .in_kernel(kernel::packets::masquerade_legacy).also(&["no-nat.tcp.cloud-to-onprem", "no-nat.icmp.cloud-to-onprem", "no-nat.conntrack.routerd-cloud"]).from("§7", "netns-lab §4"),
     Fault::caught("idle-nat-rule", "onprem-router has a translation that the run's packets do not meet", Primary::Assertion("no-nat.tables.onprem-router"), idle_nat_rule)
-        .on_netns().from("§7", "netns-lab §4"),
+        .in_kernel(kernel::packets::idle_nat_rule).from("§7", "netns-lab §4"),
     Fault::caught("stateless-rewrite", "routerd-cloud rewrites the source without tracking", Primary::Assertion("no-nat.tables.routerd-cloud"), stateless_rewrite)
-        .on_netns().also(&["source-dest-check.canary", "ping.cloud-to-onprem", "no-nat.icmp.cloud-to-onprem"]).from("§7", "netns-lab §4"),
+        .in_kernel(kernel::packets::stateless_rewrite).also(&["source-dest-check.canary", "ping.cloud-to-onprem", "no-nat.icmp.cloud-to-onprem"]).from("§7", "netns-lab §4"),
     Fault::caught("double-snat", "routerd-cloud translates the source and the on-prem router translates it back: both ends are clean", Primary::Assertion("no-nat.conntrack.routerd-cloud"), double_snat)
-        .on_netns().also(&["no-nat.tables.routerd-cloud", "no-nat.tables.onprem-router"]).from("§7", "netns-lab §4"),
+        .in_kernel(kernel::packets::double_snat).also(&["no-nat.tables.routerd-cloud", "no-nat.tables.onprem-router"]).from("§7", "netns-lab §4"),
     Fault::caught("double-snat-inwards", "the on-prem router translates the source and routerd-cloud translates it back: both ends are clean", Primary::Assertion("no-nat.conntrack.onprem-router"), double_snat_inwards)
-        .on_netns().also(&["no-nat.tables.routerd-cloud", "no-nat.tables.onprem-router"]).from("§7", "netns-lab §4"),
+        .in_kernel(kernel::packets::double_snat_inwards).also(&["no-nat.tables.routerd-cloud", "no-nat.tables.onprem-router"]).from("§7", "netns-lab §4"),
 ];
 
 /// A filter that lets answers through and drops what matches.

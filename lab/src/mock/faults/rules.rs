@@ -38,6 +38,9 @@ pub struct Faults {
     /// The disk of the run's folder has no room for what ends a run.
     #[serde(default)]
     pub disk_full: bool,
+    /// What happened since somebody looked: the kernel lab does it to its nodes.
+    #[serde(skip)]
+    pub happened: Vec<Happening>,
     /// The manifest's ceiling, where it is another than the mock's own.
     #[serde(default)]
     pub max_instance_seconds: Option<u64>,
@@ -101,6 +104,11 @@ pub enum Happening {
     NftTable { node: Node },
     /// A command begins on a node by itself.
     Command(NodeCommand),
+    /// Another machine on the on-prem LAN gets the router to take it for the address's owner, and
+    /// says nothing to what it gets.
+    Thief { address: Ipv4Addr },
+    /// The security groups of the ENI with this primary address admit nobody any more.
+    Ingress { primary: Ipv4Addr },
     /// From now on this rule is in force.
     Api(ApiFault),
     /// From now on this event may happen.
@@ -240,6 +248,9 @@ impl Faults {
         })
     }
 }
+
+/// Of a machine that is none of the lab's.
+pub const THIEF_MAC: &str = "02:00:0a:58:3c:66";
 
 /// Whether a command's line is what the pattern names.
 pub(super) fn fits(pattern: &str, line: &str) -> bool {

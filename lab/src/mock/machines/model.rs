@@ -138,6 +138,9 @@ pub struct Neighbour {
     pub state: String,
 }
 
+/// The state of an entry that nobody's answer changes.
+pub const PERMANENT: &str = "PERMANENT";
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProxyNeighbour {
     pub address: Ipv4Addr,

@@ -7,7 +7,9 @@ use chrono::{DateTime, Utc};
 use super::hooks::{self, Passage};
 use super::wire::{IcmpError, Wire};
 use super::{Fragment, Loss, fabric, track};
-use crate::mock::machines::{Direction, Hook, Link, Machine, Neighbour, NextHop, SeenPacket};
+use crate::mock::machines::{
+    Direction, Hook, Interface, Link, Machine, Neighbour, NextHop, PERMANENT, SeenPacket,
+};
 use crate::mock::world::World;
 use crate::node::Node;
 
@@ -165,6 +167,10 @@ fn transmit(
             record(world.machines.get_mut(node), now, &wire, &hop.dev, Direction::Out);
             Some(fabric::carry(world, &interface.mac, &wire))
         }
+        Link::Lan if permanent(world, node, hop).is_some() => {
+            record(world.machines.get_mut(node), now, &wire, &hop.dev, Direction::Out);
+            Some(permanent(world, node, hop).flatten().ok_or(Loss::Outside))
+        }
         Link::Lan => lan_neighbour(world, now, node, hop.address).map(|next| {
             resolved(world, node, hop, true);
             record(world.machines.get_mut(node), now, &wire, &hop.dev, Direction::Out);
@@ -189,6 +195,17 @@ fn transmit(
             error(node, IcmpError::HostUnreachable, before)
         }
     }
+}
+
+/// Where an entry that was made by hand leads: to the interface with that MAC, if there is one.
+fn permanent(world: &World, node: Node, hop: &NextHop) -> Option<Option<(Node, String)>> {
+    let mut table = world.machines.get(node).neighbours.iter();
+    let entry = table
+        .find(|one| one.address == hop.address && one.dev == hop.dev && one.state == PERMANENT)?;
+    let is_it = |i: &&Interface| i.link == Link::Lan && entry.mac.as_ref() == Some(&i.mac);
+    Some(world.machines.iter().find_map(|(node, machine)| {
+        machine.interfaces.iter().find(is_it).map(|i| (node, i.name.clone()))
+    }))
 }
 
 /// Who on the on-prem LAN answers ARP for an address.

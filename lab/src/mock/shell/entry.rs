@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::mock::faults::{
     self, Befall, CommandEffect, EffectKind, Event, Happening, NodeCommand, Seen, When,
 };
+use crate::mock::machines::host_key;
 use crate::mock::packets::is_up;
 use crate::mock::world::Shared;
 use crate::node::{Node, Output};
@@ -20,6 +21,9 @@ pub enum Lost {
     /// There was no connection: the command did not run.
     #[error("{0}")]
     NotConnected(String),
+    /// The operator's ssh does not speak with a machine of another host key than the pinned one.
+    #[error("{0}")]
+    OtherHostKey(String),
     /// The connection broke: whether the command ran is unknown.
     #[error("the connection to {0} broke before the command's output arrived")]
     Broken(Node),
@@ -37,7 +41,7 @@ pub async fn run(
     argv: &[String],
     stdin: &[u8],
 ) -> Result<Output, Lost> {
-    let line = fault_line(argv);
+    let line = faults::command_line(argv);
     run_what_was_begun(shared, clock).await;
     let (latency, effect, befalls) = {
         let mut world = shared.lock();
@@ -50,7 +54,11 @@ pub async fn run(
         (world.faults.latency_ms, effect, world.faults.nth(seen))
     };
     if befalls == Some(Befall::KilledMeanwhile) {
-        goes_on_alone(shared, clock, NodeCommand { node, argv: argv.to_vec(), stdin: stdin.to_vec() });
+        goes_on_alone(
+            shared,
+            clock,
+            NodeCommand { node, argv: argv.to_vec(), stdin: stdin.to_vec() },
+        );
         faults::kill();
     }
     let effect = effect.or_else(|| befalls.and_then(as_command_effect));
@@ -140,17 +148,12 @@ fn as_command_effect(befalls: Befall) -> Option<CommandEffect> {
     }
 }
 
-/// The command's words as fault rules name them.
-fn fault_line(argv: &[String]) -> String {
-    let line = argv.join(" ");
-    line.strip_prefix("sudo -n ").map_or(line.clone(), str::to_owned)
-}
-
 async fn connect(shared: &Shared, clock: Clock, node: Node) -> Result<(), Lost> {
-    let (up, hung, hostname) = {
+    let (up, hung, hostname, pinned) = {
         let world = shared.lock();
         let machine = world.machines.get(node);
-        (is_up(&world, node, clock.now()), machine.hung, machine.hostname.clone())
+        let pinned = machine.sshd.host_key == host_key(world.seed, node);
+        (is_up(&world, node, clock.now()), machine.hung, machine.hostname.clone(), pinned)
     };
     if hung {
         std::future::pending::<()>().await;
@@ -159,6 +162,9 @@ async fn connect(shared: &Shared, clock: Clock, node: Node) -> Result<(), Lost> 
         clock.sleep(CONNECT_TIMEOUT).await;
         let text = format!("ssh: connect to host {hostname} port 22: Connection timed out");
         return Err(Lost::NotConnected(text));
+    }
+    if !pinned {
+        return Err(Lost::OtherHostKey("Host key verification failed.".to_owned()));
     }
     Ok(())
 }

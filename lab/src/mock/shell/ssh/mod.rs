@@ -19,10 +19,10 @@ const FAILED: i32 = 255;
 /// When the kernel stops repeating its first segment.
 const KERNEL_GIVES_UP: Duration = Duration::from_secs(131);
 const ARP_GIVES_UP: Duration = Duration::from_millis(3_060);
-/// The largest segment of a key exchange.
-const KEY_EXCHANGE_BYTES: u32 = 1_160;
-/// What the narrowest link of the lab lets through once path MTU discovery has done its work.
-const PATH_MTU_BYTES: u32 = 1_420;
+/// The largest packet of a key exchange by curve25519: OpenSSH's list of what it can do.
+const KEY_EXCHANGE_BYTES: u32 = 1_320;
+/// What one end of every connection between the sites announces: Ethernet's.
+const LARGEST_BYTES: u32 = 1_500;
 
 pub async fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
     let options = match options::parse(args) {
@@ -171,16 +171,29 @@ impl Connection {
         code
     }
 
-    /// Whether a segment of this size gets through.
+    /// Whether a segment of this size gets through, or a smaller one where a router asks for it:
+    /// one that says nothing is not heard, and the segment is lost.
     async fn attempt(&self, bytes: u32) -> bool {
         let Payload::Syn { source_port, destination_port } = self.syn.payload else { return false };
-        let packet =
+        let mut packet =
             Packet { bytes, payload: Payload::Data { source_port, destination_port }, ..self.syn };
         let clock = self.session.clock;
-        let sent = packets::send(&mut self.session.shared.lock(), clock.now(), packet);
-        let Delivery::Answered(answer) = sent else { return false };
-        clock.sleep(answer.round_trip).await;
-        true
+        loop {
+            let sent = packets::send(&mut self.session.shared.lock(), clock.now(), packet);
+            match sent {
+                Delivery::Answered(answer) => {
+                    clock.sleep(answer.round_trip).await;
+                    return true;
+                }
+                Delivery::Error { error: IcmpError::FragmentationNeeded { mtu }, .. }
+                | Delivery::TooLong { mtu }
+                    if mtu < packet.bytes =>
+                {
+                    packet.bytes = mtu;
+                }
+                _ => return false,
+            }
+        }
     }
 
     /// Waits until a segment of this size gets through, which may be never: TCP repeats it, and
@@ -205,5 +218,5 @@ impl Drop for Connection {
 
 /// The largest packet that so many bytes of a session make.
 fn segment(bytes: usize) -> u32 {
-    u32::try_from(bytes).unwrap_or(u32::MAX).saturating_add(120).min(PATH_MTU_BYTES)
+    u32::try_from(bytes).unwrap_or(u32::MAX).saturating_add(120).min(LARGEST_BYTES)
 }

@@ -1,0 +1,52 @@
+//! What routerctl's dry-runs say, of an execution as of a rollback: one rule for both. A refusal in
+//! words that are known is an answer, and the wrong one; what is lost or not understood is unknown.
+
+use lab::ec2::Answer;
+use lab::node::Output;
+use lab::routerd::{AnswerError, Previewed, Status};
+use lab::shell::ShellError;
+use serde_json::json;
+
+use crate::context::{Context, How};
+use crate::observe;
+
+pub type Told = Result<Answer<Output>, ShellError>;
+
+pub enum Preview {
+    Said(Previewed, How),
+    Refused(String, How),
+    Unread(String, How),
+}
+
+pub fn read(
+    ctx: &mut Context<'_>,
+    told: Told,
+    read: impl Fn(&Output) -> Result<Previewed, AnswerError>,
+) -> Preview {
+    match observe::told(ctx, told) {
+        Err((why, how)) => Preview::Unread(why, how),
+        Ok((output, how)) => match read(&output) {
+            Ok(preview) => Preview::Said(preview, how),
+            Err(error) if error.refusal().is_some() => Preview::Refused(error.to_string(), how),
+            Err(error) => Preview::Unread(error.to_string(), how),
+        },
+    }
+}
+
+/// The preview says that this would be done, in these words.
+pub fn judge(ctx: &mut Context<'_>, id: &'static str, message: &str, preview: Preview) {
+    let expected = json!({ "status": "succeeded", "message": message });
+    match preview {
+        Preview::Said(preview, how) => {
+            let holds =
+                preview.status == Status::Succeeded && preview.message.as_deref() == Some(message);
+            let observed = json!({ "status": preview.status, "message": preview.message });
+            let said = format!("the preview says: {}", preview.message.unwrap_or_default());
+            ctx.judge(id, holds, expected, observed, how, Some(said));
+        }
+        Preview::Refused(why, how) => {
+            ctx.judge(id, false, expected, json!("refused"), how, Some(why));
+        }
+        Preview::Unread(why, how) => ctx.unknown(id, expected, how, why),
+    }
+}
