@@ -5,7 +5,7 @@
 #   tests/mutants.sh [SHARDS [FILE...]]
 #
 # The first shard that has no result yet is run, then the next one. What each came to lies under
-# target/mutants/; `rm -r` it to begin again. A scenario's file as FILE looks at that one alone.
+# target/mutants/; `rm -r` it to begin again. A file as FILE looks at that one alone.
 # MUTANTS_ARGS is for cargo-mutants, as MUTANTS_ARGS="--baseline skip --timeout 400".
 set -eu
 
@@ -25,7 +25,11 @@ git -C "$clone" fetch -q origin HEAD
 git -C "$clone" checkout -q --force --detach FETCH_HEAD
 
 if [ $# -eq 0 ]; then
-    set -- 'scenarios/src/**/*.rs' 'reports/src/verdict/*.rs' 'reports/src/go/*.rs' 'lab/src/permit.rs'
+    # What judges: the scenarios, the verdict, the go and who may mutate, the role, the change set;
+    # and of the engine what waits for a go (hard stop 7), passes the gate and ends a run.
+    set -- 'scenarios/src/**/*.rs' 'reports/src/verdict/*.rs' 'reports/src/go/*.rs' \
+        lab/src/permit.rs lab/src/iam/judge.rs lab/src/change_set.rs \
+        'harness/src/engine/*.rs' harness/src/grant.rs
 fi
 for file in "$@"; do
     set -- "$@" --file "$file"
@@ -42,8 +46,10 @@ while [ "$shard" -lt "$shards" ]; do
         mkdir -p "$result"
         status=0
         (cd "$clone" && cargo mutants --in-place --workspace --shard "$shard/$shards" \
-            --output "$result" --test-package lab-smoke-scenarios,lab-smoke-reports,lab-smoke \
-            --cargo-test-arg=--lib --cargo-test-arg=--test=sensitivity \
+            --output "$result" \
+            --test-package lab-smoke-scenarios,lab-smoke-reports,lab-smoke-lab,lab-smoke \
+            --cargo-test-arg=--lib --cargo-test-arg=--test=sensitivity --cargo-test-arg=--test=go \
+            --cargo-test-arg=--test=run --cargo-test-arg=--test=recover --cargo-test-arg=--test=docs \
             ${MUTANTS_ARGS:---minimum-test-timeout 300} "$@") || status=$?
         # 2: some were missed; 3: some took too long. Both are results.
         [ "$status" -eq 0 ] || [ "$status" -eq 2 ] || [ "$status" -eq 3 ] || exit "$status"

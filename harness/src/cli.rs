@@ -90,10 +90,8 @@ pub struct RunArgs {
     /// Leave the kernel lab that was made for this run.
     #[arg(long)]
     pub keep: bool,
-    /// On the kernel lab: your own `routerctl` from this folder, and `aws-provider-executor` where
-    /// it has one.
-    #[arg(long, value_name = "DIR")]
-    pub routerd_bin: Option<PathBuf>,
+    #[command(flatten)]
+    pub make: MakeArgs,
     /// `json`: the journal's records on stdout as they happen, people's text on stderr.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
@@ -110,11 +108,28 @@ pub struct RunArgs {
     pub libtest: Vec<String>,
 }
 
+/// What a kernel lab is made with.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct MakeArgs {
+    /// On a kernel lab that is made: your own `routerctl` from this folder, and
+    /// `aws-provider-executor` where it has one.
+    #[arg(long, value_name = "DIR")]
+    pub routerd_bin: Option<PathBuf>,
+    /// On a kernel lab that is made: your own executor plugin.
+    #[arg(long, value_name = "FILE")]
+    pub executor: Option<PathBuf>,
+    /// On a kernel lab that is made: who may grant a go, in OpenSSH's format.
+    #[arg(long, value_name = "FILE")]
+    pub allowed_signers: Option<PathBuf>,
+}
+
 #[derive(Clone, Debug, clap::Args)]
 pub struct PreflightArgs {
-    /// The lab: `mock`, `netns`, or the path of a manifest.
-    #[arg(long, value_name = "mock|netns|MANIFEST.toml", default_value = "mock")]
+    /// The lab: `mock`, `netns` (made, and left to the run), `netns:ID`, or the path of a manifest.
+    #[arg(long, value_name = "mock|netns|netns:ID|MANIFEST.toml", default_value = "mock")]
     pub lab: LabChoice,
+    #[command(flatten)]
+    pub make: MakeArgs,
     /// The run's folder itself; made if absent, refused if it holds another run.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -204,14 +219,16 @@ pub enum LabCommand {
 /// The kernel lab: a VPC in network namespaces of this machine.
 #[derive(Clone, Debug, Subcommand)]
 pub enum NetnsCommand {
-    /// Build a kernel lab and print its id; it lives until `lab down`, or an hour.
+    /// Build a kernel lab and print its id; it lives until `lab down`, or until its time has passed.
     Up {
         /// `netns`: the one kind that can be built here.
         #[arg(value_parser = ["netns"], default_value = "netns")]
         kind: String,
-        /// Your own `routerctl` from this folder, and `aws-provider-executor` where it has one.
-        #[arg(long, value_name = "DIR")]
-        routerd_bin: Option<PathBuf>,
+        #[command(flatten)]
+        make: MakeArgs,
+        /// After that long the lab ends itself.
+        #[arg(long, value_name = "1h", value_parser = span, default_value = "1h")]
+        time_to_live: Duration,
     },
     /// List the kernel labs of this user.
     List,

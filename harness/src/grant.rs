@@ -35,7 +35,7 @@ impl GoSource for LabItself {
 
 impl LabItself {
     fn grant(&self, request: &GoRequest) -> Option<Go> {
-        if self.fault == Some(GoFault::Missing) {
+        if matches!(self.fault, Some(GoFault::Missing | GoFault::OwnerSilent)) {
             return None;
         }
         let age =

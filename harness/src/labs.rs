@@ -10,6 +10,7 @@ use lab::Lab;
 use lab::clock::Clock;
 use lab::manifest::Manifest;
 pub use lab::mock::faults::Fault;
+use lab::mock::faults::GoFault;
 use lab::mock::serve::{ServeOptions, Serving, serve_with};
 use lab::mock::world::Shared;
 use reports::journal::{Disk, FileDisk, JOURNAL_FILE, JournalError, Writer};
@@ -27,6 +28,8 @@ pub struct Opened {
     pub run_id: String,
     /// How long nobody sees the owner's go (a fault of the mock).
     pub go_hidden_for: Duration,
+    /// How long the owner is waited for where the lab does not grant itself the go (a fault).
+    pub owner_awaited: Option<Duration>,
     /// What the lab is, for whoever looks behind it: a test, or the fault of a full disk.
     pub world: Shared,
 }
@@ -87,6 +90,9 @@ pub fn open_mock_as(options: &MockOptions, own: Option<Manifest>) -> Result<Open
     Ok(opened(lab::mock::open_as(&options, own)?))
 }
 
+/// Longer than hard stop 7 lets instances run.
+const OWNER_AWAITED: Duration = Duration::from_mins(15);
+
 fn opened(mock: lab::mock::Mock) -> Opened {
     let go_hidden_for = Duration::from_millis(mock.shared.lock().faults.go_after_ms);
     let fault = mock.shared.lock().faults.go;
@@ -96,6 +102,7 @@ fn opened(mock: lab::mock::Mock) -> Opened {
         go: Rc::new(go),
         run_id: mock.run_id,
         go_hidden_for,
+        owner_awaited: (fault == Some(GoFault::OwnerSilent)).then_some(OWNER_AWAITED),
         world: mock.shared,
     }
 }

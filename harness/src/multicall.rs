@@ -1,4 +1,4 @@
-//! One binary, four programs: which one is decided by the name it was called by.
+//! One binary, five programs: which one is decided by the name it was called by.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -13,6 +13,7 @@ enum Program {
     Executor,
     Planner,
     Routerctl,
+    OutageProbe,
 }
 
 impl Program {
@@ -21,6 +22,7 @@ impl Program {
             Some("aws-provider-executor") => Self::Executor,
             Some("lab-planner") => Self::Planner,
             Some("routerctl") => Self::Routerctl,
+            Some("outage-probe") => Self::OutageProbe,
             _ => Self::LabSmoke,
         }
     }
@@ -37,6 +39,7 @@ pub fn main(words: Vec<OsString>) -> ExitCode {
         Program::Executor => lab::host::run_program(lab::executor::main),
         Program::Planner => lab::host::run_program(lab::planner::main),
         Program::Routerctl => lab::host::run_program(lab::routerctl::main),
+        Program::OutageProbe => lab::host::run_program(lab::outage::main),
     }
 }
 
@@ -51,6 +54,7 @@ mod tests {
             (Some("/opt/routerd/aws-provider-executor"), Program::Executor),
             (Some("./lab-planner"), Program::Planner),
             (Some("routerctl"), Program::Routerctl),
+            (Some("/usr/local/sbin/outage-probe"), Program::OutageProbe),
             (Some("routerctl-old"), Program::LabSmoke),
             (None, Program::LabSmoke),
         ];

@@ -108,7 +108,8 @@ pub async fn perform(
         let path = folder.path().display();
         terminal.err(&format!("{error}; `lab-smoke report {path}` makes it again\n"));
     }
-    let mut text = aside.concat() + &words::verdict(&judgement);
+    let mut text = aside.concat() + &journal.with_records(words::outages);
+    text.push_str(&words::verdict(&judgement));
     text.push_str(&closing(stage, complete, journal));
     match wait_for_the_printer(stage, signals, printer, shown).await {
         Wait::Ended => show.people(terminal, &text),

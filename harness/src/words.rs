@@ -1,7 +1,7 @@
 //! What people read of a scenario's end and of a run's.
 
 use libtest_mimic::{Completion, Failed};
-use reports::record::ScenarioStatus;
+use reports::record::{FlowOutage, Kind, Outage, OutageRecorded, Record, ScenarioStatus};
 use reports::verdict::Judgement;
 use scenarios::Finished;
 
@@ -89,6 +89,41 @@ pub fn verdict(judgement: &Judgement) -> String {
     text
 }
 
+/// A line for each direction in which an outage was measured.
+pub fn outages(records: &[Record]) -> String {
+    let measured = records.iter().filter_map(|record| match &record.kind {
+        Kind::OutageRecorded(OutageRecorded { scenario, outage, .. }) => match outage {
+            Outage::Measured { flows } => Some((scenario, flows)),
+            Outage::NotMeasured { .. } => None,
+        },
+        _ => None,
+    });
+    measured.flat_map(|(scenario, flows)| flows.iter().map(|flow| outage(scenario, flow))).collect()
+}
+
+fn outage(scenario: &str, flow: &FlowOutage) -> String {
+    let ms = |us: u64| format!("{}.{} ms", us / 1000, us % 1000 / 100);
+    let mut what = match flow.outage_us {
+        Some(us) => format!("interrupted for {}", ms(us)),
+        None => "out of reach all the time".to_owned(),
+    };
+    if let Some(us) = flow.reachable_after_us {
+        what = format!("reachable after {}, then {what}", ms(us));
+    }
+    if let Some(us) = flow.unreachable_after_us {
+        what = format!("{what}, out of reach after {}", ms(us));
+    }
+    let noise = flow.noise_floor_us.map_or_else(|| "unknown".to_owned(), ms);
+    format!(
+        "outage: {scenario}: {} -> {}: {what} (resolution {}, noise {noise}; {} of {} received)\n",
+        flow.source,
+        flow.destination,
+        ms(flow.resolution_us),
+        flow.change.received,
+        flow.change.sent,
+    )
+}
+
 #[cfg(test)]
 pub mod tests {
     use super::*;
@@ -125,5 +160,38 @@ pub mod tests {
         ] {
             assert_eq!(of_finished(&finished), expected);
         }
+    }
+
+    #[test]
+    fn an_outage_is_told_in_milliseconds_with_its_noise() {
+        let flow = FlowOutage {
+            source: "10.88.60.7".into(),
+            destination: "10.88.60.9".into(),
+            resolution_us: 1000,
+            noise_floor_us: Some(2149),
+            control: None,
+            change: reports::record::Datagrams { sent: 310, received: 178 },
+            outage_us: Some(0),
+            lost_in_outage: 0,
+            reachable_after_us: Some(131_700),
+            unreachable_after_us: None,
+        };
+        let head = "outage: execute: 10.88.60.7 -> 10.88.60.9:";
+        let tail = "(resolution 1.0 ms, noise 2.1 ms; 178 of 310 received)\n";
+        assert_eq!(
+            outage("execute", &flow),
+            format!("{head} reachable after 131.7 ms, then interrupted for 0.0 ms {tail}")
+        );
+        let gone = FlowOutage {
+            reachable_after_us: None,
+            unreachable_after_us: Some(90_000),
+            ..flow.clone()
+        };
+        assert_eq!(
+            outage("execute", &gone),
+            format!("{head} interrupted for 0.0 ms, out of reach after 90.0 ms {tail}")
+        );
+        let never = FlowOutage { outage_us: None, reachable_after_us: None, ..flow };
+        assert_eq!(outage("execute", &never), format!("{head} out of reach all the time {tail}"));
     }
 }

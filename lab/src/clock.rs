@@ -66,6 +66,11 @@ impl Clock {
         tokio::time::timeout(limit, future).await.map_err(|_| Elapsed)
     }
 
+    /// One tick now and one every `period` from now on; what was missed is made up for.
+    pub fn ticks(&self, period: Duration) -> tokio::time::Interval {
+        tokio::time::interval(period)
+    }
+
     /// For the AWS SDK's configuration.
     pub fn sdk_sleep(&self) -> SharedAsyncSleep {
         SharedAsyncSleep::new(TokioSleep::new())

@@ -1,6 +1,9 @@
 //! One lab, put together: the EC2 API, the nodes, the clock, and the manifest that says which.
 
 use std::rc::Rc;
+use std::time::Duration;
+
+use reports::record::LabKind;
 
 use crate::clock::Clock;
 use crate::ec2::{Connection, Mutator, Reader};
@@ -50,6 +53,16 @@ impl Lab {
     #[doc(hidden)]
     pub fn is_sabotaged(&self, by: Sabotage) -> bool {
         self.sabotage == Some(by)
+    }
+
+    /// How long whatever daemon may be at work on the routers takes to do again what was undone: two
+    /// rounds of routerd, which runs its controllers every five seconds (contract §0.13). No daemon
+    /// runs in a kernel lab.
+    pub fn two_daemon_rounds(&self) -> Duration {
+        match self.manifest.lab.kind {
+            LabKind::Netns => Duration::ZERO,
+            LabKind::Mock | LabKind::Aws => Duration::from_secs(12),
+        }
     }
 
     pub(crate) fn changed(&self) {

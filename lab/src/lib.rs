@@ -13,6 +13,7 @@ pub mod manifest;
 pub mod mock;
 pub mod netns;
 pub mod node;
+pub mod outage;
 pub mod permit;
 pub mod planner;
 pub mod process;

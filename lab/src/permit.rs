@@ -39,6 +39,8 @@ pub enum Refused {
     NotYet(DateTime<Utc>),
     #[error("the go expired at {0}; the owner has to give a new one")]
     Expired(DateTime<Utc>),
+    #[error(transparent)]
+    NoLongerGood(#[from] reports::go::Refused),
     #[error("the run was told to stop: nothing new is begun")]
     ToldToStop,
     #[error("no go was burnt by this run, so there is nothing of its own to undo")]
@@ -70,9 +72,7 @@ impl Brake {
 /// For forward work: from a verified go that is unused, or burnt by this very run.
 #[derive(Debug)]
 pub struct Forward {
-    go_digest: Digest,
-    not_before: DateTime<Utc>,
-    not_after: DateTime<Utc>,
+    go: Verified,
     brake: Brake,
 }
 
@@ -94,23 +94,24 @@ impl Forward {
                 _ => Err(Refused::NotOfThisRun),
             }
         })?;
-        Ok(Self { go_digest, not_before: go.not_before(), not_after: go.not_after(), brake })
+        Ok(Self { go: go.clone(), brake })
     }
 
     pub fn go_digest(&self) -> &Digest {
-        &self.go_digest
+        self.go.digest()
     }
 
     /// Asked again before each mutation.
     pub(crate) fn check(&self, now: DateTime<Utc>) -> Result<(), Refused> {
         if self.brake.pulled() {
             Err(Refused::ToldToStop)
-        } else if now < self.not_before {
-            Err(Refused::NotYet(self.not_before))
-        } else if now > self.not_after {
-            Err(Refused::Expired(self.not_after))
+        } else if now < self.go.not_before() {
+            Err(Refused::NotYet(self.go.not_before()))
+        } else if now > self.go.not_after() {
+            Err(Refused::Expired(self.go.not_after()))
         } else {
-            Ok(())
+            // Signature, signer and all that it binds: a signer's own time may have ended.
+            Ok(self.go.again(now)?)
         }
     }
 }
@@ -237,3 +238,6 @@ fn verified(records: &[Record]) -> Option<(Digest, Digest)> {
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests;

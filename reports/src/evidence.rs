@@ -16,8 +16,8 @@ use serde_json::Value;
 use crate::digest::Digest;
 use crate::record::{
     AssertionStatus, Attachment, Calls, Class, CostRecorded, GoBurnt, GoRefused, GoVerified,
-    LabKind, LockTaken, Outcome, Part, Permit, Program, ResidueItem, Retried, ScenarioStatus,
-    UndoPlanned,
+    LabKind, LockTaken, OutageRecorded, Outcome, Part, Permit, Program, ResidueItem, Retried,
+    ScenarioStatus, UndoPlanned,
 };
 use crate::verdict::Judgement;
 
@@ -49,6 +49,8 @@ pub struct Evidence {
     pub journal_rows: Sides,
     /// ENI, instances, nodes.
     pub state: Sides,
+    /// How long the captured address was out of reach, for each scenario that moved it.
+    pub outages: Vec<OutageRecorded>,
     pub cost: Option<CostRecorded>,
     /// What is left and should not be; null where nobody has looked.
     pub residue: Option<Vec<ResidueItem>>,

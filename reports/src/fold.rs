@@ -9,9 +9,10 @@ use serde_json::Value;
 
 use crate::record::{
     Assertion, Attachment, CostRecorded, FactsRecorded, GoBurnt, GoRefused, GoVerified,
-    HarnessBroke, Intent, Interrupted, Kind, LabUnavailable, LockTaken, Outcome, OutcomeRecorded,
-    Permit, Phase, Record, RecoveryStarted, ResidueListed, Retried, RunFinished, RunStarted,
-    ScenarioDeclared, ScenarioFinished, StopChecked, StopTripped, UndoPlanned,
+    HarnessBroke, Intent, Interrupted, Kind, LabUnavailable, LockTaken, OutageRecorded, Outcome,
+    OutcomeRecorded, Permit, Phase, Record, RecoveryStarted, ResidueListed, Retried, RunFinished,
+    RunStarted, ScenarioDeclared, ScenarioFinished, StopArmed, StopChecked, StopTripped,
+    UndoPlanned,
 };
 
 #[derive(Debug, Default)]
@@ -25,9 +26,11 @@ pub struct Gathered<'a> {
     pub checked: Vec<&'a StopChecked>,
     pub tripped: Vec<(&'a StopTripped, DateTime<Utc>)>,
     pub rows: Sides<'a>,
+    pub armed: Vec<&'a StopArmed>,
     pub state: Sides<'a>,
     pub attachments: Vec<&'a Attachment>,
     pub retries: Vec<&'a Retried>,
+    pub outages: Vec<&'a OutageRecorded>,
     pub cost: Option<&'a CostRecorded>,
     pub residue: Option<&'a ResidueListed>,
     pub interrupted: Vec<&'a Interrupted>,
@@ -120,10 +123,19 @@ impl<'a> Gathered<'a> {
             Kind::RowsRecorded(it) => self.rows.set(it.phase, &it.rows),
             Kind::StateRecorded(it) => self.state.set(it.phase, &it.state),
             Kind::Retried(retried) => self.retries.push(retried),
+            Kind::OutageRecorded(outage) => {
+                self.outages.retain(|it| it.scenario != outage.scenario);
+                self.outages.push(outage);
+            }
             Kind::LockTaken(taken) => {
                 self.gate.lock_taken = Some((taken, at));
                 self.gate.lock_released = None;
             }
+            Kind::LockRenewed(renewed) => {
+                let since = self.gate.lock_taken.map_or(at, |(_, since)| since);
+                self.gate.lock_taken = Some((renewed, since));
+            }
+            Kind::StopArmed(armed) => self.armed.push(armed),
             Kind::LockReleased(_) => self.gate.lock_released = Some(at),
         }
     }

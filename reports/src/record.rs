@@ -38,15 +38,18 @@ pub enum Kind {
     GoVerified(GoVerified),
     GoRefused(GoRefused),
     LockTaken(LockTaken),
+    LockRenewed(LockTaken),
     LockReleased(LockReleased),
     GoBurnt(GoBurnt),
     Intent(Intent),
     Outcome(OutcomeRecorded),
     StopChecked(StopChecked),
     StopTripped(StopTripped),
+    StopArmed(StopArmed),
     RowsRecorded(RowsRecorded),
     StateRecorded(StateRecorded),
     Retried(Retried),
+    OutageRecorded(OutageRecorded),
     CostRecorded(CostRecorded),
     ResidueListed(ResidueListed),
     Interrupted(Interrupted),
@@ -371,6 +374,17 @@ pub struct StopChecked {
     pub scenario: String,
 }
 
+/// A later command of the same run arms or disarms a stop; the last one says how it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StopArmed {
+    pub stop: u8,
+    pub armed: bool,
+    /// Why it is not armed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StopTripped {
@@ -412,6 +426,63 @@ pub struct Retried {
     pub call: String,
     pub attempts: u32,
     pub error: String,
+}
+
+/// How long the captured address was out of reach while a scenario moved it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OutageRecorded {
+    /// `execute` or `undo`.
+    pub scenario: String,
+    pub outage: Outage,
+    /// Digests of what the probes on the nodes said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub raw: Vec<Digest>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "status", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Outage {
+    /// By numbered datagrams between the clients, one flow for each direction, with the receiving
+    /// kernel's times.
+    Measured {
+        flows: Vec<FlowOutage>,
+    },
+    NotMeasured {
+        reason: String,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FlowOutage {
+    pub source: String,
+    pub destination: String,
+    /// A datagram was sent every so often; no figure is finer.
+    pub resolution_us: u64,
+    /// The longest silence of the control run: right before or after the change, while the path was
+    /// up. Null where it was up neither before nor after.
+    pub noise_floor_us: Option<u64>,
+    /// The control run's.
+    pub control: Option<Datagrams>,
+    /// While it was changed.
+    pub change: Datagrams,
+    /// The longest silence between two datagrams that arrived with others lost between them, less
+    /// the resolution; 0 where none was lost between two. Null where the path was never up.
+    pub outage_us: Option<u64>,
+    /// How many datagrams were lost in it.
+    pub lost_in_outage: u64,
+    /// From the change's begin to the first that arrived, where the path was not up before.
+    pub reachable_after_us: Option<u64>,
+    /// From the change's begin to the last that arrived, where the path was not up afterwards.
+    pub unreachable_after_us: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Datagrams {
+    pub sent: u64,
+    pub received: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 
 use crate::digest::Digest;
 use crate::record::{
-    Assertion, AssertionStatus, Attachment, Calls, Class, CostRecorded, FactsRecorded, GoBurnt,
-    GoRefused, GoVerified, Intent, Kind, LabDeclared, LabKind, LockReleased, LockTaken, Outcome,
-    OutcomeRecorded, Part, Permit, Phase, Program, Record, ResidueItem, ResidueListed, Retried,
-    RowsRecorded, RunFinished, RunStarted, SCHEMA_VERSION, ScenarioDeclared, ScenarioFinished,
-    ScenarioStarted, ScenarioStatus, StateRecorded, StopChecked, StopDeclared, UndoPlanned,
-    UndoStep,
+    Assertion, AssertionStatus, Attachment, Calls, Class, CostRecorded, Datagrams, FactsRecorded,
+    FlowOutage, GoBurnt, GoRefused, GoVerified, Intent, Kind, LabDeclared, LabKind, LockReleased,
+    LockTaken, Outage, OutageRecorded, Outcome, OutcomeRecorded, Part, Permit, Phase, Program,
+    Record, ResidueItem, ResidueListed, Retried, RowsRecorded, RunFinished, RunStarted,
+    SCHEMA_VERSION, ScenarioDeclared, ScenarioFinished, ScenarioStarted, ScenarioStatus,
+    StateRecorded, StopChecked, StopDeclared, UndoPlanned, UndoStep,
 };
 use crate::verdict::judge_ending;
 
@@ -167,6 +167,7 @@ pub fn whole() -> Sample {
     run.intent("seize", Permit::Forward, "routerctl action execute");
     run.outcome("seize", Outcome::Done);
     run.assert("execute", "execute.succeeded", AssertionStatus::Passed);
+    run.push(outage());
     run.finish("execute", ScenarioStatus::Passed);
     run.start("ping");
     run.push(Kind::Retried(Retried {
@@ -179,6 +180,7 @@ pub fn whole() -> Sample {
     run.finish("ping", ScenarioStatus::Passed);
     run.intent("undo-seize", Permit::Undo, "routerctl action rollback");
     run.outcome("undo-seize", Outcome::Done);
+    run.push(not_measured());
     run.scenario("restored", "restored.eni");
     run.push(rows(Phase::Final, json!([{"id": 1}])));
     run.push(state(Phase::Final));
@@ -250,6 +252,37 @@ pub fn verified() -> Kind {
 pub fn refused() -> Kind {
     let (rule, reason) = ("expired".to_owned(), "it was good until noon".to_owned());
     Kind::GoRefused(GoRefused { rule, reason })
+}
+
+/// As a lab with a probe says it.
+pub fn outage() -> Kind {
+    let flow = FlowOutage {
+        source: "10.88.60.7".into(),
+        destination: "10.88.60.9".into(),
+        resolution_us: 1000,
+        noise_floor_us: Some(2100),
+        control: Some(Datagrams { sent: 250, received: 250 }),
+        change: Datagrams { sent: 310, received: 178 },
+        outage_us: Some(0),
+        lost_in_outage: 0,
+        reachable_after_us: Some(131_700),
+        unreachable_after_us: None,
+    };
+    let outage = Outage::Measured { flows: vec![flow] };
+    Kind::OutageRecorded(OutageRecorded {
+        scenario: "execute".into(),
+        outage,
+        raw: vec![Digest::of("probe")],
+    })
+}
+
+pub fn not_measured() -> Kind {
+    let reason = "the manifest has no nodes.cloud-client.outage_probe".to_owned();
+    Kind::OutageRecorded(OutageRecorded {
+        scenario: "undo".into(),
+        outage: Outage::NotMeasured { reason },
+        raw: vec![],
+    })
 }
 
 pub fn no_residue() -> Kind {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::context::{Context, How};
 use crate::observe;
+use crate::requests;
 use crate::run::not_tried;
 use crate::stops;
 
@@ -73,8 +74,10 @@ fn judge(ctx: &mut Context<'_>, rows: &[Row], ids: [u64; 2], by: &str, how: &How
     let same = expected == observed;
     let message = "routerd would execute something else than the approved change set";
     let found = (!same).then(|| message.to_owned());
-    ctx.judge(UNCHANGED, same, json!(expected), json!(observed), how.clone(), found.clone());
+    ctx.judge(UNCHANGED, same, json!(expected), json!(&observed), how.clone(), found.clone());
     ctx.stop(&stops::FOREIGN_PLAN, found, "routerd's journal");
+    let secret = requests::secret_in(&observed);
+    ctx.stop(&stops::CREDENTIALS_IN_REQUEST, secret, "routerd's journal");
 }
 
 /// What of a plan reaches the executor.

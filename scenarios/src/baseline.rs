@@ -139,6 +139,25 @@ mod tests {
     }
 
     #[test]
+    fn addresses_are_those_of_every_interface_that_has_one() {
+        let links = json!([
+            {"ifname": "lo", "addr_info": [{"local": "127.0.0.1", "prefixlen": 8}]},
+            {"ifname": "ens5", "addr_info": [
+                {"local": "10.88.60.9", "prefixlen": 32}, {"local": "10.88.60.4", "prefixlen": 24},
+            ]},
+            {"ifname": "ens6", "addr_info": []},
+            {"ifname": "ens7"},
+        ]);
+        let found = addresses(&links.to_string()).expect("read");
+        let found: Vec<_> =
+            found.iter().map(|(name, list)| (name.as_str(), list.join(" "))).collect();
+        let expected =
+            [("ens5", "10.88.60.4/24 10.88.60.9/32".to_owned()), ("lo", "127.0.0.1/8".to_owned())];
+        assert_eq!(found, expected);
+        assert!(addresses("").is_err(), "no answer is not a node without addresses");
+    }
+
+    #[test]
     fn a_ruleset_compares_without_handles_and_counters() {
         let rule = |handle: u32, packets: u32, verdict: &str| {
             json!({"nftables": [

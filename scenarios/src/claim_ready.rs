@@ -4,7 +4,7 @@
 
 use lab::Lab;
 use lab::node::Node;
-use lab::routerd::{AnswerError, Refusal, Routerctl};
+use lab::routerd::{AnswerError, Owner, Refusal, Routerctl};
 use lab::shell::Observe;
 use serde_json::json;
 
@@ -83,17 +83,16 @@ fn captured(lab: &Lab, ctx: &mut Context<'_>, owners: Asked) -> (bool, How) {
     match observe::told(ctx, owners) {
         Ok((output, how)) => {
             let owners = Routerctl::new(&lab.manifest.routerd).mobility_owners().read(&output);
-            let captured = owners.is_ok_and(|owners| {
-                owners.iter().any(|owner| {
-                    owner.address == address
-                        && owner.state == "OK"
-                        && owner.capture_holder_node.as_deref().is_some_and(|node| !node.is_empty())
-                })
-            });
-            (captured, how)
+            (owners.is_ok_and(|owners| owners.iter().any(|it| captures(it, &address))), how)
         }
         Err((_, how)) => (false, how),
     }
+}
+
+fn captures(owner: &Owner, address: &str) -> bool {
+    owner.address == address
+        && owner.state == "OK"
+        && owner.capture_holder_node.as_deref().is_some_and(|node| !node.is_empty())
 }
 
 fn judge(ctx: &mut Context<'_>, phases: &[(String, Option<String>)], captured: bool, how: How) {
@@ -106,4 +105,28 @@ fn judge(ctx: &mut Context<'_>, phases: &[(String, Option<String>)], captured: b
         how,
         Some("not Ready with the captured address in its owner table".to_owned()),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_captured_by_the_ok_row_that_names_a_node() {
+        let table = [
+            (json!({"address": "10.88.60.9/32", "state": "OK", "captureHolderNode": "r1"}), true),
+            (json!({"address": "10.88.60.8/32", "state": "OK", "captureHolderNode": "r1"}), false),
+            (
+                json!({"address": "10.88.60.9/32", "state": "Stale", "captureHolderNode": "r1"}),
+                false,
+            ),
+            (json!({"address": "10.88.60.9/32", "state": "OK", "captureHolderNode": ""}), false),
+            (json!({"address": "10.88.60.9/32", "state": "OK"}), false),
+        ];
+        for (mut row, expected) in table {
+            row["class"] = json!("Static");
+            let owner: Owner = serde_json::from_value(row.clone()).expect("a row");
+            assert_eq!(captures(&owner, "10.88.60.9/32"), expected, "{row}");
+        }
+    }
 }

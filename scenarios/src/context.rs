@@ -116,6 +116,12 @@ impl<'a> Context<'a> {
         How { how: answer.call.clone(), raw }
     }
 
+    /// Calls whose answers are kept only where something was found.
+    pub fn looked(&mut self, ec2: u32, node: u32) {
+        self.calls.ec2 += ec2;
+        self.calls.node += node;
+    }
+
     fn attach(&mut self, bytes: &[u8], media_type: &str, source: &str) -> Option<Digest> {
         match self.journal.attach(self.clock.now(), bytes, media_type, source) {
             Ok(digest) => Some(digest),
@@ -340,3 +346,6 @@ fn word(status: AssertionStatus) -> &'static str {
         AssertionStatus::Skipped => "skipped",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,14 +3,15 @@
 
 use lab::Lab;
 use lab::act::{Acted, Execution, Goal, NotTried, RowAnswer};
+use lab::outage::watch;
 use lab::routerd::{Row, Status};
 use reports::record::Outcome;
 use serde_json::json;
 
 use crate::context::{Context, How};
 use crate::run::not_tried;
-use crate::stops;
 use crate::undo_plan::{UNDO_ADDRESS, UNDO_FORWARDING};
+use crate::{outage, stops, watch as watchdog};
 
 const ASSIGN_ROW: &str = "execute.assign-succeeded";
 const ASSIGN_ENI: &str = "execute.assign-on-eni";
@@ -37,14 +38,23 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
             FORWARDING_ENI,
         ),
     ];
-    for (row_id, goal, undo, row, eni) in steps {
-        let began = lab.clock.now();
-        let execution = Execution { row_id, goal, plugin_timeout: executor.timeout };
-        let acted = lab.execute(&forward, ctx.journal, execution, undo).await;
-        if !judge(lab, ctx, (row, eni), goal, began, acted) {
-            return;
+    let name = outage::probe_name(ctx.run, "execute");
+    let ((), watched) = watch(lab, &name, outage::EXECUTE, async |mark| {
+        for (row_id, goal, undo, row, eni) in steps {
+            mark.begins().await;
+            let began = lab.clock.now();
+            let execution = Execution { row_id, goal, plugin_timeout: executor.timeout };
+            let executed = lab.execute(&forward, ctx.journal, execution, undo);
+            let (acted, look) = futures::join!(executed, Box::pin(watchdog::look(lab)));
+            let clear = judge(lab, ctx, (row, eni), goal, began, acted);
+            watchdog::judge(lab, ctx, &look);
+            if !clear || ctx.failed() {
+                return;
+            }
         }
-    }
+    })
+    .await;
+    outage::record(ctx, "execute", watched);
 }
 
 fn judge(

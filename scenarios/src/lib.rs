@@ -3,12 +3,14 @@
 
 pub mod baseline;
 mod context;
+pub mod cost;
 pub mod gate;
 mod observe;
 pub mod resume;
 pub mod run;
 mod sequence;
 pub mod stops;
+pub mod watch;
 
 mod approve;
 mod claim_ready;
@@ -20,10 +22,12 @@ mod execute;
 mod import;
 mod no_nat;
 mod os_address;
+mod outage;
 mod ping;
 mod plan;
 mod preflight;
 mod preview;
+mod requests;
 mod residue;
 mod restored;
 mod source_dest_check;

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::context::{Context, How};
 use crate::observe;
+use crate::requests;
 use crate::run::{PlanSource, not_tried};
 use crate::stops;
 
@@ -146,6 +147,14 @@ async fn compare(lab: &Lab, ctx: &mut Context<'_>) {
                 .find(|plan| plan.provider != "aws")
                 .map(|plan| format!("plan {} is of provider {}", plan.name, plan.provider));
             ctx.stop(&stops::OTHER_PROVIDER, other, &source);
+            let undescribed = parts
+                .iter()
+                .flat_map(|part| part.plans.iter())
+                .find(|plan| !has_its_undo(&json!(plan)))
+                .map(|plan| format!("plan {} has not the canonical undo", plan.name));
+            ctx.stop(&stops::UNDO_NOT_IN_PLAN, undescribed, &source);
+            let secret = requests::secret_in(plans.as_array().into_iter().flatten());
+            ctx.stop(&stops::CREDENTIALS_IN_REQUEST, secret, &source);
         }
         Err((why, how)) => ctx.unknown(EQUAL, expected, how, why),
     }
@@ -166,5 +175,15 @@ async fn compare(lab: &Lab, ctx: &mut Context<'_>) {
             ctx.judge(ALONE, others.is_empty(), json!([]), json!(others), how, Some(message));
         }
         Err((why, how)) => ctx.unknown(ALONE, json!([]), how, why),
+    }
+}
+
+/// The runbook's pairs (§6): what each action is taken back by.
+fn has_its_undo(plan: &Value) -> bool {
+    let undo = plan["undo"]["action"].as_str();
+    match plan["action"].as_str() {
+        Some("assign-secondary-ip") => undo == Some("unassign-secondary-ip"),
+        Some("ensure-forwarding-enabled") => undo == Some("ensure-forwarding-disabled"),
+        _ => undo.is_some(),
     }
 }

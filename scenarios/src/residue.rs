@@ -4,21 +4,25 @@
 use std::collections::BTreeSet;
 
 use lab::Lab;
-use lab::ec2::{Address, Answer, Instance, ReadError, Volume};
-use lab::manifest::{Ceiling, Instances};
-use reports::record::{CostRecorded, Kind, Outcome, ResidueItem, ResidueListed};
+use lab::ec2::{Address, Answer, Endpoint, Instance, NatGateway, ReadError, Volume};
+use lab::manifest::Instances;
+use reports::record::{Kind, ResidueItem, ResidueListed};
 use serde_json::json;
 
 use crate::context::{Context, How};
-use crate::stops;
+use crate::watch::{self, Costly};
+use crate::{cost, stops};
 
 const INSTANCES: &str = "residue.instances";
 const ADDRESSES: &str = "residue.addresses";
 const VOLUMES: &str = "residue.volumes";
+const NAT_GATEWAYS: &str = "residue.nat-gateways";
+const ENDPOINTS: &str = "residue.endpoints";
 const LOCK: &str = "residue.lock";
 const CEILING: &str = "residue.instance-seconds";
 
-pub const ASSERTS: &[&str] = &[INSTANCES, ADDRESSES, VOLUMES, LOCK, CEILING];
+pub const ASSERTS: &[&str] =
+    &[INSTANCES, ADDRESSES, VOLUMES, NAT_GATEWAYS, ENDPOINTS, LOCK, CEILING];
 pub const NOT_APPLICABLE: &[&str] = &[];
 
 /// What was found of one kind, and what of it is left or kept.
@@ -39,21 +43,18 @@ impl Found {
 }
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
-    let (key, value) = (&lab.manifest.lab.tag_key, &lab.manifest.lab.tag_value);
     let ids: Vec<String> =
         lab.manifest.nodes.values().filter_map(|node| node.instance_id.clone()).collect();
-    let (tagged, by_id, addresses, volumes) = futures::join!(
-        lab.reader.instances_tagged(key, value),
-        lab.reader.instances(&ids),
-        lab.reader.addresses_tagged(key, value),
-        lab.reader.volumes_tagged(key, value),
-    );
+    let (costly, by_id) = futures::join!(watch::costly(lab), lab.reader.instances(&ids));
+    let Costly { instances: tagged, addresses, volumes, nat_gateways, endpoints } = costly;
     let mut all = ResidueListed { items: Vec::new(), kept: Vec::new() };
     instances(lab, ctx, tagged, by_id, &mut all);
     judge(lab, ctx, ADDRESSES, addresses, address_item, &mut all);
     judge(lab, ctx, VOLUMES, volumes, volume_item, &mut all);
+    judge(lab, ctx, NAT_GATEWAYS, nat_gateways, nat_gateway_item, &mut all);
+    judge(lab, ctx, ENDPOINTS, endpoints, endpoint_item, &mut all);
     lock(ctx, &mut all);
-    cost(lab, ctx);
+    instance_seconds(lab, ctx);
     let left = all.items.iter().filter(|item| item.costs_money).map(|item| item.id.clone());
     let left: Vec<_> = left.collect();
     let found = (!left.is_empty()).then(|| format!("still costs money: {}", left.join(", ")));
@@ -140,13 +141,38 @@ fn address_item(lab: &Lab, address: &Address) -> Option<ResidueItem> {
 /// A volume that is attached belongs to its instance; one that is being deleted is going.
 fn volume_item(lab: &Lab, volume: &Volume) -> Option<ResidueItem> {
     let (id, region) = (&volume.volume_id, &lab.manifest.aws.region);
-    let left = volume.attached_to.is_empty() && volume.state != "deleting";
-    left.then(|| ResidueItem {
+    watch::is_unattached(volume).then(|| ResidueItem {
         resource: "volume".to_owned(),
         id: id.clone(),
         why: format!("it is {} and attached to nothing", volume.state),
         costs_money: true,
         owner_commands: vec![format!("aws ec2 delete-volume --volume-id {id} --region {region}")],
+    })
+}
+
+fn nat_gateway_item(lab: &Lab, gateway: &NatGateway) -> Option<ResidueItem> {
+    let (id, region) = (&gateway.nat_gateway_id, &lab.manifest.aws.region);
+    watch::is_there(gateway).then(|| ResidueItem {
+        resource: "NAT gateway".to_owned(),
+        id: id.clone(),
+        why: format!("it is {} in the lab's VPC", gateway.state),
+        costs_money: true,
+        owner_commands: vec![format!(
+            "aws ec2 delete-nat-gateway --nat-gateway-id {id} --region {region}"
+        )],
+    })
+}
+
+fn endpoint_item(lab: &Lab, endpoint: &Endpoint) -> Option<ResidueItem> {
+    let (id, region) = (&endpoint.vpc_endpoint_id, &lab.manifest.aws.region);
+    watch::is_charged(endpoint).then(|| ResidueItem {
+        resource: "VPC endpoint".to_owned(),
+        id: id.clone(),
+        why: format!("it is {} in the lab's VPC", endpoint.state),
+        costs_money: true,
+        owner_commands: vec![format!(
+            "aws ec2 delete-vpc-endpoints --vpc-endpoint-ids {id} --region {region}"
+        )],
     })
 }
 
@@ -219,48 +245,14 @@ fn lock(ctx: &mut Context<'_>, all: &mut ResidueListed) {
 }
 
 /// Seconds that the lab's instances ran during this run, by the journal's own times.
-fn cost(lab: &Lab, ctx: &mut Context<'_>) {
-    let seconds = instance_seconds(lab, ctx);
-    let ceiling = match lab.manifest.limits.max_instance_seconds {
-        Ceiling::Seconds(ceiling) => Some(ceiling),
-        Ceiling::Word(_) => None,
-    };
-    ctx.write(Kind::CostRecorded(CostRecorded {
-        instance_seconds: seconds,
-        max_instance_seconds: ceiling,
-    }));
-    let holds = ceiling.is_none_or(|ceiling| seconds <= ceiling);
+fn instance_seconds(lab: &Lab, ctx: &mut Context<'_>) {
+    let ran = ctx.run.state.borrow().running.clone();
+    let seconds = cost::instance_seconds(lab, ctx.journal, &ran);
+    ctx.write(cost::recorded(lab, seconds));
+    let over = watch::over_the_ceiling(lab, seconds);
     let how = How::words("from preflight, or their start, to the sight of their end");
-    let message = format!("{seconds} instance-seconds, more than the manifest's ceiling");
     let observed = json!({ "instance_seconds": seconds });
-    let expected = json!({ "max_instance_seconds": ceiling });
-    let found = (!holds).then(|| message.clone());
-    ctx.judge(CEILING, holds, expected, observed, how, Some(message));
-    ctx.stop(&stops::CEILING, found, &lab.manifest.lab.name);
-}
-
-/// For each instance that ran at preflight: from the run's first record to the record of its end.
-fn instance_seconds(lab: &Lab, ctx: &Context<'_>) -> u64 {
-    let running = ctx.run.state.borrow().running.clone();
-    ctx.journal.with_records(|records| {
-        let Some(first) = records.first() else { return 0 };
-        let ended = |id: &String| {
-            let stops = records.iter().filter_map(|record| match &record.kind {
-                Kind::Intent(intent) if intent.resource == *id => Some(intent.id.clone()),
-                _ => None,
-            });
-            let stops: Vec<_> = stops.collect();
-            records.iter().find_map(|record| match &record.kind {
-                Kind::Outcome(it) if it.outcome == Outcome::Done && stops.contains(&it.intent) => {
-                    Some(record.at)
-                }
-                _ => None,
-            })
-        };
-        let seconds = running.iter().map(|id| {
-            let end = ended(id).unwrap_or_else(|| lab.clock.now());
-            u64::try_from((end - first.at).num_seconds()).unwrap_or(0)
-        });
-        seconds.sum()
-    })
+    let expected = json!({ "max_instance_seconds": cost::ceiling(lab) });
+    ctx.judge(CEILING, over.is_none(), expected, observed, how, over.clone());
+    ctx.stop(&stops::CEILING, over, &lab.manifest.lab.name);
 }

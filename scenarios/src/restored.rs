@@ -6,6 +6,7 @@ use lab::ec2::Answer;
 use lab::node::{Node, Output};
 use lab::routerd::{Row, Status};
 use lab::shell::{Observe, ShellError};
+use reports::digest::Digest;
 use reports::record::{Kind, Phase, RowsRecorded, StateRecorded};
 use serde_json::{Value, json};
 
@@ -19,6 +20,8 @@ const ADDRESSES: &str = "restored.node-addresses";
 const RULES: &str = "restored.nft-rulesets";
 const ROWS: &str = "restored.rows";
 const NO_NEW_ROWS: &str = "restored.no-new-rows";
+const ROUTER_YAML: &str = "restored.router-yaml";
+const STAYS: &str = "restored.stays-restored";
 const FILES: &str = "restored.node-files";
 const GATEWAYS: &[&str] = &[
     "restored.default-gateway.routerd-cloud",
@@ -35,6 +38,8 @@ pub const ASSERTS: &[&str] = &[
     ROWS,
     NO_NEW_ROWS,
     FILES,
+    ROUTER_YAML,
+    STAYS,
     GATEWAYS[0],
     GATEWAYS[1],
     GATEWAYS[2],
@@ -52,15 +57,18 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let (addresses, rules) = (Observe::addresses(), Observe::nft_ruleset());
     let rows = Observe::rows(&lab.manifest.routerd);
     let folder = Observe::node_folder();
-    let (eni, ping, addresses, rules, rows, folder, ()) = futures::join!(
+    let yaml = Observe::read_file(&lab.manifest.routerd.config);
+    let (eni, ping, addresses, rules, rows, folder, yaml, ()) = futures::join!(
         lab.reader.network_interface(&lab.manifest.capture.network_interface_id),
         lab.shell.observe(Node::CloudClient, &ping),
         futures::future::join_all(Node::ALL.map(|node| lab.shell.observe(node, &addresses))),
         futures::future::join_all(Node::ALL.map(|node| lab.shell.observe(node, &rules))),
         lab.shell.observe(Node::RouterdCloud, &rows),
         lab.shell.observe(Node::RouterdCloud, &folder),
+        lab.shell.observe(Node::RouterdCloud, &yaml),
         default_gateway::compare(lab, ctx, GATEWAYS),
     );
+    let first = seen_first(lab, &eni, &rows);
     judge_interface(ctx, &before, eni);
     judge_unreachable(ctx, ping);
     judge_nodes(
@@ -75,6 +83,61 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     });
     judge_rows(lab, ctx, &before, rows);
     judge_files(ctx, folder);
+    judge_yaml(lab, ctx, yaml);
+    judge_later(lab, ctx, first).await;
+}
+
+/// What the first look saw, for the second to be compared with; none where it saw not all of it.
+type First = Option<(Value, Vec<u64>)>;
+
+type Interface = Result<Answer<Option<lab::ec2::NetworkInterface>>, lab::ec2::ReadError>;
+
+fn seen_first(lab: &Lab, eni: &Interface, rows: &Told) -> First {
+    let eni = eni.as_ref().ok()?.value.as_ref().map(restorable);
+    let output = &rows.as_ref().ok()?.value;
+    let (rows, _) = observe::rows_in(lab, output, How::default()).ok()?;
+    Some((json!(eni), rows.iter().map(|row| row.id).collect()))
+}
+
+/// What was restored stays so, and nobody makes new rows: a daemon whose policy approves by itself
+/// would by then have executed again what was undone.
+async fn judge_later(lab: &Lab, ctx: &mut Context<'_>, first: First) {
+    lab.clock.sleep(lab.two_daemon_rounds()).await;
+    let rows = Observe::rows(&lab.manifest.routerd);
+    let (eni, rows) = futures::join!(
+        lab.reader.network_interface(&lab.manifest.capture.network_interface_id),
+        lab.shell.observe(Node::RouterdCloud, &rows),
+    );
+    let second = seen_first(lab, &eni, &rows);
+    let eni = match eni {
+        Ok(answer) => ctx.seen(&answer),
+        Err(error) => ctx.seen_error(&error),
+    };
+    let how = observe::told(ctx, rows).map_or_else(|(_, how)| how, |(_, how)| how).and(eni);
+    let (Some((interface, ids)), Some((later, later_ids))) = (first, second) else {
+        let expected = json!("as at the first look");
+        return ctx.unknown(STAYS, expected, how, "one of the two looks saw not all of it");
+    };
+    let new: Vec<u64> = later_ids.into_iter().filter(|id| !ids.contains(id)).collect();
+    let expected = json!({ "interface": interface, "new_rows": [] });
+    ctx.expect(STAYS, expected, json!({ "interface": later, "new_rows": new }), how);
+    let found = (!new.is_empty()).then(|| format!("somebody made rows after the undo: {new:?}"));
+    ctx.stop(&stops::FOREIGN_ROWS, found, "routerd's journal");
+}
+
+fn judge_yaml(lab: &Lab, ctx: &mut Context<'_>, told: Told) {
+    let path = &lab.manifest.routerd.config;
+    let expected = json!({ "sha256": ctx.run.state.borrow().router_yaml });
+    let read = observe::told(ctx, told).and_then(|(output, how)| observe::succeeded(&output, &how));
+    match read {
+        Ok((text, how)) => {
+            let observed = json!({ "sha256": Digest::of(&text) });
+            let holds = ctx.expect(ROUTER_YAML, expected, observed, how);
+            let found = (!holds).then(|| format!("{path} is not what preflight read"));
+            ctx.stop(&stops::POLICY_CHANGED, found, path);
+        }
+        Err((why, how)) => ctx.unknown(ROUTER_YAML, expected, how, why),
+    }
 }
 
 /// Of the run's own files only the lock is still there, which is released next; burnt goes stay on
@@ -86,7 +149,7 @@ fn judge_files(ctx: &mut Context<'_>, told: Told) {
         Ok((text, how)) => {
             let left: Vec<&str> = text
                 .lines()
-                .filter(|name| !name.starts_with("burnt-") && *name != "lock.json")
+                .filter(|name| !name.starts_with("burnt-") && !name.starts_with("lock.json"))
                 .collect();
             let folder = lab::shell::NODE_FOLDER;
             let message = format!("left in {folder} on routerd-cloud: {}", left.join(", "));
@@ -103,11 +166,7 @@ fn judge_files(ctx: &mut Context<'_>, told: Told) {
     }
 }
 
-fn judge_interface(
-    ctx: &mut Context<'_>,
-    before: &Baseline,
-    eni: Result<Answer<Option<lab::ec2::NetworkInterface>>, lab::ec2::ReadError>,
-) {
+fn judge_interface(ctx: &mut Context<'_>, before: &Baseline, eni: Interface) {
     let digest = Baseline::interface_digest(&before.interface);
     let expected = json!({ "digest": digest, "interface": restorable(&before.interface) });
     match eni {

@@ -12,6 +12,7 @@ use lab::shell::Observe;
 use reports::record::{
     Intent, Kind, Outcome, Phase, Record, ScenarioStatus, StateRecorded, UndoPlanned,
 };
+use serde::Deserialize;
 
 use crate::baseline::Baseline;
 use crate::context::How;
@@ -30,14 +31,18 @@ pub fn state(records: &[Record], change_set: &ChangeSet) -> State {
             Kind::FactsRecorded(facts) => {
                 state.facts_digest = Some(facts.facts_digest.clone());
                 state.lab_fingerprint = Some(facts.lab_fingerprint.clone());
+                let yaml = facts.facts["router_yaml"]["sha256"].clone();
+                state.router_yaml = serde_json::from_value(yaml).ok();
             }
             Kind::UndoPlanned(plan) => state.undo_plan = Some(UndoPlanned::clone(plan)),
             Kind::GoBurnt(_) => state.burnt = true,
             Kind::LockTaken(_) => state.lock_taken = true,
             Kind::LockReleased(_) => state.lock_taken = false,
             Kind::RowsRecorded(found) => {
-                let rows: Vec<Row> = serde_json::from_value(found.rows.clone()).unwrap_or_default();
-                state.rows = own_rows(&rows, change_set).or(state.rows);
+                let rows: Vec<Recorded> =
+                    serde_json::from_value(found.rows.clone()).unwrap_or_default();
+                let keys = rows.iter().map(|row| (row.id, row.idempotency_key.as_str()));
+                state.rows = both(&keys.collect::<Vec<_>>(), change_set).or(state.rows);
             }
             _ => {}
         }
@@ -54,10 +59,22 @@ pub fn state(records: &[Record], change_set: &ChangeSet) -> State {
 
 /// The run's two rows, by their keys.
 pub fn own_rows(rows: &[Row], change_set: &ChangeSet) -> Option<RowIds> {
+    let keys = rows.iter().map(|row| (row.id, row.idempotency_key.as_str()));
+    both(&keys.collect::<Vec<_>>(), change_set)
+}
+
+/// What of a row tells whose it is, as the journal has it: in other words than routerctl's.
+#[derive(Deserialize)]
+struct Recorded {
+    id: u64,
+    idempotency_key: String,
+}
+
+fn both(keys: &[(u64, &str)], change_set: &ChangeSet) -> Option<RowIds> {
     let plans = change_set.plans();
     let id = |index: usize| {
         let key = &plans.get(index)?.idempotency_key;
-        rows.iter().find(|row| row.idempotency_key == *key).map(|row| row.id)
+        keys.iter().find(|(_, other)| other == key).map(|(id, _)| *id)
     };
     Some(RowIds { assign: id(0)?, forwarding: id(1)? })
 }
@@ -112,3 +129,6 @@ pub async fn rows(lab: &Lab, change_set: &ChangeSet) -> Option<RowIds> {
     let (rows, _) = observe::rows_in(lab, &answer.value, How::default()).ok()?;
     own_rows(&rows, change_set)
 }
+
+#[cfg(test)]
+mod tests;

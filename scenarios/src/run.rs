@@ -94,6 +94,10 @@ pub struct State {
     pub rows: Option<RowIds>,
     /// Ids of the instances that ran at preflight.
     pub running: BTreeSet<String>,
+    /// Ids of all that cost money at preflight.
+    pub costly: Option<BTreeSet<String>>,
+    /// Of the file as preflight read it.
+    pub router_yaml: Option<Digest>,
 }
 
 pub struct Run {

@@ -1,5 +1,7 @@
 //! The eight hard stops of the runbook's §8, and what detects them.
 
+use std::fmt::Write as _;
+
 /// One way to see that a stop is reached.
 #[derive(Debug)]
 pub struct Detector {
@@ -7,6 +9,8 @@ pub struct Detector {
     pub stop: u8,
     /// Stable, as `foreign-holder`.
     pub name: &'static str,
+    /// The scenarios in which it looks.
+    pub checked: &'static [&'static str],
     pub what: &'static str,
 }
 
@@ -22,55 +26,95 @@ pub const WORDS: [&str; 8] = [
     "Any command implies a production or shared mutation",
 ];
 
+/// What happens when the stop trips, by number, beside the end of all forward work.
+const DONE: [&str; 8] = [
+    TAKEN_BACK,
+    TAKEN_BACK,
+    TAKEN_BACK,
+    TAKEN_BACK,
+    "the state is read back to a deadline, with all samples kept; what is then known to be this run's is undone, the rest is listed with the command that settles it; teardown follows",
+    "what this run began is undone, teardown ends what the plan names; what else costs money is listed with the owner's commands",
+    "the instances are stopped where the manifest consents and the tag proves them, and the run is parked (exit 3): `resume` starts them and repeats preflight; without consent or tag the run exits 6 with the commands",
+    TAKEN_BACK,
+];
+
+const TAKEN_BACK: &str = "what this run began and can prove to be its own is undone from the undo plan, then teardown; before the go was burnt the instances are stopped instead; the rest is listed with the owner's commands";
+
 macro_rules! detectors {
-    ($($constant:ident = $stop:literal $name:literal $what:literal;)*) => {
-        $(pub const $constant: Detector = Detector { stop: $stop, name: $name, what: $what };)*
+    ($($constant:ident = $stop:literal $name:literal in $checked:expr, $what:literal;)*) => {
+        $(pub const $constant: Detector =
+            Detector { stop: $stop, name: $name, checked: $checked, what: $what };)*
         /// All of them, in the order of the stops.
         pub const DETECTORS: &[&Detector] = &[$(&$constant),*];
     };
 }
 
+const PREFLIGHT: &[&str] = &["preflight"];
+/// While these run the watchdog looks.
+pub const WATCHED: &[&str] = &["gate", "plan", "import", "approve", "dry-run", "execute"];
+const WATCHED_AND_RESIDUE: &[&str] =
+    &["gate", "plan", "import", "approve", "dry-run", "execute", "residue"];
+const WATCHED_AND_RESTORED: &[&str] =
+    &["gate", "plan", "import", "approve", "dry-run", "execute", "restored"];
+
 detectors! {
-    CREDENTIALS_IN_ROUTER_YAML = 1 "credentials-in-router-yaml" "a plugin's environment in router.yaml holds AWS credentials";
-    OTHER_IDENTITY = 1 "other-identity" "routerd-cloud's instance has another instance profile than the executor's";
-    NOT_THE_LABS = 2 "not-the-labs" "the ENI, its instance, subnet or VPC is not the manifest's, or has not the lab's tag";
-    FOREIGN_HOLDER = 2 "foreign-holder" "another ENI holds the address";
-    FOREIGN_PLAN = 2 "foreign-plan" "a plan or row names another ENI, region, address or reassignment than the change set";
-    OTHER_PROVIDER = 3 "other-provider" "a policy, plugin, plan or row of another provider";
-    PRE_ASSIGNED = 4 "pre-assigned" "the address is on the ENI already: undo would remove what the run did not add";
-    UNDO_NOT_ALLOWED = 4 "undo-not-allowed" "the policy does not allow undo";
-    UNDO_NOT_PLANNED = 4 "undo-not-planned" "a step of undo or teardown cannot be written down";
-    AMBIGUOUS = 5 "ambiguous" "row and ENI do not agree that an action succeeded";
-    CLOCK_SKEW = 5 "clock-skew" "a node's clock is too far from the harness's for its times to prove anything";
-    CEILING = 6 "ceiling" "the instances' running seconds exceed max_instance_seconds";
-    LEFT_RUNNING = 6 "left-running" "something that costs money is left";
-    WAITED_TOO_LONG = 7 "waited-too-long" "ten minutes passed while a decision was pending and instances ran";
-    DEFAULT_VPC = 8 "default-vpc" "the VPC is the account's default one";
-    OTHER_ACCOUNT = 8 "other-account" "the operator's identity is of another account than the manifest's";
-    POLICY = 8 "policy" "the policy is wider than the change set, unreadable, or approves by itself";
-    ROLE = 8 "role" "the executor's role may more, or elsewhere, than the runbook's four actions on the ENI";
-    FOREIGN_ROWS = 8 "foreign-rows" "routerd's journal has pending, approved or running rows that are nobody's run";
+    CREDENTIALS_IN_ROUTER_YAML = 1 "credentials-in-router-yaml" in PREFLIGHT, "router.yaml holds AWS credentials, as a plugin's environment or anywhere else";
+    OTHER_IDENTITY = 1 "other-identity" in PREFLIGHT, "routerd-cloud's instance has another instance profile than the executor's, or the profile another role";
+    CREDENTIALS_IN_REQUEST = 1 "credentials-in-request" in &["plan", "approve"], "a plan or row would hand the executor something named like a secret";
+    NOT_THE_LABS = 2 "not-the-labs" in &["preflight", "execute"], "the ENI or an instance is not the manifest's, or has not the lab's tag";
+    FOREIGN_HOLDER = 2 "foreign-holder" in &["preflight", "gate"], "another ENI holds the address";
+    FOREIGN_PLAN = 2 "foreign-plan" in &["plan", "approve"], "a plan or row names another ENI, region, address or reassignment than the change set";
+    OTHER_PROVIDER = 3 "other-provider" in &["preflight", "plan"], "a policy, plugin, plan or open row of another provider";
+    NO_BASELINE = 4 "no-baseline" in PREFLIGHT, "the ENI's state cannot be read, so that nobody could say what undo restores";
+    PRE_ASSIGNED = 4 "pre-assigned" in PREFLIGHT, "the address is on the ENI already: undo would remove what the run did not add";
+    UNDO_NOT_ALLOWED = 4 "undo-not-allowed" in PREFLIGHT, "the policy does not allow undo";
+    UNDO_NOT_PLANNED = 4 "undo-not-planned" in &["undo-plan"], "a step of undo or teardown cannot be written down";
+    UNDO_NOT_IN_PLAN = 4 "undo-not-in-plan" in &["plan"], "a plan has not the canonical undo, so that routerd could not roll it back";
+    AMBIGUOUS = 5 "ambiguous" in &["execute", "undo"], "row and ENI do not agree that an action succeeded";
+    CLOCK_SKEW = 5 "clock-skew" in PREFLIGHT, "a node's clock is too far from the harness's for its times to prove anything";
+    WOULD_BE_LEFT = 6 "would-be-left" in PREFLIGHT, "an instance, elastic IP address, unattached volume, NAT gateway or endpoint of the lab that no teardown ends and nobody means to keep";
+    NEW_COST = 6 "new-cost" in WATCHED, "one of these appeared since preflight";
+    CEILING = 6 "ceiling" in WATCHED_AND_RESIDUE, "the instances' running seconds exceed max_instance_seconds";
+    LEFT_RUNNING = 6 "left-running" in &["residue"], "something that costs money is left";
+    WAITED_TOO_LONG = 7 "waited-too-long" in &["gate"], "ten minutes passed while a decision was pending and instances ran";
+    DEFAULT_VPC = 8 "default-vpc" in PREFLIGHT, "the VPC is the account's default one";
+    OTHER_ACCOUNT = 8 "other-account" in PREFLIGHT, "the operator's identity is of another account than the manifest's";
+    OUTSIDE_MANIFEST = 8 "outside-manifest" in PREFLIGHT, "the ENI, an instance, the subnet or the VPC is of another account, region or VPC than the manifest's, or has not the lab's tag";
+    OTHER_HOST = 8 "other-host" in PREFLIGHT, "a node has another hostname or host key than the manifest's";
+    SHARED = 8 "shared" in PREFLIGHT, "something else hangs on the lab: another ENI in its security group, a peering, a transit gateway, another subnet on its route table";
+    POLICY = 8 "policy" in PREFLIGHT, "the policy is wider than the change set, unreadable, or approves by itself";
+    POLICY_CHANGED = 8 "policy-changed" in WATCHED_AND_RESTORED, "router.yaml is not what preflight read: a policy may approve by itself by now";
+    ROLE = 8 "role" in PREFLIGHT, "the executor's role may more, or elsewhere, than the runbook's four actions on the ENI";
+    FOREIGN_ROWS = 8 "foreign-rows" in &["preflight", "import", "restored"], "routerd's journal has open rows before the run, or new ones during or after it, that are not the run's";
 }
 
-/// The table of `docs/HARD-STOPS.md`.
+const HEAD: &str = "# The hard stops
+
+<!-- Rendered from scenarios/src/stops.rs; UPDATE_DOCS=1 writes it again. -->
+
+The runbook's §8 in its own words, what detects each, where it looks, and what is done. A stop that trips ends the
+forward work at once: no effect is begun after it.
+
+Where a detector looks is checked against the records of runs by `tests/stops.rs`; which fault trips it first stands in
+[SENSITIVITY.md](SENSITIVITY.md). While `gate` to `execute` run, the watchdog looks at what costs money and at
+router.yaml; it judges what it saw at the end of each of these scenarios, and after each of the two executions.
+`recover` runs `undo`, `restored` and `residue`, and their detectors with them.
+";
+
+/// `docs/HARD-STOPS.md`.
 pub fn markdown() -> String {
-    let mut text = "# The hard stops\n\n<!-- Rendered from scenarios/src/stops.rs; \
-                    UPDATE_DOCS=1 writes it again. -->\n\n\
-                    The runbook's §8 in its own words, and what detects each. A tripped stop ends the \
-                    forward work at once; what\nthis run began and can prove to be its own is undone \
-                    from the undo plan, teardown follows, and whatever is\nambiguous is left alone \
-                    and listed with the owner's commands. Number 7 parks the run instead.\n\n\
-                    | stop | the runbook's words | detector | what it sees |\n|---|---|---|---|\n"
-        .to_owned();
-    let row = |detector: &&Detector| {
-        let words = WORDS[usize::from(detector.stop) - 1];
-        let (stop, name, what) = (detector.stop, detector.name, detector.what);
-        format!("| {stop} | {words} | `{name}` | {what} |\n")
-    };
-    text.extend(DETECTORS.iter().map(row));
-    text.push_str(
-        "\nWhich fault trips which detector first stands in [SENSITIVITY.md](SENSITIVITY.md).\n",
-    );
+    let mut text = HEAD.to_owned();
+    for ((words, done), stop) in WORDS.iter().zip(DONE).zip(1..) {
+        let _ = write!(
+            text,
+            "\n## {stop}. {words}\n\nThen {done}.\n\n| detector | it sees | it looks in |\n|---|---|---|\n"
+        );
+        for detector in DETECTORS.iter().filter(|detector| detector.stop == stop) {
+            let places: Vec<_> = detector.checked.iter().map(|it| format!("`{it}`")).collect();
+            let (name, what, places) = (detector.name, detector.what, places.join(", "));
+            let _ = writeln!(text, "| `{name}` | {what} | {places} |");
+        }
+    }
     text
 }
 

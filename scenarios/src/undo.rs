@@ -8,6 +8,7 @@ use lab::Lab;
 use lab::act::{Acted, Execution, Goal, NotTried, RowAnswer};
 use lab::ec2::NetworkInterface;
 use lab::node::Node;
+use lab::outage::{Mark, watch};
 use lab::permit::Undo;
 use lab::routerd::{Routerctl, Row, Status};
 use lab::shell::Observe;
@@ -16,11 +17,10 @@ use reports::record::Outcome;
 use serde_json::{Value, json};
 
 use crate::context::{Context, How};
-use crate::observe;
 use crate::preview::{self, Preview, Told};
 use crate::run::{Executor, not_tried};
-use crate::stops;
 use crate::undo_plan::{UNDO_ADDRESS, UNDO_CHANGE_SET, UNDO_FORWARDING};
+use crate::{observe, outage, stops};
 
 const PREVIEW_FORWARDING: &str = "undo.forwarding-previewed";
 const FORWARDING: &str = "undo.forwarding-restored";
@@ -67,14 +67,22 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
             message: format!("would unassign {address} from {eni}"),
         },
     ];
+    let name = outage::probe_name(ctx.run, "undo");
+    let ((), watched) =
+        watch(lab, &name, outage::UNDO, async |mark| undo(lab, ctx, &steps, mark).await).await;
+    outage::record(ctx, "undo", watched);
+}
+
+async fn undo(lab: &Lab, ctx: &mut Context<'_>, steps: &[Step], mark: &Mark<'_>) {
     let previews = steps.iter().map(|step| ask_preview(lab, step));
     let (looked, previews) = futures::join!(look(lab), futures::future::join_all(previews));
     let now = now(lab, ctx, looked);
     let previews = previews
         .into_iter()
-        .zip(&steps)
+        .zip(steps)
         .map(|(told, step)| told.map(|told| previewed(lab, ctx, step, told)));
     let previews: Vec<_> = previews.collect();
+    mark.begins().await;
     // The file on the node has nothing to do with the ENI: it goes meanwhile.
     let removed = remove_change_set(lab, ctx.journal);
     let undone = async {

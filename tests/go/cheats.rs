@@ -177,6 +177,10 @@ pub const CHEATS_SEEN_AT_THE_GATE: &[(&str, &str, How)] = &[
             files.put(path, yaml, 0o644);
         });
     }),
+    ("its-signers-time-ends-while-the-lab-starts", "signer-time", |case| {
+        let now = case.place.world("run").now + chrono::TimeDelta::seconds(5);
+        case.owner_with(&format!("valid-before=\"{}\"", now.format("%Y%m%d%H%M%SZ")));
+    }),
     ("it-expires-while-the-lab-starts", "expired", |case| {
         let words = format!("go run --key owner --by {OWNER} --expires 1s");
         assert_eq!(case.place.code(&words), 0);

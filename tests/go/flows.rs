@@ -40,6 +40,96 @@ pub fn given_and_used() {
     assert_eq!(place.status("copy")["state"], "dead");
 }
 
+/// One go is burnt; another, of the same owner and for the same run, is not good any more.
+pub fn two_burnt_goes() {
+    let case = Case::new();
+    let place = &case.place;
+    copy(&place.path("run"), &place.path("copy"));
+    assert_eq!(place.code("resume run --lab lab.toml"), 0);
+    let text = fs::read_to_string(place.path("run/journal.jsonl")).expect("a journal");
+    let burnt = text.lines().position(|line| line.contains("\"kind\":\"go-burnt\""));
+    let upto: Vec<&str> = text.lines().take(burnt.expect("burnt") + 1).collect();
+    fs::write(place.path("copy/journal.jsonl"), upto.join("\n") + "\n").expect("written");
+    let before = fs::read(place.path("copy/world.json")).expect("a world");
+    let words = format!("go copy --key owner --by {OWNER} --expires 3h");
+    assert_eq!(place.code(&words), 2, "nobody is asked for another go");
+    // Signed by hand.
+    let mut other = case.go.clone();
+    other["not_after"] = "2026-06-23T09:00:00Z".into();
+    let bytes = reports::digest::canonical_json(&other);
+    fs::write(place.path("other.json"), bytes).expect("written");
+    let words = ["-q", "-Y", "sign", "-f", "owner", "-n", "lab-smoke-go", "other.json"];
+    super::place::keygen(&place.path(""), &words);
+    let answer = place.call(&["resume", "copy", "--lab", "lab.toml", "--go", "other.json"]);
+    assert_eq!(answer.code, Some(4), "{answer:?}");
+    assert!(answer.err.contains("the go is refused (used)"), "{answer:?}");
+    let after = fs::read(place.path("copy/world.json")).expect("a world");
+    assert!(after == before, "something was changed");
+}
+
+pub fn armed() {
+    let place = Place::new();
+    place.preflight("run");
+    let stop_7 = || {
+        let text = fs::read_to_string(place.path("run/evidence.json")).expect("evidence");
+        let evidence: Value = serde_json::from_str(&text).expect("JSON");
+        let stop = evidence["hard_stops"][6].clone();
+        (stop["armed"].as_bool(), stop["reason"].as_str().map(str::to_owned))
+    };
+    assert_eq!(stop_7(), (Some(true), None));
+    let disarmed = (Some(false), Some("disarmed by --leave-running".to_owned()));
+    for (words, expected) in
+        [("resume run --leave-running", disarmed), ("resume run", (Some(true), None))]
+    {
+        assert_eq!(place.code(words), 3, "{words}");
+        assert_eq!(stop_7(), expected, "{words}");
+    }
+}
+
+/// The folder of a run that holds the lab, copied to where its process cannot be seen.
+pub fn leased() {
+    let place = Case::copy_of_the_prepared();
+    let text = fs::read_to_string(place.path("run/journal.jsonl")).expect("a journal");
+    copy(&place.path("run"), &place.path("copy"));
+    assert_eq!(place.code("resume run --lab lab.toml"), 0);
+    let whole = fs::read_to_string(place.path("run/journal.jsonl")).expect("a journal");
+    let burnt = whole.lines().position(|line| line.contains("\"kind\":\"go-burnt\""));
+    let upto: Vec<&str> = whole.lines().take(burnt.expect("burnt") + 1).collect();
+    assert!(upto.len() > text.lines().count());
+    fs::write(place.path("copy/journal.jsonl"), upto.join("\n") + "\n").expect("written");
+    let run_id = place.status("copy")["run_id"].as_str().expect("a run").to_owned();
+    let mut world = place.world("copy");
+    world.now = place.records("copy").last().expect("a record").at;
+    let until = world.now + chrono::TimeDelta::minutes(10);
+    let holder = json!({ "run_id": run_id, "taken_at": world.now, "lease_until": until });
+    let files = &mut world.machines.get_mut(Node::RouterdCloud).files;
+    files.put(lab::act::LOCK_PATH, holder.to_string(), 0o600);
+    for instance in world.cloud.instances.values_mut() {
+        instance.state = lab::mock::cloud::InstanceState::Running;
+        instance.transition = None;
+    }
+    place.put_world("copy", &world);
+    let path = place.path("copy/run.json");
+    let run_file = fs::read_to_string(&path).expect("run.json");
+    let mut run_file: Value = serde_json::from_str(&run_file).expect("JSON");
+    run_file["host"] = "elsewhere".into();
+    fs::write(&path, run_file.to_string()).expect("written");
+
+    let before = fs::read(place.path("copy/journal.jsonl")).expect("a journal");
+    let answer = place.call(&["recover", "copy"]);
+    assert_eq!(answer.code, Some(8), "{answer:?}");
+    assert!(
+        answer.err.contains(&format!("{run_id} is live: it holds the lab until")),
+        "{answer:?}"
+    );
+    let after = fs::read(place.path("copy/journal.jsonl")).expect("a journal");
+    assert!(after == before, "something was written");
+    // The lease has ended.
+    world.now += chrono::TimeDelta::minutes(11);
+    place.put_world("copy", &world);
+    assert_eq!(place.code("recover copy"), 0);
+}
+
 /// Code, state, whether stop 7 tripped, of `run --wait-go`.
 pub fn waited(place: &Place, out: &str, words: &str) -> (i32, Value, bool) {
     let code = place.code(&format!("run --lab lab.toml --seed 7 --out {out} {words}"));
@@ -114,7 +204,8 @@ pub fn held() {
     let before = substance(&case.place.world("run"));
     let answer = case.resume();
     assert_eq!(answer.code, Some(8), "{answer:?}");
-    assert!(answer.out.contains("held by run smoke-of-the-night-shift"), "{answer:?}");
+    let holder = "held by run smoke-of-the-night-shift until 2026-06-23 04:30:00 UTC";
+    assert!(answer.out.contains(holder), "{answer:?}");
     assert!(substance(&case.place.world("run")) == before, "something was changed");
     let state = case.place.status("run")["state"].clone();
     assert_eq!(state, "awaiting-go", "its router was started to be asked, and the run can go on");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use lab::mock::cloud::{Cloud, InstanceState, NetworkInterface};
+use lab::mock::cloud::{InstanceState, NetworkInterface};
 use lab::mock::faults::{self, Answer, Fault, Left};
 use lab::mock::world::World;
 use lab::node::Node;
@@ -65,8 +65,8 @@ impl Case {
     }
 }
 
-/// What stands in the evidence of something that was tolerated: repeated reads, or a mutation whose
-/// reply was not the proof of it.
+/// What stands in the evidence of something that was tolerated: repeated reads, a mutation whose
+/// reply was not the proof of it, echo requests that took long or were lost.
 pub fn traces(ran: &Ran) -> Vec<String> {
     let evidence = &ran.evidence;
     let reads =
@@ -74,7 +74,21 @@ pub fn traces(ran: &Ran) -> Vec<String> {
     let silent = evidence.mutations.iter().filter(|it| {
         it.samples.len() > 1 || it.detail.contains("lost") || it.detail.contains("broke")
     });
-    reads.chain(silent.map(|it| format!("{}: {}", it.what, it.detail))).collect()
+    let silent = silent.map(|it| format!("{}: {}", it.what, it.detail));
+    reads.chain(silent).chain(pings(ran)).collect()
+}
+
+/// Longer than the model's own round trips.
+const SLOW_MS: f64 = 20.0;
+
+fn pings(ran: &Ran) -> impl Iterator<Item = String> {
+    let assertions = ran.evidence.scenarios.iter().flat_map(|scenario| &scenario.assertions);
+    assertions.filter_map(|it| {
+        let lost = it.observed.get("lost")?.as_u64()?;
+        let average = it.observed["round_trip_ms"]["avg"].as_f64()?;
+        let tells = lost > 0 || average > SLOW_MS;
+        tells.then(|| format!("{}: {lost} lost, {average} ms on average", it.id))
+    })
 }
 
 /// The assertions that failed or are unknown, and the detectors that tripped: of any lab's run.
@@ -124,10 +138,9 @@ pub fn left(ran: &Ran) -> BTreeSet<Left> {
         note(Left::Addresses, !after.cloud.addresses.is_empty());
         note(Left::Volumes, !after.cloud.volumes.values().all(|it| !it.attachments.is_empty()));
     } else {
-        let states = |cloud: &Cloud, world: &World| -> Vec<_> {
-            cloud.instances.values().map(|it| (it.id.clone(), it.state_at(world.now))).collect()
-        };
-        note(Left::Instances, states(&before.cloud, before) != states(&after.cloud, after));
+        // One that ends before it began anything leaves none of its instances running.
+        let running = lab::mock::running_instances(after, after.now);
+        note(Left::Instances, ran.judgement.exit_code != 8 && !running.is_empty());
         note(Left::Addresses, before.cloud.addresses != after.cloud.addresses);
         note(Left::Volumes, before.cloud.volumes != after.cloud.volumes);
     }

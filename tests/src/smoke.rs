@@ -1,13 +1,16 @@
 //! One whole run of the smoke on the mock, in this process and in virtual time.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use harness::engine::{self, Selection, Settings};
+use harness::engine::{self, Meanwhile, Pending, Selection, Settings};
+use harness::grant::OwnersFiles;
 use harness::labs::{self, MockOptions};
 use lab::mock::world::World;
 use lab::permit::Brake;
 use reports::evidence::{Evidence, fold};
-use reports::record::{AssertionStatus, Part};
+use reports::folder::GO_FILE;
+use reports::record::{AssertionStatus, Part, Record};
 use reports::verdict::Judgement;
 use scenarios::SEQUENCE;
 
@@ -25,6 +28,7 @@ impl Prior {
 /// A run that has ended, and what is behind it.
 pub struct Ran {
     pub evidence: Evidence,
+    pub records: Vec<Record>,
     pub judgement: Judgement,
     /// As it was when the run began, with its faults.
     pub before: World,
@@ -51,11 +55,24 @@ async fn run_here(seed: u64, faults: &[&str], prior: Prior) -> Ran {
     let settings =
         Settings { run_id: opened.run_id.clone(), seed: Some(seed), faults, selection: all() };
     let (lab, go) = (&opened.lab, opened.go.clone());
-    let judgement = engine::run(lab, go, &journal, Brake::default(), &settings, &mut |_| {}).await;
+    let (brake, announce) = (Brake::default(), &mut |_| {});
+    let judgement = match opened.owner_awaited {
+        None => engine::run(lab, go, &journal, brake, &settings, announce).await,
+        Some(wait) => {
+            let files = OwnersFiles {
+                document: folder.path().join(GO_FILE),
+                allowed_signers: String::new(),
+                hidden_for: Duration::ZERO,
+            };
+            let pending = Pending { files, wait: Some(wait), meanwhile: Meanwhile::Park };
+            engine::run_until_go(lab, &pending, &journal, brake, &settings, announce).await
+        }
+    };
+    let records = journal.with_records(<[Record]>::to_vec);
     let evidence = journal.with_records(|records| fold(records, &journal.head()));
     let mut world = opened.world.lock().clone();
     world.now = lab.clock.now();
-    Ran { evidence, judgement, before, world }
+    Ran { evidence, records, judgement, before, world }
 }
 
 /// In memory where the machine has such a file system: a test need not wait for a disk.

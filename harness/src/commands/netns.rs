@@ -1,23 +1,28 @@
 //! The kernel lab on the command line: a run on it, and the lab by itself.
 
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
+use ::lab::Lab;
 use ::lab::clock::Clock;
-use ::lab::netns::{self, Folder, Options, UpError};
+use ::lab::manifest::Manifest;
+use ::lab::netns::{self, Folder, Netns, Options, UpError};
 use ::lab::node::Node;
 use ::lab::permit::Brake;
-use reports::folder::{RUNS_DIR, RunFolder};
-use reports::journal::Writer;
+use futures::Stream;
+use futures::future::LocalBoxFuture;
+use reports::folder::{GO_FILE, RUNS_DIR, RunFolder};
+use reports::journal::{Writer, read_file};
 use reports::verdict::{ExitCode, Judgement};
 
 use super::refuse;
-use super::run::{Refusal, hold};
+use super::run::{Grantor, Refusal, hold, meanwhile};
 use super::to_its_end::to_its_end;
-use crate::cli::{NetnsCommand, RunArgs};
-use crate::engine::{self, Announcement, Selection, Settings};
-use crate::grant::LabItself;
+use crate::cli::{MakeArgs, NetnsCommand, ResumeArgs, RunArgs};
+use crate::engine::{self, Announcement, Pending, Resumed, Selection, Settings, Standing};
+use crate::grant::{LabItself, OwnersFiles};
 use crate::perform::{Show, Stage, perform};
 use crate::signals;
 use crate::terminal::Terminal;
@@ -35,38 +40,49 @@ pub enum NetnsError {
 }
 
 /// Makes a lab, runs on it and takes it down; or runs on one that is there, and leaves it.
-pub fn run(
+pub(super) fn run(
     args: &RunArgs,
     id: Option<&str>,
     selection: Selection,
+    grantor: Grantor,
     show: &Show,
     terminal: &Terminal,
 ) -> Result<Judgement, Refusal> {
     // Real time: what runs here are processes and packets.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let clock = Clock::System;
-    let (folder, ours) = match id {
-        Some(id) => (find(Some(id))?, Ours::No),
-        None => {
-            (make(args.routerd_bin.as_deref())?, if args.keep { Ours::Kept } else { Ours::Yes })
-        }
-    };
-    runtime.block_on(async {
-        let judgement = on_the_lab(args, selection, show, terminal, folder.clone()).await;
-        match ours {
-            Ours::Yes => {
-                if let Err(error) = netns::down(&folder, clock).await {
-                    terminal.err(&format!("the lab could not be taken down: {error}\n"));
-                }
+    runtime()?.block_on(async {
+        // First, so that a signal while the lab is built finds someone who takes it down.
+        let mut signals = signals::listen()?;
+        let (folder, ours) = if let Some(id) = id {
+            (find(Some(id))?, Ours::No)
+        } else {
+            let ours = if args.keep { Ours::Kept } else { Ours::Yes };
+            (make(&args.make, time_to_live(grantor))?, ours)
+        };
+        let desk = Desk { args, grantor, show, terminal };
+        let ended = desk.on_the_lab(selection, &mut signals, folder.clone(), ours).await;
+        let id = folder_id(&folder);
+        match (&ended, ours) {
+            (_, Ours::No) => {}
+            (_, Ours::Kept) => lives_on(&id, terminal),
+            (Ok(Ended { standing, .. }), Ours::Yes) if standing.pending() => {
+                terminal.err(&format!(
+                    "the lab waits with the run; without it: lab-smoke lab down --id {id}\n"
+                ));
             }
-            Ours::Kept => {
-                let id = folder_id(&folder);
-                terminal.err(&format!("the lab lives on: lab-smoke lab down --id {id}\n"));
-            }
-            Ours::No => {}
+            (_, Ours::Yes) => take_down(&folder, terminal).await,
         }
-        judgement
+        Ok(ended?.judgement)
     })
+}
+
+fn lives_on(id: &str, terminal: &Terminal) {
+    terminal.err(&format!("the lab lives on: lab-smoke lab down --id {id}\n"));
+}
+
+async fn take_down(folder: &Folder, terminal: &Terminal) {
+    if let Err(error) = netns::down(folder, Clock::System).await {
+        terminal.err(&format!("the lab could not be taken down: {error}\n"));
+    }
 }
 
 /// Whether a run made its lab, and may take it down.
@@ -77,13 +93,31 @@ enum Ours {
     No,
 }
 
-fn make(routerd_bin: Option<&Path>) -> Result<Folder, NetnsError> {
+const AN_HOUR: Duration = Duration::from_hours(1);
+/// An owner may sleep over it.
+const A_DAY: Duration = Duration::from_hours(24);
+
+fn time_to_live(grantor: Grantor) -> Duration {
+    match grantor {
+        Grantor::LabItself => AN_HOUR,
+        Grantor::Owner { .. } => A_DAY,
+    }
+}
+
+fn make(args: &MakeArgs, time_to_live: Duration) -> Result<Folder, NetnsError> {
     let seed = Clock::System.now().timestamp_millis().unsigned_abs();
-    let usual = Options::usual(seed)?;
-    let options = match routerd_bin {
-        Some(folder) => usual.with_routerd(folder)?,
-        None => usual,
-    };
+    let mut options = Options { time_to_live, ..Options::usual(seed)? };
+    if let Some(folder) = &args.routerd_bin {
+        options = options.with_routerd(folder)?;
+    }
+    if let Some(file) = &args.executor {
+        options = options.with_executor(file)?;
+    }
+    if let Some(file) = &args.allowed_signers {
+        options.allowed_signers = std::fs::read_to_string(file).map_err(|error| {
+            std::io::Error::new(error.kind(), format!("{}: {error}", file.display()))
+        })?;
+    }
     Ok(netns::up(&options, Clock::System)?)
 }
 
@@ -95,49 +129,166 @@ fn folder_id(folder: &Folder) -> String {
     folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-async fn on_the_lab(
-    args: &RunArgs,
-    selection: Selection,
-    show: &Show,
-    terminal: &Terminal,
-    made: Folder,
-) -> Result<Judgement, Refusal> {
-    let mut signals = signals::listen()?;
-    let clock = Clock::System;
-    let lab_id = folder_id(&made);
-    let opened = if args.inject.is_empty() {
-        netns::open(made, clock)?
-    } else {
-        for fault in &args.inject {
-            netns::inject(&made, fault).await?;
-        }
-        netns::open_telling(made, clock)?
-    };
-    let run_id = format!("smoke-{}-{lab_id}", clock.now().format("%Y%m%dT%H%M%SZ"));
-    let folder = RunFolder::create(&match &args.out {
-        Some(dir) => dir.clone(),
-        None => RunFolder::default_dir(Path::new(RUNS_DIR), &run_id),
-    })?;
-    let _lock = hold(&folder, &run_id, None)?;
-    let settings = Settings { run_id, seed: None, faults: args.inject.clone(), selection };
-    let stage = Stage {
-        folder: &folder,
-        clock,
-        terminal,
-        show,
-        selection: &settings.selection,
-        seed: None,
-        journal: Writer::create(folder.path())?,
-    };
-    let go = Rc::new(LabItself { key_seed: opened.go_seed, clock, fault: None });
-    let engine = async |journal: &Writer, brake: Brake, announce: &mut dyn FnMut(Announcement)| {
-        engine::run(&opened.lab, go.clone(), journal, brake, &settings, announce).await
-    };
-    Ok(perform(&stage, &mut signals, engine).await)
+/// Where the operator sits.
+struct Desk<'a> {
+    args: &'a RunArgs,
+    grantor: Grantor,
+    show: &'a Show,
+    terminal: &'a Terminal,
 }
 
-/// Brings a dead run to its end on its lab, which its supervisor still holds. The lab itself stays:
-/// whoever looks into what happened may want it.
+/// A command's end, and where the run stands then.
+struct Ended {
+    judgement: Judgement,
+    standing: Standing,
+}
+
+impl Ended {
+    fn of(judgement: Judgement, folder: &RunFolder) -> Self {
+        // What cannot be read does not wait for anybody.
+        let records = read_file(folder.path()).map(|journal| journal.records).unwrap_or_default();
+        Self { judgement, standing: engine::standing(&records) }
+    }
+}
+
+impl Desk<'_> {
+    async fn on_the_lab(
+        &self,
+        selection: Selection,
+        signals: &mut (impl Stream<Item = &'static str> + Unpin),
+        made: Folder,
+        ours: Ours,
+    ) -> Result<Ended, Refusal> {
+        let clock = Clock::System;
+        let args = self.args;
+        let lab_id = folder_id(&made);
+        let opened = if args.inject.is_empty() {
+            netns::open(made, clock)?
+        } else {
+            for fault in &args.inject {
+                netns::inject(&made, fault).await?;
+            }
+            netns::open_telling(made, clock)?
+        };
+        let run_id = format!("smoke-{}-{lab_id}", clock.now().format("%Y%m%dT%H%M%SZ"));
+        let folder = RunFolder::create(&match &args.out {
+            Some(dir) => dir.clone(),
+            None => RunFolder::default_dir(Path::new(RUNS_DIR), &run_id),
+        })?;
+        let _lock = hold(&folder, &run_id, Some(opened.folder.manifest()))?;
+        if ours == Ours::Yes {
+            opened.folder.leave_to(&run_id)?;
+        }
+        let settings = Settings { run_id, seed: None, faults: args.inject.clone(), selection };
+        let stage = Stage {
+            folder: &folder,
+            clock,
+            terminal: self.terminal,
+            show: self.show,
+            selection: &settings.selection,
+            seed: None,
+            journal: Writer::create(folder.path())?,
+        };
+        let seat = Seat { desk: self, opened: &opened, document: folder.file(GO_FILE) };
+        let engine =
+            async |journal: &Writer, brake: Brake, announce: &mut dyn FnMut(Announcement)| {
+                seat.engine(&settings, journal, brake, announce).await
+            };
+        let judgement = perform(&stage, signals, engine).await;
+        Ok(Ended::of(judgement, &folder))
+    }
+}
+
+/// At the desk, with the lab open.
+struct Seat<'a> {
+    desk: &'a Desk<'a>,
+    opened: &'a Netns,
+    /// Where the owner's go will lie.
+    document: PathBuf,
+}
+
+impl Seat<'_> {
+    /// Boxed, because the compiler gives up on futures as deep as these.
+    fn engine<'a>(
+        &'a self,
+        settings: &'a Settings,
+        journal: &'a Writer,
+        brake: Brake,
+        announce: &'a mut dyn FnMut(Announcement),
+    ) -> LocalBoxFuture<'a, Judgement> {
+        let lab = &self.opened.lab;
+        Box::pin(async move {
+            match self.desk.grantor {
+                Grantor::LabItself => {
+                    let key_seed = self.opened.go_seed;
+                    let go = Rc::new(LabItself { key_seed, clock: Clock::System, fault: None });
+                    engine::run(lab, go, journal, brake, settings, announce).await
+                }
+                Grantor::Owner { wait, meanwhile } => {
+                    let files = files(lab, self.document.clone());
+                    let pending = Pending { files, wait, meanwhile };
+                    engine::run_until_go(lab, &pending, journal, brake, settings, announce).await
+                }
+            }
+        })
+    }
+}
+
+fn files(lab: &Lab, document: PathBuf) -> OwnersFiles {
+    OwnersFiles {
+        document,
+        allowed_signers: lab.manifest.owner.allowed_signers.clone(),
+        hidden_for: Duration::ZERO,
+    }
+}
+
+/// The lab that a run was begun on, which its supervisor still holds.
+pub(super) fn of_run(run_id: &str) -> Result<Folder, NetnsError> {
+    find(Some(run_id.rsplit('-').next().unwrap_or_default()))
+}
+
+/// Goes on with a run that awaited its go.
+pub(super) fn resume(
+    args: &ResumeArgs,
+    folder: &RunFolder,
+    journal: Writer,
+    resumed: &Resumed,
+    (lab, manifest): (Folder, Manifest),
+    show: &Show,
+    terminal: &Terminal,
+) -> Result<Judgement, NetnsError> {
+    runtime()?.block_on(async {
+        let mut signals = signals::listen()?;
+        let opened = netns::open_as(lab, Clock::System, manifest)?;
+        let document = args.go.clone().unwrap_or_else(|| folder.file(GO_FILE));
+        let pending = Pending {
+            files: files(&opened.lab, document),
+            wait: args.wait_go,
+            meanwhile: meanwhile(args.leave_running),
+        };
+        let stage = Stage {
+            folder,
+            clock: Clock::System,
+            terminal,
+            show,
+            selection: &resumed.selection,
+            seed: None,
+            journal,
+        };
+        let engine =
+            async |journal: &Writer, brake: Brake, announce: &mut dyn FnMut(Announcement)| {
+                engine::resume(&opened.lab, &pending, journal, brake, resumed, announce).await
+            };
+        let ended = Ended::of(perform(&stage, &mut signals, engine).await, folder);
+        if !ended.standing.pending() && opened.folder.is_left_to(&resumed.run_id) {
+            take_down(&opened.folder, terminal).await;
+        }
+        Ok(ended.judgement)
+    })
+}
+
+/// Brings a dead run to its end on its lab. A lab that was made for the run ends with it, unless
+/// something is left on it: whoever looks into that may want it.
 pub fn recover(
     journal: &Writer,
     run_id: &str,
@@ -145,16 +296,20 @@ pub fn recover(
     announce: &mut dyn FnMut(Announcement),
     terminal: &Terminal,
 ) -> Result<Judgement, NetnsError> {
-    let id = run_id.rsplit('-').next().unwrap_or_default();
-    let folder = find(Some(id))?;
-    let judgement = runtime()?.block_on(async {
+    let folder = of_run(run_id)?;
+    runtime()?.block_on(async {
         let mut signals = signals::listen()?;
         let opened = netns::open(folder, Clock::System)?;
         let running = engine::recover(&opened.lab, journal, run_id, announce);
-        Ok::<_, NetnsError>(to_its_end(running, &mut signals, run_folder, terminal).await)
-    })?;
-    terminal.err(&format!("the lab lives on: lab-smoke lab down --id {id}\n"));
-    Ok(judgement)
+        let judgement = to_its_end(running, &mut signals, run_folder, terminal).await;
+        let clean = judgement.recover_exit_code() == ExitCode::Pass.number();
+        if clean && opened.folder.is_left_to(run_id) {
+            take_down(&opened.folder, terminal).await;
+        } else {
+            lives_on(&folder_id(&opened.folder), terminal);
+        }
+        Ok(judgement)
+    })
 }
 
 pub fn command(command: &NetnsCommand, terminal: &Terminal) -> u8 {
@@ -167,8 +322,8 @@ pub fn command(command: &NetnsCommand, terminal: &Terminal) -> u8 {
 
 fn answer(command: &NetnsCommand, terminal: &Terminal) -> Result<u8, NetnsError> {
     match command {
-        NetnsCommand::Up { kind: _, routerd_bin } => {
-            terminal.out(&format!("{}\n", folder_id(&make(routerd_bin.as_deref())?)));
+        NetnsCommand::Up { kind: _, make: args, time_to_live } => {
+            terminal.out(&format!("{}\n", folder_id(&make(args, *time_to_live)?)));
         }
         NetnsCommand::List => {
             for found in netns::list(&netns::home())? {

@@ -19,7 +19,7 @@ pub fn preflight(args: &PreflightArgs, terminal: &Terminal) -> u8 {
         wait_go: None,
         leave_running: args.leave_running,
         keep: false,
-        routerd_bin: None,
+        make: args.make.clone(),
         libtest: Vec::new(),
     };
     let grantor = Grantor::Owner { wait: None, meanwhile: meanwhile(args.leave_running) };

@@ -24,6 +24,11 @@ enum Refusal {
     Journal(#[from] JournalError),
     #[error("{folder} is live: {by}")]
     Live { folder: String, by: String },
+    #[error(
+        "{run} is live: it holds the lab until {until} and was begun in another folder or on another machine; \
+         a dead run's lease ends, then `lab-smoke recover` takes its lock over"
+    )]
+    Leased { run: String, until: chrono::DateTime<chrono::Utc> },
     #[error("the run has ended; `lab-smoke report` makes its evidence again")]
     Ended,
     #[error(
@@ -43,7 +48,9 @@ enum Refusal {
 impl Refusal {
     fn code(&self) -> ExitCode {
         match self {
-            Self::Live { .. } | Self::Io(_) | Self::Netns(_) => ExitCode::Unavailable,
+            Self::Live { .. } | Self::Leased { .. } | Self::Io(_) | Self::Netns(_) => {
+                ExitCode::Unavailable
+            }
             Self::Open(error) => error.code(),
             _ => ExitCode::Usage,
         }
@@ -131,7 +138,29 @@ fn on_its_lab(
     runtime.block_on(async {
         let mut signals = signals::listen()?;
         let opened = labs::reopen_mock(&folder.file(WORLD_FILE), manifest)?;
+        not_leased(folder, &opened.lab, &started.run_id).await?;
         let running = engine::recover(&opened.lab, journal, &started.run_id, &mut announce);
         Ok(to_its_end(running, &mut signals, folder.path(), terminal).await)
     })
+}
+
+/// A run whose process cannot be seen from here lives until its lease ends: the folder may be a copy.
+async fn not_leased(folder: &RunFolder, lab: &lab::Lab, run_id: &str) -> Result<(), Refusal> {
+    if began_here(folder) {
+        return Ok(());
+    }
+    match engine::lives(lab, run_id).await {
+        None => Ok(()),
+        Some(holder) => Err(Refusal::Leased { run: holder.run_id, until: holder.lease_until }),
+    }
+}
+
+/// Whether the run's process was on this machine and is dead: then nobody need wait for the lease.
+fn began_here(folder: &RunFolder) -> bool {
+    let Ok(file) = folder.read_run_file() else { return false };
+    let host = nix::unistd::gethostname().map(|host| host.to_string_lossy().into_owned());
+    let pid = i32::try_from(file.pid).map(nix::unistd::Pid::from_raw);
+    let dead =
+        pid.is_ok_and(|pid| nix::sys::signal::kill(pid, None) == Err(nix::errno::Errno::ESRCH));
+    host.is_ok_and(|host| host == file.host) && dead
 }

@@ -50,6 +50,8 @@ enum Refusal {
     OtherManifest(PathBuf),
     #[error(transparent)]
     Open(#[from] OpenError),
+    #[error(transparent)]
+    Netns(#[from] super::netns::NetnsError),
     #[error("the run cannot go on: {0}")]
     Io(#[from] std::io::Error),
 }
@@ -57,7 +59,7 @@ enum Refusal {
 impl Refusal {
     fn code(&self) -> ExitCode {
         match self {
-            Self::Live { .. } | Self::Io(_) => ExitCode::Unavailable,
+            Self::Live { .. } | Self::Io(_) | Self::Netns(_) => ExitCode::Unavailable,
             Self::Used(..) => ExitCode::Stopped,
             Self::Open(error) => error.code(),
             _ => ExitCode::Usage,
@@ -93,6 +95,13 @@ fn in_its_folder(
     journal.with_records(|records| awaits(records, &folder))?;
     let started = journal.with_records(|records| engine::started(records).cloned());
     let started = started.ok_or(Refusal::Empty)?;
+    if started.lab.kind == LabKind::Netns {
+        let lab = super::netns::of_run(&started.run_id)?;
+        let manifest = manifest(args, &folder, &started)?;
+        let resumed = resumed(&journal, &started)?;
+        let lab = (lab, manifest);
+        return Ok(super::netns::resume(args, &folder, journal, &resumed, lab, show, terminal)?);
+    }
     if started.lab.kind != LabKind::Mock {
         return Err(OpenError::NotInThisBuild(started.lab.kind).into());
     }
@@ -155,8 +164,7 @@ async fn on_the_mock(
     let allowed_signers = manifest.owner.allowed_signers.clone();
     let Opened { lab, go_hidden_for, .. } = labs::reopen_mock(&folder.file(WORLD_FILE), manifest)?;
     catch_up(&lab.clock, &journal).await;
-    let selection = journal.with_records(engine::selection).ok_or(Refusal::Empty)?;
-    let resumed = Resumed { run_id: started.run_id.clone(), selection };
+    let resumed = resumed(&journal, started)?;
     let files = OwnersFiles {
         document: args.go.clone().unwrap_or_else(|| folder.file(GO_FILE)),
         allowed_signers,
@@ -176,6 +184,11 @@ async fn on_the_mock(
         engine::resume(&lab, &pending, journal, brake, &resumed, announce).await
     };
     Ok(perform(&stage, &mut signals, engine).await)
+}
+
+fn resumed(journal: &Writer, started: &RunStarted) -> Result<Resumed, Refusal> {
+    let selection = journal.with_records(engine::selection).ok_or(Refusal::Empty)?;
+    Ok(Resumed { run_id: started.run_id.clone(), selection })
 }
 
 /// The world was saved with its last effect; the run's time went on until its last record.

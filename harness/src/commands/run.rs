@@ -14,7 +14,7 @@ use reports::record::LabKind;
 use reports::verdict::{ExitCode, Judgement};
 
 use super::{lab, refuse, say_usage};
-use crate::cli::{self, LabChoice, RunArgs};
+use crate::cli::{self, LabChoice, MakeArgs, RunArgs};
 use crate::engine::{self, Announcement, Meanwhile, Pending, Selection, Settings};
 use crate::grant::OwnersFiles;
 use crate::labs::{self, MockOptions, OpenError};
@@ -29,8 +29,12 @@ use crate::terminal::Terminal;
 pub(super) enum Refusal {
     #[error("--{0} is for `--lab mock` alone")]
     OnlyOnTheMock(&'static str),
+    #[error("--{0} is for a kernel lab that is made for the run: `--lab netns`")]
+    OnlyWhereMade(&'static str),
     #[error("{0} describes the mock lab of one seed: say which with --seed")]
     NoSeed(PathBuf),
+    #[error("{0} describes a kernel lab: say which with `--lab netns:ID` (`lab-smoke lab list`)")]
+    NoId(PathBuf),
     #[error(transparent)]
     Manifest(#[from] lab::ReadError),
     #[error(transparent)]
@@ -122,11 +126,11 @@ fn on_its_lab(
     terminal: &Terminal,
 ) -> Result<Judgement, Refusal> {
     let selection = select(&arguments)?;
+    if args.lab != LabChoice::Netns(None) {
+        only_where_made(&args.make)?;
+    }
     let own = match &args.lab {
         LabChoice::Mock => None,
-        LabChoice::Netns(_) if !matches!(grantor, Grantor::LabItself) => {
-            return Err(Refusal::OnlyOnTheMock("wait-go"));
-        }
         LabChoice::Netns(id) => {
             if args.seed.is_some() {
                 return Err(Refusal::OnlyOnTheMock("seed"));
@@ -134,13 +138,14 @@ fn on_its_lab(
             // Before anything is built.
             ::lab::netns::check_faults(&args.inject)?;
             let show = Show { format: args.format, arguments };
-            return super::netns::run(args, id.as_deref(), selection, &show, terminal);
+            return super::netns::run(args, id.as_deref(), selection, grantor, &show, terminal);
         }
         LabChoice::Manifest(file) => {
             let manifest = lab::read(file)?;
             match (manifest.lab.kind, args.seed) {
                 (LabKind::Mock, Some(_)) => {}
                 (LabKind::Mock, None) => return Err(Refusal::NoSeed(file.clone())),
+                (LabKind::Netns, _) => return Err(Refusal::NoId(file.clone())),
                 (kind, _) => {
                     only_on_the_mock(args)?;
                     return Err(OpenError::NotInThisBuild(kind).into());
@@ -154,6 +159,18 @@ fn on_its_lab(
     let runtime = builder.enable_all().start_paused(true).build()?;
     let show = Show { format: args.format, arguments };
     runtime.block_on(on_the_mock(args, selection, &show, own, grantor, terminal))
+}
+
+fn only_where_made(make: &MakeArgs) -> Result<(), Refusal> {
+    let given = [
+        ("routerd-bin", &make.routerd_bin),
+        ("executor", &make.executor),
+        ("allowed-signers", &make.allowed_signers),
+    ];
+    match given.iter().find(|(_, value)| value.is_some()) {
+        Some((name, _)) => Err(Refusal::OnlyWhereMade(name)),
+        None => Ok(()),
+    }
 }
 
 /// A seed and faults are things of the mock's world.
@@ -200,6 +217,12 @@ async fn on_the_mock(
     };
     let engine = async |journal: &Writer, brake: Brake, announce: &mut dyn FnMut(Announcement)| {
         let lab = &opened.lab;
+        let grantor = match (grantor, opened.owner_awaited) {
+            (Grantor::LabItself, Some(wait)) => {
+                Grantor::Owner { wait: Some(wait), meanwhile: Meanwhile::Park }
+            }
+            (grantor, _) => grantor,
+        };
         match grantor {
             Grantor::LabItself => {
                 engine::run(lab, opened.go.clone(), journal, brake, &settings, announce).await

@@ -1,12 +1,14 @@
 //! Runs the sequence on an open lab: forward until something does not pass, the acceptance all at
 //! the same time, and back whatever happened once the go is burnt. It judges nothing itself.
 
+mod lease;
 mod pending;
 mod recover;
 mod resume;
 mod sabotage;
 mod standing;
 
+pub use lease::lives;
 pub use pending::{Meanwhile, Pending, run_until_go};
 pub use recover::{answered, recover};
 pub use resume::{Resumed, resume, selection};
@@ -22,12 +24,12 @@ use lab::permit::{Brake, Undo};
 use lab::sabotage::Sabotage;
 use reports::journal::{JournalError, Writer};
 use reports::record::{
-    Kind, LabDeclared, Outcome, Part, Program, ResidueItem, ResidueListed, RunFinished, RunStarted,
-    SCHEMA_VERSION, ScenarioDeclared, ScenarioStatus, StopDeclared,
+    Kind, LabDeclared, LabKind, Outcome, Part, Program, ResidueItem, ResidueListed, RunFinished,
+    RunStarted, SCHEMA_VERSION, ScenarioDeclared, ScenarioStatus, StopDeclared,
 };
 use reports::verdict::{Judgement, judge_ending};
 use scenarios::run::{GoSource, PlanSource, Run, State};
-use scenarios::{Context, Finished, Leg, SEQUENCE, Scenario, stops};
+use scenarios::{Context, Finished, Leg, SEQUENCE, Scenario, cost, stops, watch};
 
 /// What the engine tells while it runs; in order of happening.
 #[derive(Clone, Debug)]
@@ -76,6 +78,8 @@ struct Engine<'a> {
     announce: RefCell<&'a mut dyn FnMut(Announcement)>,
     /// What has ended, by name.
     ended: RefCell<Vec<(&'static str, ScenarioStatus)>>,
+    /// Held while the lease is renewed, and while the lock is given back.
+    renewing: futures::lock::Mutex<()>,
 }
 
 /// Runs the whole sequence on an open lab and appends everything to the journal, run-finished
@@ -103,15 +107,21 @@ pub async fn run(
         selection: &settings.selection,
         announce: RefCell::new(announce),
         ended: RefCell::default(),
+        renewing: futures::lock::Mutex::default(),
     };
     if let Err(error) = engine.start(settings, declared_stops(Waiting::Nobody)) {
         tracing::error!(%error, "the run cannot begin: its journal cannot be written");
         return journal.with_records(judge_ending);
     }
     sabotage::at_the_start(&engine).await;
-    engine.forward(SEQUENCE).await;
-    engine.acceptance().await;
-    engine.back().await;
+    let work = async {
+        engine.forward(SEQUENCE).await;
+        engine.acceptance().await;
+        engine.back().await;
+    };
+    // On the heap: it is the whole run.
+    engine.while_renewing(Box::pin(work)).await;
+    engine.rest().await;
     engine.tell_not_run();
     engine.finish()
 }
@@ -204,13 +214,33 @@ impl Engine<'_> {
         }
     }
 
+    /// Of a run that ends without having begun anything: its instances need not run any more, unless
+    /// only a part was asked for and it passed, or the lab could not be used at all.
+    async fn rest(&self) {
+        let unusable = self.journal.with_records(|records| {
+            records.iter().any(|record| matches!(record.kind, Kind::LabUnavailable(_)))
+        });
+        // The machines of a kernel lab cost nothing, and go down with it.
+        let costs = self.lab.manifest.lab.kind != LabKind::Netns;
+        if costs && !self.run.state.borrow().burnt && !unusable && !self.holds_nothing_back() {
+            Box::pin(self.park()).await;
+        }
+    }
+
     async fn run_one(&self, scenario: &'static Scenario) -> ScenarioStatus {
         if sabotage::skips(self, scenario) {
             return ScenarioStatus::Passed;
         }
         self.tell(Announcement::Started(scenario.name));
         let mut context = Context::begin(scenario, self.lab.clock, self.journal, &self.run);
-        (scenario.run)(self.lab, &mut context).await;
+        // `execute` looks for itself, between its two mutations.
+        let watched = stops::WATCHED.contains(&scenario.name) && scenario.name != "execute";
+        let look =
+            async { if watched { Some(Box::pin(watch::look(self.lab)).await) } else { None } };
+        let ((), look) = futures::join!((scenario.run)(self.lab, &mut context), look);
+        if let Some(look) = look {
+            watch::judge(self.lab, &mut context, &look);
+        }
         let finished = context.finish();
         let status = finished.status;
         self.ended.borrow_mut().push((scenario.name, status));
@@ -219,6 +249,7 @@ impl Engine<'_> {
     }
 
     async fn release_lock(&self) {
+        let _renewing = self.renewing.lock().await;
         if !self.run.state.borrow().lock_taken || self.lab.is_sabotaged(Sabotage::KeepsTheLock) {
             return;
         }
@@ -230,7 +261,10 @@ impl Engine<'_> {
             (Err(_), None) => return,
         };
         let left = match self.lab.release_lock(permit, self.journal, &self.run.id).await {
-            Ok(acted) if acted.outcome == Outcome::Done => return,
+            Ok(acted) if acted.outcome == Outcome::Done => {
+                self.run.state.borrow_mut().lock_taken = false;
+                return;
+            }
             Ok(acted) => acted.detail,
             Err(error) => error.to_string(),
         };
@@ -281,7 +315,25 @@ impl Engine<'_> {
         }
     }
 
+    /// `residue` says it of a run that began something; this, of every other.
+    fn record_cost(&self) {
+        let said = self.journal.with_records(|records| {
+            records
+                .iter()
+                .any(|it| matches!(&it.kind, Kind::ScenarioStarted(it) if it.scenario == "residue"))
+        });
+        if !said {
+            self.record(cost::recorded(self.lab, self.instance_seconds()));
+        }
+    }
+
+    fn instance_seconds(&self) -> u64 {
+        let ran = self.run.state.borrow().running.clone();
+        cost::instance_seconds(self.lab, self.journal, &ran)
+    }
+
     fn finish(&self) -> Judgement {
+        self.record_cost();
         let judgement = sabotage::judged(self, self.journal.with_records(judge_ending));
         self.record(Kind::RunFinished(RunFinished {
             verdict: judgement.verdict,

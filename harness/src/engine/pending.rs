@@ -12,7 +12,8 @@ use reports::record::{
 };
 use reports::verdict::ExitCode;
 use scenarios::gate;
-use scenarios::stops::WAITED_TOO_LONG;
+use scenarios::stops::{CEILING, WAITED_TOO_LONG};
+use scenarios::watch;
 
 use super::recover::left;
 use super::standing::standing;
@@ -52,6 +53,8 @@ pub(super) enum Came {
     Nothing,
     /// Something lies there that is no plain file.
     Refused,
+    /// The instances ran for longer than the manifest allows: nobody is waited for any more.
+    TooDear,
 }
 
 /// What may be done with the instances.
@@ -88,6 +91,7 @@ pub async fn run_until_go(
     match engine.wait_for_go(pending).await {
         Came::Go => engine.pass_the_gate(pending).await,
         Came::Nothing | Came::Refused => engine.stay_pending(pending).await,
+        Came::TooDear => engine.end_too_dear().await,
     }
 }
 
@@ -131,6 +135,7 @@ impl<'a> Engine<'a> {
             selection: parts.selection,
             announce: RefCell::new(announce),
             ended: RefCell::default(),
+            renewing: futures::lock::Mutex::default(),
         }
     }
 
@@ -143,29 +148,35 @@ impl<'a> Engine<'a> {
 
     /// There is nothing to decide on: something did not pass, or only that was wanted.
     pub(super) async fn end_unasked(&self, pending: &Pending) -> Judgement {
-        if pending.meanwhile == Meanwhile::Park && !self.holds_nothing_back() {
-            self.park().await;
+        if pending.meanwhile == Meanwhile::Park {
+            self.rest().await;
         }
         self.tell_not_run();
         self.finish()
     }
 
     /// A part was asked for that ends before the gate, and it passed.
-    fn holds_nothing_back(&self) -> bool {
+    pub(super) fn holds_nothing_back(&self) -> bool {
         self.ended.borrow().iter().all(|(_, status)| super::passed(*status))
             && !self.run.brake.pulled()
     }
 
     /// The gate and all that follows it.
     pub(super) async fn pass_the_gate(&self, pending: &Pending) -> Judgement {
-        self.forward(SEQUENCE.split_at(gate_index()).1).await;
-        if self.journal.with_records(standing).pending() {
+        let work = async {
+            self.forward(SEQUENCE.split_at(gate_index()).1).await;
+            let pending = self.journal.with_records(standing).pending();
+            if !pending {
+                self.acceptance().await;
+                self.back().await;
+            }
+            pending
+        };
+        if self.while_renewing(Box::pin(work)).await {
             return self.stay_pending(pending).await;
         }
-        self.acceptance().await;
-        self.back().await;
-        if !self.run.state.borrow().burnt && pending.meanwhile == Meanwhile::Park {
-            self.park().await;
+        if pending.meanwhile == Meanwhile::Park {
+            self.rest().await;
         }
         self.tell_not_run();
         self.finish()
@@ -175,7 +186,8 @@ impl<'a> Engine<'a> {
     pub(super) async fn wait_for_go(&self, pending: &Pending) -> Came {
         let Some(wait) = pending.wait else { return Came::Nothing };
         let since = self.lab.clock.now();
-        let clocked = pending.meanwhile == Meanwhile::Park && self.something_runs().await;
+        let runs = self.something_runs().await;
+        let clocked = runs && pending.meanwhile == Meanwhile::Park;
         if clocked {
             self.record(checked());
         }
@@ -183,6 +195,9 @@ impl<'a> Engine<'a> {
             let waited = (self.lab.clock.now() - since).to_std().unwrap_or_default();
             if self.run.brake.pulled() {
                 return Came::Nothing;
+            }
+            if runs && self.too_dear() {
+                return Came::TooDear;
             }
             if clocked && waited >= TOO_LONG {
                 self.trip();
@@ -201,6 +216,28 @@ impl<'a> Engine<'a> {
             }
             self.lab.clock.sleep(LOOK.min(wait.saturating_sub(waited))).await;
         }
+    }
+
+    /// Hard stop 6, while nobody decides.
+    fn too_dear(&self) -> bool {
+        let Some(reason) = watch::over_the_ceiling(self.lab, self.instance_seconds()) else {
+            return false;
+        };
+        self.record(Kind::StopTripped(StopTripped {
+            stop: CEILING.stop,
+            detector: CEILING.name.to_owned(),
+            scenario: "gate".to_owned(),
+            reason,
+            resource: self.lab.manifest.lab.name.clone(),
+        }));
+        true
+    }
+
+    /// Whatever was to happen to the instances meanwhile: they are stopped, and the run ends.
+    pub(super) async fn end_too_dear(&self) -> Judgement {
+        Box::pin(self.park()).await;
+        self.tell_not_run();
+        self.finish()
     }
 
     pub(super) async fn something_runs(&self) -> bool {
@@ -258,9 +295,10 @@ impl<'a> Engine<'a> {
     /// The command ends while the go is still awaited: the journal gets no end record.
     pub(super) async fn stay_pending(&self, pending: &Pending) -> Judgement {
         let held = match pending.meanwhile {
-            Meanwhile::Park => self.park().await,
+            Meanwhile::Park => Box::pin(self.park()).await,
             Meanwhile::LeaveRunning => Hold::Free,
         };
+        self.record_cost();
         self.tell_not_run_because("the owner's go is awaited");
         if let Hold::Taken(why) = held {
             return unavailable(why);
@@ -372,7 +410,7 @@ fn checked() -> Kind {
 }
 
 fn without_consent(item: ResidueItem) -> ResidueItem {
-    ResidueItem { why: format!("it runs while the go is awaited: {}", item.why), ..item }
+    ResidueItem { why: format!("it goes on running: {}", item.why), ..item }
 }
 
 /// Nothing was touched, and the run goes on waiting: this enters no journal.

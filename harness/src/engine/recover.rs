@@ -6,6 +6,7 @@ use std::time::Duration;
 use lab::permit::Cost;
 use lab::sabotage::Sabotage;
 use reports::record::{Kind, Outcome, RecoveryStarted, ResidueItem, ResidueListed};
+use scenarios::stops::OTHER_ACCOUNT;
 use scenarios::{RESERVE_BYTES, resume};
 
 use super::pending::unavailable;
@@ -70,8 +71,9 @@ pub async fn recover(
         selection: &selection,
         announce: RefCell::new(announce),
         ended: RefCell::default(),
+        renewing: futures::lock::Mutex::default(),
     };
-    match engine.end_what_was_begun().await {
+    match engine.while_renewing(Box::pin(engine.end_what_was_begun())).await {
         Ok(()) => engine.finish(),
         // The run is not closed: whoever holds the lab may give it back.
         Err(held) => unavailable(held),
@@ -114,7 +116,20 @@ impl Engine<'_> {
         Ok(())
     }
 
+    /// Nothing is touched with the identity of another account (hard stop 8).
+    fn of_another_account(&self) -> bool {
+        self.journal.with_records(|records| {
+            records.iter().any(|record| {
+                matches!(&record.kind, Kind::StopTripped(stop)
+                    if stop.detector == OTHER_ACCOUNT.name)
+            })
+        })
+    }
+
     pub(super) async fn stop_one(&self, instance: &lab::ec2::Instance) -> Result<(), String> {
+        if self.of_another_account() {
+            return Err("the operator's identity is of another account".to_owned());
+        }
         let permit = Cost::for_instance(&self.lab.manifest, instance)
             .map_err(|refused| refused.to_string())?;
         match self.lab.stop_instance(&permit, self.journal, "preflight").await {

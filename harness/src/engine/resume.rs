@@ -7,14 +7,15 @@ use lab::ec2::Instance;
 use lab::node::Node;
 use lab::permit::Cost;
 use lab::shell::Observe;
-use reports::record::{Kind, Outcome, Verdict};
+use reports::record::{Kind, Outcome, StopArmed, Verdict};
 use reports::verdict::ExitCode;
 use scenarios::resume::state;
+use scenarios::stops::WAITED_TOO_LONG;
 
-use super::pending::{Came, Hold, Parts, Pending, before_the_gate, unavailable};
+use super::pending::{Came, Hold, Meanwhile, Parts, Pending, before_the_gate, unavailable};
 use super::recover::PLUGIN_TIMEOUT;
-use super::standing::{Standing, standing};
-use super::{Announcement, Brake, Engine, Judgement, Lab, Selection, Writer, change_set};
+use super::standing::{Standing, standing, started};
+use super::{Announcement, Brake, Engine, Judgement, Lab, Selection, Waiting, Writer, change_set};
 
 /// Which run it is.
 #[derive(Clone, Debug)]
@@ -43,16 +44,21 @@ pub async fn resume(
 
 impl Engine<'_> {
     async fn resume(&self, pending: &Pending) -> Judgement {
-        if pending.wait.is_some() && self.wait_for_go(pending).await != Came::Go {
-            return self.stay_pending(pending).await;
+        self.arm(pending.meanwhile);
+        if pending.wait.is_some() {
+            match self.wait_for_go(pending).await {
+                Came::Go => {}
+                Came::TooDear => return self.end_too_dear().await,
+                Came::Nothing | Came::Refused => return self.stay_pending(pending).await,
+            }
         }
         match self.judge_offline(pending) {
             Came::Go => {}
             Came::Refused => return self.stay_pending(pending).await,
-            Came::Nothing => return self.without_go(pending).await,
+            Came::Nothing | Came::TooDear => return self.without_go(pending).await,
         }
         self.lab.reconcile(self.journal, PLUGIN_TIMEOUT).await;
-        if let Err(why) = self.wake().await {
+        if let Err(why) = Box::pin(self.wake()).await {
             // What was started for nothing is stopped again, unless the lab is another run's.
             self.stay_pending(pending).await;
             return unavailable(why);
@@ -65,6 +71,24 @@ impl Engine<'_> {
             return self.end_unasked(pending).await;
         }
         self.pass_the_gate(pending).await
+    }
+
+    /// Says where stop 7 is another way than the run was begun with, or resumed with before.
+    fn arm(&self, meanwhile: Meanwhile) {
+        let stop = WAITED_TOO_LONG.stop;
+        let reason = Waiting::Owner(meanwhile).disarmed().map(str::to_owned);
+        let armed = StopArmed { stop, armed: reason.is_none(), reason };
+        let is = self.journal.with_records(|records| {
+            let later = records.iter().rev().find_map(|record| match &record.kind {
+                Kind::StopArmed(it) if it.stop == stop => Some(it.armed),
+                _ => None,
+            });
+            let declared = || started(records)?.stops.iter().find(|it| it.number == stop);
+            later.or_else(|| declared().map(|it| it.armed))
+        });
+        if is != Some(armed.armed) {
+            self.record(Kind::StopArmed(armed));
+        }
     }
 
     /// An earlier go that was refused is no answer to who gives none now.

@@ -33,8 +33,11 @@ pub struct Burn {
     pub record: Digest,
 }
 
-/// Longer than any run of the smoke; a dead run's lock is taken over only by recovery.
-const LEASE_HOURS: i64 = 2;
+/// For how long a run is taken for alive by who cannot see its process. Its end frees nothing: a dead
+/// run's lock is taken over only by recovery.
+const LEASE: Duration = Duration::minutes(15);
+/// How often the lease is renewed: two may fail before it ends.
+pub const RENEWAL: std::time::Duration = std::time::Duration::from_mins(5);
 
 /// On routerd-cloud: who holds the lab.
 pub const LOCK_PATH: &str = "/var/lib/lab-smoke/lock.json";
@@ -63,11 +66,7 @@ impl Lab {
         run_id: &str,
     ) -> Result<Acted<Option<Holder>>, NotTried> {
         let now = self.clock.now();
-        let holder = Holder {
-            run_id: run_id.to_owned(),
-            taken_at: now,
-            lease_until: now + Duration::hours(LEASE_HOURS),
-        };
+        let holder = Holder { run_id: run_id.to_owned(), taken_at: now, lease_until: now + LEASE };
         let path = LOCK_PATH.to_owned();
         let contents = json!(holder).to_string();
         let effect = file_effect("gate", TAKE, &path, &contents, Some("undo.lock"));
@@ -91,6 +90,53 @@ impl Lab {
         if acted.outcome == Outcome::Done {
             let taken = LockTaken { path, lease_until: holder.lease_until };
             journal.append_synced(self.clock.now(), Kind::LockTaken(taken))?;
+        }
+        Ok(acted)
+    }
+
+    /// Holds the lock for another lease. `not-done` where another run holds it by now, who is the
+    /// value: then nothing is written.
+    pub async fn renew_lock(
+        &self,
+        permit: &Release,
+        journal: &Writer,
+        run_id: &str,
+    ) -> Result<Acted<Option<Holder>>, NotTried> {
+        let held = match self.lock_holder().await {
+            Some(holder) if holder.run_id == run_id => holder,
+            other => {
+                let by = other.as_ref().map(|it| format!("run {} holds it", it.run_id));
+                let detail = by.unwrap_or_else(|| "nobody can tell who holds it".to_owned());
+                let outcome = Outcome::NotDone;
+                return Ok(Acted { outcome, detail, samples: Vec::new(), value: other });
+            }
+        };
+        let holder = Holder { lease_until: self.clock.now() + LEASE, ..held };
+        let (path, contents) = (LOCK_PATH.to_owned(), json!(holder).to_string());
+        let effect = file_effect("gate", "keep the lab's lock for longer", &path, &contents, None);
+        let intent = effect.begin(self, permit, journal)?;
+        let action = Action::replace_file(&path, contents.into_bytes());
+        let said = match self.shell.act(Node::RouterdCloud, &action).await {
+            Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let now = self.lock_holder().await;
+        let (outcome, detail) = match &now {
+            Some(now) if *now == holder => {
+                (Outcome::Done, format!("held until {}", now.lease_until))
+            }
+            // The old lease or none: who reads it is told what is so, and the next renewal is soon.
+            _ => (Outcome::NotDone, format!("not renewed: {said}")),
+        };
+        let acted = finish(
+            self,
+            journal,
+            &intent,
+            Acted { outcome, detail, samples: Vec::new(), value: now },
+        );
+        if acted.outcome == Outcome::Done {
+            let renewed = LockTaken { path, lease_until: holder.lease_until };
+            journal.append(self.clock.now(), Kind::LockRenewed(renewed))?;
         }
         Ok(acted)
     }
@@ -293,8 +339,8 @@ pub enum LockPermit<'a> {
     Begun(&'a Undo),
 }
 
-/// Made from the permit under which the lock was taken; it does not expire, for a lock that cannot
-/// be given back would bar the lab.
+/// For giving the lock back, and for keeping it until then. Made from the permit under which it was
+/// taken; it does not expire, for a lock that cannot be given back would bar the lab.
 #[derive(Debug)]
 pub struct Release(());
 

@@ -8,7 +8,7 @@ mod routerd;
 mod settle;
 
 pub use executor::ExecutorProgram;
-pub use files::{Burn, Holder, LOCK_PATH, LockPermit, Release};
+pub use files::{Burn, Holder, LOCK_PATH, LockPermit, RENEWAL, Release};
 pub use routerd::{Execution, RowAnswer};
 pub(crate) use settle::{Finding, Seen, until_seen};
 pub use settle::{Goal, Sample};

@@ -60,6 +60,10 @@ pub struct Instance {
 pub struct Subnet {
     pub subnet_id: String,
     pub vpc_id: String,
+    /// Another account shares it with this one where it is not this one's.
+    pub owner_id: String,
+    /// As `ap-northeast-1a`.
+    pub availability_zone: String,
     pub cidr_block: String,
     pub tags: Tags,
 }
@@ -101,7 +105,7 @@ pub struct Volume {
     pub tags: Tags,
 }
 
-fn need<T>(value: Option<T>, resource: &str, field: &'static str) -> Result<T, Missing> {
+pub(super) fn need<T>(value: Option<T>, resource: &str, field: &'static str) -> Result<T, Missing> {
     value.ok_or_else(|| Missing { resource: resource.to_owned(), field })
 }
 
@@ -109,7 +113,7 @@ fn address(text: Option<&str>, resource: &str, field: &'static str) -> Result<Ip
     need(text.and_then(|text| text.parse().ok()), resource, field)
 }
 
-fn tags(tags: &[sdk::Tag]) -> Tags {
+pub(super) fn tags(tags: &[sdk::Tag]) -> Tags {
     let pair = |tag: &sdk::Tag| Some((tag.key.clone()?, tag.value.clone().unwrap_or_default()));
     tags.iter().filter_map(pair).collect()
 }
@@ -186,6 +190,8 @@ impl TryFrom<&sdk::Subnet> for Subnet {
         let id = need(subnet.subnet_id.clone(), "a subnet", "SubnetId")?;
         Ok(Self {
             vpc_id: need(subnet.vpc_id.clone(), &id, "VpcId")?,
+            owner_id: need(subnet.owner_id.clone(), &id, "OwnerId")?,
+            availability_zone: need(subnet.availability_zone.clone(), &id, "AvailabilityZone")?,
             cidr_block: need(subnet.cidr_block.clone(), &id, "CidrBlock")?,
             tags: tags(subnet.tags()),
             subnet_id: id,

@@ -4,6 +4,7 @@ mod capture;
 mod facts;
 mod identity;
 mod mutator;
+mod neighbours;
 mod reader;
 
 pub use facts::{
@@ -11,6 +12,7 @@ pub use facts::{
 };
 pub use identity::Identity;
 pub use mutator::Mutator;
+pub use neighbours::{Endpoint, NatGateway, Peering, TransitAttachment};
 pub use reader::{Answer, ReadError, Reader};
 
 use aws_smithy_async::rt::sleep::SharedAsyncSleep;

@@ -118,11 +118,11 @@ pub struct Reader {
     calls: Rc<Cell<u32>>,
 }
 
-fn filter(name: &str, value: &str) -> Filter {
+pub(super) fn filter(name: &str, value: &str) -> Filter {
     Filter::builder().name(name).values(value).build()
 }
 
-fn answer<T>(call: &str, value: T, pages: Vec<Captured>) -> Answer<T> {
+pub(super) fn answer<T>(call: &str, value: T, pages: Vec<Captured>) -> Answer<T> {
     Answer {
         value,
         call: call.to_owned(),
@@ -131,7 +131,7 @@ fn answer<T>(call: &str, value: T, pages: Vec<Captured>) -> Answer<T> {
     }
 }
 
-fn unreadable(call: &str, pages: &[Captured]) -> impl Fn(Missing) -> ReadError {
+pub(super) fn unreadable(call: &str, pages: &[Captured]) -> impl Fn(Missing) -> ReadError {
     let raw = pages.last().map(|page| page.body.clone()).unwrap_or_default();
     let call = call.to_owned();
     move |missing| ReadError::Unreadable {
@@ -168,6 +168,7 @@ macro_rules! describe {
         .await
     };
 }
+pub(super) use describe;
 
 impl Reader {
     pub fn new(connection: &Connection) -> Self {
@@ -223,6 +224,21 @@ impl Reader {
             .describe_network_interfaces()
             .filters(filter("vpc-id", vpc_id))
             .filters(filter("addresses.private-ip-address", &address.to_string()));
+        describe!(
+            self,
+            "ec2 DescribeNetworkInterfaces",
+            request,
+            network_interfaces,
+            NetworkInterface
+        )
+    }
+
+    /// Every interface of the VPC.
+    pub async fn interfaces_in(
+        &self,
+        vpc_id: &str,
+    ) -> Result<Answer<Vec<NetworkInterface>>, ReadError> {
+        let request = self.ec2.describe_network_interfaces().filters(filter("vpc-id", vpc_id));
         describe!(
             self,
             "ec2 DescribeNetworkInterfaces",

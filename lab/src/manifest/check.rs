@@ -119,6 +119,10 @@ impl Check {
         if let Some(id) = &entry.instance_id {
             self.id(&field("instance_id"), "i", id);
         }
+        if let Some(program) = &entry.outage_probe {
+            let absolute = program.starts_with('/');
+            self.require(absolute, &field("outage_probe"), "expected an absolute path");
+        }
         if kind != LabKind::Aws {
             return;
         }

@@ -98,6 +98,9 @@ pub struct NodeEntry {
     pub ssh: Option<String>,
     /// The user of the nested ssh between the clients.
     pub user: String,
+    /// Where `outage-probe` lies on a client: an absolute path. Without it no outage is measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outage_probe: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -144,6 +144,12 @@ fn each_defect_is_found_at_its_field() {
         ),
         ("clock_skew_ms = 2000", "clock_skew_ms = 0", "limits.clock_skew_ms", "clocks"),
         (
+            "hostname = \"cloud-client\"",
+            "hostname = \"cloud-client\"\noutage_probe = \"outage-probe\"",
+            "nodes.cloud-client.outage_probe",
+            "absolute",
+        ),
+        (
             "clock_skew_ms = 2000",
             "clock_skew_ms = 2000\nguest_settle_ms = 9999",
             "limits.guest_settle_ms",

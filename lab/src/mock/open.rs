@@ -24,7 +24,7 @@ use crate::clock::Clock;
 use crate::ec2::Connection;
 use crate::manifest::{
     Aws, Capture, Ceiling, Consent, Iam, Instances, Lab as LabSection, Limits, Manifest, NodeEntry,
-    Owner, Routerd, Teardown, guest_settle_ms_on_ec2,
+    Owner, Routerd, Teardown,
 };
 use crate::node::Node;
 use crate::shell::ssh::KNOWN_HOSTS;
@@ -230,7 +230,7 @@ pub(crate) fn manifest(world: &World) -> Result<Manifest, OpenError> {
         limits: Limits {
             max_instance_seconds: Ceiling::Seconds(7200),
             clock_skew_ms: 1000,
-            guest_settle_ms: guest_settle_ms_on_ec2(),
+            guest_settle_ms: world.machines.guest_settle_ms,
         },
         consent: Consent { stop_instances: true },
         teardown: Teardown {
@@ -271,6 +271,8 @@ fn entry(world: &World, node: Node) -> NodeEntry {
         host_key: machine.sshd.host_key.clone(),
         ssh: None,
         user: "lab".to_owned(),
+        // Datagrams a millisecond apart would be more than the rest of the mock's packets together.
+        outage_probe: None,
     }
 }
 

@@ -178,10 +178,7 @@ async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> HttpResponse {
-    let headers: Vec<(String, String)> = headers
-        .iter()
-        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into()))
-        .collect();
+    let headers = plain_headers(&headers);
     let http = ec2::Http {
         method: method.as_str(),
         path: uri.path(),
@@ -191,7 +188,7 @@ async fn answer(
     };
     let (shared, clock) = (&endpoint.shared, endpoint.clock);
     let answer = if endpoint.enforce_iam {
-        ec2::answer_signed(shared, clock, &http).await
+        ec2::answer_signed(shared, clock, Caller::Operator, &http).await
     } else {
         let authorization = http.header("authorization");
         ec2::answer(shared, clock, Caller::Operator, authorization, http.form()).await
@@ -205,7 +202,15 @@ async fn answer(
     }
 }
 
-fn to_http(response: ec2::Response) -> HttpResponse {
+/// Names in lower case, as the signature sees them.
+pub(crate) fn plain_headers(headers: &HeaderMap) -> Vec<(String, String)> {
+    headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into()))
+        .collect()
+}
+
+pub(crate) fn to_http(response: ec2::Response) -> HttpResponse {
     let mut http = HttpResponse::builder().status(response.status);
     for (name, value) in response.headers {
         http = http.header(name, value);
@@ -214,7 +219,7 @@ fn to_http(response: ec2::Response) -> HttpResponse {
 }
 
 /// A body that fails before its first byte: the client sees the connection end.
-fn broken() -> HttpResponse {
+pub(crate) fn broken() -> HttpResponse {
     let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
     let body = Body::from_stream(futures::stream::once(async { Err::<Bytes, _>(reset) }));
     let mut http = HttpResponse::new(body);

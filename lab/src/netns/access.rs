@@ -7,7 +7,7 @@ use std::path::Path;
 use reports::record::LabKind;
 
 use super::folder::{Folder, write_private};
-use super::node_files::USER;
+use super::node_files::{OUTAGE_PROBE, USER};
 use super::program::CONNECT_COMMAND;
 use crate::manifest::Manifest;
 use crate::mock::world::World;
@@ -23,14 +23,16 @@ pub enum By {
     Name,
 }
 
-/// No node runs anything that configures its interfaces, so there is only what reacts to the run's
-/// own programs, and that does so at once.
-const GUEST_SETTLE_MS: u64 = 1_000;
-
 /// # Errors
 /// Where the world has no manifest, or a file cannot be written.
-pub fn write(folder: &Folder, world: &World, planner_sha256: &str) -> io::Result<()> {
+pub fn write(
+    folder: &Folder,
+    world: &World,
+    planner_sha256: &str,
+    allowed_signers: &str,
+) -> io::Result<()> {
     let mut manifest = manifest(world)?;
+    allowed_signers.clone_into(&mut manifest.owner.allowed_signers);
     planner_sha256.clone_into(&mut manifest.routerd.planner_sha256);
     let text = manifest.to_toml().map_err(io::Error::other)?;
     write_private(&folder.manifest(), text.as_bytes())?;
@@ -68,10 +70,12 @@ fn manifest(world: &World) -> io::Result<Manifest> {
     let mut manifest = crate::mock::manifest_of(world).map_err(io::Error::other)?;
     manifest.lab.kind = LabKind::Netns;
     "netns".clone_into(&mut manifest.lab.name);
-    manifest.limits.guest_settle_ms = GUEST_SETTLE_MS;
     for (node, entry) in &mut manifest.nodes {
         entry.ssh = Some(format!("{USER}@{node}"));
         USER.clone_into(&mut entry.user);
+        if matches!(node, Node::CloudClient | Node::OnpremClient) {
+            entry.outage_probe = Some(OUTAGE_PROBE.to_owned());
+        }
     }
     Ok(manifest)
 }

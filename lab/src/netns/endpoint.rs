@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::Response;
 use axum::routing::{get, post};
 use tokio::net::UnixListener;
@@ -18,6 +18,7 @@ use super::held::Held;
 use super::node::{EC2_SOCKET, metadata_socket};
 use crate::mock::ec2::{self, metadata};
 use crate::mock::faults::Caller;
+use crate::mock::serve::{broken, plain_headers, to_http};
 use crate::mock::world::World;
 use crate::node::Node;
 
@@ -46,11 +47,20 @@ fn ec2_router(held: &Arc<Held>, from: Caller) -> Router {
 
 async fn answer_ec2(
     State((held, from)): State<(Arc<Held>, Caller)>,
+    method: Method,
+    uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let answer = ec2::answer(&held.shared, held.clock, from, authorization, &body).await;
+    let headers = plain_headers(&headers);
+    let http = ec2::Http {
+        method: method.as_str(),
+        path: uri.path(),
+        query: uri.query().unwrap_or_default(),
+        headers: &headers,
+        body: &body,
+    };
+    let answer = ec2::answer_signed(&held.shared, held.clock, from, &http).await;
     if let Err(error) = held.settle().await {
         tracing::error!(%error, "the fabric does not follow the world");
         return broken();
@@ -142,18 +152,4 @@ fn plain(answer: std::io::Result<impl Into<Body>>) -> Response {
             response
         }
     }
-}
-
-fn to_http(answer: ec2::Response) -> Response {
-    let mut http = Response::builder().status(answer.status);
-    for (name, value) in answer.headers {
-        http = http.header(name, value);
-    }
-    http.body(Body::from(answer.body)).unwrap_or_else(|_| broken())
-}
-
-/// A body that fails before its first byte: the client sees the connection end.
-fn broken() -> Response {
-    let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
-    Response::new(Body::from_stream(futures::stream::once(async { Err::<Bytes, _>(reset) })))
 }

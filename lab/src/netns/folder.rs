@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::aws_cli::AwsCli;
 use crate::node::Node;
 
 /// Private to its owner (0700). Its path is short: a socket's may have about 100 characters, and
@@ -16,6 +17,13 @@ use crate::node::Node;
 pub struct Folder {
     path: PathBuf,
 }
+
+/// A socket's path may have 107 bytes. Below the folder there are `/c`, the control folder of the
+/// `openssh` crate (`/.ssh-connectionXXXXXX/master`) and what ssh itself adds while it binds (a dot
+/// and 16 characters).
+const LONGEST_PATH: usize = 107 - "/c/.ssh-connectionXXXXXX/master.0123456789abcdef".len();
+
+const LEFT_TO: &str = "run";
 
 /// What the lab is to be, written before it is built.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,6 +36,10 @@ pub struct Spec {
     /// The user's own `routerctl` and executor instead of the stand-ins.
     pub routerctl: Option<PathBuf>,
     pub executor: Option<PathBuf>,
+    /// Who may grant a go, in OpenSSH's format.
+    pub allowed_signers: String,
+    /// What the nodes are shown of the host's.
+    pub aws_cli: Option<AwsCli>,
 }
 
 /// Who holds the lab: a process of the host, told apart from a later one with the same number.
@@ -59,13 +71,24 @@ impl Folder {
             builder.mode(0o700).recursive(recursive);
             builder
         };
+        let path = home.join(id);
+        let length = path.as_os_str().len();
+        if length > LONGEST_PATH {
+            let words = format!(
+                "ssh's control sockets lie below {}, which is {} characters too long for them; \
+                 a shorter home goes into LAB_SMOKE_NETNS_HOME",
+                path.display(),
+                length - LONGEST_PATH
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, words));
+        }
         private(true).create(home)?;
         let owner = home.metadata()?.uid();
         if owner != nix::unistd::geteuid().as_raw() {
             let words = format!("{} is another user's ({owner})", home.display());
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, words));
         }
-        let folder = Self::at(home.join(id));
+        let folder = Self::at(path);
         private(false).create(&folder.path)?;
         for inner in [folder.inside(), folder.control_folder()] {
             private(false).create(inner)?;
@@ -123,6 +146,18 @@ impl Folder {
     /// A node's sshd.
     pub fn ssh_socket(&self, node: Node) -> PathBuf {
         self.path.join(format!("{node}.sock"))
+    }
+
+    /// Leaves the lab to a run: whoever brings that to its end takes the lab down.
+    ///
+    /// # Errors
+    /// Where the folder cannot be written to.
+    pub fn leave_to(&self, run_id: &str) -> io::Result<()> {
+        write_private(&self.path.join(LEFT_TO), run_id.as_bytes())
+    }
+
+    pub fn is_left_to(&self, run_id: &str) -> bool {
+        std::fs::read(self.path.join(LEFT_TO)).is_ok_and(|text| text == run_id.as_bytes())
     }
 
     /// What the nodes see of the folder.
@@ -191,9 +226,22 @@ mod tests {
         let folder = Folder::create(home.path(), "a").unwrap();
         assert_eq!(folder.path().metadata().unwrap().permissions().mode() & 0o777, 0o700);
         assert!(Folder::create(home.path(), "a").is_err());
+        assert!(!folder.is_left_to("smoke-1"));
+        folder.leave_to("smoke-1").unwrap();
+        assert!(folder.is_left_to("smoke-1") && !folder.is_left_to("smoke-2"));
         write_private(&folder.operator_key(), b"secret").unwrap();
         let mode = folder.operator_key().metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_folder_that_no_socket_fits_below_is_refused_before_it_is_made() {
+        let home = tempfile::tempdir().unwrap();
+        let id = |more: usize| "x".repeat(LONGEST_PATH - home.path().as_os_str().len() - 1 + more);
+        let refused = Folder::create(home.path(), &id(1)).unwrap_err().to_string();
+        assert!(refused.contains("1 characters too long"), "{refused}");
+        assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
+        assert!(Folder::create(home.path(), &id(0)).is_ok());
     }
 
     #[test]

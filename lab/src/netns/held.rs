@@ -12,7 +12,8 @@ use tokio::sync::{Mutex, Notify};
 
 use super::fabric::{self, Fabric, Wiring};
 use super::moments::{Moment, Phase};
-use super::{deeds, garp, node, run};
+use super::relay::Relays;
+use super::{deeds, garp, node, run, topology};
 use crate::clock::Clock;
 use crate::mock::cloud::Cloud;
 use crate::mock::faults::{self, Deed, Happening};
@@ -31,6 +32,7 @@ pub struct Held {
 /// What was last brought into the kernel.
 struct Kernel {
     fabric: Fabric,
+    relays: Relays,
     nodes: BTreeMap<Node, Power>,
 }
 
@@ -49,7 +51,8 @@ impl Held {
         pids: Vec<(Node, u32)>,
     ) -> Self {
         let nodes = nodes.into_iter().map(|(node, orders)| (node, Power { orders, on: true }));
-        let kernel = Kernel { fabric: Fabric::default(), nodes: nodes.collect() };
+        let kernel =
+            Kernel { fabric: Fabric::default(), relays: Relays::default(), nodes: nodes.collect() };
         Self { shared, clock, wiring, kernel: Mutex::new(kernel), changed: Notify::new(), pids }
     }
 
@@ -66,10 +69,16 @@ impl Held {
         let mut kernel = self.kernel.lock().await;
         let (fabric, running) = self.wanted();
         if fabric != kernel.fabric {
+            let gateways = topology::new_gateways(&kernel.fabric, &fabric);
+            if !gateways.is_empty() {
+                run::ip_batch(&gateways).await?;
+            }
             run::nft(&fabric::render(&fabric)).await?;
             announce(&kernel.fabric, &fabric)?;
             kernel.fabric = fabric;
         }
+        let underlay = self.shared.lock().faults.underlay;
+        kernel.relays.follow(underlay, |node| self.pid(node)).await?;
         for (node, power) in &mut kernel.nodes {
             let on = running.get(node).copied().unwrap_or(true);
             if power.on != on {

@@ -13,6 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::aws_cli::AwsCli;
 use super::folder::{Folder, Holder, Spec, home};
 use super::node::READY;
 use super::probe::{self, Report};
@@ -31,6 +32,8 @@ pub struct Options {
     /// The user's own programs instead of the stand-ins.
     pub routerctl: Option<PathBuf>,
     pub executor: Option<PathBuf>,
+    /// The text of an allowed-signers file: who may grant runs on this lab their go.
+    pub allowed_signers: String,
     /// A binary whose `main` asks [`super::dispatch`].
     pub program: PathBuf,
 }
@@ -48,6 +51,7 @@ impl Options {
             time_to_live: Duration::from_hours(1),
             routerctl: None,
             executor: None,
+            allowed_signers: String::new(),
             program: std::env::current_exe()?,
         })
     }
@@ -58,14 +62,28 @@ impl Options {
     /// Where the folder has no `routerctl`.
     pub fn with_routerd(self, folder: &Path) -> io::Result<Self> {
         let routerctl = folder.join("routerctl");
-        if !routerctl.is_file() {
-            let words = format!("{} is no file", routerctl.display());
-            return Err(io::Error::new(io::ErrorKind::NotFound, words));
-        }
+        must_be_a_file(&routerctl)?;
         let executor = folder.join("aws-provider-executor");
         let executor = if executor.is_file() { Some(executor) } else { self.executor };
         Ok(Self { routerctl: Some(routerctl), executor, ..self })
     }
+
+    /// With the user's executor plugin.
+    ///
+    /// # Errors
+    /// Where there is no such file.
+    pub fn with_executor(self, file: &Path) -> io::Result<Self> {
+        must_be_a_file(file)?;
+        Ok(Self { executor: Some(file.to_owned()), ..self })
+    }
+}
+
+fn must_be_a_file(path: &Path) -> io::Result<()> {
+    if path.is_file() {
+        return Ok(());
+    }
+    let words = format!("{} is no file", path.display());
+    Err(io::Error::new(io::ErrorKind::NotFound, words))
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -120,18 +138,23 @@ fn new_id(now: DateTime<Utc>) -> String {
     format!("{:x}{:x}", std::process::id(), since_midnight)
 }
 
-fn start(folder: &Folder, id: &str, options: &Options, now: DateTime<Utc>) -> io::Result<()> {
+fn spec(id: &str, options: &Options, now: DateTime<Utc>) -> io::Result<Spec> {
     let absolute = |path: &Option<PathBuf>| path.as_ref().map(fs::canonicalize).transpose();
     let time_to_live = TimeDelta::from_std(options.time_to_live).unwrap_or(TimeDelta::MAX);
-    let spec = Spec {
+    Ok(Spec {
         id: id.to_owned(),
         seed: options.seed,
         made_at: now,
         ends_at: now.checked_add_signed(time_to_live).unwrap_or(DateTime::<Utc>::MAX_UTC),
         routerctl: absolute(&options.routerctl)?,
         executor: absolute(&options.executor)?,
-    };
-    folder.write_json(&folder.spec(), &spec)?;
+        allowed_signers: options.allowed_signers.clone(),
+        aws_cli: AwsCli::find(&std::env::var_os("PATH").unwrap_or_default()),
+    })
+}
+
+fn start(folder: &Folder, id: &str, options: &Options, now: DateTime<Utc>) -> io::Result<()> {
+    folder.write_json(&folder.spec(), &spec(id, options, now)?)?;
     let mut child = supervisor(folder, &options.program)?.spawn()?;
     let said = child.stdout.take().ok_or_else(|| io::Error::other("no stdout"))?;
     let mut said = BufReader::new(said).lines();
@@ -221,6 +244,9 @@ pub async fn down(folder: &Folder, clock: Clock) -> io::Result<()> {
     }
 }
 
+/// A lab that nobody holds after that long will not be held.
+const BUILT_WITHIN: TimeDelta = TimeDelta::minutes(1);
+
 /// The labs that live; the folders of those that do not are swept.
 ///
 /// # Errors
@@ -239,7 +265,11 @@ pub fn list(home: &Path) -> io::Result<Vec<Found>> {
                 let Spec { id, made_at, ends_at, .. } = spec;
                 found.push(Found { id, folder, made_at, ends_at });
             }
-            // One without a holder may be about to get it.
+            // Who built it was killed before it could say who holds it.
+            (Some(spec), None) if Clock::System.now() - spec.made_at > BUILT_WITHIN => {
+                fs::remove_dir_all(folder.path())?;
+            }
+            // It may be about to be said.
             (_, None) => {}
             (_, Some(_)) => fs::remove_dir_all(folder.path())?,
         }
@@ -286,6 +316,11 @@ mod tests {
         assert!(options.routerctl.is_some() && options.executor.is_none());
         fs::write(folder.path().join("aws-provider-executor"), "").unwrap();
         assert!(usual().with_routerd(folder.path()).unwrap().executor.is_some());
+        let own = folder.path().join("own");
+        assert!(usual().with_executor(&own).is_err());
+        fs::write(&own, "").unwrap();
+        let both = usual().with_routerd(folder.path()).unwrap().with_executor(&own).unwrap();
+        assert_eq!(both.executor, Some(own), "the one that was named goes first");
     }
 
     #[test]
@@ -298,6 +333,16 @@ mod tests {
         folder.write_json(&folder.holder(), &dead).unwrap();
         assert!(list(home.path()).unwrap().is_empty());
         assert!(!folder.path().exists());
+        // Nobody came to hold these two; the second may still be.
+        for (id, age, left) in [("old", BUILT_WITHIN * 2, false), ("new", TimeDelta::zero(), true)]
+        {
+            let folder = Folder::create(home.path(), id).unwrap();
+            let options = Options { home: home.path().into(), ..Options::usual(7).unwrap() };
+            let spec = spec(id, &options, Clock::System.now() - age).unwrap();
+            folder.write_json(&folder.spec(), &spec).unwrap();
+            assert!(list(home.path()).unwrap().is_empty());
+            assert_eq!(folder.path().exists(), left, "{id}");
+        }
         assert!(find(home.path(), None).unwrap_err().to_string().contains("there are: none"));
     }
 }

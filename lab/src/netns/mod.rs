@@ -2,6 +2,7 @@
 //! the mock says who owns which address and which rules hold; the kernel carries the packets.
 
 mod access;
+mod aws_cli;
 mod deeds;
 mod endpoint;
 mod explain;
@@ -17,6 +18,7 @@ mod node_files;
 mod open;
 pub mod probe;
 mod program;
+mod relay;
 mod run;
 mod supervisor;
 mod topology;
@@ -26,5 +28,7 @@ pub use explain::Walk;
 pub use folder::{Folder, home};
 pub use lifecycle::{Found, Options, UpError, down, find, list, up};
 pub use moments::{CannotInject, check as check_faults, inject, known as known_faults};
-pub use open::{Netns, counters, exec, explain, open, open_telling, read_world, write_world};
+pub use open::{
+    Netns, counters, exec, explain, open, open_as, open_telling, read_world, write_world,
+};
 pub use program::dispatch;

@@ -8,6 +8,8 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines, Stdin};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::process::{Child, Command};
@@ -40,7 +42,7 @@ pub async fn main(folder: Folder, node: Node) -> io::Result<()> {
     serve_cloud(node).await?;
     let (power, watched) = watch::channel(Power::Off);
     tokio::spawn(join_ssh(ssh, watched));
-    obey(&mut orders, &power).await
+    obey(node, &mut orders, &power).await
 }
 
 async fn say(word: &str) -> io::Result<()> {
@@ -54,17 +56,18 @@ async fn set_up(folder: &Folder, node: Node, spec: &NodeSpec) -> io::Result<()> 
     let lab: Spec = folder.read_json(&folder.spec())?;
     let routerctl = lab.routerctl.unwrap_or_else(|| program.clone());
     let executor = lab.executor.unwrap_or_else(|| program.clone());
+    let (aws, shown) = lab.aws_cli.map(|cli| (cli.program, cli.folders)).unwrap_or_default();
     for (path, value) in topology::node_sysctls(node) {
         run::sysctl(path, value)?;
     }
     let mut setup = Command::new("sh");
     setup.args(["-c", SETUP, "sh", node.as_str()]);
-    setup.args([folder.inside(), program, routerctl, executor]);
+    setup.args([folder.inside(), program, routerctl, executor, aws]).args(shown);
     run::succeed(setup, "").await?;
     for (path, mode, text) in node_files::files(node, spec) {
         write(Path::new(&path), mode, &text)?;
     }
-    run::ip_batch(topology::node_batch(node)).await?;
+    run::ip_batch(&topology::node_batch(node)).await?;
     if topology::is_router(node) {
         run::nft(topology::ROUTER_NFT).await?;
     }
@@ -109,6 +112,25 @@ impl Sshd {
         }
         Err(io::Error::other(format!("sshd did not start: {}", said.join("; "))))
     }
+}
+
+/// Kills everything that lives in this node's mount namespace, but this process.
+fn end_processes() -> io::Result<()> {
+    let own = std::fs::read_link("/proc/self/ns/mnt")?;
+    for entry in std::fs::read_dir("/proc")? {
+        let entry = entry?;
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
+        // What has ended meanwhile has no namespace any more.
+        let namespace = std::fs::read_link(entry.path().join("ns/mnt"));
+        if namespace.is_ok_and(|namespace| namespace == own)
+            && pid.unsigned_abs() != std::process::id()
+        {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+    Ok(())
 }
 
 /// Connections from outside, each to the node's own sshd, while it runs.
@@ -185,8 +207,8 @@ enum Power {
     Off,
 }
 
-/// A stopped instance answers nobody; started, it is there again.
-async fn obey(orders: &mut Orders, power: &watch::Sender<Power>) -> io::Result<()> {
+/// A stopped instance has no processes and no devices; started, it is there again, with its files.
+async fn obey(node: Node, orders: &mut Orders, power: &watch::Sender<Power>) -> io::Result<()> {
     let mut sshd = Some(Sshd::start().await?);
     power.send_replace(Power::On);
     say(READY).await?;
@@ -195,8 +217,11 @@ async fn obey(orders: &mut Orders, power: &watch::Sender<Power>) -> io::Result<(
             STOP => {
                 power.send_replace(Power::Off);
                 sshd = None;
+                end_processes()?;
+                run::ip_batch(&topology::power_off(node)).await?;
             }
             START if sshd.is_none() => {
+                run::ip_batch(&topology::power_on(node)).await?;
                 sshd = Some(Sshd::start().await?);
                 power.send_replace(Power::On);
             }

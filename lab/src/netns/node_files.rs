@@ -11,6 +11,8 @@ use crate::shell::ssh::KNOWN_HOSTS;
 pub const EC2_ENDPOINT: &str = "http://127.0.0.1:8773";
 /// The user of every login; with all capabilities of the lab.
 pub const USER: &str = "lab";
+/// On the clients.
+pub const OUTAGE_PROBE: &str = "/usr/local/sbin/outage-probe";
 pub const SSHD_CONFIG: &str = "/etc/ssh/sshd_config";
 
 /// What the supervisor tells a node about itself, as one line of JSON.

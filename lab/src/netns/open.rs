@@ -33,7 +33,6 @@ pub struct Netns {
     /// For commands that are no scenario's.
     pub transport: Rc<dyn Transport>,
     pub folder: Folder,
-    pub manifest_text: String,
     /// Of the ed25519 key with which this lab grants itself a go.
     pub go_seed: [u8; 32],
 }
@@ -44,7 +43,17 @@ pub struct Netns {
 /// Where the folder is not a lab's.
 pub fn open(folder: Folder, clock: Clock) -> io::Result<Netns> {
     let transport = SshTransport::new(access::access(&folder));
-    open_by(folder, clock, Rc::new(transport))
+    let manifest = manifest(&folder)?;
+    open_by(folder, clock, manifest, Rc::new(transport))
+}
+
+/// As [`open`], with the operator's own manifest of it.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_as(folder: Folder, clock: Clock, manifest: Manifest) -> io::Result<Netns> {
+    let transport = SshTransport::new(access::access(&folder));
+    open_by(folder, clock, manifest, Rc::new(transport))
 }
 
 /// The same for a run with faults: the supervisor is told of every command.
@@ -54,14 +63,23 @@ pub fn open(folder: Folder, clock: Clock) -> io::Result<Netns> {
 pub fn open_telling(folder: Folder, clock: Clock) -> io::Result<Netns> {
     let ssh = SshTransport::new(access::access(&folder));
     let transport = ToldTransport::new(ssh, folder.clone());
-    open_by(folder, clock, Rc::new(transport))
+    let manifest = manifest(&folder)?;
+    open_by(folder, clock, manifest, Rc::new(transport))
 }
 
-fn open_by(folder: Folder, clock: Clock, transport: Rc<dyn Transport>) -> io::Result<Netns> {
-    let spec: Spec = folder.read_json(&folder.spec())?;
-    let manifest_text = std::fs::read_to_string(folder.manifest())?;
+fn manifest(folder: &Folder) -> io::Result<Manifest> {
+    let text = std::fs::read_to_string(folder.manifest())?;
     let path = folder.manifest().display().to_string();
-    let manifest = Manifest::parse(&path, &manifest_text).map_err(io::Error::other)?;
+    Manifest::parse(&path, &text).map_err(io::Error::other)
+}
+
+fn open_by(
+    folder: Folder,
+    clock: Clock,
+    manifest: Manifest,
+    transport: Rc<dyn Transport>,
+) -> io::Result<Netns> {
+    let spec: Spec = folder.read_json(&folder.spec())?;
     let go_seed = Sha256::new()
         .chain_update(b"lab-smoke netns go ")
         .chain_update(std::fs::read(folder.operator_key())?)
@@ -70,7 +88,7 @@ fn open_by(folder: Folder, clock: Clock, transport: Rc<dyn Transport>) -> io::Re
     let connection = connection(&folder, &spec, &manifest, clock);
     // The world is the supervisor's: there is nothing to save.
     let lab = Lab::new(manifest, clock, &connection, transport.clone(), Rc::new(|| {}));
-    Ok(Netns { lab, transport, folder, manifest_text, go_seed })
+    Ok(Netns { lab, transport, folder, go_seed })
 }
 
 fn connection(folder: &Folder, spec: &Spec, manifest: &Manifest, clock: Clock) -> Connection {

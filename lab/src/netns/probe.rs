@@ -116,6 +116,14 @@ pub fn probe() -> Report {
 pub fn for_fault(text: &str) -> Report {
     let deeds = faults::deeds(text).ok().flatten().unwrap_or_default();
     let mut report = Report::default();
+    if text.starts_with("underlay-")
+        && let Trial::Failed { words } = in_namespaces("ip tuntap add dev t1 mode tun")
+    {
+        report.lacks(
+            format!("the fault `{text}` needs a TUN device ({words})"),
+            "a kernel with CONFIG_TUN, and /dev/net/tun for everyone",
+        );
+    }
     if deeds.iter().any(|deed| matches!(deed.means, Means::IptablesLegacy(_)))
         && let Trial::Failed { words } =
             in_namespaces("iptables-legacy -t nat -A POSTROUTING -j MASQUERADE")

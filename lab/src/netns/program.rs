@@ -10,8 +10,9 @@ use tokio::net::UnixStream;
 
 use super::deeds::{self, SQL_COMMAND};
 use super::folder::Folder;
+use super::relay::RELAY_COMMAND;
 use super::supervisor::NODE_COMMAND;
-use super::{node, supervisor};
+use super::{node, relay, supervisor};
 use crate::node::Node;
 
 /// `__netns-supervisor FOLDER`.
@@ -25,6 +26,7 @@ pub fn dispatch(words: &[OsString]) -> Option<ExitCode> {
     let word = |index: usize| words.get(index).map(OsString::as_os_str);
     match file_name(word(0)?)? {
         "aws-provider-executor" => return Some(crate::host::run_program(crate::executor::main)),
+        "outage-probe" => return Some(crate::host::run_program(crate::outage::main)),
         "lab-planner" => return Some(crate::host::run_program(crate::planner::main)),
         "routerctl" => return Some(crate::host::run_program(crate::routerctl::main)),
         _ => {}
@@ -36,6 +38,10 @@ pub fn dispatch(words: &[OsString]) -> Option<ExitCode> {
             let wanted = word(3)?.to_str()?;
             let node = Node::ALL.into_iter().find(|node| node.as_str() == wanted)?;
             run(node::main(folder()?, node))
+        }
+        RELAY_COMMAND => {
+            let words: Option<Vec<&str>> = words.iter().skip(2).map(|word| word.to_str()).collect();
+            run(relay::main(relay::parse(&words?)?))
         }
         SQL_COMMAND => deeds::run_sql(Path::new(word(2)?)),
         CONNECT_COMMAND => run(connect(Path::new(word(2)?))),

@@ -22,6 +22,10 @@ use crate::node::Node;
 /// The hidden subcommand of a node's first process.
 pub const NODE_COMMAND: &str = "__netns-node";
 
+/// No node runs anything that configures its interfaces, so there is only what reacts to the run's
+/// own programs, and that does so at once.
+const GUEST_SETTLE_MS: u64 = 1_000;
+
 /// Builds the lab of this folder and holds it until its time has passed.
 pub async fn main(folder: Folder) -> io::Result<()> {
     let clock = Clock::System;
@@ -46,6 +50,7 @@ async fn build(folder: &Folder, spec: &Spec, clock: Clock) -> io::Result<Arc<Hel
         run::sysctl(path, value)?;
     }
     let mut world = crate::mock::world_of(spec.seed, clock.now());
+    world.machines.guest_settle_ms = GUEST_SETTLE_MS;
     let specs = identities(folder, &mut world)?;
     // The binary is large: it is read while the nodes start.
     let planner = tokio::spawn(sha256(std::env::current_exe()?));
@@ -72,7 +77,7 @@ async fn build(folder: &Folder, spec: &Spec, clock: Clock) -> io::Result<Arc<Hel
     let held = Arc::new(Held::new(Shared::new(world), clock, wiring, switches, pids));
     held.settle().await?;
     let planner_sha256 = planner.await.map_err(io::Error::other)??;
-    access::write(folder, &held.shared.lock(), &planner_sha256)?;
+    access::write(folder, &held.shared.lock(), &planner_sha256, &spec.allowed_signers)?;
     endpoint::serve(&held, folder)?;
     Ok(held)
 }

@@ -1,6 +1,7 @@
 //! Which cable leads where, and what every node is made of: pure texts for `ip -batch`.
 
 use std::fmt::Write as _;
+use std::net::Ipv4Addr;
 
 use super::fabric::{Fabric, Wiring};
 use crate::mock::cloud::Cloud;
@@ -41,10 +42,7 @@ pub type Pids<'a> = &'a dyn Fn(Node) -> u32;
 /// Run in the fabric's namespace: the cables into the nodes, and the way to each interface. There
 /// is no route in the main table, so that nothing passes that no mark was given.
 pub fn fabric_batch(cloud: &Cloud, wiring: &Wiring, fabric: &Fabric, pid: Pids<'_>) -> String {
-    let mut text = String::from("link set lo up\n");
-    for subnet in fabric.subnets.values() {
-        let _ = writeln!(text, "addr add {}/32 dev lo", subnet.gateway);
-    }
+    let mut text = String::from("link set lo up\n") + &new_gateways(&Fabric::default(), fabric);
     for node in [Node::RouterdCloud, Node::CloudClient] {
         let Some(instance) = cloud.instance_of(node) else { continue };
         for (index, eni) in cloud.interfaces_of(&instance.id).into_iter().enumerate() {
@@ -74,18 +72,89 @@ pub fn fabric_batch(cloud: &Cloud, wiring: &Wiring, fabric: &Fabric, pid: Pids<'
     text
 }
 
+/// Run in the fabric's namespace: the VPC's router in subnets that were not there before. A stopped
+/// instance's subnet goes from the fabric and comes again, so one may be there already.
+pub fn new_gateways(before: &Fabric, after: &Fabric) -> String {
+    let is_new = |id: &&String| !before.subnets.contains_key(*id);
+    let new = after.subnets.keys().filter(is_new).map(|id| after.subnets[id].gateway);
+    let mut text = String::new();
+    for gateway in new {
+        let _ = writeln!(text, "addr replace {gateway}/32 dev lo");
+    }
+    text
+}
+
 /// Run in a node's namespace once its cables are there.
-pub fn node_batch(node: Node) -> &'static str {
+pub fn node_batch(node: Node) -> String {
     match node {
-        Node::RouterdCloud => ROUTERD_CLOUD,
-        Node::CloudClient => CLOUD_CLIENT,
-        Node::OnpremRouter => ONPREM_ROUTER,
-        Node::OnpremClient => ONPREM_CLIENT,
+        Node::RouterdCloud => ROUTERD_CLOUD.to_owned() + &vxlan(node) + overlay(node),
+        Node::CloudClient => CLOUD_CLIENT.to_owned(),
+        Node::OnpremRouter => ONPREM_ROUTER.to_owned() + &vxlan(node) + overlay(node),
+        Node::OnpremClient => ONPREM_CLIENT.to_owned(),
     }
 }
 
-/// The overlay is routed by host routes; the metadata service's address is reachable and on no
-/// interface.
+/// The overlay's device on a router.
+pub const OVERLAY: &str = "wg-hybrid";
+pub const OVERLAY_MTU: i32 = 1420;
+
+/// A router's address on the underlay, and the other's.
+pub fn underlay(router: Node) -> (Ipv4Addr, Ipv4Addr) {
+    let (cloud, onprem) = (Ipv4Addr::new(198, 51, 100, 1), Ipv4Addr::new(198, 51, 100, 2));
+    if router == Node::RouterdCloud { (cloud, onprem) } else { (onprem, cloud) }
+}
+
+/// The overlay as it is by default.
+pub fn vxlan(router: Node) -> String {
+    let (local, remote) = underlay(router);
+    let device = if router == Node::RouterdCloud { "und0" } else { "wan0" };
+    format!(
+        "link add {OVERLAY} mtu {OVERLAY_MTU} type vxlan id 120 local {local} remote {remote} \
+         dstport 4789 nolearning dev {device}\n"
+    )
+}
+
+/// The overlay is routed by host routes, whatever carries it.
+pub fn overlay(router: Node) -> &'static str {
+    if router == Node::RouterdCloud {
+        "\
+addr add 169.254.120.1/32 dev wg-hybrid
+link set wg-hybrid up
+route add 169.254.120.2/32 dev wg-hybrid
+route add 10.88.60.9/32 via 169.254.120.2 dev wg-hybrid metric 120
+route add 192.168.77.0/24 via 169.254.120.2 dev wg-hybrid
+"
+    } else {
+        "\
+addr add 169.254.120.2/32 dev wg-hybrid
+link set wg-hybrid up
+route add 169.254.120.1/32 dev wg-hybrid
+route add 10.88.60.7/32 via 169.254.120.1 dev wg-hybrid metric 120
+"
+    }
+}
+
+/// What a stopped instance loses: every device but `lo`.
+pub fn power_off(node: Node) -> String {
+    let batch = node_batch(node);
+    let raised =
+        batch.lines().filter_map(|line| line.strip_prefix("link set ")?.strip_suffix(" up"));
+    let down = |device: &str| format!("link set {device} down\n");
+    raised.filter(|device| *device != "lo").map(down).collect()
+}
+
+/// What it gets when it starts: its devices, and the routes that went with them. Addresses stay on
+/// a device that is down.
+pub fn power_on(node: Node) -> String {
+    let batch = node_batch(node);
+    let raised =
+        batch.lines().filter(|line| line.starts_with("link set ") && line.ends_with(" up"));
+    let routes = batch.lines().filter_map(|line| line.strip_prefix("route add "));
+    let routes = routes.map(|route| format!("route replace {route}\n"));
+    raised.map(|line| format!("{line}\n")).chain(routes).collect()
+}
+
+/// The metadata service's address is reachable and on no interface.
 const ROUTERD_CLOUD: &str = "\
 link set lo up
 route add local 169.254.169.254 dev lo table local
@@ -94,12 +163,6 @@ link set ens5 up
 route add default via 10.88.60.1 dev ens5 proto dhcp src 10.88.60.4 metric 100
 addr add 198.51.100.1/30 dev und0
 link set und0 up
-link add wg-hybrid mtu 1420 type vxlan id 120 local 198.51.100.1 remote 198.51.100.2 dstport 4789 nolearning dev und0
-addr add 169.254.120.1/32 dev wg-hybrid
-link set wg-hybrid up
-route add 169.254.120.2/32 dev wg-hybrid
-route add 10.88.60.9/32 via 169.254.120.2 dev wg-hybrid metric 120
-route add 192.168.77.0/24 via 169.254.120.2 dev wg-hybrid
 ";
 
 const CLOUD_CLIENT: &str = "\
@@ -122,11 +185,6 @@ neigh add proxy 10.88.60.7 dev br-lan
 addr add 198.51.100.2/30 dev wan0
 link set wan0 up
 route add default via 198.51.100.1 dev wan0 proto static
-link add wg-hybrid mtu 1420 type vxlan id 120 local 198.51.100.2 remote 198.51.100.1 dstport 4789 nolearning dev wan0
-addr add 169.254.120.2/32 dev wg-hybrid
-link set wg-hybrid up
-route add 169.254.120.1/32 dev wg-hybrid
-route add 10.88.60.7/32 via 169.254.120.1 dev wg-hybrid metric 120
 ";
 
 const ONPREM_CLIENT: &str = "\
@@ -170,7 +228,21 @@ mod tests {
             }
         }
         assert!(text.contains("netns 17 address"), "{text}");
-        assert!(text.contains("addr add 10.88.60.1/32 dev lo"), "{text}");
+        assert!(text.contains("addr replace 10.88.60.1/32 dev lo"), "{text}");
+        assert_eq!(new_gateways(&fabric, &fabric), "", "those that are there stay");
+    }
+
+    #[test]
+    fn what_is_switched_off_comes_back_whole() {
+        let off = power_off(Node::RouterdCloud);
+        assert_eq!(off, "link set ens5 down\nlink set und0 down\nlink set wg-hybrid down\n");
+        let on = power_on(Node::RouterdCloud);
+        for device in ["ens5", "und0", "wg-hybrid"] {
+            assert!(on.contains(&format!("link set {device} up\n")), "{on}");
+        }
+        let routes = |text: &str, verb: &str| text.matches(verb).count();
+        assert_eq!(routes(&on, "route replace "), routes(ROUTERD_CLOUD, "route add "));
+        assert!(!on.contains("addr ") && !on.contains("link add"), "{on}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub(super) fn paths(value: &Value) -> Vec<String> {
 }
 
 /// Whether a variable of an executor's environment gives it another identity than its instance's.
-pub(super) fn is_credential_name(name: &str) -> bool {
+pub fn is_credential_name(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     ["KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL"].iter().any(|part| name.contains(part))
         || matches!(name.as_str(), "AWS_PROFILE" | "AWS_DEFAULT_PROFILE" | "AWS_CONFIG_FILE")

@@ -25,6 +25,10 @@ const QUICK: Duration = Duration::from_secs(30);
 /// Writes standard input to a new file, durably; fails where there is one already.
 const CREATE: &str = "set -e; set -C; umask 077; mkdir -p \"$2\"; cat > \"$1\"; sync \"$1\"";
 
+/// Writes standard input over a file, durably: whoever reads it sees the old or the new one. The name
+/// beside it is the lock's own where a run dies in between.
+const REPLACE: &str = "set -e; umask 077; cat > \"$1.new\"; sync \"$1.new\"; mv \"$1.new\" \"$1\"";
+
 impl Action {
     fn new(argv: Vec<String>, limit: Duration) -> Self {
         Self { argv, stdin: Vec::new(), limit }
@@ -40,6 +44,12 @@ impl Action {
 
     pub(crate) fn create_file(path: &str, contents: Vec<u8>) -> Self {
         let argv = ["sudo", "-n", "sh", "-c", CREATE, "sh", path, NODE_FOLDER];
+        let argv = argv.into_iter().map(str::to_owned).collect();
+        Self { argv, stdin: contents, limit: QUICK }
+    }
+
+    pub(crate) fn replace_file(path: &str, contents: Vec<u8>) -> Self {
+        let argv = ["sudo", "-n", "sh", "-c", REPLACE, "sh", path];
         let argv = argv.into_iter().map(str::to_owned).collect();
         Self { argv, stdin: contents, limit: QUICK }
     }

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::manifest::Routerd;
+use crate::outage;
 use crate::routerd::Routerctl;
 
 use super::ssh;
@@ -19,6 +20,9 @@ pub struct Observe {
 const QUICK: Duration = Duration::from_secs(15);
 /// `routerctl` waits up to 5 s for its database, and a preview asks AWS.
 const ROUTERCTL: Duration = Duration::from_secs(90);
+
+/// A change waits for it, so it is short.
+const OUTAGE_PROBE: Duration = Duration::from_secs(5);
 
 fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|&word| word.to_owned()).collect()
@@ -116,11 +120,12 @@ impl Observe {
         Self::quick(&["ping", "-n", "-c", "3", "-i", "0.2", "-W", wait_seconds, "-I", &source, &to])
     }
 
-    /// One echo request whose time to live ends on the far router: the answer comes from an address
-    /// that the ENI does not own, so it passes only while source/dest check is off.
+    /// Echo requests whose time to live ends on the far router: the answer comes from an address
+    /// that the ENI does not own, so it passes only while source/dest check is off. One answer is
+    /// enough, so that a packet may be lost.
     pub fn canary(destination: Ipv4Addr, ttl: u8) -> Self {
         let (destination, ttl) = (destination.to_string(), ttl.to_string());
-        Self::quick(&["ping", "-n", "-c", "1", "-W", "1", "-t", &ttl, &destination])
+        Self::quick(&["ping", "-n", "-c", "3", "-i", "0.2", "-W", "1", "-t", &ttl, &destination])
     }
 
     /// Waits for three echo requests to `destination` that `source` did or did not send.
@@ -129,6 +134,20 @@ impl Observe {
         Self::quick(&[
             "sudo", "-n", "timeout", "8", "tcpdump", "-n", "-l", "-c", "3", "-i", "any", &filter,
         ])
+    }
+
+    /// Sends numbered datagrams and hears the other end's, until it is told to stop.
+    pub fn outage_probe(program: &str, name: &str, from: Ipv4Addr, to: Ipv4Addr) -> Self {
+        let argv = words(&[program, "run", name, &from.to_string(), &to.to_string()]);
+        Self::new(argv, outage::LIFE + QUICK)
+    }
+
+    pub fn outage_probe_ready(program: &str, name: &str) -> Self {
+        Self::new(words(&[program, "ready", name]), OUTAGE_PROBE)
+    }
+
+    pub fn outage_probe_stop(program: &str, name: &str) -> Self {
+        Self::new(words(&[program, "stop", name]), OUTAGE_PROBE)
     }
 
     /// Logs in on another node over a fresh connection and sends a payload larger than the path

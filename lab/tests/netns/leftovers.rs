@@ -8,6 +8,7 @@ use lab::clock::Clock;
 use lab::netns;
 use libtest_mimic::Trial;
 
+use crate::own::{Host, Own, holder, parent, processes};
 use crate::support::{block_on, down, home, options, trial, up};
 
 pub fn trials() -> Vec<Trial> {
@@ -19,96 +20,16 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// What the machine has.
-#[derive(Debug, PartialEq, Eq)]
-struct Machine {
-    namespaces: BTreeSet<String>,
-    links: BTreeSet<String>,
-    mounts: BTreeSet<String>,
-    /// Of this user's, without those of the trial itself.
-    lab_processes: BTreeSet<String>,
-}
-
-impl Machine {
-    fn now() -> Self {
-        let mut namespaces = BTreeSet::new();
-        let mut lab_processes = BTreeSet::new();
-        for entry in fs::read_dir("/proc").unwrap().flatten() {
-            let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
-            for kind in ["net", "mnt", "pid", "uts", "user"] {
-                if let Ok(link) = fs::read_link(format!("/proc/{pid}/ns/{kind}")) {
-                    namespaces.insert(link.to_string_lossy().into_owned());
-                }
-            }
-            let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            let words = String::from_utf8_lossy(&words).replace('\0', " ");
-            if words.contains("__netns-") || words.contains("sshd -D -e") {
-                lab_processes.insert(format!("{pid} {words}"));
-            }
-        }
-        let names = |folder: &str| fs::read_dir(folder).unwrap().flatten();
-        let links = names("/sys/class/net").map(|e| e.file_name().to_string_lossy().into_owned());
-        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
-        Self {
-            namespaces,
-            links: links.collect(),
-            mounts: mounts.lines().map(str::to_owned).collect(),
-            lab_processes,
-        }
-    }
-
-    /// What is here and was not there; other programs of the machine may come and go.
-    fn more_than(&self, before: &Self) -> Vec<String> {
-        let sets = |machine: &Self| {
-            [&machine.links, &machine.mounts, &machine.lab_processes]
-                .into_iter()
-                .flatten()
-                .cloned()
-                .collect::<BTreeSet<String>>()
-        };
-        sets(self).difference(&sets(before)).cloned().collect()
-    }
-}
-
-/// The kernel takes namespaces apart in its own time.
-async fn nothing_more_than(before: &Machine, of_lab: &BTreeSet<String>) {
-    let gone = async {
-        loop {
-            let now = Machine::now();
-            if now.more_than(before).is_empty() && now.namespaces.is_disjoint(of_lab) {
-                return;
-            }
-            Clock::System.sleep(Duration::from_millis(10)).await;
-        }
-    };
-    if Clock::System.timeout(Duration::from_secs(5), gone).await.is_err() {
-        let now = Machine::now();
-        let left: Vec<_> = now.namespaces.intersection(of_lab).collect();
-        panic!("left: {:#?} {left:?}", now.more_than(before));
-    }
-}
-
-/// The namespaces that came with a lab: its own, four nodes', at least.
-fn made(before: &Machine, during: &Machine) -> BTreeSet<String> {
-    let made: BTreeSet<_> = during.namespaces.difference(&before.namespaces).cloned().collect();
-    let of = |kind: &str| made.iter().filter(|name| name.starts_with(kind)).count();
-    assert!(of("net:") >= 5 && of("mnt:") >= 5 && of("uts:") >= 4, "{made:?}");
-    assert!(of("pid:") >= 1 && of("user:") >= 1, "{made:?}");
-    assert!(during.lab_processes.difference(&before.lab_processes).count() >= 10, "{during:?}");
-    made
-}
-
 fn down_leaves_nothing() {
     let home = home();
-    let before = Machine::now();
+    let before = Host::now();
     block_on(async {
         let folder = up(home.path());
-        let during = Machine::now();
-        assert_eq!(during.links, before.links, "no link on the host");
-        assert_eq!(during.mounts, before.mounts, "no mount on the host");
-        let made = made(&before, &during);
+        let own = Own::of(&folder);
+        assert_eq!(Host::now(), before, "nothing of it is on the host");
         down(&folder).await;
-        nothing_more_than(&before, &made).await;
+        own.is_gone().await;
+        assert_eq!(Host::now(), before);
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0, "no folder");
         // Again is as good.
         down(&folder).await;
@@ -118,19 +39,17 @@ fn down_leaves_nothing() {
 fn a_killed_supervisor_leaves_nothing() {
     for victim in ["the one that waits", "the first inside"] {
         let home = home();
-        let before = Machine::now();
+        let before = Host::now();
         block_on(async {
             let folder = up(home.path());
-            let made = made(&before, &Machine::now());
-            let holder: serde_json::Value =
-                serde_json::from_slice(&fs::read(folder.path().join("holder.json")).unwrap())
-                    .unwrap();
-            let outer = holder["pid"].to_string();
-            let inner = fs::read_to_string(format!("/proc/{outer}/task/{outer}/children")).unwrap();
-            let pid = if victim == "the one that waits" { outer } else { inner.trim().to_owned() };
-            let killed = std::process::Command::new("kill").args(["-9", &pid]).status().unwrap();
-            assert!(killed.success(), "{victim}");
-            nothing_more_than(&before, &made).await;
+            let own = Own::of(&folder);
+            let outer = holder(&folder);
+            let inner = processes().find(|pid| parent(*pid) == Some(outer)).unwrap();
+            let pid = if victim == "the one that waits" { outer } else { inner };
+            let mut kill = std::process::Command::new("kill");
+            assert!(kill.args(["-9", &pid.to_string()]).status().unwrap().success(), "{victim}");
+            own.is_gone().await;
+            assert_eq!(Host::now(), before, "{victim}");
             assert!(netns::list(home.path()).unwrap().is_empty(), "{victim}");
             assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0, "{victim}: swept");
         });
@@ -139,12 +58,12 @@ fn a_killed_supervisor_leaves_nothing() {
 
 fn a_lab_ends_when_its_time_has_passed() {
     let home = home();
-    let before = Machine::now();
     block_on(async {
-        let options =
-            netns::Options { time_to_live: Duration::from_millis(1500), ..options(home.path()) };
-        netns::up(&options, Clock::System).unwrap_or_else(|error| panic!("{error}"));
-        nothing_more_than(&before, &BTreeSet::new()).await;
+        let time_to_live = Duration::from_secs(10);
+        let options = netns::Options { time_to_live, ..options(home.path()) };
+        let folder = netns::up(&options, Clock::System).unwrap_or_else(|error| panic!("{error}"));
+        let own = Own::of(&folder);
+        own.is_gone().await;
         assert!(netns::list(home.path()).unwrap().is_empty());
     });
 }

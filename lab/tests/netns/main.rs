@@ -4,11 +4,16 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod acls;
 mod aws_cli;
+mod identity;
 mod leftovers;
 mod nodes;
+mod outage;
+mod own;
 mod support;
 mod truth;
+mod underlay;
 mod unprivileged;
 
 use std::process::ExitCode;
@@ -24,10 +29,14 @@ fn main() -> ExitCode {
     let mut trials = leftovers::trials();
     trials.extend(nodes::trials());
     trials.extend(truth::trials());
+    trials.extend(outage::trials());
+    trials.extend(underlay::trials());
     trials.extend(aws_cli::trials());
+    trials.extend(identity::trials());
+    trials.extend(acls::trials());
     trials.extend(unprivileged::trials());
     let mut arguments = Arguments::from_args();
-    // They compare what the machine has before and after.
+    // Whoever measures is alone, and two cores have enough to do with one lab.
     arguments.test_threads = Some(1);
     libtest_mimic::run(&arguments, trials).exit_code()
 }

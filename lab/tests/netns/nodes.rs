@@ -240,6 +240,10 @@ fn only_the_four_actions() {
 fn a_stopped_instance_cannot_be_reached() {
     on_a_lab(async |opened| {
         assert!(answered(opened, Node::CloudClient, "10.88.60.4").await);
+        let routes = run(opened, Node::RouterdCloud, "ip route show table all | sort").await;
+        let left_running = "echo kept > /var/lib/routerd/file; \
+            setsid sleep 600 >/dev/null 2>&1 & until grep -qx sleep /proc/$!/comm; do :; done; echo $!";
+        let pid = text(&run(opened, Node::RouterdCloud, left_running).await);
         let mut world = netns::read_world(&opened.folder).await.unwrap();
         let id = world.cloud.instance_of(Node::RouterdCloud).unwrap().id.clone();
         let set = |world: &mut lab::mock::world::World, state| {
@@ -253,6 +257,11 @@ fn a_stopped_instance_cannot_be_reached() {
             matches!(silent, Err(TransportError::Unreachable(_) | TransportError::Lost(_))),
             "{silent:?}"
         );
+        // Its end of the underlay is down, and its peer sees it.
+        let until = |state: &str| {
+            format!("timeout 20 sh -c 'until ip link show wan0 | grep -q {state}; do :; done'")
+        };
+        assert_eq!(run(opened, Node::OnpremRouter, &until("NO-CARRIER")).await.code, 0);
         set(&mut world, lab::mock::cloud::InstanceState::Running);
         netns::write_world(&opened.folder, &world).await.unwrap();
         let back = async {
@@ -262,6 +271,11 @@ fn a_stopped_instance_cannot_be_reached() {
         };
         assert!(Clock::System.timeout(Duration::from_secs(10), back).await.is_ok(), "it is back");
         assert!(answered(opened, Node::CloudClient, "10.88.60.4").await);
+        assert_eq!(run(opened, Node::OnpremRouter, &until("LOWER_UP")).await.code, 0);
+        let again = run(opened, Node::RouterdCloud, "ip route show table all | sort").await;
+        assert_eq!(text(&again), text(&routes));
+        let seen = format!("cat /var/lib/routerd/file; test -e /proc/{pid} || echo ended");
+        assert_eq!(text(&run(opened, Node::RouterdCloud, &seen).await), "kept\nended");
     });
 }
 

@@ -73,3 +73,13 @@ pub async fn send(lab: &Netns, node: Node, line: &str) -> Result<Output, Transpo
 pub fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
+
+/// The captured address is on the router's ENI, and its check is off.
+pub async fn captured(lab: &Netns) {
+    let mut world = netns::read_world(&lab.folder).await.unwrap();
+    let mut all = world.cloud.network_interfaces.values_mut();
+    let eni = all.find(|eni| eni.owns([10, 88, 60, 4].into())).unwrap();
+    eni.source_dest_check = false;
+    eni.add_secondary([10, 88, 60, 9].into());
+    netns::write_world(&lab.folder, &world).await.unwrap();
+}

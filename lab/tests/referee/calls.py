@@ -213,6 +213,16 @@ call("DeleteRoute", {"RouteTableId": "$table", "DestinationCidrBlock": "0.0.0.0/
 refused("not there", "DeleteRoute", {"RouteTableId": "$table",
                                      "DestinationCidrBlock": "0.0.0.0/0"})
 
+# What hangs on a VPC beside instances.
+call("DescribeNatGateways", {"Filter": [{"Name": "vpc-id", "Values": ["$vpc"]}]},
+     _value="length(NatGateways)")
+call("DescribeVpcEndpoints", {"Filters": [{"Name": "vpc-id", "Values": ["$vpc"]}]},
+     _value="length(VpcEndpoints)")
+call("DescribeVpcPeeringConnections", {}, _value="length(VpcPeeringConnections)")
+call("DescribeTransitGatewayVpcAttachments",
+     {"Filters": [{"Name": "vpc-id", "Values": ["$vpc"]}]},
+     _value="length(TransitGatewayVpcAttachments)")
+
 # Volumes and Elastic IP addresses.
 call("CreateVolume", {"AvailabilityZone": "$zone", "Size": 10, "VolumeType": "gp3"},
      volume="VolumeId")

@@ -17,6 +17,8 @@ KNOWN = {
     # AWS's documentation of the attachment says `available`, and shows a new interface `pending`.
     "DescribeInternetGateways": {"state"},
     "CreateNetworkInterface": {"status"},
+    # AWS answers `available`, as its guide for the CLI shows.
+    "DescribeVpcEndpoints": {"state"},
 }
 
 

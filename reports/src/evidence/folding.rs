@@ -37,6 +37,7 @@ pub fn fold(records: &[Record], chain_head: &Digest) -> Evidence {
         hard_stops: hard_stops(&run),
         journal_rows: sides(&run.rows),
         state: sides(&run.state),
+        outages: run.outages.iter().copied().cloned().collect(),
         cost: run.cost.cloned(),
         residue: run.residue.map(|it| it.items.clone()),
         kept: run.residue.map(|it| it.kept.clone()).unwrap_or_default(),
@@ -200,11 +201,12 @@ fn hard_stop(stop: &StopDeclared, run: &Gathered<'_>) -> HardStop {
         *detectors.entry(&checked.detector).or_default() += 1;
     }
     let tripped = run.tripped.iter().filter(|(it, _)| it.stop == stop.number);
+    let later = run.armed.iter().rev().find(|it| it.stop == stop.number);
     HardStop {
         number: stop.number,
         words: stop.words.clone(),
-        armed: stop.armed,
-        reason: stop.reason.clone(),
+        armed: later.map_or(stop.armed, |it| it.armed),
+        reason: later.map_or(&stop.reason, |it| &it.reason).clone(),
         checks: detectors.values().sum(),
         detectors: detectors
             .into_iter()

@@ -182,3 +182,14 @@ fn evidence_is_read_strictly() {
     value["gate"]["approved"] = json!(true);
     serde_json::from_value::<Evidence>(value).expect_err("an unknown field");
 }
+
+#[test]
+fn the_last_word_about_a_scenarios_outage_counts() {
+    let scenarios = |evidence: &Evidence| -> Vec<String> {
+        evidence.outages.iter().map(|it| it.scenario.clone()).collect()
+    };
+    assert_eq!(scenarios(&of(|_| {})), ["execute", "undo"]);
+    let again = of(|run| run.push(sample::not_measured()));
+    assert_eq!(scenarios(&again), ["execute", "undo"]);
+    assert!(evidence_of(&sample::pending().records()).outages.is_empty());
+}

@@ -109,3 +109,25 @@ fn a_lab_grants_itself_and_is_marked_and_never_on_aws() {
     let aws = Document { lab_kind: LabKind::Aws, ..document() };
     assert!(matches!(self_grant(&[7; 32], &aws), Err(NoSelfGrant::Aws)));
 }
+
+/// Each mutation asks again: the go may have ended meanwhile, and so may its signer's time.
+#[test]
+fn a_go_is_judged_again_at_another_time() {
+    let good = bytes(&document());
+    let signature = sign(&key(1), NAMESPACE, &good);
+    let line = owner_line("valid-before=\"202610011230Z\"");
+    let signers = AllowedSigners::parse(&line).expect("a good line");
+    let go = verify(&good, &signature, &signers, &expectation(), now()).expect("it holds");
+    let table = [
+        (0, None),
+        (29, None),
+        (31, Some("signer-time")),
+        (61, Some("signer-time")),
+        (-61, Some("not-before")),
+    ];
+    for (minutes, expected) in table {
+        let then = now() + TimeDelta::minutes(minutes);
+        let given = go.again(then).err().map(|refused| refused.rule);
+        assert_eq!(given, expected, "after {minutes} minutes");
+    }
+}

@@ -3,6 +3,8 @@
 //! Whose clock counts is the caller's: `now` is the harness's clock (virtual on the mock), for
 //! the document's times and for the allowed signers' alike.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use ssh_key::{Algorithm, HashAlg, PublicKey, SshSig, public::KeyData};
@@ -34,6 +36,16 @@ pub struct Verified {
     document: Document,
     digest: Digest,
     key_fingerprint: String,
+    given: Arc<Given>,
+}
+
+/// All that a go was judged by, for it to be judged again.
+#[derive(Debug)]
+struct Given {
+    document: Vec<u8>,
+    signature: String,
+    signers: AllowedSigners,
+    expected: Expectation,
 }
 
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -45,6 +57,12 @@ pub struct Refused {
 }
 
 impl Verified {
+    /// The same checks of the same bytes at another time: before each mutation.
+    pub fn again(&self, now: DateTime<Utc>) -> Result<(), Refused> {
+        let Given { document, signature, signers, expected } = &*self.given;
+        verify(document, signature, signers, expected, now).map(|_| ())
+    }
+
     pub fn document(&self) -> &Document {
         &self.document
     }
@@ -95,6 +113,12 @@ pub fn verify(
 ) -> Result<Verified, Refused> {
     let key = check_signature(document, signature)?;
     let digest = Digest::of(document);
+    let given = Arc::new(Given {
+        document: document.to_vec(),
+        signature: signature.to_owned(),
+        signers: signers.clone(),
+        expected: expected.clone(),
+    });
     let document = Document::parse(document).map_err(|error| {
         let rule = match error {
             NotADocument::Json(_) => "not-a-go",
@@ -111,7 +135,7 @@ pub fn verify(
         return Err(refused("another-go-burnt", reason));
     }
     let key_fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
-    Ok(Verified { document, digest, key_fingerprint })
+    Ok(Verified { document, digest, key_fingerprint, given })
 }
 
 fn refused(rule: &'static str, reason: impl Into<String>) -> Refused {

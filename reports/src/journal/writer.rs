@@ -366,6 +366,7 @@ fn ends_a_run(kind: &Kind) -> bool {
         | Kind::StopTripped(_)
         | Kind::ResidueListed(_)
         | Kind::LockReleased(_)
+        | Kind::LockRenewed(_)
         | Kind::Interrupted(_)
         | Kind::RecoveryStarted(_)
         | Kind::HarnessBroke(_)

@@ -8,6 +8,7 @@ use lab::node::Node;
 use serde_json::{Value, json};
 
 use super::gather::{CloudReads, Read};
+use super::shared;
 use super::{ADDRESS_FREE, IDENTITY, INSTANCES, INTERFACE, ROUTES, SUBNET, VPC};
 use crate::context::{Context, How};
 use crate::stops;
@@ -23,14 +24,26 @@ pub struct Cloud {
     pub running: BTreeSet<String>,
 }
 
+impl Cloud {
+    /// The ARN of the profile that routerd-cloud's instance has.
+    pub fn router_profile(&self, lab: &Lab) -> Option<String> {
+        let id = lab.manifest.nodes[&Node::RouterdCloud].instance_id.as_ref()?;
+        let instance = self.instances.iter().find(|it| it.instance_id == *id)?;
+        Some(instance.instance_profile.clone().unwrap_or_else(|| "none".to_owned()))
+    }
+}
+
 pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: CloudReads) -> Option<Cloud> {
     identity(lab, ctx, reads.identity);
     let interface = interface(lab, ctx, reads.interface);
-    address_free(lab, ctx, interface.as_ref(), reads.holders);
+    let interfaces = address_free(lab, ctx, interface.as_ref(), reads.interfaces);
     let instances = instances(lab, ctx, reads.instances);
     let subnet = subnet(lab, ctx, reads.subnet);
     let vpc = vpc(lab, ctx, reads.vpc);
-    let route_table = routes(lab, ctx, reads.route_tables);
+    let tables = routes(lab, ctx, reads.route_tables);
+    if let (Some(own), Some(interfaces), Some((_, tables))) = (&interface, &interfaces, &tables) {
+        shared::judge(lab, ctx, own, interfaces, tables, reads.ways);
+    }
     let instances = instances?;
     let running = instances
         .iter()
@@ -42,7 +55,7 @@ pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: CloudReads) -> Option<Clou
         instances,
         subnet: subnet?,
         vpc: vpc?,
-        route_table: route_table?,
+        route_table: tables?.0,
         running,
     })
 }
@@ -97,8 +110,10 @@ fn interface(
         "tagged": true,
         "source_dest_check": "any, recorded",
     });
-    let (eni, how) = read(ctx, INTERFACE, &expected, answer)?;
     let id = &manifest.capture.network_interface_id;
+    let unread = answer.as_ref().err().map(|error| format!("what undo restores: {error}"));
+    ctx.stop(&stops::NO_BASELINE, unread, id);
+    let (eni, how) = read(ctx, INTERFACE, &expected, answer)?;
     let Some(eni) = eni else {
         let why = format!("there is no network interface {id}");
         ctx.judge(INTERFACE, false, expected, Value::Null, how, Some(why));
@@ -123,7 +138,8 @@ fn interface(
     let message = format!("{id} is not the lab's: {}", wrong.join(", "));
     let found = (!wrong.is_empty()).then(|| message.clone());
     ctx.judge(INTERFACE, wrong.is_empty(), expected.clone(), observed.clone(), how, Some(message));
-    ctx.stop(&stops::NOT_THE_LABS, found, id);
+    ctx.stop(&stops::NOT_THE_LABS, found.clone(), id);
+    ctx.stop(&stops::OUTSIDE_MANIFEST, found, id);
     Some(eni)
 }
 
@@ -131,14 +147,14 @@ fn address_free(
     lab: &Lab,
     ctx: &mut Context<'_>,
     interface: Option<&NetworkInterface>,
-    holders: Read<Vec<NetworkInterface>>,
-) {
+    interfaces: Read<Vec<NetworkInterface>>,
+) -> Option<Vec<NetworkInterface>> {
     let address = lab.manifest.capture.address.addr();
     let expected = json!({ "holders": [] });
-    let Some((holders, how)) = read(ctx, ADDRESS_FREE, &expected, holders) else { return };
+    let (interfaces, how) = read(ctx, ADDRESS_FREE, &expected, interfaces)?;
     let own = &lab.manifest.capture.network_interface_id;
-    let mut ids: BTreeSet<String> =
-        holders.into_iter().map(|eni| eni.network_interface_id).collect();
+    let holders = interfaces.iter().filter(|eni| eni.has(address));
+    let mut ids: BTreeSet<String> = holders.map(|eni| eni.network_interface_id.clone()).collect();
     if interface.is_some_and(|eni| eni.has(address)) {
         ids.insert(own.clone());
     }
@@ -156,6 +172,7 @@ fn address_free(
     let text = address.to_string();
     ctx.stop(&stops::FOREIGN_HOLDER, stranger.then(|| message.clone()), &text);
     ctx.stop(&stops::PRE_ASSIGNED, ids.contains(own).then_some(message), own);
+    Some(interfaces)
 }
 
 fn instances(
@@ -190,26 +207,34 @@ fn instances(
     let message = complaints.join("; ");
     ctx.judge(INSTANCES, complaints.is_empty(), expected, json!(observed), how, Some(message));
     let found = (!foreign.is_empty()).then(|| foreign.join("; "));
-    ctx.stop(&stops::NOT_THE_LABS, found, "the lab's instances");
+    ctx.stop(&stops::NOT_THE_LABS, found.clone(), "the lab's instances");
+    ctx.stop(&stops::OUTSIDE_MANIFEST, found, "the lab's instances");
     Some(instances)
 }
 
 fn subnet(lab: &Lab, ctx: &mut Context<'_>, answer: Read<Option<Subnet>>) -> Option<Subnet> {
     let address = lab.manifest.capture.address.addr();
-    let expected =
-        json!({ "vpc_id": lab.manifest.aws.vpc_id, "tagged": true, "contains": address });
+    let expected = json!({
+        "vpc_id": lab.manifest.aws.vpc_id,
+        "owner_id": lab.manifest.aws.account_id,
+        "in_region": true,
+        "tagged": true,
+        "contains": address,
+    });
     let (subnet, how) = read(ctx, SUBNET, &expected, answer)?;
     let subnet = subnet?;
     let contains =
         subnet.cidr_block.parse().is_ok_and(|cidr: ipnet::Ipv4Net| cidr.contains(&address));
     let observed = json!({
         "vpc_id": subnet.vpc_id,
+        "owner_id": subnet.owner_id,
+        "in_region": subnet.availability_zone.starts_with(&lab.manifest.aws.region),
         "tagged": tagged(lab, &subnet.tags),
         "contains": if contains { json!(address) } else { Value::Null },
     });
     let holds = ctx.expect(SUBNET, expected, observed.clone(), how);
     let found = (!holds).then(|| format!("{} is not the lab's: {observed}", subnet.subnet_id));
-    ctx.stop(&stops::NOT_THE_LABS, found, &subnet.subnet_id);
+    ctx.stop(&stops::OUTSIDE_MANIFEST, found, &subnet.subnet_id);
     Some(subnet)
 }
 
@@ -224,14 +249,20 @@ fn vpc(lab: &Lab, ctx: &mut Context<'_>, answer: Read<Option<Vpc>>) -> Option<Vp
     ctx.expect(VPC, expected, observed, how);
     let default = vpc.is_default.then(|| format!("{} is the account's default VPC", vpc.vpc_id));
     ctx.stop(&stops::DEFAULT_VPC, default, &vpc.vpc_id);
-    let foreign = (!lab_tag).then(|| format!("{} has not the lab's tag", vpc.vpc_id));
-    ctx.stop(&stops::NOT_THE_LABS, foreign, &vpc.vpc_id);
+    let owned = vpc.owner_id == lab.manifest.aws.account_id;
+    let foreign = (!lab_tag || !owned)
+        .then(|| format!("{} has not the lab's tag, or another owner", vpc.vpc_id));
+    ctx.stop(&stops::OUTSIDE_MANIFEST, foreign, &vpc.vpc_id);
     Some(vpc)
 }
 
 /// The subnet's own route table, or else the VPC's main one: EC2 does not return an implicit
 /// association. A route for the captured address itself would take its packets elsewhere.
-fn routes(lab: &Lab, ctx: &mut Context<'_>, answer: Read<Vec<RouteTable>>) -> Option<RouteTable> {
+fn routes(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    answer: Read<Vec<RouteTable>>,
+) -> Option<(RouteTable, Vec<RouteTable>)> {
     let captured = lab.manifest.capture.address.to_string();
     let expected = json!({ "table": "the subnet's", "routes_for_the_address": [] });
     let (tables, how) = read(ctx, ROUTES, &expected, answer)?;
@@ -247,5 +278,5 @@ fn routes(lab: &Lab, ctx: &mut Context<'_>, answer: Read<Vec<RouteTable>>) -> Op
     let message = format!("{} has a route for {captured} already", table.route_table_id);
     let observed = json!({ "table": table.route_table_id, "routes_for_the_address": own });
     ctx.judge(ROUTES, own.is_empty(), expected, observed, how, Some(message));
-    Some(table)
+    Some((table, tables))
 }

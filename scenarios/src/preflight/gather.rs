@@ -9,12 +9,15 @@ use lab::router_yaml;
 use lab::shell::{Observe, ShellError};
 
 use super::router;
+use super::shared::Ways;
+use crate::watch::{self, Costly};
 
 pub type Told = Result<Answer<Output>, ShellError>;
 pub type Read<T> = Result<Answer<T>, ReadError>;
 
 pub struct Gathered {
     pub cloud: CloudReads,
+    pub costly: Costly,
     pub profile: Read<Vec<String>>,
     pub policies: Result<Vec<Answer<Document>>, ReadError>,
     pub nodes: Vec<NodeReads>,
@@ -24,11 +27,13 @@ pub struct Gathered {
 pub struct CloudReads {
     pub identity: Read<Identity>,
     pub interface: Read<Option<NetworkInterface>>,
-    pub holders: Read<Vec<NetworkInterface>>,
+    /// All of the VPC's.
+    pub interfaces: Read<Vec<NetworkInterface>>,
     pub instances: Read<Vec<Instance>>,
     pub subnet: Read<Option<Subnet>>,
     pub vpc: Read<Option<Vpc>>,
     pub route_tables: Read<Vec<RouteTable>>,
+    pub ways: Ways,
 }
 
 pub struct NodeReads {
@@ -60,30 +65,34 @@ pub struct RouterReads {
 
 pub async fn gather(lab: &Lab) -> Gathered {
     let iam = &lab.manifest.iam;
-    let (cloud, profile, policies, nodes, router) = futures::join!(
+    let (cloud, costly, profile, policies, nodes, router) = futures::join!(
         cloud(lab),
+        watch::costly(lab),
         lab.reader.instance_profile_roles(&iam.instance_profile_name),
         lab.reader.role_policies(&iam.role_name),
         futures::future::join_all(Node::ALL.map(|node| one_node(lab, node))),
         router(lab),
     );
-    Gathered { cloud, profile, policies, nodes, router }
+    Gathered { cloud, costly, profile, policies, nodes, router }
 }
 
 async fn cloud(lab: &Lab) -> CloudReads {
     let manifest = &lab.manifest;
     let ids: Vec<String> =
         manifest.nodes.values().filter_map(|node| node.instance_id.clone()).collect();
-    let (identity, interface, holders, instances, subnet, vpc, route_tables) = futures::join!(
+    let (identity, interface, interfaces, instances, subnet, vpc, route_tables, peerings, transit) = futures::join!(
         lab.reader.caller_identity(),
         lab.reader.network_interface(&manifest.capture.network_interface_id),
-        lab.reader.holders_of(&manifest.aws.vpc_id, manifest.capture.address.addr()),
+        lab.reader.interfaces_in(&manifest.aws.vpc_id),
         lab.reader.instances(&ids),
         lab.reader.subnet(&manifest.aws.subnet_id),
         lab.reader.vpc(&manifest.aws.vpc_id),
         lab.reader.route_tables(&manifest.aws.vpc_id),
+        lab.reader.peerings(),
+        lab.reader.transit_attachments(&manifest.aws.vpc_id),
     );
-    CloudReads { identity, interface, holders, instances, subnet, vpc, route_tables }
+    let ways = Ways { peerings, transit_attachments: transit };
+    CloudReads { identity, interface, interfaces, instances, subnet, vpc, route_tables, ways }
 }
 
 async fn one_node(lab: &Lab, node: Node) -> NodeReads {
@@ -159,7 +168,7 @@ impl Gathered {
         };
         cloud(self.cloud.identity.as_ref().err());
         cloud(self.cloud.interface.as_ref().err());
-        cloud(self.cloud.holders.as_ref().err());
+        cloud(self.cloud.interfaces.as_ref().err());
         cloud(self.cloud.instances.as_ref().err());
         cloud(self.cloud.subnet.as_ref().err());
         cloud(self.cloud.vpc.as_ref().err());

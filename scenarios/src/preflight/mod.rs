@@ -7,11 +7,13 @@ mod gather;
 mod nodes;
 mod role;
 mod router;
+mod shared;
 
 use lab::Lab;
 use reports::record::{FactsRecorded, Kind, Phase, StateRecorded};
 
 use crate::context::Context;
+use crate::watch;
 
 const IDENTITY: &str = "preflight.identity";
 const INTERFACE: &str = "preflight.network-interface";
@@ -33,6 +35,8 @@ const PROGRAMS: &str = "preflight.programs";
 const PLANNER: &str = "preflight.planner-digest";
 const ROWS: &str = "preflight.rows";
 const PLAN_SOURCE: &str = "preflight.plan-source";
+const SHARED: &str = "preflight.nothing-attached";
+const COSTLY: &str = "preflight.cost-bearing";
 const LEFTOVERS: &str = "preflight.leftovers";
 
 pub const ASSERTS: &[&str] = &[
@@ -43,6 +47,8 @@ pub const ASSERTS: &[&str] = &[
     SUBNET,
     VPC,
     ROUTES,
+    SHARED,
+    COSTLY,
     PROFILE,
     ROLE,
     NODES,
@@ -67,7 +73,10 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         return ctx.unavailable(why, None);
     }
     let cloud = cloud::judge(lab, ctx, gathered.cloud);
-    let role = role::judge(lab, ctx, gathered.profile, gathered.policies);
+    watch::judge_before(lab, ctx, COSTLY, &gathered.costly);
+    let instance_profile = cloud.as_ref().and_then(|cloud| cloud.router_profile(lab));
+    let profile = (gathered.profile, instance_profile);
+    let role = role::judge(lab, ctx, profile, gathered.policies);
     let nodes = nodes::judge(lab, ctx, gathered.nodes);
     let router = router::judge(lab, ctx, gathered.router);
     let (Some(cloud), Some(nodes), Some(router)) = (cloud, nodes, router) else { return };
@@ -86,6 +95,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     state.lab_fingerprint = Some(facts.lab_fingerprint.clone());
     state.executor = Some(router.executor);
     state.running = cloud.running;
+    state.router_yaml = Some(router.yaml_digest);
     drop(state);
     record(ctx, facts);
 }

@@ -48,6 +48,9 @@ pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: Vec<NodeReads>) -> Option<
             (Err((why, how)), _) | (_, Err((why, how))) => unread.unknown(node, &why, how),
         }
     }
+    let strangers = hosts.wrong.iter().chain(&keys.wrong).cloned().collect::<Vec<_>>().join("; ");
+    let strangers = (!strangers.is_empty()).then(|| format!("not the lab's host: {strangers}"));
+    ctx.stop(&stops::OTHER_HOST, strangers, "the lab's hosts");
     hosts.settle(ctx, NODES, "every node is the manifest's");
     keys.settle(ctx, HOST_KEYS, "every node shows its pinned key");
     clocks.settle(ctx, CLOCKS, "every node's clock within the tolerance");

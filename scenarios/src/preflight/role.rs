@@ -22,10 +22,10 @@ pub struct Role {
 pub fn judge(
     lab: &Lab,
     ctx: &mut Context<'_>,
-    profile: Read<Vec<String>>,
+    (profile, instance_profile): (Read<Vec<String>>, Option<String>),
     policies: Result<Vec<Answer<Document>>, ReadError>,
 ) -> Role {
-    profile_has_role(lab, ctx, profile);
+    profile_has_role(lab, ctx, profile, instance_profile.as_deref());
     let expected = json!({ "problems": [] });
     let answers = match policies {
         Ok(answers) => answers,
@@ -64,11 +64,23 @@ pub fn judge(
 }
 
 /// The executor gets its identity from the instance's profile and from nothing else.
-fn profile_has_role(lab: &Lab, ctx: &mut Context<'_>, profile: Read<Vec<String>>) {
-    let expected = json!([lab.manifest.iam.role_name]);
-    let Some((roles, how)) = read(ctx, PROFILE, &expected, profile) else { return };
+fn profile_has_role(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    profile: Read<Vec<String>>,
+    instance_profile: Option<&str>,
+) {
     let name = &lab.manifest.iam.instance_profile_name;
-    let holds = ctx.expect(PROFILE, expected, json!(roles), how);
-    let found = (!holds).then(|| format!("{name} has the roles {roles:?}"));
+    let expected = json!({ "roles": [lab.manifest.iam.role_name], "of_the_instance": name });
+    let Some((roles, how)) = read(ctx, PROFILE, &expected, profile) else { return };
+    // The last part of `arn:aws:iam::…:instance-profile/path/name`.
+    let given = instance_profile.and_then(|arn| arn.rsplit('/').next());
+    // Where the instances cannot be read, that is another assertion's to say.
+    let given = given.unwrap_or(name);
+    let observed = json!({ "roles": roles, "of_the_instance": given });
+    let holds = ctx.expect(PROFILE, expected, observed, how);
+    let found = (!holds).then(|| {
+        format!("routerd-cloud's instance has {given}, and {name} has the roles {roles:?}")
+    });
     ctx.stop(&stops::OTHER_IDENTITY, found, name);
 }

@@ -225,8 +225,18 @@ fn rows(lab: &Lab, ctx: &mut Context<'_>, told: Told) -> Option<Vec<Row>> {
     let found = (!open.is_empty()).then(|| message.clone());
     ctx.judge(ROWS, open.is_empty(), expected, json!({ "open": open }), how, Some(message));
     ctx.stop(&stops::FOREIGN_ROWS, found, "routerd's journal");
+    ctx.stop(&stops::OTHER_PROVIDER, of_another_provider(&rows), "routerd's journal");
     ctx.write(Kind::RowsRecorded(RowsRecorded { phase: Phase::Baseline, rows: json!(rows) }));
     Some(rows)
+}
+
+/// Open rows that another provider's executor would carry out.
+fn of_another_provider(rows: &[Row]) -> Option<String> {
+    let open = rows.iter().filter(|row| {
+        row.provider != "aws" && matches!(row.status, Status::Pending | Status::Approved)
+    });
+    let named: Vec<_> = open.map(|row| format!("row {} is for {}", row.id, row.provider)).collect();
+    (!named.is_empty()).then(|| named.join(", "))
 }
 
 /// Who plans: the run's own planner. Plans of a MobilityPool are recognised and refused: they
@@ -271,7 +281,7 @@ fn leftovers(ctx: &mut Context<'_>, told: Told) {
         Ok((text, how)) => {
             let left: Vec<String> = text
                 .lines()
-                .filter(|name| !name.starts_with("burnt-") && *name != "lock.json")
+                .filter(|name| !name.starts_with("burnt-") && !name.starts_with("lock.json"))
                 .map(str::to_owned)
                 .collect();
             let message = format!(

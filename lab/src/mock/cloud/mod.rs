@@ -7,6 +7,7 @@ mod iam;
 pub mod ids;
 pub mod instance_types;
 mod launch;
+mod neighbours;
 mod network;
 mod network_acls;
 mod options;
@@ -20,11 +21,14 @@ pub use iam::{
     Document, Iam, InstanceProfile, ManagedPolicy, Operator, PolicyVersion, Role, Session, User,
 };
 pub use launch::{Image, InternetGateway, KeyPair, ed25519_fingerprint, key_material};
+pub use neighbours::{
+    NatGateway, PeeredVpc, PeeringConnection, TransitGatewayAttachment, VpcEndpoint,
+};
 pub use network::{
     Address, AddressAssociation, Attachment, NetworkInterface, Permission, PrivateAddress, Route,
     RouteOrigin, RouteTable, RouteTableAssociation, SecurityGroup, Subnet, Target, Vpc,
 };
-pub use network_acls::{AclAssociation, AclEntry, LAST_RULE, NetworkAcl};
+pub use network_acls::{AclAssociation, AclEntry, Crossing, LAST_RULE, NetworkAcl};
 pub use options::{Answered, Before, Bucket, ClientTokens, Options, Rate, Throttling};
 pub use storage::{Volume, VolumeAttachment};
 pub use tagged::kind_of;
@@ -59,6 +63,14 @@ pub struct Cloud {
     pub addresses: BTreeMap<String, Address>,
     #[serde(default)]
     pub internet_gateways: BTreeMap<String, InternetGateway>,
+    #[serde(default)]
+    pub nat_gateways: BTreeMap<String, NatGateway>,
+    #[serde(default)]
+    pub vpc_endpoints: BTreeMap<String, VpcEndpoint>,
+    #[serde(default)]
+    pub peering_connections: BTreeMap<String, PeeringConnection>,
+    #[serde(default)]
+    pub transit_gateway_attachments: BTreeMap<String, TransitGatewayAttachment>,
     #[serde(default)]
     pub network_acls: BTreeMap<String, NetworkAcl>,
     #[serde(default)]

@@ -46,13 +46,17 @@ tagged! {
     "instance", "i", instances;
     "internet-gateway", "igw", internet_gateways;
     "key-pair", "key", key_pairs;
+    "natgateway", "nat", nat_gateways;
     "network-acl", "acl", network_acls;
     "network-interface", "eni", network_interfaces;
     "route-table", "rtb", route_tables;
     "security-group", "sg", security_groups;
     "subnet", "subnet", subnets;
+    "transit-gateway-attachment", "tgw-attach", transit_gateway_attachments;
     "volume", "vol", volumes;
     "vpc", "vpc", vpcs;
+    "vpc-endpoint", "vpce", vpc_endpoints;
+    "vpc-peering-connection", "pcx", peering_connections;
 }
 
 impl Cloud {

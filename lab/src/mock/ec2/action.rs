@@ -11,7 +11,7 @@ use super::response::Response;
 use super::xml::Xml;
 use super::{
     addresses, authorize, gateways, iam, iam_users, images, instance_attributes, instance_types,
-    instances, interface_lifecycle, interfaces, key_pairs, launches, network_acls,
+    instances, interface_lifecycle, interfaces, key_pairs, launches, neighbours, network_acls,
     private_addresses, route_tables, routes, security_group_rules, security_groups, simulate, sts,
     subnets, tags, throttle, volume_lifecycle, volumes, vpcs, zones,
 };
@@ -212,6 +212,7 @@ pub fn all() -> impl Iterator<Item = &'static Action> {
         launches::ACTIONS,
         private_addresses::ACTIONS,
         gateways::ACTIONS,
+        neighbours::ACTIONS,
         route_tables::ACTIONS,
         routes::ACTIONS,
         subnets::ACTIONS,

@@ -33,15 +33,16 @@ pub async fn answer(
 }
 
 /// The same where policies are enforced: whoever signed the request is the caller, and a wrong
-/// signature is nobody's.
+/// signature is nobody's. `from` is as in [`answer`].
 pub async fn answer_signed(
     shared: &Shared,
     clock: Clock,
+    from: faults::Caller,
     http: &Http<'_>,
 ) -> Result<Response, Broken> {
     let proof = Proof::Signature(http);
     let authorization = http.header("authorization");
-    exchange(shared, clock, faults::Caller::Operator, authorization, http.form(), proof).await
+    exchange(shared, clock, from, authorization, http.form(), proof).await
 }
 
 /// How a caller shows who it is.

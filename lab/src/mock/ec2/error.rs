@@ -102,6 +102,10 @@ kinds! {
     RULE: "sgr", "security group rule ID", "InvalidSecurityGroupRuleId.Malformed", "InvalidSecurityGroupRuleId.NotFound";
     KEY_PAIR: "key", "key pair ID", "InvalidKeyPairID.Malformed", "InvalidKeyPair.NotFound";
     IMAGE: "ami", "image id", "InvalidAMIID.Malformed", "InvalidAMIID.NotFound";
+    NAT_GATEWAY: "nat", "NatGateway ID", "NatGatewayMalformed", "NatGatewayNotFound";
+    ENDPOINT: "vpce", "Vpc Endpoint Id", "InvalidVpcEndpointId.Malformed", "InvalidVpcEndpointId.NotFound";
+    PEERING: "pcx", "vpcPeeringConnection ID", "InvalidVpcPeeringConnectionId.Malformed", "InvalidVpcPeeringConnectionID.NotFound";
+    TRANSIT_ATTACHMENT: "tgw-attach", "Transit Gateway Attachment ID", "InvalidTransitGatewayAttachmentID.Malformed", "InvalidTransitGatewayAttachmentID.NotFound";
     GATEWAY: "igw", "gateway ID", "InvalidGatewayID.Malformed", "InvalidGatewayID.NotFound";
 }
 

@@ -25,6 +25,7 @@ mod key_pairs;
 mod launch_cards;
 mod launches;
 pub mod metadata;
+mod neighbours;
 mod network_acls;
 mod new_interfaces;
 mod operations;

@@ -191,7 +191,12 @@ fn place(params: &Params) -> Result<(u32, bool), ApiError> {
 
 fn parse(params: &Params) -> Result<AclEntry, ApiError> {
     let (number, egress) = place(params)?;
-    let protocol = params.required("Protocol")?;
+    let protocol = match params.required("Protocol")? {
+        "tcp" => "6",
+        "udp" => "17",
+        "icmp" => "1",
+        number => number,
+    };
     if protocol != "-1" && protocol.parse::<u8>().is_err() {
         return Err(ApiError::invalid_value(format!("Invalid value '{protocol}' for protocol")));
     }
@@ -202,8 +207,13 @@ fn parse(params: &Params) -> Result<AclEntry, ApiError> {
     };
     let ports = pair("PortRange.From", "PortRange.To")?;
     let icmp = pair("Icmp.Type", "Icmp.Code")?;
-    if matches!(protocol, "6" | "17") && ports.is_none() {
-        return Err(ApiError::missing("PortRange"));
+    if matches!(protocol, "6" | "17") {
+        let (from, to) = ports.ok_or_else(|| ApiError::missing("PortRange"))?;
+        if (from, to) != (-1, -1) && !(0 <= from && from <= to && to <= 65535) {
+            return Err(ApiError::invalid_value(format!(
+                "Invalid value '{from}-{to}' for portRange."
+            )));
+        }
     }
     if protocol == "1" && icmp.is_none() {
         return Err(ApiError::missing("Icmp"));

@@ -1,6 +1,6 @@
 //! The account as preflight finds it: what is not the lab's, and who has the address.
 
-use super::fault::{Fault, Primary};
+use super::fault::{Fault, Left, Primary};
 use super::hand::{CAPTURED, CLIENT, Done, ROUTER, host, interface_of, lab_vpc};
 use crate::mock::cloud::{InstanceState, PrivateAddress, Route, RouteOrigin, Target};
 use crate::mock::world::World;
@@ -8,25 +8,25 @@ use crate::mock::world::World;
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
     Fault::caught("other-account", "the operator's credentials are another account's", Primary::Stop("other-account"), other_account)
-        .also(&["preflight.identity"]).from("§8.8", "contract §9.4"),
+        .exits(6).also(&["preflight.identity"]).leaves(&[Left::Instances]).from("§8.8", "contract §9.4"),
     Fault::caught("foreign-holder", "another ENI of the VPC has the captured address as a secondary one", Primary::Stop("foreign-holder"), foreign_holder)
         .also(&["preflight.address-free"]).on_netns().from("§8.2", "contract F20"),
     Fault::caught("foreign-primary", "another ENI of the VPC has the captured address as its primary one", Primary::Assertion("preflight.address-free"), foreign_primary)
-        .exits(4).trips(&["foreign-holder"]).from("§8.2", "contract F20"),
+        .exits(4).also(&["preflight.nothing-attached"]).trips(&["foreign-holder", "shared"]).from("§8.2", "contract F20"),
     Fault::caught("pre-assigned", "the captured address is on the ENI before the run", Primary::Stop("pre-assigned"), pre_assigned)
         .also(&["preflight.address-free"]).on_netns().from("§4.2", "contract F27"),
     Fault::caught("address-route", "the subnet's route table has a route for the captured address", Primary::Assertion("preflight.route-table"), address_route)
         .from("§4", "contract §4.4"),
     Fault::caught("untagged-vpc", "the VPC has not the lab's tag", Primary::Assertion("preflight.vpc"), untagged_vpc)
-        .exits(4).trips(&["not-the-labs"]).from("§8.2", "design I6"),
+        .exits(4).trips(&["outside-manifest"]).from("§8.2", "design I6"),
     Fault::caught("default-vpc", "the VPC is the account's default one", Primary::Stop("default-vpc"), default_vpc)
         .also(&["preflight.vpc"]).from("§8.8", "contract §9.4"),
     Fault::caught("untagged-subnet", "the subnet has not the lab's tag", Primary::Assertion("preflight.subnet"), untagged_subnet)
-        .exits(4).trips(&["not-the-labs"]).from("§8.2", "design I6"),
+        .exits(4).trips(&["outside-manifest"]).from("§8.2", "design I6"),
     Fault::caught("untagged-interface", "the ENI has not the lab's tag", Primary::Assertion("preflight.network-interface"), untagged_interface)
-        .exits(4).trips(&["not-the-labs"]).from("§8.2", "design I6"),
+        .exits(4).trips(&["not-the-labs", "outside-manifest"]).from("§8.2", "design I6"),
     Fault::caught("untagged-instance", "cloud-client's instance has not the lab's tag", Primary::Assertion("preflight.instances"), untagged_instance)
-        .exits(4).trips(&["not-the-labs"]).from("§8.2", "design I6"),
+        .exits(6).trips(&["not-the-labs", "outside-manifest"]).leaves(&[Left::Instances]).from("§8.2", "design I6"),
     Fault::caught("stopped-client", "cloud-client's instance does not run", Primary::Unavailable, stopped_client)
         .from("§4", "design: exit code 8"),
     Fault::caught("foreign-volume", "the volume that the manifest has deleted is not the lab's", Primary::Assertion("undo-plan.complete"), foreign_volume)

@@ -6,7 +6,9 @@ use std::net::Ipv4Addr;
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, MAIN_DB};
 
-use super::rules::{Caller, Event, Happening, InterfaceChange, THIEF_MAC, When, fits};
+use super::hand::{CLIENT, ROUTER};
+use super::rules::{Caller, Event, Happening, InterfaceChange, Stray, THIEF_MAC, When, fits};
+use crate::mock::cloud::{Address, LAB_TAG, Tags};
 use crate::mock::machines::{ChainKind, Hook, Neighbour, PERMANENT};
 use crate::mock::world::World;
 use crate::node::Node;
@@ -128,6 +130,7 @@ fn happen(world: &mut World, what: &Happening) {
             );
         }
         Happening::Command(command) => world.faults.begun.push(command.clone()),
+        Happening::Stray(stray) => add_stray(world, *stray),
         Happening::Thief { address } => steal(world, *address),
         Happening::Ingress { primary } => {
             let groups = world.cloud.owner_of(*primary).map(|eni| eni.groups.clone());
@@ -170,4 +173,49 @@ fn changed(stored: &[u8], statements: &str) -> rusqlite::Result<Vec<u8>> {
     }
     connection.execute_batch(statements)?;
     Ok(connection.serialize(MAIN_DB)?.to_vec())
+}
+
+/// With the lab's tag, and in its VPC.
+pub fn add_stray(world: &mut World, stray: Stray) {
+    let tags = Tags::from([(LAB_TAG.0.to_owned(), LAB_TAG.1.to_owned())]);
+    let now = world.now;
+    let cloud = &mut world.cloud;
+    match stray {
+        Stray::Instance => {
+            let client = cloud.owner_of(CLIENT).and_then(|eni| eni.instance_id.clone());
+            let client = client.and_then(|id| cloud.instances.get(&id));
+            if let Some(mut stray) = client.cloned() {
+                stray.id = "i-00000000000000001".to_owned();
+                stray.reservation_id = "r-00000000000000001".to_owned();
+                stray.tags.insert("Name".to_owned(), "forgotten".to_owned());
+                cloud.instances.insert(stray.id.clone(), stray);
+            }
+        }
+        Stray::Address => {
+            let stray = Address {
+                allocation_id: "eipalloc-00000000000000001".to_owned(),
+                public_ip: Ipv4Addr::new(203, 0, 113, 77),
+                association: None,
+                tags,
+            };
+            cloud.addresses.insert(stray.allocation_id.clone(), stray);
+        }
+        Stray::Volume => {
+            let orphan = cloud.volumes.values().find(|volume| volume.attachments.is_empty());
+            if let Some(mut stray) = orphan.cloned() {
+                stray.id = "vol-00000000000000001".to_owned();
+                cloud.volumes.insert(stray.id.clone(), stray);
+            }
+        }
+        Stray::NatGateway => {
+            if let Some(subnet) = cloud.owner_of(ROUTER).map(|eni| eni.subnet_id.clone()) {
+                cloud.add_nat_gateway(&subnet, now, tags);
+            }
+        }
+        Stray::Endpoint => {
+            if let Some(vpc) = cloud.owner_of(ROUTER).map(|eni| eni.vpc_id.clone()) {
+                cloud.add_endpoint(&vpc, now, tags);
+            }
+        }
+    }
 }

@@ -29,6 +29,7 @@ pub const DRY_RUN_ASSIGN: &str = "*action execute 1 --dry-run";
 pub const DRY_RUN_FORWARDING: &str = "*action execute 2 --dry-run";
 pub const EXECUTE_ASSIGN: &str = "*action execute 1 --approved";
 pub const EXECUTE_FORWARDING: &str = "*action execute 2 --approved";
+pub const ADDRESSES: &str = "ip -j -4 addr show";
 pub const PREVIEW_UNDO_ADDRESS: &str = "*action rollback 1 --dry-run";
 pub const PREVIEW_UNDO_FORWARDING: &str = "*action rollback 2 --dry-run";
 pub const UNDO_ADDRESS: &str = "*action rollback 1 --approved";

@@ -29,7 +29,9 @@ mod nodes;
 mod packets;
 mod reach;
 mod router;
+mod stops;
 mod teardown;
+mod underlay;
 
 pub(super) use events::{after_api, due};
 pub(crate) use events::{after_command, before_command};
@@ -39,8 +41,9 @@ pub use kernel::{Deed, Kernel, Means};
 pub use nth::{Befall, Blows, EffectKind, Killed, Nth, Seen, kill};
 pub use rules::{
     ApiEffect, ApiFault, Caller, CommandEffect, CommandFault, Event, Faults, GoFault, Happening,
-    InterfaceChange, NodeCommand, When,
+    InterfaceChange, NodeCommand, Stray, When,
 };
+pub use underlay::{Losses, Underlay};
 
 use super::world::World;
 
@@ -56,9 +59,11 @@ pub fn all() -> impl Iterator<Item = &'static Fault> {
         actions::FAULTS,
         acceptance::FAULTS,
         packets::FAULTS,
+        underlay::FAULTS,
         reach::FAULTS,
         back::FAULTS,
         teardown::FAULTS,
+        stops::FAULTS,
     ]
     .into_iter()
     .flatten()

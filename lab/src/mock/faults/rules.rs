@@ -8,6 +8,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::nth::{Befall, Blows, Seen};
+use super::underlay::{Losses, Underlay};
 use crate::node::Node;
 
 /// The rules in force.
@@ -38,6 +39,11 @@ pub struct Faults {
     /// The disk of the run's folder has no room for what ends a run.
     #[serde(default)]
     pub disk_full: bool,
+    #[serde(default)]
+    pub underlay: Underlay,
+    /// From the cloud, and to it.
+    #[serde(default)]
+    pub underlay_losses: [Losses; 2],
     /// What happened since somebody looked: the kernel lab does it to its nodes.
     #[serde(skip)]
     pub happened: Vec<Happening>,
@@ -104,6 +110,8 @@ pub enum Happening {
     NftTable { node: Node },
     /// A command begins on a node by itself.
     Command(NodeCommand),
+    /// Something that costs money appears.
+    Stray(Stray),
     /// Another machine on the on-prem LAN gets the router to take it for the address's owner, and
     /// says nothing to what it gets.
     Thief { address: Ipv4Addr },
@@ -126,6 +134,17 @@ pub enum InterfaceChange {
     Untagged,
 }
 
+/// What costs money and belongs to nobody's plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stray {
+    Instance,
+    Address,
+    Volume,
+    NatGateway,
+    Endpoint,
+}
+
 /// What the lab's own go turns out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -136,6 +155,8 @@ pub enum GoFault {
     Edited,
     /// It ended before the gate looked at it.
     Expired,
+    /// The lab gives none: its owner is waited for, and does not answer.
+    OwnerSilent,
 }
 
 /// Whose call it is.

@@ -1,13 +1,10 @@
 //! The end: what costs money and cannot be ended, and what was never the run's to end.
 
-use std::net::Ipv4Addr;
-
 use super::fault::{Fault, Left, Primary};
 use super::hand::{
     CLIENT, Done, UNDO_ADDRESS, answers, api, command, happens_after, interface_of, refused,
 };
-use super::rules::{Caller, Happening};
-use crate::mock::cloud::Address;
+use super::rules::{Caller, Happening, Stray};
 use crate::mock::world::World;
 
 #[rustfmt::skip]
@@ -22,11 +19,11 @@ pub const FAULTS: &[Fault] = &[
         .exits(6).also(&["residue.addresses"]).trips(&["left-running"]).leaves(&[Left::Addresses]).from("§6.3", "contract §8.3"),
     Fault::caught("volume-stays", "EC2 refuses to delete the orphaned volume", Primary::Assertion("teardown.volumes"), volume_stays)
         .exits(6).also(&["residue.volumes"]).trips(&["left-running"]).leaves(&[Left::Volumes]).from("§6.3", "contract §8.3"),
-    Fault::caught("stray-instance", "another instance with the lab's tag runs", Primary::Assertion("residue.instances"), stray_instance)
+    Fault::caught("stray-instance", "another instance with the lab's tag runs after the undo", Primary::Assertion("residue.instances"), stray_instance)
         .exits(6).trips(&["left-running"]).leaves(&[Left::Instances]).from("§8.6", "contract §8.3"),
-    Fault::caught("stray-address", "another elastic IP address has the lab's tag", Primary::Assertion("residue.addresses"), stray_address)
+    Fault::caught("stray-address", "another elastic IP address has the lab's tag after the undo", Primary::Assertion("residue.addresses"), stray_address)
         .exits(6).trips(&["left-running"]).leaves(&[Left::Addresses]).from("§8.6", "contract §8.3"),
-    Fault::caught("stray-volume", "another volume has the lab's tag", Primary::Assertion("residue.volumes"), stray_volume)
+    Fault::caught("stray-volume", "another volume has the lab's tag after the undo", Primary::Assertion("residue.volumes"), stray_volume)
         .exits(6).trips(&["left-running"]).leaves(&[Left::Volumes]).from("§8.6", "contract §8.3"),
     Fault::caught("low-ceiling", "the manifest allows fewer instance-seconds than the run takes", Primary::Both("residue.instance-seconds", "ceiling"), low_ceiling)
         .argument("10").exits(6).from("§8.6", "issue 3"),
@@ -61,33 +58,15 @@ fn volume_stays(world: &mut World, _: &str) -> Done {
 }
 
 fn stray_instance(world: &mut World, _: &str) -> Done {
-    let id = interface_of(world, CLIENT)?.instance_id.clone().ok_or("it has no instance")?;
-    let mut stray = world.cloud.instances.get(&id).ok_or("there is no instance")?.clone();
-    stray.id = "i-00000000000000001".to_owned();
-    stray.reservation_id = "r-00000000000000001".to_owned();
-    stray.tags.insert("Name".to_owned(), "forgotten".to_owned());
-    world.cloud.instances.insert(stray.id.clone(), stray);
-    Ok(())
+    happens_after(world, UNDO_ADDRESS, Happening::Stray(Stray::Instance))
 }
 
 fn stray_address(world: &mut World, _: &str) -> Done {
-    let (key, value) = crate::mock::cloud::LAB_TAG;
-    let stray = Address {
-        allocation_id: "eipalloc-00000000000000001".to_owned(),
-        public_ip: Ipv4Addr::new(203, 0, 113, 77),
-        association: None,
-        tags: [(key.to_owned(), value.to_owned())].into(),
-    };
-    world.cloud.addresses.insert(stray.allocation_id.clone(), stray);
-    Ok(())
+    happens_after(world, UNDO_ADDRESS, Happening::Stray(Stray::Address))
 }
 
 fn stray_volume(world: &mut World, _: &str) -> Done {
-    let orphan = world.cloud.volumes.values().find(|volume| volume.attachments.is_empty());
-    let mut stray = orphan.ok_or("there is no orphaned volume")?.clone();
-    stray.id = "vol-00000000000000001".to_owned();
-    world.cloud.volumes.insert(stray.id.clone(), stray);
-    Ok(())
+    happens_after(world, UNDO_ADDRESS, Happening::Stray(Stray::Volume))
 }
 
 fn low_ceiling(world: &mut World, argument: &str) -> Done {

@@ -8,6 +8,7 @@ use super::{
     Action, ChainKind, Hook, Interface, Link, Machine, Machines, Match, ProxyNeighbour, Route,
     Sshd, host_key,
 };
+use crate::manifest::guest_settle_ms_on_ec2;
 use crate::mock::cloud::Cloud;
 use crate::node::Node;
 
@@ -34,6 +35,7 @@ impl Machines {
             cloud_client: cloud_client(seed, cloud),
             onprem_router: onprem_router(seed),
             onprem_client: onprem_client(seed),
+            guest_settle_ms: guest_settle_ms_on_ec2(),
             ..Self::default()
         }
     }

@@ -7,6 +7,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::{Capture, Files, LegacyNat, Ruleset, Socket, Tracked};
+use crate::manifest::guest_settle_ms_on_ec2;
 use crate::node::Node;
 
 /// The four nodes and what lies between them.
@@ -17,6 +18,9 @@ pub struct Machines {
     pub onprem_router: Machine,
     pub onprem_client: Machine,
     pub overlay: Overlay,
+    /// How long whatever configures a guest may take to act on an address that its interface got.
+    #[serde(default = "guest_settle_ms_on_ec2")]
+    pub guest_settle_ms: u64,
     /// What the VPC did with the packets so far.
     pub fabric: FabricCounters,
 }
@@ -46,6 +50,8 @@ pub struct FabricCounters {
     pub drop_src_check: u64,
     pub drop_dst_check: u64,
     pub drop_no_owner: u64,
+    #[serde(default)]
+    pub drop_acl: u64,
     pub drop_sg: u64,
 }
 

@@ -14,9 +14,6 @@ use crate::mock::machines::{Link, Transport, Tuple};
 use crate::mock::world::World;
 use crate::node::Node;
 
-/// The VPC's own router in the subnet.
-const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 88, 60, 1);
-
 /// Whether a node takes and sends packets at all.
 pub fn is_up(world: &World, node: Node, now: DateTime<Utc>) -> bool {
     let machine = world.machines.get(node);
@@ -43,6 +40,17 @@ fn route_target<'a>(
         Target::NetworkInterface(id) => cloud.interface(id),
         Target::Local | Target::InternetGateway(_) => None,
     }
+}
+
+/// What the network ACLs say of a packet that leaves one subnet for another; inside one nobody asks
+/// them.
+fn crosses(cloud: &Cloud, from: &NetworkInterface, to: &NetworkInterface, wire: &Wire) -> bool {
+    let allows = |subnet_id: &str, egress: bool, peer: Ipv4Addr| {
+        cloud.acl_of(subnet_id).is_none_or(|acl| acl.allows(egress, &wire.crossing(peer)))
+    };
+    from.subnet_id == to.subnet_id
+        || (allows(&from.subnet_id, true, wire.destination)
+            && allows(&to.subnet_id, false, wire.source))
 }
 
 /// What the security groups say of a packet that opens a flow; answers are let through, as the
@@ -87,7 +95,11 @@ fn permits(
 /// that another ENI owns.
 pub(super) fn answers_arp(world: &mut World, asking_mac: &str, address: Ipv4Addr) -> bool {
     let owner = world.cloud.owner_of(address);
-    let hit = address == GATEWAY || owner.is_some_and(|eni| eni.mac != asking_mac);
+    let asking = world.cloud.network_interfaces.values().find(|eni| eni.mac == asking_mac);
+    let subnet = asking.and_then(|eni| world.cloud.subnets.get(&eni.subnet_id));
+    // The VPC's own router has the first address of each subnet.
+    let is_gateway = subnet.is_some_and(|subnet| subnet.cidr.hosts().next() == Some(address));
+    let hit = is_gateway || owner.is_some_and(|eni| eni.mac != asking_mac);
     let counters = &mut world.machines.fabric;
     *(if hit { &mut counters.c_arp_hit } else { &mut counters.c_arp_miss }) += 1;
     hit
@@ -113,6 +125,10 @@ pub(super) fn carry(world: &mut World, mac: &str, wire: &Wire) -> Result<(Node, 
         counters.drop_dst_check += 1;
         return Err(Loss::DestinationCheck);
     }
+    if !crosses(cloud, from, to, wire) {
+        counters.drop_acl += 1;
+        return Err(Loss::NetworkAcl);
+    }
     if !admits(cloud, from, to, wire) {
         counters.drop_sg += 1;
         return Err(Loss::SecurityGroup);
@@ -130,23 +146,24 @@ fn attached(world: &World, mac: &str) -> Option<(Node, String)> {
 
 /// How long there and back takes: by the links on the way, with jitter from the seed.
 pub(super) fn round_trip(
-    seed: u64,
+    world: &World,
     near: Tuple,
     answer: &Wire,
     sender: Node,
     other: Node,
 ) -> Duration {
-    let base_us = match (is_cloud(sender), is_cloud(other)) {
-        _ if sender == other => 40,
-        (true, true) => 300,
-        (false, false) => 250,
-        (true, false) | (false, true) => 4_200,
+    let (base_us, underlay_ms) = match (is_cloud(sender), is_cloud(other)) {
+        _ if sender == other => (40, 0),
+        (true, true) => (300, 0),
+        (false, false) => (250, 0),
+        (true, false) | (false, true) => (4_200, 2 * world.faults.underlay.delay_ms),
     };
     let jitter = Sha256::new()
-        .chain_update(seed.to_be_bytes())
+        .chain_update(world.seed.to_be_bytes())
         .chain_update(format!("{near:?}{answer:?}"))
         .finalize();
     Duration::from_micros(base_us + base_us * u64::from(jitter[0]) / 1024)
+        + Duration::from_millis(underlay_ms)
 }
 
 fn is_cloud(node: Node) -> bool {

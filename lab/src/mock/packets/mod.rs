@@ -117,6 +117,7 @@ pub enum Loss {
     SourceCheck,
     DestinationCheck,
     NoOwner,
+    NetworkAcl,
     SecurityGroup,
     /// By a rule of the node.
     Filtered(Node),
@@ -127,6 +128,8 @@ pub enum Loss {
     /// Off, stopped or hung.
     Dead(Node),
     BlackHole,
+    /// On the way between the routers.
+    Underlay,
     Outside,
     /// An answer that no socket of the node waits for.
     Unexpected(Node),
@@ -193,7 +196,7 @@ fn answer(
     let refused = reply.is_reset();
     match walk(world, now, reply, by) {
         End::Delivered { node, wire } if node == sender && wire.answers(near) => {
-            let round_trip = fabric::round_trip(world.seed, near, &wire, sender, by);
+            let round_trip = fabric::round_trip(world, near, &wire, sender, by);
             let answer = Answer { by, near, far, source: wire.source, ttl: wire.ttl, round_trip };
             if refused { Delivery::Refused(answer) } else { Delivery::Answered(answer) }
         }
@@ -228,7 +231,7 @@ fn report(
     };
     match walk(world, now, message, router) {
         End::Delivered { node, wire } if node == sender => {
-            let round_trip = fabric::round_trip(world.seed, near, &wire, sender, router);
+            let round_trip = fabric::round_trip(world, near, &wire, sender, router);
             Delivery::Error { from: wire.source, error, round_trip }
         }
         End::Delivered { node, .. } => Delivery::Lost(Loss::Unexpected(node)),

@@ -45,6 +45,7 @@ fn nonzero(counters: FabricCounters) -> Vec<&'static str> {
         ("src", counters.drop_src_check),
         ("dst", counters.drop_dst_check),
         ("owner", counters.drop_no_owner),
+        ("acl", counters.drop_acl),
         ("sg", counters.drop_sg),
     ]
     .into_iter()
@@ -95,6 +96,32 @@ fn the_canary_tells_the_check_and_only_the_check() {
     let answer = ping(&mut world, Node::CloudClient, CAPTURED, 2);
     let Delivery::Error { from, error, .. } = answer else { panic!("{answer:?}") };
     assert_eq!((from, error), (Ipv4Addr::new(169, 254, 120, 2), IcmpError::TimeExceeded));
+}
+
+#[test]
+fn a_network_acl_is_asked_at_a_subnets_border_for_each_packet_and_never_inside() {
+    let mut world = lab();
+    let subnet_id = router_eni(&mut world).subnet_id.clone();
+    let acl_id = world.cloud.acl_of(&subnet_id).unwrap().id.clone();
+    let deny = |world: &mut World, egress| {
+        let entries = &mut world.cloud.network_acls.get_mut(&acl_id).unwrap().entries;
+        entries.retain(|entry| entry.egress != egress);
+    };
+    let router = [10, 88, 60, 4].into();
+    let mut closed = world.clone();
+    deny(&mut closed, true);
+    assert!(ttl(ping(&mut closed, Node::CloudClient, router, 64)).is_some(), "inside");
+    // The client moves into a subnet that no ACL guards.
+    let client = world.cloud.network_interfaces.values_mut().find(|eni| eni.owns(CLIENT));
+    client.unwrap().subnet_id = "subnet-elsewhere".into();
+    assert!(ttl(ping(&mut world, Node::CloudClient, router, 64)).is_some(), "the default one");
+    for egress in [true, false] {
+        let mut closed = world.clone();
+        deny(&mut closed, egress);
+        let lost = ping(&mut closed, Node::CloudClient, router, 64);
+        assert_eq!(lost, Delivery::Lost(Loss::NetworkAcl), "egress: {egress}");
+        assert!(nonzero(closed.machines.fabric).contains(&"acl"), "egress: {egress}");
+    }
 }
 
 /// Whether the routerd node masquerades whatever leaves it.

@@ -224,7 +224,11 @@ fn lan_neighbour(
     })
 }
 
-fn through_overlay(world: &World, node: Node, wire: &Wire) -> Result<(Node, String), Loss> {
+fn through_overlay(world: &mut World, node: Node, wire: &Wire) -> Result<(Node, String), Loss> {
+    let faults = &mut world.faults;
+    if faults.underlay_losses[usize::from(node != Node::RouterdCloud)].take(faults.underlay) {
+        return Err(Loss::Underlay);
+    }
     let overlay = &world.machines.overlay;
     let too_large = overlay.black_hole_above_bytes.is_some_and(|limit| wire.bytes > limit);
     let this_way = overlay.black_hole_from.is_none_or(|sender| sender == node);

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::Fragment;
+use crate::mock::cloud::Crossing;
 use crate::mock::machines::{Transport, Tuple};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +76,27 @@ impl Wire {
             Body::Tcp { .. } => Transport::Tcp,
             Body::Echo { .. } | Body::EchoReply { .. } | Body::Error { .. } => Transport::Icmp,
         }
+    }
+
+    /// As a network ACL sees it, which looks at nothing but this packet.
+    pub fn crossing(&self, peer: Ipv4Addr) -> Crossing {
+        let port = match self.body {
+            Body::Tcp { destination_port, .. } => Some(destination_port),
+            _ => None,
+        };
+        let icmp = match self.body {
+            Body::Tcp { .. } => None,
+            Body::Echo { .. } => Some((8, 0)),
+            Body::EchoReply { .. } => Some((0, 0)),
+            Body::Error { error, .. } => Some(match error {
+                IcmpError::TimeExceeded => (11, 0),
+                IcmpError::NetworkUnreachable => (3, 0),
+                IcmpError::HostUnreachable => (3, 1),
+                IcmpError::FragmentationNeeded { .. } => (3, 4),
+            }),
+        };
+        let protocol = if icmp.is_some() { 1 } else { 6 };
+        Crossing { protocol, peer, destination_port: port, icmp }
     }
 
     /// What a host answers; nothing to an answer.

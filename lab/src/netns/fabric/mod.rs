@@ -2,6 +2,8 @@
 //! address, the source/dest check, security groups with state, network ACLs without, route tables;
 //! and a named counter for every reason to drop a packet.
 
+#[cfg(test)]
+mod acl_tests;
 mod model;
 mod permit;
 mod render;

@@ -105,7 +105,7 @@ impl Fabric {
             let Some(subnet) = cloud.subnets.get(&port.subnet) else { continue };
             let gateway = subnet.cidr.hosts().next().unwrap_or(subnet.cidr.network());
             let routes = routes(cloud, &subnet.vpc_id, &port.subnet, wiring);
-            let subnet = Subnet { gateway, acl: Acl::open(), routes };
+            let subnet = Subnet { gateway, acl: acl(cloud, &port.subnet), routes };
             fabric.subnets.insert(port.subnet.clone(), subnet);
         }
         fabric
@@ -144,6 +144,11 @@ fn permit(cloud: &Cloud, permission: &Permission) -> Option<Permit> {
         .map(Ipv4Net::from);
     let peers = permission.ranges.iter().map(Ipv4Net::trunc).chain(members).collect();
     Some(Permit { protocol: Protocol::of(permission)?, peers })
+}
+
+/// A subnet always has one; a world that was saved before there were any has none.
+fn acl(cloud: &Cloud, subnet_id: &str) -> Acl {
+    cloud.acl_of(subnet_id).map_or_else(Acl::open, Acl::of)
 }
 
 /// The prefixes that the subnet's route table sends to an interface.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ipnet::Ipv4Net;
 
-use crate::mock::cloud::Permission;
+use crate::mock::cloud::{self, Permission};
 
 /// First and last.
 pub type Ports = (u16, u16);
@@ -36,7 +36,7 @@ pub struct Acl {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AclEntry {
     /// The lowest number decides first.
-    pub number: u16,
+    pub number: u32,
     pub rule: AclRule,
     pub protocol: Protocol,
     pub cidr: Ipv4Net,
@@ -49,6 +49,14 @@ pub enum AclRule {
 }
 
 impl Acl {
+    pub fn of(acl: &cloud::NetworkAcl) -> Self {
+        let entries = |egress| {
+            let of_this_way = acl.entries.iter().filter(|entry| entry.egress == egress);
+            of_this_way.filter_map(AclEntry::of).collect()
+        };
+        Self { ingress: entries(false), egress: entries(true) }
+    }
+
     /// The default ACL: everything passes.
     pub fn open() -> Self {
         let all = AclEntry {
@@ -80,12 +88,20 @@ impl Side {
 impl Protocol {
     /// None for a protocol or ports that EC2 would not have taken.
     pub fn of(permission: &Permission) -> Option<Self> {
-        let ports = permission.ports;
-        match permission.protocol.as_str() {
+        // A security group writes ICMP's type and code where other protocols have ports.
+        Self::named(&permission.protocol, permission.ports, permission.ports)
+    }
+
+    fn named(
+        protocol: &str,
+        ports: Option<(i32, i32)>,
+        type_and_code: Option<(i32, i32)>,
+    ) -> Option<Self> {
+        match protocol {
             "-1" => Some(Self::Any),
             "tcp" | "6" => ranged(ports, Self::Tcp),
             "udp" | "17" => ranged(ports, Self::Udp),
-            "icmp" | "1" => icmp(ports),
+            "icmp" | "1" => icmp(type_and_code),
             "icmpv6" => Some(Self::Number(58)),
             number => Some(Self::Number(number.parse().ok()?)),
         }
@@ -117,9 +133,8 @@ fn ranged(ports: Option<(i32, i32)>, of: fn(Option<Ports>) -> Protocol) -> Optio
     }
 }
 
-/// EC2 writes type and code where other protocols have ports.
-fn icmp(ports: Option<(i32, i32)>) -> Option<Protocol> {
-    let which = match ports {
+fn icmp(type_and_code: Option<(i32, i32)>) -> Option<Protocol> {
+    let which = match type_and_code {
         None | Some((-1, _)) => None,
         Some((kind, -1)) => Some((u8::try_from(kind).ok()?, None)),
         Some((kind, code)) => Some((u8::try_from(kind).ok()?, Some(u8::try_from(code).ok()?))),
@@ -140,6 +155,16 @@ impl Permit {
 }
 
 impl AclEntry {
+    /// None for what EC2 would not have taken.
+    fn of(entry: &cloud::AclEntry) -> Option<Self> {
+        Some(Self {
+            number: entry.number,
+            rule: if entry.allow { AclRule::Allow } else { AclRule::Deny },
+            protocol: Protocol::named(&entry.protocol, entry.ports, entry.icmp)?,
+            cidr: entry.cidr.trunc(),
+        })
+    }
+
     pub(super) fn matched(&self, side: Side) -> String {
         let peers = peers(side, &BTreeSet::from([self.cidr])).unwrap_or_default();
         format!("{peers}{}", self.protocol.matched())

@@ -56,6 +56,8 @@ const TABLE: &[&str] = &[
     "CreateNetworkAclEntry NetworkAclId=$acl RuleNumber=100 Protocol=-1 RuleAction=allow Egress=true CidrBlock=0.0.0.0/0 ! NetworkAclEntryAlreadyExists",
     "CreateNetworkAclEntry NetworkAclId=$acl RuleNumber=32767 Protocol=-1 RuleAction=allow Egress=true CidrBlock=0.0.0.0/0 ! InvalidParameterValue",
     "CreateNetworkAclEntry NetworkAclId=$acl RuleNumber=7 Protocol=6 RuleAction=allow Egress=true CidrBlock=0.0.0.0/0 ! MissingParameter",
+    "CreateNetworkAclEntry NetworkAclId=$acl RuleNumber=7 Protocol=tcp PortRange.From=22 PortRange.To=65536 RuleAction=allow Egress=true CidrBlock=0.0.0.0/0 ! InvalidParameterValue",
+    "CreateNetworkAclEntry NetworkAclId=$acl RuleNumber=7 Protocol=udp PortRange.From=23 PortRange.To=22 RuleAction=allow Egress=true CidrBlock=0.0.0.0/0 ! InvalidParameterValue",
     "DeleteNetworkAclEntry NetworkAclId=$acl RuleNumber=8 Egress=true ! InvalidNetworkAclEntry.NotFound",
     "CreateNetworkAcl VpcId=$lab_vpc => own_acl=networkAclId",
     "ReplaceNetworkAclAssociation AssociationId=$aclassoc NetworkAclId=$own_acl => aclassoc=newAssociationId",

@@ -101,6 +101,7 @@ impl Happening {
             | Self::Interface { .. }
             | Self::Ingress { .. }
             | Self::TagLost { .. }
+            | Self::Stray(_)
             | Self::Api(_)
             | Self::Then(_) => Vec::new(),
         }

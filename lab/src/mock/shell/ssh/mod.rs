@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::exec::exec;
 use super::{Input, Io, Session, sh};
 use crate::mock::machines::Socket;
-use crate::mock::packets::{self, Answer, Delivery, Fragment, IcmpError, Packet, Payload};
+use crate::mock::packets::{self, Answer, Delivery, Fragment, IcmpError, Loss, Packet, Payload};
 use crate::node::Node;
 use options::Options;
 
@@ -18,6 +18,8 @@ use options::Options;
 const FAILED: i32 = 255;
 /// When the kernel stops repeating its first segment.
 const KERNEL_GIVES_UP: Duration = Duration::from_secs(131);
+const SYN_AGAIN_AFTER: Duration = Duration::from_secs(1);
+const SEGMENT_AGAIN_AFTER: Duration = Duration::from_millis(200);
 const ARP_GIVES_UP: Duration = Duration::from_millis(3_060);
 /// The largest packet of a key exchange by curve25519: OpenSSH's list of what it can do.
 const KEY_EXCHANGE_BYTES: u32 = 1_320;
@@ -67,7 +69,18 @@ async fn connect(
         fragment: Fragment::Never,
         payload: Payload::Syn { source_port: port, destination_port: options.port },
     };
-    let delivery = packets::send(&mut session.shared.lock(), session.clock.now(), packet);
+    let limit = options.connect_timeout.unwrap_or(KERNEL_GIVES_UP);
+    let mut waited = Duration::ZERO;
+    let delivery = loop {
+        let now = session.clock.now();
+        let delivery = packets::send(&mut session.shared.lock(), now, packet);
+        // The kernel says it again: only a packet here and there is lost.
+        if delivery != Delivery::Lost(Loss::Underlay) || waited >= limit {
+            break delivery;
+        }
+        session.clock.sleep(SYN_AGAIN_AFTER).await;
+        waited += SYN_AGAIN_AFTER;
+    };
     let (after, why) = match delivery {
         Delivery::Answered(answer) => {
             session.clock.sleep(answer.round_trip).await;
@@ -83,7 +96,6 @@ async fn connect(
             (KERNEL_GIVES_UP, "Connection timed out")
         }
     };
-    let limit = options.connect_timeout.unwrap_or(KERNEL_GIVES_UP);
     session.clock.sleep(after.min(limit)).await;
     Err(if after > limit { "Connection timed out" } else { why })
 }
@@ -191,6 +203,8 @@ impl Connection {
                 {
                     packet.bytes = mtu;
                 }
+                // Only a packet here and there is lost: the kernel says it again.
+                Delivery::Lost(Loss::Underlay) => clock.sleep(SEGMENT_AGAIN_AFTER).await,
                 _ => return false,
             }
         }
@@ -199,7 +213,7 @@ impl Connection {
     /// Waits until a segment of this size gets through, which may be never: TCP repeats it, and
     /// nobody tells it why nothing comes back.
     async fn carry(&self, bytes: u32) {
-        let mut wait = Duration::from_millis(200);
+        let mut wait = SEGMENT_AGAIN_AFTER;
         while !self.attempt(bytes).await {
             self.session.clock.sleep(wait).await;
             wait = (wait * 2).min(Duration::from_mins(2));

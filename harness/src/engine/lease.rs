@@ -1,0 +1,63 @@
+//! The lock's lease, renewed for as long as the run holds the lock: who cannot see the run's process
+//! takes it for alive until the lease ends.
+
+use chrono::{DateTime, Utc};
+use lab::Lab;
+use lab::act::{Holder, RENEWAL, Release};
+use reports::record::{Interrupted, Kind, Outcome};
+
+use super::Engine;
+
+impl Engine<'_> {
+    /// Renews the lease while `work` goes on. A renewal that was begun is ended first.
+    pub(super) async fn while_renewing<T>(&self, work: impl Future<Output = T>) -> T {
+        let (work, renewing) = (std::pin::pin!(work), Box::pin(self.renew()));
+        match futures::future::select(work, renewing).await {
+            futures::future::Either::Left((done, _)) => done,
+            futures::future::Either::Right(((), work)) => work.await,
+        }
+    }
+
+    /// Ends once the lock is another's.
+    async fn renew(&self) {
+        loop {
+            self.lab.clock.sleep(RENEWAL).await;
+            let _renewing = self.renewing.lock().await;
+            if !self.run.state.borrow().lock_taken {
+                continue;
+            }
+            if let Some(other) = self.renew_once().await {
+                // Forward work ends; what was begun is undone.
+                self.run.brake.pull();
+                let signal = format!("the loss of the lab's lock to run {}", other.run_id);
+                self.record(Kind::Interrupted(Interrupted { signal }));
+                return;
+            }
+        }
+    }
+
+    /// Answers who else holds the lock by now.
+    async fn renew_once(&self) -> Option<Holder> {
+        let permit = self.run.forward().map(|forward| Release::from(forward.as_ref()));
+        let permit = permit.or_else(|| Release::of_run(self.journal))?;
+        match self.lab.renew_lock(&permit, self.journal, &self.run.id).await {
+            Ok(acted) if acted.outcome == Outcome::Done => None,
+            Ok(acted) => acted.value.filter(|holder| holder.run_id != self.run.id),
+            Err(error) => {
+                tracing::error!(%error, "the lab's lock could not be renewed");
+                None
+            }
+        }
+    }
+}
+
+/// Who holds the lab for this run, where its lease has not ended by the node's clock: a process that
+/// cannot be seen from here is alive.
+pub async fn lives(lab: &Lab, run_id: &str) -> Option<Holder> {
+    let holder = lab.lock_holder().await.filter(|holder| holder.run_id == run_id)?;
+    let clock = lab::shell::Observe::clock();
+    let told = lab.shell.observe(lab::node::Node::RouterdCloud, &clock).await.ok();
+    let text = told.map(|answer| String::from_utf8_lossy(&answer.value.stdout).trim().to_owned());
+    let now = text.and_then(|text| text.parse().ok()).map(DateTime::<Utc>::from_timestamp_nanos);
+    (now.unwrap_or_else(|| lab.clock.now()) < holder.lease_until).then_some(holder)
+}

@@ -1,0 +1,118 @@
+//! What is one lab's on this machine, told apart from other labs of the same time, and what the host
+//! has by itself.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::Duration;
+
+use lab::clock::Clock;
+use lab::netns::Folder;
+
+/// What the host itself has; labs that others hold at the same time never show in it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Host {
+    links: BTreeSet<String>,
+    mounts: BTreeSet<String>,
+    /// As `ip netns` names them.
+    names: BTreeSet<String>,
+}
+
+impl Host {
+    pub fn now() -> Self {
+        let names = |folder: &str| {
+            let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+        };
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        Self {
+            links: names("/sys/class/net"),
+            mounts: mounts.lines().map(str::to_owned).collect(),
+            names: names("/run/netns"),
+        }
+    }
+}
+
+pub fn processes() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    entries.filter_map(|entry| entry.file_name().to_string_lossy().parse().ok())
+}
+
+const KINDS: [&str; 5] = ["net", "mnt", "pid", "uts", "user"];
+
+fn namespaces(pid: u32) -> BTreeSet<String> {
+    let link = |kind: &str| fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok();
+    KINDS.into_iter().filter_map(link).map(|it| it.to_string_lossy().into_owned()).collect()
+}
+
+/// What is one lab's own.
+pub struct Own {
+    /// Its folder, which stands in the words of its processes and of those that use it.
+    folder: String,
+    namespaces: BTreeSet<String>,
+}
+
+impl Own {
+    /// Of a lab that lives: everything below the process that holds it.
+    pub fn of(folder: &Folder) -> Self {
+        let holder = holder(folder);
+        let mut tree = BTreeSet::from([holder]);
+        // A child's number may be lower than its parent's.
+        while let Some(child) = processes().find(|pid| {
+            !tree.contains(pid) && parent(*pid).is_some_and(|parent| tree.contains(&parent))
+        }) {
+            tree.insert(child);
+        }
+        let host = namespaces(std::process::id());
+        let inside = tree.iter().flat_map(|pid| namespaces(*pid));
+        let own = Self {
+            folder: folder.path().display().to_string(),
+            namespaces: inside.filter(|name| !host.contains(name)).collect(),
+        };
+        // The fabric's and four nodes'.
+        let of = |kind: &str| own.namespaces.iter().filter(|it| it.starts_with(kind)).count();
+        assert!(of("net:") >= 5 && of("mnt:") >= 5 && of("uts:") >= 4, "{:?}", own.namespaces);
+        assert!(of("pid:") >= 1 && of("user:") >= 1, "{:?}", own.namespaces);
+        // Who holds it, the supervisor, four nodes, and sshd at least on premises.
+        assert!(tree.len() >= 8 && own.left().len() >= 8, "{tree:?}");
+        own
+    }
+
+    /// Processes that are in its namespaces, or are told of its folder.
+    fn left(&self) -> Vec<String> {
+        let told = |pid: u32| {
+            let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&words).replace('\0', " ")
+        };
+        let is_its = |pid: &u32| {
+            !namespaces(*pid).is_disjoint(&self.namespaces) || told(*pid).contains(&self.folder)
+        };
+        let own = std::process::id();
+        processes()
+            .filter(|pid| *pid != own && is_its(pid))
+            .map(|pid| format!("{pid} {}", told(pid)))
+            .collect()
+    }
+
+    /// The kernel takes namespaces apart in its own time.
+    pub async fn is_gone(&self) {
+        let gone = async {
+            while !self.left().is_empty() {
+                Clock::System.sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let ended = Clock::System.timeout(Duration::from_secs(30), gone).await;
+        assert!(ended.is_ok(), "left: {:#?}", self.left());
+    }
+}
+
+pub fn parent(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// The process that waits for the lab's first.
+pub fn holder(folder: &Folder) -> u32 {
+    let text = fs::read(folder.path().join("holder.json")).unwrap();
+    let holder: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    u32::try_from(holder["pid"].as_u64().unwrap()).unwrap()
+}

@@ -1,0 +1,200 @@
+//! What of a scenario gets into the journal, and what becomes of it.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use futures::future::LocalBoxFuture;
+use lab::change_set::ChangeSet;
+use lab::clock::Clock;
+use lab::permit::Brake;
+use reports::record::{Class, Record};
+use serde_json::json;
+
+use super::*;
+use crate::run::{Go, GoRequest, GoSource, PlanSource, State};
+use crate::sequence::Leg;
+
+struct NoGo;
+
+impl GoSource for NoGo {
+    fn go<'a>(&'a self, _request: &'a GoRequest) -> LocalBoxFuture<'a, Option<Go>> {
+        Box::pin(std::future::ready(None))
+    }
+}
+
+/// A scenario with two assertions.
+static ASKED: Scenario = Scenario {
+    name: "asked",
+    section: "§7",
+    class: Class::ReadOnly,
+    needs: &[],
+    leg: Leg::Acceptance,
+    asserts: &["asked.one", "asked.two"],
+    not_applicable: &["nothing to ask"],
+    run: |_, _| Box::pin(std::future::ready(())),
+};
+
+/// Runs `body` as that scenario; answers how it finished and the journal.
+fn asked(body: impl FnOnce(&mut Context<'_>)) -> (Finished, Vec<Record>) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let journal = Writer::create(folder.path()).expect("a journal");
+    let change_set = ChangeSet {
+        run_id: "run-1".to_owned(),
+        provider: "aws".to_owned(),
+        provider_ref: "aws-lab".to_owned(),
+        network_interface_id: "eni-1".to_owned(),
+        region: "eu-central-1".to_owned(),
+        address: "10.88.60.9/32".parse().expect("an address"),
+        allow_reassignment: false,
+        ttl: "2h".to_owned(),
+    };
+    let run = Run {
+        id: "run-1".to_owned(),
+        change_set,
+        plan_source: PlanSource::Planner,
+        brake: Brake::default(),
+        go: Rc::new(NoGo),
+        state: RefCell::new(State::default()),
+    };
+    let clock = Clock::starting_at("2026-10-01T12:00:00Z".parse().expect("a time"));
+    let mut context = Context::begin(&ASKED, clock, &journal, &run);
+    body(&mut context);
+    let finished = context.finish();
+    let records = journal.with_records(<[Record]>::to_vec);
+    (finished, records)
+}
+
+fn pass(ctx: &mut Context<'_>, id: &'static str) {
+    assert!(ctx.expect(id, json!(1), json!(1), How::default()));
+}
+
+fn fail(ctx: &mut Context<'_>, id: &'static str) {
+    assert!(!ctx.expect(id, json!(1), json!(2), How::default()));
+}
+
+fn answer(call: &str, pages: usize, attempts: u32) -> Answer<()> {
+    Answer { value: (), call: call.to_owned(), raw: vec![b"raw".to_vec(); pages], attempts }
+}
+
+type Body = fn(&mut Context<'_>);
+
+#[test]
+fn what_a_scenario_comes_to() {
+    use ScenarioStatus as S;
+    let table: [(&str, Body, S, Option<&str>); 8] = [
+        ("both hold", |c| ASKED.asserts.iter().for_each(|id| pass(c, id)), S::Passed, None),
+        (
+            "one fails: the other need not be judged",
+            |c| fail(c, "asked.one"),
+            S::Failed,
+            Some("expected 1, observed 2"),
+        ),
+        ("one was left out", |c| pass(c, "asked.one"), S::Unknown, Some("not judged")),
+        (
+            "one is unknown",
+            |c| {
+                pass(c, "asked.one");
+                c.unknown("asked.two", json!(1), How::default(), "no answer");
+            },
+            S::Unknown,
+            Some("no answer"),
+        ),
+        (
+            "a failure is said before what is unknown",
+            |c| {
+                c.unknown("asked.one", json!(1), How::default(), "no answer");
+                fail(c, "asked.two");
+            },
+            S::Failed,
+            Some("expected 1, observed 2"),
+        ),
+        (
+            "not applicable",
+            |c| c.not_applicable("nothing to ask"),
+            S::NotApplicable,
+            Some("nothing to ask"),
+        ),
+        ("unavailable", |c| c.unavailable("held", None), S::Skipped, Some("held")),
+        (
+            "a stop that trips fails it",
+            |c| {
+                ASKED.asserts.iter().for_each(|id| pass(c, id));
+                assert!(c.stop(&stops::POLICY, Some("wide".to_owned()), "policy"));
+            },
+            S::Failed,
+            None,
+        ),
+    ];
+    for (what, body, status, reason) in table {
+        let (finished, records) = asked(body);
+        assert_eq!((finished.status, finished.reason.as_deref()), (status, reason), "{what}");
+        let Some(Kind::ScenarioFinished(recorded)) = records.last().map(|it| &it.kind) else {
+            panic!("{what}: its end is the last record");
+        };
+        assert_eq!((recorded.status, &recorded.reason), (status, &finished.reason), "{what}");
+    }
+}
+
+#[test]
+fn complaints_say_which_assertion_and_why() {
+    let (finished, _) = asked(|ctx| {
+        fail(ctx, "asked.one");
+        ctx.unknown("asked.two", json!(1), How::default(), "no answer");
+    });
+    let expected = ["asked.one failed: expected 1, observed 2", "asked.two unknown: no answer"];
+    assert_eq!(finished.complaints, expected);
+}
+
+#[test]
+fn a_scenario_holds_while_nothing_failed_or_is_unknown() {
+    asked(|ctx| {
+        assert!(ctx.holds() && !ctx.failed());
+        ctx.unknown("asked.one", json!(1), How::default(), "no answer");
+        assert!(!ctx.holds() && !ctx.failed());
+        fail(ctx, "asked.two");
+        assert!(!ctx.holds() && ctx.failed());
+    });
+}
+
+/// Every page of EC2 and every command of a node counts; more attempts than pages are repetitions.
+#[test]
+fn what_was_asked_is_counted_and_kept() {
+    let (_, records) = asked(|ctx| {
+        let seen = ctx.seen(&answer("ec2 DescribeInstances", 2, 2));
+        assert_eq!((seen.how.as_str(), seen.raw.len()), ("ec2 DescribeInstances", 2));
+        ctx.seen(&answer("ec2 DescribeVolumes", 0, 1));
+        ctx.seen(&answer("cloud-client$ hostname", 1, 1));
+        ctx.seen(&answer("cloud-client$ date", 1, 3));
+    });
+    let calls = records.iter().find_map(|it| match &it.kind {
+        Kind::ScenarioFinished(it) => Some((it.calls.ec2, it.calls.node)),
+        _ => None,
+    });
+    assert_eq!(calls, Some((3, 2)));
+    let repeated = records.iter().filter_map(|it| match &it.kind {
+        Kind::Retried(it) => Some((it.call.as_str(), it.attempts)),
+        _ => None,
+    });
+    assert_eq!(repeated.collect::<Vec<_>>(), [("cloud-client$ date", 3)]);
+    let kept = records.iter().filter(|it| matches!(it.kind, Kind::AttachmentStored(_))).count();
+    assert!(kept > 0, "the raw answers are kept");
+}
+
+#[test]
+fn two_ways_of_seeing_are_named_in_order_and_a_raw_answer_once() {
+    let (one, other) = (Digest::of(b"one"), Digest::of(b"other"));
+    let how = |how: &str, raw: &[&Digest]| How {
+        how: how.to_owned(),
+        raw: raw.iter().map(|it| (*it).clone()).collect(),
+    };
+    let table = [
+        (how("a", &[&one]), how("b", &[&one, &other]), "a; b", 2),
+        (how("", &[]), how("b", &[&other]), "b", 1),
+        (how("a", &[&one]), how("", &[]), "a", 1),
+        (how("", &[]), how("", &[]), "", 0),
+    ];
+    for (first, second, words, raw) in table {
+        let both = first.and(second);
+        assert_eq!((both.how.as_str(), both.raw.len()), (words, raw));
+    }
+}

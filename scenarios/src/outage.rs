@@ -1,0 +1,30 @@
+//! How long the captured address is out of reach while `execute` and `undo` move it. It judges
+//! nothing: there is no figure that the runbook would refuse.
+
+use std::time::Duration;
+
+use lab::outage::{Margins, Watched};
+use reports::record::{Kind, OutageRecorded};
+
+use crate::context::Context;
+use crate::run::Run;
+
+/// The control run is the one during which the path is up: after the address came, before it goes.
+pub const EXECUTE: Margins =
+    Margins { before: Duration::from_millis(50), after: Duration::from_millis(250) };
+pub const UNDO: Margins =
+    Margins { before: Duration::from_millis(250), after: Duration::from_millis(100) };
+
+/// What the probes of this run and scenario are called on the nodes.
+pub fn probe_name(run: &Run, scenario: &str) -> String {
+    format!("{}-{scenario}", run.id)
+}
+
+pub fn record(ctx: &mut Context<'_>, scenario: &str, watched: Watched) {
+    let raw = watched.answers.iter().flat_map(|answer| ctx.seen(answer).raw).collect();
+    ctx.write(Kind::OutageRecorded(OutageRecorded {
+        scenario: scenario.to_owned(),
+        outage: watched.outage,
+        raw,
+    }));
+}

@@ -1,0 +1,189 @@
+//! What a later process takes a run to be, from its journal alone.
+
+use reports::digest::Digest;
+use reports::record::{
+    Calls, FactsRecorded, GoBurnt, LockReleased, LockTaken, OutcomeRecorded, Permit, RowsRecorded,
+    ScenarioFinished,
+};
+use serde_json::{Value, json};
+
+use super::*;
+
+const TAKE: &str = "take the lab's lock";
+const BURN: &str = "burn the go";
+
+fn change_set() -> ChangeSet {
+    ChangeSet {
+        run_id: "run-1".to_owned(),
+        provider: "aws".to_owned(),
+        provider_ref: "aws-lab".to_owned(),
+        network_interface_id: "eni-1".to_owned(),
+        region: "eu-central-1".to_owned(),
+        address: "10.88.60.9/32".parse().expect("an address"),
+        allow_reassignment: false,
+        ttl: "2h".to_owned(),
+    }
+}
+
+fn records(kinds: Vec<Kind>) -> Vec<Record> {
+    let at = "2026-10-01T12:00:00Z".parse().expect("a time");
+    let record = |(seq, kind)| Record { seq, prev: Digest::of(b""), at, kind };
+    (0..).zip(kinds).map(record).collect()
+}
+
+fn after(kinds: Vec<Kind>) -> State {
+    state(&records(kinds), &change_set())
+}
+
+fn intent(id: &str, what: &str) -> Kind {
+    Kind::Intent(Intent {
+        id: id.to_owned(),
+        scenario: "gate".to_owned(),
+        permit: Permit::Forward,
+        what: what.to_owned(),
+        resource: "a file".to_owned(),
+        request: Value::Null,
+        undo: None,
+    })
+}
+
+fn outcome(intent: &str, outcome: Outcome) -> Kind {
+    let (intent, detail) = (intent.to_owned(), String::new());
+    Kind::Outcome(OutcomeRecorded { intent, outcome, detail, samples: Vec::new() })
+}
+
+fn burnt() -> Kind {
+    Kind::GoBurnt(GoBurnt { go_digest: Digest::of(b"go"), path: "/burnt".to_owned() })
+}
+
+fn taken() -> Kind {
+    let lease_until = "2026-10-01T13:00:00Z".parse().expect("a time");
+    Kind::LockTaken(LockTaken { path: "/lock".to_owned(), lease_until })
+}
+
+fn released() -> Kind {
+    Kind::LockReleased(LockReleased { path: "/lock".to_owned() })
+}
+
+#[test]
+fn the_lock_is_the_runs_from_when_it_is_taken_until_it_is_released() {
+    let tried = |came: Outcome| vec![intent("1", TAKE), outcome("1", came)];
+    let table = [
+        ("nothing", vec![], false),
+        ("taken", vec![taken()], true),
+        ("released", vec![taken(), released()], false),
+        ("taken, and its record was lost", tried(Outcome::Done), true),
+        ("held by another", tried(Outcome::NotDone), false),
+        ("nobody knows", tried(Outcome::Unknown), false),
+        ("another thing was done", vec![intent("1", BURN), outcome("1", Outcome::Done)], false),
+        ("released after all", [tried(Outcome::Done), vec![released()]].concat(), false),
+        (
+            "the outcome of something else",
+            vec![intent("1", TAKE), intent("2", BURN), outcome("2", Outcome::Done)],
+            false,
+        ),
+        (
+            "settled at last",
+            [tried(Outcome::Unknown), vec![outcome("1", Outcome::Done)]].concat(),
+            true,
+        ),
+    ];
+    for (what, kinds, expected) in table {
+        assert_eq!(after(kinds).lock_taken, expected, "{what}");
+    }
+}
+
+/// The journal burns the go first, then the node does: only what the node refused was not burnt.
+#[test]
+fn a_go_is_burnt_unless_the_node_refused_it() {
+    let tried = |came: Outcome| vec![intent("1", BURN), burnt(), outcome("1", came)];
+    let table = [
+        ("nothing", vec![], false),
+        ("burnt", tried(Outcome::Done), true),
+        ("nobody knows", tried(Outcome::Unknown), true),
+        ("it was used", tried(Outcome::NotDone), false),
+        ("no outcome", vec![intent("1", BURN), burnt()], true),
+        (
+            "something else was refused",
+            vec![burnt(), intent("1", TAKE), outcome("1", Outcome::NotDone)],
+            true,
+        ),
+    ];
+    for (what, kinds, expected) in table {
+        assert_eq!(after(kinds).burnt, expected, "{what}");
+    }
+}
+
+#[test]
+fn facts_and_plan_are_those_that_were_recorded_last() {
+    let facts = |text: &str| {
+        Kind::FactsRecorded(FactsRecorded {
+            facts: Value::Null,
+            facts_digest: Digest::of(text.as_bytes()),
+            lab_fingerprint: Digest::of(b"lab"),
+            change_set: Value::Null,
+            programs: Vec::new(),
+        })
+    };
+    let plan = |text: &str| {
+        Kind::UndoPlanned(UndoPlanned { steps: Vec::new(), digest: Digest::of(text.as_bytes()) })
+    };
+    let state = after(vec![facts("one"), plan("one"), facts("two"), plan("two")]);
+    assert_eq!(state.facts_digest, Some(Digest::of(b"two")));
+    assert_eq!(state.lab_fingerprint, Some(Digest::of(b"lab")));
+    assert_eq!(state.undo_plan.map(|plan| plan.digest), Some(Digest::of(b"two")));
+    assert!(after(vec![]).facts_digest.is_none());
+}
+
+/// Rows with these keys, as routerctl shows them.
+fn rows(keys: &[&str]) -> Vec<Row> {
+    let row = |(id, key): (u64, &&str)| {
+        let at = "2026-10-01T12:00:00Z";
+        let row = json!({
+            "id": id, "idempotencyKey": key, "provider": "aws", "action": "any",
+            "targetJSON": "{}", "parametersJSON": "{}", "undoJSON": "null",
+            "status": "pending", "createdAt": at, "updatedAt": at,
+        });
+        serde_json::from_value(row).expect("a row")
+    };
+    (1..).zip(keys).map(row).collect()
+}
+
+#[test]
+fn the_runs_rows_are_found_by_both_their_keys() {
+    let plans = change_set().plans();
+    let [assign, forwarding] = [&plans[0].idempotency_key, &plans[1].idempotency_key];
+    let table = [
+        (vec!["else", assign, forwarding], Some(RowIds { assign: 2, forwarding: 3 })),
+        (vec![forwarding, assign], Some(RowIds { assign: 2, forwarding: 1 })),
+        (vec![assign], None),
+        (vec!["else"], None),
+    ];
+    for (keys, expected) in table {
+        let rows = rows(&keys);
+        assert_eq!(own_rows(&rows, &change_set()), expected, "{keys:?}");
+        let recorded = RowsRecorded { phase: Phase::Baseline, rows: json!(rows) };
+        let state = after(vec![Kind::RowsRecorded(recorded)]);
+        assert_eq!(state.rows, expected, "as the journal has them: {keys:?}");
+    }
+}
+
+#[test]
+fn a_scenario_passed_if_it_did_the_last_time() {
+    use ScenarioStatus::{Failed, Passed};
+    let ended = |scenario: &str, status| {
+        let (scenario, calls) = (scenario.to_owned(), Calls::default());
+        Kind::ScenarioFinished(ScenarioFinished { scenario, status, reason: None, calls })
+    };
+    let table = [
+        (vec![], false),
+        (vec![ended("restored", Passed)], true),
+        (vec![ended("restored", Failed)], false),
+        (vec![ended("undo", Passed)], false),
+        (vec![ended("restored", Failed), ended("restored", Passed), ended("undo", Failed)], true),
+        (vec![ended("restored", Passed), ended("restored", Failed), ended("undo", Passed)], false),
+    ];
+    for (kinds, expected) in table {
+        assert_eq!(passed(&records(kinds.clone()), "restored"), expected, "{kinds:?}");
+    }
+}

@@ -1,0 +1,213 @@
+//! The watchdog: what of the lab costs money, and what router.yaml says, looked at again while the
+//! run is on. It looks while a scenario runs, so that it costs no round trip of its own, and what it
+//! saw is judged before the next effect (hard stops 6 and 8).
+
+use std::collections::BTreeMap;
+
+use lab::Lab;
+use lab::ec2::{Address, Endpoint, Instance, NatGateway, ReadError, Volume};
+use lab::node::{Node, Output};
+use lab::shell::{Observe, ShellError};
+use reports::digest::Digest;
+use serde_json::json;
+
+use crate::context::{Context, How};
+use crate::{cost, stops};
+
+type Read<T> = Result<lab::ec2::Answer<Vec<T>>, ReadError>;
+
+/// One look at everything of the lab that may cost money.
+pub struct Costly {
+    pub instances: Read<Instance>,
+    pub addresses: Read<Address>,
+    pub volumes: Read<Volume>,
+    pub nat_gateways: Read<NatGateway>,
+    pub endpoints: Read<Endpoint>,
+}
+
+/// All that the watchdog looks at.
+pub struct Look {
+    costly: Costly,
+    router_yaml: Result<lab::ec2::Answer<Output>, ShellError>,
+}
+
+/// By the lab's tag and in the lab's VPC, at the same time.
+pub async fn costly(lab: &Lab) -> Costly {
+    let (key, value) = (&lab.manifest.lab.tag_key, &lab.manifest.lab.tag_value);
+    let vpc_id = &lab.manifest.aws.vpc_id;
+    let (instances, addresses, volumes, nat_gateways, endpoints) = futures::join!(
+        lab.reader.instances_tagged(key, value),
+        lab.reader.addresses_tagged(key, value),
+        lab.reader.volumes_tagged(key, value),
+        lab.reader.nat_gateways(vpc_id),
+        lab.reader.endpoints(vpc_id),
+    );
+    Costly { instances, addresses, volumes, nat_gateways, endpoints }
+}
+
+pub async fn look(lab: &Lab) -> Look {
+    let yaml = Observe::read_file(&lab.manifest.routerd.config);
+    let (costly, router_yaml) =
+        futures::join!(costly(lab), lab.shell.observe(Node::RouterdCloud, &yaml));
+    Look { costly, router_yaml }
+}
+
+/// Whether it runs up costs now.
+pub fn runs(instance: &Instance) -> bool {
+    matches!(instance.state.as_str(), "pending" | "running")
+}
+
+pub fn is_unattached(volume: &Volume) -> bool {
+    volume.attached_to.is_empty() && volume.state != "deleting"
+}
+
+pub fn is_there(gateway: &NatGateway) -> bool {
+    !matches!(gateway.state.as_str(), "deleted" | "deleting" | "failed")
+}
+
+/// One of type `Gateway` is free of charge.
+pub fn is_charged(endpoint: &Endpoint) -> bool {
+    endpoint.kind != "Gateway"
+        && !matches!(endpoint.state.as_str(), "deleted" | "deleting" | "failed" | "rejected")
+}
+
+impl Costly {
+    /// What costs money, by id with its kind; and which reads had no answer.
+    pub fn found(&self) -> (BTreeMap<String, &'static str>, Vec<&ReadError>) {
+        let mut found = Found::default();
+        found.add(&self.instances, "instance", |it| runs(it).then_some(&it.instance_id));
+        found.add(&self.addresses, "elastic IP address", |it| Some(&it.allocation_id));
+        found.add(&self.volumes, "volume", |it| is_unattached(it).then_some(&it.volume_id));
+        found.add(&self.nat_gateways, "NAT gateway", |it| {
+            is_there(it).then_some(&it.nat_gateway_id)
+        });
+        found.add(&self.endpoints, "VPC endpoint", |it| {
+            is_charged(it).then_some(&it.vpc_endpoint_id)
+        });
+        (found.by_id, found.errors)
+    }
+
+    /// Keeps the answers as evidence.
+    pub fn seen(&self, ctx: &mut Context<'_>) -> How {
+        let hows = [
+            one(ctx, &self.instances),
+            one(ctx, &self.addresses),
+            one(ctx, &self.volumes),
+            one(ctx, &self.nat_gateways),
+            one(ctx, &self.endpoints),
+        ];
+        hows.into_iter().fold(How::default(), How::and)
+    }
+}
+
+fn one<T>(ctx: &mut Context<'_>, read: &Read<T>) -> How {
+    match read {
+        Ok(answer) => ctx.seen(answer),
+        Err(error) => ctx.seen_error(error),
+    }
+}
+
+#[derive(Default)]
+struct Found<'a> {
+    by_id: BTreeMap<String, &'static str>,
+    errors: Vec<&'a ReadError>,
+}
+
+impl<'a> Found<'a> {
+    fn add<T>(
+        &mut self,
+        read: &'a Read<T>,
+        kind: &'static str,
+        id: impl Fn(&T) -> Option<&String>,
+    ) {
+        match read {
+            Ok(answer) => {
+                self.by_id.extend(answer.value.iter().filter_map(id).map(|id| (id.clone(), kind)));
+            }
+            Err(error) => self.errors.push(error),
+        }
+    }
+}
+
+/// In preflight: what nobody will end and nobody means to keep would be left; `id` is the
+/// assertion that says so.
+pub fn judge_before(lab: &Lab, ctx: &mut Context<'_>, id: &'static str, costly: &Costly) {
+    let how = costly.seen(ctx);
+    let expected = json!({ "nobodys": [] });
+    let (found, errors) = costly.found();
+    if let Some(error) = errors.first() {
+        return ctx.unknown(id, expected, how, error.to_string());
+    }
+    let teardown = &lab.manifest.teardown;
+    let nodes = lab.manifest.nodes.values().filter_map(|node| node.instance_id.as_ref());
+    let known: Vec<&String> = nodes
+        .chain(&teardown.release_addresses)
+        .chain(&teardown.delete_volumes)
+        .chain(&teardown.keep)
+        .collect();
+    let nobodys: Vec<&String> = found.keys().filter(|id| !known.contains(id)).collect();
+    let message = listed(&found, &nobodys)
+        + ": neither the manifest's teardown ends it nor its teardown.keep names it";
+    let observed = json!({ "nobodys": nobodys, "costs": found });
+    let tripped = (!nobodys.is_empty()).then(|| message.clone());
+    ctx.judge(id, nobodys.is_empty(), expected, observed, how, Some(message));
+    ctx.stop(&stops::WOULD_BE_LEFT, tripped, &resource(&nobodys));
+    ctx.run.state.borrow_mut().costly = Some(found.into_keys().collect());
+}
+
+fn listed(found: &BTreeMap<String, &'static str>, ids: &[&String]) -> String {
+    let named = ids.iter().map(|id| format!("{} {id}", found.get(*id).unwrap_or(&"resource")));
+    named.collect::<Vec<_>>().join(", ")
+}
+
+fn resource(ids: &[&String]) -> String {
+    ids.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// What a look during the run says. A read without an answer proves nothing either way: the next
+/// look is soon, and `residue` does not let it pass.
+pub fn judge(lab: &Lab, ctx: &mut Context<'_>, look: &Look) {
+    ctx.looked(5, 1);
+    new_cost(ctx, &look.costly);
+    ceiling(lab, ctx);
+    router_yaml(lab, ctx, look);
+}
+
+fn new_cost(ctx: &mut Context<'_>, costly: &Costly) {
+    let Some(before) = ctx.run.state.borrow().costly.clone() else { return };
+    let (found, _) = costly.found();
+    let new: Vec<&String> = found.keys().filter(|id| !before.contains(*id)).collect();
+    let tripped = (!new.is_empty()).then(|| {
+        costly.seen(ctx);
+        format!("new since preflight, and it costs money: {}", listed(&found, &new))
+    });
+    ctx.stop(&stops::NEW_COST, tripped, &resource(&new));
+}
+
+/// The sum so far against the manifest's ceiling.
+pub fn ceiling(lab: &Lab, ctx: &mut Context<'_>) {
+    let ran = ctx.run.state.borrow().running.clone();
+    let tripped = over_the_ceiling(lab, cost::instance_seconds(lab, ctx.journal, &ran));
+    ctx.stop(&stops::CEILING, tripped, &lab.manifest.lab.name);
+}
+
+pub fn over_the_ceiling(lab: &Lab, seconds: u64) -> Option<String> {
+    let ceiling = cost::ceiling(lab).filter(|ceiling| seconds > *ceiling)?;
+    Some(format!("{seconds} instance-seconds, more than the manifest's ceiling of {ceiling}"))
+}
+
+/// A policy that is switched later executes by itself, again and again (contract §0.13).
+fn router_yaml(lab: &Lab, ctx: &mut Context<'_>, look: &Look) {
+    let Some(before) = ctx.run.state.borrow().router_yaml.clone() else { return };
+    let Ok(answer) = &look.router_yaml else { return };
+    if answer.value.code != 0 {
+        return;
+    }
+    let now = Digest::of(&answer.value.stdout);
+    let path = &lab.manifest.routerd.config;
+    let tripped = (now != before).then(|| {
+        ctx.seen(answer);
+        format!("{path} is not what preflight read: sha256 {now}, it was {before}")
+    });
+    ctx.stop(&stops::POLICY_CHANGED, tripped, path);
+}

@@ -1,0 +1,98 @@
+//! However a run ends, nothing of its lab is left on the host: namespaces, links, processes, mounts.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use nix::sys::signal::Signal;
+
+use super::own::{Host, Own, holder, parent, processes};
+use super::place::{Place, block_on, words};
+
+const RUN: &str = "run --lab netns --out run";
+/// A record that is written in the middle of what has to be undone.
+const EXECUTING: &str = "routerctl action execute";
+
+/// What happens to a run whose lab is there, and what then must be gone.
+fn after(
+    line: &str,
+    happens: impl FnOnce(&Place, super::place::Running) -> Result<(), String>,
+) -> Result<(), String> {
+    let place = Place::new()?;
+    let before = Host::now();
+    let mut running = place.begin(line)?;
+    running.until("\"kind\":\"run-started\"")?;
+    let own = Own::of(&place.lab()?);
+    happens(&place, running)?;
+    block_on(own.is_gone())?;
+    if Host::now() != before {
+        return Err(format!("the host has {:?}, and had {before:?}", Host::now()));
+    }
+    place.has_no_lab()
+}
+
+pub fn success() -> Result<(), String> {
+    after(RUN, |_, running| running.ends_with(0))
+}
+
+/// By an executor that fails, and by a folder that holds another run.
+pub fn failure() -> Result<(), String> {
+    let place = Place::new()?;
+    let broken = place.path("broken");
+    std::fs::write(&broken, "#!/bin/sh\nexit 1\n").map_err(words)?;
+    std::fs::set_permissions(&broken, std::fs::Permissions::from_mode(0o755)).map_err(words)?;
+    after(&format!("{RUN} --executor {}", broken.display()), |_, running| {
+        match running.end()?.code() {
+            Some(1 | 4) => Ok(()),
+            code => Err(format!("it ended with {code:?}")),
+        }
+    })?;
+    std::fs::create_dir(place.path("run")).map_err(words)?;
+    std::fs::write(place.path("run/journal.jsonl"), "").map_err(words)?;
+    place.call(RUN, 2)?;
+    place.has_no_lab()
+}
+
+pub fn interrupt() -> Result<(), String> {
+    after(RUN, |_, mut running| {
+        // The address is there, and has to go again.
+        running.until("\"kind\":\"scenario-started\",\"data\":{\"scenario\":\"eni-address\"}")?;
+        running.signal(Signal::SIGINT)?;
+        running.ends_with(130)
+    })
+}
+
+/// Before there is a run to interrupt.
+pub fn interrupt_while_it_is_built() -> Result<(), String> {
+    let place = Place::new()?;
+    let mut running = place.begin(RUN)?;
+    while std::fs::read_dir(place.labs()).map_err(words)?.count() == 0 {
+        running.goes_on()?;
+    }
+    running.signal(Signal::SIGINT)?;
+    running.ends_with(130)?;
+    place.has_no_lab()
+}
+
+/// In the middle of execute the harness dies; recovery brings the lab to its end.
+pub fn recover() -> Result<(), String> {
+    after(RUN, |place, mut running| {
+        running.until(EXECUTING)?;
+        running.signal(Signal::SIGKILL)?;
+        running.end()?;
+        place.lab().map_err(|error| format!("the lab went with the harness: {error}"))?;
+        place.call("recover run", 0).map(drop)
+    })
+}
+
+/// The run finds its lab gone, and ends.
+pub fn killed_supervisor() -> Result<(), String> {
+    after(RUN, |place, running| {
+        let outer = holder(&place.lab()?);
+        let inner = processes().find(|pid| parent(*pid) == Some(outer)).ok_or("no supervisor")?;
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(inner).map_err(words)?);
+        nix::sys::signal::kill(pid, Signal::SIGKILL).map_err(words)?;
+        match running.end()?.code() {
+            Some(0) | None => Err("it ended well, without a lab".to_owned()),
+            Some(_) => Ok(()),
+        }
+    })
+}

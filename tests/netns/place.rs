@@ -1,0 +1,134 @@
+//! Labs and runs of one trial alone, whatever else this machine does.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+
+use lab::netns::{self, Folder};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+pub struct Place(tempfile::TempDir);
+
+impl Place {
+    /// Its path is short, for sockets lie below it.
+    pub fn new() -> Result<Self, String> {
+        let place = tempfile::Builder::new().prefix("ls").tempdir_in("/tmp").map_err(words)?;
+        std::fs::create_dir(place.path().join("labs")).map_err(words)?;
+        Ok(Self(place))
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn labs(&self) -> PathBuf {
+        self.path("labs")
+    }
+
+    /// In this folder, with labs of its own.
+    pub fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.0.path()).env("LAB_SMOKE_NETNS_HOME", self.labs());
+        command.env_remove("SSH_AUTH_SOCK").stdin(Stdio::null());
+        command
+    }
+
+    /// Standard output of a call that ended with the exit code.
+    pub fn call(&self, line: &str, code: i32) -> Result<String, String> {
+        said(self.command(program()).args(line.split_whitespace()), code)
+    }
+
+    /// Begins a run whose records are read as they come.
+    pub fn begin(&self, line: &str) -> Result<Running, String> {
+        let mut child = self
+            .command(program())
+            .args(line.split_whitespace())
+            .args(["--format", "json"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(words)?;
+        let said = child.stdout.take().ok_or("no stdout")?;
+        Ok(Running { child, said: BufReader::new(said) })
+    }
+
+    /// The one lab that lives here.
+    pub fn lab(&self) -> Result<Folder, String> {
+        netns::find(&self.labs(), None).map_err(words)
+    }
+
+    /// No lab, and no folder of one.
+    pub fn has_no_lab(&self) -> Result<(), String> {
+        let listed = netns::list(&self.labs()).map_err(words)?;
+        let left = std::fs::read_dir(self.labs()).map_err(words)?.count();
+        if listed.is_empty() && left == 0 { Ok(()) } else { Err(format!("{listed:?}, {left}")) }
+    }
+}
+
+pub fn program() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_lab-smoke"))
+}
+
+pub fn words(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+/// Standard output of a command that ended with the exit code.
+pub fn said(command: &mut Command, code: i32) -> Result<String, String> {
+    let output = command.output().map_err(words)?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    if output.status.code() == Some(code) {
+        Ok(out)
+    } else {
+        Err(format!("{command:?} ended with {}:\n{out}{err}", output.status))
+    }
+}
+
+/// A run that is on its way.
+pub struct Running {
+    child: Child,
+    said: BufReader<ChildStdout>,
+}
+
+impl Running {
+    /// Until a record has these words; the first of all says that the lab is there.
+    pub fn until(&mut self, wanted: &str) -> Result<(), String> {
+        let mut line = String::new();
+        while self.said.read_line(&mut line).map_err(words)? > 0 {
+            if line.contains(wanted) {
+                return Ok(());
+            }
+            line.clear();
+        }
+        Err(format!("the run never said {wanted:?}"))
+    }
+
+    pub fn goes_on(&mut self) -> Result<(), String> {
+        match self.child.try_wait().map_err(words)? {
+            None => Ok(()),
+            Some(status) => Err(format!("it ended with {status} already")),
+        }
+    }
+
+    pub fn signal(&self, signal: Signal) -> Result<(), String> {
+        kill(Pid::from_raw(i32::try_from(self.child.id()).map_err(words)?), signal).map_err(words)
+    }
+
+    pub fn end(mut self) -> Result<ExitStatus, String> {
+        // Whoever writes into a full pipe does not end.
+        std::io::copy(&mut self.said, &mut std::io::sink()).map_err(words)?;
+        self.child.wait().map_err(words)
+    }
+
+    pub fn ends_with(self, code: i32) -> Result<(), String> {
+        let status = self.end()?;
+        if status.code() == Some(code) { Ok(()) } else { Err(format!("it ended with {status}")) }
+    }
+}
+
+pub fn block_on<T>(future: impl Future<Output = T>) -> Result<T, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    Ok(runtime.map_err(words)?.block_on(future))
+}

@@ -1,0 +1,98 @@
+//! The user's own programs on the lab, other users, and machines that cannot build one.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::place::{Place, program, said, words};
+
+/// It leaves a trace where the host sees it, and then does what ours does.
+const OWN_EXECUTOR: &str = "#!/bin/sh
+echo called >>/run/lab-smoke/in/own-executor
+mkdir -p /run/own
+ln -sf /run/lab-smoke/program /run/own/aws-provider-executor
+exec /run/own/aws-provider-executor \"$@\"
+";
+
+pub fn own_executor() -> Result<(), String> {
+    let place = Place::new()?;
+    executable(&place.path("own"), OWN_EXECUTOR.as_bytes())?;
+    place.call("run --lab netns --executor own --keep --out run", 0)?;
+    let lab = place.lab()?;
+    let trace = fs::read_to_string(lab.path().join("in/own-executor"));
+    place.call("lab down", 0)?;
+    trace.map(drop).map_err(|_| "the run did not use the user's executor".to_owned())
+}
+
+/// Options that make a lab are for a lab that is made.
+pub fn only_where_one_is_made() -> Result<(), String> {
+    let place = Place::new()?;
+    for option in ["--executor f", "--routerd-bin d", "--allowed-signers f"] {
+        for lab in ["mock", "netns:a1"] {
+            place.call(&format!("run --lab {lab} --out run {option}"), 2)?;
+        }
+        place.call(&format!("lab up netns {option}"), 2)?;
+    }
+    place.has_no_lab()
+}
+
+pub fn ordinary_user() -> Result<(), String> {
+    let place = Place::new()?;
+    // Where nobody may go: the build's own folder may lie below root's home.
+    fs::set_permissions(place.path(""), Permissions::from_mode(0o777)).map_err(words)?;
+    fs::remove_dir(place.labs()).map_err(words)?;
+    let copy = place.path("lab-smoke");
+    fs::copy(program(), &copy).map_err(words)?;
+    let mut command = place.command(Path::new("setpriv"));
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]).arg(copy);
+    command.args(["run", "--lab", "netns", "--out", "run"]).env("HOME", "/nonexistent");
+    said(&mut command, 0)?;
+    place.has_no_lab()
+}
+
+/// In a user namespace that may have none below it.
+pub fn unable() -> Result<(), String> {
+    let place = Place::new()?;
+    let script = "echo 0 >/proc/sys/user/max_user_namespaces && exec \"$@\"";
+    for line in ["lab up netns", "run --lab netns --out run"] {
+        let mut command = place.command(Path::new("unshare"));
+        command.args(["--user", "--map-root-user", "sh", "-c", script, "sh"]).arg(program());
+        let output = command.args(line.split(' ')).output().map_err(words)?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let remedy = "run as root, or let users make namespaces";
+        if output.status.code() != Some(8) || !said.contains(remedy) {
+            return Err(format!("{line} ended with {}: {said}", output.status));
+        }
+    }
+    if place.path("run").exists() { Err("a run was begun".to_owned()) } else { place.has_no_lab() }
+}
+
+/// None where the CLI is on this machine.
+pub fn no_aws_cli() -> Option<String> {
+    let found = Command::new("aws").arg("--version").stdout(Stdio::null()).status();
+    (!found.is_ok_and(|status| status.success()))
+        .then(|| "no AWS CLI: pip install awscli".to_owned())
+}
+
+pub fn aws_cli() -> Result<(), String> {
+    let place = Place::new()?;
+    place.call("lab up netns", 0)?;
+    let environment = "AWS_DEFAULT_REGION=ap-northeast-1 \
+        AWS_ENDPOINT_URL_EC2=http://127.0.0.1:8773 AWS_ENDPOINT_URL_STS=http://127.0.0.1:8773";
+    let aws = |line: &str, code| {
+        place.call(&format!("lab exec routerd-cloud -- env {environment} aws {line}"), code)
+    };
+    let identity = aws("sts get-caller-identity", 0);
+    let refused =
+        aws("ec2 describe-instances", 255).or_else(|_| aws("ec2 describe-instances", 254));
+    place.call("lab down", 0)?;
+    refused?;
+    let identity = identity?;
+    if identity.contains("assumed-role/lab-smoke-executor/i-") { Ok(()) } else { Err(identity) }
+}
+
+fn executable(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    fs::write(path, bytes).map_err(words)?;
+    fs::set_permissions(path, Permissions::from_mode(0o755)).map_err(words)
+}
