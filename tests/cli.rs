@@ -123,6 +123,33 @@ fn the_example_manifest_passes_and_an_error_is_named_with_its_place() {
     }
 }
 
+/// What those who choose faults by program read.
+#[test]
+fn faults_are_listed_with_all_that_is_known_of_them() {
+    let place = Place::new();
+    let list = place.call(&["faults", "--format", "json"]);
+    assert_eq!(list.code, Some(0), "{list:?}");
+    let list: serde_json::Value = serde_json::from_str(&list.out).expect("JSON");
+    let faults = list.as_array().expect("a list");
+    assert!(faults.len() >= 60, "{}", faults.len());
+    for fault in faults {
+        for key in ["name", "breaks", "caught_by", "runbook", "source"] {
+            assert!(fault[key].as_str().is_some_and(|text| !text.is_empty()), "{key}: {fault}");
+        }
+        let class = fault["class"].as_str().expect("a class");
+        assert_eq!(class == "tolerated", fault["caught_by"] == "none", "{fault}");
+        assert!(["caught", "tolerated"].contains(&class), "{fault}");
+        assert!(fault["runbook"].as_str().is_some_and(|it| it.starts_with('§')), "{fault}");
+        let labs = fault["labs"].as_array().expect("labs");
+        assert!(labs.iter().any(|lab| lab == "mock"), "{fault}");
+        // An argument always has a default, which is taken where none is given.
+        let default = &fault["argument"];
+        let default = default.as_str().is_some_and(|text| !text.is_empty()) || default.is_null();
+        assert!(default && fault.get("argument").is_some(), "{fault}");
+    }
+    assert_eq!(place.names(), Vec::<String>::new());
+}
+
 #[test]
 fn scenarios_are_listed_as_libtest_does() {
     let place = Place::new();

@@ -7,12 +7,30 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use lab::mock::faults::Class;
 use lab_smoke_tests::coverage::gaps;
 use lab_smoke_tests::sensitivity::{Case, cases, traces};
-use lab_smoke_tests::{pairs, parallel, smoke, table};
+use lab_smoke_tests::sources::{NAT_ROWS, NatRow};
+use lab_smoke_tests::{pairs, parallel, smoke, sources, table};
 
 #[test]
 fn every_check_is_the_first_to_answer_a_fault() {
     let gaps = gaps();
     assert!(gaps.is_empty(), "{}", gaps.join("\n"));
+}
+
+#[test]
+fn what_was_found_elsewhere_is_a_fault_here_or_it_is_said_why_not() {
+    let gaps = sources::gaps();
+    assert!(gaps.is_empty(), "{}", gaps.join("\n"));
+}
+
+/// The kernel lab's table, row by row: what it measured is what turns here.
+#[test]
+fn each_observation_of_a_translation_sees_what_it_saw_in_the_kernel() {
+    let rows = sources::all().filter(|source| source.name.starts_with("netns-lab §4: "));
+    let rows: Vec<_> = rows.map(|source| source.name).collect();
+    let table: Vec<_> = NAT_ROWS.iter().map(|row| row.source).collect();
+    assert_eq!(table, rows);
+    let wrong: Vec<_> = NAT_ROWS.iter().flat_map(NatRow::contradictions).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
@@ -39,10 +57,11 @@ fn tolerated_without_a_trace(case: &Case, traces: &[String]) -> Option<String> {
 #[test]
 fn no_pair_of_faults_gets_a_run_to_pass_or_hides_what_it_left() {
     let count = number("LAB_SMOKE_PAIRS", 150);
-    let drawn =
-        pairs::sample(number("LAB_SMOKE_PAIRS_SEED", 1), usize::try_from(count).expect("few"));
+    // The world is another one as well.
+    let seed = number("LAB_SMOKE_PAIRS_SEED", 1);
+    let drawn = pairs::sample(seed, usize::try_from(count).expect("few"));
     none_complains(&drawn, |pair| {
-        let ran = smoke::run(1, &pair.faults(), pair.prior);
+        let ran = smoke::run(seed, &pair.faults(), pair.prior);
         let complaints = pairs::complaints(pair, &ran);
         (!complaints.is_empty())
             .then(|| format!("{}\n  {:?}", complaints.join("; "), ran.judgement.reasons))

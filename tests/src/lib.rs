@@ -11,4 +11,5 @@ pub mod pairs;
 pub mod parallel;
 pub mod sensitivity;
 pub mod smoke;
+pub mod sources;
 pub mod table;

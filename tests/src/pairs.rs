@@ -14,6 +14,18 @@ pub struct Pair {
     pub prior: Prior,
 }
 
+/// Pairs that once got a run to pass, or to hide what it left: they are drawn first.
+const FOUND: &[[&str; 2]] = &[
+    ["earlier-run", "row-beside"],
+    ["earlier-run", "prior-lost"],
+    ["earlier-run", "check-on-later"],
+    ["earlier-run", "check-back-on"],
+    ["earlier-run", "approved-by-another"],
+    ["lock-held", "changed-under-lock"],
+    ["lost-read", "truncated-read"],
+    ["throttled-read", "truncated-read"],
+];
+
 /// Every pair of faults that do not undo one another, at most so many of them, drawn with a seed.
 pub fn sample(seed: u64, count: usize) -> Vec<Pair> {
     // In these runs the lab grants itself: nobody looks for a go that comes late.
@@ -26,6 +38,7 @@ pub fn sample(seed: u64, count: usize) -> Vec<Pair> {
         .filter(|pair| [pair.one, pair.other].iter().all(|it| means_something(it, pair.prior)))
         .collect();
     fastrand::Rng::with_seed(seed).shuffle(&mut pairs);
+    pairs.sort_by_key(|pair| !pair.was_found());
     let epoch = lab::mock::start_time(1);
     let world = lab::mock::world_of(1, epoch);
     pairs.into_iter().filter(|pair| pair.fits_into(&world)).take(count).collect()
@@ -43,6 +56,11 @@ fn means_something(fault: &Fault, prior: Prior) -> bool {
 impl Pair {
     pub fn faults(&self) -> [&'static str; 2] {
         [self.one.name, self.other.name]
+    }
+
+    fn was_found(&self) -> bool {
+        let [one, other] = self.faults();
+        FOUND.iter().any(|found| *found == [one, other] || *found == [other, one])
     }
 
     /// Two faults of the same row or line cannot be put into one world.
@@ -81,8 +99,10 @@ fn says(ran: &Ran, left: Left) -> bool {
     let residue =
         |word: &str| ran.evidence.residue.iter().flatten().any(|item| item.resource.contains(word));
     match left {
+        // Or the lab was held by another run, and this one never looked again.
         Left::Interface => {
             any(&["restored.interface", "gate.unchanged-under-lock", "preflight.network-interface"])
+                || ran.judgement.exit_code == 8
         }
         // The lab was held, or whether it is held is said to be unknown; or the run never came to
         // the gate, and the lock is another's.

@@ -7,6 +7,7 @@ use scenarios::SEQUENCE;
 use scenarios::stops::{DETECTORS, WORDS};
 
 use crate::coverage::OUT_OF_REACH;
+use crate::sources;
 
 const HEAD: &str = "# Every check can fail\n\n\
 <!-- Rendered by tests/sensitivity.rs from the faults that it runs; LAB_SMOKE_BLESS=1 writes it again. -->\n\n\
@@ -27,6 +28,7 @@ pub fn render() -> String {
     by_assertion(&mut text);
     by_detector(&mut text);
     by_fault(&mut text);
+    by_source(&mut text);
     text
 }
 
@@ -91,6 +93,21 @@ fn by_fault(text: &mut String) {
                 );
             }
         }
+    }
+}
+
+fn by_source(text: &mut String) {
+    text.push_str(
+        "\n## Where they come from\n\n\
+        What real smokes ran into (`contract F…`), the AWS SDK's pitfalls and the translations that the kernel lab\n\
+        measured: each is covered by a fault, or it is said why it cannot occur in a smoke.\n\n\
+        | source | what was found | faults |\n|---|---|---|\n",
+    );
+    for source in sources::all() {
+        let faults = source
+            .why_absent()
+            .map_or_else(|| names(source.faults()), |why| format!("none: {why}"));
+        let _ = writeln!(text, "| {} | {} | {faults} |", source.name, source.what);
     }
 }
 

@@ -195,7 +195,8 @@ impl Lab {
             proved => proved?,
         };
         if let Some(association) = address.association_id.clone() {
-            let acted = self.disassociate(permit, journal, &association, &address).await?;
+            let acted =
+                Box::pin(self.disassociate(permit, journal, &association, &address)).await?;
             if acted.outcome != Outcome::Done {
                 return Ok(acted);
             }
@@ -211,7 +212,8 @@ impl Lab {
             let found = self.reader.address(allocation_id).await?.value;
             Ok(found.map_or_else(gone, |address| Seen::NotYet(json!(address))))
         };
-        self.request(permit, journal, &effect, async { said(send.await) }, look).await
+        let send = Box::pin(async { said(send.await) });
+        self.request(permit, journal, &effect, send, look).await
     }
 
     async fn disassociate(
@@ -232,7 +234,8 @@ impl Lab {
                 Some(association) => Seen::NotYet(json!(association)),
             })
         };
-        self.request(permit, journal, &effect, async { said(send.await) }, look).await
+        let send = Box::pin(async { said(send.await) });
+        self.request(permit, journal, &effect, send, look).await
     }
 
     async fn prove_address(&self, id: &str) -> Result<Address, NotLab> {
@@ -259,7 +262,8 @@ impl Lab {
             let found = self.reader.volume(volume_id).await?.value;
             Ok(found.map_or_else(gone, |volume| Seen::NotYet(json!(volume.state))))
         };
-        self.request(permit, journal, &effect, async { said(send.await) }, look).await
+        let send = Box::pin(async { said(send.await) });
+        self.request(permit, journal, &effect, send, look).await
     }
 
     /// What was read is the lab's by its tag.

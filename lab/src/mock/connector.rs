@@ -58,12 +58,15 @@ impl Connector {
         let response = if host(&request) == METADATA_HOST {
             self.metadata(&request)?
         } else {
-            let authorization = request.headers().get("authorization");
+            let headers = ec2::Headers {
+                authorization: request.headers().get("authorization"),
+                security_token: request.headers().get(ec2::SECURITY_TOKEN),
+            };
             let from = match self.place {
                 Place::Desk => Caller::Operator,
                 Place::Node(_) => Caller::Instance,
             };
-            ec2::answer(&self.shared, self.clock, from, authorization, &body)
+            ec2::answer(&self.shared, self.clock, from, headers, &body)
                 .await
                 .map_err(|ec2::Broken| io_error(std::io::ErrorKind::ConnectionReset))?
         };

@@ -190,8 +190,11 @@ async fn answer(
     let answer = if endpoint.enforce_iam {
         ec2::answer_signed(shared, clock, Caller::Operator, &http).await
     } else {
-        let authorization = http.header("authorization");
-        ec2::answer(shared, clock, Caller::Operator, authorization, http.form()).await
+        let headers = ec2::Headers {
+            authorization: http.header("authorization"),
+            security_token: http.header(ec2::SECURITY_TOKEN),
+        };
+        ec2::answer(shared, clock, Caller::Operator, headers, http.form()).await
     };
     if let Err(error) = endpoint.save() {
         return unsaved(&error);

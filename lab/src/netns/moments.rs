@@ -3,6 +3,7 @@
 //! would on the mock.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use axum::body::Bytes;
 use futures::future::{FutureExt as _, LocalBoxFuture};
@@ -84,6 +85,8 @@ pub enum Phase {
 pub struct ToldTransport {
     ssh: SshTransport,
     folder: Folder,
+    /// What each row of routerd's journal does, from the lists that went by.
+    rows: RefCell<BTreeMap<u64, String>>,
     /// Why a fault did not happen: from then on no node is reached, so that no run passes without
     /// what it was to be tried with.
     broken: RefCell<Option<String>>,
@@ -91,7 +94,7 @@ pub struct ToldTransport {
 
 impl ToldTransport {
     pub fn new(ssh: SshTransport, folder: Folder) -> Self {
-        Self { ssh, folder, broken: RefCell::default() }
+        Self { ssh, folder, rows: RefCell::default(), broken: RefCell::default() }
     }
 
     async fn tell(&self, node: Node, line: &str, phase: Phase) -> Result<(), TransportError> {
@@ -123,9 +126,13 @@ impl Transport for ToldTransport {
         stdin: &'a [u8],
     ) -> LocalBoxFuture<'a, Result<Output, TransportError>> {
         async move {
-            let line = faults::command_line(argv);
+            let action = |id| self.rows.borrow().get(&id).cloned();
+            let line = faults::Line::named(argv, action).text;
             self.tell(node, &line, Phase::Begins).await?;
             let answer = self.ssh.run(node, argv, stdin).await;
+            if let Ok(output) = &answer {
+                self.rows.borrow_mut().extend(listed(argv, &output.stdout));
+            }
             self.tell(node, &line, Phase::Ended).await?;
             answer
         }
@@ -133,9 +140,37 @@ impl Transport for ToldTransport {
     }
 }
 
+/// The rows that `action list -o json` shows, and what each does.
+fn listed(argv: &[String], stdout: &[u8]) -> BTreeMap<u64, String> {
+    #[derive(Deserialize)]
+    struct Shown {
+        id: u64,
+        action: String,
+    }
+    if !argv.windows(2).any(|words| words == ["action", "list"]) {
+        return BTreeMap::new();
+    }
+    // routerd writes `null` where it has none.
+    let shown: Option<Vec<Shown>> = serde_json::from_slice(stdout).unwrap_or_default();
+    shown.unwrap_or_default().into_iter().map(|row| (row.id, row.action)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_are_known_by_what_a_list_says_of_them() {
+        let argv = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let list = argv("sudo -n routerctl action list -o json");
+        let stdout = br#"[{"id":7,"action":"assign-secondary-ip","status":"pending"}]"#;
+        let rows = listed(&list, stdout);
+        assert_eq!(rows, [(7, "assign-secondary-ip".to_owned())].into());
+        assert!(listed(&list, b"null").is_empty() && listed(&argv("cat x"), stdout).is_empty());
+        let execute = argv("sudo -n routerctl action execute 7 --approved");
+        let line = faults::Line::named(&execute, |id| rows.get(&id).cloned());
+        assert_eq!(line.text, "routerctl action execute assign-secondary-ip --approved");
+    }
 
     fn refusal(fault: &str) -> String {
         check(&[fault.to_owned()]).expect_err(fault).to_string()

@@ -231,6 +231,7 @@ fn of_usage(text: &str) -> Option<Refusal> {
     let known = text.contains(" requires an explicit mode: ")
         || text.starts_with("specify only one of ")
         || text.starts_with("unknown action subcommand ")
+        || text.starts_with("flag provided but not defined: ")
         || text.starts_with("unknown doctor area ")
         || text.starts_with("unknown plugin run option ")
         || text.starts_with("invalid action id ")

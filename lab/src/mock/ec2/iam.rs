@@ -1,5 +1,7 @@
 //! IAM: what a role may do, as its policies say it.
 
+use std::collections::BTreeMap;
+
 use super::action::{Action, Call, DryRun, Effect, Resources};
 use super::error::ApiError;
 use super::params::Params;
@@ -122,13 +124,26 @@ fn tag_members(xml: &mut Xml, tags: &Tags) {
 }
 
 fn list_attached_role_policies(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+    attached(call, &role(call)?.attached_policies)
+}
+
+fn list_role_policies(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+    inline_names(call.params, &role(call)?.inline_policies)
+}
+
+fn get_role_policy(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+    let role = role(call)?;
+    inline_document(call.params, ("role", "RoleName", &role.name), &role.inline_policies)
+}
+
+/// The managed policies of a role or a user, page by page.
+pub fn attached<'a>(
+    call: &Call<'_>,
+    arns: impl IntoIterator<Item = &'a String>,
+) -> Result<Xml, ApiError> {
     let prefix = call.params.text("PathPrefix").unwrap_or("/");
-    let policies: Vec<&ManagedPolicy> = role(call)?
-        .attached_policies
-        .iter()
-        .filter_map(|arn| call.cloud.iam.policies.get(arn))
-        .filter(|policy| policy.path.starts_with(prefix))
-        .collect();
+    let policies = arns.into_iter().filter_map(|arn| call.cloud.iam.policies.get(arn));
+    let policies: Vec<_> = policies.filter(|policy| policy.path.starts_with(prefix)).collect();
     let mut xml = Xml::new();
     let (page, marker) = page(call.params, policies)?;
     xml.members("AttachedPolicies", page, |xml, policy| {
@@ -139,23 +154,27 @@ fn list_attached_role_policies(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     Ok(xml)
 }
 
-fn list_role_policies(call: &mut Call<'_>) -> Result<Xml, ApiError> {
-    let names: Vec<&String> = role(call)?.inline_policies.keys().collect();
+/// The names of a role's or a user's own policies, page by page.
+pub fn inline_names(params: &Params, policies: &BTreeMap<String, String>) -> Result<Xml, ApiError> {
     let mut xml = Xml::new();
-    let (page, marker) = page(call.params, names)?;
+    let (page, marker) = page(params, policies.keys().collect())?;
     xml.members("PolicyNames", page, |xml, name| xml.text(name));
     truncation(&mut xml, marker);
     Ok(xml)
 }
 
-fn get_role_policy(call: &mut Call<'_>) -> Result<Xml, ApiError> {
-    let role = role(call)?;
-    let name = required(call.params, "PolicyName")?;
-    let document = role.inline_policies.get(name).ok_or_else(|| {
-        no_such_entity(format!("The role policy with name {name} cannot be found."))
+/// One of them: whose it is, as the messages and as the answer say it.
+pub fn inline_document(
+    params: &Params,
+    (kind, element, owner): (&str, &str, &str),
+    policies: &BTreeMap<String, String>,
+) -> Result<Xml, ApiError> {
+    let name = required(params, "PolicyName")?;
+    let document = policies.get(name).ok_or_else(|| {
+        no_such_entity(format!("The {kind} policy with name {name} cannot be found."))
     })?;
     let mut xml = Xml::new();
-    xml.leaf("RoleName", &role.name);
+    xml.leaf(element, owner);
     xml.leaf("PolicyName", name);
     xml.leaf("PolicyDocument", url_encoded(document));
     Ok(xml)

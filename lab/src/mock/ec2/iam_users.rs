@@ -2,12 +2,15 @@
 
 use super::action::{Action, Call};
 use super::error::ApiError;
-use super::iam::{no_such_entity, page, policy, read, required, role, truncation, url_encoded};
+use super::iam::{
+    attached, inline_document, inline_names, no_such_entity, page, policy, read, required, role,
+    truncation,
+};
 use super::identify::Caller;
 use super::principal::Principal;
 use super::render::time_seconds;
 use super::xml::Xml;
-use crate::mock::cloud::{ManagedPolicy, User};
+use crate::mock::cloud::User;
 
 pub const ACTIONS: &[Action] = &[
     read("GetUser", &["UserName"], get_user),
@@ -63,43 +66,16 @@ fn get_user(call: &mut Call<'_>) -> Result<Xml, ApiError> {
 }
 
 fn list_user_policies(call: &mut Call<'_>) -> Result<Xml, ApiError> {
-    let names: Vec<&String> = user(call)?.inline_policies.keys().collect();
-    let mut xml = Xml::new();
-    let (page, marker) = page(call.params, names)?;
-    xml.members("PolicyNames", page, |xml, name| xml.text(name));
-    truncation(&mut xml, marker);
-    Ok(xml)
+    inline_names(call.params, &user(call)?.inline_policies)
 }
 
 fn get_user_policy(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     let user = user(call)?;
-    let name = required(call.params, "PolicyName")?;
-    let document = user.inline_policies.get(name).ok_or_else(|| {
-        no_such_entity(format!("The user policy with name {name} cannot be found."))
-    })?;
-    let mut xml = Xml::new();
-    xml.leaf("UserName", &user.name);
-    xml.leaf("PolicyName", name);
-    xml.leaf("PolicyDocument", url_encoded(document));
-    Ok(xml)
+    inline_document(call.params, ("user", "UserName", &user.name), &user.inline_policies)
 }
 
 fn list_attached_user_policies(call: &mut Call<'_>) -> Result<Xml, ApiError> {
-    let prefix = call.params.text("PathPrefix").unwrap_or("/");
-    let policies: Vec<&ManagedPolicy> = user(call)?
-        .attached_policies
-        .iter()
-        .filter_map(|arn| call.cloud.iam.policies.get(arn))
-        .filter(|policy| policy.path.starts_with(prefix))
-        .collect();
-    let mut xml = Xml::new();
-    let (page, marker) = page(call.params, policies)?;
-    xml.members("AttachedPolicies", page, |xml, policy| {
-        xml.leaf("PolicyName", &policy.name);
-        xml.leaf("PolicyArn", &policy.arn);
-    });
-    truncation(&mut xml, marker);
-    Ok(xml)
+    attached(call, &user(call)?.attached_policies)
 }
 
 fn list_policy_versions(call: &mut Call<'_>) -> Result<Xml, ApiError> {

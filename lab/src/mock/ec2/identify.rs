@@ -20,6 +20,9 @@ pub enum Caller {
     Session { access_key_id: String },
 }
 
+/// The header that a session's token comes in.
+pub const SECURITY_TOKEN: &str = "x-amz-security-token";
+
 /// What the metadata service hands out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
@@ -38,12 +41,24 @@ struct Known {
     session: Option<(String, Option<DateTime<Utc>>)>,
 }
 
-/// Whose key it is, if anyone's. The operator's needs no policies.
-pub fn identify(cloud: &Cloud, access_key_id: &str) -> Option<Caller> {
+/// Whose key it is; that of a session is somebody's with the session's token alone, until the
+/// session ends. The operator's needs no policies.
+///
+/// # Errors
+/// In the service's words, where the key or the token is nobody's.
+pub fn identify(
+    cloud: &Cloud,
+    service: Service,
+    access_key_id: &str,
+    token: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<Caller, ApiError> {
     if access_key_id == cloud.operator.access_key_id {
-        return Some(Caller::Operator);
+        return Ok(Caller::Operator);
     }
-    look_up(cloud, access_key_id).map(|known| known.caller)
+    let known = look_up(cloud, access_key_id).ok_or_else(|| unknown_key(service))?;
+    known.check_session(service, token, now)?;
+    Ok(known.caller)
 }
 
 /// Who signed the request.
@@ -58,16 +73,25 @@ pub fn authenticate(
     now: DateTime<Utc>,
 ) -> Result<Caller, ApiError> {
     let known = look_up(cloud, access_key_id).ok_or_else(|| unknown_key(service))?;
-    let given = http.header("x-amz-security-token");
-    let expected = known.session.as_ref().map(|(token, _)| token.as_str());
-    if given != expected {
-        return Err(unknown_key(service));
-    }
-    if known.session.is_some_and(|(_, ends)| ends.is_some_and(|ends| ends <= now)) {
-        return Err(expired_session(service));
-    }
+    known.check_session(service, http.header(SECURITY_TOKEN), now)?;
     sigv4::verify(http, &known.secret, now).map_err(|flaw| refusal(service, flaw))?;
     Ok(known.caller)
+}
+
+impl Known {
+    fn check_session(
+        &self,
+        service: Service,
+        token: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<(), ApiError> {
+        let expected = self.session.as_ref().map(|(token, _)| token.as_str());
+        if token != expected {
+            return Err(unknown_key(service));
+        }
+        let ends = self.session.as_ref().and_then(|(_, ends)| *ends);
+        if ends.is_some_and(|ends| ends <= now) { Err(expired_session(service)) } else { Ok(()) }
+    }
 }
 
 fn look_up(cloud: &Cloud, key: &str) -> Option<Known> {

@@ -33,13 +33,7 @@ pub const ACTIONS: &[Action] = &[
     Action::change(
         "CreateNetworkAcl",
         Resources::New { kind: "network-acl", with: &[("vpc", "VpcId")] },
-        &[
-            "VpcId",
-            "ClientToken",
-            "TagSpecification.N.ResourceType",
-            "TagSpecification.N.Tag.N.Key",
-            "TagSpecification.N.Tag.N.Value",
-        ],
+        tags::IN_VPC,
         create,
     ),
     Action::change("DeleteNetworkAcl", TARGET, &["NetworkAclId"], delete),

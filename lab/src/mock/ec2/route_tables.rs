@@ -25,13 +25,7 @@ pub const ACTIONS: &[Action] = &[
     Action::change(
         "CreateRouteTable",
         Resources::New { kind: "route-table", with: &[("vpc", "VpcId")] },
-        &[
-            "VpcId",
-            "ClientToken",
-            "TagSpecification.N.ResourceType",
-            "TagSpecification.N.Tag.N.Key",
-            "TagSpecification.N.Tag.N.Value",
-        ],
+        tags::IN_VPC,
         create,
     ),
     Action::change("DeleteRouteTable", TABLE, &["RouteTableId"], delete),

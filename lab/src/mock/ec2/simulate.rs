@@ -1,12 +1,11 @@
 //! IAM's policy simulator: what would be decided, from the policies as they are.
 
-use super::action::{Action, Call, DryRun, Effect, Resources};
+use super::action::{Action, Call};
 use super::error::ApiError;
-use super::iam::{no_such_entity, page, required, truncation};
+use super::iam::{no_such_entity, page, read, required, truncation};
 use super::params::Params;
 use super::policy::{Context, Decision, Question, Verdict};
 use super::principal::Principal;
-use super::request::Service;
 use super::xml::Xml;
 use crate::mock::cloud::{Cloud, Document};
 
@@ -35,25 +34,9 @@ const CUSTOM: &[&str] = &[
 ];
 
 pub const ACTIONS: &[Action] = &[
-    simulate("SimulatePrincipalPolicy", OF_PRINCIPAL, of_principal),
-    simulate("SimulateCustomPolicy", CUSTOM, custom),
+    read("SimulatePrincipalPolicy", OF_PRINCIPAL, of_principal),
+    read("SimulateCustomPolicy", CUSTOM, custom),
 ];
-
-const fn simulate(
-    name: &'static str,
-    parameters: &'static [&'static str],
-    handler: fn(&mut Call<'_>) -> Result<Xml, ApiError>,
-) -> Action {
-    Action {
-        service: Service::Iam,
-        name,
-        parameters,
-        effect: Effect::Read,
-        dry_run: DryRun::Absent,
-        resources: Resources::Any,
-        handler,
-    }
-}
 
 fn of_principal(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     let arn = required(call.params, "PolicySourceArn")?;

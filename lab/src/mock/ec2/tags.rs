@@ -21,6 +21,15 @@ pub const ACTIONS: &[Action] = &[
     Action::change("DeleteTags", ANY, &["ResourceId.N", "Tag.N.Key", "Tag.N.Value"], delete),
 ];
 
+/// The parameters of what is made in a VPC with nothing but tags and a client token.
+pub const IN_VPC: &[&str] = &[
+    "VpcId",
+    "ClientToken",
+    "TagSpecification.N.ResourceType",
+    "TagSpecification.N.Tag.N.Key",
+    "TagSpecification.N.Tag.N.Value",
+];
+
 /// How many tags a resource may have, and how long a key and a value.
 const MOST: usize = 50;
 const LONGEST_KEY: usize = 127;

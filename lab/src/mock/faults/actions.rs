@@ -38,8 +38,6 @@ pub const FAULTS: &[Fault] = &[
     Fault::caught("part-beside", "another planner's plans appear beside the run's own", Primary::Assertion("plan.nothing-beside-it"), part_beside)
         .on_netns().from("§7.1", "contract F25"),
     // import
-    Fault::caught("import-reply-lost", "the import's reply is lost", Primary::Assertion("import.imported"), import_reply_lost)
-        .exits(5).from("§7.2", "design I5"),
     Fault::caught("approved-early", "somebody approves the assignment before the run does", Primary::Assertion("import.assign-pending"), approved_early)
         .on_netns().from("§7.2", "contract F25"),
     Fault::caught("row-missing", "the forwarding is not among the imported rows", Primary::Assertion("import.forwarding-pending"), row_missing)
@@ -64,7 +62,7 @@ pub const FAULTS: &[Fault] = &[
     Fault::caught("untagged-meanwhile", "the ENI loses the lab's tag before the first mutation", Primary::Stop("not-the-labs"), untagged_meanwhile)
         .exits(6).also(&["execute.assign-succeeded", "restored.interface"]).leaves(&[Left::Interface]).from("§8.2", "design I6"),
     Fault::caught("executor-unauthorized", "AWS refuses the executor's assignment", Primary::Assertion("execute.assign-succeeded"), executor_unauthorized)
-        .exits(4).also(&["execute.assign-on-eni"]).trips(&["ambiguous"]).from("§7.4", "contract F3"),
+        .exits(4).also(&["execute.assign-on-eni"]).trips(&["ambiguous"]).from("§7.4", "contract F3; ec2-facts §4.7"),
     Fault::caught("assign-reply-lost", "the assignment is done and its reply is lost", Primary::Stop("ambiguous"), assign_reply_lost)
         .also(&["execute.assign-succeeded"]).from("§8.5", "ec2-facts §1"),
     Fault::caught("row-wedged", "routerctl is killed between claim and result: the row runs for ever", Primary::Stop("ambiguous"), row_wedged)
@@ -115,10 +113,6 @@ fn part_beside(world: &mut World, _: &str) -> Done {
     happens_after(world, PLUGIN_RUN, sql(STRANGERS_PART))
 }
 
-fn import_reply_lost(world: &mut World, _: &str) -> Done {
-    command(world, IMPORT, 0, CommandEffect::ReplyLost)
-}
-
 fn approved_early(world: &mut World, _: &str) -> Done {
     let statement = "UPDATE action_executions SET status='approved',approved_by='somebody',\
         approved_at=updated_at WHERE id=(SELECT max(id) FROM action_executions WHERE action='assign-secondary-ip');";
@@ -157,13 +151,13 @@ fn row_edited(world: &mut World, _: &str) -> Done {
 }
 
 fn preview_denied(world: &mut World, _: &str) -> Done {
-    let said = "policy gate denied dry-run of action 1: target has no address but \
+    let said = "policy gate denied dry-run of action {row}: target has no address but \
         allowedCIDRs is set\n";
     command(world, DRY_RUN_ASSIGN, 0, answers(1, "", said))
 }
 
 fn preview_differs(world: &mut World, _: &str) -> Done {
-    let said = "action 2 dry-run: succeeded (would set SourceDestCheck=true)\n\
+    let said = "action {row} dry-run: succeeded (would set SourceDestCheck=true)\n\
         (preview only \u{2014} journal lifecycle unchanged; approval not consumed)\n";
     command(world, DRY_RUN_FORWARDING, 0, answers(0, said, ""))
 }

@@ -14,11 +14,11 @@ pub const FAULTS: &[Fault] = &[
     Fault::tolerated("latency", "every EC2 call of the operator and every command to a node takes longer", latency)
         .argument("200ms").on_netns().from("§4", "issue: independent work runs at the same time"),
     Fault::tolerated("throttled-read", "EC2 throttles so many of the operator's DescribeNetworkInterfaces", throttled_read)
-        .argument("2").from("§4", "ec2-facts §4"),
+        .argument("2").from("§4", "ec2-facts §4.7"),
     Fault::tolerated("slow-read", "EC2 takes long to answer the operator's first DescribeNetworkInterfaces", slow_read)
-        .argument("9s").from("§4", "ec2-facts §4"),
+        .argument("9s").from("§4", "ec2-facts §4.1"),
     Fault::tolerated("lost-read", "the connection breaks under the operator's first DescribeNetworkInterfaces", lost_read)
-        .from("§4", "ec2-facts §4"),
+        .from("§4", "ec2-facts §4.5"),
     Fault::tolerated("stale-read", "EC2 shows the ENI as it was before the assignment, so many times", stale_read)
         .argument("3").from("§7", "contract F30"),
     Fault::tolerated("check-off", "the ENI was a forwarder before the run: its source/dest check is off", check_off)

@@ -20,7 +20,7 @@ pub const FAULTS: &[Fault] = &[
     Fault::caught("undo-preview-differs", "the preview of the forwarding's rollback says something else", Primary::Assertion("undo.forwarding-previewed"), undo_preview_differs)
         .from("§6.1", "contract F7"),
     Fault::caught("undo-preview-refused", "the preview of the address' rollback is refused", Primary::Assertion("undo.address-previewed"), undo_preview_refused)
-        .exits(5).from("§6.2", "contract F7"),
+        .from("§6.2", "contract F7"),
     Fault::caught("restore-refused", "AWS refuses to switch the check on again", Primary::Assertion("undo.forwarding-restored"), restore_refused)
         .leaves(&[Left::Interface]).check_off(NOTHING_TO_RESTORE).exits(6).also(&["restored.interface"]).trips(&["ambiguous"]).from("§6.1", "contract F3"),
     Fault::caught("unassign-refused", "AWS refuses to take the address off the ENI", Primary::Assertion("undo.address-unassigned"), unassign_refused)
@@ -56,13 +56,13 @@ pub const FAULTS: &[Fault] = &[
 ];
 
 fn undo_preview_differs(world: &mut World, _: &str) -> Done {
-    let said = "action 2 rollback dry-run: succeeded (would set SourceDestCheck=false)\n\
+    let said = "action {row} rollback dry-run: succeeded (would set SourceDestCheck=false)\n\
         (preview only \u{2014} journal lifecycle unchanged)\n";
     command(world, PREVIEW_UNDO_FORWARDING, 0, answers(0, said, ""))
 }
 
 fn undo_preview_refused(world: &mut World, _: &str) -> Done {
-    let said = "rollback action 1 refused: policy.allowUndo is false\n";
+    let said = "rollback action {row} refused: policy.allowUndo is false\n";
     command(world, PREVIEW_UNDO_ADDRESS, 0, answers(1, "", said))
 }
 

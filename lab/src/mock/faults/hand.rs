@@ -21,18 +21,19 @@ pub const OVERLAY: &str = "wg-hybrid";
 pub const YAML: &str = "/usr/local/etc/routerd/router.yaml";
 pub const PLANNER: &str = "/usr/local/libexec/routerd/plugins/lab-planner";
 
-// Commands of a run, as rules name them. A run's rows are the first two of an empty database.
+// Commands of a run, as rules name them.
 pub const PLUGIN_RUN: &str = "*routerctl plugin run";
 pub const IMPORT: &str = "*action import";
-pub const APPROVE_FORWARDING: &str = "*action approve 2 ";
-pub const DRY_RUN_ASSIGN: &str = "*action execute 1 --dry-run";
-pub const DRY_RUN_FORWARDING: &str = "*action execute 2 --dry-run";
-pub const EXECUTE_ASSIGN: &str = "*action execute 1 --approved";
-pub const EXECUTE_FORWARDING: &str = "*action execute 2 --approved";
+pub const APPROVE_ASSIGN: &str = "*action approve assign-secondary-ip ";
+pub const APPROVE_FORWARDING: &str = "*action approve ensure-forwarding-enabled ";
+pub const DRY_RUN_ASSIGN: &str = "*action execute assign-secondary-ip --dry-run";
+pub const DRY_RUN_FORWARDING: &str = "*action execute ensure-forwarding-enabled --dry-run";
+pub const EXECUTE_ASSIGN: &str = "*action execute assign-secondary-ip --approved";
+pub const EXECUTE_FORWARDING: &str = "*action execute ensure-forwarding-enabled --approved";
+pub const PREVIEW_UNDO_ADDRESS: &str = "*action rollback assign-secondary-ip --dry-run";
+pub const PREVIEW_UNDO_FORWARDING: &str = "*action rollback ensure-forwarding-enabled --dry-run";
+pub const UNDO_ADDRESS: &str = "*action rollback assign-secondary-ip --approved";
 pub const ADDRESSES: &str = "ip -j -4 addr show";
-pub const PREVIEW_UNDO_ADDRESS: &str = "*action rollback 1 --dry-run";
-pub const PREVIEW_UNDO_FORWARDING: &str = "*action rollback 2 --dry-run";
-pub const UNDO_ADDRESS: &str = "*action rollback 1 --approved";
 
 pub type Done = Result<(), String>;
 
@@ -128,7 +129,7 @@ pub fn sql(statement: &str) -> Happening {
 pub fn strangers_row(status: &str) -> String {
     format!(
         "INSERT INTO action_executions(idempotency_key,source,provider,provider_ref,action,\
-         target_json,status,created_at,updated_at) VALUES('stranger:aws:assign',\
+         target_json,status,created_at,updated_at) VALUES('stranger:aws:{status}',\
          'DynamicConfigPart/somebody','aws','aws-lab','assign-secondary-ip',\
          '{{\"address\":\"10.88.60.50/32\",\"nicRef\":\"eni-00000000000000000\",\"region\":\"ap-northeast-1\"}}',\
          '{status}','2026-01-01T00:00:00Z','2026-01-01T00:00:00Z');"

@@ -14,6 +14,7 @@ mod fault;
 mod hand;
 mod inject;
 mod kernel;
+mod lines;
 mod nth;
 mod rules;
 
@@ -33,11 +34,16 @@ mod stops;
 mod teardown;
 mod underlay;
 
+// What has no one place in a run.
+mod replies;
+mod smokes;
+
 pub(super) use events::{after_api, due};
 pub(crate) use events::{after_command, before_command};
 pub use fault::{Answer, CheckOff, Class, Fault, Left, Primary};
 pub use inject::{BadFault, deeds, inject, parse};
 pub use kernel::{Deed, Kernel, Means};
+pub use lines::Line;
 pub use nth::{Befall, Blows, EffectKind, Killed, Nth, Seen, kill};
 pub use rules::{
     ApiEffect, ApiFault, Caller, CommandEffect, CommandFault, Event, Faults, GoFault, Happening,
@@ -63,16 +69,12 @@ pub fn all() -> impl Iterator<Item = &'static Fault> {
         reach::FAULTS,
         back::FAULTS,
         teardown::FAULTS,
+        replies::FAULTS,
+        smokes::FAULTS,
         stops::FAULTS,
     ]
     .into_iter()
     .flatten()
-}
-
-/// A command's words as rules name them.
-pub(crate) fn command_line(argv: &[String]) -> String {
-    let line = argv.join(" ");
-    line.strip_prefix("sudo -n ").map_or(line.clone(), str::to_owned)
 }
 
 /// How often the faults of a world fired: once for each that is a state, and each time for rules.

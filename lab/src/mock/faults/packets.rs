@@ -29,23 +29,23 @@ pub const FAULTS: &[Fault] = &[
         .in_kernel(kernel::packets::masquerade).also(&[
             "no-nat.tcp.onprem-to-cloud", "no-nat.icmp.cloud-to-onprem", "no-nat.icmp.onprem-to-cloud",
             "no-nat.tables.routerd-cloud", "no-nat.conntrack.routerd-cloud",
-        ]).from("§7", "netns-lab §4"),
+        ]).from("§7", "netns-lab §4: masquerade"),
     Fault::caught("masquerade-tcp-inwards", "routerd-cloud masquerades TCP that goes into the VPC", Primary::Assertion("no-nat.tcp.onprem-to-cloud"), masquerade_tcp_inwards)
-        .in_kernel(kernel::packets::masquerade_tcp_inwards).also(&["no-nat.tables.routerd-cloud", "no-nat.conntrack.routerd-cloud"]).from("§7", "netns-lab §4"),
+        .in_kernel(kernel::packets::masquerade_tcp_inwards).also(&["no-nat.tables.routerd-cloud", "no-nat.conntrack.routerd-cloud"]).from("§7", "netns-lab §4: masquerade"),
     Fault::caught("masquerade-icmp", "routerd-cloud masquerades ICMP alone: TCP is clean", Primary::Assertion("no-nat.icmp.cloud-to-onprem"), masquerade_icmp)
-        .in_kernel(kernel::packets::masquerade_icmp).also(&["no-nat.tables.routerd-cloud", "no-nat.conntrack.routerd-cloud"]).from("§7", "netns-lab §4"),
+        .in_kernel(kernel::packets::masquerade_icmp).also(&["no-nat.tables.routerd-cloud", "no-nat.conntrack.routerd-cloud"]).from("§7", "netns-lab §4: ICMP-only masquerade"),
     Fault::caught("masquerade-icmp-inwards", "routerd-cloud masquerades ICMP that goes into the VPC", Primary::Assertion("no-nat.icmp.onprem-to-cloud"), masquerade_icmp_inwards)
-        .in_kernel(kernel::packets::masquerade_icmp_inwards).also(&["no-nat.tables.routerd-cloud", "no-nat.conntrack.routerd-cloud"]).from("§7", "netns-lab §4"),
+        .in_kernel(kernel::packets::masquerade_icmp_inwards).also(&["no-nat.tables.routerd-cloud", "no-nat.conntrack.routerd-cloud"]).from("§7", "netns-lab §4: ICMP-only masquerade"),
     Fault::caught("masquerade-legacy", "routerd-cloud masquerades by legacy iptables, which nft does not show", Primary::Assertion("no-nat.tables.routerd-cloud"), masquerade_legacy)
-        .in_kernel(kernel::packets::masquerade_legacy).also(&["no-nat.tcp.cloud-to-onprem", "no-nat.icmp.cloud-to-onprem", "no-nat.conntrack.routerd-cloud"]).from("§7", "netns-lab §4"),
+        .in_kernel(kernel::packets::masquerade_legacy).also(&["no-nat.tcp.cloud-to-onprem", "no-nat.icmp.cloud-to-onprem", "no-nat.conntrack.routerd-cloud"]).from("§7", "netns-lab §4: masquerade by iptables-legacy"),
     Fault::caught("idle-nat-rule", "onprem-router has a translation that the run's packets do not meet", Primary::Assertion("no-nat.tables.onprem-router"), idle_nat_rule)
-        .in_kernel(kernel::packets::idle_nat_rule).from("§7", "netns-lab §4"),
+        .in_kernel(kernel::packets::idle_nat_rule).from("§7", "netns-lab §4: masquerade"),
     Fault::caught("stateless-rewrite", "routerd-cloud rewrites the source without tracking", Primary::Assertion("no-nat.tables.routerd-cloud"), stateless_rewrite)
-        .in_kernel(kernel::packets::stateless_rewrite).also(&["source-dest-check.canary", "ping.cloud-to-onprem", "no-nat.icmp.cloud-to-onprem"]).from("§7", "netns-lab §4"),
+        .in_kernel(kernel::packets::stateless_rewrite).also(&["source-dest-check.canary", "ping.cloud-to-onprem", "no-nat.icmp.cloud-to-onprem"]).from("§7", "netns-lab §4: stateless rewrite"),
     Fault::caught("double-snat", "routerd-cloud translates the source and the on-prem router translates it back: both ends are clean", Primary::Assertion("no-nat.conntrack.routerd-cloud"), double_snat)
-        .in_kernel(kernel::packets::double_snat).also(&["no-nat.tables.routerd-cloud", "no-nat.tables.onprem-router"]).from("§7", "netns-lab §4"),
+        .in_kernel(kernel::packets::double_snat).also(&["no-nat.tables.routerd-cloud", "no-nat.tables.onprem-router"]).from("§7", "netns-lab §4: double SNAT that restores the source at the far router"),
     Fault::caught("double-snat-inwards", "the on-prem router translates the source and routerd-cloud translates it back: both ends are clean", Primary::Assertion("no-nat.conntrack.onprem-router"), double_snat_inwards)
-        .in_kernel(kernel::packets::double_snat_inwards).also(&["no-nat.tables.routerd-cloud", "no-nat.tables.onprem-router"]).from("§7", "netns-lab §4"),
+        .in_kernel(kernel::packets::double_snat_inwards).also(&["no-nat.tables.routerd-cloud", "no-nat.tables.onprem-router"]).from("§7", "netns-lab §4: double SNAT that restores the source at the far router"),
 ];
 
 /// A filter that lets answers through and drops what matches.

@@ -110,6 +110,8 @@ pub enum Happening {
     NftTable { node: Node },
     /// A command begins on a node by itself.
     Command(NodeCommand),
+    /// Somebody has the node masquerade whatever it sends.
+    Masquerade { node: Node },
     /// Something that costs money appears.
     Stray(Stray),
     /// Another machine on the on-prem LAN gets the router to take it for the address's owner, and
@@ -195,7 +197,7 @@ pub enum ApiEffect {
     ReplyLost,
     /// Not done, and the connection breaks.
     RequestLost,
-    /// Done, and the body ends after this many bytes.
+    /// Done, and the body ends after this many bytes, or in its middle where it has fewer.
     Truncated { bytes: usize },
     /// Not done; never answered.
     Hang,
@@ -210,7 +212,8 @@ pub struct CommandFault {
     /// `None`: any node.
     pub node: Option<Node>,
     /// The command's words joined by blanks start with this (after `sudo -n`), or contain it where
-    /// it begins with `*`.
+    /// it begins with `*`. A row of routerd's journal is named by its action, as
+    /// `action execute assign-secondary-ip`.
     pub pattern: String,
     pub skip: u32,
     pub times: u32,
@@ -222,8 +225,10 @@ pub struct CommandFault {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CommandEffect {
-    /// Not run; answers this instead.
+    /// Not run; answers this instead, with the number of the command's row for `{row}`.
     Answer { code: i32, stdout: String, stderr: String },
+    /// Run, and something else arrives on standard output.
+    Garbled { stdout: String },
     /// Run, and the connection breaks before its output arrives.
     ReplyLost,
     /// Not run, and the connection breaks.
@@ -262,7 +267,7 @@ impl Faults {
     }
 
     /// The effect that befalls this command, if any. `line` is the command's words joined by
-    /// blanks, without a leading `sudo -n`.
+    /// blanks, as [`super::Line`] has them.
     pub fn command(&mut self, node: Node, line: &str) -> Option<CommandEffect> {
         hit!(self.commands, |rule: &&mut CommandFault| {
             rule.node.is_none_or(|wanted| wanted == node) && fits(&rule.pattern, line)

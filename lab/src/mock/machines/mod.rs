@@ -15,8 +15,8 @@ pub use example::ROUTER_YAML;
 pub use files::{FileError, FileNode, Files};
 pub use keys::host_key;
 pub use model::{
-    FabricCounters, Interface, Link, Machine, Machines, Neighbour, Overlay, PERMANENT,
-    ProxyNeighbour, Route, Sshd,
+    ColdNeighbour, FabricCounters, Interface, Link, Machine, Machines, Neighbour, Overlay,
+    PERMANENT, ProxyNeighbour, Route, Sshd,
 };
 pub use observed::{Capture, Direction, SeenPacket, Socket};
 pub use routing::NextHop;

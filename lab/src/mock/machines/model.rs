@@ -34,11 +34,15 @@ pub struct Overlay {
     /// Only those that this router sends; both ways where there is none.
     #[serde(default)]
     pub black_hole_from: Option<Node>,
+    /// Not among the `allowedIPs` that routerd-cloud has for the other router: WireGuard sends
+    /// nothing to it and takes nothing from it.
+    #[serde(default)]
+    pub uncovered: Option<Ipv4Addr>,
 }
 
 impl Default for Overlay {
     fn default() -> Self {
-        Self { up: true, black_hole_above_bytes: None, black_hole_from: None }
+        Self { up: true, black_hole_above_bytes: None, black_hole_from: None, uncovered: None }
     }
 }
 
@@ -70,6 +74,8 @@ pub struct Machine {
     pub routes: Vec<Route>,
     pub neighbours: Vec<Neighbour>,
     pub proxy_neighbours: Vec<ProxyNeighbour>,
+    #[serde(default)]
+    pub cold_neighbour: Option<ColdNeighbour>,
     pub nft: Ruleset,
     pub legacy_nat: LegacyNat,
     pub conntrack: Vec<Tracked>,
@@ -146,6 +152,15 @@ pub struct Neighbour {
 
 /// The state of an entry that nobody's answer changes.
 pub const PERMANENT: &str = "PERMANENT";
+
+/// A neighbour that the node has to find again. Echo requests die meanwhile; what TCP sends is sent
+/// again by its kernel, which is not modelled here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ColdNeighbour {
+    pub address: Ipv4Addr,
+    /// How many die until the entry is there.
+    pub losses: u32,
+}
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProxyNeighbour {

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use chrono::{DateTime, Utc};
 
 use super::hooks::{self, Passage};
-use super::wire::{IcmpError, Wire};
+use super::wire::{Body, IcmpError, Wire};
 use super::{Fragment, Loss, fabric, track};
 use crate::mock::machines::{
     Direction, Hook, Interface, Link, Machine, Neighbour, NextHop, PERMANENT, SeenPacket,
@@ -161,6 +161,9 @@ fn transmit(
     let Some(interface) = world.machines.get(node).interface(&hop.dev).cloned() else {
         return lost(Loss::Outside);
     };
+    if world.machines.get_mut(node).loses_to_cold_neighbour(hop.address, &wire) {
+        return lost(Loss::NoArpAnswer(node));
+    }
     let reached = match interface.link {
         Link::Vpc if fabric::answers_arp(world, &interface.mac, hop.address) => {
             resolved(world, node, hop, true);
@@ -169,7 +172,7 @@ fn transmit(
         }
         Link::Lan if permanent(world, node, hop).is_some() => {
             record(world.machines.get_mut(node), now, &wire, &hop.dev, Direction::Out);
-            Some(permanent(world, node, hop).flatten().ok_or(Loss::Outside))
+            permanent(world, node, hop)
         }
         Link::Lan => lan_neighbour(world, now, node, hop.address).map(|next| {
             resolved(world, node, hop, true);
@@ -177,6 +180,12 @@ fn transmit(
             Ok(next)
         }),
         Link::Vpc => None,
+        Link::Overlay if is_uncovered(world, node, wire.destination) => {
+            return match maker {
+                Maker::Local => lost(Loss::BlackHole),
+                Maker::Another(before) => error(node, IcmpError::HostUnreachable, before),
+            };
+        }
         Link::Overlay => {
             record(world.machines.get_mut(node), now, &wire, &hop.dev, Direction::Out);
             Some(through_overlay(world, node, &wire))
@@ -198,14 +207,15 @@ fn transmit(
 }
 
 /// Where an entry that was made by hand leads: to the interface with that MAC, if there is one.
-fn permanent(world: &World, node: Node, hop: &NextHop) -> Option<Option<(Node, String)>> {
+fn permanent(world: &World, node: Node, hop: &NextHop) -> Option<Result<(Node, String), Loss>> {
     let mut table = world.machines.get(node).neighbours.iter();
     let entry = table
         .find(|one| one.address == hop.address && one.dev == hop.dev && one.state == PERMANENT)?;
     let is_it = |i: &&Interface| i.link == Link::Lan && entry.mac.as_ref() == Some(&i.mac);
-    Some(world.machines.iter().find_map(|(node, machine)| {
+    let owner = world.machines.iter().find_map(|(node, machine)| {
         machine.interfaces.iter().find(is_it).map(|i| (node, i.name.clone()))
-    }))
+    });
+    Some(owner.ok_or(Loss::Outside))
 }
 
 /// Who on the on-prem LAN answers ARP for an address.
@@ -224,6 +234,25 @@ fn lan_neighbour(
     })
 }
 
+/// WireGuard has no peer for an address outside every `allowedIPs`.
+fn is_uncovered(world: &World, node: Node, address: Ipv4Addr) -> bool {
+    node == Node::RouterdCloud && world.machines.overlay.uncovered == Some(address)
+}
+
+impl Machine {
+    /// Whether the packet dies while its neighbour is looked for.
+    fn loses_to_cold_neighbour(&mut self, address: Ipv4Addr, wire: &Wire) -> bool {
+        let is_echo = matches!(wire.body, Body::Echo { .. });
+        match &mut self.cold_neighbour {
+            Some(cold) if is_echo && cold.address == address && cold.losses > 0 => {
+                cold.losses -= 1;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
 fn through_overlay(world: &mut World, node: Node, wire: &Wire) -> Result<(Node, String), Loss> {
     let faults = &mut world.faults;
     if faults.underlay_losses[usize::from(node != Node::RouterdCloud)].take(faults.underlay) {
@@ -232,10 +261,11 @@ fn through_overlay(world: &mut World, node: Node, wire: &Wire) -> Result<(Node, 
     let overlay = &world.machines.overlay;
     let too_large = overlay.black_hole_above_bytes.is_some_and(|limit| wire.bytes > limit);
     let this_way = overlay.black_hole_from.is_none_or(|sender| sender == node);
-    if !overlay.up || (too_large && this_way) {
+    let other = if node == Node::RouterdCloud { Node::OnpremRouter } else { Node::RouterdCloud };
+    let refused = is_uncovered(world, other, wire.source);
+    if !overlay.up || (too_large && this_way) || refused {
         return Err(Loss::BlackHole);
     }
-    let other = if node == Node::RouterdCloud { Node::OnpremRouter } else { Node::RouterdCloud };
     let end = world.machines.get(other).interfaces.iter().find(|i| i.link == Link::Overlay);
     end.map(|interface| (other, interface.name.clone())).ok_or(Loss::Outside)
 }

@@ -8,7 +8,7 @@ use super::exec::{NotFound, exec};
 use super::{Io, Session};
 use crate::clock::Clock;
 use crate::mock::faults::{
-    self, Befall, CommandEffect, EffectKind, Event, Happening, NodeCommand, Seen, When,
+    self, Befall, CommandEffect, EffectKind, Event, Happening, Line, NodeCommand, Seen, When,
 };
 use crate::mock::machines::host_key;
 use crate::mock::packets::is_up;
@@ -41,17 +41,18 @@ pub async fn run(
     argv: &[String],
     stdin: &[u8],
 ) -> Result<Output, Lost> {
-    let line = faults::command_line(argv);
     run_what_was_begun(shared, clock).await;
-    let (latency, effect, befalls) = {
+    let (line, latency, effect, befalls) = {
         let mut world = shared.lock();
-        let effect = world.faults.command(node, &line);
+        let line = Line::of(&world, argv);
+        let effect = world.faults.command(node, &line.text);
         let seen = Seen {
-            name: format!("{node}$ {line}"),
-            kind: EffectKind::of_command(&line),
+            name: format!("{node}$ {}", line.text),
+            kind: EffectKind::of_command(&line.text),
             after_a_change: world.cloud.previous.is_some(),
         };
-        (world.faults.latency_ms, effect, world.faults.nth(seen))
+        let befalls = world.faults.nth(seen);
+        (line, world.faults.latency_ms, effect, befalls)
     };
     if befalls == Some(Befall::KilledMeanwhile) {
         goes_on_alone(
@@ -61,10 +62,11 @@ pub async fn run(
         );
         faults::kill();
     }
+    let effect = effect.map(|effect| filled(effect, &line));
     let effect = effect.or_else(|| befalls.and_then(as_command_effect));
     clock.sleep(Duration::from_millis(latency)).await;
     connect(shared, clock, node).await?;
-    faults::before_command(&mut shared.lock(), node, &line, clock.now());
+    faults::before_command(&mut shared.lock(), node, &line.text, clock.now());
     let result =
         befall(shared, clock, node, argv, stdin, effect).await.map(|output| match befalls {
             Some(Befall::Garbage) => Output { stdout: b"\x00\xff{".to_vec(), ..output },
@@ -73,7 +75,7 @@ pub async fn run(
     if befalls == Some(Befall::KilledAfter) {
         faults::kill();
     }
-    faults::after_command(&mut shared.lock(), node, &line, clock.now());
+    faults::after_command(&mut shared.lock(), node, &line.text, clock.now());
     result
 }
 
@@ -123,6 +125,10 @@ async fn befall(
         Some(CommandEffect::Answer { code, stdout, stderr }) => {
             Ok(Output { code, stdout: stdout.into_bytes(), stderr: stderr.into_bytes() })
         }
+        Some(CommandEffect::Garbled { stdout }) => {
+            let output = log_in(shared, clock, node, argv, stdin).await;
+            Ok(Output { stdout: stdout.into_bytes(), ..output })
+        }
         Some(CommandEffect::RequestLost) => Err(Lost::Broken(node)),
         Some(CommandEffect::Hang) => std::future::pending().await,
         Some(CommandEffect::ReplyLost) => {
@@ -145,6 +151,16 @@ fn as_command_effect(befalls: Befall) -> Option<CommandEffect> {
         Befall::RequestLost => Some(CommandEffect::RequestLost),
         Befall::Hang => Some(CommandEffect::Hang),
         Befall::KilledAfter | Befall::Garbage | Befall::Throttled | Befall::Stale => None,
+    }
+}
+
+/// An answer with the number of the row that it is about.
+fn filled(effect: CommandEffect, line: &Line) -> CommandEffect {
+    match effect {
+        CommandEffect::Answer { code, stdout, stderr } => {
+            CommandEffect::Answer { code, stdout: line.fill(&stdout), stderr: line.fill(&stderr) }
+        }
+        other => other,
     }
 }
 

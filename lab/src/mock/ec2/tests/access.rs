@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Lab, refusal};
+use super::{Lab, Refusal, refusal};
 use crate::mock::cloud::{Role, User};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/visitor";
@@ -83,7 +83,7 @@ async fn what_is_wrong_with_the_request_is_said() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_may_what_its_role_and_its_policy_both_allow_until_it_ends() {
+async fn a_session_may_what_its_role_and_its_policy_both_allow() {
     let lab = Lab::new();
     add_role(&lab, &json!("*"), &json!({}));
     let only_vpcs =
@@ -106,6 +106,45 @@ async fn a_session_may_what_its_role_and_its_policy_both_allow_until_it_ends() {
     let tags = aws_sdk_ec2::types::Tag::builder().key("a").value("b").build();
     let tagged = lab.ec2.create_tags().resources(vpc).tags(tags).customize().config_override(own());
     assert_eq!(refusal(tagged.send().await).code, "UnauthorizedOperation");
+}
+
+/// A session's key without its token, with another's, and after its end, in each service's words.
+#[tokio::test(start_paused = true)]
+async fn a_sessions_key_is_nothing_without_its_token_and_after_its_end() {
+    let lab = Lab::new();
+    add_role(&lab, &json!("*"), &json!({}));
+    let answer = assume(&lab).duration_seconds(900).send().await.unwrap();
+    let credentials = answer.credentials().unwrap();
+    let keys = |token: Option<&str>| {
+        let (key, secret) = (credentials.access_key_id(), credentials.secret_access_key());
+        let token = token.map(str::to_owned);
+        aws_credential_types::Credentials::new(key, secret, token, None, "tests")
+    };
+    let vpcs = async |token: Option<&str>| {
+        let own = aws_sdk_ec2::config::Builder::new().credentials_provider(keys(token));
+        lab.ec2.describe_vpcs().customize().config_override(own).send().await
+    };
+    let whoami = async |token: Option<&str>| {
+        let own = aws_sdk_sts::config::Builder::new().credentials_provider(keys(token));
+        lab.sts.get_caller_identity().customize().config_override(own).send().await
+    };
+    let own = Some(credentials.session_token());
+    vpcs(own).await.unwrap();
+    whoami(own).await.unwrap();
+    for token in [None, Some("another's")] {
+        let refused = refusal(vpcs(token).await);
+        let words = "AWS was not able to validate the provided access credentials";
+        assert_eq!(refused, Refusal::new(401, "AuthFailure", words), "{token:?}");
+        let refused = refusal(whoami(token).await);
+        let words = "The security token included in the request is invalid.";
+        assert_eq!(refused, Refusal::new(403, "InvalidClientTokenId", words), "{token:?}");
+    }
+    lab.clock.sleep(std::time::Duration::from_secs(900)).await;
+    let refused = refusal(vpcs(own).await);
+    assert_eq!(refused, Refusal::new(400, "RequestExpired", "Request has expired."));
+    let refused = refusal(whoami(own).await);
+    let words = "The security token included in the request is expired";
+    assert_eq!(refused, Refusal::new(403, "ExpiredToken", words));
 }
 
 #[tokio::test(start_paused = true)]

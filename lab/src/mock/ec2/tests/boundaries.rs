@@ -1,23 +1,22 @@
 //! What the endpoint does not know is an error, never an empty success.
 
 use super::{Lab, Refusal, refusal};
-use crate::mock::ec2::{ApiError, Request, answer};
+use crate::mock::ec2::{ApiError, Headers, Request, answer};
 use crate::mock::faults::Caller;
 
 /// A raw request with the operator's key; the status and the body.
-async fn raw(lab: &Lab, service: &str, body: &str) -> (u16, String) {
+pub async fn raw(lab: &Lab, service: &str, body: &str) -> (u16, String) {
     let key = lab.shared.lock().cloud.operator.access_key_id.clone();
     let authorization = format!(
         "AWS4-HMAC-SHA256 Credential={key}/20260101/ap-northeast-1/{service}/aws4_request, SignedHeaders=host, Signature=0"
     );
-    let response =
-        answer(&lab.shared, lab.clock, Caller::Operator, Some(&authorization), body.as_bytes())
-            .await
-            .unwrap();
+    let headers = Headers { authorization: Some(&authorization), security_token: None };
+    let response = answer(&lab.shared, lab.clock, Caller::Operator, headers, body.as_bytes());
+    let response = response.await.unwrap();
     (response.status, String::from_utf8(response.body).unwrap())
 }
 
-async fn code(lab: &Lab, service: &str, body: &str) -> String {
+pub async fn code(lab: &Lab, service: &str, body: &str) -> String {
     let (status, text) = raw(lab, service, body).await;
     assert_ne!(status, 200, "{body}: {text}");
     text.split_once("<Code>").unwrap().1.split_once("</Code>").unwrap().0.to_owned()

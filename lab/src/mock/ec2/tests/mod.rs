@@ -6,6 +6,7 @@ mod access;
 mod assign;
 mod boundaries;
 mod describe;
+mod every;
 mod faults;
 mod identity;
 mod lifecycle;

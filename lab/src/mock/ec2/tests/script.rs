@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Lab;
-use crate::mock::ec2::answer;
+use crate::mock::ec2::{Headers, answer};
 use crate::mock::faults::Caller;
 
 pub struct Script<'a> {
@@ -77,8 +77,8 @@ impl<'a> Script<'a> {
         );
         let (shared, clock) = (&self.lab.shared, self.lab.clock);
         let body = body.finish();
-        let response =
-            answer(shared, clock, Caller::Operator, Some(&authorization), body.as_bytes());
+        let headers = Headers { authorization: Some(&authorization), security_token: None };
+        let response = answer(shared, clock, Caller::Operator, headers, body.as_bytes());
         let response = response.await.unwrap();
         (response.status, String::from_utf8(response.body).unwrap())
     }

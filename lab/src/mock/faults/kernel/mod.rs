@@ -73,7 +73,7 @@ impl Happening {
     pub fn deeds(&self) -> Vec<Deed> {
         match self {
             Self::DefaultRoute { node, via } => {
-                vec![on(*node, Means::Ip(default_route(*node, via)))]
+                vec![on(*node, Means::Ip(default_route(*node, *via)))]
             }
             Self::OsAddress { node, dev, address } => {
                 vec![on(*node, Means::Ip(format!("addr add {address} dev {dev}\n")))]
@@ -88,6 +88,10 @@ impl Happening {
             Self::NftTable { node } => {
                 let table =
                     "table inet somebody { chain output { type filter hook output priority 0; }; }";
+                vec![on(*node, Means::Nft(table.to_owned()))]
+            }
+            Self::Masquerade { node } => {
+                let table = "table ip somebodys_nat { chain postrouting { type nat hook postrouting priority 100; masquerade; }; }";
                 vec![on(*node, Means::Nft(table.to_owned()))]
             }
             Self::Thief { address } => {
@@ -109,7 +113,7 @@ impl Happening {
 }
 
 /// With all that the node's own has but the gateway.
-fn default_route(node: Node, via: &std::net::Ipv4Addr) -> String {
+fn default_route(node: Node, via: std::net::Ipv4Addr) -> String {
     let rest = match node {
         Node::RouterdCloud => "dev ens5 proto dhcp src 10.88.60.4 metric 100",
         Node::CloudClient => "dev ens5 proto dhcp src 10.88.60.7 metric 100",
