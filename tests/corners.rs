@@ -22,6 +22,8 @@ use reports::record::{Kind, Outcome, Record};
 
 // What becomes of a reply that is lost.
 
+const EXECUTE: &str = "action execute assign-secondary-ip --approved";
+
 /// The plan with a blow at the first effect of that name.
 fn hit(plan: Plan, name: &str, what: Befall) -> Plan {
     let effects = strike(smoke::folder().path(), &Plan::quiet(plan.prior)).run.effects;
@@ -52,11 +54,10 @@ fn outcome(records: &[Record], what: &str) -> Option<Outcome> {
 #[test]
 fn a_mutation_that_lands_long_after_its_reply_was_lost_is_found() {
     let captured = "10.88.60.9".parse().expect("an address");
-    let (primary, execute) =
-        ("10.88.60.4".parse().expect("an address"), "action execute 1 --approved");
+    let primary = "10.88.60.4".parse().expect("an address");
     for (lands_after_s, expected) in [(85, Outcome::Done), (200, Outcome::NotDone)] {
         let lands = Event {
-            when: When::AfterCommand { node: Node::RouterdCloud, pattern: format!("*{execute}") },
+            when: When::AfterCommand { node: Node::RouterdCloud, pattern: format!("*{EXECUTE}") },
             skip: 0,
             delay_ms: lands_after_s * 1000,
             what: Happening::Interface { primary, change: InterfaceChange::Secondary(captured) },
@@ -64,7 +65,7 @@ fn a_mutation_that_lands_long_after_its_reply_was_lost_is_found() {
             due: None,
             fired: 0,
         };
-        let plan = hit(Plan::quiet(Prior::On), execute, Befall::RequestLost);
+        let plan = hit(Plan::quiet(Prior::On), EXECUTE, Befall::RequestLost);
         let (_, records) = played(&Plan { others: vec![lands], ..plan });
         let settled = outcome(&records, "routerctl action execute");
         assert_eq!(settled, Some(expected), "it lands after {lands_after_s} s");
@@ -76,7 +77,7 @@ fn a_mutation_that_lands_long_after_its_reply_was_lost_is_found() {
 fn what_lands_while_the_run_is_dead_is_taken_back() {
     quiet();
     for prior in [Prior::On, Prior::Off] {
-        let plan = hit(Plan::quiet(prior), "action execute 1 --approved", Befall::KilledMeanwhile);
+        let plan = hit(Plan::quiet(prior), EXECUTE, Befall::KilledMeanwhile);
         let (aftermath, records) = played(&plan);
         assert_eq!(aftermath.recovered.map(|it| it.recover_exit_code()), Some(0), "{prior:?}");
         assert_eq!(outcome(&records, "routerctl action execute"), Some(Outcome::Done));

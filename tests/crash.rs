@@ -16,10 +16,10 @@ use lab_smoke_tests::{parallel, smoke};
 /// lock alone, before and in the first mutation (which lands late), with all in place, in teardown.
 const RECOVERED_FROM: &[(Prior, &str, Befall)] = &[
     (Prior::On, "lock.json", Befall::KilledAfter),
-    (Prior::Off, "action execute 1 --dry-run", Befall::KilledAfter),
-    (Prior::Off, "action execute 1 --approved", Befall::KilledMeanwhile),
-    (Prior::On, "action rollback 1 --approved", Befall::KilledBefore),
-    (Prior::On, "action rollback 2 --approved", Befall::KilledBefore),
+    (Prior::Off, "action execute assign-secondary-ip --dry-run", Befall::KilledAfter),
+    (Prior::Off, "action execute assign-secondary-ip --approved", Befall::KilledMeanwhile),
+    (Prior::On, "action rollback assign-secondary-ip --approved", Befall::KilledBefore),
+    (Prior::On, "action rollback ensure-forwarding-enabled --approved", Befall::KilledBefore),
     (Prior::Off, "TerminateInstances", Befall::KilledAfter),
 ];
 

@@ -20,14 +20,14 @@ const TABLE: &[(Sabotage, Befalls, &[&str])] = &[
     (Sabotage::RecordsNoIntent, None, &[inv::RECORD]),
     (
         Sabotage::AlwaysPasses,
-        Some(("action execute 1 --approved", Befall::RequestLost)),
+        Some(("action execute assign-secondary-ip --approved", Befall::RequestLost)),
         &[inv::FALSE_PASS],
     ),
     (Sabotage::KeepsTheLock, None, &[inv::RESTORED, inv::LOCK]),
     (Sabotage::RecoversHalf, Some(("action import", Befall::KilledAfter)), &[inv::WHOLE]),
     (
         Sabotage::NamesNothing,
-        Some(("action execute 1 --approved", Befall::RequestLost)),
+        Some(("action execute assign-secondary-ip --approved", Befall::RequestLost)),
         &[inv::SAYS_WHY],
     ),
 ];

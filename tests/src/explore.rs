@@ -31,14 +31,14 @@ const CAPTURED: std::net::Ipv4Addr = std::net::Ipv4Addr::new(10, 88, 60, 9);
 const MOMENTS: &[&str] = &[
     "*routerctl plugin run",
     "*action import",
-    "*action approve 1 ",
-    "*action approve 2 ",
-    "*action execute 1 --dry-run",
-    "*action execute 1 --approved",
-    "*action execute 2 --approved",
-    "*action rollback 2 --dry-run",
-    "*action rollback 2 --approved",
-    "*action rollback 1 --approved",
+    "*action approve assign-secondary-ip ",
+    "*action approve ensure-forwarding-enabled ",
+    "*action execute assign-secondary-ip --dry-run",
+    "*action execute assign-secondary-ip --approved",
+    "*action execute ensure-forwarding-enabled --approved",
+    "*action rollback ensure-forwarding-enabled --dry-run",
+    "*action rollback ensure-forwarding-enabled --approved",
+    "*action rollback assign-secondary-ip --approved",
 ];
 
 /// Every mock's routerctl is at the same place.

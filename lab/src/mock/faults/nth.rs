@@ -134,7 +134,7 @@ impl EffectKind {
         } else if has(" action import")
             || has(" action approve ")
             || has(" plugin run ")
-            || has("cat > \"$1\"")
+            || has("cat > \"$1")
             || line.starts_with("rm ")
         {
             Self::NodeChange
