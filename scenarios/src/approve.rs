@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use crate::context::{Context, How};
 use crate::observe;
 use crate::requests;
-use crate::run::not_tried;
 use crate::stops;
 
 const ASSIGN: &str = "approve.assign-approved";
@@ -33,8 +32,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         let how = How::words("routerctl action approve");
         match acted {
             Err(error) => {
-                let why = not_tried(&error);
-                ctx.judge(id, false, json!("approved"), json!("not-tried"), how, Some(why));
+                ctx.not_tried(id, json!("approved"), how, &error);
                 return;
             }
             Ok(acted) if acted.outcome == Outcome::NotDone => {

@@ -1,7 +1,9 @@
 //! What a scenario is given: the run so far, and the means to say what it saw. It writes every
 //! assertion, stop and raw answer to the journal as it happens.
 
+use lab::act::NotTried;
 use lab::ec2::{Answer, ReadError};
+use lab::permit::Refused;
 use lab::shell::ShellError;
 use reports::digest::Digest;
 use reports::journal::{JournalError, Writer};
@@ -9,7 +11,7 @@ use reports::record::{
     Assertion, AssertionStatus, Calls, Kind, LabUnavailable, Retried, ScenarioFinished,
     ScenarioStarted, ScenarioStatus, StopChecked, StopTripped,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::run::Run;
 use crate::sequence::Scenario;
@@ -63,6 +65,8 @@ pub struct Context<'a> {
     tripped: Vec<u8>,
     not_applicable: Option<&'static str>,
     unavailable: Option<String>,
+    /// Why a mutation was not begun any more: the run was told to stop.
+    told_to_stop: Option<String>,
     calls: Calls,
     broken: Option<JournalError>,
 }
@@ -83,6 +87,7 @@ impl<'a> Context<'a> {
             tripped: Vec::new(),
             not_applicable: None,
             unavailable: None,
+            told_to_stop: None,
             calls: Calls::default(),
             broken: None,
         };
@@ -202,6 +207,18 @@ impl<'a> Context<'a> {
         self.assertions.push(assertion);
     }
 
+    /// A mutation that was not tried: that the run was told to stop is no failure of the lab's, and
+    /// every other reason is one.
+    pub fn not_tried(&mut self, id: &'static str, expected: Value, how: How, error: &NotTried) {
+        let why = format!("not tried: {error}");
+        if matches!(error, NotTried::Refused(Refused::ToldToStop)) {
+            self.skipped(id, Value::Null, how, why.clone());
+            self.told_to_stop = Some(why);
+        } else {
+            self.judge(id, false, expected, json!("not-tried"), how, Some(why));
+        }
+    }
+
     /// The whole scenario is without meaning here. Only for a reason from its own table.
     pub fn not_applicable(&mut self, reason: &'static str) {
         debug_assert!(self.scenario.not_applicable.contains(&reason), "{reason} is not listed");
@@ -263,7 +280,7 @@ impl<'a> Context<'a> {
     /// something failed before it, and unknown otherwise: it never passes by being left out.
     pub fn finish(mut self) -> Finished {
         if self.not_applicable.is_none() {
-            let failed = self.failed() || self.unavailable.is_some();
+            let failed = self.failed() || self.unavailable.is_some() || self.told_to_stop.is_some();
             let unjudged: Vec<_> = self
                 .scenario
                 .asserts
@@ -273,7 +290,8 @@ impl<'a> Context<'a> {
                 .collect();
             for id in unjudged {
                 if failed {
-                    let why = "not judged: something before it failed";
+                    let why = self.told_to_stop.clone();
+                    let why = why.unwrap_or("not judged: something before it failed".to_owned());
                     self.skipped(id, Value::Null, How::default(), why);
                 } else {
                     self.unknown(id, Value::Null, How::default(), "not judged");
@@ -310,6 +328,8 @@ impl<'a> Context<'a> {
             ScenarioStatus::Skipped
         } else if any(AssertionStatus::Unknown) || self.broken.is_some() {
             ScenarioStatus::Unknown
+        } else if self.told_to_stop.is_some() {
+            ScenarioStatus::Skipped
         } else if self.not_applicable.is_some() {
             ScenarioStatus::NotApplicable
         } else {
@@ -323,7 +343,9 @@ impl<'a> Context<'a> {
         }
         match status {
             ScenarioStatus::NotApplicable => self.not_applicable.map(str::to_owned),
-            ScenarioStatus::Skipped => self.unavailable.clone(),
+            ScenarioStatus::Skipped => {
+                self.unavailable.clone().or_else(|| self.told_to_stop.clone())
+            }
             ScenarioStatus::Failed | ScenarioStatus::Unknown => {
                 let first = |status| {
                     self.assertions

@@ -9,7 +9,6 @@ use reports::record::Outcome;
 use serde_json::json;
 
 use crate::context::{Context, How};
-use crate::run::not_tried;
 use crate::undo_plan::{UNDO_ADDRESS, UNDO_FORWARDING};
 use crate::{outage, stops, watch as watchdog};
 
@@ -83,8 +82,7 @@ fn judge(
             return false;
         }
         Err(error) => {
-            let why = not_tried(&error);
-            ctx.judge(row_assertion, false, expected, json!("not-tried"), how, Some(why));
+            ctx.not_tried(row_assertion, expected, how, &error);
             return false;
         }
     };

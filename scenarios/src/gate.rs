@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::baseline::restorable;
 use crate::context::{Context, How};
-use crate::run::{Go, GoRequest, Run, not_tried};
+use crate::run::{Go, GoRequest, Run};
 use crate::stops;
 
 const GO: &str = "gate.go";
@@ -135,7 +135,10 @@ async fn take_lock(lab: &Lab, ctx: &mut Context<'_>, forward: &Forward) -> bool 
             ctx.skipped(LOCK, json!(acted.value), how, acted.detail);
             false
         }
-        Err(error) => ctx.judge(LOCK, false, expected, Value::Null, how, Some(not_tried(&error))),
+        Err(error) => {
+            ctx.not_tried(LOCK, expected, how, &error);
+            false
+        }
     }
 }
 
@@ -188,8 +191,6 @@ async fn burn(lab: &Lab, ctx: &mut Context<'_>, forward: &Forward) {
             }
             Outcome::Unknown => ctx.unknown(BURNT, expected, how, acted.detail),
         },
-        Err(error) => {
-            ctx.judge(BURNT, false, expected, Value::Null, how, Some(not_tried(&error)));
-        }
+        Err(error) => ctx.not_tried(BURNT, expected, how, &error),
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::context::{Context, How};
 use crate::observe;
-use crate::run::{RowIds, not_tried};
+use crate::run::RowIds;
 use crate::stops;
 
 const IMPORTED: &str = "import.imported";
@@ -32,8 +32,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
             ctx.judge(IMPORTED, done, json!("done"), json!(acted.outcome), how, Some(acted.detail));
         }
         Err(error) => {
-            let why = not_tried(&error);
-            ctx.judge(IMPORTED, false, json!("done"), json!("not-tried"), how, Some(why));
+            ctx.not_tried(IMPORTED, json!("done"), how, &error);
             return;
         }
     }

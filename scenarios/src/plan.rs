@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::context::{Context, How};
 use crate::observe;
 use crate::requests;
-use crate::run::{PlanSource, not_tried};
+use crate::run::PlanSource;
 use crate::stops;
 
 const CHANGE_SET: &str = "plan.change-set-in-place";
@@ -67,15 +67,8 @@ async fn put_change_set(lab: &Lab, ctx: &mut Context<'_>) -> bool {
             )
         }
         Err(error) => {
-            let why = not_tried(&error);
-            ctx.judge(
-                CHANGE_SET,
-                false,
-                expected,
-                json!("not-tried"),
-                How::words("the permit"),
-                Some(why),
-            )
+            ctx.not_tried(CHANGE_SET, expected, How::words("the permit"), &error);
+            false
         }
     }
 }
@@ -105,7 +98,8 @@ async fn run_planner(lab: &Lab, ctx: &mut Context<'_>) -> bool {
             }
         },
         Err(error) => {
-            ctx.judge(STORED, false, expected, json!("not-tried"), how, Some(not_tried(&error)))
+            ctx.not_tried(STORED, expected, how, &error);
+            false
         }
     }
 }

@@ -99,10 +99,12 @@ fn says(ran: &Ran, left: Left) -> bool {
     let residue =
         |word: &str| ran.evidence.residue.iter().flatten().any(|item| item.resource.contains(word));
     match left {
-        // Or the lab was held by another run, and this one never looked again.
+        // Or this run never came to the gate, or found the lab held there, and somebody else changed
+        // the interface after it had looked.
         Left::Interface => {
             any(&["restored.interface", "gate.unchanged-under-lock", "preflight.network-interface"])
                 || ran.judgement.exit_code == 8
+                || !took_the_lock(ran)
         }
         // The lab was held, or whether it is held is said to be unknown; or the run never came to
         // the gate, and the lock is another's.
@@ -112,7 +114,12 @@ fn says(ran: &Ran, left: Left) -> bool {
             any(&["gate.lock", "residue.lock"]) || held || never_came
         }
         Left::ChangeSet => any(&["restored.node-files", "undo.change-set-removed"]),
-        Left::Instances => any(&["residue.instances"]),
+        Left::Instances => {
+            let runs_on = |reason: &String| reason.contains("what runs goes on costing");
+            any(&["residue.instances", "preflight.cost-bearing"])
+                || residue("instance")
+                || ran.judgement.reasons.iter().any(runs_on)
+        }
         Left::Addresses => any(&["residue.addresses"]),
         Left::Volumes => any(&["residue.volumes"]),
     }

@@ -9,6 +9,7 @@ mod sabotage;
 mod standing;
 
 pub use lease::lives;
+use pending::Hold;
 pub use pending::{Meanwhile, Pending, run_until_go};
 pub use recover::{answered, recover};
 pub use resume::{Resumed, resume, selection};
@@ -24,8 +25,8 @@ use lab::permit::{Brake, Undo};
 use lab::sabotage::Sabotage;
 use reports::journal::{JournalError, Writer};
 use reports::record::{
-    Kind, LabDeclared, LabKind, Outcome, Part, Program, ResidueItem, ResidueListed, RunFinished,
-    RunStarted, SCHEMA_VERSION, ScenarioDeclared, ScenarioStatus, StopDeclared,
+    Kind, LabDeclared, LabKind, LabUnavailable, Outcome, Part, Program, ResidueItem, ResidueListed,
+    RunFinished, RunStarted, SCHEMA_VERSION, ScenarioDeclared, ScenarioStatus, StopDeclared,
 };
 use reports::verdict::{Judgement, judge_ending};
 use scenarios::run::{GoSource, PlanSource, Run, State};
@@ -223,7 +224,10 @@ impl Engine<'_> {
         // The machines of a kernel lab cost nothing, and go down with it.
         let costs = self.lab.manifest.lab.kind != LabKind::Netns;
         if costs && !self.run.state.borrow().burnt && !unusable && !self.holds_nothing_back() {
-            Box::pin(self.park()).await;
+            if let Hold::Taken(reason) = Box::pin(self.park()).await {
+                let unusable = LabUnavailable { reason, held_by: None };
+                self.record(Kind::LabUnavailable(unusable));
+            }
         }
     }
 

@@ -150,8 +150,8 @@ fn each_defect_is_found_at_its_field() {
             "absolute",
         ),
         (
-            "clock_skew_ms = 2000",
-            "clock_skew_ms = 2000\nguest_settle_ms = 9999",
+            "guest_settle_ms = 10000",
+            "guest_settle_ms = 9999",
             "limits.guest_settle_ms",
             "at least 10000",
         ),

@@ -198,3 +198,26 @@ fn two_ways_of_seeing_are_named_in_order_and_a_raw_answer_once() {
         assert_eq!((both.how.as_str(), both.raw.len()), (words, raw));
     }
 }
+
+/// A signal between two scenarios is no failure of the lab's; a journal that refuses is.
+#[test]
+fn a_mutation_that_was_not_tried_fails_unless_the_run_was_told_to_stop() {
+    let table = [
+        (Refused::ToldToStop, ScenarioStatus::Skipped, AssertionStatus::Skipped),
+        (Refused::RunEnded, ScenarioStatus::Failed, AssertionStatus::Failed),
+    ];
+    for (refused, status, assertion) in table {
+        let why = refused.to_string();
+        let (finished, journal) = asked(|context| {
+            let error = NotTried::Refused(refused);
+            context.not_tried("asked.one", json!("done"), How::words("the permit"), &error);
+        });
+        assert_eq!(finished.status, status, "{why}");
+        assert!(finished.reason.is_some_and(|reason| reason.contains(&why)), "{why}");
+        let made = journal.iter().find_map(|record| match &record.kind {
+            Kind::AssertionMade(made) if made.id == "asked.one" => Some(made.status),
+            _ => None,
+        });
+        assert_eq!(made, Some(assertion), "{why}");
+    }
+}
