@@ -13,7 +13,12 @@ type Befalls = Option<(&'static str, Befall)>;
 /// may break more than one.
 const TABLE: &[(Sabotage, Befalls, &[&str])] = &[
     (Sabotage::ForksTheJournal, None, &[inv::CHAIN]),
-    (Sabotage::TakesTheBaselineLate, None, &[inv::RESTORED]),
+    // routerd's own rollback would hide it: what it remembers is the truth here.
+    (
+        Sabotage::TakesTheBaselineLate,
+        Some(("action rollback ensure-forwarding-enabled --approved", Befall::RequestLost)),
+        &[inv::RESTORED],
+    ),
     (Sabotage::SkipsTeardown, None, &[inv::TORN_DOWN, inv::COST, inv::SAYS_WHY]),
     (Sabotage::LeavesItRunning, Some(("action list", Befall::KilledAfter)), &[inv::COST]),
     (Sabotage::ActsBeforeTheGo, None, &[inv::GO]),
@@ -39,14 +44,15 @@ fn complaints(sabotage: Option<Sabotage>, befalls: Befalls) -> Vec<&'static str>
         let broken = inv::broken(folder.path(), plan, &aftermath);
         (aftermath, broken.into_iter().map(|(name, _)| name).collect())
     };
-    let quiet = Plan::quiet(Prior::On);
+    let broken = Plan { sabotage, ..Plan::quiet(Prior::On) };
     let Some((name, what)) = befalls else {
-        return play(&Plan { sabotage, ..quiet }).1;
+        return play(&broken).1;
     };
-    let effects = play(&quiet).0.run.effects;
+    // A broken build may ask for other effects than a whole one.
+    let effects = play(&broken).0.run.effects;
     let at = effects.iter().position(|it| it.name.contains(name)).expect("an effect of that name");
     let run = vec![Blow::Effect(u32::try_from(at).expect("few"), what)];
-    play(&Plan { run, sabotage, ..quiet }).1
+    play(&Plan { run, ..broken }).1
 }
 
 #[test]
