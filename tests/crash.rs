@@ -106,7 +106,7 @@ fn judge(plan: &Plan) -> Vec<String> {
 /// How many of what.
 fn figures(cells: &[Plan]) -> String {
     let mut columns: BTreeMap<String, usize> = BTreeMap::new();
-    for blow in cells.iter().flat_map(|plan| plan.blows().last()) {
+    for blow in cells.iter().filter_map(|plan| plan.blows().last()) {
         let column = match blow {
             Blow::Effect(_, what) => format!("{what:?}"),
             Blow::Append(_, how) => format!("append {how:?}"),
@@ -117,6 +117,7 @@ fn figures(cells: &[Plan]) -> String {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "who runs it reads how much was tried")]
 fn whatever_befalls_a_run_it_can_be_finished() {
     quiet();
     let both = [Prior::On, Prior::Off];

@@ -223,11 +223,14 @@ impl Engine<'_> {
         });
         // The machines of a kernel lab cost nothing, and go down with it.
         let costs = self.lab.manifest.lab.kind != LabKind::Netns;
-        if costs && !self.run.state.borrow().burnt && !unusable && !self.holds_nothing_back() {
-            if let Hold::Taken(reason) = Box::pin(self.park()).await {
-                let unusable = LabUnavailable { reason, held_by: None };
-                self.record(Kind::LabUnavailable(unusable));
-            }
+        if costs
+            && !self.run.state.borrow().burnt
+            && !unusable
+            && !self.holds_nothing_back()
+            && let Hold::Taken(reason) = Box::pin(self.park()).await
+        {
+            let unusable = LabUnavailable { reason, held_by: None };
+            self.record(Kind::LabUnavailable(unusable));
         }
     }
 

@@ -139,7 +139,7 @@ async fn a_sessions_key_is_nothing_without_its_token_and_after_its_end() {
         let words = "The security token included in the request is invalid.";
         assert_eq!(refused, Refusal::new(403, "InvalidClientTokenId", words), "{token:?}");
     }
-    lab.clock.sleep(std::time::Duration::from_secs(900)).await;
+    lab.clock.sleep(std::time::Duration::from_mins(15)).await;
     let refused = refusal(vpcs(own).await);
     assert_eq!(refused, Refusal::new(400, "RequestExpired", "Request has expired."));
     let refused = refusal(whoami(own).await);
