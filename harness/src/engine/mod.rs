@@ -223,14 +223,12 @@ impl Engine<'_> {
         });
         // The machines of a kernel lab cost nothing, and go down with it.
         let costs = self.lab.manifest.lab.kind != LabKind::Netns;
-        if costs
-            && !self.run.state.borrow().burnt
-            && !unusable
-            && !self.holds_nothing_back()
-            && let Hold::Taken(reason) = Box::pin(self.park()).await
-        {
-            let unusable = LabUnavailable { reason, held_by: None };
-            self.record(Kind::LabUnavailable(unusable));
+        let begun = self.run.state.borrow().burnt;
+        if !costs || begun || unusable || self.holds_nothing_back() {
+            return;
+        }
+        if let Hold::Taken(reason) = Box::pin(self.park()).await {
+            self.record(Kind::LabUnavailable(LabUnavailable { reason, held_by: None }));
         }
     }
 

@@ -241,7 +241,10 @@ mod tests {
             assert!(on.contains(&format!("link set {device} up\n")), "{on}");
         }
         let routes = |text: &str, verb: &str| text.matches(verb).count();
-        assert_eq!(routes(&on, "route replace "), routes(ROUTERD_CLOUD, "route add "));
+        assert_eq!(
+            routes(&on, "route replace "),
+            routes(&node_batch(Node::RouterdCloud), "route add ")
+        );
         assert!(!on.contains("addr ") && !on.contains("link add"), "{on}");
     }
 

@@ -224,8 +224,9 @@ fn know(bench: &Bench, line: &str) {
     world.machines.cloud_client.files.put("/tmp/known", format!("{line}\n"), 0o644);
 }
 
-const SSH: [&str; 7] = [
+const SSH: [&str; 8] = [
     "ssh",
+    "-oKexAlgorithms=curve25519-sha256",
     "-F/dev/null",
     "-oBatchMode=yes",
     "-oStrictHostKeyChecking=yes",
@@ -283,7 +284,7 @@ async fn a_black_hole_lets_ssh_connect_and_swallows_the_payload() {
     let bench = Bench::captured();
     let key = bench.shared.lock().machines.onprem_client.sshd.host_key.clone();
     know(&bench, &format!("10.88.60.9 {key}"));
-    bench.shared.lock().machines.overlay.black_hole_above_bytes = Some(1_200);
+    bench.shared.lock().machines.overlay.black_hole_above_bytes = Some(1_350);
     let argv = [&["timeout", "20"], &SSH[..], &["sha256sum"]].concat();
     let small = bench.feed(Node::CloudClient, &argv, b"small").await;
     assert_eq!(small.code, 0);

@@ -28,7 +28,7 @@ async fn unknown_actions_parameters_versions_and_values_are_errors() {
     let v = "Version=2016-11-15";
     let eni = &lab.eni;
     let table = [
-        (format!("Action=DescribeNatGateways&{v}"), "InvalidAction"),
+        (format!("Action=DescribeVpnConnections&{v}"), "InvalidAction"),
         (format!("Action=GetCallerIdentity&{v}"), "InvalidAction"),
         ("Action=DescribeVpcs&Version=2014-01-01".to_owned(), "NoSuchVersion"),
         ("Action=DescribeVpcs".to_owned(), "MissingParameter"),

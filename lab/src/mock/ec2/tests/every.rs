@@ -73,6 +73,7 @@ const PAGES: &[(&str, u32, u32)] = &[
     ("DescribeInstanceTypes", 5, 100),
     ("DescribeInstances", 5, 1000),
     ("DescribeInternetGateways", 5, 1000),
+    ("DescribeNatGateways", 5, 1000),
     ("DescribeNetworkAcls", 5, 1000),
     ("DescribeNetworkInterfaces", 5, 1000),
     ("DescribeRouteTables", 5, 100),
@@ -80,7 +81,10 @@ const PAGES: &[(&str, u32, u32)] = &[
     ("DescribeSecurityGroups", 5, 1000),
     ("DescribeSubnets", 5, 1000),
     ("DescribeTags", 5, 1000),
+    ("DescribeTransitGatewayVpcAttachments", 5, 1000),
     ("DescribeVolumes", 5, 1000),
+    ("DescribeVpcEndpoints", 5, 1000),
+    ("DescribeVpcPeeringConnections", 5, 1000),
     ("DescribeVpcs", 5, 1000),
 ];
 

@@ -130,7 +130,8 @@ fn thief(address: std::net::Ipv4Addr) -> Means {
     let mac = super::rules::THIEF_MAC;
     Means::Ip(format!(
         "netns add thief\n\
-         link add thief0 address fe:ff:ff:ff:ff:fe type veth peer name thief1 netns thief address {mac} up\n\
+         link add thief0 address fe:ff:ff:ff:ff:fe type veth peer name thief1 netns thief address {mac}\n\
+         netns exec thief ip link set thief1 up\n\
          link set thief0 master br-lan up\n\
          neigh replace {address} lladdr {mac} dev br-lan nud permanent\n"
     ))
