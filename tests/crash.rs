@@ -1,96 +1,158 @@
-//! The crash matrix: for every EC2 call, node command and journal append of a run, each thing that
-//! can befall it; then recovery; then every invariant.
+//! The crash matrix: for every EC2 call, node command and journal append of a run and of its
+//! recovery, each thing that can befall it; then recovery; then every invariant.
 //!
-//! All of it takes many minutes; by default a part is taken, the same each time. `LAB_SMOKE_CRASH=1`
-//! takes all, `LAB_SMOKE_CRASH=N` every N-th cell.
+//! All of it is taken, on as many workers as the machine has. `LAB_SMOKE_CRASH=N` takes every N-th
+//! cell, for somebody who waits for it.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::BTreeMap;
 
-use lab::mock::faults::{Befall, Killed};
-use lab_smoke_tests::crash::{AtAppend, Blow, End, Prior, strike};
-use lab_smoke_tests::invariants::broken;
+use lab::mock::faults::{Befall, EffectKind, Seen};
+use lab_smoke_tests::crash::{Blow, Plan, Prior, quiet, strike};
+use lab_smoke_tests::disk::AtAppend;
+use lab_smoke_tests::invariants::{broken, in_words};
+use lab_smoke_tests::{parallel, smoke};
 
-const WORKERS: usize = 2;
-/// Every so many-th cell is taken unless told otherwise: a prime, so that no column is left out.
-const USUAL_STRIDE: usize = 17;
+/// Where runs die whose recovery is then killed everywhere, and the check before the run: with the
+/// lock alone, before and in the first mutation (which lands late), with all in place, in teardown.
+const RECOVERED_FROM: &[(Prior, &str, Befall)] = &[
+    (Prior::On, "lock.json", Befall::KilledAfter),
+    (Prior::Off, "action execute assign-secondary-ip --dry-run", Befall::KilledAfter),
+    (Prior::Off, "action execute assign-secondary-ip --approved", Befall::KilledMeanwhile),
+    (Prior::On, "action rollback assign-secondary-ip --approved", Befall::KilledBefore),
+    (Prior::On, "action rollback ensure-forwarding-enabled --approved", Befall::KilledBefore),
+    (Prior::Off, "TerminateInstances", Befall::KilledAfter),
+];
 
-fn cells() -> Vec<(Prior, Blow)> {
+fn after(plan: &Plan) -> lab_smoke_tests::crash::Aftermath {
+    let folder = smoke::folder();
+    let aftermath = strike(folder.path(), plan);
+    let wrong = broken(folder.path(), plan, &aftermath);
+    assert!(wrong.is_empty(), "{plan:?}: {wrong:?}");
+    aftermath
+}
+
+fn number(index: usize) -> u32 {
+    u32::try_from(index).expect("a run has not that many effects")
+}
+
+/// Everything that can befall one process, by what it asked for and wrote.
+fn blows(effects: &[Seen], appends: u32) -> Vec<Blow> {
+    let effects = effects.iter().enumerate();
+    let at_effects = effects
+        .flat_map(|(at, seen)| seen.befalls().map(move |what| Blow::Effect(number(at), what)));
+    let at_appends = (0..appends).flat_map(|at| AtAppend::ALL.map(|how| Blow::Append(at, how)));
+    at_effects.chain(at_appends).collect()
+}
+
+fn cells_of_a_run(prior: Prior) -> Vec<Plan> {
+    let whole = after(&Plan::quiet(prior)).run;
+    assert!(whole.effects.len() > 100 && whole.appends > 200, "{} effects", whole.effects.len());
+    let blows = blows(&whole.effects, whole.appends);
+    blows.into_iter().map(|blow| Plan { run: vec![blow], ..Plan::quiet(prior) }).collect()
+}
+
+/// Recoveries that die in their turn, or whose disk is full.
+fn cells_of_recoveries() -> Vec<Plan> {
     let mut cells = Vec::new();
-    for prior in [Prior::On, Prior::Off] {
-        let folder = tempfile::tempdir().expect("a folder");
-        let whole = strike(folder.path(), prior, Blow::None);
-        assert!(whole.effects > 100 && whole.appends > 200, "{} {}", whole.effects, whole.appends);
-        for at in 0..whole.effects {
-            cells.extend(Befall::ALL.map(|what| (prior, Blow::Effect(at, what))));
-        }
-        for at in 0..whole.appends {
-            for how in [AtAppend::Before, AtAppend::Torn, AtAppend::After] {
-                cells.push((prior, Blow::Append(at, how)));
-            }
-        }
+    for (prior, name, what) in RECOVERED_FROM {
+        let whole = after(&Plan::quiet(*prior)).run;
+        let changes = |seen: &Seen| seen.kind != EffectKind::NodeRead || name.contains("dry-run");
+        let found = whole.effects.iter().position(|it| it.name.contains(name) && changes(it));
+        let at = number(found.unwrap_or_else(|| panic!("no effect is {name}")));
+        let plan = Plan { run: vec![Blow::Effect(at, *what)], ..Plan::quiet(*prior) };
+        let aftermath = after(&plan);
+        let [recovery] = &aftermath.recoveries[..] else { panic!("{name}: one recovery") };
+        let blows = blows(&recovery.effects, recovery.appends);
+        let of = |blow| Plan { recoveries: vec![vec![blow]], ..plan.clone() };
+        cells.extend(blows.into_iter().filter(|blow| matters(*blow, &recovery.effects)).map(of));
     }
     cells
 }
 
+/// To die before a look is to die after what was before it.
+fn matters(blow: Blow, effects: &[Seen]) -> bool {
+    match blow {
+        Blow::Effect(at, Befall::KilledBefore) => effects[at as usize].kind.changes(),
+        Blow::Effect(_, what) => what.kills(),
+        Blow::Append(_, how) => how != AtAppend::Before,
+    }
+}
+
 fn stride() -> usize {
     let said = std::env::var("LAB_SMOKE_CRASH").ok();
-    said.and_then(|text| text.parse().ok()).unwrap_or(USUAL_STRIDE)
+    said.and_then(|text| text.parse().ok()).unwrap_or(1)
 }
 
 /// What is wrong after one cell.
-fn judge((prior, blow): (Prior, Blow)) -> Vec<String> {
-    let folder = tempfile::tempdir().expect("a folder");
-    let aftermath = strike(folder.path(), prior, blow);
-    let mut wrong = broken(folder.path(), &aftermath, prior);
-    let killed = matches!(aftermath.end, End::Killed);
-    let fell = match blow {
-        Blow::Effect(_, Befall::KilledBefore | Befall::KilledAfter) => {
-            killed && aftermath.hit.is_some()
+fn judge(plan: &Plan) -> Vec<String> {
+    let folder = smoke::folder();
+    let aftermath = strike(folder.path(), plan);
+    let mut wrong: Vec<String> = broken(folder.path(), plan, &aftermath)
+        .into_iter()
+        .map(|(name, why)| format!("{name}: {}", why.get(..600).unwrap_or(&why)))
+        .collect();
+    for blow in plan.blows() {
+        if !aftermath.fell().any(|(fell, _)| *fell == blow) {
+            wrong.push(format!("{blow:?} did not fall"));
         }
-        Blow::Effect(..) => aftermath.hit.is_some(),
-        Blow::Append(..) => killed,
-        Blow::None => true,
-    };
-    if !fell {
-        wrong.push("the blow did not fall".to_owned());
     }
-    let hit = aftermath.hit.unwrap_or_default();
-    let codes = match (&aftermath.end, &aftermath.recovered) {
-        (End::Judged(it), _) => format!("ended {}", it.exit_code),
-        (End::Killed, Some(it)) => format!("recovered {}: {:?}", it.exit_code, it.reasons),
-        (End::Killed, None) => "nothing to recover".to_owned(),
+    let cell = |why| {
+        let (prior, run, back) = (plan.prior, &plan.run, &plan.recoveries);
+        format!("{prior:?} {run:?} {back:?} {}: {why}", in_words(&aftermath))
     };
-    wrong.into_iter().map(|why| format!("{prior:?} {blow:?} [{hit}] ({codes}): {why}")).collect()
+    wrong.into_iter().map(cell).collect()
+}
+
+/// How many of what.
+fn figures(cells: &[Plan]) -> String {
+    let mut columns: BTreeMap<String, usize> = BTreeMap::new();
+    for blow in cells.iter().filter_map(|plan| plan.blows().last()) {
+        let column = match blow {
+            Blow::Effect(_, what) => format!("{what:?}"),
+            Blow::Append(_, how) => format!("append {how:?}"),
+        };
+        *columns.entry(column).or_default() += 1;
+    }
+    format!("{} cells: {columns:?}", cells.len())
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "who runs it reads how much was tried")]
 fn whatever_befalls_a_run_it_can_be_finished() {
     quiet();
-    let cells: Vec<_> = cells().into_iter().step_by(stride()).collect();
-    let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    std::thread::scope(|scope| {
-        for _ in 0..WORKERS {
-            scope.spawn(|| {
-                while let Some(cell) = cells.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    let found = judge(*cell);
-                    wrong.lock().expect("no worker panicked").extend(found);
-                }
-            });
-        }
-    });
-    let wrong = wrong.into_inner().expect("no worker panicked");
-    let many = wrong.len();
-    let shown: Vec<_> = wrong.into_iter().take(40).collect();
-    assert!(shown.is_empty(), "{many} of {} cells:\n{}", cells.len(), shown.join("\n"));
+    let both = [Prior::On, Prior::Off];
+    let cells: Vec<Plan> = both
+        .into_iter()
+        .flat_map(cells_of_a_run)
+        .chain(cells_of_recoveries())
+        .step_by(stride())
+        .collect();
+    println!("{}", figures(&cells));
+    let wrong: Vec<String> = parallel::map(&cells, judge).into_iter().flatten().collect();
+    let shown = wrong.iter().take(40).cloned().collect::<Vec<_>>().join("\n");
+    assert!(wrong.is_empty(), "{} complaints about {} cells:\n{shown}", wrong.len(), cells.len());
 }
 
-/// A death that is meant is not reported.
-fn quiet() {
-    let usual = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        if !info.payload().is::<Killed>() {
-            usual(info);
-        }
-    }));
+/// The table of what can befall what names each blow for something, and something for each effect.
+#[test]
+fn the_table_leaves_out_no_blow_and_no_effect() {
+    for what in Befall::ALL {
+        assert!(EffectKind::ALL.iter().any(|kind| kind.befalls().contains(&what)), "{what:?}");
+    }
+    let whole = after(&Plan::quiet(Prior::On)).run;
+    for kind in EffectKind::ALL {
+        assert!(whole.effects.iter().any(|seen| seen.kind == kind), "no effect is a {kind:?}");
+    }
+}
+
+#[test]
+fn the_table_stands_in_the_documentation() {
+    let path = [env!("CARGO_MANIFEST_DIR"), "..", "docs", "CRASH-MATRIX.md"];
+    let path: std::path::PathBuf = path.iter().collect();
+    let rendered = lab_smoke_tests::crash_table::render();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &rendered).expect("written");
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(committed, rendered, "UPDATE_DOCS=1 cargo test -p lab-smoke --test crash");
 }

@@ -19,6 +19,16 @@ pub enum Clock {
     Virtual { epoch: DateTime<Utc>, start: Instant },
 }
 
+/// How long ago it was started.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
 /// A wait that did not end in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Elapsed;
@@ -34,6 +44,12 @@ impl Clock {
             Self::System => Utc::now(),
             Self::Virtual { epoch, start } => *epoch + start.elapsed(),
         }
+    }
+
+    /// For how long something is waited: unlike the time of day it never goes backwards, and nobody
+    /// sets it.
+    pub fn stopwatch(&self) -> Stopwatch {
+        Stopwatch(Instant::now())
     }
 
     pub async fn sleep(&self, duration: Duration) {

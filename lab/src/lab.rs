@@ -8,6 +8,7 @@ use reports::record::LabKind;
 use crate::clock::Clock;
 use crate::ec2::{Connection, Mutator, Reader};
 use crate::manifest::Manifest;
+use crate::sabotage::Sabotage;
 use crate::shell::{Shell, Transport};
 
 /// What the scenarios run on. They never ask which lab it is.
@@ -19,6 +20,7 @@ pub struct Lab {
     pub shell: Shell,
     pub(crate) mutator: Mutator,
     after_effect: Rc<dyn Fn()>,
+    sabotage: Option<Sabotage>,
 }
 
 impl Lab {
@@ -37,7 +39,20 @@ impl Lab {
             shell: Shell::new(transport, clock),
             mutator: Mutator::new(connection),
             after_effect,
+            sabotage: None,
         }
+    }
+
+    /// The same lab as a deliberately broken build sees it. For tests of the invariants alone.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn sabotaged(self, sabotage: Option<Sabotage>) -> Self {
+        Self { sabotage, ..self }
+    }
+
+    #[doc(hidden)]
+    pub fn is_sabotaged(&self, by: Sabotage) -> bool {
+        self.sabotage == Some(by)
     }
 
     /// How long whatever daemon may be at work on the routers takes to do again what was undone: two

@@ -20,6 +20,8 @@ pub mod process;
 pub mod router_yaml;
 pub mod routerctl;
 pub mod routerd;
+#[doc(hidden)]
+pub mod sabotage;
 pub mod shell;
 pub mod ssh_transport;
 

@@ -77,6 +77,7 @@ impl Cli {
             cloud: Cloud::example(7, now, true),
             machines: Machines::default(),
             faults: Faults::default(),
+            at_first_end: None,
         });
         let serving = serve(shared.clone(), clock, 0).await.unwrap();
         let exports = serving.exports(&shared.lock().cloud);

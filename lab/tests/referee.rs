@@ -136,7 +136,7 @@ fn world() -> Shared {
     cloud.iam.policies.insert(policy.arn.clone(), policy);
     cloud.iam.roles.insert("example".to_owned(), role);
     let (machines, faults) = (Machines::default(), Faults::default());
-    Shared::new(World { seed: 7, now, cloud, machines, faults })
+    Shared::new(World { seed: 7, now, cloud, machines, faults, at_first_end: None })
 }
 
 /// Ends every transition soon: the referees do not wait for boots.

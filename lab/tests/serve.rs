@@ -32,6 +32,7 @@ impl Served {
             cloud: Cloud::example(7, now, true),
             machines: Machines::default(),
             faults: Faults::default(),
+            at_first_end: None,
         });
         let serving = serve_with(shared.clone(), Clock::System, options).await.unwrap();
         Self { shared, serving }

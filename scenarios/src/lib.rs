@@ -40,4 +40,4 @@ mod undo_plan;
 
 pub use context::{Context, Finished, How};
 pub use sequence::{Leg, SEQUENCE, Scenario, find, prerequisites};
-pub use undo_plan::UNDO_LOCK;
+pub use undo_plan::{RESERVE_BYTES, UNDO_LOCK};

@@ -23,7 +23,7 @@ pub const ASSERTS: &[&str] = &[COMPLETE, ON_DISK];
 pub const NOT_APPLICABLE: &[&str] = &[];
 
 /// Room for the outcomes of all undo steps with their samples.
-const RESERVE_BYTES: u64 = 256 * 1024;
+pub const RESERVE_BYTES: u64 = 256 * 1024;
 
 /// The id of the teardown step for one resource.
 pub fn teardown_step(kind: &str, id: &str) -> String {

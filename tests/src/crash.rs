@@ -1,19 +1,25 @@
-//! One run that something befalls, and its recovery: for the crash matrix and for exploration.
+//! One run that something befalls, and its recoveries: for the crash matrix and for exploration.
 
-use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::rc::Rc;
 
-use harness::engine::{self, Selection, Settings};
+use harness::engine::{self, Settings};
 use harness::grant::LabItself;
-use lab::mock::faults::{Befall, Killed, Nth};
-use lab::mock::world::Shared;
-use lab::mock::{self, Mock, Options};
+use lab::clock::Clock;
+use lab::manifest::Manifest;
+use lab::mock::faults::{self, Befall, Event, Killed, Nth, Seen};
+use lab::mock::world::{Shared, World};
+use lab::mock::{self, Options};
 use lab::permit::Brake;
-use reports::journal::{Disk, FileDisk, JOURNAL_FILE, Writer};
-use reports::record::Part;
+use lab::sabotage::Sabotage;
+use reports::journal::{FileDisk, JOURNAL_FILE, Writer};
+use reports::record::{Kind, RunStarted};
 use reports::verdict::Judgement;
-use scenarios::SEQUENCE;
+
+use crate::disk::{Appends, AtAppend, DyingDisk};
+use crate::smoke;
 
 /// The ENI's source/dest check before the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,78 +28,190 @@ pub enum Prior {
     Off,
 }
 
-/// Where the harness dies while it writes its journal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AtAppend {
-    Before,
-    /// Half of the line is on the disk.
-    Torn,
-    After,
-}
-
-/// What befalls a run.
+/// What befalls one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blow {
-    None,
     Effect(u32, Befall),
     Append(u32, AtAppend),
 }
 
-/// How the run came to its end.
+impl Blow {
+    pub fn kills(self) -> bool {
+        match self {
+            Self::Effect(_, what) => what.kills(),
+            Self::Append(_, how) => how.kills(),
+        }
+    }
+}
+
+/// A run, and everything that is to befall it.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub seed: u64,
+    pub prior: Prior,
+    /// As `lab-smoke faults` names them.
+    pub faults: Vec<String>,
+    pub latency_ms: u64,
+    /// What others do to the lab meanwhile.
+    pub others: Vec<Event>,
+    pub run: Vec<Blow>,
+    /// Of each recovery in turn; the last one of all is left alone.
+    pub recoveries: Vec<Vec<Blow>>,
+    pub sabotage: Option<Sabotage>,
+}
+
+impl Plan {
+    /// Nothing befalls it.
+    pub fn quiet(prior: Prior) -> Self {
+        Self {
+            seed: 11,
+            prior,
+            faults: Vec::new(),
+            latency_ms: 0,
+            others: Vec::new(),
+            run: Vec::new(),
+            recoveries: Vec::new(),
+            sabotage: None,
+        }
+    }
+
+    /// Nothing is wrong with the lab itself, and nobody else touches it.
+    pub fn is_alone(&self) -> bool {
+        self.faults.is_empty() && self.others.is_empty()
+    }
+
+    pub fn blows(&self) -> impl Iterator<Item = Blow> {
+        self.run.iter().chain(self.recoveries.iter().flatten()).copied()
+    }
+}
+
+/// How a process came to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     Judged(Judgement),
     Killed,
 }
 
-/// What is left after a run and, where it died, its recovery.
-pub struct Aftermath {
+/// What one process asked for, and what of its blows fell.
+#[derive(Debug)]
+pub struct Process {
     pub end: End,
-    /// What recovery answered; none where the run ended by itself.
-    pub recovered: Option<Judgement>,
-    pub world: Shared,
-    /// Name of the effect that was hit.
-    pub hit: Option<String>,
-    pub effects: u32,
+    pub effects: Vec<Seen>,
     pub appends: u32,
+    /// The blows that fell, each with the name of what it hit.
+    pub fell: Vec<(Blow, String)>,
 }
 
-/// Counts appends and dies at one of them.
-struct DyingDisk {
-    disk: FileDisk,
-    blow: Option<(u32, AtAppend)>,
-    appends: std::rc::Rc<std::cell::Cell<u32>>,
+/// What is left after a run and its recoveries.
+pub struct Aftermath {
+    pub run: Process,
+    pub recoveries: Vec<Process>,
+    /// What recovery answered; none where there was none, or nothing to recover.
+    pub recovered: Option<Judgement>,
+    pub before: World,
+    pub world: World,
+    pub manifest: Option<Manifest>,
 }
 
-impl Disk for DyingDisk {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let number = self.appends.get();
-        self.appends.set(number + 1);
-        match self.blow {
-            Some((at, AtAppend::Before)) if at == number => panic_any(Killed),
-            Some((at, AtAppend::Torn)) if at == number => {
-                self.disk.write(&bytes[..bytes.len() / 2])?;
-                panic_any(Killed)
-            }
-            Some((at, AtAppend::After)) if at == number => {
-                self.disk.write(bytes)?;
-                panic_any(Killed)
-            }
-            _ => self.disk.write(bytes),
+impl Aftermath {
+    pub fn processes(&self) -> impl Iterator<Item = &Process> {
+        std::iter::once(&self.run).chain(&self.recoveries)
+    }
+
+    pub fn fell(&self) -> impl Iterator<Item = &(Blow, String)> {
+        self.processes().flat_map(|process| &process.fell)
+    }
+
+    /// What was said last of all; none where the run died before its first record.
+    pub fn said(&self) -> Option<&Judgement> {
+        match (&self.recovered, &self.run.end) {
+            (Some(judgement), _) | (None, End::Judged(judgement)) => Some(judgement),
+            (None, End::Killed) => None,
         }
     }
+}
 
-    fn sync_data(&mut self) -> io::Result<()> {
-        // Nothing here survives a machine that dies, and nothing has to: only the process does.
-        Ok(())
-    }
+/// More recoveries than this have a reason that a test has to look at.
+const MOST_RECOVERIES: usize = 8;
 
-    fn truncate(&mut self, len: u64) -> io::Result<()> {
-        self.disk.truncate(len)
+/// Carries the plan out in `dir`.
+pub fn strike(dir: &Path, plan: &Plan) -> Aftermath {
+    let lab = RefCell::new(None);
+    let run = process(&lab, &plan.run, |appends| run(dir, plan, appends, &lab));
+    let (world, before) = lab.take().expect("the lab was opened");
+    let (mut recoveries, mut recovered) = (Vec::new(), None);
+    let mut planned = plan.recoveries.iter();
+    while let Some(started) = needs_recovery(dir) {
+        assert!(recoveries.len() < MOST_RECOVERIES, "recovery does not come to an end");
+        let blows = planned.next().map_or(&[][..], Vec::as_slice);
+        let opened = RefCell::new(Some((world.clone(), before.clone())));
+        let process =
+            process(&opened, blows, |appends| recover(dir, &started, world.clone(), plan, appends));
+        let end = process.end.clone();
+        recoveries.push(process);
+        if let End::Judged(judgement) = end {
+            recovered = Some(judgement);
+            break;
+        }
     }
+    if run.end == End::Killed && recovered.is_none() {
+        recovered = answered(dir);
+    }
+    let manifest = first_record(dir)
+        .and_then(|started| Manifest::parse("the journal's", &started.lab.manifest).ok());
+    let world = world.lock().clone();
+    Aftermath { run, recoveries, recovered, before, world, manifest }
+}
 
-    fn reserve(&mut self, offset: u64, bytes: u64) -> io::Result<()> {
-        self.disk.reserve(offset, bytes)
+type Opened = RefCell<Option<(Shared, World)>>;
+
+/// One process with its blows, on a runtime of its own.
+fn process<F: Future<Output = Judgement>>(
+    lab: &Opened,
+    blows: &[Blow],
+    body: impl FnOnce(Appends) -> F,
+) -> Process {
+    let appends = Appends::new(blows.iter().filter_map(|blow| match blow {
+        Blow::Append(at, how) => Some((*at, *how)),
+        Blow::Effect(..) => None,
+    }));
+    let planned = blows.iter().filter_map(|blow| match blow {
+        Blow::Effect(at, what) => Some(Nth::new(*at, *what)),
+        Blow::Append(..) => None,
+    });
+    let planned: Vec<Nth> = planned.collect();
+    PLANNED.set(planned.clone());
+    if let Some((shared, _)) = &*lab.borrow() {
+        shared.lock().faults.blows.planned = planned;
     }
+    let counted = appends.clone();
+    let ended = catch_unwind(AssertUnwindSafe(|| runtime().block_on(body(appends))));
+    let end = match ended {
+        Ok(judgement) => End::Judged(judgement),
+        Err(panic) if panic.is::<Killed>() => End::Killed,
+        Err(panic) => std::panic::resume_unwind(panic),
+    };
+    let opened = lab.borrow();
+    let (shared, _) = opened.as_ref().expect("the lab was opened");
+    let blows = std::mem::take(&mut shared.lock().faults.blows);
+    let mut fell: Vec<(Blow, String)> = counted
+        .fell()
+        .into_iter()
+        .map(|(at, how)| (Blow::Append(at, how), "the journal".to_owned()))
+        .collect();
+    fell.extend(
+        blows
+            .planned
+            .into_iter()
+            .filter(|it| it.fired > 0)
+            .map(|it| (Blow::Effect(it.at, it.what), it.named)),
+    );
+    Process { end, effects: blows.seen, appends: counted.count(), fell }
+}
+
+thread_local! {
+    /// For the world that the run is about to make.
+    static PLANNED: std::cell::Cell<Vec<Nth>> = const { std::cell::Cell::new(Vec::new()) };
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -104,72 +222,88 @@ fn runtime() -> tokio::runtime::Runtime {
         .expect("a runtime")
 }
 
-fn options(prior: Prior) -> Options {
-    let faults = match prior {
-        Prior::On => Vec::new(),
-        Prior::Off => vec!["check-off".to_owned()],
-    };
-    Options { seed: 11, faults, world_file: None }
-}
-
-/// Runs the smoke in `dir` with the blow; where it died, recovers it.
-pub fn strike(dir: &Path, prior: Prior, blow: Blow) -> Aftermath {
-    let appends = std::rc::Rc::new(std::cell::Cell::new(0));
-    let mut world = None;
-    let ran = {
-        let (world, appends) = (&mut world, appends.clone());
-        catch_unwind(AssertUnwindSafe(|| runtime().block_on(run(dir, prior, blow, appends, world))))
-    };
-    let world: Shared = world.expect("the lab was opened");
-    let (hit, effects) = {
-        let mut world = world.lock();
-        let nth = world.faults.nth.take();
-        let hit = nth.as_ref().filter(|nth| nth.fired > 0).map(|nth| nth.named.clone());
-        (hit, nth.map_or(0, |nth| nth.seen))
-    };
-    let (end, recovered) = match ran {
-        Ok(judgement) => (End::Judged(judgement), None),
-        Err(panic) if panic.is::<Killed>() => (End::Killed, recover(dir, &world)),
-        Err(panic) => std::panic::resume_unwind(panic),
-    };
-    Aftermath { end, recovered, world, hit, effects, appends: appends.get() }
-}
-
-async fn run(
-    dir: &Path,
-    prior: Prior,
-    blow: Blow,
-    appends: std::rc::Rc<std::cell::Cell<u32>>,
-    world: &mut Option<Shared>,
-) -> Judgement {
-    let mock = mock::open(&options(prior)).expect("the mock lab");
-    *world = Some(mock.shared.clone());
-    mock.shared.lock().faults.nth = Some(match blow {
-        Blow::Effect(at, what) => Nth::new(at, what),
-        _ => Nth::new(u32::MAX, Befall::Hang),
-    });
-    let append = match blow {
-        Blow::Append(at, how) => Some((at, how)),
-        _ => None,
+async fn run(dir: &Path, plan: &Plan, appends: Appends, opened: &Opened) -> Judgement {
+    let off = (plan.prior == Prior::Off).then(|| "check-off".to_owned());
+    let names: Vec<String> = off.into_iter().chain(plan.faults.iter().cloned()).collect();
+    let options = Options { seed: plan.seed, faults: names.clone(), world_file: None };
+    let mock = mock::open(&options).unwrap_or_else(|error| panic!("{plan:?}: {error}"));
+    let shared = mock.shared.clone();
+    let fault = {
+        let mut world = shared.lock();
+        world.faults.latency_ms = world.faults.latency_ms.max(plan.latency_ms);
+        world.faults.blows.planned = PLANNED.take();
+        let start = world.now;
+        world.faults.events.extend(plan.others.iter().cloned().map(|mut event| {
+            if event.when == faults::When::Due {
+                let delay = i64::try_from(event.delay_ms).expect("a short time");
+                event.due = Some(start + chrono::TimeDelta::milliseconds(delay));
+            }
+            event
+        }));
+        *opened.borrow_mut() = Some((shared.clone(), world.clone()));
+        world.faults.go
     };
     let disk = FileDisk::create(&dir.join(JOURNAL_FILE)).expect("a journal");
-    let journal = Writer::on_disk(dir, Box::new(DyingDisk { disk, blow: append, appends }));
-    let Mock { lab, run_id, go_seed, shared, .. } = mock;
+    let journal = Writer::on_disk(dir, Box::new(DyingDisk::new(disk, 0, appends)));
+    let lab = mock.lab.sabotaged(plan.sabotage);
     // A process that dies takes its clock with it: the world keeps the time.
     let keeper = Keeper { shared, clock: lab.clock };
-    let parts = SEQUENCE.iter().map(|scenario| (scenario.name, Part::Judged)).collect();
-    let selection = Selection { filter: None, parts };
-    let settings = Settings { run_id, seed: Some(11), faults: Vec::new(), selection };
-    let go = std::rc::Rc::new(LabItself { key_seed: go_seed, clock: lab.clock, fault: None });
+    let settings = Settings {
+        run_id: mock.run_id,
+        seed: Some(plan.seed),
+        faults: names,
+        selection: smoke::all(),
+    };
+    let go = Rc::new(LabItself { key_seed: mock.go_seed, clock: lab.clock, fault });
     let judgement = engine::run(&lab, go, &journal, Brake::default(), &settings, &mut |_| {}).await;
     drop(keeper);
     judgement
 }
 
-/// Writes the time into the world when the run ends, however it does.
+/// As `lab-smoke recover` does it, on the world that is left.
+async fn recover(
+    dir: &Path,
+    started: &RunStarted,
+    shared: Shared,
+    plan: &Plan,
+    appends: Appends,
+) -> Judgement {
+    let between = |disk| Box::new(DyingDisk::new(disk, length(dir), appends)) as Box<_>;
+    let journal = Writer::reopen_on(dir, between).expect("a journal that can be gone on with");
+    let manifest = Manifest::parse("the journal's", &started.lab.manifest).expect("the manifest");
+    let mock = mock::attach(shared.clone(), manifest).expect("the lab");
+    let lab = mock.lab.sabotaged(plan.sabotage);
+    let keeper = Keeper { shared, clock: lab.clock };
+    let judgement = engine::recover(&lab, &journal, &started.run_id, &mut |_| {}).await;
+    drop(keeper);
+    judgement
+}
+
+fn length(dir: &Path) -> u64 {
+    std::fs::metadata(dir.join(JOURNAL_FILE)).expect("a journal").len()
+}
+
+/// The run of this journal, where it has no end record yet.
+fn needs_recovery(dir: &Path) -> Option<RunStarted> {
+    let records = reports::journal::read_file(dir).ok()?.records;
+    let ended = records.iter().any(|it| matches!(it.kind, Kind::RunFinished(_)));
+    if ended { None } else { engine::started(&records).cloned() }
+}
+
+fn first_record(dir: &Path) -> Option<RunStarted> {
+    engine::started(&reports::journal::read_file(dir).ok()?.records).cloned()
+}
+
+fn answered(dir: &Path) -> Option<Judgement> {
+    let records = reports::journal::read_file(dir).ok()?.records;
+    let ended = records.iter().any(|it| matches!(it.kind, Kind::RunFinished(_)));
+    ended.then(|| reports::verdict::judge_ending(&records))
+}
+
+/// Writes the time into the world when the process ends, however it does.
 struct Keeper {
     shared: Shared,
-    clock: lab::clock::Clock,
+    clock: Clock,
 }
 
 impl Drop for Keeper {
@@ -179,24 +313,15 @@ impl Drop for Keeper {
     }
 }
 
-/// As `lab-smoke recover` does it, on the world that is left. None where the journal says nothing
-/// of a run yet.
-pub fn recover(dir: &Path, world: &Shared) -> Option<Judgement> {
-    let journal = Writer::reopen(dir).expect("a journal that can be gone on with");
-    let started = journal.with_records(|records| match records.first().map(|it| &it.kind) {
-        Some(reports::record::Kind::RunStarted(started)) => Some(started.clone()),
-        _ => None,
-    })?;
-    if let Some(judgement) = engine::answered(&journal) {
-        return Some(judgement);
-    }
-    let manifest = lab::manifest::Manifest::parse("the journal's", &started.lab.manifest)
-        .expect("the manifest of the run");
-    Some(runtime().block_on(async {
-        let mock = mock::attach(world.clone(), manifest).expect("the lab");
-        let keeper = Keeper { shared: world.clone(), clock: mock.lab.clock };
-        let judgement = engine::recover(&mock.lab, &journal, &started.run_id, &mut |_| {}).await;
-        drop(keeper);
-        judgement
-    }))
+/// A death that is meant is not reported on stderr.
+pub fn quiet() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !info.payload().is::<Killed>() {
+                usual(info);
+            }
+        }));
+    });
 }

@@ -1,116 +1,127 @@
 //! What must hold after every run, whatever befell it: one list, used by the crash matrix and by
-//! exploration.
+//! exploration. `tests/invariants.rs` shows that each catches a deliberately broken build.
 
-use std::net::Ipv4Addr;
 use std::path::Path;
 
+use lab::mock::faults::{Befall, EffectKind, Seen};
 use lab::mock::running_instances;
-use lab::mock::world::World;
-use lab::node::Node;
 use reports::journal::{JOURNAL_FILE, read_chain};
-use reports::record::{Kind, Permit, Record, Verdict};
+use reports::record::{Intent, Kind, Permit, Record, Verdict};
 
-use crate::crash::{Aftermath, End, Prior};
+use crate::crash::{Aftermath, Blow, End, Plan};
+use crate::disk::AtAppend;
+use crate::owed::{self, CAPTURED};
 
-const CAPTURED: Ipv4Addr = Ipv4Addr::new(10, 88, 60, 9);
-const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 88, 60, 4);
+/// One run that is over.
+pub struct Case<'a> {
+    pub plan: &'a Plan,
+    pub aftermath: &'a Aftermath,
+    pub journal: &'a [u8],
+    /// Its whole lines, as far as they hold together.
+    pub records: &'a [Record],
+}
 
-type Invariant = fn(&Aftermath, &[Record], &World, Prior) -> Result<(), String>;
+type Invariant = fn(&Case<'_>) -> Result<(), String>;
+
+pub const CHAIN: &str = "the journal's chain verifies";
+pub const RESTORED: &str = "the lab is as before the run";
+pub const TORN_DOWN: &str = "a run that was begun ends as a finished teardown";
+pub const COST: &str = "nothing costs money, or the verdict says so";
+pub const GO: &str = "no go, no change";
+pub const RECORD: &str = "no change without a record";
+pub const FALSE_PASS: &str = "what was hit where it matters does not pass";
+pub const LOCK: &str = "the lab is free for the next run";
+pub const WHOLE: &str = "a run that only died is recovered whole";
+pub const SAYS_WHY: &str = "a verdict says why";
 
 /// Each with its name.
 pub const INVARIANTS: &[(&str, Invariant)] = &[
-    ("the captured address is nobody's", address_is_free),
-    ("the check is as before the run", check_is_restored),
-    ("nothing costs money, or the verdict says so", nothing_costs),
-    ("no go, no mutation", nothing_without_a_go),
-    ("a run that was hit where it matters does not pass", no_false_pass),
-    ("the lab is free for the next run", lock_is_gone),
-    ("a run that only died is recovered whole", recovered_whole),
+    (CHAIN, chain_verifies),
+    (RESTORED, lab_is_restored),
+    (TORN_DOWN, lab_is_torn_down),
+    (COST, nothing_costs),
+    (GO, nothing_without_a_go),
+    (RECORD, nothing_without_a_record),
+    (FALSE_PASS, no_false_pass),
+    (LOCK, lock_is_gone),
+    (WHOLE, recovered_whole),
+    (SAYS_WHY, says_why),
 ];
 
-/// Every invariant that does not hold, with its name.
-pub fn broken(dir: &Path, aftermath: &Aftermath, prior: Prior) -> Vec<String> {
-    let bytes = std::fs::read(dir.join(JOURNAL_FILE)).unwrap_or_default();
-    let chain = match read_chain(&bytes) {
-        Ok(chain) => chain,
-        Err(error) => return vec![format!("the journal's chain verifies: {error}")],
+/// Every invariant that does not hold: its name, and why.
+pub fn broken(dir: &Path, plan: &Plan, aftermath: &Aftermath) -> Vec<(&'static str, String)> {
+    let journal = std::fs::read(dir.join(JOURNAL_FILE)).unwrap_or_default();
+    let records = match read_chain(&journal) {
+        Ok(chain) => chain.records,
+        // Nothing else can be judged by such a journal.
+        Err(error) => return vec![(CHAIN, error.to_string())],
     };
-    let world = aftermath.world.lock();
-    let broken = INVARIANTS.iter().filter_map(|(name, holds)| {
-        let why = holds(aftermath, &chain.records, &world, prior).err()?;
-        Some(format!("{name}: {why}"))
-    });
+    let case = Case { plan, aftermath, journal: &journal, records: &records };
+    let broken = INVARIANTS.iter().filter_map(|(name, holds)| Some((*name, holds(&case).err()?)));
     broken.collect()
 }
 
-/// Whether what came out says that something is not as it should be.
-fn says_so(aftermath: &Aftermath) -> bool {
-    let judgement = match (&aftermath.recovered, &aftermath.end) {
-        (Some(judgement), _) | (None, End::Judged(judgement)) => judgement,
-        (None, End::Killed) => return false,
-    };
-    matches!(judgement.exit_code, 5 | 6 | 70)
-}
+impl Case<'_> {
+    /// Whether what came out says that something is not as it should be, or cannot be known.
+    fn is_admitted(&self) -> bool {
+        self.aftermath.said().is_some_and(|said| matches!(said.exit_code, 5 | 6 | 8))
+    }
 
-fn address_is_free(
-    aftermath: &Aftermath,
-    _records: &[Record],
-    world: &World,
-    _prior: Prior,
-) -> Result<(), String> {
-    match world.cloud.owner_of(CAPTURED) {
-        Some(eni) if !says_so(aftermath) => Err(format!("{} has it", eni.id)),
-        _ => Ok(()),
+    fn go_was_burnt(&self) -> bool {
+        self.records.iter().any(|record| matches!(record.kind, Kind::GoBurnt(_)))
+    }
+
+    fn intents(&self) -> impl Iterator<Item = &Intent> {
+        self.records.iter().filter_map(|record| match &record.kind {
+            Kind::Intent(intent) => Some(intent),
+            _ => None,
+        })
+    }
+
+    fn effects(&self) -> impl Iterator<Item = &Seen> {
+        self.aftermath.processes().flat_map(|process| &process.effects)
     }
 }
 
-fn check_is_restored(
-    aftermath: &Aftermath,
-    _records: &[Record],
-    world: &World,
-    prior: Prior,
-) -> Result<(), String> {
-    let Some(eni) = world.cloud.owner_of(ROUTER) else { return Ok(()) };
-    let wanted = prior == Prior::On;
-    if eni.source_dest_check == wanted || says_so(aftermath) {
-        Ok(())
-    } else {
-        Err(format!("it is {}, and was {wanted}", eni.source_dest_check))
-    }
+fn chain_verifies(case: &Case<'_>) -> Result<(), String> {
+    read_chain(case.journal).map(|_| ()).map_err(|error| error.to_string())
 }
 
-fn nothing_costs(
-    aftermath: &Aftermath,
-    records: &[Record],
-    world: &World,
-    _prior: Prior,
-) -> Result<(), String> {
-    // A run that died before its first record is none: there is nothing to recover.
-    if records.is_empty() {
+/// Looked at where the first instance was to be ended: an ENI ends with its instance.
+fn lab_is_restored(case: &Case<'_>) -> Result<(), String> {
+    if case.is_admitted() || case.records.is_empty() {
         return Ok(());
     }
-    let running = running_instances(world, world.now);
-    let stopped =
-        matches!(&aftermath.end, End::Judged(it) if !touched(records) && it.exit_code != 0);
-    if running.is_empty() || says_so(aftermath) || stopped {
-        Ok(())
+    owed::restored(case.plan, case.aftermath)
+}
+
+fn lab_is_torn_down(case: &Case<'_>) -> Result<(), String> {
+    let Some(manifest) = &case.aftermath.manifest else { return Ok(()) };
+    if case.is_admitted() || case.records.is_empty() {
+        return Ok(());
+    }
+    if case.go_was_burnt() {
+        owed::torn_down(case.plan, case.aftermath, manifest)
     } else {
-        Err(format!("{} run", running.join(", ")))
+        owed::nothing_torn_down(case.plan, case.aftermath)
     }
 }
 
-fn touched(records: &[Record]) -> bool {
-    records.iter().any(|record| matches!(record.kind, Kind::GoBurnt(_)))
+fn nothing_costs(case: &Case<'_>) -> Result<(), String> {
+    // A run that died before its first record is none: there is nothing to recover.
+    if case.records.is_empty() || case.is_admitted() {
+        return Ok(());
+    }
+    // One that was never recovered and ended before its gate leaves the lab as it found it.
+    let as_found = case.aftermath.recovered.is_none() && !case.go_was_burnt();
+    let world = &case.aftermath.world;
+    let running = running_instances(world, world.now);
+    if running.is_empty() || as_found { Ok(()) } else { Err(format!("{} run", running.join(", "))) }
 }
 
-fn nothing_without_a_go(
-    _aftermath: &Aftermath,
-    records: &[Record],
-    _world: &World,
-    _prior: Prior,
-) -> Result<(), String> {
+fn nothing_without_a_go(case: &Case<'_>) -> Result<(), String> {
     let mut verified = false;
-    for record in records {
+    for record in case.records {
         match &record.kind {
             Kind::GoVerified(_) => verified = true,
             Kind::Intent(intent) if !verified && intent.permit != Permit::Cost => {
@@ -119,52 +130,128 @@ fn nothing_without_a_go(
             _ => {}
         }
     }
+    let changed =
+        |seen: &&Seen| matches!(seen.kind, EffectKind::NodeChange | EffectKind::NodeAction);
+    match case.effects().find(changed).filter(|_| !verified) {
+        Some(seen) => Err(format!("the world saw {}", seen.name)),
+        None => Ok(()),
+    }
+}
+
+/// The world's own count against the journal's.
+fn nothing_without_a_record(case: &Case<'_>) -> Result<(), String> {
+    // With a full disk, undo goes on without records: its plan is on the disk already (I2).
+    if case.plan.blows().any(|blow| matches!(blow, Blow::Append(_, AtAppend::Full))) {
+        return Ok(());
+    }
+    let on_nodes = |kind| matches!(kind, EffectKind::NodeChange | EffectKind::NodeAction);
+    let seen = case.effects().filter(|seen| on_nodes(seen.kind)).count();
+    let said = case.intents().filter(|intent| !intent.what.starts_with("ec2 ")).count();
+    if seen > said {
+        return Err(format!("{seen} commands changed a node, and {said} intents say so"));
+    }
+    let calls = [
+        "TerminateInstances",
+        "StopInstances",
+        "DisassociateAddress",
+        "ReleaseAddress",
+        "DeleteVolume",
+    ];
+    for call in calls {
+        let seen = case.effects().filter(|seen| seen.name == call).count();
+        let what = format!("ec2 {call}");
+        let said = case.intents().filter(|intent| intent.what == what).count();
+        if seen > said {
+            return Err(format!("{seen} times {call}, and {said} intents say so"));
+        }
+    }
     Ok(())
 }
 
-fn no_false_pass(
-    aftermath: &Aftermath,
-    records: &[Record],
-    _world: &World,
-    _prior: Prior,
-) -> Result<(), String> {
-    let recovered = records.iter().any(|it| matches!(it.kind, Kind::RecoveryStarted(_)));
-    let judgement = aftermath.recovered.as_ref();
-    match judgement {
-        Some(judgement) if recovered && judgement.verdict == Verdict::Pass => {
-            Err("a recovered run passes".to_owned())
+/// A pass is the whole truth: nothing was hit that a pass may not outlive, and the world saw the
+/// address come and go.
+fn no_false_pass(case: &Case<'_>) -> Result<(), String> {
+    if case.aftermath.said().is_none_or(|said| said.verdict != Verdict::Pass) {
+        return Ok(());
+    }
+    let ended_itself = |record: &Record| matches!(&record.kind, Kind::RunFinished(end) if end.verdict == Verdict::Pass);
+    let own = case.records.iter().any(ended_itself)
+        && !case.records.iter().any(|it| matches!(it.kind, Kind::RecoveryStarted(_)));
+    if !own {
+        return Err("a recovered run passes".to_owned());
+    }
+    for process in case.aftermath.processes() {
+        for (blow, named) in &process.fell {
+            if let Blow::Effect(at, what) = blow
+                && let Some(seen) = process.effects.get(*at as usize)
+                && !may_pass(seen, *what)
+            {
+                return Err(format!("{what:?} at {named}"));
+            }
         }
-        _ => Ok(()),
+    }
+    for call in ["AssignPrivateIpAddresses", "UnassignPrivateIpAddresses"] {
+        if !case.effects().any(|seen| seen.name == call) {
+            return Err(format!("nobody ever asked for {call}"));
+        }
+    }
+    Ok(())
+}
+
+/// Which blow a run may outlive with a pass: one at a read that can be repeated, and a lost or
+/// garbled reply of something that is read back. What was not done is never done again, but for
+/// what is taken back: there is a second way.
+fn may_pass(seen: &Seen, what: Befall) -> bool {
+    match what {
+        Befall::KilledBefore | Befall::KilledAfter | Befall::KilledMeanwhile => false,
+        Befall::ReplyLost | Befall::Garbage | Befall::Stale => true,
+        Befall::RequestLost | Befall::Throttled | Befall::Hang => {
+            let back = seen.name.contains(" action rollback ");
+            let again = seen.kind == EffectKind::ExecutorChange;
+            !seen.kind.changes() || back || again
+        }
+    }
+}
+
+fn lock_is_gone(case: &Case<'_>) -> Result<(), String> {
+    if case.is_admitted() || case.records.is_empty() || !owed::holds_the_lock(case.aftermath) {
+        Ok(())
+    } else {
+        Err("its file is still on routerd-cloud".to_owned())
     }
 }
 
 /// Nothing is wrong with a lab whose harness died: recovery has no reason to leave anything.
-fn recovered_whole(
-    aftermath: &Aftermath,
-    _records: &[Record],
-    _world: &World,
-    _prior: Prior,
-) -> Result<(), String> {
-    match &aftermath.recovered {
-        Some(judgement) if judgement.recover_exit_code() != 0 => {
+fn recovered_whole(case: &Case<'_>) -> Result<(), String> {
+    let only_died = case.plan.is_alone() && case.plan.blows().all(Blow::kills);
+    match &case.aftermath.recovered {
+        Some(judgement) if only_died && judgement.recover_exit_code() != 0 => {
             Err(format!("it answers {}: {}", judgement.exit_code, judgement.reasons.join("; ")))
         }
         _ => Ok(()),
     }
 }
 
-fn lock_is_gone(
-    aftermath: &Aftermath,
-    _records: &[Record],
-    world: &World,
-    _prior: Prior,
-) -> Result<(), String> {
-    let router = world.machines.get(Node::RouterdCloud);
-    let gone = world.cloud.owner_of(ROUTER).is_none();
-    let held = router.files.contents(lab::act::LOCK_PATH).is_some();
-    if !held || gone || says_so(aftermath) {
-        Ok(())
-    } else {
-        Err("its file is still on routerd-cloud".to_owned())
+fn says_why(case: &Case<'_>) -> Result<(), String> {
+    let said = case.aftermath.said();
+    let Some(said) = said.filter(|said| said.verdict != Verdict::Pass) else {
+        return Ok(());
+    };
+    if said.reasons.iter().all(String::is_empty) {
+        return Err(format!("exit code {}, and no reason", said.exit_code));
     }
+    Ok(())
+}
+
+/// In words, for a cell or a seed that does not hold.
+pub fn in_words(aftermath: &Aftermath) -> String {
+    let fell: Vec<String> =
+        aftermath.fell().map(|(blow, named)| format!("{blow:?} at [{named}]")).collect();
+    let end = match &aftermath.run.end {
+        End::Judged(it) => format!("ended {} {:?}", it.exit_code, it.reasons),
+        End::Killed => "died".to_owned(),
+    };
+    let recovered = aftermath.recovered.as_ref();
+    let recovered = recovered.map(|it| format!(", recovered {} {:?}", it.exit_code, it.reasons));
+    format!("{}; {end}{} ({CAPTURED})", fell.join(", "), recovered.unwrap_or_default())
 }

@@ -2,7 +2,11 @@
 
 pub mod coverage;
 pub mod crash;
+pub mod crash_table;
+pub mod disk;
+pub mod explore;
 pub mod invariants;
+mod owed;
 pub mod pairs;
 pub mod parallel;
 pub mod sensitivity;

@@ -76,7 +76,7 @@ async fn run_here(seed: u64, faults: &[&str], prior: Prior) -> Ran {
 }
 
 /// In memory where the machine has such a file system: a test need not wait for a disk.
-fn folder() -> tempfile::TempDir {
+pub fn folder() -> tempfile::TempDir {
     let memory = std::path::Path::new("/dev/shm");
     let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
     made.expect("a temporary folder")

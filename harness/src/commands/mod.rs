@@ -11,6 +11,7 @@ mod report;
 mod resume;
 mod run;
 mod status;
+mod to_its_end;
 
 use std::any::Any;
 use std::ffi::OsString;

@@ -19,6 +19,7 @@ use reports::verdict::{ExitCode, Judgement};
 
 use super::refuse;
 use super::run::{Grantor, Refusal, hold, meanwhile};
+use super::to_its_end::to_its_end;
 use crate::cli::{MakeArgs, NetnsCommand, ResumeArgs, RunArgs};
 use crate::engine::{self, Announcement, Pending, Resumed, Selection, Settings, Standing};
 use crate::grant::{LabItself, OwnersFiles};
@@ -291,13 +292,16 @@ pub(super) fn resume(
 pub fn recover(
     journal: &Writer,
     run_id: &str,
+    run_folder: &Path,
     announce: &mut dyn FnMut(Announcement),
     terminal: &Terminal,
 ) -> Result<Judgement, NetnsError> {
     let folder = of_run(run_id)?;
     runtime()?.block_on(async {
+        let mut signals = signals::listen()?;
         let opened = netns::open(folder, Clock::System)?;
-        let judgement = engine::recover(&opened.lab, journal, run_id, announce).await;
+        let running = engine::recover(&opened.lab, journal, run_id, announce);
+        let judgement = to_its_end(running, &mut signals, run_folder, terminal).await;
         let clean = judgement.recover_exit_code() == ExitCode::Pass.number();
         if clean && opened.folder.is_left_to(run_id) {
             take_down(&opened.folder, terminal).await;

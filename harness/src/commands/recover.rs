@@ -8,9 +8,11 @@ use reports::record::{Kind, LabKind, RunStarted};
 use reports::verdict::{ExitCode, Judgement};
 
 use super::refuse;
+use super::to_its_end::to_its_end;
 use crate::engine::{self, Announcement};
 use crate::labs;
 use crate::perform::write_evidence;
+use crate::signals;
 use crate::terminal::Terminal;
 use crate::words::{self, Ending};
 
@@ -72,7 +74,12 @@ fn in_its_folder(run: &str, terminal: &Terminal) -> Result<Judgement, Refusal> {
         Some(_) => return Err(Refusal::Ended),
         None => on_its_lab(&folder, &journal, &started, terminal)?,
     };
-    journal.with_records(|records| write_evidence(&folder, records, &journal.head()))?;
+    // The lab is as it is now: that its evidence cannot be written changes nothing of that.
+    let written = journal.with_records(|records| write_evidence(&folder, records, &journal.head()));
+    if let Err(error) = written {
+        let path = folder.path().display();
+        terminal.err(&format!("{error}; `lab-smoke report {path}` makes it again\n"));
+    }
     terminal.out(&words::verdict(&judgement));
     terminal.out(&format!("{}\n", folder.path().display()));
     Ok(judgement)
@@ -120,7 +127,8 @@ fn on_its_lab(
         LabKind::Mock => {}
         LabKind::Netns => {
             let run_id = &started.run_id;
-            return Ok(super::netns::recover(journal, run_id, &mut announce, terminal)?);
+            let folder = folder.path();
+            return Ok(super::netns::recover(journal, run_id, folder, &mut announce, terminal)?);
         }
         LabKind::Aws => return Err(labs::OpenError::NotInThisBuild(started.lab.kind).into()),
     }
@@ -128,9 +136,11 @@ fn on_its_lab(
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build()?;
     runtime.block_on(async {
+        let mut signals = signals::listen()?;
         let opened = labs::reopen_mock(&folder.file(WORLD_FILE), manifest)?;
         not_leased(folder, &opened.lab, &started.run_id).await?;
-        Ok(engine::recover(&opened.lab, journal, &started.run_id, &mut announce).await)
+        let running = engine::recover(&opened.lab, journal, &started.run_id, &mut announce);
+        Ok(to_its_end(running, &mut signals, folder.path(), terminal).await)
     })
 }
 

@@ -5,6 +5,7 @@ mod lease;
 mod pending;
 mod recover;
 mod resume;
+mod sabotage;
 mod standing;
 
 pub use lease::lives;
@@ -21,6 +22,7 @@ use lab::Lab;
 use lab::act::{LockPermit, Release};
 use lab::change_set::ChangeSet;
 use lab::permit::{Brake, Undo};
+use lab::sabotage::Sabotage;
 use reports::journal::{JournalError, Writer};
 use reports::record::{
     Kind, LabDeclared, LabKind, LabUnavailable, Outcome, Part, Program, ResidueItem, ResidueListed,
@@ -112,6 +114,7 @@ pub async fn run(
         tracing::error!(%error, "the run cannot begin: its journal cannot be written");
         return journal.with_records(judge_ending);
     }
+    sabotage::at_the_start(&engine).await;
     let work = async {
         engine.forward(SEQUENCE).await;
         engine.acceptance().await;
@@ -203,6 +206,7 @@ impl Engine<'_> {
             self.release_lock().await;
             return;
         }
+        sabotage::before_the_undo(self).await;
         for scenario in SEQUENCE.iter().filter(|it| it.leg == Leg::Back) {
             if scenario.name == "teardown" {
                 self.release_lock().await;
@@ -229,6 +233,9 @@ impl Engine<'_> {
     }
 
     async fn run_one(&self, scenario: &'static Scenario) -> ScenarioStatus {
+        if sabotage::skips(self, scenario) {
+            return ScenarioStatus::Passed;
+        }
         self.tell(Announcement::Started(scenario.name));
         let mut context = Context::begin(scenario, self.lab.clock, self.journal, &self.run);
         // `execute` looks for itself, between its two mutations.
@@ -248,7 +255,7 @@ impl Engine<'_> {
 
     async fn release_lock(&self) {
         let _renewing = self.renewing.lock().await;
-        if !self.run.state.borrow().lock_taken {
+        if !self.run.state.borrow().lock_taken || self.lab.is_sabotaged(Sabotage::KeepsTheLock) {
             return;
         }
         let undo = Undo::for_step(self.journal, scenarios::UNDO_LOCK);
@@ -332,7 +339,7 @@ impl Engine<'_> {
 
     fn finish(&self) -> Judgement {
         self.record_cost();
-        let judgement = self.journal.with_records(judge_ending);
+        let judgement = sabotage::judged(self, self.journal.with_records(judge_ending));
         self.record(Kind::RunFinished(RunFinished {
             verdict: judgement.verdict,
             exit_code: judgement.exit_code,

@@ -240,7 +240,7 @@ impl<'a> Engine<'a> {
         self.finish()
     }
 
-    async fn something_runs(&self) -> bool {
+    pub(super) async fn something_runs(&self) -> bool {
         let ids = self.instance_ids();
         match self.lab.reader.instances(&ids).await {
             Ok(answer) => answer.value.iter().any(|it| it.state == "running"),
@@ -330,7 +330,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Answers what could not be stopped. The lock is read before each, and its node stopped last.
-    async fn stop_all(&self) -> Result<Vec<ResidueItem>, String> {
+    pub(super) async fn stop_all(&self) -> Result<Vec<ResidueItem>, String> {
         let (manifest, ids) = (&self.lab.manifest, self.instance_ids());
         let mut running = match self.lab.reader.instances(&ids).await {
             Ok(answer) => answer.value,

@@ -4,13 +4,15 @@
 use std::time::Duration;
 
 use lab::permit::Cost;
+use lab::sabotage::Sabotage;
 use reports::record::{Kind, Outcome, RecoveryStarted, ResidueItem, ResidueListed};
-use scenarios::resume;
 use scenarios::stops::OTHER_ACCOUNT;
+use scenarios::{RESERVE_BYTES, resume};
 
+use super::pending::unavailable;
 use super::{
     Announcement, Brake, Engine, GoSource, Judgement, Lab, Part, PlanSource, Rc, RefCell, Run,
-    SEQUENCE, Selection, Writer, change_set, judge_ending,
+    SEQUENCE, Selection, Writer, change_set, judge_ending, sabotage,
 };
 
 /// Where nobody can be asked any more how long an executor may be at work.
@@ -35,6 +37,7 @@ pub async fn recover(
     run_id: &str,
     announce: &mut dyn FnMut(Announcement),
 ) -> Judgement {
+    journal.reserve_for_the_end(RESERVE_BYTES);
     let why = "the run did not come to its end".to_owned();
     if let Err(error) =
         journal.append_synced(lab.clock.now(), Kind::RecoveryStarted(RecoveryStarted { why }))
@@ -70,17 +73,21 @@ pub async fn recover(
         ended: RefCell::default(),
         renewing: futures::lock::Mutex::default(),
     };
-    engine.while_renewing(Box::pin(engine.end_what_was_begun())).await;
-    engine.finish()
+    match engine.while_renewing(Box::pin(engine.end_what_was_begun())).await {
+        Ok(()) => engine.finish(),
+        // The run is not closed: whoever holds the lab may give it back.
+        Err(held) => unavailable(held),
+    }
 }
 
 impl Engine<'_> {
-    async fn end_what_was_begun(&self) {
+    /// Fails where another run holds the lab and nothing of this run is in it: nothing is touched.
+    async fn end_what_was_begun(&self) -> Result<(), String> {
         if !self.run.state.borrow().burnt {
             self.release_lock().await;
-            self.stop_what_costs().await;
-            return;
+            return self.stop_what_costs().await;
         }
+        sabotage::before_the_undo(self).await;
         // A run that was seen restored may have been torn down since: its nodes may be gone.
         let restored = self.journal.with_records(|records| resume::passed(records, "restored"));
         for scenario in SEQUENCE.iter().filter(|it| it.leg == scenarios::Leg::Back) {
@@ -95,27 +102,18 @@ impl Engine<'_> {
                 }
             }
         }
+        Ok(())
     }
 
-    /// Of a run that never burnt its go: the lab is as it was, and its instances need not run.
-    async fn stop_what_costs(&self) {
-        let manifest = &self.lab.manifest;
-        let ids: Vec<String> =
-            manifest.nodes.values().filter_map(|node| node.instance_id.clone()).collect();
-        let mut items = Vec::new();
-        match self.lab.reader.instances(&ids).await {
-            Ok(answer) => {
-                for instance in answer.value.iter().filter(|it| it.state == "running") {
-                    if let Err(why) = self.stop_one(instance).await {
-                        items.push(left(manifest, &instance.instance_id, why));
-                    }
-                }
-            }
-            Err(error) => {
-                items.extend(ids.iter().map(|id| left(manifest, id, error.to_string())));
-            }
+    /// Of a run that never burnt its go: the lab is as it was, and its instances need not run. The
+    /// lock is read before each is stopped: another run may hold the lab by now.
+    async fn stop_what_costs(&self) -> Result<(), String> {
+        if self.lab.is_sabotaged(Sabotage::LeavesItRunning) {
+            return Ok(());
         }
+        let items = if self.something_runs().await { self.stop_all().await? } else { Vec::new() };
         self.record(Kind::ResidueListed(ResidueListed { items, kept: Vec::new() }));
+        Ok(())
     }
 
     /// Nothing is touched with the identity of another account (hard stop 8).

@@ -7,11 +7,11 @@ use reports::journal::Writer;
 use reports::record::Outcome;
 use serde_json::json;
 
-use super::settle::{Conclusion, Patience, Sample, shown, until_settled};
+use super::settle::{Conclusion, Patience, Reply, Sample, shown, until_settled};
 use super::{Acted, Effect, Execution, Goal, NotTried, RowAnswer, finish, prove_interface};
 use crate::Lab;
 use crate::ec2::Answer;
-use crate::node::Node;
+use crate::node::{Node, Output};
 use crate::permit::Undo;
 use crate::shell::Action;
 
@@ -49,7 +49,11 @@ impl Lab {
             Ok(output) => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
             Err(error) => error.to_string(),
         };
-        let patience = Patience::for_plugin(execution.plugin_timeout);
+        let reply = match &result {
+            Ok(output) if answers(output) => Reply::Read,
+            Ok(_) | Err(_) => Reply::Missing,
+        };
+        let patience = Patience::for_plugin(execution.plugin_timeout).after(reply);
         let (outcome, detail, samples) = until_settled(self, execution.row_id, |sample| {
             conclude(sample, execution.goal, patience)
         })
@@ -96,6 +100,11 @@ impl Lab {
             },
         })
     }
+}
+
+/// Whether the executor came to its end and said so: one JSON object.
+fn answers(output: &Output) -> bool {
+    serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&output.stdout).is_ok()
 }
 
 /// The row is no witness here: routerd does not know of this call.

@@ -15,6 +15,7 @@ use crate::change_set::ChangeSet;
 use crate::change_set::PATH as CHANGE_SET_PATH;
 use crate::node::Node;
 use crate::permit::{Forward, Permit, Undo};
+use crate::sabotage::Sabotage;
 use crate::shell::{Action, NODE_FOLDER, Observe};
 
 /// Who holds the lab's lock.
@@ -242,6 +243,29 @@ impl Lab {
             }
         }
         Ok(acted)
+    }
+
+    /// What [`Sabotage::ActsBeforeTheGo`] does; nothing without it.
+    #[doc(hidden)]
+    pub async fn act_before_the_go(&self, journal: &Writer) {
+        if !self.is_sabotaged(Sabotage::ActsBeforeTheGo) {
+            return;
+        }
+        let path = format!("{NODE_FOLDER}/before-the-go");
+        let effect = file_effect("preflight", "put a file on the node", &path, "", None);
+        if let Ok(intent) = effect.begin(self, &Release(()), journal) {
+            let outcome = match self.create(&path, "").await {
+                Created::Ours => Outcome::Done,
+                _ => Outcome::NotDone,
+            };
+            let detail = "sabotage".to_owned();
+            finish(
+                self,
+                journal,
+                &intent,
+                Acted { outcome, detail, samples: Vec::new(), value: () },
+            );
+        }
     }
 
     /// Who holds the lab's lock; none where nobody does, or nobody can tell.

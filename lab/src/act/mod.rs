@@ -20,6 +20,7 @@ use serde_json::Value;
 use crate::Lab;
 use crate::ec2::{NetworkInterface, ReadError};
 use crate::permit::{Permit, Refused};
+use crate::sabotage::Sabotage;
 
 /// What a mutation came to.
 #[derive(Clone, Debug)]
@@ -71,6 +72,9 @@ impl Effect {
         journal: &Writer,
     ) -> Result<String, NotTried> {
         permit.check(lab.clock.now())?;
+        if lab.is_sabotaged(Sabotage::RecordsNoIntent) {
+            return Ok("none".to_owned());
+        }
         let intents = journal.with_records(|records| {
             records.iter().filter(|record| matches!(record.kind, Kind::Intent(_))).count()
         });

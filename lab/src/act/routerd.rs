@@ -8,7 +8,7 @@ use reports::record::Outcome;
 use serde_json::json;
 
 use super::reconcile::Sought;
-use super::settle::{Conclusion, Goal, Patience, Sample, shown, until_settled};
+use super::settle::{Conclusion, Goal, Patience, Reply, Sample, shown, until_settled};
 use super::{Acted, Effect, NotTried, finish, prove_interface};
 use crate::Lab;
 use crate::ec2::Answer;
@@ -165,8 +165,8 @@ impl Lab {
         };
         let action = Action::execute(&self.manifest.routerd, execution.row_id);
         let call = Routerctl::new(&self.manifest.routerd).execute(execution.row_id);
-        let refused = |output: &Output| refusal_of(call.read(output).err());
-        self.change_row(permit, journal, &effect, &action, execution, &Status::Succeeded, refused)
+        let read = |output: &Output| call.read(output).map(|_| ());
+        self.change_row(permit, journal, &effect, &action, execution, &Status::Succeeded, read)
             .await
     }
 
@@ -187,8 +187,8 @@ impl Lab {
         };
         let action = Action::rollback(&self.manifest.routerd, execution.row_id);
         let call = Routerctl::new(&self.manifest.routerd).rollback(execution.row_id);
-        let refused = |output: &Output| refusal_of(call.read(output).err());
-        self.change_row(permit, journal, &effect, &action, execution, &Status::RolledBack, refused)
+        let read = |output: &Output| call.read(output).map(|_| ());
+        self.change_row(permit, journal, &effect, &action, execution, &Status::RolledBack, read)
             .await
     }
 
@@ -201,20 +201,22 @@ impl Lab {
         action: &Action,
         execution: Execution,
         done: &Status,
-        refused: impl Fn(&Output) -> Option<Refusal>,
+        read: impl Fn(&Output) -> Result<(), AnswerError>,
     ) -> Result<Acted<RowAnswer>, NotTried> {
         let intent = effect.begin(self, permit, journal)?;
         let printed = answered(action, self.shell.act(Node::RouterdCloud, action).await);
-        let certain = match &printed {
-            Err(error) => error.why.never_sent(),
-            Ok(answer) => refused(&answer.value)
-                .is_some_and(|refusal| refusal.effect() == RefusalEffect::Nothing),
+        let told = match &printed {
+            Err(error) if error.why.never_sent() => Told::Nothing,
+            Err(_) => Told::Missing,
+            Ok(answer) => told(read(&answer.value)),
         };
+        let reply = if told == Told::Missing { Reply::Missing } else { Reply::Read };
         let said = match &printed {
             Ok(answer) => first_line(&answer.value),
             Err(error) => error.to_string(),
         };
-        let patience = Patience::for_plugin(execution.plugin_timeout);
+        let patience = Patience::for_plugin(execution.plugin_timeout).after(reply);
+        let certain = told == Told::Nothing;
         let (outcome, detail, samples) = until_settled(self, execution.row_id, |sample| {
             conclude(sample, execution.goal, done, patience, certain)
         })
@@ -226,6 +228,25 @@ impl Lab {
             value: RowAnswer { printed: printed.ok(), samples },
         };
         Ok(finish(self, journal, &intent, acted))
+    }
+}
+
+/// What routerctl's answer says of its effect, before anything is read back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    /// Certainly nothing was done.
+    Nothing,
+    Something,
+    /// There is no answer, or none that can be understood.
+    Missing,
+}
+
+fn told(read: Result<(), AnswerError>) -> Told {
+    let Err(error) = read else { return Told::Something };
+    match error.refusal().map(Refusal::effect) {
+        Some(RefusalEffect::Nothing) => Told::Nothing,
+        Some(_) => Told::Something,
+        None => Told::Missing,
     }
 }
 
@@ -257,10 +278,6 @@ fn said<T>(
             }
         }
     }
-}
-
-fn refusal_of(error: Option<AnswerError>) -> Option<Refusal> {
-    error.and_then(|error| error.refusal().cloned())
 }
 
 fn first_line(output: &Output) -> String {

@@ -77,7 +77,7 @@ impl Sample {
 /// How long a sample that does not show the goal is not believed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
-    /// Where nothing was done, or a command answered that it is done.
+    /// Where a command answered, whatever it said.
     pub answered: Duration,
     /// Where the executor may still be at work: the plugin's timeout, two AWS calls of 25 s that
     /// may outlive it, and a margin.
@@ -95,10 +95,27 @@ impl Patience {
         }
     }
 
+    /// Whoever said nothing that can be read may be at work still, whatever the row says: nothing
+    /// is believed early then.
+    pub fn after(self, reply: Reply) -> Self {
+        match reply {
+            Reply::Read => self,
+            Reply::Missing => Self { answered: self.unanswered, ..self },
+        }
+    }
+
     /// For recovery, which has waited until no command of the run is alive.
     pub fn of_recovery(timeout: Duration) -> Self {
         Self { command: Duration::ZERO, ..Self::for_plugin(timeout) }
     }
+}
+
+/// What came back from a command that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reply {
+    Read,
+    /// Lost, late, or not to be understood.
+    Missing,
 }
 
 const POLL: Duration = Duration::from_secs(1);
@@ -143,13 +160,13 @@ pub(crate) async fn until_seen<E: std::fmt::Display>(
     patience: Duration,
     look: impl AsyncFn() -> Result<Seen, E>,
 ) -> Finding {
-    let began = lab.clock.now();
+    let since = lab.clock.stopwatch();
     let mut samples: Vec<Value> = Vec::new();
     let mut pause = FIRST_POLL;
     loop {
         let seen = look().await;
         let now = lab.clock.now();
-        let late = (now - began).to_std().unwrap_or_default() >= patience;
+        let late = since.elapsed() >= patience;
         let (sample, settled) = match seen {
             Ok(Seen::Done(sample)) => (sample, Some(Outcome::Done)),
             Ok(Seen::NotYet(sample)) => (sample, late.then_some(Outcome::NotDone)),
@@ -181,12 +198,12 @@ pub(super) async fn until_settled(
     row_id: u64,
     conclude: impl Fn(&Sample) -> Conclusion,
 ) -> (Outcome, String, Vec<Sample>) {
-    let began = lab.clock.now();
+    let since = lab.clock.stopwatch();
     let mut samples: Vec<Sample> = Vec::new();
     loop {
         let sample = sample(lab, row_id).await;
         let conclusion = conclude(&sample);
-        let waited = (sample.at - began).to_std().unwrap_or_default();
+        let waited = since.elapsed();
         samples.push(sample);
         match conclusion {
             Conclusion::Settled(outcome, detail) => return (outcome, detail, samples),

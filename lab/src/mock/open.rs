@@ -137,7 +137,7 @@ fn assemble(
 pub fn world(seed: u64, now: DateTime<Utc>) -> World {
     let cloud = Cloud::example(seed, now, true);
     let machines = Machines::example(seed, &cloud);
-    World { seed, now, cloud, machines, faults: faults::Faults::default() }
+    World { seed, now, cloud, machines, faults: faults::Faults::default(), at_first_end: None }
 }
 
 fn digest(seed: u64, label: &str) -> [u8; 32] {

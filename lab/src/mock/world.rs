@@ -20,6 +20,26 @@ pub struct World {
     /// What the four nodes are: interfaces, routes, files, rules.
     pub machines: Machines,
     pub faults: Faults,
+    /// As it was just before the harness first stopped or ended something that costs: what a run owes is
+    /// looked at there, since an ENI ends with its instance. For tests.
+    #[serde(skip)]
+    pub at_first_end: Option<Box<Lab>>,
+}
+
+/// What of the world a run has to leave as it was.
+#[derive(Clone, Debug)]
+pub struct Lab {
+    pub cloud: Cloud,
+    pub machines: Machines,
+}
+
+impl World {
+    pub(super) fn ends_something(&mut self) {
+        if self.at_first_end.is_none() {
+            let lab = Lab { cloud: self.cloud.clone(), machines: self.machines.clone() };
+            self.at_first_end = Some(Box::new(lab));
+        }
+    }
 }
 
 /// The one world, shared by its faces. The lock is never held over an await.

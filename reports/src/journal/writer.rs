@@ -108,16 +108,24 @@ impl Writer {
     /// Goes on with a journal: verifies the chain, and keeps a torn last line aside in
     /// `journal.torn` before cutting it off.
     pub fn reopen(dir: &Path) -> Result<Self, JournalError> {
+        Self::reopen_on(dir, |disk| Box::new(disk))
+    }
+
+    /// As [`reopen`](Self::reopen), with something between the journal and its file.
+    pub fn reopen_on(
+        dir: &Path,
+        between: impl FnOnce(FileDisk) -> Box<dyn Disk>,
+    ) -> Result<Self, JournalError> {
         let path = dir.join(JOURNAL_FILE);
         let io = |source| JournalError::Io { path: path.clone(), source };
         let chain = read_chain(&fs::read(&path).map_err(io)?)?;
-        let mut disk = FileDisk::reopen(&path).map_err(io)?;
+        let mut disk = between(FileDisk::reopen(&path).map_err(io)?);
         if !chain.torn.is_empty() {
             keep_aside(dir, &chain.torn)?;
             disk.truncate(chain.whole_bytes).map_err(io)?;
             disk.sync_data().map_err(io)?;
         }
-        let writer = Self::on_disk(dir, Box::new(disk));
+        let writer = Self::on_disk(dir, disk);
         {
             let mut inner = writer.0.borrow_mut();
             inner.len = chain.whole_bytes;
@@ -177,6 +185,15 @@ impl Writer {
     /// Every later append keeps as much free behind itself.
     pub fn reserve(&self, bytes: u64) -> Result<Reserved, JournalError> {
         self.0.borrow_mut().start_reserve(bytes)
+    }
+
+    /// As [`reserve`](Self::reserve), for who goes on with a journal. Where there is no room, what
+    /// an earlier process has reserved is left for the records that end a run, and for no others.
+    pub fn reserve_for_the_end(&self, bytes: u64) {
+        let mut inner = self.0.borrow_mut();
+        if let Err(error) = inner.start_reserve(bytes) {
+            inner.failed = Some(error.to_string());
+        }
     }
 
     /// Values that are never to reach the folder, beside those that look like credentials.
@@ -374,7 +391,11 @@ fn keep_aside(dir: &Path, torn: &[u8]) -> Result<(), JournalError> {
         io::Write::write_all(&mut file, &bytes)?;
         file.sync_all()
     };
-    append().map_err(|source| JournalError::Io { path: path.clone(), source })
+    match append() {
+        // Half a line never counted: that it cannot be kept is no reason to leave a lab as it is.
+        Err(error) if error.kind() == io::ErrorKind::StorageFull => Ok(()),
+        kept => kept.map_err(|source| JournalError::Io { path: path.clone(), source }),
+    }
 }
 
 fn sync_dir(dir: &Path) -> Result<(), JournalError> {

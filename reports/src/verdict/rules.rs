@@ -192,7 +192,8 @@ fn interruptions(run: &Gathered<'_>, end: End, causes: &mut Causes) {
     if let Some(signal) = signal {
         causes.push((code, format!("interrupted by {signal}")));
     }
-    if run.interrupted.len() > 1 {
+    // A recovery has established since what was left open.
+    if run.interrupted.len() > 1 && run.recovery.is_none() {
         let reason = "a second signal ended the run at once: run `lab-smoke recover`";
         causes.push((ExitCode::Unknown, reason.to_owned()));
     }

@@ -217,6 +217,21 @@ fn what_the_end_record_says_is_no_evidence() {
     assert_eq!(judged(&sample.records()), (Verdict::Fail, 1));
 }
 
+/// What a second signal left open is known once somebody has recovered the run.
+#[test]
+fn a_run_that_was_ended_at_once_is_settled_by_its_recovery() {
+    let twice = |run: &mut Sample| {
+        run.push(signal("SIGINT"));
+        run.push(signal("SIGINT"));
+    };
+    assert_eq!(judged(&run_with(twice)), (Verdict::Unknown, 5));
+    let recovered = run_with(|run| {
+        twice(run);
+        run.push(Kind::RecoveryStarted(RecoveryStarted { why: "it died".into() }));
+    });
+    assert_eq!(judged(&recovered), (Verdict::Interrupted, 130));
+}
+
 #[test]
 fn recover_answers_whether_the_lab_is_restored() {
     for (code, _, change) in CAUSES {

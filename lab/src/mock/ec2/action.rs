@@ -90,6 +90,11 @@ pub fn handle(
     }
 }
 
+/// Whether it changes nothing; so does what there is not.
+pub fn reads(request: &Request) -> bool {
+    find(request).map_or(true, |action| action.effect == Effect::Read)
+}
+
 fn perform(
     cloud: &mut Cloud,
     caller: &Caller,

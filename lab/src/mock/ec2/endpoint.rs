@@ -11,7 +11,8 @@ use super::response::Response;
 use super::sigv4::Http;
 use crate::clock::Clock;
 use crate::mock::cloud::ids;
-use crate::mock::faults::{self, ApiEffect, Befall};
+use crate::mock::faults::{self, ApiEffect, Befall, EffectKind, Seen};
+use crate::mock::shell::run_what_was_begun;
 use crate::mock::world::{Shared, World};
 
 /// The connection broke before the reply.
@@ -71,6 +72,8 @@ async fn exchange(
     proof: Proof<'_>,
 ) -> Result<Response, Broken> {
     if from == faults::Caller::Operator {
+        // Boxed: a command on a node may call this API in turn.
+        Box::pin(run_what_was_begun(shared, clock)).await;
         let latency_ms = shared.lock().faults.latency_ms;
         pause(clock, latency_ms).await;
     }
@@ -84,14 +87,12 @@ async fn exchange(
         world.faults.api_call(request.action(), from)
     };
     let done = || perform(&mut shared.lock(), &request, from, clock, proof);
-    if from == faults::Caller::Operator {
-        let befalls = shared.lock().faults.nth(request.action());
-        if befalls == Some(Befall::KilledAfter) {
-            drop(done());
-            faults::kill();
-        }
-        effect = effect.or_else(|| befalls.map(as_api_effect));
+    let befalls = asked(&mut shared.lock(), &request, from);
+    if befalls == Some(Befall::KilledAfter) {
+        drop(done());
+        faults::kill();
     }
+    effect = effect.or_else(|| befalls.map(as_api_effect));
     match effect {
         None => Ok(done()),
         Some(ApiEffect::Error { status, code, message }) => Ok(Response::error(
@@ -123,10 +124,35 @@ async fn exchange(
     }
 }
 
+/// What stops or ends something that costs.
+const ENDS: &[&str] = &[
+    "DeleteVolume",
+    "DisassociateAddress",
+    "ReleaseAddress",
+    "StopInstances",
+    "TerminateInstances",
+];
+
+/// Notes the call, and answers what befalls it by its number.
+fn asked(world: &mut World, request: &Request, from: faults::Caller) -> Option<Befall> {
+    let name = request.action();
+    if from == faults::Caller::Operator && ENDS.contains(&name) {
+        world.ends_something();
+    }
+    let kind = match (from, action::reads(request)) {
+        (faults::Caller::Operator, true) => EffectKind::ApiRead,
+        (faults::Caller::Operator, false) => EffectKind::ApiChange,
+        (_, true) => EffectKind::ExecutorRead,
+        (_, false) => EffectKind::ExecutorChange,
+    };
+    let after_a_change = world.cloud.previous.is_some();
+    world.faults.nth(Seen { name: name.to_owned(), kind, after_a_change })
+}
+
 /// What befalls a call of the API; one that kills the harness first does so here.
 fn as_api_effect(befalls: Befall) -> ApiEffect {
     match befalls {
-        Befall::KilledBefore | Befall::KilledAfter => faults::kill(),
+        Befall::KilledBefore | Befall::KilledAfter | Befall::KilledMeanwhile => faults::kill(),
         Befall::ReplyLost => ApiEffect::ReplyLost,
         Befall::RequestLost => ApiEffect::RequestLost,
         Befall::Throttled => ApiEffect::Error {

@@ -99,10 +99,17 @@ fn happen(world: &mut World, what: &Happening) -> Result<(), String> {
             }
         }
         Happening::Interface { primary, change } => {
+            if let InterfaceChange::Takes(address) = change {
+                for eni in world.cloud.network_interfaces.values_mut() {
+                    eni.remove_secondary(*address);
+                }
+            }
             let mut all = world.cloud.network_interfaces.values_mut();
             if let Some(eni) = all.find(|eni| eni.primary() == Some(*primary)) {
                 match change {
-                    InterfaceChange::Secondary(address) => eni.add_secondary(*address),
+                    InterfaceChange::Secondary(address) | InterfaceChange::Takes(address) => {
+                        eni.add_secondary(*address);
+                    }
                     InterfaceChange::Without(address) => eni.remove_secondary(*address),
                     InterfaceChange::SourceDestCheck(on) => eni.source_dest_check = *on,
                     InterfaceChange::Untagged => eni.tags.clear(),
@@ -127,6 +134,7 @@ fn happen(world: &mut World, what: &Happening) -> Result<(), String> {
                 Vec::new(),
             );
         }
+        Happening::Command(command) => world.faults.begun.push(command.clone()),
         Happening::Masquerade { node } => {
             world.machines.get_mut(*node).nft.add(
                 ("ip", "somebodys_nat"),

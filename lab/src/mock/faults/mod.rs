@@ -44,10 +44,10 @@ pub use fault::{Answer, CheckOff, Class, Fault, Left, Primary};
 pub use inject::{BadFault, deeds, inject, parse};
 pub use kernel::{Deed, Kernel, Means};
 pub use lines::Line;
-pub use nth::{Befall, Killed, Nth, kill};
+pub use nth::{Befall, Blows, EffectKind, Killed, Nth, Seen, kill};
 pub use rules::{
     ApiEffect, ApiFault, Caller, CommandEffect, CommandFault, Event, Faults, GoFault, Happening,
-    InterfaceChange, Stray, When,
+    InterfaceChange, NodeCommand, Stray, When,
 };
 pub use underlay::{Losses, Underlay};
 

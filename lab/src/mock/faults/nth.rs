@@ -1,23 +1,25 @@
-//! One thing that befalls the n-th effect the harness asks for, whatever that effect is: so that a
-//! test can go through all of them.
+//! What befalls the n-th effect of a run, whatever that effect is, so that a test can go through all
+//! of them; and the effects themselves, as they were asked for.
 
 use serde::{Deserialize, Serialize};
 
-/// What can befall an effect: an EC2 call of the operator, or a command sent to a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What can befall an effect: an EC2 call, or a command sent to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Befall {
     /// The harness dies before it is asked for.
     KilledBefore,
     /// It is carried out, and the harness dies before it knows.
     KilledAfter,
+    /// The harness dies, and the node carries it out some time later.
+    KilledMeanwhile,
     /// It is carried out, and the answer never comes.
     ReplyLost,
     /// It is not carried out, and no answer comes.
     RequestLost,
-    /// AWS says: slow down. A command to a node is not throttled.
+    /// AWS says: slow down.
     Throttled,
-    /// A describe answers from before the last change. A command to a node is not stale.
+    /// A describe answers from before the last change.
     Stale,
     /// Carried out, and answered with something that is no answer.
     Garbage,
@@ -26,9 +28,10 @@ pub enum Befall {
 }
 
 impl Befall {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::KilledBefore,
         Self::KilledAfter,
+        Self::KilledMeanwhile,
         Self::ReplyLost,
         Self::RequestLost,
         Self::Throttled,
@@ -36,15 +39,139 @@ impl Befall {
         Self::Garbage,
         Self::Hang,
     ];
+
+    /// Whether the harness ends by it.
+    pub fn kills(self) -> bool {
+        matches!(self, Self::KilledBefore | Self::KilledAfter | Self::KilledMeanwhile)
+    }
 }
 
+/// What an effect is, as far as it says what can befall it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EffectKind {
+    /// The harness asks EC2, STS or IAM.
+    ApiRead,
+    /// The harness changes something in EC2.
+    ApiChange,
+    /// The executor on the node asks EC2.
+    ExecutorRead,
+    /// The executor on the node changes the ENI.
+    ExecutorChange,
+    /// A command that looks.
+    NodeRead,
+    /// A command that changes the node: its files, routerd's database.
+    NodeChange,
+    /// A command that lets routerd or its executor change the ENI.
+    NodeAction,
+}
+
+impl EffectKind {
+    pub const ALL: [Self; 7] = [
+        Self::ApiRead,
+        Self::ApiChange,
+        Self::ExecutorRead,
+        Self::ExecutorChange,
+        Self::NodeRead,
+        Self::NodeChange,
+        Self::NodeAction,
+    ];
+
+    /// The table of what can befall what. A change is never answered from before itself, a command
+    /// is not throttled, and who kills the harness does not kill the executor on the node.
+    pub fn befalls(self) -> &'static [Befall] {
+        use Befall as B;
+        match self {
+            Self::ApiRead => &[
+                B::KilledBefore,
+                B::KilledAfter,
+                B::ReplyLost,
+                B::RequestLost,
+                B::Throttled,
+                B::Stale,
+                B::Garbage,
+                B::Hang,
+            ],
+            Self::ApiChange => &[
+                B::KilledBefore,
+                B::KilledAfter,
+                B::ReplyLost,
+                B::RequestLost,
+                B::Throttled,
+                B::Garbage,
+                B::Hang,
+            ],
+            Self::ExecutorRead => {
+                &[B::ReplyLost, B::RequestLost, B::Throttled, B::Stale, B::Garbage, B::Hang]
+            }
+            Self::ExecutorChange => {
+                &[B::ReplyLost, B::RequestLost, B::Throttled, B::Garbage, B::Hang]
+            }
+            Self::NodeRead | Self::NodeChange => &[
+                B::KilledBefore,
+                B::KilledAfter,
+                B::ReplyLost,
+                B::RequestLost,
+                B::Garbage,
+                B::Hang,
+            ],
+            Self::NodeAction => &[
+                B::KilledBefore,
+                B::KilledAfter,
+                B::KilledMeanwhile,
+                B::ReplyLost,
+                B::RequestLost,
+                B::Garbage,
+                B::Hang,
+            ],
+        }
+    }
+
+    /// Of a command's words, without `sudo -n`.
+    pub fn of_command(line: &str) -> Self {
+        let has = |part: &str| line.contains(part);
+        if has("--approved") || line.starts_with("env -i PATH=") {
+            Self::NodeAction
+        } else if has(" action import")
+            || has(" action approve ")
+            || has(" plugin run ")
+            || has("cat > \"$1")
+            || line.starts_with("rm ")
+        {
+            Self::NodeChange
+        } else {
+            Self::NodeRead
+        }
+    }
+
+    /// Whether it changes something.
+    pub fn changes(self) -> bool {
+        !matches!(self, Self::ApiRead | Self::ExecutorRead | Self::NodeRead)
+    }
+}
+
+/// An effect that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The call, or the node and the command's words.
+    pub name: String,
+    pub kind: EffectKind,
+    /// Whether anything was changed in EC2 before: else there is nothing stale to be read.
+    pub after_a_change: bool,
+}
+
+impl Seen {
+    pub fn befalls(&self) -> impl Iterator<Item = Befall> {
+        let stale = self.after_a_change;
+        self.kind.befalls().iter().copied().filter(move |it| stale || *it != Befall::Stale)
+    }
+}
+
+/// What is to befall one effect.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Nth {
     /// From 0.
     pub at: u32,
     pub what: Befall,
-    /// Effects so far.
-    pub seen: u32,
     pub fired: u32,
     /// Which effect it was.
     pub named: String,
@@ -52,19 +179,33 @@ pub struct Nth {
 
 impl Nth {
     pub fn new(at: u32, what: Befall) -> Self {
-        Self { at, what, seen: 0, fired: 0, named: String::new() }
+        Self { at, what, fired: 0, named: String::new() }
     }
+}
 
-    /// What befalls this effect, if it is the one.
-    pub(super) fn next(&mut self, name: &str) -> Option<Befall> {
-        let here = self.seen == self.at;
-        self.seen += 1;
-        if !here {
-            return None;
-        }
-        self.fired += 1;
-        name.clone_into(&mut self.named);
-        Some(self.what)
+/// All that is to befall effects by their number, and all that were asked for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Blows {
+    pub planned: Vec<Nth>,
+    #[serde(skip)]
+    pub seen: Vec<Seen>,
+}
+
+impl Blows {
+    /// What befalls this effect. One that the table does not name for it does not fall.
+    pub(super) fn next(&mut self, seen: Seen) -> Option<Befall> {
+        let number = u32::try_from(self.seen.len()).unwrap_or(u32::MAX);
+        let hit = self
+            .planned
+            .iter_mut()
+            .find(|blow| blow.at == number && seen.befalls().any(|it| it == blow.what));
+        let what = hit.map(|blow| {
+            blow.fired += 1;
+            blow.named.clone_from(&seen.name);
+            blow.what
+        });
+        self.seen.push(seen);
+        what
     }
 }
 

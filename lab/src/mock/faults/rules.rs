@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use super::nth::{Befall, Nth};
+use super::nth::{Befall, Blows, Seen};
 use super::underlay::{Losses, Underlay};
 use crate::node::Node;
 
@@ -22,9 +22,12 @@ pub struct Faults {
     pub go_after_ms: u64,
     pub api: Vec<ApiFault>,
     pub commands: Vec<CommandFault>,
-    /// What befalls one effect, whatever it is.
+    /// What befalls effects by their number, whatever they are.
     #[serde(default)]
-    pub nth: Option<Nth>,
+    pub blows: Blows,
+    /// Commands that somebody on a node has begun and that run next.
+    #[serde(default)]
+    pub begun: Vec<NodeCommand>,
     /// What happens to the world by itself, once something was asked of it.
     #[serde(default)]
     pub events: Vec<Event>,
@@ -74,6 +77,18 @@ pub enum When {
     BeforeCommand { node: Node, pattern: String },
     /// It has ended.
     AfterCommand { node: Node, pattern: String },
+    /// Only its own time counts.
+    Due,
+}
+
+/// A command that runs on a node without the harness: somebody typed it, or the daemon did it, or
+/// the connection that sent it is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeCommand {
+    pub node: Node,
+    pub argv: Vec<String>,
+    #[serde(default)]
+    pub stdin: Vec<u8>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -93,6 +108,8 @@ pub enum Happening {
     File { node: Node, path: String, contents: String },
     /// Somebody adds a table to the node's rules that does nothing.
     NftTable { node: Node },
+    /// A command begins on a node by itself.
+    Command(NodeCommand),
     /// Somebody has the node masquerade whatever it sends.
     Masquerade { node: Node },
     /// Something that costs money appears.
@@ -112,6 +129,8 @@ pub enum Happening {
 #[serde(rename_all = "kebab-case")]
 pub enum InterfaceChange {
     Secondary(Ipv4Addr),
+    /// It is taken from whoever has it.
+    Takes(Ipv4Addr),
     Without(Ipv4Addr),
     SourceDestCheck(bool),
     Untagged,
@@ -236,9 +255,9 @@ macro_rules! hit {
 }
 
 impl Faults {
-    /// What befalls this effect of the operator by its number.
-    pub fn nth(&mut self, name: &str) -> Option<Befall> {
-        self.nth.as_mut()?.next(name)
+    /// What befalls this effect by its number.
+    pub(in crate::mock) fn nth(&mut self, seen: Seen) -> Option<Befall> {
+        self.blows.next(seen)
     }
 
     /// The effect that befalls this call of the API, if any.

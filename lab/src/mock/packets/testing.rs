@@ -17,7 +17,7 @@ pub const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 88, 60, 7);
 pub fn lab() -> World {
     let cloud = Cloud::example(7, start(), true);
     let machines = Machines::example(7, &cloud);
-    World { seed: 7, now: start(), cloud, machines, faults: Faults::default() }
+    World { seed: 7, now: start(), cloud, machines, faults: Faults::default(), at_first_end: None }
 }
 
 /// When the tests begin.

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 use super::exec::{NotFound, exec};
 use super::{Io, Session};
 use crate::clock::Clock;
-use crate::mock::faults::{self, Befall, CommandEffect, Line};
+use crate::mock::faults::{
+    self, Befall, CommandEffect, EffectKind, Event, Happening, Line, NodeCommand, Seen, When,
+};
 use crate::mock::machines::host_key;
 use crate::mock::packets::is_up;
 use crate::mock::world::Shared;
@@ -37,13 +41,27 @@ pub async fn run(
     argv: &[String],
     stdin: &[u8],
 ) -> Result<Output, Lost> {
+    run_what_was_begun(shared, clock).await;
     let (line, latency, effect, befalls) = {
         let mut world = shared.lock();
         let line = Line::of(&world, argv);
         let effect = world.faults.command(node, &line.text);
-        let befalls = world.faults.nth(&format!("{node}$ {}", line.text));
+        let seen = Seen {
+            name: format!("{node}$ {}", line.text),
+            kind: EffectKind::of_command(&line.text),
+            after_a_change: world.cloud.previous.is_some(),
+        };
+        let befalls = world.faults.nth(seen);
         (line, world.faults.latency_ms, effect, befalls)
     };
+    if befalls == Some(Befall::KilledMeanwhile) {
+        goes_on_alone(
+            shared,
+            clock,
+            NodeCommand { node, argv: argv.to_vec(), stdin: stdin.to_vec() },
+        );
+        faults::kill();
+    }
     let effect = effect.map(|effect| filled(effect, &line));
     let effect = effect.or_else(|| befalls.and_then(as_command_effect));
     clock.sleep(Duration::from_millis(latency)).await;
@@ -59,6 +77,39 @@ pub async fn run(
     }
     faults::after_command(&mut shared.lock(), node, &line.text, clock.now());
     result
+}
+
+/// How long after the harness died a command that it had sent is carried out.
+const LANDS_AFTER: TimeDelta = TimeDelta::seconds(40);
+
+/// The connection is gone, and the node does not know.
+fn goes_on_alone(shared: &Shared, clock: Clock, command: NodeCommand) {
+    shared.lock().faults.events.push(Event {
+        when: When::Due,
+        skip: 0,
+        delay_ms: 0,
+        what: Happening::Command(command),
+        seen: 0,
+        due: Some(clock.now() + LANDS_AFTER),
+        fired: 0,
+    });
+}
+
+/// What was begun on a node without the harness comes to its end before the harness's next command
+/// or call.
+pub async fn run_what_was_begun(shared: &Shared, clock: Clock) {
+    loop {
+        let next = {
+            let mut world = shared.lock();
+            faults::due(&mut world, clock.now());
+            (!world.faults.begun.is_empty()).then(|| world.faults.begun.remove(0))
+        };
+        let Some(NodeCommand { node, argv, stdin }) = next else { return };
+        let up = is_up(&shared.lock(), node, clock.now());
+        if up {
+            log_in(shared, clock, node, &argv, &stdin).await;
+        }
+    }
 }
 
 /// Runs the command with what befalls it.
@@ -95,7 +146,7 @@ async fn befall(
 /// What befalls a command; one that kills the harness before it is sent does so here.
 fn as_command_effect(befalls: Befall) -> Option<CommandEffect> {
     match befalls {
-        Befall::KilledBefore => faults::kill(),
+        Befall::KilledBefore | Befall::KilledMeanwhile => faults::kill(),
         Befall::ReplyLost => Some(CommandEffect::ReplyLost),
         Befall::RequestLost => Some(CommandEffect::RequestLost),
         Befall::Hang => Some(CommandEffect::Hang),

@@ -24,6 +24,6 @@ mod tests;
 mod text;
 mod wrap;
 
-pub use entry::{Lost, run};
+pub use entry::{Lost, run, run_what_was_begun};
 pub(super) use programs::{Executable, program_at};
 pub(super) use session::{Input, Io, Session, Sink};

@@ -72,6 +72,7 @@ impl Lab {
             cloud,
             machines: Machines::default(),
             faults: Faults::default(),
+            at_first_end: None,
         });
         let clock = Clock::starting_at(now);
         let operator = shared.lock().cloud.operator.clone();

@@ -1,0 +1,68 @@
+//! What a deliberately broken engine does, for the tests of the invariants: see
+//! [`lab::sabotage::Sabotage`]. Each of these does nothing in an engine that is whole.
+
+use std::rc::Rc;
+
+use lab::sabotage::Sabotage;
+use reports::record::{Kind, RecoveryStarted, ScenarioStarted, Verdict};
+use reports::verdict::Judgement;
+use scenarios::{Leg, SEQUENCE, Scenario};
+
+use super::{Engine, Writer};
+
+/// Before the first scenario.
+pub(super) async fn at_the_start(engine: &Engine<'_>) {
+    if engine.lab.is_sabotaged(Sabotage::ForksTheJournal)
+        && let Ok(other) = Writer::reopen(&engine.journal.dir())
+    {
+        let scenario = SEQUENCE.first().map(|it| it.name.to_owned()).unwrap_or_default();
+        let kind = Kind::ScenarioStarted(ScenarioStarted { scenario });
+        // Whatever becomes of it: a broken journal is what is wanted.
+        let _ = other.append(engine.lab.clock.now(), kind);
+    }
+    engine.lab.act_before_the_go(engine.journal).await;
+}
+
+/// Before what was begun is ended.
+pub(super) async fn before_the_undo(engine: &Engine<'_>) {
+    if !engine.lab.is_sabotaged(Sabotage::TakesTheBaselineLate) {
+        return;
+    }
+    let id = &engine.lab.manifest.capture.network_interface_id;
+    let now = engine.lab.reader.network_interface(id).await.ok().and_then(|it| it.value);
+    let mut state = engine.run.state.borrow_mut();
+    if let (Some(now), Some(baseline)) = (now, &mut state.baseline) {
+        Rc::make_mut(baseline).interface.source_dest_check = now.source_dest_check;
+    }
+}
+
+pub(super) fn skips(engine: &Engine<'_>, scenario: &Scenario) -> bool {
+    engine.lab.is_sabotaged(Sabotage::SkipsTeardown)
+        && scenario.leg == Leg::Back
+        && matches!(scenario.name, "teardown" | "residue")
+}
+
+/// What such a build leaves behind it says to be as it was.
+const HIDDEN: &[Sabotage] = &[Sabotage::TakesTheBaselineLate, Sabotage::KeepsTheLock];
+
+/// What is said in place of the truth.
+pub(super) fn judged(engine: &Engine<'_>, truth: Judgement) -> Judgement {
+    let lab = engine.lab;
+    let recovers = engine.journal.with_records(|records| {
+        records.iter().any(|it| matches!(&it.kind, Kind::RecoveryStarted(RecoveryStarted { .. })))
+    });
+    let says = |verdict, exit_code| Judgement { verdict, exit_code, reasons: Vec::new() };
+    if lab.is_sabotaged(Sabotage::AlwaysPasses) {
+        says(Verdict::Pass, 0)
+    } else if lab.is_sabotaged(Sabotage::SkipsTeardown) {
+        says(Verdict::Fail, 1)
+    } else if HIDDEN.iter().any(|by| lab.is_sabotaged(*by)) {
+        Judgement { reasons: truth.reasons, ..says(Verdict::Fail, 1) }
+    } else if lab.is_sabotaged(Sabotage::RecoversHalf) && recovers {
+        Judgement { reasons: vec!["nobody looked".to_owned()], ..says(Verdict::Unknown, 5) }
+    } else if lab.is_sabotaged(Sabotage::NamesNothing) {
+        Judgement { reasons: Vec::new(), ..truth }
+    } else {
+        truth
+    }
+}

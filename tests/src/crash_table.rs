@@ -1,0 +1,66 @@
+//! `docs/CRASH-MATRIX.md`, from the tables that the tests go through.
+
+use std::fmt::Write as _;
+
+use lab::mock::faults::{Befall, EffectKind};
+
+use crate::invariants::INVARIANTS;
+
+const HEAD: &str = "# Whatever befalls a run, it can be finished\n\n\
+<!-- Rendered by tests/crash.rs; UPDATE_DOCS=1 writes it again. -->\n\n\
+`tests/crash.rs` takes every EC2 call, node command and journal append of a whole run, with the ENI's source/dest check\n\
+on before it and off, and lets each of these befall it; a run that died is recovered. Recoveries of six kinds of dead\n\
+runs die in their turn, at every call, command and append. `tests/explore.rs` does several of them at once, from a seed,\n\
+among other people's hands. After each the same invariants hold.\n";
+
+fn kind_in_words(kind: EffectKind) -> &'static str {
+    match kind {
+        EffectKind::ApiRead => "the harness reads EC2, STS, IAM",
+        EffectKind::ApiChange => "the harness changes EC2",
+        EffectKind::ExecutorRead => "the executor reads EC2",
+        EffectKind::ExecutorChange => "the executor changes the ENI",
+        EffectKind::NodeRead => "a command looks",
+        EffectKind::NodeChange => "a command changes files or routerd's database",
+        EffectKind::NodeAction => "a command executes or rolls back",
+    }
+}
+
+fn befall_in_words(what: Befall) -> &'static str {
+    match what {
+        Befall::KilledBefore => "killed before it",
+        Befall::KilledAfter => "killed after it, before its record",
+        Befall::KilledMeanwhile => "killed, and it lands 40 s later",
+        Befall::ReplyLost => "reply lost, done",
+        Befall::RequestLost => "reply lost, not done",
+        Befall::Throttled => "throttled",
+        Befall::Stale => "a stale read",
+        Befall::Garbage => "garbage",
+        Befall::Hang => "hanging",
+    }
+}
+
+/// The whole document.
+pub fn render() -> String {
+    let mut text = format!("{HEAD}\n| |");
+    for what in Befall::ALL {
+        let _ = write!(text, " {} |", befall_in_words(what));
+    }
+    let _ = writeln!(text, "\n|---|{}", "---|".repeat(Befall::ALL.len()));
+    for kind in EffectKind::ALL {
+        let _ = write!(text, "| {} |", kind_in_words(kind));
+        for what in Befall::ALL {
+            let applies = if kind.befalls().contains(&what) { "yes" } else { "–" };
+            let _ = write!(text, " {applies} |");
+        }
+        text.push('\n');
+    }
+    text.push_str(
+        "\nA read is stale only after the first change of EC2. A journal append is killed before it, in the middle of its\n\
+         line and after it, or finds the disk full but for what is reserved.\n\n## Invariants\n\n",
+    );
+    for (name, _) in INVARIANTS {
+        let _ = writeln!(text, "- {name}");
+    }
+    text.push_str("\n`tests/invariants.rs` breaks the harness once for each, on purpose, and each complains.\n");
+    text
+}
