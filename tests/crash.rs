@@ -7,9 +7,12 @@
 use std::collections::BTreeMap;
 
 use lab::mock::faults::{Befall, EffectKind, Seen};
-use lab_smoke_tests::crash::{Blow, Plan, Prior, quiet, strike};
+use lab_smoke_tests::crash::{
+    Aftermath, Blow, End, Left, Plan, Prior, Process, finish, quiet, recover_once, start, strike,
+};
+use lab_smoke_tests::deaths::{Recorder, State};
 use lab_smoke_tests::disk::AtAppend;
-use lab_smoke_tests::invariants::{broken, in_words};
+use lab_smoke_tests::invariants::{Written, in_words};
 use lab_smoke_tests::{parallel, smoke};
 
 /// Where runs die whose recovery is then killed everywhere, and the check before the run: with the
@@ -23,59 +26,68 @@ const RECOVERED_FROM: &[(Prior, &str, Befall)] = &[
     (Prior::Off, "TerminateInstances", Befall::KilledAfter),
 ];
 
-fn after(plan: &Plan) -> lab_smoke_tests::crash::Aftermath {
-    let folder = smoke::folder();
-    let aftermath = strike(folder.path(), plan);
-    let wrong = broken(folder.path(), plan, &aftermath);
-    assert!(wrong.is_empty(), "{plan:?}: {wrong:?}");
-    aftermath
+/// What is tried: a blow, or a state that is left by one death or more.
+enum Cell {
+    Struck(Plan, Option<Left>),
+    Killed(Plan, State),
 }
 
 fn number(index: usize) -> u32 {
     u32::try_from(index).expect("a run has not that many effects")
 }
 
-/// Everything that can befall one process, by what it asked for and wrote.
-fn blows(effects: &[Seen], appends: u32) -> Vec<Blow> {
-    let effects = effects.iter().enumerate();
-    let at_effects = effects
-        .flat_map(|(at, seen)| seen.befalls().map(move |what| Blow::Effect(number(at), what)));
-    let at_appends = (0..appends).flat_map(|at| AtAppend::ALL.map(|how| Blow::Append(at, how)));
+/// What befalls one process and does not kill it at once, by what it asked for and wrote: all
+/// others are deaths that were looked at while it ran.
+fn blows(process: &Process) -> Vec<Blow> {
+    let effects = process.effects.iter().enumerate();
+    let at_effects = effects.flat_map(|(at, seen)| {
+        let outlived = seen.befalls().filter(|what| !DEATHS.contains(what));
+        outlived.map(move |what| Blow::Effect(number(at), what))
+    });
+    let at_appends = (0..process.appends).map(|at| Blow::Append(at, AtAppend::Full));
     at_effects.chain(at_appends).collect()
 }
 
-fn cells_of_a_run(prior: Prior) -> Vec<Plan> {
-    let whole = after(&Plan::quiet(prior)).run;
-    assert!(whole.effects.len() > 100 && whole.appends > 200, "{} effects", whole.effects.len());
-    let blows = blows(&whole.effects, whole.appends);
-    blows.into_iter().map(|blow| Plan { run: vec![blow], ..Plan::quiet(prior) }).collect()
+const DEATHS: [Befall; 2] = [Befall::KilledBefore, Befall::KilledAfter];
+
+fn cells_of_a_run(prior: Prior) -> Vec<Cell> {
+    let (folder, quiet) = (smoke::folder(), Plan::quiet(prior));
+    let recorder = Recorder::looking_on();
+    let whole = start(folder.path(), &quiet, recorder.clone());
+    let states = recorder.states(&whole);
+    let [run] = &whole.processes[..] else { panic!("one process") };
+    assert!(run.effects.len() > 100 && run.appends > 200, "{} effects", run.effects.len());
+    let of = |blow| Plan { run: vec![blow], ..Plan::quiet(prior) };
+    let struck = blows(run).into_iter().map(|blow| Cell::Struck(of(blow), None));
+    let killed = states.into_iter().map(|state| Cell::Killed(of(state.first_blow()), state));
+    struck.chain(killed).collect()
 }
 
 /// Recoveries that die in their turn, or whose disk is full.
-fn cells_of_recoveries() -> Vec<Plan> {
-    let mut cells = Vec::new();
-    for (prior, name, what) in RECOVERED_FROM {
-        let whole = after(&Plan::quiet(*prior)).run;
-        let changes = |seen: &Seen| seen.kind != EffectKind::NodeRead || name.contains("dry-run");
-        let found = whole.effects.iter().position(|it| it.name.contains(name) && changes(it));
-        let at = number(found.unwrap_or_else(|| panic!("no effect is {name}")));
-        let plan = Plan { run: vec![Blow::Effect(at, *what)], ..Plan::quiet(*prior) };
-        let aftermath = after(&plan);
-        let [recovery] = &aftermath.recoveries[..] else { panic!("{name}: one recovery") };
-        let blows = blows(&recovery.effects, recovery.appends);
-        let of = |blow| Plan { recoveries: vec![vec![blow]], ..plan.clone() };
-        cells.extend(blows.into_iter().filter(|blow| matters(*blow, &recovery.effects)).map(of));
-    }
-    cells
+fn cells_of_a_recovery((prior, name, what): &(Prior, &str, Befall)) -> Vec<Cell> {
+    let folder = smoke::folder();
+    let whole = start(folder.path(), &Plan::quiet(*prior), Recorder::none());
+    let changes = |seen: &Seen| seen.kind != EffectKind::NodeRead || name.contains("dry-run");
+    let effects = &whole.processes[0].effects;
+    let found = effects.iter().position(|it| it.name.contains(name) && changes(it));
+    let at = number(found.unwrap_or_else(|| panic!("no effect is {name}")));
+    let died = Plan { run: vec![Blow::Effect(at, *what)], ..Plan::quiet(*prior) };
+
+    let (folder, recorder) = (smoke::folder(), Recorder::looking_on());
+    let left = start(folder.path(), &died, Recorder::none());
+    let whole = recover_once(folder.path(), &died, left.clone(), &[], recorder.clone());
+    let recovery = whole.processes.last().expect("a recovery");
+    let of = |blow| Plan { recoveries: vec![vec![blow]], ..died.clone() };
+    let struck = blows(recovery).into_iter().filter(matters);
+    let struck: Vec<Cell> = struck.map(|blow| Cell::Struck(of(blow), Some(left.clone()))).collect();
+    let states = recorder.states(&whole).into_iter();
+    let killed = states.map(|state| Cell::Killed(of(state.first_blow()), state));
+    struck.into_iter().chain(killed).collect()
 }
 
-/// To die before a look is to die after what was before it.
-fn matters(blow: Blow, effects: &[Seen]) -> bool {
-    match blow {
-        Blow::Effect(at, Befall::KilledBefore) => effects[at as usize].kind.changes(),
-        Blow::Effect(_, what) => what.kills(),
-        Blow::Append(_, how) => how != AtAppend::Before,
-    }
+/// Recovery asks again what it was not told; what befalls it besides is explored from seeds.
+fn matters(blow: &Blow) -> bool {
+    matches!(blow, Blow::Append(..) | Blow::Effect(_, Befall::KilledMeanwhile))
 }
 
 fn stride() -> usize {
@@ -84,10 +96,35 @@ fn stride() -> usize {
 }
 
 /// What is wrong after one cell.
-fn judge(plan: &Plan) -> Vec<String> {
+fn judge(cell: &Cell) -> Vec<String> {
     let folder = smoke::folder();
-    let aftermath = strike(folder.path(), plan);
-    let mut wrong: Vec<String> = broken(folder.path(), plan, &aftermath)
+    match cell {
+        Cell::Struck(plan, left) => {
+            let left = match left {
+                Some(left) => left.clone().put_into(folder.path()),
+                None => start(folder.path(), plan, Recorder::none()),
+            };
+            let aftermath = finish(folder.path(), plan, left);
+            complaints(plan, &Written::in_folder(folder.path()), &aftermath)
+        }
+        Cell::Killed(plan, state) => {
+            let left = state.left.clone().put_into(folder.path());
+            let nth = left.processes.len() - 1;
+            let mut aftermath = finish(folder.path(), plan, left);
+            let written = Written::in_folder(folder.path());
+            let each = state.deaths.iter().flat_map(|death| {
+                let plan = plan.with_last(death.fell[0].0);
+                aftermath.replace(nth, death.clone());
+                complaints(&plan, &written, &aftermath)
+            });
+            each.collect()
+        }
+    }
+}
+
+fn complaints(plan: &Plan, written: &Written, aftermath: &Aftermath) -> Vec<String> {
+    let mut wrong: Vec<String> = written
+        .broken(plan, aftermath)
         .into_iter()
         .map(|(name, why)| format!("{name}: {}", why.get(..600).unwrap_or(&why)))
         .collect();
@@ -98,35 +135,71 @@ fn judge(plan: &Plan) -> Vec<String> {
     }
     let cell = |why| {
         let (prior, run, back) = (plan.prior, &plan.run, &plan.recoveries);
-        format!("{prior:?} {run:?} {back:?} {}: {why}", in_words(&aftermath))
+        format!("{prior:?} {run:?} {back:?} {}: {why}", in_words(aftermath))
     };
     wrong.into_iter().map(cell).collect()
 }
 
 /// How many of what.
-fn figures(cells: &[Plan]) -> String {
+fn figures(cells: &[Cell]) -> String {
     let mut columns: BTreeMap<String, usize> = BTreeMap::new();
-    for blow in cells.iter().filter_map(|plan| plan.blows().last()) {
+    let mut count = |blow: Blow| {
         let column = match blow {
             Blow::Effect(_, what) => format!("{what:?}"),
             Blow::Append(_, how) => format!("append {how:?}"),
         };
         *columns.entry(column).or_default() += 1;
+    };
+    for cell in cells {
+        match cell {
+            Cell::Struck(plan, _) => count(plan.last_blow().expect("a blow")),
+            Cell::Killed(_, state) => state.blows().for_each(&mut count),
+        }
     }
-    format!("{} cells: {columns:?}", cells.len())
+    let all: usize = columns.values().sum();
+    format!(
+        "{all} blows, after which {} processes went on or were recovered: {columns:?}",
+        cells.len()
+    )
+}
+
+/// Of every so many states one is left by a real death too.
+const DIED_TOO: usize = 29;
+
+/// A process that is killed leaves what was recorded for its death.
+#[test]
+fn what_a_death_leaves_is_what_was_recorded_for_it() {
+    quiet();
+    let cells = cells_of_a_run(Prior::Off);
+    let killed = cells.iter().filter_map(|cell| match cell {
+        Cell::Killed(plan, state) => Some((plan, state)),
+        Cell::Struck(..) => None,
+    });
+    let some: Vec<_> = killed.step_by(DIED_TOO).collect();
+    assert!(some.len() > 20, "only {} deaths", some.len());
+    parallel::map(&some, |(plan, state)| {
+        let last = state.deaths.last().expect("a death");
+        let plan = plan.with_last(last.fell[0].0);
+        let folder = smoke::folder();
+        let left = start(folder.path(), &plan, Recorder::none());
+        assert_eq!(left.processes[0].end, End::Killed, "{plan:?}");
+        assert_eq!(left.processes[0].effects, last.effects, "{plan:?}");
+        assert_eq!(left.processes[0].fell, last.fell, "{plan:?}");
+        assert!(left.journal == state.left.journal, "{plan:?}: another journal");
+        let (died, recorded) = (format!("{:#?}", left.world), format!("{:#?}", state.left.world));
+        let differs = died.lines().zip(recorded.lines()).find(|(died, recorded)| died != recorded);
+        assert_eq!(differs, None, "{plan:?}: another world");
+    });
 }
 
 #[test]
 #[expect(clippy::print_stdout, reason = "who runs it reads how much was tried")]
 fn whatever_befalls_a_run_it_can_be_finished() {
     quiet();
-    let both = [Prior::On, Prior::Off];
-    let cells: Vec<Plan> = both
-        .into_iter()
-        .flat_map(cells_of_a_run)
-        .chain(cells_of_recoveries())
-        .step_by(stride())
-        .collect();
+    let of_runs = parallel::map(&[Prior::On, Prior::Off], |prior| cells_of_a_run(*prior));
+    let of_recoveries = parallel::map(RECOVERED_FROM, cells_of_a_recovery);
+    let cells: Vec<Cell> =
+        of_runs.into_iter().chain(of_recoveries).flatten().step_by(stride()).collect();
     println!("{}", figures(&cells));
     let wrong: Vec<String> = parallel::map(&cells, judge).into_iter().flatten().collect();
     let shown = wrong.iter().take(40).cloned().collect::<Vec<_>>().join("\n");
@@ -139,7 +212,8 @@ fn the_table_leaves_out_no_blow_and_no_effect() {
     for what in Befall::ALL {
         assert!(EffectKind::ALL.iter().any(|kind| kind.befalls().contains(&what)), "{what:?}");
     }
-    let whole = after(&Plan::quiet(Prior::On)).run;
+    let folder = smoke::folder();
+    let whole = strike(folder.path(), &Plan::quiet(Prior::On)).run;
     for kind in EffectKind::ALL {
         assert!(whole.effects.iter().any(|seen| seen.kind == kind), "no effect is a {kind:?}");
     }

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use harness::engine::{self, Settings};
 use harness::grant::LabItself;
@@ -18,6 +19,7 @@ use reports::journal::{FileDisk, JOURNAL_FILE, Writer};
 use reports::record::{Kind, RunStarted};
 use reports::verdict::Judgement;
 
+use crate::deaths::Recorder;
 use crate::disk::{Appends, AtAppend, DyingDisk};
 use crate::smoke;
 
@@ -85,6 +87,21 @@ impl Plan {
     }
 }
 
+impl Plan {
+    pub fn last_blow(&self) -> Option<Blow> {
+        self.blows().last()
+    }
+
+    /// The same with another last blow.
+    #[must_use]
+    pub fn with_last(&self, blow: Blow) -> Self {
+        let mut plan = self.clone();
+        let blows = plan.recoveries.last_mut().unwrap_or(&mut plan.run);
+        *blows = vec![blow];
+        plan
+    }
+}
+
 /// How a process came to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
@@ -93,7 +110,7 @@ pub enum End {
 }
 
 /// What one process asked for, and what of its blows fell.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Process {
     pub end: End,
     pub effects: Vec<Seen>,
@@ -102,13 +119,31 @@ pub struct Process {
     pub fell: Vec<(Blow, String)>,
 }
 
+/// What the processes so far have left, in the run's folder and in the lab.
+#[derive(Clone)]
+pub struct Left {
+    pub processes: Vec<Process>,
+    pub journal: Vec<u8>,
+    pub before: Arc<World>,
+    pub world: Arc<World>,
+}
+
+impl Left {
+    /// The run's folder as it was left.
+    #[must_use]
+    pub fn put_into(self, dir: &Path) -> Self {
+        std::fs::write(dir.join(JOURNAL_FILE), &self.journal).expect("written");
+        self
+    }
+}
+
 /// What is left after a run and its recoveries.
 pub struct Aftermath {
     pub run: Process,
     pub recoveries: Vec<Process>,
     /// What recovery answered; none where there was none, or nothing to recover.
     pub recovered: Option<Judgement>,
-    pub before: World,
+    pub before: Arc<World>,
     pub world: World,
     pub manifest: Option<Manifest>,
 }
@@ -116,6 +151,14 @@ pub struct Aftermath {
 impl Aftermath {
     pub fn processes(&self) -> impl Iterator<Item = &Process> {
         std::iter::once(&self.run).chain(&self.recoveries)
+    }
+
+    /// The same, but that the nth process died otherwise.
+    pub fn replace(&mut self, nth: usize, process: Process) {
+        match nth.checked_sub(1) {
+            None => self.run = process,
+            Some(nth) => self.recoveries[nth] = process,
+        }
     }
 
     pub fn fell(&self) -> impl Iterator<Item = &(Blow, String)> {
@@ -136,83 +179,133 @@ const MOST_RECOVERIES: usize = 8;
 
 /// Carries the plan out in `dir`.
 pub fn strike(dir: &Path, plan: &Plan) -> Aftermath {
-    let lab = RefCell::new(None);
-    let run = process(&lab, &plan.run, |appends| run(dir, plan, appends, &lab));
-    let (world, before) = lab.take().expect("the lab was opened");
-    let (mut recoveries, mut recovered) = (Vec::new(), None);
-    let mut planned = plan.recoveries.iter();
-    while let Some(started) = needs_recovery(dir) {
-        assert!(recoveries.len() < MOST_RECOVERIES, "recovery does not come to an end");
-        let blows = planned.next().map_or(&[][..], Vec::as_slice);
-        let opened = RefCell::new(Some((world.clone(), before.clone())));
-        let process =
-            process(&opened, blows, |appends| recover(dir, &started, world.clone(), plan, appends));
-        let end = process.end.clone();
-        recoveries.push(process);
-        if let End::Judged(judgement) = end {
+    let left = start(dir, plan, Recorder::none());
+    finish(dir, plan, left)
+}
+
+/// The run itself, in `dir`.
+pub fn start(dir: &Path, plan: &Plan, recorder: Recorder) -> Left {
+    let opened = RefCell::new(None);
+    let given = Given::new(&plan.run, recorder);
+    let run = process(&given, || run(dir, plan, &given, &opened), || opened.borrow().clone());
+    let Opened { shared, before } = opened.into_inner().expect("the lab was opened");
+    left(dir, vec![run], before, &shared)
+}
+
+/// One recovery of what was left in `dir`, where there is something to recover.
+pub fn recover_once(
+    dir: &Path,
+    plan: &Plan,
+    left_before: Left,
+    blows: &[Blow],
+    recorder: Recorder,
+) -> Left {
+    let started = needs_recovery(dir).expect("there is something to recover");
+    let Left { mut processes, before, world, .. } = left_before;
+    let given = Given::new(blows, recorder);
+    let opened = Opened { shared: Shared::new((*world).clone()), before };
+    drop(world);
+    let body = || recover(dir, &started, opened.shared.clone(), plan, &given);
+    processes.push(process(&given, body, || Some(opened.clone())));
+    left(dir, processes, opened.before, &opened.shared)
+}
+
+fn left(dir: &Path, processes: Vec<Process>, before: Arc<World>, shared: &Shared) -> Left {
+    let journal = std::fs::read(dir.join(JOURNAL_FILE)).unwrap_or_default();
+    Left { processes, journal, before, world: Arc::new(shared.lock().clone()) }
+}
+
+/// Recovers what was left in `dir` until a recovery comes to its end.
+pub fn finish(dir: &Path, plan: &Plan, mut left: Left) -> Aftermath {
+    let mut recovered = None;
+    while needs_recovery(dir).is_some() {
+        let so_far = left.processes.len() - 1;
+        assert!(so_far < MOST_RECOVERIES, "recovery does not come to an end");
+        let blows = plan.recoveries.get(so_far).map_or(&[][..], Vec::as_slice);
+        left = recover_once(dir, plan, left, blows, Recorder::none());
+        if let Some(End::Judged(judgement)) = left.processes.last().map(|it| it.end.clone()) {
             recovered = Some(judgement);
             break;
         }
     }
+    let mut processes = left.processes.into_iter();
+    let run = processes.next().expect("a run");
     if run.end == End::Killed && recovered.is_none() {
         recovered = answered(dir);
     }
     let manifest = first_record(dir)
         .and_then(|started| Manifest::parse("the journal's", &started.lab.manifest).ok());
-    let world = world.lock().clone();
-    Aftermath { run, recoveries, recovered, before, world, manifest }
+    let world = Arc::unwrap_or_clone(left.world);
+    Aftermath {
+        run,
+        recoveries: processes.collect(),
+        recovered,
+        before: left.before,
+        world,
+        manifest,
+    }
 }
 
-type Opened = RefCell<Option<(Shared, World)>>;
+/// What a process works on.
+#[derive(Clone)]
+struct Opened {
+    shared: Shared,
+    before: Arc<World>,
+}
+
+/// What is to befall a process, and who looks on.
+struct Given {
+    appends: Appends,
+    planned: Vec<Nth>,
+    recorder: Recorder,
+}
+
+impl Given {
+    fn new(blows: &[Blow], recorder: Recorder) -> Self {
+        let appends = blows.iter().filter_map(|blow| match blow {
+            Blow::Append(at, how) => Some((*at, *how)),
+            Blow::Effect(..) => None,
+        });
+        let planned = blows.iter().filter_map(|blow| match blow {
+            Blow::Effect(at, what) => Some(Nth::new(*at, *what)),
+            Blow::Append(..) => None,
+        });
+        let appends = Appends::new(appends, recorder.clone());
+        Self { appends, planned: planned.collect(), recorder }
+    }
+
+    fn put_into(&self, shared: &Shared, clock: Clock) {
+        self.recorder.look_at(shared, clock);
+        let blows = &mut shared.lock().faults.blows;
+        blows.planned.clone_from(&self.planned);
+        blows.witness = self.recorder.witness();
+    }
+}
 
 /// One process with its blows, on a runtime of its own.
 fn process<F: Future<Output = Judgement>>(
-    lab: &Opened,
-    blows: &[Blow],
-    body: impl FnOnce(Appends) -> F,
+    given: &Given,
+    body: impl FnOnce() -> F,
+    opened: impl FnOnce() -> Option<Opened>,
 ) -> Process {
-    let appends = Appends::new(blows.iter().filter_map(|blow| match blow {
-        Blow::Append(at, how) => Some((*at, *how)),
-        Blow::Effect(..) => None,
-    }));
-    let planned = blows.iter().filter_map(|blow| match blow {
-        Blow::Effect(at, what) => Some(Nth::new(*at, *what)),
-        Blow::Append(..) => None,
-    });
-    let planned: Vec<Nth> = planned.collect();
-    PLANNED.set(planned.clone());
-    if let Some((shared, _)) = &*lab.borrow() {
-        shared.lock().faults.blows.planned = planned;
-    }
-    let counted = appends.clone();
-    let ended = catch_unwind(AssertUnwindSafe(|| runtime().block_on(body(appends))));
+    let ended = catch_unwind(AssertUnwindSafe(|| runtime().block_on(body())));
     let end = match ended {
         Ok(judgement) => End::Judged(judgement),
         Err(panic) if panic.is::<Killed>() => End::Killed,
         Err(panic) => std::panic::resume_unwind(panic),
     };
-    let opened = lab.borrow();
-    let (shared, _) = opened.as_ref().expect("the lab was opened");
+    let Opened { shared, .. } = opened().expect("the lab was opened");
     let blows = std::mem::take(&mut shared.lock().faults.blows);
-    let mut fell: Vec<(Blow, String)> = counted
-        .fell()
-        .into_iter()
-        .map(|(at, how)| (Blow::Append(at, how), "the journal".to_owned()))
-        .collect();
-    fell.extend(
-        blows
-            .planned
-            .into_iter()
-            .filter(|it| it.fired > 0)
-            .map(|it| (Blow::Effect(it.at, it.what), it.named)),
-    );
-    Process { end, effects: blows.seen, appends: counted.count(), fell }
+    let appended = given.appends.fell().into_iter();
+    let mut fell: Vec<(Blow, String)> =
+        appended.map(|(at, how)| (Blow::Append(at, how), JOURNAL.to_owned())).collect();
+    let effected = blows.planned.into_iter().filter(|it| it.fired > 0);
+    fell.extend(effected.map(|it| (Blow::Effect(it.at, it.what), it.named)));
+    Process { end, effects: blows.seen, appends: given.appends.count(), fell }
 }
 
-thread_local! {
-    /// For the world that the run is about to make.
-    static PLANNED: std::cell::Cell<Vec<Nth>> = const { std::cell::Cell::new(Vec::new()) };
-}
+/// What an append hits.
+pub const JOURNAL: &str = "the journal";
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread()
@@ -222,7 +315,12 @@ fn runtime() -> tokio::runtime::Runtime {
         .expect("a runtime")
 }
 
-async fn run(dir: &Path, plan: &Plan, appends: Appends, opened: &Opened) -> Judgement {
+async fn run(
+    dir: &Path,
+    plan: &Plan,
+    given: &Given,
+    opened: &RefCell<Option<Opened>>,
+) -> Judgement {
     let off = (plan.prior == Prior::Off).then(|| "check-off".to_owned());
     let names: Vec<String> = off.into_iter().chain(plan.faults.iter().cloned()).collect();
     let options = Options { seed: plan.seed, faults: names.clone(), world_file: None };
@@ -231,7 +329,6 @@ async fn run(dir: &Path, plan: &Plan, appends: Appends, opened: &Opened) -> Judg
     let fault = {
         let mut world = shared.lock();
         world.faults.latency_ms = world.faults.latency_ms.max(plan.latency_ms);
-        world.faults.blows.planned = PLANNED.take();
         let start = world.now;
         world.faults.events.extend(plan.others.iter().cloned().map(|mut event| {
             if event.when == faults::When::Due {
@@ -240,11 +337,13 @@ async fn run(dir: &Path, plan: &Plan, appends: Appends, opened: &Opened) -> Judg
             }
             event
         }));
-        *opened.borrow_mut() = Some((shared.clone(), world.clone()));
+        let before = Arc::new(world.clone());
+        *opened.borrow_mut() = Some(Opened { shared: shared.clone(), before });
         world.faults.go
     };
+    given.put_into(&shared, mock.lab.clock);
     let disk = FileDisk::create(&dir.join(JOURNAL_FILE)).expect("a journal");
-    let journal = Writer::on_disk(dir, Box::new(DyingDisk::new(disk, 0, appends)));
+    let journal = Writer::on_disk(dir, Box::new(DyingDisk::new(disk, 0, given.appends.clone())));
     let lab = mock.lab.sabotaged(plan.sabotage);
     // A process that dies takes its clock with it: the world keeps the time.
     let keeper = Keeper { shared, clock: lab.clock };
@@ -266,12 +365,14 @@ async fn recover(
     started: &RunStarted,
     shared: Shared,
     plan: &Plan,
-    appends: Appends,
+    given: &Given,
 ) -> Judgement {
+    let appends = given.appends.clone();
     let between = |disk| Box::new(DyingDisk::new(disk, length(dir), appends)) as Box<_>;
-    let journal = Writer::reopen_on(dir, between).expect("a journal that can be gone on with");
     let manifest = Manifest::parse("the journal's", &started.lab.manifest).expect("the manifest");
     let mock = mock::attach(shared.clone(), manifest).expect("the lab");
+    given.put_into(&shared, mock.lab.clock);
+    let journal = Writer::reopen_on(dir, between).expect("a journal that can be gone on with");
     let lab = mock.lab.sabotaged(plan.sabotage);
     let keeper = Keeper { shared, clock: lab.clock };
     let judgement = engine::recover(&lab, &journal, &started.run_id, &mut |_| {}).await;

@@ -8,6 +8,8 @@ use std::rc::Rc;
 use lab::mock::faults::Killed;
 use reports::journal::{Disk, FileDisk};
 
+use crate::deaths::Recorder;
+
 /// What befalls an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtAppend {
@@ -37,12 +39,13 @@ struct Inner {
     count: u32,
     planned: Vec<(u32, AtAppend)>,
     fell: Vec<(u32, AtAppend)>,
+    recorder: Recorder,
 }
 
 impl Appends {
-    pub fn new(planned: impl Iterator<Item = (u32, AtAppend)>) -> Self {
+    pub fn new(planned: impl Iterator<Item = (u32, AtAppend)>, recorder: Recorder) -> Self {
         let planned = planned.collect();
-        Self(Rc::new(RefCell::new(Inner { count: 0, planned, fell: Vec::new() })))
+        Self(Rc::new(RefCell::new(Inner { count: 0, planned, fell: Vec::new(), recorder })))
     }
 
     pub fn count(&self) -> u32 {
@@ -53,8 +56,13 @@ impl Appends {
         self.0.borrow().fell.clone()
     }
 
-    fn next(&self) -> Option<AtAppend> {
+    fn begins_at(&self, len: u64) {
+        self.0.borrow().recorder.begins_at(len);
+    }
+
+    fn next(&self, bytes: usize) -> Option<AtAppend> {
         let mut inner = self.0.borrow_mut();
+        inner.recorder.append(bytes);
         let number = inner.count;
         inner.count += 1;
         let hit = inner.planned.iter().find(|(at, _)| *at == number).copied();
@@ -74,6 +82,7 @@ pub struct DyingDisk {
 
 impl DyingDisk {
     pub fn new(disk: FileDisk, len: u64, appends: Appends) -> Self {
+        appends.begins_at(len);
         Self { disk, appends, len, reserved_until: len, capacity: None }
     }
 
@@ -89,7 +98,7 @@ impl DyingDisk {
 
 impl Disk for DyingDisk {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.appends.next() {
+        match self.appends.next(bytes.len()) {
             None => {}
             Some(AtAppend::Before) => panic_any(Killed),
             Some(AtAppend::Torn) => {
@@ -112,6 +121,7 @@ impl Disk for DyingDisk {
 
     fn truncate(&mut self, len: u64) -> io::Result<()> {
         (self.len, self.reserved_until) = (len, len);
+        self.appends.begins_at(len);
         self.disk.truncate(len)
     }
 

@@ -49,16 +49,38 @@ pub const INVARIANTS: &[(&str, Invariant)] = &[
 ];
 
 /// Every invariant that does not hold: its name, and why.
-pub fn broken(dir: &Path, plan: &Plan, aftermath: &Aftermath) -> Vec<(&'static str, String)> {
-    let journal = std::fs::read(dir.join(JOURNAL_FILE)).unwrap_or_default();
-    let records = match read_chain(&journal) {
-        Ok(chain) => chain.records,
-        // Nothing else can be judged by such a journal.
-        Err(error) => return vec![(CHAIN, error.to_string())],
-    };
-    let case = Case { plan, aftermath, journal: &journal, records: &records };
-    let broken = INVARIANTS.iter().filter_map(|(name, holds)| Some((*name, holds(&case).err()?)));
-    broken.collect()
+pub fn broken(dir: &Path, plan: &Plan, aftermath: &Aftermath) -> Vec<Broken> {
+    Written::in_folder(dir).broken(plan, aftermath)
+}
+
+/// An invariant's name, and why it does not hold.
+pub type Broken = (&'static str, String);
+
+/// The journal of a run that is over.
+pub struct Written {
+    journal: Vec<u8>,
+    records: Result<Vec<Record>, String>,
+}
+
+impl Written {
+    pub fn in_folder(dir: &Path) -> Self {
+        let journal = std::fs::read(dir.join(JOURNAL_FILE)).unwrap_or_default();
+        let records = read_chain(&journal).map(|chain| chain.records);
+        Self { journal, records: records.map_err(|error| error.to_string()) }
+    }
+
+    /// As [`broken`].
+    pub fn broken(&self, plan: &Plan, aftermath: &Aftermath) -> Vec<Broken> {
+        let records = match &self.records {
+            Ok(records) => records,
+            // Nothing else can be judged by such a journal.
+            Err(error) => return vec![(CHAIN, error.clone())],
+        };
+        let case = Case { plan, aftermath, journal: &self.journal, records };
+        let broken =
+            INVARIANTS.iter().filter_map(|(name, holds)| Some((*name, holds(&case).err()?)));
+        broken.collect()
+    }
 }
 
 impl Case<'_> {

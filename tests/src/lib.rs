@@ -3,6 +3,7 @@
 pub mod coverage;
 pub mod crash;
 pub mod crash_table;
+pub mod deaths;
 pub mod disk;
 pub mod explore;
 pub mod invariants;

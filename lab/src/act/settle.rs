@@ -1,5 +1,5 @@
 //! Reading back until it is known what happened: the ENI and routerd's row together, once a
-//! second, to a deadline. EC2 is eventually consistent, and a mutation may land after routerd gave
+//! second at first and then more rarely, to a deadline. EC2 is eventually consistent, and a mutation may land after routerd gave
 //! up, so every sample is kept.
 
 use std::net::Ipv4Addr;
@@ -122,6 +122,14 @@ const POLL: Duration = Duration::from_secs(1);
 /// The first pause between two looks at EC2; each is twice as long as the one before, up to [`POLL`].
 const FIRST_POLL: Duration = Duration::from_millis(125);
 
+/// The longest pause between two looks.
+const RAREST_POLL: Duration = Duration::from_secs(5);
+
+/// Every second at first: who has waited long does not have to know to the second.
+fn pause_after(waited: Duration) -> Duration {
+    (waited / 10).clamp(POLL, RAREST_POLL)
+}
+
 pub(super) async fn sample(lab: &Lab, row_id: u64) -> Sample {
     let (row, eni) = futures::join!(read_row(lab, row_id), read_interface(lab));
     Sample { at: lab.clock.now(), row, eni }
@@ -210,7 +218,7 @@ pub(super) async fn until_settled(
             Conclusion::AfterPatience(patience, outcome, detail) if waited >= patience => {
                 return (outcome, detail, samples);
             }
-            Conclusion::AfterPatience(..) => lab.clock.sleep(POLL).await,
+            Conclusion::AfterPatience(..) => lab.clock.sleep(pause_after(waited)).await,
         }
     }
 }

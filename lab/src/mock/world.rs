@@ -10,7 +10,7 @@ use super::cloud::Cloud;
 use super::faults::Faults;
 use super::machines::Machines;
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct World {
     pub seed: u64,
     /// The world's time when it was last saved, so that it goes on from there.
@@ -27,7 +27,7 @@ pub struct World {
 }
 
 /// What of the world a run has to leave as it was.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Lab {
     pub cloud: Cloud,
     pub machines: Machines,

@@ -87,14 +87,19 @@ async fn exchange(
         world.faults.api_call(request.action(), from)
     };
     let done = || perform(&mut shared.lock(), &request, from, clock, proof);
-    let befalls = asked(&mut shared.lock(), &request, from);
+    let faults::Asked { at, befalls } = asked(&mut shared.lock(), &request, from);
+    faults::could_die(shared, clock, at, Befall::KilledBefore);
     if befalls == Some(Befall::KilledAfter) {
         drop(done());
         faults::kill();
     }
     effect = effect.or_else(|| befalls.map(as_api_effect));
     match effect {
-        None => Ok(done()),
+        None => {
+            let response = done();
+            faults::could_die(shared, clock, at, Befall::KilledAfter);
+            Ok(response)
+        }
         Some(ApiEffect::Error { status, code, message }) => Ok(Response::error(
             request.service,
             &ids::request_id(&[&code, &clock.now().to_rfc3339()]),
@@ -133,8 +138,8 @@ const ENDS: &[&str] = &[
     "TerminateInstances",
 ];
 
-/// Notes the call, and answers what befalls it by its number.
-fn asked(world: &mut World, request: &Request, from: faults::Caller) -> Option<Befall> {
+/// Notes the call, and answers its number and what befalls it.
+fn asked(world: &mut World, request: &Request, from: faults::Caller) -> faults::Asked {
     let name = request.action();
     if from == faults::Caller::Operator && ENDS.contains(&name) {
         world.ends_something();

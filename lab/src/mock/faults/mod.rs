@@ -44,7 +44,10 @@ pub use fault::{Answer, CheckOff, Class, Fault, Left, Primary};
 pub use inject::{BadFault, deeds, inject, parse};
 pub use kernel::{Deed, Kernel, Means};
 pub use lines::Line;
-pub use nth::{Befall, Blows, EffectKind, Killed, Nth, Seen, kill};
+pub(super) use nth::could_die;
+pub use nth::{
+    Asked, Befall, Blows, Death, EffectKind, Killed, Nth, Seen, Witness, kill, left_now,
+};
 pub use rules::{
     ApiEffect, ApiFault, Caller, CommandEffect, CommandFault, Event, Faults, GoFault, Happening,
     InterfaceChange, NodeCommand, Stray, When,

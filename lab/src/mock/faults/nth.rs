@@ -1,7 +1,12 @@
 //! What befalls the n-th effect of a run, whatever that effect is, so that a test can go through all
 //! of them; and the effects themselves, as they were asked for.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
+
+use crate::clock::Clock;
+use crate::mock::world::{Shared, World};
 
 /// What can befall an effect: an EC2 call, or a command sent to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -189,11 +194,67 @@ pub struct Blows {
     pub planned: Vec<Nth>,
     #[serde(skip)]
     pub seen: Vec<Seen>,
+    #[serde(skip)]
+    pub witness: Option<Witness>,
+}
+
+/// Is shown the world wherever an effect could kill the harness, so that a test need not kill one
+/// process after another to know what each leaves. The world's time is now.
+#[derive(Clone)]
+pub struct Witness(pub Arc<dyn Fn(Death<'_>, World) + Send + Sync>);
+
+/// Where the harness could die.
+#[derive(Clone, Copy, Debug)]
+pub struct Death<'a> {
+    pub at: u32,
+    pub what: Befall,
+    pub effect: &'a Seen,
+    /// How many effects were asked for until now.
+    pub asked_for: usize,
+}
+
+impl std::fmt::Debug for Witness {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Witness")
+    }
+}
+
+impl PartialEq for Witness {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// Shows the witness, if there is one, what is left where the harness dies here.
+pub(in crate::mock) fn could_die(shared: &Shared, clock: Clock, at: u32, what: Befall) {
+    let world = shared.lock();
+    let blows = &world.faults.blows;
+    let Some(Witness(witness)) = &blows.witness else { return };
+    let Some(effect) = blows.seen.get(at as usize) else { return };
+    if effect.befalls().any(|it| it == what) {
+        let asked_for = blows.seen.len();
+        witness(Death { at, what, effect, asked_for }, left_now(&world, clock));
+    }
+}
+
+/// The world as a dead process leaves it, nothing being planned for the next one.
+pub fn left_now(world: &World, clock: Clock) -> World {
+    let mut left = world.clone();
+    left.faults.blows = Blows::default();
+    left.now = clock.now();
+    left
+}
+
+/// An effect's number, and what befalls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    pub at: u32,
+    pub befalls: Option<Befall>,
 }
 
 impl Blows {
     /// What befalls this effect. One that the table does not name for it does not fall.
-    pub(super) fn next(&mut self, seen: Seen) -> Option<Befall> {
+    pub(super) fn next(&mut self, seen: Seen) -> Asked {
         let number = u32::try_from(self.seen.len()).unwrap_or(u32::MAX);
         let hit = self
             .planned
@@ -205,7 +266,7 @@ impl Blows {
             blow.what
         });
         self.seen.push(seen);
-        what
+        Asked { at: number, befalls: what }
     }
 }
 

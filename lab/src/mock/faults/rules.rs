@@ -7,12 +7,12 @@ use chrono::{DateTime, Utc};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use super::nth::{Befall, Blows, Seen};
+use super::nth::{Asked, Blows, Seen};
 use super::underlay::{Losses, Underlay};
 use crate::node::Node;
 
 /// The rules in force.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Faults {
     /// Added to every EC2 call of the operator and to every command that the operator sends to a
     /// node, virtual milliseconds. Calls that a program on a node makes are not delayed.
@@ -255,8 +255,8 @@ macro_rules! hit {
 }
 
 impl Faults {
-    /// What befalls this effect by its number.
-    pub(in crate::mock) fn nth(&mut self, seen: Seen) -> Option<Befall> {
+    /// This effect's number, and what befalls it.
+    pub(in crate::mock) fn nth(&mut self, seen: Seen) -> Asked {
         self.blows.next(seen)
     }
 

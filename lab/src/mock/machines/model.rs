@@ -11,7 +11,7 @@ use crate::manifest::guest_settle_ms_on_ec2;
 use crate::node::Node;
 
 /// The four nodes and what lies between them.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Machines {
     pub routerd_cloud: Machine,
     pub cloud_client: Machine,
@@ -60,7 +60,7 @@ pub struct FabricCounters {
 }
 
 /// One node.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     pub hostname: String,
     /// The EC2 instance that it is; none on premises.

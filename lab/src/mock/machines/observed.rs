@@ -38,7 +38,7 @@ pub struct SeenPacket {
 }
 
 /// The latest packets.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Capture {
     packets: VecDeque<SeenPacket>,
     /// How many there ever were.

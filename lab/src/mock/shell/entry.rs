@@ -42,7 +42,7 @@ pub async fn run(
     stdin: &[u8],
 ) -> Result<Output, Lost> {
     run_what_was_begun(shared, clock).await;
-    let (line, latency, effect, befalls) = {
+    let (line, latency, effect, asked) = {
         let mut world = shared.lock();
         let line = Line::of(&world, argv);
         let effect = world.faults.command(node, &line.text);
@@ -51,9 +51,11 @@ pub async fn run(
             kind: EffectKind::of_command(&line.text),
             after_a_change: world.cloud.previous.is_some(),
         };
-        let befalls = world.faults.nth(seen);
-        (line, world.faults.latency_ms, effect, befalls)
+        let asked = world.faults.nth(seen);
+        (line, world.faults.latency_ms, effect, asked)
     };
+    faults::could_die(shared, clock, asked.at, Befall::KilledBefore);
+    let befalls = asked.befalls;
     if befalls == Some(Befall::KilledMeanwhile) {
         goes_on_alone(
             shared,
@@ -72,6 +74,7 @@ pub async fn run(
             Some(Befall::Garbage) => Output { stdout: b"\x00\xff{".to_vec(), ..output },
             _ => output,
         });
+    faults::could_die(shared, clock, asked.at, Befall::KilledAfter);
     if befalls == Some(Befall::KilledAfter) {
         faults::kill();
     }
