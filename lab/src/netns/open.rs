@@ -67,7 +67,7 @@ pub fn open_telling(folder: Folder, clock: Clock) -> io::Result<Netns> {
     open_by(folder, clock, manifest, Rc::new(transport))
 }
 
-fn manifest(folder: &Folder) -> io::Result<Manifest> {
+pub(super) fn manifest(folder: &Folder) -> io::Result<Manifest> {
     let text = std::fs::read_to_string(folder.manifest())?;
     let path = folder.manifest().display().to_string();
     Manifest::parse(&path, &text).map_err(io::Error::other)
