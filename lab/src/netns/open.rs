@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use super::access;
 use super::explain::Walk;
 use super::folder::{Folder, Spec};
+use super::lifecycle;
 use super::moments::ToldTransport;
 use super::unix_http::{self, UnixClient};
 use crate::Lab;
@@ -87,7 +88,9 @@ fn open_by(
         .into();
     let connection = connection(&folder, &spec, &manifest, clock);
     // The world is the supervisor's: there is nothing to save.
-    let lab = Lab::new(manifest, clock, &connection, transport.clone(), Rc::new(|| {}));
+    let holder = folder.clone();
+    let lab = Lab::new(manifest, clock, &connection, transport.clone(), Rc::new(|| {}))
+        .that_may_end(Rc::new(move || !lifecycle::is_held(&holder)));
     Ok(Netns { lab, transport, folder, go_seed })
 }
 
