@@ -2,6 +2,8 @@
 //! and real processes. Ignored, with the reason, where this machine cannot build the lab; under
 //! `LAB_SMOKE_REQUIRE_NETNS=1` it fails there instead. Every trial has labs of its own.
 
+#[path = "netns/again.rs"]
+mod again;
 #[path = "netns/ends.rs"]
 mod ends;
 #[path = "../lab/tests/netns/own.rs"]
@@ -19,11 +21,9 @@ use std::process::ExitCode;
 use lab::netns::probe::probe;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use nix::sys::signal::Signal;
-use reports::evidence::Evidence;
-use reports::folder::EVIDENCE_FILE;
 use reports::record::{FlowOutage, LabKind, Outage, OutageRecorded, Verdict};
 
-use place::{Place, block_on, words};
+use place::Place;
 
 fn main() -> ExitCode {
     let mut trials = vec![
@@ -36,10 +36,23 @@ fn main() -> ExitCode {
         trial("nothing_is_left_after/interrupt-while-built", ends::interrupt_while_it_is_built),
         trial("nothing_is_left_after/recover", ends::recover),
         trial("nothing_is_left_after/killed-supervisor", ends::killed_supervisor),
+        trial(
+            "nothing_is_left_after/killed-supervisor-while-executing",
+            ends::killed_supervisor_while_executing,
+        ),
         trial("owner/a_parked_lab_rests_and_is_woken_by_his_go", owner::parked_and_resumed),
         trial("owner/a_run_waits_for_his_go", owner::waited_for),
         trial("owner/he_says_no_by_recovery", owner::recovered_while_parked),
         trial("owner/a_stranger_grants_nothing", owner::a_stranger_grants_nothing),
+        trial("owner/a_fault_waits_for_the_resumed_run", owner::a_fault_waits_for_the_resumed_run),
+        trial(
+            "a_manifest_stands_for_the_lab_that_it_describes",
+            again::a_manifest_stands_for_the_lab_that_it_describes,
+        ),
+        trial(
+            "a_lease_on_the_node_keeps_others_from_recovering",
+            again::a_lease_on_the_node_keeps_others_from_recovering,
+        ),
         trial("the_users_own_executor_is_used", programs::own_executor),
         trial("what_makes_a_lab_is_for_one_that_is_made", programs::only_where_one_is_made),
         trial("a_machine_that_cannot_is_said_before_anything_is_built", programs::unable),
@@ -77,8 +90,7 @@ fn trial(name: &str, run: fn() -> Result<(), String>) -> Trial {
 fn whole_smoke() -> Result<(), String> {
     let place = Place::new()?;
     place.call("run --lab netns --out run", 0)?;
-    let bytes = std::fs::read(place.path("run").join(EVIDENCE_FILE)).map_err(words)?;
-    let evidence: Evidence = serde_json::from_slice(&bytes).map_err(words)?;
+    let evidence = place.evidence("run")?;
     let kind = evidence.run.as_ref().map(|run| run.lab_kind);
     if (kind, evidence.verdict.verdict) != (Some(LabKind::Netns), Verdict::Pass) {
         return Err(format!("{kind:?}: {:?}", evidence.verdict));
@@ -110,25 +122,17 @@ fn outages(outages: &[OutageRecorded]) -> Result<(), String> {
 fn killed_and_recovered() -> Result<(), String> {
     let place = Place::new()?;
     let mut running = place.begin("run --lab netns --keep --out run")?;
-    running.until("routerctl action execute")?;
+    place.until_captured(&mut running)?;
     running.signal(Signal::SIGKILL)?;
     running.end()?;
-    let before = captured_address_holder(&place)?;
+    let before = place.captured_address_holder()?;
     place.call("recover run", 0)?;
-    let after = captured_address_holder(&place)?;
+    let after = place.captured_address_holder()?;
     place.call("lab down", 0)?;
     match after {
         None => Ok(()),
         Some(eni) => Err(format!("{eni} still has the address (before recovery: {before:?})")),
     }
-}
-
-/// Who has the captured address, by the lab's own world.
-fn captured_address_holder(place: &Place) -> Result<Option<String>, String> {
-    let folder = place.lab()?;
-    let world = block_on(lab::netns::read_world(&folder))?.map_err(words)?;
-    let captured = std::net::Ipv4Addr::new(10, 88, 60, 9);
-    Ok(world.cloud.owner_of(captured).map(|eni| eni.id.clone()))
 }
 
 fn lab_by_itself() -> Result<(), String> {

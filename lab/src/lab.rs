@@ -20,6 +20,7 @@ pub struct Lab {
     pub shell: Shell,
     pub(crate) mutator: Mutator,
     after_effect: Rc<dyn Fn()>,
+    has_ended: Rc<dyn Fn() -> bool>,
     sabotage: Option<Sabotage>,
 }
 
@@ -39,8 +40,16 @@ impl Lab {
             shell: Shell::new(transport, clock),
             mutator: Mutator::new(connection),
             after_effect,
+            has_ended: Rc::new(|| false),
             sabotage: None,
         }
+    }
+
+    /// A lab that may end under a run, with who knows that it has: then nobody is left who could
+    /// answer, however long one asks.
+    #[must_use]
+    pub fn that_may_end(self, has_ended: Rc<dyn Fn() -> bool>) -> Self {
+        Self { has_ended, ..self }
     }
 
     /// The same lab as a deliberately broken build sees it. For tests of the invariants alone.
@@ -63,6 +72,10 @@ impl Lab {
             LabKind::Netns => Duration::ZERO,
             LabKind::Mock | LabKind::Aws => Duration::from_secs(12),
         }
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        (self.has_ended)()
     }
 
     pub(crate) fn changed(&self) {

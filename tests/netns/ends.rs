@@ -3,14 +3,12 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use nix::sys::signal::Signal;
+use reports::record::Verdict;
 
 use super::own::{Host, Own, holder, parent, processes};
 use super::place::{Place, block_on, words};
 
 const RUN: &str = "run --lab netns --out run";
-/// A record that is written in the middle of what has to be undone.
-const EXECUTING: &str = "routerctl action execute";
-
 /// What happens to a run whose lab is there, and what then must be gone.
 fn after(
     line: &str,
@@ -75,7 +73,7 @@ pub fn interrupt_while_it_is_built() -> Result<(), String> {
 /// In the middle of execute the harness dies; recovery brings the lab to its end.
 pub fn recover() -> Result<(), String> {
     after(RUN, |place, mut running| {
-        running.until(EXECUTING)?;
+        place.until_captured(&mut running)?;
         running.signal(Signal::SIGKILL)?;
         running.end()?;
         place.lab().map_err(|error| format!("the lab went with the harness: {error}"))?;
@@ -86,13 +84,39 @@ pub fn recover() -> Result<(), String> {
 /// The run finds its lab gone, and ends.
 pub fn killed_supervisor() -> Result<(), String> {
     after(RUN, |place, running| {
-        let outer = holder(&place.lab()?);
-        let inner = processes().find(|pid| parent(*pid) == Some(outer)).ok_or("no supervisor")?;
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(inner).map_err(words)?);
-        nix::sys::signal::kill(pid, Signal::SIGKILL).map_err(words)?;
+        kill_supervisor(place)?;
         match running.end()?.code() {
             Some(0) | None => Err("it ended well, without a lab".to_owned()),
             Some(_) => Ok(()),
         }
     })
+}
+
+/// While an action is executed: what became of it can never be known, so that nobody asks for as long
+/// as an executor may take.
+pub fn killed_supervisor_while_executing() -> Result<(), String> {
+    after(RUN, |place, mut running| {
+        place.until_captured(&mut running)?;
+        kill_supervisor(place)?;
+        running.ends_with(6)?;
+        let evidence = place.evidence("run")?;
+        let verdict = &evidence.verdict;
+        let unknown = "whether `routerctl action execute` on";
+        let is_told = verdict.reasons.iter().any(|reason| {
+            reason.starts_with(unknown)
+                && reason.contains("the lab has ended: nobody is left to ask")
+        });
+        if verdict.verdict == Verdict::Residue && is_told {
+            Ok(())
+        } else {
+            Err(format!("{verdict:?}"))
+        }
+    })
+}
+
+fn kill_supervisor(place: &Place) -> Result<(), String> {
+    let outer = holder(&place.lab()?);
+    let inner = processes().find(|pid| parent(*pid) == Some(outer)).ok_or("no supervisor")?;
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(inner).map_err(words)?);
+    nix::sys::signal::kill(pid, Signal::SIGKILL).map_err(words)
 }

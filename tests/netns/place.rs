@@ -7,6 +7,12 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use lab::netns::{self, Folder};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use reports::evidence::Evidence;
+use reports::folder::EVIDENCE_FILE;
+
+/// The intent to execute an action, which is recorded right before it is done: the dry run before has
+/// none.
+const EXECUTING: &str = "-execute\",\"scenario\":\"execute\"";
 
 pub struct Place(tempfile::TempDir);
 
@@ -51,6 +57,29 @@ impl Place {
             .map_err(words)?;
         let said = child.stdout.take().ok_or("no stdout")?;
         Ok(Running { child, said: BufReader::new(said) })
+    }
+
+    /// Of a run that was here.
+    pub fn evidence(&self, run: &str) -> Result<Evidence, String> {
+        let bytes = std::fs::read(self.path(run).join(EVIDENCE_FILE)).map_err(words)?;
+        serde_json::from_slice(&bytes).map_err(words)
+    }
+
+    /// Until `execute` is in its midst: its action is under way, and has changed the ENI.
+    pub fn until_captured(&self, running: &mut Running) -> Result<(), String> {
+        running.until(EXECUTING)?;
+        while self.captured_address_holder()?.is_none() {
+            running.goes_on()?;
+        }
+        Ok(())
+    }
+
+    /// Who has the captured address, by the lab's own world.
+    pub fn captured_address_holder(&self) -> Result<Option<String>, String> {
+        let folder = self.lab()?;
+        let world = block_on(netns::read_world(&folder))?.map_err(words)?;
+        let captured = std::net::Ipv4Addr::new(10, 88, 60, 9);
+        Ok(world.cloud.owner_of(captured).map(|eni| eni.id.clone()))
     }
 
     /// The one lab that lives here.

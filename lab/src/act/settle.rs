@@ -162,7 +162,7 @@ pub(crate) enum Seen {
 pub(crate) type Finding = (Outcome, String, Vec<Value>);
 
 /// Looks until it is so. What is not so when the patience has run out is not done; what could not
-/// be looked at by then is unknown. Every look that differs from the one before is kept.
+/// be looked at by then, or before the lab ended, is unknown. Every look that differs from the one before is kept.
 pub(crate) async fn until_seen<E: std::fmt::Display>(
     lab: &Lab,
     patience: Duration,
@@ -178,7 +178,10 @@ pub(crate) async fn until_seen<E: std::fmt::Display>(
         let (sample, settled) = match seen {
             Ok(Seen::Done(sample)) => (sample, Some(Outcome::Done)),
             Ok(Seen::NotYet(sample)) => (sample, late.then_some(Outcome::NotDone)),
-            Err(error) => (json!(error.to_string()), late.then_some(Outcome::Unknown)),
+            Err(error) => {
+                let nobody_will_tell = late || lab.has_ended();
+                (json!(error.to_string()), nobody_will_tell.then_some(Outcome::Unknown))
+            }
         };
         if samples.last().is_none_or(|last| last["seen"] != sample) {
             samples.push(json!({ "at": now, "seen": sample }));
@@ -200,7 +203,7 @@ pub(super) enum Conclusion {
 }
 
 /// Samples until `conclude` settles it. The outcome is unknown where the witnesses could not be
-/// read to the end.
+/// read to the end, or the lab ended before.
 pub(super) async fn until_settled(
     lab: &Lab,
     row_id: u64,
@@ -217,6 +220,10 @@ pub(super) async fn until_settled(
             Conclusion::Settled(outcome, detail) => return (outcome, detail, samples),
             Conclusion::AfterPatience(patience, outcome, detail) if waited >= patience => {
                 return (outcome, detail, samples);
+            }
+            Conclusion::AfterPatience(_, _, detail) if lab.has_ended() => {
+                let detail = format!("{detail}; the lab has ended: nobody is left to ask");
+                return (Outcome::Unknown, detail, samples);
             }
             Conclusion::AfterPatience(..) => lab.clock.sleep(pause_after(waited)).await,
         }

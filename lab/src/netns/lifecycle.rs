@@ -202,6 +202,11 @@ fn holder(folder: &Folder) -> Option<Holder> {
     folder.read_json(&folder.holder()).ok()
 }
 
+/// Whether somebody holds the lab still. Nobody takes up one that was let go.
+pub(super) fn is_held(folder: &Folder) -> bool {
+    holder(folder).is_some_and(Holder::is_alive)
+}
+
 /// Kills the first process of the lab's pid namespace: the kernel kills all others before its end
 /// is told. Without one, the process that waits for it.
 fn end(holder: Holder) {

@@ -10,8 +10,8 @@ use futures::future::{FutureExt as _, LocalBoxFuture};
 use http::Method;
 use serde::{Deserialize, Serialize};
 
-use super::folder::Folder;
-use super::open::ask;
+use super::folder::{Folder, write_private};
+use super::open::{ask, manifest, read_world};
 use super::probe::{self, Report};
 use crate::mock::faults::{self, BadFault};
 use crate::node::{Node, Output};
@@ -56,13 +56,22 @@ pub fn known() -> Vec<&'static str> {
     faults::all().filter(|fault| fault.labs.contains(&"netns")).map(|fault| fault.name).collect()
 }
 
-/// Puts a fault into a lab; its nodes have followed when this returns.
+/// Puts a fault into a lab; its nodes have followed when this returns, and so has its manifest,
+/// which says how long guests take.
 ///
 /// # Errors
 /// Where the supervisor does not answer, or a node refuses what is done to it.
 pub async fn inject(folder: &Folder, fault: &str) -> std::io::Result<()> {
     let body = Bytes::copy_from_slice(fault.as_bytes());
-    ask(folder, Method::POST, "/faults", body).await.map(drop)
+    ask(folder, Method::POST, "/faults", body).await?;
+    let settle_ms = read_world(folder).await?.machines.guest_settle_ms;
+    let mut manifest = manifest(folder)?;
+    if manifest.limits.guest_settle_ms != settle_ms {
+        manifest.limits.guest_settle_ms = settle_ms;
+        let text = manifest.to_toml().map_err(std::io::Error::other)?;
+        write_private(&folder.manifest(), text.as_bytes())?;
+    }
+    Ok(())
 }
 
 /// A command of the operator begins or has ended.

@@ -70,15 +70,22 @@ impl UnixClient {
             .map_err(|error| ConnectorError::user(error.into()))?
             .map(|_| Full::new(body));
         let request = with_host(request);
-        let (head, body) = send(&self.socket, request)
-            .await
-            .map_err(|error| ConnectorError::io(error.into()))?
-            .into_parts();
+        let (head, body) = send(&self.socket, request).await.map_err(unanswered)?.into_parts();
         Response::from_parts(head, SdkBody::from(body)).try_into().map_err(
             |error: aws_smithy_runtime_api::http::HttpError| {
                 ConnectorError::other(error.into(), None)
             },
         )
+    }
+}
+
+/// Where nobody listens the lab has ended, and asking again is in vain; all else may be tried again.
+fn unanswered(error: io::Error) -> ConnectorError {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
+            ConnectorError::other(error.into(), None)
+        }
+        _ => ConnectorError::io(error.into()),
     }
 }
 

@@ -40,8 +40,11 @@ fn ssh(to: &Target) -> String {
     )
 }
 
+/// Killed, and not asked to end: an ssh whose send buffer never drains waits for it even then. With
+/// `-k` it would live on, since `timeout` only waits for the shell, which ends when it is asked.
 fn script(script: String) -> Vec<String> {
-    ["timeout", "20", "sh", "-c"].into_iter().map(str::to_owned).chain([script]).collect()
+    let words = ["timeout", "-s", "KILL", "20", "sh", "-c"];
+    words.into_iter().map(str::to_owned).chain([script]).collect()
 }
 
 pub(super) fn payload_argv(to: &Target) -> Vec<String> {

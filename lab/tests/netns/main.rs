@@ -6,6 +6,7 @@
 
 mod acls;
 mod aws_cli;
+mod borders;
 mod identity;
 mod leftovers;
 mod nodes;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     let mut trials = leftovers::trials();
     trials.extend(nodes::trials());
     trials.extend(truth::trials());
+    trials.extend(borders::trials());
     trials.extend(outage::trials());
     trials.extend(underlay::trials());
     trials.extend(aws_cli::trials());

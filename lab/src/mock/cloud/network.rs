@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use super::Tags;
+use super::{Crossing, Tags};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Vpc {
@@ -129,6 +129,35 @@ impl Permission {
             groups: vec![],
             descriptions: BTreeMap::new(),
         }
+    }
+
+    /// Whether it lets this packet through, where the other end is in these groups.
+    pub fn permits(&self, packet: &Crossing, peers_groups: &[String]) -> bool {
+        let number = match self.protocol.as_str() {
+            "-1" => None,
+            "tcp" => Some("6"),
+            "udp" => Some("17"),
+            "icmp" => Some("1"),
+            "icmpv6" => Some("58"),
+            number => Some(number),
+        };
+        let protocol = number.is_none_or(|number| number == packet.protocol.to_string());
+        let ports = number.is_none() || self.ports.is_none_or(|ports| names(ports, packet));
+        let peer = self.ranges.iter().any(|range| range.contains(&packet.peer))
+            || self.groups.iter().any(|group| peers_groups.contains(group));
+        protocol && ports && peer
+    }
+}
+
+/// A permission has ICMP's type and code where that of another protocol has ports; -1 is every one.
+fn names((first, last): (i32, i32), packet: &Crossing) -> bool {
+    match (packet.icmp, packet.destination_port) {
+        _ if (first, last) == (-1, -1) => true,
+        (Some((kind, code)), _) => {
+            first == -1 || (first == i32::from(kind) && (last == -1 || last == i32::from(code)))
+        }
+        (None, Some(port)) => (first..=last).contains(&i32::from(port)),
+        (None, None) => true,
     }
 }
 

@@ -79,3 +79,58 @@ fn what_is_to_go_with_the_instance_goes_and_the_rest_stays() {
     cloud.advance(start() + TimeDelta::hours(2));
     assert!(!cloud.instances.contains_key(&id), "it is forgotten after an hour");
 }
+
+#[test]
+fn a_permission_has_icmps_type_and_code_where_others_have_ports() {
+    let packet = |protocol, destination_port, icmp| Crossing {
+        protocol,
+        peer: [10, 88, 60, 7].into(),
+        destination_port,
+        icmp,
+    };
+    let (echo, reply) = (packet(1, None, Some((8, 0))), packet(1, None, Some((0, 0))));
+    let (ssh, dns) = (packet(6, Some(22), None), packet(17, Some(53), None));
+    let table = [
+        ("-1", None, [true, true, true, true]),
+        ("icmp", None, [true, true, false, false]),
+        ("icmp", Some((-1, -1)), [true, true, false, false]),
+        ("1", Some((8, -1)), [true, false, false, false]),
+        ("icmp", Some((8, 0)), [true, false, false, false]),
+        ("icmp", Some((8, 1)), [false, false, false, false]),
+        ("icmpv6", Some((-1, -1)), [false, false, false, false]),
+        ("tcp", Some((22, 22)), [false, false, true, false]),
+        ("6", Some((-1, -1)), [false, false, true, false]),
+        ("tcp", Some((23, 65_535)), [false, false, false, false]),
+        ("udp", Some((0, 65_535)), [false, false, false, true]),
+    ];
+    for (protocol, ports, expected) in table {
+        let permission = Permission {
+            protocol: protocol.to_owned(),
+            ports,
+            ranges: vec!["10.88.60.0/24".parse().unwrap()],
+            ..Permission::everything()
+        };
+        let permits = [echo, reply, ssh, dns].map(|packet| permission.permits(&packet, &[]));
+        assert_eq!(permits, expected, "{protocol} {ports:?}");
+    }
+}
+
+/// To or from whom.
+#[test]
+fn a_permission_is_for_its_ranges_and_for_the_members_of_its_groups() {
+    let packet = Crossing {
+        protocol: 6,
+        peer: [10, 88, 60, 7].into(),
+        destination_port: Some(22),
+        icmp: None,
+    };
+    let permission = |range: &str| Permission {
+        ranges: vec![range.parse().unwrap()],
+        groups: vec!["sg-members".to_owned()],
+        ..Permission::everything()
+    };
+    let groups = |name: &str| [name.to_owned()];
+    assert!(permission("10.88.60.0/24").permits(&packet, &[]));
+    assert!(!permission("192.0.2.0/24").permits(&packet, &groups("sg-others")));
+    assert!(permission("192.0.2.0/24").permits(&packet, &groups("sg-members")));
+}

@@ -18,7 +18,7 @@ pub(super) const DATABASE: &str = "/var/lib/routerd/routerd.db";
 
 /// Lets happen what waits for this API call to be carried out.
 pub fn after_api(world: &mut World, call: &str, from: Caller, now: DateTime<Utc>) {
-    moment(world, now, |when| {
+    moment(world, now, call, |when| {
         matches!(when, When::AfterApi { action, caller }
             if action == call && (*caller == Caller::Anyone || *caller == from))
     });
@@ -30,6 +30,7 @@ pub fn before_command(world: &mut World, on: Node, line: &str, now: DateTime<Utc
     moment(
         world,
         now,
+        line,
         |when| matches!(when, When::BeforeCommand { node, pattern } if *node == on && fits(pattern, line)),
     );
 }
@@ -39,6 +40,7 @@ pub fn after_command(world: &mut World, on: Node, line: &str, now: DateTime<Utc>
     moment(
         world,
         now,
+        line,
         |when| matches!(when, When::AfterCommand { node, pattern } if *node == on && fits(pattern, line)),
     );
 }
@@ -64,17 +66,27 @@ pub fn due(world: &mut World, now: DateTime<Utc>) {
     keep(world, events);
 }
 
-fn moment(world: &mut World, now: DateTime<Utc>, is_it: impl Fn(&When) -> bool) {
+fn moment(world: &mut World, now: DateTime<Utc>, line: &str, is_it: impl Fn(&When) -> bool) {
     let mut events = std::mem::take(&mut world.faults.events);
     for event in events.iter_mut().filter(|event| event.due.is_none() && is_it(&event.when)) {
         event.seen += 1;
         if event.seen > event.skip {
             let delay = i64::try_from(event.delay_ms).unwrap_or(i64::MAX);
             event.due = Some(now + TimeDelta::milliseconds(delay));
+            name_file(&mut event.what, line);
         }
     }
     keep(world, events);
     due(world, now);
+}
+
+/// What is to happen to a file that the command names has its path now.
+fn name_file(what: &mut Happening, line: &str) {
+    if let Happening::FileNamed { node, begins, contents } = what
+        && let Some(path) = line.split(' ').find(|word| word.starts_with(begins.as_str()))
+    {
+        *what = Happening::File { node: *node, path: path.to_owned(), contents: contents.clone() };
+    }
 }
 
 /// Puts the events back, before those that were added meanwhile.
@@ -126,6 +138,9 @@ fn happen(world: &mut World, what: &Happening) -> Result<(), String> {
         }
         Happening::File { node, path, contents } => {
             world.machines.get_mut(*node).files.put(path, contents.as_bytes(), 0o755);
+        }
+        Happening::FileNamed { begins, .. } => {
+            return Err(format!("the command names no file `{begins}…`"));
         }
         Happening::NftTable { node } => {
             world.machines.get_mut(*node).nft.add(

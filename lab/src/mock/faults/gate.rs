@@ -2,10 +2,10 @@
 
 use super::fault::{Fault, Left, Primary};
 use super::hand::{
-    CAPTURED, CLIENT, Done, answers, command, commands, happens_after, milliseconds, on_router_eni,
+    CAPTURED, CLIENT, Done, command, commands, event, happens_after, milliseconds, on_router_eni,
 };
 use super::kernel;
-use super::rules::{CommandEffect, GoFault, Happening, InterfaceChange};
+use super::rules::{CommandEffect, GoFault, Happening, InterfaceChange, When};
 use crate::mock::world::World;
 use crate::node::Node;
 
@@ -14,6 +14,8 @@ pub(super) const STRANGERS_LOCK: &str = r#"{"run_id":"smoke-of-somebody","taken_
 /// The command that creates the lock, and the one that reads it back.
 const ABOUT_LOCK: &str = "*lock.json";
 const ABOUT_BURN: &str = "*burnt-";
+const BURNT: &str = "/var/lib/lab-smoke/burnt-";
+const STRANGERS_BURN: &str = r#"{"run_id":"smoke-of-somebody","record":"0000000000000000000000000000000000000000000000000000000000000000"}"#;
 
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
@@ -38,7 +40,7 @@ pub const FAULTS: &[Fault] = &[
     Fault::caught("taken-under-lock", "another ENI takes the address between preflight and the lock", Primary::Stop("foreign-holder"), taken_under_lock)
         .also(&["gate.unchanged-under-lock"]).on_netns().from("§8.2", "contract F20"),
     Fault::caught("go-used", "the node says that this go was used before", Primary::Assertion("gate.go-burnt"), go_used)
-        .exits(4).from("§9", "design: a go is good once"),
+        .exits(4).on_netns().from("§9", "design: a go is good once"),
 ];
 
 fn disk_full(world: &mut World, _: &str) -> Done {
@@ -91,9 +93,12 @@ fn taken_under_lock(world: &mut World, _: &str) -> Done {
     happens_after(world, ABOUT_LOCK, Happening::Interface { primary: CLIENT, change })
 }
 
+/// A go that somebody used before has a file of its own, which is there before the run creates it.
 fn go_used(world: &mut World, _: &str) -> Done {
-    let exists = "sh: 1: cannot create /var/lib/lab-smoke/burnt: File exists\n";
-    command(world, ABOUT_BURN, 0, answers(2, "", exists))?;
-    let other = r#"{"run_id":"smoke-of-somebody","record":"0000000000000000000000000000000000000000000000000000000000000000"}"#;
-    command(world, ABOUT_BURN, 1, answers(0, other, ""))
+    let pattern = ABOUT_BURN.to_owned();
+    let burns = When::BeforeCommand { node: Node::RouterdCloud, pattern };
+    let (begins, contents) = (BURNT.to_owned(), STRANGERS_BURN.to_owned());
+    let theirs = Happening::FileNamed { node: Node::RouterdCloud, begins, contents };
+    world.faults.events.push(event(burns, theirs));
+    Ok(())
 }

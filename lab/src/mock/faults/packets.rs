@@ -18,7 +18,7 @@ pub const FAULTS: &[Fault] = &[
     Fault::caught("far-router-mute", "the on-prem router sends no ICMP errors", Primary::Assertion("source-dest-check.canary"), far_router_mute)
         .also(&["ssh.onprem-to-cloud.payload"]).in_kernel(kernel::packets::far_router_mute).from("§7", "netns-lab §0"),
     Fault::caught("pmtu-black-hole", "packets above so many bytes vanish on the overlay", Primary::Assertion("ssh.cloud-to-onprem.payload"), pmtu_black_hole)
-        .argument("1400").also(&["ssh.onprem-to-cloud.payload"]).from("§7", "contract F10"),
+        .argument("1400").also(&["ssh.onprem-to-cloud.payload"]).in_kernel(kernel::packets::pmtu_black_hole).from("§7", "contract F10"),
     Fault::caught("pmtu-black-hole-inwards", "packets above so many bytes vanish on their way into the cloud", Primary::Assertion("ssh.onprem-to-cloud.payload"), pmtu_black_hole_inwards)
         .argument("1400").in_kernel(kernel::packets::pmtu_black_hole_inwards).from("§7", "contract F10"),
     Fault::caught("onprem-closed", "onprem-client's ssh port is closed for the cloud", Primary::Assertion("ssh.cloud-to-onprem.login"), onprem_closed)

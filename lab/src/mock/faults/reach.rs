@@ -14,9 +14,8 @@ pub const FAULTS: &[Fault] = &[
             "no-nat.tcp.cloud-to-onprem", "no-nat.tcp.onprem-to-cloud",
             "no-nat.icmp.cloud-to-onprem", "no-nat.icmp.onprem-to-cloud",
         ]).from("§7", "issue 6"),
-    // The kernel lab has means for it, but eight labs at once have seen them fail: the mock's alone for now.
     Fault::caught("arp-thief", "another machine on the on-prem LAN is taken for the captured address's owner", Primary::Assertion("ping.cloud-to-onprem"), arp_thief)
-        .exits(5).also(&[
+        .on_netns().exits(5).also(&[
             "ping.onprem-to-cloud", "ssh.cloud-to-onprem.login", "ssh.onprem-to-cloud.login",
             "no-nat.tcp.cloud-to-onprem", "no-nat.tcp.onprem-to-cloud", "no-nat.icmp.cloud-to-onprem",
         ]).from("§7", "issue 6"),

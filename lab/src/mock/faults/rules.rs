@@ -106,6 +106,8 @@ pub enum Happening {
     Sql { statement: String },
     /// A file appears on a node, or is replaced.
     File { node: Node, path: String, contents: String },
+    /// The same with the path that the command of that moment names: the word that begins so.
+    FileNamed { node: Node, begins: String, contents: String },
     /// Somebody adds a table to the node's rules that does nothing.
     NftTable { node: Node },
     /// A command begins on a node by itself.

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::Loss;
 use super::wire::Wire;
 use crate::mock::cloud::{Cloud, NetworkInterface, Permission, SecurityGroup, Target};
-use crate::mock::machines::{Link, Transport, Tuple};
+use crate::mock::machines::{Link, Tuple};
 use crate::mock::world::World;
 use crate::node::Node;
 
@@ -59,10 +59,14 @@ fn admits(cloud: &Cloud, from: &NetworkInterface, to: &NetworkInterface, wire: &
     if !wire.opens() {
         return true;
     }
-    let out = groups(cloud, from)
-        .any(|group| group.egress.iter().any(|p| permits(p, wire, wire.destination, to)));
-    out && groups(cloud, to)
-        .any(|group| group.ingress.iter().any(|p| permits(p, wire, wire.source, from)))
+    // A group that a permission names stands for its members' addresses.
+    let members = |peer| cloud.owner_of(peer).map_or(&[][..], |eni| eni.groups.as_slice());
+    let permit = |permissions: &[Permission], peer| {
+        let packet = wire.crossing(peer);
+        permissions.iter().any(|permission| permission.permits(&packet, members(peer)))
+    };
+    groups(cloud, from).any(|group| permit(&group.egress, wire.destination))
+        && groups(cloud, to).any(|group| permit(&group.ingress, wire.source))
 }
 
 fn groups<'a>(
@@ -70,25 +74,6 @@ fn groups<'a>(
     eni: &'a NetworkInterface,
 ) -> impl Iterator<Item = &'a SecurityGroup> {
     eni.groups.iter().filter_map(|id| cloud.security_groups.get(id))
-}
-
-fn permits(
-    permission: &Permission,
-    wire: &Wire,
-    other_address: Ipv4Addr,
-    other: &NetworkInterface,
-) -> bool {
-    let tuple = wire.tuple();
-    let protocol = match permission.protocol.as_str() {
-        "-1" => true,
-        name => name == tuple.transport.as_str(),
-    };
-    let port = i32::from(tuple.destination_port);
-    let ports = tuple.transport == Transport::Icmp
-        || permission.ports.is_none_or(|(first, last)| (first..=last).contains(&port));
-    let address = permission.ranges.iter().any(|range| range.contains(&other_address))
-        || permission.groups.iter().any(|group| other.groups.contains(group));
-    protocol && ports && address
 }
 
 /// Whether the VPC answers an ARP request that an ENI makes: for the gateway, and for an address

@@ -285,11 +285,14 @@ async fn a_black_hole_lets_ssh_connect_and_swallows_the_payload() {
     let key = bench.shared.lock().machines.onprem_client.sshd.host_key.clone();
     know(&bench, &format!("10.88.60.9 {key}"));
     bench.shared.lock().machines.overlay.black_hole_above_bytes = Some(1_350);
-    let argv = [&["timeout", "20"], &SSH[..], &["sha256sum"]].concat();
-    let small = bench.feed(Node::CloudClient, &argv, b"small").await;
-    assert_eq!(small.code, 0);
-    let large = bench.feed(Node::CloudClient, &argv, &[7; 4_096]).await;
-    assert_eq!((large.code, large.stdout.len()), (124, 0));
+    for (timeout, late) in [(&["timeout", "20"][..], 124), (&["timeout", "-s", "KILL", "20"], 137)]
+    {
+        let argv = [timeout, &SSH[..], &["sha256sum"]].concat();
+        let small = bench.feed(Node::CloudClient, &argv, b"small").await;
+        assert_eq!(small.code, 0);
+        let large = bench.feed(Node::CloudClient, &argv, &[7; 4_096]).await;
+        assert_eq!((large.code, large.stdout.len()), (late, 0));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -64,11 +64,18 @@ pub async fn env(session: &Session, args: &[String], io: &Io) -> i32 {
 /// `timeout [-k N] [-s SIGNAL] DURATION COMMAND…`.
 pub async fn timeout(session: &Session, args: &[String], io: &Io) -> i32 {
     let mut rest = args;
+    let mut when_late = TIMED_OUT;
     while let [option, tail @ ..] = rest {
         rest = match option.as_str() {
-            "-k" | "-s" => tail.get(1..).unwrap_or(&[]),
+            "-s" => {
+                when_late = after_signal(tail.first().map_or("", String::as_str));
+                tail.get(1..).unwrap_or(&[])
+            }
+            "-k" => tail.get(1..).unwrap_or(&[]),
             "--foreground" | "--preserve-status" => tail,
-            option if option.starts_with("--signal=") || option.starts_with("--kill-after=") => {
+            option if option.starts_with("--kill-after=") => tail,
+            option if option.starts_with("--signal=") => {
+                when_late = after_signal(option.trim_start_matches("--signal="));
                 tail
             }
             option if option.starts_with('-') => {
@@ -97,8 +104,15 @@ pub async fn timeout(session: &Session, args: &[String], io: &Io) -> i32 {
                 first(command)
             ),
         ),
-        Err(_) => 124,
+        Err(_) => when_late,
     }
+}
+
+const TIMED_OUT: i32 = 124;
+
+/// `timeout` sends it to its whole group, to itself as well.
+fn after_signal(name: &str) -> i32 {
+    if matches!(name, "KILL" | "SIGKILL" | "9") { 128 + 9 } else { TIMED_OUT }
 }
 
 /// Programs that change nothing that is modelled about the command they run.

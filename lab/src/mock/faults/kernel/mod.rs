@@ -100,8 +100,9 @@ impl Happening {
                 let learnt = Means::Bridge(format!("fdb add {mac} dev thief0 master static\n"));
                 vec![on(Node::OnpremRouter, thief(*address)), on(Node::OnpremRouter, learnt)]
             }
-            // What others type is played on the mock alone.
-            Self::Command(_)
+            // It is a file by the time it happens. What others type is played on the mock alone.
+            Self::FileNamed { .. }
+            | Self::Command(_)
             | Self::Interface { .. }
             | Self::Ingress { .. }
             | Self::TagLost { .. }

@@ -44,8 +44,10 @@ fn black_hole(node: Node, bytes: &str) -> Result<Deed, String> {
     Ok(nft(node, "inet fault_hole", hook, &rule))
 }
 
-/// Into the cloud alone: a client of the cloud whose send buffer never drains does not end at
-/// `SIGTERM`, so that its check runs into the harness's own limit instead of the command's.
+pub fn pmtu_black_hole(bytes: &str) -> Deeds {
+    Ok(vec![black_hole(Node::RouterdCloud, bytes)?, black_hole(Node::OnpremRouter, bytes)?])
+}
+
 pub fn pmtu_black_hole_inwards(bytes: &str) -> Deeds {
     Ok(vec![black_hole(Node::OnpremRouter, bytes)?])
 }
