@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use lab::Lab;
+use lab::act::{Acted, NotTried};
 use lab::routerd::{Row, Status};
 use reports::record::Outcome;
 use serde_json::{Value, json};
@@ -29,23 +30,33 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         lab.approve(&forward, journal, ids[1], &by),
     );
     for (id, acted) in [(ASSIGN, assign), (FORWARDING, forwarding)] {
-        let how = How::words("routerctl action approve");
-        match acted {
-            Err(error) => {
-                ctx.not_tried(id, json!("approved"), how, &error);
-                return;
-            }
-            Ok(acted) if acted.outcome == Outcome::NotDone => {
-                let detail = acted.detail;
-                ctx.judge(id, false, json!("approved"), json!("not-done"), how, Some(detail));
-                return;
-            }
-            Ok(_) => {}
+        if !may_be_approved(ctx, id, acted) {
+            return;
         }
     }
     match observe::rows(lab, ctx).await {
         Ok((rows, how)) => judge(ctx, &rows, ids, &by, &how),
         Err((why, how)) => ctx.unknown(ASSIGN, json!("approved"), how, why),
+    }
+}
+
+/// Whether the rows are to be asked: a refusal is an answer by itself.
+fn may_be_approved<T>(
+    ctx: &mut Context<'_>,
+    id: &'static str,
+    acted: Result<Acted<T>, NotTried>,
+) -> bool {
+    let how = How::words("routerctl action approve");
+    match acted {
+        Err(error) => {
+            ctx.not_tried(id, json!("approved"), how, &error);
+            false
+        }
+        Ok(acted) if acted.outcome == Outcome::NotDone => {
+            let detail = acted.detail;
+            ctx.judge(id, false, json!("approved"), json!("not-done"), how, Some(detail))
+        }
+        Ok(_) => true,
     }
 }
 
@@ -105,4 +116,34 @@ fn row_as_executed(row: &Row) -> Value {
         "undo_action": undo.map(|undo| &undo.action),
         "undo_parameters": undo.map(|undo| undo.parameters.clone()).unwrap_or_default(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use lab::permit::Refused;
+    use reports::record::ScenarioStatus;
+
+    use super::*;
+    use crate::example::{acted, judged};
+
+    #[test]
+    fn a_refusal_is_an_answer_and_all_else_is_asked_of_the_rows() {
+        use ScenarioStatus::{Failed, Unknown};
+        let refused = || Err(NotTried::Refused(Refused::RunEnded));
+        let table = [
+            (Ok(acted(Outcome::Done, ())), true, Unknown, "not judged"),
+            (Ok(acted(Outcome::Unknown, ())), true, Unknown, "not judged"),
+            (Ok(acted(Outcome::NotDone, ())), false, Failed, "as it was seen"),
+            (refused(), false, Failed, "the run has ended"),
+        ];
+        for (came, expected, status, why) in table {
+            let shown = format!("{came:?}");
+            let mut given = None;
+            let judged = judged("approve", async |_, ctx| {
+                given = Some(may_be_approved(ctx, ASSIGN, came));
+            });
+            assert_eq!((given, judged.finished.status), (Some(expected), status), "{shown}");
+            assert!(judged.message(ASSIGN).contains(why), "{shown}");
+        }
+    }
 }

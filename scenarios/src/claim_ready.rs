@@ -109,7 +109,93 @@ fn judge(ctx: &mut Context<'_>, phases: &[(String, Option<String>)], captured: b
 
 #[cfg(test)]
 mod tests {
+    use reports::record::AssertionStatus;
+
     use super::*;
+    use crate::example::{judged, silent, told};
+
+    /// What `get` of a kind comes to, in a word and with the phases.
+    #[test]
+    fn a_kind_without_an_item_is_as_one_that_is_not_there() {
+        let items = |items: serde_json::Value| {
+            let answer = json!({ "kind": "GetResult", "items": items }).to_string();
+            told(0, &answer, "")
+        };
+        let claim = json!({
+            "apiVersion": "v1", "kind": "RemoteAddressClaim", "name": "claim",
+            "status": { "phase": "Ready" },
+        });
+        let nobody = "Get \"http://routerd/v1/get\": dial unix /run/routerd.sock: no such file";
+        let table = [
+            (items(json!([claim])), "phases: claim Ready"),
+            (items(json!([])), "no such kind"),
+            (told(1, "", "bad request: RemoteAddressClaim not found\n"), "no such kind"),
+            (told(1, "", nobody), "no daemon"),
+            (told(0, "not JSON", ""), "unreadable"),
+            (silent(), "unreadable"),
+        ];
+        for (answer, expected) in table {
+            let shown = format!("{answer:?}");
+            judged("claim-ready", async |lab, ctx| {
+                let word = match found(lab, ctx, "RemoteAddressClaim", answer) {
+                    Found::Phases(phases, _) => {
+                        let phase = |phase: &Option<String>| phase.clone().unwrap_or_default();
+                        let one = |(name, of): &(String, _)| format!(" {name} {}", phase(of));
+                        format!("phases:{}", phases.iter().map(one).collect::<String>())
+                    }
+                    Found::NoDaemon => "no daemon".to_owned(),
+                    Found::NoSuchKind => "no such kind".to_owned(),
+                    Found::Unreadable(..) => "unreadable".to_owned(),
+                };
+                assert_eq!(word, expected, "{shown}");
+            });
+        }
+    }
+
+    #[test]
+    fn the_owner_table_says_whether_the_address_is_captured() {
+        let owners = |state: &str| {
+            let row = json!([{
+                "address": "10.88.60.9/32", "state": state, "class": "Static",
+                "captureHolderNode": "r1",
+            }]);
+            told(0, &row.to_string(), "")
+        };
+        let table = [
+            (owners("OK"), true, "routerd-cloud$ command"),
+            (owners("Stale"), false, "routerd-cloud$ command"),
+            (told(1, "", "what?"), false, "routerd-cloud$ command"),
+            (silent(), false, "no answer"),
+        ];
+        for (answer, expected, seen) in table {
+            let shown = format!("{answer:?}");
+            judged("claim-ready", async |lab, ctx| {
+                let (is, how) = captured(lab, ctx, answer);
+                assert_eq!(is, expected, "{shown}");
+                assert!(how.how.contains(seen), "{shown}: {}", how.how);
+            });
+        }
+    }
+
+    #[test]
+    fn it_is_ready_once_every_phase_is_and_the_address_is_captured() {
+        use AssertionStatus::{Failed, Passed};
+        let (ready, pending) = (Some("Ready"), Some("Pending"));
+        let table = [
+            (vec![ready], true, Passed),
+            (vec![ready], false, Failed),
+            (vec![ready, pending], true, Failed),
+            (vec![None], true, Failed),
+        ];
+        for (phases, captured, expected) in table {
+            let judged = judged("claim-ready", async |_, ctx| {
+                let named = |phase: &Option<&str>| ("one".to_owned(), phase.map(str::to_owned));
+                let phases: Vec<_> = phases.iter().map(named).collect();
+                judge(ctx, &phases, captured, How::default());
+            });
+            assert_eq!(judged.status(READY), expected, "{phases:?} {captured}");
+        }
+    }
 
     #[test]
     fn an_address_is_captured_by_the_ok_row_that_names_a_node() {

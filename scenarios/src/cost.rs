@@ -74,3 +74,92 @@ fn turns(records: &[Record], id: &str) -> Vec<(DateTime<Utc>, Turn)> {
     };
     records.iter().filter_map(turned).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use reports::digest::Digest;
+    use reports::record::{OutcomeRecorded, Permit, ScenarioStarted};
+
+    use super::*;
+
+    fn time(second: i64) -> DateTime<Utc> {
+        let start: DateTime<Utc> = "2026-10-01T12:00:00Z".parse().expect("a time");
+        start + TimeDelta::seconds(second)
+    }
+
+    /// Records at these seconds.
+    fn records(kinds: Vec<(i64, Kind)>) -> Vec<Record> {
+        let record =
+            |(second, kind)| Record { seq: 0, prev: Digest::of(b""), at: time(second), kind };
+        kinds.into_iter().map(record).collect()
+    }
+
+    fn other() -> Kind {
+        Kind::ScenarioStarted(ScenarioStarted { scenario: "preflight".to_owned() })
+    }
+
+    fn intent(id: &str, what: &str, resource: &str) -> Kind {
+        Kind::Intent(Intent {
+            id: id.to_owned(),
+            scenario: "teardown".to_owned(),
+            permit: Permit::Cost,
+            what: what.to_owned(),
+            resource: resource.to_owned(),
+            request: serde_json::Value::Null,
+            undo: None,
+        })
+    }
+
+    fn outcome(intent: &str, outcome: Outcome) -> Kind {
+        let (intent, detail) = (intent.to_owned(), String::new());
+        Kind::Outcome(OutcomeRecorded { intent, outcome, detail, samples: Vec::new() })
+    }
+
+    #[test]
+    fn an_instance_costs_from_its_start_to_the_sight_of_its_end() {
+        let begun = || vec![(0, other())];
+        let turned = |at: i64, id: &str, what: &str, came: Outcome| {
+            vec![(at, intent(id, what, "i-1")), (at + 1, outcome(id, came))]
+        };
+        let stop = |at, came| turned(at, "stop", "ec2 StopInstances", came);
+        let start = |at, came| turned(at, "start", "ec2 StartInstances", came);
+        let end = |at, came| turned(at, "end", "ec2 TerminateInstances", came);
+        use Outcome::{Done, NotDone, Unknown};
+        let of_another =
+            vec![(10, intent("stop", "ec2 StopInstances", "i-2")), (11, outcome("stop", Done))];
+        let something_else =
+            vec![(10, intent("tag", "ec2 CreateTags", "i-1")), (11, outcome("tag", Done))];
+        // Whether it ran at preflight, what the journal has, and the seconds by second 100.
+        let table = [
+            ("no record", false, vec![], 0),
+            ("it ran all the time", true, begun(), 100),
+            ("it never ran", false, begun(), 0),
+            ("stopped", true, [begun(), stop(10, Done)].concat(), 11),
+            ("terminated", true, [begun(), end(20, Done)].concat(), 21),
+            ("not stopped", true, [begun(), stop(10, NotDone)].concat(), 100),
+            ("nobody knows", true, [begun(), stop(10, Unknown)].concat(), 100),
+            ("another was stopped", true, [begun(), of_another].concat(), 100),
+            ("something else was done", true, [begun(), something_else].concat(), 100),
+            ("started", false, [begun(), start(30, Done)].concat(), 69),
+            (
+                "parked and started again",
+                true,
+                [begun(), stop(10, Done), start(30, Done), end(50, Done)].concat(),
+                11 + 20,
+            ),
+            // A resumed run saw it stopped at its preflight, and it ran at its first.
+            ("stopped before", false, [begun(), stop(10, Done)].concat(), 11),
+            ("stopped twice", true, [begun(), stop(10, Done), end(50, Done)].concat(), 11),
+        ];
+        for (what, ran, kinds, expected) in table {
+            assert_eq!(seconds_of(&records(kinds), "i-1", ran, time(100)), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_went_back_costs_nothing() {
+        assert_eq!(between(time(10), time(25)), 15);
+        assert_eq!(between(time(25), time(10)), 0);
+    }
+}

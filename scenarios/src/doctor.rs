@@ -26,15 +26,14 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         lab.shell.observe(Node::RouterdCloud, &commands[0]),
         lab.shell.observe(Node::RouterdCloud, &commands[1]),
     );
-    let hybrid = judge(lab, ctx, HYBRID, "hybrid", hybrid);
-    let sam = judge(lab, ctx, SAM, "sam", sam);
-    if hybrid == Some(Weight::Nothing) && sam == Some(Weight::Nothing) {
+    let weights = [judge(lab, ctx, HYBRID, "hybrid", hybrid), judge(lab, ctx, SAM, "sam", sam)];
+    if weights == [Some(Weight::Nothing); 2] {
         ctx.not_applicable(VACUOUS);
     }
 }
 
 /// What a report that does not fail is worth.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Weight {
     Something,
     Nothing,
@@ -63,8 +62,9 @@ fn judge(
         }
     };
     let observed = json!(report.checks);
+    // Its summary and exit code say the same: else it is not read.
     let failed = complaints(&report);
-    if !failed.is_empty() || report.summary.fail > 0 || output.code != 0 {
+    if !failed.is_empty() {
         let message = format!("doctor {area} fails: {}", failed.join("; "));
         ctx.judge(id, false, expected, observed, how, Some(message));
         None
@@ -87,4 +87,61 @@ fn complaints(report: &Report) -> Vec<String> {
         })
         .map(|check| format!("{}: {}", check.name, check.detail))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use reports::record::{AssertionStatus, ScenarioStatus};
+
+    use super::*;
+    use crate::example::{Told, judged, silent, told};
+
+    /// A report of checks with these statuses.
+    fn report(code: i32, statuses: &[&str]) -> Told {
+        let count = |status: &str| statuses.iter().filter(|it| **it == status).count();
+        let checks = statuses.iter().map(
+            |status| json!({ "area": "hybrid", "name": format!("a {status}"), "status": status }),
+        );
+        let overall = if count("fail") > 0 { "fail" } else { "pass" };
+        let report = json!({
+            "summary": {
+                "overall": overall, "pass": count("pass"), "warn": count("warn"),
+                "fail": count("fail"), "skip": count("skip"),
+            },
+            "checks": checks.collect::<Vec<_>>(),
+        });
+        told(code, &report.to_string(), "")
+    }
+
+    #[test]
+    fn what_a_report_is_worth() {
+        use AssertionStatus as A;
+        let skips = "doctor hybrid only skips: nothing was checked by it";
+        let table = [
+            (report(0, &["pass", "skip"]), A::Passed, Some(Weight::Something), ""),
+            (report(0, &["pass", "warn"]), A::Passed, Some(Weight::Something), ""),
+            (report(0, &["skip", "skip"]), A::Skipped, Some(Weight::Nothing), skips),
+            (report(0, &[]), A::Skipped, Some(Weight::Nothing), skips),
+            (report(1, &["pass", "fail"]), A::Failed, None, "doctor hybrid fails: a fail: "),
+            (report(1, &["pass"]), A::Unknown, None, "agree"),
+            (silent(), A::Unknown, None, "no answer"),
+        ];
+        for (answer, status, weight, message) in table {
+            let mut given = None;
+            let shown = format!("{answer:?}");
+            let judged = judged("doctor", async |lab, ctx| {
+                given = judge(lab, ctx, HYBRID, "hybrid", answer);
+            });
+            assert_eq!((judged.status(HYBRID), given), (status, weight), "{shown}");
+            let said = judged.message(HYBRID);
+            assert!(said.contains(message), "{shown}: {said}");
+        }
+    }
+
+    #[test]
+    fn it_is_not_applicable_where_both_areas_check_nothing() {
+        let judged = judged("doctor", async |lab, ctx| run(lab, ctx).await);
+        let expected = (ScenarioStatus::NotApplicable, Some(VACUOUS));
+        assert_eq!((judged.finished.status, judged.finished.reason.as_deref()), expected);
+    }
 }

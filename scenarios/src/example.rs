@@ -1,6 +1,23 @@
 //! What the tests of several scenarios begin with.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::future::LocalBoxFuture;
+use lab::Lab;
+use lab::act::Acted;
 use lab::change_set::ChangeSet;
+use lab::ec2::Answer;
+use lab::node::{Node, Output};
+use lab::permit::Brake;
+use lab::shell::{Failure, ShellError};
+use reports::journal::Writer;
+use reports::record::{Assertion, AssertionStatus, Kind, Outcome, Record};
+
+use crate::context::{Context, Finished};
+use crate::run::{Go, GoRequest, GoSource, PlanSource, Run, State};
+use crate::sequence::{Scenario, find};
 
 pub fn change_set() -> ChangeSet {
     ChangeSet {
@@ -13,4 +30,88 @@ pub fn change_set() -> ChangeSet {
         allow_reassignment: false,
         ttl: "2h".to_owned(),
     }
+}
+
+struct NoGo;
+
+impl GoSource for NoGo {
+    fn go<'a>(&'a self, _request: &'a GoRequest) -> LocalBoxFuture<'a, Option<Go>> {
+        Box::pin(std::future::ready(None))
+    }
+}
+
+/// What a scenario wrote, and how it ended.
+pub struct Judged {
+    pub finished: Finished,
+    pub records: Vec<Record>,
+}
+
+impl Judged {
+    pub fn assertion(&self, id: &str) -> &Assertion {
+        let made = self.records.iter().rev().find_map(|record| match &record.kind {
+            Kind::AssertionMade(made) if made.id == id => Some(made),
+            _ => None,
+        });
+        made.unwrap_or_else(|| panic!("{id} was not judged"))
+    }
+
+    pub fn status(&self, id: &str) -> AssertionStatus {
+        self.assertion(id).status
+    }
+
+    pub fn message(&self, id: &str) -> &str {
+        self.assertion(id).message.as_deref().unwrap_or_default()
+    }
+}
+
+/// Runs `body` as the scenario of that name, on a mock lab to which nothing was done yet.
+pub fn judged(name: &str, body: impl AsyncFnOnce(&mut Lab, &mut Context<'_>)) -> Judged {
+    judged_as(find(name).expect("a scenario"), body)
+}
+
+pub fn judged_as(
+    scenario: &'static Scenario,
+    body: impl AsyncFnOnce(&mut Lab, &mut Context<'_>),
+) -> Judged {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().start_paused(true).build().expect("a runtime");
+    runtime.block_on(async {
+        let options = lab::mock::Options { seed: 1, ..lab::mock::Options::default() };
+        let mut mock = lab::mock::open(&options).expect("a mock lab");
+        let folder = tempfile::tempdir().expect("a folder");
+        let journal = Writer::create(folder.path()).expect("a journal");
+        let run = Run {
+            id: "run-1".to_owned(),
+            change_set: change_set(),
+            plan_source: PlanSource::Planner,
+            brake: Brake::default(),
+            go: Rc::new(NoGo),
+            state: RefCell::new(State::default()),
+        };
+        let mut context = Context::begin(scenario, mock.lab.clock, &journal, &run);
+        body(&mut mock.lab, &mut context).await;
+        let finished = context.finish();
+        let records = journal.with_records(<[Record]>::to_vec);
+        Judged { finished, records }
+    })
+}
+
+pub type Told = Result<Answer<Output>, ShellError>;
+
+/// A command's answer.
+pub fn told(code: i32, stdout: &str, stderr: &str) -> Told {
+    let value = Output { code, stdout: stdout.into(), stderr: stderr.into() };
+    let call = "routerd-cloud$ command".to_owned();
+    Ok(Answer { value, call, raw: vec![stdout.into()], attempts: 1 })
+}
+
+/// A command that nobody answered.
+pub fn silent() -> Told {
+    let why = Failure::TimedOut(Duration::from_secs(30));
+    Err(ShellError { node: Node::RouterdCloud, command: "command".to_owned(), why })
+}
+
+/// What came of a mutation.
+pub fn acted<T>(outcome: Outcome, value: T) -> Acted<T> {
+    Acted { outcome, detail: "as it was seen".to_owned(), samples: Vec::new(), value }
 }

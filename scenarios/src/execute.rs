@@ -134,3 +134,31 @@ fn row_complaint(row: Option<&Row>) -> String {
     let error = row.error.as_deref().unwrap_or("no error");
     format!("row {} is {}: {message} ({error})", row.id, row.status)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_complaint_about_a_row_says_how_it_stands() {
+        let row = |message: Option<&str>, error: Option<&str>| -> Row {
+            let at = "2026-10-01T12:00:00Z";
+            let row = json!({
+                "id": 7, "idempotencyKey": "key", "provider": "aws", "action": "any",
+                "targetJSON": "{}", "parametersJSON": "{}", "undoJSON": "null",
+                "status": "failed", "createdAt": at, "updatedAt": at,
+                "resultMessage": message, "error": error,
+            });
+            serde_json::from_value(row).expect("a row")
+        };
+        let told = row(Some("it was refused"), Some("exit status 1"));
+        let table = [
+            (None, "the row could not be read"),
+            (Some(&told), "row 7 is failed: it was refused (exit status 1)"),
+            (Some(&row(None, None)), "row 7 is failed: no message (no error)"),
+        ];
+        for (row, expected) in table {
+            assert_eq!(row_complaint(row), expected);
+        }
+    }
+}

@@ -2,6 +2,7 @@
 //! not asked: a daemon imports too (contract §1.11).
 
 use lab::Lab;
+use lab::act::{Acted, NotTried};
 use lab::routerd::{Row, Status};
 use reports::record::{Kind, Outcome, Phase, RowsRecorded};
 use serde_json::json;
@@ -21,9 +22,22 @@ pub const NOT_APPLICABLE: &[&str] = &[];
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let Some(forward) = ctx.run.forward() else { return };
-    let how = How::words("routerctl action import");
     let keys = ctx.run.change_set.keys();
-    match lab.import(&forward, ctx.journal, &keys).await {
+    let acted = lab.import(&forward, ctx.journal, &keys).await;
+    let tried = acted.is_ok();
+    judge_import(ctx, acted);
+    if !tried {
+        return;
+    }
+    match observe::rows(lab, ctx).await {
+        Ok((rows, how)) => judge(ctx, &rows, &how),
+        Err((why, how)) => ctx.unknown(ASSIGN, json!("pending"), how, why),
+    }
+}
+
+fn judge_import<T>(ctx: &mut Context<'_>, acted: Result<Acted<T>, NotTried>) {
+    let how = How::words("routerctl action import");
+    match acted {
         Ok(acted) if acted.outcome == Outcome::Unknown => {
             ctx.unknown(IMPORTED, json!("done"), how, acted.detail);
         }
@@ -31,14 +45,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
             let done = acted.outcome == Outcome::Done;
             ctx.judge(IMPORTED, done, json!("done"), json!(acted.outcome), how, Some(acted.detail));
         }
-        Err(error) => {
-            ctx.not_tried(IMPORTED, json!("done"), how, &error);
-            return;
-        }
-    }
-    match observe::rows(lab, ctx).await {
-        Ok((rows, how)) => judge(ctx, &rows, &how),
-        Err((why, how)) => ctx.unknown(ASSIGN, json!("pending"), how, why),
+        Err(error) => ctx.not_tried(IMPORTED, json!("done"), how, &error),
     }
 }
 
@@ -71,4 +78,28 @@ fn judge(ctx: &mut Context<'_>, rows: &[Row], how: &How) {
     ctx.judge(NOTHING_ELSE, found.is_none(), json!([]), observed, how.clone(), found.clone());
     ctx.stop(&stops::FOREIGN_ROWS, found, "routerd's journal");
     ctx.write(Kind::RowsRecorded(RowsRecorded { phase: Phase::Baseline, rows: json!(rows) }));
+}
+
+#[cfg(test)]
+mod tests {
+    use lab::permit::Refused;
+    use reports::record::AssertionStatus as A;
+
+    use super::*;
+    use crate::example::{acted, judged};
+
+    #[test]
+    fn an_import_is_done_or_not_or_nobody_knows() {
+        let table = [
+            (Ok(acted(Outcome::Done, ())), A::Passed),
+            (Ok(acted(Outcome::NotDone, ())), A::Failed),
+            (Ok(acted(Outcome::Unknown, ())), A::Unknown),
+            (Err(NotTried::Refused(Refused::RunEnded)), A::Failed),
+        ];
+        for (came, expected) in table {
+            let shown = format!("{came:?}");
+            let judged = judged("import", async |_, ctx| judge_import(ctx, came));
+            assert_eq!(judged.status(IMPORTED), expected, "{shown}");
+        }
+    }
 }

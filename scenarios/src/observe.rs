@@ -102,3 +102,31 @@ pub fn no_database(error: &AnswerError) -> bool {
 pub fn row_with(rows: &[Row], id: u64) -> Option<&Row> {
     rows.iter().find(|row| row.id == id)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::example::judged;
+
+    /// Before the first import routerd has no database; any other refusal is no empty journal.
+    #[test]
+    fn only_a_database_that_is_not_there_has_no_rows() {
+        let absent = "open state database /var/lib/routerd/state.db: unable to open database file";
+        let locked = "open state database /var/lib/routerd/state.db: database is locked";
+        let table = [
+            (1, "", absent, Ok(0)),
+            (1, "", locked, Err(())),
+            (1, "", "what?", Err(())),
+            (0, "[]", "", Ok(0)),
+            (0, "not JSON", "", Err(())),
+        ];
+        judged("import", async |lab, _| {
+            for (code, stdout, stderr, expected) in table {
+                let output = Output { code, stdout: stdout.into(), stderr: stderr.into() };
+                let rows = rows_in(lab, &output, How::default());
+                let given = rows.map(|(rows, _)| rows.len()).map_err(|_| ());
+                assert_eq!(given, expected, "{stdout}{stderr}");
+            }
+        });
+    }
+}

@@ -2,8 +2,9 @@
 //! nothing beside it that would be imported too.
 
 use lab::Lab;
+use lab::act::{Acted, NotTried};
 use lab::node::Node;
-use lab::routerd::Routerctl;
+use lab::routerd::{PluginRun, Routerctl};
 use lab::shell::Observe;
 use reports::digest::Digest;
 use reports::record::Outcome;
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::context::{Context, How};
 use crate::observe;
+use crate::preview::Told;
 use crate::requests;
 use crate::run::PlanSource;
 use crate::stops;
@@ -44,8 +46,13 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
 
 async fn put_change_set(lab: &Lab, ctx: &mut Context<'_>) -> bool {
     let Some(forward) = ctx.run.forward() else { return false };
+    let acted = lab.put_change_set(&forward, ctx.journal, &ctx.run.change_set).await;
+    judge_change_set(ctx, acted)
+}
+
+fn judge_change_set<T>(ctx: &mut Context<'_>, acted: Result<Acted<T>, NotTried>) -> bool {
     let expected = json!("done");
-    match lab.put_change_set(&forward, ctx.journal, &ctx.run.change_set).await {
+    match acted {
         Ok(acted) if acted.outcome == Outcome::Unknown => {
             ctx.unknown(
                 CHANGE_SET,
@@ -75,10 +82,15 @@ async fn put_change_set(lab: &Lab, ctx: &mut Context<'_>) -> bool {
 
 async fn run_planner(lab: &Lab, ctx: &mut Context<'_>) -> bool {
     let Some(forward) = ctx.run.forward() else { return false };
+    let keys = ctx.run.change_set.keys();
+    let acted = lab.run_planner(&forward, ctx.journal, &keys).await;
+    judge_planner(ctx, acted)
+}
+
+fn judge_planner(ctx: &mut Context<'_>, acted: Result<Acted<Option<PluginRun>>, NotTried>) -> bool {
     let how = How::words("routerctl plugin run");
     let expected = json!({ "stored": true });
-    let keys = ctx.run.change_set.keys();
-    match lab.run_planner(&forward, ctx.journal, &keys).await {
+    match acted {
         Ok(acted) => match acted.value {
             Some(run) => {
                 let observed =
@@ -113,9 +125,15 @@ async fn compare(lab: &Lab, ctx: &mut Context<'_>) {
         lab.shell.observe(Node::RouterdCloud, &part),
         lab.shell.observe(Node::RouterdCloud, &list),
     );
+    judge_part(lab, ctx, &source, part);
+    judge_list(lab, ctx, &source, list);
+}
+
+fn judge_part(lab: &Lab, ctx: &mut Context<'_>, source: &str, part: Told) {
+    let routerd = &lab.manifest.routerd;
     let expected = json!(ctx.run.change_set.plans());
     let read = observe::told(ctx, part).and_then(|(output, how)| {
-        match Routerctl::new(routerd).dynamic_describe(&source).read(&output) {
+        match Routerctl::new(routerd).dynamic_describe(source).read(&output) {
             Ok(parts) => Ok((parts, how)),
             Err(error) => Err((error.to_string(), how)),
         }
@@ -134,24 +152,28 @@ async fn compare(lab: &Lab, ctx: &mut Context<'_>) {
             let message = "routerd would import another plan than the approved change set";
             ctx.judge(EQUAL, same, expected, plans.clone(), how, Some(message.to_owned()));
             let found = (!same).then(|| message.to_owned());
-            ctx.stop(&stops::FOREIGN_PLAN, found, &source);
+            ctx.stop(&stops::FOREIGN_PLAN, found, source);
             let other = parts
                 .iter()
                 .flat_map(|part| part.plans.iter())
                 .find(|plan| plan.provider != "aws")
                 .map(|plan| format!("plan {} is of provider {}", plan.name, plan.provider));
-            ctx.stop(&stops::OTHER_PROVIDER, other, &source);
+            ctx.stop(&stops::OTHER_PROVIDER, other, source);
             let undescribed = parts
                 .iter()
                 .flat_map(|part| part.plans.iter())
                 .find(|plan| !has_its_undo(&json!(plan)))
                 .map(|plan| format!("plan {} has not the canonical undo", plan.name));
-            ctx.stop(&stops::UNDO_NOT_IN_PLAN, undescribed, &source);
+            ctx.stop(&stops::UNDO_NOT_IN_PLAN, undescribed, source);
             let secret = requests::secret_in(plans.as_array().into_iter().flatten());
-            ctx.stop(&stops::CREDENTIALS_IN_REQUEST, secret, &source);
+            ctx.stop(&stops::CREDENTIALS_IN_REQUEST, secret, source);
         }
         Err((why, how)) => ctx.unknown(EQUAL, expected, how, why),
     }
+}
+
+fn judge_list(lab: &Lab, ctx: &mut Context<'_>, source: &str, list: Told) {
+    let routerd = &lab.manifest.routerd;
     let read = observe::told(ctx, list).and_then(|(output, how)| {
         match Routerctl::new(routerd).dynamic_list().read(&output) {
             Ok(parts) => Ok((parts, how)),
@@ -181,3 +203,6 @@ fn has_its_undo(plan: &Value) -> bool {
         _ => undo.is_some(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -50,3 +50,41 @@ pub fn judge(ctx: &mut Context<'_>, id: &'static str, message: &str, preview: Pr
         Preview::Unread(why, how) => ctx.unknown(id, expected, how, why),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lab::routerd::Routerctl;
+    use reports::record::AssertionStatus as A;
+
+    use super::*;
+    use crate::example::{judged, silent, told};
+
+    const ID: &str = "dry-run.assign";
+
+    /// A refusal in words that are known is an answer, and the wrong one.
+    #[test]
+    fn what_a_preview_comes_to() {
+        let said = |status: &str, message: &str| {
+            let note = "preview only \u{2014} journal lifecycle unchanged; approval not consumed";
+            told(0, &format!("action 1 dry-run: {status} ({message})\n({note})\n"), "")
+        };
+        let refused = told(1, "", "action 1 not found");
+        let table = [
+            (said("succeeded", "would do it"), A::Passed),
+            (said("succeeded", "would do more"), A::Failed),
+            (said("skipped", "would do it"), A::Failed),
+            (refused, A::Failed),
+            (told(1, "", "what?"), A::Unknown),
+            (silent(), A::Unknown),
+        ];
+        for (answer, expected) in table {
+            let shown = format!("{answer:?}");
+            let judged = judged("dry-run", async |lab, ctx| {
+                let call = Routerctl::new(&lab.manifest.routerd).execute_dry_run(1);
+                let preview = read(ctx, answer, |output| call.read(output));
+                judge(ctx, ID, "would do it", preview);
+            });
+            assert_eq!(judged.status(ID), expected, "{shown}");
+        }
+    }
+}

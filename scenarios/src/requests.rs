@@ -19,3 +19,25 @@ fn named_like_one(value: &Value) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_named_like_a_credential_is_found_at_any_depth() {
+        let table = [
+            (json!({ "target": { "eni": "eni-1" }, "idempotencyKey": "k" }), None),
+            (json!({ "secretAccessKey": "x" }), Some("secretAccessKey")),
+            (json!({ "a": { "password": "x" } }), Some("password")),
+            (json!([{ "a": 1 }, { "b": [{ "password": "x" }] }]), Some("password")),
+            (json!("password"), None),
+        ];
+        for (request, expected) in table {
+            let expected = expected.map(|name| format!("the executor would be handed `{name}`"));
+            assert_eq!(secret_in([&json!({}), &request]), expected, "{request}");
+        }
+    }
+}

@@ -256,3 +256,57 @@ fn instance_seconds(lab: &Lab, ctx: &mut Context<'_>) {
     ctx.judge(CEILING, over.is_none(), expected, observed, how, over.clone());
     ctx.stop(&stops::CEILING, over, &lab.manifest.lab.name);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::example::judged;
+
+    #[test]
+    fn only_what_ec2_does_not_know_any_more_is_gone() {
+        let refused = |code: &str| {
+            let (call, message) = ("ec2 DescribeInstances".to_owned(), "no".to_owned());
+            let code = code.to_owned();
+            Err(ReadError::Refused { call, code, message, raw: b"<Error/>".to_vec() })
+        };
+        let gone = gone_is_none(refused("InvalidInstanceID.NotFound")).expect("an answer");
+        assert_eq!((gone.value.len(), gone.raw), (0, vec![b"<Error/>".to_vec()]));
+        let other = gone_is_none(refused("RequestLimitExceeded")).expect_err("no answer");
+        assert_eq!(other.code(), Some("RequestLimitExceeded"));
+    }
+
+    #[test]
+    fn an_instance_is_left_unless_the_manifest_wants_it_so() {
+        let instance = |state: &str| Instance {
+            instance_id: "i-1".to_owned(),
+            state: state.to_owned(),
+            instance_type: "t3.micro".to_owned(),
+            vpc_id: None,
+            subnet_id: None,
+            network_interface_ids: Vec::new(),
+            instance_profile: None,
+            tags: lab::ec2::Tags::new(),
+        };
+        // Of each state: whether it is left, and whether it costs money then.
+        let table = [
+            (Instances::Terminate, "terminated", None),
+            (Instances::Terminate, "stopped", Some(false)),
+            (Instances::Terminate, "running", Some(true)),
+            (Instances::Stop, "terminated", None),
+            (Instances::Stop, "stopped", None),
+            (Instances::Stop, "running", Some(true)),
+            (Instances::Keep, "terminated", None),
+            (Instances::Keep, "stopped", Some(false)),
+            (Instances::Keep, "running", None),
+        ];
+        judged("residue", async |lab, _| {
+            for (wanted, state, left) in table {
+                Rc::make_mut(&mut lab.manifest).teardown.instances = wanted;
+                let item = instance_item(lab, &instance(state));
+                assert_eq!(item.map(|it| it.costs_money), left, "{wanted:?} {state}");
+            }
+        });
+    }
+}

@@ -131,3 +131,29 @@ impl Run {
 pub fn not_tried(error: &NotTried) -> String {
     format!("not tried: {error}")
 }
+
+#[cfg(test)]
+mod tests {
+    use lab::permit::Refused;
+
+    use super::*;
+
+    #[test]
+    fn who_planned_is_told_by_routerds_name_of_the_source() {
+        let table = [
+            ("Plugin/lab-planner", Some(PlanSource::Planner)),
+            ("Plugin/another", None),
+            ("MobilityPool/pool", Some(PlanSource::MobilityPool)),
+            ("mobility", None),
+        ];
+        for (source, expected) in table {
+            assert_eq!(PlanSource::of(source, "lab-planner"), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_tried_says_why() {
+        let why = not_tried(&NotTried::Refused(Refused::RunEnded));
+        assert_eq!(why, "not tried: the run has ended; its go is used");
+    }
+}

@@ -139,6 +139,11 @@ mod tests {
     }
 
     #[test]
+    fn a_scenario_is_shown_by_its_name() {
+        assert_eq!(format!("{:?}", find("ping")), "Some(ping)");
+    }
+
+    #[test]
     fn ping_needs_all_that_leads_to_execute() {
         let needed = prerequisites("ping");
         assert_eq!(

@@ -75,3 +75,37 @@ fn judge(
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use reports::record::AssertionStatus as A;
+
+    use super::*;
+    use crate::example::{judged, silent, told};
+
+    #[test]
+    fn login_and_payload_are_two_questions() {
+        let whole = ssh::payload_digest().to_string();
+        let said =
+            |hostname: &str, digest: &str| format!("hostname {hostname}\nsha256 {digest}  -\n");
+        let right = |digest: &str| said("onprem-client", digest);
+        let table = [
+            ("all is well", told(0, &right(&whole), ""), (A::Passed, A::Passed)),
+            ("another payload", told(0, &right("ab12"), ""), (A::Passed, A::Failed)),
+            ("ssh failed after it", told(255, &right(&whole), "closed"), (A::Passed, A::Failed)),
+            ("another machine", told(0, &said("mallory", &whole), ""), (A::Failed, A::Passed)),
+            ("no login", told(255, "", "refused"), (A::Failed, A::Skipped)),
+            ("no answer", silent(), (A::Unknown, A::Unknown)),
+        ];
+        for (what, answer, expected) in table {
+            let judged = judged("ssh", async |lab, ctx| {
+                judge(lab, ctx, LOGIN_ONPREM, PAYLOAD_ONPREM, Node::OnpremClient, answer);
+            });
+            assert_eq!(
+                (judged.status(LOGIN_ONPREM), judged.status(PAYLOAD_ONPREM)),
+                expected,
+                "{what}"
+            );
+        }
+    }
+}

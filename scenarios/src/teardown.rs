@@ -104,3 +104,50 @@ fn judge(ctx: &mut Context<'_>, id: &'static str, torn: &[Torn]) {
     let message = format!("not done: {}", failed.join(", "));
     ctx.judge(id, failed.is_empty(), expected, json!(observed), how, Some(message));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use reports::record::AssertionStatus as A;
+
+    use super::*;
+    use crate::example::{acted, judged};
+
+    #[test]
+    fn where_the_manifest_keeps_the_instances_none_is_touched() {
+        let judged = judged("teardown", async |lab, ctx| {
+            let manifest = Rc::make_mut(&mut lab.manifest);
+            manifest.teardown.instances = Instances::Keep;
+            manifest.teardown.delete_volumes.clear();
+            manifest.teardown.release_addresses.clear();
+            run(lab, ctx).await;
+        });
+        for id in ASSERTS {
+            assert_eq!(judged.status(id), A::Passed, "{id}");
+            assert_eq!(judged.assertion(id).observed, json!([]), "{id}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_said_before_what_was_not_done() {
+        let is = |outcome| Ok(acted(outcome, ()));
+        let not_tried = || Err("not tried".to_owned());
+        let table = [
+            (vec![], A::Passed, ""),
+            (vec![is(Outcome::Done)], A::Passed, ""),
+            (vec![is(Outcome::Done), is(Outcome::NotDone)], A::Failed, "not done: 1"),
+            (vec![is(Outcome::Done), not_tried()], A::Failed, "not done: 1"),
+            (vec![is(Outcome::NotDone), not_tried()], A::Failed, "not done: 0, 1"),
+            (vec![is(Outcome::NotDone), is(Outcome::Unknown)], A::Unknown, "established for 1"),
+        ];
+        for (results, expected, why) in table {
+            let shown = format!("{results:?}");
+            let named = |(index, result): (usize, _)| (index.to_string(), result);
+            let torn: Vec<Torn> = results.into_iter().enumerate().map(named).collect();
+            let judged = judged("teardown", async |_, ctx| judge(ctx, VOLUMES, &torn));
+            assert_eq!(judged.status(VOLUMES), expected, "{shown}");
+            assert!(judged.message(VOLUMES).contains(why), "{shown}");
+        }
+    }
+}

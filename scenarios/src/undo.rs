@@ -236,6 +236,12 @@ async fn take_back(lab: &Lab, ctx: &mut Context<'_>, step: &Step, row: Option<&R
             return;
         }
     }
+    give_up(lab, ctx, step, &ways);
+}
+
+/// Neither way took it back: what is so is known or not, and the owner has a command for it.
+fn give_up(lab: &Lab, ctx: &mut Context<'_>, step: &Step, ways: &[Value]) {
+    let expected = json!({ "outcome": "done", "goal": step.goal.to_string() });
     let command = ctx.run.state.borrow().undo_plan.as_ref().and_then(|plan| {
         let step = plan.steps.iter().find(|planned| planned.id == step.id)?;
         Some(step.owner_command.clone())
@@ -321,3 +327,6 @@ fn judge_change_set(ctx: &mut Context<'_>, removed: Result<Acted<()>, String>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -201,3 +201,64 @@ fn teardown_steps(lab: &Lab) -> Vec<UndoStep> {
     }));
     steps
 }
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use lab::node::Node;
+    use reports::record::{Outcome, OutcomeRecorded};
+
+    use super::*;
+    use crate::example::judged;
+
+    /// Of each step the last outcome with all its samples, each a row and an ENI.
+    #[test]
+    fn the_reserve_holds_the_outcomes_of_all_steps() {
+        judged("undo-plan", async |lab, _| {
+            let manifest = Rc::make_mut(&mut lab.manifest);
+            manifest.teardown.instances = Instances::Terminate;
+            let steps = 4 + teardown_steps(lab).len();
+            let outcome = OutcomeRecorded {
+                intent: "intent".to_owned(),
+                outcome: Outcome::Done,
+                detail: "x".repeat(500),
+                samples: vec![json!({ "row": "x".repeat(1000), "eni": "x".repeat(500) }); 10],
+            };
+            let one = json!(outcome).to_string().len();
+            assert!(RESERVE_BYTES > (one * steps) as u64, "{steps} steps of {one} bytes");
+        });
+    }
+
+    #[test]
+    fn each_resource_has_a_step_of_its_own_by_what_the_manifest_wants() {
+        let table = [
+            (Instances::Terminate, "aws ec2 terminate-instances --instance-ids i-1 --region "),
+            (Instances::Stop, "aws ec2 stop-instances --instance-ids i-1 --region "),
+            (Instances::Keep, ""),
+        ];
+        for (wanted, command) in table {
+            judged("undo-plan", async |lab, _| {
+                let manifest = Rc::make_mut(&mut lab.manifest);
+                manifest.teardown.instances = wanted;
+                manifest.teardown.release_addresses = vec!["eipalloc-1".to_owned()];
+                manifest.teardown.delete_volumes = vec!["vol-1".to_owned()];
+                for node in manifest.nodes.values_mut() {
+                    node.instance_id = None;
+                }
+                let router = manifest.nodes.get_mut(&Node::RouterdCloud).expect("a node");
+                router.instance_id = Some("i-1".to_owned());
+                let steps = teardown_steps(lab);
+                let ids: Vec<_> = steps.iter().map(|step| step.id.as_str()).collect();
+                let rest = ["teardown.address:eipalloc-1", "teardown.volume:vol-1"];
+                let expected: Vec<_> = (wanted != Instances::Keep)
+                    .then_some("teardown.instance:i-1")
+                    .into_iter()
+                    .chain(rest)
+                    .collect();
+                assert_eq!(ids, expected);
+                assert!(steps[0].owner_command.starts_with(command) || command.is_empty());
+            });
+        }
+    }
+}

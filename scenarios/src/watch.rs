@@ -211,3 +211,6 @@ fn router_yaml(lab: &Lab, ctx: &mut Context<'_>, look: &Look) {
     });
     ctx.stop(&stops::POLICY_CHANGED, tripped, path);
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,9 +30,9 @@ fn matches(text: &[u8], pattern: &[u8]) -> bool {
             }
             _ => {
                 let Some((of_star, taken)) = star else { return false };
-                star = Some((of_star, taken + 1));
+                // Back to the star, which takes one byte more.
                 at = taken + 1;
-                in_pattern = of_star + 1;
+                in_pattern = of_star;
             }
         }
     }

@@ -38,10 +38,7 @@ const CAUSES: [(ExitCode, Verdict, Change); 9] = [
     }),
     (ExitCode::Interrupted, Verdict::Interrupted, |run| run.push(signal("SIGINT"))),
     (ExitCode::Terminated, Verdict::Interrupted, |run| run.push(signal("SIGTERM"))),
-    (ExitCode::Unavailable, Verdict::Unavailable, |run| {
-        let reason = "locked".to_owned();
-        run.push(Kind::LabUnavailable(LabUnavailable { reason, held_by: Some("run-2".into()) }));
-    }),
+    (ExitCode::Unavailable, Verdict::Unavailable, |run| run.push(locked())),
     (ExitCode::Partial, Verdict::Partial, |run| run.filter("ping")),
 ];
 
@@ -53,6 +50,11 @@ fn tripped(stop: u8) -> Kind {
         reason: "seen".into(),
         resource: "eni-0a".into(),
     })
+}
+
+fn locked() -> Kind {
+    let reason = "locked".to_owned();
+    Kind::LabUnavailable(LabUnavailable { reason, held_by: Some("run-2".into()) })
 }
 
 fn signal(signal: &str) -> Kind {
@@ -94,7 +96,9 @@ fn of_every_two_causes_the_first_in_precedence_wins_and_both_are_said() {
             }));
             let winner = [one, two].into_iter().min_by_key(rank).expect("two");
             assert_eq!(judgement.exit_code, winner.number(), "{one:?} and {two:?}");
+            let alone = judge(&run_with(if winner == one { first } else { second })).reasons;
             assert_eq!(judgement.reasons.len(), 2, "{one:?} and {two:?}");
+            assert_eq!(judgement.reasons[..1], alone, "the winner's first: {one:?} and {two:?}");
         }
     }
 }
@@ -165,35 +169,71 @@ fn rules_one_by_one() {
 #[test]
 fn a_run_that_awaits_its_go_is_pending_and_no_signal_interrupts_it() {
     use Verdict as V;
-    let table: [(&str, (V, u8), Change); 8] = [
-        ("awaiting", (V::AwaitingGo, 3), |_| {}),
-        ("a signal", (V::AwaitingGo, 3), |r| r.push(signal("SIGTERM"))),
-        ("parked", (V::Parked, 3), |r| {
+    let awaited = Some("the owner's go is awaited");
+    let parked = Some("the owner's go is awaited, the instances are stopped");
+    let table: [(&str, (V, u8), Option<&str>, Change); 13] = [
+        ("awaiting", (V::AwaitingGo, 3), awaited, |_| {}),
+        ("a signal", (V::AwaitingGo, 3), awaited, |r| r.push(signal("SIGTERM"))),
+        ("parked", (V::Parked, 3), parked, |r| {
             r.push(tripped(7));
             r.intent("stop", Permit::Cost, "ec2 StopInstances");
             r.outcome("stop", Outcome::Done);
         }),
-        ("started again", (V::AwaitingGo, 3), |r| {
+        ("started again", (V::AwaitingGo, 3), awaited, |r| {
             for (id, what) in [("stop", "ec2 StopInstances"), ("start", "ec2 StartInstances")] {
                 r.intent(id, Permit::Cost, what);
                 r.outcome(id, Outcome::Done);
             }
         }),
-        ("cannot park", (V::Residue, 6), |r| {
+        ("cannot park", (V::Residue, 6), awaited, |r| {
             r.push(tripped(7));
             r.push(sample::residue("i-0a"));
         }),
-        ("refused", (V::Stopped, 4), |r| r.push(sample::refused())),
-        ("stopped", (V::Stopped, 4), |r| r.push(tripped(8))),
-        ("closed by its owner", (V::Interrupted, 130), |r| {
+        ("verified", (V::Interrupted, 130), None, |r| r.push(sample::verified())),
+        ("refused", (V::Stopped, 4), None, |r| r.push(sample::refused())),
+        ("something was done", (V::Unknown, 5), None, |r| {
+            r.intent("import", Permit::Forward, "routerctl action import");
+            r.outcome("import", Outcome::Done);
+        }),
+        ("stopped", (V::Stopped, 4), None, |r| r.push(tripped(8))),
+        ("unavailable, and it died", (V::Interrupted, 130), None, |r| r.push(locked())),
+        ("preflight goes on", (V::Interrupted, 130), None, |r| r.unfinish("preflight")),
+        ("undo-plan goes on", (V::Interrupted, 130), None, |r| r.unfinish("undo-plan")),
+        ("closed by its owner", (V::Interrupted, 130), None, |r| {
             r.push(Kind::RecoveryStarted(RecoveryStarted { why: "the owner says no".into() }));
         }),
     ];
-    for (what, expected, change) in table {
+    for (what, expected, awaits, change) in table {
         let mut sample = sample::pending();
         change(&mut sample);
-        assert_eq!(judged(&sample.records()), expected, "{what}");
+        let judgement = judge(&sample.records());
+        assert_eq!((judgement.verdict, judgement.exit_code), expected, "{what}");
+        let said = judgement.reasons.iter().find(|reason| reason.contains("awaited"));
+        assert_eq!(said.map(String::as_str), awaits, "{what}");
     }
+}
+
+/// What the owner reads is as right as the code.
+#[test]
+fn a_reason_says_what_happened() {
+    let table: [(&str, Change); 5] = [
+        ("ping: ping.answers failed: look at the route", |r| {
+            r.assert("ping", "ping.answers", AssertionStatus::Failed);
+        }),
+        ("ping: ping.answers is unknown: look at the route", |r| {
+            r.assert("ping", "ping.answers", AssertionStatus::Unknown);
+        }),
+        ("ping did not end, and nothing says why", |r| r.start("ping")),
+        ("ping did not run, and nothing says why", |r| r.finish("ping", ScenarioStatus::NotRun)),
+        ("locked (held by run-2)", |r| r.push(locked())),
+    ];
+    for (reason, change) in table {
+        assert_eq!(judge(&run_with(change)).reasons, [reason]);
+    }
+    let nothing_but_a_start = judge_ending(&sample::whole().records()[..1]).reasons;
+    let names = ["preflight", "undo-plan", "execute", "ping", "restored", "residue"];
+    let expected = names.map(|name| format!("{name} did not run, and nothing says why"));
+    assert_eq!(nothing_but_a_start, expected);
 }
 
 #[test]

@@ -1,26 +1,11 @@
 //! What of a scenario gets into the journal, and what becomes of it.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
-use futures::future::LocalBoxFuture;
-use lab::clock::Clock;
-use lab::permit::Brake;
 use reports::record::{Class, Record};
 use serde_json::json;
 
 use super::*;
-use crate::example;
-use crate::run::{Go, GoRequest, GoSource, PlanSource, State};
+use crate::example::{self, Judged};
 use crate::sequence::Leg;
-
-struct NoGo;
-
-impl GoSource for NoGo {
-    fn go<'a>(&'a self, _request: &'a GoRequest) -> LocalBoxFuture<'a, Option<Go>> {
-        Box::pin(std::future::ready(None))
-    }
-}
 
 /// A scenario with two assertions.
 static ASKED: Scenario = Scenario {
@@ -36,22 +21,7 @@ static ASKED: Scenario = Scenario {
 
 /// Runs `body` as that scenario; answers how it finished and the journal.
 fn asked(body: impl FnOnce(&mut Context<'_>)) -> (Finished, Vec<Record>) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let journal = Writer::create(folder.path()).expect("a journal");
-    let change_set = example::change_set();
-    let run = Run {
-        id: "run-1".to_owned(),
-        change_set,
-        plan_source: PlanSource::Planner,
-        brake: Brake::default(),
-        go: Rc::new(NoGo),
-        state: RefCell::new(State::default()),
-    };
-    let clock = Clock::starting_at("2026-10-01T12:00:00Z".parse().expect("a time"));
-    let mut context = Context::begin(&ASKED, clock, &journal, &run);
-    body(&mut context);
-    let finished = context.finish();
-    let records = journal.with_records(<[Record]>::to_vec);
+    let Judged { finished, records } = example::judged_as(&ASKED, async |_, ctx| body(ctx));
     (finished, records)
 }
 
@@ -211,4 +181,24 @@ fn a_mutation_that_was_not_tried_fails_unless_the_run_was_told_to_stop() {
         });
         assert_eq!(made, Some(assertion), "{why}");
     }
+}
+
+/// A read without an answer was asked too, and how it failed is how it was seen.
+#[test]
+fn what_was_not_answered_is_counted_and_named() {
+    let (_, records) = asked(|ctx| {
+        let (call, why) = ("ec2 DescribeVolumes".to_owned(), "no route".to_owned());
+        let unread = ReadError::Unreachable { call, why };
+        let silent = example::silent().expect_err("nobody answered");
+        for _ in 0..2 {
+            assert_eq!(ctx.seen_error(&unread).how, "ec2 DescribeVolumes got no answer: no route");
+        }
+        for _ in 0..3 {
+            assert_eq!(ctx.seen_shell_error(&silent).how, silent.to_string());
+        }
+    });
+    let Some(Kind::ScenarioFinished(finished)) = records.last().map(|it| &it.kind) else {
+        panic!("its end is the last record");
+    };
+    assert_eq!((finished.calls.ec2, finished.calls.node), (2, 3));
 }

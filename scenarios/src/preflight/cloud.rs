@@ -280,3 +280,6 @@ fn routes(
     ctx.judge(ROUTES, own.is_empty(), expected, observed, how, Some(message));
     Some((table, tables))
 }
+
+#[cfg(test)]
+mod tests;

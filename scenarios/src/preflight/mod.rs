@@ -103,3 +103,49 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
 fn record(ctx: &mut Context<'_>, facts: FactsRecorded) {
     ctx.write(Kind::FactsRecorded(facts));
 }
+
+#[cfg(test)]
+mod tests {
+    use lab::node::Node;
+    use reports::record::ScenarioStatus;
+
+    use super::*;
+    use crate::baseline::Baseline;
+    use crate::example::judged;
+
+    /// What the owner decides on, what is restored, and what a later process goes on from.
+    #[test]
+    fn on_a_lab_in_order_facts_rows_and_baseline_are_recorded() {
+        let mut keys = Vec::new();
+        let judged = judged("preflight", async |lab, ctx| {
+            run(lab, ctx).await;
+            let bare = |key: &str| key.split(' ').take(2).collect::<Vec<_>>().join(" ");
+            keys = Node::ALL.map(|node| bare(&lab.manifest.nodes[&node].host_key)).to_vec();
+        });
+        assert_eq!(judged.finished.status, ScenarioStatus::Passed, "{:?}", judged.finished);
+        let kinds: Vec<_> = judged.records.iter().map(|record| &record.kind).collect();
+        assert!(kinds.iter().any(|kind| matches!(kind, Kind::RowsRecorded(_))));
+        let facts = kinds.iter().find_map(|kind| match kind {
+            Kind::FactsRecorded(facts) => Some(facts),
+            _ => None,
+        });
+        let versions: Vec<_> = facts
+            .expect("the facts are recorded")
+            .programs
+            .iter()
+            .map(|program| (program.name.as_str(), program.version.is_some()))
+            .collect();
+        assert_eq!(versions[0], ("routerctl", true));
+        assert!(versions[1..].iter().all(|(_, version)| !version), "{versions:?}");
+        let baseline = kinds.iter().find_map(|kind| match kind {
+            Kind::StateRecorded(it) => serde_json::from_value::<Baseline>(it.state.clone()).ok(),
+            _ => None,
+        });
+        let baseline = baseline.expect("the baseline is recorded");
+        let known: Vec<_> = Node::ALL.map(|node| baseline.nodes[&node].host_key.clone()).to_vec();
+        assert_eq!(known, keys);
+        let recorded = crate::resume::state(&judged.records, &crate::example::change_set());
+        assert_eq!(recorded.baseline.as_deref().map(|it| &it.nodes), Some(&baseline.nodes));
+        assert!(recorded.router_yaml.is_some() && recorded.facts_digest.is_some());
+    }
+}

@@ -180,3 +180,50 @@ impl Collected {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::example::{judged, silent, told};
+
+    /// Half of what the way took is added to the tolerance, and its middle is what is compared.
+    #[test]
+    fn a_clock_is_compared_with_the_middle_of_the_way() {
+        let before: DateTime<Utc> = "2026-10-01T12:00:00Z".parse().expect("a time");
+        // The way and the node's time after it began, in milliseconds, with a tolerance of 100.
+        let table = [
+            (0, 0, None),
+            (0, 100, None),
+            (0, -100, None),
+            (0, 101, Some("101 ms off")),
+            (0, -101, Some("101 ms off")),
+            (1000, 500, None),
+            (1000, 1100, None),
+            (1000, 1101, Some("601 ms off")),
+            (1000, -100, None),
+            (1000, -101, Some("601 ms off")),
+        ];
+        judged("preflight", async |lab, ctx| {
+            Rc::make_mut(&mut lab.manifest).limits.clock_skew_ms = 100;
+            for (way, offset, expected) in table {
+                let time = before + Duration::milliseconds(offset);
+                let nanoseconds = time.timestamp_nanos_opt().expect("in range").to_string();
+                let after = before + Duration::milliseconds(way);
+                let read = ClockRead { before, told: told(0, &nanoseconds, ""), after };
+                let mut clocks = Collected::default();
+                let given = clock(lab, ctx, Node::CloudClient, read, &mut clocks);
+                let said = given.is_some_and(|it| it.contains(expected.unwrap_or("off")));
+                assert_eq!(said, expected.is_some(), "{way} {offset}");
+                assert_eq!(clocks.wrong.is_empty(), expected.is_none(), "{way} {offset}");
+            }
+            for answer in [told(0, "noon", ""), silent()] {
+                let read = ClockRead { before, told: answer, after: before };
+                let mut clocks = Collected::default();
+                assert_eq!(clock(lab, ctx, Node::CloudClient, read, &mut clocks), None);
+                assert_eq!(clocks.unknown.len(), 1);
+            }
+        });
+    }
+}

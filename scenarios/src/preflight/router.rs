@@ -294,3 +294,6 @@ fn leftovers(ctx: &mut Context<'_>, told: Told) {
         Err((why, how)) => ctx.unknown(LEFTOVERS, expected, how, why),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -99,3 +99,118 @@ fn on_the_table(
     let id = &own.route_table_id;
     others.into_iter().map(|subnet| format!("{subnet} uses the route table {id} too")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use lab::node::Node;
+
+    use super::*;
+    use crate::example::judged;
+
+    fn eni(id: &str, subnet: &str, instance: Option<&str>, groups: &[&str]) -> NetworkInterface {
+        NetworkInterface {
+            network_interface_id: id.to_owned(),
+            owner_id: "123456789012".to_owned(),
+            vpc_id: "vpc-1".to_owned(),
+            subnet_id: subnet.to_owned(),
+            mac_address: "02:00:00:00:00:01".to_owned(),
+            source_dest_check: true,
+            primary_address: "10.88.60.4".parse().expect("an address"),
+            secondary_addresses: Vec::new(),
+            security_groups: groups.iter().map(|it| (*it).to_owned()).collect(),
+            instance_id: instance.map(str::to_owned),
+            tags: lab::ec2::Tags::new(),
+        }
+    }
+
+    #[test]
+    fn a_stranger_in_the_security_group_is_seen() {
+        let own = eni("eni-1", "subnet-1", Some("i-1"), &["sg-1"]);
+        let table = [
+            (own.clone(), None),
+            (eni("eni-2", "subnet-1", Some("i-1"), &["sg-1"]), None),
+            (eni("eni-2", "subnet-1", Some("i-9"), &["sg-2"]), None),
+            (
+                eni("eni-2", "subnet-1", Some("i-9"), &["sg-2", "sg-1"]),
+                Some("eni-2 of i-9 has the lab's security group"),
+            ),
+            (eni("eni-2", "subnet-1", None, &["sg-1"]), Some("eni-2 has the lab's security group")),
+        ];
+        judged("preflight", async |lab, _| {
+            let manifest = Rc::make_mut(&mut lab.manifest);
+            let router = manifest.nodes.get_mut(&Node::RouterdCloud).expect("a node");
+            router.instance_id = Some("i-1".to_owned());
+            for (other, expected) in table {
+                let found = in_the_group(lab, &own, &[own.clone(), other]);
+                assert_eq!(found, expected.into_iter().collect::<Vec<_>>());
+            }
+        });
+    }
+
+    #[test]
+    fn a_way_to_another_network_is_seen_until_it_is_over() {
+        let peering = |status: &str, vpc_ids: [&str; 2]| Peering {
+            vpc_peering_connection_id: "pcx-1".to_owned(),
+            status: status.to_owned(),
+            vpc_ids: vpc_ids.map(str::to_owned),
+        };
+        let ours = ["vpc-9", "vpc-1"];
+        let table = [
+            ("active", ours, vec!["pcx-1 (active) peers vpc-9 and vpc-1"]),
+            ("pending-acceptance", ours, vec!["pcx-1 (pending-acceptance) peers vpc-9 and vpc-1"]),
+            ("deleted", ours, vec![]),
+            ("active", ["vpc-8", "vpc-9"], vec![]),
+        ];
+        for (status, vpc_ids, expected) in table {
+            assert_eq!(peered("vpc-1", &[peering(status, vpc_ids)]), expected, "{status}");
+        }
+        let attachment = |state: &str| TransitAttachment {
+            transit_gateway_attachment_id: "tgw-1".to_owned(),
+            state: state.to_owned(),
+        };
+        assert_eq!(
+            attached(&[attachment("available")]),
+            ["tgw-1 (available) is a transit gateway's"]
+        );
+        assert!(attached(&[attachment("deleted")]).is_empty());
+    }
+
+    #[test]
+    fn another_subnet_on_the_route_table_is_seen() {
+        let table = |id: &str, main: bool, subnets: &[&str]| RouteTable {
+            route_table_id: id.to_owned(),
+            main,
+            subnet_ids: subnets.iter().map(|it| (*it).to_owned()).collect(),
+            routes: std::collections::BTreeMap::new(),
+        };
+        let of = |subnet: &str| eni("eni-2", subnet, None, &[]);
+        let own = |subnets: &[&str]| table("rtb-1", false, subnets);
+        let main = |subnets: &[&str]| table("rtb-0", true, subnets);
+        let rows = [
+            ("its own alone", vec![main(&[]), own(&["subnet-1"])], vec![]),
+            (
+                "shared",
+                vec![main(&[]), own(&["subnet-1", "subnet-2"])],
+                vec!["subnet-2 uses the route table rtb-1 too"],
+            ),
+            (
+                "the main one, and all others have their own",
+                vec![main(&[]), own(&["subnet-2"])],
+                vec![],
+            ),
+            (
+                "the main one, by default",
+                vec![main(&[])],
+                vec!["subnet-2 uses the route table rtb-0 too"],
+            ),
+            ("of another's main one", vec![main(&["subnet-3"]), own(&["subnet-1"])], vec![]),
+            ("no table at all", vec![], vec![]),
+        ];
+        for (what, tables, expected) in rows {
+            let interfaces = [of("subnet-1"), of("subnet-2")];
+            assert_eq!(on_the_table("subnet-1", &interfaces, &tables), expected, "{what}");
+        }
+    }
+}

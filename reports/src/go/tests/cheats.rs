@@ -117,6 +117,16 @@ fn a_go_that_ends_before_it_begins_is_refused() {
     assert_eq!(rule(result), "validity");
 }
 
+#[test]
+fn both_ends_of_the_window_are_within_it() {
+    let second = TimeDelta::seconds(1);
+    for (not_before, not_after) in [(now(), now() + second), (now() - second, now())] {
+        let good = bytes(&Document { not_before, not_after, ..document() });
+        let signature = sign(&key(1), NAMESPACE, &good);
+        verify(&good, &signature, &allowed(), &expectation(), now()).expect("within");
+    }
+}
+
 /// What a security key would answer, made with an ordinary key.
 fn sk_signature(message: &[u8], flags: u8) -> (KeyData, String) {
     fn raw(key: &impl SigningKey, bytes: &[u8]) -> Vec<u8> {

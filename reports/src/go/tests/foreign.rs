@@ -134,6 +134,8 @@ fn allowed_signers_are_read_as_ssh_keygen_reads_them() {
         (OnlyWeRefuse, format!("\"{OWNER}\"{ours}")),
         (BothAccept, format!("{OWNER} namespaces=\"lab-smoke-go\" {ours}")),
         (BothAccept, format!("{OWNER} NameSpaces=\"x,lab-*\" {ours}")),
+        (BothAccept, format!("{OWNER} namespaces=\"a\\\" b,lab-*\" {ours}")),
+        (BothAccept, format!("{OWNER} namespaces=\"a\\,lab-smoke-go\" {ours}")),
         (BothRefuse, format!("{OWNER} namespaces=\"file\" {ours}")),
         (BothRefuse, format!("{OWNER} namespaces=\"*,!lab-smoke-go\" {ours}")),
         (BothRefuse, format!("{OWNER} namespaces=lab-smoke-go {ours}")),

@@ -1,5 +1,6 @@
 //! The allowed signers' file, line by line.
 
+use super::super::signers::NotAllowed;
 use super::*;
 
 const RSA_1024: &str = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQ";
@@ -14,6 +15,8 @@ fn good_lines_are_read() {
         format!("\"{OWNER}\" {key}"),
         format!("a,*@example.com {key}"),
         format!("{OWNER} namespaces=\"a b,lab-smoke-*\" {key}"),
+        format!("{OWNER} namespaces=\"a\\\" b,lab-smoke-*\" {key}"),
+        format!("{OWNER} namespaces=\"a\\,lab-smoke-go\" {key}"),
         format!("{OWNER} NAMESPACES=\"*\",valid-after=\"20260101Z\" {key}"),
         format!("{OWNER} valid-before=\"202612312359Z\" {key}"),
         format!("stranger {}\n{OWNER} {key}", public(&super::key(2))),
@@ -30,8 +33,8 @@ fn good_lines_are_read() {
 fn bad_lines_are_refused_with_their_number_and_the_reason() {
     let key = public(&key(1));
     let table = [
-        (format!("{OWNER} cert-authority {key}"), "cert-authority"),
-        (format!("{OWNER} cert-authority,namespaces=\"a\" {key}"), "cert-authority"),
+        (format!("{OWNER} cert-authority {key}"), "list each signer's own key"),
+        (format!("{OWNER} cert-authority,namespaces=\"a\" {key}"), "list each signer's own key"),
         (OWNER.to_owned(), "no key"),
         (format!("{OWNER} ssh-ed25519"), "cannot be read"),
         (format!("{OWNER} ssh-ed25519 AAAA"), "cannot be read"),
@@ -54,12 +57,40 @@ fn bad_lines_are_refused_with_their_number_and_the_reason() {
             format!("{OWNER} valid-after=\"20260102Z\",valid-before=\"20260101Z\" {key}"),
             "not after",
         ),
+        (format!("{OWNER} no-option\\ {key}"), "no option"),
         (format!("\"{OWNER} {key}"), "not closed"),
+        (format!("\"\" {key}"), "empty or hold a quote"),
+        (format!("own\"er@example.com {key}"), "empty or hold a quote"),
         (format!("\"{OWNER}\"{key}"), "white space"),
     ];
     for (line, why) in table {
         let error = AllowedSigners::parse(&format!("# first\n{line}\n")).expect_err(&line);
         assert_eq!(error.line, 2, "{line}");
         assert!(error.why.contains(why), "{line}: {error}");
+    }
+}
+
+/// Of several lines, the reason of the one that came nearest is told.
+#[test]
+fn the_nearest_reason_is_told_whatever_the_order_of_the_lines() {
+    let (ours, theirs) = (public(&key(1)), public(&key(2)));
+    let stranger = format!("stranger {ours}");
+    let other_key = format!("{OWNER} {theirs}");
+    let namespace = format!("{OWNER} namespaces=\"git\" {ours}");
+    let table = [
+        (vec![], NotAllowed::Principal),
+        (vec![&stranger], NotAllowed::Principal),
+        (vec![&other_key], NotAllowed::Key),
+        (vec![&stranger, &other_key], NotAllowed::Key),
+        (vec![&other_key, &stranger], NotAllowed::Key),
+        (vec![&other_key, &namespace], NotAllowed::Namespace),
+        (vec![&namespace, &other_key], NotAllowed::Namespace),
+        (vec![&namespace, &stranger], NotAllowed::Namespace),
+    ];
+    for (lines, expected) in table {
+        let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+        let signers = AllowedSigners::parse(&text).expect("good lines");
+        let refused = signers.check(OWNER, key(1).public_key().key_data(), NAMESPACE, now());
+        assert_eq!(refused, Err(expected), "{text}");
     }
 }

@@ -1,0 +1,143 @@
+//! What of the cloud is the lab's.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use reports::record::{AssertionStatus as A, Kind};
+
+use super::*;
+use crate::example::{Judged, judged};
+
+fn instance(lab: &Lab, id: &str, state: &str, profile: Option<&str>) -> Instance {
+    let tag = (lab.manifest.lab.tag_key.clone(), lab.manifest.lab.tag_value.clone());
+    Instance {
+        instance_id: id.to_owned(),
+        state: state.to_owned(),
+        instance_type: "t3.micro".to_owned(),
+        vpc_id: Some(lab.manifest.aws.vpc_id.clone()),
+        subnet_id: None,
+        network_interface_ids: Vec::new(),
+        instance_profile: profile.map(str::to_owned),
+        tags: [tag].into(),
+    }
+}
+
+fn answer<T>(value: T) -> Read<T> {
+    let call = "ec2 Describe".to_owned();
+    Ok(lab::ec2::Answer { value, call, raw: Vec::new(), attempts: 1 })
+}
+
+/// One instance alone is the manifest's.
+fn alone(lab: &mut Lab, id: &str) {
+    let nodes = &mut Rc::make_mut(&mut lab.manifest).nodes;
+    nodes.values_mut().for_each(|node| node.instance_id = None);
+    nodes.get_mut(&Node::RouterdCloud).expect("a node").instance_id = Some(id.to_owned());
+}
+
+fn tripped(judged: &Judged) -> Vec<&str> {
+    let trips = judged.records.iter().filter_map(|record| match &record.kind {
+        Kind::StopTripped(it) => Some(it.detector.as_str()),
+        _ => None,
+    });
+    trips.collect()
+}
+
+#[test]
+fn the_routers_profile_is_that_of_its_own_instance() {
+    judged("preflight", async |lab, _| {
+        alone(lab, "i-1");
+        let cloud = |instances: Vec<Instance>| Cloud {
+            interface: NetworkInterface {
+                network_interface_id: "eni-1".to_owned(),
+                owner_id: "123456789012".to_owned(),
+                vpc_id: "vpc-1".to_owned(),
+                subnet_id: "subnet-1".to_owned(),
+                mac_address: "02:00:00:00:00:01".to_owned(),
+                source_dest_check: true,
+                primary_address: "10.88.60.4".parse().expect("an address"),
+                secondary_addresses: Vec::new(),
+                security_groups: Vec::new(),
+                instance_id: None,
+                tags: Tags::new(),
+            },
+            instances,
+            subnet: Subnet {
+                subnet_id: "subnet-1".to_owned(),
+                vpc_id: "vpc-1".to_owned(),
+                owner_id: "123456789012".to_owned(),
+                availability_zone: "eu-central-1a".to_owned(),
+                cidr_block: "10.88.60.0/24".to_owned(),
+                tags: Tags::new(),
+            },
+            vpc: Vpc {
+                vpc_id: "vpc-1".to_owned(),
+                owner_id: "123456789012".to_owned(),
+                cidr_block: "10.88.0.0/16".to_owned(),
+                is_default: false,
+                tags: Tags::new(),
+            },
+            route_table: RouteTable {
+                route_table_id: "rtb-1".to_owned(),
+                main: true,
+                subnet_ids: Vec::new(),
+                routes: BTreeMap::new(),
+            },
+            running: BTreeSet::new(),
+        };
+        let other = instance(lab, "i-2", "running", Some("arn:other"));
+        let with = instance(lab, "i-1", "running", Some("arn:router"));
+        let without = instance(lab, "i-1", "running", None);
+        let table = [
+            (vec![other.clone(), with], Some("arn:router")),
+            (vec![other.clone(), without], Some("none")),
+            (vec![other], None),
+        ];
+        for (instances, expected) in table {
+            assert_eq!(cloud(instances).router_profile(lab).as_deref(), expected);
+        }
+    });
+}
+
+#[test]
+fn each_instance_of_the_manifest_runs_and_is_the_labs() {
+    type Change = fn(&mut Instance);
+    let table: [(&str, Change, A, &[&str], &str); 6] = [
+        ("in order", |_| {}, A::Passed, &[], ""),
+        ("stopped", |it| it.state = "stopped".to_owned(), A::Failed, &[], "i-1 is stopped"),
+        ("gone", |it| it.instance_id = "i-2".to_owned(), A::Failed, &[], "i-1 is not there"),
+        (
+            "without the tag",
+            |it| it.tags.clear(),
+            A::Failed,
+            &["not-the-labs", "outside-manifest"],
+            "i-1 is not the lab's (VPC or tag)",
+        ),
+        (
+            "in another VPC",
+            |it| it.vpc_id = Some("vpc-other".to_owned()),
+            A::Failed,
+            &["not-the-labs", "outside-manifest"],
+            "i-1 is not the lab's (VPC or tag)",
+        ),
+        (
+            "stopped, and in no VPC",
+            |it| {
+                it.state = "stopped".to_owned();
+                it.vpc_id = None;
+            },
+            A::Failed,
+            &["not-the-labs", "outside-manifest"],
+            "i-1 is stopped; i-1 is not the lab's (VPC or tag)",
+        ),
+    ];
+    for (what, change, status, stops, message) in table {
+        let judged = judged("preflight", async |lab, ctx| {
+            alone(lab, "i-1");
+            let mut one = instance(lab, "i-1", "running", None);
+            change(&mut one);
+            instances(lab, ctx, answer(vec![one]));
+        });
+        assert_eq!((judged.status(INSTANCES), &tripped(&judged)[..]), (status, stops), "{what}");
+        assert_eq!(judged.message(INSTANCES), message, "{what}");
+    }
+}

@@ -1,0 +1,94 @@
+//! What routerd's node may hold before a run.
+
+use chrono::TimeDelta;
+use reports::record::AssertionStatus as A;
+
+use super::*;
+use crate::example::{judged, silent, told};
+
+#[test]
+fn nobody_elses_plans_would_be_imported() {
+    // Whose, how many plans, and how many seconds they are still good for.
+    let table = [
+        (vec![], A::Passed, json!([])),
+        (vec![("MobilityPool/pool", 1, 1)], A::Failed, json!(["MobilityPool/pool"])),
+        (vec![("MobilityPool/pool", 1, 0)], A::Passed, json!([])),
+        (vec![("MobilityPool/pool", 0, 1)], A::Passed, json!([])),
+        (
+            vec![("Plugin/lab-planner", 2, 1)],
+            A::Failed,
+            json!(["Plugin/lab-planner (an earlier run's)"]),
+        ),
+        (vec![("Plugin/another", 1, 1)], A::Failed, json!(["Plugin/another"])),
+    ];
+    for (counts, status, others) in table {
+        let judged = judged("preflight", async |lab, ctx| {
+            let part = |(source, plans, seconds): &(&str, u64, i64)| {
+                json!({
+                    "source": source, "generation": 1, "status": "active", "resources": 0,
+                    "directives": 0, "actionPlans": plans,
+                    "expiresAt": lab.clock.now() + TimeDelta::seconds(*seconds),
+                })
+            };
+            let list = json!(counts.iter().map(part).collect::<Vec<_>>());
+            parts(lab, ctx, told(0, &list.to_string(), ""), None);
+        });
+        let made = judged.assertion(PLAN_SOURCE);
+        assert_eq!((made.status, &made.observed["other_planners"]), (status, &others));
+    }
+    let absent = "open state database /var/lib/routerd/state.db: unable to open database file";
+    let table = [
+        (told(1, "", absent), A::Passed),
+        (told(1, "", "what?"), A::Unknown),
+        (silent(), A::Unknown),
+    ];
+    for (answer, expected) in table {
+        let shown = format!("{answer:?}");
+        let judged = judged("preflight", async |lab, ctx| parts(lab, ctx, answer, None));
+        assert_eq!(judged.status(PLAN_SOURCE), expected, "{shown}");
+    }
+}
+
+#[test]
+fn of_an_earlier_run_only_its_burnt_goes_and_the_lock_may_be_there() {
+    let table = [
+        ("", A::Passed, json!([])),
+        ("burnt-1234\nlock.json\nlock.json.new\n", A::Passed, json!([])),
+        ("burnt-1234\nchange-set.json\n", A::Failed, json!(["change-set.json"])),
+        ("a-lock.json\n", A::Failed, json!(["a-lock.json"])),
+    ];
+    for (names, status, left) in table {
+        let judged = judged("preflight", async |_, ctx| leftovers(ctx, told(0, names, "")));
+        let made = judged.assertion(LEFTOVERS);
+        assert_eq!((made.status, &made.observed), (status, &left), "{names}");
+    }
+}
+
+#[test]
+fn open_rows_are_nobodys_run_and_those_of_another_provider_are_named() {
+    let row = |status: &str, provider: &str| {
+        let at = "2026-10-01T12:00:00Z";
+        json!({
+            "id": 7, "idempotencyKey": "key", "provider": provider, "action": "any",
+            "targetJSON": "{}", "parametersJSON": "{}", "undoJSON": "null",
+            "status": status, "createdAt": at, "updatedAt": at,
+        })
+    };
+    let table = [
+        ("pending", "aws", A::Failed, None),
+        ("approved", "aws", A::Failed, None),
+        ("running", "aws", A::Failed, None),
+        ("succeeded", "aws", A::Passed, None),
+        ("pending", "gcp", A::Failed, Some("row 7 is for gcp")),
+        ("approved", "gcp", A::Failed, Some("row 7 is for gcp")),
+        ("succeeded", "gcp", A::Passed, None),
+    ];
+    for (status, provider, expected, other) in table {
+        let list = json!([row(status, provider)]).to_string();
+        let judged = judged("preflight", async |lab, ctx| {
+            let found = rows(lab, ctx, told(0, &list, "")).expect("rows");
+            assert_eq!(of_another_provider(&found).as_deref(), other, "{status} {provider}");
+        });
+        assert_eq!(judged.status(ROWS), expected, "{status} {provider}");
+    }
+}

@@ -1,0 +1,225 @@
+//! What costs money, and what the watchdog makes of it.
+
+use std::rc::Rc;
+
+use lab::ec2::{Answer, Tags};
+use lab::manifest::Ceiling;
+use reports::record::{AssertionStatus as A, Kind};
+
+use super::*;
+use crate::example::{Judged, judged, silent, told};
+
+fn instance(id: &str, state: &str) -> Instance {
+    Instance {
+        instance_id: id.to_owned(),
+        state: state.to_owned(),
+        instance_type: "t3.micro".to_owned(),
+        vpc_id: None,
+        subnet_id: None,
+        network_interface_ids: Vec::new(),
+        instance_profile: None,
+        tags: Tags::new(),
+    }
+}
+
+fn address(id: &str) -> Address {
+    Address {
+        allocation_id: id.to_owned(),
+        public_ip: "192.0.2.1".parse().expect("an address"),
+        network_interface_id: None,
+        association_id: None,
+        tags: Tags::new(),
+    }
+}
+
+fn volume(id: &str, state: &str, attached_to: &[&str]) -> Volume {
+    let attached_to = attached_to.iter().map(|it| (*it).to_owned()).collect();
+    Volume { volume_id: id.to_owned(), state: state.to_owned(), attached_to, tags: Tags::new() }
+}
+
+fn gateway(state: &str) -> NatGateway {
+    let (nat_gateway_id, state) = ("nat-1".to_owned(), state.to_owned());
+    NatGateway { nat_gateway_id, state, tags: Tags::new() }
+}
+
+fn endpoint(kind: &str, state: &str) -> Endpoint {
+    let (kind, state) = (kind.to_owned(), state.to_owned());
+    Endpoint { vpc_endpoint_id: "vpce-1".to_owned(), kind, state, tags: Tags::new() }
+}
+
+fn answered<T>(value: Vec<T>) -> Read<T> {
+    Ok(Answer { value, call: "ec2 Describe".to_owned(), raw: Vec::new(), attempts: 1 })
+}
+
+fn unread<T>() -> Read<T> {
+    let call = "ec2 DescribeVolumes".to_owned();
+    Err(ReadError::Unreachable { call, why: "no route".to_owned() })
+}
+
+fn nothing() -> Costly {
+    Costly {
+        instances: answered(vec![]),
+        addresses: answered(vec![]),
+        volumes: answered(vec![]),
+        nat_gateways: answered(vec![]),
+        endpoints: answered(vec![]),
+    }
+}
+
+/// The detectors that tripped, each with its reason.
+fn tripped(judged: &Judged) -> Vec<(&str, &str)> {
+    let trips = judged.records.iter().filter_map(|record| match &record.kind {
+        Kind::StopTripped(it) => Some((it.detector.as_str(), it.reason.as_str())),
+        _ => None,
+    });
+    trips.collect()
+}
+
+#[test]
+fn what_of_each_kind_costs_money_by_its_state() {
+    let states = ["pending", "running", "stopping", "stopped", "shutting-down", "terminated"];
+    let running: Vec<_> = states.into_iter().filter(|it| runs(&instance("i-1", it))).collect();
+    assert_eq!(running, ["pending", "running"]);
+    let volumes = [("available", &[][..]), ("deleting", &[]), ("in-use", &["i-1"])];
+    let unattached = volumes.map(|(state, to)| is_unattached(&volume("vol-1", state, to)));
+    assert_eq!(unattached, [true, false, false]);
+    let states = ["pending", "available", "deleting", "deleted", "failed"];
+    let there: Vec<_> = states.into_iter().filter(|it| is_there(&gateway(it))).collect();
+    assert_eq!(there, ["pending", "available"]);
+    let states = ["pending", "available", "deleting", "deleted", "failed", "rejected"];
+    let charged = |kind: &str| -> Vec<_> {
+        states.into_iter().filter(|it| is_charged(&endpoint(kind, it))).collect()
+    };
+    assert_eq!(charged("Interface"), ["pending", "available"]);
+    assert!(charged("Gateway").is_empty());
+}
+
+#[test]
+fn what_costs_money_is_found_by_id_and_what_was_not_answered_is_named() {
+    let costly = Costly {
+        instances: answered(vec![instance("i-1", "running"), instance("i-2", "stopped")]),
+        addresses: answered(vec![address("eipalloc-1")]),
+        volumes: unread(),
+        nat_gateways: answered(vec![gateway("available")]),
+        endpoints: answered(vec![endpoint("Interface", "available")]),
+    };
+    let (found, errors) = costly.found();
+    let found: Vec<_> = found.iter().map(|(id, kind)| (id.as_str(), *kind)).collect();
+    let expected = [
+        ("eipalloc-1", "elastic IP address"),
+        ("i-1", "instance"),
+        ("nat-1", "NAT gateway"),
+        ("vpce-1", "VPC endpoint"),
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(errors.len(), 1);
+    let judged = judged("preflight", async |_, ctx| {
+        let how = costly.seen(ctx).how;
+        assert!(how.contains("DescribeVolumes got no answer"), "{how}");
+    });
+    assert!(!judged.records.is_empty());
+}
+
+#[test]
+fn before_the_run_all_that_costs_money_is_somebodys() {
+    const COSTLY: &str = "preflight.cost-bearing";
+    let with = |id: &str| Costly { addresses: answered(vec![address(id)]), ..nothing() };
+    let nobodys = "elastic IP address eipalloc-9: neither the manifest's teardown ends it nor its teardown.keep names it";
+    let table = [
+        ("nothing", nothing(), A::Passed, ""),
+        (
+            "the lab's instance",
+            Costly { instances: answered(vec![instance("i-1", "running")]), ..nothing() },
+            A::Passed,
+            "",
+        ),
+        ("released by teardown", with("eipalloc-1"), A::Passed, ""),
+        ("kept", with("eipalloc-2"), A::Passed, ""),
+        ("nobody's", with("eipalloc-9"), A::Failed, nobodys),
+        ("no answer", Costly { volumes: unread(), ..nothing() }, A::Unknown, "no route"),
+    ];
+    for (what, costly, status, why) in table {
+        let judged = judged("preflight", async |lab, ctx| {
+            let manifest = Rc::make_mut(&mut lab.manifest);
+            manifest.teardown.release_addresses = vec!["eipalloc-1".to_owned()];
+            manifest.teardown.keep = vec!["eipalloc-2".to_owned()];
+            let router = manifest.nodes.get_mut(&Node::RouterdCloud).expect("a node");
+            router.instance_id = Some("i-1".to_owned());
+            judge_before(lab, ctx, COSTLY, &costly);
+            let (found, _) = costly.found();
+            let kept = (status != A::Unknown).then(|| found.into_keys().collect());
+            assert_eq!(ctx.run.state.borrow().costly, kept, "{what}");
+        });
+        assert_eq!(judged.status(COSTLY), status, "{what}");
+        assert!(status == A::Passed || judged.message(COSTLY).contains(why), "{what}");
+        let stops: Vec<_> = tripped(&judged).into_iter().map(|(name, _)| name).collect();
+        let expected = (status == A::Failed).then_some("would-be-left");
+        assert_eq!(stops, expected.into_iter().collect::<Vec<_>>(), "{what}");
+    }
+}
+
+#[test]
+fn during_the_run_only_what_is_new_trips() {
+    let ran = |ids: &[&str]| {
+        let running = ids.iter().map(|id| instance(id, "running")).collect();
+        Costly { instances: answered(running), ..nothing() }
+    };
+    let new = "new since preflight, and it costs money: instance i-2, instance i-3";
+    let table = [
+        ("the same", ran(&["i-1"]), vec![]),
+        ("less", nothing(), vec![]),
+        ("no answer", Costly { instances: unread(), ..nothing() }, vec![]),
+        ("more", ran(&["i-1", "i-2", "i-3"]), vec![("new-cost", new)]),
+    ];
+    for (what, costly, expected) in table {
+        let judged = judged("execute", async |_, ctx| {
+            ctx.run.state.borrow_mut().costly = Some(["i-1".to_owned()].into());
+            new_cost(ctx, &costly);
+        });
+        assert_eq!(tripped(&judged), expected, "{what}");
+    }
+}
+
+#[test]
+fn the_ceiling_itself_is_not_above_it() {
+    judged("residue", async |lab, _| {
+        let table = [(Ceiling::Seconds(10), 10, false), (Ceiling::Seconds(10), 11, true)];
+        for (ceiling, seconds, over) in table {
+            Rc::make_mut(&mut lab.manifest).limits.max_instance_seconds = ceiling;
+            assert_eq!(over_the_ceiling(lab, seconds).is_some(), over, "{seconds}");
+        }
+    });
+    let judged = judged("execute", async |lab, ctx| {
+        let manifest = Rc::make_mut(&mut lab.manifest);
+        manifest.limits.max_instance_seconds = Ceiling::Seconds(0);
+        let ids = manifest.nodes.values().filter_map(|node| node.instance_id.clone());
+        ctx.run.state.borrow_mut().running = ids.collect();
+        lab.clock.sleep(std::time::Duration::from_secs(5)).await;
+        ceiling(lab, ctx);
+    });
+    assert_eq!(tripped(&judged).len(), 1, "five seconds of each instance");
+}
+
+#[test]
+fn a_router_yaml_that_was_not_read_proves_nothing_and_another_one_trips() {
+    let look = |router_yaml| Look { costly: nothing(), router_yaml };
+    let table = [
+        ("the same", look(told(0, "policy", "")), 0),
+        ("another", look(told(0, "wider", "")), 1),
+        ("it could not be read", look(told(1, "", "denied")), 0),
+        ("no answer", look(silent()), 0),
+    ];
+    for (what, look, expected) in table {
+        let judged = judged("execute", async |lab, ctx| {
+            ctx.run.state.borrow_mut().router_yaml = Some(Digest::of("policy"));
+            judge(lab, ctx, &look);
+        });
+        let trips = tripped(&judged);
+        assert_eq!(trips.len(), expected, "{what}");
+        assert!(trips.iter().all(|(name, _)| *name == "policy-changed"), "{what}: {trips:?}");
+        let Some(Kind::ScenarioFinished(end)) = judged.records.last().map(|it| &it.kind) else {
+            panic!("{what}: its end is the last record");
+        };
+        assert_eq!((end.calls.ec2, end.calls.node), (5, 1 + u32::try_from(expected).expect("few")));
+    }
+}
