@@ -263,6 +263,8 @@ mod tests {
              "parameters": {"sourceDestCheck": "false"},
              "undo": {"action": "ensure-forwarding-disabled"}}]);
         assert_eq!(serde_json::to_value(change_set.plans()).ok(), Some(expected.clone()));
+        let keys = ["assign-secondary-ip:10.88.60.9/32", "ensure-forwarding-enabled"];
+        assert_eq!(change_set.keys(), keys.map(|key| format!("20261122-7f3a:aws:eni-1:{key}")));
         let read: Vec<ActionPlan> = serde_json::from_value(expected).expect("they read back");
         assert_eq!(read, change_set.plans());
     }

@@ -43,3 +43,37 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     };
     ctx.expect(NOTHING_ELSE, others(&expected), others(&eni), how);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use reports::record::AssertionStatus as A;
+
+    use super::*;
+    use crate::example::{baseline, judged};
+
+    /// The lab's ENI has no secondary address yet: the baseline is told to have had these.
+    #[test]
+    fn all_but_the_captured_address_is_as_it_was() {
+        let table = [
+            (vec![], A::Passed),
+            (vec!["10.88.60.9"], A::Passed),
+            (vec!["10.88.60.50"], A::Failed),
+        ];
+        for (secondary, expected) in table {
+            let judged = judged("eni-address", async |lab, ctx| {
+                let id = &lab.manifest.capture.network_interface_id;
+                let eni = lab.reader.network_interface(id).await.expect("an answer").value;
+                let mut before = baseline();
+                before.interface = eni.expect("the lab's ENI");
+                let parsed = secondary.iter().map(|it| it.parse().expect("an address"));
+                before.interface.secondary_addresses = parsed.collect();
+                ctx.run.state.borrow_mut().baseline = Some(Rc::new(before));
+                run(lab, ctx).await;
+            });
+            assert_eq!(judged.status(PRESENT), A::Failed, "nobody assigned it");
+            assert_eq!(judged.status(NOTHING_ELSE), expected, "{secondary:?}");
+        }
+    }
+}

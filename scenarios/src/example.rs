@@ -15,6 +15,7 @@ use lab::shell::{Failure, ShellError};
 use reports::journal::Writer;
 use reports::record::{Assertion, AssertionStatus, Kind, Outcome, Record};
 
+use crate::baseline::Baseline;
 use crate::context::{Context, Finished};
 use crate::run::{Go, GoRequest, GoSource, PlanSource, Run, State};
 use crate::sequence::{Scenario, find};
@@ -30,6 +31,21 @@ pub fn change_set() -> ChangeSet {
         allow_reassignment: false,
         ttl: "2h".to_owned(),
     }
+}
+
+/// An ENI without secondary addresses, no nodes, and one row of an earlier run.
+pub fn baseline() -> Baseline {
+    let baseline = serde_json::json!({
+        "interface": {
+            "network_interface_id": "eni-1", "owner_id": "123456789012", "vpc_id": "vpc-1",
+            "subnet_id": "subnet-1", "mac_address": "02:00:00:00:00:01",
+            "source_dest_check": true, "primary_address": "10.88.60.4",
+            "secondary_addresses": [], "security_groups": [], "instance_id": null, "tags": {},
+        },
+        "nodes": {},
+        "rows": [1],
+    });
+    serde_json::from_value(baseline).expect("a baseline")
 }
 
 struct NoGo;

@@ -102,4 +102,56 @@ mod tests {
             assert_eq!(judged.status(IMPORTED), expected, "{shown}");
         }
     }
+
+    /// Rows of earlier runs are in the baseline; any other that is not the run's is a stop.
+    #[test]
+    fn both_rows_are_pending_and_nobody_elses_appeared() {
+        let row = |(id, key, status): &(u64, &str, &str)| -> Row {
+            let at = "2026-10-01T12:00:00Z";
+            let row = json!({
+                "id": id, "idempotencyKey": key, "provider": "aws", "action": "any",
+                "targetJSON": "{}", "parametersJSON": "{}", "undoJSON": "null",
+                "status": status, "createdAt": at, "updatedAt": at,
+            });
+            serde_json::from_value(row).expect("a row")
+        };
+        let keys = crate::example::change_set().keys();
+        let (assign, forwarding) = (keys[0].as_str(), keys[1].as_str());
+        let both = [(2, assign, "pending"), (3, forwarding, "pending")];
+        let with = |more| [&both[..], more].concat();
+        let ids = Some(RowIds { assign: 2, forwarding: 3 });
+        let table = [
+            ("both", both.to_vec(), [A::Passed; 3], ids),
+            ("an earlier run's too", with(&[(1, "earlier", "succeeded")]), [A::Passed; 3], ids),
+            (
+                "a stranger",
+                with(&[(4, "stranger", "pending")]),
+                [A::Passed, A::Passed, A::Failed],
+                ids,
+            ),
+            (
+                "twice the same",
+                with(&[(4, assign, "pending")]),
+                [A::Failed, A::Passed, A::Failed],
+                ids,
+            ),
+            (
+                "approved already",
+                vec![(2, assign, "approved"), (3, forwarding, "pending")],
+                [A::Failed, A::Passed, A::Passed],
+                ids,
+            ),
+            ("one alone", vec![both[0]], [A::Passed, A::Failed, A::Passed], None),
+        ];
+        for (what, rows, expected, ids) in table {
+            let judged = judged("import", async |_, ctx| {
+                let baseline = std::rc::Rc::new(crate::example::baseline());
+                ctx.run.state.borrow_mut().baseline = Some(baseline);
+                judge(ctx, &rows.iter().map(row).collect::<Vec<_>>(), &How::default());
+                assert_eq!(ctx.run.rows(), ids, "{what}");
+            });
+            let given = [ASSIGN, FORWARDING, NOTHING_ELSE].map(|id| judged.status(id));
+            assert_eq!(given, expected, "{what}");
+        }
+    }
 }

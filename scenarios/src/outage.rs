@@ -28,3 +28,26 @@ pub fn record(ctx: &mut Context<'_>, scenario: &str, watched: Watched) {
         raw,
     }));
 }
+
+#[cfg(test)]
+mod tests {
+    use reports::record::Outage;
+
+    use super::*;
+    use crate::example::{judged, told};
+
+    #[test]
+    fn what_was_measured_is_recorded_with_its_raw_answers() {
+        let judged = judged("undo", async |_, ctx| {
+            assert_eq!(probe_name(ctx.run, "undo"), "run-1-undo");
+            let outage = Outage::NotMeasured { reason: "no probe".to_owned() };
+            let answers = vec![told(0, "1 2 3", "").expect("an answer")];
+            record(ctx, "undo", Watched { outage, answers });
+        });
+        let recorded = judged.records.iter().find_map(|record| match &record.kind {
+            Kind::OutageRecorded(it) => Some((it.scenario.as_str(), it.raw.len())),
+            _ => None,
+        });
+        assert_eq!(recorded, Some(("undo", 1)));
+    }
+}

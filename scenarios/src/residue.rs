@@ -261,8 +261,33 @@ fn instance_seconds(lab: &Lab, ctx: &mut Context<'_>) {
 mod tests {
     use std::rc::Rc;
 
+    use reports::record::{AssertionStatus as A, LockReleased, LockTaken};
+
     use super::*;
     use crate::example::judged;
+
+    #[test]
+    fn the_lock_is_left_where_it_was_taken_and_not_released_since() {
+        let taken = || {
+            let lease_until = "2026-10-01T13:00:00Z".parse().expect("a time");
+            Kind::LockTaken(LockTaken { path: "/lock".to_owned(), lease_until })
+        };
+        let released = || Kind::LockReleased(LockReleased { path: "/lock".to_owned() });
+        let table = [
+            (vec![], A::Passed, 0),
+            (vec![taken()], A::Failed, 1),
+            (vec![taken(), released()], A::Passed, 0),
+            (vec![taken(), released(), taken()], A::Failed, 1),
+        ];
+        for (kinds, expected, left) in table {
+            let mut all = ResidueListed { items: Vec::new(), kept: Vec::new() };
+            let judged = judged("residue", async |_, ctx| {
+                kinds.into_iter().for_each(|kind| ctx.write(kind));
+                lock(ctx, &mut all);
+            });
+            assert_eq!((judged.status(LOCK), all.items.len()), (expected, left));
+        }
+    }
 
     #[test]
     fn only_what_ec2_does_not_know_any_more_is_gone() {

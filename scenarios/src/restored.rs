@@ -268,3 +268,39 @@ fn judge_rows(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, told: Told) {
     ctx.stop(&stops::FOREIGN_ROWS, found, "routerd's journal");
     ctx.write(Kind::RowsRecorded(RowsRecorded { phase: Phase::Final, rows: json!(rows) }));
 }
+
+#[cfg(test)]
+mod tests {
+    use reports::record::AssertionStatus as A;
+
+    use super::*;
+    use crate::example::{baseline, change_set, judged, told};
+
+    #[test]
+    fn only_the_runs_rows_are_new_and_none_of_them_runs_for_ever() {
+        let keys = change_set().keys();
+        let row = |(id, key, status): &(u64, &str, &str)| {
+            let at = "2026-10-01T12:00:00Z";
+            json!({
+                "id": id, "idempotencyKey": key, "provider": "aws", "action": "any",
+                "targetJSON": "{}", "parametersJSON": "{}", "undoJSON": "null",
+                "status": status, "createdAt": at, "updatedAt": at,
+            })
+        };
+        let own = keys[0].as_str();
+        let table = [
+            (vec![], A::Passed, A::Passed),
+            (vec![(1, "earlier", "running"), (2, own, "rolledBack")], A::Passed, A::Passed),
+            (vec![(2, own, "running")], A::Failed, A::Passed),
+            (vec![(2, own, "rolledBack"), (3, "another", "pending")], A::Passed, A::Failed),
+        ];
+        for (rows, ended, alone) in table {
+            let list = json!(rows.iter().map(row).collect::<Vec<_>>()).to_string();
+            let judged = judged("restored", async |lab, ctx| {
+                judge_rows(lab, ctx, &baseline(), told(0, &list, ""));
+            });
+            let given = (judged.status(ROWS), judged.status(NO_NEW_ROWS));
+            assert_eq!(given, (ended, alone), "{rows:?}");
+        }
+    }
+}

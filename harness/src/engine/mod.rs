@@ -384,3 +384,6 @@ fn declared_stops(waiting: Waiting) -> Vec<StopDeclared> {
     };
     stops::WORDS.iter().enumerate().map(declared).collect()
 }
+
+#[cfg(test)]
+mod tests;

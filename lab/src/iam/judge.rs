@@ -293,8 +293,8 @@ fn glob(pattern: &str, text: &str) -> bool {
             }
             _ => {
                 let Some((star_at, taken)) = star else { return false };
-                star = Some((star_at, taken + 1));
-                at = star_at + 1;
+                // Back to the star, which takes one byte more.
+                at = star_at;
                 in_text = taken + 1;
             }
         }

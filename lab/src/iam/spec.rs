@@ -218,3 +218,43 @@ fn what_is_only_worth_recording_is_a_note() {
 fn a_role_without_documents_lacks_all_four() {
     assert_eq!(kinds(&judged(&[]).problems), [Kind::Missing; 4]);
 }
+
+/// A list that names the region beside others is no limit; other operators only AWS evaluates.
+#[test]
+fn a_condition_on_the_region_is_read_and_any_other_is_noted() {
+    let list = r#"["ap-northeast-1", "us-east-1"]"#;
+    let wide =
+        spoiled("RequestedRegion\": \"ap-northeast-1\"", &format!("RequestedRegion\": {list}"));
+    assert_eq!((kinds(&wide.notes), wide.problems), (vec![Kind::AnyRegion], vec![]));
+    let table = [
+        ("StringNotEquals", "ap-northeast-1", vec![]),
+        ("StringNotEquals", "us-east-1", vec![Kind::Condition; 4]),
+        ("StringLike", "ap-*", vec![Kind::Condition; 4]),
+    ];
+    for (operator, region, notes) in table {
+        let deny = format!(
+            r#"{{"Effect": "Deny", "Action": "*", "Resource": "*",
+                "Condition": {{"{operator}": {{"aws:RequestedRegion": "{region}"}}}}}}"#
+        );
+        let judgement = with_statement(&deny);
+        let given = (kinds(&judgement.notes), judgement.problems);
+        assert_eq!(given, (notes, vec![]), "{operator} {region}");
+    }
+}
+
+#[test]
+fn the_enis_arn_is_of_its_regions_partition() {
+    let table = [
+        ("ap-northeast-1", "arn:aws:ec2:ap-northeast-1:123456789012:network-interface/"),
+        ("cn-north-1", "arn:aws-cn:ec2:cn-north-1:123456789012:network-interface/"),
+        ("us-gov-west-1", "arn:aws-us-gov:ec2:us-gov-west-1:123456789012:network-interface/"),
+    ];
+    for (region, prefix) in table {
+        let expected = RoleExpectation { region: region.into(), ..expected() };
+        let lacking = judge(&Grants::read(&[]), &expected).problems;
+        let messages: Vec<_> = lacking.iter().map(|it| it.message.as_str()).collect();
+        let describe = "no document allows ec2:DescribeNetworkInterfaces on * in the lab's region";
+        assert_eq!(messages[0], describe);
+        assert!(messages[1..].iter().all(|it| it.contains(prefix)), "{messages:?}");
+    }
+}

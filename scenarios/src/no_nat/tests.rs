@@ -200,3 +200,17 @@ fn what_is_tracked_shows_a_translation_and_no_entry_shows_nothing() {
         }
     }
 }
+
+/// Nobody has the address yet: what is sent is captured by nobody, and is sent until the capture
+/// gives up.
+#[test]
+fn pings_are_sent_for_as_long_as_the_capture_looks() {
+    judged("no-nat", async |lab, _| {
+        let (sniffed, pings) = icmp(lab, WAYS[0].0, WAYS[0].1).await;
+        assert!(sniffed.is_ok() && pings.len() > 1, "{} pings", pings.len());
+    });
+    for (code, sent) in [(0, true), (1, true), (2, false)] {
+        let answer = told(code, "", "").expect("an answer");
+        assert_eq!(was_sent(&answer), sent, "{code}");
+    }
+}

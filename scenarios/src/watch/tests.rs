@@ -164,6 +164,7 @@ fn during_the_run_only_what_is_new_trips() {
         let running = ids.iter().map(|id| instance(id, "running")).collect();
         Costly { instances: answered(running), ..nothing() }
     };
+    assert_eq!(resource(&[&"i-2".to_owned(), &"i-3".to_owned()]), "i-2, i-3");
     let new = "new since preflight, and it costs money: instance i-2, instance i-3";
     let table = [
         ("the same", ran(&["i-1"]), vec![]),
@@ -197,7 +198,8 @@ fn the_ceiling_itself_is_not_above_it() {
         lab.clock.sleep(std::time::Duration::from_secs(5)).await;
         ceiling(lab, ctx);
     });
-    assert_eq!(tripped(&judged).len(), 1, "five seconds of each instance");
+    let [(_, reason)] = tripped(&judged)[..] else { panic!("it trips once") };
+    assert!(reason.starts_with("10 instance-seconds"), "of two instances, five each: {reason}");
 }
 
 #[test]

@@ -47,19 +47,7 @@ fn the_routers_profile_is_that_of_its_own_instance() {
     judged("preflight", async |lab, _| {
         alone(lab, "i-1");
         let cloud = |instances: Vec<Instance>| Cloud {
-            interface: NetworkInterface {
-                network_interface_id: "eni-1".to_owned(),
-                owner_id: "123456789012".to_owned(),
-                vpc_id: "vpc-1".to_owned(),
-                subnet_id: "subnet-1".to_owned(),
-                mac_address: "02:00:00:00:00:01".to_owned(),
-                source_dest_check: true,
-                primary_address: "10.88.60.4".parse().expect("an address"),
-                secondary_addresses: Vec::new(),
-                security_groups: Vec::new(),
-                instance_id: None,
-                tags: Tags::new(),
-            },
+            interface: crate::example::baseline().interface,
             instances,
             subnet: Subnet {
                 subnet_id: "subnet-1".to_owned(),
@@ -139,5 +127,54 @@ fn each_instance_of_the_manifest_runs_and_is_the_labs() {
         });
         assert_eq!((judged.status(INSTANCES), &tripped(&judged)[..]), (status, stops), "{what}");
         assert_eq!(judged.message(INSTANCES), message, "{what}");
+    }
+}
+
+#[test]
+fn the_vpc_is_the_labs_own_and_not_the_default_one() {
+    type Change = fn(&mut Vpc);
+    let table: [(&str, Change, A, &[&str]); 4] = [
+        ("in order", |_| {}, A::Passed, &[]),
+        ("the default one", |it| it.is_default = true, A::Failed, &["default-vpc"]),
+        ("without the tag", |it| it.tags.clear(), A::Failed, &["outside-manifest"]),
+        ("another's", |it| it.owner_id = "210987654321".into(), A::Failed, &["outside-manifest"]),
+    ];
+    for (what, change, status, stops) in table {
+        let judged = judged("preflight", async |lab, ctx| {
+            let mut one = Vpc {
+                vpc_id: lab.manifest.aws.vpc_id.clone(),
+                owner_id: lab.manifest.aws.account_id.clone(),
+                cidr_block: "10.88.0.0/16".to_owned(),
+                is_default: false,
+                tags: instance(lab, "i-1", "running", None).tags,
+            };
+            change(&mut one);
+            vpc(lab, ctx, answer(Some(one)));
+        });
+        assert_eq!((judged.status(VPC), &tripped(&judged)[..]), (status, stops), "{what}");
+    }
+}
+
+/// The lab's own ENI having it is another stop than a stranger's.
+#[test]
+fn nobody_has_the_address() {
+    let table: [(&[&str], A, &[&str]); 4] = [
+        (&[], A::Passed, &[]),
+        (&["eni-1"], A::Failed, &["pre-assigned"]),
+        (&["eni-2"], A::Failed, &["foreign-holder"]),
+        (&["eni-1", "eni-2"], A::Failed, &["foreign-holder", "pre-assigned"]),
+    ];
+    for (holders, status, stops) in table {
+        let judged = judged("preflight", async |lab, ctx| {
+            Rc::make_mut(&mut lab.manifest).capture.network_interface_id = "eni-1".to_owned();
+            let address = lab.manifest.capture.address.addr();
+            let holder = |id: &&str| NetworkInterface {
+                network_interface_id: (*id).to_owned(),
+                secondary_addresses: vec![address],
+                ..crate::example::baseline().interface
+            };
+            address_free(lab, ctx, None, answer(holders.iter().map(holder).collect()));
+        });
+        assert_eq!((judged.status(ADDRESS_FREE), &tripped(&judged)[..]), (status, stops));
     }
 }

@@ -1,0 +1,113 @@
+//! What a run tells beside its scenarios: who was not reached and why, what it cost, which stops
+//! were armed.
+
+use reports::record::{CostRecorded, Record};
+
+use super::*;
+use crate::labs::{MockOptions, journal, open_mock};
+
+/// A whole run on the mock, with these faults; told to stop before it began, or not.
+struct Told {
+    announced: Vec<Announcement>,
+    records: Vec<Record>,
+    judgement: Judgement,
+}
+
+fn run_with(faults: &[&str], brake: &Brake) -> Told {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().start_paused(true).build().expect("a runtime");
+    runtime.block_on(async {
+        let faults: Vec<String> = faults.iter().map(|&fault| fault.to_owned()).collect();
+        let options = MockOptions { seed: 1, faults: faults.clone(), world_file: None };
+        let opened = open_mock(&options).expect("a mock lab");
+        let folder = tempfile::tempdir().expect("a folder");
+        let journal = journal(folder.path(), &opened.world).expect("an empty journal");
+        let parts = SEQUENCE.iter().map(|scenario| (scenario.name, Part::Judged)).collect();
+        let selection = Selection { filter: None, parts };
+        let settings = Settings { run_id: opened.run_id.clone(), seed: Some(1), faults, selection };
+        let mut announced = Vec::new();
+        let announce = &mut |announcement| announced.push(announcement);
+        let (lab, go) = (&opened.lab, opened.go.clone());
+        let judgement = run(lab, go, &journal, brake.clone(), &settings, announce).await;
+        let records = journal.with_records(<[Record]>::to_vec);
+        Told { announced, records, judgement }
+    })
+}
+
+impl Told {
+    fn not_run(&self) -> Vec<(&str, &str)> {
+        let told = self.announced.iter().filter_map(|announcement| match announcement {
+            Announcement::NotRun { name, reason } => Some((*name, reason.as_str())),
+            _ => None,
+        });
+        told.collect()
+    }
+
+    fn costs(&self) -> Vec<&CostRecorded> {
+        let costs = self.records.iter().filter_map(|record| match &record.kind {
+            Kind::CostRecorded(cost) => Some(cost),
+            _ => None,
+        });
+        costs.collect()
+    }
+}
+
+#[test]
+fn who_did_not_come_to_his_turn_is_told_with_the_reason() {
+    let all = |reason| -> Vec<(&str, &str)> {
+        SEQUENCE.iter().map(|scenario| (scenario.name, reason)).collect()
+    };
+    let failed = run_with(&["other-account"], &Brake::default());
+    assert_eq!(failed.not_run(), all("preflight did not pass")[1..]);
+    let stopped = Brake::default();
+    stopped.pull();
+    assert_eq!(run_with(&[], &stopped).not_run(), all("the run was told to stop"));
+    let passed = run_with(&[], &Brake::default());
+    assert_eq!((passed.not_run(), passed.judgement.exit_code), (vec![], 0));
+}
+
+/// `residue` says it of a run that began something; the engine of every other.
+#[test]
+fn every_run_says_once_what_it_cost() {
+    for faults in [&[][..], &["foreign-holder"]] {
+        let told = run_with(faults, &Brake::default());
+        let [cost] = told.costs()[..] else { panic!("{faults:?}: {:?}", told.costs()) };
+        assert!(cost.instance_seconds > 1, "{faults:?}: {cost:?}");
+    }
+}
+
+#[test]
+fn only_stop_seven_is_ever_disarmed() {
+    let table = [
+        (Waiting::Owner(Meanwhile::Park), None),
+        (Waiting::Owner(Meanwhile::LeaveRunning), Some("disarmed by --leave-running")),
+        (Waiting::Nobody, Some("the lab grants the go itself: nobody is waited for")),
+    ];
+    for (waiting, reason) in table {
+        let given = declared_stops(waiting);
+        let given: Vec<_> =
+            given.iter().map(|it| (it.number, it.armed, it.reason.as_deref())).collect();
+        let expected: Vec<_> = (1..=8)
+            .map(
+                |stop| {
+                    if stop == 7 { (stop, reason.is_none(), reason) } else { (stop, true, None) }
+                },
+            )
+            .collect();
+        assert_eq!(given, expected, "{waiting:?}");
+    }
+}
+
+#[test]
+fn a_scenario_that_is_not_in_the_selection_is_excluded() {
+    let selection = Selection {
+        filter: None,
+        parts: vec![("ping", Part::Judged), ("ssh", Part::Prerequisite)],
+    };
+    let table = [("ping", Part::Judged), ("ssh", Part::Prerequisite), ("doctor", Part::Excluded)];
+    for (name, part) in table {
+        assert_eq!(selection.part(name), part, "{name}");
+        let scenario = scenarios::find(name).expect("a scenario");
+        assert_eq!(selection.runs(scenario), part != Part::Excluded, "{name}");
+    }
+}
