@@ -2,6 +2,8 @@
 //! and real processes. Ignored, with the reason, where this machine cannot build the lab; under
 //! `LAB_SMOKE_REQUIRE_NETNS=1` it fails there instead. Every trial has labs of its own.
 
+#[path = "netns/again.rs"]
+mod again;
 #[path = "netns/ends.rs"]
 mod ends;
 #[path = "../lab/tests/netns/own.rs"]
@@ -42,6 +44,15 @@ fn main() -> ExitCode {
         trial("owner/a_run_waits_for_his_go", owner::waited_for),
         trial("owner/he_says_no_by_recovery", owner::recovered_while_parked),
         trial("owner/a_stranger_grants_nothing", owner::a_stranger_grants_nothing),
+        trial("owner/a_fault_waits_for_the_resumed_run", owner::a_fault_waits_for_the_resumed_run),
+        trial(
+            "a_manifest_stands_for_the_lab_that_it_describes",
+            again::a_manifest_stands_for_the_lab_that_it_describes,
+        ),
+        trial(
+            "a_lease_on_the_node_keeps_others_from_recovering",
+            again::a_lease_on_the_node_keeps_others_from_recovering,
+        ),
         trial("the_users_own_executor_is_used", programs::own_executor),
         trial("what_makes_a_lab_is_for_one_that_is_made", programs::only_where_one_is_made),
         trial("a_machine_that_cannot_is_said_before_anything_is_built", programs::unable),

@@ -103,3 +103,17 @@ pub fn a_stranger_grants_nothing() -> Result<(), String> {
     place.call("recover run", 0)?;
     refused.map(drop)
 }
+
+/// What waits for a command of the second part is told of it there.
+pub fn a_fault_waits_for_the_resumed_run() -> Result<(), String> {
+    let place = place()?;
+    let line = "preflight --lab netns --allowed-signers signers --inject security-group-closes";
+    place.call(&format!("{line} --out run"), 3)?;
+    grant(&place)?;
+    place.call("resume run", 5)?;
+    let evidence = place.evidence("run")?;
+    let ping = "ping.cloud-to-onprem failed";
+    let told = evidence.verdict.reasons.iter().any(|reason| reason.contains(ping));
+    place.has_no_lab()?;
+    if told { Ok(()) } else { Err(format!("{:?}", evidence.verdict)) }
+}

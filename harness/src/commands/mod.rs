@@ -12,6 +12,7 @@ mod resume;
 mod run;
 mod status;
 mod to_its_end;
+mod which;
 
 use std::any::Any;
 use std::ffi::OsString;

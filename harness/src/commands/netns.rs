@@ -8,41 +8,31 @@ use std::time::Duration;
 use ::lab::Lab;
 use ::lab::clock::Clock;
 use ::lab::manifest::Manifest;
-use ::lab::netns::{self, Folder, Netns, Options, UpError};
+use ::lab::netns::{self, Folder, Netns};
 use ::lab::node::Node;
 use ::lab::permit::Brake;
 use futures::Stream;
 use futures::future::LocalBoxFuture;
 use reports::folder::{GO_FILE, RUNS_DIR, RunFolder};
 use reports::journal::{Writer, read_file};
+use reports::record::RunStarted;
 use reports::verdict::{ExitCode, Judgement};
 
-use super::refuse;
-use super::run::{Grantor, Refusal, hold, meanwhile};
+use super::run::{Grantor, Own, Refusal, hold, meanwhile};
 use super::to_its_end::to_its_end;
-use crate::cli::{MakeArgs, NetnsCommand, ResumeArgs, RunArgs};
+use super::which::{NetnsError, Which, find, folder_id, make, of_manifest, of_run, time_to_live};
+use super::{recover, refuse};
+use crate::cli::{NetnsCommand, ResumeArgs, RunArgs};
 use crate::engine::{self, Announcement, Pending, Resumed, Selection, Settings, Standing};
 use crate::grant::{LabItself, OwnersFiles};
 use crate::perform::{Show, Stage, perform};
 use crate::signals;
 use crate::terminal::Terminal;
 
-#[derive(Debug, thiserror::Error)]
-pub enum NetnsError {
-    #[error(transparent)]
-    Up(#[from] UpError),
-    #[error(
-        "no node is called `{0}`; they are routerd-cloud, cloud-client, onprem-router and onprem-client"
-    )]
-    NoNode(String),
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
-}
-
 /// Makes a lab, runs on it and takes it down; or runs on one that is there, and leaves it.
 pub(super) fn run(
     args: &RunArgs,
-    id: Option<&str>,
+    which: Which,
     selection: Selection,
     grantor: Grantor,
     show: &Show,
@@ -52,13 +42,15 @@ pub(super) fn run(
     runtime()?.block_on(async {
         // First, so that a signal while the lab is built finds someone who takes it down.
         let mut signals = signals::listen()?;
-        let (folder, ours) = if let Some(id) = id {
-            (find(Some(id))?, Ours::No)
-        } else {
-            let ours = if args.keep { Ours::Kept } else { Ours::Yes };
-            (make(&args.make, time_to_live(grantor))?, ours)
+        let (folder, ours, own) = match which {
+            Which::Named(id) => (find(Some(&id))?, Ours::No, None),
+            Which::Described(own) => (of_manifest(&own)?, Ours::No, Some(*own)),
+            Which::Made => {
+                let ours = if args.keep { Ours::Kept } else { Ours::Yes };
+                (make(&args.make, time_to_live(grantor))?, ours, None)
+            }
         };
-        let desk = Desk { args, grantor, show, terminal };
+        let desk = Desk { args, own, grantor, show, terminal };
         let ended = desk.on_the_lab(selection, &mut signals, folder.clone(), ours).await;
         let id = folder_id(&folder);
         match (&ended, ours) {
@@ -93,45 +85,10 @@ enum Ours {
     No,
 }
 
-const AN_HOUR: Duration = Duration::from_hours(1);
-/// An owner may sleep over it.
-const A_DAY: Duration = Duration::from_hours(24);
-
-fn time_to_live(grantor: Grantor) -> Duration {
-    match grantor {
-        Grantor::LabItself => AN_HOUR,
-        Grantor::Owner { .. } => A_DAY,
-    }
-}
-
-fn make(args: &MakeArgs, time_to_live: Duration) -> Result<Folder, NetnsError> {
-    let seed = Clock::System.now().timestamp_millis().unsigned_abs();
-    let mut options = Options { time_to_live, ..Options::usual(seed)? };
-    if let Some(folder) = &args.routerd_bin {
-        options = options.with_routerd(folder)?;
-    }
-    if let Some(file) = &args.executor {
-        options = options.with_executor(file)?;
-    }
-    if let Some(file) = &args.allowed_signers {
-        options.allowed_signers = std::fs::read_to_string(file).map_err(|error| {
-            std::io::Error::new(error.kind(), format!("{}: {error}", file.display()))
-        })?;
-    }
-    Ok(netns::up(&options, Clock::System)?)
-}
-
-fn find(id: Option<&str>) -> Result<Folder, NetnsError> {
-    Ok(netns::find(&netns::home(), id)?)
-}
-
-fn folder_id(folder: &Folder) -> String {
-    folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
 /// Where the operator sits.
 struct Desk<'a> {
     args: &'a RunArgs,
+    own: Option<Own>,
     grantor: Grantor,
     show: &'a Show,
     terminal: &'a Terminal,
@@ -162,20 +119,19 @@ impl Desk<'_> {
         let clock = Clock::System;
         let args = self.args;
         let lab_id = folder_id(&made);
-        let opened = if args.inject.is_empty() {
-            netns::open(made, clock)?
-        } else {
-            for fault in &args.inject {
-                netns::inject(&made, fault).await?;
-            }
-            netns::open_telling(made, clock)?
-        };
+        for fault in &args.inject {
+            netns::inject(&made, fault).await?;
+        }
+        let manifest = self.own.as_ref().map(|own| own.manifest.clone());
+        let opened = netns::open_for(made, clock, manifest, &args.inject)?;
         let run_id = format!("smoke-{}-{lab_id}", clock.now().format("%Y%m%dT%H%M%SZ"));
         let folder = RunFolder::create(&match &args.out {
             Some(dir) => dir.clone(),
             None => RunFolder::default_dir(Path::new(RUNS_DIR), &run_id),
         })?;
-        let _lock = hold(&folder, &run_id, Some(opened.folder.manifest()))?;
+        let path =
+            self.own.as_ref().map_or_else(|| opened.folder.manifest(), |own| own.path.clone());
+        let _lock = hold(&folder, &run_id, Some(path))?;
         if ours == Ours::Yes {
             opened.folder.leave_to(&run_id)?;
         }
@@ -242,24 +198,19 @@ fn files(lab: &Lab, document: PathBuf) -> OwnersFiles {
     }
 }
 
-/// The lab that a run was begun on, which its supervisor still holds.
-pub(super) fn of_run(run_id: &str) -> Result<Folder, NetnsError> {
-    find(Some(run_id.rsplit('-').next().unwrap_or_default()))
-}
-
 /// Goes on with a run that awaited its go.
 pub(super) fn resume(
     args: &ResumeArgs,
     folder: &RunFolder,
     journal: Writer,
     resumed: &Resumed,
-    (lab, manifest): (Folder, Manifest),
+    (lab, manifest, faults): (Folder, Manifest, &[String]),
     show: &Show,
     terminal: &Terminal,
 ) -> Result<Judgement, NetnsError> {
     runtime()?.block_on(async {
         let mut signals = signals::listen()?;
-        let opened = netns::open_as(lab, Clock::System, manifest)?;
+        let opened = netns::open_for(lab, Clock::System, Some(manifest), faults)?;
         let document = args.go.clone().unwrap_or_else(|| folder.file(GO_FILE));
         let pending = Pending {
             files: files(&opened.lab, document),
@@ -289,19 +240,21 @@ pub(super) fn resume(
 
 /// Brings a dead run to its end on its lab. A lab that was made for the run ends with it, unless
 /// something is left on it: whoever looks into that may want it.
-pub fn recover(
+pub(super) fn recover(
+    run_folder: &RunFolder,
     journal: &Writer,
-    run_id: &str,
-    run_folder: &Path,
+    started: &RunStarted,
     announce: &mut dyn FnMut(Announcement),
     terminal: &Terminal,
-) -> Result<Judgement, NetnsError> {
+) -> Result<Judgement, recover::Refusal> {
+    let run_id = &started.run_id;
     let folder = of_run(run_id)?;
     runtime()?.block_on(async {
         let mut signals = signals::listen()?;
-        let opened = netns::open(folder, Clock::System)?;
+        let opened = netns::open_for(folder, Clock::System, None, &started.faults)?;
+        recover::not_leased(run_folder, &opened.lab, run_id).await?;
         let running = engine::recover(&opened.lab, journal, run_id, announce);
-        let judgement = to_its_end(running, &mut signals, run_folder, terminal).await;
+        let judgement = to_its_end(running, &mut signals, run_folder.path(), terminal).await;
         let clean = judgement.recover_exit_code() == ExitCode::Pass.number();
         if clean && opened.folder.is_left_to(run_id) {
             take_down(&opened.folder, terminal).await;

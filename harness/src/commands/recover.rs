@@ -17,7 +17,7 @@ use crate::terminal::Terminal;
 use crate::words::{self, Ending};
 
 #[derive(Debug, thiserror::Error)]
-enum Refusal {
+pub(super) enum Refusal {
     #[error(transparent)]
     Folder(#[from] FolderError),
     #[error(transparent)]
@@ -38,7 +38,7 @@ enum Refusal {
     #[error("the journal's manifest cannot be read: {0}")]
     Manifest(#[from] lab::manifest::ManifestError),
     #[error(transparent)]
-    Netns(#[from] super::netns::NetnsError),
+    Netns(#[from] super::which::NetnsError),
     #[error(transparent)]
     Open(#[from] labs::OpenError),
     #[error("the runtime cannot be made: {0}")]
@@ -126,9 +126,7 @@ fn on_its_lab(
     match started.lab.kind {
         LabKind::Mock => {}
         LabKind::Netns => {
-            let run_id = &started.run_id;
-            let folder = folder.path();
-            return Ok(super::netns::recover(journal, run_id, folder, &mut announce, terminal)?);
+            return super::netns::recover(folder, journal, started, &mut announce, terminal);
         }
         LabKind::Aws => return Err(labs::OpenError::NotInThisBuild(started.lab.kind).into()),
     }
@@ -145,7 +143,11 @@ fn on_its_lab(
 }
 
 /// A run whose process cannot be seen from here lives until its lease ends: the folder may be a copy.
-async fn not_leased(folder: &RunFolder, lab: &lab::Lab, run_id: &str) -> Result<(), Refusal> {
+pub(super) async fn not_leased(
+    folder: &RunFolder,
+    lab: &lab::Lab,
+    run_id: &str,
+) -> Result<(), Refusal> {
     if began_here(folder) {
         return Ok(());
     }

@@ -51,7 +51,7 @@ enum Refusal {
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(transparent)]
-    Netns(#[from] super::netns::NetnsError),
+    Netns(#[from] super::which::NetnsError),
     #[error("the run cannot go on: {0}")]
     Io(#[from] std::io::Error),
 }
@@ -96,10 +96,10 @@ fn in_its_folder(
     let started = journal.with_records(|records| engine::started(records).cloned());
     let started = started.ok_or(Refusal::Empty)?;
     if started.lab.kind == LabKind::Netns {
-        let lab = super::netns::of_run(&started.run_id)?;
+        let lab = super::which::of_run(&started.run_id)?;
         let manifest = manifest(args, &folder, &started)?;
         let resumed = resumed(&journal, &started)?;
-        let lab = (lab, manifest);
+        let lab = (lab, manifest, started.faults.as_slice());
         return Ok(super::netns::resume(args, &folder, journal, &resumed, lab, show, terminal)?);
     }
     if started.lab.kind != LabKind::Mock {

@@ -13,6 +13,7 @@ use reports::journal::Writer;
 use reports::record::LabKind;
 use reports::verdict::{ExitCode, Judgement};
 
+use super::which::Which;
 use super::{lab, refuse, say_usage};
 use crate::cli::{self, LabChoice, MakeArgs, RunArgs};
 use crate::engine::{self, Announcement, Meanwhile, Pending, Selection, Settings};
@@ -33,8 +34,6 @@ pub(super) enum Refusal {
     OnlyWhereMade(&'static str),
     #[error("{0} describes the mock lab of one seed: say which with --seed")]
     NoSeed(PathBuf),
-    #[error("{0} describes a kernel lab: say which with `--lab netns:ID` (`lab-smoke lab list`)")]
-    NoId(PathBuf),
     #[error(transparent)]
     Manifest(#[from] lab::ReadError),
     #[error(transparent)]
@@ -48,7 +47,7 @@ pub(super) enum Refusal {
     #[error("the journal cannot be begun: {0}")]
     Journal(#[from] reports::journal::JournalError),
     #[error(transparent)]
-    Netns(#[from] super::netns::NetnsError),
+    Netns(#[from] super::which::NetnsError),
     #[error(transparent)]
     Fault(#[from] ::lab::netns::CannotInject),
     #[error("the run cannot be begun: {0}")]
@@ -114,9 +113,9 @@ pub(super) fn begin(
 }
 
 /// The operator's own manifest, and where it lies.
-struct Own {
-    path: PathBuf,
-    manifest: Manifest,
+pub(super) struct Own {
+    pub path: PathBuf,
+    pub manifest: Manifest,
 }
 
 fn on_its_lab(
@@ -129,35 +128,37 @@ fn on_its_lab(
     if args.lab != LabChoice::Netns(None) {
         only_where_made(&args.make)?;
     }
+    let show = Show { format: args.format, arguments };
+    let in_the_kernel = |which| {
+        if args.seed.is_some() {
+            return Err(Refusal::OnlyOnTheMock("seed"));
+        }
+        // Before anything is built.
+        ::lab::netns::check_faults(&args.inject)?;
+        super::netns::run(args, which, selection.clone(), grantor, &show, terminal)
+    };
     let own = match &args.lab {
         LabChoice::Mock => None,
-        LabChoice::Netns(id) => {
-            if args.seed.is_some() {
-                return Err(Refusal::OnlyOnTheMock("seed"));
-            }
-            // Before anything is built.
-            ::lab::netns::check_faults(&args.inject)?;
-            let show = Show { format: args.format, arguments };
-            return super::netns::run(args, id.as_deref(), selection, grantor, &show, terminal);
-        }
+        LabChoice::Netns(None) => return in_the_kernel(Which::Made),
+        LabChoice::Netns(Some(id)) => return in_the_kernel(Which::Named(id.clone())),
         LabChoice::Manifest(file) => {
             let manifest = lab::read(file)?;
-            match (manifest.lab.kind, args.seed) {
+            let own = Own { path: std::path::absolute(file)?, manifest };
+            match (own.manifest.lab.kind, args.seed) {
                 (LabKind::Mock, Some(_)) => {}
                 (LabKind::Mock, None) => return Err(Refusal::NoSeed(file.clone())),
-                (LabKind::Netns, _) => return Err(Refusal::NoId(file.clone())),
+                (LabKind::Netns, _) => return in_the_kernel(Which::Described(Box::new(own))),
                 (kind, _) => {
                     only_on_the_mock(args)?;
                     return Err(OpenError::NotInThisBuild(kind).into());
                 }
             }
-            Some(Own { path: std::path::absolute(file)?, manifest })
+            Some(own)
         }
     };
     // The one choice of a runtime: virtual time on one thread (I10).
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build()?;
-    let show = Show { format: args.format, arguments };
     runtime.block_on(on_the_mock(args, selection, &show, own, grantor, terminal))
 }
 

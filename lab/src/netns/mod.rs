@@ -28,7 +28,5 @@ pub use explain::Walk;
 pub use folder::{Folder, home};
 pub use lifecycle::{Found, Options, UpError, down, find, list, up};
 pub use moments::{CannotInject, check as check_faults, inject, known as known_faults};
-pub use open::{
-    Netns, counters, exec, explain, open, open_as, open_telling, read_world, write_world,
-};
+pub use open::{Netns, counters, exec, explain, manifest, open, open_for, read_world, write_world};
 pub use program::dispatch;

@@ -43,32 +43,35 @@ pub struct Netns {
 /// # Errors
 /// Where the folder is not a lab's.
 pub fn open(folder: Folder, clock: Clock) -> io::Result<Netns> {
-    let transport = SshTransport::new(access::access(&folder));
-    let manifest = manifest(&folder)?;
-    open_by(folder, clock, manifest, Rc::new(transport))
+    open_for(folder, clock, None, &[])
 }
 
-/// As [`open`], with the operator's own manifest of it.
+/// The same for a run, with the operator's own manifest where there is one. Where the run has faults
+/// the supervisor is told of every command.
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_as(folder: Folder, clock: Clock, manifest: Manifest) -> io::Result<Netns> {
-    let transport = SshTransport::new(access::access(&folder));
-    open_by(folder, clock, manifest, Rc::new(transport))
-}
-
-/// The same for a run with faults: the supervisor is told of every command.
-///
-/// # Errors
-/// As [`open`].
-pub fn open_telling(folder: Folder, clock: Clock) -> io::Result<Netns> {
+pub fn open_for(
+    folder: Folder,
+    clock: Clock,
+    own: Option<Manifest>,
+    faults: &[String],
+) -> io::Result<Netns> {
+    let manifest = own.map_or_else(|| manifest(&folder), Ok)?;
     let ssh = SshTransport::new(access::access(&folder));
-    let transport = ToldTransport::new(ssh, folder.clone());
-    let manifest = manifest(&folder)?;
-    open_by(folder, clock, manifest, Rc::new(transport))
+    let transport: Rc<dyn Transport> = if faults.is_empty() {
+        Rc::new(ssh)
+    } else {
+        Rc::new(ToldTransport::new(ssh, folder.clone()))
+    };
+    open_by(folder, clock, manifest, transport)
 }
 
-pub(super) fn manifest(folder: &Folder) -> io::Result<Manifest> {
+/// The lab's own manifest.
+///
+/// # Errors
+/// Where the folder has none that can be read.
+pub fn manifest(folder: &Folder) -> io::Result<Manifest> {
     let text = std::fs::read_to_string(folder.manifest())?;
     let path = folder.manifest().display().to_string();
     Manifest::parse(&path, &text).map_err(io::Error::other)

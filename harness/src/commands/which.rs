@@ -1,0 +1,92 @@
+//! Which kernel lab is meant: one that is made, one that is named, or the one that a manifest
+//! describes.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ::lab::clock::Clock;
+use ::lab::netns::{self, Folder, Options, UpError};
+
+use super::run::{Grantor, Own};
+use crate::cli::MakeArgs;
+
+#[derive(Debug, thiserror::Error)]
+pub enum NetnsError {
+    #[error(transparent)]
+    Up(#[from] UpError),
+    #[error(
+        "no node is called `{0}`; they are routerd-cloud, cloud-client, onprem-router and onprem-client"
+    )]
+    NoNode(String),
+    #[error(
+        "{0} describes a kernel lab that does not live; `lab-smoke lab list` shows those that do, and each has its \
+         manifest in its folder"
+    )]
+    NotThere(PathBuf),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// On which kernel lab a run goes.
+pub(super) enum Which {
+    /// One that is made for it.
+    Made,
+    Named(String),
+    /// The one that the operator's own manifest describes.
+    Described(Box<Own>),
+}
+
+const AN_HOUR: Duration = Duration::from_hours(1);
+/// An owner may sleep over it.
+const A_DAY: Duration = Duration::from_hours(24);
+
+pub(super) fn time_to_live(grantor: Grantor) -> Duration {
+    match grantor {
+        Grantor::LabItself => AN_HOUR,
+        Grantor::Owner { .. } => A_DAY,
+    }
+}
+
+pub(super) fn make(args: &MakeArgs, time_to_live: Duration) -> Result<Folder, NetnsError> {
+    let seed = Clock::System.now().timestamp_millis().unsigned_abs();
+    let mut options = Options { time_to_live, ..Options::usual(seed)? };
+    if let Some(folder) = &args.routerd_bin {
+        options = options.with_routerd(folder)?;
+    }
+    if let Some(file) = &args.executor {
+        options = options.with_executor(file)?;
+    }
+    if let Some(file) = &args.allowed_signers {
+        options.allowed_signers = std::fs::read_to_string(file).map_err(|error| {
+            std::io::Error::new(error.kind(), format!("{}: {error}", file.display()))
+        })?;
+    }
+    Ok(netns::up(&options, Clock::System)?)
+}
+
+pub(super) fn find(id: Option<&str>) -> Result<Folder, NetnsError> {
+    Ok(netns::find(&netns::home(), id)?)
+}
+
+pub(super) fn folder_id(folder: &Folder) -> String {
+    folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The lab that a run was begun on, which its supervisor still holds.
+pub(super) fn of_run(run_id: &str) -> Result<Folder, NetnsError> {
+    find(Some(run_id.rsplit('-').next().unwrap_or_default()))
+}
+
+/// The lab that lives and is the one of this manifest: the operator may have written what he consents
+/// to, who signs and what limits hold, and not what the lab is.
+pub(super) fn of_manifest(own: &Own) -> Result<Folder, NetnsError> {
+    let Own { path, manifest } = own;
+    let is_it = |folder: &Folder| {
+        netns::manifest(folder).is_ok_and(|lab| {
+            (&lab.aws, &lab.nodes) == (&manifest.aws, &manifest.nodes)
+                && lab.capture.network_interface_id == manifest.capture.network_interface_id
+        })
+    };
+    let mut labs = netns::list(&netns::home())?.into_iter().map(|found| found.folder);
+    labs.find(is_it).ok_or_else(|| NetnsError::NotThere(path.clone()))
+}

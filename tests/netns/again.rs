@@ -1,0 +1,75 @@
+//! Which lab is meant, and which run: a manifest that describes a lab, and a run that may be alive on
+//! another machine.
+
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+use reports::folder::RUN_FILE;
+use reports::journal::read_file;
+use reports::record::Kind;
+
+use super::place::{Place, said, words};
+
+/// While that lab lives; with what the operator wrote in it.
+pub fn a_manifest_stands_for_the_lab_that_it_describes() -> Result<(), String> {
+    let place = Place::new()?;
+    place.call("lab up netns --time-to-live 10m", 0)?;
+    let lab = place.lab()?;
+    let text = std::fs::read_to_string(lab.path().join("lab.toml")).map_err(words)?;
+    let own = text.replacen("name = \"netns\"", "name = \"of-mine\"", 1);
+    std::fs::write(place.path("own.toml"), &own).map_err(words)?;
+    let another = own.replace("network_interface_id = \"eni-", "network_interface_id = \"eni-0");
+    std::fs::write(place.path("another.toml"), shortened(&another)).map_err(words)?;
+    let ran = place.call("run --lab own.toml --out run", 0);
+    let refused = [
+        place.call("run --lab another.toml --out another", 8),
+        place.call("run --lab own.toml --seed 7 --out seeded", 2),
+        place.call("run --lab own.toml --executor f --out made", 2),
+    ];
+    place.call("lab down", 0)?;
+    let gone = place.call("preflight --lab own.toml --out gone", 8);
+    ran.and(gone)?;
+    refused.into_iter().collect::<Result<Vec<_>, _>>()?;
+    for name in ["another", "seeded", "made", "gone"] {
+        if place.path(name).exists() {
+            return Err(format!("{name} was begun"));
+        }
+    }
+    let journal = std::fs::read_to_string(place.path("run/journal.jsonl")).map_err(words)?;
+    if journal.contains("of-mine") { Ok(()) } else { Err("another manifest was used".to_owned()) }
+}
+
+/// An id has 17 digits.
+fn shortened(text: &str) -> String {
+    let shorter = |line: &str| {
+        if line.starts_with("network_interface_id") {
+            format!("{}\"", &line[..line.len() - 2])
+        } else {
+            line.to_owned()
+        }
+    };
+    text.lines().map(|line| shorter(line) + "\n").collect()
+}
+
+/// A copy of its folder, on a machine that does not see the run's process: its lease on the node says
+/// that it lives.
+pub fn a_lease_on_the_node_keeps_others_from_recovering() -> Result<(), String> {
+    let place = Place::new()?;
+    let mut running = place.begin("run --lab netns --keep --out run")?;
+    place.until_captured(&mut running)?;
+    running.signal(Signal::SIGKILL)?;
+    running.end()?;
+    said(Command::new("cp").arg("-r").arg(place.path("run")).arg(place.path("copy")), 0)?;
+    let file = place.path("copy").join(RUN_FILE);
+    let text = std::fs::read_to_string(&file).map_err(words)?;
+    let mut there: serde_json::Value = serde_json::from_str(&text).map_err(words)?;
+    there["host"] = "another-machine".into();
+    std::fs::write(&file, there.to_string()).map_err(words)?;
+    let refused = place.call("recover copy", 8);
+    let records = read_file(&place.path("copy")).map_err(words)?.records;
+    let recovered = place.call("recover run", 0);
+    place.call("lab down", 0)?;
+    refused.and(recovered)?;
+    let began = records.iter().any(|record| matches!(record.kind, Kind::RecoveryStarted(_)));
+    if began { Err("the copy was recovered".to_owned()) } else { Ok(()) }
+}
