@@ -44,7 +44,7 @@ pub(super) fn run(
         let mut signals = signals::listen()?;
         let (folder, ours, own) = match which {
             Which::Named(id) => (find(Some(&id))?, Ours::No, None),
-            Which::Described(own) => (of_manifest(&own)?, Ours::No, Some(own)),
+            Which::Described(own) => (of_manifest(&own)?, Ours::No, Some(*own)),
             Which::Made => {
                 let ours = if args.keep { Ours::Kept } else { Ours::Yes };
                 (make(&args.make, time_to_live(grantor))?, ours, None)

@@ -147,7 +147,7 @@ fn on_its_lab(
             match (own.manifest.lab.kind, args.seed) {
                 (LabKind::Mock, Some(_)) => {}
                 (LabKind::Mock, None) => return Err(Refusal::NoSeed(file.clone())),
-                (LabKind::Netns, _) => return in_the_kernel(Which::Described(own)),
+                (LabKind::Netns, _) => return in_the_kernel(Which::Described(Box::new(own))),
                 (kind, _) => {
                     only_on_the_mock(args)?;
                     return Err(OpenError::NotInThisBuild(kind).into());

@@ -33,7 +33,7 @@ pub(super) enum Which {
     Made,
     Named(String),
     /// The one that the operator's own manifest describes.
-    Described(Own),
+    Described(Box<Own>),
 }
 
 const AN_HOUR: Duration = Duration::from_hours(1);
