@@ -230,7 +230,9 @@ fn may_pass(seen: &Seen, what: Befall) -> bool {
         Befall::RequestLost | Befall::Throttled | Befall::Hang => {
             let back = seen.name.contains(" action rollback ");
             let again = seen.kind == EffectKind::ExecutorChange;
-            !seen.kind.changes() || back || again
+            // An instance that ends gives its address back: it need not have been asked for.
+            let by_itself = seen.name == "DisassociateAddress";
+            !seen.kind.changes() || back || again || by_itself
         }
     }
 }
