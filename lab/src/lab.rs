@@ -21,6 +21,7 @@ pub struct Lab {
     pub(crate) mutator: Mutator,
     after_effect: Rc<dyn Fn()>,
     sabotage: Option<Sabotage>,
+    detector_off: Option<&'static str>,
 }
 
 impl Lab {
@@ -40,6 +41,7 @@ impl Lab {
             mutator: Mutator::new(connection),
             after_effect,
             sabotage: None,
+            detector_off: None,
         }
     }
 
@@ -53,6 +55,19 @@ impl Lab {
     #[doc(hidden)]
     pub fn is_sabotaged(&self, by: Sabotage) -> bool {
         self.sabotage == Some(by)
+    }
+
+    /// The same lab, where one detector of a hard stop finds nothing. For the test that the table of
+    /// faults notices, alone.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn without_detector(self, name: Option<&'static str>) -> Self {
+        Self { detector_off: name, ..self }
+    }
+
+    #[doc(hidden)]
+    pub fn detector_off(&self) -> Option<&'static str> {
+        self.detector_off
     }
 
     /// How long whatever daemon may be at work on the routers takes to do again what was undone: two

@@ -40,6 +40,7 @@ fn asked(body: impl FnOnce(&mut Context<'_>)) -> (Finished, Vec<Record>) {
     let journal = Writer::create(folder.path()).expect("a journal");
     let change_set = example::change_set();
     let run = Run {
+        detector_off: None,
         id: "run-1".to_owned(),
         change_set,
         plan_source: PlanSource::Planner,
