@@ -44,6 +44,29 @@ fn every_invariant_has_its_paragraph() {
     }
 }
 
+/// Each names the test behind it, and that test is in one of the files that it names.
+#[test]
+fn every_invariant_names_its_tests_and_they_are_there() {
+    let root: PathBuf = [env!("CARGO_MANIFEST_DIR"), ".."].iter().collect();
+    let text = fs::read_to_string(docs("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    for number in 1..=10 {
+        let heading = format!("**Architecture invariant I{number}:");
+        let paragraph = text.split("\n\n").find(|it| it.starts_with(&heading)).expect("its own");
+        let sources: String = paths_in(paragraph)
+            .map(|path| root.join(path))
+            .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+            .map(|path| fs::read_to_string(path).expect("the file"))
+            .collect();
+        let words = paragraph.split('`').skip(1).step_by(2).map(|word| word.replace('\n', " "));
+        let is_test = |word: &String| word.matches('_').count() > 2 && !word.contains(['/', '.']);
+        let tests: Vec<_> = words.filter(is_test).collect();
+        assert!(!tests.is_empty(), "I{number} names no test");
+        for test in tests {
+            assert!(sources.contains(&format!("fn {test}(")), "I{number}: there is no {test}");
+        }
+    }
+}
+
 /// Words in backquotes that are paths of this repository.
 fn paths_in(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split('`').skip(1).step_by(2);

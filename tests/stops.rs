@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lab_smoke_tests::parallel;
-use lab_smoke_tests::sensitivity::cases;
-use lab_smoke_tests::smoke::{Prior, Ran, run};
+use lab_smoke_tests::sensitivity::{cases, given};
+use lab_smoke_tests::smoke::{self, Prior, Ran, run, run_without};
 use reports::record::{Kind, Outcome, Permit, Record};
 use scenarios::stops::DETECTORS;
 
@@ -29,6 +29,26 @@ fn every_detector_looks_where_the_table_says() {
         assert_eq!(seen, told, "{}", detector.name);
     }
     assert!(seen.is_empty(), "detectors without a line in the table: {seen:?}");
+}
+
+/// The table of faults notices each detector that is taken out: without it the run with its fault is
+/// another one, by this very detector.
+#[test]
+fn the_table_notices_every_detector_that_is_switched_off() {
+    let unnoticed = parallel::map(DETECTORS, |detector| {
+        let name = detector.name;
+        let case = cases().into_iter().find(|case| case.fault.primary.stop() == Some(name));
+        let case = case.unwrap_or_else(|| panic!("{name} is no fault's primary answer"));
+        let ran = run_without(name, 1, &[case.fault.name], case.prior);
+        let (given, expected) = (given(&ran), case.expected());
+        let mut without = expected.tripped.clone();
+        without.remove(name);
+        let noticed = given != expected && !given.tripped.contains(name);
+        // It takes no other with it, but what comes later may trip in its stead.
+        (!noticed || !without.is_subset(&given.tripped)).then(|| format!("{name}: {given:?}"))
+    });
+    let unnoticed: Vec<_> = unnoticed.into_iter().flatten().collect();
+    assert!(unnoticed.is_empty(), "{}", unnoticed.join("\n"));
 }
 
 /// Stops during a run: after which records nothing forward may follow.
@@ -151,6 +171,169 @@ fn the_rest_is_listed_with_ids_and_the_owners_commands() {
             item.owner_commands.iter().any(|it| it.starts_with(command) && it.contains(&item.id));
         assert!(named && item.costs_money, "{fault}: {item:?}");
     }
+}
+
+/// What costs money after the run: all that runs, and of the rest what the run's teardown should have
+/// ended, or what nobody is to end.
+fn costs_after(ran: &Ran) -> BTreeSet<String> {
+    let (before, after) = (&ran.before.cloud, &ran.world.cloud);
+    let mut costs: BTreeSet<String> =
+        lab::mock::running_instances(&ran.world, ran.world.now).into_iter().collect();
+    let begun = ran.burnt();
+    let counts = |was_there: bool| begun || !was_there;
+    let addresses = after.addresses.keys().filter(|id| counts(before.addresses.contains_key(*id)));
+    costs.extend(addresses.cloned());
+    let free = after.volumes.values().filter(|it| it.attachments.is_empty());
+    costs.extend(free.map(|it| it.id.clone()).filter(|id| counts(before.volumes.contains_key(id))));
+    costs
+}
+
+/// Whatever stopped a run: what costs money is stopped, or it is residue with the command that ends
+/// it.
+#[test]
+fn after_every_stop_what_costs_money_is_stopped_or_listed_with_its_command() {
+    let complaints = parallel::map(&cases(), |case| {
+        let (_, ran) = case.run();
+        let stopped = !smoke::tripped(&ran.evidence).is_empty();
+        let items = ran.evidence.residue.clone().unwrap_or_default();
+        let named = |id: &String| {
+            items.iter().any(|item| {
+                item.id == *id && item.owner_commands.iter().any(|command| command.contains(id))
+            })
+        };
+        let silent: Vec<_> = costs_after(&ran).into_iter().filter(|id| !named(id)).collect();
+        (stopped && !silent.is_empty()).then(|| format!("{}: {silent:?}", case.name()))
+    });
+    let complaints: Vec<_> = complaints.into_iter().flatten().collect();
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+/// What preflight finds and nobody is to end is listed, each with its own command.
+#[test]
+fn what_nobody_is_to_end_is_listed_with_its_command() {
+    for (fault, command) in [
+        ("forgotten-address", "aws ec2 release-address --allocation-id eipalloc-"),
+        ("forgotten-instance", "aws ec2 terminate-instances --instance-ids i-"),
+        ("forgotten-nat-gateway", "aws ec2 delete-nat-gateway --nat-gateway-id nat-"),
+        ("forgotten-endpoint", "aws ec2 delete-vpc-endpoints --vpc-endpoint-ids vpce-"),
+    ] {
+        let ran = run(1, &[fault], Prior::CheckOn);
+        let items = ran.evidence.residue.unwrap_or_default();
+        let mut commands = items.iter().flat_map(|item| &item.owner_commands);
+        assert!(commands.any(|it| it.starts_with(command)), "{fault}: {items:?}");
+    }
+}
+
+/// An ENI that `restored` finds changed, and that is still there: with the commands that settle it.
+#[test]
+fn a_changed_interface_is_residue_with_the_owners_commands() {
+    let protected = "terminate-refused";
+    let ran = run(1, &["unassign-refused", protected], Prior::CheckOn);
+    let items = ran.evidence.residue.clone().unwrap_or_default();
+    let eni = items.iter().find(|item| item.resource == "network interface");
+    let eni = eni.unwrap_or_else(|| panic!("no ENI in {items:?}"));
+    let command = format!(
+        "aws ec2 unassign-private-ip-addresses --network-interface-id {} \
+         --private-ip-addresses 10.88.60.9 --region ap-northeast-1",
+        eni.id
+    );
+    assert_eq!(eni.owner_commands, [command]);
+    assert!(!eni.costs_money && ran.judgement.exit_code == 6, "{:?}", ran.judgement);
+}
+
+/// Without an AWS CLI the metadata service says whose credentials the executor gets.
+#[test]
+fn the_executors_identity_is_asked_of_the_metadata_service_where_there_is_no_cli() {
+    for (fault, expected) in [("check-off", false), ("other-profile-role", true)] {
+        let ran = run(1, &["no-aws-cli", fault], Prior::CheckOn);
+        let tripped = smoke::tripped(&ran.evidence).contains("executor-identity");
+        assert_eq!(tripped, expected, "{fault}: {:?}", ran.judgement.reasons);
+        let identity = assertion(&ran, "preflight.executor-identity");
+        assert!(identity.how.contains("latest/meta-data/iam/security-credentials"), "{identity:?}");
+    }
+}
+
+fn assertion(ran: &Ran, id: &str) -> reports::record::Assertion {
+    let made = ran.records.iter().find_map(|record| match &record.kind {
+        Kind::AssertionMade(it) if it.id == id => Some(it.clone()),
+        _ => None,
+    });
+    made.unwrap_or_else(|| panic!("{id} was not judged"))
+}
+
+/// A look that saw nothing is told; the detector did not look then, and the second in a row trips.
+#[test]
+fn a_watchdog_that_sees_nothing_says_so() {
+    for (fault, detector, looks, trips) in [
+        ("watchdog-blinded", "new-cost", &[1][..], false),
+        ("watchdog-blind", "new-cost", &[1, 2], true),
+        ("yaml-unreadable", "policy-changed", &[1, 2], true),
+    ] {
+        let ran = run(1, &[fault], Prior::CheckOn);
+        let call = format!("the watchdog's look for {detector}");
+        let told = ran.evidence.retries.iter().filter(|it| it.call == call);
+        let told: Vec<_> = told.map(|it| it.attempts).collect();
+        assert_eq!(told, looks, "{fault}");
+        assert_eq!(smoke::tripped(&ran.evidence).contains(detector), trips, "{fault}");
+        let checked = |in_scenario: &str| {
+            ran.records.iter().any(|record| {
+                matches!(&record.kind, Kind::StopChecked(it)
+                    if it.detector == detector && it.scenario == in_scenario)
+            })
+        };
+        assert!(!checked("gate"), "{fault}: it saw nothing in gate");
+    }
+}
+
+/// While nobody decides, the ceiling is looked at, trips, and what runs is stopped.
+#[test]
+fn the_ceiling_is_watched_while_the_owner_is_awaited() {
+    let ran = run(1, &["owner-dear"], Prior::CheckOn);
+    let about = |record: &Record| match &record.kind {
+        Kind::StopChecked(it) if it.detector == "ceiling" => Some("checked"),
+        Kind::StopTripped(it) if it.detector == "ceiling" => Some("tripped"),
+        _ => None,
+    };
+    let said: Vec<_> = ran.records.iter().filter_map(about).collect();
+    assert_eq!(said, ["checked", "checked", "tripped"]);
+    assert_eq!(ran.judgement.exit_code, 4, "{:?}", ran.judgement.reasons);
+    let tripped_at = ran.records[tripped_at(&ran)].at;
+    let waited = (tripped_at - ran.records[0].at).num_seconds();
+    assert!((140..600).contains(&waited), "two instances, 300 instance-seconds: {waited}");
+    let running = lab::mock::running_instances(&ran.world, ran.world.now);
+    assert!(running.is_empty(), "{running:?} go on costing");
+}
+
+/// The node's clock counts, and it alone: the lease ends a quarter of an hour later by it.
+#[test]
+fn a_lease_counts_by_the_nodes_clock() {
+    let ran = run(1, &["clock-skew=600ms"], Prior::CheckOn);
+    let taken = ran.records.iter().find_map(|record| match &record.kind {
+        Kind::LockTaken(lock) => Some((lock.lease_until, record.at)),
+        _ => None,
+    });
+    let (until, at) = taken.expect("a lock");
+    assert_eq!((until - at).num_milliseconds(), 15 * 60 * 1000 + 600);
+    // A harness whose own clock is off by hours takes no lock at all.
+    let ran = run(1, &["harness-clock=300m"], Prior::CheckOn);
+    assert!(
+        ran.evidence.gate.lock.is_none()
+            && begun(&ran.records).iter().all(|(permit, _)| { *permit == Permit::Cost })
+    );
+}
+
+/// Another run's lock bars everything: what was begun is named, and nobody's hands are on it.
+#[test]
+fn nothing_is_touched_once_another_run_holds_the_lock() {
+    for fault in ["lock-taken-over", "lock-taken-between"] {
+        let ran = run(1, &[fault], Prior::CheckOn);
+        let after = begun(&ran.records[tripped_at(&ran)..]);
+        assert!(after.is_empty(), "{fault}: {after:?}");
+    }
+    // Nobody's lock bars nobody: what was begun is taken back.
+    let ran = run(1, &["lock-removed"], Prior::CheckOn);
+    let after = begun(&ran.records[tripped_at(&ran)..]);
+    assert!(after.iter().all(|(permit, _)| *permit == Permit::Undo) && !after.is_empty());
 }
 
 /// The number of instance-seconds stands in the evidence of a run that never got a go too.

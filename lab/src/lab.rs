@@ -22,6 +22,7 @@ pub struct Lab {
     after_effect: Rc<dyn Fn()>,
     has_ended: Rc<dyn Fn() -> bool>,
     sabotage: Option<Sabotage>,
+    detector_off: Option<&'static str>,
 }
 
 impl Lab {
@@ -42,6 +43,7 @@ impl Lab {
             after_effect,
             has_ended: Rc::new(|| false),
             sabotage: None,
+            detector_off: None,
         }
     }
 
@@ -62,6 +64,19 @@ impl Lab {
     #[doc(hidden)]
     pub fn is_sabotaged(&self, by: Sabotage) -> bool {
         self.sabotage == Some(by)
+    }
+
+    /// The same lab, where one detector of a hard stop finds nothing. For the test that the table of
+    /// faults notices, alone.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn without_detector(self, name: Option<&'static str>) -> Self {
+        Self { detector_off: name, ..self }
+    }
+
+    #[doc(hidden)]
+    pub fn detector_off(&self) -> Option<&'static str> {
+        self.detector_off
     }
 
     /// How long whatever daemon may be at work on the routers takes to do again what was undone: two

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::context::{Context, How};
 use crate::observe;
 use crate::requests;
+use crate::run::{RowIds, Run};
 use crate::stops;
 
 const ASSIGN: &str = "approve.assign-approved";
@@ -74,12 +75,8 @@ fn judge(ctx: &mut Context<'_>, rows: &[Row], ids: [u64; 2], by: &str, how: &How
         let message = format!("row {id} is not approved by this run");
         ctx.judge(assertion, approved, expected, observed, how.clone(), Some(message));
     }
-    let expected: Vec<Value> =
-        ctx.run.change_set.plans().iter().map(|plan| as_executed(&json!(plan))).collect();
-    let observed: Vec<Value> = ids
-        .iter()
-        .map(|id| observe::row_with(rows, *id).map_or(Value::Null, row_as_executed))
-        .collect();
+    let expected = approved(ctx.run);
+    let observed = stored(rows, RowIds { assign: ids[0], forwarding: ids[1] });
     let same = expected == observed;
     let message = "routerd would execute something else than the approved change set";
     let found = (!same).then(|| message.to_owned());
@@ -87,6 +84,17 @@ fn judge(ctx: &mut Context<'_>, rows: &[Row], ids: [u64; 2], by: &str, how: &How
     ctx.stop(&stops::FOREIGN_PLAN, found, "routerd's journal");
     let secret = requests::secret_in(&observed);
     ctx.stop(&stops::CREDENTIALS_IN_REQUEST, secret, "routerd's journal");
+}
+
+/// What the two rows are to be: the change set that the owner granted.
+pub(crate) fn approved(run: &Run) -> Vec<Value> {
+    run.change_set.plans().iter().map(|plan| as_executed(&json!(plan))).collect()
+}
+
+/// What they are.
+pub(crate) fn stored(rows: &[Row], ids: RowIds) -> Vec<Value> {
+    let of = |id| observe::row_with(rows, id).map_or(Value::Null, row_as_executed);
+    [ids.assign, ids.forwarding].map(of).into()
 }
 
 /// What of a plan reaches the executor.

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use lab::ec2::NetworkInterface;
 use lab::node::Node;
 use reports::digest::Digest;
+use reports::record::ResidueItem;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -46,6 +47,71 @@ pub fn restorable(interface: &NetworkInterface) -> Value {
         "security_groups": interface.security_groups,
         "tags": interface.tags,
     })
+}
+
+/// The ENI where it is not as it was, with the commands that make it so; `now` is none where it
+/// cannot be seen.
+pub fn changed(
+    region: &str,
+    before: &NetworkInterface,
+    now: Option<&NetworkInterface>,
+) -> Option<ResidueItem> {
+    let id = &before.network_interface_id;
+    let aws = |verb: &str, rest: String| format!("aws ec2 {verb} {rest} --region {region}");
+    let item = |why: String, owner_commands| ResidueItem {
+        resource: "network interface".to_owned(),
+        id: id.clone(),
+        why,
+        costs_money: false,
+        owner_commands,
+    };
+    let Some(now) = now else {
+        let look = aws("describe-network-interfaces", format!("--network-interface-ids {id}"));
+        return Some(item("whether it is as before the run cannot be seen".to_owned(), vec![look]));
+    };
+    let mut commands = Vec::new();
+    let own = format!("--network-interface-id {id}");
+    let addresses = |of: &NetworkInterface, not_of: &NetworkInterface| {
+        let only = of.secondary_addresses.iter().filter(|it| !not_of.has(**it));
+        only.map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    let (added, missing) = (addresses(now, before), addresses(before, now));
+    if !added.is_empty() {
+        let rest = format!("{own} --private-ip-addresses {added}");
+        commands.push(aws("unassign-private-ip-addresses", rest));
+    }
+    if !missing.is_empty() {
+        let rest = format!("{own} --private-ip-addresses {missing}");
+        commands.push(aws("assign-private-ip-addresses", rest));
+    }
+    if now.source_dest_check != before.source_dest_check {
+        let flag = if before.source_dest_check { "" } else { "no-" };
+        let rest = format!("{own} --{flag}source-dest-check");
+        commands.push(aws("modify-network-interface-attribute", rest));
+    }
+    if now.security_groups != before.security_groups {
+        let rest = format!("{own} --groups {}", before.security_groups.join(" "));
+        commands.push(aws("modify-network-interface-attribute", rest));
+    }
+    commands.extend(of_tags(id, before, now, aws));
+    (!commands.is_empty()).then(|| item("it is not as before the run".to_owned(), commands))
+}
+
+fn of_tags(
+    id: &str,
+    before: &NetworkInterface,
+    now: &NetworkInterface,
+    aws: impl Fn(&str, String) -> String,
+) -> Vec<String> {
+    let added = now.tags.keys().filter(|key| !before.tags.contains_key(*key));
+    let added: Vec<_> = added.map(|key| format!("'Key={key}'")).collect();
+    let lost = before.tags.iter().filter(|(key, value)| now.tags.get(*key) != Some(*value));
+    let lost: Vec<_> = lost.map(|(key, value)| format!("'Key={key},Value={value}'")).collect();
+    let command = |verb: &str, tags: &[String]| {
+        let rest = format!("--resources {id} --tags {}", tags.join(" "));
+        (!tags.is_empty()).then(|| aws(verb, rest))
+    };
+    command("delete-tags", &added).into_iter().chain(command("create-tags", &lost)).collect()
 }
 
 /// The default routes of a node, in a stable order and form.

@@ -127,6 +127,16 @@ impl<'a> Context<'a> {
         self.calls.node += node;
     }
 
+    /// The watchdog looked for a detector and saw nothing; `looks` in a row.
+    pub fn blind(&mut self, detector: &stops::Detector, looks: u32, why: &str) {
+        self.write(Kind::Retried(Retried {
+            scenario: self.scenario.name.to_owned(),
+            call: format!("the watchdog's look for {}", detector.name),
+            attempts: looks,
+            error: why.to_owned(),
+        }));
+    }
+
     fn attach(&mut self, bytes: &[u8], media_type: &str, source: &str) -> Option<Digest> {
         match self.journal.attach(self.clock.now(), bytes, media_type, source) {
             Ok(digest) => Some(digest),
@@ -245,7 +255,8 @@ impl<'a> Context<'a> {
             detector: detector.name.to_owned(),
             scenario: scenario.clone(),
         }));
-        let Some(reason) = tripped else { return false };
+        let off = self.run.detector_off == Some(detector.name);
+        let Some(reason) = tripped.filter(|_| !off) else { return false };
         self.write(Kind::StopTripped(StopTripped {
             stop: detector.stop,
             detector: detector.name.to_owned(),

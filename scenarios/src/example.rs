@@ -101,6 +101,7 @@ pub fn judged_as(
             change_set: change_set(),
             plan_source: PlanSource::Planner,
             brake: Brake::default(),
+            detector_off: None,
             go: Rc::new(NoGo),
             state: RefCell::new(State::default()),
         };

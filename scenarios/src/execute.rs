@@ -2,23 +2,32 @@
 //! routerctl printed and its exit code prove nothing (contract §1.7).
 
 use lab::Lab;
-use lab::act::{Acted, Execution, Goal, NotTried, RowAnswer};
+use lab::act::{Acted, Execution, Goal, LOCK_PATH, LockState, NotTried, RowAnswer};
+use lab::ec2::Answer;
+use lab::node::{Node, Output};
 use lab::outage::watch;
 use lab::routerd::{Row, Status};
+use lab::shell::{Observe, ShellError};
 use reports::record::Outcome;
 use serde_json::json;
 
 use crate::context::{Context, How};
+use crate::run::RowIds;
 use crate::undo_plan::{UNDO_ADDRESS, UNDO_FORWARDING};
-use crate::{outage, stops, watch as watchdog};
+use crate::{approve, observe, outage, stops, watch as watchdog};
 
+const AS_APPROVED: &str = "execute.rows-as-approved";
+const UNDER_LOCK: &str = "execute.under-lock";
 const ASSIGN_ROW: &str = "execute.assign-succeeded";
 const ASSIGN_ENI: &str = "execute.assign-on-eni";
 const FORWARDING_ROW: &str = "execute.forwarding-succeeded";
 const FORWARDING_ENI: &str = "execute.forwarding-on-eni";
 
-pub const ASSERTS: &[&str] = &[ASSIGN_ROW, ASSIGN_ENI, FORWARDING_ROW, FORWARDING_ENI];
+pub const ASSERTS: &[&str] =
+    &[AS_APPROVED, UNDER_LOCK, ASSIGN_ROW, ASSIGN_ENI, FORWARDING_ROW, FORWARDING_ENI];
 pub const NOT_APPLICABLE: &[&str] = &[];
+
+type Told = Result<Answer<Output>, ShellError>;
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let (Some(forward), Some(ids), Some(executor)) =
@@ -40,6 +49,9 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let name = outage::probe_name(ctx.run, "execute");
     let ((), watched) = watch(lab, &name, outage::EXECUTE, async |mark| {
         for (row_id, goal, undo, row, eni) in steps {
+            if !as_granted(lab, ctx, ids).await {
+                return;
+            }
             mark.begins().await;
             let began = lab.clock.now();
             let execution = Execution { row_id, goal, plugin_timeout: executor.timeout };
@@ -51,9 +63,85 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
                 return;
             }
         }
+        granted_throughout(ctx, ids);
     })
     .await;
     outage::record(ctx, "execute", watched);
+}
+
+/// Just before each mutation: the rows are still what was approved, and the lab is this run's.
+/// Somebody who edits routerd's database or takes the lock away comes to nothing.
+async fn as_granted(lab: &Lab, ctx: &mut Context<'_>, ids: RowIds) -> bool {
+    let (rows, lock) = (Observe::rows(&lab.manifest.routerd), Observe::read_file(LOCK_PATH));
+    let node = Node::RouterdCloud;
+    let (rows, lock) =
+        futures::join!(lab.shell.observe(node, &rows), lab.shell.observe(node, &lock));
+    let approved = rows_as_approved(lab, ctx, ids, rows);
+    under_lock(ctx, lock) && approved
+}
+
+fn rows_as_approved(lab: &Lab, ctx: &mut Context<'_>, ids: RowIds, told: Told) -> bool {
+    let expected = approve::approved(ctx.run);
+    let read = observe::told(ctx, told).and_then(|(out, how)| observe::rows_in(lab, &out, how));
+    let (rows, how) = match read {
+        Ok(seen) => seen,
+        Err((why, how)) => {
+            ctx.unknown(AS_APPROVED, json!(expected), how, why);
+            return false;
+        }
+    };
+    let observed = approve::stored(&rows, ids);
+    let message = "routerd would execute something else than what was approved: somebody has \
+        edited its journal since";
+    let found = (expected != observed).then(|| message.to_owned());
+    let same = found.is_none();
+    if !same {
+        ctx.judge(AS_APPROVED, false, json!(expected), json!(observed), how, found.clone());
+    }
+    ctx.stop(&stops::FOREIGN_PLAN, found, "routerd's journal");
+    same
+}
+
+fn under_lock(ctx: &mut Context<'_>, told: Told) -> bool {
+    let expected = json!({ "run_id": ctx.run.id });
+    let (output, how) = match observe::told(ctx, told) {
+        Ok(seen) => seen,
+        Err((why, how)) => {
+            ctx.unknown(UNDER_LOCK, expected, how, why);
+            return false;
+        }
+    };
+    let (observed, lost) = match LockState::read(&output, &ctx.run.id) {
+        LockState::Own(_) => (expected.clone(), None),
+        LockState::Free => {
+            (json!({ "run_id": null }), Some("the lab's lock is gone from the node".to_owned()))
+        }
+        LockState::Other(holder) => {
+            let why = format!("the lab's lock is held by {holder}");
+            (json!({ "run_id": holder.run_id }), Some(why))
+        }
+        LockState::Unread(why) => {
+            ctx.unknown(UNDER_LOCK, expected, how, why);
+            return false;
+        }
+    };
+    let held = lost.is_none();
+    if !held {
+        ctx.judge(UNDER_LOCK, false, expected, observed, how, lost.clone());
+    }
+    ctx.stop(&stops::LOCK_LOST, lost, LOCK_PATH);
+    held
+}
+
+/// Both mutations were begun, and before each it was so.
+fn granted_throughout(ctx: &mut Context<'_>, ids: RowIds) {
+    let expected = approve::approved(ctx.run);
+    let how = How::words("routerctl action list, before each mutation");
+    let observed = json!({ "rows": [ids.assign, ids.forwarding], "are": "the change set" });
+    ctx.judge(AS_APPROVED, true, json!(expected), observed, how, None);
+    let run_id = json!({ "run_id": ctx.run.id });
+    let how = How::words(format!("routerd-cloud$ sudo -n cat {LOCK_PATH}, before each mutation"));
+    ctx.judge(UNDER_LOCK, true, run_id.clone(), run_id, how, None);
 }
 
 fn judge(

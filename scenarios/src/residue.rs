@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use lab::Lab;
 use lab::ec2::{Address, Answer, Endpoint, Instance, NatGateway, ReadError, Volume};
 use lab::manifest::Instances;
-use reports::record::{Kind, ResidueItem, ResidueListed};
+use reports::record::{Kind, Outcome, Permit, Record, ResidueItem, ResidueListed};
 use serde_json::json;
 
 use crate::context::{Context, How};
@@ -48,18 +48,59 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let (costly, by_id) = futures::join!(watch::costly(lab), lab.reader.instances(&ids));
     let Costly { instances: tagged, addresses, volumes, nat_gateways, endpoints } = costly;
     let mut all = ResidueListed { items: Vec::new(), kept: Vec::new() };
+    unseen(lab, ctx, "instance", &by_id, to_be_ended(lab, &ids), &mut all);
     instances(lab, ctx, tagged, by_id, &mut all);
+    let teardown = &lab.manifest.teardown;
+    unseen(lab, ctx, "elastic IP address", &addresses, &teardown.release_addresses, &mut all);
     judge(lab, ctx, ADDRESSES, addresses, address_item, &mut all);
+    unseen(lab, ctx, "volume", &volumes, &teardown.delete_volumes, &mut all);
     judge(lab, ctx, VOLUMES, volumes, volume_item, &mut all);
     judge(lab, ctx, NAT_GATEWAYS, nat_gateways, nat_gateway_item, &mut all);
     judge(lab, ctx, ENDPOINTS, endpoints, endpoint_item, &mut all);
     lock(ctx, &mut all);
+    all.items.extend(interface(lab, ctx).await);
     instance_seconds(lab, ctx);
     let left = all.items.iter().filter(|item| item.costs_money).map(|item| item.id.clone());
     let left: Vec<_> = left.collect();
     let found = (!left.is_empty()).then(|| format!("still costs money: {}", left.join(", ")));
     ctx.stop(&stops::LEFT_RUNNING, found, &left.join(", "));
     ctx.write(Kind::ResidueListed(all));
+}
+
+fn to_be_ended<'a>(lab: &Lab, instances: &'a [String]) -> &'a [String] {
+    if lab.manifest.teardown.instances == Instances::Keep { &[] } else { instances }
+}
+
+/// What teardown was to end and nobody saw end, where it cannot be looked at: it may go on costing.
+fn unseen<T>(
+    lab: &Lab,
+    ctx: &Context<'_>,
+    kind: &str,
+    read: &Result<Answer<Vec<T>>, ReadError>,
+    ids: &[String],
+    all: &mut ResidueListed,
+) {
+    let Err(error) = read else { return };
+    let gone = matches!(error, ReadError::Refused { code, .. } if code.ends_with(".NotFound"));
+    let ended = |id: &&String| gone || ctx.journal.with_records(|records| was_ended(records, id));
+    all.items.extend(
+        ids.iter()
+            .filter(|id| !ended(id))
+            .map(|id| item(lab, kind, id, format!("whether it is gone cannot be seen: {error}"))),
+    );
+}
+
+/// Whether a change of this resource under the undo plan is known to be done.
+fn was_ended(records: &[Record], id: &str) -> bool {
+    let intents = records.iter().filter_map(|record| match &record.kind {
+        Kind::Intent(it) if it.resource == id && it.permit == Permit::Undo => Some(&it.id),
+        _ => None,
+    });
+    let intents: Vec<&String> = intents.collect();
+    records.iter().any(|record| {
+        matches!(&record.kind, Kind::Outcome(it)
+            if it.outcome == Outcome::Done && intents.contains(&&it.intent))
+    })
 }
 
 /// By tag and by id: a tag that was taken off hides nothing.
@@ -111,69 +152,37 @@ fn instance_item(lab: &Lab, instance: &Instance) -> Option<ResidueItem> {
         "stopped" => stopped_is_wanted,
         _ => lab.manifest.teardown.instances == Instances::Keep,
     };
-    let region = &lab.manifest.aws.region;
-    let id = &instance.instance_id;
+    let why = format!("it is {}", instance.state);
     (!wanted).then(|| ResidueItem {
-        resource: "instance".to_owned(),
-        id: id.clone(),
-        why: format!("it is {}", instance.state),
         costs_money: instance.state != "stopped",
-        owner_commands: vec![format!(
-            "aws ec2 terminate-instances --instance-ids {id} --region {region}"
-        )],
+        ..item(lab, "instance", &instance.instance_id, why)
     })
+}
+
+fn item(lab: &Lab, kind: &str, id: &str, why: String) -> ResidueItem {
+    watch::left(kind, id, why, &lab.manifest.aws.region)
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "one signature with the other kinds")]
 fn address_item(lab: &Lab, address: &Address) -> Option<ResidueItem> {
-    let (id, region) = (&address.allocation_id, &lab.manifest.aws.region);
-    Some(ResidueItem {
-        resource: "elastic IP address".to_owned(),
-        id: id.clone(),
-        why: format!("{} is allocated", address.public_ip),
-        costs_money: true,
-        owner_commands: vec![format!(
-            "aws ec2 release-address --allocation-id {id} --region {region}"
-        )],
-    })
+    let why = format!("{} is allocated", address.public_ip);
+    Some(item(lab, "elastic IP address", &address.allocation_id, why))
 }
 
 /// A volume that is attached belongs to its instance; one that is being deleted is going.
 fn volume_item(lab: &Lab, volume: &Volume) -> Option<ResidueItem> {
-    let (id, region) = (&volume.volume_id, &lab.manifest.aws.region);
-    watch::is_unattached(volume).then(|| ResidueItem {
-        resource: "volume".to_owned(),
-        id: id.clone(),
-        why: format!("it is {} and attached to nothing", volume.state),
-        costs_money: true,
-        owner_commands: vec![format!("aws ec2 delete-volume --volume-id {id} --region {region}")],
-    })
+    let why = format!("it is {} and attached to nothing", volume.state);
+    watch::is_unattached(volume).then(|| item(lab, "volume", &volume.volume_id, why))
 }
 
 fn nat_gateway_item(lab: &Lab, gateway: &NatGateway) -> Option<ResidueItem> {
-    let (id, region) = (&gateway.nat_gateway_id, &lab.manifest.aws.region);
-    watch::is_there(gateway).then(|| ResidueItem {
-        resource: "NAT gateway".to_owned(),
-        id: id.clone(),
-        why: format!("it is {} in the lab's VPC", gateway.state),
-        costs_money: true,
-        owner_commands: vec![format!(
-            "aws ec2 delete-nat-gateway --nat-gateway-id {id} --region {region}"
-        )],
-    })
+    let why = format!("it is {} in the lab's VPC", gateway.state);
+    watch::is_there(gateway).then(|| item(lab, "NAT gateway", &gateway.nat_gateway_id, why))
 }
 
 fn endpoint_item(lab: &Lab, endpoint: &Endpoint) -> Option<ResidueItem> {
-    let (id, region) = (&endpoint.vpc_endpoint_id, &lab.manifest.aws.region);
-    watch::is_charged(endpoint).then(|| ResidueItem {
-        resource: "VPC endpoint".to_owned(),
-        id: id.clone(),
-        why: format!("it is {} in the lab's VPC", endpoint.state),
-        costs_money: true,
-        owner_commands: vec![format!(
-            "aws ec2 delete-vpc-endpoints --vpc-endpoint-ids {id} --region {region}"
-        )],
-    })
+    let why = format!("it is {} in the lab's VPC", endpoint.state);
+    watch::is_charged(endpoint).then(|| item(lab, "VPC endpoint", &endpoint.vpc_endpoint_id, why))
 }
 
 fn judge<T>(
@@ -215,6 +224,21 @@ fn settle(
     ctx.judge(id, left.is_empty(), expected, observed, how, Some(message));
     all.items.extend(found.left);
     all.kept.extend(found.kept);
+}
+
+/// The ENI that `restored` found changed, unless it went with its instance since.
+async fn interface(lab: &Lab, ctx: &mut Context<'_>) -> Option<ResidueItem> {
+    let item = ctx.run.state.borrow().changed_interface.clone()?;
+    match lab.reader.network_interface(&item.id).await {
+        Ok(answer) => {
+            ctx.seen(&answer);
+            answer.value.map(|_| item)
+        }
+        Err(error) => {
+            ctx.seen_error(&error);
+            Some(item)
+        }
+    }
 }
 
 /// The lock was released before teardown, which may have ended the node that holds it: what was

@@ -69,7 +69,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         default_gateway::compare(lab, ctx, GATEWAYS),
     );
     let first = seen_first(lab, &eni, &rows);
-    judge_interface(ctx, &before, eni);
+    judge_interface(lab, ctx, &before, eni);
     judge_unreachable(ctx, ping);
     judge_nodes(
         ctx,
@@ -166,7 +166,15 @@ fn judge_files(ctx: &mut Context<'_>, told: Told) {
     }
 }
 
-fn judge_interface(ctx: &mut Context<'_>, before: &Baseline, eni: Interface) {
+/// What it is by now, where that is not what it was, is listed with the commands that settle it.
+fn judge_interface(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, eni: Interface) {
+    let now = eni.as_ref().ok().and_then(|answer| answer.value.as_ref());
+    let item = baseline::changed(&lab.manifest.aws.region, &before.interface, now);
+    let message = item.as_ref().map(|item| {
+        let settles = item.owner_commands.join("; ");
+        format!("{} {}: {}; to settle it: {settles}", item.resource, item.id, item.why)
+    });
+    ctx.run.state.borrow_mut().changed_interface = item;
     let digest = Baseline::interface_digest(&before.interface);
     let expected = json!({ "digest": digest, "interface": restorable(&before.interface) });
     match eni {
@@ -180,7 +188,8 @@ fn judge_interface(ctx: &mut Context<'_>, before: &Baseline, eni: Interface) {
                 phase: Phase::Final,
                 state: json!({ "interface": observed["interface"] }),
             }));
-            ctx.expect(INTERFACE, expected, observed, how);
+            let same = expected == observed;
+            ctx.judge(INTERFACE, same, expected, observed, how, message);
         }
         Err(error) => {
             let how = ctx.seen_error(&error);

@@ -1,7 +1,7 @@
 //! What one scenario leaves for the next. All of it stands in the journal too.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use futures::future::LocalBoxFuture;
@@ -9,7 +9,7 @@ use lab::act::{ExecutorProgram, NotTried};
 use lab::change_set::ChangeSet;
 use lab::permit::{Brake, Forward};
 use reports::digest::Digest;
-use reports::record::{LabKind, UndoPlanned};
+use reports::record::{LabKind, ResidueItem, UndoPlanned};
 
 use crate::baseline::Baseline;
 
@@ -96,6 +96,12 @@ pub struct State {
     pub running: BTreeSet<String>,
     /// Ids of all that cost money at preflight.
     pub costly: Option<BTreeSet<String>>,
+    /// The ENI, where `restored` did not find it as it was.
+    pub changed_interface: Option<ResidueItem>,
+    /// How often in a row the watchdog saw nothing, by detector.
+    pub blind_looks: BTreeMap<&'static str, u32>,
+    /// What costs money and nobody is to end, as preflight found it.
+    pub nobodys: Vec<ResidueItem>,
     /// Of the file as preflight read it.
     pub router_yaml: Option<Digest>,
 }
@@ -105,6 +111,9 @@ pub struct Run {
     pub change_set: ChangeSet,
     pub plan_source: PlanSource,
     pub brake: Brake,
+    /// Finds nothing, in a test of the table of faults.
+    #[doc(hidden)]
+    pub detector_off: Option<&'static str>,
     pub go: Rc<dyn GoSource>,
     pub state: RefCell<State>,
 }

@@ -60,10 +60,12 @@ const WATCHED_AND_RESTORED: &[&str] =
 detectors! {
     CREDENTIALS_IN_ROUTER_YAML = 1 "credentials-in-router-yaml" in PREFLIGHT, "router.yaml holds AWS credentials, as a plugin's environment or anywhere else";
     OTHER_IDENTITY = 1 "other-identity" in PREFLIGHT, "routerd-cloud's instance has another instance profile than the executor's, or the profile another role";
+    CREDENTIALS_IN_UNIT = 1 "credentials-in-unit" in PREFLIGHT, "routerd's service has AWS credentials in its environment, or in a file of it";
+    EXECUTOR_IDENTITY = 1 "executor-identity" in PREFLIGHT, "on the node, with the environment that routerd gives it, the executor would be somebody else than the instance's role";
     CREDENTIALS_IN_REQUEST = 1 "credentials-in-request" in &["plan", "approve"], "a plan or row would hand the executor something named like a secret";
     NOT_THE_LABS = 2 "not-the-labs" in &["preflight", "execute"], "the ENI or an instance is not the manifest's, or has not the lab's tag";
     FOREIGN_HOLDER = 2 "foreign-holder" in &["preflight", "gate"], "another ENI holds the address";
-    FOREIGN_PLAN = 2 "foreign-plan" in &["plan", "approve"], "a plan or row names another ENI, region, address or reassignment than the change set";
+    FOREIGN_PLAN = 2 "foreign-plan" in &["plan", "approve", "execute"], "a plan or row names another ENI, region, address or reassignment than the change set";
     OTHER_PROVIDER = 3 "other-provider" in &["preflight", "plan"], "a policy, plugin, plan or open row of another provider";
     NO_BASELINE = 4 "no-baseline" in PREFLIGHT, "the ENI's state cannot be read, so that nobody could say what undo restores";
     PRE_ASSIGNED = 4 "pre-assigned" in PREFLIGHT, "the address is on the ENI already: undo would remove what the run did not add";
@@ -84,7 +86,9 @@ detectors! {
     SHARED = 8 "shared" in PREFLIGHT, "something else hangs on the lab: another ENI in its security group, a peering, a transit gateway, another subnet on its route table";
     POLICY = 8 "policy" in PREFLIGHT, "the policy is wider than the change set, unreadable, or approves by itself";
     POLICY_CHANGED = 8 "policy-changed" in WATCHED_AND_RESTORED, "router.yaml is not what preflight read: a policy may approve by itself by now";
+    OTHER_CONFIG = 8 "other-config" in PREFLIGHT, "routerd's service has another router.yaml or database than the manifest names";
     ROLE = 8 "role" in PREFLIGHT, "the executor's role may more, or elsewhere, than the runbook's four actions on the ENI";
+    LOCK_LOST = 8 "lock-lost" in &["execute"], "the lab's lock is gone from the node, or another run's: the lab is shared";
     FOREIGN_ROWS = 8 "foreign-rows" in &["preflight", "import", "restored"], "routerd's journal has open rows before the run, or new ones during or after it, that are not the run's";
 }
 
@@ -99,7 +103,48 @@ Where a detector looks is checked against the records of runs by `tests/stops.rs
 [SENSITIVITY.md](SENSITIVITY.md). While `gate` to `execute` run, the watchdog looks at what costs money and at
 router.yaml; it judges what it saw at the end of each of these scenarios, and after each of the two executions.
 `recover` runs `undo`, `restored` and `residue`, and their detectors with them.
+
+A look of the watchdog that sees nothing stands in the evidence as a repeated read, and its detector has not looked
+then. The next look is the second try; if that sees nothing either, the detector trips.
 ";
+
+/// What can be a sign of a stop and is not looked for, with the reason.
+const UNSEEN: &[(u8, &str, &str)] = &[
+    (
+        1,
+        "the environment of a routerd daemon that runs already (`/proc/PID/environ`)",
+        "its unit says what the next start would hand it; the runbook's lab runs no daemon, and an executor gets a PATH and its plugin's `spec.env` alone",
+    ),
+    (
+        1,
+        "what a program between routerd and its executor might add",
+        "routerd starts the executor itself; the executor's file is in the facts by digest",
+    ),
+    (
+        5,
+        "what an executor did that EC2's describe does not show",
+        "EC2 is the only witness; its answer is read until it settles, and all samples are kept",
+    ),
+    (
+        6,
+        "what costs money outside the lab's VPC and without its tag",
+        "the operator's identity may not look at everything, and nothing says that it is the lab's",
+    ),
+    (
+        8,
+        "a router.yaml that somebody hands to routerctl by hand",
+        "the harness gives its own, by the manifest, in every command; another one shows only in the rows that it makes",
+    ),
+];
+
+fn unseen(text: &mut String) {
+    text.push_str(
+        "\n## What is not seen\n\n| stop | sign | why it is not looked for |\n|---|---|---|\n",
+    );
+    for (stop, sign, why) in UNSEEN {
+        let _ = writeln!(text, "| {stop} | {sign} | {why} |");
+    }
+}
 
 /// `docs/HARD-STOPS.md`.
 pub fn markdown() -> String {
@@ -115,6 +160,7 @@ pub fn markdown() -> String {
             let _ = writeln!(text, "| `{name}` | {what} | {places} |");
         }
     }
+    unseen(&mut text);
     text
 }
 

@@ -3,7 +3,7 @@
 //! lab's just before, and read back after.
 
 use lab::Lab;
-use lab::act::{Acted, NotTried};
+use lab::act::{Acted, LockState, NotTried};
 use lab::manifest::Instances;
 use lab::permit::Undo;
 use reports::record::Outcome;
@@ -26,6 +26,15 @@ type Torn = (String, Result<Acted<()>, String>);
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let teardown = &lab.manifest.teardown;
     let journal = ctx.journal;
+    let others = match lab.lock_state(&ctx.run.id).await {
+        LockState::Other(holder) => Some(format!("the lab's lock is held by {holder}")),
+        // A node that cannot be asked is perhaps gone already: what was begun is ended.
+        LockState::Own(_) | LockState::Free | LockState::Unread(_) => None,
+    };
+    let permit = |ctx: &Context<'_>, kind: &str, id: &str| match &others {
+        Some(why) => Err(why.clone()),
+        None => permit(ctx, kind, id),
+    };
     let instances: Vec<String> = match teardown.instances {
         Instances::Keep => Vec::new(),
         _ => lab.manifest.nodes.values().filter_map(|node| node.instance_id.clone()).collect(),

@@ -5,7 +5,7 @@
 //! baseline's prior value, where the row can no longer be rolled back; the owner's command.
 
 use lab::Lab;
-use lab::act::{Acted, Execution, Goal, NotTried, RowAnswer};
+use lab::act::{Acted, Execution, Goal, Holder, LockState, NotTried, RowAnswer};
 use lab::ec2::NetworkInterface;
 use lab::node::Node;
 use lab::outage::{Mark, watch};
@@ -75,8 +75,12 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
 
 async fn undo(lab: &Lab, ctx: &mut Context<'_>, steps: &[Step], mark: &Mark<'_>) {
     let previews = steps.iter().map(|step| ask_preview(lab, step));
-    let (looked, previews) = futures::join!(look(lab), futures::future::join_all(previews));
+    let (looked, previews, lock) =
+        futures::join!(look(lab), futures::future::join_all(previews), lab.lock_state(&ctx.run.id));
     let now = now(lab, ctx, looked);
+    if let LockState::Other(holder) = lock {
+        return leave_alone(ctx, steps, &now, &holder);
+    }
     let previews = previews
         .into_iter()
         .zip(steps)
@@ -92,6 +96,34 @@ async fn undo(lab: &Lab, ctx: &mut Context<'_>, steps: &[Step], mark: &Mark<'_>)
     };
     let (removed, ()) = futures::join!(removed, undone);
     judge_change_set(ctx, removed);
+}
+
+/// Another run holds the lab by now: nothing in it can be proved to be this run's any more.
+fn leave_alone(ctx: &mut Context<'_>, steps: &[Step], now: &Now, holder: &Holder) {
+    let why = format!("the lab's lock is held by {holder}: what is there is left alone");
+    for step in steps {
+        let expected = json!(step.goal.to_string());
+        match now {
+            Ok((_, eni, how)) => {
+                let met = step.goal.met(eni);
+                let message = format!("{why}; to settle it: {}", owner_command(ctx, step.id));
+                ctx.judge(step.assertion, met, expected, state(eni), how.clone(), Some(message));
+            }
+            Err((unread, how)) => {
+                ctx.unknown(step.assertion, expected, how.clone(), format!("{unread}; {why}"));
+            }
+        }
+    }
+    let how = How::words("the lock on routerd-cloud");
+    ctx.judge(CHANGE_SET, false, json!("gone"), json!("left alone"), how, Some(why));
+}
+
+/// As the undo plan has it.
+fn owner_command(ctx: &Context<'_>, step: &str) -> String {
+    let state = ctx.run.state.borrow();
+    let steps = state.undo_plan.iter().flat_map(|plan| &plan.steps);
+    let planned = steps.filter(|planned| planned.id == step).map(|it| it.owner_command.clone());
+    planned.collect::<Vec<_>>().join("; ")
 }
 
 /// What is so before the undo: the rows and the ENI. The steps do not touch one another's.
@@ -242,13 +274,9 @@ async fn take_back(lab: &Lab, ctx: &mut Context<'_>, step: &Step, row: Option<&R
 /// Neither way took it back: what is so is known or not, and the owner has a command for it.
 fn give_up(lab: &Lab, ctx: &mut Context<'_>, step: &Step, ways: &[Value]) {
     let expected = json!({ "outcome": "done", "goal": step.goal.to_string() });
-    let command = ctx.run.state.borrow().undo_plan.as_ref().and_then(|plan| {
-        let step = plan.steps.iter().find(|planned| planned.id == step.id)?;
-        Some(step.owner_command.clone())
-    });
     let message = format!(
         "neither way took it back; the owner settles it with: {}",
-        command.unwrap_or_default()
+        owner_command(ctx, step.id)
     );
     let unknown = ways.iter().any(|way| way["outcome"] == json!(Outcome::Unknown));
     let how = How::words("the row and the ENI, read back");

@@ -9,9 +9,11 @@ use lab::ec2::{Address, Endpoint, Instance, NatGateway, ReadError, Volume};
 use lab::node::{Node, Output};
 use lab::shell::{Observe, ShellError};
 use reports::digest::Digest;
+use reports::record::ResidueItem;
 use serde_json::json;
 
 use crate::context::{Context, How};
+use crate::stops::Detector;
 use crate::{cost, stops};
 
 type Read<T> = Result<lab::ec2::Answer<Vec<T>>, ReadError>;
@@ -146,13 +148,37 @@ pub fn judge_before(lab: &Lab, ctx: &mut Context<'_>, id: &'static str, costly: 
         .chain(&teardown.keep)
         .collect();
     let nobodys: Vec<&String> = found.keys().filter(|id| !known.contains(id)).collect();
-    let message = listed(&found, &nobodys)
-        + ": neither the manifest's teardown ends it nor its teardown.keep names it";
+    let why = "neither the manifest's teardown ends it nor its teardown.keep names it";
+    let message = format!("{}: {why}", listed(&found, &nobodys));
+    let region = &lab.manifest.aws.region;
+    let items = nobodys.iter().filter_map(|id| {
+        let kind = *found.get(*id)?;
+        Some(left(kind, id, why.to_owned(), region))
+    });
+    ctx.run.state.borrow_mut().nobodys = items.collect();
     let observed = json!({ "nobodys": nobodys, "costs": found });
     let tripped = (!nobodys.is_empty()).then(|| message.clone());
     ctx.judge(id, nobodys.is_empty(), expected, observed, how, Some(message));
     ctx.stop(&stops::WOULD_BE_LEFT, tripped, &resource(&nobodys));
     ctx.run.state.borrow_mut().costly = Some(found.into_keys().collect());
+}
+
+/// Something that costs money and goes on to, with the command that ends it.
+pub fn left(kind: &str, id: &str, why: String, region: &str) -> ResidueItem {
+    let ends = match kind {
+        "instance" => "terminate-instances --instance-ids",
+        "elastic IP address" => "release-address --allocation-id",
+        "volume" => "delete-volume --volume-id",
+        "NAT gateway" => "delete-nat-gateway --nat-gateway-id",
+        _ => "delete-vpc-endpoints --vpc-endpoint-ids",
+    };
+    ResidueItem {
+        resource: kind.to_owned(),
+        id: id.to_owned(),
+        why,
+        costs_money: true,
+        owner_commands: vec![format!("aws ec2 {ends} {id} --region {region}")],
+    }
 }
 
 fn listed(found: &BTreeMap<String, &'static str>, ids: &[&String]) -> String {
@@ -164,8 +190,8 @@ fn resource(ids: &[&String]) -> String {
     ids.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// What a look during the run says. A read without an answer proves nothing either way: the next
-/// look is soon, and `residue` does not let it pass.
+/// What a look during the run says. One without an answer is told; the next look is the second try,
+/// and if that sees nothing either nobody watches any more, which is as good as having found it.
 pub fn judge(lab: &Lab, ctx: &mut Context<'_>, look: &Look) {
     ctx.looked(5, 1);
     new_cost(ctx, &look.costly);
@@ -175,13 +201,37 @@ pub fn judge(lab: &Lab, ctx: &mut Context<'_>, look: &Look) {
 
 fn new_cost(ctx: &mut Context<'_>, costly: &Costly) {
     let Some(before) = ctx.run.state.borrow().costly.clone() else { return };
-    let (found, _) = costly.found();
+    let (found, errors) = costly.found();
     let new: Vec<&String> = found.keys().filter(|id| !before.contains(*id)).collect();
-    let tripped = (!new.is_empty()).then(|| {
+    if !new.is_empty() {
         costly.seen(ctx);
-        format!("new since preflight, and it costs money: {}", listed(&found, &new))
-    });
-    ctx.stop(&stops::NEW_COST, tripped, &resource(&new));
+        let why = format!("new since preflight, and it costs money: {}", listed(&found, &new));
+        ctx.stop(&stops::NEW_COST, Some(why), &resource(&new));
+    } else if let Some(error) = errors.first() {
+        blind(ctx, &stops::NEW_COST, &error.to_string(), "what costs money");
+    } else {
+        sees(ctx, &stops::NEW_COST);
+        ctx.stop(&stops::NEW_COST, None, "");
+    }
+}
+
+/// The look saw nothing: said in the evidence, and after the second in a row a stop.
+fn blind(ctx: &mut Context<'_>, detector: &'static Detector, why: &str, what: &str) {
+    let attempts = {
+        let mut state = ctx.run.state.borrow_mut();
+        let looks = state.blind_looks.entry(detector.name).or_default();
+        *looks += 1;
+        *looks
+    };
+    ctx.blind(detector, attempts, why);
+    if attempts > 1 {
+        let why = format!("{what} could not be looked at {attempts} times in a row: {why}");
+        ctx.stop(detector, Some(why), what);
+    }
+}
+
+fn sees(ctx: &Context<'_>, detector: &Detector) {
+    ctx.run.state.borrow_mut().blind_looks.remove(detector.name);
 }
 
 /// The sum so far against the manifest's ceiling.
@@ -199,12 +249,17 @@ pub fn over_the_ceiling(lab: &Lab, seconds: u64) -> Option<String> {
 /// A policy that is switched later executes by itself, again and again (contract §0.13).
 fn router_yaml(lab: &Lab, ctx: &mut Context<'_>, look: &Look) {
     let Some(before) = ctx.run.state.borrow().router_yaml.clone() else { return };
-    let Ok(answer) = &look.router_yaml else { return };
-    if answer.value.code != 0 {
-        return;
-    }
-    let now = Digest::of(&answer.value.stdout);
     let path = &lab.manifest.routerd.config;
+    let answer = match &look.router_yaml {
+        Ok(answer) if answer.value.code == 0 => answer,
+        Ok(answer) => {
+            let said = String::from_utf8_lossy(&answer.value.stderr).trim().to_owned();
+            return blind(ctx, &stops::POLICY_CHANGED, &said, path);
+        }
+        Err(error) => return blind(ctx, &stops::POLICY_CHANGED, &error.to_string(), path),
+    };
+    sees(ctx, &stops::POLICY_CHANGED);
+    let now = Digest::of(&answer.value.stdout);
     let tripped = (now != before).then(|| {
         ctx.seen(answer);
         format!("{path} is not what preflight read: sha256 {now}, it was {before}")

@@ -33,6 +33,10 @@ pub const EDITS: &[(&str, &str, Edit)] = &[
     ("region", "change-set", |go| go["change_set"]["region"] = "us-east-1".into()),
     ("provider", "change-set", |go| go["change_set"]["provider_ref"] = "aws-prod".into()),
     ("reassignment", "change-set", |go| go["change_set"]["allow_reassignment"] = true.into()),
+    ("provider-itself", "change-set", |go| go["change_set"]["provider"] = "azure".into()),
+    ("another-runs-change-set", "change-set", |go| {
+        go["change_set"]["run_id"] = "smoke-20260101T000000Z-00000000".into();
+    }),
     ("lease", "change-set", |go| go["change_set"]["ttl"] = "200h".into()),
     ("principal", "signer", |go| go["principal"] = "stranger@example.com".into()),
     ("principal-look-alike", "signer", |go| go["principal"] = "\u{43e}wner@example.com".into()),
@@ -120,6 +124,15 @@ pub const CHEATS: &[(&str, &str, How)] = &[
         let path = case.place.path("run/go.json");
         fs::remove_file(&path).expect("removed");
         fs::create_dir(&path).expect("made");
+    }),
+    ("validity-stretched", "signature", |case| {
+        case.edit(|go| go["not_after"] = "2026-07-23T09:00:00Z".into()).write();
+    }),
+    ("a-pipe-as-a-go", "unreadable", |case| {
+        // Whoever opens it waits for its writer, for ever.
+        let path = case.place.path("run/go.json");
+        fs::remove_file(&path).expect("removed");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("made");
     }),
     ("signer-removed", "signer", |case| case.signers("")),
     ("signer-replaced", "signer", |case| {

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use lab::mock::faults::{CommandEffect, CommandFault};
+use lab::mock::world::World;
 use lab::node::Node;
 use reports::record::{Kind, Record};
 use serde_json::{Value, json};
@@ -100,10 +102,7 @@ pub fn leased() {
     let run_id = place.status("copy")["run_id"].as_str().expect("a run").to_owned();
     let mut world = place.world("copy");
     world.now = place.records("copy").last().expect("a record").at;
-    let until = world.now + chrono::TimeDelta::minutes(10);
-    let holder = json!({ "run_id": run_id, "taken_at": world.now, "lease_until": until });
-    let files = &mut world.machines.get_mut(Node::RouterdCloud).files;
-    files.put(lab::act::LOCK_PATH, holder.to_string(), 0o600);
+    lease(&mut world, &run_id, 0, 10);
     for instance in world.cloud.instances.values_mut() {
         instance.state = lab::mock::cloud::InstanceState::Running;
         instance.transition = None;
@@ -115,19 +114,55 @@ pub fn leased() {
     run_file["host"] = "elsewhere".into();
     fs::write(&path, run_file.to_string()).expect("written");
 
+    // Whatever the clock is of whoever looks: the node's counts.
+    for node_ahead_hours in [0, -5, 5] {
+        lease(&mut world, &run_id, node_ahead_hours, 10);
+        place.put_world("copy", &world);
+        is_live(&place, &run_id);
+    }
+    // By the node's clock it has ended; nobody can tell, where the node does not say what time it is.
+    lease(&mut world, &run_id, 5, -1);
+    let told = world.clone();
+    world.faults.commands.push(no_time());
+    place.put_world("copy", &world);
+    is_live(&place, &run_id);
+    place.put_world("copy", &told);
+    assert_eq!(place.code("recover copy"), 0, "by the harness's clock it would be live for hours");
+}
+
+/// The lock, with a lease that ends so many minutes later by the node's clock, which is so many
+/// hours ahead of the harness's.
+fn lease(world: &mut World, run_id: &str, ahead_hours: i64, minutes: i64) {
+    let ahead = chrono::TimeDelta::hours(ahead_hours);
+    let node_now = world.now + ahead;
+    let until = node_now + chrono::TimeDelta::minutes(minutes);
+    let holder = json!({ "run_id": run_id, "taken_at": node_now, "lease_until": until });
+    let machine = world.machines.get_mut(Node::RouterdCloud);
+    machine.clock_offset_ms = ahead.num_milliseconds();
+    machine.files.put(lab::act::LOCK_PATH, holder.to_string(), 0o600);
+}
+
+fn is_live(place: &Place, run_id: &str) {
     let before = fs::read(place.path("copy/journal.jsonl")).expect("a journal");
     let answer = place.call(&["recover", "copy"]);
     assert_eq!(answer.code, Some(8), "{answer:?}");
-    assert!(
-        answer.err.contains(&format!("{run_id} is live: it holds the lab until")),
-        "{answer:?}"
-    );
+    let live = format!("{run_id} is live: it holds the lab until");
+    assert!(answer.err.contains(&live), "{answer:?}");
     let after = fs::read(place.path("copy/journal.jsonl")).expect("a journal");
     assert!(after == before, "something was written");
-    // The lease has ended.
-    world.now += chrono::TimeDelta::minutes(11);
-    place.put_world("copy", &world);
-    assert_eq!(place.code("recover copy"), 0);
+}
+
+/// The node's `date` says nothing.
+fn no_time() -> CommandFault {
+    CommandFault {
+        node: Some(Node::RouterdCloud),
+        pattern: "date +%s%N".to_owned(),
+        skip: 0,
+        times: u32::MAX,
+        effect: CommandEffect::Answer { code: 1, stdout: String::new(), stderr: String::new() },
+        seen: 0,
+        fired: 0,
+    }
 }
 
 /// Code, state, whether stop 7 tripped, of `run --wait-go`.
@@ -232,6 +267,27 @@ pub fn facts() {
     assert_eq!(later.resume().code, Some(0));
     let seen = digests(&later.place.records("run"));
     assert_eq!((seen.len(), &seen[0]), (2, &seen[1]), "a day later");
+}
+
+/// Preflight was repeated in between on a changed lab: the go of the first is not good any more, and
+/// that is seen before anything is started.
+pub fn repeated_on_a_changed_lab() {
+    let case = Case::new();
+    case.change_world(|world| {
+        for interface in world.cloud.network_interfaces.values_mut() {
+            interface.source_dest_check = false;
+        }
+    });
+    assert_eq!(case.resume().code, Some(4), "the lab is another");
+    let before = fs::read(case.place.path("run/world.json")).expect("a world");
+    let again = case.resume();
+    assert_eq!(again.code, Some(4), "{again:?}");
+    assert!(again.out.contains("the go was refused (facts-digest): "), "{}", again.out);
+    let after = fs::read(case.place.path("run/world.json")).expect("a world");
+    assert!(after == before, "something was started");
+    // The owner looks at the new facts, and grants them.
+    case.place.go("run");
+    assert_eq!(case.resume().code, Some(0));
 }
 
 pub fn given_again() {

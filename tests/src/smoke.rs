@@ -40,10 +40,18 @@ pub struct Ran {
 pub fn run(seed: u64, faults: &[&str], prior: Prior) -> Ran {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build().expect("a runtime");
-    runtime.block_on(run_here(seed, faults, prior))
+    runtime.block_on(run_here(seed, faults, prior, None))
 }
 
-async fn run_here(seed: u64, faults: &[&str], prior: Prior) -> Ran {
+/// The same, where one detector of a hard stop finds nothing.
+pub fn run_without(detector: &'static str, seed: u64, faults: &[&str], prior: Prior) -> Ran {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().start_paused(true).build().expect("a runtime");
+    runtime.block_on(run_here(seed, faults, prior, Some(detector)))
+}
+
+async fn run_here(seed: u64, faults: &[&str], prior: Prior, off: Option<&'static str>) -> Ran {
+    let detector_off = off;
     let folder = folder();
     let off = (prior == Prior::CheckOff).then_some("check-off");
     let faults: Vec<String> =
@@ -54,7 +62,8 @@ async fn run_here(seed: u64, faults: &[&str], prior: Prior) -> Ran {
     let journal = labs::journal(folder.path(), &opened.world).expect("an empty journal");
     let settings =
         Settings { run_id: opened.run_id.clone(), seed: Some(seed), faults, selection: all() };
-    let (lab, go) = (&opened.lab, opened.go.clone());
+    let lab = &opened.lab.clone().without_detector(detector_off);
+    let go = opened.go.clone();
     let (brake, announce) = (Brake::default(), &mut |_| {});
     let judgement = match opened.owner_awaited {
         None => engine::run(lab, go, &journal, brake, &settings, announce).await,

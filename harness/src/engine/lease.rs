@@ -1,9 +1,8 @@
 //! The lock's lease, renewed for as long as the run holds the lock: who cannot see the run's process
 //! takes it for alive until the lease ends.
 
-use chrono::{DateTime, Utc};
 use lab::Lab;
-use lab::act::{Holder, RENEWAL, Release};
+use lab::act::{Holder, LockState, RENEWAL, Release};
 use reports::record::{Interrupted, Kind, Outcome};
 
 use super::Engine;
@@ -51,13 +50,11 @@ impl Engine<'_> {
     }
 }
 
-/// Who holds the lab for this run, where its lease has not ended by the node's clock: a process that
-/// cannot be seen from here is alive.
+/// Who holds the lab for this run, where its lease has not ended by the node's clock, the only one
+/// that counts: a process that cannot be seen from here is alive. Where the node does not say what
+/// time it is, nobody can tell that the lease has ended.
 pub async fn lives(lab: &Lab, run_id: &str) -> Option<Holder> {
-    let holder = lab.lock_holder().await.filter(|holder| holder.run_id == run_id)?;
-    let clock = lab::shell::Observe::clock();
-    let told = lab.shell.observe(lab::node::Node::RouterdCloud, &clock).await.ok();
-    let text = told.map(|answer| String::from_utf8_lossy(&answer.value.stdout).trim().to_owned());
-    let now = text.and_then(|text| text.parse().ok()).map(DateTime::<Utc>::from_timestamp_nanos);
-    (now.unwrap_or_else(|| lab.clock.now()) < holder.lease_until).then_some(holder)
+    let LockState::Own(holder) = lab.lock_state(run_id).await else { return None };
+    let ended = lab.node_time().await.is_some_and(|now| now >= holder.lease_until);
+    (!ended).then_some(holder)
 }

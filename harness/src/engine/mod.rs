@@ -98,6 +98,7 @@ pub async fn run(
         change_set: change_set(lab, &settings.run_id),
         plan_source: PlanSource::Planner,
         brake,
+        detector_off: lab.detector_off(),
         go,
         state: RefCell::new(State::default()),
     };
@@ -332,6 +333,23 @@ impl Engine<'_> {
         }
     }
 
+    /// Where preflight found it, the run began nothing and looked for nothing else that is left.
+    fn list_what_nobody_ends(&self) {
+        let nobodys = self.run.state.borrow().nobodys.clone();
+        if nobodys.is_empty() {
+            return;
+        }
+        let mut all = self.journal.with_records(|records| {
+            records.iter().rev().find_map(|record| match &record.kind {
+                Kind::ResidueListed(listed) => Some(listed.items.clone()),
+                _ => None,
+            })
+        });
+        let mut items = all.take().unwrap_or_default();
+        items.extend(nobodys);
+        self.record(Kind::ResidueListed(ResidueListed { items, kept: Vec::new() }));
+    }
+
     fn instance_seconds(&self) -> u64 {
         let ran = self.run.state.borrow().running.clone();
         cost::instance_seconds(self.lab, self.journal, &ran)
@@ -339,6 +357,7 @@ impl Engine<'_> {
 
     fn finish(&self) -> Judgement {
         self.record_cost();
+        self.list_what_nobody_ends();
         let judgement = sabotage::judged(self, self.journal.with_records(judge_ending));
         self.record(Kind::RunFinished(RunFinished {
             verdict: judgement.verdict,

@@ -4,15 +4,14 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use lab::act::{Holder, LOCK_PATH};
+use lab::act::LockState;
 use lab::node::Node;
-use lab::shell::Observe;
 use reports::record::{
     GoRefused, Kind, ResidueItem, ResidueListed, ScenarioStatus, StopChecked, StopTripped, Verdict,
 };
 use reports::verdict::ExitCode;
 use scenarios::gate;
-use scenarios::stops::{CEILING, WAITED_TOO_LONG};
+use scenarios::stops::{CEILING, Detector, WAITED_TOO_LONG};
 use scenarios::watch;
 
 use super::recover::left;
@@ -125,6 +124,7 @@ impl<'a> Engine<'a> {
             change_set: parts.change_set,
             plan_source: PlanSource::Planner,
             brake: parts.brake,
+            detector_off: lab.detector_off(),
             go,
             state: RefCell::new(parts.state),
         };
@@ -189,17 +189,20 @@ impl<'a> Engine<'a> {
         let runs = self.something_runs().await;
         let clocked = runs && pending.meanwhile == Meanwhile::Park;
         if clocked {
-            self.record(checked());
+            self.record(checked(&WAITED_TOO_LONG));
+        }
+        if runs {
+            self.record(checked(&CEILING));
         }
         loop {
             let waited = (self.lab.clock.now() - since).to_std().unwrap_or_default();
             if self.run.brake.pulled() {
                 return Came::Nothing;
             }
-            if runs && self.too_dear() {
+            if runs && !self.is_off(&CEILING) && self.too_dear() {
                 return Came::TooDear;
             }
-            if clocked && waited >= TOO_LONG {
+            if clocked && waited >= TOO_LONG && !self.is_off(&WAITED_TOO_LONG) {
                 self.trip();
                 return Came::Nothing;
             }
@@ -218,11 +221,16 @@ impl<'a> Engine<'a> {
         }
     }
 
+    fn is_off(&self, detector: &Detector) -> bool {
+        self.run.detector_off == Some(detector.name)
+    }
+
     /// Hard stop 6, while nobody decides.
     fn too_dear(&self) -> bool {
         let Some(reason) = watch::over_the_ceiling(self.lab, self.instance_seconds()) else {
             return false;
         };
+        self.record(checked(&CEILING));
         self.record(Kind::StopTripped(StopTripped {
             stop: CEILING.stop,
             detector: CEILING.name.to_owned(),
@@ -255,7 +263,7 @@ impl<'a> Engine<'a> {
     }
 
     fn trip(&self) {
-        self.record(checked());
+        self.record(checked(&WAITED_TOO_LONG));
         self.record(Kind::StopTripped(StopTripped {
             stop: WAITED_TOO_LONG.stop,
             detector: WAITED_TOO_LONG.name.to_owned(),
@@ -360,25 +368,10 @@ impl<'a> Engine<'a> {
 
     /// Who holds the lab. A lease that expired frees nothing by itself.
     pub(super) async fn read_lock(&self) -> Hold {
-        let command = Observe::read_file(LOCK_PATH);
-        let output = match self.lab.shell.observe(Node::RouterdCloud, &command).await {
-            Ok(answer) => answer.value,
-            Err(error) => return Hold::Taken(format!("the lab's lock cannot be read: {error}")),
-        };
-        if output.code != 0 {
-            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            if said.contains("No such file") {
-                return Hold::Free;
-            }
-            return Hold::Taken(format!("the lab's lock cannot be read: {said}"));
-        }
-        match serde_json::from_slice::<Holder>(&output.stdout) {
-            Ok(holder) if holder.run_id == self.run.id => Hold::Free,
-            Ok(holder) => Hold::Taken(format!(
-                "the lab is held by run {} until {}",
-                holder.run_id, holder.lease_until
-            )),
-            Err(error) => Hold::Taken(format!("the lab's lock cannot be understood: {error}")),
+        match self.lab.lock_state(&self.run.id).await {
+            LockState::Own(_) | LockState::Free => Hold::Free,
+            LockState::Other(holder) => Hold::Taken(format!("the lab is held by {holder}")),
+            LockState::Unread(why) => Hold::Taken(format!("the lab's lock cannot be read: {why}")),
         }
     }
 
@@ -401,10 +394,10 @@ impl<'a> Engine<'a> {
     }
 }
 
-fn checked() -> Kind {
+fn checked(detector: &Detector) -> Kind {
     Kind::StopChecked(StopChecked {
-        stop: WAITED_TOO_LONG.stop,
-        detector: WAITED_TOO_LONG.name.to_owned(),
+        stop: detector.stop,
+        detector: detector.name.to_owned(),
         scenario: "gate".to_owned(),
     })
 }

@@ -65,6 +65,7 @@ pub async fn recover(
             change_set,
             plan_source: PlanSource::Planner,
             brake,
+            detector_off: lab.detector_off(),
             go: Rc::new(NoGo),
             state: RefCell::new(state),
         },

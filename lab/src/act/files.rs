@@ -33,7 +33,7 @@ pub struct Burn {
     pub record: Digest,
 }
 
-/// For how long a run is taken for alive by who cannot see its process. Its end frees nothing: a dead
+/// For how long, by the node's clock, a run is taken for alive by who cannot see its process. Its end frees nothing: a dead
 /// run's lock is taken over only by recovery.
 const LEASE: Duration = Duration::minutes(15);
 /// How often the lease is renewed: two may fail before it ends.
@@ -65,7 +65,7 @@ impl Lab {
         journal: &Writer,
         run_id: &str,
     ) -> Result<Acted<Option<Holder>>, NotTried> {
-        let now = self.clock.now();
+        let now = self.lease_begins().await;
         let holder = Holder { run_id: run_id.to_owned(), taken_at: now, lease_until: now + LEASE };
         let path = LOCK_PATH.to_owned();
         let contents = json!(holder).to_string();
@@ -111,7 +111,7 @@ impl Lab {
                 return Ok(Acted { outcome, detail, samples: Vec::new(), value: other });
             }
         };
-        let holder = Holder { lease_until: self.clock.now() + LEASE, ..held };
+        let holder = Holder { lease_until: self.lease_begins().await + LEASE, ..held };
         let (path, contents) = (LOCK_PATH.to_owned(), json!(holder).to_string());
         let effect = file_effect("gate", "keep the lab's lock for longer", &path, &contents, None);
         let intent = effect.begin(self, permit, journal)?;

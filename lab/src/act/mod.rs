@@ -3,12 +3,14 @@
 
 mod executor;
 mod files;
+mod lock;
 mod reconcile;
 mod routerd;
 mod settle;
 
 pub use executor::ExecutorProgram;
 pub use files::{Burn, Holder, LOCK_PATH, LockPermit, RENEWAL, Release};
+pub use lock::LockState;
 pub use routerd::{Execution, RowAnswer};
 pub(crate) use settle::{Finding, Seen, until_seen};
 pub use settle::{Goal, Sample};

@@ -19,6 +19,12 @@ pub fn is_credential_name(name: &str) -> bool {
         || matches!(name.as_str(), "AWS_ROLE_ARN" | "HOME")
 }
 
+/// Whether a variable of routerd's own environment is one of AWS's credentials, by its name or by what
+/// it holds.
+pub fn is_aws_credential(name: &str, value: &str) -> bool {
+    is_aws_credential_name(name) || has_access_key_id(value)
+}
+
 fn walk(path: &str, value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Mapping(mapping) => {

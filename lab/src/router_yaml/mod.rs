@@ -8,7 +8,7 @@ mod kinds;
 mod policy;
 mod read;
 
-pub use credentials::is_credential_name;
+pub use credentials::{is_aws_credential, is_credential_name};
 pub use policy::{PolicyExpectation, PolicyProblem, policy_problems};
 pub use read::{
     Environment, Executor, OtherResource, Plugin, Policy, Problem, ProviderProfile, RouterConfig,

@@ -9,6 +9,7 @@ mod mobility;
 mod refusal;
 mod report;
 mod row;
+mod unit;
 
 pub use answer::AnswerError;
 pub use call::{Call, Routerctl};
@@ -18,6 +19,7 @@ pub use mobility::{Explanation, Owner, Pool, Resource, Resources, Trap};
 pub use refusal::{Effect, Refusal, UndoRefusal};
 pub use report::{Check, CheckStatus, Report, Summary};
 pub use row::{Row, Status};
+pub use unit::{EnvironmentFile, UNIT, Unit, credentials_in_file};
 
 /// The parsers, one for each answer of routerctl. `command` is what an error shall name.
 pub mod answers {

@@ -86,10 +86,7 @@ impl Action {
         env: &std::collections::BTreeMap<String, String>,
         request: Vec<u8>,
     ) -> Self {
-        let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned();
-        let mut argv: Vec<_> = ["sudo", "-n", "env", "-i"].into_iter().map(str::to_owned).collect();
-        argv.push(path);
-        argv.extend(env.iter().map(|(name, value)| format!("{name}={value}")));
+        let mut argv = super::as_executor(env);
         argv.push(executable.to_owned());
         Self { argv, stdin: request, limit: MUTATION }
     }

@@ -8,6 +8,7 @@ pub use action::{Action, NODE_FOLDER};
 pub use observe::Observe;
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -16,6 +17,14 @@ use futures::future::LocalBoxFuture;
 use crate::clock::Clock;
 use crate::ec2::Answer;
 use crate::node::{Node, Output};
+
+/// `env -i` with what routerd gives its executor: a PATH, and `spec.env` of the plugin.
+fn as_executor(env: &BTreeMap<String, String>) -> Vec<String> {
+    let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    let mut argv: Vec<String> = ["sudo", "-n", "env", "-i", path].map(str::to_owned).into();
+    argv.extend(env.iter().map(|(name, value)| format!("{name}={value}")));
+    argv
+}
 
 /// How a command reaches a node.
 pub trait Transport {

@@ -1,5 +1,6 @@
 //! The read-only commands, as a closed list: nothing else can be sent without a permit.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -23,6 +24,20 @@ const ROUTERCTL: Duration = Duration::from_secs(90);
 
 /// A change waits for it, so it is short.
 const OUTAGE_PROBE: Duration = Duration::from_secs(5);
+
+/// The AWS CLI starts slowly, and asks over the network.
+const IDENTITY: Duration = Duration::from_secs(30);
+
+/// The service manager's view of a unit; nothing where there is no systemd.
+const SHOW_UNIT: &str = "test ! -d /run/systemd/system || systemctl show \"$1\" -p LoadState \
+    -p ExecStart -p Environment -p EnvironmentFiles";
+
+/// The name of the instance's role. The token stays on the node.
+const INSTANCE_ROLE: &str = "token=$(curl -sS -f -m 5 -X PUT \
+    -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' \"$1/latest/api/token\") || exit 1; \
+    curl -sS -f -m 5 -H \"X-aws-ec2-metadata-token: $token\" \
+    \"$1/latest/meta-data/iam/security-credentials/\"";
+const METADATA: &str = "http://169.254.169.254";
 
 fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|&word| word.to_owned()).collect()
@@ -84,6 +99,25 @@ impl Observe {
 
     pub fn read_file(path: &str) -> Self {
         Self::quick(&["sudo", "-n", "cat", path])
+    }
+
+    /// A unit of the node's service manager.
+    pub fn unit(name: &str) -> Self {
+        Self::quick(&["sh", "-c", SHOW_UNIT, "sh", name])
+    }
+
+    /// Who the executor would be for AWS: asked by the CLI, with the environment that routerd gives
+    /// the executor.
+    pub fn executor_identity(env: &BTreeMap<String, String>, region: &str) -> Self {
+        let mut argv = super::as_executor(env);
+        argv.extend(words(&["aws", "sts", "get-caller-identity", "--output", "json"]));
+        argv.extend(words(&["--region", region]));
+        Self::new(argv, IDENTITY)
+    }
+
+    /// The role that the metadata service hands to every program of the instance.
+    pub fn instance_role() -> Self {
+        Self::quick(&["sh", "-c", INSTANCE_ROLE, "sh", METADATA])
     }
 
     /// SHA-256 of a file.

@@ -5,9 +5,11 @@ use lab::Lab;
 use lab::ec2::{Answer, Identity, Instance, NetworkInterface, ReadError, RouteTable, Subnet, Vpc};
 use lab::iam::Document;
 use lab::node::{Node, Output};
-use lab::router_yaml;
+use lab::router_yaml::{self, Executor};
+use lab::routerd::{UNIT, Unit};
 use lab::shell::{Observe, ShellError};
 
+use super::identity::{IdentityRead, UnitReads};
 use super::router;
 use super::shared::Ways;
 use crate::watch::{self, Costly};
@@ -57,6 +59,9 @@ pub struct RouterReads {
     pub yaml: Told,
     /// Of the programs that router.yaml names, by path.
     pub digests: Vec<(String, Told)>,
+    /// None where router.yaml names no executor.
+    pub identity: Option<IdentityRead>,
+    pub unit: UnitReads,
     pub version: Told,
     pub rows: Told,
     pub parts: Told,
@@ -131,17 +136,54 @@ async fn router(lab: &Lab) -> RouterReads {
     let node = Node::RouterdCloud;
     let programs = async {
         let yaml = lab.shell.observe(node, &commands[0]).await;
-        let digests = digests(lab, &yaml).await;
-        (yaml, digests)
+        let (digests, identity) = futures::join!(digests(lab, &yaml), identity(lab, &yaml));
+        (yaml, digests, identity)
     };
-    let ((yaml, digests), rows, parts, folder, version) = futures::join!(
+    let ((yaml, digests, identity), unit, rows, parts, folder, version) = futures::join!(
         programs,
+        unit(lab),
         lab.shell.observe(node, &commands[1]),
         lab.shell.observe(node, &commands[2]),
         lab.shell.observe(node, &commands[3]),
         lab.shell.observe(node, &commands[4]),
     );
-    RouterReads { yaml, digests, version, rows, parts, folder }
+    RouterReads { yaml, digests, identity, unit, version, rows, parts, folder }
+}
+
+/// routerd's unit, then the files of variables that it names.
+async fn unit(lab: &Lab) -> UnitReads {
+    let node = Node::RouterdCloud;
+    let shown = lab.shell.observe(node, &Observe::unit(UNIT)).await;
+    let text = shown.as_ref().map(|answer| String::from_utf8_lossy(&answer.value.stdout));
+    let unit = text.ok().and_then(|text| Unit::read(&text));
+    let named = unit.map(|unit| unit.environment_files).unwrap_or_default();
+    let files = futures::future::join_all(named.into_iter().map(async |file| {
+        let told = lab.shell.observe(node, &Observe::read_file(&file.path)).await;
+        (file, told)
+    }));
+    UnitReads { files: files.await, shown }
+}
+
+/// `env` and a shell say so where there is no such program.
+const NO_SUCH_PROGRAM: i32 = 127;
+
+/// Who the executor would be: by the AWS CLI that it would find, else by the metadata service.
+async fn identity(lab: &Lab, yaml: &Told) -> Option<IdentityRead> {
+    let text = String::from_utf8_lossy(&yaml.as_ref().ok()?.value.stdout).into_owned();
+    let config = router_yaml::read(&text).ok()?;
+    let Executor::Resolved(plugin) = config.executor("aws") else { return None };
+    // Nobody is asked with keys that router.yaml holds: that it holds some is the policy's to say.
+    if plugin.env.0.keys().any(|name| router_yaml::is_credential_name(name)) {
+        return None;
+    }
+    let node = Node::RouterdCloud;
+    let command = Observe::executor_identity(&plugin.env.0, &lab.manifest.aws.region);
+    let by_cli = lab.shell.observe(node, &command).await;
+    if by_cli.as_ref().is_ok_and(|answer| answer.value.code == NO_SUCH_PROGRAM) {
+        let by_metadata = lab.shell.observe(node, &Observe::instance_role()).await;
+        return Some(IdentityRead::Metadata(by_metadata));
+    }
+    Some(IdentityRead::Cli(by_cli))
 }
 
 /// One command for each program: they are large, and the node may have several processors.

@@ -4,6 +4,7 @@
 mod cloud;
 mod facts;
 mod gather;
+mod identity;
 mod nodes;
 mod role;
 mod router;
@@ -33,6 +34,8 @@ const ROUTER_YAML: &str = "preflight.router-yaml";
 const POLICY: &str = "preflight.policy";
 const PROGRAMS: &str = "preflight.programs";
 const PLANNER: &str = "preflight.planner-digest";
+const ROUTERD_UNIT: &str = "preflight.routerd-unit";
+const EXECUTOR_IDENTITY: &str = "preflight.executor-identity";
 const ROWS: &str = "preflight.rows";
 const PLAN_SOURCE: &str = "preflight.plan-source";
 const SHARED: &str = "preflight.nothing-attached";
@@ -60,6 +63,8 @@ pub const ASSERTS: &[&str] = &[
     POLICY,
     PROGRAMS,
     PLANNER,
+    ROUTERD_UNIT,
+    EXECUTOR_IDENTITY,
     ROWS,
     PLAN_SOURCE,
     LEFTOVERS,

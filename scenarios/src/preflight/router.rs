@@ -12,6 +12,7 @@ use reports::record::{Kind, Phase, Program, RowsRecorded};
 use serde_json::{Value, json};
 
 use super::gather::{RouterReads, Told};
+use super::identity;
 use super::{LEFTOVERS, PLAN_SOURCE, PLANNER, POLICY, PROGRAMS, ROUTER_YAML, ROWS};
 use crate::context::{Context, How};
 use crate::run::{Executor, PlanSource};
@@ -32,6 +33,10 @@ pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: RouterReads) -> Option<Rou
     let rows = rows(lab, ctx, reads.rows);
     parts(lab, ctx, reads.parts, yaml.as_ref().map(|(_, config)| config));
     leftovers(ctx, reads.folder);
+    identity::judge_unit(lab, ctx, reads.unit);
+    if let Some(read) = reads.identity {
+        identity::judge_executor(lab, ctx, read);
+    }
     let (yaml_digest, config) = yaml?;
     let executor = policy(lab, ctx, &config);
     let programs = programs(lab, ctx, &config, reads.version, reads.digests);

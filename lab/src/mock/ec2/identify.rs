@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::error::ApiError;
+use super::principal::Principal;
 use super::request::Service;
 use super::sigv4::{self, Flaw, Http};
 use crate::mock::cloud::{Cloud, ids};
@@ -59,6 +60,21 @@ pub fn identify(
     let known = look_up(cloud, access_key_id).ok_or_else(|| unknown_key(service))?;
     known.check_session(service, token, now)?;
     Ok(known.caller)
+}
+
+/// The ARN of whoever has this key and, where it is a session's, its token.
+///
+/// # Errors
+/// In STS's words, where the key or the token is nobody's.
+pub fn arn_of(
+    cloud: &Cloud,
+    access_key_id: &str,
+    token: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<String, ApiError> {
+    let caller = identify(cloud, Service::Sts, access_key_id, token, now)?;
+    let principal = Principal::of(cloud, &caller);
+    Ok(principal.ok_or_else(|| unknown_key(Service::Sts))?.arn)
 }
 
 /// Who signed the request.

@@ -155,13 +155,18 @@ pub fn lab_vpc(world: &mut World) -> Result<&mut Vpc, String> {
 }
 
 pub fn edit_yaml(world: &mut World, from: &str, to: &str) -> Done {
+    edit_file(world, YAML, from, to)
+}
+
+/// Of routerd-cloud.
+pub fn edit_file(world: &mut World, path: &str, from: &str, to: &str) -> Done {
     let files = &mut world.machines.get_mut(Node::RouterdCloud).files;
-    let text = files.contents(YAML).ok_or("there is no router.yaml")?;
+    let text = files.contents(path).ok_or_else(|| format!("there is no {path}"))?;
     let text = String::from_utf8_lossy(text).into_owned();
     let edited = text.replacen(from, to, 1);
     if edited == text {
-        return Err(format!("router.yaml has no `{from}`"));
+        return Err(format!("{path} has no `{from}`"));
     }
-    files.put(YAML, edited, 0o644);
+    files.put(path, edited, 0o644);
     Ok(())
 }

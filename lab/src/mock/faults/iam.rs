@@ -2,7 +2,9 @@
 
 use super::fault::{Fault, Primary};
 use super::hand::Done;
+use crate::mock::machines::AWS_CLI;
 use crate::mock::world::World;
+use crate::node::Node;
 
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
@@ -13,10 +15,17 @@ pub const FAULTS: &[Fault] = &[
     Fault::caught("role-elsewhere", "the executor's role may change any ENI of the account", Primary::Assertion("preflight.role"), role_elsewhere)
         .exits(4).trips(&["role"]).from("§3", "contract F4"),
     Fault::caught("other-profile-role", "the instance profile has another role than the executor's", Primary::Stop("other-identity"), other_profile_role)
-        .also(&["preflight.instance-profile"]).from("§8.1", "contract §9.4"),
+        .also(&["preflight.instance-profile", "preflight.executor-identity"]).trips(&["executor-identity"]).from("§8.1", "contract §9.4"),
     Fault::caught("empty-profile", "the instance profile has no role", Primary::Assertion("preflight.instance-profile"), empty_profile)
-        .exits(4).trips(&["other-identity"]).from("§8.1", "contract §9.4"),
+        .exits(4).also(&["preflight.executor-identity"]).trips(&["other-identity", "executor-identity"]).from("§8.1", "contract §9.4"),
+    Fault::tolerated("no-aws-cli", "routerd-cloud has no AWS CLI: its metadata service is asked for the executor's identity", no_aws_cli)
+        .from("§8.1", "contract §9.4"),
 ];
+
+fn no_aws_cli(world: &mut World, _: &str) -> Done {
+    let files = &mut world.machines.get_mut(Node::RouterdCloud).files;
+    files.remove(AWS_CLI, 0).map_err(|error| format!("{AWS_CLI}: {error:?}"))
+}
 
 fn edit_role(world: &mut World, edit: impl Fn(&str) -> String) -> Done {
     let roles = &mut world.cloud.iam.roles;

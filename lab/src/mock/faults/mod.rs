@@ -25,6 +25,7 @@ mod api;
 mod back;
 mod cloud;
 mod gate;
+mod granted;
 mod iam;
 mod nodes;
 mod packets;
@@ -65,6 +66,7 @@ pub fn all() -> impl Iterator<Item = &'static Fault> {
         nodes::FAULTS,
         router::FAULTS,
         gate::FAULTS,
+        granted::FAULTS,
         actions::FAULTS,
         acceptance::FAULTS,
         packets::FAULTS,

@@ -19,6 +19,8 @@ pub const FAULTS: &[Fault] = &[
         .argument("cloud-client").exits(5).also(&["preflight.nodes", "preflight.clocks", "preflight.baseline"]).in_kernel(kernel::nodes::other_host_key).from("§4", "issue 6"),
     Fault::caught("clock-skew", "routerd-cloud's clock is ahead", Primary::Stop("clock-skew"), clock_skew)
         .argument("60s").also(&["preflight.clocks"]).from("§5", "issue 3"),
+    Fault::caught("harness-clock", "the harness's own clock is hours behind that of everything else", Primary::Stop("clock-skew"), harness_clock)
+        .argument("300m").also(&["preflight.clocks"]).from("§5", "issue 5"),
     Fault::caught("clock-unreadable", "routerd-cloud's date knows no nanoseconds", Primary::Assertion("preflight.clocks"), clock_unreadable)
         .exits(5).from("§5", "issue 3"),
     Fault::caught("os-address-before", "the guest has the captured address on its own interface already", Primary::Assertion("preflight.os-address"), os_address_before)
@@ -51,6 +53,14 @@ fn other_host_key(world: &mut World, argument: &str) -> Done {
 fn clock_skew(world: &mut World, argument: &str) -> Done {
     let ms = i64::try_from(milliseconds(argument)?).map_err(|_| "it is too long")?;
     world.machines.get_mut(Node::RouterdCloud).clock_offset_ms = ms;
+    Ok(())
+}
+
+fn harness_clock(world: &mut World, argument: &str) -> Done {
+    let ms = i64::try_from(milliseconds(argument)?).map_err(|_| "it is too long")?;
+    for node in Node::ALL {
+        world.machines.get_mut(node).clock_offset_ms = ms;
+    }
     Ok(())
 }
 

@@ -134,7 +134,9 @@ impl EffectKind {
     /// Of a command's words, without `sudo -n`.
     pub fn of_command(line: &str) -> Self {
         let has = |part: &str| line.contains(part);
-        if has("--approved") || line.starts_with("env -i PATH=") {
+        if has(" sts get-caller-identity") {
+            Self::NodeRead
+        } else if has("--approved") || line.starts_with("env -i PATH=") {
             Self::NodeAction
         } else if has(" action import")
             || has(" action approve ")

@@ -21,6 +21,12 @@ pub const FAULTS: &[Fault] = &[
         .also(&["preflight.instance-profile"]).from("§8.1", "contract §9.4"),
     Fault::caught("secret-in-row", "a row would hand the executor a secret key", Primary::Stop("credentials-in-request"), secret_in_row)
         .also(&["approve.rows-equal-change-set"]).trips(&["foreign-plan"]).from("§8.1", "contract §9.4"),
+    Fault::caught("credentials-in-unit", "routerd's service has static AWS keys in its environment", Primary::Both("preflight.routerd-unit", "credentials-in-unit"), credentials_in_unit)
+        .from("§8.1", "contract §9.4"),
+    Fault::caught("credentials-in-environment-file", "a file of the environment of routerd's service has static AWS keys", Primary::Stop("credentials-in-unit"), credentials_in_environment_file)
+        .also(&["preflight.routerd-unit"]).from("§8.1", "contract §9.4"),
+    Fault::caught("roots-credentials", "root on routerd-cloud has AWS keys of his own, which the executor's CLI takes first", Primary::Both("preflight.executor-identity", "executor-identity"), roots_credentials)
+        .from("§8.1", "contract §9.4"),
     // 3
     Fault::caught("other-providers-row", "routerd's journal has a pending row of another provider", Primary::Stop("other-provider"), other_providers_row)
         .also(&["preflight.rows"]).trips(&["foreign-rows"]).from("§8.3", "contract §9.4"),
@@ -31,13 +37,13 @@ pub const FAULTS: &[Fault] = &[
         .also(&["plan.equals-change-set"]).trips(&["foreign-plan"]).from("§8.4", "contract §9.4"),
     // 6
     Fault::caught("forgotten-address", "an elastic IP address of the lab is in no teardown", Primary::Both("preflight.cost-bearing", "would-be-left"), forgotten_address)
-        .from("§8.6", "contract §8.3"),
+        .exits(6).from("§8.6", "contract §8.3"),
     Fault::caught("forgotten-instance", "an instance of the lab is in no teardown", Primary::Stop("would-be-left"), forgotten_instance)
-        .also(&["preflight.cost-bearing"]).leaves(&[Left::Instances]).from("§8.6", "contract §8.3"),
+        .exits(6).also(&["preflight.cost-bearing"]).leaves(&[Left::Instances]).from("§8.6", "contract §8.3"),
     Fault::caught("forgotten-nat-gateway", "the lab's VPC has a NAT gateway that is in no teardown", Primary::Stop("would-be-left"), forgotten_nat_gateway)
-        .also(&["preflight.cost-bearing"]).from("§8.6", "issue 5"),
+        .exits(6).also(&["preflight.cost-bearing"]).from("§8.6", "issue 5"),
     Fault::caught("forgotten-endpoint", "the lab's VPC has an interface endpoint that is in no teardown", Primary::Stop("would-be-left"), forgotten_endpoint)
-        .also(&["preflight.cost-bearing"]).from("§8.6", "issue 5"),
+        .exits(6).also(&["preflight.cost-bearing"]).from("§8.6", "issue 5"),
     Fault::caught("new-instance", "an instance of the lab starts during the run", Primary::Stop("new-cost"), new_instance)
         .exits(6).also(&["residue.instances"]).trips(&["left-running"]).leaves(&[Left::Instances]).from("§8.6", "issue 5"),
     Fault::caught("new-address", "an elastic IP address of the lab is allocated during the run", Primary::Stop("new-cost"), new_address)
@@ -66,6 +72,8 @@ pub const FAULTS: &[Fault] = &[
         .also(&["preflight.nothing-attached"]).from("§8.8", "issue 5"),
     Fault::caught("shared-route-table", "another subnet uses the route table of the lab's", Primary::Stop("shared"), shared_route_table)
         .also(&["preflight.nothing-attached"]).from("§8.8", "issue 5"),
+    Fault::caught("other-config", "routerd's service runs with another router.yaml than the manifest names", Primary::Stop("other-config"), other_config)
+        .also(&["preflight.routerd-unit"]).from("§8.8", "contract §9.4"),
     Fault::caught("policy-later", "the policy is switched to approve by itself while the run is on", Primary::Stop("policy-changed"), policy_later)
         .also(&["restored.router-yaml"]).exits(6).from("§8.8", "contract §0.13"),
     Fault::caught("policy-after-undo", "the policy is switched to approve by itself after the undo", Primary::Assertion("restored.router-yaml"), policy_after_undo)
@@ -85,6 +93,35 @@ fn other_instance_profile(world: &mut World, _: &str) -> Done {
     let instance = world.cloud.instances.get_mut(&id).ok_or("there is no instance")?;
     instance.instance_profile = Some(name.to_owned());
     Ok(())
+}
+
+/// Of the unit of routerd's service.
+fn edit_unit(world: &mut World, from: &str, to: &str) -> Done {
+    let path = format!("/etc/systemd/system/{}", crate::routerd::UNIT);
+    super::hand::edit_file(world, &path, from, to)
+}
+
+fn credentials_in_unit(world: &mut World, _: &str) -> Done {
+    edit_unit(world, "Restart=", "Environment=AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE\nRestart=")
+}
+
+fn credentials_in_environment_file(world: &mut World, _: &str) -> Done {
+    let path = "/etc/default/routerd";
+    let files = &mut world.machines.get_mut(Node::RouterdCloud).files;
+    files.put(path, "AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE\n", 0o600);
+    edit_unit(world, "Restart=", &format!("EnvironmentFile=-{path}\nRestart="))
+}
+
+fn roots_credentials(world: &mut World, _: &str) -> Done {
+    let key = &world.cloud.operator.access_key_id;
+    let text = format!("[default]\naws_access_key_id = {key}\n");
+    let files = &mut world.machines.get_mut(Node::RouterdCloud).files;
+    files.put("/root/.aws/credentials", text, 0o600);
+    Ok(())
+}
+
+fn other_config(world: &mut World, _: &str) -> Done {
+    edit_unit(world, "router.yaml", "production.yaml")
 }
 
 fn secret_in_row(world: &mut World, _: &str) -> Done {

@@ -11,9 +11,23 @@ use super::{
 use crate::manifest::guest_settle_ms_on_ec2;
 use crate::mock::cloud::Cloud;
 use crate::node::Node;
+use crate::routerd::UNIT;
+
+/// The AWS CLI: what it does is the model's own.
+pub const AWS_CLI: &str = "/usr/bin/aws";
 
 /// The configuration of routerd on routerd-cloud: the action path alone (contract §6.1).
 pub const ROUTER_YAML: &str = include_str!("router.yaml");
+
+/// Installed, as upstream has it; the runbook's lab runs no daemon.
+const ROUTERD_SERVICE: &str = "\
+[Unit]
+Description=routerd declarative router controller
+
+[Service]
+ExecStart=/usr/local/sbin/routerd serve --config /usr/local/etc/routerd/router.yaml
+Restart=always
+";
 
 const ROUTERD: Ipv4Addr = Ipv4Addr::new(10, 88, 60, 4);
 const CLOUD_CLIENT: Ipv4Addr = Ipv4Addr::new(10, 88, 60, 7);
@@ -162,6 +176,9 @@ fn install_routerd(machine: &mut Machine) {
         files.put(&path, format!("#!lab-smoke-program {name} {version}\n"), 0o755);
     }
     files.make_directories("/var/lib/routerd", 0, 0o755);
+    files.make_directories("/run/systemd/system", 0, 0o755);
+    files.put(&format!("/etc/systemd/system/{UNIT}"), ROUTERD_SERVICE, 0o644);
+    files.put(AWS_CLI, "", 0o755);
 }
 
 fn interface(

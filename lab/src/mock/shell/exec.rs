@@ -6,8 +6,8 @@ use futures::future::{BoxFuture, FutureExt as _};
 
 use super::{Input, Io, Session};
 use super::{
-    connections, conntrack, date, files, ip, iptables, nft, ping, programs, sh, ssh, stat, sysctl,
-    tcpdump, text, wrap,
+    aws, connections, conntrack, curl, date, files, ip, iptables, nft, ping, programs, sh, ssh,
+    stat, sysctl, systemctl, tcpdump, text, wrap,
 };
 
 /// There is no such program: who starts it says so in its own words.
@@ -43,6 +43,9 @@ pub fn exec<'a>(
             Some("ss") => connections::main(session, args, io),
             Some("date") => date::main(session, args, io),
             Some("stat") => stat::main(session, args, io),
+            Some("systemctl") => systemctl::main(session, args, io),
+            Some("aws") => aws::main(session, args, io)?,
+            Some("curl") => curl::main(session, args, io),
             Some(other) => match files::main(session, other, args, io) {
                 Some(code) => code,
                 None => match text::main(session, other, args, io) {

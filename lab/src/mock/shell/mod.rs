@@ -2,8 +2,10 @@
 //! that the scenarios use. A program or an option that the model does not know fails as a real one
 //! that lacks it would.
 
+mod aws;
 mod connections;
 mod conntrack;
+mod curl;
 mod date;
 mod entry;
 mod exec;
@@ -18,6 +20,7 @@ mod sh;
 mod ssh;
 mod stat;
 mod sysctl;
+mod systemctl;
 mod tcpdump;
 #[cfg(test)]
 mod tests;

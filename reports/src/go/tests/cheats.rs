@@ -128,7 +128,7 @@ fn both_ends_of_the_window_are_within_it() {
 }
 
 /// What a security key would answer, made with an ordinary key.
-fn sk_signature(message: &[u8], flags: u8) -> (KeyData, String) {
+pub(super) fn sk_signature(message: &[u8], flags: u8) -> (KeyData, String) {
     fn raw(key: &impl SigningKey, bytes: &[u8]) -> Vec<u8> {
         key.try_sign(bytes).expect("signed").as_bytes().to_vec()
     }

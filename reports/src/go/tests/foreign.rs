@@ -59,12 +59,13 @@ fn what_ssh_keygen_signs_is_accepted() {
     if !present("what_ssh_keygen_signs_is_accepted") {
         return;
     }
-    let kinds: [(&str, &[&str]); 5] = [
+    let kinds: [(&str, &[&str]); 6] = [
         ("ed25519", &[]),
         ("ecdsa", &["-b", "256"]),
         ("ecdsa", &["-b", "384"]),
         ("ecdsa", &["-b", "521"]),
         ("rsa", &["-b", "2048"]),
+        ("rsa", &["-b", "3072"]),
     ];
     for (kind, bits) in kinds {
         let dir = tempfile::tempdir().expect("a temporary folder");
@@ -79,10 +80,42 @@ fn what_ssh_keygen_signs_is_accepted() {
         let signers = AllowedSigners::parse(&text).expect("a good line");
         let go = verify(&good, &signature, &signers, &expectation(), now()).expect(kind);
         assert_eq!(go.principal(), OWNER);
+        assert!(keygen_accepts(dir.path(), &text, &good, &signature), "{kind} {bits:?}");
         let mut tampered = good.clone();
         tampered[10] ^= 1;
         let result = verify(&tampered, &signature, &signers, &expectation(), now());
         assert_eq!(rule(result), "signature", "{kind} {bits:?}");
+        assert!(!keygen_accepts(dir.path(), &text, &tampered, &signature), "{kind} {bits:?}");
+    }
+}
+
+/// Those of security keys as well, which a test can make without one.
+#[test]
+fn what_a_security_key_signs_is_accepted_by_both_once_it_was_touched() {
+    if !present("what_a_security_key_signs_is_accepted_by_both_once_it_was_touched") {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let good = bytes(&document());
+    for (flags, expected) in [(1, BothAccept), (0, OnlyWeRefuse)] {
+        let (public, signature) = super::cheats::sk_signature(&good, flags);
+        let public = ssh_key::PublicKey::from(public).to_openssh().expect("a key");
+        assert!(public.starts_with("sk-ssh-ed25519@openssh.com "), "{public}");
+        let text = format!("{OWNER} namespaces=\"{NAMESPACE}\" {public}\n");
+        assert_eq!(said(dir.path(), &text, &good, &signature), expected, "flags {flags}");
+        assert_eq!(said(dir.path(), &text, b"another", &signature), BothRefuse, "flags {flags}");
+    }
+}
+
+/// Who accepts a signature by an allowed signers' file.
+fn said(dir: &Path, signers: &str, document: &[u8], signature: &str) -> Says {
+    let we = AllowedSigners::parse(signers)
+        .is_ok_and(|signers| verify(document, signature, &signers, &expectation(), now()).is_ok());
+    match (we, keygen_accepts(dir, signers, document, signature)) {
+        (true, true) => BothAccept,
+        (false, false) => BothRefuse,
+        (false, true) => OnlyWeRefuse,
+        (true, false) => panic!("ssh-keygen refuses what we accept: {signers}"),
     }
 }
 
@@ -158,6 +191,19 @@ fn allowed_signers_are_read_as_ssh_keygen_reads_them() {
         (OnlyWeRefuse, format!("{OWNER} {ours}\nsomebody cert-authority {theirs}")),
         (OnlyWeRefuse, format!("somebody ssh-foo AAAA\n{OWNER} {ours}")),
         (OnlyWeRefuse, format!("{OWNER} ssh-foo AAAA\n{OWNER} {ours}")),
+        (BothAccept, format!("?wner@example.com {ours}")),
+        (BothAccept, format!("   {OWNER}   {ours}   ")),
+        (BothAccept, format!("{OWNER} valid-after=\"202601011200Z\" {ours}")),
+        (BothRefuse, format!("{OWNER} valid-after=\"20260101Z\",valid-after=\"20260102Z\" {ours}")),
+        (BothAccept, format!("{OWNER} namespaces=\"a\\\"b,lab-smoke-go\" {ours}")),
+        (BothRefuse, format!("{OWNER} namespaces=\"LAB-SMOKE-GO\" {ours}")),
+        (BothRefuse, format!("{OWNER} no-touch-required {ours}")),
+        (BothRefuse, format!("\u{feff}{OWNER} {ours}")),
+        (BothRefuse, format!("\u{43e}wner@example.com {ours}")),
+        (BothRefuse, format!("{OWNER}\u{a0}{ours}")),
+        (BothRefuse, format!("# {OWNER} {ours}")),
+        (OnlyWeRefuse, format!("somebody ssh-dss AAAAB3NzaC1kc3M=\n{OWNER} {ours}")),
+        (OnlyWeRefuse, format!("nonsense\n{OWNER} {ours}")),
         (BothRefuse, OWNER.to_owned()),
         (BothRefuse, String::new()),
     ];
@@ -165,16 +211,6 @@ fn allowed_signers_are_read_as_ssh_keygen_reads_them() {
     let good = bytes(&document());
     let signature = sign(&key(1), NAMESPACE, &good);
     for (expected, text) in table {
-        let we = AllowedSigners::parse(&text).is_ok_and(|signers| {
-            verify(&good, &signature, &signers, &expectation(), now()).is_ok()
-        });
-        let they = keygen_accepts(dir.path(), &text, &good, &signature);
-        let said = match (we, they) {
-            (true, true) => BothAccept,
-            (false, false) => BothRefuse,
-            (false, true) => OnlyWeRefuse,
-            (true, false) => panic!("ssh-keygen refuses what we accept: {text}"),
-        };
-        assert_eq!(said, expected, "{text}");
+        assert_eq!(said(dir.path(), &text, &good, &signature), expected, "{text}");
     }
 }

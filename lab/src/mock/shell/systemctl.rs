@@ -1,0 +1,54 @@
+//! `systemctl show UNIT [-p PROPERTY]…`, of unit files in `/etc/systemd/system`.
+
+use super::{Io, Session};
+
+pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
+    let ["show", unit, options @ ..] = args else {
+        return io.fail(1, "Unknown command verb.");
+    };
+    let properties: Vec<&str> = options
+        .chunks(2)
+        .filter(|pair| pair[0] == "-p")
+        .filter_map(|pair| pair.get(1).copied())
+        .collect();
+    let text = session.read(&format!("/etc/systemd/system/{unit}")).ok();
+    let text = text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    for property in properties {
+        let values = match (property, &text) {
+            ("LoadState", None) => vec!["not-found".to_owned()],
+            ("LoadState", Some(_)) => vec!["loaded".to_owned()],
+            ("ExecStart", Some(text)) => {
+                settings(text, "ExecStart").iter().map(|line| exec_start(line)).collect()
+            }
+            ("Environment", Some(text)) => vec![settings(text, "Environment").join(" ")],
+            ("EnvironmentFiles", Some(text)) => settings(text, "EnvironmentFile")
+                .iter()
+                .map(|path| environment_file(path))
+                .collect(),
+            _ => Vec::new(),
+        };
+        for value in values {
+            io.out(&format!("{property}={value}\n"));
+        }
+    }
+    0
+}
+
+fn settings<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
+    let lines = text.lines().filter_map(|line| line.split_once('='));
+    lines.filter(|(key, _)| *key == name).map(|(_, value)| value).collect()
+}
+
+fn exec_start(line: &str) -> String {
+    let path = line.split(' ').next().unwrap_or_default();
+    format!(
+        "{{ path={path} ; argv[]={line} ; ignore_errors=no ; start_time=[n/a] ; stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }}"
+    )
+}
+
+fn environment_file(path: &str) -> String {
+    match path.strip_prefix('-') {
+        Some(path) => format!("{path} (ignore_errors=yes)"),
+        None => format!("{path} (ignore_errors=no)"),
+    }
+}

@@ -1,0 +1,159 @@
+//! routerd's service as the node's service manager describes it: what its daemon would be handed,
+//! and which files it would use. A secret in its environment would pass through routerd's core, and
+//! a daemon with another router.yaml is another routerd.
+
+use crate::router_yaml::is_aws_credential;
+
+/// As upstream installs it.
+pub const UNIT: &str = "routerd.service";
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unit {
+    /// Names of variables that are, or are named like, an AWS credential.
+    pub credentials: Vec<String>,
+    /// Files that hold more of its environment.
+    pub environment_files: Vec<EnvironmentFile>,
+    /// What its command line names; none where it names nothing, and where there is no such unit.
+    pub config: Option<String>,
+    pub state_file: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnvironmentFile {
+    pub path: String,
+    /// Its absence is no error.
+    pub optional: bool,
+}
+
+impl Unit {
+    /// Reads `systemctl show`; empty text is a node without systemd. None where it is neither.
+    pub fn read(text: &str) -> Option<Self> {
+        let mut unit = Self::default();
+        if !text.is_empty() && !text.lines().any(|line| line.starts_with("LoadState=")) {
+            return None;
+        }
+        for (key, value) in text.lines().filter_map(|line| line.split_once('=')) {
+            match key {
+                "Environment" => unit.credentials.extend(credentials(words(value))),
+                "EnvironmentFiles" => unit.environment_files.push(EnvironmentFile::read(value)),
+                "ExecStart" => {
+                    let argv = argv(value);
+                    unit.config = option(&argv, "--config").or(unit.config);
+                    unit.state_file = option(&argv, "--state-file").or(unit.state_file);
+                }
+                _ => {}
+            }
+        }
+        Some(unit)
+    }
+}
+
+impl EnvironmentFile {
+    /// `/etc/default/routerd (ignore_errors=yes)`.
+    fn read(value: &str) -> Self {
+        let (path, rest) = value.split_once(" (").unwrap_or((value, ""));
+        Self { path: path.to_owned(), optional: rest.starts_with("ignore_errors=yes") }
+    }
+}
+
+/// Names of credentials in a file of variables, one a line.
+pub fn credentials_in_file(text: &str) -> Vec<String> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';']));
+    credentials(lines.map(str::to_owned))
+}
+
+fn credentials(assignments: impl IntoIterator<Item = String>) -> Vec<String> {
+    let named = assignments.into_iter().filter_map(|one| {
+        let (name, value) = one.split_once('=')?;
+        let name = name.trim();
+        is_aws_credential(name, value).then(|| name.to_owned())
+    });
+    named.collect()
+}
+
+/// `{ path=P ; argv[]=P serve --config F ; ignore_errors=no ; … }`.
+fn argv(value: &str) -> Vec<String> {
+    let after = value.split_once("argv[]=").map_or("", |(_, after)| after);
+    words(after.split_once(" ; ").map_or(after, |(argv, _)| argv))
+}
+
+/// `--name VALUE` or `--name=VALUE`; Go takes one dash as well.
+fn option(argv: &[String], name: &str) -> Option<String> {
+    let mut words = argv.iter();
+    while let Some(word) = words.next() {
+        let bare = if word.starts_with("--") { word.as_str() } else { &format!("-{word}") };
+        if bare == name {
+            return words.next().cloned();
+        }
+        if let Some(value) = bare.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')) {
+            return Some(value.to_owned());
+        }
+    }
+    None
+}
+
+/// Blanks part words, but not inside quotes.
+fn words(text: &str) -> Vec<String> {
+    let (mut words, mut word, mut quoted, mut escaped) = (Vec::new(), String::new(), None, false);
+    for c in text.chars() {
+        match c {
+            _ if escaped => {
+                word.push(c);
+                escaped = false;
+            }
+            '\\' => escaped = true,
+            '"' | '\'' if quoted == Some(c) => quoted = None,
+            '"' | '\'' if quoted.is_none() => quoted = Some(c),
+            ' ' if quoted.is_none() => {
+                if !word.is_empty() {
+                    words.push(std::mem::take(&mut word));
+                }
+            }
+            c => word.push(c),
+        }
+    }
+    if !word.is_empty() {
+        words.push(word);
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As systemd 252 prints it.
+    const SHOWN: &str = "\
+LoadState=loaded
+ExecStart={ path=/usr/local/sbin/routerd ; argv[]=/usr/local/sbin/routerd serve --config /usr/local/etc/routerd/router.yaml --state-file=/var/lib/routerd/routerd.db ; ignore_errors=no ; start_time=[n/a] ; stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }
+Environment=LANG=C \"AWS_SECRET_ACCESS_KEY=a b\" AWS_REGION=us-east-1 SOMETHING=AKIAIOSFODNN7EXAMPLE
+EnvironmentFiles=/etc/default/routerd (ignore_errors=yes)
+EnvironmentFiles=/etc/routerd.env (ignore_errors=no)
+";
+
+    #[test]
+    fn what_a_service_manager_shows_is_read() {
+        let unit = Unit::read(SHOWN).expect("a unit");
+        assert_eq!(unit.credentials, ["AWS_SECRET_ACCESS_KEY", "SOMETHING"]);
+        assert_eq!(unit.config.as_deref(), Some("/usr/local/etc/routerd/router.yaml"));
+        assert_eq!(unit.state_file.as_deref(), Some("/var/lib/routerd/routerd.db"));
+        let files: Vec<_> =
+            unit.environment_files.iter().map(|it| (it.path.as_str(), it.optional)).collect();
+        assert_eq!(files, [("/etc/default/routerd", true), ("/etc/routerd.env", false)]);
+    }
+
+    #[test]
+    fn where_there_is_no_unit_there_is_nothing() {
+        let absent = "LoadState=not-found\nExecStart=\nEnvironment=\n";
+        for text in ["", absent] {
+            assert_eq!(Unit::read(text), Some(Unit::default()), "{text}");
+        }
+        assert_eq!(Unit::read("garbage"), None, "it says nothing either way");
+    }
+
+    #[test]
+    fn a_file_of_variables_is_read_line_by_line() {
+        let text = "# AWS_SECRET_ACCESS_KEY=x\nAWS_REGION=us-east-1\n  AWS_SESSION_TOKEN = 'x'\n";
+        assert_eq!(credentials_in_file(text), ["AWS_SESSION_TOKEN"]);
+    }
+}

@@ -1,0 +1,153 @@
+//! Credentials go to the executor by one way alone: from the instance's role, by the metadata
+//! service. Neither routerd's service nor a file of root's may hold others (hard stop 1).
+
+use lab::Lab;
+use lab::node::Node;
+use lab::routerd::{EnvironmentFile, Unit, credentials_in_file};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::gather::Told;
+use super::{EXECUTOR_IDENTITY, ROUTERD_UNIT};
+use crate::context::Context;
+use crate::{observe, stops};
+
+/// routerd's unit, and the files that hold more of its environment.
+pub struct UnitReads {
+    pub shown: Told,
+    pub files: Vec<(EnvironmentFile, Told)>,
+}
+
+/// How the executor's identity was asked for.
+pub enum IdentityRead {
+    /// The AWS CLI's answer.
+    Cli(Told),
+    /// The node has no CLI: the metadata service's.
+    Metadata(Told),
+}
+
+pub fn judge_unit(lab: &Lab, ctx: &mut Context<'_>, reads: UnitReads) {
+    let routerd = &lab.manifest.routerd;
+    let expected =
+        json!({ "credentials": [], "config": routerd.config, "state_file": routerd.state_file });
+    let read =
+        observe::told(ctx, reads.shown).and_then(|(out, how)| observe::succeeded(&out, &how));
+    let (text, mut how) = match read {
+        Ok(seen) => seen,
+        Err((why, how)) => return ctx.unknown(ROUTERD_UNIT, expected, how, why),
+    };
+    let Some(unit) = Unit::read(&text) else {
+        let why = format!("what systemctl says of {} cannot be understood", lab::routerd::UNIT);
+        return ctx.unknown(ROUTERD_UNIT, expected, how, why);
+    };
+    let mut credentials = unit.credentials;
+    for (file, told) in reads.files {
+        match of_file(ctx, &file, told) {
+            Ok((names, one)) => {
+                how = how.and(one);
+                credentials.extend(names);
+            }
+            Err((why, one)) => return ctx.unknown(ROUTERD_UNIT, expected, how.and(one), why),
+        }
+    }
+    // What a unit does not name is routerd's own default, as the manifest's is unless it says so.
+    let config = unit.config.unwrap_or_else(|| routerd.config.clone());
+    let state_file = unit.state_file.unwrap_or_else(|| routerd.state_file.clone());
+    let other = (config != routerd.config || state_file != routerd.state_file).then(|| {
+        format!(
+            "routerd's service has {config} and {state_file}, and the manifest names {} and {}",
+            routerd.config, routerd.state_file
+        )
+    });
+    let secret = (!credentials.is_empty())
+        .then(|| format!("routerd's service is handed {}", credentials.join(", ")));
+    let observed =
+        json!({ "credentials": credentials, "config": config, "state_file": state_file });
+    let complaints: Vec<String> = secret.iter().chain(&other).cloned().collect();
+    let message = Some(complaints.join("; "));
+    ctx.judge(ROUTERD_UNIT, complaints.is_empty(), expected, observed, how, message);
+    ctx.stop(&stops::CREDENTIALS_IN_UNIT, secret, lab::routerd::UNIT);
+    ctx.stop(&stops::OTHER_CONFIG, other, lab::routerd::UNIT);
+}
+
+fn of_file(
+    ctx: &mut Context<'_>,
+    file: &EnvironmentFile,
+    told: Told,
+) -> observe::Fact<Vec<String>> {
+    let (output, how) = observe::told(ctx, told)?;
+    match observe::succeeded(&output, &how) {
+        Ok((text, how)) => Ok((credentials_in_file(&text), how)),
+        Err(_) if file.optional => Ok((Vec::new(), how)),
+        Err(why) => Err(why),
+    }
+}
+
+/// As `aws sts get-caller-identity` prints it.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct CallerIdentity {
+    arn: String,
+}
+
+pub fn judge_executor(lab: &Lab, ctx: &mut Context<'_>, read: IdentityRead) {
+    let expected = json!(wanted(lab));
+    let seen = match read {
+        IdentityRead::Cli(told) => by_cli(ctx, told),
+        IdentityRead::Metadata(told) => by_metadata(lab, ctx, told),
+    };
+    let (identity, how) = match seen {
+        Ok(seen) => seen,
+        Err((why, how)) => return ctx.unknown(EXECUTOR_IDENTITY, expected, how, why),
+    };
+    let right = identity == wanted(lab);
+    let message = format!(
+        "on {} the executor would be {identity}, and only the instance's role may be",
+        Node::RouterdCloud
+    );
+    let found = (!right).then(|| message.clone());
+    ctx.judge(EXECUTOR_IDENTITY, right, expected, json!(identity), how, Some(message));
+    ctx.stop(&stops::EXECUTOR_IDENTITY, found, Node::RouterdCloud.as_str());
+}
+
+/// The role's session of this very instance, as STS names it.
+fn wanted(lab: &Lab) -> String {
+    let instance = lab.manifest.nodes[&Node::RouterdCloud].instance_id.as_deref();
+    session_of(lab, &lab.manifest.iam.role_name, instance.unwrap_or_default())
+}
+
+/// The partition and an account's role path are not the manifest's to say.
+fn session_of(lab: &Lab, role: &str, instance_id: &str) -> String {
+    format!("{}:assumed-role/{role}/{instance_id}", lab.manifest.aws.account_id)
+}
+
+const NO_CREDENTIALS: &str = "Unable to locate credentials";
+
+fn by_cli(ctx: &mut Context<'_>, told: Told) -> observe::Fact<String> {
+    let (output, how) = observe::told(ctx, told)?;
+    if String::from_utf8_lossy(&output.stderr).contains(NO_CREDENTIALS) {
+        return Ok(("nobody".to_owned(), how));
+    }
+    let (text, how) = observe::succeeded(&output, &how)?;
+    match serde_json::from_str::<CallerIdentity>(&text) {
+        // arn:aws:sts::ACCOUNT:assumed-role/ROLE/INSTANCE
+        Ok(identity) => {
+            let named = identity.arn.splitn(5, ':').nth(4).unwrap_or(&identity.arn).to_owned();
+            Ok((named, how))
+        }
+        Err(error) => Err((format!("the CLI's answer cannot be read: {error}"), how)),
+    }
+}
+
+/// The metadata service names the role; account and instance are what EC2 says of the node.
+fn by_metadata(lab: &Lab, ctx: &mut Context<'_>, told: Told) -> observe::Fact<String> {
+    let (output, how) = observe::told(ctx, told)?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if said.contains("error: 404") {
+        return Ok(("nobody".to_owned(), how));
+    }
+    let (text, how) = observe::succeeded(&output, &how)?;
+    let instance = lab.manifest.nodes[&Node::RouterdCloud].instance_id.as_deref();
+    let role = text.lines().next().unwrap_or_default().trim();
+    Ok((session_of(lab, role, instance.unwrap_or_default()), how))
+}
