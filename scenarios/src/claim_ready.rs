@@ -139,9 +139,11 @@ mod tests {
             judged("claim-ready", async |lab, ctx| {
                 let word = match found(lab, ctx, "RemoteAddressClaim", answer) {
                     Found::Phases(phases, _) => {
-                        let phase = |phase: &Option<String>| phase.clone().unwrap_or_default();
-                        let one = |(name, of): &(String, _)| format!(" {name} {}", phase(of));
-                        format!("phases:{}", phases.iter().map(one).collect::<String>())
+                        let one = |(name, phase): (String, Option<String>)| {
+                            format!("{name} {}", phase.unwrap_or_default())
+                        };
+                        let each: Vec<_> = phases.into_iter().map(one).collect();
+                        format!("phases: {}", each.join(", "))
                     }
                     Found::NoDaemon => "no daemon".to_owned(),
                     Found::NoSuchKind => "no such kind".to_owned(),
@@ -189,8 +191,8 @@ mod tests {
         ];
         for (phases, captured, expected) in table {
             let judged = judged("claim-ready", async |_, ctx| {
-                let named = |phase: &Option<&str>| ("one".to_owned(), phase.map(str::to_owned));
-                let phases: Vec<_> = phases.iter().map(named).collect();
+                let named = |phase: Option<&str>| ("one".to_owned(), phase.map(str::to_owned));
+                let phases: Vec<_> = phases.iter().copied().map(named).collect();
                 judge(ctx, &phases, captured, How::default());
             });
             assert_eq!(judged.status(READY), expected, "{phases:?} {captured}");

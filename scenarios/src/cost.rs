@@ -118,6 +118,7 @@ mod tests {
 
     #[test]
     fn an_instance_costs_from_its_start_to_the_sight_of_its_end() {
+        use Outcome::{Done, NotDone, Unknown};
         let begun = || vec![(0, other())];
         let turned = |at: i64, id: &str, what: &str, came: Outcome| {
             vec![(at, intent(id, what, "i-1")), (at + 1, outcome(id, came))]
@@ -125,7 +126,6 @@ mod tests {
         let stop = |at, came| turned(at, "stop", "ec2 StopInstances", came);
         let start = |at, came| turned(at, "start", "ec2 StartInstances", came);
         let end = |at, came| turned(at, "end", "ec2 TerminateInstances", came);
-        use Outcome::{Done, NotDone, Unknown};
         let of_another =
             vec![(10, intent("stop", "ec2 StopInstances", "i-2")), (11, outcome("stop", Done))];
         let something_else =

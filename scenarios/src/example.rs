@@ -116,6 +116,7 @@ pub fn judged_as(
 pub type Told = Result<Answer<Output>, ShellError>;
 
 /// A command's answer.
+#[expect(clippy::unnecessary_wraps, reason = "as an answer is handed on")]
 pub fn told(code: i32, stdout: &str, stderr: &str) -> Told {
     let value = Output { code, stdout: stdout.into(), stderr: stderr.into() };
     let call = "routerd-cloud$ command".to_owned();

@@ -306,7 +306,9 @@ mod tests {
         for (kinds, expected, left) in table {
             let mut all = ResidueListed { items: Vec::new(), kept: Vec::new() };
             let judged = judged("residue", async |_, ctx| {
-                kinds.into_iter().for_each(|kind| ctx.write(kind));
+                for kind in kinds {
+                    ctx.write(kind);
+                }
                 lock(ctx, &mut all);
             });
             assert_eq!((judged.status(LOCK), all.items.len()), (expected, left));

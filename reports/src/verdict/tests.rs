@@ -169,9 +169,10 @@ fn rules_one_by_one() {
 #[test]
 fn a_run_that_awaits_its_go_is_pending_and_no_signal_interrupts_it() {
     use Verdict as V;
+    type Case = (&'static str, (V, u8), Option<&'static str>, Change);
     let awaited = Some("the owner's go is awaited");
     let parked = Some("the owner's go is awaited, the instances are stopped");
-    let table: [(&str, (V, u8), Option<&str>, Change); 13] = [
+    let table: [Case; 13] = [
         ("awaiting", (V::AwaitingGo, 3), awaited, |_| {}),
         ("a signal", (V::AwaitingGo, 3), awaited, |r| r.push(signal("SIGTERM"))),
         ("parked", (V::Parked, 3), parked, |r| {

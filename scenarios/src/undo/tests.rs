@@ -59,6 +59,7 @@ fn intent(scenario: &str, undo: &str) -> Kind {
     })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as it is handed on")]
 fn says(status: Status) -> Option<Preview> {
     let message = Some(step().message);
     Some(Preview::Said(Previewed { id: 2, status, message }, How::default()))

@@ -47,6 +47,7 @@ fn endpoint(kind: &str, state: &str) -> Endpoint {
     Endpoint { vpc_endpoint_id: "vpce-1".to_owned(), kind, state, tags: Tags::new() }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as a read is handed on")]
 fn answered<T>(value: Vec<T>) -> Read<T> {
     Ok(Answer { value, call: "ec2 Describe".to_owned(), raw: Vec::new(), attempts: 1 })
 }

@@ -88,7 +88,7 @@ fn the_nearest_reason_is_told_whatever_the_order_of_the_lines() {
         (vec![&namespace, &stranger], NotAllowed::Namespace),
     ];
     for (lines, expected) in table {
-        let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+        let text = lines.into_iter().map(String::as_str).collect::<Vec<_>>().join("\n");
         let signers = AllowedSigners::parse(&text).expect("good lines");
         let refused = signers.check(OWNER, key(1).public_key().key_data(), NAMESPACE, now());
         assert_eq!(refused, Err(expected), "{text}");

@@ -22,6 +22,7 @@ fn instance(lab: &Lab, id: &str, state: &str, profile: Option<&str>) -> Instance
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as a read is handed on")]
 fn answer<T>(value: T) -> Read<T> {
     let call = "ec2 Describe".to_owned();
     Ok(lab::ec2::Answer { value, call, raw: Vec::new(), attempts: 1 })
@@ -30,7 +31,9 @@ fn answer<T>(value: T) -> Read<T> {
 /// One instance alone is the manifest's.
 fn alone(lab: &mut Lab, id: &str) {
     let nodes = &mut Rc::make_mut(&mut lab.manifest).nodes;
-    nodes.values_mut().for_each(|node| node.instance_id = None);
+    for node in nodes.values_mut() {
+        node.instance_id = None;
+    }
     nodes.get_mut(&Node::RouterdCloud).expect("a node").instance_id = Some(id.to_owned());
 }
 
