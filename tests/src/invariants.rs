@@ -122,10 +122,13 @@ fn lab_is_torn_down(case: &Case<'_>) -> Result<(), String> {
     if case.is_admitted() || case.records.is_empty() {
         return Ok(());
     }
-    if case.go_was_burnt() {
-        owed::torn_down(case.plan, case.aftermath, manifest)
-    } else {
-        owed::nothing_torn_down(case.plan, case.aftermath)
+    let torn_down = || owed::torn_down(case.plan, case.aftermath, manifest);
+    let nothing_torn_down = || owed::nothing_torn_down(case.plan, case.aftermath);
+    match (case.go_was_burnt(), owed::go_is_used(case.aftermath)) {
+        (false, _) => nothing_torn_down(),
+        (true, true) => torn_down(),
+        // The node was never told: the go is good still, and nothing was begun with it.
+        (true, false) => torn_down().or_else(|_| nothing_torn_down()),
     }
 }
 

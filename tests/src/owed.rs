@@ -146,6 +146,13 @@ fn names<T>(map: &BTreeMap<String, T>) -> Vec<&String> {
     map.keys().collect()
 }
 
+/// Whether the node says that a go was used.
+pub fn go_is_used(aftermath: &Aftermath) -> bool {
+    let (_, machines) = at_the_end_of_the_run(&aftermath.world);
+    let files = machines.get(Node::RouterdCloud).files.list(RUNS_FOLDER);
+    files.is_ok_and(|names| names.iter().any(|name| name.starts_with("burnt-")))
+}
+
 /// Whether this run's lock is on the node where the run leaves it.
 pub fn holds_the_lock(aftermath: &Aftermath) -> bool {
     let (cloud, machines) = at_the_end_of_the_run(&aftermath.world);
