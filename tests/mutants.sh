@@ -1,64 +1,93 @@
 #!/bin/sh
-# Mutation testing of the judging code, in shards that can be resumed: hours on two cores, so no
-# part of CI's every run. Needs cargo-mutants (cargo install cargo-mutants).
+# Mutation testing of the judging code, crate by crate: hours on two cores, so no part of CI's every
+# run. Needs cargo-mutants (cargo install cargo-mutants).
 #
-#   tests/mutants.sh [SHARDS [FILE...]]
+#   tests/mutants.sh [GROUP...]      reports, lab, scenarios, engine; without one, all of them
 #
-# The first shard that has no result yet is run, then the next one. What each came to lies under
-# target/mutants/; `rm -r` it to begin again. A file as FILE looks at that one alone.
-# MUTANTS_ARGS is for cargo-mutants, as MUTANTS_ARGS="--baseline skip --timeout 400".
+# First the crate's own library tests, which cost seconds; then, of what they missed, whole runs. It
+# may be stopped at any time: what was caught is not asked again, by this run or the next. What each
+# came to lies under target/mutants/; `rm -r` it to begin again. MUTANTS_ARGS is for cargo-mutants,
+# as MUTANTS_ARGS="--re judge_tcp" or MUTANTS_ARGS="--shard 0/8".
 set -eu
 
-shards=${1:-40}
-[ $# -eq 0 ] || shift
+[ $# -gt 0 ] || set -- reports lab scenarios engine
 root=$(cd "$(dirname "$0")/.." && pwd)
 out=$root/target/mutants
 clone=$out/clone
 
 # A tree of its own, mutated in place, with a target folder of its own: cargo takes crates of the
 # same name in two trees for one, so that a mutant would get into other builds. The AWS SDK is
-# compiled there once.
-export CARGO_TARGET_DIR=${MUTANTS_TARGET_DIR:-$out/target}
+# compiled there once, and for `reports` not at all.
+export CARGO_TARGET_DIR="${MUTANTS_TARGET_DIR:-$out/target}" CARGO_INCREMENTAL=1
 mkdir -p "$out"
 [ -d "$clone" ] || git clone -q "$root" "$clone"
-git -C "$clone" fetch -q origin HEAD
+git -C "$clone" fetch -q "$root" HEAD
 git -C "$clone" checkout -q --force --detach FETCH_HEAD
-
-if [ $# -eq 0 ]; then
-    # What judges: the scenarios, the verdict, the go and who may mutate, the role, the change set;
-    # and of the engine what waits for a go (hard stop 7), passes the gate and ends a run.
-    set -- 'scenarios/src/**/*.rs' 'reports/src/verdict/*.rs' 'reports/src/go/*.rs' \
-        lab/src/permit.rs lab/src/iam/judge.rs lab/src/change_set.rs \
-        'harness/src/engine/*.rs' harness/src/grant.rs
-fi
-for file in "$@"; do
-    set -- "$@" --file "$file"
-    shift
-done
 
 # One complaint is enough to catch a mutant, so a test ends at its first.
 export LAB_SMOKE_FIRST=1 LAB_SMOKE_PAIRS=1
-shard=0
-while [ "$shard" -lt "$shards" ]; do
-    result=$out/$shard-of-$shards
-    if [ ! -e "$result/done" ]; then
-        rm -rf "$result"
-        mkdir -p "$result"
-        status=0
-        (cd "$clone" && cargo mutants --in-place --workspace --shard "$shard/$shards" \
-            --output "$result" \
-            --test-package lab-smoke-scenarios,lab-smoke-reports,lab-smoke-lab,lab-smoke \
-            --cargo-test-arg=--lib --cargo-test-arg=--test=sensitivity --cargo-test-arg=--test=go \
-            --cargo-test-arg=--test=run --cargo-test-arg=--test=recover --cargo-test-arg=--test=docs \
-            ${MUTANTS_ARGS:---minimum-test-timeout 300} "$@") || status=$?
-        # 2: some were missed; 3: some took too long. Both are results.
-        [ "$status" -eq 0 ] || [ "$status" -eq 2 ] || [ "$status" -eq 3 ] || exit "$status"
-        : > "$result/done"
-    fi
-    shard=$((shard + 1))
-done
 
-cat "$out"/*-of-"$shards"/mutants.out/caught.txt 2>/dev/null | wc -l | sed 's/^/caught: /'
-cat "$out"/*-of-"$shards"/mutants.out/timeout.txt 2>/dev/null | wc -l | sed 's/^/timed out: /'
-echo 'missed:'
-cat "$out"/*-of-"$shards"/mutants.out/missed.txt 2>/dev/null || true
+# mutants GROUP TESTED-PACKAGES ARGUMENTS...: the mutated crate is compiled without optimisation,
+# which takes less time than its tests gain.
+mutants() {
+    group=$1 tested=$2
+    shift 2
+    status=0
+    (cd "$clone" && cargo mutants --in-place --iterate --no-shuffle --baseline skip \
+        --output "$out/$group" --test-package "$tested" "$@" ${MUTANTS_ARGS:-}) || status=$?
+    # 2: some were missed; 3: some took too long. Both are results.
+    [ "$status" -eq 0 ] || [ "$status" -eq 2 ] || [ "$status" -eq 3 ] || exit "$status"
+}
+
+own_tests() {
+    group=$1 package=$2
+    shift 2
+    mutants "$group" "$package" --package "$package" --timeout 60 \
+        --cargo-arg="--config=profile.dev.package.$package.opt-level=0" --cargo-test-arg=--lib "$@"
+}
+
+whole_runs() {
+    group=$1 package=$2
+    shift 2
+    mutants "$group" lab-smoke --package "$package" --timeout 400 \
+        --cargo-test-arg=--test=docs --cargo-test-arg=--test=run --cargo-test-arg=--test=recover \
+        --cargo-test-arg=--test=go --cargo-test-arg=--test=sensitivity \
+        --cargo-test-arg=--test=stops "$@"
+}
+
+for group in "$@"; do
+    # What judges: the verdict, the go; who may mutate, the role, the change set; the scenarios; of the
+    # engine what waits for a go (hard stop 7), passes the gate and ends a run. Not what breaks it on
+    # purpose, for the tests of the invariants.
+    case $group in
+    reports)
+        set -- --file 'reports/src/verdict/*.rs' --file 'reports/src/go/*.rs'
+        own_tests reports lab-smoke-reports "$@"
+        ;;
+    lab)
+        set -- --file lab/src/permit.rs --file lab/src/iam/judge.rs --file lab/src/change_set.rs
+        own_tests lab lab-smoke-lab "$@"
+        whole_runs lab lab-smoke-lab "$@"
+        ;;
+    scenarios)
+        set -- --file 'scenarios/src/**/*.rs' --exclude scenarios/src/example.rs
+        own_tests scenarios lab-smoke-scenarios "$@"
+        whole_runs scenarios lab-smoke-scenarios "$@"
+        ;;
+    engine)
+        set -- --file 'harness/src/engine/*.rs' --file harness/src/grant.rs \
+            --exclude harness/src/engine/sabotage.rs
+        own_tests engine lab-smoke "$@"
+        whole_runs engine lab-smoke "$@"
+        ;;
+    *)
+        echo "$group is none of reports, lab, scenarios, engine" >&2
+        exit 2
+        ;;
+    esac
+    results=$out/$group/mutants.out
+    sort -u "$results/caught.txt" "$results/previously_caught.txt" 2>/dev/null | wc -l |
+        sed "s/^/$group, caught or not viable: /"
+    sed "s/^/$group, missed: /" "$results/missed.txt"
+    sed "s/^/$group, took too long: /" "$results/timeout.txt"
+done

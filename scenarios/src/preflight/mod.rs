@@ -111,6 +111,8 @@ fn record(ctx: &mut Context<'_>, facts: FactsRecorded) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use lab::node::Node;
     use reports::record::ScenarioStatus;
 
@@ -124,6 +126,9 @@ mod tests {
         let mut keys = Vec::new();
         let judged = judged("preflight", async |lab, ctx| {
             run(lab, ctx).await;
+            let nodes = lab.manifest.nodes.values();
+            let all: BTreeSet<_> = nodes.filter_map(|node| node.instance_id.clone()).collect();
+            assert_eq!(ctx.run.state.borrow().running, all, "all of them run");
             let bare = |key: &str| key.split(' ').take(2).collect::<Vec<_>>().join(" ");
             keys = Node::ALL.map(|node| bare(&lab.manifest.nodes[&node].host_key)).to_vec();
         });

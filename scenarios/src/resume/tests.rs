@@ -175,3 +175,13 @@ fn a_scenario_passed_if_it_did_the_last_time() {
         assert_eq!(passed(&records(kinds.clone()), "restored"), expected, "{kinds:?}");
     }
 }
+
+/// Not from the journal: its environment must not stand there.
+#[test]
+fn the_executor_is_read_from_router_yaml_again() {
+    crate::example::judged("undo", async |lab, _| {
+        let found = executor(lab).await.expect("router.yaml names one");
+        assert!(found.program.executable.ends_with("aws-provider-executor"), "{found:?}");
+        assert!(found.timeout > std::time::Duration::ZERO);
+    });
+}
