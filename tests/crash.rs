@@ -78,7 +78,7 @@ fn cells_of_a_recovery((prior, name, what): &(Prior, &str, Befall)) -> Vec<Cell>
     let whole = recover_once(folder.path(), &died, left.clone(), &[], recorder.clone());
     let recovery = whole.processes.last().expect("a recovery");
     let of = |blow| Plan { recoveries: vec![vec![blow]], ..died.clone() };
-    let struck = blows(recovery).into_iter().filter(matters);
+    let struck = blows(recovery).into_iter().filter(|blow| matters(*blow));
     let struck: Vec<Cell> = struck.map(|blow| Cell::Struck(of(blow), Some(left.clone()))).collect();
     let states = recorder.states(&whole).into_iter();
     let killed = states.map(|state| Cell::Killed(of(state.first_blow()), state));
@@ -86,7 +86,7 @@ fn cells_of_a_recovery((prior, name, what): &(Prior, &str, Befall)) -> Vec<Cell>
 }
 
 /// Recovery asks again what it was not told; what befalls it besides is explored from seeds.
-fn matters(blow: &Blow) -> bool {
+fn matters(blow: Blow) -> bool {
     matches!(blow, Blow::Append(..) | Blow::Effect(_, Befall::KilledMeanwhile))
 }
 

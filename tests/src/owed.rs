@@ -2,6 +2,7 @@
 //! says.
 
 use std::collections::BTreeMap;
+use std::io::Cursor;
 use std::net::Ipv4Addr;
 
 use lab::manifest::{Instances, Manifest};
@@ -11,6 +12,7 @@ use lab::mock::faults::{Event, Happening};
 use lab::mock::machines::{Machine, Machines};
 use lab::mock::world::World;
 use lab::node::Node;
+use rusqlite::{Connection, MAIN_DB};
 use serde_json::{Value, json};
 
 use crate::crash::{Aftermath, Plan, Prior};
@@ -151,6 +153,22 @@ pub fn go_is_used(aftermath: &Aftermath) -> bool {
     let (_, machines) = at_the_end_of_the_run(&aftermath.world);
     let files = machines.get(Node::RouterdCloud).files.list(RUNS_FOLDER);
     files.is_ok_and(|names| names.iter().any(|name| name.starts_with("burnt-")))
+}
+
+/// Whether routerd's database has a row that a command was at work on when it was cut off: no command
+/// of routerctl moves such a row ever again.
+pub fn has_a_wedged_row(aftermath: &Aftermath) -> bool {
+    let (_, machines) = at_the_end_of_the_run(&aftermath.world);
+    let Some(stored) = machines.get(Node::RouterdCloud).files.contents(DATABASE) else {
+        return false;
+    };
+    let count = || -> rusqlite::Result<u32> {
+        let mut database = Connection::open_in_memory()?;
+        database.deserialize_read_exact(MAIN_DB, Cursor::new(stored), stored.len(), true)?;
+        let running = "SELECT count(*) FROM action_executions WHERE status = 'running'";
+        database.query_row(running, [], |row| row.get(0))
+    };
+    count().is_ok_and(|running| running > 0)
 }
 
 /// Whether this run's lock is on the node where the run leaves it.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use crate::mock::world::{Shared, World};
+use crate::node::Node;
 
 /// What can befall an effect: an EC2 call, or a command sent to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -239,9 +240,13 @@ pub(in crate::mock) fn could_die(shared: &Shared, clock: Clock, at: u32, what: B
     }
 }
 
-/// The world as a dead process leaves it, nothing being planned for the next one.
+/// The world as a dead process leaves it, nothing being planned for the next one: what it had open
+/// on the nodes ends with its connections.
 pub fn left_now(world: &World, clock: Clock) -> World {
     let mut left = world.clone();
+    for node in Node::ALL {
+        left.machines.get_mut(node).sockets.clear();
+    }
     left.faults.blows = Blows::default();
     left.now = clock.now();
     left
