@@ -18,6 +18,7 @@ use crate::baseline::Baseline;
 use crate::context::How;
 use crate::observe;
 use crate::run::{Executor, RowIds, State};
+use crate::watch;
 
 /// The state of a run as its journal has it.
 pub fn state(records: &[Record], change_set: &ChangeSet) -> State {
@@ -36,6 +37,10 @@ pub fn state(records: &[Record], change_set: &ChangeSet) -> State {
             }
             Kind::UndoPlanned(plan) => state.undo_plan = Some(UndoPlanned::clone(plan)),
             Kind::GoBurnt(_) => state.burnt = true,
+            Kind::AssertionMade(made) => {
+                let nobodys = watch::nobodys_of(&made.observed, &change_set.region);
+                state.nobodys = nobodys.unwrap_or(state.nobodys);
+            }
             Kind::LockTaken(_) => state.lock_taken = true,
             Kind::LockReleased(_) => state.lock_taken = false,
             Kind::RowsRecorded(found) => {

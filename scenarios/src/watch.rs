@@ -10,7 +10,7 @@ use lab::node::{Node, Output};
 use lab::shell::{Observe, ShellError};
 use reports::digest::Digest;
 use reports::record::ResidueItem;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::context::{Context, How};
 use crate::stops::Detector;
@@ -148,19 +148,25 @@ pub fn judge_before(lab: &Lab, ctx: &mut Context<'_>, id: &'static str, costly: 
         .chain(&teardown.keep)
         .collect();
     let nobodys: Vec<&String> = found.keys().filter(|id| !known.contains(id)).collect();
-    let why = "neither the manifest's teardown ends it nor its teardown.keep names it";
-    let message = format!("{}: {why}", listed(&found, &nobodys));
-    let region = &lab.manifest.aws.region;
-    let items = nobodys.iter().filter_map(|id| {
-        let kind = *found.get(*id)?;
-        Some(left(kind, id, why.to_owned(), region))
-    });
-    ctx.run.state.borrow_mut().nobodys = items.collect();
+    let message = format!("{}: {NOBODYS}", listed(&found, &nobodys));
     let observed = json!({ "nobodys": nobodys, "costs": found });
+    let items = nobodys_of(&observed, &lab.manifest.aws.region);
+    ctx.run.state.borrow_mut().nobodys = items.unwrap_or_default();
     let tripped = (!nobodys.is_empty()).then(|| message.clone());
     ctx.judge(id, nobodys.is_empty(), expected, observed, how, Some(message));
     ctx.stop(&stops::WOULD_BE_LEFT, tripped, &resource(&nobodys));
     ctx.run.state.borrow_mut().costly = Some(found.into_keys().collect());
+}
+
+const NOBODYS: &str = "neither the manifest's teardown ends it nor its teardown.keep names it";
+
+/// What nobody ends, from what [`judge_before`] said that it saw; none where it is something else.
+pub fn nobodys_of(observed: &Value, region: &str) -> Option<Vec<ResidueItem>> {
+    let items = observed["nobodys"].as_array()?.iter().filter_map(|id| {
+        let id = id.as_str()?;
+        Some(left(observed["costs"][id].as_str()?, id, NOBODYS.to_owned(), region))
+    });
+    Some(items.collect())
 }
 
 /// Something that costs money and goes on to, with the command that ends it.

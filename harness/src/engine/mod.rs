@@ -346,7 +346,8 @@ impl Engine<'_> {
             })
         });
         let mut items = all.take().unwrap_or_default();
-        items.extend(nobodys);
+        let listed: Vec<String> = items.iter().map(|item| item.id.clone()).collect();
+        items.extend(nobodys.into_iter().filter(|item| !listed.contains(&item.id)));
         self.record(Kind::ResidueListed(ResidueListed { items, kept: Vec::new() }));
     }
 

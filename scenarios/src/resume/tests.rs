@@ -2,8 +2,8 @@
 
 use reports::digest::Digest;
 use reports::record::{
-    Calls, FactsRecorded, GoBurnt, LockReleased, LockTaken, OutcomeRecorded, Permit, RowsRecorded,
-    ScenarioFinished,
+    Assertion, AssertionStatus, Calls, FactsRecorded, GoBurnt, LockReleased, LockTaken,
+    OutcomeRecorded, Permit, RowsRecorded, ScenarioFinished,
 };
 use serde_json::{Value, json};
 
@@ -51,6 +51,38 @@ fn taken() -> Kind {
 
 fn released() -> Kind {
     Kind::LockReleased(LockReleased { path: "/lock".to_owned() })
+}
+
+#[test]
+fn what_nobody_ends_is_known_from_what_preflight_saw() {
+    let made = |id: &str, observed: Value| {
+        Kind::AssertionMade(Assertion {
+            scenario: "preflight".to_owned(),
+            id: id.to_owned(),
+            status: AssertionStatus::Failed,
+            expected: Value::Null,
+            observed,
+            how: String::new(),
+            raw: Vec::new(),
+            message: None,
+        })
+    };
+    let costs = json!({ "i-1": "instance", "vol-2": "volume" });
+    let seen = json!({ "nobodys": ["vol-2"], "costs": costs });
+    let gone = json!({ "nobodys": [], "costs": costs });
+    let other = || made("preflight.vpc", json!({ "vpc": "vpc-1" }));
+    let table = [
+        (vec![other()], vec![]),
+        (vec![made("preflight.cost-bearing", seen.clone()), other()], vec!["vol-2"]),
+        (vec![made("preflight.cost-bearing", seen), made("preflight.cost-bearing", gone)], vec![]),
+    ];
+    for (kinds, expected) in table {
+        let nobodys = after(kinds).nobodys;
+        let ids: Vec<&str> = nobodys.iter().map(|item| item.id.as_str()).collect();
+        assert_eq!(ids, expected);
+        let commands = nobodys.iter().all(|item| item.owner_commands[0].contains("delete-volume"));
+        assert!(commands, "{nobodys:?}");
+    }
 }
 
 #[test]
