@@ -107,12 +107,12 @@ fn round_trips_of_each_scenario() {
     let table = [
         ("preflight", 2),
         ("undo-plan", 1),
-        ("gate", 3),
+        ("gate", 4),
         ("plan", 3),
         ("import", 2),
         ("approve", 2),
         ("dry-run", 3),
-        ("execute", 6),
+        ("execute", 8),
         ("eni-address", 1),
         ("source-dest-check", 1),
         ("os-address", 2),
@@ -124,7 +124,7 @@ fn round_trips_of_each_scenario() {
         ("default-gateway", 1),
         ("undo", 7),
         ("restored", 2),
-        ("teardown", 3),
+        ("teardown", 4),
         ("residue", 1),
     ];
     let (without, with) = (records(&run(&[])), records(&run(&["--inject", "latency=200ms"])));

@@ -111,7 +111,9 @@ fn says(ran: &Ran, left: Left) -> bool {
         Left::Lock => {
             let never_came = ran.evidence.gate.lock.is_none() && !took_the_lock(ran);
             let held = ran.judgement.exit_code == 8 || residue("lock");
-            any(&["gate.lock", "residue.lock"]) || held || never_came
+            // Or it was lost to another run later on: it is not this run's to give back.
+            let lost = ran.tripped().contains("lock-lost");
+            any(&["gate.lock", "residue.lock"]) || held || never_came || lost
         }
         Left::ChangeSet => any(&["restored.node-files", "undo.change-set-removed"]),
         Left::Instances => {
