@@ -1,59 +1,17 @@
-//! Ways to cheat, each with the rule that it trips; and the stock ssh-keygen, both ways.
+//! Ways to cheat, each with the rule that it trips. The stock ssh-keygen judges the same in
+//! `reports/tests/ssh_keygen`.
 
 mod cheats;
-mod foreign;
+#[path = "../../tests/ssh_keygen/made.rs"]
+mod made;
 mod signers;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::json;
-use ssh_key::private::Ed25519Keypair;
-use ssh_key::{HashAlg, LineEnding, PrivateKey};
+use chrono::TimeDelta;
 
 use super::*;
 use crate::digest::Digest;
 use crate::record::LabKind;
-
-const OWNER: &str = "owner@example.com";
-
-fn now() -> DateTime<Utc> {
-    "2026-10-01T12:00:00Z".parse().expect("a time")
-}
-
-fn document() -> Document {
-    Document {
-        version: GO_VERSION,
-        run_id: "run-1".into(),
-        facts_digest: Digest::of("facts"),
-        change_set: json!({"actions": ["assign"], "address": "10.88.60.9", "eni": "eni-0a"}),
-        undo_plan_digest: Digest::of("undo"),
-        lab_fingerprint: Digest::of("lab"),
-        lab_kind: LabKind::Netns,
-        principal: OWNER.into(),
-        not_before: now() - TimeDelta::hours(1),
-        not_after: now() + TimeDelta::hours(1),
-    }
-}
-
-fn expectation() -> Expectation {
-    let document = document();
-    Expectation {
-        run_id: document.run_id,
-        facts_digest: document.facts_digest,
-        change_set: document.change_set,
-        undo_plan_digest: document.undo_plan_digest,
-        lab_fingerprint: document.lab_fingerprint,
-        lab_kind: document.lab_kind,
-        burnt: None,
-    }
-}
-
-fn key(seed: u8) -> PrivateKey {
-    PrivateKey::from(Ed25519Keypair::from_seed(&[seed; 32]))
-}
-
-fn public(key: &PrivateKey) -> String {
-    key.public_key().to_openssh().expect("a public key")
-}
+use made::{OWNER, SecurityKey, bytes, document, expectation, key, now, public, rule, sign};
 
 fn owner_line(options: &str) -> String {
     format!("{OWNER} {options} {}", public(&key(1)))
@@ -61,25 +19,6 @@ fn owner_line(options: &str) -> String {
 
 fn allowed() -> AllowedSigners {
     AllowedSigners::parse(&owner_line(r#"namespaces="lab-smoke-go""#)).expect("a good file")
-}
-
-fn sign(key: &PrivateKey, namespace: &str, bytes: &[u8]) -> String {
-    let signature = key.sign(namespace, HashAlg::Sha512, bytes).expect("signed");
-    signature.to_pem(LineEnding::LF).expect("PEM")
-}
-
-fn bytes(document: &Document) -> Vec<u8> {
-    document.to_bytes().expect("JSON")
-}
-
-fn rule(result: Result<Verified, Refused>) -> &'static str {
-    match result {
-        Ok(_) => "accepted",
-        Err(refused) => {
-            assert!(!refused.reason.is_empty());
-            refused.rule
-        }
-    }
 }
 
 #[test]

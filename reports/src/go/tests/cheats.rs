@@ -1,8 +1,5 @@
 //! The table of ways to cheat.
 
-use ssh_key::public::{KeyData, SkEd25519};
-use ssh_key::{Algorithm, Signature, SigningKey, SshSig};
-
 use super::*;
 
 type Edit = fn(&mut Document);
@@ -127,34 +124,16 @@ fn both_ends_of_the_window_are_within_it() {
     }
 }
 
-/// What a security key would answer, made with an ordinary key.
-pub(super) fn sk_signature(message: &[u8], flags: u8) -> (KeyData, String) {
-    fn raw(key: &impl SigningKey, bytes: &[u8]) -> Vec<u8> {
-        key.try_sign(bytes).expect("signed").as_bytes().to_vec()
-    }
-    let key = key(3);
-    let point = *key.public_key().key_data().ed25519().expect("an ed25519 key");
-    let public = KeyData::SkEd25519(SkEd25519::new(point, "ssh:"));
-    let hash = |bytes: &[u8]| hex::decode(Digest::of(bytes).as_str()).expect("hexadecimal");
-    let message = SshSig::signed_data(NAMESPACE, HashAlg::Sha512, message).expect("encoded");
-    let trailer = [flags, 0, 0, 0, 9];
-    let signed = [hash(b"ssh:"), trailer.to_vec(), hash(&message)].concat();
-    let data = [raw(&key, &signed), trailer.to_vec()].concat();
-    let signature = Signature::new(Algorithm::SkEd25519, data).expect("well formed");
-    let sshsig = SshSig::new(public.clone(), NAMESPACE, HashAlg::Sha512, signature);
-    (public, sshsig.expect("a namespace").to_pem(LineEnding::LF).expect("PEM"))
-}
-
 #[test]
 fn a_security_key_must_have_been_touched() {
     let good = bytes(&document());
-    for (flags, expected) in
-        [(1, "accepted"), (5, "accepted"), (0, "user-presence"), (4, "user-presence")]
+    let table = [(1, "accepted"), (5, "accepted"), (0, "user-presence"), (4, "user-presence")];
+    for (kind, (flags, expected)) in
+        SecurityKey::ALL.into_iter().flat_map(|kind| table.map(|row| (kind, row)))
     {
-        let (public, signature) = sk_signature(&good, flags);
-        let public = ssh_key::PublicKey::from(public).to_openssh().expect("a key");
+        let (public, signature) = kind.signature(&good, flags);
         let signers = AllowedSigners::parse(&format!("{OWNER} {public}")).expect("a good line");
         let result = verify(&good, &signature, &signers, &expectation(), now());
-        assert_eq!(rule(result), expected, "flags {flags}");
+        assert_eq!(rule(result), expected, "{kind:?}, flags {flags}");
     }
 }

@@ -1,12 +1,21 @@
 //! Against the stock ssh-keygen: what it signs we accept, what we sign it accepts, and we accept
-//! no allowed signers that it refuses.
+//! no allowed signers and no signature that it refuses. Where it (or openssl, which makes what
+//! ssh-keygen makes no more) is absent, the trials are ignored with the reason, and fail under
+//! `LAB_SMOKE_REQUIRE_FOREIGN=1`.
+
+mod made;
 
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
-use super::*;
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use made::{
+    OWNER, SecurityKey, asked, bytes, document, expectation, key, now, public, rule, sign, sshsig,
+};
+use reports::go::{AllowedSigners, NAMESPACE, SELF_PRINCIPAL, self_grant, verify};
+use ssh_key::PublicKey;
 
 /// Of one allowed signers' file and a good signature.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,19 +23,52 @@ enum Says {
     BothAccept,
     BothRefuse,
     OnlyWeRefuse,
+    /// Never.
+    OnlyWeAccept,
 }
-use Says::{BothAccept, BothRefuse, OnlyWeRefuse};
+use Says::{BothAccept, BothRefuse, OnlyWeAccept, OnlyWeRefuse};
 
-/// Where ssh-keygen is absent, a test says so and ends; under `LAB_SMOKE_REQUIRE_FOREIGN=1` it
-/// fails instead.
-fn present(test: &str) -> bool {
-    let found = Command::new("ssh-keygen").arg("-?").output().is_ok();
-    let required = std::env::var_os("LAB_SMOKE_REQUIRE_FOREIGN").is_some_and(|it| it == "1");
-    assert!(found || !required, "ssh-keygen is required and not there");
-    if !found {
-        let _ = writeln!(std::io::stderr(), "{test} skipped: there is no ssh-keygen");
-    }
-    found
+fn main() -> ExitCode {
+    let trials = vec![
+        trial("what_ssh_keygen_signs_is_accepted", what_ssh_keygen_signs_is_accepted),
+        trial(
+            "what_a_security_key_signs_is_accepted_by_both_once_it_was_touched",
+            what_a_security_key_signs_is_accepted_by_both_once_it_was_touched,
+        ),
+        trial("a_sha1_signature_is_refused_by_both", a_sha1_signature_is_refused_by_both),
+        trial("an_rsa_key_of_1024_bits_is_too_short", an_rsa_key_of_1024_bits_is_too_short),
+        trial(
+            "what_is_signed_here_is_accepted_by_ssh_keygen",
+            what_is_signed_here_is_accepted_by_ssh_keygen,
+        ),
+        trial(
+            "allowed_signers_are_read_as_ssh_keygen_reads_them",
+            allowed_signers_are_read_as_ssh_keygen_reads_them,
+        ),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// Ignored with the reason where one of the programs is absent; failed where they are required.
+fn trial(name: &str, run: fn()) -> Trial {
+    Trial::ignorable_test(name, move || {
+        let absent = ["ssh-keygen", "openssl"].into_iter().find(|it| !is_there(it));
+        if let Some(program) = absent {
+            let reason = format!("there is no {program}");
+            let required = std::env::var("LAB_SMOKE_REQUIRE_FOREIGN").as_deref() == Ok("1");
+            return if required {
+                Err(Failed::from(reason))
+            } else {
+                Ok(Completion::ignored_with(reason))
+            };
+        }
+        run();
+        Ok(Completion::Completed)
+    })
+}
+
+fn is_there(program: &str) -> bool {
+    Command::new(program).arg("-?").output().is_ok()
 }
 
 fn ssh_keygen(dir: &Path, args: &[&str]) -> bool {
@@ -54,11 +96,7 @@ fn keygen_accepts(dir: &Path, signers: &str, document: &[u8], signature: &str) -
     child.wait().expect("it ends").success()
 }
 
-#[test]
 fn what_ssh_keygen_signs_is_accepted() {
-    if !present("what_ssh_keygen_signs_is_accepted") {
-        return;
-    }
     let kinds: [(&str, &[&str]); 6] = [
         ("ed25519", &[]),
         ("ecdsa", &["-b", "256"]),
@@ -90,20 +128,52 @@ fn what_ssh_keygen_signs_is_accepted() {
 }
 
 /// Those of security keys as well, which a test can make without one.
-#[test]
 fn what_a_security_key_signs_is_accepted_by_both_once_it_was_touched() {
-    if !present("what_a_security_key_signs_is_accepted_by_both_once_it_was_touched") {
-        return;
-    }
     let dir = tempfile::tempdir().expect("a temporary folder");
     let good = bytes(&document());
-    for (flags, expected) in [(1, BothAccept), (0, OnlyWeRefuse)] {
-        let (public, signature) = super::cheats::sk_signature(&good, flags);
-        let public = ssh_key::PublicKey::from(public).to_openssh().expect("a key");
-        assert!(public.starts_with("sk-ssh-ed25519@openssh.com "), "{public}");
-        let text = format!("{OWNER} namespaces=\"{NAMESPACE}\" {public}\n");
-        assert_eq!(said(dir.path(), &text, &good, &signature), expected, "flags {flags}");
-        assert_eq!(said(dir.path(), &text, b"another", &signature), BothRefuse, "flags {flags}");
+    for kind in SecurityKey::ALL {
+        let begins = match kind {
+            SecurityKey::Ed25519 => "sk-ssh-ed25519@openssh.com ",
+            SecurityKey::Ecdsa => "sk-ecdsa-sha2-nistp256@openssh.com ",
+        };
+        for (flags, expected) in [(1, BothAccept), (5, BothAccept), (0, OnlyWeRefuse)] {
+            let what = format!("{kind:?}, flags {flags}");
+            let (public, signature) = kind.signature(&good, flags);
+            assert!(public.starts_with(begins), "{public}");
+            let text = format!("{OWNER} namespaces=\"{NAMESPACE}\" {public}\n");
+            assert_eq!(said(dir.path(), &text, &good, &signature), expected, "{what}");
+            assert_eq!(said(dir.path(), &text, b"another", &signature), BothRefuse, "{what}");
+        }
+    }
+}
+
+/// A good signature by the owner's RSA key, but over SHA-1: ssh-keygen itself makes none any more.
+/// The same bytes over SHA-512 are accepted, so that nothing else is wrong with them.
+fn a_sha1_signature_is_refused_by_both() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let args = ["-q", "-t", "rsa", "-b", "2048", "-m", "PEM", "-N", "", "-f", "key"];
+    assert!(ssh_keygen(dir.path(), &args));
+    let public = fs::read_to_string(dir.path().join("key.pub")).expect("a key");
+    let text = format!("{OWNER} namespaces=\"{NAMESPACE}\" {public}");
+    let public = PublicKey::from_openssh(&public).expect("a key");
+    let good = bytes(&document());
+    fs::write(dir.path().join("asked"), asked(&good)).expect("written");
+    let table = [
+        ("-sha512", "rsa-sha2-512", BothAccept),
+        ("-sha256", "rsa-sha2-256", BothAccept),
+        ("-sha1", "ssh-rsa", BothRefuse),
+        ("-sha1", "rsa-sha2-512", BothRefuse),
+        ("-sha512", "ssh-rsa", BothRefuse),
+    ];
+    for (hash, algorithm, expected) in table {
+        let mut openssl = Command::new("openssl");
+        openssl.args(["dgst", hash, "-sign", "key", "-out", "raw", "asked"]);
+        let status = openssl.current_dir(dir.path()).status().expect("openssl runs");
+        assert!(status.success(), "openssl dgst {hash}");
+        let raw = fs::read(dir.path().join("raw")).expect("signed");
+        let signature = sshsig(&public, algorithm, &raw, &[]);
+        let given = said(dir.path(), &text, &good, &signature);
+        assert_eq!(given, expected, "{hash} as {algorithm}");
     }
 }
 
@@ -115,15 +185,11 @@ fn said(dir: &Path, signers: &str, document: &[u8], signature: &str) -> Says {
         (true, true) => BothAccept,
         (false, false) => BothRefuse,
         (false, true) => OnlyWeRefuse,
-        (true, false) => panic!("ssh-keygen refuses what we accept: {signers}"),
+        (true, false) => OnlyWeAccept,
     }
 }
 
-#[test]
 fn an_rsa_key_of_1024_bits_is_too_short() {
-    if !present("an_rsa_key_of_1024_bits_is_too_short") {
-        return;
-    }
     let dir = tempfile::tempdir().expect("a temporary folder");
     assert!(ssh_keygen(dir.path(), &["-q", "-t", "rsa", "-b", "1024", "-N", "", "-f", "key"]));
     let public = fs::read_to_string(dir.path().join("key.pub")).expect("a key");
@@ -131,11 +197,7 @@ fn an_rsa_key_of_1024_bits_is_too_short() {
     assert!(error.why.contains("1024 bits"), "{error}");
 }
 
-#[test]
 fn what_is_signed_here_is_accepted_by_ssh_keygen() {
-    if !present("what_is_signed_here_is_accepted_by_ssh_keygen") {
-        return;
-    }
     let dir = tempfile::tempdir().expect("a temporary folder");
     let granted = self_grant(&[7; 32], &document()).expect("granted");
     let line = granted.allowed_signers.replace(SELF_PRINCIPAL, OWNER);
@@ -145,11 +207,7 @@ fn what_is_signed_here_is_accepted_by_ssh_keygen() {
 }
 
 /// What ssh-keygen refuses, we refuse; where we are stricter, the table says so.
-#[test]
 fn allowed_signers_are_read_as_ssh_keygen_reads_them() {
-    if !present("allowed_signers_are_read_as_ssh_keygen_reads_them") {
-        return;
-    }
     let ours = public(&key(1));
     let theirs = public(&key(2));
     let table = [
@@ -210,7 +268,11 @@ fn allowed_signers_are_read_as_ssh_keygen_reads_them() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let good = bytes(&document());
     let signature = sign(&key(1), NAMESPACE, &good);
-    for (expected, text) in table {
-        assert_eq!(said(dir.path(), &text, &good, &signature), expected, "{text}");
-    }
+    assert!(table.iter().all(|(expected, _)| *expected != OnlyWeAccept));
+    let wrong = table.into_iter().filter_map(|(expected, text)| {
+        let given = said(dir.path(), &text, &good, &signature);
+        (given != expected).then(|| format!("{given:?}, and not {expected:?}: {text}"))
+    });
+    let wrong: Vec<_> = wrong.collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
