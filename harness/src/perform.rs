@@ -19,7 +19,7 @@ use reports::record::{HarnessBroke, Interrupted, Kind, Part, Record};
 use reports::verdict::{Judgement, judge};
 
 use crate::cli::Format;
-use crate::engine::{Announcement, Selection, next_steps, standing};
+use crate::engine::{Announcement, Selection, in_a_command, next_steps, standing};
 use crate::printer::{Printer, Shown};
 use crate::selection::notes;
 use crate::terminal::{self, Terminal};
@@ -105,7 +105,7 @@ pub async fn perform(
     // The evidence first: showing may wait for whoever reads stdout.
     let written = journal.with_records(|records| write_evidence(folder, records, &journal.head()));
     if let Err(error) = written {
-        let path = folder.path().display();
+        let path = in_a_command(folder.path());
         terminal.err(&format!("{error}; `lab-smoke report {path}` makes it again\n"));
     }
     let mut text = aside.concat() + &journal.with_records(words::outages);
@@ -228,7 +228,9 @@ fn closing(stage: &Stage<'_>, complete: bool, journal: &Writer) -> String {
     let next = match (complete, pending) {
         (_, true) => journal.with_records(|records| next_steps(records, folder)),
         (true, false) => String::new(),
-        (false, false) => format!("to bring the lab back: lab-smoke recover {path}\n"),
+        (false, false) => {
+            format!("to bring the lab back: lab-smoke recover {}\n", in_a_command(folder))
+        }
     };
     format!("{seed}{next}{path}\n")
 }

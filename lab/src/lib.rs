@@ -26,3 +26,4 @@ pub mod shell;
 pub mod ssh_transport;
 
 pub use lab::Lab;
+pub use ssh_transport::quoted;

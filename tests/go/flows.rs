@@ -1,6 +1,7 @@
 //! The go as it is meant to be given, waited for, kept and used.
 
 use std::fs;
+use std::process::{Command, Stdio};
 
 use lab::mock::faults::{CommandEffect, CommandFault};
 use lab::mock::world::World;
@@ -346,6 +347,39 @@ pub fn status() {
     assert!(people.contains(": parked\nverdict: parked (exit 3)\n"), "{people}");
 }
 
+/// What is printed runs as it is, from where it was printed: the folder's name may be any.
+pub fn printed_commands() {
+    let place = Place::new();
+    let out = "the owner's run";
+    let words = ["preflight", "--lab", "lab.toml", "--seed", "7", "--out", out];
+    let answer = place.call(&words);
+    assert_eq!(answer.code, Some(3), "{answer:?}");
+    let printed = |text: &str, before: &str| -> String {
+        let line = text.lines().find_map(|line| line.strip_prefix(before));
+        line.unwrap_or_else(|| panic!("no line begins with {before:?}: {text}")).trim().to_owned()
+    };
+    let typed = |line: &str| {
+        let program = env!("CARGO_BIN_EXE_lab-smoke");
+        let line = line.replacen("lab-smoke", program, 1).replace("--key KEY", "--key owner");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &line]).current_dir(place.path("")).stdin(Stdio::null());
+        let output = shell.output().expect("a shell");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let go = printed(&answer.out, "the owner grants it: ");
+    let resume = printed(&answer.out, "then it goes on:     ");
+    let (code, said) = typed(&go);
+    assert_eq!(code, Some(0), "{go}");
+    assert_eq!(printed(&said, "it goes on with: "), resume);
+    // Without a go beside it: the way to say no.
+    copy(&place.path(out), &place.path("refused by its owner"));
+    let refused = place.call(&["status", "refused by its owner"]).out;
+    let recover = printed(&refused, "or it is refused:    ");
+    assert_eq!(typed(&recover).0, Some(0), "{recover}");
+    let (code, said) = typed(&resume);
+    assert_eq!(code, Some(0), "{resume}: {said}");
+}
+
 /// The manifest of preflight may change in nothing else.
 pub fn manifests() {
     let case = Case::new();
@@ -372,7 +406,10 @@ pub fn manifests() {
     assert_eq!(place.code("preflight --seed 7 --out run"), 3);
     place.go("run");
     assert_eq!(place.code("resume run"), 4);
-    assert_eq!(place.status("run")["refused_go"]["rule"], "signer");
+    let status = place.status("run");
+    assert_eq!(status["refused_go"]["rule"], "signer");
+    let reasons = status["reasons"].to_string();
+    assert!(!reasons.contains("it died"), "a run that waits is no dead one: {reasons}");
     assert_eq!(place.code("resume run --lab lab.toml"), 0, "a better manifest is one");
 }
 

@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         trial("an_earlier_go_is_kept_beside_the_new_one", flows::given_again),
         trial("a_run_that_awaits_nothing_takes_no_go", flows::not_pending),
         trial("status_says_where_a_run_is", flows::status),
+        trial("what_is_printed_runs_as_it_is", flows::printed_commands),
         trial("a_go_can_be_waited_for_by_resume", flows::resume_waits),
         trial("signers_and_consent_are_read_outside_the_folder", flows::manifests),
         trial("an_edited_journal_is_no_run", flows::edited_journal),

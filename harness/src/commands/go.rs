@@ -57,7 +57,7 @@ struct Asked<'a> {
 fn grant(args: &GoArgs, terminal: &Terminal) -> Result<(), Refusal> {
     let folder = RunFolder::resolve(Path::new(""), &args.run)?;
     let records = read_file(folder.path())?.records;
-    let not_pending = || Refusal::NotPending(folder.path().display().to_string());
+    let not_pending = || Refusal::NotPending(engine::in_a_command(folder.path()));
     let asked = asked(&records).ok_or_else(not_pending)?;
     let document = document(&asked, args)?;
     terminal.out(&shown(&asked, &document));
@@ -67,8 +67,8 @@ fn grant(args: &GoArgs, terminal: &Terminal) -> Result<(), Refusal> {
     folder.write(GO_FILE, &bytes)?;
     // Last: who waits for a go takes none without its signature.
     folder.write(GO_SIGNATURE_FILE, &signature)?;
-    let run = folder.path().display();
-    terminal.out(&format!("{run}/{GO_FILE} and {GO_SIGNATURE_FILE} are written\nit goes on with: lab-smoke resume {run}\n"));
+    let (shown, run) = (folder.path().display(), engine::in_a_command(folder.path()));
+    terminal.out(&format!("{shown}/{GO_FILE} and {GO_SIGNATURE_FILE} are written\nit goes on with: lab-smoke resume {run}\n"));
     Ok(())
 }
 

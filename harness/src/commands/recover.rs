@@ -77,7 +77,7 @@ fn in_its_folder(run: &str, terminal: &Terminal) -> Result<Judgement, Refusal> {
     // The lab is as it is now: that its evidence cannot be written changes nothing of that.
     let written = journal.with_records(|records| write_evidence(&folder, records, &journal.head()));
     if let Err(error) = written {
-        let path = folder.path().display();
+        let path = engine::in_a_command(folder.path());
         terminal.err(&format!("{error}; `lab-smoke report {path}` makes it again\n"));
     }
     terminal.out(&words::verdict(&judgement));

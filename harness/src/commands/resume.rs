@@ -112,7 +112,7 @@ fn in_its_folder(
 }
 
 fn awaits(records: &[Record], folder: &RunFolder) -> Result<(), Refusal> {
-    let run = || folder.path().display().to_string();
+    let run = || engine::in_a_command(folder.path());
     let burnt = records.iter().rev().find_map(|record| match &record.kind {
         Kind::GoBurnt(burnt) => Some(burnt.go_digest.to_string()),
         _ => None,

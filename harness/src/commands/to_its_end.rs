@@ -7,6 +7,7 @@ use futures::{Stream, StreamExt as _};
 use reports::record::Verdict;
 use reports::verdict::{ExitCode, Judgement};
 
+use crate::engine::in_a_command;
 use crate::terminal::Terminal;
 
 pub(super) async fn to_its_end(
@@ -16,7 +17,7 @@ pub(super) async fn to_its_end(
     terminal: &Terminal,
 ) -> Judgement {
     let mut running = std::pin::pin!(running);
-    let folder = folder.display();
+    let folder = in_a_command(folder);
     let mut first = None;
     loop {
         tokio::select! {

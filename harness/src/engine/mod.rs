@@ -13,7 +13,7 @@ use pending::Hold;
 pub use pending::{Meanwhile, Pending, run_until_go};
 pub use recover::{answered, recover};
 pub use resume::{Resumed, resume, selection};
-pub use standing::{Standing, facts, next_steps, standing, started, undo_plan};
+pub use standing::{Standing, facts, in_a_command, next_steps, standing, started, undo_plan};
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -110,7 +110,7 @@ pub fn undo_plan(records: &[Record]) -> Option<&UndoPlanned> {
 
 /// What a reader of a pending or dead run types next; nothing where it has ended.
 pub fn next_steps(records: &[Record], folder: &Path) -> String {
-    let run = folder.display();
+    let run = in_a_command(folder);
     match standing(records) {
         Standing::AwaitingGo | Standing::Parked => {
             let digest = facts(records).map(|facts| facts.facts_digest.to_string());
@@ -127,6 +127,11 @@ pub fn next_steps(records: &[Record], folder: &Path) -> String {
         Standing::Dead => format!("to bring the lab back: lab-smoke recover {run}\n"),
         Standing::Empty | Standing::Ended => String::new(),
     }
+}
+
+/// A folder as a shell takes it, whatever its name.
+pub fn in_a_command(folder: &Path) -> String {
+    lab::quoted(&folder.display().to_string())
 }
 
 /// The owner's commands for what must not be stopped for him.

@@ -97,7 +97,11 @@ fn broken(run: &Gathered<'_>, causes: &mut Causes) {
 
 fn residue(run: &Gathered<'_>, causes: &mut Causes) {
     for item in run.residue.iter().flat_map(|listed| &listed.items) {
-        let reason = format!("{} {} is left: {}", item.resource, item.id, item.why);
+        let settles = match &item.owner_commands[..] {
+            [] => String::new(),
+            commands => format!("; to settle it: {}", commands.join("; ")),
+        };
+        let reason = format!("{} {} is left: {}{settles}", item.resource, item.id, item.why);
         causes.push((ExitCode::Residue, reason));
     }
 }
@@ -199,7 +203,7 @@ fn interruptions(run: &Gathered<'_>, end: End, causes: &mut Causes) {
     }
     if let Some(recovery) = run.recovery {
         causes.push((code, format!("brought to its end: {}", recovery.why)));
-    } else if end == End::Missing && signal.is_none() {
+    } else if end == End::Missing && signal.is_none() && !waits(run) {
         let reason = "the journal has no end: the run is still going, or it died".to_owned();
         causes.push((code, reason));
     }
@@ -213,19 +217,24 @@ fn unavailable(run: &Gathered<'_>, causes: &mut Causes) {
     }
 }
 
-/// Waiting for the owner: everything that he decides on is there, and nothing came since.
-fn pending(run: &Gathered<'_>) -> Option<Verdict> {
+/// Everything that the owner decides on is there, and nothing was begun: another go may come, though
+/// one was refused.
+fn waits(run: &Gathered<'_>) -> bool {
     let passed = |name| {
         let finished = run.scenario(name).and_then(|it| it.finished);
         finished.is_some_and(|(it, _)| it.status == ScenarioStatus::Passed)
     };
-    let gate = &run.gate;
-    let answered = gate.verified.is_some() || gate.refused.is_some() || run.touched();
+    let begun = run.gate.verified.is_some() || run.touched();
     let closed = run.recovery.is_some() || run.unavailable.is_some() || stopped(run);
-    if answered || closed || !passed("preflight") || !passed("undo-plan") {
+    let asked = run.facts.is_some() && run.undo_plan.is_some();
+    asked && !begun && !closed && passed("preflight") && passed("undo-plan")
+}
+
+/// Waiting for the owner, who has not answered yet.
+fn pending(run: &Gathered<'_>) -> Option<Verdict> {
+    if run.gate.refused.is_some() || !waits(run) {
         return None;
     }
-    run.facts.and(run.undo_plan)?;
     let cost = |it: &&Mutation<'_>| it.intent.permit == Permit::Cost;
     let last = run.mutations.iter().rev().find(cost);
     let parked = last.is_some_and(|it| {
