@@ -65,7 +65,7 @@ fn a_mutation_that_lands_long_after_its_reply_was_lost_is_found() {
             due: None,
             fired: 0,
         };
-        let plan = hit(Plan::quiet(Prior::On), EXECUTE, Befall::RequestLost);
+        let plan = hit(Plan::quiet(Prior::CheckOn), EXECUTE, Befall::RequestLost);
         let (_, records) = played(&Plan { others: vec![lands], ..plan });
         let settled = outcome(&records, "routerctl action execute");
         assert_eq!(settled, Some(expected), "it lands after {lands_after_s} s");
@@ -76,7 +76,7 @@ fn a_mutation_that_lands_long_after_its_reply_was_lost_is_found() {
 #[test]
 fn what_lands_while_the_run_is_dead_is_taken_back() {
     quiet();
-    for prior in [Prior::On, Prior::Off] {
+    for prior in [Prior::CheckOn, Prior::CheckOff] {
         let plan = hit(Plan::quiet(prior), EXECUTE, Befall::KilledMeanwhile);
         let (aftermath, records) = played(&plan);
         assert_eq!(aftermath.recovered.map(|it| it.recover_exit_code()), Some(0), "{prior:?}");
@@ -105,9 +105,11 @@ fn undo_is_tried_in_three_ways_in_this_order_and_each_is_recorded() {
     let rollback = "routerctl action rollback";
     let executor = "aws-provider-executor with the baseline's prior value";
     let (none, done) = (Outcome::NotDone, Outcome::Done);
-    let table: [(&[&str], Tried); 3] = [
+    let table: [(&[&str], Tried); 5] = [
         (&[], &[(rollback, done)]),
         (&["row-wedged"], &[(executor, done)]),
+        (&["row-edited-before-undo"], &[(executor, done)]),
+        (&["row-edited-between-undos"], &[(executor, done)]),
         (&["unassign-refused"], &[(rollback, none), (executor, none)]),
     ];
     for (faults, expected) in table {
@@ -130,7 +132,7 @@ fn undo_is_tried_in_three_ways_in_this_order_and_each_is_recorded() {
 #[test]
 fn a_journal_whose_end_is_torn_goes_on_where_the_torn_part_cannot_be_kept() {
     let folder = smoke::folder();
-    drop(strike(folder.path(), &Plan::quiet(Prior::On)));
+    drop(strike(folder.path(), &Plan::quiet(Prior::CheckOn)));
     let journal = folder.path().join(JOURNAL_FILE);
     let mut bytes = fs::read(&journal).expect("a journal");
     bytes.truncate(bytes.len() - 10);

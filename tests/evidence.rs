@@ -122,7 +122,7 @@ fn round_trips_of_each_scenario() {
         ("ssh", 1),
         ("no-nat", 2),
         ("default-gateway", 1),
-        ("undo", 7),
+        ("undo", 8),
         ("restored", 2),
         ("teardown", 4),
         ("residue", 1),

@@ -98,7 +98,7 @@ pub(crate) fn stored(rows: &[Row], ids: RowIds) -> Vec<Value> {
 }
 
 /// What of a plan reaches the executor.
-fn as_executed(plan: &Value) -> Value {
+pub(crate) fn as_executed(plan: &Value) -> Value {
     let texts = |value: &Value| -> BTreeMap<String, String> {
         serde_json::from_value(value.clone()).unwrap_or_default()
     };
@@ -113,7 +113,8 @@ fn as_executed(plan: &Value) -> Value {
     })
 }
 
-fn row_as_executed(row: &Row) -> Value {
+/// The same of a row.
+pub(crate) fn row_as_executed(row: &Row) -> Value {
     let undo = row.undo.as_ref();
     json!({
         "action": row.action,

@@ -65,14 +65,14 @@ detectors! {
     CREDENTIALS_IN_REQUEST = 1 "credentials-in-request" in &["plan", "approve"], "a plan or row would hand the executor something named like a secret";
     NOT_THE_LABS = 2 "not-the-labs" in &["preflight", "execute"], "the ENI or an instance is not the manifest's, or has not the lab's tag";
     FOREIGN_HOLDER = 2 "foreign-holder" in &["preflight", "gate"], "another ENI holds the address";
-    FOREIGN_PLAN = 2 "foreign-plan" in &["plan", "approve", "execute"], "a plan or row names another ENI, region, address or reassignment than the change set";
+    FOREIGN_PLAN = 2 "foreign-plan" in &["plan", "approve", "execute", "undo"], "a plan or row names another ENI, region, address, reassignment or undo than the change set";
     OTHER_PROVIDER = 3 "other-provider" in &["preflight", "plan"], "a policy, plugin, plan or open row of another provider";
     NO_BASELINE = 4 "no-baseline" in PREFLIGHT, "the ENI's state cannot be read, so that nobody could say what undo restores";
     PRE_ASSIGNED = 4 "pre-assigned" in PREFLIGHT, "the address is on the ENI already: undo would remove what the run did not add";
     UNDO_NOT_ALLOWED = 4 "undo-not-allowed" in PREFLIGHT, "the policy does not allow undo";
     UNDO_NOT_PLANNED = 4 "undo-not-planned" in &["undo-plan"], "a step of undo or teardown cannot be written down";
     UNDO_NOT_IN_PLAN = 4 "undo-not-in-plan" in &["plan"], "a plan has not the canonical undo, so that routerd could not roll it back";
-    AMBIGUOUS = 5 "ambiguous" in &["execute", "undo"], "row and ENI do not agree that an action succeeded";
+    AMBIGUOUS = 5 "ambiguous" in &["execute", "undo"], "row and ENI do not both show that an action succeeded: the row is failed, running or skipped, the two disagree, or one cannot be read";
     CLOCK_SKEW = 5 "clock-skew" in PREFLIGHT, "a node's clock is too far from the harness's for its times to prove anything";
     WOULD_BE_LEFT = 6 "would-be-left" in PREFLIGHT, "an instance, elastic IP address, unattached volume, NAT gateway or endpoint of the lab that no teardown ends and nobody means to keep";
     NEW_COST = 6 "new-cost" in WATCHED, "one of these appeared since preflight";
@@ -131,11 +131,70 @@ const UNSEEN: &[(u8, &str, &str)] = &[
         "the operator's identity may not look at everything, and nothing says that it is the lab's",
     ),
     (
+        6,
+        "a time to live that is written on the resources themselves",
+        "the manifest knows no such tag: what limits a lab's life is `max_instance_seconds`",
+    ),
+    (
         8,
         "a router.yaml that somebody hands to routerctl by hand",
         "the harness gives its own, by the manifest, in every command; another one shows only in the rows that it makes",
     ),
 ];
+
+/// The signs that the contract with routerd lists for each stop (§9.4), in its order, and who sees
+/// each.
+const SIGNS: &[(u8, &str, &[&Detector])] = &[
+    (
+        1,
+        "AWS keys or tokens in a plugin's env, the unit's environment, router.yaml",
+        &[&CREDENTIALS_IN_ROUTER_YAML, &CREDENTIALS_IN_UNIT],
+    ),
+    (
+        1,
+        "the executor's identity is not the instance's role",
+        &[&OTHER_IDENTITY, &EXECUTOR_IDENTITY],
+    ),
+    (1, "a request with keys that are named like secrets", &[&CREDENTIALS_IN_REQUEST]),
+    (
+        2,
+        "ENI, instance, subnet or VPC that the manifest does not name, or without the lab's tag",
+        &[&NOT_THE_LABS, &OUTSIDE_MANIFEST],
+    ),
+    (2, "a row with another ENI, region or address", &[&FOREIGN_PLAN]),
+    (
+        2,
+        "allowReassignment, unless it was approved and the address is proved free",
+        &[&FOREIGN_PLAN, &FOREIGN_HOLDER],
+    ),
+    (2, "the address is held by another ENI", &[&FOREIGN_HOLDER]),
+    (3, "a plan, row or executor of another provider", &[&OTHER_PROVIDER]),
+    (3, "allowedProviders is not aws alone", &[&OTHER_PROVIDER]),
+    (3, "pending or approved rows of other providers", &[&OTHER_PROVIDER]),
+    (4, "a plan without the canonical undo", &[&UNDO_NOT_IN_PLAN, &UNDO_NOT_PLANNED]),
+    (4, "allowUndo is false", &[&UNDO_NOT_ALLOWED]),
+    (4, "no baseline; a forwarding undo without a prior that can be read", &[&NO_BASELINE]),
+    (4, "the address is assigned already", &[&PRE_ASSIGNED]),
+    (5, "failed, running or skipped after an execution", &[&AMBIGUOUS]),
+    (5, "an exit code, a lost connection: what came of it is read back", &[&AMBIGUOUS]),
+    (5, "journal and describe disagree, or describe cannot be read", &[&AMBIGUOUS]),
+    (6, "instances run and nobody tests", &[&CEILING, &WAITED_TOO_LONG]),
+    (6, "the run ends with running instances, addresses or volumes", &[&LEFT_RUNNING]),
+    (7, "instances run while a decision is pending", &[&WAITED_TOO_LONG]),
+    (8, "a host without the lab's mark", &[&OTHER_HOST, &OUTSIDE_MANIFEST]),
+    (8, "another account or region", &[&OTHER_ACCOUNT, &OUTSIDE_MANIFEST]),
+    (8, "the default VPC", &[&DEFAULT_VPC]),
+    (8, "another configuration or database than the lab's", &[&OTHER_CONFIG]),
+    (8, "a policy that is wider than the manifest", &[&POLICY, &POLICY_CHANGED]),
+];
+
+fn signs(text: &mut String) {
+    text.push_str("\n## The contract's signs\n\n| stop | sign | seen by |\n|---|---|---|\n");
+    for (stop, sign, by) in SIGNS {
+        let by: Vec<_> = by.iter().map(|it| format!("`{}`", it.name)).collect();
+        let _ = writeln!(text, "| {stop} | {sign} | {} |", by.join(", "));
+    }
+}
 
 fn unseen(text: &mut String) {
     text.push_str(
@@ -160,6 +219,7 @@ pub fn markdown() -> String {
             let _ = writeln!(text, "| `{name}` | {what} | {places} |");
         }
     }
+    signs(&mut text);
     unseen(&mut text);
     text
 }

@@ -1,8 +1,9 @@
 //! What the run did is taken back, in reverse order: forwarding first, then the address, then the
 //! run's own file. What is restored is the baseline, never what routerd remembers (I3).
 //!
-//! Three ways, tried in this order: routerd's own rollback, previewed first; the executor with the
-//! baseline's prior value, where the row can no longer be rolled back; the owner's command.
+//! Three ways, tried in this order: routerd's own rollback, previewed first, where the row still is
+//! what the owner granted; the executor with the baseline's prior value, where the row can or may no
+//! longer be rolled back; the owner's command.
 
 use lab::Lab;
 use lab::act::{Acted, Execution, Goal, Holder, LockState, NotTried, RowAnswer};
@@ -22,6 +23,11 @@ use crate::run::{Executor, not_tried};
 use crate::undo_plan::{UNDO_ADDRESS, UNDO_CHANGE_SET, UNDO_FORWARDING};
 use crate::{observe, outage, stops};
 
+mod rows;
+
+use rows::Rows;
+
+const GRANTED: &str = "undo.rows-as-granted";
 const PREVIEW_FORWARDING: &str = "undo.forwarding-previewed";
 const FORWARDING: &str = "undo.forwarding-restored";
 const PREVIEW_ADDRESS: &str = "undo.address-previewed";
@@ -29,12 +35,14 @@ const ADDRESS: &str = "undo.address-unassigned";
 const CHANGE_SET: &str = "undo.change-set-removed";
 
 pub const ASSERTS: &[&str] =
-    &[PREVIEW_FORWARDING, FORWARDING, PREVIEW_ADDRESS, ADDRESS, CHANGE_SET];
+    &[GRANTED, PREVIEW_FORWARDING, FORWARDING, PREVIEW_ADDRESS, ADDRESS, CHANGE_SET];
 pub const NOT_APPLICABLE: &[&str] = &[];
 
 /// One of the two actions, and how it is taken back.
 struct Step {
     id: &'static str,
+    /// Of its plan in the change set.
+    plan: usize,
     row_id: Option<u64>,
     goal: Goal,
     preview: &'static str,
@@ -52,6 +60,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let steps = [
         Step {
             id: UNDO_FORWARDING,
+            plan: 1,
             row_id: ids.map(|ids| ids.forwarding),
             goal: Goal::SourceDestCheck(prior),
             preview: PREVIEW_FORWARDING,
@@ -60,6 +69,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         },
         Step {
             id: UNDO_ADDRESS,
+            plan: 0,
             row_id: ids.map(|ids| ids.assign),
             goal: Goal::Unassigned(address),
             preview: PREVIEW_ADDRESS,
@@ -81,6 +91,10 @@ async fn undo(lab: &Lab, ctx: &mut Context<'_>, steps: &[Step], mark: &Mark<'_>)
     if let LockState::Other(holder) = lock {
         return leave_alone(ctx, steps, &now, &holder);
     }
+    let mut rows = Rows::default();
+    if let Ok((seen, _, how)) = &now {
+        rows.look(ctx, steps, seen, how);
+    }
     let previews = previews
         .into_iter()
         .zip(steps)
@@ -91,8 +105,9 @@ async fn undo(lab: &Lab, ctx: &mut Context<'_>, steps: &[Step], mark: &Mark<'_>)
     let removed = remove_change_set(lab, ctx.journal);
     let undone = async {
         for (step, preview) in steps.iter().zip(previews) {
-            undo_step(lab, ctx, step, &now, preview).await;
+            undo_step(lab, ctx, step, &now, preview, &mut rows).await;
         }
+        rows.end(ctx);
     };
     let (removed, ()) = futures::join!(removed, undone);
     judge_change_set(ctx, removed);
@@ -168,12 +183,14 @@ async fn undo_step(
     step: &Step,
     now: &Now,
     preview: Option<Preview>,
+    granted: &mut Rows,
 ) {
     let expected = json!(step.goal.to_string());
     let (rows, eni, how) = match now {
         Ok((rows, eni, how)) => (rows, eni, how.clone()),
         Err((why, how)) => {
-            return unread(lab, ctx, step, expected, why, how.clone()).await;
+            let unread = (why.as_str(), how.clone());
+            return take_back_unread(lab, ctx, step, expected, unread, granted).await;
         }
     };
     let row = step.row_id.and_then(|id| observe::row_with(rows, id));
@@ -186,7 +203,7 @@ async fn undo_step(
         // Nothing to restore: the check was off before the run, or the action never landed.
         ctx.judge(step.assertion, true, expected, state(eni), how, None);
     } else {
-        take_back(lab, ctx, step, row).await;
+        take_back(lab, ctx, step, granted).await;
     }
 }
 
@@ -241,7 +258,7 @@ fn judge_preview(
     }
 }
 
-async fn take_back(lab: &Lab, ctx: &mut Context<'_>, step: &Step, row: Option<&Row>) {
+async fn take_back(lab: &Lab, ctx: &mut Context<'_>, step: &Step, granted: &mut Rows) {
     let expected = json!({ "outcome": "done", "goal": step.goal.to_string() });
     let permit = match Undo::for_step(ctx.journal, step.id) {
         Ok(permit) => permit,
@@ -253,13 +270,18 @@ async fn take_back(lab: &Lab, ctx: &mut Context<'_>, step: &Step, row: Option<&R
     };
     let executor = ctx.run.executor();
     let timeout = executor.as_ref().map_or(std::time::Duration::from_mins(2), |it| it.timeout);
-    let execution =
-        Execution { row_id: row.map_or(0, |row| row.id), goal: step.goal, plugin_timeout: timeout };
+    let row_id = step.row_id.unwrap_or(0);
+    let execution = Execution { row_id, goal: step.goal, plugin_timeout: timeout };
     let mut ways = Vec::new();
-    if row.is_some_and(|row| row.status == Status::Succeeded) {
-        let acted = lab.rollback(&permit, ctx.journal, execution).await;
-        if settle(ctx, step, &mut ways, "routerctl action rollback", acted) {
-            return;
+    match granted.may_be_rolled_back(lab, ctx, step).await {
+        Ok(()) => {
+            let acted = lab.rollback(&permit, ctx.journal, execution).await;
+            if settle(ctx, step, &mut ways, ROLLBACK, acted) {
+                return;
+            }
+        }
+        Err(why) => {
+            ways.push(json!({ "way": ROLLBACK, "outcome": "not-tried", "detail": why }));
         }
     }
     if let Some(Executor { program, .. }) = executor {
@@ -270,6 +292,8 @@ async fn take_back(lab: &Lab, ctx: &mut Context<'_>, step: &Step, row: Option<&R
     }
     give_up(lab, ctx, step, &ways);
 }
+
+const ROLLBACK: &str = "routerctl action rollback";
 
 /// Neither way took it back: what is so is known or not, and the owner has a command for it.
 fn give_up(lab: &Lab, ctx: &mut Context<'_>, step: &Step, ways: &[Value]) {
@@ -319,16 +343,16 @@ fn settle(
 
 /// What is so cannot be read. A step that this run began is taken back all the same: both ways are
 /// idempotent, and each reads back what came of it.
-async fn unread(
+async fn take_back_unread(
     lab: &Lab,
     ctx: &mut Context<'_>,
     step: &Step,
     expected: Value,
-    why: &str,
-    how: How,
+    (why, how): (&str, How),
+    granted: &mut Rows,
 ) {
     if begun(ctx, step) {
-        take_back(lab, ctx, step, None).await;
+        take_back(lab, ctx, step, granted).await;
     } else {
         ctx.unknown(step.assertion, expected, how, why);
     }

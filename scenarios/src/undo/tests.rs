@@ -12,6 +12,7 @@ use crate::example::{Judged, acted, judged, silent, told};
 fn step() -> Step {
     Step {
         id: UNDO_FORWARDING,
+        plan: 1,
         row_id: Some(2),
         goal: Goal::SourceDestCheck(true),
         preview: PREVIEW_FORWARDING,
@@ -113,7 +114,7 @@ fn a_step_is_taken_back_only_where_the_run_began_it_and_it_does_not_hold() {
         let judged = judged("undo", async |lab, ctx| {
             ctx.write(begun);
             let now = Ok((vec![row(status)], eni(met), How::default()));
-            undo_step(lab, ctx, &step(), &now, says(preview)).await;
+            undo_step(lab, ctx, &step(), &now, says(preview), &mut Rows::default()).await;
         });
         let made = judged.assertion(FORWARDING);
         assert_eq!(made.status, expected, "{what}");
@@ -131,10 +132,55 @@ fn what_cannot_be_read_is_taken_back_all_the_same_where_it_was_begun() {
         let judged = judged("undo", async |lab, ctx| {
             ctx.write(intent("execute", begun));
             let now = Err(("the ENI is gone".to_owned(), How::default()));
-            undo_step(lab, ctx, &step(), &now, None).await;
+            undo_step(lab, ctx, &step(), &now, None, &mut Rows::default()).await;
         });
         assert_eq!(judged.status(FORWARDING), expected, "{begun}");
         assert!(judged.message(FORWARDING).contains(why), "{begun}");
+    }
+}
+
+/// The row of the forwarding as this run's import made it and its execution left it.
+fn granted() -> Value {
+    let plan = json!(crate::example::change_set().plans()[1]);
+    let at = "2026-10-01T12:00:00Z";
+    json!({
+        "id": 2, "idempotencyKey": plan["idempotencyKey"], "provider": plan["provider"],
+        "providerRef": plan["providerRef"], "action": plan["action"],
+        "targetJSON": plan["target"].to_string(),
+        "parametersJSON": plan["parameters"].to_string(),
+        "undoJSON": json!({ "action": plan["undo"]["action"], "parameters": {} }).to_string(),
+        "status": "succeeded", "createdAt": at, "updatedAt": at,
+    })
+}
+
+#[test]
+fn routerd_is_asked_only_for_rows_that_are_what_the_owner_granted() {
+    let table = [
+        ("id", json!(2), true, A::Passed),
+        ("riskLevel", json!("high"), true, A::Passed),
+        ("id", json!(3), false, A::Skipped),
+        ("status", json!("running"), false, A::Skipped),
+        ("idempotencyKey", json!("another"), false, A::Failed),
+        ("provider", json!("azure"), false, A::Failed),
+        ("providerRef", json!("other"), false, A::Failed),
+        ("action", json!("assign-secondary-ip"), false, A::Failed),
+        ("targetJSON", json!("{\"nicRef\":\"eni-2\"}"), false, A::Failed),
+        ("parametersJSON", json!("{\"sourceDestCheck\":\"true\"}"), false, A::Failed),
+        ("undoJSON", json!("{\"action\":\"unassign-secondary-ip\"}"), false, A::Failed),
+        ("undoJSON", json!("null"), false, A::Failed),
+    ];
+    for (field, value, expected, status) in table {
+        let mut row = granted();
+        row[field] = value.clone();
+        let rows = [serde_json::from_value::<Row>(row).expect("a row")];
+        let judged = judged("undo", async |_, ctx| {
+            let mut seen = Rows::default();
+            let own = seen.judge(ctx, &step(), &rows, &How::default());
+            assert_eq!(own, expected, "{field}: {value}");
+            seen.end(ctx);
+        });
+        assert_eq!(judged.status(GRANTED), status, "{field}: {value}");
+        assert_eq!(tripped(&judged), status == A::Failed, "{field}: {value}");
     }
 }
 

@@ -12,7 +12,7 @@ use super::rules::{ApiEffect, Caller, CommandEffect, Happening, InterfaceChange}
 use crate::mock::world::World;
 use crate::node::Node;
 
-const NOTHING_TO_RESTORE: CheckOff =
+pub(super) const NOTHING_TO_RESTORE: CheckOff =
     CheckOff::WithoutMeaning("the check was off before the run: there is nothing to restore");
 
 #[rustfmt::skip]

@@ -1,11 +1,12 @@
 //! What the owner granted does not stay as it was: rows are edited after their approval, the lock is
 //! taken away, the watchdog is blinded.
 
+use super::back::NOTHING_TO_RESTORE;
 use super::fault::{Fault, Left, Primary};
 use super::gate::{LOCK, STRANGERS_LOCK};
 use super::hand::{
-    DRY_RUN_FORWARDING, Done, EXECUTE_ASSIGN, YAML, answers, command, happens_after, rule, sql,
-    unauthorized,
+    CAPTURED, DRY_RUN_FORWARDING, Done, EXECUTE_ASSIGN, EXECUTE_FORWARDING, ROUTER, STRANGE,
+    UNDO_FORWARDING, YAML, answers, command, happens_after, interface_of, rule, sql, unauthorized,
 };
 use super::rules::{Caller, GoFault, Happening, NodeCommand};
 use crate::mock::world::World;
@@ -17,6 +18,10 @@ pub const FAULTS: &[Fault] = &[
         .from("§8.2", "issue 5: after approve the rows must still be the change set"),
     Fault::caught("row-edited-between", "between the two executions somebody takes the undo out of the second row", Primary::Assertion("execute.rows-as-approved"), row_edited_between)
         .exits(4).trips(&["foreign-plan"]).from("§8.4", "issue 5: after approve the rows must still be the change set"),
+    Fault::caught("row-edited-before-undo", "before the undo somebody has the address' row name another address, which the ENI had before the run", Primary::Both("undo.rows-as-granted", "foreign-plan"), row_edited_before_undo)
+        .also(&["undo.address-previewed"]).from("§8.2", "issue 5: undo only what is provably this run's"),
+    Fault::caught("row-edited-between-undos", "between the two rollbacks somebody gives the address' row another undo", Primary::Both("undo.rows-as-granted", "foreign-plan"), row_edited_between_undos)
+        .check_off(NOTHING_TO_RESTORE).from("§8.2", "issue 5: undo only what is provably this run's"),
     Fault::caught("lock-removed", "somebody removes the lab's lock before the first mutation", Primary::Both("execute.under-lock", "lock-lost"), lock_removed)
         .from("§8.8", "issue 5: one run per lab"),
     Fault::caught("lock-taken-over", "another run has the lab's lock before the first mutation", Primary::Stop("lock-lost"), lock_taken_over)
@@ -43,6 +48,21 @@ fn row_edited_between(world: &mut World, _: &str) -> Done {
     let statement = "UPDATE action_executions SET undo_json=NULL \
         WHERE action='ensure-forwarding-enabled' AND status='approved';";
     happens_after(world, EXECUTE_ASSIGN, sql(statement))
+}
+
+fn row_edited_before_undo(world: &mut World, _: &str) -> Done {
+    interface_of(world, ROUTER)?.add_secondary(STRANGE);
+    let statement = format!(
+        "UPDATE action_executions SET target_json=replace(target_json, '{CAPTURED}', '{STRANGE}') \
+         WHERE action='assign-secondary-ip' AND status='succeeded';"
+    );
+    happens_after(world, EXECUTE_FORWARDING, sql(&statement))
+}
+
+fn row_edited_between_undos(world: &mut World, _: &str) -> Done {
+    let statement = "UPDATE action_executions SET undo_json='{\"action\":\"ensure-forwarding-enabled\"}' \
+        WHERE action='assign-secondary-ip' AND status='succeeded';";
+    happens_after(world, UNDO_FORWARDING, sql(statement))
 }
 
 fn lock_removed(world: &mut World, _: &str) -> Done {

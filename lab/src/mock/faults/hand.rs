@@ -32,6 +32,7 @@ pub const EXECUTE_ASSIGN: &str = "*action execute assign-secondary-ip --approved
 pub const EXECUTE_FORWARDING: &str = "*action execute ensure-forwarding-enabled --approved";
 pub const PREVIEW_UNDO_ADDRESS: &str = "*action rollback assign-secondary-ip --dry-run";
 pub const PREVIEW_UNDO_FORWARDING: &str = "*action rollback ensure-forwarding-enabled --dry-run";
+pub const UNDO_FORWARDING: &str = "*action rollback ensure-forwarding-enabled --approved";
 pub const UNDO_ADDRESS: &str = "*action rollback assign-secondary-ip --approved";
 pub const ADDRESSES: &str = "ip -j -4 addr show";
 
