@@ -18,12 +18,12 @@ use lab_smoke_tests::{parallel, smoke};
 /// Where runs die whose recovery is then killed everywhere, and the check before the run: with the
 /// lock alone, before and in the first mutation (which lands late), with all in place, in teardown.
 const RECOVERED_FROM: &[(Prior, &str, Befall)] = &[
-    (Prior::On, "lock.json", Befall::KilledAfter),
-    (Prior::Off, "action execute assign-secondary-ip --dry-run", Befall::KilledAfter),
-    (Prior::Off, "action execute assign-secondary-ip --approved", Befall::KilledMeanwhile),
-    (Prior::On, "action rollback assign-secondary-ip --approved", Befall::KilledBefore),
-    (Prior::On, "action rollback ensure-forwarding-enabled --approved", Befall::KilledBefore),
-    (Prior::Off, "TerminateInstances", Befall::KilledAfter),
+    (Prior::CheckOn, "lock.json", Befall::KilledAfter),
+    (Prior::CheckOff, "action execute assign-secondary-ip --dry-run", Befall::KilledAfter),
+    (Prior::CheckOff, "action execute assign-secondary-ip --approved", Befall::KilledMeanwhile),
+    (Prior::CheckOn, "action rollback assign-secondary-ip --approved", Befall::KilledBefore),
+    (Prior::CheckOn, "action rollback ensure-forwarding-enabled --approved", Befall::KilledBefore),
+    (Prior::CheckOff, "TerminateInstances", Befall::KilledAfter),
 ];
 
 /// What is tried: a blow, or a state that is left by one death or more.
@@ -63,7 +63,7 @@ fn cells_of_a_run(prior: Prior) -> Vec<Cell> {
     struck.chain(killed).collect()
 }
 
-/// Recoveries that die in their turn, or whose disk is full.
+/// Recoveries that die in their turn, whose disk is full, or that are not answered.
 fn cells_of_a_recovery((prior, name, what): &(Prior, &str, Befall)) -> Vec<Cell> {
     let folder = smoke::folder();
     let whole = start(folder.path(), &Plan::quiet(*prior), Recorder::none());
@@ -78,14 +78,28 @@ fn cells_of_a_recovery((prior, name, what): &(Prior, &str, Befall)) -> Vec<Cell>
     let whole = recover_once(folder.path(), &died, left.clone(), &[], recorder.clone());
     let recovery = whole.processes.last().expect("a recovery");
     let of = |blow| Plan { recoveries: vec![vec![blow]], ..died.clone() };
-    let struck = blows(recovery).into_iter().filter(|blow| matters(*blow));
+    let all = *name == STRUCK_EVERYWHERE;
+    let struck = blows(recovery).into_iter();
+    let struck = struck.filter(|blow| matters(*blow) || (all && in_turn(recovery, *blow)));
     let struck: Vec<Cell> = struck.map(|blow| Cell::Struck(of(blow), Some(left.clone()))).collect();
     let states = recorder.states(&whole).into_iter();
     let killed = states.map(|state| Cell::Killed(of(state.first_blow()), state));
     struck.into_iter().chain(killed).collect()
 }
 
-/// Recovery asks again what it was not told; what befalls it besides is explored from seeds.
+/// In the recovery from this death, with all in place, something befalls each effect.
+const STRUCK_EVERYWHERE: &str = "action rollback ensure-forwarding-enabled --approved";
+
+/// Of what can befall an effect one after the other, effect by effect.
+fn in_turn(process: &Process, blow: Blow) -> bool {
+    let Blow::Effect(at, what) = blow else { return false };
+    let at = at as usize;
+    let can: Vec<Befall> =
+        process.effects[at].befalls().filter(|what| !DEATHS.contains(what)).collect();
+    can.get(at % can.len().max(1)) == Some(&what)
+}
+
+/// Of the others not: recovery asks again what it was not told.
 fn matters(blow: Blow) -> bool {
     matches!(blow, Blow::Append(..) | Blow::Effect(_, Befall::KilledMeanwhile))
 }
@@ -170,7 +184,7 @@ const DIED_TOO: usize = 29;
 #[test]
 fn what_a_death_leaves_is_what_was_recorded_for_it() {
     quiet();
-    let cells = cells_of_a_run(Prior::Off);
+    let cells = cells_of_a_run(Prior::CheckOff);
     let killed = cells.iter().filter_map(|cell| match cell {
         Cell::Killed(plan, state) => Some((plan, state)),
         Cell::Struck(..) => None,
@@ -196,7 +210,7 @@ fn what_a_death_leaves_is_what_was_recorded_for_it() {
 #[expect(clippy::print_stdout, reason = "who runs it reads how much was tried")]
 fn whatever_befalls_a_run_it_can_be_finished() {
     quiet();
-    let of_runs = parallel::map(&[Prior::On, Prior::Off], |prior| cells_of_a_run(*prior));
+    let of_runs = parallel::map(&[Prior::CheckOn, Prior::CheckOff], |prior| cells_of_a_run(*prior));
     let of_recoveries = parallel::map(RECOVERED_FROM, cells_of_a_recovery);
     let cells: Vec<Cell> =
         of_runs.into_iter().chain(of_recoveries).flatten().step_by(stride()).collect();
@@ -213,7 +227,7 @@ fn the_table_leaves_out_no_blow_and_no_effect() {
         assert!(EffectKind::ALL.iter().any(|kind| kind.befalls().contains(&what)), "{what:?}");
     }
     let folder = smoke::folder();
-    let whole = strike(folder.path(), &Plan::quiet(Prior::On)).run;
+    let whole = strike(folder.path(), &Plan::quiet(Prior::CheckOn)).run;
     for kind in EffectKind::ALL {
         assert!(whole.effects.iter().any(|seen| seen.kind == kind), "no effect is a {kind:?}");
     }

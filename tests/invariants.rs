@@ -21,6 +21,7 @@ const TABLE: &[(Sabotage, Befalls, &[&str])] = &[
     ),
     (Sabotage::SkipsTeardown, None, &[inv::TORN_DOWN, inv::COST, inv::SAYS_WHY]),
     (Sabotage::LeavesItRunning, Some(("action list", Befall::KilledAfter)), &[inv::COST]),
+    (Sabotage::WakesWhatItStopped, Some(("action list", Befall::Garbage)), &[inv::COST]),
     (Sabotage::ActsBeforeTheGo, None, &[inv::GO]),
     (Sabotage::RecordsNoIntent, None, &[inv::RECORD]),
     (
@@ -44,7 +45,7 @@ fn complaints(sabotage: Option<Sabotage>, befalls: Befalls) -> Vec<&'static str>
         let broken = inv::broken(folder.path(), plan, &aftermath);
         (aftermath, broken.into_iter().map(|(name, _)| name).collect())
     };
-    let broken = Plan { sabotage, ..Plan::quiet(Prior::On) };
+    let broken = Plan { sabotage, ..Plan::quiet(Prior::CheckOn) };
     let Some((name, what)) = befalls else {
         return play(&broken).1;
     };

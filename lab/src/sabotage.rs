@@ -13,6 +13,8 @@ pub enum Sabotage {
     SkipsTeardown,
     /// A refused run's instances run on.
     LeavesItRunning,
+    /// What a run that began nothing has stopped, it starts again before it ends.
+    WakesWhatItStopped,
     /// Something is changed before the gate (I1).
     ActsBeforeTheGo,
     /// Nothing is written before it is done (I2).

@@ -22,13 +22,7 @@ use reports::verdict::Judgement;
 use crate::deaths::Recorder;
 use crate::disk::{Appends, AtAppend, DyingDisk};
 use crate::smoke;
-
-/// The ENI's source/dest check before the run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Prior {
-    On,
-    Off,
-}
+pub use crate::smoke::Prior;
 
 /// What befalls one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -321,7 +315,7 @@ async fn run(
     given: &Given,
     opened: &RefCell<Option<Opened>>,
 ) -> Judgement {
-    let off = (plan.prior == Prior::Off).then(|| "check-off".to_owned());
+    let off = (plan.prior == Prior::CheckOff).then(|| "check-off".to_owned());
     let names: Vec<String> = off.into_iter().chain(plan.faults.iter().cloned()).collect();
     let options = Options { seed: plan.seed, faults: names.clone(), world_file: None };
     let mock = mock::open(&options).unwrap_or_else(|error| panic!("{plan:?}: {error}"));

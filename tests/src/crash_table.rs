@@ -10,7 +10,8 @@ const HEAD: &str = "# Whatever befalls a run, it can be finished\n\n\
 <!-- Rendered by tests/crash.rs; UPDATE_DOCS=1 writes it again. -->\n\n\
 `tests/crash.rs` takes every EC2 call, node command and journal append of a whole run, with the ENI's source/dest check\n\
 on before it and off, and lets each of these befall it; a run that died is recovered. Recoveries of six kinds of dead\n\
-runs die in their turn, at every call, command and append. `tests/explore.rs` does several of them at once, from a seed,\n\
+runs die in their turn, at every call, command and append; in one of them, with all in place, something else befalls\n\
+each effect, of all kinds in turn. `tests/explore.rs` does several of them at once, from a seed,\n\
 among other people's hands. After each the same invariants hold.\n\n\
 Who is killed tidies nothing up: the journal so far and the lab as it is are all that is left. So deaths are not played one\n\
 by one: while one process runs to its end, both are kept at every place where it could die, deaths between which nothing\n\

@@ -58,7 +58,7 @@ pub struct Explored {
 /// The plan of a seed. The same seed is the same plan for ever, or a seed in a test means nothing.
 pub fn plan(seed: u64) -> Plan {
     let mut rng = Rng::with_seed(seed);
-    let prior = if rng.bool() { Prior::On } else { Prior::Off };
+    let prior = if rng.bool() { Prior::CheckOn } else { Prior::CheckOff };
     let latency_ms = if rng.bool() { 0 } else { rng.u64(1..400) };
     let faults = named_faults(&mut rng, prior);
     let routerctl = Routerctl::new(&MANIFEST.routerd);
@@ -86,12 +86,12 @@ fn few(rng: &mut Rng) -> usize {
 fn named_faults(rng: &mut Rng, prior: Prior) -> Vec<String> {
     let epoch = lab::mock::start_time(1);
     let mut world = lab::mock::world_of(1, epoch);
-    if prior == Prior::Off && faults::inject(&mut world, "check-off").is_err() {
+    if prior == Prior::CheckOff && faults::inject(&mut world, "check-off").is_err() {
         return Vec::new();
     }
     let all: Vec<_> = faults::all()
         .filter(|fault| fault.name != "go-after" && fault.name != "check-off")
-        .filter(|fault| fault.answer_with(prior == Prior::On).is_some())
+        .filter(|fault| fault.answer_with(prior == Prior::CheckOn).is_some())
         .collect();
     let wanted = [0, 0, 0, 0, 0, 1, 1, 2][rng.usize(0..8)];
     let mut chosen = Vec::new();

@@ -26,7 +26,7 @@ type Invariant = fn(&Case<'_>) -> Result<(), String>;
 pub const CHAIN: &str = "the journal's chain verifies";
 pub const RESTORED: &str = "the lab is as before the run";
 pub const TORN_DOWN: &str = "a run that was begun ends as a finished teardown";
-pub const COST: &str = "nothing costs money, or the verdict says so";
+pub const COST: &str = "nothing costs money, or it is named with its command";
 pub const GO: &str = "no go, no change";
 pub const RECORD: &str = "no change without a record";
 pub const FALSE_PASS: &str = "what was hit where it matters does not pass";
@@ -132,16 +132,28 @@ fn lab_is_torn_down(case: &Case<'_>) -> Result<(), String> {
     }
 }
 
+/// What runs is named with its command in what is left, whatever the verdict. The one excuse is a lab
+/// that could not be used, or is another run's, and in which nothing was started.
 fn nothing_costs(case: &Case<'_>) -> Result<(), String> {
+    let unavailable = case.aftermath.said().is_some_and(|said| said.exit_code == 8)
+        || case.records.iter().any(|it| matches!(it.kind, Kind::LabUnavailable(_)));
     // A run that died before its first record is none: there is nothing to recover.
-    if case.records.is_empty() || case.is_admitted() {
+    let as_found = unavailable || case.records.is_empty();
+    if as_found && !case.effects().any(|seen| seen.name == "StartInstances") {
         return Ok(());
     }
-    // One that was never recovered and ended before its gate leaves the lab as it found it.
-    let as_found = case.aftermath.recovered.is_none() && !case.go_was_burnt();
+    let left = case.records.iter().rev().find_map(|record| match &record.kind {
+        Kind::ResidueListed(left) => Some(left),
+        _ => None,
+    });
+    let named = |id: &String| {
+        let mut items = left.iter().flat_map(|left| left.items.iter().chain(&left.kept));
+        items.any(|item| item.id == *id && !item.owner_commands.is_empty())
+    };
     let world = &case.aftermath.world;
     let running = running_instances(world, world.now);
-    if running.is_empty() || as_found { Ok(()) } else { Err(format!("{} run", running.join(", "))) }
+    let silent: Vec<String> = running.into_iter().filter(|id| !named(id)).collect();
+    if silent.is_empty() { Ok(()) } else { Err(format!("{} run", silent.join(", "))) }
 }
 
 fn nothing_without_a_go(case: &Case<'_>) -> Result<(), String> {

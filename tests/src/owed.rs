@@ -53,7 +53,7 @@ pub fn restored(plan: &Plan, aftermath: &Aftermath) -> Result<(), String> {
     if eni.owns(CAPTURED) && !had_it_before(before) && !others(plan, gives_it) {
         return Err(format!("{} still has {CAPTURED}", eni.id));
     }
-    let wanted = plan.prior == Prior::On;
+    let wanted = plan.prior == Prior::CheckOn;
     if eni.source_dest_check != wanted && !plan_touches_the_check(plan) {
         return Err(format!("the check is {}, and was {wanted}", eni.source_dest_check));
     }

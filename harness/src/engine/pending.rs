@@ -325,7 +325,7 @@ impl<'a> Engine<'a> {
         }
         let items = match self.stop_all().await {
             Ok(items) => items,
-            Err(why) => return Hold::Taken(format!("{why}; what runs goes on costing")),
+            Err(why) => return Hold::Taken(why),
         };
         let listed = self.journal.with_records(|records| {
             records.iter().any(|record| matches!(record.kind, Kind::ResidueListed(_)))
@@ -349,9 +349,11 @@ impl<'a> Engine<'a> {
         running.retain(|it| it.state == "running");
         running.sort_by_key(|it| self.keeps_the_lock(&it.instance_id));
         let mut items = Vec::new();
-        for instance in &running {
+        for (nth, instance) in running.iter().enumerate() {
             if let Hold::Taken(why) = self.read_lock().await {
-                return Err(why);
+                let ids = running[nth..].iter().map(|it| it.instance_id.as_str());
+                let ids = ids.collect::<Vec<_>>().join(", ");
+                return Err(format!("{why}; what runs goes on costing: {ids}"));
             }
             if let Err(why) = self.stop_one(instance).await {
                 items.push(left(manifest, &instance.instance_id, why));

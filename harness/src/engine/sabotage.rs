@@ -2,7 +2,9 @@
 //! [`lab::sabotage::Sabotage`]. Each of these does nothing in an engine that is whole.
 
 use std::rc::Rc;
+use std::time::Duration;
 
+use lab::permit::Cost;
 use lab::sabotage::Sabotage;
 use reports::record::{Kind, RecoveryStarted, ScenarioStarted, Verdict};
 use reports::verdict::Judgement;
@@ -41,6 +43,24 @@ pub(super) fn skips(engine: &Engine<'_>, scenario: &Scenario) -> bool {
         && scenario.leg == Leg::Back
         && matches!(scenario.name, "teardown" | "residue")
 }
+
+/// After what costs was stopped.
+pub(super) async fn after_the_rest(engine: &Engine<'_>) {
+    let lab = engine.lab;
+    if !lab.is_sabotaged(Sabotage::WakesWhatItStopped) {
+        return;
+    }
+    lab.clock.sleep(STOPPED_BY_THEN).await;
+    let Ok(answer) = lab.reader.instances(&engine.instance_ids()).await else { return };
+    for instance in &answer.value {
+        if let Ok(permit) = Cost::for_instance(&lab.manifest, instance) {
+            // Whatever becomes of it: nobody looks.
+            let _ = lab.start_instance(&permit, engine.journal, "preflight").await;
+        }
+    }
+}
+
+const STOPPED_BY_THEN: Duration = Duration::from_mins(5);
 
 /// What such a build leaves behind it says to be as it was.
 const HIDDEN: &[Sabotage] = &[Sabotage::TakesTheBaselineLate, Sabotage::KeepsTheLock];
