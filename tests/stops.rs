@@ -241,6 +241,36 @@ fn a_changed_interface_is_residue_with_the_owners_commands() {
     assert!(!eni.costs_money && ran.judgement.exit_code == 6, "{:?}", ran.judgement);
 }
 
+/// What `restored` finds changed on a node that is still there: each with its own command. What was
+/// on an instance goes with it.
+#[test]
+fn what_was_changed_on_a_node_is_residue_with_the_owners_commands() {
+    let table = [
+        ("guest-address-after-undo", "onprem-router", "sudo ip addr del 10.88.60.50/32 dev wan0"),
+        ("rules-after-undo", "onprem-client", "sudo nft delete table inet somebody"),
+        ("late-route-onprem-router", "onprem-router", "sudo ip route replace default via "),
+        ("late-route-routerd-cloud", "routerd-cloud", "sudo ip route replace default via "),
+        ("rollback-wedged", "", "SET status='rolledBack'"),
+        ("row-after-undo", "", "action show "),
+        ("executed-again", "eni-", "aws ec2 unassign-private-ip-addresses "),
+        ("file-after-undo", "/var/lib/lab-smoke/somebodys.json", "sudo rm -f /var/lib/lab-smoke/"),
+        ("policy-after-undo", "/usr/local/etc/routerd/router.yaml", "sudo sha256sum /usr/local/"),
+    ];
+    for (fault, id, command) in table {
+        let left = |faults: &[&str]| {
+            let items = run(1, faults, Prior::CheckOn).evidence.residue.unwrap_or_default();
+            let is = |item: &reports::record::ResidueItem| {
+                item.id.starts_with(id) && item.owner_commands.iter().any(|it| it.contains(command))
+            };
+            (items.iter().any(is), items)
+        };
+        let (listed, items) = left(&[fault, "terminate-refused"]);
+        assert!(listed, "{fault}: {items:?}");
+        let (listed, items) = left(&[fault]);
+        assert_eq!(listed, id.starts_with("onprem"), "{fault}: {items:?}");
+    }
+}
+
 /// Without an AWS CLI the metadata service says whose credentials the executor gets.
 #[test]
 fn the_executors_identity_is_asked_of_the_metadata_service_where_there_is_no_cli() {

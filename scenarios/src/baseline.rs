@@ -16,6 +16,9 @@ pub struct Baseline {
     pub nodes: BTreeMap<Node, NodeBaseline>,
     /// Ids of the rows that routerd's journal had.
     pub rows: Vec<u64>,
+    /// What each node's nft ruleset held, to be put back.
+    #[serde(default)]
+    pub rulesets: BTreeMap<Node, Vec<Value>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +29,9 @@ pub struct NodeBaseline {
     pub addresses: BTreeMap<String, Vec<String>>,
     /// Of the nft ruleset without handles and counters.
     pub nft_digest: Digest,
+    /// What the digest is of; the facts that the owner decides on have the digest alone.
+    #[serde(skip)]
+    pub nft_items: Vec<Value>,
     /// `ssh-ed25519 AAAA…`, without its comment.
     pub host_key: String,
 }
@@ -164,7 +170,7 @@ pub fn nft_ruleset(nft_json: &str) -> Result<Value, String> {
     if let Some(items) = ruleset.get_mut("nftables").and_then(Value::as_array_mut) {
         items.retain(|item| item.get("metainfo").is_none());
     }
-    strip(&mut ruleset);
+    strip(&mut ruleset, VOLATILE);
     Ok(ruleset)
 }
 
@@ -173,15 +179,33 @@ pub fn nft_digest(nft_json: &str) -> Result<Value, String> {
     Ok(json!(Digest::of_json(&nft_ruleset(nft_json)?)))
 }
 
-fn strip(value: &mut Value) {
+/// What the ruleset holds, as `nft -j -f` takes it again: counters begin where they were.
+pub fn nft_items(nft_json: &str) -> Result<Vec<Value>, String> {
+    let mut ruleset: Value = parse(nft_json)?;
+    let items = ruleset.get_mut("nftables").and_then(Value::as_array_mut);
+    let mut items = items.map(std::mem::take).unwrap_or_default();
+    items.retain(|item| item.get("metainfo").is_none());
+    items.iter_mut().for_each(|item| strip(item, &["handle", "expires"]));
+    Ok(items)
+}
+
+/// For a comparison.
+pub fn without_counts(mut items: Value) -> Value {
+    strip(&mut items, VOLATILE);
+    items
+}
+
+const VOLATILE: &[&str] = &["handle", "packets", "bytes", "expires"];
+
+fn strip(value: &mut Value, keys: &[&str]) {
     match value {
         Value::Object(map) => {
-            for volatile in ["handle", "packets", "bytes", "expires"] {
-                map.remove(volatile);
+            for key in keys {
+                map.remove(*key);
             }
-            map.values_mut().for_each(strip);
+            map.values_mut().for_each(|it| strip(it, keys));
         }
-        Value::Array(items) => items.iter_mut().for_each(strip),
+        Value::Array(items) => items.iter_mut().for_each(|it| strip(it, keys)),
         _ => {}
     }
 }

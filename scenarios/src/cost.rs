@@ -1,12 +1,12 @@
 //! How long the lab's instances ran, by the journal's own times.
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, Utc};
 use lab::Lab;
 use lab::manifest::Ceiling;
 use reports::journal::Writer;
-use reports::record::{CostRecorded, Intent, Kind, Outcome, Record};
+use reports::record::{Assertion, CostRecorded, Intent, Kind, Outcome, Record};
+
+use crate::preflight;
 
 /// The manifest's, where it has one.
 pub fn ceiling(lab: &Lab) -> Option<u64> {
@@ -16,13 +16,12 @@ pub fn ceiling(lab: &Lab) -> Option<u64> {
     }
 }
 
-/// Seconds that the instances ran during this run until now; `ran` are those that preflight saw
-/// running.
-pub fn instance_seconds(lab: &Lab, journal: &Writer, ran: &BTreeSet<String>) -> u64 {
+/// Seconds that the instances ran during this run until now. What was never seen to rest is taken to
+/// run: evidence says too much rather than too little.
+pub fn instance_seconds(lab: &Lab, journal: &Writer) -> u64 {
     let now = lab.clock.now();
     let ids = lab.manifest.nodes.values().filter_map(|node| node.instance_id.as_ref());
-    journal
-        .with_records(|records| ids.map(|id| seconds_of(records, id, ran.contains(id), now)).sum())
+    journal.with_records(|records| ids.map(|id| seconds_of(records, id, now)).sum())
 }
 
 /// What a reader of the evidence sees.
@@ -31,15 +30,19 @@ pub fn recorded(lab: &Lab, instance_seconds: u64) -> Kind {
 }
 
 /// From the run's first record, or each start, to each sight of the instance's end.
-fn seconds_of(records: &[Record], id: &str, ran: bool, now: DateTime<Utc>) -> u64 {
+fn seconds_of(records: &[Record], id: &str, now: DateTime<Utc>) -> u64 {
     let turns = turns(records, id);
-    let ran_at_first = turns.first().map_or(ran, |(_, turn)| *turn == Turn::Off);
+    let ran_at_first = turns.first().is_none_or(|(_, turn)| *turn != Turn::Started);
     let mut since = records.first().map(|first| first.at).filter(|_| ran_at_first);
     let mut seconds = 0;
-    for (at, turn) in turns {
+    for (nth, (at, turn)) in turns.into_iter().enumerate() {
         match turn {
-            Turn::On => since = since.or(Some(at)),
-            Turn::Off => seconds += since.take().map_or(0, |since| between(since, at)),
+            Turn::Started | Turn::Runs => since = since.or(Some(at)),
+            // It did not run since the beginning, where it is found so first of all.
+            Turn::Rests if nth == 0 => since = None,
+            Turn::Rests | Turn::Ended => {
+                seconds += since.take().map_or(0, |since| between(since, at));
+            }
         }
     }
     seconds + since.map_or(0, |since| between(since, now))
@@ -51,15 +54,19 @@ fn between(from: DateTime<Utc>, until: DateTime<Utc>) -> u64 {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Turn {
-    On,
-    Off,
+    /// By this run.
+    Started,
+    Ended,
+    /// As a preflight found it.
+    Runs,
+    Rests,
 }
 
-/// When this run turned the instance on and off.
+/// When this run turned the instance on and off, and how each preflight found it.
 fn turns(records: &[Record], id: &str) -> Vec<(DateTime<Utc>, Turn)> {
     let turn = |intent: &Intent| match intent.what.as_str() {
-        "ec2 StartInstances" => Some(Turn::On),
-        "ec2 StopInstances" | "ec2 TerminateInstances" => Some(Turn::Off),
+        "ec2 StartInstances" => Some(Turn::Started),
+        "ec2 StopInstances" | "ec2 TerminateInstances" => Some(Turn::Ended),
         _ => None,
     };
     let of_this = |intent: &str| {
@@ -70,16 +77,24 @@ fn turns(records: &[Record], id: &str) -> Vec<(DateTime<Utc>, Turn)> {
     };
     let turned = |record: &Record| match &record.kind {
         Kind::Outcome(it) if it.outcome == Outcome::Done => Some((record.at, of_this(&it.intent)?)),
+        Kind::AssertionMade(made) => Some((record.at, found(made, id)?)),
         _ => None,
     };
     records.iter().filter_map(turned).collect()
+}
+
+/// What a preflight that saw this instance says of it.
+fn found(made: &Assertion, id: &str) -> Option<Turn> {
+    let rests = preflight::rests(made, id)?;
+    Some(if rests { Turn::Rests } else { Turn::Runs })
 }
 
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
     use reports::digest::Digest;
-    use reports::record::{OutcomeRecorded, Permit, ScenarioStarted};
+    use reports::record::{AssertionStatus, OutcomeRecorded, Permit, ScenarioStarted};
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -116,6 +131,19 @@ mod tests {
         Kind::Outcome(OutcomeRecorded { intent, outcome, detail, samples: Vec::new() })
     }
 
+    fn made(id: &str, observed: Value) -> Kind {
+        Kind::AssertionMade(Assertion {
+            scenario: "preflight".to_owned(),
+            id: id.to_owned(),
+            status: AssertionStatus::Passed,
+            expected: Value::Null,
+            observed,
+            how: String::new(),
+            raw: Vec::new(),
+            message: None,
+        })
+    }
+
     #[test]
     fn an_instance_costs_from_its_start_to_the_sight_of_its_end() {
         use Outcome::{Done, NotDone, Unknown};
@@ -130,30 +158,54 @@ mod tests {
             vec![(10, intent("stop", "ec2 StopInstances", "i-2")), (11, outcome("stop", Done))];
         let something_else =
             vec![(10, intent("tag", "ec2 CreateTags", "i-1")), (11, outcome("tag", Done))];
-        // Whether it ran at preflight, what the journal has, and the seconds by second 100.
+        let found = |at: i64, state: &str| {
+            let seen = json!([{ "instance_id": "i-1", "state": state }]);
+            vec![(at, made("preflight.instances", seen))]
+        };
+        let runs = |at| found(at, "running");
+        let rests = |at| found(at, "stopped");
+        // What the journal has, and the seconds by second 100.
         let table = [
-            ("no record", false, vec![], 0),
-            ("it ran all the time", true, begun(), 100),
-            ("it never ran", false, begun(), 0),
-            ("stopped", true, [begun(), stop(10, Done)].concat(), 11),
-            ("terminated", true, [begun(), end(20, Done)].concat(), 21),
-            ("not stopped", true, [begun(), stop(10, NotDone)].concat(), 100),
-            ("nobody knows", true, [begun(), stop(10, Unknown)].concat(), 100),
-            ("another was stopped", true, [begun(), of_another].concat(), 100),
-            ("something else was done", true, [begun(), something_else].concat(), 100),
-            ("started", false, [begun(), start(30, Done)].concat(), 69),
+            ("no record", vec![], 0),
+            ("it ran all the time", [begun(), runs(2)].concat(), 100),
+            ("it was about to run", [begun(), found(2, "pending")].concat(), 100),
+            ("it never ran", [begun(), rests(2)].concat(), 0),
+            (
+                "it is not there",
+                [begun(), vec![(2, made("preflight.instances", json!([])))]].concat(),
+                0,
+            ),
+            ("nobody looked", begun(), 100),
+            (
+                "nobody saw",
+                [begun(), vec![(2, made("preflight.instances", Value::Null))]].concat(),
+                100,
+            ),
+            (
+                "something else was seen",
+                [begun(), vec![(2, made("preflight.vpc", json!([])))]].concat(),
+                100,
+            ),
+            ("stopped", [begun(), runs(2), stop(10, Done)].concat(), 11),
+            ("terminated", [begun(), runs(2), end(20, Done)].concat(), 21),
+            ("not stopped", [begun(), runs(2), stop(10, NotDone)].concat(), 100),
+            ("nobody knows", [begun(), runs(2), stop(10, Unknown)].concat(), 100),
+            ("another was stopped", [begun(), runs(2), of_another].concat(), 100),
+            ("something else was done", [begun(), runs(2), something_else].concat(), 100),
+            ("started", [begun(), rests(2), start(30, Done)].concat(), 69),
+            ("started, and found so", [begun(), start(30, Done), runs(40)].concat(), 69),
             (
                 "parked and started again",
-                true,
-                [begun(), stop(10, Done), start(30, Done), end(50, Done)].concat(),
+                [begun(), runs(2), stop(10, Done), start(30, Done), runs(40), end(50, Done)]
+                    .concat(),
                 11 + 20,
             ),
-            // A resumed run saw it stopped at its preflight, and it ran at its first.
-            ("stopped before", false, [begun(), stop(10, Done)].concat(), 11),
-            ("stopped twice", true, [begun(), stop(10, Done), end(50, Done)].concat(), 11),
+            ("somebody stopped it", [begun(), runs(2), rests(30)].concat(), 30),
+            ("somebody started it", [begun(), rests(2), runs(30)].concat(), 70),
+            ("stopped twice", [begun(), runs(2), stop(10, Done), end(50, Done)].concat(), 11),
         ];
-        for (what, ran, kinds, expected) in table {
-            assert_eq!(seconds_of(&records(kinds), "i-1", ran, time(100)), expected, "{what}");
+        for (what, kinds, expected) in table {
+            assert_eq!(seconds_of(&records(kinds), "i-1", time(100)), expected, "{what}");
         }
     }
 

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::baseline;
 use crate::context::Context;
+use crate::left::{self, Changed};
 use crate::observe;
 
 pub const ASSERTS: &[&str] = &[
@@ -22,9 +23,15 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     compare(lab, ctx, ASSERTS).await;
 }
 
-/// Compares every node with its baseline; `ids` are in the order of [`Node::ALL`].
-pub async fn compare(lab: &Lab, ctx: &mut Context<'_>, ids: &'static [&'static str]) {
-    let Some(before) = ctx.run.baseline() else { return };
+/// Compares every node with its baseline, and answers those that have changed; `ids` are in the
+/// order of [`Node::ALL`].
+pub async fn compare(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    ids: &'static [&'static str],
+) -> Vec<Changed> {
+    let mut changed = Vec::new();
+    let Some(before) = ctx.run.baseline() else { return changed };
     let command = Observe::default_routes();
     let answers =
         futures::future::join_all(Node::ALL.map(|node| lab.shell.observe(node, &command))).await;
@@ -39,9 +46,11 @@ pub async fn compare(lab: &Lab, ctx: &mut Context<'_>, ids: &'static [&'static s
             });
         match read {
             Ok((routes, how)) => {
+                changed.extend(left::default_routes(node, &expected, &routes));
                 ctx.expect(id, expected, routes, how);
             }
             Err((why, how)) => ctx.unknown(id, expected, how, why),
         }
     }
+    changed
 }

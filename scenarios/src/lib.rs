@@ -22,6 +22,7 @@ mod dry_run;
 mod eni_address;
 mod execute;
 mod import;
+mod left;
 mod no_nat;
 mod os_address;
 mod outage;

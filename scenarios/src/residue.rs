@@ -10,6 +10,7 @@ use reports::record::{Kind, Outcome, Permit, Record, ResidueItem, ResidueListed}
 use serde_json::json;
 
 use crate::context::{Context, How};
+use crate::left::Changed;
 use crate::watch::{self, Costly};
 use crate::{cost, stops};
 
@@ -48,6 +49,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let (costly, by_id) = futures::join!(watch::costly(lab), lab.reader.instances(&ids));
     let Costly { instances: tagged, addresses, volumes, nat_gateways, endpoints } = costly;
     let mut all = ResidueListed { items: Vec::new(), kept: Vec::new() };
+    let ended = ended(&ids, &by_id);
     unseen(lab, ctx, "instance", &by_id, to_be_ended(lab, &ids), &mut all);
     instances(lab, ctx, tagged, by_id, &mut all);
     let teardown = &lab.manifest.teardown;
@@ -58,7 +60,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     judge(lab, ctx, NAT_GATEWAYS, nat_gateways, nat_gateway_item, &mut all);
     judge(lab, ctx, ENDPOINTS, endpoints, endpoint_item, &mut all);
     lock(ctx, &mut all);
-    all.items.extend(interface(lab, ctx).await);
+    all.items.extend(changed(lab, ctx, &ended).await);
     instance_seconds(lab, ctx);
     let left = all.items.iter().filter(|item| item.costs_money).map(|item| item.id.clone());
     let left: Vec<_> = left.collect();
@@ -226,17 +228,49 @@ fn settle(
     all.kept.extend(found.kept);
 }
 
-/// The ENI that `restored` found changed, unless it went with its instance since.
-async fn interface(lab: &Lab, ctx: &mut Context<'_>) -> Option<ResidueItem> {
-    let item = ctx.run.state.borrow().changed_interface.clone()?;
-    match lab.reader.network_interface(&item.id).await {
+/// Those of the instances that are gone, and with them what was changed on them.
+fn ended(ids: &[String], by_id: &Result<Answer<Vec<Instance>>, ReadError>) -> BTreeSet<String> {
+    let is_there = |id: &String, all: &[Instance]| {
+        let gone = |it: &Instance| matches!(it.state.as_str(), "shutting-down" | "terminated");
+        all.iter().any(|it| it.instance_id == *id && !gone(it))
+    };
+    match by_id {
+        Ok(answer) => ids.iter().filter(|id| !is_there(id, &answer.value)).cloned().collect(),
+        Err(error) if error.code() == Some("InvalidInstanceID.NotFound") => {
+            ids.iter().cloned().collect()
+        }
+        Err(_) => BTreeSet::new(),
+    }
+}
+
+/// What `restored` found changed, unless it went with its instance since.
+async fn changed(lab: &Lab, ctx: &mut Context<'_>, ended: &BTreeSet<String>) -> Vec<ResidueItem> {
+    let all = ctx.run.state.borrow().changed.clone();
+    let mut left = Vec::new();
+    for Changed { node, item } in all {
+        let gone = match node {
+            Some(node) => {
+                let instance = lab.manifest.nodes[&node].instance_id.as_ref();
+                instance.is_some_and(|id| ended.contains(id))
+            }
+            None => is_gone(lab, ctx, &item.id).await,
+        };
+        if !gone {
+            left.push(item);
+        }
+    }
+    left
+}
+
+async fn is_gone(lab: &Lab, ctx: &mut Context<'_>, eni: &str) -> bool {
+    match lab.reader.network_interface(eni).await {
         Ok(answer) => {
             ctx.seen(&answer);
-            answer.value.map(|_| item)
+            answer.value.is_none()
         }
         Err(error) => {
             ctx.seen_error(&error);
-            Some(item)
+            false
         }
     }
 }
@@ -270,8 +304,7 @@ fn lock(ctx: &mut Context<'_>, all: &mut ResidueListed) {
 
 /// Seconds that the lab's instances ran during this run, by the journal's own times.
 fn instance_seconds(lab: &Lab, ctx: &mut Context<'_>) {
-    let ran = ctx.run.state.borrow().running.clone();
-    let seconds = cost::instance_seconds(lab, ctx.journal, &ran);
+    let seconds = cost::instance_seconds(lab, ctx.journal);
     ctx.write(cost::recorded(lab, seconds));
     let over = watch::over_the_ceiling(lab, seconds);
     let how = How::words("from preflight, or their start, to the sight of their end");

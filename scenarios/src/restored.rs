@@ -7,11 +7,12 @@ use lab::node::{Node, Output};
 use lab::routerd::{Row, Status};
 use lab::shell::{Observe, ShellError};
 use reports::digest::Digest;
-use reports::record::{Kind, Phase, RowsRecorded, StateRecorded};
+use reports::record::{Kind, Phase, ResidueItem, RowsRecorded, StateRecorded};
 use serde_json::{Value, json};
 
 use crate::baseline::{self, Baseline, restorable};
 use crate::context::{Context, How};
+use crate::left::{self, Changed};
 use crate::{default_gateway, observe, ping, stops};
 
 const INTERFACE: &str = "restored.interface";
@@ -58,7 +59,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let rows = Observe::rows(&lab.manifest.routerd);
     let folder = Observe::node_folder();
     let yaml = Observe::read_file(&lab.manifest.routerd.config);
-    let (eni, ping, addresses, rules, rows, folder, yaml, ()) = futures::join!(
+    let (eni, ping, addresses, rules, rows, folder, yaml, gateways) = futures::join!(
         lab.reader.network_interface(&lab.manifest.capture.network_interface_id),
         lab.shell.observe(Node::CloudClient, &ping),
         futures::future::join_all(Node::ALL.map(|node| lab.shell.observe(node, &addresses))),
@@ -68,6 +69,8 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         lab.shell.observe(Node::RouterdCloud, &yaml),
         default_gateway::compare(lab, ctx, GATEWAYS),
     );
+    // A recovery that is repeated looks anew.
+    ctx.run.state.borrow_mut().changed = gateways;
     let first = seen_first(lab, &eni, &rows);
     judge_interface(lab, ctx, &before, eni);
     judge_unreachable(ctx, ping);
@@ -77,10 +80,20 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         addresses,
         |text| Ok(json!(baseline::addresses(text)?)),
         |node| before.nodes.get(&node).map_or(Value::Null, |node| json!(node.addresses)),
+        |node, text| {
+            left::addresses(node, &before.nodes[&node].addresses, &baseline::addresses(text).ok()?)
+        },
     );
-    judge_nodes(ctx, RULES, rules, baseline::nft_digest, |node| {
-        before.nodes.get(&node).map_or(Value::Null, |node| json!(node.nft_digest))
-    });
+    judge_nodes(
+        ctx,
+        RULES,
+        rules,
+        baseline::nft_digest,
+        |node| before.nodes.get(&node).map_or(Value::Null, |node| json!(node.nft_digest)),
+        |node, text| {
+            left::rules(node, before.rulesets.get(&node)?, &baseline::nft_items(text).ok()?)
+        },
+    );
     judge_rows(lab, ctx, &before, rows);
     judge_files(ctx, folder);
     judge_yaml(lab, ctx, yaml);
@@ -94,9 +107,29 @@ type Interface = Result<Answer<Option<lab::ec2::NetworkInterface>>, lab::ec2::Re
 
 fn seen_first(lab: &Lab, eni: &Interface, rows: &Told) -> First {
     let eni = eni.as_ref().ok()?.value.as_ref().map(restorable);
-    let output = &rows.as_ref().ok()?.value;
-    let (rows, _) = observe::rows_in(lab, output, How::default()).ok()?;
+    let rows = rows_of(lab, rows)?;
     Some((json!(eni), rows.iter().map(|row| row.id).collect()))
+}
+
+fn rows_of(lab: &Lab, rows: &Told) -> Option<Vec<Row>> {
+    let output = &rows.as_ref().ok()?.value;
+    observe::rows_in(lab, output, How::default()).ok().map(|(rows, _)| rows)
+}
+
+fn note(ctx: &Context<'_>, changed: impl IntoIterator<Item = Changed>) {
+    ctx.run.state.borrow_mut().changed.extend(changed);
+}
+
+/// Those of somebody else.
+fn note_rows<'a>(lab: &Lab, ctx: &Context<'_>, rows: impl Iterator<Item = &'a Row>) {
+    note(ctx, rows.map(|row| left::strangers_row(&lab.manifest.routerd, row)));
+}
+
+/// The last look at the ENI is what counts.
+fn replace_interface(ctx: &Context<'_>, item: Option<ResidueItem>) {
+    let mut state = ctx.run.state.borrow_mut();
+    state.changed.retain(|changed| changed.node.is_some());
+    state.changed.extend(item.map(|item| Changed { node: None, item }));
 }
 
 /// What was restored stays so, and nobody makes new rows: a daemon whose policy approves by itself
@@ -109,6 +142,8 @@ async fn judge_later(lab: &Lab, ctx: &mut Context<'_>, first: First) {
         lab.shell.observe(Node::RouterdCloud, &rows),
     );
     let second = seen_first(lab, &eni, &rows);
+    let now = eni.as_ref().ok().and_then(|answer| answer.value.clone());
+    let all = rows_of(lab, &rows).unwrap_or_default();
     let eni = match eni {
         Ok(answer) => ctx.seen(&answer),
         Err(error) => ctx.seen_error(&error),
@@ -119,6 +154,15 @@ async fn judge_later(lab: &Lab, ctx: &mut Context<'_>, first: First) {
         return ctx.unknown(STAYS, expected, how, "one of the two looks saw not all of it");
     };
     let new: Vec<u64> = later_ids.into_iter().filter(|id| !ids.contains(id)).collect();
+    if let Some(now) = &now
+        && interface != later
+    {
+        let before = &ctx.run.baseline().map(|it| it.interface.clone());
+        let before = before.as_ref().unwrap_or(now);
+        let item = baseline::changed(&lab.manifest.aws.region, before, Some(now));
+        replace_interface(ctx, item);
+    }
+    note_rows(lab, ctx, all.iter().filter(|row| new.contains(&row.id)));
     let expected = json!({ "interface": interface, "new_rows": [] });
     ctx.expect(STAYS, expected, json!({ "interface": later, "new_rows": new }), how);
     let found = (!new.is_empty()).then(|| format!("somebody made rows after the undo: {new:?}"));
@@ -132,7 +176,9 @@ fn judge_yaml(lab: &Lab, ctx: &mut Context<'_>, told: Told) {
     match read {
         Ok((text, how)) => {
             let observed = json!({ "sha256": Digest::of(&text) });
+            let before = expected["sha256"].clone();
             let holds = ctx.expect(ROUTER_YAML, expected, observed, how);
+            note(ctx, (!holds).then(|| left::router_yaml(path, &before)));
             let found = (!holds).then(|| format!("{path} is not what preflight read"));
             ctx.stop(&stops::POLICY_CHANGED, found, path);
         }
@@ -153,6 +199,7 @@ fn judge_files(ctx: &mut Context<'_>, told: Told) {
                 .collect();
             let folder = lab::shell::NODE_FOLDER;
             let message = format!("left in {folder} on routerd-cloud: {}", left.join(", "));
+            note(ctx, left.iter().map(|name| left::file(&format!("{folder}/{name}"))));
             ctx.judge(
                 FILES,
                 left.is_empty(),
@@ -174,7 +221,7 @@ fn judge_interface(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, eni: Int
         let settles = item.owner_commands.join("; ");
         format!("{} {}: {}; to settle it: {settles}", item.resource, item.id, item.why)
     });
-    ctx.run.state.borrow_mut().changed_interface = item;
+    replace_interface(ctx, item);
     let digest = Baseline::interface_digest(&before.interface);
     let expected = json!({ "digest": digest, "interface": restorable(&before.interface) });
     match eni {
@@ -219,6 +266,7 @@ fn judge_nodes(
     told: Vec<Told>,
     read: impl Fn(&str) -> Result<Value, String>,
     before: impl Fn(Node) -> Value,
+    changed: impl Fn(Node, &str) -> Option<Changed>,
 ) {
     let mut how = How::default();
     let (mut expected, mut observed) = (serde_json::Map::new(), serde_json::Map::new());
@@ -226,12 +274,15 @@ fn judge_nodes(
         let fact = observe::told(ctx, told)
             .and_then(|(output, how)| observe::succeeded(&output, &how))
             .and_then(|(text, how)| match read(&text) {
-                Ok(value) => Ok((value, how)),
+                Ok(value) => Ok((value, text, how)),
                 Err(why) => Err((why, how)),
             });
         match fact {
-            Ok((value, one)) => {
+            Ok((value, text, one)) => {
                 how = how.and(one);
+                if value != before(node) {
+                    note(ctx, changed(node, &text));
+                }
                 expected.insert(node.to_string(), before(node));
                 observed.insert(node.to_string(), value);
             }
@@ -251,12 +302,9 @@ fn judge_rows(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, told: Told) {
     // By their keys: where one of the two was never imported, the other is the run's all the same.
     let plans = ctx.run.change_set.plans();
     let own = |row: &&Row| plans.iter().any(|plan| plan.idempotency_key == row.idempotency_key);
-    let running: Vec<_> = rows
-        .iter()
-        .filter(own)
-        .filter(|row| row.status == Status::Running)
-        .map(|row| row.id)
-        .collect();
+    let wedged = || rows.iter().filter(own).filter(|row| row.status == Status::Running);
+    let running: Vec<_> = wedged().map(|row| row.id).collect();
+    note(ctx, wedged().map(|row| left::wedged_row(&lab.manifest.routerd, row)));
     let statuses: Vec<_> = rows
         .iter()
         .filter(own)
@@ -266,11 +314,10 @@ fn judge_rows(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, told: Told) {
     let expected = json!({ "running": [] });
     let observed = json!({ "running": running, "rows": statuses });
     ctx.judge(ROWS, running.is_empty(), expected, observed, how.clone(), Some(message));
-    let new: Vec<_> = rows
-        .iter()
-        .filter(|row| !own(row) && !before.rows.contains(&row.id))
-        .map(|row| format!("{} ({})", row.idempotency_key, row.status))
-        .collect();
+    let strangers = || rows.iter().filter(|row| !own(row) && !before.rows.contains(&row.id));
+    note_rows(lab, ctx, strangers());
+    let new: Vec<_> =
+        strangers().map(|row| format!("{} ({})", row.idempotency_key, row.status)).collect();
     let message = format!("somebody made rows during the run: {}", new.join(", "));
     let found = (!new.is_empty()).then(|| message.clone());
     ctx.judge(NO_NEW_ROWS, new.is_empty(), json!([]), json!(new), how, found.clone());

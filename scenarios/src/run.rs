@@ -12,6 +12,7 @@ use reports::digest::Digest;
 use reports::record::{LabKind, ResidueItem, UndoPlanned};
 
 use crate::baseline::Baseline;
+use crate::left::Changed;
 
 /// A go as it was handed in; nothing about it is proved yet.
 #[derive(Clone, Debug)]
@@ -92,12 +93,10 @@ pub struct State {
     pub lock_taken: bool,
     pub burnt: bool,
     pub rows: Option<RowIds>,
-    /// Ids of the instances that ran at preflight.
-    pub running: BTreeSet<String>,
     /// Ids of all that cost money at preflight.
     pub costly: Option<BTreeSet<String>>,
-    /// The ENI, where `restored` did not find it as it was.
-    pub changed_interface: Option<ResidueItem>,
+    /// What `restored` did not find as it was.
+    pub changed: Vec<Changed>,
     /// How often in a row the watchdog saw nothing, by detector.
     pub blind_looks: BTreeMap<&'static str, u32>,
     /// What costs money and nobody is to end, as preflight found it.

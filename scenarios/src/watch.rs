@@ -242,8 +242,7 @@ fn sees(ctx: &Context<'_>, detector: &Detector) {
 
 /// The sum so far against the manifest's ceiling.
 pub fn ceiling(lab: &Lab, ctx: &mut Context<'_>) {
-    let ran = ctx.run.state.borrow().running.clone();
-    let tripped = over_the_ceiling(lab, cost::instance_seconds(lab, ctx.journal, &ran));
+    let tripped = over_the_ceiling(lab, cost::instance_seconds(lab, ctx.journal));
     ctx.stop(&stops::CEILING, tripped, &lab.manifest.lab.name);
 }
 

@@ -353,8 +353,7 @@ impl Engine<'_> {
     }
 
     fn instance_seconds(&self) -> u64 {
-        let ran = self.run.state.borrow().running.clone();
-        cost::instance_seconds(self.lab, self.journal, &ran)
+        cost::instance_seconds(self.lab, self.journal)
     }
 
     fn finish(&self) -> Judgement {

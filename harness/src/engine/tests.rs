@@ -66,13 +66,15 @@ fn who_did_not_come_to_his_turn_is_told_with_the_reason() {
     assert_eq!((passed.not_run(), passed.judgement.exit_code), (vec![], 0));
 }
 
-/// `residue` says it of a run that began something; the engine of every other.
+/// `residue` says it of a run that began something; the engine of every other, those included whose
+/// preflight failed and left the instances running.
 #[test]
 fn every_run_says_once_what_it_cost() {
-    for faults in [&[][..], &["foreign-holder"]] {
-        let told = run_with(faults, &Brake::default());
-        let [cost] = told.costs()[..] else { panic!("{faults:?}: {:?}", told.costs()) };
-        assert!(cost.instance_seconds > 1, "{faults:?}: {cost:?}");
+    for fault in [&[][..], &["foreign-holder"], &["other-account"], &["interface-unreadable"]] {
+        let faults = [&["latency=1s"], &fault[..]].concat();
+        let told = run_with(&faults, &Brake::default());
+        let [cost] = told.costs()[..] else { panic!("{fault:?}: {:?}", told.costs()) };
+        assert!(cost.instance_seconds > 1, "{fault:?}: {cost:?}");
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use lab::Lab;
 use lab::ec2::{Instance, NetworkInterface, ReadError, RouteTable, Subnet, Tags, Vpc};
 use lab::node::Node;
+use reports::record::Assertion;
 use serde_json::{Value, json};
 
 use super::gather::{CloudReads, Read};
@@ -20,8 +21,6 @@ pub struct Cloud {
     pub subnet: Subnet,
     pub vpc: Vpc,
     pub route_table: RouteTable,
-    /// Ids of the instances that run.
-    pub running: BTreeSet<String>,
 }
 
 impl Cloud {
@@ -44,19 +43,12 @@ pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: CloudReads) -> Option<Clou
     if let (Some(own), Some(interfaces), Some((_, tables))) = (&interface, &interfaces, &tables) {
         shared::judge(lab, ctx, own, interfaces, tables, reads.ways);
     }
-    let instances = instances?;
-    let running = instances
-        .iter()
-        .filter(|instance| instance.state == "running")
-        .map(|instance| instance.instance_id.clone())
-        .collect();
     Some(Cloud {
         interface: interface?,
-        instances,
+        instances: instances?,
         subnet: subnet?,
         vpc: vpc?,
         route_table: tables?.0,
-        running,
     })
 }
 
@@ -210,6 +202,14 @@ fn instances(
     ctx.stop(&stops::NOT_THE_LABS, found.clone(), "the lab's instances");
     ctx.stop(&stops::OUTSIDE_MANIFEST, found, "the lab's instances");
     Some(instances)
+}
+
+/// Whether [`instances`] saw that this one does not run; none where this is another assertion, or
+/// nothing was seen.
+pub fn rests(made: &Assertion, id: &str) -> Option<bool> {
+    let seen = made.observed.as_array().filter(|_| made.id == INSTANCES)?;
+    let state = seen.iter().find(|it| it["instance_id"] == id).map(|it| &it["state"]);
+    Some(!state.and_then(Value::as_str).is_some_and(|it| matches!(it, "running" | "pending")))
 }
 
 fn subnet(lab: &Lab, ctx: &mut Context<'_>, answer: Read<Option<Subnet>>) -> Option<Subnet> {

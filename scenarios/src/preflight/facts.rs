@@ -84,5 +84,6 @@ fn fingerprint(lab: &Lab, nodes: &Nodes) -> Digest {
 }
 
 pub fn baseline(interface: NetworkInterface, nodes: Nodes, rows: Vec<u64>) -> Baseline {
-    Baseline { interface, nodes, rows }
+    let rulesets = nodes.iter().map(|(node, it)| (*node, it.nft_items.clone())).collect();
+    Baseline { interface, nodes, rows, rulesets }
 }

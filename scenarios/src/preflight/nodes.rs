@@ -87,6 +87,7 @@ fn taken(
             default_routes: baseline::default_routes(&routes)?,
             addresses: baseline::addresses(&addresses)?,
             nft_digest: reports::digest::Digest::of_json(&ruleset),
+            nft_items: baseline::nft_items(&nft)?,
             host_key: String::new(),
         })
     };

@@ -73,7 +73,6 @@ fn the_routers_profile_is_that_of_its_own_instance() {
                 subnet_ids: Vec::new(),
                 routes: BTreeMap::new(),
             },
-            running: BTreeSet::new(),
         };
         let other = instance(lab, "i-2", "running", Some("arn:other"));
         let with = instance(lab, "i-1", "running", Some("arn:router"));

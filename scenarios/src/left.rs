@@ -1,0 +1,177 @@
+//! What `restored` finds changed on the nodes and in routerd's journal, each with the commands that
+//! make it as it was. They are the owner's to run: whoever changed it, this run cannot prove that it
+//! was its own.
+
+use std::collections::BTreeMap;
+
+use lab::manifest::Routerd;
+use lab::node::Node;
+use lab::quoted;
+use lab::routerd::{Routerctl, Row, Status};
+use reports::record::ResidueItem;
+use serde_json::{Value, json};
+
+use crate::baseline;
+
+/// Something that is not as before the run.
+#[derive(Clone, Debug)]
+pub struct Changed {
+    /// The node that has it; none for the ENI.
+    pub node: Option<Node>,
+    pub item: ResidueItem,
+}
+
+impl Changed {
+    fn on(node: Node, resource: &str, id: &str, why: String, owner_commands: Vec<String>) -> Self {
+        let (resource, id) = (resource.to_owned(), id.to_owned());
+        let item = ResidueItem { resource, id, why, costs_money: false, owner_commands };
+        Self { node: Some(node), item }
+    }
+
+    /// Of the node itself; none where nothing is to be done.
+    fn of_node(node: Node, what: &str, commands: Vec<String>) -> Option<Self> {
+        let why = format!("its {what} are not as before the run");
+        (!commands.is_empty()).then(|| Self::on(node, "node", node.as_str(), why, commands))
+    }
+}
+
+type Addresses = BTreeMap<String, Vec<String>>;
+
+pub fn addresses(node: Node, before: &Addresses, now: &Addresses) -> Option<Changed> {
+    let only = |of: &Addresses, not_in: &Addresses, verb: &str| -> Vec<String> {
+        let had = |dev: &String, address| not_in.get(dev).is_some_and(|it| it.contains(address));
+        of.iter()
+            .flat_map(|(dev, all)| all.iter().map(move |address| (dev, address)))
+            .filter(|(dev, address)| !had(dev, address))
+            .map(|(dev, address)| format!("sudo ip addr {verb} {address} dev {}", quoted(dev)))
+            .collect()
+    };
+    let commands = [only(now, before, "del"), only(before, now, "add")].concat();
+    Changed::of_node(node, "addresses", commands)
+}
+
+/// `replace` takes the place of the route with the same metric.
+pub fn default_routes(node: Node, before: &Value, now: &Value) -> Option<Changed> {
+    let routes = |of: &Value| of.as_array().cloned().unwrap_or_default();
+    let (before, now) = (routes(before), routes(now));
+    let missing: Vec<&Value> = before.iter().filter(|route| !now.contains(route)).collect();
+    let replaced = |route: &Value| missing.iter().any(|it| it["metric"] == route["metric"]);
+    let replace = missing.iter().map(|it| format!("sudo ip route replace {}", words(it)));
+    let added = now.iter().filter(|route| !before.contains(route) && !replaced(route));
+    let delete = added.map(|it| format!("sudo ip route del {}", words(it)));
+    Changed::of_node(node, "default routes", replace.chain(delete).collect())
+}
+
+/// A route as `ip route` reads it.
+fn words(route: &Value) -> String {
+    let text = |value: &Value| match value {
+        Value::String(text) => quoted(text),
+        other => other.to_string(),
+    };
+    let mut words = vec!["default".to_owned()];
+    let mut put = |of: &Value, keys: &[(&str, &str)]| {
+        for (key, word) in keys {
+            if !of[key].is_null() {
+                words.extend([(*word).to_owned(), text(&of[key])]);
+            }
+        }
+    };
+    put(route, &[("gateway", "via"), ("dev", "dev"), ("protocol", "proto")]);
+    put(route, &[("prefsrc", "src"), ("metric", "metric")]);
+    for hop in route["nexthops"].as_array().into_iter().flatten() {
+        words.push("nexthop".to_owned());
+        let keys = [("gateway", "via"), ("dev", "dev"), ("weight", "weight")];
+        for (key, word) in keys.iter().filter(|(key, _)| !hop[key].is_null()) {
+            words.extend([(*word).to_owned(), text(&hop[key])]);
+        }
+    }
+    words.join(" ")
+}
+
+/// Tables that were not there go; one that was and is another is put back whole, in one transaction.
+pub fn rules(node: Node, before: &[Value], now: &[Value]) -> Option<Changed> {
+    let (before, now) = (tables(before), tables(now));
+    let added = now.keys().filter(|table| !before.contains_key(*table));
+    let delete = added
+        .map(|(family, name)| format!("sudo nft delete table {} {}", quoted(family), quoted(name)));
+    let other = before.iter().filter(|(table, items)| {
+        let bare = |items: &[Value]| baseline::without_counts(json!(items));
+        now.get(*table).is_none_or(|now| bare(now) != bare(items.as_slice()))
+    });
+    let restore = other.map(|((family, name), items)| {
+        let table = json!({ "table": { "family": family, "name": name } });
+        let clear = [json!({ "add": table }), json!({ "delete": table })];
+        let add = items.iter().map(|item| json!({ "add": item }));
+        let all: Vec<Value> = clear.into_iter().chain(add).collect();
+        let ruleset = json!({ "nftables": all }).to_string();
+        format!("printf %s {} | sudo nft -j -f -", quoted(&ruleset))
+    });
+    Changed::of_node(node, "rules", delete.chain(restore).collect())
+}
+
+/// By family and name, what each table holds, itself first.
+fn tables(items: &[Value]) -> BTreeMap<(String, String), Vec<Value>> {
+    let mut tables: BTreeMap<_, Vec<Value>> = BTreeMap::new();
+    for item in items {
+        let Some((kind, of)) = item.as_object().and_then(|it| it.iter().next()) else { continue };
+        let name = if kind == "table" { &of["name"] } else { &of["table"] };
+        if let (Some(family), Some(name)) = (of["family"].as_str(), name.as_str()) {
+            let table = (family.to_owned(), name.to_owned());
+            tables.entry(table).or_default().push(item.clone());
+        }
+    }
+    tables
+}
+
+/// The run's own row that no command of routerctl moves any more (contract §1.8).
+pub fn wedged_row(routerd: &Routerd, row: &Row) -> Changed {
+    let why = "it is running, and routerctl cannot move it any more".to_owned();
+    of_row(row, why, vec![set_status(routerd, row, "rolledBack")])
+}
+
+/// Somebody else's, made during or after the run: to be looked at before it is taken back.
+pub fn strangers_row(routerd: &Routerd, row: &Row) -> Changed {
+    let call = Routerctl::new(routerd);
+    let words = |argv: &[String]| argv.iter().map(|it| quoted(it)).collect::<Vec<_>>().join(" ");
+    let show = words(&call.show(row.id).argv);
+    let settles = match row.status {
+        Status::Succeeded => Some(words(&call.rollback(row.id).argv)),
+        Status::Pending | Status::Approved | Status::Running => {
+            Some(set_status(routerd, row, "skipped"))
+        }
+        _ => None,
+    };
+    let why = format!("somebody made it, {}, and it is {}", row.idempotency_key, row.status);
+    of_row(row, why, [show].into_iter().chain(settles).collect())
+}
+
+fn of_row(row: &Row, why: String, commands: Vec<String>) -> Changed {
+    Changed::on(Node::RouterdCloud, "row of routerd's journal", &row.id.to_string(), why, commands)
+}
+
+fn set_status(routerd: &Routerd, row: &Row, status: &str) -> String {
+    let sql = format!(
+        "UPDATE action_executions SET status='{status}', \
+         updated_at=strftime('%Y-%m-%dT%H:%M:%fZ','now') WHERE id={} AND status='{}'",
+        row.id, row.status
+    );
+    format!("sudo sqlite3 {} \"{sql}\"", quoted(&routerd.state_file))
+}
+
+/// One that is beside the run's own, or could not be removed.
+pub fn file(path: &str) -> Changed {
+    let why = "it was not there before the run".to_owned();
+    let remove = format!("sudo rm -f {}", quoted(path));
+    Changed::on(Node::RouterdCloud, "file on routerd-cloud", path, why, vec![remove])
+}
+
+/// What it was is not kept: it may hold what no evidence may hold.
+pub fn router_yaml(path: &str, before: &Value) -> Changed {
+    let before = before.as_str().unwrap_or("unknown");
+    let why = format!("it is not what preflight read: put back the one whose sha256 is {before}");
+    let look = format!("sudo sha256sum {}", quoted(path));
+    Changed::on(Node::RouterdCloud, "file on routerd-cloud", path, why, vec![look])
+}
+
+#[cfg(test)]
+mod tests;
