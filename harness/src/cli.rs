@@ -324,10 +324,10 @@ mod tests {
     #[test]
     fn a_run_is_read_with_its_libtest_words() {
         let args = run_args(&[]);
-        assert_eq!(args.lab, LabChoice::Mock);
-        assert_eq!((args.seed, args.format), (None, Format::Human));
+        assert_eq!(args.begin.lab, LabChoice::Mock);
+        assert_eq!((args.begin.seed, args.begin.format), (None, Format::Human));
         let args = run_args(&["--inject", "a", "--inject", "b=1", "--", "--exact", "ping"]);
-        assert_eq!(args.inject, ["a", "b=1"]);
+        assert_eq!(args.begin.inject, ["a", "b=1"]);
         let libtest = libtest(&args.libtest).expect("libtest words");
         assert_eq!((libtest.exact, libtest.filter.as_deref()), (true, Some("ping")));
     }
@@ -360,7 +360,7 @@ mod tests {
             ("./mock", LabChoice::Manifest("./mock".into())),
             ("lab.toml", LabChoice::Manifest("lab.toml".into())),
         ] {
-            assert_eq!(run_args(&["--lab", text]).lab, lab);
+            assert_eq!(run_args(&["--lab", text]).begin.lab, lab);
         }
     }
 }
