@@ -78,6 +78,13 @@ fn forward_work_ends_at_once() {
         let forward: Vec<_> = after.iter().filter(|(it, _)| *it == Permit::Forward).collect();
         assert!(forward.is_empty(), "{fault}: {forward:?}");
         assert!(begun(&ran.records).iter().any(|(it, _)| *it == Permit::Forward), "{fault}");
+        // Nor is it tried: the permit would refuse it.
+        let tried = |record: &&Record| {
+            matches!(&record.kind, Kind::AssertionMade(it)
+                if it.message.as_deref().is_some_and(|it| it.starts_with("not tried")))
+        };
+        let tried: Vec<_> = ran.records.iter().filter(tried).collect();
+        assert!(tried.is_empty(), "{fault}: {tried:?}");
     }
 }
 

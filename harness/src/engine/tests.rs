@@ -1,5 +1,12 @@
 //! What a run tells beside its scenarios: who was not reached and why, what it cost, which stops
-//! were armed.
+//! were armed; and, each in its own file, what the engine decides between them.
+
+mod ending;
+mod lock;
+mod stage;
+mod standing;
+mod waiting;
+mod waking;
 
 use reports::record::{CostRecorded, Record};
 
