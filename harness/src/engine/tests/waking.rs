@@ -190,6 +190,7 @@ fn a_run_that_began_nothing_is_recovered_without_asking_for_its_rows() {
         let engine = &stage.engine;
         engine.start(&settings(engine.selection.clone()), Vec::new()).expect("written");
         recover(engine.lab, engine.journal, &engine.run.id, &mut |_| {}).await;
-        assert_eq!((stage.world.lock().faults.commands[0].seen, stage.running()), (0, vec![]));
+        let asked = stage.world.lock().faults.commands[0].seen;
+        assert_eq!((asked, stage.running()), (0, vec![]));
     });
 }
