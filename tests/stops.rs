@@ -52,8 +52,14 @@ fn the_table_notices_every_detector_that_is_switched_off() {
 }
 
 /// Stops during a run: after which records nothing forward may follow.
-const TRIPPED_MEANWHILE: &[&str] =
-    &["new-instance", "policy-later", "secret-in-row", "assign-reply-lost", "untagged-meanwhile"];
+const TRIPPED_MEANWHILE: &[&str] = &[
+    "new-instance",
+    "policy-later",
+    "secret-in-row",
+    "assign-reply-lost",
+    "untagged-meanwhile",
+    "lock-removed",
+];
 
 fn tripped_at(ran: &Ran) -> usize {
     let tripped = |record: &Record| matches!(record.kind, Kind::StopTripped(_));

@@ -107,7 +107,7 @@ impl Engine<'_> {
 
     /// Starts what was parked and waits until it answers; the lock is read as soon as its node can
     /// be asked. Fails where the lab is held or does not come up: nothing else was done then.
-    async fn wake(&self) -> Result<(), String> {
+    pub(super) async fn wake(&self) -> Result<(), String> {
         let ids = self.instance_ids();
         let answer = self.lab.reader.instances(&ids).await.map_err(|error| error.to_string())?;
         let runs = |it: &Instance| it.state == "running";

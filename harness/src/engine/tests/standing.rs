@@ -3,10 +3,11 @@
 use reports::digest::Digest;
 use reports::record::{
     GoBurnt, GoRefused, HarnessBroke, Intent, LabUnavailable, LockTaken, Outcome, OutcomeRecorded,
-    Permit, Record, RecoveryStarted, ScenarioFinished, StopTripped, UndoPlanned,
+    Permit, Record, RecoveryStarted, ResidueItem, ScenarioFinished, StopTripped, UndoPlanned,
 };
 
 use super::super::*;
+use super::stage::{Scene, Stage};
 
 fn finished(scenario: &str, status: ScenarioStatus) -> Kind {
     let (scenario, calls) = (scenario.to_owned(), reports::record::Calls::default());
@@ -109,5 +110,46 @@ fn what_came_after_the_question_closes_it_or_does_not() {
     for (later, expected) in table {
         let kinds = [asked(), later.clone()].concat();
         assert_eq!(stands(&kinds), expected, "{later:?}");
+        assert_eq!(stands(&kinds).pending(), expected != Standing::Dead, "{later:?}");
+    }
+}
+
+/// The signers of the manifest, and who is named as the one who grants the go.
+#[test]
+fn the_owner_is_told_what_to_type_next() {
+    let table: [(fn(&mut lab::manifest::Manifest), &str); 4] = [
+        (
+            |it| it.owner.allowed_signers = "# us\n\n  me@x.org ssh-ed25519 AAAA\n".into(),
+            "me@x.org",
+        ),
+        (|it| it.owner.allowed_signers = "*@x.org ssh-ed25519 AAAA\n".into(), "NAME"),
+        (|it| it.owner.allowed_signers = "# nobody\n".into(), "NAME"),
+        (|it| it.owner.allowed_signers = String::new(), "NAME"),
+    ];
+    for (manifest, name) in table {
+        Scene { manifest, ..Scene::default() }.play(async |stage: &Stage<'_>| {
+            let next = || next_steps(&stage.records(), std::path::Path::new("runs/1"));
+            assert_eq!(next(), "");
+            let selection = stage.engine.selection.clone();
+            let run_id = "run-1".to_owned();
+            let settings = Settings { run_id, seed: None, faults: Vec::new(), selection };
+            stage.engine.start(&settings, Vec::new()).expect("written");
+            assert_eq!(next(), "to bring the lab back: lab-smoke recover runs/1\n");
+            asked().into_iter().for_each(|kind| stage.record(kind));
+            let item = ResidueItem {
+                resource: "instance".to_owned(),
+                id: "i-1".to_owned(),
+                why: String::new(),
+                costs_money: true,
+                owner_commands: vec!["aws ec2 stop-instances".to_owned()],
+            };
+            let (items, kept) = (vec![item], Vec::new());
+            stage.record(Kind::ResidueListed(ResidueListed { items, kept }));
+            let words = next();
+            let grants = format!("lab-smoke go runs/1 --key KEY --by {name} --expires 2h\n");
+            assert!(words.contains(&grants), "{words}");
+            assert!(words.contains("to stop the cost:    aws ec2 stop-instances\n"), "{words}");
+            assert_eq!(undo_plan(&stage.records()).map(|it| it.steps.len()), Some(0));
+        });
     }
 }

@@ -194,3 +194,53 @@ fn a_run_that_began_nothing_is_recovered_without_asking_for_its_rows() {
         assert_eq!((asked, stage.running()), (0, vec![]));
     });
 }
+
+/// Whose lock lies on the router's disk, and what runs after its nodes were woken: the router alone
+/// can be asked whose it is, and nothing else is touched where the lab is another run's.
+#[test]
+fn the_rest_is_woken_once_the_router_says_that_the_lab_is_free() {
+    for (lock, router_sleeps, woken) in
+        [(None, true, 2), (Some("another"), true, 1), (Some("another"), false, 1), (None, false, 2)]
+    {
+        play(async |stage: &Stage<'_>| {
+            stage.asleep();
+            let router = &stage.engine.lab.manifest.nodes[&Node::RouterdCloud].instance_id;
+            let router = router.clone().expect("an instance");
+            if !router_sleeps {
+                stage.change(|world| {
+                    let instance = world.cloud.instances.get_mut(&router).expect("it is there");
+                    instance.state = lab::mock::cloud::InstanceState::Running;
+                });
+            }
+            if let Some(run_id) = lock {
+                stage.lock_of(run_id, 900);
+            }
+            let came = stage.engine.wake().await;
+            assert_eq!(came.is_ok(), lock.is_none(), "{lock:?} {router_sleeps}: {came:?}");
+            let running = stage.running();
+            assert_eq!((running.len(), running.contains(&router)), (woken, true), "{lock:?}");
+        });
+    }
+}
+
+#[test]
+fn the_lock_lies_on_the_routers_disk() {
+    play(async |stage: &Stage<'_>| {
+        for (node, entry) in &stage.engine.lab.manifest.nodes {
+            let Some(id) = &entry.instance_id else { continue };
+            let expected = *node == Node::RouterdCloud;
+            assert_eq!(stage.engine.keeps_the_lock(id), expected, "{node}");
+        }
+    });
+}
+
+#[test]
+fn only_a_run_that_has_ended_is_answered_again() {
+    play(async |stage: &Stage<'_>| {
+        stage.engine.start(&settings(stage.engine.selection.clone()), Vec::new()).expect("written");
+        assert!(answered(stage.engine.journal).is_none());
+        let ended = stage.engine.finish();
+        let again = answered(stage.engine.journal).expect("it has ended");
+        assert_eq!((again.verdict, again.exit_code), (ended.verdict, ended.exit_code));
+    });
+}
