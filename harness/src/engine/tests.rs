@@ -3,12 +3,13 @@
 
 mod ending;
 mod lock;
+mod recovery;
 mod stage;
 mod standing;
 mod waiting;
 mod waking;
 
-use lab::mock::faults::{CommandEffect, CommandFault};
+use lab::mock::faults::{CommandEffect, CommandFault, Event, Happening, Stray, When};
 use lab::mock::world::World;
 use lab::node::Node;
 use reports::record::{AssertionStatus, CostRecorded, Record};
@@ -162,4 +163,35 @@ fn a_lock_of_which_nobody_can_tell_whether_it_was_taken_is_unknown() {
     assert_eq!(lock, Some(AssertionStatus::Unknown), "{:?}", told.judgement);
     let burnt = told.records.iter().any(|it| matches!(it.kind, Kind::GoBurnt(_)));
     assert!(!burnt, "{:?}", told.judgement);
+}
+
+/// What the watchdog sees during the first mutation ends the work, though that mutation came well:
+/// the second is not even tried.
+#[test]
+fn a_stop_during_the_first_mutation_leaves_the_second_alone() {
+    let stray = |world: &mut World| {
+        let pattern = "*action execute assign-secondary-ip --approved".to_owned();
+        let when = When::BeforeCommand { node: Node::RouterdCloud, pattern };
+        let what = Happening::Stray(Stray::Instance);
+        let event = Event { when, skip: 0, delay_ms: 0, what, seen: 0, due: None, fired: 0 };
+        world.faults.events.push(event);
+    };
+    let told = run_in(&[], stray, &Brake::default());
+    let tripped = told.records.iter().find_map(|record| match &record.kind {
+        Kind::StopTripped(it) => Some((it.scenario.as_str(), it.detector.as_str())),
+        _ => None,
+    });
+    assert_eq!(tripped, Some(("execute", "new-cost")));
+    let made = told.records.iter().filter_map(|record| match &record.kind {
+        Kind::AssertionMade(it) if it.scenario == "execute" => Some(it),
+        _ => None,
+    });
+    let of_both: Vec<_> =
+        made.map(|it| (it.id.as_str(), it.status, it.message.as_deref())).collect();
+    let first = of_both.iter().find(|(id, ..)| *id == "execute.assign-on-eni").expect("judged");
+    assert_eq!(first.1, AssertionStatus::Passed);
+    let tried = |it: &&(&str, AssertionStatus, Option<&str>)| {
+        it.2.is_some_and(|message| message.starts_with("not tried"))
+    };
+    assert_eq!(of_both.iter().find(tried), None);
 }
