@@ -194,6 +194,8 @@ fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
 mod tests {
     use super::*;
 
+    type Change = fn(&mut NetworkInterface);
+
     /// What somebody did to the ENI since, and the commands that take it back.
     #[test]
     fn a_changed_interface_comes_with_the_commands_that_settle_it() {
@@ -204,7 +206,6 @@ mod tests {
             before.tags = [("lab".to_owned(), "smoke".to_owned())].into();
             before
         };
-        type Change = fn(&mut NetworkInterface);
         let table: [(Change, &[&str]); 7] = [
             (|_| {}, &[]),
             (

@@ -128,7 +128,9 @@ fn what_nobody_can_look_at_is_left_unless_it_was_seen_to_end() {
     for (code, kinds, left) in table {
         let mut all = ResidueListed { items: Vec::new(), kept: Vec::new() };
         judged("residue", async |lab, ctx| {
-            kinds.iter().for_each(|kind| ctx.write(kind.clone()));
+            for kind in &kinds {
+                ctx.write(kind.clone());
+            }
             unseen(lab, ctx, "volume", &refused(code), &["vol-1".to_owned()], &mut all);
         });
         let ids: Vec<_> = all.items.iter().map(|item| item.id.as_str()).collect();

@@ -20,9 +20,11 @@ pub(super) struct Stage<'a> {
     pub files: OwnersFiles,
 }
 
+pub(super) type Change = fn(&mut Manifest);
+
 /// What a test wants otherwise.
 pub(super) struct Scene {
-    pub manifest: fn(&mut Manifest),
+    pub manifest: Change,
     /// Finds nothing.
     pub detector_off: Option<&'static str>,
     /// What is judged; whatever is not named is left out.

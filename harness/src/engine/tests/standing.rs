@@ -7,7 +7,7 @@ use reports::record::{
 };
 
 use super::super::*;
-use super::stage::{Scene, Stage};
+use super::stage::{Change, Scene, Stage};
 
 fn finished(scenario: &str, status: ScenarioStatus) -> Kind {
     let (scenario, calls) = (scenario.to_owned(), reports::record::Calls::default());
@@ -117,7 +117,7 @@ fn what_came_after_the_question_closes_it_or_does_not() {
 /// The signers of the manifest, and who is named as the one who grants the go.
 #[test]
 fn the_owner_is_told_what_to_type_next() {
-    let table: [(fn(&mut lab::manifest::Manifest), &str); 4] = [
+    let table: [(Change, &str); 4] = [
         (
             |it| it.owner.allowed_signers = "# us\n\n  me@x.org ssh-ed25519 AAAA\n".into(),
             "me@x.org",
@@ -135,7 +135,9 @@ fn the_owner_is_told_what_to_type_next() {
             let settings = Settings { run_id, seed: None, faults: Vec::new(), selection };
             stage.engine.start(&settings, Vec::new()).expect("written");
             assert_eq!(next(), "to bring the lab back: lab-smoke recover runs/1\n");
-            asked().into_iter().for_each(|kind| stage.record(kind));
+            for kind in asked() {
+                stage.record(kind);
+            }
             let item = ResidueItem {
                 resource: "instance".to_owned(),
                 id: "i-1".to_owned(),

@@ -129,7 +129,7 @@ fn what_is_left_running_is_said_with_its_id() {
         };
         let said = says(Meanwhile::LeaveRunning).await;
         assert!(matches!(&said[..], [it] if it.starts_with(one)), "{said:?}");
-        assert_eq!(stage.running(), [one.clone()]);
+        assert_eq!(stage.running(), std::slice::from_ref(one));
         assert_eq!(says(Meanwhile::Park).await, Vec::<String>::new());
         assert_eq!(stage.running(), Vec::<String>::new());
         blind(stage);
