@@ -50,7 +50,8 @@ whole_runs() {
     group=$1 package=$2
     shift 2
     mutants "$group" lab-smoke --package "$package" --timeout 400 \
-        --cargo-test-arg=--test=docs --cargo-test-arg=--test=run --cargo-test-arg=--test=recover \
+        --cargo-test-arg=--lib --cargo-test-arg=--test=docs --cargo-test-arg=--test=run \
+        --cargo-test-arg=--test=recover \
         --cargo-test-arg=--test=go --cargo-test-arg=--test=sensitivity \
         --cargo-test-arg=--test=stops "$@"
 }

@@ -52,8 +52,14 @@ fn the_table_notices_every_detector_that_is_switched_off() {
 }
 
 /// Stops during a run: after which records nothing forward may follow.
-const TRIPPED_MEANWHILE: &[&str] =
-    &["new-instance", "policy-later", "secret-in-row", "assign-reply-lost", "untagged-meanwhile"];
+const TRIPPED_MEANWHILE: &[&str] = &[
+    "new-instance",
+    "policy-later",
+    "secret-in-row",
+    "assign-reply-lost",
+    "untagged-meanwhile",
+    "lock-removed",
+];
 
 fn tripped_at(ran: &Ran) -> usize {
     let tripped = |record: &Record| matches!(record.kind, Kind::StopTripped(_));
@@ -78,6 +84,13 @@ fn forward_work_ends_at_once() {
         let forward: Vec<_> = after.iter().filter(|(it, _)| *it == Permit::Forward).collect();
         assert!(forward.is_empty(), "{fault}: {forward:?}");
         assert!(begun(&ran.records).iter().any(|(it, _)| *it == Permit::Forward), "{fault}");
+        // Nor is it tried: the permit would refuse it.
+        let tried = |record: &&Record| {
+            matches!(&record.kind, Kind::AssertionMade(it)
+                if it.message.as_deref().is_some_and(|it| it.starts_with("not tried")))
+        };
+        let tried: Vec<_> = ran.records.iter().filter(tried).collect();
+        assert!(tried.is_empty(), "{fault}: {tried:?}");
     }
 }
 

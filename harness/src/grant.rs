@@ -139,30 +139,107 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::FutureExt;
     use reports::digest::Digest;
     use reports::record::LabKind;
+    use scenarios::gate;
 
-    fn granted(lab_kind: LabKind) -> Option<Go> {
-        let request = GoRequest {
+    fn request(lab_kind: LabKind) -> GoRequest {
+        GoRequest {
             run_id: "run-1".into(),
             lab_kind,
             lab_fingerprint: Digest::of("lab"),
             facts_digest: Digest::of("facts"),
             change_set: serde_json::json!({"address": "10.88.60.9"}),
             undo_plan_digest: Digest::of("undo"),
-        };
-        LabItself { key_seed: [7; 32], clock: Clock::System, fault: None }.grant(&request)
+        }
+    }
+
+    fn granted(lab_kind: LabKind, fault: Option<GoFault>) -> Option<Go> {
+        let lab = LabItself { key_seed: [7; 32], clock: Clock::System, fault };
+        lab.go(&request(lab_kind)).now_or_never().expect("nothing is waited for")
     }
 
     #[test]
     fn a_built_in_lab_grants_itself_and_says_so() {
         for kind in [LabKind::Mock, LabKind::Netns] {
-            assert!(granted(kind).is_some_and(|go| go.self_granted), "{kind:?}");
+            assert!(granted(kind, None).is_some_and(|go| go.self_granted), "{kind:?}");
         }
     }
 
     #[test]
     fn aws_never_does() {
-        assert!(granted(LabKind::Aws).is_none());
+        assert!(granted(LabKind::Aws, None).is_none());
+    }
+
+    /// What is made to go wrong with its go does: whether there is one, and what the gate says.
+    #[test]
+    fn a_faulty_go_is_none_or_is_refused() {
+        for (fault, expected) in [
+            (None, Some(Ok(()))),
+            (Some(GoFault::Missing), None),
+            (Some(GoFault::OwnerSilent), None),
+            (Some(GoFault::Edited), Some(Err("signature"))),
+            (Some(GoFault::Expired), Some(Err("expired"))),
+        ] {
+            let request = request(LabKind::Mock);
+            let judged = granted(LabKind::Mock, fault).map(|go| {
+                let checked = gate::check(&request, &go, Clock::System.now());
+                checked.map(|_| ()).map_err(|refused| refused.rule)
+            });
+            let judged =
+                judged.as_ref().map(|it| it.as_ref().map(|&()| ()).map_err(String::as_str));
+            assert_eq!(judged, expected, "{fault:?}");
+        }
+    }
+
+    /// What lies there, as the file and as its signature, and what is seen.
+    #[test]
+    fn a_go_is_two_plain_files_that_are_not_hidden() {
+        #[derive(Clone, Copy, Debug)]
+        enum Lies {
+            Nothing,
+            File,
+            Folder,
+        }
+        use Lies::{File, Folder, Nothing};
+        for (document, signature, seen) in [
+            (Nothing, Nothing, "nothing"),
+            (Nothing, File, "nothing"),
+            (File, Nothing, "unsigned"),
+            (File, File, "a go"),
+            (Folder, File, "unreadable"),
+            (File, Folder, "unreadable"),
+        ] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("go.json");
+            for (path, lies, text) in [
+                (path.clone(), document, "document"),
+                (folder.path().join("go.json.sig"), signature, "signature"),
+            ] {
+                match lies {
+                    Nothing => {}
+                    File => std::fs::write(path, text).expect("written"),
+                    Folder => std::fs::create_dir(path).expect("made"),
+                }
+            }
+            let hidden_for = Duration::from_secs(5);
+            let files =
+                OwnersFiles { document: path, allowed_signers: "signers".into(), hidden_for };
+            assert!(matches!(files.look(Duration::from_secs(4)), Found::Nothing), "it is hidden");
+            let found = files.look(hidden_for);
+            let word = match &found {
+                Found::Nothing => "nothing",
+                Found::Unsigned => "unsigned",
+                Found::Unreadable(_) => "unreadable",
+                Found::Go(_) => "a go",
+            };
+            assert_eq!(word, seen, "{document:?} {signature:?}: {found:?}");
+            let go =
+                files.go(&request(LabKind::Mock)).now_or_never().expect("nothing is waited for");
+            let read = go.map(|go| (go.document, go.signature, go.self_granted));
+            let expected = (b"document".to_vec(), b"signature".to_vec(), false);
+            assert_eq!(read, (seen == "a go").then_some(expected));
+        }
     }
 }

@@ -218,6 +218,71 @@ fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
 mod tests {
     use super::*;
 
+    type Change = fn(&mut NetworkInterface);
+
+    /// What somebody did to the ENI since, and the commands that take it back.
+    #[test]
+    fn a_changed_interface_comes_with_the_commands_that_settle_it() {
+        let before = || {
+            let mut before = crate::example::baseline().interface;
+            before.secondary_addresses = vec![Ipv4Addr::new(10, 88, 60, 20)];
+            before.security_groups = vec!["sg-1".to_owned(), "sg-2".to_owned()];
+            before.tags = [("lab".to_owned(), "smoke".to_owned())].into();
+            before
+        };
+        let table: [(Change, &[&str]); 7] = [
+            (|_| {}, &[]),
+            (
+                |now| now.secondary_addresses.push(Ipv4Addr::new(10, 88, 60, 9)),
+                &["unassign-private-ip-addresses --network-interface-id eni-1 \
+                   --private-ip-addresses 10.88.60.9"],
+            ),
+            (
+                |now| now.secondary_addresses.clear(),
+                &["assign-private-ip-addresses --network-interface-id eni-1 \
+                   --private-ip-addresses 10.88.60.20"],
+            ),
+            (
+                |now| now.source_dest_check = false,
+                &["modify-network-interface-attribute --network-interface-id eni-1 \
+                   --source-dest-check"],
+            ),
+            (
+                |now| now.security_groups.truncate(1),
+                &["modify-network-interface-attribute --network-interface-id eni-1 \
+                   --groups sg-1 sg-2"],
+            ),
+            (
+                |now| now.tags.extend([("owner".to_owned(), "me".to_owned())]),
+                &["delete-tags --resources eni-1 --tags 'Key=owner'"],
+            ),
+            (
+                |now| now.tags.values_mut().for_each(|value| *value = "other".to_owned()),
+                &["create-tags --resources eni-1 --tags 'Key=lab,Value=smoke'"],
+            ),
+        ];
+        for (change, commands) in table {
+            let mut now = before();
+            change(&mut now);
+            let item = changed("eu-central-1", &before(), Some(&now));
+            let expected: Vec<_> = commands
+                .iter()
+                .map(|command| format!("aws ec2 {command} --region eu-central-1"))
+                .collect();
+            assert_eq!(item.is_some(), !commands.is_empty(), "{commands:?}");
+            let Some(item) = item else { continue };
+            assert_eq!((item.id.as_str(), item.owner_commands), ("eni-1", expected));
+        }
+        let unseen = changed("eu-central-1", &before(), None).expect("an item");
+        let look = "aws ec2 describe-network-interfaces --network-interface-ids eni-1 \
+                    --region eu-central-1";
+        assert_eq!(unseen.owner_commands, [look]);
+        let mut off = before();
+        off.source_dest_check = false;
+        let item = changed("eu-central-1", &off, Some(&before())).expect("an item");
+        assert!(item.owner_commands[0].contains(" --no-source-dest-check "), "{item:?}");
+    }
+
     #[test]
     fn default_routes_compare_without_flags_and_order() {
         let one = r#"[{"dst":"default","gateway":"10.88.60.1","dev":"ens5","flags":[]},{"dst":"default","dev":"b","metric":9,"flags":["linkdown"]}]"#;

@@ -3,7 +3,7 @@
 
 use lab::Lab;
 use lab::act::{Holder, LockState, RENEWAL, Release};
-use reports::record::{Interrupted, Kind, Outcome};
+use reports::record::{Interrupted, Kind};
 
 use super::Engine;
 
@@ -40,7 +40,6 @@ impl Engine<'_> {
         let permit = self.run.forward().map(|forward| Release::from(forward.as_ref()));
         let permit = permit.or_else(|| Release::of_run(self.journal))?;
         match self.lab.renew_lock(&permit, self.journal, &self.run.id).await {
-            Ok(acted) if acted.outcome == Outcome::Done => None,
             Ok(acted) => acted.value.filter(|holder| holder.run_id != self.run.id),
             Err(error) => {
                 tracing::error!(%error, "the lab's lock could not be renewed");

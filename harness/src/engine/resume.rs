@@ -74,7 +74,7 @@ impl Engine<'_> {
     }
 
     /// Says where stop 7 is another way than the run was begun with, or resumed with before.
-    fn arm(&self, meanwhile: Meanwhile) {
+    pub(super) fn arm(&self, meanwhile: Meanwhile) {
         let stop = WAITED_TOO_LONG.stop;
         let reason = Waiting::Owner(meanwhile).disarmed().map(str::to_owned);
         let armed = StopArmed { stop, armed: reason.is_none(), reason };
@@ -92,7 +92,7 @@ impl Engine<'_> {
     }
 
     /// An earlier go that was refused is no answer to who gives none now.
-    async fn without_go(&self, pending: &Pending) -> Judgement {
+    pub(super) async fn without_go(&self, pending: &Pending) -> Judgement {
         let judgement = self.stay_pending(pending).await;
         if judgement.exit_code != ExitCode::Stopped.number() {
             return judgement;
@@ -107,7 +107,7 @@ impl Engine<'_> {
 
     /// Starts what was parked and waits until it answers; the lock is read as soon as its node can
     /// be asked. Fails where the lab is held or does not come up: nothing else was done then.
-    async fn wake(&self) -> Result<(), String> {
+    pub(super) async fn wake(&self) -> Result<(), String> {
         let ids = self.instance_ids();
         let answer = self.lab.reader.instances(&ids).await.map_err(|error| error.to_string())?;
         let runs = |it: &Instance| it.state == "running";
@@ -137,7 +137,7 @@ impl Engine<'_> {
         }
     }
 
-    async fn wake_one(&self, instance: &Instance) -> Result<(), String> {
+    pub(super) async fn wake_one(&self, instance: &Instance) -> Result<(), String> {
         let id = &instance.instance_id;
         let not = |why: String| format!("{id} is {} and was not started: {why}", instance.state);
         let permit = Cost::for_instance(&self.lab.manifest, instance)
@@ -149,7 +149,7 @@ impl Engine<'_> {
         }
     }
 
-    async fn answers(&self, node: Node) -> Result<(), String> {
+    pub(super) async fn answers(&self, node: Node) -> Result<(), String> {
         let clock = self.lab.clock;
         let until = clock.now() + BOOT;
         loop {

@@ -72,10 +72,10 @@ fn passed_once(records: &[Record], name: &str) -> bool {
     })
 }
 
-/// Whether the last that was done for cost was to stop an instance.
+/// Whether the last effect was to stop an instance. Of a run that awaits its go, all were for cost.
 fn stopped_last(records: &[Record]) -> bool {
     let last = records.iter().rev().find_map(|record| match &record.kind {
-        Kind::Intent(intent) if intent.permit == Permit::Cost => Some(intent),
+        Kind::Intent(intent) => Some(intent),
         _ => None,
     });
     let Some(last) = last.filter(|it| it.what == "ec2 StopInstances") else { return false };

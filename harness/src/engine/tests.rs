@@ -1,7 +1,18 @@
 //! What a run tells beside its scenarios: who was not reached and why, what it cost, which stops
-//! were armed.
+//! were armed; and, each in its own file, what the engine decides between them.
 
-use reports::record::{CostRecorded, Record};
+mod ending;
+mod lock;
+mod recovery;
+mod stage;
+mod standing;
+mod waiting;
+mod waking;
+
+use lab::mock::faults::{CommandEffect, CommandFault, Event, Happening, Stray, When};
+use lab::mock::world::World;
+use lab::node::Node;
+use reports::record::{AssertionStatus, CostRecorded, Record};
 
 use super::*;
 use crate::labs::{MockOptions, journal, open_mock};
@@ -14,12 +25,18 @@ struct Told {
 }
 
 fn run_with(faults: &[&str], brake: &Brake) -> Told {
+    run_in(faults, |_| {}, brake)
+}
+
+/// The same in a world to which something else was done.
+fn run_in(faults: &[&str], change: fn(&mut World), brake: &Brake) -> Told {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build().expect("a runtime");
     runtime.block_on(async {
         let faults: Vec<String> = faults.iter().map(|&fault| fault.to_owned()).collect();
         let options = MockOptions { seed: 1, faults: faults.clone(), world_file: None };
         let opened = open_mock(&options).expect("a mock lab");
+        change(&mut opened.world.lock());
         let folder = tempfile::tempdir().expect("a folder");
         let journal = journal(folder.path(), &opened.world).expect("an empty journal");
         let parts = SEQUENCE.iter().map(|scenario| (scenario.name, Part::Judged)).collect();
@@ -112,4 +129,71 @@ fn a_scenario_that_is_not_in_the_selection_is_excluded() {
         let scenario = scenarios::find(name).expect("a scenario");
         assert_eq!(selection.runs(scenario), part != Part::Excluded, "{name}");
     }
+}
+
+/// Whatever else a scenario does; `execute` looks for itself, at each of its two mutations.
+#[test]
+fn the_watchdog_looks_once_in_each_scenario_that_it_watches() {
+    let told = run_with(&[], &Brake::default());
+    for scenario in SEQUENCE {
+        let looks = told.records.iter().filter(|record| {
+            matches!(&record.kind, Kind::StopChecked(it)
+                if it.detector == stops::NEW_COST.name && it.scenario == scenario.name)
+        });
+        let expected = match scenario.name {
+            "execute" => 2,
+            name => usize::from(stops::WATCHED.contains(&name)),
+        };
+        assert_eq!(looks.count(), expected, "{}", scenario.name);
+    }
+}
+
+/// It may be this run's by now: no go is burnt, and the run does not end as one that found it held.
+#[test]
+fn a_lock_of_which_nobody_can_tell_whether_it_was_taken_is_unknown() {
+    let lost = |world: &mut World| {
+        let (node, pattern) = (Some(Node::RouterdCloud), "*lock.json".to_owned());
+        let (effect, times) = (CommandEffect::RequestLost, u32::MAX);
+        let rule = CommandFault { node, pattern, skip: 0, times, effect, seen: 0, fired: 0 };
+        world.faults.commands.push(rule);
+    };
+    let told = run_in(&[], lost, &Brake::default());
+    let lock = told.records.iter().find_map(|record| match &record.kind {
+        Kind::AssertionMade(it) if it.id == "gate.lock" => Some(it.status),
+        _ => None,
+    });
+    assert_eq!(lock, Some(AssertionStatus::Unknown), "{:?}", told.judgement);
+    let burnt = told.records.iter().any(|it| matches!(it.kind, Kind::GoBurnt(_)));
+    assert!(!burnt, "{:?}", told.judgement);
+}
+
+/// What the watchdog sees during the first mutation ends the work, though that mutation came well:
+/// the second is not even tried.
+#[test]
+fn a_stop_during_the_first_mutation_leaves_the_second_alone() {
+    let stray = |world: &mut World| {
+        let pattern = "*action execute assign-secondary-ip --approved".to_owned();
+        let when = When::BeforeCommand { node: Node::RouterdCloud, pattern };
+        let what = Happening::Stray(Stray::Instance);
+        let event = Event { when, skip: 0, delay_ms: 0, what, seen: 0, due: None, fired: 0 };
+        world.faults.events.push(event);
+    };
+    let told = run_in(&[], stray, &Brake::default());
+    let tripped = told.records.iter().find_map(|record| match &record.kind {
+        Kind::StopTripped(it) => Some((it.scenario.as_str(), it.detector.as_str())),
+        _ => None,
+    });
+    assert_eq!(tripped, Some(("execute", "new-cost")));
+    let made = told.records.iter().filter_map(|record| match &record.kind {
+        Kind::AssertionMade(it) if it.scenario == "execute" => Some(it),
+        _ => None,
+    });
+    let of_both: Vec<_> =
+        made.map(|it| (it.id.as_str(), it.status, it.message.as_deref())).collect();
+    let first = of_both.iter().find(|(id, ..)| *id == "execute.assign-on-eni").expect("judged");
+    assert_eq!(first.1, AssertionStatus::Passed);
+    let tried = |it: &&(&str, AssertionStatus, Option<&str>)| {
+        it.2.is_some_and(|message| message.starts_with("not tried"))
+    };
+    assert_eq!(of_both.iter().find(tried), None);
 }

@@ -151,3 +151,44 @@ fn by_metadata(lab: &Lab, ctx: &mut Context<'_>, told: Told) -> observe::Fact<St
     let role = text.lines().next().unwrap_or_default().trim();
     Ok((session_of(lab, role, instance.unwrap_or_default()), how))
 }
+
+#[cfg(test)]
+mod tests {
+    use reports::record::AssertionStatus as A;
+
+    use super::*;
+    use crate::example::{judged, told};
+
+    /// What routerd's command line names, what a file of its environment holds, whether that file
+    /// may be absent, and what is made of it.
+    #[test]
+    fn the_service_has_the_manifests_files_and_nobodys_credentials() {
+        let (there, absent) = ((0, "AWS_REGION=eu-central-1\n"), (1, ""));
+        let secret = (0, "AWS_SECRET_ACCESS_KEY=x\n");
+        let table = [
+            ("own.yaml", "own.db", there, false, A::Passed),
+            ("other.yaml", "own.db", there, false, A::Failed),
+            ("own.yaml", "other.db", there, false, A::Failed),
+            ("own.yaml", "own.db", secret, false, A::Failed),
+            ("own.yaml", "own.db", secret, true, A::Failed),
+            ("own.yaml", "own.db", absent, true, A::Passed),
+            ("own.yaml", "own.db", absent, false, A::Unknown),
+        ];
+        for (config, state_file, (code, text), optional, expected) in table {
+            let judged = judged("preflight", async |lab, ctx| {
+                let routerd = &lab.manifest.routerd;
+                let config = config.replace("own.yaml", &routerd.config);
+                let state_file = state_file.replace("own.db", &routerd.state_file);
+                let shown = format!(
+                    "LoadState=loaded\nExecStart={{ path=/r ; argv[]=/r serve --config {config} \
+                     --state-file={state_file} ; ignore_errors=no }}\n"
+                );
+                let file = EnvironmentFile { path: "/etc/default/routerd".to_owned(), optional };
+                let files = vec![(file, told(code, text, "No such file or directory"))];
+                judge_unit(lab, ctx, UnitReads { shown: told(0, &shown, ""), files });
+            });
+            let given = judged.status(ROUTERD_UNIT);
+            assert_eq!(given, expected, "{config} {state_file} {text} {optional}");
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! What a later process takes a run to be, from its journal alone.
 
+use lab::mock::faults::{CommandEffect, CommandFault};
 use reports::digest::Digest;
 use reports::record::{
     Assertion, AssertionStatus, Calls, FactsRecorded, GoBurnt, LockReleased, LockTaken,
@@ -156,17 +157,20 @@ fn facts_and_plan_are_those_that_were_recorded_last() {
 }
 
 /// Rows with these keys, as routerctl shows them.
-fn rows(keys: &[&str]) -> Vec<Row> {
+fn shown(keys: &[&str]) -> Value {
     let row = |(id, key): (u64, &&str)| {
         let at = "2026-10-01T12:00:00Z";
-        let row = json!({
+        json!({
             "id": id, "idempotencyKey": key, "provider": "aws", "action": "any",
             "targetJSON": "{}", "parametersJSON": "{}", "undoJSON": "null",
             "status": "pending", "createdAt": at, "updatedAt": at,
-        });
-        serde_json::from_value(row).expect("a row")
+        })
     };
     (1..).zip(keys).map(row).collect()
+}
+
+fn rows_with(keys: &[&str]) -> Vec<Row> {
+    serde_json::from_value(shown(keys)).expect("rows")
 }
 
 #[test]
@@ -180,7 +184,7 @@ fn the_runs_rows_are_found_by_both_their_keys() {
         (vec!["else"], None),
     ];
     for (keys, expected) in table {
-        let rows = rows(&keys);
+        let rows = rows_with(&keys);
         assert_eq!(own_rows(&rows, &change_set()), expected, "{keys:?}");
         let recorded = RowsRecorded { phase: Phase::Baseline, rows: json!(rows) };
         let state = after(vec![Kind::RowsRecorded(recorded)]);
@@ -216,4 +220,29 @@ fn the_executor_is_read_from_router_yaml_again() {
         assert!(found.program.executable.ends_with("aws-provider-executor"), "{found:?}");
         assert!(found.timeout > std::time::Duration::ZERO);
     });
+}
+
+/// A run that died before its journal had its rows: routerd is asked for them.
+#[tokio::test(start_paused = true)]
+async fn rows_that_the_journal_lacks_are_asked_of_routerd() {
+    let plans = change_set().plans();
+    let [assign, forwarding] = [&plans[0].idempotency_key, &plans[1].idempotency_key];
+    for (keys, expected) in [
+        (vec!["else", assign, forwarding], Some(RowIds { assign: 2, forwarding: 3 })),
+        (vec!["else"], None),
+    ] {
+        let options = lab::mock::Options { seed: 1, ..lab::mock::Options::default() };
+        let mock = lab::mock::open(&options).expect("a mock lab");
+        let (stdout, stderr) = (shown(&keys).to_string(), String::new());
+        mock.shared.lock().faults.commands.push(CommandFault {
+            node: Some(Node::RouterdCloud),
+            pattern: "*action list".to_owned(),
+            skip: 0,
+            times: 1,
+            effect: CommandEffect::Answer { code: 0, stdout, stderr },
+            seen: 0,
+            fired: 0,
+        });
+        assert_eq!(super::rows(&mock.lab, &change_set()).await, expected, "{keys:?}");
+    }
 }

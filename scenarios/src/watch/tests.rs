@@ -223,3 +223,18 @@ fn a_router_yaml_that_was_not_read_proves_nothing_and_another_one_trips() {
         assert_eq!((end.calls.ec2, end.calls.node), (5, 1 + u32::try_from(expected).expect("few")));
     }
 }
+
+/// Two looks in a row that see nothing are a stop; one that sees begins the count again.
+#[test]
+fn only_blind_looks_in_a_row_trip() {
+    for (sees_between, expected) in [(true, 0), (false, 1)] {
+        let judged = judged("plan", async |_, ctx| {
+            blind(ctx, &stops::NEW_COST, "no answer", "what costs money");
+            if sees_between {
+                sees(ctx, &stops::NEW_COST);
+            }
+            blind(ctx, &stops::NEW_COST, "no answer", "what costs money");
+        });
+        assert_eq!(tripped(&judged).len(), expected, "{sees_between}");
+    }
+}

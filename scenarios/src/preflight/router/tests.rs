@@ -1,6 +1,8 @@
 //! What routerd's node may hold before a run.
 
 use chrono::TimeDelta;
+use lab::node::Node;
+use lab::shell::Observe;
 use reports::record::AssertionStatus as A;
 
 use super::*;
@@ -90,5 +92,41 @@ fn open_rows_are_nobodys_run_and_those_of_another_provider_are_named() {
             assert_eq!(of_another_provider(&found).as_deref(), other, "{status} {provider}");
         });
         assert_eq!(judged.status(ROWS), expected, "{status} {provider}");
+    }
+}
+
+/// Without the planner nothing can be pinned; of what is there, every program has a digest or a reason.
+#[test]
+fn the_programs_are_those_of_router_yaml_as_they_lie_on_the_node() {
+    let digest = Digest::of("a program");
+    // Whether router.yaml has the planner, whether the last program can be read, and how it ends.
+    let table = [
+        (true, true, A::Passed, None),
+        (true, false, A::Failed, Some("(sha256sum: permission denied)")),
+        (false, true, A::Failed, Some("router.yaml has no Plugin lab-planner")),
+    ];
+    for (planner, readable, status, says) in table {
+        let judged = judged("preflight", async |lab, ctx| {
+            let command = Observe::read_file(&lab.manifest.routerd.config);
+            let text = lab.shell.observe(Node::RouterdCloud, &command).await.expect("an answer");
+            let text = String::from_utf8(text.value.stdout).expect("text");
+            let mut config = router_yaml::read(&text).expect("router.yaml");
+            if !planner {
+                config.plugins.retain(|plugin| plugin.name != lab.manifest.routerd.planner);
+            }
+            let mut digests: Vec<(String, Told)> = programs_of(lab, &config)
+                .into_iter()
+                .map(|(_, path)| (path.clone(), told(0, &format!("{digest}  {path}\n"), "")))
+                .collect();
+            if !readable {
+                digests.last_mut().expect("a program").1 =
+                    told(1, "", "sha256sum: permission denied\n");
+            }
+            let found = programs(lab, ctx, &config, told(0, "routerctl 1\n", ""), digests);
+            assert_eq!(found.is_some(), status == A::Passed);
+        });
+        let made = judged.assertion(PROGRAMS);
+        assert_eq!(made.status, status, "{made:?}");
+        assert!(says.is_none_or(|says| judged.message(PROGRAMS).ends_with(says)), "{made:?}");
     }
 }

@@ -1,0 +1,118 @@
+//! The lab's lock: kept while the run goes on, given back once, and told where it cannot be.
+
+use lab::act::RENEWAL;
+use lab::node::Node;
+
+use super::super::*;
+use super::stage::{Stage, play};
+
+#[test]
+fn a_lock_is_given_back_once_and_only_by_who_took_it() {
+    play(async |stage: &Stage<'_>| {
+        stage.has_taken_the_lock();
+        stage.engine.run.state.borrow_mut().lock_taken = false;
+        stage.engine.release_lock().await;
+        assert!(stage.lock_lies_there(), "it was given back before, and may be another's by now");
+
+        stage.engine.run.state.borrow_mut().lock_taken = true;
+        stage.engine.release_lock().await;
+        assert_eq!((stage.lock_lies_there(), stage.residue()), (false, None));
+        assert!(!stage.engine.run.state.borrow().lock_taken);
+    });
+}
+
+#[test]
+fn a_lock_that_cannot_be_given_back_is_residue_with_the_owners_command() {
+    play(async |stage: &Stage<'_>| {
+        stage.has_taken_the_lock();
+        stage.answers(Node::RouterdCloud, "rm -f", u32::MAX, 1, "Read-only file system");
+        stage.engine.release_lock().await;
+        let items = stage.residue().expect("residue");
+        let [item] = &items[..] else { panic!("{items:?}") };
+        assert_eq!(item.owner_commands, ["sudo rm -f /var/lib/lab-smoke/lock.json"]);
+        assert!(stage.engine.run.state.borrow().lock_taken && stage.lock_lies_there());
+    });
+}
+
+#[test]
+fn the_lock_goes_once_everything_is_seen_restored_and_before_the_nodes_go() {
+    let told = super::run_with(&[], &Brake::default());
+    let place = |is: &dyn Fn(&Kind) -> bool| {
+        let place = told.records.iter().position(|record| is(&record.kind));
+        place.expect("it happened")
+    };
+    let restored =
+        place(&|it| matches!(it, Kind::ScenarioFinished(it) if it.scenario == "restored"));
+    let released = place(&|it| matches!(it, Kind::LockReleased(_)));
+    let torn_down =
+        place(&|it| matches!(it, Kind::ScenarioStarted(it) if it.scenario == "teardown"));
+    assert!(restored < released && released < torn_down, "{restored} {released} {torn_down}");
+}
+
+/// Whose lock lies there when the first renewal is due.
+enum Lies {
+    Own,
+    Others,
+    Nobodys,
+    /// Another's, but this run has given its own back.
+    OthersLater,
+}
+
+#[test]
+fn the_lease_is_renewed_until_the_lock_is_anothers() {
+    let table = [
+        (Lies::Own, true, None),
+        (Lies::Others, false, Some("the loss of the lab's lock to run another")),
+        (Lies::Nobodys, false, None),
+        (Lies::OthersLater, false, None),
+    ];
+    for (lies, renewed, interrupted) in table {
+        play(async |stage: &Stage<'_>| {
+            let clock = stage.engine.lab.clock;
+            stage.has_taken_the_lock();
+            match lies {
+                Lies::Own => {}
+                Lies::Others => stage.lock_of("another", 900),
+                Lies::Nobodys => stage.change(|world| {
+                    let files = &mut world.machines.get_mut(Node::RouterdCloud).files;
+                    files.remove(lab::act::LOCK_PATH, 0).expect("it lay there");
+                }),
+                Lies::OthersLater => {
+                    stage.engine.run.state.borrow_mut().lock_taken = false;
+                    stage.lock_of("another", 900);
+                }
+            }
+            stage.engine.while_renewing(clock.sleep(RENEWAL * 3 / 2)).await;
+            let records = stage.records();
+            let longer = records.iter().any(|it| matches!(it.kind, Kind::LockRenewed(_)));
+            let signal = records.iter().find_map(|it| match &it.kind {
+                Kind::Interrupted(it) => Some(it.signal.as_str()),
+                _ => None,
+            });
+            assert_eq!((longer, signal), (renewed, interrupted));
+            assert_eq!(stage.engine.run.brake.pulled(), interrupted.is_some());
+        });
+    }
+}
+
+/// A run that nobody can see lives as long as its lease does by the node's clock.
+#[test]
+fn a_run_lives_as_long_as_its_own_lease() {
+    for (whose, seconds, tells_the_time, expected) in [
+        ("own", 60, true, true),
+        ("own", 0, true, false),
+        ("own", -60, true, false),
+        ("own", -60, false, true),
+        ("another", 60, true, false),
+    ] {
+        play(async |stage: &Stage<'_>| {
+            let own = &stage.engine.run.id;
+            stage.lock_of(if whose == "own" { own } else { whose }, seconds);
+            if !tells_the_time {
+                stage.answers(Node::RouterdCloud, "date", u32::MAX, 1, "no clock");
+            }
+            let holder = lives(stage.engine.lab, own).await;
+            assert_eq!(holder.is_some(), expected, "{whose} {seconds} {tells_the_time}");
+        });
+    }
+}

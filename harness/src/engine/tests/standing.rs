@@ -1,0 +1,157 @@
+//! Where a run stands by its journal alone.
+
+use reports::digest::Digest;
+use reports::record::{
+    GoBurnt, GoRefused, HarnessBroke, Intent, LabUnavailable, LockTaken, Outcome, OutcomeRecorded,
+    Permit, Record, RecoveryStarted, ResidueItem, ScenarioFinished, StopTripped, UndoPlanned,
+};
+
+use super::super::*;
+use super::stage::{Change, Scene, Stage};
+
+fn finished(scenario: &str, status: ScenarioStatus) -> Kind {
+    let (scenario, calls) = (scenario.to_owned(), reports::record::Calls::default());
+    Kind::ScenarioFinished(ScenarioFinished { scenario, status, reason: None, calls })
+}
+
+fn tripped(stop: u8) -> Kind {
+    Kind::StopTripped(StopTripped {
+        stop,
+        detector: String::new(),
+        scenario: "gate".to_owned(),
+        reason: String::new(),
+        resource: String::new(),
+    })
+}
+
+fn intent(permit: Permit, what: &str) -> Kind {
+    Kind::Intent(Intent {
+        id: what.to_owned(),
+        scenario: "gate".to_owned(),
+        permit,
+        what: what.to_owned(),
+        resource: "it".to_owned(),
+        request: serde_json::Value::Null,
+        undo: None,
+    })
+}
+
+fn outcome(what: &str, outcome: Outcome) -> Kind {
+    let (intent, detail) = (what.to_owned(), String::new());
+    Kind::Outcome(OutcomeRecorded { intent, outcome, detail, samples: Vec::new() })
+}
+
+/// A run that asked for its go.
+fn asked() -> Vec<Kind> {
+    let passed = ScenarioStatus::Passed;
+    let plan = UndoPlanned { steps: Vec::new(), digest: Digest::of("plan") };
+    vec![finished("preflight", passed), Kind::UndoPlanned(plan), finished("undo-plan", passed)]
+}
+
+fn stands(kinds: &[Kind]) -> Standing {
+    let record = |(seq, kind): (usize, &Kind)| Record {
+        seq: seq as u64,
+        prev: Digest::zero(),
+        at: chrono::DateTime::UNIX_EPOCH,
+        kind: kind.clone(),
+    };
+    standing(&kinds.iter().enumerate().map(record).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_run_awaits_its_go_once_it_has_asked_for_it() {
+    assert_eq!(stands(&[]), Standing::Empty);
+    assert_eq!(stands(&asked()), Standing::AwaitingGo);
+    for left_out in 0..3 {
+        let mut kinds = asked();
+        kinds.remove(left_out);
+        assert_eq!(stands(&kinds), Standing::Dead, "without {left_out}");
+    }
+    for failed in [0, 2] {
+        let mut kinds = asked();
+        let Kind::ScenarioFinished(it) = &mut kinds[failed] else { panic!("a scenario") };
+        it.status = ScenarioStatus::Failed;
+        assert_eq!(stands(&kinds), Standing::Dead, "{failed} failed");
+    }
+}
+
+#[test]
+fn what_came_after_the_question_closes_it_or_does_not() {
+    let (now, digest) = (chrono::DateTime::UNIX_EPOCH, Digest::of("go"));
+    let words = || "words".to_owned();
+    let (stop, start) = ("ec2 StopInstances", "ec2 StartInstances");
+    let table: Vec<(Vec<Kind>, Standing)> = vec![
+        (vec![Kind::GoRefused(GoRefused { rule: words(), reason: words() })], Standing::AwaitingGo),
+        (vec![Kind::RecoveryStarted(RecoveryStarted { why: words() })], Standing::Dead),
+        (
+            vec![Kind::LabUnavailable(LabUnavailable { reason: words(), held_by: None })],
+            Standing::Dead,
+        ),
+        (vec![Kind::HarnessBroke(HarnessBroke { message: words() })], Standing::Dead),
+        (vec![Kind::GoBurnt(GoBurnt { go_digest: digest, path: words() })], Standing::Dead),
+        (vec![Kind::LockTaken(LockTaken { path: words(), lease_until: now })], Standing::Dead),
+        (vec![tripped(7)], Standing::AwaitingGo),
+        (vec![tripped(6)], Standing::Dead),
+        (vec![intent(Permit::Forward, "put a file")], Standing::Dead),
+        (vec![intent(Permit::Undo, "remove a file")], Standing::Dead),
+        (vec![intent(Permit::Cost, stop)], Standing::AwaitingGo),
+        (vec![intent(Permit::Cost, stop), outcome(stop, Outcome::NotDone)], Standing::AwaitingGo),
+        (vec![intent(Permit::Cost, stop), outcome(stop, Outcome::Done)], Standing::Parked),
+        (
+            vec![
+                intent(Permit::Cost, stop),
+                outcome(stop, Outcome::Done),
+                intent(Permit::Cost, start),
+                outcome(start, Outcome::Done),
+            ],
+            Standing::AwaitingGo,
+        ),
+    ];
+    for (later, expected) in table {
+        let kinds = [asked(), later.clone()].concat();
+        assert_eq!(stands(&kinds), expected, "{later:?}");
+        assert_eq!(stands(&kinds).pending(), expected != Standing::Dead, "{later:?}");
+    }
+}
+
+/// The signers of the manifest, and who is named as the one who grants the go.
+#[test]
+fn the_owner_is_told_what_to_type_next() {
+    let table: [(Change, &str); 4] = [
+        (
+            |it| it.owner.allowed_signers = "# us\n\n  me@x.org ssh-ed25519 AAAA\n".into(),
+            "me@x.org",
+        ),
+        (|it| it.owner.allowed_signers = "*@x.org ssh-ed25519 AAAA\n".into(), "NAME"),
+        (|it| it.owner.allowed_signers = "# nobody\n".into(), "NAME"),
+        (|it| it.owner.allowed_signers = String::new(), "NAME"),
+    ];
+    for (manifest, name) in table {
+        Scene { manifest, ..Scene::default() }.play(async |stage: &Stage<'_>| {
+            let next = || next_steps(&stage.records(), std::path::Path::new("runs/1"));
+            assert_eq!(next(), "");
+            let selection = stage.engine.selection.clone();
+            let run_id = "run-1".to_owned();
+            let settings = Settings { run_id, seed: None, faults: Vec::new(), selection };
+            stage.engine.start(&settings, Vec::new()).expect("written");
+            assert_eq!(next(), "to bring the lab back: lab-smoke recover runs/1\n");
+            for kind in asked() {
+                stage.record(kind);
+            }
+            let item = ResidueItem {
+                resource: "instance".to_owned(),
+                id: "i-1".to_owned(),
+                why: String::new(),
+                costs_money: true,
+                owner_commands: vec!["aws ec2 stop-instances".to_owned()],
+            };
+            let (items, kept) = (vec![item], Vec::new());
+            stage.record(Kind::ResidueListed(ResidueListed { items, kept }));
+            let words = next();
+            let grants = format!("lab-smoke go runs/1 --key KEY --by {name} --expires 2h\n");
+            assert!(words.contains(&grants), "{words}");
+            assert!(words.contains("to stop the cost:    aws ec2 stop-instances\n"), "{words}");
+            assert_eq!(undo_plan(&stage.records()).map(|it| it.steps.len()), Some(0));
+        });
+    }
+}

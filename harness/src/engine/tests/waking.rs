@@ -1,0 +1,246 @@
+//! A run that is resumed: what it says of stop 7, what it answers without a go, and how its nodes
+//! are woken; and one that is recovered, whose instances are stopped.
+
+use std::time::Duration;
+
+use lab::ec2::Instance;
+use lab::mock::faults::{ApiEffect, ApiFault, Caller};
+use lab::node::Node;
+use reports::record::{GoRefused, StopArmed, Verdict};
+
+use super::super::*;
+use super::stage::{Scene, Stage, play};
+
+fn settings(selection: Selection) -> Settings {
+    Settings { run_id: "run-1".to_owned(), seed: None, faults: Vec::new(), selection }
+}
+
+/// Said only where it differs from what was said last, of stop 7 and of no other.
+#[test]
+fn a_resumed_run_says_where_stop_seven_is_another_way() {
+    let (park, leave) = (Meanwhile::Park, Meanwhile::LeaveRunning);
+    for (declared, later, now, says) in [
+        (park, None, park, None),
+        (park, None, leave, Some(false)),
+        (leave, None, park, Some(true)),
+        (leave, None, leave, None),
+        (park, Some((7, false)), park, Some(true)),
+        (park, Some((7, false)), leave, None),
+        (park, Some((3, false)), park, None),
+        (park, Some((3, false)), leave, Some(false)),
+    ] {
+        play(async |stage: &Stage<'_>| {
+            let stops = declared_stops(Waiting::Owner(declared));
+            let selection = stage.engine.selection.clone();
+            stage.engine.start(&settings(selection), stops).expect("written");
+            if let Some((stop, armed)) = later {
+                stage.record(Kind::StopArmed(StopArmed { stop, armed, reason: None }));
+            }
+            let before = stage.records().len();
+            stage.engine.arm(now);
+            let said: Vec<_> = stage.records()[before..]
+                .iter()
+                .map(|record| match &record.kind {
+                    Kind::StopArmed(it) => (it.stop, it.armed),
+                    other => panic!("{other:?}"),
+                })
+                .collect();
+            let expected: Vec<_> = says.map(|armed| (7, armed)).into_iter().collect();
+            assert_eq!(said, expected, "{declared:?} {later:?} {now:?}");
+        });
+    }
+}
+
+#[test]
+fn a_run_is_resumed_with_the_parts_that_it_was_begun_with() {
+    let wanted = |name: &str| name != "plan";
+    Scene { wanted, ..Scene::default() }.play(async |stage: &Stage<'_>| {
+        let begun = stage.engine.selection.clone();
+        stage.engine.start(&settings(begun), Vec::new()).expect("written");
+        let part = |name| if wanted(name) { Part::Judged } else { Part::Excluded };
+        let parts = SEQUENCE.iter().map(|scenario| (scenario.name, part(scenario.name))).collect();
+        assert_eq!(selection(&stage.records()), Some(Selection { filter: None, parts }));
+    });
+}
+
+/// A go that was refused before is no answer to who gives none now.
+#[test]
+fn without_a_go_the_run_goes_on_waiting() {
+    let waits = "the owner's go is awaited";
+    let parked = "the owner's go is awaited, the instances are stopped";
+    let refused = "the go was refused (expired): it ended";
+    for (was_refused, meanwhile, verdict, reasons) in [
+        (false, Meanwhile::Park, Verdict::Parked, &[parked][..]),
+        (true, Meanwhile::Park, Verdict::Parked, &[waits, refused]),
+        (true, Meanwhile::LeaveRunning, Verdict::AwaitingGo, &[waits, refused]),
+    ] {
+        play(async |stage: &Stage<'_>| {
+            let engine = &stage.engine;
+            let stops = declared_stops(Waiting::Owner(meanwhile));
+            engine.start(&settings(engine.selection.clone()), stops).expect("written");
+            engine.forward(pending::before_the_gate()).await;
+            if was_refused {
+                let (rule, reason) = ("expired".to_owned(), "it ended".to_owned());
+                stage.record(Kind::GoRefused(GoRefused { rule, reason }));
+            }
+            let pending = Pending { files: stage.files.clone(), wait: None, meanwhile };
+            let judged = engine.without_go(&pending).await;
+            let said: Vec<_> =
+                judged.reasons.iter().filter(|it| !it.contains("goes on costing")).collect();
+            assert_eq!((judged.verdict, judged.exit_code), (verdict, 3), "{:?}", judged.reasons);
+            assert_eq!(said, reasons);
+        });
+    }
+}
+
+async fn instances(stage: &Stage<'_>) -> Vec<Instance> {
+    let ids = stage.engine.instance_ids();
+    stage.engine.lab.reader.instances(&ids).await.expect("an answer").value
+}
+
+fn refuses(stage: &Stage<'_>, action: &str) {
+    let (code, message) = ("UnauthorizedOperation".to_owned(), "You may not.".to_owned());
+    let effect = ApiEffect::Error { status: 403, code, message };
+    stage.change(|world| {
+        let (action, caller, times) = (action.to_owned(), Caller::Anyone, u32::MAX);
+        world.faults.api.push(ApiFault {
+            action,
+            caller,
+            skip: 0,
+            times,
+            effect,
+            seen: 0,
+            fired: 0,
+        });
+    });
+}
+
+#[test]
+fn an_instance_that_was_not_started_is_said_to_be_asleep() {
+    for refused in [false, true] {
+        play(async |stage: &Stage<'_>| {
+            stage.asleep();
+            if refused {
+                refuses(stage, "StartInstances");
+            }
+            let [one, ..] = &instances(stage).await[..] else { panic!("an instance") };
+            let woken = stage.engine.wake_one(one).await;
+            assert_eq!(woken.is_err(), refused, "{woken:?}");
+            assert_eq!(stage.running().is_empty(), refused);
+        });
+    }
+}
+
+#[test]
+fn an_instance_that_was_not_stopped_is_said_to_run_on() {
+    for refused in [false, true] {
+        play(async |stage: &Stage<'_>| {
+            if refused {
+                refuses(stage, "StopInstances");
+            }
+            let [one, ..] = &instances(stage).await[..] else { panic!("an instance") };
+            let stopped = stage.engine.stop_one(one).await;
+            assert_eq!(stopped.is_err(), refused, "{stopped:?}");
+            assert_eq!(stage.running().contains(&one.instance_id), refused);
+        });
+    }
+}
+
+/// Hard stop 8, and no other, forbids even that.
+#[test]
+fn nothing_is_stopped_with_the_identity_of_another_account() {
+    for (stop, detector, touched) in [(8, "other-account", false), (3, "open-row", true)] {
+        play(async |stage: &Stage<'_>| {
+            stage.tripped(stop, detector);
+            let [one, ..] = &instances(stage).await[..] else { panic!("an instance") };
+            let stopped = stage.engine.stop_one(one).await;
+            assert_eq!(stopped.is_ok(), touched, "{detector}: {stopped:?}");
+            assert_eq!(stage.begun().is_empty(), !touched, "{detector}");
+        });
+    }
+}
+
+/// How often its host name is refused, when the wait for a node ends, and whether well.
+#[test]
+fn a_node_is_waited_for_until_it_answers_or_five_minutes_are_over() {
+    for (refused, seconds, answers) in [(0, 0, true), (3, 15, true), (u32::MAX, 300, false)] {
+        play(async |stage: &Stage<'_>| {
+            let node = Node::CloudClient;
+            stage.answers(node, "hostname", refused, 255, "Connection refused");
+            let clock = stage.engine.lab.clock;
+            let begun = clock.now();
+            let answered = stage.engine.answers(node).await;
+            let waited = Duration::from_millis(
+                u64::try_from((clock.now() - begun).num_milliseconds()).expect("forward"),
+            );
+            assert_eq!((waited.as_secs(), answered.is_ok()), (seconds, answers), "{answered:?}");
+            if let Err(why) = answered {
+                assert_eq!(why, "cloud-client does not answer: Connection refused");
+            }
+        });
+    }
+}
+
+/// Its rows are nobody's business, and routerd's node may sleep: nobody waits for its answer.
+#[test]
+fn a_run_that_began_nothing_is_recovered_without_asking_for_its_rows() {
+    play(async |stage: &Stage<'_>| {
+        // Counts, and answers nothing itself.
+        stage.answers(Node::RouterdCloud, "*action list", 0, 0, "");
+        let engine = &stage.engine;
+        engine.start(&settings(engine.selection.clone()), Vec::new()).expect("written");
+        recover(engine.lab, engine.journal, &engine.run.id, &mut |_| {}).await;
+        let asked = stage.world.lock().faults.commands[0].seen;
+        assert_eq!((asked, stage.running()), (0, vec![]));
+    });
+}
+
+/// Whose lock lies on the router's disk, and what runs after its nodes were woken: the router alone
+/// can be asked whose it is, and nothing else is touched where the lab is another run's.
+#[test]
+fn the_rest_is_woken_once_the_router_says_that_the_lab_is_free() {
+    for (lock, router_sleeps, woken) in
+        [(None, true, 2), (Some("another"), true, 1), (Some("another"), false, 1), (None, false, 2)]
+    {
+        play(async |stage: &Stage<'_>| {
+            stage.asleep();
+            let router = &stage.engine.lab.manifest.nodes[&Node::RouterdCloud].instance_id;
+            let router = router.clone().expect("an instance");
+            if !router_sleeps {
+                stage.change(|world| {
+                    let instance = world.cloud.instances.get_mut(&router).expect("it is there");
+                    instance.state = lab::mock::cloud::InstanceState::Running;
+                });
+            }
+            if let Some(run_id) = lock {
+                stage.lock_of(run_id, 900);
+            }
+            let came = stage.engine.wake().await;
+            assert_eq!(came.is_ok(), lock.is_none(), "{lock:?} {router_sleeps}: {came:?}");
+            let running = stage.running();
+            assert_eq!((running.len(), running.contains(&router)), (woken, true), "{lock:?}");
+        });
+    }
+}
+
+#[test]
+fn the_lock_lies_on_the_routers_disk() {
+    play(async |stage: &Stage<'_>| {
+        for (node, entry) in &stage.engine.lab.manifest.nodes {
+            let Some(id) = &entry.instance_id else { continue };
+            let expected = *node == Node::RouterdCloud;
+            assert_eq!(stage.engine.keeps_the_lock(id), expected, "{node}");
+        }
+    });
+}
+
+#[test]
+fn only_a_run_that_has_ended_is_answered_again() {
+    play(async |stage: &Stage<'_>| {
+        stage.engine.start(&settings(stage.engine.selection.clone()), Vec::new()).expect("written");
+        assert!(answered(stage.engine.journal).is_none());
+        let ended = stage.engine.finish();
+        let again = answered(stage.engine.journal).expect("it has ended");
+        assert_eq!((again.verdict, again.exit_code), (ended.verdict, ended.exit_code));
+    });
+}
