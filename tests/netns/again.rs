@@ -39,6 +39,29 @@ pub fn a_manifest_stands_for_the_lab_that_it_describes() -> Result<(), String> {
     if journal.contains("of-mine") { Ok(()) } else { Err("another manifest was used".to_owned()) }
 }
 
+/// A guest that is late needs to be waited for as long as on EC2, whoever wrote the manifest.
+pub fn a_fault_gets_the_time_that_it_needs() -> Result<(), String> {
+    let place = Place::new()?;
+    place.call("lab up netns --time-to-live 10m", 0)?;
+    let text = std::fs::read_to_string(place.lab()?.path().join("lab.toml")).map_err(words)?;
+    std::fs::write(place.path("own.toml"), text).map_err(words)?;
+    let settles = |out: &str, options: &str| {
+        place.call(&format!("preflight --lab own.toml --out {out}{options}"), 3)?;
+        let journal = std::fs::read_to_string(place.path(out).join("journal.jsonl"));
+        place.call(&format!("recover {out}"), 0)?;
+        let journal = journal.map_err(words)?;
+        let named = journal.split_once("guest_settle_ms = ").ok_or("it is not named")?.1;
+        Ok::<_, String>(named.chars().take_while(char::is_ascii_digit).collect::<String>())
+    };
+    let plain = settles("plain", "");
+    let late = settles("late", " --inject os-address-late");
+    place.call("lab down", 0)?;
+    match (plain?.as_str(), late?.as_str()) {
+        ("750", "10000") => Ok(()),
+        other => Err(format!("{other:?}")),
+    }
+}
+
 /// An id has 17 digits.
 fn shortened(text: &str) -> String {
     let shorter = |line: &str| {

@@ -16,6 +16,7 @@ mod support;
 mod truth;
 mod underlay;
 mod unprivileged;
+mod walks;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
     trials.extend(identity::trials());
     trials.extend(acls::trials());
     trials.extend(unprivileged::trials());
+    trials.extend(walks::trials());
     let mut arguments = Arguments::from_args();
     // Whoever measures is alone, and two cores have enough to do with one lab.
     arguments.test_threads = Some(1);
