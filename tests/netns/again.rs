@@ -16,9 +16,11 @@ pub fn a_manifest_stands_for_the_lab_that_it_describes() -> Result<(), String> {
     place.call("lab up netns --time-to-live 10m", 0)?;
     let lab = place.lab()?;
     let text = std::fs::read_to_string(lab.path().join("lab.toml")).map_err(words)?;
-    let own = text
-        .replacen("name = \"netns\"", "name = \"of-mine\"", 1)
-        .replacen("guest_settle_ms = 750", "guest_settle_ms = 800", 1);
+    let own = text.replacen("name = \"netns\"", "name = \"of-mine\"", 1).replacen(
+        "guest_settle_ms = 750",
+        "guest_settle_ms = 800",
+        1,
+    );
     std::fs::write(place.path("own.toml"), &own).map_err(words)?;
     let another = own.replace("network_interface_id = \"eni-", "network_interface_id = \"eni-0");
     std::fs::write(place.path("another.toml"), shortened(&another)).map_err(words)?;

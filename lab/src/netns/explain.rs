@@ -208,7 +208,8 @@ mod tests {
 
     #[test]
     fn a_long_set_is_left_out_and_its_verdict_is_not() {
-        let long = format!("rule ip ttl vmap {{ {} }} (verdict jump t64)", "1 : jump t1, ".repeat(9));
+        let long =
+            format!("rule ip ttl vmap {{ {} }} (verdict jump t64)", "1 : jump t1, ".repeat(9));
         assert_eq!(without_long_sets(&long), "rule ip ttl vmap { … } (verdict jump t64)");
         let short = "rule ip saddr { 10.88.60.0/24 } accept (verdict accept)";
         assert_eq!(without_long_sets(short), short);

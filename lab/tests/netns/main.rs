@@ -7,6 +7,7 @@
 mod acls;
 mod aws_cli;
 mod borders;
+mod fabric;
 mod identity;
 mod leftovers;
 mod nodes;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
     trials.extend(acls::trials());
     trials.extend(unprivileged::trials());
     trials.extend(walks::trials());
+    trials.extend(fabric::trials());
     let mut arguments = Arguments::from_args();
     // Whoever measures is alone, and two cores have enough to do with one lab.
     arguments.test_threads = Some(1);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use lab::clock::Clock;
@@ -79,10 +80,6 @@ impl Own {
 
     /// Processes that are in its namespaces, or are told of its folder.
     fn left(&self) -> Vec<String> {
-        let told = |pid: u32| {
-            let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            String::from_utf8_lossy(&words).replace('\0', " ")
-        };
         let is_its = |pid: &u32| {
             !namespaces(*pid).is_disjoint(&self.namespaces) || told(*pid).contains(&self.folder)
         };
@@ -108,6 +105,18 @@ impl Own {
 pub fn parent(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// A process's words.
+fn told(pid: u32) -> String {
+    let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&words).replace('\0', " ")
+}
+
+/// Processes that are told of a file or folder, of a lab that nobody had the time to look at.
+pub fn told_of(path: &Path) -> Vec<String> {
+    let path = path.display().to_string();
+    processes().map(told).filter(|words| words.contains(&path)).collect()
 }
 
 /// The process that waits for the lab's first.

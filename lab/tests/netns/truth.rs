@@ -36,9 +36,7 @@ struct Row {
 impl Row {
     /// Whether the clients hear of each other.
     fn passes(&self) -> bool {
-        self.assigned
-            && self.groups == Groups::Open
-            && self.fault != Some("stateless-rewrite")
+        self.assigned && self.groups == Groups::Open && self.fault != Some("stateless-rewrite")
     }
 }
 
