@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use nix::sys::signal::Signal;
 use reports::record::Verdict;
 
-use super::own::{Host, Own, holder, parent, processes, told_of};
+use super::own::{Host, Own, holder, parent, processes, told};
 use super::place::{Place, block_on, words};
 
 const RUN: &str = "run --lab netns --out run";
@@ -68,7 +68,9 @@ pub fn interrupt_while_it_is_built() -> Result<(), String> {
     }
     running.signal(Signal::SIGINT)?;
     running.ends_with(130)?;
-    let (left, host) = (told_of(&place.labs()), Host::now());
+    let labs = place.labs().display().to_string();
+    let left: Vec<_> = processes().map(told).filter(|words| words.contains(&labs)).collect();
+    let host = Host::now();
     if !left.is_empty() || host != before {
         return Err(format!("left: {left:?}; the host has {host:?}, and had {before:?}"));
     }

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use lab::clock::Clock;
@@ -108,15 +107,9 @@ pub fn parent(pid: u32) -> Option<u32> {
 }
 
 /// A process's words.
-fn told(pid: u32) -> String {
+pub fn told(pid: u32) -> String {
     let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     String::from_utf8_lossy(&words).replace('\0', " ")
-}
-
-/// Processes that are told of a file or folder, of a lab that nobody had the time to look at.
-pub fn told_of(path: &Path) -> Vec<String> {
-    let path = path.display().to_string();
-    processes().map(told).filter(|words| words.contains(&path)).collect()
 }
 
 /// The process that waits for the lab's first.
