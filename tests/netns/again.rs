@@ -18,7 +18,7 @@ pub fn a_manifest_stands_for_the_lab_that_it_describes() -> Result<(), String> {
     let text = std::fs::read_to_string(lab.path().join("lab.toml")).map_err(words)?;
     let own = text.replacen("name = \"netns\"", "name = \"of-mine\"", 1).replacen(
         "guest_settle_ms = 750",
-        "guest_settle_ms = 800",
+        "guest_settle_ms = 700",
         1,
     );
     std::fs::write(place.path("own.toml"), &own).map_err(words)?;
@@ -40,7 +40,7 @@ pub fn a_manifest_stands_for_the_lab_that_it_describes() -> Result<(), String> {
         }
     }
     let journal = std::fs::read_to_string(place.path("run/journal.jsonl")).map_err(words)?;
-    let used = ["of-mine", "guest_settle_ms = 800"].iter().all(|words| journal.contains(words));
+    let used = ["of-mine", "guest_settle_ms = 700"].iter().all(|words| journal.contains(words));
     if used { Ok(()) } else { Err("another manifest was used".to_owned()) }
 }
 
