@@ -60,7 +60,7 @@ pub enum Command {
     /// The built-in mock lab.
     #[command(subcommand)]
     Mock(MockCommand),
-    /// Lab manifests.
+    /// Kernel labs, and lab manifests.
     #[command(subcommand)]
     Lab(LabCommand),
     /// List the faults that --inject knows, each with the assertion that it must turn.
@@ -72,29 +72,11 @@ pub enum Command {
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct RunArgs {
-    /// The lab: `mock`, `netns` (made for this run), `netns:ID` (one that is there), or the path
-    /// of a manifest.
-    #[arg(long, value_name = "mock|netns|netns:ID|MANIFEST.toml", default_value = "mock")]
-    pub lab: LabChoice,
-    /// The run's folder itself; made if absent, refused if it holds another run. Without it, a
-    /// folder named by the run id under ./lab-smoke-runs/.
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// Fixes ids, start time and jitter inside the mock.
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
-    /// Make something go wrong beneath the run, on the mock or in the kernel lab; repeatable.
-    /// `lab-smoke faults` lists what can, and in which lab.
-    #[arg(long, value_name = "FAULT[=ARG]")]
-    pub inject: Vec<String>,
+    #[command(flatten)]
+    pub begin: BeginArgs,
     /// Leave the kernel lab that was made for this run.
     #[arg(long)]
     pub keep: bool,
-    #[command(flatten)]
-    pub make: MakeArgs,
-    /// `json`: the journal's records on stdout as they happen, people's text on stderr.
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
     /// Wait so long for the owner's go.json to appear in the run's folder; without it, a built-in
     /// lab grants itself the go.
     #[arg(long, value_name = "10m", value_parser = span)]
@@ -106,6 +88,31 @@ pub struct RunArgs {
     /// --skip FILTER, --format terse, …
     #[arg(last = true, value_name = "LIBTEST ARGS")]
     pub libtest: Vec<String>,
+}
+
+/// What a run is begun with: on which lab, and where what it sees is kept.
+#[derive(Clone, Debug, clap::Args)]
+pub struct BeginArgs {
+    /// The lab: `mock`, `netns` (made for this run), `netns:ID` (one that is there), or the path
+    /// of a manifest.
+    #[arg(long, value_name = "mock|netns|netns:ID|MANIFEST.toml", default_value = "mock")]
+    pub lab: LabChoice,
+    #[command(flatten)]
+    pub make: MakeArgs,
+    /// The run's folder itself; made if absent, refused if it holds another run. Without it, a
+    /// folder named by the run id under ./lab-smoke-runs/.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Fixes ids, start time and jitter inside the mock.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Make something go wrong beneath the run, on the mock or in the kernel lab; repeatable.
+    /// `lab-smoke faults` lists what can, and in which lab.
+    #[arg(long, value_name = "FAULT[=ARG]")]
+    pub inject: Vec<String>,
+    /// `json`: the journal's records on stdout as they happen, people's text on stderr.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 }
 
 /// What a kernel lab is made with.
@@ -123,24 +130,11 @@ pub struct MakeArgs {
     pub allowed_signers: Option<PathBuf>,
 }
 
+/// A kernel lab that is made for a preflight is left to its run.
 #[derive(Clone, Debug, clap::Args)]
 pub struct PreflightArgs {
-    /// The lab: `mock`, `netns` (made, and left to the run), `netns:ID`, or the path of a manifest.
-    #[arg(long, value_name = "mock|netns|netns:ID|MANIFEST.toml", default_value = "mock")]
-    pub lab: LabChoice,
     #[command(flatten)]
-    pub make: MakeArgs,
-    /// The run's folder itself; made if absent, refused if it holds another run.
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// Fixes ids, start time and jitter inside the mock.
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
-    /// Make something go wrong inside the mock; repeatable.
-    #[arg(long, value_name = "FAULT[=ARG]")]
-    pub inject: Vec<String>,
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    pub begin: BeginArgs,
     /// Leave the instances running when the command ends: hard stop 7 is disarmed.
     #[arg(long)]
     pub leave_running: bool,
@@ -330,10 +324,10 @@ mod tests {
     #[test]
     fn a_run_is_read_with_its_libtest_words() {
         let args = run_args(&[]);
-        assert_eq!(args.lab, LabChoice::Mock);
-        assert_eq!((args.seed, args.format), (None, Format::Human));
+        assert_eq!(args.begin.lab, LabChoice::Mock);
+        assert_eq!((args.begin.seed, args.begin.format), (None, Format::Human));
         let args = run_args(&["--inject", "a", "--inject", "b=1", "--", "--exact", "ping"]);
-        assert_eq!(args.inject, ["a", "b=1"]);
+        assert_eq!(args.begin.inject, ["a", "b=1"]);
         let libtest = libtest(&args.libtest).expect("libtest words");
         assert_eq!((libtest.exact, libtest.filter.as_deref()), (true, Some("ping")));
     }
@@ -366,7 +360,7 @@ mod tests {
             ("./mock", LabChoice::Manifest("./mock".into())),
             ("lab.toml", LabChoice::Manifest("lab.toml".into())),
         ] {
-            assert_eq!(run_args(&["--lab", text]).lab, lab);
+            assert_eq!(run_args(&["--lab", text]).begin.lab, lab);
         }
     }
 }

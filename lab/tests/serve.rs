@@ -206,6 +206,8 @@ async fn the_world_is_shown_and_takes_faults() {
         ("POST /_lab-smoke/faults HTTP/1.1", "[]", 415),
         (post, "{}", 400),
         (post, r#"[{"action": "DescribeVpcs", "effect": "unheard"}]"#, 400),
+        (post, r#"[{"action": "DescribeVpc", "effect": "hang"}]"#, 400),
+        (post, r#"[{"action": "DescribeVpcs", "effect": "hang", "time": 2}]"#, 400),
         ("POST /_lab-smoke/world HTTP/1.1", "", 405),
     ];
     for (head, body, expected) in refused {

@@ -324,10 +324,17 @@ fn judge_conntrack(ctx: &mut Context<'_>, id: &'static str, told: Vec<Told>) {
         let why = "nothing is tracked on this router, so its table proves nothing; the run arms no rule to change that";
         return ctx.skipped(id, json!({ "entries": 0 }), how, why);
     }
-    let message = format!("translated: {}", translated.join("; "));
-    let holds = translated.is_empty();
+    let message = in_short(&translated);
     let observed = json!({ "entries": entries, "translated": translated });
-    ctx.judge(id, holds, expected, observed, how, (!holds).then_some(message));
+    ctx.judge(id, message.is_none(), expected, observed, how, message);
+}
+
+/// One of them tells what is going on; all are in what was observed.
+fn in_short(translated: &[String]) -> Option<String> {
+    let (first, others) = translated.split_first()?;
+    let more =
+        if others.is_empty() { String::new() } else { format!(" (and {} more)", others.len()) };
+    Some(format!("translated: {first}{more}"))
 }
 
 /// Whether the reply's tuple is not the inverse of the original's.

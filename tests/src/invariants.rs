@@ -89,6 +89,14 @@ impl Case<'_> {
         self.aftermath.said().is_some_and(|said| matches!(said.exit_code, 5 | 6 | 8))
     }
 
+    fn run_id(&self) -> &str {
+        let started = self.records.iter().find_map(|record| match &record.kind {
+            Kind::RunStarted(started) => Some(started.run_id.as_str()),
+            _ => None,
+        });
+        started.unwrap_or_default()
+    }
+
     fn go_was_burnt(&self) -> bool {
         self.records.iter().any(|record| matches!(record.kind, Kind::GoBurnt(_)))
     }
@@ -124,7 +132,7 @@ fn lab_is_torn_down(case: &Case<'_>) -> Result<(), String> {
     }
     let torn_down = || owed::torn_down(case.plan, case.aftermath, manifest);
     let nothing_torn_down = || owed::nothing_torn_down(case.plan, case.aftermath);
-    match (case.go_was_burnt(), owed::go_is_used(case.aftermath)) {
+    match (case.go_was_burnt(), owed::go_is_used(case.run_id(), case.aftermath)) {
         (false, _) => nothing_torn_down(),
         (true, true) => torn_down(),
         // The node was never told: the go is good still, and nothing was begun with it.

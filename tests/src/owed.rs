@@ -148,11 +148,20 @@ fn names<T>(map: &BTreeMap<String, T>) -> Vec<&String> {
     map.keys().collect()
 }
 
-/// Whether the node says that a go was used.
-pub fn go_is_used(aftermath: &Aftermath) -> bool {
+/// Whether the node says that a go was used by this run; somebody else may have used one, too.
+pub fn go_is_used(run_id: &str, aftermath: &Aftermath) -> bool {
     let (_, machines) = at_the_end_of_the_run(&aftermath.world);
-    let files = machines.get(Node::RouterdCloud).files.list(RUNS_FOLDER);
-    files.is_ok_and(|names| names.iter().any(|name| name.starts_with("burnt-")))
+    let files = &machines.get(Node::RouterdCloud).files;
+    let used_by_it = |name: &String| {
+        let burnt = files.contents(&format!("{RUNS_FOLDER}/{name}"));
+        name.starts_with("burnt-") && burnt.is_some_and(|bytes| names_the_run(bytes, run_id))
+    };
+    files.list(RUNS_FOLDER).is_ok_and(|names| names.iter().any(used_by_it))
+}
+
+/// What was hit by a death in the middle may be half written: the name is enough.
+fn names_the_run(bytes: &[u8], run_id: &str) -> bool {
+    String::from_utf8_lossy(bytes).contains(run_id)
 }
 
 /// Whether routerd's database has a row that a command was at work on when it was cut off: no command

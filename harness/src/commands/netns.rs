@@ -18,11 +18,11 @@ use reports::journal::{Writer, read_file};
 use reports::record::RunStarted;
 use reports::verdict::{ExitCode, Judgement};
 
-use super::run::{Grantor, Own, Refusal, hold, meanwhile};
+use super::run::{AfterRun, Grantor, Own, Refusal, hold, meanwhile};
 use super::to_its_end::to_its_end;
 use super::which::{NetnsError, Which, find, folder_id, make, of_manifest, of_run, time_to_live};
 use super::{recover, refuse};
-use crate::cli::{NetnsCommand, ResumeArgs, RunArgs};
+use crate::cli::{BeginArgs, NetnsCommand, ResumeArgs};
 use crate::engine::{self, Announcement, Pending, Resumed, Selection, Settings, Standing};
 use crate::grant::{LabItself, OwnersFiles};
 use crate::perform::{Show, Stage, perform};
@@ -31,7 +31,7 @@ use crate::terminal::Terminal;
 
 /// Makes a lab, runs on it and takes it down; or runs on one that is there, and leaves it.
 pub(super) fn run(
-    args: &RunArgs,
+    args: &BeginArgs,
     which: Which,
     selection: Selection,
     grantor: Grantor,
@@ -45,8 +45,11 @@ pub(super) fn run(
         let (folder, ours, own) = match which {
             Which::Named(id) => (find(Some(&id))?, Ours::No, None),
             Which::Described(own) => (of_manifest(&own)?, Ours::No, Some(*own)),
-            Which::Made => {
-                let ours = if args.keep { Ours::Kept } else { Ours::Yes };
+            Which::Made(after) => {
+                let ours = match after {
+                    AfterRun::Keep => Ours::Kept,
+                    AfterRun::TakeDown => Ours::Yes,
+                };
                 (make(&args.make, time_to_live(grantor))?, ours, None)
             }
         };
@@ -87,7 +90,7 @@ enum Ours {
 
 /// Where the operator sits.
 struct Desk<'a> {
-    args: &'a RunArgs,
+    args: &'a BeginArgs,
     own: Option<Own>,
     grantor: Grantor,
     show: &'a Show,

@@ -15,7 +15,7 @@ use reports::verdict::{ExitCode, Judgement};
 
 use super::which::Which;
 use super::{lab, refuse, say_usage};
-use crate::cli::{self, LabChoice, MakeArgs, RunArgs};
+use crate::cli::{self, BeginArgs, LabChoice, MakeArgs, RunArgs};
 use crate::engine::{self, Announcement, Meanwhile, Pending, Selection, Settings};
 use crate::grant::OwnersFiles;
 use crate::labs::{self, MockOptions, OpenError};
@@ -81,7 +81,15 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> u8 {
         None => Grantor::LabItself,
         Some(_) => Grantor::Owner { wait: args.wait_go, meanwhile: meanwhile(args.leave_running) },
     };
-    begin(args, arguments, grantor, terminal)
+    let after = if args.keep { AfterRun::Keep } else { AfterRun::TakeDown };
+    begin(&args.begin, after, arguments, grantor, terminal)
+}
+
+/// What becomes of a kernel lab that was made for a run, when the run has ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum AfterRun {
+    TakeDown,
+    Keep,
 }
 
 /// Who gives the go.
@@ -101,12 +109,13 @@ pub(super) fn meanwhile(leave_running: bool) -> Meanwhile {
 
 /// Begins a run in a folder of its own.
 pub(super) fn begin(
-    args: &RunArgs,
+    args: &BeginArgs,
+    after: AfterRun,
     arguments: Arguments,
     grantor: Grantor,
     terminal: &Terminal,
 ) -> u8 {
-    match on_its_lab(args, arguments, grantor, terminal) {
+    match on_its_lab(args, after, arguments, grantor, terminal) {
         Ok(judgement) => judgement.exit_code,
         Err(refusal) => refuse(refusal.code(), &refusal, terminal),
     }
@@ -119,7 +128,8 @@ pub(super) struct Own {
 }
 
 fn on_its_lab(
-    args: &RunArgs,
+    args: &BeginArgs,
+    after: AfterRun,
     arguments: Arguments,
     grantor: Grantor,
     terminal: &Terminal,
@@ -139,7 +149,7 @@ fn on_its_lab(
     };
     let own = match &args.lab {
         LabChoice::Mock => None,
-        LabChoice::Netns(None) => return in_the_kernel(Which::Made),
+        LabChoice::Netns(None) => return in_the_kernel(Which::Made(after)),
         LabChoice::Netns(Some(id)) => return in_the_kernel(Which::Named(id.clone())),
         LabChoice::Manifest(file) => {
             let manifest = lab::read(file)?;
@@ -175,7 +185,7 @@ fn only_where_made(make: &MakeArgs) -> Result<(), Refusal> {
 }
 
 /// A seed and faults are things of the mock's world.
-fn only_on_the_mock(args: &RunArgs) -> Result<(), Refusal> {
+fn only_on_the_mock(args: &BeginArgs) -> Result<(), Refusal> {
     if args.seed.is_some() {
         Err(Refusal::OnlyOnTheMock("seed"))
     } else if !args.inject.is_empty() {
@@ -186,7 +196,7 @@ fn only_on_the_mock(args: &RunArgs) -> Result<(), Refusal> {
 }
 
 async fn on_the_mock(
-    args: &RunArgs,
+    args: &BeginArgs,
     selection: Selection,
     show: &Show,
     own: Option<Own>,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ::lab::clock::Clock;
 use ::lab::netns::{self, Folder, Options, UpError};
 
-use super::run::{Grantor, Own};
+use super::run::{AfterRun, Grantor, Own};
 use crate::cli::MakeArgs;
 
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +30,7 @@ pub enum NetnsError {
 /// On which kernel lab a run goes.
 pub(super) enum Which {
     /// One that is made for it.
-    Made,
+    Made(AfterRun),
     Named(String),
     /// The one that the operator's own manifest describes.
     Described(Box<Own>),

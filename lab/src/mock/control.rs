@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
+use super::ec2::operations;
 use super::faults::ApiFault;
 use super::serve::{Endpoint, unsaved};
 use super::state_file::to_json;
@@ -66,7 +67,16 @@ fn parse(body: &[u8]) -> Result<Vec<ApiFault>, Refusal> {
             fault.entry(*name).or_insert_with(|| value.clone());
         }
     }
-    serde_json::from_value(Value::Array(list)).map_err(refused)
+    let faults: Vec<ApiFault> = serde_json::from_value(Value::Array(list)).map_err(refused)?;
+    let known = operations();
+    match faults.iter().find(|fault| known.iter().all(|it| it.name != fault.action)) {
+        // It would never fire, and whoever posted it would think that it had no effect.
+        Some(fault) => Err((
+            StatusCode::BAD_REQUEST,
+            format!("{} is no action of EC2, STS or IAM that is served here.\n", fault.action),
+        )),
+        None => Ok(faults),
+    }
 }
 
 fn as_json(text: String) -> Response {

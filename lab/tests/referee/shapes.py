@@ -5,6 +5,7 @@ names and types.
 """
 
 import json
+import re
 import sys
 import xml.etree.ElementTree as ElementTree
 
@@ -38,13 +39,17 @@ def main():
         answered.add((service, operation))
         flaws += [f"{operation}: {flaw}" for flaw in check_answer(*raw)]
     fields = sum(1 for _ in operations)
+    unvalidated = Endpoint(url, key, secret, validated=False)
+    bounded = [bounds for operation in operations if (bounds := page_bounds(endpoint, operation))]
     for operation in operations:
         flaws += [f"{operation['name']}: {flaw}" for flaw in check_parameters(endpoint, operation)]
         if (operation["service"], operation["name"]) not in answered:
             flaws.append(f"{operation['name']}: was never answered")
+    flaws += [flaw for bounds in bounded for flaw in check_bounds(unvalidated, *bounds)]
     for flaw in flaws:
         print(flaw)
-    print(f"{len(answered)} of {fields} operations answered, {len(flaws)} flaws")
+    print(f"{len(answered)} of {fields} operations answered, "
+          f"{len(bounded)} bounds of pages, {len(flaws)} flaws")
     sys.exit(1 if flaws else 0)
 
 
@@ -156,6 +161,29 @@ def check_parameters(endpoint, operation):
             yield f"the parameter {parameter} is not in the model"
     if operation["dry_run"] != ("DryRun" in known):
         yield f"DryRun: the model says {'DryRun' in known}"
+
+
+def page_bounds(endpoint, operation):
+    """The operation's name, and the least and the most that the model lets a page hold."""
+    model = endpoint.clients[operation["service"]].meta.service_model
+    shape = model.operation_model(operation["name"]).input_shape
+    page = shape.members.get("MaxResults") if shape is not None else None
+    if page is None or "MaxResults" not in operation["parameters"]:
+        return None
+    least, most = page.metadata.get("min"), page.metadata.get("max")
+    if least is None:
+        # DescribeTags has its bounds in its text alone.
+        told = re.search(r"between (\d+) and (\d+)", page.documentation)
+        least, most = (int(told[1]), int(told[2])) if told else (None, None)
+    return (operation["name"], least, most) if least is not None else None
+
+
+def check_bounds(endpoint, operation, least, most):
+    for size in (least - 1, least, most, most + 1):
+        wanted = "ok" if least <= size <= most else "InvalidParameterValue"
+        outcome, _ = endpoint.ask("ec2", operation, {"MaxResults": size}, {})
+        if outcome != wanted:
+            yield f"{operation}: {size} for a page is answered {outcome}, not {wanted}"
 
 
 def patterns(shape, protocol, prefix="", depth=0):

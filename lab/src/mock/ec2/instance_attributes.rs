@@ -8,9 +8,9 @@ use super::action::{Action, Call, Resources};
 use super::error::{ApiError, INSTANCE, SECURITY_GROUP};
 use super::filters::{self, Field};
 use super::instances::block_devices;
-use super::paging;
 use super::render;
 use super::xml::Xml;
+use super::{paging, params};
 use crate::mock::cloud::{Cloud, Instance, InstanceState};
 
 const TARGET: Resources = Resources::Of { kind: "instance", parameter: "InstanceId" };
@@ -95,15 +95,7 @@ fn modify(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     let protect = params.flag("DisableApiTermination.Value")?;
     let groups = params.list("GroupId");
     let asked = [check.is_some(), protect.is_some(), !groups.is_empty()];
-    match asked.into_iter().filter(|asked| *asked).count() {
-        0 => return Err(ApiError::invalid_combination("No attributes specified.")),
-        1 => {}
-        _ => {
-            return Err(ApiError::invalid_combination(
-                "Fields for multiple attribute types specified",
-            ));
-        }
-    }
+    params::one_attribute(&asked)?;
     render::chosen(&SECURITY_GROUP, &call.cloud.security_groups, &groups)?;
     let instance = render::one(&INSTANCE, &mut call.cloud.instances, id)?;
     if let Some(protect) = protect {

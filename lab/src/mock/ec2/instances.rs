@@ -164,22 +164,8 @@ fn interface(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface) {
             xml.leaf("networkCardIndex", 0);
         });
     }
-    xml.leaf("description", &eni.description);
-    render::group_set(xml, cloud, &eni.groups);
-    xml.items("ipv6AddressesSet", [(); 0], |_, ()| {});
-    xml.leaf("macAddress", &eni.mac);
-    xml.leaf("networkInterfaceId", &eni.id);
-    xml.leaf("ownerId", &cloud.account_id);
-    if let Some(primary) = eni.primary() {
-        xml.leaf("privateDnsName", render::private_dns_name(cloud, primary));
-        xml.leaf("privateIpAddress", primary);
-    }
-    render::private_addresses(xml, cloud, eni, Association::WithoutIds);
-    xml.leaf("sourceDestCheck", eni.source_dest_check);
+    render::interface(xml, cloud, eni, Association::WithoutIds);
     xml.leaf("status", eni.status());
-    xml.leaf("subnetId", &eni.subnet_id);
-    xml.leaf("vpcId", &eni.vpc_id);
-    xml.leaf("interfaceType", "interface");
 }
 
 fn stop(call: &mut Call<'_>) -> Result<Xml, ApiError> {

@@ -3,9 +3,9 @@
 use super::action::{Action, Call, Resources};
 use super::error::{ApiError, INTERFACE, SECURITY_GROUP};
 use super::filters::{self, Field};
-use super::paging;
 use super::render::{self, Association};
 use super::xml::Xml;
+use super::{paging, params};
 use crate::mock::cloud::{Address, Cloud, NetworkInterface};
 
 pub const ACTIONS: &[Action] = &[
@@ -146,24 +146,10 @@ pub fn interface(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface, status: &
         xml.leaf("availabilityZone", &subnet.availability_zone);
         xml.leaf("availabilityZoneId", &subnet.availability_zone_id);
     }
-    xml.leaf("description", &eni.description);
-    render::group_set(xml, cloud, &eni.groups);
-    xml.leaf("interfaceType", "interface");
-    xml.items("ipv6AddressesSet", [(); 0], |_, ()| {});
-    xml.leaf("macAddress", &eni.mac);
-    xml.leaf("networkInterfaceId", &eni.id);
-    xml.leaf("ownerId", &cloud.account_id);
-    if let Some(primary) = eni.primary() {
-        xml.leaf("privateDnsName", render::private_dns_name(cloud, primary));
-        xml.leaf("privateIpAddress", primary);
-    }
-    render::private_addresses(xml, cloud, eni, Association::WithIds);
+    render::interface(xml, cloud, eni, Association::WithIds);
     xml.leaf("requesterManaged", false);
-    xml.leaf("sourceDestCheck", eni.source_dest_check);
     xml.leaf("status", status);
-    xml.leaf("subnetId", &eni.subnet_id);
     render::tag_set(xml, &eni.tags);
-    xml.leaf("vpcId", &eni.vpc_id);
 }
 
 pub fn attachment(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface) {
@@ -190,15 +176,7 @@ fn modify(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     let attachment_id = params.text("Attachment.AttachmentId");
     let asked =
         [check.is_some(), description.is_some(), !groups.is_empty(), attachment_id.is_some()];
-    match asked.into_iter().filter(|asked| *asked).count() {
-        0 => return Err(ApiError::invalid_combination("No attributes specified.")),
-        1 => {}
-        _ => {
-            return Err(ApiError::invalid_combination(
-                "Fields for multiple attribute types specified",
-            ));
-        }
-    }
+    params::one_attribute(&asked)?;
     render::chosen(&SECURITY_GROUP, &call.cloud.security_groups, &groups)?;
     let eni = render::one(&INTERFACE, &mut call.cloud.network_interfaces, id)?;
     if let Some(check) = check {

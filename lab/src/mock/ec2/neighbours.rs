@@ -90,7 +90,7 @@ fn endpoints(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     let ids = params.list("VpcEndpointId");
     let chosen = render::chosen(&ENDPOINT, &cloud.vpc_endpoints, &ids)?;
     let selected = filters::select(cloud, params, ENDPOINT_FIELDS, Some(|it| &it.tags), chosen)?;
-    let (page, next) = paging::page(params, &paging::USUAL, Some("VpcEndpointId"), selected)?;
+    let (page, next) = paging::page(params, &paging::GENEROUS, Some("VpcEndpointId"), selected)?;
     let mut xml = Xml::new();
     xml.items("vpcEndpointSet", page, |xml, it| {
         xml.leaf("vpcEndpointId", &it.id);

@@ -16,6 +16,8 @@ pub struct Bounds {
 /// Most describes.
 pub const USUAL: Bounds = Bounds { least: 5, most: 1000 };
 pub const SMALL: Bounds = Bounds { least: 5, most: 100 };
+/// `DescribeVpcEndpoints` takes more than 1,000 and answers with 1,000, which is more than a mock has.
+pub const GENEROUS: Bounds = Bounds { least: 5, most: usize::MAX };
 
 /// One page, and the token of the next. Without `MaxResults` everything is one page; ids and
 /// `MaxResults` do not go together.

@@ -147,3 +147,12 @@ fn fits(pattern: &str, name: &str) -> bool {
         names.next().is_some_and(|part| part == expected || (expected == "N" && numeric(part)))
     }) && names.next().is_none()
 }
+
+/// A modify takes one attribute at a time: which of those that it knows were asked for.
+pub fn one_attribute(asked: &[bool]) -> Result<(), ApiError> {
+    match asked.iter().filter(|asked| **asked).count() {
+        0 => Err(ApiError::invalid_combination("No attributes specified.")),
+        1 => Ok(()),
+        _ => Err(ApiError::invalid_combination("Fields for multiple attribute types specified")),
+    }
+}

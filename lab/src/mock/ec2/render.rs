@@ -85,6 +85,25 @@ pub fn private_addresses(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface, i
     });
 }
 
+/// What an interface shows wherever it is shown: in its own describe and in its instance's.
+pub fn interface(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface, ids: Association) {
+    xml.leaf("description", &eni.description);
+    group_set(xml, cloud, &eni.groups);
+    xml.leaf("interfaceType", "interface");
+    xml.items("ipv6AddressesSet", [(); 0], |_, ()| {});
+    xml.leaf("macAddress", &eni.mac);
+    xml.leaf("networkInterfaceId", &eni.id);
+    xml.leaf("ownerId", &cloud.account_id);
+    if let Some(primary) = eni.primary() {
+        xml.leaf("privateDnsName", private_dns_name(cloud, primary));
+        xml.leaf("privateIpAddress", primary);
+    }
+    private_addresses(xml, cloud, eni, ids);
+    xml.leaf("sourceDestCheck", eni.source_dest_check);
+    xml.leaf("subnetId", &eni.subnet_id);
+    xml.leaf("vpcId", &eni.vpc_id);
+}
+
 pub fn state(xml: &mut Xml, name: &str, state: InstanceState) {
     xml.element(name, |xml| {
         xml.leaf("code", state.code());

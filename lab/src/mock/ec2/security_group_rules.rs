@@ -5,7 +5,7 @@ use ipnet::Ipv4Net;
 use super::action::{Action, Call, Resources};
 use super::error::{ApiError, RULE, SECURITY_GROUP};
 use super::filters::{self, Field};
-use super::paging::{self, Bounds};
+use super::paging;
 use super::params::Params;
 use super::render;
 use super::xml::Xml;
@@ -325,7 +325,6 @@ const FIELDS: &[Field<Rule>] = &[
     ("group-id", |_, rule| vec![rule.group_id.clone()]),
     ("security-group-rule-id", |_, rule| vec![rule.id.clone()]),
 ];
-const BOUNDS: Bounds = Bounds { least: 5, most: 1000 };
 
 fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     let (cloud, params) = (&*call.cloud, call.params);
@@ -339,7 +338,7 @@ fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     by_id(&all, &wanted)?;
     let chosen = all.iter().filter(|r| wanted.is_empty() || wanted.contains(&r.id.as_str()));
     let selected = filters::select(cloud, params, FIELDS, Some(|rule| &rule.tags), chosen)?;
-    let (page, next) = paging::page(params, &BOUNDS, Some("SecurityGroupRuleId"), selected)?;
+    let (page, next) = paging::page(params, &paging::USUAL, Some("SecurityGroupRuleId"), selected)?;
     let mut xml = Xml::new();
     xml.items("securityGroupRuleSet", page, |xml, rule| detail(xml, cloud, rule));
     xml.leaf_if("nextToken", next);

@@ -175,6 +175,7 @@ pub enum Caller {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ApiFault {
     /// As `AssignPrivateIpAddresses`.
     pub action: String,

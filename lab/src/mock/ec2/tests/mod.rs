@@ -14,6 +14,7 @@ mod options;
 mod refusals;
 mod script;
 mod throwaway;
+mod waiters;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
