@@ -88,7 +88,7 @@ async fn what_has_no_instance_is_there_as_soon_as_it_is_made() {
     wait!(lab, wait_until_subnet_available, subnet_ids, &lab_eni.subnet_id).unwrap();
     let image = &cloud.instances[&lab.instance].image_id;
     wait!(lab, wait_until_image_available, image_ids, image).unwrap();
-    let group = lab_eni.groups.iter().next().unwrap();
+    let group = lab_eni.groups.first().unwrap();
     wait!(lab, wait_until_security_group_exists, group_ids, group).unwrap();
     let made = lab.ec2.create_network_interface().subnet_id(&lab_eni.subnet_id).send().await;
     let made = made.unwrap();
