@@ -50,6 +50,10 @@ fn main() -> ExitCode {
             again::a_manifest_stands_for_the_lab_that_it_describes,
         ),
         trial(
+            "a_fault_gets_the_time_that_it_needs_from_every_manifest",
+            again::a_fault_gets_the_time_that_it_needs,
+        ),
+        trial(
             "a_lease_on_the_node_keeps_others_from_recovering",
             again::a_lease_on_the_node_keeps_others_from_recovering,
         ),

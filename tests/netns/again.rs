@@ -16,7 +16,11 @@ pub fn a_manifest_stands_for_the_lab_that_it_describes() -> Result<(), String> {
     place.call("lab up netns --time-to-live 10m", 0)?;
     let lab = place.lab()?;
     let text = std::fs::read_to_string(lab.path().join("lab.toml")).map_err(words)?;
-    let own = text.replacen("name = \"netns\"", "name = \"of-mine\"", 1);
+    let own = text.replacen("name = \"netns\"", "name = \"of-mine\"", 1).replacen(
+        "guest_settle_ms = 750",
+        "guest_settle_ms = 700",
+        1,
+    );
     std::fs::write(place.path("own.toml"), &own).map_err(words)?;
     let another = own.replace("network_interface_id = \"eni-", "network_interface_id = \"eni-0");
     std::fs::write(place.path("another.toml"), shortened(&another)).map_err(words)?;
@@ -36,7 +40,25 @@ pub fn a_manifest_stands_for_the_lab_that_it_describes() -> Result<(), String> {
         }
     }
     let journal = std::fs::read_to_string(place.path("run/journal.jsonl")).map_err(words)?;
-    if journal.contains("of-mine") { Ok(()) } else { Err("another manifest was used".to_owned()) }
+    let used = ["of-mine", "guest_settle_ms = 700"].iter().all(|words| journal.contains(words));
+    if used { Ok(()) } else { Err("another manifest was used".to_owned()) }
+}
+
+/// A guest that is late needs to be waited for as long as on EC2, whoever wrote the manifest.
+pub fn a_fault_gets_the_time_that_it_needs() -> Result<(), String> {
+    let place = Place::new()?;
+    place.call("lab up netns --time-to-live 10m", 0)?;
+    let text = std::fs::read_to_string(place.lab()?.path().join("lab.toml")).map_err(words)?;
+    std::fs::write(place.path("own.toml"), text).map_err(words)?;
+    place.call("preflight --lab own.toml --inject os-address-late --out run", 3)?;
+    let journal = std::fs::read_to_string(place.path("run/journal.jsonl"));
+    place.call("recover run", 0)?;
+    place.call("lab down", 0)?;
+    if journal.map_err(words)?.contains("guest_settle_ms = 10000") {
+        Ok(())
+    } else {
+        Err("the guest is not waited for".to_owned())
+    }
 }
 
 /// An id has 17 digits.

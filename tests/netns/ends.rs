@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use nix::sys::signal::Signal;
 use reports::record::Verdict;
 
-use super::own::{Host, Own, holder, parent, processes};
+use super::own::{Host, Own, holder, parent, processes, told};
 use super::place::{Place, block_on, words};
 
 const RUN: &str = "run --lab netns --out run";
@@ -61,12 +61,19 @@ pub fn interrupt() -> Result<(), String> {
 /// Before there is a run to interrupt.
 pub fn interrupt_while_it_is_built() -> Result<(), String> {
     let place = Place::new()?;
+    let before = Host::now();
     let mut running = place.begin(RUN)?;
     while std::fs::read_dir(place.labs()).map_err(words)?.count() == 0 {
         running.goes_on()?;
     }
     running.signal(Signal::SIGINT)?;
     running.ends_with(130)?;
+    let labs = place.labs().display().to_string();
+    let left: Vec<_> = processes().map(told).filter(|words| words.contains(&labs)).collect();
+    let host = Host::now();
+    if !left.is_empty() || host != before {
+        return Err(format!("left: {left:?}; the host has {host:?}, and had {before:?}"));
+    }
     place.has_no_lab()
 }
 

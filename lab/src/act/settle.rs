@@ -307,4 +307,27 @@ mod tests {
             shown(&samples).iter().map(|sample| sample["row_status"].clone()).collect();
         assert_eq!(statuses, ["running", "running", "succeeded"]);
     }
+
+    /// Nobody ever makes the row, and the patience for it is an hour.
+    #[tokio::test(start_paused = true)]
+    async fn a_lab_that_has_ended_is_asked_once_and_one_that_lives_for_as_long_as_it_may_take() {
+        const HOUR: Duration = Duration::from_hours(1);
+        for (ended, outcome, took) in
+            [(true, Outcome::Unknown, Duration::ZERO), (false, Outcome::NotDone, HOUR)]
+        {
+            let lab = crate::mock::open(&crate::mock::Options::default()).expect("a mock").lab;
+            let lab = lab.that_may_end(std::rc::Rc::new(move || ended));
+            let since = lab.clock.stopwatch();
+            let (given, detail, samples) = until_settled(&lab, 1, |sample| {
+                assert!(sample.row.is_err(), "{sample:?}");
+                Conclusion::AfterPatience(HOUR, Outcome::NotDone, "no row".to_owned())
+            })
+            .await;
+            assert_eq!(given, outcome, "{detail}");
+            assert_eq!(detail.contains("the lab has ended: nobody is left to ask"), ended);
+            let waited = since.elapsed();
+            assert!(waited >= took && waited < took + RAREST_POLL * 2, "{waited:?}");
+            assert_eq!(samples.len() == 1, ended);
+        }
+    }
 }

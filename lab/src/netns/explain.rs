@@ -22,6 +22,8 @@ use crate::node::Node;
 pub struct Walk {
     /// What `ping` said.
     pub ping: String,
+    /// Of both ends: who owns the address, and which way the fabric takes to it.
+    pub ways: Vec<String>,
     /// Rules and verdicts, in the kernel's words.
     pub trace: Vec<String>,
     /// Named counters that moved, and by how much.
@@ -31,7 +33,7 @@ pub struct Walk {
 impl std::fmt::Display for Walk {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "{}", self.ping.trim_end())?;
-        for line in &self.trace {
+        for line in self.ways.iter().chain(&self.trace) {
             writeln!(f, "{line}")?;
         }
         for (counter, packets) in &self.counted {
@@ -56,7 +58,30 @@ pub async fn walk(held: &Held, source: Ipv4Addr, destination: Ipv4Addr) -> io::R
     run::nft(&format!("delete table {TABLE}")).await?;
     let trace = monitor.until_deleted().await?;
     let counted = moved(&before, &counters().await?);
-    Ok(Walk { ping, trace, counted })
+    let ways = vec![way(source).await?, way(destination).await?];
+    Ok(Walk { ping, ways, trace, counted })
+}
+
+/// The mark of the address's owner, and the route that it leads to: as the kernel has them.
+async fn way(address: Ipv4Addr) -> io::Result<String> {
+    let mut command = Command::new("nft");
+    command.args(["get", "element", "inet", "vpc", "owner", &format!("{{ {address} }}")]);
+    // It fails where there is no such element.
+    let answer = run::succeed(command, "").await.unwrap_or_default();
+    let Some(mark) = mark_of(&String::from_utf8_lossy(&answer), address) else {
+        return Ok(format!("{address}: nobody in the VPC owns it"));
+    };
+    let mut command = Command::new("ip");
+    command.args(["-o", "route", "get", &address.to_string(), "mark", &mark]);
+    let route = run::succeed(command, "").await?;
+    let route = String::from_utf8_lossy(&route).trim_end().to_owned();
+    Ok(format!("{address}: its owner has the mark {mark}; route {route}"))
+}
+
+/// From `elements = { 10.88.60.4 : 0x00000105 }`.
+fn mark_of(element: &str, address: Ipv4Addr) -> Option<String> {
+    let rest = element.split_once(&format!("{{ {address} : "))?.1;
+    Some(rest.split_whitespace().next()?.to_owned())
 }
 
 /// Addresses of the lab's nodes; a secondary address is nobody's own.
@@ -150,16 +175,45 @@ impl Monitor {
                 return Ok(trace);
             }
             if line.starts_with("trace id ") && !line.contains(TABLE) {
-                trace.push(line);
+                trace.push(without_long_sets(&line));
             }
         }
         Err(io::Error::other("`nft monitor` ended"))
     }
 }
 
+const READABLE: usize = 80;
+
+/// The fabric looks up a packet's time to live among 254: nobody wants to read that.
+fn without_long_sets(line: &str) -> String {
+    match (line.find("{ "), line.rfind(" }")) {
+        (Some(from), Some(to)) if to > from + READABLE => {
+            format!("{}{{ …{}", &line[..from], &line[to..])
+        }
+        _ => line.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_owners_mark_is_read_as_nft_prints_it() {
+        let element = "table inet vpc {\n\tmap owner {\n\t\ttype ipv4_addr : mark\n\
+            \t\telements = { 10.88.60.4 : 0x00000105 }\n\t}\n}\n";
+        assert_eq!(mark_of(element, [10, 88, 60, 4].into()).as_deref(), Some("0x00000105"));
+        assert_eq!(mark_of("", [10, 88, 60, 9].into()), None);
+    }
+
+    #[test]
+    fn a_long_set_is_left_out_and_its_verdict_is_not() {
+        let long =
+            format!("rule ip ttl vmap {{ {} }} (verdict jump t64)", "1 : jump t1, ".repeat(9));
+        assert_eq!(without_long_sets(&long), "rule ip ttl vmap { … } (verdict jump t64)");
+        let short = "rule ip saddr { 10.88.60.0/24 } accept (verdict accept)";
+        assert_eq!(without_long_sets(short), short);
+    }
 
     #[test]
     fn only_counters_that_moved_are_told() {

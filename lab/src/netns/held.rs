@@ -177,8 +177,8 @@ impl Held {
     }
 }
 
-/// Long enough for the state between to be seen.
-const TRANSITION: TimeDelta = TimeDelta::milliseconds(200);
+/// Long enough for the state between to be seen, and over when somebody looks again.
+const TRANSITION: TimeDelta = TimeDelta::milliseconds(100);
 
 /// What an instance is here is a process; nobody need wait as long as on EC2.
 fn hasten(cloud: &mut Cloud, now: DateTime<Utc>) {

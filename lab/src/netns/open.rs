@@ -47,7 +47,7 @@ pub fn open(folder: Folder, clock: Clock) -> io::Result<Netns> {
 }
 
 /// The same for a run, with the operator's own manifest where there is one. Where the run has faults
-/// the supervisor is told of every command.
+/// the supervisor is told of every command, and guests get as long as the faults need.
 ///
 /// # Errors
 /// As [`open`].
@@ -57,7 +57,12 @@ pub fn open_for(
     own: Option<Manifest>,
     faults: &[String],
 ) -> io::Result<Netns> {
-    let manifest = own.map_or_else(|| manifest(&folder), Ok)?;
+    let of_lab = manifest(&folder)?;
+    let manifest = match own {
+        Some(own) if faults.is_empty() => own,
+        Some(own) => settling_as_long_as(own, &of_lab),
+        None => of_lab,
+    };
     let ssh = SshTransport::new(access::access(&folder));
     let transport: Rc<dyn Transport> = if faults.is_empty() {
         Rc::new(ssh)
@@ -65,6 +70,14 @@ pub fn open_for(
         Rc::new(ToldTransport::new(ssh, folder.clone()))
     };
     open_by(folder, clock, manifest, transport)
+}
+
+/// What is injected may need more of the guests' time than the operator gives them: the lab's own
+/// manifest says how much.
+fn settling_as_long_as(mut own: Manifest, of_lab: &Manifest) -> Manifest {
+    let least = of_lab.limits.guest_settle_ms;
+    own.limits.guest_settle_ms = own.limits.guest_settle_ms.max(least);
+    own
 }
 
 /// The lab's own manifest.

@@ -32,12 +32,17 @@ fn network_acls() {
         let acl =
             aws.id(&format!("create-network-acl --vpc-id {vpc}"), "/NetworkAcl/NetworkAclId").await;
         move_client(opened, &subnet, ELSEWHERE).await;
-        let seen = async || (pings(opened).await, logs_in(opened).await);
-        assert_eq!(seen().await, (true, true), "the default ACL lets everything pass");
+        // Long where there should be an answer, for the machine may be busy.
+        let wait = |passes| if passes { 10 } else { 1 };
+        let sees = async |ping: bool, ssh: bool, why: &str| {
+            let seen = (pings(opened, wait(ping)).await, logs_in(opened, wait(ssh)).await);
+            assert_eq!(seen, (ping, ssh), "{why}");
+        };
+        sees(true, true, "the default ACL lets everything pass").await;
 
         aws.guard(&subnet, &acl).await;
         let before = dropped(opened).await;
-        assert_eq!(seen().await, (false, false), "a new one lets nothing pass");
+        sees(false, false, "a new one lets nothing pass").await;
         assert!(dropped(opened).await > before);
 
         let entry = async |words: &str| {
@@ -47,18 +52,18 @@ fn network_acls() {
             aws.ec2(&line).await;
         };
         entry("--egress --rule-number 100 --protocol -1 --rule-action allow").await;
-        assert_eq!(seen().await, (false, false), "answers need an entry of their own");
+        sees(false, false, "answers need an entry of their own").await;
         entry("--ingress --rule-number 200 --protocol icmp --icmp-type-code Type=0,Code=-1 --rule-action allow").await;
-        assert_eq!(seen().await, (true, false));
+        sees(true, false, "ICMP arrives alone").await;
         entry("--ingress --rule-number 300 --protocol tcp --port-range From=1024,To=65535 --rule-action allow").await;
-        assert_eq!(seen().await, (true, true));
+        sees(true, true, "answers to high ports arrive too").await;
         entry("--ingress --rule-number 100 --protocol 1 --icmp-type-code Type=-1,Code=-1 --rule-action deny").await;
-        assert_eq!(seen().await, (false, true), "the lowest number decides");
+        sees(false, true, "the lowest number decides").await;
         aws.ec2(&format!(
             "delete-network-acl-entry --network-acl-id {acl} --ingress --rule-number 100"
         ))
         .await;
-        assert_eq!(seen().await, (true, true));
+        sees(true, true, "the entry that denied is gone").await;
 
         // The ACL goes round the router's subnet, and the client goes inside.
         let old = &opened.lab.manifest.aws.subnet_id;
@@ -67,9 +72,9 @@ fn network_acls() {
         ))
         .await;
         aws.guard(old, &acl).await;
-        assert_eq!(seen().await, (false, false), "across the border");
+        sees(false, false, "across the border").await;
         move_client(opened, old, INSIDE).await;
-        assert_eq!(seen().await, (true, true), "inside nobody asks");
+        sees(true, true, "inside nobody asks").await;
     });
 }
 
@@ -140,14 +145,16 @@ async fn move_client(opened: &Netns, subnet: &str, address: Ipv4Addr) {
     assert_eq!(output.code, 0, "{output:?}");
 }
 
-async fn pings(opened: &Netns) -> bool {
-    run(opened, Node::CloudClient, "ping -n -c 1 -W 1 10.88.60.4").await.code == 0
+async fn pings(opened: &Netns, wait: u8) -> bool {
+    run(opened, Node::CloudClient, &format!("ping -n -c 1 -W {wait} 10.88.60.4")).await.code == 0
 }
 
-async fn logs_in(opened: &Netns) -> bool {
-    let line = "ssh -F /dev/null -o BatchMode=yes -o ConnectTimeout=1 -o StrictHostKeyChecking=yes \
-                -o UserKnownHostsFile=/etc/lab-smoke/known_hosts lab@10.88.60.4 true";
-    run(opened, Node::CloudClient, line).await.code == 0
+async fn logs_in(opened: &Netns, wait: u8) -> bool {
+    let line = format!(
+        "ssh -F /dev/null -o BatchMode=yes -o ConnectTimeout={wait} -o StrictHostKeyChecking=yes \
+         -o UserKnownHostsFile=/etc/lab-smoke/known_hosts lab@10.88.60.4 true"
+    );
+    run(opened, Node::CloudClient, &line).await.code == 0
 }
 
 async fn dropped(opened: &Netns) -> u64 {

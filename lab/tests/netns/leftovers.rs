@@ -9,7 +9,7 @@ use lab::netns;
 use libtest_mimic::Trial;
 
 use crate::own::{Host, Own, holder, parent, processes};
-use crate::support::{block_on, down, home, options, trial, up};
+use crate::support::{block_on, captured, down, home, options, trial, up};
 
 pub fn trials() -> Vec<Trial> {
     vec![
@@ -59,7 +59,10 @@ fn a_killed_supervisor_leaves_nothing() {
 fn a_lab_ends_when_its_time_has_passed() {
     let home = home();
     block_on(async {
-        let time_to_live = Duration::from_secs(10);
+        // Its time begins before it is built, which may take long on a busy machine.
+        let building = Clock::System.stopwatch();
+        down(&up(home.path())).await;
+        let time_to_live = building.elapsed() * 4 + Duration::from_secs(2);
         let options = netns::Options { time_to_live, ..options(home.path()) };
         let folder = netns::up(&options, Clock::System).unwrap_or_else(|error| panic!("{error}"));
         let own = Own::of(&folder);
@@ -83,6 +86,15 @@ fn labs_do_not_meet() {
             .map(|lab| lab.lab.manifest.nodes[&lab::node::Node::CloudClient].host_key.clone())
             .collect();
         assert_eq!(keys.len(), 2, "each has keys of its own");
+        // What is done to one is not done to the other, neither in its world nor in its kernel.
+        captured(&opened[0]).await;
+        let world = netns::read_world(&other).await.unwrap();
+        assert_eq!(world.cloud.owner_of([10, 88, 60, 9].into()).map(|eni| &eni.id), None);
+        for (lab, answers) in opened.iter().zip([true, false]) {
+            let ping = format!("ping -n -c 1 -W {} 10.88.60.9", if answers { 10 } else { 1 });
+            let code = crate::support::run(lab, lab::node::Node::CloudClient, &ping).await.code;
+            assert_eq!(code == 0, answers, "{}", lab.folder.path().display());
+        }
         // One lab's way in is the other's stranger.
         let config = fs::read_to_string(one.path().join("ssh_config")).unwrap();
         let mixed = config.replace(

@@ -7,6 +7,7 @@
 mod acls;
 mod aws_cli;
 mod borders;
+mod fabric;
 mod identity;
 mod leftovers;
 mod nodes;
@@ -16,6 +17,7 @@ mod support;
 mod truth;
 mod underlay;
 mod unprivileged;
+mod walks;
 
 use std::process::ExitCode;
 
@@ -37,6 +39,8 @@ fn main() -> ExitCode {
     trials.extend(identity::trials());
     trials.extend(acls::trials());
     trials.extend(unprivileged::trials());
+    trials.extend(walks::trials());
+    trials.extend(fabric::trials());
     let mut arguments = Arguments::from_args();
     // Whoever measures is alone, and two cores have enough to do with one lab.
     arguments.test_threads = Some(1);

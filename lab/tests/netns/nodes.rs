@@ -20,7 +20,6 @@ pub fn trials() -> Vec<Trial> {
         trial("routerd_moves_the_address", routerd_moves_the_address),
         trial("only_the_four_actions", only_the_four_actions),
         trial("a_stopped_instance_cannot_be_reached", a_stopped_instance_cannot_be_reached),
-        trial("a_walk_says_what_decided", a_walk_says_what_decided),
     ]
 }
 
@@ -115,10 +114,15 @@ async fn call<T>(opened: &Netns, call: Call<T>) -> T {
     call.read(&output).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }
 
-/// Whether echo requests from a client are answered; the first packet counts.
-async fn answered(opened: &Netns, from: Node, to: &str) -> bool {
-    run(opened, from, &format!("ping -n -c 1 -W 0.5 {to}")).await.code == 0
+/// Whether one echo request is answered, within seconds.
+async fn answered(opened: &Netns, from: Node, to: &str, wait: &str) -> bool {
+    run(opened, from, &format!("ping -n -c 1 -W {wait} {to}")).await.code == 0
 }
+
+/// What is not answered at once is not answered.
+const AT_ONCE: &str = "0.5";
+/// The machine may be busy.
+const AT_LAST: &str = "10";
 
 fn routerd_moves_the_address() {
     on_a_lab(async |opened| {
@@ -139,8 +143,10 @@ fn routerd_moves_the_address() {
         let put = opened.transport.run(Node::RouterdCloud, &argv, &text).await.unwrap();
         assert_eq!(put.code, 0, "{put:?}");
 
-        // The client has asked for the address in vain, and waits.
-        assert!(!answered(opened, Node::CloudClient, CAPTURED).await);
+        // The client has asked for the address in vain, and does not ask again for a minute.
+        let rarely = "echo 60000 > /proc/sys/net/ipv4/neigh/ens5/retrans_time_ms";
+        assert_eq!(run(opened, Node::CloudClient, rarely).await.code, 0);
+        assert!(!answered(opened, Node::CloudClient, CAPTURED, AT_ONCE).await);
         let routerctl = Routerctl::new(&manifest.routerd);
         call(opened, routerctl.plugin_run(&manifest.routerd.planner)).await;
         assert_eq!(call(opened, routerctl.import()).await.inserted, 2);
@@ -155,8 +161,8 @@ fn routerd_moves_the_address() {
         assert!(!described.source_dest_check, "{described:?}");
         assert!(format!("{described:?}").contains(CAPTURED), "{described:?}");
         // It has been told, so that it need not ask again.
-        assert!(answered(opened, Node::CloudClient, CAPTURED).await);
-        assert!(answered(opened, Node::OnpremClient, "10.88.60.7").await);
+        assert!(answered(opened, Node::CloudClient, CAPTURED, AT_LAST).await);
+        assert!(answered(opened, Node::OnpremClient, "10.88.60.7", AT_LAST).await);
         nested_ssh(opened).await;
     });
 }
@@ -239,7 +245,7 @@ fn only_the_four_actions() {
 
 fn a_stopped_instance_cannot_be_reached() {
     on_a_lab(async |opened| {
-        assert!(answered(opened, Node::CloudClient, "10.88.60.4").await);
+        assert!(answered(opened, Node::CloudClient, "10.88.60.4", AT_LAST).await);
         let routes = run(opened, Node::RouterdCloud, "ip route show table all | sort").await;
         let left_running = "echo kept > /var/lib/routerd/file; \
             setsid sleep 600 >/dev/null 2>&1 & until grep -qx sleep /proc/$!/comm; do :; done; echo $!";
@@ -251,7 +257,7 @@ fn a_stopped_instance_cannot_be_reached() {
         };
         set(&mut world, lab::mock::cloud::InstanceState::Stopped);
         netns::write_world(&opened.folder, &world).await.unwrap();
-        assert!(!answered(opened, Node::CloudClient, "10.88.60.4").await);
+        assert!(!answered(opened, Node::CloudClient, "10.88.60.4", AT_ONCE).await);
         let silent = send(opened, Node::RouterdCloud, "true").await;
         assert!(
             matches!(silent, Err(TransportError::Unreachable(_) | TransportError::Lost(_))),
@@ -259,7 +265,7 @@ fn a_stopped_instance_cannot_be_reached() {
         );
         // Its end of the underlay is down, and its peer sees it.
         let until = |state: &str| {
-            format!("timeout 20 sh -c 'until ip link show wan0 | grep -q {state}; do :; done'")
+            format!("timeout 60 sh -c 'until ip link show wan0 | grep -q {state}; do :; done'")
         };
         assert_eq!(run(opened, Node::OnpremRouter, &until("NO-CARRIER")).await.code, 0);
         set(&mut world, lab::mock::cloud::InstanceState::Running);
@@ -269,8 +275,8 @@ fn a_stopped_instance_cannot_be_reached() {
                 Clock::System.sleep(Duration::from_millis(50)).await;
             }
         };
-        assert!(Clock::System.timeout(Duration::from_secs(10), back).await.is_ok(), "it is back");
-        assert!(answered(opened, Node::CloudClient, "10.88.60.4").await);
+        assert!(Clock::System.timeout(Duration::from_mins(1), back).await.is_ok(), "it is back");
+        assert!(answered(opened, Node::CloudClient, "10.88.60.4", AT_LAST).await);
         assert_eq!(run(opened, Node::OnpremRouter, &until("LOWER_UP")).await.code, 0);
         let again = run(opened, Node::RouterdCloud, "ip route show table all | sort").await;
         assert_eq!(text(&again), text(&routes));
@@ -281,29 +287,5 @@ fn a_stopped_instance_cannot_be_reached() {
              case $state in ''|Z*) echo ended;; *) echo $state;; esac"
         );
         assert_eq!(text(&run(opened, Node::RouterdCloud, &seen).await), "kept\nended");
-    });
-}
-
-fn a_walk_says_what_decided() {
-    on_a_lab(async |opened| {
-        let walk = async |to: &str| {
-            let from = "10.88.60.7".parse().unwrap();
-            netns::explain(&opened.folder, from, to.parse().unwrap()).await.unwrap()
-        };
-        let passes = walk("10.88.60.4").await;
-        assert!(passes.ping.contains("1 received"), "{passes}");
-        assert!(passes.trace.iter().any(|line| line.contains("inet vpc deliver")), "{passes}");
-        assert!(passes.counted.keys().all(|name| !name.starts_with("drop_")), "{passes}");
-        let lost = walk(CAPTURED).await;
-        assert!(lost.ping.contains("0 received"), "{lost}");
-        assert!(lost.counted.contains_key("c_arp_miss"), "nobody owns it: {lost}");
-        let mut world = netns::read_world(&opened.folder).await.unwrap();
-        for group in world.cloud.security_groups.values_mut() {
-            group.ingress.clear();
-        }
-        netns::write_world(&opened.folder, &world).await.unwrap();
-        let closed = walk("10.88.60.4").await;
-        assert_eq!(closed.counted.get("drop_sg_in"), Some(&1), "{closed}");
-        assert!(closed.trace.iter().any(|line| line.contains("drop")), "{closed}");
     });
 }

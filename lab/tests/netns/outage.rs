@@ -14,7 +14,7 @@ pub fn trials() -> Vec<Trial> {
     vec![trial("an_outage_is_measured_as_long_as_it_was", as_long_as_it_was)]
 }
 
-const QUIET: Duration = Duration::from_millis(300);
+const QUIET: Duration = Duration::from_millis(600);
 const MARGINS: Margins = Margins { before: QUIET, after: QUIET };
 
 /// Drops everything on the router for 200 ms, and says when: before and after the rule came,
@@ -23,8 +23,8 @@ const CUT: &str = "t() { echo $(($(date +%s%N) / 1000)); }; t; \
     nft 'table inet cut { chain forward { type filter hook forward priority 0; policy drop; }; }'; \
     t; sleep 0.2; t; nft delete table inet cut; t";
 
-/// What the scheduler of a busy machine may add.
-const SLACK_US: u64 = 150_000;
+/// What the scheduler of a busy machine may add. Less than the quiet, which is no part of an outage.
+const SLACK_US: u64 = 400_000;
 
 fn as_long_as_it_was() {
     on_a_lab(async |opened| {
@@ -42,7 +42,8 @@ fn as_long_as_it_was() {
             let outage = flow.outage_us.unwrap_or_else(|| panic!("{flow:?}"));
             let least = until - from - 2 * flow.resolution_us;
             assert!((least..after - before + SLACK_US).contains(&outage), "{cut}: {flow:?}");
-            assert!(flow.lost_in_outage >= 150, "{flow:?}");
+            // Of 200; a sender that waits for a processor sends some of them later.
+            assert!(flow.lost_in_outage >= 100, "{flow:?}");
             assert_eq!((flow.reachable_after_us, flow.unreachable_after_us), (None, None));
             quiet(&flow);
         }

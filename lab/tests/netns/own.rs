@@ -79,10 +79,6 @@ impl Own {
 
     /// Processes that are in its namespaces, or are told of its folder.
     fn left(&self) -> Vec<String> {
-        let told = |pid: u32| {
-            let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            String::from_utf8_lossy(&words).replace('\0', " ")
-        };
         let is_its = |pid: &u32| {
             !namespaces(*pid).is_disjoint(&self.namespaces) || told(*pid).contains(&self.folder)
         };
@@ -108,6 +104,12 @@ impl Own {
 pub fn parent(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// A process's words.
+pub fn told(pid: u32) -> String {
+    let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&words).replace('\0', " ")
 }
 
 /// The process that waits for the lab's first.

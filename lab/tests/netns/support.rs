@@ -36,7 +36,8 @@ pub fn home() -> tempfile::TempDir {
 pub fn options(home: &Path) -> Options {
     Options {
         home: home.to_owned(),
-        time_to_live: Duration::from_mins(2),
+        // Longer than any trial takes on the busiest machine.
+        time_to_live: Duration::from_mins(30),
         ..Options::usual(7).unwrap()
     }
 }
