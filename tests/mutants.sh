@@ -39,6 +39,8 @@ mutants() {
     [ "$status" -eq 0 ] || [ "$status" -eq 2 ] || [ "$status" -eq 3 ] || exit "$status"
 }
 
+# A crate whose dependencies include the SDK is tested together with lab-smoke: alone it would ask for
+# fewer features of what it depends on, and have all of that built a second time.
 own_tests() {
     group=$1 package=$2
     shift 2
@@ -67,12 +69,12 @@ for group in "$@"; do
         ;;
     lab)
         set -- --file lab/src/permit.rs --file lab/src/iam/judge.rs --file lab/src/change_set.rs
-        own_tests lab lab-smoke-lab "$@"
+        own_tests lab lab-smoke-lab --test-package lab-smoke "$@"
         whole_runs lab lab-smoke-lab "$@"
         ;;
     scenarios)
         set -- --file 'scenarios/src/**/*.rs' --exclude scenarios/src/example.rs
-        own_tests scenarios lab-smoke-scenarios "$@"
+        own_tests scenarios lab-smoke-scenarios --test-package lab-smoke "$@"
         whole_runs scenarios lab-smoke-scenarios "$@"
         ;;
     engine)
