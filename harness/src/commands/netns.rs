@@ -233,7 +233,7 @@ pub(super) fn resume(
             async |journal: &Writer, brake: Brake, announce: &mut dyn FnMut(Announcement)| {
                 engine::resume(&opened.lab, &pending, journal, brake, resumed, announce).await
             };
-        let ended = Ended::of(perform(&stage, &mut signals, engine).await, folder);
+        let ended = Ended::of(Box::pin(perform(&stage, &mut signals, engine)).await, folder);
         if !ended.standing.pending() && opened.folder.is_left_to(&resumed.run_id) {
             take_down(&opened.folder, terminal).await;
         }

@@ -183,7 +183,7 @@ async fn on_the_mock(
     let engine = async |journal: &Writer, brake: Brake, announce: &mut dyn FnMut(Announcement)| {
         engine::resume(&lab, &pending, journal, brake, &resumed, announce).await
     };
-    Ok(perform(&stage, &mut signals, engine).await)
+    Ok(Box::pin(perform(&stage, &mut signals, engine)).await)
 }
 
 fn resumed(journal: &Writer, started: &RunStarted) -> Result<Resumed, Refusal> {

@@ -249,7 +249,7 @@ async fn on_the_mock(
             }
         }
     };
-    Ok(perform(&stage, &mut signals, engine).await)
+    Ok(Box::pin(perform(&stage, &mut signals, engine)).await)
 }
 
 /// Takes the folder's lock and says beside it what is true of this machine alone.

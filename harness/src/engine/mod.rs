@@ -231,7 +231,7 @@ impl Engine<'_> {
         if let Hold::Taken(reason) = Box::pin(self.park()).await {
             self.record(Kind::LabUnavailable(LabUnavailable { reason, held_by: None }));
         }
-        sabotage::after_the_rest(self).await;
+        Box::pin(sabotage::after_the_rest(self)).await;
     }
 
     async fn run_one(&self, scenario: &'static Scenario) -> ScenarioStatus {

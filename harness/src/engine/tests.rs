@@ -88,7 +88,7 @@ fn who_did_not_come_to_his_turn_is_told_with_the_reason() {
 #[test]
 fn every_run_says_once_what_it_cost() {
     for fault in [&[][..], &["foreign-holder"], &["other-account"], &["interface-unreadable"]] {
-        let faults = [&["latency=1s"], &fault[..]].concat();
+        let faults = [&["latency=1s"], fault].concat();
         let told = run_with(&faults, &Brake::default());
         let [cost] = told.costs()[..] else { panic!("{fault:?}: {:?}", told.costs()) };
         assert!(cost.instance_seconds > 1, "{fault:?}: {cost:?}");

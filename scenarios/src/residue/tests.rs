@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use lab::ec2::Volume;
+use lab::node::Node;
 use reports::record::{
     AssertionStatus as A, Intent, LockReleased, LockTaken, Outcome, OutcomeRecorded, Permit,
 };
@@ -158,8 +159,30 @@ fn a_changed_interface_is_left_as_long_as_it_is_there() {
         judged("residue", async |lab, ctx| {
             let id = id.unwrap_or(&lab.manifest.capture.network_interface_id).to_owned();
             let item = item(lab, "network interface", &id, "it was changed".to_owned());
-            ctx.run.state.borrow_mut().changed_interface = Some(item.clone());
-            assert_eq!(interface(lab, ctx).await, left.then_some(item));
+            let found = Changed { node: None, item: item.clone() };
+            ctx.run.state.borrow_mut().changed = vec![found];
+            let expected: Vec<_> = left.then_some(item).into_iter().collect();
+            assert_eq!(super::changed(lab, ctx, &BTreeSet::new()).await, expected);
+        });
+    }
+}
+
+/// What was on an instance goes with it; on-prem hosts stay.
+#[test]
+fn what_was_changed_on_an_instance_is_left_as_long_as_it_is_there() {
+    for (node, gone, left) in [
+        (Node::RouterdCloud, false, true),
+        (Node::RouterdCloud, true, false),
+        (Node::OnpremClient, true, true),
+    ] {
+        judged("residue", async |lab, ctx| {
+            let item = item(lab, "node", node.as_str(), "it was changed".to_owned());
+            let found = Changed { node: Some(node), item: item.clone() };
+            ctx.run.state.borrow_mut().changed = vec![found];
+            let router = lab.manifest.nodes[&Node::RouterdCloud].instance_id.clone();
+            let ended: BTreeSet<String> = router.into_iter().filter(|_| gone).collect();
+            let expected: Vec<_> = left.then_some(item).into_iter().collect();
+            assert_eq!(super::changed(lab, ctx, &ended).await, expected, "{node} {gone}");
         });
     }
 }

@@ -43,7 +43,6 @@ fn the_wait_ends_with_its_time_with_stop_seven_or_at_the_ceiling() {
         Scene { manifest, detector_off: off, wanted }.play(async |stage: &Stage<'_>| {
             let engine = &stage.engine;
             engine.record_cost();
-            engine.run.state.borrow_mut().running = ids(stage).into_iter().collect();
             if !runs {
                 stage.asleep();
             }
