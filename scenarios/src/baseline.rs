@@ -185,7 +185,9 @@ pub fn nft_items(nft_json: &str) -> Result<Vec<Value>, String> {
     let items = ruleset.get_mut("nftables").and_then(Value::as_array_mut);
     let mut items = items.map(std::mem::take).unwrap_or_default();
     items.retain(|item| item.get("metainfo").is_none());
-    items.iter_mut().for_each(|item| strip(item, &["handle", "expires"]));
+    for item in &mut *items {
+        strip(item, &["handle", "expires"]);
+    }
     Ok(items)
 }
 
