@@ -216,6 +216,20 @@ fn a_run_that_awaits_its_go_is_pending_and_no_signal_interrupts_it() {
     }
 }
 
+/// A scenario that passed does not say that the record is there which the owner decides on.
+#[test]
+fn no_go_is_awaited_where_half_of_what_it_would_grant_is_missing() {
+    let table: [(&str, fn(&Kind) -> bool); 2] = [
+        ("the facts", |kind| matches!(kind, Kind::FactsRecorded(_))),
+        ("the undo's plan", |kind| matches!(kind, Kind::UndoPlanned(_))),
+    ];
+    for (what, missing) in table {
+        let mut records = sample::pending().records();
+        records.retain(|record| !missing(&record.kind));
+        assert_eq!(judged(&records), (Verdict::Interrupted, 130), "without {what}");
+    }
+}
+
 /// What the owner reads is as right as the code.
 #[test]
 fn a_reason_says_what_happened() {

@@ -1,5 +1,8 @@
 //! The allowed signers' file, line by line.
 
+use ssh_key::public::{KeyData, RsaPublicKey};
+use ssh_key::{Mpint, PublicKey};
+
 use super::super::signers::NotAllowed;
 use super::*;
 
@@ -92,5 +95,36 @@ fn the_nearest_reason_is_told_whatever_the_order_of_the_lines() {
         let signers = AllowedSigners::parse(&text).expect("good lines");
         let refused = signers.check(OWNER, key(1).public_key().key_data(), NAMESPACE, now());
         assert_eq!(refused, Err(expected), "{text}");
+    }
+}
+
+/// As ssh-keygen has it, which is asked the same where it is there: both ends belong to the time.
+#[test]
+fn a_signers_time_includes_both_of_its_ends() {
+    let line = owner_line("valid-after=\"20261001120000Z\",valid-before=\"20261001120010Z\"");
+    let signers = AllowedSigners::parse(&line).expect("a good line");
+    let table = [
+        (-1, Err(NotAllowed::NotYetValid)),
+        (0, Ok(())),
+        (10, Ok(())),
+        (11, Err(NotAllowed::NoLongerValid)),
+    ];
+    for (seconds, expected) in table {
+        let then = now() + TimeDelta::seconds(seconds);
+        let given = signers.check(OWNER, key(1).public_key().key_data(), NAMESPACE, then);
+        assert_eq!(given, expected, "after {seconds} seconds");
+    }
+}
+
+#[test]
+fn an_rsa_key_has_at_least_2048_bits() {
+    for (bytes, refused) in [(128, true), (255, true), (256, false), (384, false)] {
+        let n = Mpint::from_positive_bytes(&vec![0xff; bytes]).expect("a modulus");
+        let e = Mpint::from_positive_bytes(&[1, 0, 1]).expect("an exponent");
+        let key = PublicKey::from(KeyData::Rsa(RsaPublicKey { e, n }));
+        let line = format!("{OWNER} {}", key.to_openssh().expect("a line"));
+        let why = AllowedSigners::parse(&line).err().map(|bad| bad.why);
+        let expected = refused.then(|| format!("an RSA key of {} bits is too short", bytes * 8));
+        assert_eq!(why, expected, "{bytes} bytes");
     }
 }
