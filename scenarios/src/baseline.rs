@@ -285,6 +285,26 @@ mod tests {
         assert!(item.owner_commands[0].contains(" --no-source-dest-check "), "{item:?}");
     }
 
+    /// Without what `nft` does not take, and with the counts, from which it goes on.
+    #[test]
+    fn a_ruleset_is_kept_as_nft_takes_it_again() {
+        let items = |handles: bool| {
+            let mut table = json!({ "table": { "family": "ip", "name": "nat" } });
+            let counter = json!({ "counter": { "packets": 3, "bytes": 252 } });
+            let mut rule = json!({ "rule": { "table": "nat", "expr": [counter] } });
+            if handles {
+                table["table"]["handle"] = json!(1);
+                rule["rule"]["handle"] = json!(4);
+            }
+            vec![table, rule]
+        };
+        let metainfo = json!({ "metainfo": { "version": "1.0.6" } });
+        let printed = [vec![metainfo], items(true)].concat();
+        let given = nft_items(&json!({ "nftables": printed }).to_string());
+        assert_eq!(given, Ok(items(false)));
+        assert!(nft_items("").is_err(), "no answer is not an empty ruleset");
+    }
+
     #[test]
     fn default_routes_compare_without_flags_and_order() {
         let one = r#"[{"dst":"default","gateway":"10.88.60.1","dev":"ens5","flags":[]},{"dst":"default","dev":"b","metric":9,"flags":["linkdown"]}]"#;

@@ -332,17 +332,21 @@ mod tests {
     use super::*;
     use crate::example::{baseline, change_set, judged, told};
 
-    #[test]
-    fn only_the_runs_rows_are_new_and_none_of_them_runs_for_ever() {
-        let keys = change_set().keys();
+    fn list(rows: &[(u64, &str, &str)]) -> String {
+        let at = "2026-10-01T12:00:00Z";
         let row = |(id, key, status): &(u64, &str, &str)| {
-            let at = "2026-10-01T12:00:00Z";
             json!({
                 "id": id, "idempotencyKey": key, "provider": "aws", "action": "any",
                 "targetJSON": "{}", "parametersJSON": "{}", "undoJSON": "null",
                 "status": status, "createdAt": at, "updatedAt": at,
             })
         };
+        json!(rows.iter().map(row).collect::<Vec<_>>()).to_string()
+    }
+
+    #[test]
+    fn only_the_runs_rows_are_new_and_none_of_them_runs_for_ever() {
+        let keys = change_set().keys();
         let own = keys[0].as_str();
         let table = [
             (vec![], A::Passed, A::Passed),
@@ -351,12 +355,78 @@ mod tests {
             (vec![(2, own, "rolledBack"), (3, "another", "pending")], A::Passed, A::Failed),
         ];
         for (rows, ended, alone) in table {
-            let list = json!(rows.iter().map(row).collect::<Vec<_>>()).to_string();
             let judged = judged("restored", async |lab, ctx| {
-                judge_rows(lab, ctx, &baseline(), told(0, &list, ""));
+                judge_rows(lab, ctx, &baseline(), told(0, &list(&rows), ""));
             });
             let given = (judged.status(ROWS), judged.status(NO_NEW_ROWS));
             assert_eq!(given, (ended, alone), "{rows:?}");
+        }
+    }
+
+    /// What is listed as left, by its id.
+    fn changed(ctx: &Context<'_>) -> Vec<String> {
+        ctx.run.state.borrow().changed.iter().map(|it| it.item.id.clone()).collect()
+    }
+
+    #[test]
+    fn the_wedged_row_and_those_of_somebody_else_are_left() {
+        let keys = change_set().keys();
+        let own = keys[0].as_str();
+        let rows =
+            list(&[(1, "earlier", "running"), (2, own, "running"), (3, "another", "pending")]);
+        judged("restored", async |lab, ctx| {
+            let seen = rows_of(lab, &told(0, &rows, "")).expect("rows");
+            assert_eq!(seen.iter().map(|row| row.id).collect::<Vec<_>>(), [1, 2, 3]);
+            judge_rows(lab, ctx, &baseline(), told(0, &rows, ""));
+            assert_eq!(changed(ctx), ["2", "3"]);
+        });
+    }
+
+    #[test]
+    fn only_another_router_yaml_is_left() {
+        for (read, left) in [("policy", 0), ("another", 1)] {
+            judged("restored", async |lab, ctx| {
+                ctx.run.state.borrow_mut().router_yaml = Some(Digest::of("policy"));
+                judge_yaml(lab, ctx, told(0, read, ""));
+                let path = lab.manifest.routerd.config.clone();
+                assert_eq!(changed(ctx), &[path][..left], "{read}");
+            });
+        }
+    }
+
+    #[test]
+    fn a_node_is_left_where_it_is_not_as_before_and_no_other() {
+        judged("restored", async |_, ctx| {
+            let says = |node| told(0, if node == Node::CloudClient { "other" } else { "same" }, "");
+            let all = Node::ALL.map(says).into_iter().collect();
+            let read = |text: &str| Ok(json!(text));
+            let found = |node: Node, text: &str| Some(left::file(&format!("{node} {text}")));
+            judge_nodes(ctx, RULES, all, read, |_| json!("same"), found);
+            assert_eq!(changed(ctx), [format!("{} other", Node::CloudClient)]);
+        });
+    }
+
+    /// A file stands for what is on a node, and stays.
+    #[test]
+    fn of_the_interface_the_last_look_that_saw_a_change_counts() {
+        for (same, left) in [(true, &["eni-1", "file"][..]), (false, &["file"][..])] {
+            judged("restored", async |lab, ctx| {
+                let mut before = baseline();
+                before.interface.source_dest_check = false;
+                let now = baseline().interface;
+                let item = baseline::changed("eu-central-1", &before.interface, Some(&now));
+                replace_interface(ctx, item.clone());
+                replace_interface(ctx, item);
+                note(ctx, [left::file("file")]);
+                let id = lab.manifest.capture.network_interface_id.clone();
+                let eni = lab.reader.network_interface(&id).await.expect("an answer").value;
+                let mut first = json!(eni.as_ref().map(restorable));
+                if !same {
+                    first["source_dest_check"] = json!("unlike");
+                }
+                judge_later(lab, ctx, Some((first, vec![]))).await;
+                assert_eq!(changed(ctx), left, "the same: {same}");
+            });
         }
     }
 }

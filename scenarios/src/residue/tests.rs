@@ -49,10 +49,9 @@ fn only_what_ec2_does_not_know_any_more_is_gone() {
     assert_eq!(other.code(), Some("RequestLimitExceeded"));
 }
 
-#[test]
-fn an_instance_is_left_unless_the_manifest_wants_it_so() {
-    let instance = |state: &str| Instance {
-        instance_id: "i-1".to_owned(),
+fn instance(id: &str, state: &str) -> Instance {
+    Instance {
+        instance_id: id.to_owned(),
         state: state.to_owned(),
         instance_type: "t3.micro".to_owned(),
         vpc_id: None,
@@ -60,7 +59,11 @@ fn an_instance_is_left_unless_the_manifest_wants_it_so() {
         network_interface_ids: Vec::new(),
         instance_profile: None,
         tags: lab::ec2::Tags::new(),
-    };
+    }
+}
+
+#[test]
+fn an_instance_is_left_unless_the_manifest_wants_it_so() {
     // Of each state: whether it is left, and whether it costs money then.
     let table = [
         (Instances::Terminate, "terminated", None),
@@ -76,7 +79,7 @@ fn an_instance_is_left_unless_the_manifest_wants_it_so() {
     judged("residue", async |lab, _| {
         for (wanted, state, left) in table {
             Rc::make_mut(&mut lab.manifest).teardown.instances = wanted;
-            let item = instance_item(lab, &instance(state));
+            let item = instance_item(lab, &instance("i-1", state));
             assert_eq!(item.map(|it| it.costs_money), left, "{wanted:?} {state}");
         }
     });
@@ -184,5 +187,32 @@ fn what_was_changed_on_an_instance_is_left_as_long_as_it_is_there() {
             let expected: Vec<_> = left.then_some(item).into_iter().collect();
             assert_eq!(super::changed(lab, ctx, &ended).await, expected, "{node} {gone}");
         });
+    }
+}
+
+/// What was on it is taken to be there as long as nobody says that it is gone.
+#[test]
+fn an_instance_has_ended_where_ec2_says_so_and_not_where_nobody_can_tell() {
+    let seen = |all: &[(&str, &str)]| {
+        let value = all.iter().map(|(id, state)| instance(id, state)).collect();
+        let call = "ec2 DescribeInstances".to_owned();
+        Ok(Answer { value, call, raw: Vec::new(), attempts: 1 })
+    };
+    let refused = |code: &str| {
+        let (call, message) = ("ec2 DescribeInstances".to_owned(), "no".to_owned());
+        Err(ReadError::Refused { call, code: code.to_owned(), message, raw: Vec::new() })
+    };
+    let table = [
+        (seen(&[("i-1", "running"), ("i-2", "stopped")]), vec![]),
+        (seen(&[("i-1", "terminated"), ("i-2", "running")]), vec!["i-1"]),
+        (seen(&[("i-1", "running"), ("i-2", "shutting-down")]), vec!["i-2"]),
+        (seen(&[("i-2", "running")]), vec!["i-1"]),
+        (seen(&[]), vec!["i-1", "i-2"]),
+        (refused("InvalidInstanceID.NotFound"), vec!["i-1", "i-2"]),
+        (refused("RequestLimitExceeded"), vec![]),
+    ];
+    for (by_id, expected) in table {
+        let given = ended(&["i-1".to_owned(), "i-2".to_owned()], &by_id);
+        assert_eq!(given.iter().map(String::as_str).collect::<Vec<_>>(), expected, "{by_id:?}");
     }
 }

@@ -184,6 +184,28 @@ fn routerd_is_asked_only_for_rows_that_are_what_the_owner_granted() {
     }
 }
 
+/// What was read a moment ago is not read again.
+#[test]
+fn just_before_its_rollback_a_row_is_looked_at_and_a_refusal_says_why() {
+    let table = [
+        ("id", json!(2), Ok(())),
+        ("action", json!("other"), Err("row 2 is not what the owner granted any more")),
+        ("status", json!("rolledBack"), Err("row 2 is rolledBack")),
+        ("id", json!(3), Err("the run has no such row")),
+    ];
+    for (field, value, expected) in table {
+        let mut row = granted();
+        row[field] = value.clone();
+        let rows = [serde_json::from_value::<Row>(row).expect("a row")];
+        judged("undo", async |lab, ctx| {
+            let mut seen = Rows::default();
+            seen.look(ctx, &[step()], &rows, &How::default());
+            let given = seen.may_be_rolled_back(lab, ctx, &step()).await;
+            assert_eq!(given, expected.map_err(str::to_owned), "{field}: {value}");
+        });
+    }
+}
+
 /// routerd's "nothing to do" is right only where the baseline says so too.
 #[test]
 fn a_preview_is_judged_against_the_row_and_the_baseline() {
