@@ -219,7 +219,8 @@ fn a_run_that_awaits_its_go_is_pending_and_no_signal_interrupts_it() {
 /// A scenario that passed does not say that the record is there which the owner decides on.
 #[test]
 fn no_go_is_awaited_where_half_of_what_it_would_grant_is_missing() {
-    let table: [(&str, fn(&Kind) -> bool); 2] = [
+    type Case = (&'static str, fn(&Kind) -> bool);
+    let table: [Case; 2] = [
         ("the facts", |kind| matches!(kind, Kind::FactsRecorded(_))),
         ("the undo's plan", |kind| matches!(kind, Kind::UndoPlanned(_))),
     ];
