@@ -8,7 +8,7 @@ use futures::future::LocalBoxFuture;
 use lab::Lab;
 use lab::act::Acted;
 use lab::change_set::ChangeSet;
-use lab::ec2::Answer;
+use lab::ec2::{Answer, Instance, Tags};
 use lab::node::{Node, Output};
 use lab::permit::Brake;
 use lab::shell::{Failure, ShellError};
@@ -46,6 +46,20 @@ pub fn baseline() -> Baseline {
         "rows": [1],
     });
     serde_json::from_value(baseline).expect("a baseline")
+}
+
+/// A small one, in no VPC and without tags.
+pub fn instance(id: &str, state: &str) -> Instance {
+    Instance {
+        instance_id: id.to_owned(),
+        state: state.to_owned(),
+        instance_type: "t3.micro".to_owned(),
+        vpc_id: None,
+        subnet_id: None,
+        network_interface_ids: Vec::new(),
+        instance_profile: None,
+        tags: Tags::new(),
+    }
 }
 
 struct NoGo;

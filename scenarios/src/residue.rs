@@ -49,6 +49,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let (costly, by_id) = futures::join!(watch::costly(lab), lab.reader.instances(&ids));
     let Costly { instances: tagged, addresses, volumes, nat_gateways, endpoints } = costly;
     let mut all = ResidueListed { items: Vec::new(), kept: Vec::new() };
+    let by_id = gone_is_none(by_id);
     let ended = ended(&ids, &by_id);
     unseen(lab, ctx, "instance", &by_id, to_be_ended(lab, &ids), &mut all);
     instances(lab, ctx, tagged, by_id, &mut all);
@@ -114,7 +115,7 @@ fn instances(
     all: &mut ResidueListed,
 ) {
     let expected = json!({ "left": [] });
-    let (tagged, by_id) = match (tagged, gone_is_none(by_id)) {
+    let (tagged, by_id) = match (tagged, by_id) {
         (Ok(tagged), Ok(by_id)) => (tagged, by_id),
         (Err(error), _) | (_, Err(error)) => {
             let how = ctx.seen_error(&error);
@@ -236,9 +237,6 @@ fn ended(ids: &[String], by_id: &Result<Answer<Vec<Instance>>, ReadError>) -> BT
     };
     match by_id {
         Ok(answer) => ids.iter().filter(|id| !is_there(id, &answer.value)).cloned().collect(),
-        Err(error) if error.code() == Some("InvalidInstanceID.NotFound") => {
-            ids.iter().cloned().collect()
-        }
         Err(_) => BTreeSet::new(),
     }
 }

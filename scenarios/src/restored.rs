@@ -71,7 +71,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     );
     // A recovery that is repeated looks anew.
     ctx.run.state.borrow_mut().changed = gateways;
-    let first = seen_first(lab, &eni, &rows);
+    let first = seen_first(&eni, rows_of(lab, &rows).as_deref());
     judge_interface(lab, ctx, &before, eni);
     judge_unreachable(ctx, ping);
     judge_nodes(
@@ -105,10 +105,9 @@ type First = Option<(Value, Vec<u64>)>;
 
 type Interface = Result<Answer<Option<lab::ec2::NetworkInterface>>, lab::ec2::ReadError>;
 
-fn seen_first(lab: &Lab, eni: &Interface, rows: &Told) -> First {
+fn seen_first(eni: &Interface, rows: Option<&[Row]>) -> First {
     let eni = eni.as_ref().ok()?.value.as_ref().map(restorable);
-    let rows = rows_of(lab, rows)?;
-    Some((json!(eni), rows.iter().map(|row| row.id).collect()))
+    Some((json!(eni), rows?.iter().map(|row| row.id).collect()))
 }
 
 fn rows_of(lab: &Lab, rows: &Told) -> Option<Vec<Row>> {
@@ -141,9 +140,9 @@ async fn judge_later(lab: &Lab, ctx: &mut Context<'_>, first: First) {
         lab.reader.network_interface(&lab.manifest.capture.network_interface_id),
         lab.shell.observe(Node::RouterdCloud, &rows),
     );
-    let second = seen_first(lab, &eni, &rows);
+    let all = rows_of(lab, &rows);
+    let second = seen_first(&eni, all.as_deref());
     let now = eni.as_ref().ok().and_then(|answer| answer.value.clone());
-    let all = rows_of(lab, &rows).unwrap_or_default();
     let eni = match eni {
         Ok(answer) => ctx.seen(&answer),
         Err(error) => ctx.seen_error(&error),
@@ -156,13 +155,12 @@ async fn judge_later(lab: &Lab, ctx: &mut Context<'_>, first: First) {
     let new: Vec<u64> = later_ids.into_iter().filter(|id| !ids.contains(id)).collect();
     if let Some(now) = &now
         && interface != later
+        && let Some(before) = ctx.run.baseline()
     {
-        let before = &ctx.run.baseline().map(|it| it.interface.clone());
-        let before = before.as_ref().unwrap_or(now);
-        let item = baseline::changed(&lab.manifest.aws.region, before, Some(now));
+        let item = baseline::changed(&lab.manifest.aws.region, &before.interface, Some(now));
         replace_interface(ctx, item);
     }
-    note_rows(lab, ctx, all.iter().filter(|row| new.contains(&row.id)));
+    note_rows(lab, ctx, all.iter().flatten().filter(|row| new.contains(&row.id)));
     let expected = json!({ "interface": interface, "new_rows": [] });
     ctx.expect(STAYS, expected, json!({ "interface": later, "new_rows": new }), how);
     let found = (!new.is_empty()).then(|| format!("somebody made rows after the undo: {new:?}"));

@@ -9,7 +9,7 @@ use reports::record::{
 };
 
 use super::*;
-use crate::example::judged;
+use crate::example::{instance, judged};
 
 #[test]
 fn the_lock_is_left_where_it_was_taken_and_not_released_since() {
@@ -47,19 +47,6 @@ fn only_what_ec2_does_not_know_any_more_is_gone() {
     assert_eq!((gone.value.len(), gone.raw), (0, vec![b"<Error/>".to_vec()]));
     let other = gone_is_none(refused("RequestLimitExceeded")).expect_err("no answer");
     assert_eq!(other.code(), Some("RequestLimitExceeded"));
-}
-
-fn instance(id: &str, state: &str) -> Instance {
-    Instance {
-        instance_id: id.to_owned(),
-        state: state.to_owned(),
-        instance_type: "t3.micro".to_owned(),
-        vpc_id: None,
-        subnet_id: None,
-        network_interface_ids: Vec::new(),
-        instance_profile: None,
-        tags: lab::ec2::Tags::new(),
-    }
 }
 
 #[test]
@@ -212,6 +199,7 @@ fn an_instance_has_ended_where_ec2_says_so_and_not_where_nobody_can_tell() {
         (refused("RequestLimitExceeded"), vec![]),
     ];
     for (by_id, expected) in table {
+        let by_id = gone_is_none(by_id);
         let given = ended(&["i-1".to_owned(), "i-2".to_owned()], &by_id);
         assert_eq!(given.iter().map(String::as_str).collect::<Vec<_>>(), expected, "{by_id:?}");
     }

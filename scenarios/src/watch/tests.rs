@@ -7,20 +7,7 @@ use lab::manifest::Ceiling;
 use reports::record::{AssertionStatus as A, Kind};
 
 use super::*;
-use crate::example::{Judged, judged, silent, told};
-
-fn instance(id: &str, state: &str) -> Instance {
-    Instance {
-        instance_id: id.to_owned(),
-        state: state.to_owned(),
-        instance_type: "t3.micro".to_owned(),
-        vpc_id: None,
-        subnet_id: None,
-        network_interface_ids: Vec::new(),
-        instance_profile: None,
-        tags: Tags::new(),
-    }
-}
+use crate::example::{Judged, instance, judged, silent, told};
 
 fn address(id: &str) -> Address {
     Address {

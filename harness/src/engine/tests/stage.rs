@@ -80,6 +80,25 @@ pub(super) fn no_ceiling(manifest: &mut Manifest) {
     manifest.limits.max_instance_seconds = Ceiling::Word(NoCeiling::None);
 }
 
+/// An effect that is begun.
+pub(super) fn intent(id: &str, permit: Permit, what: &str) -> Kind {
+    Kind::Intent(Intent {
+        id: id.to_owned(),
+        scenario: "gate".to_owned(),
+        permit,
+        what: what.to_owned(),
+        resource: "it".to_owned(),
+        request: serde_json::Value::Null,
+        undo: None,
+    })
+}
+
+/// What came of it.
+pub(super) fn outcome(intent: &str, outcome: Outcome) -> Kind {
+    let (intent, detail) = (intent.to_owned(), String::new());
+    Kind::Outcome(OutcomeRecorded { intent, outcome, detail, samples: Vec::new() })
+}
+
 impl Stage<'_> {
     pub fn change(&self, change: impl FnOnce(&mut World)) {
         change(&mut self.world.lock());
@@ -91,17 +110,8 @@ impl Stage<'_> {
 
     /// An effect as the journal has it.
     pub fn acted(&self, id: &str, permit: Permit, what: &str, outcome: Outcome) {
-        self.record(Kind::Intent(Intent {
-            id: id.to_owned(),
-            scenario: "gate".to_owned(),
-            permit,
-            what: what.to_owned(),
-            resource: "it".to_owned(),
-            request: serde_json::Value::Null,
-            undo: None,
-        }));
-        let (intent, detail) = (id.to_owned(), String::new());
-        self.record(Kind::Outcome(OutcomeRecorded { intent, outcome, detail, samples: vec![] }));
+        self.record(intent(id, permit, what));
+        self.record(self::outcome(id, outcome));
     }
 
     pub fn tripped(&self, stop: u8, detector: &str) {

@@ -7,7 +7,7 @@ use reports::record::{
 };
 
 use super::super::*;
-use super::stage::{Change, Scene, Stage};
+use super::stage::{self, Change, Scene, Stage, outcome};
 
 fn finished(scenario: &str, status: ScenarioStatus) -> Kind {
     let (scenario, calls) = (scenario.to_owned(), reports::record::Calls::default());
@@ -25,20 +25,7 @@ fn tripped(stop: u8) -> Kind {
 }
 
 fn intent(permit: Permit, what: &str) -> Kind {
-    Kind::Intent(Intent {
-        id: what.to_owned(),
-        scenario: "gate".to_owned(),
-        permit,
-        what: what.to_owned(),
-        resource: "it".to_owned(),
-        request: serde_json::Value::Null,
-        undo: None,
-    })
-}
-
-fn outcome(what: &str, outcome: Outcome) -> Kind {
-    let (intent, detail) = (what.to_owned(), String::new());
-    Kind::Outcome(OutcomeRecorded { intent, outcome, detail, samples: Vec::new() })
+    stage::intent(what, permit, what)
 }
 
 /// A run that asked for its go.

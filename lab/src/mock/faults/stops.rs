@@ -11,6 +11,7 @@ use super::hand::{
 };
 use super::rules::{ApiEffect, Caller, GoFault, Happening, InterfaceChange, Stray};
 use crate::mock::cloud::{PrivateAddress, RouteTableAssociation, Tags};
+use crate::mock::machines::ROOTS_HOME;
 use crate::mock::world::World;
 use crate::node::Node;
 
@@ -116,7 +117,7 @@ fn roots_credentials(world: &mut World, _: &str) -> Done {
     let key = &world.cloud.operator.access_key_id;
     let text = format!("[default]\naws_access_key_id = {key}\n");
     let files = &mut world.machines.get_mut(Node::RouterdCloud).files;
-    files.put("/root/.aws/credentials", text, 0o600);
+    files.put(&format!("{ROOTS_HOME}/.aws/credentials"), text, 0o600);
     Ok(())
 }
 

@@ -13,6 +13,9 @@ use crate::mock::cloud::Cloud;
 use crate::node::Node;
 use crate::routerd::UNIT;
 
+/// On every node, as its accounts have it.
+pub const ROOTS_HOME: &str = "/root";
+
 /// The AWS CLI: what it does is the model's own.
 pub const AWS_CLI: &str = "/usr/bin/aws";
 
@@ -133,7 +136,7 @@ fn bare(node: Node, seed: u64) -> Machine {
     ] {
         machine.sysctls.insert(key.into(), value.into());
     }
-    for folder in ["/etc", "/var/lib", "/proc", "/usr/bin", "/usr/sbin", "/root"] {
+    for folder in ["/etc", "/var/lib", "/proc", "/usr/bin", "/usr/sbin", ROOTS_HOME] {
         machine.files.make_directories(folder, 0, 0o755);
     }
     machine.files.make_directories("/home/lab", 1000, 0o755);

@@ -11,7 +11,7 @@ mod routing;
 mod rules;
 
 pub use conntrack::{Tracked, Transport, Tuple};
-pub use example::{AWS_CLI, ROUTER_YAML};
+pub use example::{AWS_CLI, ROOTS_HOME, ROUTER_YAML};
 pub use files::{FileError, FileNode, Files};
 pub use keys::host_key;
 pub use model::{

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::exec::NotFound;
 use super::{Io, Session};
 use crate::mock::ec2::{arn_of, instance_credentials};
-use crate::mock::machines::AWS_CLI;
+use crate::mock::machines::{AWS_CLI, ROOTS_HOME};
 
 /// Of whom, and perhaps with a session's token.
 struct Key {
@@ -59,7 +59,7 @@ fn key(session: &Session) -> Option<Key> {
         return Some(Key { id, token: variable("AWS_SESSION_TOKEN") });
     }
     // Without HOME the CLI asks the system where its user is at home.
-    let home = variable("HOME").unwrap_or_else(|| "/root".to_owned());
+    let home = variable("HOME").unwrap_or_else(|| ROOTS_HOME.to_owned());
     if let Some(id) = in_file(session, &format!("{home}/.aws/credentials")) {
         return Some(Key { id, token: None });
     }

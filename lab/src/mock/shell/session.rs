@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clock::Clock;
-use crate::mock::machines::{FileError, Machine};
+use crate::mock::machines::{FileError, Machine, ROOTS_HOME};
 use crate::mock::world::Shared;
 use crate::node::{Node, Output};
 
@@ -35,7 +35,7 @@ impl Session {
 
     /// The environment of a login as this user.
     pub fn take_identity(&mut self, uid: u32) {
-        let (user, home) = if uid == ROOT { ("root", "/root") } else { ("lab", "/home/lab") };
+        let (user, home) = if uid == ROOT { ("root", ROOTS_HOME) } else { ("lab", "/home/lab") };
         self.uid = uid;
         for (key, value) in [
             ("HOME", home),
