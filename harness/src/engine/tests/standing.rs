@@ -2,8 +2,8 @@
 
 use reports::digest::Digest;
 use reports::record::{
-    GoBurnt, GoRefused, HarnessBroke, Intent, LabUnavailable, LockTaken, Outcome, OutcomeRecorded,
-    Permit, Record, RecoveryStarted, ResidueItem, ScenarioFinished, StopTripped, UndoPlanned,
+    GoBurnt, GoRefused, HarnessBroke, LabUnavailable, LockTaken, Outcome, Permit, Record,
+    RecoveryStarted, ResidueItem, ScenarioFinished, StopTripped, UndoPlanned,
 };
 
 use super::super::*;
