@@ -21,6 +21,7 @@ use std::process::ExitCode;
 use lab::netns::probe::probe;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use nix::sys::signal::Signal;
+use reports::evidence::Evidence;
 use reports::record::{FlowOutage, LabKind, Outage, OutageRecorded, Verdict};
 
 use place::Place;
@@ -99,7 +100,18 @@ fn whole_smoke() -> Result<(), String> {
     if (kind, evidence.verdict.verdict) != (Some(LabKind::Netns), Verdict::Pass) {
         return Err(format!("{kind:?}: {:?}", evidence.verdict));
     }
+    hashed_once(&evidence)?;
     outages(&evidence.outages)
+}
+
+/// All programs of routerd are one file there, of 100 MB.
+fn hashed_once(evidence: &Evidence) -> Result<(), String> {
+    let all = evidence.scenarios.iter().flat_map(|scenario| &scenario.assertions);
+    let programs = all.clone().find(|it| it.id == "preflight.programs").ok_or("not judged")?;
+    match programs.how.matches("sha256sum").count() {
+        1 => Ok(()),
+        times => Err(format!("hashed {times} times: {}", programs.how)),
+    }
 }
 
 /// The address comes with `execute` and goes with `undo`, in both directions.

@@ -13,6 +13,7 @@ mod held;
 mod keys;
 mod lifecycle;
 mod moments;
+mod mounts;
 mod node;
 mod node_files;
 mod open;

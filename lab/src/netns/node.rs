@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use super::folder::{Folder, Spec};
 use super::node_files::{self, NodeSpec, SSHD_CONFIG};
-use super::{probe, run, topology};
+use super::{mounts, probe, run, topology};
 use crate::node::Node;
 
 /// Said to the supervisor: the namespaces are there; everything runs.
@@ -27,7 +27,7 @@ pub const READY: &str = "ready";
 pub const STOP: &str = "stop";
 pub const START: &str = "start";
 
-const INSIDE: &str = "/run/lab-smoke/in";
+pub const INSIDE: &str = "/run/lab-smoke/in";
 const SETUP: &str = include_str!("node.sh");
 
 type Orders = Lines<BufReader<Stdin>>;
@@ -62,8 +62,10 @@ async fn set_up(folder: &Folder, node: Node, spec: &NodeSpec) -> io::Result<()> 
     }
     let mut setup = Command::new("sh");
     setup.args(["-c", SETUP, "sh", node.as_str()]);
-    setup.args([folder.inside(), program, routerctl, executor, aws]).args(shown);
+    let home = folder.path().parent().unwrap_or(folder.path()).to_owned();
+    setup.args([home, folder.inside(), program, routerctl, executor, aws]).args(shown);
     run::succeed(setup, "").await?;
+    mounts::must_be_closed(&std::fs::read_to_string("/proc/self/mountinfo")?)?;
     for (path, mode, text) in node_files::files(node, spec) {
         write(Path::new(&path), mode, &text)?;
     }

@@ -1,74 +1,110 @@
-# Makes a node's files inside its own mount namespace:
-# NODE INSIDE PROGRAM ROUTERCTL EXECUTOR AWS FOLDER...
-# What is bound is bound first, for later mounts may cover where it lies.
+# Makes a node's own root file system inside its mount namespace, and moves into it:
+# NODE HOME INSIDE PROGRAM ROUTERCTL EXECUTOR AWS FOLDER...
+# What is called lab-smoke among the mounts is the node's own; all else is the host's, and read-only.
 set -eu
-node=$1 inside=$2 program=$3 routerctl=$4 executor=$5 aws=$6
-shift 6
+node=$1 home=$2 inside=$3 program=$4 routerctl=$5 executor=$6 aws=$7
+shift 7
 hostname "$node"
-mount -t tmpfs -o mode=755 tmpfs /run
-mkdir -p /run/host /run/lab-smoke/in /run/sshd
-mount --rbind "$inside" /run/lab-smoke/in
-bind() { : > "$2"; mount --bind "$1" "$2"; }
-bind "$program" /run/lab-smoke/program
-bind "$routerctl" /run/lab-smoke/routerctl
-bind "$executor" /run/lab-smoke/executor
-number=0
-for folder; do
-    number=$((number + 1))
-    mkdir -p /run/lab-smoke/shown/$number
-    mount --rbind "$folder" /run/lab-smoke/shown/$number
-done
+own() { mkdir -p "$2" && mount -t tmpfs -o "mode=$1" lab-smoke "$2"; }
+own 755 /run/node
+own 755 /run/upper
+cd /run/node
+mkdir proc sys dev run home root tmp
+own 755 run
 
-# A folder of the node's own with links to everything that the host has in it.
-shadow() {
-    mkdir -p "/run/host$1"
-    mount --rbind "$1" "/run/host$1"
-    mount -t tmpfs -o mode=755 tmpfs "$1"
-    for entry in "/run/host$1"/*; do
-        test ! -e "$entry" || set -- "$@" "$entry"
-    done
-    folder=$1
-    shift
-    test $# = 0 || ln -s -t "$folder" "$@"
+# The host's folder with a layer of the node's own over it; some kernels refuse.
+overlay() {
+    upper=/run/upper$1/upper work=/run/upper$1/work
+    mkdir -p "$upper" "$work"
+    mount -t overlay -o "lowerdir=/run/skeleton$1:$1,upperdir=$upper,workdir=$work,userxattr" \
+        lab-smoke ".$1" 2>/dev/null
 }
-shadow /etc
-rm -f /etc/passwd /etc/group /etc/hostname /etc/hosts /etc/ssh /etc/lab-smoke
-mkdir /etc/ssh /etc/lab-smoke
-shadow /usr/local
-rm -f /usr/local/sbin /usr/local/etc /usr/local/libexec
-mkdir -p /usr/local/sbin /usr/local/etc/routerd
-plugins=/usr/local/libexec/routerd/plugins
+# Without it: a folder of the node's own, with links to what the host has in it; /etc is copied.
+private() {
+    mkdir -p "run/host$1"
+    mount --rbind "$1" "run/host$1"
+    own 755 ".$1"
+    if test "$1" = /etc; then cp -a /run/skeleton/etc/. etc; else links_to_host "$1"; fi
+}
+links_to_host() {
+    for entry in "$1"/*; do
+        test ! -e "$entry" || ln -s "/run/host$entry" ".$1/"
+    done
+}
+# A folder in a private tree, and those above it, instead of links.
+unfold() {
+    test -d "run/host/${1%%/*}" || return 0
+    case $1 in */*) unfold "${1%/*}" ;; esac
+    if test -L "$1"; then
+        rm "$1" && mkdir "$1" && links_to_host "/$1"
+    fi
+}
+for top in /*; do
+    case $top in /proc | /sys | /dev | /run | /tmp | /home | /root | /lost+found) continue ;; esac
+    if test -L "$top"; then
+        cp -P "$top" .
+    elif test -d "$top"; then
+        mkdir ".$top"
+        for entry in "$top"/* "$top"/.[!.]*; do
+            test -e "$entry" || test -L "$entry" || continue
+            overlay "$top" || private "$top"
+            break
+        done
+    fi
+done
+for folder in usr/local/sbin usr/local/bin var/lib var/log; do unfold $folder; done
+
+mkdir -p usr/local/sbin etc
+rm -f etc/passwd etc/group etc/hostname etc/hosts
+(cd usr/local/sbin && rm -f sudo routerctl outage-probe aws)
+for folder in etc/ssh etc/lab-smoke usr/local/etc usr/local/libexec var/lib home root; do
+    own 755 $folder
+done
+for folder in tmp var/tmp; do own 1777 $folder; done
+plugins=usr/local/libexec/routerd/plugins
+mkdir -p usr/local/etc/routerd var/lib/routerd home/lab/.ssh run/lab-smoke/in run/sshd
 mkdir -p $plugins/aws-provider-executor/bin
-for program in /run/host/usr/local/sbin/*; do
-    test ! -e "$program" || ln -s -t /usr/local/sbin "$program"
-done
-for folder in /var/lib /home /root; do
-    mount -t tmpfs -o mode=755 tmpfs $folder
-done
-for folder in /tmp /var/tmp; do
-    mount -t tmpfs -o mode=1777 tmpfs $folder
-done
-mkdir -p /var/lib/routerd /home/lab/.ssh
-chmod 700 /home/lab/.ssh
+chmod 700 home/lab/.ssh
 
-case $node in *-client)
-    rm -f /usr/local/sbin/outage-probe
-    bind /run/lab-smoke/program /usr/local/sbin/outage-probe
-esac
-# The host's folders that the AWS CLI is made of, at their own paths and for reading alone. Where
-# their file system has flags that this user may not touch they stay as they are.
-number=0
+# The kernel's: processes, the node's own devices, and few of those that are files.
+mount --rbind /proc proc
+mount -t sysfs -o ro,nosuid,nodev,noexec lab-smoke sys 2>/dev/null || :
+own 755 dev
+mkdir dev/net dev/pts dev/shm
+for device in null zero full random urandom tty net/tun; do
+    test -c /dev/$device || continue
+    : >dev/$device
+    mount --bind /dev/$device dev/$device
+done
+mount -t devpts -o newinstance,ptmxmode=0666,mode=620 lab-smoke dev/pts
+own 1777 dev/shm
+ln -s pts/ptmx dev/ptmx
+ln -s /proc/self/fd dev/fd
+ln -s fd/0 dev/stdin
+ln -s fd/1 dev/stdout
+ln -s fd/2 dev/stderr
+
+# The lab's, and what the AWS CLI is made of at its own paths.
+mount --rbind "$inside" run/lab-smoke/in
+bind() { : >"$2" && mount --bind "$1" "$2"; }
+bind "$program" run/lab-smoke/program
+bind "$routerctl" run/lab-smoke/routerctl
+bind "$executor" run/lab-smoke/executor
 for folder; do
-    number=$((number + 1))
-    mkdir -p "$folder"
-    mount --rbind /run/lab-smoke/shown/$number "$folder"
-    mount -o remount,bind,ro "$folder" 2>/dev/null || :
+    mkdir -p ".$folder"
+    mount --rbind "$folder" ".$folder"
 done
-test -z "$aws" || ln -sf "$aws" /usr/local/sbin/aws
-
+test -z "$aws" || ln -sf "$aws" usr/local/sbin/aws
+case $node in *-client) bind "$program" usr/local/sbin/outage-probe ;; esac
 if test "$node" = routerd-cloud; then
-    rm -f /usr/local/sbin/routerctl
-    bind /run/lab-smoke/routerctl /usr/local/sbin/routerctl
-    bind /run/lab-smoke/program $plugins/lab-planner
-    bind /run/lab-smoke/executor $plugins/aws-provider-executor/bin/aws-provider-executor
+    bind "$routerctl" usr/local/sbin/routerctl
+    bind "$program" $plugins/lab-planner
+    bind "$executor" $plugins/aws-provider-executor/bin/aws-provider-executor
 fi
+# The folders of labs hold keys; where the host's /tmp has them there is nothing of them here.
+test ! -d ".$home" || own 700 ".$home"
+
+mkdir run/old
+pivot_root . run/old
+umount -l /run/old
+rmdir /run/old

@@ -15,10 +15,11 @@ pub struct Tool {
 }
 
 /// Without one of these the lab cannot be built.
-pub const TOOLS: [Tool; 16] = [
+pub const TOOLS: [Tool; 17] = [
     Tool { program: "unshare", package: "util-linux" },
     Tool { program: "setsid", package: "util-linux" },
     Tool { program: "mount", package: "mount" },
+    Tool { program: "pivot_root", package: "util-linux" },
     Tool { program: "hostname", package: "hostname" },
     Tool { program: "ip", package: "iproute2" },
     Tool { program: "ss", package: "iproute2" },
@@ -51,9 +52,28 @@ pub const UNSHARE: [&str; 9] = [
     "--kill-child=SIGKILL",
 ];
 
+/// Those of a node's first process. Its user namespace is below the lab's: what the lab has mounted
+/// read-only is so for good, and no process of the lab but the node's own can be looked into.
+pub const NODE_UNSHARE: [&str; 9] = [
+    "--user",
+    "--map-user=1000",
+    "--map-group=1000",
+    "--keep-caps",
+    "--net",
+    "--mount",
+    "--uts",
+    "--propagation",
+    "private",
+];
+
 /// What the kernel must let a lab do, each tried in namespaces of its own.
-const TRIALS: [(&str, &str); 6] = [
+const TRIALS: [(&str, &str); 7] = [
     ("tmpfs", "mount -t tmpfs t /run"),
+    (
+        "user namespace below another, with a root file system of its own",
+        "unshare --user --map-user=1000 --map-group=1000 --keep-caps --mount --propagation private \
+         sh -c 'mount -t tmpfs t /run && cd /run && mkdir old && pivot_root . old'",
+    ),
     ("veth", "ip link add name v1 type veth peer name v2"),
     ("bridge", "ip link add name b1 type bridge"),
     ("vxlan", "ip link add name x1 type vxlan id 1 local 127.0.0.1 remote 127.0.0.2 dstport 4789"),

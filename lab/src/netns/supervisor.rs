@@ -14,13 +14,15 @@ use super::held::Held;
 use super::keys::Key;
 use super::node::{BORN, READY};
 use super::node_files::NodeSpec;
-use super::{access, endpoint, run, topology};
+use super::{access, endpoint, probe, run, topology};
 use crate::clock::Clock;
 use crate::mock::world::{Shared, World};
 use crate::node::Node;
 
 /// The hidden subcommand of a node's first process.
 pub const NODE_COMMAND: &str = "__netns-node";
+
+const SETUP: &str = include_str!("supervisor.sh");
 
 /// No node runs anything that configures its interfaces, so there is only what reacts to the run's
 /// own programs, and that does so at once. Less would end no run sooner: the acceptance's other
@@ -44,9 +46,9 @@ pub async fn main(folder: Folder) -> io::Result<()> {
 }
 
 async fn build(folder: &Folder, spec: &Spec, clock: Clock) -> io::Result<Arc<Held>> {
-    let mut mount = Command::new("mount");
-    mount.args(["-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"]);
-    run::succeed(mount, "").await?;
+    let mut setup = Command::new("sh");
+    setup.args(["-c", SETUP, "sh"]).arg(folder.path());
+    run::succeed(setup, "").await?;
     for (path, value) in topology::fabric_sysctls() {
         run::sysctl(path, value)?;
     }
@@ -124,7 +126,8 @@ struct Starting {
 impl Starting {
     fn spawn(folder: &Folder, node: Node) -> io::Result<Self> {
         let mut child = Command::new("unshare")
-            .args(["--net", "--mount", "--uts", "--propagation", "private", "--"])
+            .args(probe::NODE_UNSHARE)
+            .arg("--")
             .arg(std::env::current_exe()?)
             .arg(NODE_COMMAND)
             .arg(folder.path())

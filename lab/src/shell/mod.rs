@@ -1,10 +1,12 @@
 //! The harness's way to a node: read-only commands for everyone, actions for who has a permit.
 
 mod action;
+mod hashing;
 mod observe;
 pub mod ssh;
 
 pub use action::{Action, NODE_FOLDER};
+pub use hashing::{FileIdentity, HashedFile, Hashing, IDENTITY_FORMAT};
 pub use observe::Observe;
 
 use std::cell::Cell;

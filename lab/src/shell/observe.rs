@@ -125,6 +125,13 @@ impl Observe {
         Self::quick(&["sudo", "-n", "sha256sum", path])
     }
 
+    /// Which files the paths lead to, and in which state they are.
+    pub fn identify_files(paths: &[String]) -> Self {
+        let mut argv = words(&["sudo", "-n", "stat", "-L", "-c", super::IDENTITY_FORMAT]);
+        argv.extend(paths.iter().cloned());
+        Self::new(argv, QUICK)
+    }
+
     /// The names in the folder where a run keeps its files; empty where there is none.
     pub fn node_folder() -> Self {
         Self::quick(&[

@@ -8,6 +8,7 @@ mod acls;
 mod aws_cli;
 mod borders;
 mod fabric;
+mod files;
 mod identity;
 mod leftovers;
 mod nodes;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
     }
     let mut trials = leftovers::trials();
     trials.extend(nodes::trials());
+    trials.extend(files::trials());
     trials.extend(truth::trials());
     trials.extend(borders::trials());
     trials.extend(outage::trials());

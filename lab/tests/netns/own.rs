@@ -3,22 +3,31 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use lab::clock::Clock;
 use lab::netns::Folder;
 
 /// What the host itself has; labs that others hold at the same time never show in it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Host {
+    has: Has,
+    /// What was changed since is newer.
+    marker: tempfile::NamedTempFile,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Has {
     links: BTreeSet<String>,
     mounts: BTreeSet<String>,
     /// As `ip netns` names them.
     names: BTreeSet<String>,
 }
 
-impl Host {
-    pub fn now() -> Self {
+impl Has {
+    fn now() -> Self {
         let names = |folder: &str| {
             let entries = fs::read_dir(folder).into_iter().flatten().flatten();
             entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
@@ -30,6 +39,61 @@ impl Host {
             names: names("/run/netns"),
         }
     }
+}
+
+impl Host {
+    pub fn now() -> Self {
+        Self { has: Has::now(), marker: tempfile::NamedTempFile::new().unwrap() }
+    }
+
+    /// Whether it has what it had, and no file that a node could show was changed.
+    pub fn is_unchanged(&self) -> Result<(), String> {
+        let has = Has::now();
+        if has != self.has {
+            return Err(format!("the host has {has:?}, and had {:?}", self.has));
+        }
+        let changed = changed_since(self.marker.path());
+        if changed.is_empty() { Ok(()) } else { Err(format!("on the host: {changed:#?}")) }
+    }
+}
+
+/// Folders of the host's root that nodes have something of their own instead of.
+const NEVER_SHOWN: [&str; 8] = ["proc", "sys", "dev", "run", "tmp", "home", "root", "lost+found"];
+/// The same, further below.
+const COVERED: [&str; 5] =
+    ["/var/lib", "/var/tmp", "/usr/local/etc", "/usr/local/libexec", "/etc/ssh"];
+/// The host's own services write there all the time: only which files there are is looked at.
+const BUSY: [&str; 3] = ["/var/log", "/var/cache", "/var/spool"];
+
+/// The folders of the host that nodes show, without the one where this is built.
+pub fn shown() -> Vec<PathBuf> {
+    let entries = fs::read_dir("/").unwrap().flatten();
+    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let paths = folders.map(|entry| entry.path());
+    let never = |path: &PathBuf| NEVER_SHOWN.iter().any(|name| *path == Path::new("/").join(name));
+    paths.filter(|path| !never(path) && !is_built_in(path)).collect()
+}
+
+/// Others build there meanwhile.
+pub fn is_built_in(top: &Path) -> bool {
+    let program = std::env::current_exe().unwrap();
+    program.starts_with(top) || Path::new(env!("CARGO_MANIFEST_DIR")).starts_with(top)
+}
+
+/// By ctime, which nobody can put back.
+fn changed_since(marker: &Path) -> Vec<String> {
+    let mut find = Command::new("find");
+    find.args(shown()).arg("-xdev");
+    for path in COVERED {
+        find.args(["-path", path, "-prune", "-o"]);
+    }
+    find.arg("-newercc").arg(marker);
+    for path in BUSY {
+        find.args(["(", "-type", "d", "-o", "!", "-path", &format!("{path}/*"), ")"]);
+    }
+    find.args(["!", "-path", "/var/log/journal*", "-print"]);
+    let output = find.output().unwrap();
+    String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
 }
 
 pub fn processes() -> impl Iterator<Item = u32> {
@@ -72,6 +136,9 @@ impl Own {
         let of = |kind: &str| own.namespaces.iter().filter(|it| it.starts_with(kind)).count();
         assert!(of("net:") >= 5 && of("mnt:") >= 5 && of("uts:") >= 4, "{:?}", own.namespaces);
         assert!(of("pid:") >= 1 && of("user:") >= 1, "{:?}", own.namespaces);
+        for top in reach(&tree) {
+            assert!(shown().contains(&top) || is_built_in(&top), "{} is looked at", top.display());
+        }
         // Who holds it, the supervisor, four nodes, and sshd at least on premises.
         assert!(tree.len() >= 8 && own.left().len() >= 8, "{tree:?}");
         own
@@ -117,4 +184,20 @@ pub fn holder(folder: &Folder) -> u32 {
     let text = fs::read(folder.path().join("holder.json")).unwrap();
     let holder: serde_json::Value = serde_json::from_slice(&text).unwrap();
     u32::try_from(holder["pid"].as_u64().unwrap()).unwrap()
+}
+
+/// Folders at the host's root that a process of a lab's nodes sees files of.
+fn reach(tree: &BTreeSet<u32>) -> BTreeSet<PathBuf> {
+    let tables =
+        tree.iter().filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/mountinfo")).ok());
+    let tops = tables.filter(|table| table.contains(" lab-smoke rw,lowerdir="));
+    let of_line = |line: &str| {
+        let options = line.split(' ').next_back()?;
+        let lower = options.split(',').find_map(|option| option.strip_prefix("lowerdir="));
+        let linked = line.split(' ').nth(4)?.strip_prefix("/run/host").map(str::to_owned);
+        let path =
+            lower.and_then(|lower| lower.split(':').next_back().map(str::to_owned)).or(linked)?;
+        Some(Path::new("/").join(Path::new(&path).components().nth(1)?))
+    };
+    tops.flat_map(|table| table.lines().filter_map(of_line).collect::<Vec<_>>()).collect()
 }

@@ -22,9 +22,14 @@ fn an_ordinary_user_builds_the_same_lab() {
     std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
     let program = folder.path().join("netns");
     std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
-    for name in
-        ["down_leaves_nothing", "a_killed_supervisor_leaves_nothing", "routerd_moves_the_address"]
-    {
+    for name in [
+        "down_leaves_nothing",
+        "a_killed_supervisor_leaves_nothing",
+        "routerd_moves_the_address",
+        "a_nodes_files_are_its_own",
+        "without_overlayfs_a_nodes_files_are_its_own",
+        "nothing_on_a_node_leads_to_the_hosts_files",
+    ] {
         let output = Command::new("setpriv")
             .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"])
             .arg(&program)

@@ -7,7 +7,7 @@ use lab::iam::Document;
 use lab::node::{Node, Output};
 use lab::router_yaml::{self, Executor};
 use lab::routerd::{UNIT, Unit};
-use lab::shell::{Observe, ShellError};
+use lab::shell::{Hashing, Observe, ShellError};
 
 use super::identity::{IdentityRead, UnitReads};
 use super::router;
@@ -57,8 +57,8 @@ pub struct ClockRead {
 
 pub struct RouterReads {
     pub yaml: Told,
-    /// Of the programs that router.yaml names, by path.
-    pub digests: Vec<(String, Told)>,
+    /// Of the programs that router.yaml names; none where it cannot be read.
+    pub programs: Option<Hashing>,
     /// None where router.yaml names no executor.
     pub identity: Option<IdentityRead>,
     pub unit: UnitReads,
@@ -136,10 +136,10 @@ async fn router(lab: &Lab) -> RouterReads {
     let node = Node::RouterdCloud;
     let programs = async {
         let yaml = lab.shell.observe(node, &commands[0]).await;
-        let (digests, identity) = futures::join!(digests(lab, &yaml), identity(lab, &yaml));
-        (yaml, digests, identity)
+        let (programs, identity) = futures::join!(hash_programs(lab, &yaml), identity(lab, &yaml));
+        (yaml, programs, identity)
     };
-    let ((yaml, digests, identity), unit, rows, parts, folder, version) = futures::join!(
+    let ((yaml, programs, identity), unit, rows, parts, folder, version) = futures::join!(
         programs,
         unit(lab),
         lab.shell.observe(node, &commands[1]),
@@ -147,7 +147,7 @@ async fn router(lab: &Lab) -> RouterReads {
         lab.shell.observe(node, &commands[3]),
         lab.shell.observe(node, &commands[4]),
     );
-    RouterReads { yaml, digests, identity, unit, version, rows, parts, folder }
+    RouterReads { yaml, programs, identity, unit, version, rows, parts, folder }
 }
 
 /// routerd's unit, then the files of variables that it names.
@@ -186,16 +186,13 @@ async fn identity(lab: &Lab, yaml: &Told) -> Option<IdentityRead> {
     Some(IdentityRead::Cli(by_cli))
 }
 
-/// One command for each program: they are large, and the node may have several processors.
-async fn digests(lab: &Lab, yaml: &Told) -> Vec<(String, Told)> {
-    let Ok(answer) = yaml else { return Vec::new() };
-    let text = String::from_utf8_lossy(&answer.value.stdout);
-    let Ok(config) = router_yaml::read(&text) else { return Vec::new() };
-    let digest = async |(_, path): (String, String)| {
-        let told = lab.shell.observe(Node::RouterdCloud, &Observe::digest(&path)).await;
-        (path, told)
-    };
-    futures::future::join_all(router::programs_of(lab, &config).into_iter().map(digest)).await
+/// Several of them may be one file of 100 MB.
+async fn hash_programs(lab: &Lab, yaml: &Told) -> Option<Hashing> {
+    let text = String::from_utf8_lossy(&yaml.as_ref().ok()?.value.stdout).into_owned();
+    let config = router_yaml::read(&text).ok()?;
+    let paths: Vec<String> =
+        router::programs_of(lab, &config).into_iter().map(|(_, path)| path).collect();
+    Some(lab.shell.hash_files(Node::RouterdCloud, &paths, &[]).await)
 }
 
 impl Gathered {

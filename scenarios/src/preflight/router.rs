@@ -7,6 +7,7 @@ use lab::Lab;
 use lab::act::ExecutorProgram;
 use lab::router_yaml::{self, Executor as Resolved, PolicyExpectation, RouterConfig};
 use lab::routerd::{Routerctl, Row, Status};
+use lab::shell::Hashing;
 use reports::digest::Digest;
 use reports::record::{Kind, Phase, Program, RowsRecorded};
 use serde_json::{Value, json};
@@ -39,7 +40,7 @@ pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: RouterReads) -> Option<Rou
     }
     let (yaml_digest, config) = yaml?;
     let executor = policy(lab, ctx, &config);
-    let programs = programs(lab, ctx, &config, reads.version, reads.digests);
+    let programs = programs(lab, ctx, &config, reads.version, reads.programs);
     let rows = rows?;
     Some(Router {
         yaml_digest,
@@ -143,7 +144,7 @@ fn programs(
     ctx: &mut Context<'_>,
     config: &RouterConfig,
     version: Told,
-    digests: Vec<(String, Told)>,
+    hashing: Option<Hashing>,
 ) -> Option<Vec<Program>> {
     let routerd = &lab.manifest.routerd;
     let wanted = programs_of(lab, config);
@@ -158,39 +159,34 @@ fn programs(
         .and_then(|(output, how)| observe::succeeded(&output, &how))
         .map(|(text, _)| text.trim().to_owned())
         .ok();
-    let (mut how, mut lines, mut complaints) = (How::default(), Vec::new(), Vec::new());
-    for (path, told) in digests {
-        match observe::told(ctx, told) {
-            Ok((output, one)) => {
-                how = how.and(one);
-                let text = String::from_utf8_lossy(&output.stdout).into_owned();
-                lines.extend(text.lines().map(str::to_owned));
-                complaints.push(String::from_utf8_lossy(&output.stderr).trim().to_owned());
-            }
-            Err((why, one)) => {
+    let mut how = How::default();
+    // Read with router.yaml: where that is read, so were they.
+    let hashing = hashing?;
+    let (files, complaints) = (hashing.files(), hashing.complaints());
+    let asked = std::iter::once((None, hashing.identified))
+        .chain(hashing.hashed.into_iter().map(|(path, told)| (Some(path), told)));
+    for (path, told) in asked {
+        match (observe::told(ctx, told), path) {
+            (Ok((_, one)), _) => how = how.and(one),
+            // A file that cannot be identified is hashed by itself.
+            (Err((_, one)), None) => how = how.and(one),
+            (Err((why, one)), Some(path)) => {
                 ctx.unknown(PROGRAMS, expected, how.and(one), format!("{path}: {why}"));
                 return None;
             }
         }
     }
-    let digest_of = |path: &str| {
-        lines.iter().find_map(|line| {
-            let (digest, name) = line.split_once("  ")?;
-            (name == path).then(|| Digest::try_from(digest.to_owned()).ok())?
-        })
-    };
     let programs: Vec<Program> = wanted
         .iter()
         .map(|(name, path)| Program {
             name: name.clone(),
             version: (name == ROUTERCTL).then(|| version.clone()).flatten(),
             path: Some(path.clone()),
-            digest: digest_of(path),
+            digest: files.get(path).map(|file| file.sha256.clone()),
         })
         .collect();
     let missing: Vec<_> =
         programs.iter().filter(|it| it.digest.is_none()).filter_map(|it| it.path.clone()).collect();
-    complaints.retain(|complaint| !complaint.is_empty());
     let message = format!(
         "not readable on routerd-cloud: {} ({})",
         missing.join(", "),

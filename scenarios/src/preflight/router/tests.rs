@@ -98,7 +98,6 @@ fn open_rows_are_nobodys_run_and_those_of_another_provider_are_named() {
 /// Without the planner nothing can be pinned; of what is there, every program has a digest or a reason.
 #[test]
 fn the_programs_are_those_of_router_yaml_as_they_lie_on_the_node() {
-    let digest = Digest::of("a program");
     // Whether router.yaml has the planner, whether the last program can be read, and how it ends.
     let table = [
         (true, true, A::Passed, None),
@@ -114,15 +113,17 @@ fn the_programs_are_those_of_router_yaml_as_they_lie_on_the_node() {
             if !planner {
                 config.plugins.retain(|plugin| plugin.name != lab.manifest.routerd.planner);
             }
-            let mut digests: Vec<(String, Told)> = programs_of(lab, &config)
-                .into_iter()
-                .map(|(_, path)| (path.clone(), told(0, &format!("{digest}  {path}\n"), "")))
-                .collect();
+            let paths: Vec<_> =
+                programs_of(lab, &config).into_iter().map(|(_, path)| path).collect();
+            let node = Node::RouterdCloud;
+            let mut hashing = lab.shell.hash_files(node, &paths, &[]).await;
+            assert_eq!(hashing.hashed.len(), paths.len(), "each is a file of its own");
             if !readable {
-                digests.last_mut().expect("a program").1 =
+                hashing.hashed.last_mut().expect("a program").1 =
                     told(1, "", "sha256sum: permission denied\n");
             }
-            let found = programs(lab, ctx, &config, told(0, "routerctl 1\n", ""), digests);
+            let version = told(0, "routerctl 1\n", "");
+            let found = programs(lab, ctx, &config, version, Some(hashing));
             assert_eq!(found.is_some(), status == A::Passed);
         });
         let made = judged.assertion(PROGRAMS);
