@@ -4,7 +4,15 @@
 //! None of them can be forged:
 //!
 //! ```compile_fail,E0451
-//! let undo = lab::permit::Undo { step: "undo.address".to_owned() };
+//! # let operation: reports::record::Operation = todo!();
+//! let undo = lab::permit::Undo { step: "undo.address".to_owned(), operation };
+//! ```
+//!
+//! nor one that stops an instance where another was consented to:
+//!
+//! ```compile_fail,E0451
+//! # use lab::permit::{Cost, Power};
+//! let cost = Cost { instance_id: "i-1".to_owned(), power: Power::Stop };
 //! ```
 //!
 //! nor can a command that changes a node be sent without one:
@@ -22,7 +30,8 @@ use chrono::{DateTime, Utc};
 use reports::digest::Digest;
 use reports::go::Verified;
 use reports::journal::Writer;
-use reports::record::{Kind, Permit as PermitKind, Record};
+use reports::record::{Kind, Operation, Permit as PermitKind, Record};
+use reports::shown::{Differs, shown};
 
 use crate::ec2::Instance;
 use crate::manifest::Manifest;
@@ -47,8 +56,10 @@ pub enum Refused {
     NothingBegun,
     #[error("`{0}` is not a step of the undo plan that the go granted")]
     NotInPlan(String),
-    #[error("the undo plan in the journal is not the one that the go granted")]
-    OtherPlan,
+    #[error(transparent)]
+    Differs(#[from] Differs),
+    #[error("the permit is to {permitted}, and not to {wanted}")]
+    OtherOperation { permitted: String, wanted: &'static str },
     #[error("the manifest does not let the run stop or start instances (consent.stop_instances)")]
     NoConsent,
     #[error("{0} does not carry the lab's tag")]
@@ -90,7 +101,7 @@ impl Forward {
                 return Err(Refused::OtherGoBurnt(burnt));
             }
             match verified(records) {
-                Some((digest, _)) if digest == go_digest => Ok(()),
+                Some(digest) if digest == go_digest => Ok(()),
                 _ => Err(Refused::NotOfThisRun),
             }
         })?;
@@ -116,48 +127,70 @@ impl Forward {
     }
 }
 
-/// For one step of the undo and teardown plan that a verified go granted. It does not expire: what
-/// was begun can always be ended.
+/// For one step of the undo and teardown plan that a verified go granted: what is done, and to what,
+/// as the plan has it. It does not expire: what was begun can always be ended.
 #[derive(Debug)]
 pub struct Undo {
     step: String,
+    operation: Operation,
 }
 
 impl Undo {
     pub fn for_step(journal: &Writer, step: &str) -> Result<Self, Refused> {
         journal.with_records(|records| {
-            let burnt = burnt(records).ok_or(Refused::NothingBegun)?;
-            let (digest, plan_digest) = verified(records).ok_or(Refused::NothingBegun)?;
-            if digest != burnt {
-                return Err(Refused::OtherGoBurnt(burnt));
+            let shown = shown(records)?;
+            let burnt = shown.burnt.ok_or(Refused::NothingBegun)?;
+            let verified = shown.verified.ok_or(Refused::NothingBegun)?;
+            if verified.go_digest != burnt.go.go_digest {
+                return Err(Refused::OtherGoBurnt(burnt.go.go_digest.clone()));
             }
-            let plan = records.iter().rev().find_map(|record| match &record.kind {
-                Kind::UndoPlanned(plan) => Some(plan),
-                _ => None,
-            });
-            let plan = plan.filter(|plan| plan.digest == plan_digest).ok_or(Refused::OtherPlan)?;
-            if plan.steps.iter().any(|planned| planned.id == step) {
-                Ok(Self { step: step.to_owned() })
-            } else {
-                Err(Refused::NotInPlan(step.to_owned()))
-            }
+            let steps = shown.granted_plan().map(|plan| plan.steps.as_slice()).unwrap_or_default();
+            let planned = steps.iter().find(|planned| planned.id == step);
+            let planned = planned.ok_or_else(|| Refused::NotInPlan(step.to_owned()))?;
+            Ok(Self { step: step.to_owned(), operation: planned.operation.clone() })
         })
     }
 
     pub fn step(&self) -> &str {
         &self.step
     }
+
+    pub fn operation(&self) -> &Operation {
+        &self.operation
+    }
+
+    /// Why it is no permit for something else.
+    pub(crate) fn other_than(&self, wanted: &'static str) -> Refused {
+        let permitted = format!("{} ({})", self.operation.what(), self.operation.resource());
+        Refused::OtherOperation { permitted, wanted }
+    }
 }
 
-/// For stopping and starting one instance alone: the manifest consents, and the tag proves that the
-/// instance is the lab's.
+/// What a [`Cost`] permit is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Power {
+    Stop,
+    Start,
+}
+
+/// For stopping, or for starting, one instance alone: the manifest consents, and the tag proves that
+/// the instance is the lab's.
 #[derive(Debug)]
 pub struct Cost {
     instance_id: String,
+    power: Power,
 }
 
 impl Cost {
-    pub fn for_instance(manifest: &Manifest, instance: &Instance) -> Result<Self, Refused> {
+    pub fn to_stop(manifest: &Manifest, instance: &Instance) -> Result<Self, Refused> {
+        Self::grant(manifest, instance, Power::Stop)
+    }
+
+    pub fn to_start(manifest: &Manifest, instance: &Instance) -> Result<Self, Refused> {
+        Self::grant(manifest, instance, Power::Start)
+    }
+
+    fn grant(manifest: &Manifest, instance: &Instance, power: Power) -> Result<Self, Refused> {
         if !manifest.consent.stop_instances {
             return Err(Refused::NoConsent);
         }
@@ -165,11 +198,23 @@ impl Cost {
         if tag.is_none_or(|value| *value != manifest.lab.tag_value) {
             return Err(Refused::NotTagged(instance.instance_id.clone()));
         }
-        Ok(Self { instance_id: instance.instance_id.clone() })
+        Ok(Self { instance_id: instance.instance_id.clone(), power })
     }
 
     pub fn instance_id(&self) -> &str {
         &self.instance_id
+    }
+
+    pub(crate) fn is_to(&self, power: Power) -> Result<(), Refused> {
+        if self.power == power {
+            return Ok(());
+        }
+        let word = |power| match power {
+            Power::Stop => "stop an instance",
+            Power::Start => "start an instance",
+        };
+        let permitted = format!("{} ({})", word(self.power), self.instance_id);
+        Err(Refused::OtherOperation { permitted, wanted: word(power) })
     }
 }
 
@@ -231,10 +276,10 @@ fn burnt(records: &[Record]) -> Option<Digest> {
     })
 }
 
-/// The go that was verified last, and the undo plan that it grants.
-fn verified(records: &[Record]) -> Option<(Digest, Digest)> {
+/// The go that was verified last.
+fn verified(records: &[Record]) -> Option<Digest> {
     records.iter().rev().find_map(|record| match &record.kind {
-        Kind::GoVerified(go) => Some((go.go_digest.clone(), go.undo_plan_digest.clone())),
+        Kind::GoVerified(go) => Some(go.go_digest.clone()),
         _ => None,
     })
 }

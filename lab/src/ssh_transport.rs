@@ -179,13 +179,7 @@ fn position_of_last(text: &[u8], what: &[u8]) -> Option<usize> {
 
 /// For a POSIX shell: nothing in it means anything.
 pub fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,+@%".contains(c);
-    // An equals sign in the first word would be an assignment, so such a word is quoted as well.
-    if !word.is_empty() && word.chars().all(plain) && !word.contains('=') {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
+    reports::operation::shell_word(word)
 }
 
 /// The generated configuration of one lab: it reads no other.

@@ -14,10 +14,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::digest::Digest;
+use crate::operation::Operation;
 use crate::record::{
     AssertionStatus, Attachment, Calls, Class, CostRecorded, GoBurnt, GoRefused, GoVerified,
     LabKind, LockTaken, OutageRecorded, Outcome, Part, Permit, Program, ResidueItem, Retried,
-    ScenarioStatus, UndoPlanned,
+    ScenarioStatus,
 };
 use crate::verdict::Judgement;
 
@@ -39,7 +40,7 @@ pub struct Evidence {
     pub change_set: Option<Value>,
     /// The programs under test.
     pub programs: Vec<Program>,
-    pub undo_plan: Option<UndoPlanned>,
+    pub undo_plan: Option<UndoPlan>,
     pub gate: Gate,
     /// In the order of the sequence.
     pub scenarios: Vec<Scenario>,
@@ -77,6 +78,29 @@ pub struct Run {
     pub started_at: DateTime<Utc>,
     /// Null for a run that is live, pending or dead.
     pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// The undo and teardown plan, with the words that are derived from each step's operation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UndoPlan {
+    pub digest: Digest,
+    pub steps: Vec<PlannedStep>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedStep {
+    /// As `undo.forwarding`.
+    pub id: String,
+    pub section: String,
+    pub operation: Operation,
+    pub what: String,
+    pub resource: String,
+    /// The prior state it goes back to; null for a step that only destroys.
+    pub restores: Value,
+    /// The command with which the owner can do it by hand.
+    pub owner_command: String,
 }
 
 /// Binds the evidence to the journal that it was made from.

@@ -11,9 +11,11 @@ mod fold;
 pub mod folder;
 pub mod go;
 pub mod journal;
+pub mod operation;
 pub mod record;
 pub mod redact;
 #[cfg(test)]
 mod sample;
 pub mod schema;
+pub mod shown;
 pub mod verdict;

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::digest::Digest;
+pub use crate::operation::Operation;
 
 /// Version of the journal and of `evidence.json`. Raised with every meaningful change of a field.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// One line of `journal.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -244,10 +245,27 @@ pub struct FactsRecorded {
     pub facts: Value,
     /// SHA-256 of the canonical JSON of `facts`.
     pub facts_digest: Digest,
-    /// SHA-256 over kind, account, region, VPC, ENI, instance ids and host keys.
+    /// Which lab it is.
+    pub lab: LabIdentity,
+    /// SHA-256 of the canonical JSON of `lab`.
     pub lab_fingerprint: Digest,
     pub change_set: Value,
     pub programs: Vec<Program>,
+}
+
+/// Which lab: what its fingerprint is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LabIdentity {
+    pub kind: LabKind,
+    pub account_id: String,
+    pub region: String,
+    pub vpc_id: String,
+    pub network_interface_id: String,
+    /// Of the nodes that are instances, in the order of the nodes' names.
+    pub instance_ids: Vec<String>,
+    /// Name and public host key of each node.
+    pub host_keys: Vec<(String, String)>,
 }
 
 /// Every step of undo and teardown, written down before anything is asked for (hard stop 4).
@@ -265,12 +283,10 @@ pub struct UndoStep {
     /// As `undo.forwarding`.
     pub id: String,
     pub section: String,
-    pub what: String,
-    pub resource: String,
+    /// What is done, with every parameter: the words for people are derived from it.
+    pub operation: Operation,
     /// The prior state it goes back to; null for a step that only destroys.
     pub restores: Value,
-    /// The command with which the owner can do it by hand.
-    pub owner_command: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use crate::digest::Digest;
 use crate::record::{
     Assertion, AssertionStatus, Attachment, Calls, Class, CostRecorded, Datagrams, FactsRecorded,
-    FlowOutage, GoBurnt, GoRefused, GoVerified, Intent, Kind, LabDeclared, LabKind, LockReleased,
-    LockTaken, Outage, OutageRecorded, Outcome, OutcomeRecorded, Part, Permit, Phase, Program,
-    Record, ResidueItem, ResidueListed, Retried, RowsRecorded, RunFinished, RunStarted,
-    SCHEMA_VERSION, ScenarioDeclared, ScenarioFinished, ScenarioStarted, ScenarioStatus,
-    StateRecorded, StopChecked, StopDeclared, UndoPlanned, UndoStep,
+    FlowOutage, GoBurnt, GoRefused, GoVerified, Intent, Kind, LabDeclared, LabIdentity, LabKind,
+    LockReleased, LockTaken, Operation, Outage, OutageRecorded, Outcome, OutcomeRecorded, Part,
+    Permit, Phase, Program, Record, ResidueItem, ResidueListed, Retried, RowsRecorded, RunFinished,
+    RunStarted, SCHEMA_VERSION, ScenarioDeclared, ScenarioFinished, ScenarioStarted,
+    ScenarioStatus, StateRecorded, StopChecked, StopDeclared, UndoPlanned, UndoStep,
 };
 use crate::verdict::judge_ending;
 
@@ -128,7 +128,8 @@ pub fn pending() -> Sample {
     run.push(Kind::FactsRecorded(FactsRecorded {
         facts: json!({"eni": "eni-0a"}),
         facts_digest: Digest::of_json(&json!({"eni": "eni-0a"})),
-        lab_fingerprint: Digest::of("lab"),
+        lab: identity(),
+        lab_fingerprint: Digest::of_json(&json!(identity())),
         change_set: json!({"address": "10.88.60.9"}),
         programs: vec![program("routerctl")],
     }));
@@ -141,17 +142,35 @@ pub fn pending() -> Sample {
     }));
     run.scenario("undo-plan", "undo-plan.complete");
     run.push(Kind::UndoPlanned(UndoPlanned {
-        steps: vec![UndoStep {
-            id: "undo.address".into(),
-            section: "§6".into(),
-            what: "unassign the address".into(),
-            resource: "eni-0a".into(),
-            restores: Value::Null,
-            owner_command: "aws ec2 unassign-private-ip-addresses …".into(),
-        }],
-        digest: Digest::of("undo"),
+        digest: Digest::of_json(&json!(steps())),
+        steps: steps(),
     }));
     run
+}
+
+fn steps() -> Vec<UndoStep> {
+    vec![UndoStep {
+        id: "undo.address".into(),
+        section: "§6".into(),
+        operation: Operation::UnassignAddress {
+            network_interface_id: "eni-0a".into(),
+            address: "10.88.60.9".parse().expect("an address"),
+            region: "eu-central-1".into(),
+        },
+        restores: Value::Null,
+    }]
+}
+
+fn identity() -> LabIdentity {
+    LabIdentity {
+        kind: LabKind::Mock,
+        account_id: "123456789012".into(),
+        region: "eu-central-1".into(),
+        vpc_id: "vpc-0a".into(),
+        network_interface_id: "eni-0a".into(),
+        instance_ids: vec!["i-0a".into()],
+        host_keys: vec![("routerd-cloud".into(), "ssh-ed25519 AAAA".into())],
+    }
 }
 
 /// Everything but the end record; it passes.
@@ -244,7 +263,7 @@ pub fn verified() -> Kind {
         key_fingerprint: "SHA256:abc".into(),
         not_before: start_time(),
         not_after: start_time() + TimeDelta::hours(1),
-        undo_plan_digest: Digest::of("undo"),
+        undo_plan_digest: Digest::of_json(&json!(steps())),
         self_granted: true,
     })
 }

@@ -6,6 +6,7 @@ use lab::permit::Forward;
 use reports::go::{AllowedSigners, Expectation, Verified, verify};
 use reports::record::LabKind;
 use reports::record::{GoRefused, GoVerified, Kind, Outcome};
+use reports::shown::shown;
 use serde_json::{Value, json};
 
 use crate::baseline::restorable;
@@ -52,6 +53,11 @@ pub fn request(lab_kind: LabKind, run: &Run) -> Option<GoRequest> {
 
 async fn verified(lab: &Lab, ctx: &mut Context<'_>) -> Option<Verified> {
     let request = request(lab.manifest.lab.kind, ctx.run)?;
+    if let Err(differs) = ctx.journal.with_records(|records| shown(records).map(drop)) {
+        let how = How::words("the run's journal");
+        ctx.judge(GO, false, json!("every digest"), Value::Null, how, Some(differs.to_string()));
+        return None;
+    }
     let how = How::words("go.json and go.json.sig");
     let expected = json!({
         "run_id": request.run_id,

@@ -7,9 +7,10 @@ use std::rc::Rc;
 use futures::future::LocalBoxFuture;
 use lab::act::{ExecutorProgram, NotTried};
 use lab::change_set::ChangeSet;
-use lab::permit::{Brake, Forward};
+use lab::permit::{Brake, Forward, Refused, Undo};
 use reports::digest::Digest;
-use reports::record::{LabKind, ResidueItem, UndoPlanned};
+use reports::journal::Writer;
+use reports::record::{LabKind, ResidueItem, UndoPlanned, UndoStep};
 
 use crate::baseline::Baseline;
 use crate::left::Changed;
@@ -130,6 +131,17 @@ impl Run {
         self.state.borrow().forward.clone()
     }
 
+    /// The permit for one step of the plan that the run's go granted.
+    pub fn permit(&self, journal: &Writer, step: &str) -> Result<Undo, Refused> {
+        Undo::for_step(journal, step)
+    }
+
+    /// The steps of the undo plan as the run's journal has it; none before there is one.
+    pub fn planned_steps(&self) -> Vec<UndoStep> {
+        let state = self.state.borrow();
+        state.undo_plan.as_ref().map(|plan| plan.steps.clone()).unwrap_or_default()
+    }
+
     pub fn executor(&self) -> Option<Executor> {
         self.state.borrow().executor.clone()
     }
@@ -142,8 +154,6 @@ pub fn not_tried(error: &NotTried) -> String {
 
 #[cfg(test)]
 mod tests {
-    use lab::permit::Refused;
-
     use super::*;
 
     #[test]

@@ -4,14 +4,13 @@
 
 use lab::Lab;
 use lab::act::{Acted, LockState, NotTried};
-use lab::manifest::Instances;
-use lab::permit::Undo;
-use reports::record::Outcome;
+use reports::journal::Writer;
+use reports::operation::Torn;
+use reports::record::{Outcome, UndoStep};
 use serde_json::json;
 
 use crate::context::{Context, How};
-use crate::run::not_tried;
-use crate::undo_plan::teardown_step;
+use crate::run::{Run, not_tried};
 
 const INSTANCES: &str = "teardown.instances";
 const ADDRESSES: &str = "teardown.addresses";
@@ -21,68 +20,50 @@ pub const ASSERTS: &[&str] = &[INSTANCES, ADDRESSES, VOLUMES];
 pub const NOT_APPLICABLE: &[&str] = &[];
 
 /// What came of one resource.
-type Torn = (String, Result<Acted<()>, String>);
+type Came = (String, Result<Acted<()>, String>);
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
-    let teardown = &lab.manifest.teardown;
-    let journal = ctx.journal;
     let others = match lab.lock_state(&ctx.run.id).await {
         LockState::Other(holder) => Some(format!("the lab's lock is held by {holder}")),
         // A node that cannot be asked is perhaps gone already: what was begun is ended.
         LockState::Own(_) | LockState::Free | LockState::Unread(_) => None,
     };
-    let permit = |ctx: &Context<'_>, kind: &str, id: &str| match &others {
-        Some(why) => Err(why.clone()),
-        None => permit(ctx, kind, id),
+    let planned = ctx.run.planned_steps();
+    let (run, journal, others) = (ctx.run, ctx.journal, others.as_deref());
+    let all = |torn: Torn| {
+        let steps = planned.iter().filter(move |step| step.operation.torn() == Some(torn));
+        futures::future::join_all(steps.map(|step| tear_down(lab, run, journal, others, step)))
     };
-    let instances: Vec<String> = match teardown.instances {
-        Instances::Keep => Vec::new(),
-        _ => lab.manifest.nodes.values().filter_map(|node| node.instance_id.clone()).collect(),
-    };
-    let instances = instances.into_iter().map(async |id| {
-        let step = permit(ctx, "instance", &id);
-        let result = match (step, teardown.instances) {
-            (Ok(step), Instances::Terminate) => {
-                plain(lab.terminate_instance(&step, journal, &id).await)
-            }
-            (Ok(step), _) => plain(lab.stop_instance_for_good(&step, journal, &id).await),
-            (Err(why), _) => Err(why),
-        };
-        (id, result)
-    });
-    let volumes = teardown.delete_volumes.iter().map(async |id| {
-        let result = match permit(ctx, "volume", id) {
-            Ok(step) => plain(lab.delete_volume(&step, journal, id).await),
-            Err(why) => Err(why),
-        };
-        (id.clone(), result)
-    });
-    let addresses = teardown.release_addresses.iter().map(async |id| {
-        let result = match permit(ctx, "address", id) {
-            Ok(step) => plain(lab.release_address(&step, journal, id).await),
-            Err(why) => Err(why),
-        };
-        (id.clone(), result)
-    });
-    let (instances, volumes, addresses) = futures::join!(
-        futures::future::join_all(instances),
-        futures::future::join_all(volumes),
-        futures::future::join_all(addresses),
-    );
+    let (instances, volumes, addresses) =
+        futures::join!(all(Torn::Instance), all(Torn::Volume), all(Torn::Address));
     judge(ctx, INSTANCES, &instances);
     judge(ctx, ADDRESSES, &addresses);
     judge(ctx, VOLUMES, &volumes);
 }
 
-fn permit(ctx: &Context<'_>, kind: &str, id: &str) -> Result<Undo, String> {
-    Undo::for_step(ctx.journal, &teardown_step(kind, id)).map_err(|error| error.to_string())
+async fn tear_down(
+    lab: &Lab,
+    run: &Run,
+    journal: &Writer,
+    others: Option<&str>,
+    step: &UndoStep,
+) -> Came {
+    let resource = step.operation.resource().to_owned();
+    if let Some(why) = others {
+        return (resource, Err(why.to_owned()));
+    }
+    let result = match run.permit(journal, &step.id) {
+        Ok(permit) => plain(lab.tear_down(&permit, journal).await),
+        Err(refused) => Err(refused.to_string()),
+    };
+    (resource, result)
 }
 
 fn plain(acted: Result<Acted<()>, NotTried>) -> Result<Acted<()>, String> {
     acted.map_err(|error| not_tried(&error))
 }
 
-fn judge(ctx: &mut Context<'_>, id: &'static str, torn: &[Torn]) {
+fn judge(ctx: &mut Context<'_>, id: &'static str, torn: &[Came]) {
     let how = How::words("the resource, read back from EC2");
     let expected = json!({ "not_done": [] });
     let observed: Vec<_> = torn
@@ -116,20 +97,25 @@ fn judge(ctx: &mut Context<'_>, id: &'static str, torn: &[Torn]) {
 
 #[cfg(test)]
 mod tests {
-    use std::rc::Rc;
-
-    use reports::record::AssertionStatus as A;
+    use reports::digest::Digest;
+    use reports::record::{AssertionStatus as A, Operation, UndoPlanned};
 
     use super::*;
     use crate::example::{acted, judged};
 
+    /// The manifest of this lab has all of it terminated: what counts is the plan alone.
     #[test]
-    fn where_the_manifest_keeps_the_instances_none_is_touched() {
+    fn where_the_plan_tears_nothing_down_nothing_is_touched() {
         let judged = judged("teardown", async |lab, ctx| {
-            let manifest = Rc::make_mut(&mut lab.manifest);
-            manifest.teardown.instances = Instances::Keep;
-            manifest.teardown.delete_volumes.clear();
-            manifest.teardown.release_addresses.clear();
+            let path = lab::act::LOCK_PATH.to_owned();
+            let step = UndoStep {
+                id: "undo.lock".to_owned(),
+                section: "§6".to_owned(),
+                operation: Operation::ReleaseLock { path },
+                restores: json!(null),
+            };
+            let plan = UndoPlanned { steps: vec![step], digest: Digest::zero() };
+            ctx.run.state.borrow_mut().undo_plan = Some(plan);
             run(lab, ctx).await;
         });
         for id in ASSERTS {
@@ -153,7 +139,7 @@ mod tests {
         for (results, expected, why) in table {
             let shown = format!("{results:?}");
             let named = |(index, result): (usize, _)| (index.to_string(), result);
-            let torn: Vec<Torn> = results.into_iter().enumerate().map(named).collect();
+            let torn: Vec<Came> = results.into_iter().enumerate().map(named).collect();
             let judged = judged("teardown", async |_, ctx| judge(ctx, VOLUMES, &torn));
             assert_eq!(judged.status(VOLUMES), expected, "{shown}");
             assert!(judged.message(VOLUMES).contains(why), "{shown}");

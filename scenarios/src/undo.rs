@@ -6,20 +6,19 @@
 //! longer be rolled back; the owner's command.
 
 use lab::Lab;
-use lab::act::{Acted, Execution, Goal, Holder, LockState, NotTried, RowAnswer};
+use lab::act::{Acted, Goal, Holder, LockState, NotTried, RowAnswer, RowCall};
 use lab::ec2::NetworkInterface;
 use lab::node::Node;
 use lab::outage::{Mark, watch};
-use lab::permit::Undo;
 use lab::routerd::{Routerctl, Row, Status};
 use lab::shell::Observe;
 use reports::journal::Writer;
-use reports::record::Outcome;
+use reports::record::{Operation, Outcome, UndoStep};
 use serde_json::{Value, json};
 
 use crate::context::{Context, How};
 use crate::preview::{self, Preview, Told};
-use crate::run::{Executor, not_tried};
+use crate::run::{Executor, Run, not_tried};
 use crate::undo_plan::{UNDO_ADDRESS, UNDO_CHANGE_SET, UNDO_FORWARDING};
 use crate::{observe, outage, stops};
 
@@ -52,35 +51,45 @@ struct Step {
 }
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
-    let Some(baseline) = ctx.run.baseline() else { return };
-    let prior = baseline.interface.source_dest_check;
-    let address = lab.manifest.capture.address.addr();
-    let eni = &lab.manifest.capture.network_interface_id;
-    let ids = ctx.run.rows();
-    let steps = [
-        Step {
-            id: UNDO_FORWARDING,
-            plan: 1,
-            row_id: ids.map(|ids| ids.forwarding),
-            goal: Goal::SourceDestCheck(prior),
-            preview: PREVIEW_FORWARDING,
-            assertion: FORWARDING,
-            message: format!("would re-enable SourceDestCheck (restore prior={prior})"),
-        },
-        Step {
-            id: UNDO_ADDRESS,
-            plan: 0,
-            row_id: ids.map(|ids| ids.assign),
-            goal: Goal::Unassigned(address),
-            preview: PREVIEW_ADDRESS,
-            assertion: ADDRESS,
-            message: format!("would unassign {address} from {eni}"),
-        },
-    ];
+    let steps: Vec<Step> =
+        ctx.run.planned_steps().iter().filter_map(|planned| step_of(ctx.run, planned)).collect();
     let name = outage::probe_name(ctx.run, "undo");
     let ((), watched) =
         watch(lab, &name, outage::UNDO, async |mark| undo(lab, ctx, &steps, mark).await).await;
     outage::record(ctx, "undo", watched);
+}
+
+/// How a step of the undo plan is carried out here; none for one of another scenario.
+fn step_of(run: &Run, planned: &UndoStep) -> Option<Step> {
+    let goal = Goal::of(&planned.operation)?;
+    let ids = run.rows();
+    let step = match &planned.operation {
+        Operation::RestoreSourceDestCheck { source_dest_check: prior, .. } => Step {
+            id: UNDO_FORWARDING,
+            plan: 1,
+            row_id: ids.map(|ids| ids.forwarding),
+            goal,
+            preview: PREVIEW_FORWARDING,
+            assertion: FORWARDING,
+            message: format!("would re-enable SourceDestCheck (restore prior={prior})"),
+        },
+        Operation::UnassignAddress { network_interface_id: eni, address, .. } => Step {
+            id: UNDO_ADDRESS,
+            plan: 0,
+            row_id: ids.map(|ids| ids.assign),
+            goal,
+            preview: PREVIEW_ADDRESS,
+            assertion: ADDRESS,
+            message: format!("would unassign {address} from {eni}"),
+        },
+        Operation::RemoveChangeSet { .. }
+        | Operation::ReleaseLock { .. }
+        | Operation::TerminateInstance { .. }
+        | Operation::StopInstance { .. }
+        | Operation::ReleaseAddress { .. }
+        | Operation::DeleteVolume { .. } => return None,
+    };
+    Some(step)
 }
 
 async fn undo(lab: &Lab, ctx: &mut Context<'_>, steps: &[Step], mark: &Mark<'_>) {
@@ -102,7 +111,8 @@ async fn undo(lab: &Lab, ctx: &mut Context<'_>, steps: &[Step], mark: &Mark<'_>)
     let previews: Vec<_> = previews.collect();
     mark.begins().await;
     // The file on the node has nothing to do with the ENI: it goes meanwhile.
-    let removed = remove_change_set(lab, ctx.journal);
+    let (run, journal) = (ctx.run, ctx.journal);
+    let removed = remove_change_set(lab, run, journal);
     let undone = async {
         for (step, preview) in steps.iter().zip(previews) {
             undo_step(lab, ctx, step, &now, preview, &mut rows).await;
@@ -135,10 +145,8 @@ fn leave_alone(ctx: &mut Context<'_>, steps: &[Step], now: &Now, holder: &Holder
 
 /// As the undo plan has it.
 fn owner_command(ctx: &Context<'_>, step: &str) -> String {
-    let state = ctx.run.state.borrow();
-    let steps = state.undo_plan.iter().flat_map(|plan| &plan.steps);
-    let planned = steps.filter(|planned| planned.id == step).map(|it| it.owner_command.clone());
-    planned.collect::<Vec<_>>().join("; ")
+    let steps = ctx.run.planned_steps().into_iter().filter(|planned| planned.id == step);
+    steps.map(|it| it.operation.owner_command()).collect::<Vec<_>>().join("; ")
 }
 
 /// What is so before the undo: the rows and the ENI. The steps do not touch one another's.
@@ -260,7 +268,7 @@ fn judge_preview(
 
 async fn take_back(lab: &Lab, ctx: &mut Context<'_>, step: &Step, granted: &mut Rows) {
     let expected = json!({ "outcome": "done", "goal": step.goal.to_string() });
-    let permit = match Undo::for_step(ctx.journal, step.id) {
+    let permit = match ctx.run.permit(ctx.journal, step.id) {
         Ok(permit) => permit,
         Err(error) => {
             let how = How::words("the run's journal");
@@ -271,11 +279,11 @@ async fn take_back(lab: &Lab, ctx: &mut Context<'_>, step: &Step, granted: &mut 
     let executor = ctx.run.executor();
     let timeout = executor.as_ref().map_or(std::time::Duration::from_mins(2), |it| it.timeout);
     let row_id = step.row_id.unwrap_or(0);
-    let execution = Execution { row_id, goal: step.goal, plugin_timeout: timeout };
+    let row = RowCall { row_id, plugin_timeout: timeout };
     let mut ways = Vec::new();
     match granted.may_be_rolled_back(lab, ctx, step).await {
         Ok(()) => {
-            let acted = lab.rollback(&permit, ctx.journal, execution).await;
+            let acted = lab.rollback(&permit, ctx.journal, row).await;
             if settle(ctx, step, &mut ways, ROLLBACK, acted) {
                 return;
             }
@@ -285,7 +293,7 @@ async fn take_back(lab: &Lab, ctx: &mut Context<'_>, step: &Step, granted: &mut 
         }
     }
     if let Some(Executor { program, .. }) = executor {
-        let acted = lab.undo_by_executor(&permit, ctx.journal, &program, execution).await;
+        let acted = lab.undo_by_executor(&permit, ctx.journal, &program, row).await;
         if settle(ctx, step, &mut ways, "the executor with the baseline's prior value", acted) {
             return;
         }
@@ -358,8 +366,8 @@ async fn take_back_unread(
     }
 }
 
-async fn remove_change_set(lab: &Lab, journal: &Writer) -> Result<Acted<()>, String> {
-    let permit = Undo::for_step(journal, UNDO_CHANGE_SET).map_err(|error| error.to_string())?;
+async fn remove_change_set(lab: &Lab, run: &Run, journal: &Writer) -> Result<Acted<()>, String> {
+    let permit = run.permit(journal, UNDO_CHANGE_SET).map_err(|error| error.to_string())?;
     lab.remove_change_set(&permit, journal).await.map_err(|error| not_tried(&error))
 }
 

@@ -4,7 +4,7 @@
 use lab::Lab;
 use lab::manifest::Instances;
 use reports::digest::Digest;
-use reports::record::{Kind, UndoPlanned, UndoStep};
+use reports::record::{Kind, Operation, UndoPlanned, UndoStep};
 use serde_json::{Value, json};
 
 use crate::baseline::Baseline;
@@ -26,7 +26,7 @@ pub const NOT_APPLICABLE: &[&str] = &[];
 pub const RESERVE_BYTES: u64 = 256 * 1024;
 
 /// The id of the teardown step for one resource.
-pub fn teardown_step(kind: &str, id: &str) -> String {
+fn teardown_step(kind: &str, id: &str) -> String {
     format!("teardown.{kind}:{id}")
 }
 
@@ -95,111 +95,78 @@ async fn complete(lab: &Lab, ctx: &mut Context<'_>, steps: &[UndoStep]) -> bool 
 
 fn steps(lab: &Lab, baseline: &Baseline) -> Vec<UndoStep> {
     let manifest = &lab.manifest;
-    let region = &manifest.aws.region;
-    let eni = &manifest.capture.network_interface_id;
-    let address = manifest.capture.address.addr();
-    let prior = baseline.interface.source_dest_check;
-    let flag = if prior { "--source-dest-check" } else { "--no-source-dest-check" };
-    let step =
-        |id: &str, section: &str, what: String, resource: &str, restores, command: String| {
-            UndoStep {
-                id: id.to_owned(),
-                section: section.to_owned(),
-                what,
-                resource: resource.to_owned(),
-                restores,
-                owner_command: command,
-            }
-        };
-    let mut steps = vec![
-        step(
+    let region = || manifest.aws.region.clone();
+    let network_interface_id = || manifest.capture.network_interface_id.clone();
+    let source_dest_check = baseline.interface.source_dest_check;
+    let taken_back = [
+        (
             UNDO_FORWARDING,
             "§6.1",
-            format!("restore SourceDestCheck to {prior}, as preflight saw it"),
-            eni,
-            json!({ "source_dest_check": prior }),
-            format!(
-                "aws ec2 modify-network-interface-attribute --network-interface-id {eni} {flag} --region {region}"
-            ),
+            Operation::RestoreSourceDestCheck {
+                network_interface_id: network_interface_id(),
+                source_dest_check,
+                region: region(),
+            },
+            json!({ "source_dest_check": source_dest_check }),
         ),
-        step(
+        (
             UNDO_ADDRESS,
             "§6.2",
-            format!("unassign {address}"),
-            eni,
+            Operation::UnassignAddress {
+                network_interface_id: network_interface_id(),
+                address: manifest.capture.address.addr(),
+                region: region(),
+            },
             json!({ "secondary_addresses": baseline.interface.secondary_addresses }),
-            format!(
-                "aws ec2 unassign-private-ip-addresses --network-interface-id {eni} --private-ip-addresses {address} --region {region}"
-            ),
         ),
-        step(
+        (
             UNDO_CHANGE_SET,
             "§6",
-            "remove the change set from routerd-cloud".to_owned(),
-            lab::change_set::PATH,
+            Operation::RemoveChangeSet { path: lab::change_set::PATH.to_owned() },
             json!({ "absent": true }),
-            format!("sudo rm -f {}", lab::change_set::PATH),
         ),
-        step(
+        (
             UNDO_LOCK,
             "§6",
-            "release the lab's lock".to_owned(),
-            lab::act::LOCK_PATH,
+            Operation::ReleaseLock { path: lab::act::LOCK_PATH.to_owned() },
             json!({ "absent": true }),
-            format!("sudo rm -f {}", lab::act::LOCK_PATH),
         ),
     ];
-    steps.extend(teardown_steps(lab));
-    steps
+    let taken_back = taken_back.into_iter().map(|(id, section, operation, restores)| {
+        let (id, section) = (id.to_owned(), section.to_owned());
+        UndoStep { id, section, operation, restores }
+    });
+    taken_back.chain(teardown_steps(lab)).collect()
 }
 
 fn teardown_steps(lab: &Lab) -> Vec<UndoStep> {
-    let region = &lab.manifest.aws.region;
+    let region = || lab.manifest.aws.region.clone();
     let teardown = &lab.manifest.teardown;
-    let destroy = |kind: &str, id: &String, what: &str, command: String| UndoStep {
+    let destroy = |kind: &str, id: &String, operation: Operation| UndoStep {
         id: teardown_step(kind, id),
         section: "§6.3".to_owned(),
-        what: what.to_owned(),
-        resource: id.clone(),
+        operation,
         restores: Value::Null,
-        owner_command: format!("aws ec2 {command} {id} --region {region}"),
     };
     let instances = lab.manifest.nodes.values().filter_map(|node| node.instance_id.as_ref());
-    let mut steps: Vec<UndoStep> = match teardown.instances {
-        Instances::Terminate => instances
-            .map(|id| {
-                destroy(
-                    "instance",
-                    id,
-                    "terminate the instance",
-                    "terminate-instances --instance-ids".to_owned(),
-                )
-            })
-            .collect(),
-        Instances::Stop => instances
-            .map(|id| {
-                destroy(
-                    "instance",
-                    id,
-                    "stop the instance",
-                    "stop-instances --instance-ids".to_owned(),
-                )
-            })
-            .collect(),
-        Instances::Keep => Vec::new(),
-    };
-    steps.extend(teardown.release_addresses.iter().map(|id| {
-        destroy(
-            "address",
-            id,
-            "release the elastic IP address",
-            "release-address --allocation-id".to_owned(),
-        )
-    }));
-    steps.extend(teardown.delete_volumes.iter().map(|id| {
-        destroy("volume", id, "delete the volume", "delete-volume --volume-id".to_owned())
-    }));
-    steps
+    let instances = instances.filter_map(|id| {
+        let instance_id = id.clone();
+        let operation = match teardown.instances {
+            Instances::Terminate => Operation::TerminateInstance { instance_id, region: region() },
+            Instances::Stop => Operation::StopInstance { instance_id, region: region() },
+            Instances::Keep => return None,
+        };
+        Some(destroy("instance", id, operation))
+    });
+    let addresses = teardown.release_addresses.iter().map(|id| {
+        let allocation_id = id.clone();
+        destroy("address", id, Operation::ReleaseAddress { allocation_id, region: region() })
+    });
+    let volumes = teardown.delete_volumes.iter().map(|id| {
+        let volume_id = id.clone();
+        destroy("volume", id, Operation::DeleteVolume { volume_id, region: region() })
+    });
+    instances.chain(addresses).chain(volumes).collect()
 }
 
 #[cfg(test)]
@@ -257,7 +224,8 @@ mod tests {
                     .chain(rest)
                     .collect();
                 assert_eq!(ids, expected);
-                assert!(steps[0].owner_command.starts_with(command) || command.is_empty());
+                let said = steps[0].operation.owner_command();
+                assert!(said.starts_with(command) || command.is_empty(), "{said}");
             });
         }
     }

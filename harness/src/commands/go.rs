@@ -12,6 +12,7 @@ use reports::folder::{FolderError, GO_FILE, GO_SIGNATURE_FILE, RunFolder};
 use reports::go::{Document, GO_VERSION, NAMESPACE};
 use reports::journal::{ChainError, read_file};
 use reports::record::{FactsRecorded, LabKind, Record, RunStarted, UndoPlanned};
+use reports::shown::{Differs, shown};
 use reports::verdict::ExitCode;
 
 use super::refuse;
@@ -25,6 +26,8 @@ enum Refusal {
     Folder(#[from] FolderError),
     #[error(transparent)]
     Journal(#[from] ChainError),
+    #[error(transparent)]
+    Differs(#[from] Differs),
     #[error("this run awaits no go: `lab-smoke status {0}` says where it is")]
     NotPending(String),
     #[error("the go's time cannot be written: --expires is too long")]
@@ -58,9 +61,9 @@ fn grant(args: &GoArgs, terminal: &Terminal) -> Result<(), Refusal> {
     let folder = RunFolder::resolve(Path::new(""), &args.run)?;
     let records = read_file(folder.path())?.records;
     let not_pending = || Refusal::NotPending(engine::in_a_command(folder.path()));
-    let asked = asked(&records).ok_or_else(not_pending)?;
+    let asked = asked(&records)?.ok_or_else(not_pending)?;
     let document = document(&asked, args)?;
-    terminal.out(&shown(&asked, &document));
+    terminal.out(&granted(&asked, &document));
     let bytes = document.to_bytes()?;
     let signature = sign(&folder, &bytes, &args.key)?;
     keep_the_old(&folder)?;
@@ -72,18 +75,19 @@ fn grant(args: &GoArgs, terminal: &Terminal) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn asked(records: &[Record]) -> Option<Asked<'_>> {
-    if !engine::standing(records).pending() {
-        return None;
-    }
-    let started = engine::started(records)?;
+fn asked(records: &[Record]) -> Result<Option<Asked<'_>>, Differs> {
+    // First: what differs from its digest is shown to nobody.
+    let shown = shown(records)?;
+    let started = engine::started(records).filter(|_| engine::standing(records).pending());
+    let Some((started, last)) = started.zip(records.last()) else { return Ok(None) };
     // On the mock, time is virtual: it stands where the run stopped.
     let now = match started.lab.kind {
-        LabKind::Mock => records.last()?.at,
+        LabKind::Mock => last.at,
         LabKind::Netns | LabKind::Aws => Clock::System.now(),
     };
-    let (facts, plan) = (engine::facts(records)?, engine::undo_plan(records)?);
-    Some(Asked { started, facts, plan, now: now.trunc_subsecs(0) })
+    let now = now.trunc_subsecs(0);
+    let asked = shown.facts.zip(shown.plan);
+    Ok(asked.map(|(facts, plan)| Asked { started, facts, plan, now }))
 }
 
 fn document(asked: &Asked<'_>, args: &GoArgs) -> Result<Document, Refusal> {
@@ -103,18 +107,23 @@ fn document(asked: &Asked<'_>, args: &GoArgs) -> Result<Document, Refusal> {
     })
 }
 
-/// Everything that the signature is for, before it is made.
-fn shown(asked: &Asked<'_>, go: &Document) -> String {
+/// Everything that the signature is for, before it is made: the digests beside what they are of.
+fn granted(asked: &Asked<'_>, go: &Document) -> String {
     let set = &go.change_set;
     let word = |name: &str| set[name].as_str().map_or_else(|| set[name].to_string(), str::to_owned);
     let steps = asked.plan.steps.iter();
-    let steps = steps.map(|it| ["  ", &it.id, ": ", &it.what, " (", &it.resource, ")\n"].concat());
+    let steps = steps.map(|it| {
+        let (what, command) = (it.operation.what(), it.operation.owner_command());
+        ["  ", &it.id, ": ", &what, " (", &command, ")\n"].concat()
+    });
+    let lab = &asked.facts.lab;
     format!(
         "run:         {}\n\
          lab:         {}, of kind {}\n\
          fingerprint: {}\n\
+         \x20 account {}, region {}, {}, {}, instances {}\n\
          facts:       {}\n\
-         grants:      assign {} to {} and set its forwarding (region {}, provider {}, reassignment {})\n\
+         grants:      assign {} to {} and set its forwarding (region {}, provider {} {}, reassignment {}, for {})\n\
          undo plan:   {}\n\
          {}\
          by:          {}\n\
@@ -124,12 +133,19 @@ fn shown(asked: &Asked<'_>, go: &Document) -> String {
         asked.started.lab.name,
         serde_json::json!(go.lab_kind).as_str().unwrap_or_default(),
         go.lab_fingerprint,
+        lab.account_id,
+        lab.region,
+        lab.vpc_id,
+        lab.network_interface_id,
+        lab.instance_ids.join(" "),
         go.facts_digest,
         word("address"),
         word("network_interface_id"),
         word("region"),
+        word("provider"),
         word("provider_ref"),
         word("allow_reassignment"),
+        word("ttl"),
         go.undo_plan_digest,
         steps.collect::<String>(),
         go.principal,

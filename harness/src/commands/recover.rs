@@ -5,6 +5,7 @@ use std::path::Path;
 use reports::folder::{FolderError, FolderLock, Locked, RunFolder, WORLD_FILE};
 use reports::journal::{JournalError, Writer};
 use reports::record::{Kind, LabKind, RunStarted};
+use reports::shown::{Differs, shown};
 use reports::verdict::{ExitCode, Judgement};
 
 use super::refuse;
@@ -22,6 +23,8 @@ pub(super) enum Refusal {
     Folder(#[from] FolderError),
     #[error(transparent)]
     Journal(#[from] JournalError),
+    #[error(transparent)]
+    Differs(#[from] Differs),
     #[error("{folder} is live: {by}")]
     Live { folder: String, by: String },
     #[error(
@@ -68,6 +71,7 @@ fn in_its_folder(run: &str, terminal: &Terminal) -> Result<Judgement, Refusal> {
     let folder = RunFolder::resolve(Path::new(""), run)?;
     let _lock = hold(&folder)?;
     let journal = Writer::reopen(folder.path())?;
+    journal.with_records(|records| shown(records).map(drop))?;
     let started = started(&journal).ok_or(Refusal::Empty)?;
     let judgement = match engine::answered(&journal) {
         Some(judgement) if was_recovered(&journal) => judgement,

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use reports::folder::{EVIDENCE_FILE, RunFolder};
 use reports::journal::read_file;
+use reports::shown::shown;
 use reports::verdict::ExitCode;
 
 use super::refuse;
@@ -19,6 +20,9 @@ pub fn report(run: &str, terminal: &Terminal) -> u8 {
         Ok(chain) => chain,
         Err(error) => return refuse(ExitCode::Usage, error, terminal),
     };
+    if let Err(differs) = shown(&chain.records) {
+        return refuse(ExitCode::Usage, differs, terminal);
+    }
     if let Err(error) = write_evidence(&folder, &chain.records, &chain.head) {
         return refuse(ExitCode::Usage, error, terminal);
     }

@@ -8,6 +8,7 @@ use ::lab::permit::Brake;
 use reports::folder::{FolderError, GO_FILE, Locked, RunFolder, WORLD_FILE};
 use reports::journal::{JournalError, Writer};
 use reports::record::{Kind, LabKind, Record, RunStarted};
+use reports::shown::{Differs, shown};
 use reports::verdict::{ExitCode, Judgement};
 
 use super::run::meanwhile;
@@ -27,6 +28,8 @@ enum Refusal {
     Folder(#[from] FolderError),
     #[error(transparent)]
     Journal(#[from] JournalError),
+    #[error(transparent)]
+    Differs(#[from] Differs),
     #[error("{folder} is live: {by}")]
     Live { folder: String, by: String },
     #[error("the run has ended; a go is good once: begin another with `lab-smoke preflight`")]
@@ -92,6 +95,7 @@ fn in_its_folder(
         }
     };
     let journal = Writer::reopen(folder.path())?;
+    journal.with_records(|records| shown(records).map(drop))?;
     journal.with_records(|records| awaits(records, &folder))?;
     let started = journal.with_records(|records| engine::started(records).cloned());
     let started = started.ok_or(Refusal::Empty)?;

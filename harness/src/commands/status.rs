@@ -6,6 +6,7 @@ use reports::digest::Digest;
 use reports::folder::{FolderError, RunFolder};
 use reports::journal::{ChainError, read_file};
 use reports::record::{GoRefused, Kind, Record, Verdict};
+use reports::shown::Differs;
 use reports::verdict::{ExitCode, judge};
 use serde::Serialize;
 
@@ -49,6 +50,8 @@ enum Unreadable {
     Folder(#[from] FolderError),
     #[error(transparent)]
     Journal(#[from] ChainError),
+    #[error(transparent)]
+    Differs(#[from] Differs),
     #[error("the status cannot be written: {0}")]
     Json(#[from] serde_json::Error),
 }
@@ -67,6 +70,7 @@ fn shown(run: &str, format: Format) -> Result<String, Unreadable> {
     let folder = RunFolder::resolve(Path::new(""), run)?;
     let held_by = folder.held_by()?;
     let records = read_file(folder.path())?.records;
+    reports::shown::shown(&records)?;
     let status = of(&folder, held_by, &records);
     Ok(match format {
         Format::Human => for_people(&status)?,

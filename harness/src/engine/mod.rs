@@ -21,7 +21,7 @@ use std::rc::Rc;
 use lab::Lab;
 use lab::act::{LockPermit, Release};
 use lab::change_set::ChangeSet;
-use lab::permit::{Brake, Undo};
+use lab::permit::Brake;
 use lab::sabotage::Sabotage;
 use reports::journal::{JournalError, Writer};
 use reports::record::{
@@ -244,7 +244,8 @@ impl Engine<'_> {
         let watched = stops::WATCHED.contains(&scenario.name) && scenario.name != "execute";
         let look =
             async { if watched { Some(Box::pin(watch::look(self.lab)).await) } else { None } };
-        let ((), look) = futures::join!((scenario.run)(self.lab, &mut context), look);
+        let work = sabotage::around(self, scenario, (scenario.run)(self.lab, &mut context));
+        let ((), look) = futures::join!(work, look);
         if let Some(look) = look {
             watch::judge(self.lab, &mut context, &look);
         }
@@ -260,7 +261,7 @@ impl Engine<'_> {
         if !self.run.state.borrow().lock_taken || self.lab.is_sabotaged(Sabotage::KeepsTheLock) {
             return;
         }
-        let undo = Undo::for_step(self.journal, scenarios::UNDO_LOCK);
+        let undo = self.run.permit(self.journal, scenarios::UNDO_LOCK);
         let unused = self.run.forward().map(|forward| Release::from(forward.as_ref()));
         let permit = match (&undo, unused.or_else(|| Release::of_run(self.journal))) {
             (Ok(undo), _) => LockPermit::Begun(undo),

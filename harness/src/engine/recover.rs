@@ -131,8 +131,8 @@ impl Engine<'_> {
         if self.of_another_account() {
             return Err("the operator's identity is of another account".to_owned());
         }
-        let permit = Cost::for_instance(&self.lab.manifest, instance)
-            .map_err(|refused| refused.to_string())?;
+        let permit =
+            Cost::to_stop(&self.lab.manifest, instance).map_err(|refused| refused.to_string())?;
         match self.lab.stop_instance(&permit, self.journal, "preflight").await {
             Ok(acted) if acted.outcome == Outcome::Done => Ok(()),
             Ok(acted) => Err(acted.detail),

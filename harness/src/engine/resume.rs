@@ -140,7 +140,7 @@ impl Engine<'_> {
     pub(super) async fn wake_one(&self, instance: &Instance) -> Result<(), String> {
         let id = &instance.instance_id;
         let not = |why: String| format!("{id} is {} and was not started: {why}", instance.state);
-        let permit = Cost::for_instance(&self.lab.manifest, instance)
+        let permit = Cost::to_start(&self.lab.manifest, instance)
             .map_err(|refused| not(refused.to_string()))?;
         match self.lab.start_instance(&permit, self.journal, "preflight").await {
             Ok(acted) if acted.outcome == Outcome::Done => Ok(()),

@@ -25,6 +25,29 @@ pub(super) async fn at_the_start(engine: &Engine<'_>) {
     engine.lab.act_before_the_go(engine.journal).await;
 }
 
+/// The baseline as it is once the address is captured, for as long as the undo plan is made from it:
+/// what preflight saw is put back before the gate looks again.
+pub(super) async fn around<T>(
+    engine: &Engine<'_>,
+    scenario: &Scenario,
+    work: impl Future<Output = T>,
+) -> T {
+    if scenario.name != "undo-plan" || !engine.lab.is_sabotaged(Sabotage::TakesTheBaselineLate) {
+        return work.await;
+    }
+    let check = |on: Option<bool>| {
+        let mut state = engine.run.state.borrow_mut();
+        let baseline = state.baseline.as_mut()?;
+        let before = baseline.interface.source_dest_check;
+        Rc::make_mut(baseline).interface.source_dest_check = on?;
+        Some(before)
+    };
+    let before = check(Some(false));
+    let done = work.await;
+    check(before);
+    done
+}
+
 /// Before what was begun is ended.
 pub(super) async fn before_the_undo(engine: &Engine<'_>) {
     if !engine.lab.is_sabotaged(Sabotage::TakesTheBaselineLate) {
@@ -53,7 +76,7 @@ pub(super) async fn after_the_rest(engine: &Engine<'_>) {
     lab.clock.sleep(STOPPED_BY_THEN).await;
     let Ok(answer) = lab.reader.instances(&engine.instance_ids()).await else { return };
     for instance in &answer.value {
-        if let Ok(permit) = Cost::for_instance(&lab.manifest, instance) {
+        if let Ok(permit) = Cost::to_start(&lab.manifest, instance) {
             // Whatever becomes of it: nobody looks.
             let _ = lab.start_instance(&permit, engine.journal, "preflight").await;
         }

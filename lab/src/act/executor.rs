@@ -8,7 +8,7 @@ use reports::record::Outcome;
 use serde_json::json;
 
 use super::settle::{Conclusion, Patience, Reply, Sample, shown, until_settled};
-use super::{Acted, Effect, Execution, Goal, NotTried, RowAnswer, finish, prove_interface};
+use super::{Acted, Effect, Execution, Goal, NotTried, RowAnswer, RowCall, finish, taking_back};
 use crate::Lab;
 use crate::ec2::Answer;
 use crate::node::{Node, Output};
@@ -24,16 +24,18 @@ pub struct ExecutorProgram {
 }
 
 impl Lab {
-    /// Sends the undo request of `execution.goal` to the executor, and reads the ENI back.
+    /// Sends the undo request of the permit's step to the executor, and reads the ENI back.
     pub async fn undo_by_executor(
         &self,
         permit: &Undo,
         journal: &Writer,
         program: &ExecutorProgram,
-        execution: Execution,
+        row: RowCall,
     ) -> Result<Acted<RowAnswer>, NotTried> {
-        let eni = prove_interface(self).await?;
-        let request = self.undo_request(execution.goal, permit.step());
+        let (eni, goal) = taking_back(self, permit).await?;
+        let RowCall { row_id, plugin_timeout } = row;
+        let execution = Execution { row_id, goal, plugin_timeout };
+        let request = self.undo_request(&eni.network_interface_id, goal, permit.step());
         let effect = Effect {
             scenario: "undo",
             what: format!("{} with the baseline's prior value", program.executable),
@@ -73,13 +75,16 @@ impl Lab {
         Ok(finish(self, journal, &intent, acted))
     }
 
-    fn undo_request(&self, goal: Goal, step: &str) -> serde_json::Value {
+    fn undo_request(&self, eni: &str, goal: Goal, step: &str) -> serde_json::Value {
         let capture = &self.manifest.capture;
-        let (action, parameters) = match goal {
+        let (action, parameters, address) = match goal {
             Goal::SourceDestCheck(prior) => {
-                ("ensure-forwarding-disabled", json!({ "priorSourceDestCheck": prior.to_string() }))
+                let prior = json!({ "priorSourceDestCheck": prior.to_string() });
+                ("ensure-forwarding-disabled", prior, capture.address.to_string())
             }
-            Goal::Unassigned(_) | Goal::Assigned(_) => ("unassign-secondary-ip", json!({})),
+            Goal::Unassigned(address) | Goal::Assigned(address) => {
+                ("unassign-secondary-ip", json!({}), format!("{address}/32"))
+            }
         };
         json!({
             "apiVersion": "provideraction.routerd.net/v1alpha1",
@@ -89,8 +94,8 @@ impl Lab {
                 "provider": "aws",
                 "providerRef": capture.provider_ref,
                 "target": {
-                    "nicRef": capture.network_interface_id,
-                    "address": capture.address.to_string(),
+                    "nicRef": eni,
+                    "address": address,
                     "region": self.manifest.aws.region,
                 },
                 "parameters": parameters,

@@ -5,11 +5,11 @@
 use chrono::{DateTime, Duration, Utc};
 use reports::digest::Digest;
 use reports::journal::Writer;
-use reports::record::{GoBurnt, Kind, LockReleased, LockTaken, Outcome};
+use reports::record::{GoBurnt, Kind, LockReleased, LockTaken, Operation, Outcome};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Acted, Effect, NotTried, finish};
+use super::{Acted, Effect, NotLab, NotTried, finish};
 use crate::Lab;
 use crate::change_set::ChangeSet;
 use crate::change_set::PATH as CHANGE_SET_PATH;
@@ -195,19 +195,24 @@ impl Lab {
         Ok(finish(self, journal, &intent, acted))
     }
 
+    /// Removes the change set from where the permit says that it is.
     pub async fn remove_change_set(
         &self,
         permit: &Undo,
         journal: &Writer,
     ) -> Result<Acted<()>, NotTried> {
+        let Operation::RemoveChangeSet { path } = permit.operation() else {
+            return Err(permit.other_than("remove the change set").into());
+        };
+        own_path(path, CHANGE_SET_PATH)?;
         let effect = Effect {
             scenario: "undo",
             what: "remove the change set from the node".to_owned(),
-            resource: CHANGE_SET_PATH.to_owned(),
+            resource: path.clone(),
             request: json!({}),
             undo: Some(permit.step().to_owned()),
         };
-        self.remove(permit, journal, &effect, CHANGE_SET_PATH).await
+        self.remove(permit, journal, &effect, path).await
     }
 
     /// Gives the lock back, where it is still this run's: another run may hold it by now.
@@ -217,7 +222,7 @@ impl Lab {
         journal: &Writer,
         run_id: &str,
     ) -> Result<Acted<()>, NotTried> {
-        let path = LOCK_PATH.to_owned();
+        let path = permit.path()?;
         if let Some(other) = self.lock_holder().await.filter(|holder| holder.run_id != run_id) {
             // Ours is gone, whoever took it away: that is what the end of the run asks for.
             journal.append(self.clock.now(), Kind::LockReleased(LockReleased { path }))?;
@@ -337,6 +342,31 @@ impl Lab {
 pub enum LockPermit<'a> {
     Unused(Release),
     Begun(&'a Undo),
+}
+
+impl LockPermit<'_> {
+    /// Where the lock is: without an undo plan, where every lock is.
+    fn path(&self) -> Result<String, NotTried> {
+        match self {
+            Self::Unused(_) => Ok(LOCK_PATH.to_owned()),
+            Self::Begun(undo) => {
+                let Operation::ReleaseLock { path } = undo.operation() else {
+                    return Err(undo.other_than("release the lab's lock").into());
+                };
+                own_path(path, LOCK_PATH)?;
+                Ok(path.clone())
+            }
+        }
+    }
+}
+
+/// A plan that names another file is not of a run on this lab: nothing but the run's own is removed.
+fn own_path(path: &str, wanted: &str) -> Result<(), NotLab> {
+    if path == wanted {
+        return Ok(());
+    }
+    let (resource, found) = ("the file on routerd-cloud".to_owned(), path.to_owned());
+    Err(NotLab::Foreign { resource, field: "path", found, wanted: wanted.to_owned() })
 }
 
 /// For giving the lock back, and for keeping it until then. Made from the permit under which it was

@@ -11,17 +11,17 @@ mod settle;
 pub use executor::ExecutorProgram;
 pub use files::{Burn, Holder, LOCK_PATH, LockPermit, RENEWAL, Release};
 pub use lock::LockState;
-pub use routerd::{Execution, RowAnswer};
+pub use routerd::{Execution, RowAnswer, RowCall};
 pub(crate) use settle::{Finding, Seen, until_seen};
 pub use settle::{Goal, Sample};
 
 use reports::journal::{JournalError, Writer};
-use reports::record::{Intent, Kind, Outcome, OutcomeRecorded};
+use reports::record::{Intent, Kind, Operation, Outcome, OutcomeRecorded};
 use serde_json::Value;
 
 use crate::Lab;
 use crate::ec2::{NetworkInterface, ReadError};
-use crate::permit::{Permit, Refused};
+use crate::permit::{Permit, Refused, Undo};
 use crate::sabotage::Sabotage;
 
 /// What a mutation came to.
@@ -119,8 +119,17 @@ pub(crate) fn finish<T>(lab: &Lab, journal: &Writer, intent: &str, acted: Acted<
 
 /// I6: reads the ENI back and proves that it is the lab's: account, region, VPC, subnet, tag, id.
 pub(crate) async fn prove_interface(lab: &Lab) -> Result<NetworkInterface, NotLab> {
-    let id = &lab.manifest.capture.network_interface_id;
+    prove_this_interface(lab, &lab.manifest.capture.network_interface_id).await
+}
+
+/// As [`prove_interface`], of the ENI that a permit names.
+async fn prove_this_interface(lab: &Lab, id: &str) -> Result<NetworkInterface, NotLab> {
     let resource = || format!("network interface {id}");
+    let wanted = &lab.manifest.capture.network_interface_id;
+    if id != wanted {
+        let (found, wanted) = (id.to_owned(), wanted.clone());
+        return Err(NotLab::Foreign { resource: resource(), field: "id", found, wanted });
+    }
     let answer = lab
         .reader
         .network_interface(id)
@@ -138,6 +147,19 @@ pub(crate) async fn prove_interface(lab: &Lab) -> Result<NetworkInterface, NotLa
         &eni.tags,
     )?;
     Ok(eni)
+}
+
+/// The ENI that the permit names, proved to be the lab's, and what it is to become.
+async fn taking_back(lab: &Lab, permit: &Undo) -> Result<(NetworkInterface, Goal), NotTried> {
+    let (Operation::RestoreSourceDestCheck { network_interface_id, region, .. }
+    | Operation::UnassignAddress { network_interface_id, region, .. }) = permit.operation()
+    else {
+        return Err(permit.other_than("take an action back").into());
+    };
+    lab.prove_region(region)?;
+    let eni = prove_this_interface(lab, network_interface_id).await?;
+    let goal = Goal::of(permit.operation());
+    Ok((eni, goal.ok_or_else(|| permit.other_than("take an action back"))?))
 }
 
 impl crate::manifest::Manifest {

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::reconcile::Sought;
 use super::settle::{Conclusion, Goal, Patience, Reply, Sample, shown, until_settled};
-use super::{Acted, Effect, NotTried, finish, prove_interface};
+use super::{Acted, Effect, NotTried, finish, prove_interface, taking_back};
 use crate::Lab;
 use crate::ec2::Answer;
 use crate::node::{Node, Output};
@@ -23,6 +23,14 @@ use crate::shell::{Action, ShellError};
 pub struct Execution {
     pub row_id: u64,
     pub goal: Goal,
+    /// Of the executor's plugin.
+    pub plugin_timeout: Duration,
+}
+
+/// A row whose action is taken back; what the ENI then looks like is in the permit.
+#[derive(Clone, Copy, Debug)]
+pub struct RowCall {
+    pub row_id: u64,
     /// Of the executor's plugin.
     pub plugin_timeout: Duration,
 }
@@ -170,14 +178,17 @@ impl Lab {
             .await
     }
 
-    /// `routerctl action rollback ROW --approved`, read back from the row and the ENI.
+    /// `routerctl action rollback ROW --approved`, read back from the row and the ENI, which is to
+    /// become what the permit says.
     pub async fn rollback(
         &self,
         permit: &Undo,
         journal: &Writer,
-        execution: Execution,
+        row: RowCall,
     ) -> Result<Acted<RowAnswer>, NotTried> {
-        let eni = prove_interface(self).await?;
+        let (eni, goal) = taking_back(self, permit).await?;
+        let RowCall { row_id, plugin_timeout } = row;
+        let execution = Execution { row_id, goal, plugin_timeout };
         let effect = Effect {
             scenario: "undo",
             what: "routerctl action rollback".to_owned(),

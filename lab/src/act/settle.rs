@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use reports::record::Outcome;
+use reports::record::{Operation, Outcome};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -26,6 +26,23 @@ pub enum Goal {
 }
 
 impl Goal {
+    /// What the ENI looks like once this step of the undo plan is done; none where the step is not
+    /// about an ENI.
+    pub fn of(operation: &Operation) -> Option<Self> {
+        match operation {
+            Operation::RestoreSourceDestCheck { source_dest_check, .. } => {
+                Some(Self::SourceDestCheck(*source_dest_check))
+            }
+            Operation::UnassignAddress { address, .. } => Some(Self::Unassigned(*address)),
+            Operation::RemoveChangeSet { .. }
+            | Operation::ReleaseLock { .. }
+            | Operation::TerminateInstance { .. }
+            | Operation::StopInstance { .. }
+            | Operation::ReleaseAddress { .. }
+            | Operation::DeleteVolume { .. } => None,
+        }
+    }
+
     pub fn met(self, eni: &NetworkInterface) -> bool {
         match self {
             Self::Assigned(address) => eni.has(address),

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use aws_sdk_ec2::error::DisplayErrorContext;
 use reports::journal::Writer;
-use reports::record::Outcome;
+use reports::record::{Operation, Outcome};
 use serde_json::{Value, json};
 
 use super::{Address, Answer, Connection, Instance, ReadError, Tags, Volume};
 use crate::Lab;
 use crate::act::{Acted, Effect, NotLab, NotTried, Seen, finish, until_seen};
-use crate::permit::{Cost, Permit, Undo};
+use crate::permit::{Cost, Permit, Power, Undo};
 
 /// How long EC2 may take to show what it was asked to do: `instance_terminated`'s own waiter gives
 /// up after ten minutes.
@@ -75,52 +75,85 @@ where
 }
 
 impl Lab {
+    /// Carries out one step of the teardown, as its permit has it.
+    pub async fn tear_down(&self, permit: &Undo, journal: &Writer) -> Result<Acted<()>, NotTried> {
+        match permit.operation() {
+            Operation::TerminateInstance { .. } => self.terminate_instance(permit, journal).await,
+            Operation::StopInstance { .. } => self.stop_instance_for_good(permit, journal).await,
+            Operation::ReleaseAddress { .. } => self.release_address(permit, journal).await,
+            Operation::DeleteVolume { .. } => self.delete_volume(permit, journal).await,
+            Operation::RestoreSourceDestCheck { .. }
+            | Operation::UnassignAddress { .. }
+            | Operation::RemoveChangeSet { .. }
+            | Operation::ReleaseLock { .. } => Err(permit.other_than("tear something down").into()),
+        }
+    }
+
+    /// Terminates the instance that the permit names.
     pub async fn terminate_instance(
         &self,
         permit: &Undo,
         journal: &Writer,
-        id: &str,
     ) -> Result<Acted<()>, NotTried> {
-        self.change_instance(
-            permit,
-            journal,
-            "teardown",
-            Wanted::Terminated,
-            id,
-            Some(permit.step()),
-        )
-        .await
+        let Operation::TerminateInstance { instance_id, region } = permit.operation() else {
+            return Err(permit.other_than("terminate an instance").into());
+        };
+        self.prove_region(region)?;
+        let step = Some(permit.step());
+        let wanted = Wanted::Terminated;
+        self.change_instance(permit, journal, "teardown", wanted, instance_id, step).await
     }
 
+    /// Stops the instance that the permit names, at the end of the run.
     pub async fn stop_instance_for_good(
         &self,
         permit: &Undo,
         journal: &Writer,
-        id: &str,
     ) -> Result<Acted<()>, NotTried> {
-        self.change_instance(permit, journal, "teardown", Wanted::Stopped, id, Some(permit.step()))
-            .await
+        let Operation::StopInstance { instance_id, region } = permit.operation() else {
+            return Err(permit.other_than("stop an instance").into());
+        };
+        self.prove_region(region)?;
+        let (step, wanted) = (Some(permit.step()), Wanted::Stopped);
+        self.change_instance(permit, journal, "teardown", wanted, instance_id, step).await
     }
 
-    /// To cut cost while a human decides.
+    /// Stops the instance that the permit names, to cut cost.
     pub async fn stop_instance(
         &self,
         permit: &Cost,
         journal: &Writer,
         scenario: &'static str,
     ) -> Result<Acted<()>, NotTried> {
-        let id = permit.instance_id().to_owned();
-        self.change_instance(permit, journal, scenario, Wanted::Stopped, &id, None).await
+        permit.is_to(Power::Stop)?;
+        let id = permit.instance_id();
+        self.change_instance(permit, journal, scenario, Wanted::Stopped, id, None).await
     }
 
+    /// Starts the instance that the permit names.
     pub async fn start_instance(
         &self,
         permit: &Cost,
         journal: &Writer,
         scenario: &'static str,
     ) -> Result<Acted<()>, NotTried> {
-        let id = permit.instance_id().to_owned();
-        self.change_instance(permit, journal, scenario, Wanted::Running, &id, None).await
+        permit.is_to(Power::Start)?;
+        let id = permit.instance_id();
+        self.change_instance(permit, journal, scenario, Wanted::Running, id, None).await
+    }
+
+    /// A plan for another region is another lab's.
+    pub(crate) fn prove_region(&self, region: &str) -> Result<(), NotLab> {
+        let wanted = &self.manifest.aws.region;
+        if region == wanted {
+            return Ok(());
+        }
+        Err(NotLab::Foreign {
+            resource: "the step of the undo plan".to_owned(),
+            field: "region",
+            found: region.to_owned(),
+            wanted: wanted.clone(),
+        })
     }
 
     async fn change_instance(
@@ -183,13 +216,16 @@ impl Lab {
         Ok(instance)
     }
 
-    /// Releases an EIP of the lab; an association is taken off first.
+    /// Releases the lab's EIP that the permit names; an association is taken off first.
     pub async fn release_address(
         &self,
         permit: &Undo,
         journal: &Writer,
-        allocation_id: &str,
     ) -> Result<Acted<()>, NotTried> {
+        let Operation::ReleaseAddress { allocation_id, region } = permit.operation() else {
+            return Err(permit.other_than("release an elastic IP address").into());
+        };
+        self.prove_region(region)?;
         let mut address = match self.prove_address(allocation_id).await {
             Err(NotLab::Gone { .. }) => return Ok(gone_already()),
             proved => proved?,
@@ -243,12 +279,16 @@ impl Lab {
         self.prove_tagged(format!("elastic IP address {id}"), found, |address| &address.tags)
     }
 
+    /// Deletes the volume that the permit names.
     pub async fn delete_volume(
         &self,
         permit: &Undo,
         journal: &Writer,
-        volume_id: &str,
     ) -> Result<Acted<()>, NotTried> {
+        let Operation::DeleteVolume { volume_id, region } = permit.operation() else {
+            return Err(permit.other_than("delete a volume").into());
+        };
+        self.prove_region(region)?;
         let found = self.reader.volume(volume_id).await;
         let resource = format!("volume {volume_id}");
         let volume: Volume = match self.prove_tagged(resource, found, |volume| &volume.tags) {

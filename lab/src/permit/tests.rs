@@ -21,12 +21,13 @@ fn time(text: &str) -> DateTime<Utc> {
 /// A verified go of this run; another one for each number.
 fn go(number: u8) -> Verified {
     let digest = |what: &str| Digest::of(what.as_bytes());
+    let plan = plan();
     let document = Document {
         version: GO_VERSION,
         run_id: format!("run-{number}"),
         facts_digest: digest("facts"),
         change_set: json!({}),
-        undo_plan_digest: digest("plan"),
+        undo_plan_digest: plan.digest,
         lab_fingerprint: digest("lab"),
         lab_kind: LabKind::Mock,
         principal: SELF_PRINCIPAL.to_owned(),
@@ -68,17 +69,35 @@ fn ended() -> Kind {
     Kind::RunFinished(RunFinished { verdict, exit_code: 0, reasons })
 }
 
-/// The undo plan with this digest has the one step `undo.address`.
-fn planned(digest: &str) -> Kind {
-    let step = UndoStep {
-        id: "undo.address".to_owned(),
+fn unassign() -> Operation {
+    Operation::UnassignAddress {
+        network_interface_id: "eni-1".to_owned(),
+        address: "10.88.60.9".parse().expect("an address"),
+        region: "eu-central-1".to_owned(),
+    }
+}
+
+fn terminate() -> Operation {
+    Operation::TerminateInstance {
+        instance_id: "i-1".to_owned(),
+        region: "eu-central-1".to_owned(),
+    }
+}
+
+fn plan_of(steps: &[(&str, Operation)]) -> UndoPlanned {
+    let step = |(id, operation): &(&str, Operation)| UndoStep {
+        id: (*id).to_owned(),
         section: "§6.1".to_owned(),
-        what: "unassign".to_owned(),
-        resource: "eni-1".to_owned(),
+        operation: operation.clone(),
         restores: Value::Null,
-        owner_command: "aws ec2 unassign-private-ip-addresses".to_owned(),
     };
-    Kind::UndoPlanned(UndoPlanned { steps: vec![step], digest: Digest::of(digest.as_bytes()) })
+    let steps: Vec<_> = steps.iter().map(step).collect();
+    UndoPlanned { digest: Digest::of_json(&json!(steps)), steps }
+}
+
+/// What is granted.
+fn plan() -> UndoPlanned {
+    plan_of(&[("undo.address", unassign())])
 }
 
 /// A journal that holds these.
@@ -138,29 +157,53 @@ fn forward_holds_within_its_window_until_the_brake_is_pulled() {
 #[test]
 fn undo_is_for_a_step_of_the_plan_that_the_burnt_go_granted() {
     let (own, other) = (go(1), go(2));
-    let begun = |plan| vec![planned(plan), is_verified(&own), is_burnt(&own)];
-    let swapped = || vec![planned("plan"), is_verified(&own), is_burnt(&other)];
-    let burnt = || Refused::OtherGoBurnt(other.digest().clone());
+    let begun = |plan| vec![Kind::UndoPlanned(plan), is_verified(&own), is_burnt(&own)];
     let unknown = || Refused::NotInPlan("undo.nothing".to_owned());
+    let (nothing, step) = (Refused::NothingBegun, "undo.address");
+    let not_burnt = || vec![Kind::UndoPlanned(plan()), is_verified(&own)];
+    let later =
+        vec![Kind::UndoPlanned(plan()), is_verified(&own), is_burnt(&own), is_verified(&other)];
+    let another_burnt = Refused::OtherGoBurnt(own.digest().clone());
     let table = [
-        ("begun", begun("plan"), "undo.address", None),
-        ("no such step", begun("plan"), "undo.nothing", Some(unknown())),
-        ("another plan", begun("later"), "undo.address", Some(Refused::OtherPlan)),
-        ("another go", swapped(), "undo.address", Some(burnt())),
-        ("nothing burnt", vec![is_verified(&own)], "undo.address", Some(Refused::NothingBegun)),
+        ("begun", begun(plan()), step, None),
+        ("no such step", begun(plan()), "undo.nothing", Some(unknown())),
+        ("another go verified later", later, step, Some(another_burnt)),
+        ("nothing burnt", not_burnt(), step, Some(nothing)),
     ];
     for (what, kinds, step, refused) in table {
         let (_folder, journal) = journal(kinds);
         let undo = Undo::for_step(&journal, step);
         assert_eq!(undo.as_ref().err(), refused.as_ref(), "{what}");
         if let Ok(undo) = undo {
-            assert_eq!(undo.step(), step);
+            assert_eq!((undo.step(), undo.operation()), (step, &unassign()));
             assert_eq!(
                 Permit::check(&undo, time(UNTIL) + TimeDelta::days(365)),
                 Ok(()),
                 "it does not expire"
             );
         }
+    }
+}
+
+/// Each way to make a permit of a journal for something that no go granted.
+#[test]
+fn undo_is_for_what_the_signed_digest_covers_and_nothing_else() {
+    let (own, other) = (go(1), go(2));
+    let another = || plan_of(&[("undo.address", terminate())]);
+    let under_its_digest = UndoPlanned { digest: plan().digest, ..another() };
+    let swapped = vec![Kind::UndoPlanned(plan()), is_verified(&own), is_burnt(&other)];
+    let table = [
+        ("another operation", "undo-planned", vec![Kind::UndoPlanned(under_its_digest)]),
+        ("another plan", "go-verified", vec![Kind::UndoPlanned(another())]),
+        ("no plan", "go-verified", vec![]),
+    ];
+    let begun = |kinds: Vec<Kind>| [kinds, vec![is_verified(&own), is_burnt(&own)]].concat();
+    let table = table.map(|(what, kind, kinds)| (what, kind, begun(kinds)));
+    for (what, kind, kinds) in table.into_iter().chain([("another go", "go-burnt", swapped)]) {
+        let (_folder, journal) = journal(kinds);
+        let refused = Undo::for_step(&journal, "undo.address").expect_err(what);
+        let Refused::Differs(differs) = &refused else { panic!("{what}: {refused}") };
+        assert_eq!(differs.kind, kind, "{what}");
     }
 }
 
@@ -190,10 +233,16 @@ fn cost_is_for_a_tagged_instance_where_the_manifest_consents() {
             instance_profile: None,
             tags: tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Tags>(),
         };
-        let cost = Cost::for_instance(manifest, &instance);
-        assert_eq!(cost.as_ref().err(), refused.as_ref(), "{what}");
-        if let Ok(cost) = cost {
-            assert_eq!(cost.instance_id(), "i-1");
+        let both = [
+            (Power::Stop, Power::Start, Cost::to_stop(manifest, &instance)),
+            (Power::Start, Power::Stop, Cost::to_start(manifest, &instance)),
+        ];
+        for (power, other, cost) in both {
+            assert_eq!(cost.as_ref().err(), refused.as_ref(), "{what}");
+            let Ok(cost) = cost else { continue };
+            assert_eq!((cost.instance_id(), cost.is_to(power)), ("i-1", Ok(())));
+            let refused = cost.is_to(other).expect_err("it is for the other");
+            assert!(matches!(refused, Refused::OtherOperation { .. }), "{refused}");
         }
     }
 }
@@ -202,11 +251,11 @@ fn cost_is_for_a_tagged_instance_where_the_manifest_consents() {
 #[test]
 fn all_but_undo_need_their_record() {
     let own = go(1);
-    let kinds = vec![planned("plan"), is_verified(&own), is_burnt(&own)];
+    let kinds = vec![Kind::UndoPlanned(plan()), is_verified(&own), is_burnt(&own)];
     let (_folder, journal) = journal(kinds);
     let forward = Forward::grant(&own, &journal, Brake::default()).expect("granted");
     let undo = Undo::for_step(&journal, "undo.address").expect("granted");
-    let cost = Cost { instance_id: "i-1".to_owned() };
+    let cost = Cost { instance_id: "i-1".to_owned(), power: Power::Stop };
     let table: [(&dyn Permit, PermitKind, bool); 3] = [
         (&forward, PermitKind::Forward, true),
         (&undo, PermitKind::Undo, false),
@@ -214,5 +263,83 @@ fn all_but_undo_need_their_record() {
     ];
     for (permit, kind, needs_record) in table {
         assert_eq!((permit.kind(), permit.needs_record()), (kind, needs_record));
+    }
+}
+
+/// One of each operation, by a name of its own.
+fn operations() -> Vec<(&'static str, Operation)> {
+    let region = || "eu-central-1".to_owned();
+    let forwarding = Operation::RestoreSourceDestCheck {
+        network_interface_id: "eni-1".to_owned(),
+        source_dest_check: true,
+        region: region(),
+    };
+    let stop = Operation::StopInstance { instance_id: "i-1".to_owned(), region: region() };
+    let release =
+        Operation::ReleaseAddress { allocation_id: "eipalloc-1".to_owned(), region: region() };
+    let delete = Operation::DeleteVolume { volume_id: "vol-1".to_owned(), region: region() };
+    vec![
+        ("forwarding", forwarding),
+        ("address", unassign()),
+        ("change-set", Operation::RemoveChangeSet { path: "/p".to_owned() }),
+        ("lock", Operation::ReleaseLock { path: "/p".to_owned() }),
+        ("terminate", terminate()),
+        ("stop", stop),
+        ("release", release),
+        ("delete", delete),
+    ]
+}
+
+/// I1: what is done stands in the permit, and no act takes one for something else.
+#[tokio::test(start_paused = true)]
+async fn no_act_takes_a_permit_for_another_operation() {
+    let lab = crate::mock::open(&crate::mock::Options::default()).expect("a mock").lab;
+    let refused_by = |came: Result<(), crate::act::NotTried>| match came {
+        Err(crate::act::NotTried::Refused(Refused::OtherOperation { .. })) => true,
+        Ok(()) | Err(_) => false,
+    };
+    let row = crate::act::RowCall { row_id: 1, plugin_timeout: std::time::Duration::ZERO };
+    let program = crate::act::ExecutorProgram {
+        executable: "/none".to_owned(),
+        env: std::collections::BTreeMap::new(),
+    };
+    for (name, operation) in operations() {
+        let (_folder, journal) = journal(vec![]);
+        let undo = Undo { step: "a step".to_owned(), operation };
+        let lock = crate::act::LockPermit::Begun(&undo);
+        let given = [
+            ("rollback", &["forwarding", "address"][..], {
+                refused_by(lab.rollback(&undo, &journal, row).await.map(drop))
+            }),
+            ("undo_by_executor", &["forwarding", "address"], {
+                refused_by(lab.undo_by_executor(&undo, &journal, &program, row).await.map(drop))
+            }),
+            ("remove_change_set", &["change-set"], {
+                refused_by(lab.remove_change_set(&undo, &journal).await.map(drop))
+            }),
+            ("release_lock", &["lock"], {
+                refused_by(lab.release_lock(lock, &journal, "run-1").await.map(drop))
+            }),
+            ("terminate_instance", &["terminate"], {
+                refused_by(lab.terminate_instance(&undo, &journal).await.map(drop))
+            }),
+            ("stop_instance_for_good", &["stop"], {
+                refused_by(lab.stop_instance_for_good(&undo, &journal).await.map(drop))
+            }),
+            ("release_address", &["release"], {
+                refused_by(lab.release_address(&undo, &journal).await.map(drop))
+            }),
+            ("delete_volume", &["delete"], {
+                refused_by(lab.delete_volume(&undo, &journal).await.map(drop))
+            }),
+            ("tear_down", &["terminate", "stop", "release", "delete"], {
+                refused_by(lab.tear_down(&undo, &journal).await.map(drop))
+            }),
+        ];
+        for (act, takes, refused) in given {
+            assert_eq!(refused, !takes.contains(&name), "{act} of a permit for {name}");
+        }
+        // Nothing of these names is in this lab, and what is another's is not touched.
+        assert!(journal.with_records(<[Record]>::is_empty), "something was begun for {name}");
     }
 }

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Assertion, Detector, Evidence, Gate, GateStatus, HardStop, JournalHead, Mutation, Run,
-    Scenario, Sides, Trip,
+    Assertion, Detector, Evidence, Gate, GateStatus, HardStop, JournalHead, Mutation, PlannedStep,
+    Run, Scenario, Sides, Trip, UndoPlan,
 };
 use crate::digest::Digest;
 use crate::fold::{self, Gathered, gather};
 use crate::record::{
-    Outcome, Part, Permit, Record, SCHEMA_VERSION, ScenarioStatus, StopDeclared, Verdict,
+    Outcome, Part, Permit, Record, SCHEMA_VERSION, ScenarioStatus, StopDeclared, UndoPlanned,
+    UndoStep, Verdict,
 };
 use crate::verdict::{Judgement, judge};
 
@@ -30,7 +31,7 @@ pub fn fold(records: &[Record], chain_head: &Digest) -> Evidence {
         facts: run.facts.map(|it| it.facts.clone()),
         change_set: run.facts.map(|it| it.change_set.clone()),
         programs: run.facts.map(|it| it.programs.clone()).unwrap_or_default(),
-        undo_plan: run.undo_plan.cloned(),
+        undo_plan: run.undo_plan.map(undo_plan),
         gate: gate(&run.gate),
         scenarios: run.scenarios.iter().map(|it| scenario(it, &verdict)).collect(),
         mutations: run.mutations.iter().map(|it| mutation(it, &run)).collect(),
@@ -72,6 +73,19 @@ fn run_of(run: &Gathered<'_>) -> Option<Run> {
         started_at,
         finished_at: run.finished.map(|(_, at)| at),
     })
+}
+
+fn undo_plan(plan: &UndoPlanned) -> UndoPlan {
+    let step = |UndoStep { id, section, operation, restores }: &UndoStep| PlannedStep {
+        id: id.clone(),
+        section: section.clone(),
+        operation: operation.clone(),
+        what: operation.what(),
+        resource: operation.resource().to_owned(),
+        restores: restores.clone(),
+        owner_command: operation.owner_command(),
+    };
+    UndoPlan { digest: plan.digest.clone(), steps: plan.steps.iter().map(step).collect() }
 }
 
 fn gate(gate: &fold::Gate<'_>) -> Gate {

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use serde::Deserialize;
 use thiserror::Error;
 
 use crate::digest::Digest;
-use crate::record::Record;
+use crate::record::{Record, SCHEMA_VERSION};
 
 /// A journal whose whole lines hold together.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +49,9 @@ pub fn read_chain(bytes: &[u8]) -> Result<Chain, ChainError> {
 }
 
 fn read_line(line: &[u8], before: &Chain) -> Result<Record, String> {
+    if before.records.is_empty() {
+        is_of_this_version(line)?;
+    }
     let record: Record = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     let seq = before.records.len() as u64;
     if record.seq != seq {
@@ -67,6 +71,40 @@ fn read_line(line: &[u8], before: &Chain) -> Result<Record, String> {
     Ok(record)
 }
 
+/// What the first line of every version has.
+#[derive(Deserialize)]
+struct First {
+    data: Begun,
+}
+
+#[derive(Deserialize)]
+struct Begun {
+    schema_version: u32,
+    tool: Wrote,
+}
+
+#[derive(Deserialize)]
+struct Wrote {
+    name: String,
+    version: Option<String>,
+}
+
+/// A journal of another version is not read at all: half of what it says would be lost.
+fn is_of_this_version(line: &[u8]) -> Result<(), String> {
+    // What is no such record is complained about as what it is.
+    let Ok(First { data: Begun { schema_version, tool } }) = serde_json::from_slice(line) else {
+        return Ok(());
+    };
+    if schema_version == SCHEMA_VERSION {
+        return Ok(());
+    }
+    let (name, version) = (tool.name, tool.version.unwrap_or_else(|| "of no version".to_owned()));
+    Err(format!(
+        "the journal is of version {schema_version}, and this program reads version \
+         {SCHEMA_VERSION}: it is read by the program that wrote it, {name} {version}"
+    ))
+}
+
 /// For a verifier: as [`read_chain`], but a torn last line is an error too.
 pub fn verify_chain(bytes: &[u8]) -> Result<Vec<Record>, ChainError> {
     let chain = read_chain(bytes)?;
@@ -83,4 +121,32 @@ pub fn read_file(path: &Path) -> Result<Chain, ChainError> {
     let bytes = std::fs::read(&file)
         .map_err(|error| ChainError { line: 0, why: format!("{}: {error}", file.display()) })?;
     read_chain(&bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::whole;
+
+    /// An old journal is named as what it is, and not as one with a broken line.
+    #[test]
+    fn a_journal_of_another_version_is_refused_with_the_program_that_reads_it() {
+        let first = serde_json::to_value(&whole().records()[0]).expect("JSON");
+        for (version, refused) in [(SCHEMA_VERSION, false), (1, true), (SCHEMA_VERSION + 1, true)] {
+            let mut line = first.clone();
+            line["data"]["schema_version"] = version.into();
+            line["data"]["tool"]["version"] = "0.1.0".into();
+            if refused {
+                line["data"]["something_else"] = true.into();
+            }
+            let read = read_chain(format!("{line}\n").as_bytes());
+            assert_eq!(read.is_err(), refused, "version {version}: {read:?}");
+            let Err(error) = read else { continue };
+            assert_eq!(error.line, 1);
+            let words =
+                format!("the journal is of version {version}, and this program reads version");
+            assert!(error.why.starts_with(&words), "{error}");
+            assert!(error.why.ends_with("the program that wrote it, lab-smoke 0.1.0"), "{error}");
+        }
+    }
 }

@@ -4,7 +4,7 @@
 use lab::Lab;
 use lab::ec2::NetworkInterface;
 use reports::digest::Digest;
-use reports::record::FactsRecorded;
+use reports::record::{FactsRecorded, LabIdentity};
 use serde_json::json;
 
 use super::cloud::Cloud;
@@ -57,30 +57,31 @@ pub fn project(
         "programs": router.programs,
         "rows_of_earlier_runs": router.rows,
     });
+    let identity = identity(lab, nodes);
     FactsRecorded {
         facts_digest: Digest::of_json(&facts),
         facts,
-        lab_fingerprint: fingerprint(lab, nodes),
+        lab_fingerprint: Digest::of_json(&json!(identity)),
+        lab: identity,
         change_set: json!(run.change_set),
         programs: router.programs.clone(),
     }
 }
 
-/// Which lab it is: kind, account, region, VPC, ENI, instance ids, host keys.
-fn fingerprint(lab: &Lab, nodes: &Nodes) -> Digest {
+/// Which lab it is.
+fn identity(lab: &Lab, nodes: &Nodes) -> LabIdentity {
     let manifest = &lab.manifest;
-    let instances: Vec<_> =
-        manifest.nodes.values().filter_map(|node| node.instance_id.as_ref()).collect();
-    let keys: Vec<_> = nodes.iter().map(|(node, it)| (node.as_str(), &it.host_key)).collect();
-    Digest::of_json(&json!({
-        "kind": manifest.lab.kind,
-        "account_id": manifest.aws.account_id,
-        "region": manifest.aws.region,
-        "vpc_id": manifest.aws.vpc_id,
-        "network_interface_id": manifest.capture.network_interface_id,
-        "instance_ids": instances,
-        "host_keys": keys,
-    }))
+    let instances = manifest.nodes.values().filter_map(|node| node.instance_id.clone());
+    let keys = nodes.iter().map(|(node, it)| (node.as_str().to_owned(), it.host_key.clone()));
+    LabIdentity {
+        kind: manifest.lab.kind,
+        account_id: manifest.aws.account_id.clone(),
+        region: manifest.aws.region.clone(),
+        vpc_id: manifest.aws.vpc_id.clone(),
+        network_interface_id: manifest.capture.network_interface_id.clone(),
+        instance_ids: instances.collect(),
+        host_keys: keys.collect(),
+    }
 }
 
 pub fn baseline(interface: NetworkInterface, nodes: Nodes, rows: Vec<u64>) -> Baseline {

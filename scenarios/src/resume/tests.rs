@@ -3,8 +3,8 @@
 use lab::mock::faults::{CommandEffect, CommandFault};
 use reports::digest::Digest;
 use reports::record::{
-    Assertion, AssertionStatus, Calls, FactsRecorded, GoBurnt, LockReleased, LockTaken,
-    OutcomeRecorded, Permit, RowsRecorded, ScenarioFinished,
+    Assertion, AssertionStatus, Calls, FactsRecorded, GoBurnt, LabIdentity, LabKind, LockReleased,
+    LockTaken, OutcomeRecorded, Permit, RowsRecorded, ScenarioFinished,
 };
 use serde_json::{Value, json};
 
@@ -141,6 +141,15 @@ fn facts_and_plan_are_those_that_were_recorded_last() {
         Kind::FactsRecorded(FactsRecorded {
             facts: Value::Null,
             facts_digest: Digest::of(text.as_bytes()),
+            lab: LabIdentity {
+                kind: LabKind::Mock,
+                account_id: String::new(),
+                region: String::new(),
+                vpc_id: String::new(),
+                network_interface_id: String::new(),
+                instance_ids: Vec::new(),
+                host_keys: Vec::new(),
+            },
             lab_fingerprint: Digest::of(b"lab"),
             change_set: Value::Null,
             programs: Vec::new(),

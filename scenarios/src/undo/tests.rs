@@ -4,7 +4,7 @@ use lab::ec2::ReadError;
 use lab::permit::Refused;
 use lab::routerd::Previewed;
 use reports::digest::Digest;
-use reports::record::{AssertionStatus as A, Intent, Kind, Permit, UndoPlanned, UndoStep};
+use reports::record::{AssertionStatus as A, Intent, Kind, Permit, UndoPlanned};
 
 use super::*;
 use crate::example::{Judged, acted, judged, silent, told};
@@ -258,10 +258,8 @@ fn where_no_way_worked_the_owner_is_given_the_steps_own_command() {
     let planned = |id: &str| UndoStep {
         id: id.to_owned(),
         section: "§6".to_owned(),
-        what: "restore".to_owned(),
-        resource: "eni-1".to_owned(),
+        operation: Operation::RemoveChangeSet { path: format!("/{id}") },
         restores: Value::Null,
-        owner_command: format!("command of {id}"),
     };
     let way = |outcome: Outcome| json!({ "way": "a way", "outcome": outcome });
     let table = [
@@ -278,7 +276,7 @@ fn where_no_way_worked_the_owner_is_given_the_steps_own_command() {
         });
         assert_eq!(judged.status(FORWARDING), expected, "{ways:?}");
         let said = judged.message(FORWARDING);
-        assert!(said.ends_with("settles it with: command of undo.forwarding"), "{said}");
+        assert!(said.ends_with("settles it with: sudo rm -f /undo.forwarding"), "{said}");
         assert!(tripped(&judged), "{ways:?}");
     }
 }
