@@ -110,23 +110,23 @@ mod tests {
 
     #[test]
     fn what_is_judged_brings_what_it_needs_and_what_must_follow() {
-        // preflight undo-plan gate plan import approve dry-run execute, nine acceptances,
+        // preflight undo-plan gate plan import approve dry-run execute, ten acceptances,
         // undo restored teardown residue.
         for (words, expected) in [
-            ("", "JJJJJJJJ JJJJJJJJJ JJJJ"),
-            ("ping", "pppppppp .....J... ffff"),
-            ("preflight", "J....... ......... ...."),
-            ("undo-plan", "pJ...... ......... ...."),
-            ("plan", "pJpJ.... ......... ffff"),
-            ("plan --exact", "pppJ.... ......... ffff"),
-            ("gate --exact", "ppJ..... ......... ffff"),
-            ("undo --exact", "ppp..... ......... Jfff"),
-            ("residue", "ppp..... ......... fffJ"),
-            ("--skip plan", "JpJpJJJJ JJJJJJJJJ JJJJ"),
-            ("--skip gate", "JJpJJJJJ JJJJJJJJ. JJJJ"),
-            ("--skip undo --exact", "JJJJJJJJ JJJJJJJJJ fJJJ"),
-            ("preflight --skip gate", "J....... ......... ...."),
-            ("--skip no-such-scenario", "JJJJJJJJ JJJJJJJJJ JJJJ"),
+            ("", "JJJJJJJJ JJJJJJJJJJ JJJJ"),
+            ("ping", "pppppppp .....J.... ffff"),
+            ("preflight", "J....... .......... ...."),
+            ("undo-plan", "pJ...... .......... ...."),
+            ("plan", "pJpJ.... .......... ffff"),
+            ("plan --exact", "pppJ.... .......... ffff"),
+            ("gate --exact", "ppJ..... .......... ffff"),
+            ("undo --exact", "ppp..... .......... Jfff"),
+            ("residue", "ppp..... .......... fffJ"),
+            ("--skip plan", "JpJpJJJJ JJJJJJJJJJ JJJJ"),
+            ("--skip gate", "JJpJJJJJ JJJJJJJJ.J JJJJ"),
+            ("--skip undo --exact", "JJJJJJJJ JJJJJJJJJJ fJJJ"),
+            ("preflight --skip gate", "J....... .......... ...."),
+            ("--skip no-such-scenario", "JJJJJJJJ JJJJJJJJJJ JJJJ"),
         ] {
             assert_eq!(letters(words), expected.replace(' ', ""), "-- {words}");
         }

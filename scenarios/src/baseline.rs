@@ -1,14 +1,15 @@
 //! What the lab was before the run: the only thing that is ever restored (I3).
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 
 use lab::ec2::NetworkInterface;
 use lab::node::Node;
 use reports::digest::Digest;
 use reports::record::ResidueItem;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+
+use crate::node_state::NodeState;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Baseline {
@@ -23,17 +24,21 @@ pub struct Baseline {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeBaseline {
-    /// As `ip -j -4 route show default` has them, without what changes by itself.
-    pub default_routes: Value,
-    /// By interface: `address/length`, sorted.
-    pub addresses: BTreeMap<String, Vec<String>>,
-    /// Of the nft ruleset without handles and counters.
-    pub nft_digest: Digest,
-    /// What the digest is of; the facts that the owner decides on have the digest alone.
-    #[serde(skip)]
-    pub nft_items: Vec<Value>,
     /// `ssh-ed25519 AAAA…`, without its comment.
     pub host_key: String,
+    pub state: NodeState,
+}
+
+impl NodeBaseline {
+    /// What the owner decides on: the ways out and the addresses in words, the rest as digests.
+    pub fn facts(&self) -> Value {
+        json!({
+            "host_key": self.host_key,
+            "default_routes": self.state.default_routes(),
+            "addresses": self.state.addresses(),
+            "state": self.state.facts(),
+        })
+    }
 }
 
 impl Baseline {
@@ -120,50 +125,6 @@ fn of_tags(
     command("delete-tags", &added).into_iter().chain(command("create-tags", &lost)).collect()
 }
 
-/// The default routes of a node, in a stable order and form.
-pub fn default_routes(ip_json: &str) -> Result<Value, String> {
-    let routes: Vec<Map<String, Value>> = parse(ip_json)?;
-    let kept = ["dst", "gateway", "dev", "protocol", "prefsrc", "metric", "nexthops", "type"];
-    let mut routes: Vec<Value> = routes
-        .into_iter()
-        .map(|route| {
-            route.into_iter().filter(|(key, _)| kept.contains(&key.as_str())).collect::<Map<_, _>>()
-        })
-        .map(Value::Object)
-        .collect();
-    routes.sort_by_key(ToString::to_string);
-    Ok(Value::Array(routes))
-}
-
-/// The addresses of a node by interface.
-pub fn addresses(ip_json: &str) -> Result<BTreeMap<String, Vec<String>>, String> {
-    #[derive(Deserialize)]
-    struct Link {
-        ifname: String,
-        #[serde(default)]
-        addr_info: Vec<Address>,
-    }
-    #[derive(Deserialize)]
-    struct Address {
-        local: Option<Ipv4Addr>,
-        prefixlen: Option<u8>,
-    }
-    let links: Vec<Link> = parse(ip_json)?;
-    let mut found = BTreeMap::new();
-    for link in links {
-        let mut addresses: Vec<String> = link
-            .addr_info
-            .iter()
-            .filter_map(|info| Some(format!("{}/{}", info.local?, info.prefixlen?)))
-            .collect();
-        addresses.sort();
-        if !addresses.is_empty() {
-            found.insert(link.ifname, addresses);
-        }
-    }
-    Ok(found)
-}
-
 /// The ruleset without what changes by itself: handles, counters' values, the tool's version.
 pub fn nft_ruleset(nft_json: &str) -> Result<Value, String> {
     let mut ruleset: Value = parse(nft_json)?;
@@ -172,11 +133,6 @@ pub fn nft_ruleset(nft_json: &str) -> Result<Value, String> {
     }
     strip(&mut ruleset, VOLATILE);
     Ok(ruleset)
-}
-
-/// Digest of [`nft_ruleset`].
-pub fn nft_digest(nft_json: &str) -> Result<Value, String> {
-    Ok(json!(Digest::of_json(&nft_ruleset(nft_json)?)))
 }
 
 /// What the ruleset holds, as `nft -j -f` takes it again: counters begin where they were.
@@ -218,6 +174,8 @@ fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     type Change = fn(&mut NetworkInterface);
@@ -303,35 +261,6 @@ mod tests {
         let given = nft_items(&json!({ "nftables": printed }).to_string());
         assert_eq!(given, Ok(items(false)));
         assert!(nft_items("").is_err(), "no answer is not an empty ruleset");
-    }
-
-    #[test]
-    fn default_routes_compare_without_flags_and_order() {
-        let one = r#"[{"dst":"default","gateway":"10.88.60.1","dev":"ens5","flags":[]},{"dst":"default","dev":"b","metric":9,"flags":["linkdown"]}]"#;
-        let two = r#"[{"dst":"default","dev":"b","metric":9,"flags":[]},{"dst":"default","gateway":"10.88.60.1","dev":"ens5","flags":[]}]"#;
-        assert_eq!(default_routes(one), default_routes(two));
-        let other = r#"[{"dst":"default","gateway":"10.88.60.2","dev":"ens5"}]"#;
-        assert_ne!(default_routes(one), default_routes(other));
-        assert!(default_routes("").is_err(), "no answer is not an empty table");
-    }
-
-    #[test]
-    fn addresses_are_those_of_every_interface_that_has_one() {
-        let links = json!([
-            {"ifname": "lo", "addr_info": [{"local": "127.0.0.1", "prefixlen": 8}]},
-            {"ifname": "ens5", "addr_info": [
-                {"local": "10.88.60.9", "prefixlen": 32}, {"local": "10.88.60.4", "prefixlen": 24},
-            ]},
-            {"ifname": "ens6", "addr_info": []},
-            {"ifname": "ens7"},
-        ]);
-        let found = addresses(&links.to_string()).expect("read");
-        let found: Vec<_> =
-            found.iter().map(|(name, list)| (name.as_str(), list.join(" "))).collect();
-        let expected =
-            [("ens5", "10.88.60.4/24 10.88.60.9/32".to_owned()), ("lo", "127.0.0.1/8".to_owned())];
-        assert_eq!(found, expected);
-        assert!(addresses("").is_err(), "no answer is not a node without addresses");
     }
 
     #[test]

@@ -1,15 +1,15 @@
-//! No node's default route has changed: each is compared with the baseline of that node. That a
-//! gateway exists proves nothing.
+//! What decides where packets to outside go is as it was on every node: rules, routes of all tables,
+//! both families, the gateways' permanent neighbours, and the kernel's own answer for addresses
+//! outside. Each is compared with the baseline of that node: that a gateway exists proves nothing.
 
 use lab::Lab;
 use lab::node::Node;
-use lab::shell::Observe;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::baseline;
+use crate::baseline::Baseline;
 use crate::context::Context;
-use crate::left::{self, Changed};
-use crate::observe;
+use crate::left::Changed;
+use crate::node_state::{self, Comparison, Explained, Looked, NodeState, ROUTING};
 
 pub const ASSERTS: &[&str] = &[
     "default-gateway.routerd-cloud",
@@ -20,37 +20,75 @@ pub const ASSERTS: &[&str] = &[
 pub const NOT_APPLICABLE: &[&str] = &[];
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
-    compare(lab, ctx, ASSERTS).await;
+    let Some(before) = ctx.run.baseline() else { return };
+    let looked = node_state::at_acceptance(lab, ctx).await;
+    let explained = explained(lab, ctx);
+    for ((node, id), looked) in Node::ALL.into_iter().zip(ASSERTS).zip(&looked) {
+        judge(ctx, &before, (node, id), looked, explained);
+    }
 }
 
-/// Compares every node with its baseline, and answers those that have changed; `ids` are in the
-/// order of [`Node::ALL`].
-pub async fn compare(
-    lab: &Lab,
-    ctx: &mut Context<'_>,
-    ids: &'static [&'static str],
-) -> Vec<Changed> {
-    let mut changed = Vec::new();
-    let Some(before) = ctx.run.baseline() else { return changed };
-    let command = Observe::default_routes();
-    let answers =
-        futures::future::join_all(Node::ALL.map(|node| lab.shell.observe(node, &command))).await;
-    for ((node, id), answer) in Node::ALL.into_iter().zip(ids).zip(answers) {
-        let expected = before.nodes.get(&node).map(|node| node.default_routes.clone());
-        let expected = json!(expected);
-        let read = observe::told(ctx, answer)
-            .and_then(|(output, how)| observe::succeeded(&output, &how))
-            .and_then(|(text, how)| match baseline::default_routes(&text) {
-                Ok(routes) => Ok((routes, how)),
-                Err(why) => Err((why, how)),
-            });
-        match read {
-            Ok((routes, how)) => {
-                changed.extend(left::default_routes(node, &expected, &routes));
-                ctx.expect(id, expected, routes, how);
-            }
-            Err((why, how)) => ctx.unknown(id, expected, how, why),
+/// What the plan source is known to do to a node while the address is captured.
+pub fn explained(lab: &Lab, ctx: &Context<'_>) -> Explained {
+    match ctx.run.plan_source {
+        crate::run::PlanSource::Planner => Explained::Nothing,
+        crate::run::PlanSource::MobilityPool => {
+            Explained::CapturedBy(lab.manifest.capture.address.addr())
         }
     }
-    changed
+}
+
+/// Compares a node with its baseline, and answers what has changed.
+pub fn judge(
+    ctx: &mut Context<'_>,
+    before: &Baseline,
+    (node, id): (Node, &'static str),
+    looked: &Looked,
+    explained: Explained,
+) -> Option<Changed> {
+    let before = &before.nodes.get(&node)?.state;
+    let expected = shown(before);
+    match looked {
+        Ok((now, how)) => {
+            let comparison = compare(before, now, explained);
+            let mut observed = shown(now);
+            observed["changed"] = comparison.shown();
+            let mut expected = expected;
+            expected["changed"] = json!([]);
+            settle(ctx, id, &comparison, (expected, observed), how);
+            node_state::changed(node, &comparison, before, now)
+        }
+        Err((why, how)) => {
+            ctx.unknown(id, expected, how.clone(), why);
+            None
+        }
+    }
+}
+
+/// A difference fails, whatever else could not be read.
+pub fn settle(
+    ctx: &mut Context<'_>,
+    id: &'static str,
+    comparison: &Comparison,
+    (expected, observed): (Value, Value),
+    how: &crate::context::How,
+) {
+    if !comparison.is_equal() {
+        let message = format!("it is not as before the run: {}", comparison.words());
+        ctx.judge(id, false, expected, observed, how.clone(), Some(message));
+    } else if comparison.unknown.is_empty() {
+        ctx.judge(id, true, expected, observed, how.clone(), None);
+    } else {
+        ctx.unknown(id, expected, how.clone(), comparison.unknown.join("; "));
+    }
+}
+
+fn shown(state: &NodeState) -> Value {
+    json!({ "default_routes": state.default_routes() })
+}
+
+fn compare(before: &NodeState, now: &NodeState, explained: Explained) -> Comparison {
+    let mut comparison = node_state::compare(before, now, ROUTING, explained);
+    comparison.differences.extend(node_state::gateways(before, now));
+    comparison
 }

@@ -22,7 +22,13 @@ pub struct Changed {
 }
 
 impl Changed {
-    fn on(node: Node, resource: &str, id: &str, why: String, owner_commands: Vec<String>) -> Self {
+    pub fn on(
+        node: Node,
+        resource: &str,
+        id: &str,
+        why: String,
+        owner_commands: Vec<String>,
+    ) -> Self {
         let (resource, id) = (resource.to_owned(), id.to_owned());
         let item = ResidueItem { resource, id, why, costs_money: false, owner_commands };
         Self { node: Some(node), item }
@@ -48,44 +54,6 @@ pub fn addresses(node: Node, before: &Addresses, now: &Addresses) -> Option<Chan
     };
     let commands = [only(now, before, "del"), only(before, now, "add")].concat();
     Changed::of_node(node, "addresses", commands)
-}
-
-/// `replace` takes the place of the route with the same metric.
-pub fn default_routes(node: Node, before: &Value, now: &Value) -> Option<Changed> {
-    let routes = |of: &Value| of.as_array().cloned().unwrap_or_default();
-    let (before, now) = (routes(before), routes(now));
-    let missing: Vec<&Value> = before.iter().filter(|route| !now.contains(route)).collect();
-    let replaced = |route: &Value| missing.iter().any(|it| it["metric"] == route["metric"]);
-    let replace = missing.iter().map(|it| format!("sudo ip route replace {}", words(it)));
-    let added = now.iter().filter(|route| !before.contains(route) && !replaced(route));
-    let delete = added.map(|it| format!("sudo ip route del {}", words(it)));
-    Changed::of_node(node, "default routes", replace.chain(delete).collect())
-}
-
-/// A route as `ip route` reads it.
-fn words(route: &Value) -> String {
-    let text = |value: &Value| match value {
-        Value::String(text) => quoted(text),
-        other => other.to_string(),
-    };
-    let mut words = vec!["default".to_owned()];
-    let mut put = |of: &Value, keys: &[(&str, &str)]| {
-        for (key, word) in keys {
-            if !of[key].is_null() {
-                words.extend([(*word).to_owned(), text(&of[key])]);
-            }
-        }
-    };
-    put(route, &[("gateway", "via"), ("dev", "dev"), ("protocol", "proto")]);
-    put(route, &[("prefsrc", "src"), ("metric", "metric")]);
-    for hop in route["nexthops"].as_array().into_iter().flatten() {
-        words.push("nexthop".to_owned());
-        let keys = [("gateway", "via"), ("dev", "dev"), ("weight", "weight")];
-        for (key, word) in keys.iter().filter(|(key, _)| !hop[key].is_null()) {
-            words.extend([(*word).to_owned(), text(&hop[key])]);
-        }
-    }
-    words.join(" ")
 }
 
 /// Tables that were not there go; one that was and is another is put back whole, in one transaction.

@@ -24,6 +24,8 @@ mod execute;
 mod import;
 mod left;
 mod no_nat;
+mod node_state;
+mod node_unchanged;
 mod os_address;
 mod outage;
 mod ping;

@@ -24,17 +24,6 @@ pub async fn interface(lab: &Lab, ctx: &mut Context<'_>) -> Fact<NetworkInterfac
     }
 }
 
-/// A read-only command that ended with exit code 0.
-pub async fn command(
-    lab: &Lab,
-    ctx: &mut Context<'_>,
-    node: Node,
-    observe: &Observe,
-) -> Fact<String> {
-    let (output, how) = output(lab, ctx, node, observe).await?;
-    succeeded(&output, &how)
-}
-
 /// A read-only command, whatever its exit code.
 pub async fn output(
     lab: &Lab,

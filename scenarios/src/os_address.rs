@@ -1,16 +1,15 @@
-//! The captured address is on the ENI and not on the router's own interfaces: before, after, and
-//! once whatever configures the guest has had time to add it (contract §8.4, F8).
+//! The captured address is on the ENI and in no form on the router itself: on no interface, in no
+//! route that delivers it there, in no other network namespace. Before, after, and once whatever
+//! configures the guest has had time to add it, when nobody else looks any more (contract §8.4, F8).
 
 use std::time::Duration;
 
 use lab::Lab;
 use lab::node::Node;
-use lab::shell::Observe;
 use serde_json::{Value, json};
 
-use crate::baseline;
-use crate::context::{Context, How};
-use crate::observe;
+use crate::context::Context;
+use crate::node_state::{self, Looked};
 
 const ABSENT: &str = "os-address.absent";
 const ABSENT_AFTER_SETTLING: &str = "os-address.absent-after-settling";
@@ -21,39 +20,30 @@ pub const NOT_APPLICABLE: &[&str] = &[];
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let address = lab.manifest.capture.address.addr();
     let settle_ms = lab.manifest.limits.guest_settle_ms;
-    let first = look(lab, ctx).await;
-    judge(lab, ctx, ABSENT, json!({ "absent": address }), first);
-    lab.clock.sleep(Duration::from_millis(settle_ms)).await;
-    let second = look(lab, ctx).await;
+    let began = lab.clock.now();
+    let first = node_state::at_acceptance(lab, ctx).await;
+    let first = Node::ALL.into_iter().zip(first).find(|(node, _)| *node == Node::RouterdCloud);
+    if let Some((_, first)) = first {
+        judge(lab, ctx, ABSENT, json!({ "absent": address }), first);
+    }
+    let passed = (lab.clock.now() - began).to_std().unwrap_or_default();
+    lab.clock.sleep(Duration::from_millis(settle_ms).saturating_sub(passed)).await;
+    let looks = ctx.run.state.borrow().looks.clone();
+    looks.are_over().await;
+    let second = node_state::look(lab, ctx, Node::RouterdCloud).await;
     let expected = json!({ "absent": address, "guest_settle_ms": settle_ms });
     judge(lab, ctx, ABSENT_AFTER_SETTLING, expected, second);
 }
 
-type Look = Result<(Vec<String>, How), (String, How)>;
-
-/// Every address of routerd-cloud, as `ens5 10.88.60.4/24`.
-async fn look(lab: &Lab, ctx: &mut Context<'_>) -> Look {
-    let (text, how) = observe::command(lab, ctx, Node::RouterdCloud, &Observe::addresses()).await?;
-    match baseline::addresses(&text) {
-        Ok(links) => {
-            let all = links
-                .iter()
-                .flat_map(|(link, all)| all.iter().map(move |one| format!("{link} {one}")))
-                .collect();
-            Ok((all, how))
-        }
-        Err(why) => Err((why, how)),
-    }
-}
-
-fn judge(lab: &Lab, ctx: &mut Context<'_>, id: &'static str, expected: Value, look: Look) {
+fn judge(lab: &Lab, ctx: &mut Context<'_>, id: &'static str, expected: Value, looked: Looked) {
     let address = lab.manifest.capture.address.addr();
-    match look {
-        Ok((all, how)) => {
-            let needle = format!(" {address}/");
-            let there = all.iter().find(|one| one.contains(&needle)).cloned();
-            let message = there.map(|there| format!("{} has it: {there}", Node::RouterdCloud));
-            ctx.judge(id, message.is_none(), expected, json!(all), how, message);
+    match looked {
+        Ok((state, how)) => {
+            let places = node_state::places_of(&state, address);
+            let has = format!("{} has it: {}", Node::RouterdCloud, places.join("; "));
+            let message = (!places.is_empty()).then_some(has);
+            let observed = json!({ "addresses": state.addresses(), "has_it": places });
+            ctx.judge(id, message.is_none(), expected, observed, how, message);
         }
         Err((why, how)) => ctx.unknown(id, expected, how, why),
     }

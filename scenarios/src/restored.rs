@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use crate::baseline::{self, Baseline, restorable};
 use crate::context::{Context, How};
 use crate::left::{self, Changed};
-use crate::{default_gateway, observe, ping, stops};
+use crate::node_state::{self, Explained, Looked, NodeState, REST, Source};
+use crate::{default_gateway, node_unchanged, observe, ping, stops};
 
 const INTERFACE: &str = "restored.interface";
 const UNREACHABLE: &str = "restored.captured-address-unreachable";
@@ -30,6 +31,13 @@ const GATEWAYS: &[&str] = &[
     "restored.default-gateway.onprem-router",
     "restored.default-gateway.onprem-client",
 ];
+/// All of a node's state that no other assertion here compares.
+const STATES: &[&str] = &[
+    "restored.node-state.routerd-cloud",
+    "restored.node-state.cloud-client",
+    "restored.node-state.onprem-router",
+    "restored.node-state.onprem-client",
+];
 
 pub const ASSERTS: &[&str] = &[
     INTERFACE,
@@ -45,6 +53,10 @@ pub const ASSERTS: &[&str] = &[
     GATEWAYS[1],
     GATEWAYS[2],
     GATEWAYS[3],
+    STATES[0],
+    STATES[1],
+    STATES[2],
+    STATES[3],
 ];
 pub const NOT_APPLICABLE: &[&str] = &[];
 
@@ -55,45 +67,25 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let address = |node| lab.manifest.nodes[&node].address;
     let captured = lab.manifest.capture.address.addr();
     let ping = Observe::ping_in_vain(address(Node::CloudClient), captured);
-    let (addresses, rules) = (Observe::addresses(), Observe::nft_ruleset());
     let rows = Observe::rows(&lab.manifest.routerd);
     let folder = Observe::node_folder();
     let yaml = Observe::read_file(&lab.manifest.routerd.config);
-    let (eni, ping, addresses, rules, rows, folder, yaml, gateways) = futures::join!(
+    let (eni, ping, states, rows, folder, yaml) = futures::join!(
         lab.reader.network_interface(&lab.manifest.capture.network_interface_id),
         lab.shell.observe(Node::CloudClient, &ping),
-        futures::future::join_all(Node::ALL.map(|node| lab.shell.observe(node, &addresses))),
-        futures::future::join_all(Node::ALL.map(|node| lab.shell.observe(node, &rules))),
+        node_state::ask_all(lab),
         lab.shell.observe(Node::RouterdCloud, &rows),
         lab.shell.observe(Node::RouterdCloud, &folder),
         lab.shell.observe(Node::RouterdCloud, &yaml),
-        default_gateway::compare(lab, ctx, GATEWAYS),
     );
     // A recovery that is repeated looks anew.
-    ctx.run.state.borrow_mut().changed = gateways;
+    ctx.run.state.borrow_mut().changed.clear();
     let first = seen_first(&eni, rows_of(lab, &rows).as_deref());
     judge_interface(lab, ctx, &before, eni);
     judge_unreachable(ctx, ping);
-    judge_nodes(
-        ctx,
-        ADDRESSES,
-        addresses,
-        |text| Ok(json!(baseline::addresses(text)?)),
-        |node| before.nodes.get(&node).map_or(Value::Null, |node| json!(node.addresses)),
-        |node, text| {
-            left::addresses(node, &before.nodes[&node].addresses, &baseline::addresses(text).ok()?)
-        },
-    );
-    judge_nodes(
-        ctx,
-        RULES,
-        rules,
-        baseline::nft_digest,
-        |node| before.nodes.get(&node).map_or(Value::Null, |node| json!(node.nft_digest)),
-        |node, text| {
-            left::rules(node, before.rulesets.get(&node)?, &baseline::nft_items(text).ok()?)
-        },
-    );
+    let states: Vec<Looked> =
+        states.into_iter().map(|told| node_state::read_look(ctx, told)).collect();
+    judge_states(ctx, &before, &states);
     judge_rows(lab, ctx, &before, rows);
     judge_files(ctx, folder);
     judge_yaml(lab, ctx, yaml);
@@ -258,36 +250,74 @@ fn judge_unreachable(ctx: &mut Context<'_>, told: Told) {
     }
 }
 
+/// Every node's state is the baseline's: what decides the ways out, and the rest, of each; addresses
+/// and rules of all together.
+fn judge_states(ctx: &mut Context<'_>, before: &Baseline, states: &[Looked]) {
+    for ((node, ids), looked) in Node::ALL.into_iter().zip(GATEWAYS.iter().zip(STATES)).zip(states)
+    {
+        let ways = default_gateway::judge(ctx, before, (node, ids.0), looked, Explained::Nothing);
+        note(ctx, ways);
+        let rest =
+            node_unchanged::judge(ctx, before, (node, ids.1), looked, REST, Explained::Nothing);
+        note(ctx, rest);
+    }
+    let addresses = |node: Node, was: &NodeState, now: &NodeState| {
+        left::addresses(node, &was.addresses(), &now.addresses())
+    };
+    judge_nodes(ctx, ADDRESSES, before, states, Source::Addresses, addresses);
+    let rules = |node: Node, _: &NodeState, now: &NodeState| {
+        left::rules(node, before.rulesets.get(&node)?, &now.ruleset)
+    };
+    judge_nodes(ctx, RULES, before, states, Source::Nft, rules);
+}
+
+/// One source of all nodes.
 fn judge_nodes(
     ctx: &mut Context<'_>,
     id: &'static str,
-    told: Vec<Told>,
-    read: impl Fn(&str) -> Result<Value, String>,
-    before: impl Fn(Node) -> Value,
-    changed: impl Fn(Node, &str) -> Option<Changed>,
+    before: &Baseline,
+    states: &[Looked],
+    source: Source,
+    changed: impl Fn(Node, &NodeState, &NodeState) -> Option<Changed>,
 ) {
     let mut how = How::default();
     let (mut expected, mut observed) = (serde_json::Map::new(), serde_json::Map::new());
-    for (node, told) in Node::ALL.into_iter().zip(told) {
-        let fact = observe::told(ctx, told)
-            .and_then(|(output, how)| observe::succeeded(&output, &how))
-            .and_then(|(text, how)| match read(&text) {
-                Ok(value) => Ok((value, text, how)),
-                Err(why) => Err((why, how)),
-            });
-        match fact {
-            Ok((value, text, one)) => {
-                how = how.and(one);
-                if value != before(node) {
-                    note(ctx, changed(node, &text));
+    let (mut unknown, mut differs) = (Vec::new(), false);
+    let shown = |state: &NodeState| match source {
+        Source::Addresses => json!(state.addresses()),
+        source => json!(state.digest_of(source)),
+    };
+    for (node, looked) in Node::ALL.into_iter().zip(states) {
+        let Some(was) = before.nodes.get(&node).map(|it| &it.state) else { continue };
+        match looked {
+            Ok((now, one)) => {
+                how = how.and(one.clone());
+                let sources = [source];
+                let comparison = node_state::compare(was, now, &sources, Explained::Nothing);
+                if !comparison.is_equal() {
+                    differs = true;
+                    let with_commands = changed(node, was, now);
+                    let other = || node_state::changed(node, &comparison, was, now);
+                    note(ctx, with_commands.or_else(other));
                 }
-                expected.insert(node.to_string(), before(node));
-                observed.insert(node.to_string(), value);
+                unknown.extend(comparison.unknown.iter().map(|why| format!("{node}: {why}")));
+                expected.insert(node.to_string(), shown(was));
+                observed.insert(node.to_string(), shown(now));
             }
-            Err((why, one)) => return ctx.unknown(id, before(node), how.and(one), why),
+            Err((why, one)) => {
+                how = how.and(one.clone());
+                unknown.push(format!("{node}: {why}"));
+            }
         }
     }
-    ctx.expect(id, Value::Object(expected), Value::Object(observed), how);
+    if !differs && !unknown.is_empty() {
+        return ctx.unknown(id, Value::Object(expected), how, unknown.join("; "));
+    }
+    let message = differs.then(|| {
+        let (expected, observed) = (json!(expected), json!(observed));
+        format!("expected {expected}, observed {observed}")
+    });
+    ctx.judge(id, !differs, Value::Object(expected), Value::Object(observed), how, message);
 }
 
 fn judge_rows(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, told: Told) {
@@ -392,18 +422,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_node_is_left_where_it_is_not_as_before_and_no_other() {
-        judged("restored", async |_, ctx| {
-            let says = |node| told(0, if node == Node::CloudClient { "other" } else { "same" }, "");
-            let all = Node::ALL.map(says).into_iter().collect();
-            let read = |text: &str| Ok(json!(text));
-            let found = |node: Node, text: &str| Some(left::file(&format!("{node} {text}")));
-            judge_nodes(ctx, RULES, all, read, |_| json!("same"), found);
-            assert_eq!(changed(ctx), [format!("{} other", Node::CloudClient)]);
-        });
-    }
-
     /// A file stands for what is on a node, and stays.
     #[test]
     fn of_the_interface_the_last_look_that_saw_a_change_counts() {
@@ -416,6 +434,7 @@ mod tests {
                 replace_interface(ctx, item.clone());
                 replace_interface(ctx, item);
                 note(ctx, [left::file("file")]);
+                ctx.run.state.borrow_mut().baseline = Some(std::rc::Rc::new(before));
                 let id = lab.manifest.capture.network_interface_id.clone();
                 let eni = lab.reader.network_interface(&id).await.expect("an answer").value;
                 let mut first = json!(eni.as_ref().map(restorable));

@@ -14,6 +14,7 @@ use reports::record::{LabKind, ResidueItem, UndoPlanned, UndoStep};
 
 use crate::baseline::Baseline;
 use crate::left::Changed;
+use crate::node_state::Looks;
 
 /// A go as it was handed in; nothing about it is proved yet.
 #[derive(Clone, Debug)]
@@ -104,6 +105,8 @@ pub struct State {
     pub nobodys: Vec<ResidueItem>,
     /// Of the file as preflight read it.
     pub router_yaml: Option<Digest>,
+    /// At the nodes, where several scenarios want to know the same.
+    pub looks: Rc<Looks>,
 }
 
 pub struct Run {
@@ -121,6 +124,16 @@ pub struct Run {
 impl Run {
     pub fn baseline(&self) -> Option<Rc<Baseline>> {
         self.state.borrow().baseline.clone()
+    }
+
+    /// So many scenarios of the acceptance begin at the same time.
+    pub fn acceptance_begins(&self, scenarios: usize) {
+        self.state.borrow().looks.begin(scenarios);
+    }
+
+    /// One of them has ended: who looks last waits for the others.
+    pub fn one_look_ended(&self) {
+        self.state.borrow().looks.end_one();
     }
 
     pub fn rows(&self) -> Option<RowIds> {

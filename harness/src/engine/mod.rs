@@ -193,11 +193,16 @@ impl Engine<'_> {
         if self.status("execute") != Some(ScenarioStatus::Passed) || self.run.brake.pulled() {
             return;
         }
-        let chosen = SEQUENCE
+        let chosen: Vec<&'static Scenario> = SEQUENCE
             .iter()
             .filter(|it| it.leg == Leg::Acceptance && self.selection.runs(it))
-            .map(|scenario| self.run_one(scenario));
-        futures::future::join_all(chosen).await;
+            .collect();
+        self.run.acceptance_begins(chosen.len());
+        let looks = chosen.into_iter().map(async |scenario| {
+            self.run_one(scenario).await;
+            self.run.one_look_ended();
+        });
+        futures::future::join_all(looks).await;
     }
 
     /// What was begun is ended. The lock goes between `restored` and `teardown`, which may stop the

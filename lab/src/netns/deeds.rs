@@ -46,6 +46,7 @@ pub async fn carry_out(deed: &Deed, pid: u32, clock: Clock) -> io::Result<()> {
         Means::Hostname(name) => node.feed(&["hostname", name], "").await,
         Means::OtherHostKey => node.other_host_key(clock).await,
         Means::Freeze => node.freeze(),
+        Means::Script(text) => node.script(text, &[], "").await,
         Means::NoProgram(name) => node.script(NO_PROGRAM, &[name], "").await,
     }
 }

@@ -39,6 +39,9 @@ const INSTANCE_ROLE: &str = "token=$(curl -sS -f -m 5 -X PUT \
     \"$1/latest/meta-data/iam/security-credentials/\"";
 const METADATA: &str = "http://169.254.169.254";
 
+/// The script of [`Observe::node_state`].
+const NODE_STATE: &str = include_str!("node_state.sh");
+
 fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|&word| word.to_owned()).collect()
 }
@@ -68,6 +71,14 @@ impl Observe {
     /// Nanoseconds since 1970 by the node's clock.
     pub fn clock() -> Self {
         Self::quick(&["date", "+%s%N"])
+    }
+
+    /// All that the node's kernel does with packets, and who may log in: one answer, in frames. Of
+    /// these files their place, size and times.
+    pub fn node_state(files: &[String]) -> Self {
+        let mut argv = words(&["sudo", "-n", "sh", "-s", "node-state"]);
+        argv.extend_from_slice(files);
+        Self { argv, stdin: NODE_STATE.as_bytes().to_vec(), limit: QUICK }
     }
 
     /// The public half of the key that the node's sshd shows.

@@ -30,39 +30,6 @@ fn addresses_go_and_come_back_by_interface() {
 }
 
 #[test]
-fn a_default_route_is_replaced_by_the_one_of_its_metric() {
-    let route = |via: &str, metric: u32| json!({ "dst": "default", "gateway": via, "dev": "ens5", "protocol": "dhcp", "prefsrc": "10.88.60.4", "metric": metric });
-    let both = json!({ "dst": "default", "nexthops": [
-        { "gateway": "10.88.60.1", "dev": "ens5", "weight": 1 }, { "dev": "wg0", "weight": 2 },
-    ] });
-    let before = json!([route("10.88.60.1", 100)]);
-    let table: [(Value, &[&str]); 4] = [
-        (before.clone(), &[]),
-        (
-            json!([route("10.88.60.2", 100)]),
-            &[
-                "sudo ip route replace default via 10.88.60.1 dev ens5 proto dhcp src 10.88.60.4 metric 100",
-            ],
-        ),
-        (
-            json!([route("10.88.60.1", 100), route("10.88.60.2", 50)]),
-            &[
-                "sudo ip route del default via 10.88.60.2 dev ens5 proto dhcp src 10.88.60.4 metric 50",
-            ],
-        ),
-        (
-            json!([route("10.88.60.1", 100), both]),
-            &[
-                "sudo ip route del default nexthop via 10.88.60.1 dev ens5 weight 1 nexthop dev wg0 weight 2",
-            ],
-        ),
-    ];
-    for (now, expected) in table {
-        assert_eq!(commands(default_routes(Node::CloudClient, &before, &now)), expected, "{now}");
-    }
-}
-
-#[test]
 fn tables_that_are_new_go_and_changed_ones_are_put_back_whole() {
     let table = json!({ "table": { "family": "ip", "name": "own" } });
     let chain = json!({ "chain": { "family": "ip", "table": "own", "name": "c" } });

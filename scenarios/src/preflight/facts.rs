@@ -1,6 +1,8 @@
 //! The projection that the owner decides on: without times, request ids, power states and public
 //! addresses, so that an unchanged lab has the same digest at any time.
 
+use std::collections::BTreeMap;
+
 use lab::Lab;
 use lab::ec2::NetworkInterface;
 use reports::digest::Digest;
@@ -52,7 +54,7 @@ pub fn project(
             "granted_by": role.judgement.granted_by,
             "notes": role.judgement.notes.iter().map(ToString::to_string).collect::<Vec<_>>(),
         },
-        "nodes": nodes,
+        "nodes": nodes.iter().map(|(node, it)| (*node, it.facts())).collect::<BTreeMap<_, _>>(),
         "router_yaml": { "sha256": router.yaml_digest, "policies": router.config.policies },
         "programs": router.programs,
         "rows_of_earlier_runs": router.rows,
@@ -85,6 +87,6 @@ fn identity(lab: &Lab, nodes: &Nodes) -> LabIdentity {
 }
 
 pub fn baseline(interface: NetworkInterface, nodes: Nodes, rows: Vec<u64>) -> Baseline {
-    let rulesets = nodes.iter().map(|(node, it)| (*node, it.nft_items.clone())).collect();
+    let rulesets = nodes.iter().map(|(node, it)| (*node, it.state.ruleset.clone())).collect();
     Baseline { interface, nodes, rows, rulesets }
 }

@@ -12,6 +12,7 @@ use lab::shell::{Hashing, Observe, ShellError};
 use super::identity::{IdentityRead, UnitReads};
 use super::router;
 use super::shared::Ways;
+use crate::node_state;
 use crate::watch::{self, Costly};
 
 pub type Told = Result<Answer<Output>, ShellError>;
@@ -42,9 +43,7 @@ pub struct NodeReads {
     pub node: Node,
     pub hostname: Told,
     pub clock: ClockRead,
-    pub addresses: Told,
-    pub default_routes: Told,
-    pub nft: Told,
+    pub state: Told,
     pub host_key: Told,
 }
 
@@ -101,27 +100,19 @@ async fn cloud(lab: &Lab) -> CloudReads {
 }
 
 async fn one_node(lab: &Lab, node: Node) -> NodeReads {
-    let commands = [
-        Observe::hostname(),
-        Observe::addresses(),
-        Observe::default_routes(),
-        Observe::nft_ruleset(),
-        Observe::host_key(),
-    ];
+    let commands = [Observe::hostname(), Observe::host_key()];
     let clock = async {
         let before = lab.clock.now();
         let told = lab.shell.observe(node, &Observe::clock()).await;
         ClockRead { before, told, after: lab.clock.now() }
     };
-    let (clock, hostname, addresses, default_routes, nft, host_key) = futures::join!(
+    let (clock, hostname, state, host_key) = futures::join!(
         clock,
         lab.shell.observe(node, &commands[0]),
+        node_state::ask(lab, node),
         lab.shell.observe(node, &commands[1]),
-        lab.shell.observe(node, &commands[2]),
-        lab.shell.observe(node, &commands[3]),
-        lab.shell.observe(node, &commands[4]),
     );
-    NodeReads { node, hostname, clock, addresses, default_routes, nft, host_key }
+    NodeReads { node, hostname, clock, state, host_key }
 }
 
 async fn router(lab: &Lab) -> RouterReads {

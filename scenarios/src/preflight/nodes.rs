@@ -9,8 +9,9 @@ use serde_json::json;
 
 use super::gather::{ClockRead, NodeReads, Told};
 use super::{BASELINE, CLOCKS, HOST_KEYS, NODES, OS_ADDRESS};
-use crate::baseline::{self, NodeBaseline};
+use crate::baseline::NodeBaseline;
 use crate::context::{Context, How};
+use crate::node_state::{self, Looked};
 use crate::{observe, stops};
 
 /// The four nodes' baselines.
@@ -38,12 +39,12 @@ pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: Vec<NodeReads>) -> Option<
         if let Some(offset) = clock(lab, ctx, node, reads.clock, &mut clocks) {
             skewed = Some(offset);
         }
-        let taken = taken(ctx, reads.addresses, reads.default_routes, reads.nft);
+        let taken = taken(ctx, reads.state);
         match (taken, key) {
             (Ok((taken, how)), Ok((host_key, _))) => {
                 unread.how = std::mem::take(&mut unread.how).and(how);
                 unread.seen.insert(node.to_string(), json!("taken"));
-                found.insert(node, NodeBaseline { host_key, ..taken });
+                found.insert(node, NodeBaseline { host_key, state: taken });
             }
             (Err((why, how)), _) | (_, Err((why, how))) => unread.unknown(node, &why, how),
         }
@@ -55,7 +56,7 @@ pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: Vec<NodeReads>) -> Option<
     keys.settle(ctx, HOST_KEYS, "every node shows its pinned key");
     clocks.settle(ctx, CLOCKS, "every node's clock within the tolerance");
     ctx.stop(&stops::CLOCK_SKEW, skewed, "a node's clock");
-    unread.settle(ctx, BASELINE, "every node's routes, addresses and rules");
+    unread.settle(ctx, BASELINE, "every node's network state");
     os_address(lab, ctx, &found);
     (found.len() == Node::ALL.len()).then_some(found)
 }
@@ -71,29 +72,11 @@ fn bare_key(line: &str) -> String {
     line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
 }
 
-fn taken(
-    ctx: &mut Context<'_>,
-    addresses: Told,
-    routes: Told,
-    nft: Told,
-) -> observe::Fact<NodeBaseline> {
-    let (addresses, how) = text(ctx, addresses)?;
-    let (routes, more) = text(ctx, routes)?;
-    let (nft, last) = text(ctx, nft)?;
-    let how = how.and(more).and(last);
-    let read = || -> Result<NodeBaseline, String> {
-        let ruleset = baseline::nft_ruleset(&nft)?;
-        Ok(NodeBaseline {
-            default_routes: baseline::default_routes(&routes)?,
-            addresses: baseline::addresses(&addresses)?,
-            nft_digest: reports::digest::Digest::of_json(&ruleset),
-            nft_items: baseline::nft_items(&nft)?,
-            host_key: String::new(),
-        })
-    };
-    match read() {
-        Ok(taken) => Ok((taken, how)),
-        Err(why) => Err((why, how)),
+fn taken(ctx: &mut Context<'_>, told: Told) -> Looked {
+    let (state, how) = node_state::read_look(ctx, told)?;
+    match state.lacks() {
+        None => Ok((state, how)),
+        Some(why) => Err((why, how)),
     }
 }
 
@@ -131,12 +114,11 @@ fn clock(
 fn os_address(lab: &Lab, ctx: &mut Context<'_>, nodes: &Nodes) {
     let address = lab.manifest.capture.address.addr();
     let Some(router) = nodes.get(&Node::RouterdCloud) else { return };
-    let needle = format!("{address}/");
-    let all: Vec<&String> = router.addresses.values().flatten().collect();
-    let there = all.iter().any(|one| one.starts_with(&needle));
-    let message = format!("{} has {address} on an interface of its own", Node::RouterdCloud);
-    let how = How::words("routerd-cloud$ ip -j -4 addr show");
-    ctx.judge(OS_ADDRESS, !there, json!({ "absent": address }), json!(all), how, Some(message));
+    let places = node_state::places_of(&router.state, address);
+    let message = format!("{} has {address} of its own: {}", Node::RouterdCloud, places.join("; "));
+    let how = How::words("routerd-cloud$ sudo -n sh -s node-state");
+    let expected = json!({ "absent": address });
+    ctx.judge(OS_ADDRESS, places.is_empty(), expected, json!(places), how, Some(message));
 }
 
 /// What was seen of one question on all nodes.

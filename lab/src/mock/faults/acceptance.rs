@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 
 use super::fault::{Answer, CheckOff, Fault, Left, Primary};
 use super::hand::{
-    ADDRESSES, CAPTURED, Done, EXECUTE_ASSIGN, EXECUTE_FORWARDING, STRANGE, answers, command,
+    CAPTURED, Done, EXECUTE_ASSIGN, EXECUTE_FORWARDING, NODE_STATE, STRANGE, answers, command,
     event, happens_after, on_router_eni, sql,
 };
 use super::rules::{Caller, Event, Happening, InterfaceChange, When};
@@ -46,7 +46,8 @@ pub const FAULTS: &[Fault] = &[
             "os-address.absent-after-settling", "source-dest-check.canary", "ping.onprem-to-cloud",
             "ssh.cloud-to-onprem.login", "ssh.onprem-to-cloud.login",
             "no-nat.tcp.cloud-to-onprem", "no-nat.tcp.onprem-to-cloud",
-            "no-nat.icmp.cloud-to-onprem", "no-nat.icmp.onprem-to-cloud", "restored.node-addresses",
+            "no-nat.icmp.cloud-to-onprem", "no-nat.icmp.onprem-to-cloud", "node-state.routerd-cloud",
+            "restored.node-addresses",
         ]).from("§7", "contract F8"),
     Fault::caught("os-address-late", "the guest adds the captured address some time after the first look", Primary::Assertion("os-address.absent-after-settling"), os_address_late)
         .on_netns().exits(6).also(&["restored.node-addresses"]).from("§7", "contract F8"),
@@ -103,7 +104,7 @@ fn os_address(world: &mut World, _: &str) -> Done {
 /// configures guests and the looks are close to each other.
 fn os_address_late(world: &mut World, _: &str) -> Done {
     world.machines.guest_settle_ms = guest_settle_ms_on_ec2();
-    let pattern = ADDRESSES.to_owned();
+    let pattern = NODE_STATE.to_owned();
     let looks = When::BeforeCommand { node: Node::RouterdCloud, pattern };
     let late = Event { skip: 1, ..event(looks, guest_adds()) };
     happens_after(world, EXECUTE_FORWARDING, Happening::Then(Box::new(late)))

@@ -158,6 +158,9 @@ fn happen(world: &mut World, what: &Happening) -> Result<(), String> {
             );
         }
         Happening::Stray(stray) => add_stray(world, *stray),
+        Happening::Kernel { node, change } => {
+            change.apply(*node, world.machines.get_mut(*node));
+        }
         Happening::Thief { address } => steal(world, *address),
         Happening::Ingress { primary } => {
             let groups = world.cloud.owner_of(*primary).map(|eni| eni.groups.clone());

@@ -34,7 +34,7 @@ pub const PREVIEW_UNDO_ADDRESS: &str = "*action rollback assign-secondary-ip --d
 pub const PREVIEW_UNDO_FORWARDING: &str = "*action rollback ensure-forwarding-enabled --dry-run";
 pub const UNDO_FORWARDING: &str = "*action rollback ensure-forwarding-enabled --approved";
 pub const UNDO_ADDRESS: &str = "*action rollback assign-secondary-ip --approved";
-pub const ADDRESSES: &str = "ip -j -4 addr show";
+pub const NODE_STATE: &str = "sh -s node-state";
 
 pub type Done = Result<(), String>;
 

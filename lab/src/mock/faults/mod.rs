@@ -9,6 +9,7 @@
     reason = "every fault is put in by a function of one type, and a world is edited as plain data"
 )]
 
+mod changes;
 mod events;
 mod fault;
 mod hand;
@@ -27,6 +28,7 @@ mod cloud;
 mod gate;
 mod granted;
 mod iam;
+mod node_state;
 mod nodes;
 mod packets;
 mod reach;
@@ -39,6 +41,7 @@ mod underlay;
 mod replies;
 mod smokes;
 
+pub use changes::Change;
 pub(super) use events::{after_api, due};
 pub(crate) use events::{after_command, before_command};
 pub use fault::{Answer, CheckOff, Class, Fault, Left, Primary};
@@ -72,6 +75,7 @@ pub fn all() -> impl Iterator<Item = &'static Fault> {
         packets::FAULTS,
         underlay::FAULTS,
         reach::FAULTS,
+        node_state::FAULTS,
         back::FAULTS,
         teardown::FAULTS,
         replies::FAULTS,

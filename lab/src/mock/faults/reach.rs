@@ -15,9 +15,10 @@ pub const FAULTS: &[Fault] = &[
             "no-nat.icmp.cloud-to-onprem", "no-nat.icmp.onprem-to-cloud",
         ]).from("§7", "issue 6"),
     Fault::caught("arp-thief", "another machine on the on-prem LAN is taken for the captured address's owner", Primary::Assertion("ping.cloud-to-onprem"), arp_thief)
-        .on_netns().exits(5).also(&[
+        .on_netns().exits(6).also(&[
             "ping.onprem-to-cloud", "ssh.cloud-to-onprem.login", "ssh.onprem-to-cloud.login",
             "no-nat.tcp.cloud-to-onprem", "no-nat.tcp.onprem-to-cloud", "no-nat.icmp.cloud-to-onprem",
+            "node-state.onprem-router", "restored.node-state.onprem-router",
         ]).from("§7", "issue 6"),
 ];
 

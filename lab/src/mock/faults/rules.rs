@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
+use super::changes::Change;
 use super::nth::{Asked, Blows, Seen};
 use super::underlay::{Losses, Underlay};
 use crate::node::Node;
@@ -119,6 +120,8 @@ pub enum Happening {
     /// Another machine on the on-prem LAN gets the router to take it for the address's owner, and
     /// says nothing to what it gets.
     Thief { address: Ipv4Addr },
+    /// Somebody changes what a node's kernel does, or who may log in.
+    Kernel { node: Node, change: Change },
     /// The security groups of the ENI with this primary address admit nobody any more.
     Ingress { primary: Ipv4Addr },
     /// From now on this rule is in force.

@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::{
-    Action, ChainKind, Hook, Interface, Link, Machine, Machines, Match, ProxyNeighbour, Route,
-    Sshd, host_key,
+    Action, ChainKind, Hook, Interface, Link, Listener, Machine, Machines, Match, ProxyNeighbour,
+    Route, Sshd, host_key,
 };
 use crate::manifest::guest_settle_ms_on_ec2;
 use crate::mock::cloud::Cloud;
@@ -139,7 +139,18 @@ fn bare(node: Node, seed: u64) -> Machine {
     for folder in ["/etc", "/var/lib", "/proc", "/usr/bin", "/usr/sbin", ROOTS_HOME] {
         machine.files.make_directories(folder, 0, 0o755);
     }
+    machine.kernel.listeners.push(Listener {
+        transport: "tcp".into(),
+        address: Ipv4Addr::UNSPECIFIED,
+        port: 22,
+        process: "sshd".into(),
+    });
+    let accounts = "root:x:0:0:root:/root:/bin/sh\nlab:x:1000:1000::/home/lab:/bin/sh\n";
+    machine.files.put("/etc/passwd", accounts, 0o644);
+    machine.files.put("/etc/ssh/sshd_config", "PasswordAuthentication no\n", 0o644);
     machine.files.make_directories("/home/lab", 1000, 0o755);
+    let keys = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEtleU9mVGhlT3BlcmF0b3JPZlRoaXNMYWIwMDAw lab\n";
+    machine.files.put("/home/lab/.ssh/authorized_keys", keys, 0o600);
     for folder in ["/tmp", "/var/tmp"] {
         machine.files.make_directories(folder, 0, 0o1777);
     }
@@ -206,7 +217,8 @@ fn route(
     protocol: &str,
 ) -> Route {
     let destination = net(to, prefix);
-    Route { destination, via, dev: dev.into(), metric, protocol: protocol.into(), source: None }
+    let (dev, protocol) = (dev.into(), protocol.into());
+    Route { destination, via, dev, metric, protocol, source: None, mtu: None, local: false }
 }
 
 /// The prefix lengths here are constants below 33; a wider one would become a host's.

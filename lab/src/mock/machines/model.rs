@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use super::{Capture, Files, LegacyNat, Ruleset, Socket, Tracked};
+use super::{Capture, Files, Kernel, LegacyNat, Ruleset, Socket, Tracked};
 use crate::manifest::guest_settle_ms_on_ec2;
 use crate::node::Node;
 
@@ -81,6 +81,8 @@ pub struct Machine {
     pub conntrack: Vec<Tracked>,
     /// By dotted name, as `net.ipv4.ip_forward`.
     pub sysctls: BTreeMap<String, String>,
+    #[serde(default)]
+    pub kernel: Kernel,
     pub files: Files,
     pub sshd: Sshd,
     /// How many ephemeral ports were used so far.
@@ -138,6 +140,11 @@ pub struct Route {
     /// As iproute2 names it: `boot`, `static`, `dhcp`, `bgp`, `kernel`.
     pub protocol: String,
     pub source: Option<Ipv4Addr>,
+    #[serde(default)]
+    pub mtu: Option<u32>,
+    /// To be delivered here, whoever has the address.
+    #[serde(default)]
+    pub local: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

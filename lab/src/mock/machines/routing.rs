@@ -1,4 +1,4 @@
-//! Which way a packet leaves a node: local addresses, the main table, proxied neighbours.
+//! Which way a packet leaves a node: local addresses, rules and tables, proxied neighbours.
 
 use std::net::Ipv4Addr;
 
@@ -50,6 +50,8 @@ impl Machine {
                     metric: None,
                     protocol: "kernel".into(),
                     source: Some(address.addr()),
+                    mtu: None,
+                    local: false,
                 },
             ));
         }
@@ -59,18 +61,25 @@ impl Machine {
         table
     }
 
-    /// The best route, as the kernel chooses: the longest prefix, then the lowest metric.
-    pub fn next_hop(&self, destination: Ipv4Addr) -> Option<NextHop> {
-        if self.has_address(destination) {
-            return Some(NextHop { dev: "lo".into(), address: destination, source: destination });
-        }
+    /// As the kernel chooses: the first table in which there is one, there the longest prefix, then
+    /// the lowest metric.
+    pub fn best_route(&self, destination: Ipv4Addr) -> Option<Route> {
         let usable = |route: &Route| {
             route.destination.contains(&destination)
                 && self.interface(&route.dev).is_some_and(|interface| interface.up)
         };
-        let best = self.main_table().into_iter().filter(usable).max_by_key(|route| {
-            (route.destination.prefix_len(), u32::MAX - route.metric.unwrap_or(0))
-        })?;
+        self.tables_for(destination).into_iter().find_map(|table| {
+            table.into_iter().filter(usable).max_by_key(|route| {
+                (route.destination.prefix_len(), u32::MAX - route.metric.unwrap_or(0))
+            })
+        })
+    }
+
+    pub fn next_hop(&self, destination: Ipv4Addr) -> Option<NextHop> {
+        if self.has_address(destination) {
+            return Some(NextHop { dev: "lo".into(), address: destination, source: destination });
+        }
+        let best = self.best_route(destination)?;
         let first = |name: &str| self.interface(name)?.addresses.first().map(Ipv4Net::addr);
         Some(NextHop {
             address: best.via.unwrap_or(destination),

@@ -1,9 +1,12 @@
-//! `ss -Htn state established [src A] [dst A] [sport = :P] [dport = :P]`.
+//! `ss -Htn state established [src A] [dst A] [sport = :P] [dport = :P]` and `ss -H -lntup`.
 
 use super::{Io, Session};
 use crate::mock::machines::Socket;
 
 pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
+    if args == ["-H", "-lntup"] {
+        return listeners(session, io);
+    }
     let words: Vec<&str> = args
         .iter()
         .flat_map(|word| word.split_whitespace())
@@ -39,6 +42,22 @@ pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
     let sockets = session.machine(|machine| machine.sockets.clone());
     for socket in sockets.iter().filter(|socket| filter.iter().all(|term| term(socket))) {
         io.out(&format!("0      0      {} {}\n", socket.local, socket.peer));
+    }
+    0
+}
+
+/// Whose they are is root's to see.
+fn listeners(session: &Session, io: &Io) -> i32 {
+    let all = session.machine(|machine| machine.kernel.listeners.clone());
+    for (number, it) in (100..).zip(&all) {
+        let state = if it.transport == "tcp" { "LISTEN" } else { "UNCONN" };
+        let local = format!("{}:{}", it.address, it.port);
+        let of = if session.is_root() {
+            format!("users:((\"{}\",pid={number},fd=3))", it.process)
+        } else {
+            String::new()
+        };
+        io.out(&format!("{} {state} 0      128    {local} 0.0.0.0:* {of}\n", it.transport));
     }
     0
 }

@@ -6,8 +6,8 @@ use futures::future::{BoxFuture, FutureExt as _};
 
 use super::{Input, Io, Session};
 use super::{
-    aws, connections, conntrack, curl, date, files, ip, iptables, nft, ping, programs, sh, ssh,
-    stat, sysctl, systemctl, tcpdump, text, wrap,
+    aws, connections, conntrack, curl, date, files, ip, iptables, kernel, nft, ping, programs, sh,
+    ssh, stat, sysctl, systemctl, tcpdump, text, wrap,
 };
 
 /// There is no such program: who starts it says so in its own words.
@@ -39,6 +39,12 @@ pub fn exec<'a>(
             Some("nft") => nft::main(session, args, io)?,
             Some("conntrack") => conntrack::main(session, args, io),
             Some("iptables-legacy") => iptables::main(session, args, io),
+            Some("iptables-legacy-save") => iptables::save(session, "ip", args, io),
+            Some("ip6tables-legacy-save") => iptables::save(session, "ip6", args, io),
+            Some("tc") => kernel::tc(session, args, io),
+            Some("bpftool") => kernel::bpftool(session, args, io),
+            Some("lsns") => kernel::lsns(args, io),
+            Some("nsenter") => kernel::nsenter(session, args, io),
             Some("sysctl") => sysctl::main(session, args, io),
             Some("ss") => connections::main(session, args, io),
             Some("date") => date::main(session, args, io),

@@ -23,6 +23,8 @@ pub fn main(session: &Session, name: &str, args: &[&str], io: &Io) -> Option<i32
         "readlink" | "realpath" => readlink(session, args, io),
         "tee" => tee(session, args, io),
         "base64" => base64(session, args, io),
+        "grep" => grep(session, args, io),
+        "cut" => cut(session, args, io),
         _ => return None,
     })
 }
@@ -53,6 +55,42 @@ fn contents(session: &Session, name: &str, io: &Io) -> Result<Vec<u8>, FileError
     if name == "-" { Ok(io.stdin.to_vec()) } else { session.read(name) }
 }
 
+/// `grep -s -H '' FILE…`: each line with its file's name; one that is not there is passed over.
+fn grep(session: &Session, args: &[&str], io: &Io) -> i32 {
+    let ["-s", "-H", "", names @ ..] = args else {
+        return io.fail(2, "grep: only -s -H '' FILE… is there");
+    };
+    let mut code = 0;
+    for name in names {
+        let Ok(bytes) = session.read(name) else {
+            code = 2;
+            continue;
+        };
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        text.lines().for_each(|line| io.out(&format!("{name}:{line}\n")));
+    }
+    code
+}
+
+/// `cut -dC -fN FILE`.
+fn cut(session: &Session, args: &[&str], io: &Io) -> i32 {
+    let [delimiter, field, name] = args else { return io.fail(1, "cut: you must specify a list") };
+    let delimiter = delimiter.strip_prefix("-d");
+    let field = field.strip_prefix("-f").and_then(|it| it.parse::<usize>().ok());
+    let (Some(delimiter), Some(field)) = (delimiter, field.and_then(|it| it.checked_sub(1))) else {
+        return io.fail(1, "cut: only -dC -fN FILE is there");
+    };
+    match session.read(name) {
+        Ok(bytes) => {
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            let shown = text.lines().map(|line| line.split(delimiter).nth(field).unwrap_or(line));
+            shown.for_each(|it| io.out(&format!("{it}\n")));
+            0
+        }
+        Err(error) => io.fail(1, &format!("cut: {name}: {error}")),
+    }
+}
+
 /// `ls -1A [DIR]`.
 fn ls(session: &Session, args: &[&str], io: &Io) -> i32 {
     let (options, names): (Vec<&str>, Vec<&str>) = args.iter().partition(|a| a.starts_with('-'));
@@ -63,8 +101,7 @@ fn ls(session: &Session, args: &[&str], io: &Io) -> i32 {
     }
     let hidden = options.iter().any(|option| option.contains('A'));
     let name = names.first().copied().unwrap_or(".");
-    let path = session.absolute(name);
-    match session.machine(|machine| machine.files.list(&path)) {
+    match session.list(name) {
         Ok(list) => {
             let shown = list.iter().filter(|name| hidden || !name.starts_with('.'));
             shown.for_each(|name| io.out(&format!("{name}\n")));

@@ -2,19 +2,40 @@
 
 use std::net::Ipv4Addr;
 
-use super::{Io, Session};
+use super::{Io, Session, ip_more};
 use crate::mock::machines::{Interface, Link, Machine, Route};
 
 const FOREVER: u32 = u32::MAX;
 
+/// The options before the object.
+#[derive(Clone, Copy, Default)]
+struct Options {
+    as_json: bool,
+    only_ipv4: bool,
+    only_ipv6: bool,
+    batch: bool,
+}
+
 pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
+    session.machine(|machine| run(machine, args, io))
+}
+
+/// What the program says in the namespace of this machine.
+pub fn run(machine: &Machine, args: &[&str], io: &Io) -> i32 {
     let mut rest = args;
-    let (mut as_json, mut only_ipv4) = (false, false);
+    let mut options = Options::default();
     while let [option, tail @ ..] = rest {
         match *option {
-            "-j" | "-json" => as_json = true,
-            "-4" => only_ipv4 = true,
-            "-j4" | "-4j" => (as_json, only_ipv4) = (true, true),
+            "-j" | "-json" => options.as_json = true,
+            "-4" => options.only_ipv4 = true,
+            "-6" => options.only_ipv6 = true,
+            "-j4" | "-4j" => (options.as_json, options.only_ipv4) = (true, true),
+            "-d" | "-force" => {}
+            "-batch" if tail.first() == Some(&"-") => {
+                options.batch = true;
+                rest = &tail[1..];
+                continue;
+            }
             option if option.starts_with('-') => {
                 return io.fail(255, &format!("Option \"{option}\" is unknown, try \"ip -help\"."));
             }
@@ -22,20 +43,45 @@ pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
         }
         rest = tail;
     }
-    let (object, words) = match rest {
+    if !options.batch {
+        return one(machine, options, rest, io);
+    }
+    let text = String::from_utf8_lossy(&io.stdin).into_owned();
+    let mut code = 0;
+    for (number, line) in text.lines().enumerate() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let failed = one(machine, options, &words, io);
+        if failed != 0 {
+            code = io.fail(1, &format!("Command failed -:{}", number + 1));
+        }
+    }
+    code
+}
+
+fn one(machine: &Machine, options: Options, words: &[&str], io: &Io) -> i32 {
+    let (object, words) = match words {
         [object, words @ ..] => (*object, words),
         [] => return io.fail(255, "Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }"),
     };
+    if object == "xfrm" {
+        return xfrm(machine, words, io);
+    }
     let (["show" | "list" | "ls" | "s", words @ ..] | words) = words;
-    let answer = session.machine(|machine| match object {
-        "addr" | "address" | "a" => addresses(machine, words, only_ipv4),
+    let answer = match object {
+        "addr" | "address" | "a" => addresses(machine, words, options.only_ipv4),
         "link" | "l" => links(machine, words),
-        "route" | "r" => routes(machine, words),
+        "route" | "r" if options.only_ipv6 => ip_more::routes6(machine, words),
+        "route" | "r" => match words {
+            ["get", address] => ip_more::way(machine, address),
+            words => routes(machine, words),
+        },
+        "rule" | "ru" => ip_more::rules(machine, options.only_ipv6),
+        "netns" => ip_more::namespaces(machine, words),
         "neigh" | "neighbour" | "n" => neighbours(machine, words),
         object => Err((255, format!("Object \"{object}\" is unknown, try \"ip help\"."))),
-    });
+    };
     match answer {
-        Ok(_) if !as_json => io.fail(255, "ip: only -j is there on this node"),
+        Ok(_) if !options.as_json => io.fail(255, "ip: only -j is there on this node"),
         Ok(list) => {
             io.out(&format!("{}\n", text(&list)));
             0
@@ -44,14 +90,26 @@ pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
     }
 }
 
-/// A name and its value as JSON text: objects keep the order of their fields this way.
-type Field = (&'static str, String);
+/// `xfrm state|policy list [nokeys]`, as text.
+fn xfrm(machine: &Machine, words: &[&str], io: &Io) -> i32 {
+    match words {
+        ["state", "list", "nokeys"] => 0,
+        ["policy", "list"] => {
+            machine.kernel.policies.iter().for_each(|it| io.out(&format!("{it}\n")));
+            0
+        }
+        _ => io.fail(255, "Command is unknown, try \"ip xfrm help\"."),
+    }
+}
 
-fn json<T: serde::Serialize + ?Sized>(value: &T) -> String {
+/// A name and its value as JSON text: objects keep the order of their fields this way.
+pub(super) type Field = (&'static str, String);
+
+pub(super) fn json<T: serde::Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-type Answer = Result<Vec<Vec<Field>>, (i32, String)>;
+pub(super) type Answer = Result<Vec<Vec<Field>>, (i32, String)>;
 
 fn text(list: &[Vec<Field>]) -> String {
     let object = |fields: &Vec<Field>| {
@@ -84,7 +142,8 @@ fn addresses(machine: &Machine, words: &[&str], only_ipv4: bool) -> Answer {
             if !only_ipv4 {
                 fields.extend(hardware(interface));
             }
-            fields.push(("addr_info", address_info(interface)));
+            let more = machine.kernel.addresses6.get(&interface.name).filter(|_| !only_ipv4);
+            fields.push(("addr_info", address_info(interface, more)));
             fields
         })
         .collect())
@@ -141,7 +200,7 @@ fn hardware(interface: &Interface) -> Vec<Field> {
     ]
 }
 
-fn address_info(interface: &Interface) -> String {
+fn address_info(interface: &Interface, more: Option<&Vec<ipnet::Ipv6Net>>) -> String {
     let scope = |address: Ipv4Addr| if address.is_loopback() { "host" } else { "global" };
     let objects: Vec<Vec<Field>> = interface
         .addresses
@@ -165,6 +224,7 @@ fn address_info(interface: &Interface) -> String {
             ]);
             fields
         })
+        .chain(more.into_iter().flatten().map(ip_more::address6))
         .collect();
     text(&objects)
 }
@@ -198,16 +258,17 @@ fn routes(machine: &Machine, words: &[&str]) -> Answer {
     let table = machine.main_table();
     let mut list: Vec<_> = table.iter().filter(|route| wanted(route)).map(main_route).collect();
     if local_too {
+        list.extend(ip_more::routes_of_tables(machine));
         list.extend(local_routes(machine));
     }
     Ok(list)
 }
 
-fn destination(text: &str) -> Option<ipnet::Ipv4Net> {
+pub(super) fn destination(text: &str) -> Option<ipnet::Ipv4Net> {
     text.parse().ok().or_else(|| text.parse::<Ipv4Addr>().ok().map(ipnet::Ipv4Net::from))
 }
 
-fn shown(net: ipnet::Ipv4Net) -> String {
+pub(super) fn shown(net: ipnet::Ipv4Net) -> String {
     match net.prefix_len() {
         0 => "default".into(),
         32 => net.addr().to_string(),
@@ -215,19 +276,26 @@ fn shown(net: ipnet::Ipv4Net) -> String {
     }
 }
 
-fn main_route(route: &Route) -> Vec<Field> {
-    let mut fields = vec![("dst", json(&shown(route.destination)))];
+pub(super) fn main_route(route: &Route) -> Vec<Field> {
+    let mut fields = Vec::new();
+    if route.local {
+        fields.push(("type", json("local")));
+    }
+    fields.push(("dst", json(&shown(route.destination))));
     fields.extend(route.via.map(|via| ("gateway", json(&via))));
     fields.push(("dev", json(&route.dev)));
     if route.protocol != "boot" {
         fields.push(("protocol", json(&route.protocol)));
     }
-    if route.via.is_none() {
+    if route.local {
+        fields.push(("scope", json("host")));
+    } else if route.via.is_none() {
         fields.push(("scope", json("link")));
     }
     fields.extend(route.source.map(|source| ("prefsrc", json(&source))));
     fields.extend(route.metric.map(|metric| ("metric", json(&metric))));
     fields.push(("flags", json(&[(); 0])));
+    fields.extend(route.mtu.map(|mtu| ("metrics", format!("[{{\"mtu\":{mtu}}}]"))));
     fields
 }
 
@@ -272,7 +340,7 @@ fn neighbours(machine: &Machine, words: &[&str]) -> Answer {
                 vec![("dst", json(&proxy.address)), ("dev", json(&proxy.dev)), ("proxy", json(&()))]
             })
             .collect()),
-        [] => Ok(machine
+        [] | ["nud", "all"] => Ok(machine
             .neighbours
             .iter()
             .map(|neighbour| {

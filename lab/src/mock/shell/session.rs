@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::iptables;
 use crate::clock::Clock;
 use crate::mock::machines::{FileError, Machine, ROOTS_HOME};
 use crate::mock::world::Shared;
@@ -79,11 +80,26 @@ impl Session {
                 let value = machine.sysctls.get(&key.replace('/', "."));
                 return value.map(|v| format!("{v}\n").into_bytes()).ok_or(FileError::NotFound);
             }
-            if path == "/proc/net/ip_tables_names" {
-                let text = if machine.legacy_nat.is_empty() { "" } else { "nat\n" };
-                return Ok(text.into());
+            match path.as_str() {
+                "/proc/net/ip_tables_names" => return Ok(iptables::names(machine, "ip").into()),
+                "/proc/net/ip6_tables_names" => return Ok(iptables::names(machine, "ip6").into()),
+                _ => {}
             }
             machine.files.read(&path, self.uid).map(<[u8]>::to_vec)
+        })
+    }
+
+    /// The names in a folder, or in what the kernel shows as one.
+    pub fn list(&self, path: &str) -> Result<Vec<String>, FileError> {
+        let path = self.absolute(path);
+        self.machine(|machine| match path.as_str() {
+            "/proc/sys/net/ipv4/conf" | "/proc/sys/net/ipv6/conf" => {
+                let links = machine.interfaces.iter().map(|interface| interface.name.clone());
+                Ok(["all".to_owned(), "default".to_owned()].into_iter().chain(links).collect())
+            }
+            "/run/netns" if machine.kernel.namespaces.is_empty() => Err(FileError::NotFound),
+            "/run/netns" => Ok(machine.kernel.namespaces.keys().cloned().collect()),
+            path => machine.files.list(path),
         })
     }
 

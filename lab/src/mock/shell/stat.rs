@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Io, Session};
+use super::{Io, Session, kernel};
 use crate::mock::machines::FileNode;
 
 pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
@@ -16,6 +16,10 @@ pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
     let mut code = 0;
     for name in names {
         let path = session.absolute(name);
+        if let Some(inode) = kernel::inode_of(&path) {
+            io.out(&format!("{}\n", format.replace("%i", inode)));
+            continue;
+        }
         match session.machine(|machine| machine.files.get(&path).cloned()) {
             Some(node) => io.out(&format!("{}\n", render(format, name, &path, &node))),
             None => {

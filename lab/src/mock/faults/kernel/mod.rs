@@ -62,6 +62,8 @@ pub enum Means {
     Freeze,
     /// The program cannot be run any more.
     NoProgram(&'static str),
+    /// For `sh`, among the node's files.
+    Script(String),
 }
 
 pub(super) fn on(node: Node, means: Means) -> Deed {
@@ -94,6 +96,7 @@ impl Happening {
                 let table = "table ip somebodys_nat { chain postrouting { type nat hook postrouting priority 100; masquerade; }; }";
                 vec![on(*node, Means::Nft(table.to_owned()))]
             }
+            Self::Kernel { node, change } => change.deeds(*node),
             Self::Thief { address } => {
                 let mac = super::rules::THIEF_MAC;
                 // The switch knows where the machine is: else its frames went to everybody.

@@ -31,12 +31,31 @@ pub struct Command {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Body {
-    Simple { assignments: Vec<(String, Word)>, words: Vec<Word> },
+    Simple {
+        assignments: Vec<(String, Word)>,
+        words: Vec<Word>,
+    },
     Group(Script),
     Subshell(Script),
-    If { branches: Vec<(Script, Script)>, otherwise: Script },
-    For { name: String, words: Vec<Word>, body: Script },
-    While { until: bool, condition: Script, body: Script },
+    If {
+        branches: Vec<(Script, Script)>,
+        otherwise: Script,
+    },
+    For {
+        name: String,
+        words: Vec<Word>,
+        body: Script,
+    },
+    While {
+        until: bool,
+        condition: Script,
+        body: Script,
+    },
+    /// `NAME() { …; }`.
+    Function {
+        name: String,
+        body: Script,
+    },
 }
 
 pub type Word = Vec<Piece>;

@@ -1,5 +1,8 @@
 //! Runs a parsed script.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use futures::future::{BoxFuture, FutureExt as _};
 
 use super::ast::{AndOr, Body, Command, Junction, Pipeline, Script, Word};
@@ -28,6 +31,7 @@ pub(super) struct Shell {
     pub arguments: Vec<String>,
     /// `$?`.
     pub status: i32,
+    functions: BTreeMap<String, Arc<Script>>,
     line: u32,
     /// Inside a condition `set -e` rests.
     tested: bool,
@@ -43,6 +47,7 @@ impl Shell {
             name: "sh".into(),
             arguments: Vec::new(),
             status: 0,
+            functions: BTreeMap::new(),
             line: 1,
             tested: false,
         }
@@ -168,6 +173,10 @@ impl Shell {
             Body::Subshell(script) => Ok(match self.clone().script(script, io).await {
                 Ok(code) | Err(Exit(code)) => code,
             }),
+            Body::Function { name, body } => {
+                self.functions.insert(name.clone(), Arc::new(body.clone()));
+                Ok(0)
+            }
             Body::If { branches, otherwise } => {
                 for (condition, then) in branches {
                     if self.condition(condition, io).await? == 0 {
@@ -223,6 +232,9 @@ impl Shell {
             }
         }
         let Some(first) = argv.first() else { return Ok(self.status) };
+        if let Some(body) = self.functions.get(first).cloned() {
+            return self.call(&body, &argv[1..], io).await;
+        }
         if let Some(code) = self.builtin(first, &argv[1..], io).await? {
             return Ok(code);
         }
@@ -230,6 +242,14 @@ impl Shell {
             Ok(code) => Ok(code),
             Err(NotFound) => Ok(io.fail(127, &format!("{}: {first}: not found", self.prefix()))),
         }
+    }
+
+    /// A function has its own `$1`….
+    async fn call(&mut self, body: &Script, args: &[String], io: &Io) -> Result<i32, Exit> {
+        let outer = std::mem::replace(&mut self.arguments, args.to_vec());
+        let ran = self.script(body, io).await;
+        self.arguments = outer;
+        ran
     }
 
     /// What the shell does itself.

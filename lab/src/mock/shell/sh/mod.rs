@@ -10,14 +10,23 @@ mod redirect;
 use super::{Io, Session};
 use interpret::Shell;
 
-/// `sh [-c SCRIPT [NAME [ARG…]]]`, with options of `set` before the script; the script comes from
-/// standard input otherwise.
+/// `sh [-c SCRIPT [NAME [ARG…]]]` or `sh -s [ARG…]`, with options of `set` before the script; the
+/// script comes from standard input where there is no `-c`.
 pub async fn main(session: &Session, argv: &[String], io: &Io) -> i32 {
     let mut shell = Shell::new(session.clone());
     let mut rest = &argv[1..];
     while let [word, tail @ ..] = rest {
         let Some(letters) = word.strip_prefix('-') else { break };
         rest = tail;
+        if letters == "s" {
+            let Ok(script) = String::from_utf8(io.stdin.to_vec()) else {
+                return io.fail(2, "sh: 1: Syntax error: word unexpected");
+            };
+            let without_stdin = Io { stdin: std::sync::Arc::default(), ..io.clone() };
+            let words: Vec<String> =
+                std::iter::once("sh".to_owned()).chain(rest.to_vec()).collect();
+            return shell.start(&script, &words, &without_stdin).await;
+        }
         for letter in letters.chars().filter(|letter| *letter != 'c') {
             if !shell.set_option(letter, true) {
                 return io.fail(2, &format!("sh: 0: Illegal option -{letter}"));

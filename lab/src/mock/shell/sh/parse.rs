@@ -166,6 +166,9 @@ impl Parser {
             self.expect("}")?;
             return self.compound(Body::Group(script), line);
         }
+        if let Some(body) = self.function()? {
+            return self.compound(body, line);
+        }
         let body = match self.reserved() {
             Some("if") => self.conditional()?,
             Some("for") => self.for_loop()?,
@@ -177,6 +180,23 @@ impl Parser {
             _ => return self.simple(line),
         };
         self.compound(body, line)
+    }
+
+    /// `NAME() { …; }`; left where it is where something else stands here.
+    fn function(&mut self) -> Result<Option<Body>, SyntaxError> {
+        let start = self.at;
+        let name = self.name();
+        if name.is_empty() || !self.eat("()") {
+            self.at = start;
+            return Ok(None);
+        }
+        self.skip_newlines();
+        if !self.eat("{") {
+            return Err("\"(\" unexpected".into());
+        }
+        let body = self.list(&["}"])?;
+        self.expect("}")?;
+        Ok(Some(Body::Function { name, body }))
     }
 
     fn conditional(&mut self) -> Result<Body, SyntaxError> {

@@ -1,0 +1,116 @@
+//! The answer of one look, cut into what each program said.
+
+use lab::node::Output;
+
+/// What one program said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Frame {
+    /// As `routes` or `filters ens5 ingress`.
+    pub name: String,
+    pub stdout: String,
+    pub stderr: String,
+    pub code: i32,
+}
+
+const SOURCE: &str = "##source ";
+const STATUS: &str = "##status ";
+const END: &str = "##end";
+
+impl Frame {
+    /// What it answered, where it ended well; else its own words.
+    pub fn text(&self) -> Result<&str, String> {
+        if self.code == 0 { Ok(&self.stdout) } else { Err(self.refusal()) }
+    }
+
+    /// The first line that says why.
+    pub fn refusal(&self) -> String {
+        let said = [&self.stderr, &self.stdout];
+        let first = said.iter().flat_map(|text| text.lines()).find(|line| !line.trim().is_empty());
+        match first {
+            Some(line) => format!("exit code {}: {}", self.code, line.trim()),
+            None => format!("exit code {}", self.code),
+        }
+    }
+}
+
+/// All frames of an answer that came whole.
+pub fn of(output: &Output) -> Result<Vec<Frame>, String> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let stderr = text(&output.stderr);
+    if output.code != 0 {
+        let said = stderr.lines().find(|line| !line.trim().is_empty() && !line.starts_with(SOURCE));
+        let said = said.unwrap_or("nothing was said");
+        return Err(format!("the look ended with exit code {}: {said}", output.code));
+    }
+    let mut frames = Vec::new();
+    let mut ended = false;
+    let mut open: Option<Frame> = None;
+    for line in text(&output.stdout).lines() {
+        if let Some(name) = line.strip_prefix(SOURCE) {
+            if open.is_some() {
+                return Err(format!("the answer breaks off before `{name}`"));
+            }
+            open = Some(Frame { name: name.to_owned(), ..Frame::default() });
+        } else if let Some(code) = line.strip_prefix(STATUS) {
+            let mut frame = open.take().ok_or("an exit status belongs to no program")?;
+            frame.code = code.parse().map_err(|_| format!("`{code}` is no exit status"))?;
+            frames.push(frame);
+        } else if line == END {
+            ended = open.is_none();
+        } else if let Some(frame) = &mut open {
+            frame.stdout.push_str(line);
+            frame.stdout.push('\n');
+        }
+    }
+    if !ended {
+        return Err("the answer is not whole".to_owned());
+    }
+    add_errors(&mut frames, &stderr);
+    Ok(frames)
+}
+
+/// Both streams name the programs in the same order.
+fn add_errors(frames: &mut [Frame], stderr: &str) {
+    let mut next = 0;
+    let mut current: Option<usize> = None;
+    for line in stderr.lines() {
+        if let Some(name) = line.strip_prefix(SOURCE) {
+            current = frames.iter().skip(next).position(|it| it.name == name).map(|at| at + next);
+            next = current.map_or(next, |at| at + 1);
+        } else if let Some(frame) = current.and_then(|at| frames.get_mut(at)) {
+            frame.stderr.push_str(line);
+            frame.stderr.push('\n');
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output(stdout: &str, stderr: &str) -> Output {
+        Output { code: 0, stdout: stdout.into(), stderr: stderr.into() }
+    }
+
+    #[test]
+    fn each_program_has_its_own_words_and_status() {
+        let stdout = "\n##source a\n[]\n##status 0\n\n##source b\n\n##status 127\n\n##end\n";
+        let stderr = "\n##source a\n\n##source b\nsh: 1: b: not found\n";
+        let frames = of(&output(stdout, stderr)).expect("frames");
+        assert_eq!(frames.len(), 2);
+        assert_eq!(frames[0].text().map(str::trim), Ok("[]"));
+        assert_eq!(frames[1].text(), Err("exit code 127: sh: 1: b: not found".to_owned()));
+    }
+
+    #[test]
+    fn an_answer_that_breaks_off_is_no_answer() {
+        let whole = "\n##source a\n[]\n##status 0\n##end\n";
+        assert!(of(&output(whole, "")).is_ok());
+        for cut in ["", "##source a\n[]\n", "##source a\n[]\n##status 0\n", "##source a\n##end\n"] {
+            assert!(of(&output(cut, "")).is_err(), "{cut:?}");
+        }
+        assert!(of(&output("##status 0\n##end\n", "")).is_err());
+        let failed = Output { code: 1, ..output(whole, "sudo: a password is required\n") };
+        assert!(of(&failed).is_err_and(|why| why.contains("a password")));
+    }
+}

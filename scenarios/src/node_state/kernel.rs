@@ -1,0 +1,153 @@
+//! What is done to packets on their way: rules of both kinds, filters, programs, XFRM.
+
+use serde_json::{Map, Value, json};
+
+use super::read::{Frames, Object, objects_in, reading};
+use super::{Reading, sorted, without};
+use crate::baseline;
+
+pub fn hostname(frames: &Frames) -> Result<Reading, String> {
+    Ok(match frames.named("hostname")?.text() {
+        Ok(text) => Reading::Read(vec![json!(text.trim())]),
+        Err(why) => Reading::NotReadableHere(why),
+    })
+}
+
+pub fn nft(frames: &Frames) -> Result<Reading, String> {
+    let text = match frames.named("nft")?.text() {
+        Ok(text) => text,
+        Err(why) => return Ok(Reading::NotReadableHere(why)),
+    };
+    let mut ruleset = baseline::nft_ruleset(text)?;
+    let items = ruleset.get_mut("nftables").and_then(Value::as_array_mut);
+    let mut items = items.map(std::mem::take).ok_or("nft's answer has no ruleset")?;
+    items.iter_mut().for_each(forget_elements);
+    // The order of rules is what they mean.
+    Ok(Reading::Read(items))
+}
+
+/// What packets put into a set goes by itself.
+fn forget_elements(item: &mut Value) {
+    let Some(set) = ["set", "map"].into_iter().find(|kind| item.get(kind).is_some()) else {
+        return;
+    };
+    let flags = item[set]["flags"].as_array().cloned().unwrap_or_default();
+    if flags.iter().any(|flag| flag == "timeout" || flag == "dynamic")
+        && let Some(set) = item[set].as_object_mut()
+    {
+        set.remove("elem");
+    }
+}
+
+/// As `ip nat: -A POSTROUTING …`. A table without rules is none: who only asks makes it.
+pub fn legacy_tables(frames: &Frames) -> Result<Reading, String> {
+    let mut items = Vec::new();
+    for (table, frame) in frames.beginning("legacy ") {
+        let text = match frame.text() {
+            Ok(text) => text,
+            Err(why) => return Ok(Reading::NotReadableHere(why)),
+        };
+        items
+            .extend(text.lines().filter_map(legacy_line).map(|it| json!(format!("{table}: {it}"))));
+    }
+    // The order of rules is what they mean.
+    Ok(Reading::Read(items))
+}
+
+fn legacy_line(line: &str) -> Option<String> {
+    if line.starts_with('-') {
+        return Some(line.to_owned());
+    }
+    // `:INPUT ACCEPT [12:3456]`
+    let mut words = line.strip_prefix(':')?.split_whitespace();
+    let (chain, policy) = (words.next()?, words.next()?);
+    let built_in = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"].contains(&chain);
+    (!(built_in && policy == "ACCEPT")).then(|| format!(":{chain} {policy}"))
+}
+
+/// What a link has by itself.
+const PLAIN: &[&str] = &["noqueue", "noop", "mq", "fq_codel", "fq", "pfifo_fast"];
+/// Numbers and what is counted.
+const COUNTED: &[&str] = &[
+    "id",
+    "handle",
+    "refcnt",
+    "ref",
+    "bind",
+    "index",
+    "stats",
+    "installed",
+    "last_used",
+    "first_used",
+    "used",
+    "parent",
+    "ifindex",
+    "prog_id",
+    "link_id",
+    "map_ids",
+    "expires",
+];
+
+fn uncounted(object: Object) -> Value {
+    let mut value = Value::Object(object);
+    without(&mut value, &|key| COUNTED.contains(&key));
+    value
+}
+
+pub fn traffic_control(frames: &Frames) -> Result<Reading, String> {
+    let qdiscs = reading(frames.objects("qdiscs")?, |qdisc| {
+        let kind = qdisc.get("kind").and_then(Value::as_str).unwrap_or_default();
+        (!PLAIN.contains(&kind)).then(|| uncounted(qdisc))
+    });
+    let Reading::Read(mut items) = qdiscs else { return Ok(qdiscs) };
+    for (place, frame) in frames.beginning("filters ") {
+        // Where nothing can hang, `tc` says that the parent is not there.
+        for filter in frame.text().map_or(Ok(Vec::new()), objects_in)? {
+            let mut filter = uncounted(filter);
+            filter["at"] = json!(place);
+            items.push(filter);
+        }
+    }
+    Ok(Reading::Read(sorted(items)))
+}
+
+pub fn bpf(frames: &Frames) -> Result<Reading, String> {
+    let objects = match frames.objects("bpf")? {
+        Ok(objects) => objects,
+        Err(why) => return Ok(Reading::NotReadableHere(why)),
+    };
+    let mut items = Vec::new();
+    for (kind, attached) in objects.into_iter().flatten() {
+        for program in attached.as_array().cloned().unwrap_or_default() {
+            let Value::Object(program) = program else { continue };
+            let mut program = uncounted(program);
+            program["at"] = json!(kind);
+            items.push(program);
+        }
+    }
+    Ok(Reading::Read(sorted(items)))
+}
+
+/// Policies, and between whom there are states: their numbers and their keys change by themselves.
+pub fn xfrm(frames: &Frames) -> Result<Reading, String> {
+    let mut items = Vec::new();
+    for (name, kept) in [("xfrm-states", 1), ("xfrm-policies", usize::MAX)] {
+        let text = match frames.named(name)?.text() {
+            Ok(text) => text,
+            Err(why) => return Ok(Reading::NotReadableHere(why)),
+        };
+        let mut blocks: Vec<Vec<String>> = Vec::new();
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            let words = line.split_whitespace().collect::<Vec<_>>().join(" ");
+            match blocks.last_mut() {
+                Some(block) if line.starts_with(char::is_whitespace) => block.push(words),
+                _ => blocks.push(vec![words]),
+            }
+        }
+        items.extend(blocks.into_iter().map(|block| {
+            let words: Vec<String> = block.into_iter().take(kept).collect();
+            Value::Object(Map::from_iter([(name.to_owned(), json!(words.join("; ")))]))
+        }));
+    }
+    Ok(Reading::Read(sorted(items)))
+}

@@ -1,0 +1,147 @@
+//! Links and their addresses, without what changes by itself.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde_json::{Value, json};
+
+use super::read::{Frames, Object, objects_in, text};
+use super::{Reading, sorted, without};
+
+pub struct Links {
+    objects: Vec<Object>,
+}
+
+/// Numbers that a reboot gives anew, states of a cable, and what a queue or a bridge counts. The
+/// qdisc is traffic control's.
+const VOLATILE: &[&str] = &[
+    "ifindex",
+    "link_index",
+    "operstate",
+    "qdisc",
+    "promiscuity",
+    "allmulti",
+    "addr_info",
+    "txqlen",
+    "min_mtu",
+    "max_mtu",
+    "parentbus",
+    "parentdev",
+    "info_slave_data",
+    "root_id",
+    "bridge_id",
+    "root_port",
+    "root_path_cost",
+    "topology_change",
+    "topology_change_detected",
+    "prog_id",
+    "linkmode",
+    "carrier_changes",
+    "proto_down_reason",
+    "designated_root",
+    "designated_bridge",
+];
+const PREFIXES: &[&str] = &["num_", "gso_", "gro_", "tso_", "stats", "carrier_"];
+/// What a cable does, not who configured the link.
+const CABLE: &[&str] = &["LOWER_UP", "NO-CARRIER", "M-DOWN", "RUNNING", "DORMANT", "ECHO"];
+
+fn is_volatile(key: &str) -> bool {
+    VOLATILE.contains(&key)
+        || key.ends_with("_timer")
+        || PREFIXES.iter().any(|prefix| key.starts_with(prefix))
+}
+
+impl Links {
+    pub fn read(frames: &Frames) -> Result<Self, String> {
+        let frame = frames.named("links")?;
+        Ok(Self { objects: frame.text().map_or(Ok(Vec::new()), objects_in)? })
+    }
+
+    /// Whether a packet needs no neighbour there.
+    pub fn is_without_neighbours(&self, dev: &str) -> bool {
+        self.objects.iter().filter(|link| text(link, "ifname") == dev).any(|link| {
+            let flags = link.get("flags").and_then(Value::as_array);
+            let plain = ["LOOPBACK", "NOARP", "POINTOPOINT"];
+            flags.into_iter().flatten().any(|it| plain.iter().any(|flag| it == flag))
+        })
+    }
+
+    pub fn shown(&self, frames: &Frames) -> Result<Reading, String> {
+        let frame = frames.named("links")?;
+        if let Err(why) = frame.text() {
+            return Ok(Reading::NotReadableHere(why));
+        }
+        let names = frames.objects("namespace-names")?.unwrap_or_default();
+        let names: BTreeMap<String, String> = names
+            .iter()
+            .filter_map(|it| Some((it.get("nsid")?.to_string(), text(it, "name").to_owned())))
+            .collect();
+        let links = self.objects.iter().map(|link| normal(link.clone(), &names));
+        Ok(Reading::Read(sorted(links)))
+    }
+
+    /// Of every link, as `{dev, address}`; lifetimes are none of it, nor are the addresses that the
+    /// kernel makes for privacy or for the link alone.
+    pub fn addresses(&self) -> Reading {
+        let mut items = Vec::new();
+        for (dev, info) in self.infos() {
+            let of_link = text(info, "family") == "inet6" && text(info, "scope") == "link";
+            if of_link || info.get("temporary").is_some() {
+                continue;
+            }
+            let length = info.get("prefixlen").map(Value::to_string).unwrap_or_default();
+            let mut item =
+                json!({ "dev": dev, "address": format!("{}/{length}", text(info, "local")) });
+            // The other end of a point-to-point link.
+            if let Some(peer) = info.get("address") {
+                item["peer"] = peer.clone();
+            }
+            items.push(item);
+        }
+        if self.objects.is_empty() {
+            return Reading::NotReadableHere("its links cannot be read".to_owned());
+        }
+        Reading::Read(sorted(items))
+    }
+
+    fn infos(&self) -> impl Iterator<Item = (&str, &Object)> {
+        self.objects.iter().flat_map(|link| {
+            let infos = link.get("addr_info").and_then(Value::as_array).into_iter().flatten();
+            let infos = infos.filter_map(Value::as_object);
+            // One that is only the other family's place holder is empty.
+            infos.filter(|info| info.contains_key("local")).map(|it| (text(link, "ifname"), it))
+        })
+    }
+
+    /// Every address with its link and length, those included that are not compared.
+    pub fn all(&self) -> Vec<(&str, IpAddr, u8)> {
+        self.infos()
+            .filter_map(|(dev, info)| {
+                let length = u8::try_from(info.get("prefixlen")?.as_u64()?).ok()?;
+                Some((dev, text(info, "local").parse().ok()?, length))
+            })
+            .collect()
+    }
+}
+
+fn normal(link: Object, names: &BTreeMap<String, String>) -> Value {
+    let mut link = Value::Object(link);
+    if let Some(number) = link.get("link_netnsid").cloned() {
+        let name = names.get(&number.to_string()).filter(|name| !name.is_empty());
+        link["link_netnsid"] = json!(name.map_or("without a name", String::as_str));
+        // Its number there.
+        if link["link"].is_null() {
+            link["link"] = json!("in another namespace");
+        }
+    }
+    // A made link's address is drawn anew each time it is made.
+    if !link["linkinfo"].is_null() {
+        without(&mut link, &|key| key == "address");
+    }
+    without(&mut link, &is_volatile);
+    if let Some(flags) = link.get_mut("flags").and_then(Value::as_array_mut) {
+        flags.retain(|flag| !CABLE.iter().any(|it| flag == it));
+        flags.sort_by_key(ToString::to_string);
+    }
+    link
+}

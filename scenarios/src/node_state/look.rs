@@ -1,0 +1,84 @@
+//! One command for a node and a phase; all nodes at once.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use futures::future::join_all;
+use lab::Lab;
+use lab::ec2::Answer;
+use lab::node::{Node, Output};
+use lab::shell::{Observe, ShellError};
+use tokio::sync::Notify;
+
+use super::NodeState;
+use crate::context::Context;
+use crate::observe::{self, Fact};
+
+pub type Told = Result<Answer<Output>, ShellError>;
+
+/// A node's state, or why it is not known.
+pub type Looked = Fact<NodeState>;
+
+/// Looks that several scenarios share, and which of the acceptance's still run.
+#[derive(Default)]
+pub struct Looks {
+    acceptance: futures::lock::Mutex<Option<Rc<Vec<Told>>>>,
+    running: Cell<usize>,
+    one_ended: Notify,
+}
+
+impl Looks {
+    /// So many scenarios begin to look at the same time.
+    pub fn begin(&self, scenarios: usize) {
+        self.running.set(scenarios);
+    }
+
+    /// One of them has ended.
+    pub fn end_one(&self) {
+        self.running.set(self.running.get().saturating_sub(1));
+        self.one_ended.notify_waiters();
+    }
+
+    /// Waits until nobody but who asks is looking any more.
+    pub async fn are_over(&self) {
+        while self.running.get() > 1 {
+            self.one_ended.notified().await;
+        }
+    }
+}
+
+/// Sends the command; [`read`] reads its answer.
+pub async fn ask(lab: &Lab, node: Node) -> Told {
+    lab.shell.observe(node, &Observe::node_state(&[])).await
+}
+
+pub async fn ask_all(lab: &Lab) -> Vec<Told> {
+    join_all(Node::ALL.map(|node| ask(lab, node))).await
+}
+
+/// Keeps the raw answer.
+pub fn read(ctx: &mut Context<'_>, told: Told) -> Looked {
+    let (output, how) = observe::told(ctx, told)?;
+    match NodeState::read(&output) {
+        Ok(state) => Ok((state, how)),
+        Err(why) => Err((why, how)),
+    }
+}
+
+pub async fn look(lab: &Lab, ctx: &mut Context<'_>, node: Node) -> Looked {
+    let told = ask(lab, node).await;
+    read(ctx, told)
+}
+
+/// Of all nodes, in the order of [`Node::ALL`]: whoever comes first asks for all who want to know.
+pub async fn at_acceptance(lab: &Lab, ctx: &mut Context<'_>) -> Vec<Looked> {
+    let looks = ctx.run.state.borrow().looks.clone();
+    let all = {
+        let mut kept = looks.acceptance.lock().await;
+        match kept.as_ref() {
+            Some(all) => all.clone(),
+            None => kept.insert(Rc::new(ask_all(lab).await)).clone(),
+        }
+    };
+    all.iter().map(|told| read(ctx, told.clone())).collect()
+}

@@ -1,0 +1,129 @@
+//! Other namespaces, what decides forwarding, who listens, and who may log in.
+
+use std::net::IpAddr;
+
+use serde_json::{Value, json};
+
+use super::read::{Frames, objects_in, text};
+use super::{Reading, sorted};
+
+/// By name, what has an address there and what is delivered there. One without a name is of a
+/// process; one that has only a loopback leads nowhere.
+pub fn namespaces(frames: &Frames) -> Result<Reading, String> {
+    if let Err(why) = frames.named("namespaces")?.text() {
+        return Ok(Reading::NotReadableHere(why));
+    }
+    let mut items = Vec::new();
+    for (rest, frame) in frames.beginning("namespace ") {
+        let Some((name, what)) = rest.rsplit_once(' ') else { continue };
+        items.push(json!({ "namespace": name }));
+        match frame.text() {
+            Ok(text) => items.extend(inside(name, what, text)?),
+            Err(why) => items.push(json!({ "namespace": name, "not_readable": why })),
+        }
+    }
+    for (rest, frame) in frames.beginning("unnamed ") {
+        // A process that has ended took its namespace with it.
+        if let (Some((_, what)), Ok(text)) = (rest.rsplit_once(' '), frame.text()) {
+            items.extend(inside("of a process", what, text)?);
+        }
+    }
+    Ok(Reading::Read(sorted(items)))
+}
+
+fn inside(name: &str, what: &str, said: &str) -> Result<Vec<Value>, String> {
+    let mut items = Vec::new();
+    for object in objects_in(said)? {
+        if what == "addresses" {
+            let infos = object.get("addr_info").and_then(Value::as_array).into_iter().flatten();
+            for info in infos.filter_map(Value::as_object) {
+                let Ok(address) = text(info, "local").parse::<IpAddr>() else { continue };
+                let of_link = text(info, "scope") == "link";
+                if !address.is_loopback() && !of_link {
+                    let dev = object.get("ifname");
+                    items.push(json!({ "namespace": name, "dev": dev, "address": address }));
+                }
+            }
+        } else if text(&object, "type") == "local" && text(&object, "protocol") != "kernel" {
+            let (dst, table) = (object.get("dst"), object.get("table"));
+            items.push(json!({ "namespace": name, "local": dst, "table": table }));
+        }
+    }
+    Ok(items)
+}
+
+/// Lines as `/proc/sys/net/ipv4/ip_forward:1`; a key that this kernel does not know is left out.
+pub fn sysctls(frames: &Frames, name: &str) -> Result<Reading, String> {
+    let frame = frames.named(name)?;
+    if frame.stdout.trim().is_empty() {
+        return Ok(Reading::NotReadableHere(frame.refusal()));
+    }
+    let items = frame.stdout.lines().filter(|line| !line.trim().is_empty()).map(|line| {
+        let (path, value) = line.rsplit_once(':').ok_or(format!("`{line}` is no setting"))?;
+        let key = path.strip_prefix("/proc/sys/").unwrap_or(path);
+        let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
+        Ok(json!({ "key": key, "value": value }))
+    });
+    Ok(Reading::Read(sorted(items.collect::<Result<Vec<_>, String>>()?)))
+}
+
+/// Programs of a run itself, whatever they listen on.
+const OWN: &[&str] = &["outage-probe", "tcpdump"];
+/// Where the kernel does not say where they begin.
+const EPHEMERAL: (u16, u16) = (32768, 60999);
+
+/// Who listens where others can reach it.
+pub fn listeners(frames: &Frames) -> Result<Reading, String> {
+    let text = match frames.named("listeners")?.text() {
+        Ok(text) => text,
+        Err(why) => return Ok(Reading::NotReadableHere(why)),
+    };
+    let (first, last) = ephemeral(frames).unwrap_or(EPHEMERAL);
+    let mut items = Vec::new();
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (Some(transport), Some(local)) = (words.first(), words.get(4)) else {
+            return Err(format!("`{line}` is no line of ss"));
+        };
+        let (address, port) = local.rsplit_once(':').ok_or(format!("`{local}` has no port"))?;
+        let bare = address.trim_matches(['[', ']']).split('%').next().unwrap_or_default();
+        let loopback = bare.parse::<IpAddr>().is_ok_and(|it| it.is_loopback());
+        let passing = port.parse::<u16>().is_ok_and(|it| (first..=last).contains(&it));
+        let processes = names(words.get(6..).unwrap_or_default().join(" ").as_str());
+        let own = !processes.is_empty() && processes.iter().all(|it| OWN.contains(&it.as_str()));
+        if !loopback && !passing && !own {
+            items.push(json!({
+                "transport": transport, "address": address, "port": port, "process": processes,
+            }));
+        }
+    }
+    Ok(Reading::Read(sorted(items)))
+}
+
+fn ephemeral(frames: &Frames) -> Option<(u16, u16)> {
+    let frame = frames.named("sysctls").ok()?;
+    let line = frame.stdout.lines().find(|line| line.contains("ip_local_port_range:"))?;
+    let mut words = line.rsplit(':').next()?.split_whitespace();
+    Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
+}
+
+/// Of `users:(("sshd",pid=1,fd=3))`, without who only hands the socket on.
+fn names(users: &str) -> Vec<String> {
+    let quoted = users.split('"').skip(1).step_by(2).filter(|name| *name != "systemd");
+    let names: std::collections::BTreeSet<&str> = quoted.collect();
+    names.into_iter().map(str::to_owned).collect()
+}
+
+/// Digests by file; one that is not there lets nobody in.
+pub fn logins(frames: &Frames) -> Result<Reading, String> {
+    let frame = frames.named("logins")?;
+    let denied = frame.stderr.lines().find(|line| line.contains("Permission denied"));
+    if let Some(why) = denied {
+        return Ok(Reading::NotReadableHere(why.to_owned()));
+    }
+    if frame.stdout.trim().is_empty() {
+        return Ok(Reading::NotReadableHere(frame.refusal()));
+    }
+    let items = frame.stdout.lines().filter_map(|line| line.split_once("  "));
+    Ok(Reading::Read(sorted(items.map(|(sha256, file)| json!({ "file": file, "sha256": sha256 })))))
+}

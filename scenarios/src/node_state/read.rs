@@ -1,0 +1,112 @@
+//! From the frames of a look to a node's state.
+
+use lab::node::Output;
+use serde_json::{Map, Value};
+
+use super::frames::{self, Frame};
+use super::{NodeState, Reading, Source, kernel, links, others, routing};
+
+pub type Object = Map<String, Value>;
+
+impl NodeState {
+    /// Reads the answer of one look.
+    ///
+    /// # Errors
+    /// Where it is not whole, or a program's words are not what it says: nothing is known then.
+    pub fn read(output: &Output) -> Result<Self, String> {
+        let frames = Frames(frames::of(output)?);
+        let mut state = Self::default();
+        let links = links::Links::read(&frames)?;
+        for source in Source::ALL {
+            let reading = read_one(&frames, &links, source)
+                .map_err(|why| format!("its {}: {why}", source.as_str()))?;
+            state.sources.insert(source, reading);
+        }
+        if let Ok(text) = frames.named("nft").and_then(|frame| frame.text().map(str::to_owned)) {
+            state.ruleset = crate::baseline::nft_items(&text)?;
+        }
+        Ok(state)
+    }
+}
+
+fn read_one(frames: &Frames, links: &links::Links, source: Source) -> Result<Reading, String> {
+    match source {
+        Source::Hostname => kernel::hostname(frames),
+        Source::Links => links.shown(frames),
+        Source::Addresses => Ok(links.addresses()),
+        Source::Neighbours => routing::neighbours(frames, links),
+        Source::Rules => routing::rules(frames),
+        Source::Routes => routing::routes(frames, links),
+        Source::Ways => routing::ways(frames),
+        Source::Nft => kernel::nft(frames),
+        Source::LegacyTables => kernel::legacy_tables(frames),
+        Source::TrafficControl => kernel::traffic_control(frames),
+        Source::Bpf => kernel::bpf(frames),
+        Source::Xfrm => kernel::xfrm(frames),
+        Source::Namespaces => others::namespaces(frames),
+        Source::Sysctls => others::sysctls(frames, "sysctls"),
+        Source::Conntrack => others::sysctls(frames, "conntrack"),
+        Source::Listeners => others::listeners(frames),
+        Source::Logins => others::logins(frames),
+    }
+}
+
+/// What the programs of one look said.
+pub struct Frames(Vec<Frame>);
+
+impl Frames {
+    pub fn named(&self, name: &str) -> Result<&Frame, String> {
+        self.0.iter().find(|frame| frame.name == name).ok_or(format!("`{name}` was not asked"))
+    }
+
+    /// Those whose name begins so, with the rest of it.
+    pub fn beginning<'a>(&'a self, with: &'a str) -> impl Iterator<Item = (&'a str, &'a Frame)> {
+        self.0.iter().filter_map(move |frame| Some((frame.name.strip_prefix(with)?, frame)))
+    }
+
+    /// The objects that a program lists, or that it is not readable here.
+    pub fn objects(&self, name: &str) -> Result<Result<Vec<Object>, String>, String> {
+        match self.named(name)?.text() {
+            Ok(text) => objects_in(text).map(Ok),
+            Err(why) => Ok(Err(why)),
+        }
+    }
+}
+
+/// Of one or several lists in a row; nothing at all is an empty one.
+pub fn objects_in(text: &str) -> Result<Vec<Object>, String> {
+    let mut all = Vec::new();
+    for list in serde_json::Deserializer::from_str(text).into_iter::<Vec<Object>>() {
+        all.extend(list.map_err(|error| format!("not the JSON that was asked for: {error}"))?);
+    }
+    // What a program has no value for it may show as an empty object.
+    all.retain(|object| !object.is_empty());
+    Ok(all)
+}
+
+/// A list, normalised; or that it is not readable.
+pub fn reading(
+    objects: Result<Vec<Object>, String>,
+    normalise: impl FnMut(Object) -> Option<Value>,
+) -> Reading {
+    match objects {
+        Ok(objects) => Reading::Read(super::sorted(objects.into_iter().filter_map(normalise))),
+        Err(why) => Reading::NotReadableHere(why),
+    }
+}
+
+/// Two readings that are one source: it is readable where both are.
+pub fn both(one: Reading, other: Reading) -> Reading {
+    match (one, other) {
+        (Reading::Read(one), Reading::Read(other)) => {
+            Reading::Read(super::sorted(one.into_iter().chain(other)))
+        }
+        (Reading::NotReadableHere(why), _) | (_, Reading::NotReadableHere(why)) => {
+            Reading::NotReadableHere(why)
+        }
+    }
+}
+
+pub fn text<'a>(object: &'a Object, key: &str) -> &'a str {
+    object.get(key).and_then(Value::as_str).unwrap_or_default()
+}
