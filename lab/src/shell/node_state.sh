@@ -75,9 +75,26 @@ for name in $(ls -1A /run/netns 2> /dev/null); do
     ask "namespace $name routes" nsenter "--net=/run/netns/$name" ip -j -4 route show table all
     known="$known $(stat -L -c %i "/run/netns/$name" 2> /dev/null)"
 done
-ask namespaces lsns -n -r -t net -o NS,PID
+# A process that ends meanwhile is passed over.
+set +f
+processes='/proc/[0-9]*/ns/net'
+if test "$files_here" != "$files_of_all"; then
+    processes=
+    inode=
+    for word in $(stat -L -c '%i %n' /proc/[0-9]*/ns/mnt 2> /dev/null < /dev/null); do
+        if test -z "$inode"; then
+            inode=$word
+        else
+            if test "$inode" = "$files_here"; then processes="$processes ${word%mnt}net"; fi
+            inode=
+        fi
+    done
+fi
+spaces=$(stat -L -c '%i %n' $processes 2> /dev/null < /dev/null)
+set -f
+ask namespaces printf '%s %s\n' $spaces
 inode=
-for word in $(lsns -n -r -t net -o NS,PID 2> /dev/null < /dev/null); do
+for word in $spaces; do
     if test -z "$inode"; then
         inode=$word
     else
@@ -85,14 +102,10 @@ for word in $(lsns -n -r -t net -o NS,PID 2> /dev/null < /dev/null); do
         for one in $known; do
             if test "$one" = "$inode"; then skip=1; fi
         done
-        if test -z "$skip" && test "$files_here" != "$files_of_all" \
-            && test "$(stat -L -c %i "/proc/$word/ns/mnt" 2> /dev/null)" != "$files_here"; then
-            skip=1
-        fi
         if test -z "$skip"; then
-            ask "unnamed $word addresses" nsenter "--net=/proc/$word/ns/net" ip -j addr show
-            ask "unnamed $word routes" \
-                nsenter "--net=/proc/$word/ns/net" ip -j -4 route show table all
+            known="$known $inode"
+            ask "unnamed $word addresses" nsenter "--net=$word" ip -j addr show
+            ask "unnamed $word routes" nsenter "--net=$word" ip -j -4 route show table all
         fi
         inode=
     fi

@@ -10,8 +10,8 @@ use super::{Reading, sorted};
 /// By name, what has an address there and what is delivered there. One without a name is of a
 /// process; one that has only a loopback leads nowhere.
 pub fn namespaces(frames: &Frames) -> Result<Reading, String> {
-    if let Err(why) = frames.named("namespaces")?.text() {
-        return Ok(Reading::NotReadableHere(why));
+    if frames.named("namespaces")?.stdout.trim().is_empty() {
+        return Ok(Reading::NotReadableHere("no process's namespace can be seen".to_owned()));
     }
     let mut items = Vec::new();
     for (rest, frame) in frames.beginning("namespace ") {

@@ -43,7 +43,6 @@ pub fn exec<'a>(
             Some("ip6tables-legacy-save") => iptables::save(session, "ip6", args, io),
             Some("tc") => kernel::tc(session, args, io),
             Some("bpftool") => kernel::bpftool(session, args, io),
-            Some("lsns") => kernel::lsns(args, io),
             Some("nsenter") => kernel::nsenter(session, args, io),
             Some("sysctl") => sysctl::main(session, args, io),
             Some("ss") => connections::main(session, args, io),

@@ -1,4 +1,4 @@
-//! `tc`, `bpftool`, `lsns` and `nsenter`: what is attached to links, and other namespaces.
+//! `tc`, `bpftool` and `nsenter`: what is attached to links, and other namespaces.
 
 use super::{Io, Session, ip};
 use crate::mock::machines::{Link, Machine};
@@ -11,15 +11,6 @@ pub fn inode_of(path: &str) -> Option<&'static str> {
         "mnt" => Some("4026531841"),
         _ => None,
     }
-}
-
-/// `lsns -n -r -t net -o NS,PID`: nobody runs in another one.
-pub fn lsns(args: &[&str], io: &Io) -> i32 {
-    let ["-n", "-r", "-t", "net", "-o", "NS,PID"] = args else {
-        return io.fail(1, "lsns: only -n -r -t net -o NS,PID is there");
-    };
-    io.out("4026531840 1\n");
-    0
 }
 
 /// `nsenter --net=/run/netns/NAME ip …`.

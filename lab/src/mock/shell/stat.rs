@@ -16,8 +16,10 @@ pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
     let mut code = 0;
     for name in names {
         let path = session.absolute(name);
+        // Of all processes: there is the one.
+        let path = path.replace("[0-9]*", "1");
         if let Some(inode) = kernel::inode_of(&path) {
-            io.out(&format!("{}\n", format.replace("%i", inode)));
+            io.out(&format!("{}\n", format.replace("%i", inode).replace("%n", &path)));
             continue;
         }
         match session.machine(|machine| machine.files.get(&path).cloned()) {

@@ -52,7 +52,16 @@ fn show(output: Output) -> (i32, String, String) {
 
 #[tokio::test(start_paused = true)]
 async fn scripts_do_what_dash_does() {
-    let cases: [(&str, i32, &str, &str); 24] = [
+    let cases: [(&str, i32, &str, &str); 28] = [
+        ("f() { echo \"$1-$#\"; shift; echo $1; }; f a b; echo $#", 0, "a-2\nb\n0\n", ""),
+        ("f() { false; }\nf || echo failed", 0, "failed\n", ""),
+        (
+            "x=/proc/1/ns/net; echo \"${x%net}mnt\" ${x%other}",
+            0,
+            "/proc/1/ns/mnt /proc/1/ns/net\n",
+            "",
+        ),
+        ("f() echo", 2, "", "sh: 1: Syntax error: \"(\" unexpected\n"),
         ("echo a; echo b", 0, "a\nb\n", ""),
         ("false && echo a || echo b", 0, "b\n", ""),
         ("echo one two | cat", 0, "one two\n", ""),

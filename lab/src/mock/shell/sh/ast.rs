@@ -72,6 +72,12 @@ pub enum Piece {
         default: Option<Word>,
         quoted: bool,
     },
+    /// `${NAME%word}`, where the word is plain.
+    Trimmed {
+        name: String,
+        suffix: String,
+        quoted: bool,
+    },
     /// `$(…)`.
     Output {
         script: Script,

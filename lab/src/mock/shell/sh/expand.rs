@@ -51,11 +51,12 @@ impl Shell {
             let value = self.value(piece, io).await?;
             match piece {
                 Piece::Text { .. }
+                | Piece::Trimmed { quoted: true, .. }
                 | Piece::Parameter { quoted: true, .. }
                 | Piece::Output { quoted: true, .. } => {
                     current.get_or_insert_default().push_str(&value);
                 }
-                Piece::Parameter { .. } | Piece::Output { .. } => {
+                Piece::Parameter { .. } | Piece::Trimmed { .. } | Piece::Output { .. } => {
                     if value.starts_with(char::is_whitespace) {
                         fields.extend(current.take());
                     }
@@ -80,6 +81,10 @@ impl Shell {
         match piece {
             Piece::Text { text, .. } => Ok(text.clone()),
             Piece::Output { script, .. } => self.output(script, io).await,
+            Piece::Trimmed { name, suffix, .. } => {
+                let value = self.parameter(name).unwrap_or_default();
+                Ok(value.strip_suffix(suffix.as_str()).unwrap_or(&value).to_owned())
+            }
             Piece::Parameter { name, default, .. } => match (self.parameter(name), default) {
                 (Some(value), None) => Ok(value),
                 (Some(value), Some(_)) if !value.is_empty() => Ok(value),

@@ -457,6 +457,19 @@ impl Parser {
         if name.is_empty() {
             name.extend(self.next());
         }
+        if self.eat("%") {
+            let mut suffix = String::new();
+            while let Some(c) =
+                self.peek().filter(|c| c.is_ascii_alphanumeric() || "/._-".contains(*c))
+            {
+                suffix.push(c);
+                self.at += 1;
+            }
+            if suffix.is_empty() || !self.eat("}") {
+                return Err("Bad substitution".into());
+            }
+            return Ok(Piece::Trimmed { name, suffix, quoted });
+        }
         let mut default = None;
         if self.eat(":-") {
             let mut word = Word::new();
