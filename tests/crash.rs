@@ -44,7 +44,8 @@ fn blows(process: &Process) -> Vec<Blow> {
         let outlived = seen.befalls().filter(|what| !DEATHS.contains(what));
         outlived.map(move |what| Blow::Effect(number(at), what))
     });
-    let at_appends = (0..process.appends).map(|at| Blow::Append(at, AtAppend::Full));
+    let at_appends = (0..process.appends)
+        .flat_map(|at| [AtAppend::Full, AtAppend::Gone].map(|how| Blow::Append(at, how)));
     at_effects.chain(at_appends).collect()
 }
 

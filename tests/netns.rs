@@ -36,6 +36,10 @@ fn main() -> ExitCode {
         trial("nothing_is_left_after/interrupt", ends::interrupt),
         trial("nothing_is_left_after/interrupt-while-built", ends::interrupt_while_it_is_built),
         trial("nothing_is_left_after/recover", ends::recover),
+        trial(
+            "nothing_is_left_after/killed-after-its-last-record",
+            ends::killed_after_its_last_record,
+        ),
         trial("nothing_is_left_after/killed-supervisor", ends::killed_supervisor),
         trial(
             "nothing_is_left_after/killed-supervisor-while-executing",

@@ -33,7 +33,7 @@ pub enum Command {
     /// Where a run is: awaiting its go, parked, live, dead or ended.
     Status {
         /// A run's folder, or its id under ./lab-smoke-runs/.
-        run: String,
+        run: PathBuf,
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
@@ -47,7 +47,7 @@ pub enum Command {
     /// Make evidence.json again from a run's journal.
     Report {
         /// A run's folder, or its id under ./lab-smoke-runs/.
-        run: String,
+        run: PathBuf,
     },
     /// Bring a dead run to its end: undo what it began, stop what costs, name what is left.
     ///
@@ -55,7 +55,7 @@ pub enum Command {
     /// answers the same and touches nothing.
     Recover {
         /// A run's folder, or its id under ./lab-smoke-runs/.
-        run: String,
+        run: PathBuf,
     },
     /// The built-in mock lab.
     #[command(subcommand)]
@@ -143,7 +143,7 @@ pub struct PreflightArgs {
 #[derive(Clone, Debug, clap::Args)]
 pub struct GoArgs {
     /// A run's folder, or its id under ./lab-smoke-runs/.
-    pub run: String,
+    pub run: PathBuf,
     /// As for `ssh-keygen -f`: a private key, or a public one whose private part the agent has.
     #[arg(long, value_name = "FILE")]
     pub key: PathBuf,
@@ -158,7 +158,7 @@ pub struct GoArgs {
 #[derive(Clone, Debug, clap::Args)]
 pub struct ResumeArgs {
     /// A run's folder, or its id under ./lab-smoke-runs/.
-    pub run: String,
+    pub run: PathBuf,
     /// The go, with its signature beside it in FILE.sig; without it, go.json in the run's folder.
     #[arg(long, value_name = "FILE")]
     pub go: Option<PathBuf>,

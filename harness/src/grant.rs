@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use futures::future::LocalBoxFuture;
 use lab::clock::Clock;
 use lab::mock::faults::GoFault;
-use reports::folder::read_no_follow;
+use reports::folder::{SMALL_LIMIT_BYTES, read_plain};
 use reports::go::{Document, GO_VERSION, SELF_PRINCIPAL, self_grant};
 use scenarios::run::{Go, GoRequest, GoSource};
 
@@ -129,7 +129,7 @@ pub fn signature_of(document: &Path) -> PathBuf {
 }
 
 fn read(path: &Path) -> Result<Option<Vec<u8>>, String> {
-    match read_no_follow(path) {
+    match read_plain(path, SMALL_LIMIT_BYTES) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(format!("{}: {error}; a go is a plain file", path.display())),

@@ -13,7 +13,7 @@ pub use lab::mock::faults::Fault;
 use lab::mock::faults::GoFault;
 use lab::mock::serve::{ServeOptions, Serving, serve_with};
 use lab::mock::world::Shared;
-use reports::journal::{Disk, FileDisk, JOURNAL_FILE, JournalError, Writer};
+use reports::journal::{Disk, FileDisk, JOURNAL_FILE, JournalError, Lost, Writer};
 use reports::record::LabKind;
 use reports::verdict::ExitCode;
 use scenarios::run::GoSource;
@@ -45,7 +45,9 @@ pub enum OpenError {
 impl OpenError {
     pub fn code(&self) -> ExitCode {
         match self {
-            Self::NotInThisBuild(_) => ExitCode::Unavailable,
+            Self::NotInThisBuild(_) | Self::Mock(lab::mock::OpenError::World { .. }) => {
+                ExitCode::Unavailable
+            }
             Self::Mock(lab::mock::OpenError::Fault(_)) => ExitCode::Usage,
             Self::Mock(_) => ExitCode::Bug,
         }
@@ -135,6 +137,10 @@ impl Disk for FullDisk {
 
     fn reserve(&mut self, _offset: u64, _bytes: u64) -> io::Result<()> {
         Err(io::ErrorKind::StorageFull.into())
+    }
+
+    fn check(&self, len: u64) -> Result<(), Lost> {
+        self.0.check(len)
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod cli;
 mod commands;
+mod descriptors;
 pub mod engine;
 pub mod grant;
 pub mod labs;

@@ -16,7 +16,7 @@ use reports::evidence::fold;
 use reports::folder::{EVIDENCE_FILE, FolderError, RunFolder};
 use reports::journal::Writer;
 use reports::record::{HarnessBroke, Interrupted, Kind, Part, Record};
-use reports::verdict::{Judgement, judge};
+use reports::verdict::{Judgement, judge, judge_ending};
 
 use crate::cli::Format;
 use crate::engine::{Announcement, Selection, in_a_command, next_steps, standing};
@@ -95,6 +95,10 @@ pub async fn perform(
     let end = until_the_end(running, signals, journal, *clock, &brake, terminal).await;
     let complete = matches!(end, End::Judged(_));
     let judgement = match end {
+        // It may have gone since.
+        End::Judged(_) if journal.check(clock.now()).is_err() && journal.is_lost() => {
+            journal.with_records(judge_ending)
+        }
         End::Judged(judgement) => judgement,
         End::Panicked(message) => {
             record(journal, *clock, terminal, Kind::HarnessBroke(HarnessBroke { message }));

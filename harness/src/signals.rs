@@ -12,6 +12,16 @@ struct Listening {
     _hang_up: Signal,
 }
 
+/// A file above the size that this process may write (`ulimit -f`) is a full disk to whoever writes
+/// it, and no end of the process. Holds until the process ends; must be called where no runtime is
+/// entered yet.
+pub fn survive_large_files() -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let _entered = runtime.enter();
+    // What handles it once stays, and nobody need hear it: the write says so itself.
+    signal(SignalKind::from_raw(nix::libc::SIGXFSZ)).map(drop)
+}
+
 /// `SIGINT` and `SIGTERM` as they come. Must be called inside the runtime; from then on none of
 /// the three ends the process by itself.
 pub fn listen() -> io::Result<impl Stream<Item = &'static str> + Unpin> {

@@ -11,6 +11,10 @@ use crate::manifest::Manifest;
 use crate::sabotage::Sabotage;
 use crate::shell::{Shell, Transport};
 
+/// Keeps the lab for the next process after each mutation. Where it cannot, it says why: the run's own
+/// record is lost then.
+pub type AfterEffect = Rc<dyn Fn() -> Result<(), String>>;
+
 /// What the scenarios run on. They never ask which lab it is.
 #[derive(Clone)]
 pub struct Lab {
@@ -19,7 +23,7 @@ pub struct Lab {
     pub reader: Reader,
     pub shell: Shell,
     pub(crate) mutator: Mutator,
-    after_effect: Rc<dyn Fn()>,
+    after_effect: AfterEffect,
     has_ended: Rc<dyn Fn() -> bool>,
     sabotage: Option<Sabotage>,
     detector_off: Option<&'static str>,
@@ -32,7 +36,7 @@ impl Lab {
         clock: Clock,
         connection: &Connection,
         transport: Rc<dyn Transport>,
-        after_effect: Rc<dyn Fn()>,
+        after_effect: AfterEffect,
     ) -> Self {
         Self {
             manifest: Rc::new(manifest),
@@ -93,7 +97,7 @@ impl Lab {
         (self.has_ended)()
     }
 
-    pub(crate) fn changed(&self) {
-        (self.after_effect)();
+    pub(crate) fn changed(&self) -> Result<(), String> {
+        (self.after_effect)()
     }
 }

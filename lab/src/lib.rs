@@ -25,5 +25,5 @@ pub mod sabotage;
 pub mod shell;
 pub mod ssh_transport;
 
-pub use lab::Lab;
+pub use lab::{AfterEffect, Lab};
 pub use ssh_transport::quoted;

@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use crate::record::{
     Assertion, Attachment, CostRecorded, FactsRecorded, GoBurnt, GoRefused, GoVerified,
-    HarnessBroke, Intent, Interrupted, Kind, LabUnavailable, LockTaken, OutageRecorded, Outcome,
-    OutcomeRecorded, Permit, Phase, Record, RecoveryStarted, ResidueListed, Retried, RunFinished,
-    RunStarted, ScenarioDeclared, ScenarioFinished, StopArmed, StopChecked, StopTripped,
-    UndoPlanned,
+    HarnessBroke, Intent, Interrupted, JournalLost, Kind, LabUnavailable, LockTaken,
+    OutageRecorded, Outcome, OutcomeRecorded, Permit, Phase, Record, RecoveryStarted,
+    ResidueListed, Retried, RunFinished, RunStarted, ScenarioDeclared, ScenarioFinished, StopArmed,
+    StopChecked, StopTripped, UndoPlanned,
 };
 
 #[derive(Debug, Default)]
@@ -37,6 +37,7 @@ pub struct Gathered<'a> {
     pub recovery: Option<&'a RecoveryStarted>,
     pub unavailable: Option<&'a LabUnavailable>,
     pub broke: Option<&'a HarnessBroke>,
+    pub lost: Option<&'a JournalLost>,
     pub finished: Option<(&'a RunFinished, DateTime<Utc>)>,
 }
 
@@ -117,6 +118,7 @@ impl<'a> Gathered<'a> {
             Kind::RecoveryStarted(recovery) => self.recovery = Some(recovery),
             Kind::LabUnavailable(unavailable) => self.unavailable = Some(unavailable),
             Kind::HarnessBroke(broke) => self.broke = Some(broke),
+            Kind::JournalLost(lost) => self.lost = Some(lost),
             Kind::RunFinished(finished) => self.finished = Some((finished, at)),
             Kind::AttachmentStored(attachment) => self.attachments.push(attachment),
             Kind::StopChecked(checked) => self.checked.push(checked),

@@ -1,16 +1,29 @@
 //! One run is one folder, private to its owner: where its files are, who holds it, and how they
 //! are written.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+mod files;
+mod lock;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::{self, DirBuilder, Metadata};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::OFlag;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::journal::JOURNAL_FILE;
+
+pub(crate) use files::read_whole;
+pub use files::{
+    Identity, JOURNAL_LIMIT_BYTES, SMALL_LIMIT_BYTES, Sync, WORLD_LIMIT_BYTES, open_plain,
+    read_plain, write_atomically,
+};
+pub use lock::{FolderHolder, FolderLock, Locked};
+pub(crate) use lock::{Names, names, take};
 
 pub const EVIDENCE_FILE: &str = "evidence.json";
 pub const WORLD_FILE: &str = "world.json";
@@ -27,10 +40,23 @@ pub enum FolderError {
     Io { path: PathBuf, source: io::Error },
     #[error("{0} holds another run (there is a {JOURNAL_FILE}); name another folder")]
     HoldsAnotherRun(PathBuf),
+    #[error("{folder} is held by {by}")]
+    Held { folder: PathBuf, by: String },
+    #[error("{folder} is not empty (there is {name}); name a new folder or an empty one")]
+    NotEmpty { folder: PathBuf, name: String },
+    #[error("{0} is another user's; name a new folder or one of yours")]
+    AnothersFolder(PathBuf),
+    #[error(
+        "others may write into {folder} (its mode is {mode:o}), and so into what a run leaves there: \
+         `chmod go-w` it, or name a new folder"
+    )]
+    OpenToOthers { folder: PathBuf, mode: u32 },
+    #[error("{0} is no folder; name a new one")]
+    NoFolder(PathBuf),
     #[error("{0} is no run: there is no {JOURNAL_FILE} in it")]
     NoRun(PathBuf),
     #[error("there is no run `{arg}`: neither {arg} nor {tried} holds a {JOURNAL_FILE}")]
-    Unknown { arg: String, tried: PathBuf },
+    Unknown { arg: PathBuf, tried: PathBuf },
     #[error("{path}: {source}; the file was changed by hand or by another version")]
     Json { path: PathBuf, source: serde_json::Error },
 }
@@ -44,6 +70,18 @@ pub struct RunFile {
     pub pid: u32,
     /// Absolute, so that a later command finds it from any folder; absent on a built-in lab.
     pub manifest: Option<PathBuf>,
+    /// Absent where an older version began the run.
+    #[serde(default)]
+    pub begun_in: Option<BegunIn>,
+}
+
+/// The folder that a run was begun in: a copy of it is another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BegunIn {
+    /// Absolute; absent where JSON cannot say it.
+    pub path: Option<PathBuf>,
+    pub identity: Identity,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,30 +89,58 @@ pub struct RunFolder {
     path: PathBuf,
 }
 
-/// The folder's lock, held until this is dropped or the process ends.
-#[derive(Debug)]
-pub struct FolderLock(#[expect(dead_code, reason = "closing the file releases the lock")] File);
-
-#[derive(Debug)]
-pub enum Locked {
-    Taken(FolderLock),
-    /// By whom, in the holder's own words.
-    HeldBy(String),
-}
-
 impl RunFolder {
-    /// Makes the folder where it is absent; one that holds a run is refused.
+    /// Makes the folder, private to its owner, where it is absent. One that is there is taken if it
+    /// is the caller's and empty; nothing of it is changed.
     pub fn create(dir: &Path) -> Result<Self, FolderError> {
-        if dir.join(JOURNAL_FILE).symlink_metadata().is_ok() {
-            return Err(FolderError::HoldsAnotherRun(dir.to_owned()));
+        let folder = Self::at(dir);
+        let io = |source| FolderError::Io { path: dir.to_owned(), source };
+        if !folder.is_there()? {
+            DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io)?;
         }
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir)
-            .and_then(|()| fs::set_permissions(dir, Permissions::from_mode(0o700)))
-            .map_err(|source| FolderError::Io { path: dir.to_owned(), source })?;
-        Ok(Self { path: dir.to_owned() })
+        Ok(folder)
+    }
+
+    /// Fails where [`create`](Self::create) would not take what is there; makes nothing.
+    pub fn check(dir: &Path) -> Result<(), FolderError> {
+        Self::at(dir).is_there().map(drop)
+    }
+
+    /// Whether there is such a folder already.
+    fn is_there(&self) -> Result<bool, FolderError> {
+        let dir = || self.path.clone();
+        if self.path.as_os_str().is_empty() {
+            return Err(FolderError::NoFolder(dir()));
+        }
+        match fs::metadata(&self.path) {
+            Ok(there) => self.may_be_taken(&there).map(|()| true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(source) => Err(FolderError::Io { path: dir(), source }),
+        }
+    }
+
+    fn may_be_taken(&self, there: &Metadata) -> Result<(), FolderError> {
+        let folder = || self.path.clone();
+        let io = |source| FolderError::Io { path: folder(), source };
+        if !there.is_dir() {
+            return Err(FolderError::NoFolder(folder()));
+        }
+        if there.uid() != nix::unistd::geteuid().as_raw() {
+            return Err(FolderError::AnothersFolder(folder()));
+        }
+        let mode = there.permissions().mode() & 0o7777;
+        if mode & 0o022 != 0 {
+            return Err(FolderError::OpenToOthers { folder: folder(), mode });
+        }
+        let Some(first) = fs::read_dir(&self.path).map_err(io)?.next() else { return Ok(()) };
+        if let Some(by) = self.held_by()? {
+            return Err(FolderError::Held { folder: folder(), by });
+        }
+        if self.file(JOURNAL_FILE).symlink_metadata().is_ok() {
+            return Err(FolderError::HoldsAnotherRun(folder()));
+        }
+        let name = first.map_err(io)?.file_name().to_string_lossy().into_owned();
+        Err(FolderError::NotEmpty { folder: folder(), name })
     }
 
     /// `base/run_id`, or with the first of the suffixes `-2`, `-3`, … that is free.
@@ -88,21 +154,36 @@ impl RunFolder {
         suffixed.into_iter().find(free).unwrap_or(first)
     }
 
+    /// The folder of this path, whatever it holds.
+    pub fn at(dir: &Path) -> Self {
+        Self { path: dir.to_owned() }
+    }
+
     /// A folder that holds a run.
     pub fn open(dir: &Path) -> Result<Self, FolderError> {
-        if dir.join(JOURNAL_FILE).is_file() {
-            Ok(Self { path: dir.to_owned() })
-        } else {
-            Err(FolderError::NoRun(dir.to_owned()))
+        let path = dir.join(JOURNAL_FILE);
+        match path.symlink_metadata() {
+            Ok(found) if found.is_file() => Ok(Self::at(dir)),
+            Ok(_) => {
+                let source = io::Error::new(ErrorKind::InvalidInput, "no plain file");
+                Err(FolderError::Io { path, source })
+            }
+            Err(_) => Err(FolderError::NoRun(dir.to_owned())),
         }
     }
 
     /// `RUN` of the command line: a folder, or the name of one below `base/lab-smoke-runs/`.
-    pub fn resolve(base: &Path, arg: &str) -> Result<Self, FolderError> {
+    pub fn resolve(base: &Path, arg: impl AsRef<Path>) -> Result<Self, FolderError> {
+        let arg = arg.as_ref();
         let named = base.join(RUNS_DIR).join(arg);
-        Self::open(&base.join(arg))
-            .or_else(|_| Self::open(&named))
-            .map_err(|_| FolderError::Unknown { arg: arg.to_owned(), tried: named })
+        let unknown = || FolderError::Unknown { arg: arg.to_owned(), tried: named.clone() };
+        for dir in [&base.join(arg), &named] {
+            match Self::open(dir) {
+                Err(FolderError::NoRun(_)) => {}
+                found => return found,
+            }
+        }
+        Err(unknown())
     }
 
     pub fn path(&self) -> &Path {
@@ -111,47 +192,6 @@ impl RunFolder {
 
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
-    }
-
-    /// Takes the lock for a run that is live on this machine. `holder` is what others are told.
-    pub fn try_lock(&self, holder: &str) -> Result<Locked, FolderError> {
-        let path = self.file(LOCK_FILE);
-        let io = |source| FolderError::Io { path: path.clone(), source };
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let mut file = options.open(&path).map_err(io)?;
-        match file.try_lock() {
-            Ok(()) => {
-                write_holder(&mut file, holder).map_err(io)?;
-                Ok(Locked::Taken(FolderLock(file)))
-            }
-            Err(TryLockError::WouldBlock) => {
-                let mut by = String::new();
-                file.read_to_string(&mut by).map_err(io)?;
-                Ok(Locked::HeldBy(by.trim_end().to_owned()))
-            }
-            Err(TryLockError::Error(source)) => Err(io(source)),
-        }
-    }
-
-    /// Who holds the lock now, without taking it for longer than the question.
-    pub fn held_by(&self) -> Result<Option<String>, FolderError> {
-        let path = self.file(LOCK_FILE);
-        let io = |source| FolderError::Io { path: path.clone(), source };
-        let mut file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(io(error)),
-        };
-        match file.try_lock_shared() {
-            Ok(()) => Ok(None),
-            Err(TryLockError::WouldBlock) => {
-                let mut by = String::new();
-                file.read_to_string(&mut by).map_err(io)?;
-                Ok(Some(by.trim_end().to_owned()))
-            }
-            Err(TryLockError::Error(source)) => Err(io(source)),
-        }
     }
 
     /// Writes a file of the folder whole or not at all, and to the disk.
@@ -170,160 +210,23 @@ impl RunFolder {
 
     pub fn read_run_file(&self) -> Result<RunFile, FolderError> {
         let path = self.file(RUN_FILE);
-        let bytes =
-            fs::read(&path).map_err(|source| FolderError::Io { path: path.clone(), source })?;
+        let bytes = read_plain(&path, SMALL_LIMIT_BYTES)
+            .map_err(|source| FolderError::Io { path: path.clone(), source })?;
         serde_json::from_slice(&bytes).map_err(|source| FolderError::Json { path, source })
     }
-}
 
-fn write_holder(file: &mut File, holder: &str) -> io::Result<()> {
-    file.set_len(0)?;
-    file.rewind()?;
-    file.write_all(holder.as_bytes())
-}
-
-/// Whether a file must survive the machine, or only the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sync {
-    Yes,
-    No,
-}
-
-/// A temporary file beside it, then a rename: a reader sees the old file or the new one.
-pub fn write_atomically(path: &Path, bytes: &[u8], sync: Sync) -> io::Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let result = write_and_rename(&temporary, path, bytes, sync);
-    if result.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    result
-}
-
-fn write_and_rename(temporary: &Path, path: &Path, bytes: &[u8], sync: Sync) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut file = options.open(temporary)?;
-    file.write_all(bytes)?;
-    if sync == Sync::Yes {
-        file.sync_all()?;
-    }
-    fs::rename(temporary, path)?;
-    if sync == Sync::Yes
-        && let Some(dir) = path.parent()
-    {
-        let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
-        File::open(dir)?.sync_all()?;
-    }
-    Ok(())
-}
-
-/// Reads a file that must not be a symbolic link: what is signed is what lies in the folder.
-pub fn read_no_follow(path: &Path) -> io::Result<Vec<u8>> {
-    let mut options = OpenOptions::new();
-    options.read(true).custom_flags(OFlag::O_NOFOLLOW.bits() | OFlag::O_NONBLOCK.bits());
-    let mut file = options.open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::symlink;
-
-    fn mode(path: &Path) -> u32 {
-        fs::metadata(path).expect("it is there").permissions().mode() & 0o777
+    /// Which folder it is, whatever its path.
+    pub fn identity(&self) -> Result<Identity, FolderError> {
+        let found = fs::metadata(&self.path);
+        let found = found.map_err(|source| FolderError::Io { path: self.path.clone(), source })?;
+        Ok(Identity::of(&found))
     }
 
-    #[test]
-    fn a_folder_is_private_and_holds_one_run() {
-        let temp = tempfile::tempdir().expect("a temporary folder");
-        let dir = temp.path().join("a/b");
-        let folder = RunFolder::create(&dir).expect("made");
-        assert_eq!(mode(&dir), 0o700);
-        assert!(matches!(RunFolder::open(&dir), Err(FolderError::NoRun(_))));
-        fs::write(folder.file(JOURNAL_FILE), "").expect("written");
-        assert!(matches!(RunFolder::create(&dir), Err(FolderError::HoldsAnotherRun(_))));
-        assert_eq!(RunFolder::open(&dir).expect("a run").path(), dir);
-    }
-
-    #[test]
-    fn a_default_folder_gets_the_next_free_suffix() {
-        let temp = tempfile::tempdir().expect("a temporary folder");
-        let next = || RunFolder::default_dir(temp.path(), "run-1");
-        assert_eq!(next(), temp.path().join("run-1"));
-        fs::create_dir(next()).expect("made");
-        assert_eq!(next(), temp.path().join("run-1-2"));
-        fs::create_dir(next()).expect("made");
-        assert_eq!(next(), temp.path().join("run-1-3"));
-    }
-
-    #[test]
-    fn a_run_is_named_by_folder_or_by_id() {
-        let temp = tempfile::tempdir().expect("a temporary folder");
-        let dir = temp.path().join(RUNS_DIR).join("run-1");
-        RunFolder::create(&dir).expect("made");
-        fs::write(dir.join(JOURNAL_FILE), "").expect("written");
-        for arg in ["run-1", dir.to_str().expect("UTF-8"), "lab-smoke-runs/run-1"] {
-            let folder = RunFolder::resolve(temp.path(), arg).expect(arg);
-            assert_eq!(folder.path(), dir, "{arg}");
-        }
-        let error = RunFolder::resolve(temp.path(), "run-2").expect_err("there is none");
-        assert!(error.to_string().contains("run-2"), "{error}");
-    }
-
-    #[test]
-    fn a_lock_is_held_once_and_names_its_holder() {
-        let temp = tempfile::tempdir().expect("a temporary folder");
-        let folder = RunFolder::create(temp.path()).expect("made");
-        assert_eq!(folder.held_by().expect("readable"), None);
-        let Locked::Taken(lock) = folder.try_lock("run-1, a rather long name").expect("io") else {
-            panic!("nobody holds it");
-        };
-        let Locked::HeldBy(by) = folder.try_lock("run-2").expect("io") else {
-            panic!("it is held");
-        };
-        assert_eq!(by, "run-1, a rather long name");
-        assert_eq!(folder.held_by().expect("readable"), Some(by));
-        drop(lock);
-        assert!(matches!(folder.try_lock("run-2").expect("io"), Locked::Taken(_)));
-        assert_eq!(fs::read_to_string(folder.file(LOCK_FILE)).expect("readable"), "run-2");
-    }
-
-    #[test]
-    fn a_file_is_replaced_whole() {
-        let temp = tempfile::tempdir().expect("a temporary folder");
-        let folder = RunFolder::create(temp.path()).expect("made");
-        folder.write(WORLD_FILE, b"old").expect("written");
-        folder.write(WORLD_FILE, b"new").expect("written");
-        assert_eq!(fs::read(folder.file(WORLD_FILE)).expect("readable"), b"new");
-        assert_eq!(mode(&folder.file(WORLD_FILE)), 0o600);
-        assert_eq!(fs::read_dir(temp.path()).expect("readable").count(), 1, "no file is left over");
-    }
-
-    #[test]
-    fn a_run_file_is_read_back() {
-        let temp = tempfile::tempdir().expect("a temporary folder");
-        let folder = RunFolder::create(temp.path()).expect("made");
-        let (run_id, host) = ("run-1".to_owned(), "operator".to_owned());
-        let written = RunFile { run_id, host, pid: 7, manifest: Some("/x/lab.toml".into()) };
-        folder.write_json(RUN_FILE, &written).expect("written");
-        assert_eq!(folder.read_run_file().expect("readable"), written);
-    }
-
-    #[test]
-    fn a_symbolic_link_is_not_followed() {
-        let temp = tempfile::tempdir().expect("a temporary folder");
-        let (real, link) = (temp.path().join("real"), temp.path().join(GO_FILE));
-        fs::write(&real, "go").expect("written");
-        symlink(&real, &link).expect("linked");
-        assert_eq!(read_no_follow(&real).expect("a file"), b"go");
-        read_no_follow(&link).expect_err("a link");
-        read_no_follow(temp.path()).expect_err("a folder");
+    /// What `run.json` says of this folder.
+    pub fn begun_here(&self) -> Result<BegunIn, FolderError> {
+        let io = |source| FolderError::Io { path: self.path.clone(), source };
+        let path = std::path::absolute(&self.path).map_err(io)?;
+        let path = path.to_str().is_some().then_some(path);
+        Ok(BegunIn { path, identity: self.identity()? })
     }
 }

@@ -4,6 +4,7 @@
 //! Bytes are hashed as they are written and as they are read; nothing is ever serialised again to
 //! be hashed.
 
+mod attachments;
 mod disk;
 mod reader;
 mod writer;
@@ -11,7 +12,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use disk::{Disk, FileDisk};
+pub use disk::{Disk, FileDisk, Lost};
 pub use reader::{Chain, ChainError, read_chain, read_file, verify_chain};
 pub use writer::{JournalError, Reserved, Writer};
 

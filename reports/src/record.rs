@@ -57,6 +57,7 @@ pub enum Kind {
     RecoveryStarted(RecoveryStarted),
     LabUnavailable(LabUnavailable),
     HarnessBroke(HarnessBroke),
+    JournalLost(JournalLost),
     RunFinished(RunFinished),
 }
 
@@ -551,6 +552,14 @@ pub struct LabUnavailable {
     /// Who holds its lock, where somebody does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_by: Option<String>,
+}
+
+/// Somebody has removed or changed what the run had written: nothing forward was begun after that.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JournalLost {
+    /// What is gone, with its path.
+    pub why: String,
 }
 
 /// A bug in the harness itself, as a caught panic.

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | 70 | the harness broke (`harness-broke`) |
 //! | 6 | the last list of residue has items; an assertion of `restored` or `residue` failed |
-//! | 5 | an assertion or scenario is unknown; a mutation's last outcome is unknown, or it has none; something was touched, and `restored` or `residue` did not end; a second signal; a scenario passed without an assertion, or did not run though nothing says why |
+//! | 5 | an assertion or scenario is unknown; a mutation's last outcome is unknown, or it has none; something was touched, and `restored` or `residue` did not end; a second signal; the run's own record was lost (`journal-lost`); a scenario passed without an assertion, or did not run though nothing says why |
 //! | 4 | a hard stop other than 7 tripped; the last go was refused |
 //! | 1 | an assertion or a scenario failed (prerequisites and followups of a filtered run included) |
 //! | 130, 143 | a signal; the run was brought to its end by `recover`; the journal has no end |

@@ -3,8 +3,6 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use lab::mock::faults::{CommandEffect, CommandFault};
-use lab::mock::world::World;
 use lab::node::Node;
 use reports::record::{Kind, Record};
 use serde_json::{Value, json};
@@ -86,83 +84,6 @@ pub fn armed() {
     {
         assert_eq!(place.code(words), 3, "{words}");
         assert_eq!(stop_7(), expected, "{words}");
-    }
-}
-
-/// The folder of a run that holds the lab, copied to where its process cannot be seen.
-pub fn leased() {
-    let place = Case::copy_of_the_prepared();
-    let text = fs::read_to_string(place.path("run/journal.jsonl")).expect("a journal");
-    copy(&place.path("run"), &place.path("copy"));
-    assert_eq!(place.code("resume run --lab lab.toml"), 0);
-    let whole = fs::read_to_string(place.path("run/journal.jsonl")).expect("a journal");
-    let burnt = whole.lines().position(|line| line.contains("\"kind\":\"go-burnt\""));
-    let upto: Vec<&str> = whole.lines().take(burnt.expect("burnt") + 1).collect();
-    assert!(upto.len() > text.lines().count());
-    fs::write(place.path("copy/journal.jsonl"), upto.join("\n") + "\n").expect("written");
-    let run_id = place.status("copy")["run_id"].as_str().expect("a run").to_owned();
-    let mut world = place.world("copy");
-    world.now = place.records("copy").last().expect("a record").at;
-    lease(&mut world, &run_id, 0, 10);
-    for instance in world.cloud.instances.values_mut() {
-        instance.state = lab::mock::cloud::InstanceState::Running;
-        instance.transition = None;
-    }
-    place.put_world("copy", &world);
-    let path = place.path("copy/run.json");
-    let run_file = fs::read_to_string(&path).expect("run.json");
-    let mut run_file: Value = serde_json::from_str(&run_file).expect("JSON");
-    run_file["host"] = "elsewhere".into();
-    fs::write(&path, run_file.to_string()).expect("written");
-
-    // Whatever the clock is of whoever looks: the node's counts.
-    for node_ahead_hours in [0, -5, 5] {
-        lease(&mut world, &run_id, node_ahead_hours, 10);
-        place.put_world("copy", &world);
-        is_live(&place, &run_id);
-    }
-    // By the node's clock it has ended; nobody can tell, where the node does not say what time it is.
-    lease(&mut world, &run_id, 5, -1);
-    let told = world.clone();
-    world.faults.commands.push(no_time());
-    place.put_world("copy", &world);
-    is_live(&place, &run_id);
-    place.put_world("copy", &told);
-    assert_eq!(place.code("recover copy"), 0, "by the harness's clock it would be live for hours");
-}
-
-/// The lock, with a lease that ends so many minutes later by the node's clock, which is so many
-/// hours ahead of the harness's.
-fn lease(world: &mut World, run_id: &str, ahead_hours: i64, minutes: i64) {
-    let ahead = chrono::TimeDelta::hours(ahead_hours);
-    let node_now = world.now + ahead;
-    let until = node_now + chrono::TimeDelta::minutes(minutes);
-    let holder = json!({ "run_id": run_id, "taken_at": node_now, "lease_until": until });
-    let machine = world.machines.get_mut(Node::RouterdCloud);
-    machine.clock_offset_ms = ahead.num_milliseconds();
-    machine.files.put(lab::act::LOCK_PATH, holder.to_string(), 0o600);
-}
-
-fn is_live(place: &Place, run_id: &str) {
-    let before = fs::read(place.path("copy/journal.jsonl")).expect("a journal");
-    let answer = place.call(&["recover", "copy"]);
-    assert_eq!(answer.code, Some(8), "{answer:?}");
-    let live = format!("{run_id} is live: it holds the lab until");
-    assert!(answer.err.contains(&live), "{answer:?}");
-    let after = fs::read(place.path("copy/journal.jsonl")).expect("a journal");
-    assert!(after == before, "something was written");
-}
-
-/// The node's `date` says nothing.
-fn no_time() -> CommandFault {
-    CommandFault {
-        node: Some(Node::RouterdCloud),
-        pattern: "date +%s%N".to_owned(),
-        skip: 0,
-        times: u32::MAX,
-        effect: CommandEffect::Answer { code: 1, stdout: String::new(), stderr: String::new() },
-        seen: 0,
-        fired: 0,
     }
 }
 

@@ -20,7 +20,6 @@ fn main() -> ExitCode {
         trial("a_go_that_is_given_is_used_once", flows::given_and_used),
         trial("cheat/two-burnt-goes", flows::two_burnt_goes),
         trial("resume_says_that_stop_7_is_disarmed_or_armed", flows::armed),
-        trial("a_lease_keeps_a_copy_from_recovering_a_live_run", flows::leased),
         trial("the_wait_ends_with_the_go_the_wait_or_stop_7", flows::waiting),
         trial("without_consent_nothing_is_stopped_and_the_commands_are_said", flows::no_consent),
         trial("a_lab_that_another_run_holds_is_left_alone", flows::held),

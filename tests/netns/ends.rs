@@ -86,6 +86,16 @@ pub fn recover() -> Result<(), String> {
     })
 }
 
+/// Between its last record and the end of its lab, nobody else is left to end that: no command of ours
+/// is called that might.
+pub fn killed_after_its_last_record() -> Result<(), String> {
+    after(RUN, |_, mut running| {
+        running.until("\"kind\":\"run-finished\"")?;
+        running.signal(Signal::SIGKILL)?;
+        running.end().map(drop)
+    })
+}
+
 /// The run finds its lab gone, and ends.
 pub fn killed_supervisor() -> Result<(), String> {
     after(RUN, |place, running| {

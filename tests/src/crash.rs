@@ -20,7 +20,7 @@ use reports::record::{Kind, RunStarted};
 use reports::verdict::Judgement;
 
 use crate::deaths::Recorder;
-use crate::disk::{Appends, AtAppend, DyingDisk};
+use crate::disk::{Appends, AtAppend, DyingDisk, put_back};
 use crate::smoke;
 pub use crate::smoke::Prior;
 
@@ -205,6 +205,7 @@ pub fn recover_once(
 }
 
 fn left(dir: &Path, processes: Vec<Process>, before: Arc<World>, shared: &Shared) -> Left {
+    put_back(dir);
     let journal = std::fs::read(dir.join(JOURNAL_FILE)).unwrap_or_default();
     Left { processes, journal, before, world: Arc::new(shared.lock().clone()) }
 }

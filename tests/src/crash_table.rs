@@ -61,7 +61,7 @@ pub fn render() -> String {
     }
     text.push_str(
         "\nA read is stale only after the first change of EC2. A journal append is killed before it, in the middle of its\n\
-         line and after it, or finds the disk full but for what is reserved.\n\n## Invariants\n\n",
+         line and after it, or finds the disk full but for what is reserved, or the journal moved away by somebody.\n\n## Invariants\n\n",
     );
     for (name, _) in INVARIANTS {
         let _ = writeln!(text, "- {name}");

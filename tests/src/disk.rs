@@ -3,10 +3,11 @@
 use std::cell::RefCell;
 use std::io;
 use std::panic::panic_any;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use lab::mock::faults::Killed;
-use reports::journal::{Disk, FileDisk};
+use reports::journal::{Disk, FileDisk, JOURNAL_FILE, Lost};
 
 use crate::deaths::Recorder;
 
@@ -21,13 +22,28 @@ pub enum AtAppend {
     After,
     /// From here on the disk has no room but what is reserved.
     Full,
+    /// Somebody moves the file away just before it; it is put back when the process has ended.
+    Gone,
 }
 
 impl AtAppend {
-    pub const ALL: [Self; 4] = [Self::Before, Self::Torn, Self::After, Self::Full];
+    pub const ALL: [Self; 5] = [Self::Before, Self::Torn, Self::After, Self::Full, Self::Gone];
 
     pub fn kills(self) -> bool {
-        self != Self::Full
+        !matches!(self, Self::Full | Self::Gone)
+    }
+}
+
+/// Where a journal lies that somebody moved away.
+fn gone(journal: &Path) -> PathBuf {
+    journal.with_extension("gone")
+}
+
+/// Puts the folder's journal back, where somebody moved it away.
+pub fn put_back(dir: &Path) {
+    let journal = dir.join(JOURNAL_FILE);
+    if gone(&journal).exists() {
+        std::fs::rename(gone(&journal), journal).expect("it is put back");
     }
 }
 
@@ -109,6 +125,10 @@ impl Disk for DyingDisk {
                 self.put(bytes)?;
                 panic_any(Killed)
             }
+            Some(AtAppend::Gone) => {
+                let path = self.disk.path();
+                std::fs::rename(path, gone(path))?;
+            }
             Some(AtAppend::Full) => self.capacity = Some(self.reserved_until.max(self.len)),
         }
         self.put(bytes)
@@ -132,5 +152,9 @@ impl Disk for DyingDisk {
         }
         self.reserved_until = self.reserved_until.max(until);
         Ok(())
+    }
+
+    fn check(&self, len: u64) -> Result<(), Lost> {
+        self.disk.check(len)
     }
 }

@@ -89,6 +89,12 @@ impl Case<'_> {
         self.aftermath.said().is_some_and(|said| matches!(said.exit_code, 5 | 6 | 8))
     }
 
+    /// Nothing befell the run but that somebody moved its journal away.
+    fn only_lost(&self) -> bool {
+        let gone = |blow| matches!(blow, Blow::Append(_, AtAppend::Gone));
+        self.plan.is_alone() && self.plan.blows().all(gone) && self.plan.last_blow().is_some()
+    }
+
     fn run_id(&self) -> &str {
         let started = self.records.iter().find_map(|record| match &record.kind {
             Kind::RunStarted(started) => Some(started.run_id.as_str()),
@@ -119,7 +125,9 @@ fn chain_verifies(case: &Case<'_>) -> Result<(), String> {
 
 /// Looked at where the first instance was to be ended: an ENI ends with its instance.
 fn lab_is_restored(case: &Case<'_>) -> Result<(), String> {
-    if case.is_admitted() || case.records.is_empty() {
+    // Who only lost its journal takes back what it began, and says with 5 why it is no more than that.
+    let lost = case.only_lost() && case.aftermath.said().is_some_and(|it| it.exit_code == 5);
+    if (case.is_admitted() && !lost) || case.records.is_empty() {
         return Ok(());
     }
     owed::restored(case.plan, case.aftermath)
@@ -185,6 +193,7 @@ fn nothing_without_a_go(case: &Case<'_>) -> Result<(), String> {
 
 /// The world's own count against the journal's.
 fn nothing_without_a_record(case: &Case<'_>) -> Result<(), String> {
+    begun_without_a_journal(case.records)?;
     // With a full disk, undo goes on without records: its plan is on the disk already (I2).
     if case.plan.blows().any(|blow| matches!(blow, Blow::Append(_, AtAppend::Full))) {
         return Ok(());
@@ -213,6 +222,22 @@ fn nothing_without_a_record(case: &Case<'_>) -> Result<(), String> {
     Ok(())
 }
 
+/// Until its process ends, a run whose journal is lost only takes back.
+fn begun_without_a_journal(records: &[Record]) -> Result<(), String> {
+    let mut lost = false;
+    for record in records {
+        match &record.kind {
+            Kind::JournalLost(_) => lost = true,
+            Kind::RecoveryStarted(_) => lost = false,
+            Kind::Intent(intent) if lost && intent.permit != Permit::Undo => {
+                return Err(format!("{} was begun after the journal was lost", intent.what));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// A pass is the whole truth: nothing was hit that a pass may not outlive, and the world saw the
 /// address come and go.
 fn no_false_pass(case: &Case<'_>) -> Result<(), String> {
@@ -227,6 +252,9 @@ fn no_false_pass(case: &Case<'_>) -> Result<(), String> {
     }
     for process in case.aftermath.processes() {
         for (blow, named) in &process.fell {
+            if matches!(blow, Blow::Append(_, AtAppend::Gone)) {
+                return Err("its journal was gone when it ended".to_owned());
+            }
             if let Blow::Effect(at, what) = blow
                 && let Some(seen) = process.effects.get(*at as usize)
                 && !may_pass(seen, *what)

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use lab::manifest::{Manifest, ManifestError};
+use reports::folder::{SMALL_LIMIT_BYTES, read_plain};
 use reports::verdict::ExitCode;
 
 use super::refuse;
@@ -19,10 +20,15 @@ pub enum ReadError {
 
 pub fn read(file: &Path) -> Result<Manifest, ReadError> {
     let name = file.display().to_string();
-    match std::fs::read_to_string(file) {
-        Ok(text) => Ok(Manifest::parse(&name, &text)?),
+    match read_file(file) {
+        Ok(bytes) => Ok(Manifest::parse_bytes(&name, &bytes)?),
         Err(source) => Err(ReadError::Io { file: name, source }),
     }
+}
+
+/// A manifest may be a link; whoever writes into a FIFO may keep everybody waiting.
+fn read_file(file: &Path) -> std::io::Result<Vec<u8>> {
+    read_plain(&std::fs::canonicalize(file)?, SMALL_LIMIT_BYTES)
 }
 
 /// The manifest of the mock of this seed, for who wants to grant its go himself.

@@ -1,5 +1,6 @@
 //! What each command does, and the exit code that it answers.
 
+mod alive;
 mod go;
 mod lab;
 mod list;
@@ -25,6 +26,7 @@ use reports::verdict::ExitCode;
 
 use crate::cli::{Cli, Command, LabCommand, MockCommand};
 use crate::terminal::{self, Terminal};
+use crate::{descriptors, signals};
 
 /// A bug ends with its own code, with every destructor run.
 pub fn main(words: Vec<OsString>) -> process::ExitCode {
@@ -40,6 +42,9 @@ fn answer(words: Vec<OsString>, terminal: &Terminal) -> u8 {
         Ok(cli) => cli,
         Err(error) => return say_usage(&error, terminal),
     };
+    if let Err(error) = fits(&cli.command) {
+        return refuse(ExitCode::Unavailable, error, terminal);
+    }
     match cli.command {
         Command::Run(args) => run::run(&args, terminal),
         Command::List { format } => list::scenarios(format, terminal),
@@ -67,6 +72,32 @@ fn answer(words: Vec<OsString>, terminal: &Terminal) -> u8 {
         }
         Command::Faults { format } => list::faults(format, terminal),
     }
+}
+
+/// Whether this process may do what it needs to, before anything is touched.
+fn fits(command: &Command) -> std::io::Result<()> {
+    let works = match command {
+        Command::Run(_)
+        | Command::Preflight(_)
+        | Command::Go(_)
+        | Command::Resume(_)
+        | Command::Recover { .. }
+        | Command::Mock(_)
+        | Command::Lab(LabCommand::Netns(_)) => true,
+        Command::Status { .. }
+        | Command::List { .. }
+        | Command::Schema
+        | Command::Report { .. }
+        | Command::Lab(LabCommand::Check { .. } | LabCommand::Example { .. })
+        | Command::Faults { .. } => false,
+    };
+    if works {
+        descriptors::prove_enough()?;
+    }
+    if works || matches!(command, Command::Report { .. }) {
+        signals::survive_large_files()?;
+    }
+    Ok(())
 }
 
 /// Help and version are answers, everything else is an error.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ::lab::Lab;
+use ::lab::act::Holder;
 use ::lab::clock::Clock;
 use ::lab::manifest::Manifest;
 use ::lab::netns::{self, Folder, Netns};
@@ -15,9 +16,10 @@ use futures::Stream;
 use futures::future::LocalBoxFuture;
 use reports::folder::{GO_FILE, RUNS_DIR, RunFolder};
 use reports::journal::{Writer, read_file};
-use reports::record::RunStarted;
+use reports::record::{LabKind, RunStarted};
 use reports::verdict::{ExitCode, Judgement};
 
+use super::alive::{self, Held};
 use super::run::{AfterRun, Grantor, Own, Refusal, hold, meanwhile};
 use super::to_its_end::to_its_end;
 use super::which::{NetnsError, Which, find, folder_id, make, of_manifest, of_run, time_to_live};
@@ -137,6 +139,7 @@ impl Desk<'_> {
         let _lock = hold(&folder, &run_id, Some(path))?;
         if ours == Ours::Yes {
             opened.folder.leave_to(&run_id)?;
+            netns::leave_to_process(&opened.folder, folder.path()).await?;
         }
         let settings = Settings { run_id, seed: None, faults: args.inject.clone(), selection };
         let stage = Stage {
@@ -214,6 +217,9 @@ pub(super) fn resume(
     runtime()?.block_on(async {
         let mut signals = signals::listen()?;
         let opened = netns::open_for(lab, Clock::System, Some(manifest), faults)?;
+        if opened.folder.is_left_to(&resumed.run_id) {
+            netns::leave_to_process(&opened.folder, folder.path()).await?;
+        }
         let document = args.go.clone().unwrap_or_else(|| folder.file(GO_FILE));
         let pending = Pending {
             files: files(&opened.lab, document),
@@ -255,7 +261,7 @@ pub(super) fn recover(
     runtime()?.block_on(async {
         let mut signals = signals::listen()?;
         let opened = netns::open_for(folder, Clock::System, None, &started.faults)?;
-        recover::not_leased(run_folder, &opened.lab, run_id).await?;
+        recover::not_alive(run_folder, &opened.lab, started).await?;
         let running = engine::recover(&opened.lab, journal, run_id, announce);
         let judgement = to_its_end(running, &mut signals, run_folder.path(), terminal).await;
         let clean = judgement.recover_exit_code() == ExitCode::Pass.number();
@@ -266,6 +272,30 @@ pub(super) fn recover(
         }
         Ok(judgement)
     })
+}
+
+/// Of a run that was recovered, where the recovery was killed before it could take its lab down.
+pub(super) fn end_lab_of(
+    started: &RunStarted,
+    judgement: &Judgement,
+    terminal: &Terminal,
+) -> Result<(), recover::Refusal> {
+    let clean = judgement.recover_exit_code() == ExitCode::Pass.number();
+    let left = of_run(&started.run_id).ok().filter(|lab| lab.is_left_to(&started.run_id));
+    match left.filter(|_| clean && started.lab.kind == LabKind::Netns) {
+        Some(lab) => runtime()?.block_on(async {
+            take_down(&lab, terminal).await;
+            Ok(())
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Who holds the lab for this run. A lab that is gone is held by nobody.
+pub(super) fn leased(held: &Held, started: &RunStarted) -> Option<Holder> {
+    let folder = of_run(&started.run_id).ok()?;
+    let opened = netns::open_for(folder, Clock::System, None, &[]).ok()?;
+    runtime().ok()?.block_on(alive::leased(held, &opened.lab, &started.run_id))
 }
 
 pub fn command(command: &NetnsCommand, terminal: &Terminal) -> u8 {

@@ -8,6 +8,7 @@ use reports::record::{Kind, LabKind, RunStarted};
 use reports::shown::{Differs, shown};
 use reports::verdict::{ExitCode, Judgement};
 
+use super::alive::{self, Held};
 use super::refuse;
 use super::to_its_end::to_its_end;
 use crate::engine::{self, Announcement};
@@ -51,30 +52,35 @@ pub(super) enum Refusal {
 impl Refusal {
     fn code(&self) -> ExitCode {
         match self {
-            Self::Live { .. } | Self::Leased { .. } | Self::Io(_) | Self::Netns(_) => {
-                ExitCode::Unavailable
-            }
+            Self::Live { .. }
+            | Self::Leased { .. }
+            | Self::Journal(JournalError::Held(_))
+            | Self::Io(_)
+            | Self::Netns(_) => ExitCode::Unavailable,
             Self::Open(error) => error.code(),
             _ => ExitCode::Usage,
         }
     }
 }
 
-pub fn recover(run: &str, terminal: &Terminal) -> u8 {
+pub fn recover(run: &Path, terminal: &Terminal) -> u8 {
     match in_its_folder(run, terminal) {
         Ok(judgement) => judgement.recover_exit_code(),
         Err(refusal) => refuse(refusal.code(), &refusal, terminal),
     }
 }
 
-fn in_its_folder(run: &str, terminal: &Terminal) -> Result<Judgement, Refusal> {
+fn in_its_folder(run: &Path, terminal: &Terminal) -> Result<Judgement, Refusal> {
     let folder = RunFolder::resolve(Path::new(""), run)?;
     let _lock = hold(&folder)?;
     let journal = Writer::reopen(folder.path())?;
     journal.with_records(|records| shown(records).map(drop))?;
     let started = started(&journal).ok_or(Refusal::Empty)?;
     let judgement = match engine::answered(&journal) {
-        Some(judgement) if was_recovered(&journal) => judgement,
+        Some(judgement) if was_recovered(&journal) => {
+            super::netns::end_lab_of(&started, &judgement, terminal)?;
+            judgement
+        }
         Some(_) => return Err(Refusal::Ended),
         None => on_its_lab(&folder, &journal, &started, terminal)?,
     };
@@ -140,33 +146,24 @@ fn on_its_lab(
     runtime.block_on(async {
         let mut signals = signals::listen()?;
         let opened = labs::reopen_mock(&folder.file(WORLD_FILE), manifest)?;
-        not_leased(folder, &opened.lab, &started.run_id).await?;
+        not_alive(folder, &opened.lab, started).await?;
         let running = engine::recover(&opened.lab, journal, &started.run_id, &mut announce);
         Ok(to_its_end(running, &mut signals, folder.path(), terminal).await)
     })
 }
 
-/// A run whose process cannot be seen from here lives until its lease ends: the folder may be a copy.
-pub(super) async fn not_leased(
+/// Fails where somebody goes on with the run elsewhere.
+pub(super) async fn not_alive(
     folder: &RunFolder,
     lab: &lab::Lab,
-    run_id: &str,
+    started: &RunStarted,
 ) -> Result<(), Refusal> {
-    if began_here(folder) {
-        return Ok(());
+    let held = alive::held(folder, started.lab.kind)?;
+    if let Held::By(by) = held {
+        return Err(Refusal::Live { folder: folder.path().display().to_string(), by });
     }
-    match engine::lives(lab, run_id).await {
+    match alive::leased(&held, lab, &started.run_id).await {
         None => Ok(()),
         Some(holder) => Err(Refusal::Leased { run: holder.run_id, until: holder.lease_until }),
     }
-}
-
-/// Whether the run's process was on this machine and is dead: then nobody need wait for the lease.
-fn began_here(folder: &RunFolder) -> bool {
-    let Ok(file) = folder.read_run_file() else { return false };
-    let host = nix::unistd::gethostname().map(|host| host.to_string_lossy().into_owned());
-    let pid = i32::try_from(file.pid).map(nix::unistd::Pid::from_raw);
-    let dead =
-        pid.is_ok_and(|pid| nix::sys::signal::kill(pid, None) == Err(nix::errno::Errno::ESRCH));
-    host.is_ok_and(|host| host == file.host) && dead
 }

@@ -11,7 +11,7 @@ use super::refuse;
 use crate::perform::write_evidence;
 use crate::terminal::Terminal;
 
-pub fn report(run: &str, terminal: &Terminal) -> u8 {
+pub fn report(run: &Path, terminal: &Terminal) -> u8 {
     let folder = match RunFolder::resolve(Path::new(""), run) {
         Ok(folder) => folder,
         Err(error) => return refuse(ExitCode::Usage, error, terminal),

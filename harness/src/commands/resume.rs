@@ -42,6 +42,11 @@ enum Refusal {
     NotPending(String),
     #[error("the journal says nothing of a run; nothing was touched")]
     Empty,
+    #[error(
+        "{gone} is gone, which the journal names: a run goes on with its whole evidence alone; \
+         `lab-smoke recover {run}` brings it to its end"
+    )]
+    Incomplete { gone: PathBuf, run: String },
     #[error("the journal's manifest cannot be read: {0}")]
     Journals(#[from] ManifestError),
     #[error(transparent)]
@@ -62,7 +67,10 @@ enum Refusal {
 impl Refusal {
     fn code(&self) -> ExitCode {
         match self {
-            Self::Live { .. } | Self::Io(_) | Self::Netns(_) => ExitCode::Unavailable,
+            Self::Live { .. }
+            | Self::Journal(JournalError::Held(_))
+            | Self::Io(_)
+            | Self::Netns(_) => ExitCode::Unavailable,
             Self::Used(..) => ExitCode::Stopped,
             Self::Open(error) => error.code(),
             _ => ExitCode::Usage,
@@ -97,6 +105,9 @@ fn in_its_folder(
     let journal = Writer::reopen(folder.path())?;
     journal.with_records(|records| shown(records).map(drop))?;
     journal.with_records(|records| awaits(records, &folder))?;
+    if let Some(gone) = journal.missing_attachment() {
+        return Err(Refusal::Incomplete { gone, run: engine::in_a_command(folder.path()) });
+    }
     let started = journal.with_records(|records| engine::started(records).cloned());
     let started = started.ok_or(Refusal::Empty)?;
     if started.lab.kind == LabKind::Netns {

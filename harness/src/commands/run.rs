@@ -59,6 +59,7 @@ impl Refusal {
         match self {
             Self::Open(error) => error.code(),
             Self::Held { .. }
+            | Self::Folder(FolderError::Held { .. })
             | Self::Io(_)
             | Self::Netns(_)
             | Self::Fault(::lab::netns::CannotInject::Unable(_)) => ExitCode::Unavailable,
@@ -138,6 +139,8 @@ fn on_its_lab(
     if args.lab != LabChoice::Netns(None) {
         only_where_made(&args.make)?;
     }
+    // Before a lab is made for it.
+    args.out.as_deref().map_or(Ok(()), RunFolder::check)?;
     let show = Show { format: args.format, arguments };
     let in_the_kernel = |which| {
         if args.seed.is_some() {
@@ -258,8 +261,7 @@ pub(super) fn hold(
     run_id: &str,
     manifest: Option<PathBuf>,
 ) -> Result<reports::folder::FolderLock, Refusal> {
-    let host = nix::unistd::gethostname().map_err(std::io::Error::from)?;
-    let host = host.to_string_lossy().into_owned();
+    let host = super::alive::host()?;
     let pid = std::process::id();
     let lock = match folder.try_lock(&format!("run {run_id}, pid {pid} on {host}"))? {
         Locked::Taken(lock) => lock,
@@ -267,7 +269,8 @@ pub(super) fn hold(
             return Err(Refusal::Held { folder: folder.path().to_owned(), by });
         }
     };
-    let run_file = RunFile { run_id: run_id.to_owned(), host, pid, manifest };
+    let begun_in = Some(folder.begun_here()?);
+    let run_file = RunFile { run_id: run_id.to_owned(), host, pid, manifest, begun_in };
     folder.write_json(RUN_FILE, &run_file)?;
     Ok(lock)
 }

@@ -5,11 +5,12 @@ use std::path::Path;
 use reports::digest::Digest;
 use reports::folder::{FolderError, RunFolder};
 use reports::journal::{ChainError, read_file};
-use reports::record::{GoRefused, Kind, Record, Verdict};
+use reports::record::{GoRefused, Kind, LabKind, Record, Verdict};
 use reports::shown::Differs;
 use reports::verdict::{ExitCode, judge};
 use serde::Serialize;
 
+use super::alive::{self, Held};
 use super::refuse;
 use crate::cli::Format;
 use crate::engine::{self, Standing};
@@ -56,7 +57,7 @@ enum Unreadable {
     Json(#[from] serde_json::Error),
 }
 
-pub fn status(run: &str, format: Format, terminal: &Terminal) -> u8 {
+pub fn status(run: &Path, format: Format, terminal: &Terminal) -> u8 {
     match shown(run, format) {
         Ok(text) => {
             terminal.out(&text);
@@ -66,15 +67,39 @@ pub fn status(run: &str, format: Format, terminal: &Terminal) -> u8 {
     }
 }
 
-fn shown(run: &str, format: Format) -> Result<String, Unreadable> {
+fn shown(run: &Path, format: Format) -> Result<String, Unreadable> {
     let folder = RunFolder::resolve(Path::new(""), run)?;
-    let held_by = folder.held_by()?;
     let records = read_file(folder.path())?.records;
     reports::shown::shown(&records)?;
+    let held_by = match folder.held_by()? {
+        Some(by) => Some(by),
+        None => who_lives_elsewhere(&folder, &records)?,
+    };
     let status = of(&folder, held_by, &records);
     Ok(match format {
         Format::Human => for_people(&status)?,
         Format::Json => serde_json::to_string_pretty(&status)? + "\n",
+    })
+}
+
+/// What `recover` would find: a run that has not ended may live in another folder or on another
+/// machine.
+fn who_lives_elsewhere(
+    folder: &RunFolder,
+    records: &[Record],
+) -> Result<Option<String>, FolderError> {
+    let Some(started) = engine::started(records) else { return Ok(None) };
+    if engine::standing(records) == Standing::Ended {
+        return Ok(None);
+    }
+    Ok(match alive::held(folder, started.lab.kind)? {
+        Held::By(by) => Some(by),
+        Held::Nobody => None,
+        held @ Held::Elsewhere if started.lab.kind == LabKind::Netns => {
+            super::netns::leased(&held, started).map(|holder| holder.to_string())
+        }
+        // No lab of this kind can be asked by this build.
+        Held::Elsewhere => None,
     })
 }
 

@@ -27,8 +27,9 @@ use reports::journal::{JournalError, Writer};
 use reports::record::{
     Kind, LabDeclared, LabKind, LabUnavailable, Outcome, Part, Program, ResidueItem, ResidueListed,
     RunFinished, RunStarted, SCHEMA_VERSION, ScenarioDeclared, ScenarioStatus, StopDeclared,
+    Verdict,
 };
-use reports::verdict::{Judgement, judge_ending};
+use reports::verdict::{ExitCode, Judgement, judge_ending};
 use scenarios::run::{GoSource, PlanSource, Run, State};
 use scenarios::{Context, Finished, Leg, SEQUENCE, Scenario, cost, stops, watch};
 
@@ -365,13 +366,29 @@ impl Engine<'_> {
     fn finish(&self) -> Judgement {
         self.record_cost();
         self.list_what_nobody_ends();
+        // What is judged has to be there for others to judge.
+        let _ = self.journal.check(self.lab.clock.now());
         let judgement = sabotage::judged(self, self.journal.with_records(judge_ending));
         self.record(Kind::RunFinished(RunFinished {
             verdict: judgement.verdict,
             exit_code: judgement.exit_code,
             reasons: judgement.reasons.clone(),
         }));
-        judgement
+        // Its own end, too.
+        let _ = self.journal.check(self.lab.clock.now());
+        witnessed(judgement, self.journal)
+    }
+}
+
+/// What nobody can read again is no pass.
+fn witnessed(judgement: Judgement, journal: &Writer) -> Judgement {
+    match journal.failed().filter(|_| judgement.exit_code == ExitCode::Pass.number()) {
+        None => judgement,
+        Some(why) => Judgement {
+            verdict: Verdict::Unknown,
+            exit_code: ExitCode::Unknown.number(),
+            reasons: vec![format!("the journal does not hold the run to its end: {why}")],
+        },
     }
 }
 

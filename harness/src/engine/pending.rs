@@ -311,6 +311,8 @@ impl<'a> Engine<'a> {
         if let Hold::Taken(why) = held {
             return unavailable(why);
         }
+        // Nobody resumes a run whose journal is gone.
+        let _ = self.journal.check(self.lab.clock.now());
         let mut judgement = self.journal.with_records(judge_ending);
         if pending.meanwhile == Meanwhile::LeaveRunning {
             judgement.reasons.extend(self.what_runs().await);

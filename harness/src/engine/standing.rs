@@ -1,5 +1,6 @@
 //! Where a run stands by its journal alone: what may be done with it next, and by which command.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use lab::manifest::Manifest;
@@ -57,6 +58,7 @@ fn closes(kind: &Kind) -> bool {
         Kind::RecoveryStarted(_)
         | Kind::LabUnavailable(_)
         | Kind::HarnessBroke(_)
+        | Kind::JournalLost(_)
         | Kind::GoBurnt(_)
         | Kind::LockTaken(_) => true,
         Kind::StopTripped(stop) => stop.stop != 7,
@@ -129,9 +131,22 @@ pub fn next_steps(records: &[Record], folder: &Path) -> String {
     }
 }
 
-/// A folder as a shell takes it, whatever its name.
+/// A folder as a shell takes it and as a command of ours does, whatever its name: it is no option, and
+/// every byte of it arrives.
 pub fn in_a_command(folder: &Path) -> String {
-    lab::quoted(&folder.display().to_string())
+    let bytes = folder.as_os_str().as_bytes();
+    let plain = std::str::from_utf8(bytes).ok().filter(|text| !text.contains(char::is_control));
+    let dashed = if bytes.starts_with(b"-") { "./" } else { "" };
+    match plain {
+        Some(text) => lab::quoted(&format!("{dashed}{text}")),
+        None => {
+            let escaped = bytes.iter().map(|byte| match byte {
+                b'\'' | b'\\' | ..b' ' | 0x7f.. => format!("\\x{byte:02x}"),
+                plain => char::from(*plain).to_string(),
+            });
+            format!("$'{dashed}{}'", escaped.collect::<String>())
+        }
+    }
 }
 
 /// The owner's commands for what must not be stopped for him.

@@ -113,7 +113,9 @@ pub(crate) fn finish<T>(lab: &Lab, journal: &Writer, intent: &str, acted: Acted<
     if let Err(error) = journal.append_synced(lab.clock.now(), Kind::Outcome(record)) {
         tracing::error!(intent, outcome = ?acted.outcome, detail = acted.detail, %error, "an outcome could not be recorded");
     }
-    lab.changed();
+    if let Err(why) = lab.changed() {
+        journal.lose(lab.clock.now(), why);
+    }
     acted
 }
 

@@ -75,6 +75,17 @@ impl Manifest {
         })
     }
 
+    /// As [`parse`](Self::parse), from a file's bytes: what is no UTF-8 is a problem with its place.
+    pub fn parse_bytes(file_name: &str, bytes: &[u8]) -> Result<Self, ManifestError> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self::parse(file_name, text),
+            Err(error) => Err(ManifestError {
+                file: file_name.to_owned(),
+                problems: vec![not_utf8(bytes, error.valid_up_to())],
+            }),
+        }
+    }
+
     /// The manifest as text that parses back to an equal one.
     pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
         toml::to_string_pretty(self)
@@ -230,6 +241,15 @@ fn span_of(table: &Spanned<DeTable<'_>>, field: &str) -> Range<usize> {
 fn syntax(text: &str, error: &toml::de::Error) -> Problem {
     let (line, column) = line_and_column(text, error.span().map_or(0, |span| span.start));
     Problem { line, column, field: String::new(), message: error.message().to_owned() }
+}
+
+/// The byte at `offset` ends what is UTF-8.
+fn not_utf8(bytes: &[u8], offset: usize) -> Problem {
+    let valid = String::from_utf8_lossy(&bytes[..offset]);
+    let (line, column) = line_and_column(&valid, valid.len());
+    let byte = bytes.get(offset).copied().unwrap_or_default();
+    let message = format!("byte {byte:#04x} at offset {offset} is not UTF-8");
+    Problem { line, column, field: String::new(), message }
 }
 
 fn line_and_column(text: &str, offset: usize) -> (usize, usize) {

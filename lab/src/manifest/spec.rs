@@ -234,3 +234,17 @@ fn every_node_is_needed() {
     assert_eq!(error.problems.len(), 1);
     assert_eq!(error.problems[0].field, "nodes.onprem-router");
 }
+
+#[test]
+fn what_is_no_utf8_is_told_with_its_line_and_its_byte() {
+    let line = example().lines().position(|line| line.starts_with("name = ")).unwrap() + 1;
+    let start = example().find("\nname = \"").unwrap() + "\nname = \"".len();
+    let mut bytes = example().as_bytes().to_vec();
+    // A character of two bytes before it is one column.
+    bytes.splice(start..start, [0xc3, 0xa9, 0xff]);
+    let error = Manifest::parse_bytes("lab.toml", &bytes).unwrap_err();
+    let offset = start + 2;
+    let expected = format!("lab.toml:{line}:10: byte 0xff at offset {offset} is not UTF-8");
+    assert_eq!(error.to_string(), expected);
+    assert!(Manifest::parse_bytes("lab.toml", example().as_bytes()).is_ok());
+}

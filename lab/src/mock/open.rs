@@ -9,7 +9,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use chrono::{DateTime, TimeDelta, Utc};
 use reports::digest::Digest;
-use reports::folder::{Sync, write_atomically};
+use reports::folder::{Sync, WORLD_LIMIT_BYTES, read_plain, write_atomically};
 use reports::record::LabKind;
 use sha2::{Digest as _, Sha256};
 
@@ -95,7 +95,8 @@ pub fn open_as(options: &Options, own: Option<Manifest>) -> Result<Mock, OpenErr
 /// Opens the world that an earlier process left, at the time at which it left it, with the manifest
 /// of its run. Must be called inside the paused runtime.
 pub fn reopen(world_file: &Path, manifest: Manifest) -> Result<Mock, OpenError> {
-    let bytes = std::fs::read(world_file).map_err(|source| failed(world_file, source))?;
+    let bytes =
+        read_plain(world_file, WORLD_LIMIT_BYTES).map_err(|source| failed(world_file, source))?;
     let world: World =
         serde_json::from_slice(&bytes).map_err(|error| failed(world_file, error.into()))?;
     fastrand::seed(world.seed);
@@ -120,10 +121,9 @@ fn assemble(
     let transport = Rc::new(MockTransport { shared: shared.clone(), clock });
     let saver = Rc::new(Saver { shared: shared.clone(), clock, file: world_file });
     let saves = saver.clone();
-    let after_effect: Rc<dyn Fn()> = Rc::new(move || {
-        if let Err(error) = saves.save() {
-            tracing::error!(%error, "the world could not be saved");
-        }
+    let after_effect: crate::AfterEffect = Rc::new(move || {
+        let saved = saves.save();
+        saved.map_err(|error| format!("the mock's world cannot be kept: {error}"))
     });
     let manifest_text = manifest.to_toml()?;
     let lab = Lab::new(manifest, clock, &connection, transport, after_effect);

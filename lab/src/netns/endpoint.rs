@@ -9,12 +9,13 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use tokio::net::UnixListener;
 
 use super::explain;
 use super::folder::Folder;
 use super::held::Held;
+use super::left;
 use super::node::{EC2_SOCKET, metadata_socket};
 use crate::mock::ec2::{self, metadata};
 use crate::mock::faults::Caller;
@@ -88,6 +89,7 @@ fn supervisor_router(held: &Arc<Held>) -> Router {
     Router::new()
         .route("/world", get(read_world).put(write_world))
         .route("/faults", post(inject))
+        .route("/run", put(leave_to_process))
         .route("/moments", post(moment))
         .route("/counters", get(counters))
         .route("/explain/{source}/{destination}", get(walk))
@@ -106,6 +108,10 @@ async fn write_world(State(held): State<Arc<Held>>, body: Bytes) -> Response {
     };
     *held.shared.lock() = world;
     json(held.settle().await)
+}
+
+async fn leave_to_process(State(held): State<Arc<Held>>, run: Bytes) -> Response {
+    json(left::watch(held, &run))
 }
 
 async fn inject(State(held): State<Arc<Held>>, fault: String) -> Response {

@@ -26,6 +26,8 @@ pub struct Held {
     wiring: Wiring,
     kernel: Mutex<Kernel>,
     changed: Notify,
+    /// The run that the lab was made for has come to its end, and its process with it.
+    pub run_ended: Notify,
     pids: Vec<(Node, u32)>,
 }
 
@@ -53,7 +55,8 @@ impl Held {
         let nodes = nodes.into_iter().map(|(node, orders)| (node, Power { orders, on: true }));
         let kernel =
             Kernel { fabric: Fabric::default(), relays: Relays::default(), nodes: nodes.collect() };
-        Self { shared, clock, wiring, kernel: Mutex::new(kernel), changed: Notify::new(), pids }
+        let (kernel, changed, run_ended) = (Mutex::new(kernel), Notify::new(), Notify::new());
+        Self { shared, clock, wiring, kernel, changed, run_ended, pids }
     }
 
     /// A process in the node's namespaces.

@@ -11,6 +11,7 @@ mod folder;
 mod garp;
 mod held;
 mod keys;
+mod left;
 mod lifecycle;
 mod moments;
 mod mounts;
@@ -27,6 +28,7 @@ mod unix_http;
 
 pub use explain::Walk;
 pub use folder::{Folder, home};
+pub use left::leave_to_process;
 pub use lifecycle::{Found, Options, UpError, down, find, list, up};
 pub use moments::{CannotInject, check as check_faults, inject, known as known_faults};
 pub use open::{Netns, counters, exec, explain, manifest, open, open_for, read_world, write_world};

@@ -105,7 +105,7 @@ fn open_by(
     let connection = connection(&folder, &spec, &manifest, clock);
     // The world is the supervisor's: there is nothing to save.
     let holder = folder.clone();
-    let lab = Lab::new(manifest, clock, &connection, transport.clone(), Rc::new(|| {}))
+    let lab = Lab::new(manifest, clock, &connection, transport.clone(), Rc::new(|| Ok(())))
         .that_may_end(Rc::new(move || !lifecycle::is_held(&holder)));
     Ok(Netns { lab, transport, folder, go_seed })
 }

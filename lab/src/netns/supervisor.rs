@@ -40,6 +40,7 @@ pub async fn main(folder: Folder) -> io::Result<()> {
     let left = (spec.ends_at - clock.now()).to_std().unwrap_or_default();
     tokio::select! {
         () = held.follow_time() => tracing::error!("the world can no longer be followed"),
+        () = held.run_ended.notified() => tracing::info!("the lab's run has ended"),
         () = clock.sleep(left) => tracing::info!("the lab's time has passed"),
     }
     Ok(())

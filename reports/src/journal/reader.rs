@@ -6,6 +6,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::digest::Digest;
+use crate::folder::{JOURNAL_LIMIT_BYTES, read_plain};
 use crate::record::{Record, SCHEMA_VERSION};
 
 /// A journal whose whole lines hold together.
@@ -118,7 +119,7 @@ pub fn verify_chain(bytes: &[u8]) -> Result<Vec<Record>, ChainError> {
 /// [`read_chain`] of `journal.jsonl` in a run's folder, or of the file itself.
 pub fn read_file(path: &Path) -> Result<Chain, ChainError> {
     let file = if path.is_dir() { path.join(super::JOURNAL_FILE) } else { path.to_owned() };
-    let bytes = std::fs::read(&file)
+    let bytes = read_plain(&file, JOURNAL_LIMIT_BYTES)
         .map_err(|error| ChainError { line: 0, why: format!("{}: {error}", file.display()) })?;
     read_chain(&bytes)
 }

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::fs;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -13,7 +14,7 @@ use super::*;
 use crate::digest::Digest;
 use crate::record::{
     Assertion, AssertionStatus, Intent, Interrupted, Kind, Outcome, OutcomeRecorded, Permit,
-    ScenarioStarted,
+    Record, ScenarioStarted,
 };
 
 fn at(seconds: i64) -> DateTime<Utc> {
@@ -65,10 +66,11 @@ fn a_journal_is_read_back_as_it_was_written() {
     let chain = read_file(dir.path()).expect("it holds together");
     assert_eq!(chain.records, *writer.records());
     assert_eq!(chain.head, writer.head());
+    Writer::create(dir.path()).expect_err("there is a journal already");
+    drop(writer);
     let reopened = Writer::reopen(dir.path()).expect("it holds together");
     reopened.append(at(3), started("d")).expect("written");
     assert_eq!(verify_chain(&bytes_of(&dir)).expect("it holds together").len(), 4);
-    Writer::create(dir.path()).expect_err("there is a journal already");
 }
 
 #[test]
@@ -130,12 +132,14 @@ proptest! {
         cut in any::<prop::sample::Index>(),
     ) {
         let (dir, writer) = journal_of(&names);
+        let written = writer.records().to_vec();
+        drop(writer);
         let bytes = bytes_of(&dir);
         let cut = cut.index(bytes.len() + 1);
         fs::write(dir.path().join(JOURNAL_FILE), &bytes[..cut]).expect("written");
         let whole = bytes[..cut].split(|byte| *byte == b'\n').count() - 1;
         let reopened = Writer::reopen(dir.path()).expect("tolerated");
-        prop_assert_eq!(&*reopened.records(), &writer.records()[..whole]);
+        prop_assert_eq!(&*reopened.records(), &written[..whole]);
         reopened.append(at(100), started("after")).expect("written");
         let records = verify_chain(&bytes_of(&dir)).expect("whole again");
         prop_assert_eq!(records.len(), whole + 1);
@@ -199,6 +203,10 @@ impl Disk for SmallDisk {
         }
         self.room.set(self.room.get() - more);
         self.reserved_until = self.reserved_until.max(offset + bytes);
+        Ok(())
+    }
+
+    fn check(&self, _: u64) -> Result<(), Lost> {
         Ok(())
     }
 }
@@ -293,6 +301,7 @@ fn a_raw_answer_is_kept_once_for_each_source() {
     assert_eq!(writer.records().len(), 2);
     let path = dir.path().join(ATTACHMENTS_DIR).join(digest.as_str());
     assert_eq!(Digest::of(fs::read(path).expect("readable")), digest);
+    drop(writer);
     let reopened = Writer::reopen(dir.path()).expect("it holds together");
     reopened.attach(at(1), b"{\"a\":1}", "application/json", "ec2 DescribeVpcs").expect("kept");
     assert_eq!(reopened.records().len(), 2);
@@ -339,4 +348,144 @@ fn secrets_never_reach_the_folder() {
     }
     assert!(everything.contains("59dbff89-35bd-4eac-99ed-be587EXAMPLE"), "{everything}");
     verify_chain(&bytes_of(&dir)).expect("it holds together");
+}
+
+/// What befalls a journal behind its writer's back.
+type Blow = fn(&Path);
+
+fn journal_in(dir: &Path) -> PathBuf {
+    dir.join(JOURNAL_FILE)
+}
+
+fn attachment_in(dir: &Path) -> PathBuf {
+    let mut entries = fs::read_dir(dir.join(ATTACHMENTS_DIR)).expect("a folder");
+    entries.next().expect("an attachment").expect("readable").path()
+}
+
+const BLOWS: &[(&str, Blow, &str)] = &[
+    ("removed", |dir| fs::remove_file(journal_in(dir)).expect("removed"), "it was removed"),
+    (
+        "replaced",
+        |dir| {
+            let (copy, bytes) = (dir.join("copy"), fs::read(journal_in(dir)).expect("read"));
+            fs::write(&copy, bytes).expect("copied");
+            fs::rename(copy, journal_in(dir)).expect("renamed");
+        },
+        "it was removed",
+    ),
+    (
+        "replaced, the old one kept",
+        |dir| {
+            fs::rename(journal_in(dir), dir.join("old")).expect("renamed");
+            fs::copy(dir.join("old"), journal_in(dir)).expect("copied");
+        },
+        "another file lies in its place",
+    ),
+    ("moved", |dir| fs::rename(journal_in(dir), dir.join("old")).expect("renamed"), "it was moved"),
+    (
+        "cut",
+        |dir| {
+            let file = fs::OpenOptions::new().write(true).open(journal_in(dir)).expect("open");
+            file.set_len(3).expect("cut");
+        },
+        "it has 3 bytes",
+    ),
+    ("emptied", |dir| fs::write(journal_in(dir), "").expect("written"), "it has 0 bytes"),
+    (
+        "written into",
+        |dir| {
+            let mut file = fs::OpenOptions::new().append(true).open(journal_in(dir)).expect("open");
+            io::Write::write_all(&mut file, b"{}\n").expect("written");
+        },
+        "were written",
+    ),
+    (
+        "an attachment removed",
+        |dir| fs::remove_file(attachment_in(dir)).expect("removed"),
+        "is gone",
+    ),
+    (
+        "all attachments removed",
+        |dir| fs::remove_dir_all(dir.join(ATTACHMENTS_DIR)).expect("removed"),
+        "No such file",
+    ),
+    (
+        "attachments replaced",
+        |dir| {
+            fs::rename(dir.join(ATTACHMENTS_DIR), dir.join("old")).expect("renamed");
+            fs::create_dir(dir.join(ATTACHMENTS_DIR)).expect("made");
+        },
+        "is another folder",
+    ),
+];
+
+/// Nothing forward, and what ends a run goes on and says why.
+#[test]
+fn a_journal_that_is_lost_takes_nothing_forward_and_says_so() {
+    for (what, blow, why) in BLOWS {
+        for permit in [Permit::Forward, Permit::Cost] {
+            let (dir, writer) = journal_of(&["a".into()]);
+            writer.attach(at(1), b"{}", "application/json", "ec2 DescribeVpcs").expect("kept");
+            writer.append_synced(at(1), intent(Permit::Forward)).expect("all is there");
+            writer.check(at(1)).expect("all is there");
+            blow(dir.path());
+            let error = writer.append_synced(at(2), intent(permit)).expect_err(what);
+            assert!(error.to_string().contains(why), "{what}: {error}");
+            assert!(writer.is_lost() && writer.check(at(2)).is_err(), "{what}");
+            for kind in [intent(Permit::Undo), outcome("back")] {
+                writer.append_synced(at(3), kind).expect("it ends what was begun");
+            }
+            let lost = writer.with_records(|records| {
+                let lost = |record: &&Record| matches!(&record.kind, Kind::JournalLost(it) if it.why.contains(why));
+                records.iter().filter(lost).count()
+            });
+            assert_eq!(lost, 1, "{what}: it is said once");
+        }
+    }
+}
+
+/// What is left of a journal that somebody cut is still one.
+#[test]
+fn nothing_is_written_behind_a_foreign_change() {
+    let (dir, writer) = journal_of(&["a".into(), "b".into()]);
+    let first = bytes_of(&dir).iter().position(|byte| *byte == b'\n').expect("a line") + 1;
+    let file = fs::OpenOptions::new().write(true).open(journal_in(dir.path())).expect("open");
+    file.set_len(first as u64).expect("cut");
+    writer.append_synced(at(2), outcome("back")).expect("it ends what was begun");
+    assert_eq!(verify_chain(&bytes_of(&dir)).expect("a line").len(), 1);
+    assert_eq!(writer.records().len(), 4, "with what was lost, and that it was");
+}
+
+/// A journal in a folder that was moved is gone on with there.
+#[test]
+fn what_ends_a_run_is_found_where_its_folder_was_moved() {
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let (run, moved) = (temp.path().join("run"), temp.path().join("moved"));
+    fs::create_dir(&run).expect("made");
+    let writer = Writer::create(&run).expect("a journal");
+    writer.append(at(0), started("a")).expect("written");
+    fs::rename(&run, &moved).expect("moved");
+    writer.append_synced(at(1), intent(Permit::Forward)).expect_err("it is not there");
+    writer.append_synced(at(1), outcome("back")).expect("it ends what was begun");
+    let records = verify_chain(&fs::read(journal_in(&moved)).expect("there")).expect("whole");
+    assert_eq!(records, *writer.records());
+}
+
+/// What was gone before is nobody's to lose: a run is brought to its end without it.
+#[test]
+fn a_reopened_journal_names_the_attachment_that_it_lacks_and_goes_on() {
+    let (dir, writer) = journal_of(&[]);
+    for body in ["{}", "[]"] {
+        let source = "ec2 DescribeVpcs";
+        writer.attach(at(1), body.as_bytes(), "application/json", source).expect("kept");
+    }
+    assert_eq!(writer.missing_attachment(), None);
+    drop(writer);
+    let gone = attachment_in(dir.path());
+    fs::remove_file(&gone).expect("removed");
+    let writer = Writer::reopen(dir.path()).expect("it holds together");
+    assert_eq!(writer.missing_attachment(), Some(gone));
+    writer.append_synced(at(2), intent(Permit::Cost)).expect("what is left is there");
+    fs::remove_file(attachment_in(dir.path())).expect("removed");
+    writer.append_synced(at(2), intent(Permit::Cost)).expect_err("more is gone");
 }

@@ -1,9 +1,11 @@
 //! Appends to a journal.
 //!
 //! A line is either whole in the file or not there: after a short write the file is cut back to
-//! its last good length. Once a write has failed, forward work can no longer be recorded and so
-//! must not be done (I2); what ends a run (outcomes, undo, the list of what is left) may still be
-//! tried, in the space that [`Writer::reserve`] keeps for it.
+//! its last good length. Before each line that something depends on, the file at the path is proved to
+//! be the one that is written, and before each intent the attachments to be there. Once a write has
+//! failed or the journal is lost, forward work can no longer be recorded and so must not be done
+//! (I2); what ends a run (outcomes, undo, the list of what is left) may still be tried, in the space
+//! that [`Writer::reserve`] keeps for it.
 
 use std::cell::{Ref, RefCell};
 use std::collections::HashSet;
@@ -15,12 +17,12 @@ use std::rc::Rc;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 
-use super::disk::{Broken, Disk, FileDisk};
+use super::attachments::Attachments;
+use super::disk::{Broken, Disk, FileDisk, Lost, Nowhere};
 use super::reader::{ChainError, read_chain};
-use super::{ATTACHMENTS_DIR, JOURNAL_FILE, TORN_FILE};
+use super::{JOURNAL_FILE, TORN_FILE};
 use crate::digest::Digest;
-use crate::folder::write_atomically;
-use crate::record::{Attachment, Kind, Permit, Record};
+use crate::record::{Attachment, JournalLost, Kind, Permit, Record};
 use crate::redact::Redactor;
 
 #[derive(Debug, Error)]
@@ -34,6 +36,8 @@ pub enum JournalError {
     /// An earlier write failed: nothing forward may happen any more.
     #[error("the journal cannot be written any more ({0}); only undo goes on")]
     Failed(String),
+    #[error("{0} is written by another process: its run is live")]
+    Held(PathBuf),
 }
 
 /// What became of a reservation.
@@ -63,6 +67,9 @@ struct Inner {
     listeners: Vec<Listener>,
     /// Why the last write failed.
     failed: Option<String>,
+    /// Whether that is because somebody else has removed or changed what was written.
+    lost: bool,
+    attachments: Attachments,
     /// Bytes that are kept free for the records that end a run.
     reserve: u64,
     /// End of the blocks that are reserved already.
@@ -100,6 +107,8 @@ impl Writer {
             redactor: Redactor::default(),
             listeners: Vec::new(),
             failed: None,
+            lost: false,
+            attachments: Attachments::new(dir),
             reserve: 0,
             reserved_until: 0,
         })))
@@ -117,9 +126,13 @@ impl Writer {
         between: impl FnOnce(FileDisk) -> Box<dyn Disk>,
     ) -> Result<Self, JournalError> {
         let path = dir.join(JOURNAL_FILE);
-        let io = |source| JournalError::Io { path: path.clone(), source };
-        let chain = read_chain(&fs::read(&path).map_err(io)?)?;
-        let mut disk = between(FileDisk::reopen(&path).map_err(io)?);
+        let io = |source: io::Error| match source.kind() {
+            io::ErrorKind::ResourceBusy => JournalError::Held(path.clone()),
+            _ => JournalError::Io { path: path.clone(), source },
+        };
+        let file = FileDisk::reopen(&path).map_err(io)?;
+        let chain = read_chain(&file.read().map_err(io)?)?;
+        let mut disk = between(file);
         if !chain.torn.is_empty() {
             keep_aside(dir, &chain.torn)?;
             disk.truncate(chain.whole_bytes).map_err(io)?;
@@ -131,6 +144,8 @@ impl Writer {
             inner.len = chain.whole_bytes;
             inner.head = chain.head;
             inner.stored = chain.records.iter().filter_map(stored).collect();
+            let named = inner.stored.iter().map(|(digest, _)| digest.clone());
+            inner.attachments = Attachments::found(dir, named);
             inner.records = chain.records;
         }
         Ok(writer)
@@ -145,9 +160,16 @@ impl Writer {
         Ok(digest)
     }
 
-    /// As [`append`](Self::append), and the line is on the disk when this returns.
+    /// As [`append`](Self::append), and the line is on the disk when this returns: in the file that
+    /// lies at the journal's path.
     pub fn append_synced(&self, at: DateTime<Utc>, kind: Kind) -> Result<Digest, JournalError> {
         let last = matches!(kind, Kind::RunFinished(_));
+        let depends = if last || matches!(kind, Kind::Intent(_)) {
+            Depends::OnAll
+        } else {
+            Depends::OnTheJournal
+        };
+        self.prove(at, depends);
         let line = {
             let mut inner = self.0.borrow_mut();
             let line = inner.append(at, kind)?;
@@ -160,6 +182,43 @@ impl Writer {
         let digest = self.head();
         self.tell(&line);
         Ok(digest)
+    }
+
+    /// Proves that everything that was written is still there.
+    ///
+    /// # Errors
+    /// Why forward work is no longer possible, once it is not.
+    pub fn check(&self, at: DateTime<Utc>) -> Result<(), JournalError> {
+        self.prove(at, Depends::OnAll);
+        self.failed().map_or(Ok(()), |why| Err(JournalError::Failed(why)))
+    }
+
+    /// Says that something else of the folder is lost without which the run cannot be gone on with.
+    pub fn lose(&self, at: DateTime<Utc>, why: String) {
+        if self.0.borrow_mut().lose(why.clone()) {
+            // Best effort: the journal has failed, and says so where it still can.
+            let _ = self.append(at, Kind::JournalLost(JournalLost { why }));
+        }
+    }
+
+    /// What is not there any more is lost for good, and said once.
+    fn prove(&self, at: DateTime<Utc>, depends: Depends) {
+        let proved = self.0.borrow_mut().prove(depends);
+        if let Err(why) = proved {
+            self.lose(at, why);
+        }
+    }
+
+    /// An attachment that the journal names and that was gone when it was reopened.
+    pub fn missing_attachment(&self) -> Option<PathBuf> {
+        let inner = self.0.borrow();
+        let mut named = inner.stored.iter().map(|(digest, _)| digest);
+        named.find_map(|digest| inner.attachments.lacks(digest))
+    }
+
+    /// Whether somebody else has removed or changed what was written.
+    pub fn is_lost(&self) -> bool {
+        self.0.borrow().lost
     }
 
     /// Keeps a raw answer under `attachments/`, without its secrets, and records it once for each
@@ -241,7 +300,38 @@ impl Writer {
     }
 }
 
+/// What a line depends on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depends {
+    OnTheJournal,
+    /// On its attachments as well.
+    OnAll,
+}
+
 impl Inner {
+    fn prove(&mut self, depends: Depends) -> Result<(), String> {
+        if self.lost {
+            return Ok(());
+        }
+        let journal = self.dir.join(JOURNAL_FILE);
+        let why = match self.disk.check(self.len) {
+            Ok(()) if depends == Depends::OnAll => return self.attachments.check(),
+            Ok(()) => return Ok(()),
+            Err(Lost::NotThere(why)) => why,
+            Err(Lost::Changed(why)) => {
+                self.disk = Box::new(Nowhere);
+                why
+            }
+        };
+        Err(format!("{}: {why}", journal.display()))
+    }
+
+    /// Whether that is news.
+    fn lose(&mut self, why: String) -> bool {
+        self.failed.get_or_insert(why);
+        !std::mem::replace(&mut self.lost, true)
+    }
+
     fn append(&mut self, at: DateTime<Utc>, kind: Kind) -> Result<String, JournalError> {
         if let Some(why) = self.failed.as_ref().filter(|_| !ends_a_run(&kind)) {
             return Err(JournalError::Failed(why.clone()));
@@ -307,17 +397,9 @@ impl Inner {
         let bytes = self.redactor.bytes(bytes);
         let source = self.redactor.text(source).into_owned();
         let digest = Digest::of(&bytes);
-        let dir = self.dir.join(ATTACHMENTS_DIR);
-        let path = dir.join(digest.as_str());
-        if !path.exists() {
-            // Not synced: the records that undo needs are in the journal itself, and a verifier
-            // checks each attachment against its name.
-            let result = fs::create_dir_all(&dir)
-                .and_then(|()| write_atomically(&path, &bytes, crate::folder::Sync::No));
-            if let Err(source) = result {
-                self.failed = Some(source.to_string());
-                return Err(JournalError::Io { path, source });
-            }
+        if let Err((path, source)) = self.attachments.keep(&digest, &bytes) {
+            self.failed = Some(source.to_string());
+            return Err(JournalError::Io { path, source });
         }
         let (bytes, media_type) = (bytes.len() as u64, media_type.to_owned());
         Ok(Attachment { digest, bytes, media_type, source })
@@ -370,6 +452,7 @@ fn ends_a_run(kind: &Kind) -> bool {
         | Kind::Interrupted(_)
         | Kind::RecoveryStarted(_)
         | Kind::HarnessBroke(_)
+        | Kind::JournalLost(_)
         | Kind::RunFinished(_) => true,
         _ => false,
     }
@@ -393,9 +476,15 @@ fn keep_aside(dir: &Path, torn: &[u8]) -> Result<(), JournalError> {
     };
     match append() {
         // Half a line never counted: that it cannot be kept is no reason to leave a lab as it is.
-        Err(error) if error.kind() == io::ErrorKind::StorageFull => Ok(()),
+        Err(error) if is_full(&error) => Ok(()),
         kept => kept.map_err(|source| JournalError::Io { path: path.clone(), source }),
     }
+}
+
+/// A disk, a quota, or the size that this process may give a file.
+fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 fn sync_dir(dir: &Path) -> Result<(), JournalError> {

@@ -55,6 +55,7 @@ pub fn judge_ending(records: &[Record]) -> Judgement {
 fn decide(run: &Gathered<'_>, end: End) -> Judgement {
     let mut causes = Causes::new();
     broken(run, &mut causes);
+    lost(run, &mut causes);
     residue(run, &mut causes);
     mutations(run, &mut causes);
     not_back(run, &mut causes);
@@ -92,6 +93,14 @@ fn first(causes: Causes, pending: Option<Verdict>) -> Judgement {
 fn broken(run: &Gathered<'_>, causes: &mut Causes) {
     if let Some(broke) = run.broke {
         causes.push((ExitCode::Bug, format!("the harness broke: {}", broke.message)));
+    }
+}
+
+/// What is told from here on, nobody can read again.
+fn lost(run: &Gathered<'_>, causes: &mut Causes) {
+    if let Some(lost) = run.lost {
+        let reason = format!("the run's own record is lost: {}", lost.why);
+        causes.push((ExitCode::Unknown, reason));
     }
 }
 
@@ -225,7 +234,8 @@ fn waits(run: &Gathered<'_>) -> bool {
         finished.is_some_and(|(it, _)| it.status == ScenarioStatus::Passed)
     };
     let begun = run.gate.verified.is_some() || run.touched();
-    let closed = run.recovery.is_some() || run.unavailable.is_some() || stopped(run);
+    let closed =
+        run.recovery.is_some() || run.unavailable.is_some() || run.lost.is_some() || stopped(run);
     let asked = run.facts.is_some() && run.undo_plan.is_some();
     asked && !begun && !closed && passed("preflight") && passed("undo-plan")
 }

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::*;
 use crate::record::{
-    AssertionStatus, HarnessBroke, Interrupted, Kind, LabUnavailable, Outcome, Part, Permit,
-    Record, RecoveryStarted, RunFinished, ScenarioStatus, StopTripped, Verdict,
+    AssertionStatus, HarnessBroke, Interrupted, JournalLost, Kind, LabUnavailable, Outcome, Part,
+    Permit, Record, RecoveryStarted, RunFinished, ScenarioStatus, StopTripped, Verdict,
 };
 use crate::sample::{self, Sample};
 
@@ -24,13 +24,16 @@ fn run_with(change: impl FnOnce(&mut Sample)) -> Vec<Record> {
 type Change = fn(&mut Sample);
 
 /// One cause for each exit code that a run can end with, besides 0.
-const CAUSES: [(ExitCode, Verdict, Change); 9] = [
+const CAUSES: [(ExitCode, Verdict, Change); 10] = [
     (ExitCode::Bug, Verdict::Bug, |run| {
         run.push(Kind::HarnessBroke(HarnessBroke { message: "index out of bounds".into() }));
     }),
     (ExitCode::Residue, Verdict::Residue, |run| run.push(sample::residue("i-0a"))),
     (ExitCode::Unknown, Verdict::Unknown, |run| {
         run.assert("ping", "ping.answers", AssertionStatus::Unknown);
+    }),
+    (ExitCode::Unknown, Verdict::Unknown, |run| {
+        run.push(Kind::JournalLost(JournalLost { why: "it was removed".into() }));
     }),
     (ExitCode::Stopped, Verdict::Stopped, |run| run.push(tripped(5))),
     (ExitCode::Fail, Verdict::Fail, |run| {

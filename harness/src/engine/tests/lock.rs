@@ -116,3 +116,35 @@ fn a_run_lives_as_long_as_its_own_lease() {
         });
     }
 }
+
+/// By the node's clock, whatever the clock is of whoever looks; where the node does not say what time
+/// it is, nobody can tell that the lease has ended.
+#[test]
+fn a_run_lives_until_its_lease_ends_by_the_nodes_clock() {
+    let (minute, hour) = (60, 3600);
+    for (ahead_seconds, lease_seconds, tells, lives_on) in [
+        (0, 10 * minute, true, true),
+        (-5 * hour, 10 * minute, true, true),
+        (5 * hour, 10 * minute, true, true),
+        (0, -minute, true, false),
+        (5 * hour, -minute, true, false),
+        (5 * hour, -minute, false, true),
+    ] {
+        play(async |stage: &Stage<'_>| {
+            stage.change(|world| {
+                let router = world.machines.get_mut(Node::RouterdCloud);
+                router.clock_offset_ms = ahead_seconds * 1000;
+            });
+            let (lab, id) = (stage.engine.lab, &stage.engine.run.id);
+            assert_eq!(lives(lab, id).await, None, "no lock lies there");
+            stage.lock_of("another", ahead_seconds + lease_seconds);
+            assert_eq!(lives(lab, id).await, None, "it is another run's");
+            stage.lock_of(id, ahead_seconds + lease_seconds);
+            if !tells {
+                stage.answers(Node::RouterdCloud, "date +%s%N", u32::MAX, 1, "");
+            }
+            let found = lives(lab, id).await.is_some();
+            assert_eq!(found, lives_on, "{ahead_seconds} {lease_seconds} {tells}");
+        });
+    }
+}

@@ -2,8 +2,8 @@
 
 use reports::digest::Digest;
 use reports::record::{
-    GoBurnt, GoRefused, HarnessBroke, LabUnavailable, LockTaken, Outcome, Permit, Record,
-    RecoveryStarted, ResidueItem, ScenarioFinished, StopTripped, UndoPlanned,
+    GoBurnt, GoRefused, HarnessBroke, JournalLost, LabUnavailable, LockTaken, Outcome, Permit,
+    Record, RecoveryStarted, ResidueItem, ScenarioFinished, StopTripped, UndoPlanned,
 };
 
 use super::super::*;
@@ -75,6 +75,7 @@ fn what_came_after_the_question_closes_it_or_does_not() {
             Standing::Dead,
         ),
         (vec![Kind::HarnessBroke(HarnessBroke { message: words() })], Standing::Dead),
+        (vec![Kind::JournalLost(JournalLost { why: words() })], Standing::Dead),
         (vec![Kind::GoBurnt(GoBurnt { go_digest: digest, path: words() })], Standing::Dead),
         (vec![Kind::LockTaken(LockTaken { path: words(), lease_until: now })], Standing::Dead),
         (vec![tripped(7)], Standing::AwaitingGo),

@@ -1,0 +1,60 @@
+//! Whether somebody goes on with a run: one fact for every command. A run is live while a process of
+//! this machine holds its folder, which ends with the process however it ends, or while its lease on
+//! the node has not, by the node's clock. What `run.json` says of a process proves nothing.
+
+use reports::folder::{BegunIn, FolderError, RunFile, RunFolder};
+use reports::record::LabKind;
+
+use crate::engine;
+
+/// Who holds a run, as far as its folder and this machine tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    /// In the holder's own words.
+    By(String),
+    Nobody,
+    /// It was begun on another machine, or nobody knows where: its lease on the node decides.
+    Elsewhere,
+}
+
+/// Who holds the run of this folder; whoever asks may hold the folder itself.
+pub(super) fn held(folder: &RunFolder, kind: LabKind) -> Result<Held, FolderError> {
+    // A mock's lab lies in the folder: whoever has the folder has all there is, and virtual time
+    // ends no lease.
+    if kind == LabKind::Mock {
+        return Ok(Held::Nobody);
+    }
+    let Some(begun_in) = begun_on_this_machine(folder.read_run_file().ok()) else {
+        return Ok(Held::Elsewhere);
+    };
+    if begun_in.identity == folder.identity()? {
+        return Ok(Held::Nobody);
+    }
+    Ok(held_there(&begun_in))
+}
+
+fn begun_on_this_machine(file: Option<RunFile>) -> Option<BegunIn> {
+    let file = file.filter(|file| host().is_ok_and(|host| host == file.host))?;
+    file.begun_in
+}
+
+/// This folder is a copy: who holds the one that the run was begun in?
+fn held_there(begun_in: &BegunIn) -> Held {
+    let original = begun_in.path.as_ref().and_then(|path| RunFolder::open(path).ok());
+    let original = original.filter(|it| it.identity().is_ok_and(|it| it == begun_in.identity));
+    match original.map(|it| it.held_by()) {
+        Some(Ok(Some(by))) => Held::By(by),
+        Some(Ok(None)) => Held::Nobody,
+        Some(Err(_)) | None => Held::Elsewhere,
+    }
+}
+
+/// This machine's name.
+pub(super) fn host() -> std::io::Result<String> {
+    Ok(nix::unistd::gethostname()?.to_string_lossy().into_owned())
+}
+
+/// Who holds the lab for a run of which [`held`] says that its lease decides.
+pub(super) async fn leased(held: &Held, lab: &lab::Lab, run_id: &str) -> Option<lab::act::Holder> {
+    if *held == Held::Elsewhere { engine::lives(lab, run_id).await } else { None }
+}

@@ -1,0 +1,165 @@
+//! Who holds a run's folder. A run is live while a process holds the folder's `lock` or the run's
+//! journal, both by flock: the kernel lets them go when the process ends, however it does. The
+//! journal's is what counts where somebody removed the `lock`.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Seek, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use super::files::{Identity, SMALL_LIMIT_BYTES, open_plain, read_whole};
+use super::{FolderError, LOCK_FILE, RunFolder};
+use crate::journal::JOURNAL_FILE;
+
+/// The folder's lock, held until this is dropped or the process ends.
+#[derive(Debug)]
+pub struct FolderLock(#[expect(dead_code, reason = "closing the file releases the lock")] File);
+
+/// Another process that holds a folder now, or has held it.
+#[derive(Debug)]
+pub struct FolderHolder(File);
+
+impl FolderHolder {
+    /// Blocks until that process has ended or let the folder go.
+    pub fn wait_for_end(&self) -> io::Result<()> {
+        loop {
+            match self.0.lock_shared() {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                ended => return ended,
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+pub enum Locked {
+    Taken(FolderLock),
+    /// By whom, in the holder's own words.
+    HeldBy(String),
+}
+
+/// Whose journal is held, though the `lock` beside it is free or gone.
+const BY_ITS_JOURNAL: &str = "a process that holds its journal, though not its `lock`";
+
+/// Somebody may remove or replace the file just when it is locked; this often is nobody's accident.
+const REPLACED_AT_MOST: usize = 16;
+
+impl RunFolder {
+    /// Takes the lock for a run that is live on this machine. `holder` is what others are told.
+    pub fn try_lock(&self, holder: &str) -> Result<Locked, FolderError> {
+        let path = self.file(LOCK_FILE);
+        let io = |source| FolderError::Io { path: path.clone(), source };
+        for _ in 0..REPLACED_AT_MOST {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create(true).truncate(false).mode(0o600);
+            let mut file = open_plain(&path, &mut options).map_err(io)?;
+            if !take(&file).map_err(io)? {
+                return Ok(Locked::HeldBy(words(&file).map_err(io)?));
+            }
+            match names(&file, &path).map_err(io)? {
+                Names::This => {}
+                Names::Another => continue,
+                Names::Several => return Err(io(has_another_name())),
+            }
+            if self.journal_is_held()? {
+                return Ok(Locked::HeldBy(BY_ITS_JOURNAL.to_owned()));
+            }
+            write_holder(&mut file, holder).map_err(io)?;
+            return Ok(Locked::Taken(FolderLock(file)));
+        }
+        Err(io(io::Error::other("it is removed or replaced whenever it is locked")))
+    }
+
+    /// Who holds the folder now, without taking it for longer than the question.
+    pub fn held_by(&self) -> Result<Option<String>, FolderError> {
+        let path = self.file(LOCK_FILE);
+        let io = |source| FolderError::Io { path: path.clone(), source };
+        match open_plain(&path, OpenOptions::new().read(true)) {
+            Ok(file) if is_taken(&file).map_err(io)? => return words(&file).map(Some).map_err(io),
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(io(error)),
+        }
+        Ok(self.journal_is_held()?.then(|| BY_ITS_JOURNAL.to_owned()))
+    }
+
+    /// Who holds the folder's lock, to be waited for.
+    pub fn holder(&self) -> io::Result<FolderHolder> {
+        open_plain(&self.file(LOCK_FILE), OpenOptions::new().read(true)).map(FolderHolder)
+    }
+
+    fn journal_is_held(&self) -> Result<bool, FolderError> {
+        let path = self.file(JOURNAL_FILE);
+        let held = match open_plain(&path, OpenOptions::new().read(true)) {
+            Ok(file) => is_taken(&file),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        };
+        held.map_err(|source| FolderError::Io { path, source })
+    }
+}
+
+/// How often those who only ask are waited out.
+const ASKED_AT_MOST: usize = 1000;
+
+/// Whether the file is this process's alone now. Who only asks holds it for an instant, and shared:
+/// where another could share it, nobody has it.
+pub(crate) fn take(file: &File) -> io::Result<bool> {
+    for _ in 0..ASKED_AT_MOST {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) if is_taken(file)? => return Ok(false),
+            Err(TryLockError::WouldBlock) => {
+                file.unlock()?;
+                std::thread::yield_now();
+            }
+            Err(TryLockError::Error(source)) => return Err(source),
+        }
+    }
+    Ok(false)
+}
+
+/// Whether somebody else has the file for himself; where nobody has, it is shared until it is closed.
+pub(crate) fn is_taken(file: &File) -> io::Result<bool> {
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(source)) => Err(source),
+    }
+}
+
+/// What lies at the path of an open file.
+pub(crate) enum Names {
+    This,
+    Another,
+    /// This, and it has another name besides: what is written into it is written elsewhere too.
+    Several,
+}
+
+pub(crate) fn names(file: &File, path: &Path) -> io::Result<Names> {
+    let open = file.metadata()?;
+    match fs::symlink_metadata(path) {
+        Ok(there) if Identity::of(&there) != Identity::of(&open) => Ok(Names::Another),
+        Ok(_) if open.nlink() > 1 => Ok(Names::Several),
+        Ok(_) => Ok(Names::This),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Names::Another),
+        Err(error) => Err(error),
+    }
+}
+
+fn has_another_name() -> io::Error {
+    io::Error::new(ErrorKind::InvalidInput, "a hard link: it has another name, and is not written")
+}
+
+/// The holder's own words.
+fn words(mut file: &File) -> io::Result<String> {
+    file.rewind()?;
+    let bytes = read_whole(file, SMALL_LIMIT_BYTES)?;
+    Ok(String::from_utf8_lossy(&bytes).trim_end().to_owned())
+}
+
+fn write_holder(file: &mut File, holder: &str) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    file.write_all(holder.as_bytes())
+}

@@ -1,0 +1,80 @@
+//! The folder of raw answers that a journal names.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use super::ATTACHMENTS_DIR;
+use crate::digest::Digest;
+use crate::folder::{Identity, Sync, write_atomically};
+
+/// Which folder it is, and what was put into it.
+pub(super) struct Attachments {
+    path: PathBuf,
+    /// Absent until something is kept.
+    made: Option<Identity>,
+    kept: HashSet<Digest>,
+}
+
+impl Attachments {
+    /// Of a journal that keeps nothing as yet.
+    pub fn new(dir: &Path) -> Self {
+        Self { path: dir.join(ATTACHMENTS_DIR), made: None, kept: HashSet::new() }
+    }
+
+    /// Of a journal that names these. What is gone already is nobody's to lose any more: a run is
+    /// brought to its end without it.
+    pub fn found(dir: &Path, named: impl Iterator<Item = Digest>) -> Self {
+        let mut this = Self::new(dir);
+        this.made = fs::symlink_metadata(&this.path).ok().map(|found| Identity::of(&found));
+        this.kept = named.filter(|digest| this.path.join(digest.as_str()).exists()).collect();
+        this
+    }
+
+    /// Writes the bytes where they are not there already. Not synced: the records that undo needs
+    /// are in the journal itself, and a verifier checks each attachment against its name.
+    pub fn keep(&mut self, digest: &Digest, bytes: &[u8]) -> Result<(), (PathBuf, io::Error)> {
+        let path = self.path.join(digest.as_str());
+        self.put(&path, bytes).map_err(|source| (path, source))?;
+        self.kept.insert(digest.clone());
+        Ok(())
+    }
+
+    fn put(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        if self.made.is_none() {
+            DirBuilder::new().recursive(true).mode(0o700).create(&self.path)?;
+            self.made = Some(Identity::of(&fs::symlink_metadata(&self.path)?));
+        }
+        if path.exists() { Ok(()) } else { write_atomically(path, bytes, Sync::No) }
+    }
+
+    /// Where it should be, if it is not one of those that are there.
+    pub fn lacks(&self, digest: &Digest) -> Option<PathBuf> {
+        (!self.kept.contains(digest)).then(|| self.path.join(digest.as_str()))
+    }
+
+    /// Proves that the folder is the one that was made, and that everything kept is still in it.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn check(&self) -> Result<(), String> {
+        let Some(made) = self.made.filter(|_| !self.kept.is_empty()) else { return Ok(()) };
+        let unread = |error: io::Error| format!("{}: {error}", self.path.display());
+        let there = fs::symlink_metadata(&self.path).map_err(unread)?;
+        if Identity::of(&there) != made {
+            return Err(format!("{} is another folder than before", self.path.display()));
+        }
+        let mut left: HashSet<&OsStr> =
+            self.kept.iter().map(|digest| OsStr::new(digest.as_str())).collect();
+        for entry in fs::read_dir(&self.path).map_err(unread)? {
+            left.remove(entry.map_err(unread)?.file_name().as_os_str());
+        }
+        match left.into_iter().next() {
+            None => Ok(()),
+            Some(gone) => Err(format!("{} is gone", self.path.join(gone).display())),
+        }
+    }
+}
