@@ -12,6 +12,7 @@ use reports::record::Part;
 use tokio::sync::oneshot;
 
 use crate::engine::{Announcement, Selection};
+use crate::terminal;
 use crate::words::{self, Ending};
 
 /// The thread's name; its panics are expected and quiet.
@@ -73,6 +74,7 @@ impl Printer {
         let (sender, receiver) = mpsc::channel();
         let ended = start(move || {
             while let Ok(Line::Text(mut line)) = receiver.recv() {
+                line = terminal::presentable(&line);
                 line.push('\n');
                 if out.write_all(line.as_bytes()).and_then(|()| out.flush()).is_err() {
                     return Shown::Gone;

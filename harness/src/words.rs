@@ -6,6 +6,7 @@ use reports::verdict::Judgement;
 use scenarios::Finished;
 
 use crate::engine::Announcement;
+use crate::terminal;
 
 /// How a scenario ended, in libtest's three words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +20,8 @@ impl From<Ending> for Result<Completion, Failed> {
     fn from(ending: Ending) -> Self {
         match ending {
             Ending::Ok => Ok(Completion::Completed),
-            Ending::Failed(message) => Err(message.into()),
-            Ending::Ignored(reason) => Ok(Completion::ignored_with(reason)),
+            Ending::Failed(message) => Err(terminal::presentable(&message).into()),
+            Ending::Ignored(reason) => Ok(Completion::ignored_with(terminal::in_one_line(&reason))),
         }
     }
 }
@@ -116,8 +117,8 @@ fn outage(scenario: &str, flow: &FlowOutage) -> String {
     let noise = flow.noise_floor_us.map_or_else(|| "unknown".to_owned(), ms);
     format!(
         "outage: {scenario}: {} -> {}: {what} (resolution {}, noise {noise}; {} of {} received)\n",
-        flow.source,
-        flow.destination,
+        terminal::in_one_line(&flow.source),
+        terminal::in_one_line(&flow.destination),
         ms(flow.resolution_us),
         flow.change.received,
         flow.change.sent,

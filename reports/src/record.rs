@@ -175,6 +175,10 @@ pub struct ScenarioStarted {
 #[serde(deny_unknown_fields)]
 pub struct Attachment {
     pub digest: Digest,
+    /// SHA-256 of the answer as it came, where what is kept is something else: it is without its
+    /// secrets, or of a file that not everybody may read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_sha256: Option<Digest>,
     pub bytes: u64,
     pub media_type: String,
     /// The call or command that gave it, as `ec2 DescribeNetworkInterfaces` or `cloud-client$ ip -j route`.

@@ -1,18 +1,31 @@
-//! Takes credentials out of everything that enters a run's folder.
+//! The one room that decides what a secret is. Whatever is written to a run's folder, to a terminal
+//! or to the log goes through it.
 //!
-//! Two signs are looked for: what a value *is* (access key ids, private key blocks, bearer
-//! tokens, values that the harness was told to hide) and what it is *named* (`password`,
-//! `SecretAccessKey`, …), in JSON by key and in text by what stands before `=`, `:` or between
-//! tags. Rather too much is hidden than too little, but never a digest, an id or a token that only
-//! makes a call idempotent.
+//! Two signs are looked for: what a value *looks like* (access key ids, private key blocks, tokens
+//! with their maker's mark, logins in URLs, values that the harness was told to hide) and what it is
+//! *named*. JSON and YAML are read as such; any other text by what stands before `=`, `:` or between
+//! tags. Rather too much is hidden than too little, but never a digest, an id, a public key or a
+//! token that only makes a call idempotent.
+
+mod assign;
+mod encoded;
+mod form;
+mod json;
+mod names;
+mod service;
+mod shapes;
+mod text;
+mod yaml;
 
 use std::borrow::Cow;
-use std::sync::LazyLock;
 
-use regex_lite::{Captures, Regex};
 use serde_json::Value;
 
+pub use form::{Form, Kept};
+
+use crate::digest::Digest;
 use crate::record::Kind;
+use names::{Named, judge_name};
 
 /// What stands in a secret's place.
 pub const REDACTED: &str = "[redacted]";
@@ -20,97 +33,8 @@ pub const REDACTED: &str = "[redacted]";
 /// Shorter values would hide innocent text.
 const HIDDEN_MIN_CHARS: usize = 8;
 
-/// Names of secrets in lower case without `_`, `-`, `.` and blanks. A name that ends in one counts.
-const SECRET_NAMES: &[&str] = &[
-    "password",
-    "passwd",
-    "passphrase",
-    "secret",
-    "secretaccesskey",
-    "secretkey",
-    "sessiontoken",
-    "securitytoken",
-    "accesstoken",
-    "refreshtoken",
-    "authtoken",
-    "privatekey",
-    "apikey",
-    "authorization",
-    "xamzsignature",
-];
-
-/// The same for text, as one pattern.
-const NAMES: &str = r"(?:password|passwd|passphrase|secret[_-]?access[_-]?key|secret[_-]?key|secret|session[_-]?token|security[_-]?token|access[_-]?token|refresh[_-]?token|auth[_-]?token|private[_-]?key|api[_-]?key|authorization|x-amz-signature)";
-
-/// A pattern and the lower-case words without which it cannot match: looking for words first is
-/// what keeps this cheap.
-struct Pattern {
-    words: &'static [Word],
-    regex: Regex,
-    /// Groups 1 and 2 are kept around the secret where there are any.
-    keeps: Keeps,
-}
-
-/// A word, and others of which one must be there as well, unless there are none.
-type Word = (&'static str, &'static [&'static str]);
-
-impl Pattern {
-    fn may_match(&self, lower: &str) -> bool {
-        self.words.iter().any(|(word, others)| {
-            lower.contains(word)
-                && (others.is_empty() || others.iter().any(|other| lower.contains(other)))
-        })
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Keeps {
-    Nothing,
-    Around,
-}
-
-/// Words that names of secrets have in common, each with the names where it is not one itself.
-/// `token` and `private` stand in almost every answer of EC2.
-const NAME_WORDS: &[Word] = &[
-    ("passw", &[]),
-    ("passphrase", &[]),
-    ("secret", &[]),
-    ("authorization", &[]),
-    ("x-amz-signature", &[]),
-    ("token", &["session", "security", "access", "refresh", "auth"]),
-    ("private", &["privatekey", "private_key", "private-key"]),
-    ("api", &["apikey", "api_key", "api-key"]),
-];
-
-static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
-    let pattern = |words, regex: &str, keeps| Pattern {
-        words,
-        regex: Regex::new(regex).expect("the patterns are constants"),
-        keeps,
-    };
-    let value = r#"(?:\\+"[\s\S]*?\\+"|\\+'[\s\S]*?\\+'|"(?:[^"\\]|\\[\s\S])*"?|'[^']*'?|"#;
-    vec![
-        pattern(
-            &[("private key", &[])],
-            r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)",
-            Keeps::Nothing,
-        ),
-        pattern(&[("akia", &[]), ("asia", &[])], "(?:AKIA|ASIA)[0-9A-Z]{16}", Keeps::Nothing),
-        pattern(&[("bearer", &[])], r"(?i)(bearer\s+)[A-Za-z0-9._~+/=-]+()", Keeps::Around),
-        pattern(NAME_WORDS, &format!(r"(?i)(<{NAMES}>)[^<]+(</)"), Keeps::Around),
-        // A header's value, and a YAML one, may have blanks in it; a shell variable's may not.
-        pattern(
-            NAME_WORDS,
-            &format!(r#"(?i)({NAMES}\\*["']?[ \t]*:[ \t]*){value}[^\s"'\\,\[{{][^\r\n]*)()"#),
-            Keeps::Around,
-        ),
-        pattern(
-            NAME_WORDS,
-            &format!(r#"(?i)({NAMES}\\*["']?[ \t]*=[ \t]*){value}[^\s"'\\\[]\S*)()"#),
-            Keeps::Around,
-        ),
-    ]
-});
+/// A token of the metadata service has no name in the SDK's own log.
+const LOGGED_TOKEN_MIN_CHARS: usize = 32;
 
 /// Knows which further values are secret in this process.
 #[derive(Clone, Debug, Default)]
@@ -132,17 +56,13 @@ impl Redactor {
         if self.value(&mut value) { serde_json::from_value(value) } else { Ok(kind) }
     }
 
-    /// A raw answer without its secrets, byte for byte the same where there were none.
-    pub fn bytes<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
-        let text = String::from_utf8_lossy(bytes);
-        match self.text(&text) {
-            Cow::Borrowed(_) => Cow::Borrowed(bytes),
-            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-        }
+    /// What is kept of a raw answer: byte for byte the same where it had no secret.
+    pub fn keep<'a>(&self, form: Form, bytes: &'a [u8]) -> Kept<'a> {
+        form::keep(self, form, bytes)
     }
 
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        if let Some(json) = self.json_text(text) {
+        if let Some(json) = json::in_text(self, text) {
             return json;
         }
         let mut result = Cow::Borrowed(text);
@@ -151,101 +71,95 @@ impl Redactor {
                 result = Cow::Owned(result.replace(secret, REDACTED));
             }
         }
-        let lower = result.to_ascii_lowercase();
-        for pattern in PATTERNS.iter() {
-            if pattern.may_match(&lower) {
-                result = replace(result, pattern);
-            }
+        if let Cow::Owned(unwrapped) = encoded::redacted(self, &result) {
+            result = Cow::Owned(unwrapped);
         }
-        result
+        let spans = text::secrets(&result);
+        if spans.is_empty() {
+            return result;
+        }
+        let (mut written, mut from) = (String::with_capacity(result.len()), 0);
+        for span in spans {
+            written.push_str(&result[from..span.start]);
+            written.push_str(REDACTED);
+            from = span.end;
+        }
+        written.push_str(&result[from..]);
+        Cow::Owned(written)
     }
 
-    /// `None` where the text is no JSON object or array; then it is read as text.
-    fn json_text<'a>(&self, text: &'a str) -> Option<Cow<'a, str>> {
-        if !text.trim_start().starts_with(['{', '[']) {
-            return None;
+    /// The value of a pair, as EC2's tags are: where it is a secret, its digest stands in its place,
+    /// so that it can still be compared.
+    pub fn pair<'a>(&self, name: &str, value: &'a str) -> Cow<'a, str> {
+        if is_silent(value) {
+            return Cow::Borrowed(value);
         }
-        let mut value: Value = serde_json::from_str(text).ok()?;
-        if !self.value(&mut value) {
-            return Some(Cow::Borrowed(text));
+        let secret = match judge_name(name) {
+            Named::Secret => true,
+            Named::Perhaps => shapes::looks_random(value),
+            Named::Innocent => matches!(self.text(value), Cow::Owned(_)),
+        };
+        if secret { compared_by_digest(value).into() } else { Cow::Borrowed(value) }
+    }
+
+    /// A line of a log, which is no evidence: what merely looks random is hidden as well.
+    pub fn log(&self, text: &str) -> String {
+        let text = self.text(text);
+        let is_one =
+            |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+' | '/' | '=');
+        let mut shown = String::with_capacity(text.len());
+        let mut rest = &text[..];
+        while !rest.is_empty() {
+            let word = rest.find(|c| !is_one(c)).unwrap_or(rest.len());
+            let random = word >= LOGGED_TOKEN_MIN_CHARS && shapes::looks_random(&rest[..word]);
+            shown.push_str(if random { REDACTED } else { &rest[..word] });
+            rest = &rest[word..];
+            let between = rest.find(is_one).unwrap_or(rest.len());
+            shown.push_str(&rest[..between]);
+            rest = &rest[between..];
         }
-        Some(Cow::Owned(value.to_string()))
+        shown
     }
 
     /// Says whether anything was hidden.
     pub fn value(&self, value: &mut Value) -> bool {
-        match value {
-            Value::String(text) => match self.text(text) {
-                Cow::Borrowed(_) => false,
-                Cow::Owned(hidden) => {
-                    *text = hidden;
-                    true
-                }
-            },
-            Value::Array(items) => {
-                items.iter_mut().fold(false, |found, item| self.value(item) | found)
-            }
-            Value::Object(map) => self.object(map),
-            _ => false,
-        }
-    }
-
-    fn object(&self, map: &mut serde_json::Map<String, Value>) -> bool {
-        let mut found = false;
-        // `{"Name": "PASSWORD", "Value": "…"}` names its secret one level away.
-        let named = ["name", "Name", "key", "Key"]
-            .iter()
-            .filter_map(|key| map.get(*key)?.as_str())
-            .any(is_secret_name);
-        for (key, member) in map.iter_mut() {
-            let secret = is_secret_name(key) || (named && key.eq_ignore_ascii_case("value"));
-            found |= if secret { hide(member) } else { self.value(member) };
-        }
-        let keys: Vec<_> =
-            map.keys().filter(|key| self.text(key) != key.as_str()).cloned().collect();
-        for key in keys {
-            if let Some(member) = map.remove(&key) {
-                map.insert(self.text(&key).into_owned(), member);
-                found = true;
-            }
-        }
-        found
+        json::hide_in(self, value)
     }
 }
 
-/// What says nothing (`null`, a flag, an empty text) stays.
-fn hide(value: &mut Value) -> bool {
-    let silent = match value {
-        Value::Null | Value::Bool(_) => true,
-        Value::String(text) => text.is_empty() || text == REDACTED,
-        _ => false,
-    };
-    if !silent {
-        *value = REDACTED.into();
-    }
-    !silent
+/// A secret that can still be told from another.
+fn compared_by_digest(value: &str) -> String {
+    format!("{REDACTED} sha256:{}", Digest::of(value))
 }
 
-fn is_secret_name(name: &str) -> bool {
-    let plain: String = name
-        .chars()
-        .filter(|c| !matches!(c, '_' | '-' | '.' | ' '))
-        .map(|c| c.to_ascii_lowercase())
-        .collect();
-    SECRET_NAMES.iter().any(|secret| plain.ends_with(secret))
+fn is_compared_by_digest(value: &str) -> bool {
+    let digest = value.strip_prefix(REDACTED).and_then(|rest| rest.strip_prefix(" sha256:"));
+    digest.is_some_and(|it| it.len() == 64 && it.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-fn replace<'a>(text: Cow<'a, str>, pattern: &Pattern) -> Cow<'a, str> {
-    let put = |found: &Captures<'_>| match pattern.keeps {
-        Keeps::Nothing => REDACTED.to_owned(),
-        Keeps::Around if found[0].ends_with(REDACTED) => found[0].to_owned(),
-        Keeps::Around => format!("{}{REDACTED}{}", &found[1], &found[2]),
-    };
-    match pattern.regex.replace_all(&text, put) {
-        Cow::Owned(replaced) if replaced != text => Cow::Owned(replaced),
-        _ => text,
-    }
+/// What says nothing, or says that it was hidden already.
+fn is_silent(value: &str) -> bool {
+    let value = value.trim().trim_end_matches([',', ';', ')', '}']);
+    matches!(
+        value.to_ascii_lowercase().as_str(),
+        "" | "null"
+            | "~"
+            | "none"
+            | "nil"
+            | "true"
+            | "false"
+            | "undefined"
+            | "(hidden)"
+            | "{"
+            | "["
+    ) || value.trim_matches(['"', '\'', '\\']) == REDACTED
+        || is_compared_by_digest(value)
+        || value.bytes().all(|byte| byte == b'*')
+        || value.contains("** redacted **")
+        || (value.starts_with(REDACTED) && value[REDACTED.len()..].trim().is_empty())
 }
 
+#[cfg(test)]
+mod published;
 #[cfg(test)]
 mod tests;

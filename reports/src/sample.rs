@@ -121,6 +121,7 @@ pub fn pending() -> Sample {
     run.push(Kind::AttachmentStored(Attachment {
         digest: Digest::of("raw"),
         bytes: 3,
+        original_sha256: None,
         media_type: "application/json".into(),
         source: "ec2 DescribeNetworkInterfaces".into(),
     }));

@@ -11,6 +11,7 @@ use reports::record::{
     Assertion, AssertionStatus, Calls, Kind, LabUnavailable, Retried, ScenarioFinished,
     ScenarioStarted, ScenarioStatus, StopChecked, StopTripped,
 };
+use reports::redact::Form;
 use serde_json::{Value, json};
 
 use crate::run::Run;
@@ -112,11 +113,10 @@ impl<'a> Context<'a> {
                 error: "an attempt failed and was repeated".to_owned(),
             }));
         }
-        let media_type = if answer.call.contains('$') { "text/plain" } else { "application/xml" };
         let raw = answer
             .raw
             .iter()
-            .filter_map(|bytes| self.attach(bytes, media_type, &answer.call))
+            .filter_map(|bytes| self.attach(bytes, answer.form, &answer.call))
             .collect();
         How { how: answer.call.clone(), raw }
     }
@@ -137,8 +137,14 @@ impl<'a> Context<'a> {
         }));
     }
 
-    fn attach(&mut self, bytes: &[u8], media_type: &str, source: &str) -> Option<Digest> {
-        match self.journal.attach(self.clock.now(), bytes, media_type, source) {
+    /// Keeps what was made of several answers, in a form that a reader can compare.
+    pub fn keep(&mut self, text: &str, form: Form, source: &str) -> How {
+        let raw = self.attach(text.as_bytes(), form, source);
+        How { how: source.to_owned(), raw: raw.into_iter().collect() }
+    }
+
+    fn attach(&mut self, bytes: &[u8], form: Form, source: &str) -> Option<Digest> {
+        match self.journal.attach(self.clock.now(), bytes, form, source) {
             Ok(digest) => Some(digest),
             Err(error) => {
                 self.broken.get_or_insert(error);
@@ -151,7 +157,7 @@ impl<'a> Context<'a> {
     pub fn seen_error(&mut self, error: &ReadError) -> How {
         self.calls.ec2 += 1;
         let raw = error.raw().map(<[u8]>::to_vec).unwrap_or_default();
-        let raw = self.attach(&raw, "application/xml", &error.to_string());
+        let raw = self.attach(&raw, Form::Xml, &error.to_string());
         How { how: error.to_string(), raw: raw.into_iter().collect() }
     }
 
@@ -317,7 +323,7 @@ impl<'a> Context<'a> {
             reason: reason.clone(),
             calls: self.calls,
         }));
-        let complaints = self
+        let complaints: Vec<String> = self
             .assertions
             .iter()
             .filter(|made| {
@@ -328,7 +334,13 @@ impl<'a> Context<'a> {
                 format!("{} {}: {message}", made.id, word(made.status))
             })
             .collect();
-        Finished { status, reason, complaints, tripped: self.tripped }
+        let shown = |text: &String| self.journal.redacted(text);
+        Finished {
+            status,
+            reason: reason.as_ref().map(shown),
+            complaints: complaints.iter().map(shown).collect(),
+            tripped: self.tripped,
+        }
     }
 
     fn status(&self) -> ScenarioStatus {

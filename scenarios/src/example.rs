@@ -14,6 +14,7 @@ use lab::permit::Brake;
 use lab::shell::{Failure, ShellError};
 use reports::journal::Writer;
 use reports::record::{Assertion, AssertionStatus, Kind, Outcome, Record};
+use reports::redact::Form;
 
 use crate::baseline::Baseline;
 use crate::context::{Context, Finished};
@@ -134,7 +135,7 @@ pub type Told = Result<Answer<Output>, ShellError>;
 pub fn told(code: i32, stdout: &str, stderr: &str) -> Told {
     let value = Output { code, stdout: stdout.into(), stderr: stderr.into() };
     let call = "routerd-cloud$ command".to_owned();
-    Ok(Answer { value, call, raw: vec![stdout.into()], attempts: 1 })
+    Ok(Answer { value, call, raw: vec![stdout.into()], form: Form::Text, attempts: 1 })
 }
 
 /// A command that nobody answered.

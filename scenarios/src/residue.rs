@@ -7,6 +7,7 @@ use lab::Lab;
 use lab::ec2::{Address, Answer, Endpoint, Instance, NatGateway, ReadError, Volume};
 use lab::manifest::Instances;
 use reports::record::{Kind, Outcome, Permit, Record, ResidueItem, ResidueListed};
+use reports::redact::Form;
 use serde_json::json;
 
 use crate::context::{Context, How};
@@ -142,7 +143,7 @@ fn gone_is_none(
 ) -> Result<Answer<Vec<Instance>>, ReadError> {
     match result {
         Err(ReadError::Refused { call, code, raw, .. }) if code == "InvalidInstanceID.NotFound" => {
-            Ok(Answer { value: Vec::new(), call, raw: vec![raw], attempts: 1 })
+            Ok(Answer { value: Vec::new(), call, raw: vec![raw], form: Form::Xml, attempts: 1 })
         }
         other => other,
     }

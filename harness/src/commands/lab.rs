@@ -48,7 +48,7 @@ pub fn mock_example(seed: u64, allowed_signers: Option<&Path>, terminal: &Termin
     }
     match manifest.to_toml() {
         Ok(text) => {
-            terminal.out(&format!(
+            terminal.out_as_it_is(&format!(
                 "# The mock lab of seed {seed}: lab-smoke preflight --lab FILE --seed {seed}\n\n{text}"
             ));
             ExitCode::Pass.number()

@@ -28,7 +28,7 @@ async fn until_a_signal(serve: ServeOptions, terminal: &Terminal) -> Result<(), 
     let options = MockOptions { seed: SEED, faults: Vec::new(), world_file: None };
     let served = labs::serve_mock(&options, serve).await?;
     for (name, value) in &served.exports {
-        terminal.out(&format!("export {name}={value}\n"));
+        terminal.out_as_it_is(&format!("export {name}={value}\n"));
     }
     terminal.err("serving until Ctrl-C\n");
     signals.next().await;

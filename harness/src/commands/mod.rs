@@ -31,6 +31,7 @@ use crate::{descriptors, signals};
 /// A bug ends with its own code, with every destructor run.
 pub fn main(words: Vec<OsString>) -> process::ExitCode {
     terminal::log_to_stderr();
+    terminal::panics_to_stderr();
     let terminal = Terminal::of_the_process();
     let code = panic::catch_unwind(AssertUnwindSafe(|| answer(words, &terminal)));
     let code = code.unwrap_or_else(|_: Box<dyn Any + Send>| ExitCode::Bug.number());
@@ -49,7 +50,7 @@ fn answer(words: Vec<OsString>, terminal: &Terminal) -> u8 {
         Command::Run(args) => run::run(&args, terminal),
         Command::List { format } => list::scenarios(format, terminal),
         Command::Schema => {
-            terminal.out(&reports::schema::schema());
+            terminal.out_as_it_is(&reports::schema::schema());
             ExitCode::Pass.number()
         }
         Command::Preflight(args) => preflight::preflight(&args, terminal),
@@ -67,7 +68,7 @@ fn answer(words: Vec<OsString>, terminal: &Terminal) -> u8 {
             lab::mock_example(seed, allowed_signers.as_deref(), terminal)
         }
         Command::Lab(LabCommand::Example { .. }) => {
-            terminal.out(::lab::manifest::example());
+            terminal.out_as_it_is(::lab::manifest::example());
             ExitCode::Pass.number()
         }
         Command::Faults { format } => list::faults(format, terminal),
@@ -106,7 +107,7 @@ fn say_usage(error: &clap::Error, terminal: &Terminal) -> u8 {
         terminal.err(&error.to_string());
         ExitCode::Usage.number()
     } else {
-        terminal.out(&error.to_string());
+        terminal.out_as_it_is(&error.to_string());
         ExitCode::Pass.number()
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use reports::journal::Writer;
 use reports::record::Outcome;
+use reports::redact::Form;
 use serde_json::json;
 
 use super::settle::{Conclusion, Patience, Reply, Sample, shown, until_settled};
@@ -64,6 +65,7 @@ impl Lab {
             raw: vec![[output.stdout.clone(), output.stderr.clone()].concat()],
             value: output,
             call: format!("{}$ {}", Node::RouterdCloud, action.shown()),
+            form: Form::Text,
             attempts: 1,
         });
         let acted = Acted {

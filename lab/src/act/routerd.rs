@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use reports::journal::Writer;
 use reports::record::Outcome;
+use reports::redact::Form;
 use serde_json::json;
 
 use super::reconcile::Sought;
@@ -57,6 +58,7 @@ fn answered(
         raw: vec![[output.stdout.clone(), output.stderr.clone()].concat()],
         value: output,
         call: format!("{}$ {}", Node::RouterdCloud, action.shown()),
+        form: Form::Text,
         attempts: 1,
     })
 }

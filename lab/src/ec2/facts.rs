@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use aws_sdk_ec2::types as sdk;
+use reports::redact::Redactor;
 use serde::{Deserialize, Serialize};
 
 pub type Tags = BTreeMap<String, String>;
@@ -114,7 +115,12 @@ fn address(text: Option<&str>, resource: &str, field: &'static str) -> Result<Ip
 }
 
 pub(super) fn tags(tags: &[sdk::Tag]) -> Tags {
-    let pair = |tag: &sdk::Tag| Some((tag.key.clone()?, tag.value.clone().unwrap_or_default()));
+    let pair = |tag: &sdk::Tag| {
+        let (key, value) = (tag.key()?.to_owned(), tag.value().unwrap_or_default());
+        // A secret is known by its digest alone, in memory as in the journal that it is compared with.
+        let value = Redactor::default().pair(&key, value).into_owned();
+        Some((key, value))
+    };
     tags.iter().filter_map(pair).collect()
 }
 

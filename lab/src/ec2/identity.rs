@@ -1,5 +1,7 @@
 //! Who asks, and what the executor's role may: STS and IAM.
 
+use reports::redact::Form;
+
 use super::reader::{Answer, ReadError, Reader, call};
 use crate::iam::{Document, DocumentName};
 
@@ -29,6 +31,7 @@ impl Reader {
             value: Identity { account_id, arn },
             call: CALL.to_owned(),
             raw: vec![raw],
+            form: Form::Xml,
             attempts: page.captured.attempts,
         })
     }
@@ -50,6 +53,7 @@ impl Reader {
             value: roles,
             call: CALL.to_owned(),
             raw: vec![raw],
+            form: Form::Xml,
             attempts: page.captured.attempts,
         })
     }
@@ -111,6 +115,7 @@ impl Reader {
             value: Document { name: DocumentName::Inline(name), text: page.value.policy_document },
             call: "iam GetRolePolicy".to_owned(),
             raw: vec![page.captured.body],
+            form: Form::Xml,
             attempts: page.captured.attempts,
         })
     }
@@ -135,6 +140,7 @@ impl Reader {
             },
             call: "iam GetPolicyVersion".to_owned(),
             raw: vec![page.captured.body],
+            form: Form::Xml,
             attempts: page.captured.attempts,
         })
     }

@@ -8,6 +8,8 @@ use std::rc::Rc;
 use aws_sdk_ec2::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::types::Filter;
 
+use reports::redact::Form;
+
 use super::Connection;
 use super::capture::{Capture, Captured, is_whole};
 use super::facts::{Address, Instance, Missing, NetworkInterface, RouteTable, Subnet, Volume, Vpc};
@@ -20,6 +22,8 @@ pub struct Answer<T> {
     pub call: String,
     /// The bodies, as they came; one for each page.
     pub raw: Vec<Vec<u8>>,
+    /// What they are written in: what is kept of them depends on it.
+    pub form: Form,
     /// More than the number of pages where something had to be repeated.
     pub attempts: u32,
 }
@@ -126,6 +130,7 @@ pub(super) fn answer<T>(call: &str, value: T, pages: Vec<Captured>) -> Answer<T>
     Answer {
         value,
         call: call.to_owned(),
+        form: Form::Xml,
         attempts: pages.iter().map(|page| page.attempts).sum(),
         raw: pages.into_iter().map(|page| page.body).collect(),
     }
@@ -207,7 +212,7 @@ impl Reader {
             Err(ReadError::Refused { call, code, raw, .. })
                 if code == "InvalidNetworkInterfaceID.NotFound" =>
             {
-                Ok(Answer { value: None, call, raw: vec![raw], attempts: 1 })
+                Ok(Answer { value: None, call, raw: vec![raw], form: Form::Xml, attempts: 1 })
             }
             Err(error) => Err(error),
         }
@@ -330,7 +335,7 @@ impl Reader {
             Err(ReadError::Refused { call, code, raw, .. })
                 if code == "InvalidAllocationID.NotFound" =>
             {
-                Ok(Answer { value: None, call, raw: vec![raw], attempts: 1 })
+                Ok(Answer { value: None, call, raw: vec![raw], form: Form::Xml, attempts: 1 })
             }
             Err(error) => Err(error),
         }
@@ -366,7 +371,7 @@ impl Reader {
         match found {
             Ok(answer) => one(answer, id, |volume| &volume.volume_id),
             Err(ReadError::Refused { call, code, raw, .. }) if code == "InvalidVolume.NotFound" => {
-                Ok(Answer { value: None, call, raw: vec![raw], attempts: 1 })
+                Ok(Answer { value: None, call, raw: vec![raw], form: Form::Xml, attempts: 1 })
             }
             Err(error) => Err(error),
         }
@@ -379,7 +384,7 @@ fn one<T>(
     id: &str,
     id_of: impl Fn(&T) -> &String,
 ) -> Result<Answer<Option<T>>, ReadError> {
-    let Answer { value: mut items, call, raw, attempts } = answer;
+    let Answer { value: mut items, call, raw, form, attempts } = answer;
     let item = items.pop();
     let strange = !items.is_empty() || item.as_ref().is_some_and(|item| id_of(item) != id);
     if strange || item.is_none() {
@@ -387,5 +392,5 @@ fn one<T>(
         let why = format!("it was asked for {id} alone and does not name exactly that");
         return Err(ReadError::Unreadable { call, why, raw });
     }
-    Ok(Answer { value: item, call, raw, attempts })
+    Ok(Answer { value: item, call, raw, form, attempts })
 }

@@ -145,6 +145,8 @@ fn digest(output: &Output) -> Option<Digest> {
 
 #[cfg(test)]
 mod tests {
+    use reports::redact::Form;
+
     use super::*;
 
     fn paths(names: &[&str]) -> Vec<String> {
@@ -158,7 +160,7 @@ mod tests {
 
     fn answer(code: i32, text: &str) -> Told {
         let value = Output { code, stdout: text.into(), stderr: b"".into() };
-        Ok(Answer { value, call: String::new(), raw: Vec::new(), attempts: 1 })
+        Ok(Answer { value, call: String::new(), raw: Vec::new(), form: Form::Text, attempts: 1 })
     }
 
     #[test]

@@ -116,12 +116,13 @@ impl Shell {
             attempts = 2;
             result = self.send(node, argv, stdin, limit).await;
         }
-        let output = result?;
+        let (output, form) = command.read(result?);
         let raw = [output.stdout.clone(), output.stderr.clone()].concat();
         Ok(Answer {
             value: output,
             call: format!("{node}$ {}", command.shown()),
             raw: vec![raw],
+            form,
             attempts,
         })
     }

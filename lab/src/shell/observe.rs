@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use reports::redact::Form;
+
 use crate::manifest::Routerd;
+use crate::node::Output;
 use crate::outage;
 use crate::routerd::Routerctl;
 
@@ -16,6 +19,15 @@ pub struct Observe {
     argv: Vec<String>,
     stdin: Vec<u8>,
     limit: Duration,
+    prints: Prints,
+}
+
+/// What a command prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Prints {
+    Plainly(Form),
+    /// A file, behind a line that says its permissions.
+    File(Form),
 }
 
 const QUICK: Duration = Duration::from_secs(15);
@@ -42,13 +54,35 @@ const METADATA: &str = "http://169.254.169.254";
 /// The script of [`Observe::node_state`].
 const NODE_STATE: &str = include_str!("node_state.sh");
 
+/// A file's permissions, then the file: `sh cat PATH`.
+const READ_FILE: &str = "stat -L -c %a \"$2\" 2>/dev/null || echo unknown; exec \"$@\"";
+/// As `READ_FILE` says it where it cannot tell.
+const UNKNOWN: &[u8] = b"unknown\n";
+const READ_BY_ALL: u32 = 0o004;
+
+/// A file's permissions, where the first line says them, and what stands behind that line.
+fn split_permissions(stdout: &[u8]) -> (Option<u32>, &[u8]) {
+    if let Some(text) = stdout.strip_prefix(UNKNOWN) {
+        return (None, text);
+    }
+    let mode = |line: &[u8]| {
+        let line = std::str::from_utf8(line).ok().filter(|line| (1..=4).contains(&line.len()))?;
+        u32::from_str_radix(line, 8).ok()
+    };
+    let end = stdout.iter().position(|byte| *byte == b'\n').unwrap_or(0);
+    match mode(&stdout[..end]) {
+        Some(mode) => (Some(mode), &stdout[end + 1..]),
+        None => (None, stdout),
+    }
+}
+
 fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|&word| word.to_owned()).collect()
 }
 
 impl Observe {
     fn new(argv: Vec<String>, limit: Duration) -> Self {
-        Self { argv, stdin: Vec::new(), limit }
+        Self { argv, stdin: Vec::new(), limit, prints: Prints::Plainly(Form::Text) }
     }
 
     fn quick(argv: &[&str]) -> Self {
@@ -57,6 +91,27 @@ impl Observe {
 
     pub(super) fn parts(&self) -> (&[String], &[u8], Duration) {
         (&self.argv, &self.stdin, self.limit)
+    }
+
+    fn prints(self, prints: Prints) -> Self {
+        Self { prints, ..self }
+    }
+
+    /// What the command's caller is told, and what may be kept of it. A file that not everybody on
+    /// the node may read, or whose permissions are not known, is kept as a digest.
+    pub(super) fn read(&self, output: Output) -> (Output, Form) {
+        let (form, output) = match self.prints {
+            Prints::Plainly(form) => (form, output),
+            Prints::File(form) => {
+                let (mode, text) = split_permissions(&output.stdout);
+                let open = mode.is_some_and(|mode| mode & READ_BY_ALL != 0);
+                let stdout = text.to_vec();
+                (if open { form } else { Form::Sealed }, Output { stdout, ..output })
+            }
+        };
+        // What went wrong is no part of the file.
+        let form = if output.code != 0 && output.stdout.is_empty() { Form::Text } else { form };
+        (output, form)
     }
 
     /// The command line, for evidence.
@@ -78,7 +133,12 @@ impl Observe {
     pub fn node_state(files: &[String]) -> Self {
         let mut argv = words(&["sudo", "-n", "sh", "-s", "node-state"]);
         argv.extend_from_slice(files);
-        Self { argv, stdin: NODE_STATE.as_bytes().to_vec(), limit: QUICK }
+        Self {
+            argv,
+            stdin: NODE_STATE.as_bytes().to_vec(),
+            limit: QUICK,
+            prints: Prints::Plainly(Form::Text),
+        }
     }
 
     /// The public half of the key that the node's sshd shows.
@@ -108,13 +168,34 @@ impl Observe {
         Self::quick(&["sudo", "-n", "conntrack", "-L", "-o", "extended", "-s", &from, "-d", &to])
     }
 
+    /// A file of the node. What lies in the run's own folder is the run's; of any other file that
+    /// is not for everybody the evidence has a digest.
     pub fn read_file(path: &str) -> Self {
-        Self::quick(&["sudo", "-n", "cat", path])
+        if path.starts_with(super::NODE_FOLDER) {
+            return Self::quick(&["sudo", "-n", "cat", path]);
+        }
+        let form = match path.rsplit_once('.') {
+            Some((_, "yaml" | "yml")) => Form::Yaml,
+            Some((_, "json")) => Form::Json,
+            _ => Form::Text,
+        };
+        Self::file(path, form)
+    }
+
+    /// A file of variables for a service's environment.
+    pub fn environment_file(path: &str) -> Self {
+        Self::file(path, Form::Variables)
+    }
+
+    fn file(path: &str, form: Form) -> Self {
+        let argv = ["sudo", "-n", "sh", "-c", READ_FILE, "sh", "cat", path];
+        Self::quick(&argv).prints(Prints::File(form))
     }
 
     /// A unit of the node's service manager.
     pub fn unit(name: &str) -> Self {
-        Self::quick(&["sh", "-c", SHOW_UNIT, "sh", name])
+        let argv = ["sh", "-c", SHOW_UNIT, "sh", name];
+        Self::quick(&argv).prints(Prints::Plainly(Form::Unit))
     }
 
     /// Who the executor would be for AWS: asked by the CLI, with the environment that routerd gives

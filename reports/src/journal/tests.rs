@@ -16,6 +16,7 @@ use crate::record::{
     Assertion, AssertionStatus, Intent, Interrupted, Kind, Outcome, OutcomeRecorded, Permit,
     Record, ScenarioStarted,
 };
+use crate::redact::Form;
 
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(1_790_000_000 + seconds)
@@ -292,9 +293,8 @@ fn a_reserve_on_a_real_file_does_not_change_its_bytes() {
 #[test]
 fn a_raw_answer_is_kept_once_for_each_source() {
     let (dir, writer) = journal_of(&[]);
-    let attach = |source: &str| {
-        writer.attach(at(0), b"{\"a\":1}", "application/json", source).expect("kept")
-    };
+    let attach =
+        |source: &str| writer.attach(at(0), b"{\"a\":1}", Form::Json, source).expect("kept");
     let digest = attach("ec2 DescribeVpcs");
     assert_eq!(attach("ec2 DescribeVpcs"), digest);
     attach("ec2 DescribeSubnets");
@@ -303,7 +303,7 @@ fn a_raw_answer_is_kept_once_for_each_source() {
     assert_eq!(Digest::of(fs::read(path).expect("readable")), digest);
     drop(writer);
     let reopened = Writer::reopen(dir.path()).expect("it holds together");
-    reopened.attach(at(1), b"{\"a\":1}", "application/json", "ec2 DescribeVpcs").expect("kept");
+    reopened.attach(at(1), b"{\"a\":1}", Form::Json, "ec2 DescribeVpcs").expect("kept");
     assert_eq!(reopened.records().len(), 2);
 }
 
@@ -338,9 +338,8 @@ fn secrets_never_reach_the_folder() {
     };
     writer.append(at(0), Kind::AssertionMade(assertion)).expect("written");
     let answer = br#"{"Credentials":{"AccessKeyId":"ASIAPLANTED123456789","SecretAccessKey":"x/planted5"},"RequestId":"59dbff89-35bd-4eac-99ed-be587EXAMPLE"}"#;
-    let digest = writer
-        .attach(at(0), answer, "application/json", "sts AssumeRole password=planted6")
-        .expect("kept");
+    let digest =
+        writer.attach(at(0), answer, Form::Json, "sts AssumeRole password=planted6").expect("kept");
     let kept = fs::read_to_string(dir.path().join(ATTACHMENTS_DIR).join(digest.as_str()));
     let everything = kept.expect("readable") + &String::from_utf8_lossy(&bytes_of(&dir));
     for secret in ["planted", "PLANTED", "an-exact-secret-value"] {
@@ -425,7 +424,7 @@ fn a_journal_that_is_lost_takes_nothing_forward_and_says_so() {
     for (what, blow, why) in BLOWS {
         for permit in [Permit::Forward, Permit::Cost] {
             let (dir, writer) = journal_of(&["a".into()]);
-            writer.attach(at(1), b"{}", "application/json", "ec2 DescribeVpcs").expect("kept");
+            writer.attach(at(1), b"{}", Form::Json, "ec2 DescribeVpcs").expect("kept");
             writer.append_synced(at(1), intent(Permit::Forward)).expect("all is there");
             writer.check(at(1)).expect("all is there");
             blow(dir.path());
@@ -477,7 +476,7 @@ fn a_reopened_journal_names_the_attachment_that_it_lacks_and_goes_on() {
     let (dir, writer) = journal_of(&[]);
     for body in ["{}", "[]"] {
         let source = "ec2 DescribeVpcs";
-        writer.attach(at(1), body.as_bytes(), "application/json", source).expect("kept");
+        writer.attach(at(1), body.as_bytes(), Form::Json, source).expect("kept");
     }
     assert_eq!(writer.missing_attachment(), None);
     drop(writer);

@@ -23,7 +23,7 @@ use super::reader::{ChainError, read_chain};
 use super::{JOURNAL_FILE, TORN_FILE};
 use crate::digest::Digest;
 use crate::record::{Attachment, JournalLost, Kind, Permit, Record};
-use crate::redact::Redactor;
+use crate::redact::{Form, Redactor};
 
 #[derive(Debug, Error)]
 pub enum JournalError {
@@ -62,7 +62,7 @@ struct Inner {
     len: u64,
     head: Digest,
     records: Vec<Record>,
-    stored: HashSet<(Digest, String)>,
+    stored: HashSet<Stored>,
     redactor: Redactor,
     listeners: Vec<Listener>,
     /// Why the last write failed.
@@ -144,7 +144,7 @@ impl Writer {
             inner.len = chain.whole_bytes;
             inner.head = chain.head;
             inner.stored = chain.records.iter().filter_map(stored).collect();
-            let named = inner.stored.iter().map(|(digest, _)| digest.clone());
+            let named = inner.stored.iter().map(|(digest, ..)| digest.clone());
             inner.attachments = Attachments::found(dir, named);
             inner.records = chain.records;
         }
@@ -212,7 +212,7 @@ impl Writer {
     /// An attachment that the journal names and that was gone when it was reopened.
     pub fn missing_attachment(&self) -> Option<PathBuf> {
         let inner = self.0.borrow();
-        let mut named = inner.stored.iter().map(|(digest, _)| digest);
+        let mut named = inner.stored.iter().map(|(digest, ..)| digest);
         named.find_map(|digest| inner.attachments.lacks(digest))
     }
 
@@ -227,12 +227,12 @@ impl Writer {
         &self,
         at: DateTime<Utc>,
         bytes: &[u8],
-        media_type: &str,
+        form: Form,
         source: &str,
     ) -> Result<Digest, JournalError> {
-        let attachment = self.0.borrow_mut().store(bytes, media_type, source)?;
+        let attachment = self.0.borrow_mut().store(bytes, form, source)?;
         let digest = attachment.digest.clone();
-        let key = (digest.clone(), attachment.source.clone());
+        let key = key_of(&attachment);
         if !self.0.borrow().stored.contains(&key) {
             self.append(at, Kind::AttachmentStored(attachment))?;
             self.0.borrow_mut().stored.insert(key);
@@ -258,6 +258,11 @@ impl Writer {
     /// Values that are never to reach the folder, beside those that look like credentials.
     pub fn hide(&self, secrets: impl IntoIterator<Item = String>) {
         self.0.borrow_mut().redactor.hide(secrets);
+    }
+
+    /// A text that people are shown, without the secrets that the folder is kept free of.
+    pub fn redacted(&self, text: &str) -> String {
+        self.0.borrow().redactor.text(text).into_owned()
     }
 
     /// Is called with each line, without its newline, after it was written.
@@ -388,21 +393,22 @@ impl Inner {
     fn store(
         &mut self,
         bytes: &[u8],
-        media_type: &str,
+        form: Form,
         source: &str,
     ) -> Result<Attachment, JournalError> {
         if let Some(why) = &self.failed {
             return Err(JournalError::Failed(why.clone()));
         }
-        let bytes = self.redactor.bytes(bytes);
+        let kept = self.redactor.keep(form, bytes);
+        let bytes = kept.bytes;
         let source = self.redactor.text(source).into_owned();
         let digest = Digest::of(&bytes);
         if let Err((path, source)) = self.attachments.keep(&digest, &bytes) {
             self.failed = Some(source.to_string());
             return Err(JournalError::Io { path, source });
         }
-        let (bytes, media_type) = (bytes.len() as u64, media_type.to_owned());
-        Ok(Attachment { digest, bytes, media_type, source })
+        let (bytes, media_type) = (bytes.len() as u64, kept.media_type.to_owned());
+        Ok(Attachment { digest, original_sha256: kept.original, bytes, media_type, source })
     }
 
     fn start_reserve(&mut self, bytes: u64) -> Result<Reserved, JournalError> {
@@ -458,9 +464,9 @@ fn ends_a_run(kind: &Kind) -> bool {
     }
 }
 
-fn stored(record: &Record) -> Option<(Digest, String)> {
+fn stored(record: &Record) -> Option<Stored> {
     match &record.kind {
-        Kind::AttachmentStored(kept) => Some((kept.digest.clone(), kept.source.clone())),
+        Kind::AttachmentStored(kept) => Some(key_of(kept)),
         _ => None,
     }
 }
@@ -490,4 +496,11 @@ fn is_full(error: &io::Error) -> bool {
 fn sync_dir(dir: &Path) -> Result<(), JournalError> {
     let sync = File::open(dir).and_then(|dir| dir.sync_all());
     sync.map_err(|source| JournalError::Io { path: dir.to_owned(), source })
+}
+
+/// What is recorded once: the same answer from the same source.
+type Stored = (Digest, Option<Digest>, String);
+
+fn key_of(kept: &Attachment) -> Stored {
+    (kept.digest.clone(), kept.original_sha256.clone(), kept.source.clone())
 }

@@ -1,6 +1,7 @@
 //! What of a scenario gets into the journal, and what becomes of it.
 
 use reports::record::{Class, Record};
+use reports::redact::Form;
 use serde_json::json;
 
 use super::*;
@@ -34,7 +35,8 @@ fn fail(ctx: &mut Context<'_>, id: &'static str) {
 }
 
 fn answer(call: &str, pages: usize, attempts: u32) -> Answer<()> {
-    Answer { value: (), call: call.to_owned(), raw: vec![b"raw".to_vec(); pages], attempts }
+    let raw = vec![b"raw".to_vec(); pages];
+    Answer { value: (), call: call.to_owned(), raw, form: Form::Text, attempts }
 }
 
 type Body = fn(&mut Context<'_>);

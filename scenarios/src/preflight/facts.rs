@@ -7,6 +7,7 @@ use lab::Lab;
 use lab::ec2::NetworkInterface;
 use reports::digest::Digest;
 use reports::record::{FactsRecorded, LabIdentity};
+use reports::redact::Redactor;
 use serde_json::json;
 
 use super::cloud::Cloud;
@@ -37,7 +38,7 @@ pub fn project(
             })
         })
         .collect();
-    let facts = json!({
+    let mut facts = json!({
         "lab": { "kind": manifest.lab.kind, "name": manifest.lab.name },
         "account_id": manifest.aws.account_id,
         "region": manifest.aws.region,
@@ -59,6 +60,8 @@ pub fn project(
         "programs": router.programs,
         "rows_of_earlier_runs": router.rows,
     });
+    // The digest is of what the owner is shown.
+    Redactor::default().value(&mut facts);
     let identity = identity(lab, nodes);
     FactsRecorded {
         facts_digest: Digest::of_json(&facts),

@@ -149,7 +149,7 @@ async fn unit(lab: &Lab) -> UnitReads {
     let unit = text.ok().and_then(|text| Unit::read(&text));
     let named = unit.map(|unit| unit.environment_files).unwrap_or_default();
     let files = futures::future::join_all(named.into_iter().map(async |file| {
-        let told = lab.shell.observe(node, &Observe::read_file(&file.path)).await;
+        let told = lab.shell.observe(node, &Observe::environment_file(&file.path)).await;
         (file, told)
     }));
     UnitReads { files: files.await, shown }

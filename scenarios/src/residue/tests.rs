@@ -7,6 +7,7 @@ use lab::node::Node;
 use reports::record::{
     AssertionStatus as A, Intent, LockReleased, LockTaken, Outcome, OutcomeRecorded, Permit,
 };
+use reports::redact::Form;
 
 use super::*;
 use crate::example::{instance, judged};
@@ -183,7 +184,7 @@ fn an_instance_has_ended_where_ec2_says_so_and_not_where_nobody_can_tell() {
     let seen = |all: &[(&str, &str)]| {
         let value = all.iter().map(|(id, state)| instance(id, state)).collect();
         let call = "ec2 DescribeInstances".to_owned();
-        Ok(Answer { value, call, raw: Vec::new(), attempts: 1 })
+        Ok(Answer { value, call, raw: Vec::new(), form: Form::Xml, attempts: 1 })
     };
     let refused = |code: &str| {
         let (call, message) = ("ec2 DescribeInstances".to_owned(), "no".to_owned());

@@ -5,6 +5,7 @@ use lab::permit::Refused;
 use lab::routerd::Previewed;
 use reports::digest::Digest;
 use reports::record::{AssertionStatus as A, Intent, Kind, Permit, UndoPlanned};
+use reports::redact::Form;
 
 use super::*;
 use crate::example::{Judged, acted, judged, silent, told};
@@ -301,7 +302,7 @@ fn the_change_set_is_gone_or_not_or_nobody_knows() {
 fn what_is_so_before_needs_both_the_eni_and_the_rows() {
     let answer = |value| {
         let call = "ec2 DescribeNetworkInterfaces".to_owned();
-        Ok(lab::ec2::Answer { value, call, raw: Vec::new(), attempts: 1 })
+        Ok(lab::ec2::Answer { value, call, raw: Vec::new(), form: Form::Xml, attempts: 1 })
     };
     let unread = || {
         let call = "ec2 DescribeNetworkInterfaces".to_owned();

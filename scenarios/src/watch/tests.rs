@@ -5,6 +5,7 @@ use std::rc::Rc;
 use lab::ec2::{Answer, Tags};
 use lab::manifest::Ceiling;
 use reports::record::{AssertionStatus as A, Kind};
+use reports::redact::Form;
 
 use super::*;
 use crate::example::{Judged, instance, judged, silent, told};
@@ -36,7 +37,13 @@ fn endpoint(kind: &str, state: &str) -> Endpoint {
 
 #[expect(clippy::unnecessary_wraps, reason = "as a read is handed on")]
 fn answered<T>(value: Vec<T>) -> Read<T> {
-    Ok(Answer { value, call: "ec2 Describe".to_owned(), raw: Vec::new(), attempts: 1 })
+    Ok(Answer {
+        value,
+        call: "ec2 Describe".to_owned(),
+        raw: Vec::new(),
+        form: Form::Xml,
+        attempts: 1,
+    })
 }
 
 fn unread<T>() -> Read<T> {

@@ -103,7 +103,7 @@ fn watchdog_blind(world: &mut World, _: &str) -> Done {
 
 fn yaml_unreadable(world: &mut World, _: &str) -> Done {
     let said = format!("cat: {YAML}: Input/output error\n");
-    command(world, &format!("cat {YAML}"), 1, answers(1, "", &said))?;
+    command(world, &format!("*cat {YAML}"), 1, answers(1, "", &said))?;
     if let Some(rule) = world.faults.commands.last_mut() {
         rule.times = u32::MAX;
     }

@@ -31,6 +31,7 @@ mod iam;
 mod node_state;
 mod nodes;
 mod packets;
+mod planted;
 mod reach;
 mod router;
 mod stops;
@@ -52,6 +53,7 @@ pub(super) use nth::could_die;
 pub use nth::{
     Asked, Befall, Blows, Death, EffectKind, Killed, Nth, Seen, Witness, kill, left_now,
 };
+pub use planted::planted_secrets;
 pub use rules::{
     ApiEffect, ApiFault, Caller, CommandEffect, CommandFault, Event, Faults, GoFault, Happening,
     InterfaceChange, NodeCommand, Stray, When,
@@ -81,6 +83,7 @@ pub fn all() -> impl Iterator<Item = &'static Fault> {
         replies::FAULTS,
         smokes::FAULTS,
         stops::FAULTS,
+        planted::FAULTS,
     ]
     .into_iter()
     .flatten()

@@ -97,7 +97,7 @@ fn other_instance_profile(world: &mut World, _: &str) -> Done {
 }
 
 /// Of the unit of routerd's service.
-fn edit_unit(world: &mut World, from: &str, to: &str) -> Done {
+pub(super) fn edit_unit(world: &mut World, from: &str, to: &str) -> Done {
     let path = format!("/etc/systemd/system/{}", crate::routerd::UNIT);
     super::hand::edit_file(world, &path, from, to)
 }

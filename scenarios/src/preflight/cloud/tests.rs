@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use reports::record::{AssertionStatus as A, Kind};
+use reports::redact::Form;
 
 use super::*;
 use crate::example::{Judged, judged};
@@ -25,7 +26,7 @@ fn instance(lab: &Lab, id: &str, state: &str, profile: Option<&str>) -> Instance
 #[expect(clippy::unnecessary_wraps, reason = "as a read is handed on")]
 fn answer<T>(value: T) -> Read<T> {
     let call = "ec2 Describe".to_owned();
-    Ok(lab::ec2::Answer { value, call, raw: Vec::new(), attempts: 1 })
+    Ok(lab::ec2::Answer { value, call, raw: Vec::new(), form: Form::Xml, attempts: 1 })
 }
 
 /// One instance alone is the manifest's.

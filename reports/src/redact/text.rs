@@ -1,0 +1,163 @@
+//! Secrets in text of any kind, as spans.
+
+use std::ops::Range;
+
+use super::assign::{Assignment, Part, assignments};
+use super::names::{Named, judge_name};
+use super::{is_silent, shapes};
+
+/// Farther apart, a name and a value are not of one pair.
+const NEAR_BYTES: usize = 400;
+
+/// Where secrets stand: sorted, apart from each other, at ASCII borders.
+pub fn secrets(text: &str) -> Vec<Range<usize>> {
+    let mut spans = Vec::new();
+    let lower = text.to_ascii_lowercase();
+    shapes::key_blocks(text, &mut spans);
+    shapes::tokens(text, &mut spans);
+    shapes::logins_in_urls(text, &mut spans);
+    shapes::schemes(text, &lower, &mut spans);
+    let found = assignments(text);
+    by_name(text, &found, &mut spans);
+    by_neighbour(text, &found, &mut spans);
+    flags(text, &mut spans);
+    logins(text, &lower, &mut spans);
+    byte_lists(text, &mut spans);
+    spans.retain(|span| !is_silent(&text[span.clone()]));
+    merged(spans)
+}
+
+fn by_name(text: &str, found: &[Assignment<'_>], spans: &mut Vec<Range<usize>>) {
+    for it in found {
+        let value = &text[it.value.clone()];
+        let secret = match judge_name(it.name) {
+            Named::Secret => !is_reference(value),
+            Named::Perhaps => shapes::looks_random(value),
+            Named::Innocent => false,
+        };
+        if secret {
+            spans.push(it.value.clone());
+        }
+    }
+}
+
+/// `name: DB_PASSWORD` beside `value: …`, as YAML, XML, EC2's tags and a debug print have it.
+fn by_neighbour(text: &str, found: &[Assignment<'_>], spans: &mut Vec<Range<usize>>) {
+    let parts: Vec<(Part, &Assignment<'_>)> =
+        found.iter().filter_map(|it| Some((Part::of(it.name)?, it))).collect();
+    for (index, (part, it)) in parts.iter().enumerate() {
+        if *part != Part::Name || judge_name(&text[it.value.clone()]) != Named::Secret {
+            continue;
+        }
+        let is_value = |at: Option<usize>| {
+            let (part, other) = parts.get(at?)?;
+            let near = other.value.start.abs_diff(it.value.start) < NEAR_BYTES;
+            (*part == Part::Value && near).then(|| other.value.clone())
+        };
+        let before = index.checked_sub(1);
+        // One that has no other name before it may be this one's.
+        let free =
+            before.and_then(|it| it.checked_sub(1)).is_none_or(|it| parts[it].0 == Part::Value);
+        spans.extend(is_value(Some(index + 1)));
+        spans.extend(is_value(before.filter(|_| free)));
+    }
+}
+
+/// `--password value`, and `-u user:password` of curl.
+fn flags(text: &str, spans: &mut Vec<Range<usize>>) {
+    let bytes = text.as_bytes();
+    for (at, _) in text.match_indices('-') {
+        let begins = at == 0 || matches!(bytes[at - 1], b' ' | b'\t' | b'\n' | b'"' | b'\'' | b'=');
+        if !begins {
+            continue;
+        }
+        let rest = &text[at..];
+        let name_end = rest
+            .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_')))
+            .unwrap_or(rest.len());
+        let (name, behind) = rest.split_at(name_end);
+        let blanks = behind.len() - behind.trim_start_matches([' ', '\t']).len();
+        let value = &behind[blanks..];
+        if blanks == 0 || value.is_empty() || value.starts_with('-') {
+            continue;
+        }
+        let start = at + name_end + blanks;
+        let span = argument(value, start);
+        let given = &text[span.clone()];
+        let line = text[..at].rsplit('\n').next().unwrap_or_default();
+        if judge_name(name) == Named::Secret {
+            if !is_reference(given) {
+                spans.push(span);
+            }
+        } else if matches!(name, "-u" | "--user" | "--proxy-user") && line.contains("curl") {
+            let password = given.find(':').map(|colon| span.start + colon + 1..span.end);
+            spans.extend(password.filter(|it| !is_reference(&text[it.clone()])));
+        } else if name == "-p" && line.contains("sshpass") {
+            spans.push(span);
+        }
+    }
+}
+
+/// A word of a command line, without its quotes.
+fn argument(value: &str, start: usize) -> Range<usize> {
+    let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
+    let Some(quote) = quote else {
+        let stops = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`');
+        return start..start + value.find(stops).unwrap_or(value.len());
+    };
+    let inside = &value[1..];
+    start + 1..start + 1 + inside.find(quote).unwrap_or(inside.len())
+}
+
+/// `machine host login user password secret`, as `.netrc` has it.
+fn logins(text: &str, lower: &str, spans: &mut Vec<Range<usize>>) {
+    for (at, word) in lower.match_indices("password ") {
+        let line = lower[..at].rsplit('\n').next().unwrap_or_default();
+        if line.contains("login ") {
+            spans.push(argument(&text[at + word.len()..], at + word.len()));
+        }
+    }
+}
+
+/// A debug print shows bytes as numbers.
+fn byte_lists(text: &str, spans: &mut Vec<Range<usize>>) {
+    for (at, _) in text.match_indices('[') {
+        let Some(length) = text[at + 1..].find(']').filter(|length| *length >= 40) else {
+            continue;
+        };
+        let inside = &text[at + 1..at + 1 + length];
+        let bytes: Option<Vec<u8>> =
+            inside.split(',').map(|number| number.trim().parse().ok()).collect();
+        let Some(said) = bytes.and_then(|bytes| String::from_utf8(bytes).ok()) else { continue };
+        if !secrets(&said).is_empty() {
+            spans.push(at + 1..at + 1 + length);
+        }
+    }
+}
+
+/// What only says where the secret is: `$TOKEN`, `${TOKEN}`, `$(pass show x)`, `{{ token }}`.
+fn is_reference(value: &str) -> bool {
+    let value = value.trim();
+    let variable = |name: &str| {
+        let is_one = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        !name.is_empty()
+            && name.bytes().all(is_one)
+            && name.bytes().next().is_some_and(|it| !it.is_ascii_digit())
+    };
+    value.strip_prefix('$').is_some_and(|rest| rest.starts_with(['(', '{']) || variable(rest))
+        || value.starts_with("{{")
+        || value.starts_with("%{")
+        || (value.starts_with('<') && value.ends_with('>') && !value.contains("CDATA"))
+}
+
+fn merged(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    spans.sort_by_key(|span| (span.start, span.end));
+    let mut apart: Vec<Range<usize>> = Vec::new();
+    for span in spans {
+        match apart.last_mut() {
+            Some(last) if span.start < last.end => last.end = last.end.max(span.end),
+            _ => apart.push(span),
+        }
+    }
+    apart
+}
