@@ -62,7 +62,19 @@ fn main() -> ExitCode {
             "a_lease_on_the_node_keeps_others_from_recovering",
             again::a_lease_on_the_node_keeps_others_from_recovering,
         ),
+        trial(
+            "a_lab_that_a_run_has_stopped_is_used_again",
+            again::a_lab_that_a_run_has_stopped_is_used_again,
+        ),
+        trial(
+            "a_lab_that_a_run_has_terminated_says_by_which",
+            again::a_lab_that_a_run_has_terminated_says_by_which,
+        ),
         trial("the_users_own_executor_is_used", programs::own_executor),
+        trial(
+            "an_executor_that_cannot_run_is_found_before_the_go",
+            programs::an_executor_that_cannot_run_is_found_before_the_go,
+        ),
         trial("what_makes_a_lab_is_for_one_that_is_made", programs::only_where_one_is_made),
         trial("a_machine_that_cannot_is_said_before_anything_is_built", programs::unable),
     ];
@@ -163,7 +175,9 @@ fn lab_by_itself() -> Result<(), String> {
     let host = place.call("lab exec cloud-client -- hostname", 0)?;
     let shell = place.call(&format!("lab shell --id {id} onprem-client"), 0);
     // Nobody owns the captured address yet: the client's ARP request is not answered.
-    let walk = place.call(&format!("lab explain --id {id} 10.88.60.7 10.88.60.9"), 0)?;
+    let walk = place.call(&format!("lab explain --id {id} 10.88.60.7 onprem-client"), 1);
+    let arrived = place.call(&format!("lab explain --id {id} cloud-client routerd-cloud"), 0);
+    let unknown = place.call(&format!("lab explain --id {id} cloud-client nobody"), 2);
     place.call(&format!("lab down --id {id}"), 0)?;
     let gone = place.call("lab list", 0)?;
     shell?;
@@ -173,5 +187,12 @@ fn lab_by_itself() -> Result<(), String> {
     if host.trim() != "cloud-client" {
         return Err("a command did not run on cloud-client".to_owned());
     }
-    if walk.contains("c_arp_miss") { place.has_no_lab() } else { Err("no ARP miss".to_owned()) }
+    unknown?;
+    let (walk, arrived) = (walk?, arrived?);
+    let dropped = "dropped: the request, at cloud-client: nobody in the VPC has 10.88.60.9";
+    if walk.contains(dropped) && arrived.contains("\narrived, and the answer as well\n") {
+        place.has_no_lab()
+    } else {
+        Err(format!("{walk}\n{arrived}"))
+    }
 }

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use lab::node::Node;
 
 /// Runs a gated runbook against a cloud lab and leaves evidence that an owner can trust.
 ///
@@ -224,7 +225,7 @@ pub enum NetnsCommand {
         #[arg(long, value_name = "1h", value_parser = span, default_value = "1h")]
         time_to_live: Duration,
     },
-    /// List the kernel labs of this user.
+    /// List the kernel labs of this user: id, age, state, the run that was begun on it last, and its end.
     List,
     /// Take a kernel lab down.
     Down {
@@ -246,11 +247,16 @@ pub enum NetnsCommand {
         id: Option<String>,
         node: String,
     },
-    /// Walk a packet: which rule, route, owner and counter decided.
+    /// Walk a packet through the fabric, the routers and the overlay: it arrived (exit code 0), or where it
+    /// was dropped and by what (1).
     Explain {
         #[arg(long)]
         id: Option<String>,
+        /// A node, by its name or its address.
+        #[arg(value_parser = end_of_a_walk)]
         from: Ipv4Addr,
+        /// A node, or any address.
+        #[arg(value_parser = end_of_a_walk)]
         to: Ipv4Addr,
     },
 }
@@ -283,6 +289,14 @@ impl FromStr for LabChoice {
             path => Self::Manifest(path.into()),
         })
     }
+}
+
+fn end_of_a_walk(text: &str) -> Result<Ipv4Addr, String> {
+    if let Some(node) = Node::ALL.into_iter().find(|node| node.as_str() == text) {
+        return Ok(lab::netns::address_of(node));
+    }
+    let names = Node::ALL.map(Node::as_str).join(", ");
+    text.parse().map_err(|_| format!("neither an IPv4 address nor a node ({names})"))
 }
 
 /// `90s`, `10m`, `2h` or `1d`.

@@ -28,13 +28,10 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         lab.shell.observe(Node::RouterdCloud, &commands[1]),
     );
     let after = observe::interface(lab, ctx).await;
-    let change_set = &ctx.run.change_set;
-    let verb = if change_set.allow_reassignment { "seize/reassign" } else { "assign" };
-    let (address, eni) = (change_set.address.addr(), change_set.network_interface_id.clone());
-    let expected = format!("would {verb} {address} to {eni}");
+    let [assigned, forwarded] = preview::expected_messages(&ctx.run.change_set);
     let rows = [
-        (ASSIGN, ids.assign, expected.as_str(), assign),
-        (FORWARDING, ids.forwarding, "would set SourceDestCheck=false", forwarding),
+        (ASSIGN, ids.assign, assigned.as_str(), assign),
+        (FORWARDING, ids.forwarding, forwarded.as_str(), forwarding),
     ];
     for (id, row, message, told) in rows {
         let call = Routerctl::new(routerd).execute_dry_run(row);

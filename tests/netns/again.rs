@@ -6,9 +6,9 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 use reports::folder::RUN_FILE;
 use reports::journal::read_file;
-use reports::record::Kind;
+use reports::record::{AssertionStatus, Kind};
 
-use super::place::{Place, said, words};
+use super::place::{Place, complaint, said, words};
 
 /// While that lab lives; with what the operator wrote in it.
 pub fn a_manifest_stands_for_the_lab_that_it_describes() -> Result<(), String> {
@@ -59,6 +59,72 @@ pub fn a_fault_gets_the_time_that_it_needs() -> Result<(), String> {
     } else {
         Err("the guest is not waited for".to_owned())
     }
+}
+
+/// What a run has stopped is started for the next one.
+pub fn a_lab_that_a_run_has_stopped_is_used_again() -> Result<(), String> {
+    let place = Place::new()?;
+    let id = place.call("lab up netns --time-to-live 10m", 0)?.trim().to_owned();
+    let text = std::fs::read_to_string(place.lab()?.path().join("lab.toml")).map_err(words)?;
+    let own = text.replacen("instances = \"terminate\"", "instances = \"stop\"", 1);
+    if own == text {
+        return Err(format!("the lab's manifest does not terminate: {text}"));
+    }
+    std::fs::write(place.path("own.toml"), own).map_err(words)?;
+    let ran = place.call("run --lab own.toml --out first", 0);
+    let listed = place.call("lab list", 0)?;
+    // Whether its owner is asked is up to what else the first run has left.
+    let again = complaint(&mut place.words(&format!("preflight --lab netns:{id} --out second")))?;
+    let evidence = place.evidence("second");
+    place.call("lab down", 0)?;
+    ran?;
+    let run = place.run_id("first")?;
+    if !listed.contains(&format!("  stopped  {run}  ")) {
+        return Err(listed);
+    }
+    if !again.contains(&format!("{run} left routerd-cloud and cloud-client stopped: started again"))
+    {
+        return Err(again);
+    }
+    let evidence = evidence?;
+    let mut all = evidence.scenarios.iter().flat_map(|scenario| &scenario.assertions);
+    match all.find(|it| it.id == "preflight.instances") {
+        Some(it) if it.status == AssertionStatus::Passed => Ok(()),
+        other => Err(format!("{other:?}")),
+    }
+}
+
+/// Nothing starts what a run has terminated: the next one says so before it begins.
+pub fn a_lab_that_a_run_has_terminated_says_by_which() -> Result<(), String> {
+    let place = Place::new()?;
+    let id = place.call("lab up netns --time-to-live 10m", 0)?.trim().to_owned();
+    let fresh = place.call("lab list", 0)?;
+    place.call(&format!("run --lab netns:{id} --out first"), 0)?;
+    let listed = place.call("lab list", 0)?;
+    let mut again = place.words(&format!("run --lab netns:{id} --out second"));
+    let refused = again.output().map_err(words)?;
+    place.call("lab up netns --time-to-live 10m", 0)?;
+    let which = complaint(&mut place.words("lab exec cloud-client -- true"))?;
+    for lab in place.call("lab list", 0)?.lines().filter_map(|line| line.split(' ').next()) {
+        place.call(&format!("lab down --id {lab}"), 0)?;
+    }
+    let run = place.run_id("first")?;
+    let by = format!("terminated by {run}");
+    let remedy = format!("lab-smoke lab down --id {id}");
+    if !fresh.contains("s  running  -  until ") {
+        return Err(fresh);
+    }
+    if !(listed.contains("  terminated  ") && listed.contains(&format!("({by}: {remedy})"))) {
+        return Err(listed);
+    }
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    if refused.status.code() != Some(8) || !told.contains(&by) || !told.contains(&remedy) {
+        return Err(format!("{}: {told}", refused.status));
+    }
+    if place.path("second").exists() {
+        return Err("a run was begun".to_owned());
+    }
+    if which.contains("--id") { Ok(()) } else { Err(which) }
 }
 
 /// An id has 17 digits.

@@ -45,6 +45,18 @@ impl Place {
         said(self.command(program()).args(line.split_whitespace()), code)
     }
 
+    /// A call whose end is somebody else's to judge.
+    pub fn words(&self, line: &str) -> Command {
+        let mut command = self.command(program());
+        command.args(line.split_whitespace());
+        command
+    }
+
+    pub fn run_id(&self, run: &str) -> Result<String, String> {
+        let evidence = self.evidence(run)?;
+        evidence.run.map(|run| run.id).ok_or_else(|| format!("{run} never began"))
+    }
+
     /// Begins a run whose records are read as they come.
     pub fn begin(&self, line: &str) -> Result<Running, String> {
         let mut child = self
@@ -113,6 +125,12 @@ pub fn said(command: &mut Command, code: i32) -> Result<String, String> {
     } else {
         Err(format!("{command:?} ended with {}:\n{out}{err}", output.status))
     }
+}
+
+/// What a command says on standard error, however it ends.
+pub fn complaint(command: &mut Command) -> Result<String, String> {
+    let output = command.output().map_err(words)?;
+    Ok(String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 /// A run that is on its way.

@@ -5,6 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use reports::record::AssertionStatus;
+
 use super::place::{Place, program, said, words};
 
 /// It leaves a trace where the host sees it, and then does what ours does.
@@ -23,6 +25,23 @@ pub fn own_executor() -> Result<(), String> {
     let trace = fs::read_to_string(lab.path().join("in/own-executor"));
     place.call("lab down", 0)?;
     trace.map(drop).map_err(|_| "the run did not use the user's executor".to_owned())
+}
+
+/// As an AWS CLI is that the executor needs and may not read: found while nobody has granted anything.
+pub fn an_executor_that_cannot_run_is_found_before_the_go() -> Result<(), String> {
+    let place = Place::new()?;
+    executable(&place.path("own"), b"#!/bin/sh\nexec /root/nowhere/bin/aws \"$@\"\n")?;
+    place.call("run --lab netns --executor own --out run", 1)?;
+    let evidence = place.evidence("run")?;
+    let journal = fs::read_to_string(place.path("run/journal.jsonl")).map_err(words)?;
+    if journal.contains("\"kind\":\"go-") {
+        return Err("a go was asked for".to_owned());
+    }
+    let mut all = evidence.scenarios.iter().flat_map(|scenario| &scenario.assertions);
+    match all.find(|it| it.status != AssertionStatus::Passed) {
+        Some(it) if it.id == "preflight.executor-dry-run" => Ok(()),
+        other => Err(format!("{other:?}")),
+    }
 }
 
 /// Options that make a lab are for a lab that is made.

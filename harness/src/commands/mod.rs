@@ -6,6 +6,7 @@ mod lab;
 mod list;
 mod mock;
 mod netns;
+mod netns_list;
 mod preflight;
 mod recover;
 mod report;

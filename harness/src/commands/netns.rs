@@ -1,6 +1,5 @@
 //! The kernel lab on the command line: a run on it, and the lab by itself.
 
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -9,7 +8,7 @@ use ::lab::Lab;
 use ::lab::act::Holder;
 use ::lab::clock::Clock;
 use ::lab::manifest::Manifest;
-use ::lab::netns::{self, Folder, Netns};
+use ::lab::netns::{self, Conclusion, Condition, Folder, Netns};
 use ::lab::node::Node;
 use ::lab::permit::Brake;
 use futures::Stream;
@@ -23,7 +22,7 @@ use super::alive::{self, Held};
 use super::run::{AfterRun, Grantor, Own, Refusal, hold, meanwhile};
 use super::to_its_end::to_its_end;
 use super::which::{NetnsError, Which, find, folder_id, make, of_manifest, of_run, time_to_live};
-use super::{recover, refuse};
+use super::{netns_list, recover, refuse};
 use crate::cli::{BeginArgs, NetnsCommand, ResumeArgs};
 use crate::engine::{self, Announcement, Pending, Resumed, Selection, Settings, Standing};
 use crate::grant::{LabItself, OwnersFiles};
@@ -124,6 +123,9 @@ impl Desk<'_> {
         let clock = Clock::System;
         let args = self.args;
         let lab_id = folder_id(&made);
+        if ours == Ours::No {
+            self.begin_anew(&netns::open(made.clone(), clock)?, &lab_id).await?;
+        }
         for fault in &args.inject {
             netns::inject(&made, fault).await?;
         }
@@ -137,6 +139,7 @@ impl Desk<'_> {
         let path =
             self.own.as_ref().map_or_else(|| opened.folder.manifest(), |own| own.path.clone());
         let _lock = hold(&folder, &run_id, Some(path))?;
+        opened.folder.note_run(&run_id)?;
         if ours == Ours::Yes {
             opened.folder.leave_to(&run_id)?;
             netns::leave_to_process(&opened.folder, folder.path()).await?;
@@ -158,6 +161,27 @@ impl Desk<'_> {
             };
         let judgement = perform(&stage, signals, engine).await;
         Ok(Ended::of(judgement, &folder))
+    }
+}
+
+impl Desk<'_> {
+    /// A lab on which there was a run before: what that has stopped is started, and what it has
+    /// terminated is said before anything is begun.
+    async fn begin_anew(&self, lab: &Netns, lab_id: &str) -> Result<(), Refusal> {
+        let Some(run) = lab.folder.last_run() else { return Ok(()) };
+        match netns::condition(&lab.folder).await? {
+            Condition::Running => {}
+            Condition::Terminated(_) => {
+                return Err(NetnsError::Spent { id: lab_id.to_owned(), run }.into());
+            }
+            Condition::Stopped(nodes) => {
+                netns::start(lab, &nodes, Clock::System).await?;
+                let names: Vec<_> = nodes.iter().map(|node| node.as_str()).collect();
+                let names = names.join(" and ");
+                self.terminal.err(&format!("{run} left {names} stopped: started again\n"));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -301,7 +325,9 @@ pub(super) fn leased(held: &Held, started: &RunStarted) -> Option<Holder> {
 pub fn command(command: &NetnsCommand, terminal: &Terminal) -> u8 {
     match answer(command, terminal) {
         Ok(code) => code,
-        Err(error @ NetnsError::Up(_)) => refuse(ExitCode::Unavailable, error, terminal),
+        Err(error @ (NetnsError::Up(_) | NetnsError::Spent { .. })) => {
+            refuse(ExitCode::Unavailable, error, terminal)
+        }
         Err(error) => refuse(ExitCode::Usage, error, terminal),
     }
 }
@@ -312,9 +338,7 @@ fn answer(command: &NetnsCommand, terminal: &Terminal) -> Result<u8, NetnsError>
             terminal.out(&format!("{}\n", folder_id(&make(args, *time_to_live)?)));
         }
         NetnsCommand::List => {
-            for found in netns::list(&netns::home())? {
-                terminal.out(&format!("{}  until {}\n", found.id, found.ends_at));
-            }
+            terminal.out(&runtime()?.block_on(netns_list::shown())?);
         }
         NetnsCommand::Down { id } => {
             let folder = find(id.as_deref())?;
@@ -329,9 +353,11 @@ fn answer(command: &NetnsCommand, terminal: &Terminal) -> Result<u8, NetnsError>
             return Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(255));
         }
         NetnsCommand::Explain { id, from, to } => {
-            let (folder, from, to): (_, Ipv4Addr, Ipv4Addr) = (find(id.as_deref())?, *from, *to);
-            let walk = runtime()?.block_on(netns::explain(&folder, from, to))?;
+            let walk = runtime()?.block_on(netns::explain(&find(id.as_deref())?, *from, *to))?;
             terminal.out(&format!("{walk}\n"));
+            if walk.conclusion != Conclusion::Arrived {
+                return Ok(ExitCode::Fail.number());
+            }
         }
     }
     Ok(ExitCode::Pass.number())

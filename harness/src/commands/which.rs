@@ -23,6 +23,10 @@ pub enum NetnsError {
          manifest in its folder"
     )]
     NotThere(PathBuf),
+    #[error(
+        "the instances of the lab {id} were terminated by {run}, and nothing starts them again: lab-smoke lab down --id {id}"
+    )]
+    Spent { id: String, run: String },
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }

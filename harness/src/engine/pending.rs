@@ -330,10 +330,16 @@ impl<'a> Engine<'a> {
             Err(why) => return Hold::Taken(why),
         };
         let listed = self.journal.with_records(|records| {
-            records.iter().any(|record| matches!(record.kind, Kind::ResidueListed(_)))
+            records.iter().rev().find_map(|record| match &record.kind {
+                Kind::ResidueListed(listed) => Some(listed.items.clone()),
+                _ => None,
+            })
         });
-        if listed || !items.is_empty() {
-            let items = items.into_iter().map(without_consent).collect();
+        if listed.is_some() || !items.is_empty() {
+            // What is left besides the instances is left still.
+            let ids = self.instance_ids();
+            let others = listed.into_iter().flatten().filter(|item| !ids.contains(&item.id));
+            let items = others.chain(items.into_iter().map(without_consent)).collect();
             self.record(Kind::ResidueListed(ResidueListed { items, kept: Vec::new() }));
         }
         Hold::Free

@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 use reports::journal::Writer;
 use reports::record::Outcome;
 use reports::redact::Form;
+use serde::Deserialize;
 use serde_json::json;
 
 use super::settle::{Conclusion, Patience, Reply, Sample, shown, until_settled};
 use super::{Acted, Effect, Execution, Goal, NotTried, RowAnswer, RowCall, finish, taking_back};
 use crate::Lab;
 use crate::ec2::Answer;
+use crate::manifest::Manifest;
 use crate::node::{Node, Output};
 use crate::permit::Undo;
 use crate::shell::Action;
@@ -78,34 +80,115 @@ impl Lab {
     }
 
     fn undo_request(&self, eni: &str, goal: Goal, step: &str) -> serde_json::Value {
-        let capture = &self.manifest.capture;
         let (action, parameters, address) = match goal {
             Goal::SourceDestCheck(prior) => {
                 let prior = json!({ "priorSourceDestCheck": prior.to_string() });
-                ("ensure-forwarding-disabled", prior, capture.address.to_string())
+                ("ensure-forwarding-disabled", prior, self.manifest.capture.address.to_string())
             }
             Goal::Unassigned(address) | Goal::Assigned(address) => {
                 ("unassign-secondary-ip", json!({}), format!("{address}/32"))
             }
         };
-        json!({
-            "apiVersion": "provideraction.routerd.net/v1alpha1",
-            "kind": "ExecuteActionRequest",
-            "spec": {
-                "action": action,
-                "provider": "aws",
-                "providerRef": capture.provider_ref,
-                "target": {
-                    "nicRef": eni,
-                    "address": address,
-                    "region": self.manifest.aws.region,
-                },
-                "parameters": parameters,
-                "mode": "execute",
-                "idempotencyKey": format!("lab-smoke:{step}"),
-                "context": {},
+        let order = Order { action, parameters, eni, address, mode: "execute" };
+        request(&self.manifest, &order, &format!("lab-smoke:{step}"))
+    }
+}
+
+/// What is asked of an executor.
+struct Order<'a> {
+    action: &'static str,
+    parameters: serde_json::Value,
+    eni: &'a str,
+    address: String,
+    mode: &'static str,
+}
+
+/// As routerd's engine writes it.
+fn request(manifest: &Manifest, order: &Order<'_>, key: &str) -> serde_json::Value {
+    json!({
+        "apiVersion": "provideraction.routerd.net/v1alpha1",
+        "kind": "ExecuteActionRequest",
+        "spec": {
+            "action": order.action,
+            "provider": "aws",
+            "providerRef": manifest.capture.provider_ref,
+            "target": {
+                "nicRef": order.eni,
+                "address": order.address,
+                "region": manifest.aws.region,
             },
-        })
+            "parameters": order.parameters,
+            "mode": order.mode,
+            "idempotencyKey": key,
+            "context": {},
+        },
+    })
+}
+
+/// One of the change set's actions, of which the executor is asked what it would do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DryRun {
+    Assign,
+    Forwarding,
+}
+
+impl DryRun {
+    pub const BOTH: [Self; 2] = [Self::Assign, Self::Forwarding];
+
+    /// The request, whose mode is the dry run's.
+    pub(crate) fn request(self, manifest: &Manifest) -> serde_json::Value {
+        let (action, parameters) = match self {
+            Self::Assign if manifest.capture.allow_reassignment => {
+                ("assign-secondary-ip", json!({ "allowReassignment": "true" }))
+            }
+            Self::Assign => ("assign-secondary-ip", json!({})),
+            Self::Forwarding => {
+                ("ensure-forwarding-enabled", json!({ "sourceDestCheck": "false" }))
+            }
+        };
+        let capture = &manifest.capture;
+        let (eni, address) = (capture.network_interface_id.as_str(), capture.address.to_string());
+        let order = Order { action, parameters, eni, address, mode: "dry-run" };
+        request(manifest, &order, &format!("lab-smoke:preflight:{action}"))
+    }
+}
+
+/// What an executor answers to routerd.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct ExecutorAnswer {
+    status: String,
+    #[serde(default)]
+    pub message: String,
+    #[serde(default)]
+    error: String,
+}
+
+impl ExecutorAnswer {
+    /// # Errors
+    /// Where the executor did not come to its end with one, in its own words.
+    pub fn read(output: &Output) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Document {
+            status: ExecutorAnswer,
+        }
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        if output.code != 0 {
+            return Err(format!("it ended with exit code {}: {said}", output.code));
+        }
+        let document: Result<Document, _> = serde_json::from_slice(&output.stdout);
+        document.map(|it| it.status).map_err(|error| format!("it gave no answer ({error}) {said}"))
+    }
+
+    /// Whether it would do this, in these words.
+    pub fn would(&self, message: &str) -> bool {
+        self.status == "succeeded" && self.message == message
+    }
+}
+
+impl std::fmt::Display for ExecutorAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", self.message, self.status)?;
+        if self.error.is_empty() { Ok(()) } else { write!(f, ": {}", self.error) }
     }
 }
 

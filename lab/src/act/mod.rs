@@ -8,7 +8,7 @@ mod reconcile;
 mod routerd;
 mod settle;
 
-pub use executor::ExecutorProgram;
+pub use executor::{DryRun, ExecutorAnswer, ExecutorProgram};
 pub use files::{Burn, Holder, LOCK_PATH, LockPermit, RENEWAL, Release};
 pub use lock::LockState;
 pub use routerd::{Execution, RowAnswer, RowCall};

@@ -1,37 +1,39 @@
-//! Walks one packet through the fabric with the kernel's own means: its trace of every rule that
-//! was looked at, and the counters that moved.
+//! Walks one echo request through the lab, by routers and overlay, with the kernel's own means: the
+//! counters at each hook of each namespace, its trace of every rule, and the fabric's own counters.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::net::Ipv4Addr;
 use std::process::Stdio;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::Command;
 
+use super::conclusion::{Conclusion, End, Leg, Place, Sightings, end_of, way_of};
 use super::held::Held;
 use super::run;
-use crate::clock::Clock;
+use super::watching::{Spot, Watch, packets};
 use crate::node::Node;
 
 /// What became of one echo request and its answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Walk {
     /// What `ping` said.
     pub ping: String,
     /// Of both ends: who owns the address, and which way the fabric takes to it.
     pub ways: Vec<String>,
-    /// Rules and verdicts, in the kernel's words.
+    /// Rules and verdicts of the fabric, in the kernel's words.
     pub trace: Vec<String>,
-    /// Named counters that moved, and by how much.
+    /// Named counters of the fabric that moved, and by how much.
     pub counted: BTreeMap<String, u64>,
+    /// The places that each leg passed, in the order of its way.
+    pub passed: Vec<(Leg, Vec<Place>)>,
+    pub conclusion: Conclusion,
 }
 
-impl std::fmt::Display for Walk {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Walk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.ping.trim_end())?;
         for line in self.ways.iter().chain(&self.trace) {
             writeln!(f, "{line}")?;
@@ -39,27 +41,152 @@ impl std::fmt::Display for Walk {
         for (counter, packets) in &self.counted {
             writeln!(f, "{counter}: +{packets}")?;
         }
-        Ok(())
+        for (leg, places) in self.passed.iter().filter(|(_, places)| !places.is_empty()) {
+            let places: Vec<_> = places.iter().map(ToString::to_string).collect();
+            writeln!(f, "the {} was seen at: {}", leg.as_str(), places.join(", "))?;
+        }
+        write!(f, "{}", self.conclusion)
     }
 }
-
-const TABLE: &str = "inet vpc_trace";
-const PROBE: &str = "inet vpc_trace_probe";
 
 /// # Errors
 /// Where nobody has the source address, or `nft` cannot trace.
 pub async fn walk(held: &Held, source: Ipv4Addr, destination: Ipv4Addr) -> io::Result<Walk> {
     let node = node_of(source)
         .ok_or_else(|| io::Error::other(format!("no node of the lab has {source}")))?;
+    let spots = Place::ON_THE_WAY.map(|place| Spot {
+        place,
+        pid: match place {
+            Place::Fabric => None,
+            Place::Node(node) => Some(held.pid(node)),
+        },
+    });
+    let walked = watched(held, &spots, node, source, destination).await;
+    if walked.is_err() {
+        for spot in spots {
+            spot.clear().await;
+        }
+    }
+    walked
+}
+
+async fn watched(
+    held: &Held,
+    spots: &[Spot],
+    node: Node,
+    source: Ipv4Addr,
+    destination: Ipv4Addr,
+) -> io::Result<Walk> {
     let before = counters().await?;
-    let mut monitor = Monitor::start(held.clock).await?;
-    run::nft(&rules(source, destination)).await?;
+    let start = |spot: &Spot| Watch::start(*spot, held.clock, source, destination);
+    let watches = futures::future::try_join_all(spots.iter().map(start)).await?;
     let ping = ping(held.pid(node), source, destination).await?;
-    run::nft(&format!("delete table {TABLE}")).await?;
-    let trace = monitor.until_deleted().await?;
+    let (mut sightings, mut traces) = (Sightings::new(), BTreeMap::new());
+    let ended = futures::future::try_join_all(watches.into_iter().map(Watch::end)).await?;
+    for (spot, (seen, trace)) in spots.iter().zip(ended) {
+        sightings.extend(seen.into_iter().map(|(leg, seen)| ((leg, spot.place), seen)));
+        traces.insert(spot.place, trace);
+    }
     let counted = moved(&before, &counters().await?);
     let ways = vec![way(source).await?, way(destination).await?];
-    Ok(Walk { ping, ways, trace, counted })
+    let found = Found { spots, sightings, traces, counted, ping, source, destination };
+    let conclusion = found.conclude(Place::Node(node)).await;
+    Ok(found.told(node, ways, conclusion))
+}
+
+/// All that was seen of a packet.
+struct Found<'a> {
+    spots: &'a [Spot],
+    sightings: Sightings,
+    /// By place, the rules that were looked at.
+    traces: BTreeMap<Place, Vec<String>>,
+    counted: BTreeMap<String, u64>,
+    ping: String,
+    source: Ipv4Addr,
+    destination: Ipv4Addr,
+}
+
+impl Found<'_> {
+    fn told(mut self, node: Node, ways: Vec<String>, conclusion: Conclusion) -> Walk {
+        let from = Place::Node(node);
+        let there = end_of(&self.sightings, Leg::Request, from);
+        let back = if let End::Taken(place) = there { place } else { from };
+        let passed = vec![
+            (Leg::Request, way_of(&self.sightings, Leg::Request, from)),
+            (Leg::Answer, way_of(&self.sightings, Leg::Answer, back)),
+        ];
+        let trace = self.traces.remove(&Place::Fabric).unwrap_or_default();
+        Walk { ping: self.ping, ways, trace, counted: self.counted, passed, conclusion }
+    }
+
+    async fn conclude(&self, from: Place) -> Conclusion {
+        let (leg, end) = match end_of(&self.sightings, Leg::Request, from) {
+            End::Taken(there) => match end_of(&self.sightings, Leg::Answer, there) {
+                End::Taken(_) => return Conclusion::Arrived,
+                end => (Leg::Answer, end),
+            },
+            end => (Leg::Request, end),
+        };
+        let to = if leg == Leg::Request { self.destination } else { self.source };
+        let (place, by) = match end {
+            End::Taken(place) => (place, String::new()),
+            End::NotSent(place) if leg == Leg::Answer => {
+                (place, "the request came there, and nothing answers it".to_owned())
+            }
+            End::NotSent(place) => (place, last_words(&self.ping)),
+            End::Kept(place) => (place, self.kept(place, to).await),
+            End::Lost(place) => (place, self.lost(place, to).await),
+        };
+        Conclusion::Dropped { leg, place, by }
+    }
+
+    fn spot(&self, place: Place) -> Option<Spot> {
+        self.spots.iter().find(|spot| spot.place == place).copied()
+    }
+
+    /// What ended a packet within this place.
+    async fn kept(&self, place: Place, to: Ipv4Addr) -> String {
+        let rules = self.traces.get(&place).into_iter().flatten();
+        let drops = |line: &&String| line.contains("verdict drop") || line.contains("policy drop");
+        if let Some(rule) = rules.filter(drops).next_back() {
+            return without_number(rule).to_owned();
+        }
+        let Some(spot) = self.spot(place) else { return String::new() };
+        let mut route = spot.command("ip");
+        route.args(["-o", "route", "get", &to.to_string()]);
+        match run::succeed(route, "").await {
+            Err(error) => format!("its kernel has no route to {to} ({error})"),
+            Ok(_) => "its kernel, and no rule of nft: reverse path, time to live, a policy route, or iptables-legacy"
+                .to_owned(),
+        }
+    }
+
+    /// Why a packet that left this place came to no other.
+    async fn lost(&self, place: Place, to: Ipv4Addr) -> String {
+        let beside = [Node::CloudClient, Node::RouterdCloud].map(Place::Node).contains(&place);
+        if beside && self.counted.contains_key("c_arp_miss") {
+            return format!("nobody in the VPC has {to}, so that ARP is not answered (c_arp_miss)");
+        }
+        let Some(spot) = self.spot(place) else { return String::new() };
+        let mut neighbours = spot.command("ip");
+        neighbours.args(["-o", "neigh", "show", "nud", "incomplete", "nud", "failed"]);
+        let silent = run::succeed(neighbours, "").await.unwrap_or_default();
+        match String::from_utf8_lossy(&silent).lines().next() {
+            Some(neighbour) => format!("no neighbour answers there: {}", neighbour.trim_end()),
+            None => "it left, and came to no other place of the lab".to_owned(),
+        }
+    }
+}
+
+/// A rule and its verdict, without the number of the packet that was traced.
+fn without_number(rule: &str) -> &str {
+    rule.strip_prefix("trace id ").and_then(|rest| rest.split_once(' ')).map_or(rule, |(_, it)| it)
+}
+
+/// What `ping` said last, but for its statistics.
+fn last_words(ping: &str) -> String {
+    let words = ping.lines().rfind(|line| line.starts_with("ping:"));
+    words.unwrap_or("it was never sent").to_owned()
 }
 
 /// The mark of the address's owner, and the route that it leads to: as the kernel has them.
@@ -84,23 +211,19 @@ fn mark_of(element: &str, address: Ipv4Addr) -> Option<String> {
     Some(rest.split_whitespace().next()?.to_owned())
 }
 
-/// Addresses of the lab's nodes; a secondary address is nobody's own.
-fn node_of(address: Ipv4Addr) -> Option<Node> {
-    match address.octets() {
-        [10, 88, 60, 4] => Some(Node::RouterdCloud),
-        [10, 88, 60, 7] => Some(Node::CloudClient),
-        [10, 88, 60, 1] => Some(Node::OnpremRouter),
-        [10, 88, 60, 9] => Some(Node::OnpremClient),
-        _ => None,
-    }
+/// A node's own address; a secondary one is nobody's.
+pub fn address_of(node: Node) -> Ipv4Addr {
+    let host = match node {
+        Node::RouterdCloud => 4,
+        Node::CloudClient => 7,
+        Node::OnpremRouter => 1,
+        Node::OnpremClient => 9,
+    };
+    Ipv4Addr::new(10, 88, 60, host)
 }
 
-fn rules(source: Ipv4Addr, destination: Ipv4Addr) -> String {
-    format!(
-        "table {TABLE} {{ chain pre {{ type filter hook prerouting priority -450; \
-         ip saddr {source} ip daddr {destination} meta nftrace set 1; \
-         ip saddr {destination} ip daddr {source} meta nftrace set 1; }}; }}\n"
-    )
+fn node_of(address: Ipv4Addr) -> Option<Node> {
+    Node::ALL.into_iter().find(|node| address_of(*node) == address)
 }
 
 /// It may well fail: that is what is to be explained.
@@ -115,16 +238,11 @@ async fn ping(pid: u32, source: Ipv4Addr, destination: Ipv4Addr) -> io::Result<S
     Ok(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
 }
 
-/// Packets by the counter's name, over all tables.
+/// Packets by the counter's name, over all tables of the fabric.
 pub async fn counters() -> io::Result<BTreeMap<String, u64>> {
     let mut command = Command::new("nft");
     command.args(["-j", "list", "counters"]);
-    let answer: Value = serde_json::from_slice(&run::succeed(command, "").await?)?;
-    let counter = |item: &Value| {
-        let counter = item.get("counter")?;
-        Some((counter.get("name")?.as_str()?.to_owned(), counter.get("packets")?.as_u64()?))
-    };
-    Ok(answer["nftables"].as_array().into_iter().flatten().filter_map(counter).collect())
+    Ok(packets(&serde_json::from_slice(&run::succeed(command, "").await?)?))
 }
 
 fn moved(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
@@ -133,65 +251,6 @@ fn moved(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> BTree
         (more > 0).then(|| (name.clone(), more))
     };
     after.iter().filter_map(by).collect()
-}
-
-/// `nft monitor`, which says nothing when it begins to listen.
-struct Monitor {
-    lines: Lines<BufReader<ChildStdout>>,
-    _child: Child,
-}
-
-/// A change is announced at once; a monitor that has not heard it was not listening yet.
-const HEARD_WITHIN: Duration = Duration::from_millis(50);
-const ATTEMPTS: usize = 40;
-
-impl Monitor {
-    async fn start(clock: Clock) -> io::Result<Self> {
-        let mut child = Command::new("nft")
-            .arg("monitor")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let stdout = child.stdout.take().ok_or_else(|| io::Error::other("no stdout"))?;
-        let mut lines = BufReader::new(stdout).lines();
-        for _ in 0..ATTEMPTS {
-            // Only a change is announced.
-            run::nft(&format!("add table {PROBE}\n")).await?;
-            run::nft(&format!("delete table {PROBE}\n")).await?;
-            if clock.timeout(HEARD_WITHIN, lines.next_line()).await.is_ok() {
-                return Ok(Self { lines, _child: child });
-            }
-        }
-        Err(io::Error::other("`nft monitor` hears nothing"))
-    }
-
-    /// The kernel tells of the table's end after everything that it traced.
-    async fn until_deleted(&mut self) -> io::Result<Vec<String>> {
-        let mut trace = Vec::new();
-        let end = format!("delete table {TABLE}");
-        while let Some(line) = self.lines.next_line().await? {
-            if line == end {
-                return Ok(trace);
-            }
-            if line.starts_with("trace id ") && !line.contains(TABLE) {
-                trace.push(without_long_sets(&line));
-            }
-        }
-        Err(io::Error::other("`nft monitor` ended"))
-    }
-}
-
-const READABLE: usize = 80;
-
-/// The fabric looks up a packet's time to live among 254: nobody wants to read that.
-fn without_long_sets(line: &str) -> String {
-    match (line.find("{ "), line.rfind(" }")) {
-        (Some(from), Some(to)) if to > from + READABLE => {
-            format!("{}{{ …{}", &line[..from], &line[to..])
-        }
-        _ => line.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -207,12 +266,11 @@ mod tests {
     }
 
     #[test]
-    fn a_long_set_is_left_out_and_its_verdict_is_not() {
-        let long =
-            format!("rule ip ttl vmap {{ {} }} (verdict jump t64)", "1 : jump t1, ".repeat(9));
-        assert_eq!(without_long_sets(&long), "rule ip ttl vmap { … } (verdict jump t64)");
-        let short = "rule ip saddr { 10.88.60.0/24 } accept (verdict accept)";
-        assert_eq!(without_long_sets(short), short);
+    fn a_rule_and_pings_complaint_are_told_without_what_is_around_them() {
+        let rule = "trace id 5b3a inet t f rule ip daddr 10.88.60.9 drop (verdict drop)";
+        assert_eq!(without_number(rule), "inet t f rule ip daddr 10.88.60.9 drop (verdict drop)");
+        assert_eq!(last_words("PING\nping: connect: no\n\n"), "ping: connect: no");
+        assert_eq!(last_words("PING\n"), "it was never sent");
     }
 
     #[test]

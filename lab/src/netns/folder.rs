@@ -24,6 +24,8 @@ pub struct Folder {
 const LONGEST_PATH: usize = 107 - "/c/.ssh-connectionXXXXXX/master.0123456789abcdef".len();
 
 const LEFT_TO: &str = "run";
+/// The ids of all runs that were begun on the lab.
+const RUNS: &str = "runs";
 
 /// What the lab is to be, written before it is built.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -160,6 +162,22 @@ impl Folder {
         std::fs::read(self.path.join(LEFT_TO)).is_ok_and(|text| text == run_id.as_bytes())
     }
 
+    /// Notes the run that begins on the lab, behind those before it.
+    ///
+    /// # Errors
+    /// Where the folder cannot be written to.
+    pub fn note_run(&self, run_id: &str) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        let mut file = options.append(true).create(true).mode(0o600).open(self.path.join(RUNS))?;
+        file.write_all(format!("{run_id}\n").as_bytes())
+    }
+
+    /// The run that was begun last; none where there was none.
+    pub fn last_run(&self) -> Option<String> {
+        let text = std::fs::read_to_string(self.path.join(RUNS)).ok()?;
+        text.lines().next_back().map(str::to_owned)
+    }
+
     /// What the nodes see of the folder.
     pub fn inside(&self) -> PathBuf {
         self.path.join("in")
@@ -229,6 +247,11 @@ mod tests {
         assert!(!folder.is_left_to("smoke-1"));
         folder.leave_to("smoke-1").unwrap();
         assert!(folder.is_left_to("smoke-1") && !folder.is_left_to("smoke-2"));
+        assert_eq!(folder.last_run(), None);
+        for run in ["smoke-1", "smoke-2"] {
+            folder.note_run(run).unwrap();
+            assert_eq!(folder.last_run().as_deref(), Some(run));
+        }
         write_private(&folder.operator_key(), b"secret").unwrap();
         let mode = folder.operator_key().metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);

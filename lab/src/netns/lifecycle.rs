@@ -293,7 +293,10 @@ pub fn find(home: &Path, id: Option<&str>) -> io::Result<Folder> {
     match id {
         Some(id) => labs.retain(|lab| lab.id == id),
         None if labs.len() > 1 => {
-            let words = format!("there are several labs: {}; say which", ids.join(", "));
+            let words = format!(
+                "there are several labs: {}; --id says which (as a run's lab: netns:ID)",
+                ids.join(", ")
+            );
             return Err(io::Error::new(io::ErrorKind::InvalidInput, words));
         }
         None => {}

@@ -3,6 +3,8 @@
 
 mod access;
 mod aws_cli;
+mod conclusion;
+mod condition;
 mod deeds;
 mod endpoint;
 mod explain;
@@ -25,8 +27,11 @@ mod run;
 mod supervisor;
 mod topology;
 mod unix_http;
+mod watching;
 
-pub use explain::Walk;
+pub use conclusion::{Conclusion, Leg, Place};
+pub use condition::{Condition, condition, start};
+pub use explain::{Walk, address_of};
 pub use folder::{Folder, home};
 pub use left::leave_to_process;
 pub use lifecycle::{Found, Options, UpError, down, find, list, up};

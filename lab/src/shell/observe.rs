@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use reports::redact::Form;
 
-use crate::manifest::Routerd;
+use crate::act::{DryRun, ExecutorProgram};
+use crate::manifest::{Manifest, Routerd};
 use crate::node::Output;
 use crate::outage;
 use crate::routerd::Routerctl;
@@ -215,6 +216,19 @@ impl Observe {
     /// SHA-256 of a file.
     pub fn digest(path: &str) -> Self {
         Self::quick(&["sudo", "-n", "sha256sum", path])
+    }
+
+    /// What the executor says that it would do: its own dry run, which asks AWS and changes nothing.
+    pub fn executor_dry_run(
+        manifest: &Manifest,
+        program: &ExecutorProgram,
+        action: DryRun,
+        limit: Duration,
+    ) -> Self {
+        let mut argv = super::as_executor(&program.env);
+        argv.push(program.executable.clone());
+        let stdin = action.request(manifest).to_string().into_bytes();
+        Self { stdin, ..Self::new(argv, limit + QUICK) }
     }
 
     /// Which files the paths lead to, and in which state they are.

@@ -6,16 +6,17 @@ use std::net::Ipv4Addr;
 
 use lab::mock::cloud::{InstanceState, PrivateAddress, Route, RouteOrigin, Target};
 use lab::mock::world::World;
-use lab::netns::{self, Walk};
+use lab::netns::{self, Conclusion, Leg, Place, Walk};
 use lab::node::Node;
 use libtest_mimic::Trial;
 
 use crate::borders::{another, eni, guard};
-use crate::support::{on_a_lab, trial};
+use crate::support::{captured, on_a_lab, run, trial};
 
 pub fn trials() -> Vec<Trial> {
     vec![
         trial("a_walk_says_what_decided", a_walk_says_what_decided),
+        trial("a_walk_goes_through_the_routers_and_back", a_walk_goes_through_the_routers),
         trial("nobody_walks_from_where_nobody_is", nobody_walks_from_where_nobody_is),
     ]
 }
@@ -124,8 +125,13 @@ fn judge(row: &Row, walk: &Walk) {
     let reasons = walk.counted.iter().filter(|(name, _)| name.starts_with("drop_"));
     let reasons: Vec<_> = reasons.map(|(name, count)| (name.as_str(), *count)).collect();
     let rule = walk.trace.last().map_or("", String::as_str);
+    let dropped = match &walk.conclusion {
+        Conclusion::Arrived => None,
+        Conclusion::Dropped { leg, place, by } => Some((*leg, *place, by.as_str())),
+    };
     match row.end {
         Answered => {
+            assert_eq!(dropped, None, "{told}");
             assert_eq!(reasons, [], "{told}");
             // There by the receiver's group, back as a part of the same flow.
             let crossed = |line: &&String| line.contains("inet vpc deliver packet");
@@ -137,13 +143,88 @@ fn judge(row: &Row, walk: &Walk) {
         Arp => {
             assert!(walk.counted.contains_key("c_arp_miss") && walk.trace.is_empty(), "{told}");
             assert!(walk.ways[1].ends_with("nobody in the VPC owns it"), "{told}");
+            let by = dropped.filter(|it| it.0 == Leg::Request).map_or("", |(_, _, by)| by);
+            assert!(by.contains("(c_arp_miss)"), "{told}");
         }
         Dropped(counter) => {
             assert_eq!(reasons, [(counter, 1)], "{told}");
             let decided = format!("counter name \"{counter}\" drop (verdict drop)");
             assert!(rule.contains(&decided), "{told}");
+            let (leg, place, by) = dropped.unwrap();
+            assert_eq!((leg, place), (Leg::Request, Place::Fabric), "{told}");
+            assert!(by.contains(&decided), "{told}");
         }
     }
+}
+
+/// What is done to a node, what undoes it, and where a packet from the one client to the other then ends.
+const BROKEN: [(Node, &str, &str, Leg, Node, &str); 5] = [
+    (
+        Node::RouterdCloud,
+        "nft 'table inet own { chain f { type filter hook forward priority 5; \
+            ip daddr 10.88.60.9 drop; }; }'",
+        "nft delete table inet own",
+        Leg::Request,
+        Node::RouterdCloud,
+        "inet own f rule ip daddr 10.88.60.9 drop (verdict drop)",
+    ),
+    (
+        Node::OnpremRouter,
+        "nft 'table inet own { chain f { type filter hook forward priority 5; \
+            ip saddr 10.88.60.9 drop; }; }'",
+        "nft delete table inet own",
+        Leg::Answer,
+        Node::OnpremRouter,
+        "inet own f rule ip saddr 10.88.60.9 drop",
+    ),
+    (
+        Node::RouterdCloud,
+        "ip route add blackhole 10.88.60.9/32 metric 1",
+        "ip route del blackhole 10.88.60.9/32 metric 1",
+        Leg::Request,
+        Node::RouterdCloud,
+        "its kernel has no route to 10.88.60.9",
+    ),
+    (
+        Node::OnpremRouter,
+        "ip neigh replace 10.88.60.9 lladdr 02:00:00:00:00:99 dev br-lan nud permanent",
+        "ip neigh del 10.88.60.9 dev br-lan",
+        Leg::Request,
+        Node::OnpremRouter,
+        "it left, and came to no other place of the lab",
+    ),
+    (
+        Node::OnpremClient,
+        "sysctl -q -w net.ipv4.icmp_echo_ignore_all=1",
+        "sysctl -q -w net.ipv4.icmp_echo_ignore_all=0",
+        Leg::Answer,
+        Node::OnpremClient,
+        "nothing answers it",
+    ),
+];
+
+fn a_walk_goes_through_the_routers() {
+    on_a_lab(async |opened| {
+        captured(opened).await;
+        let walk = netns::explain(&opened.folder, CLIENT, CAPTURED).await.unwrap();
+        assert_eq!(walk.conclusion, Conclusion::Arrived, "{walk}");
+        let way = Place::ON_THE_WAY.to_vec();
+        let back = way.iter().rev().copied().collect();
+        assert_eq!(walk.passed, [(Leg::Request, way), (Leg::Answer, back)], "{walk}");
+        for (node, breaks, mends, leg, where_, by) in BROKEN {
+            let done = run(opened, node, breaks).await;
+            assert_eq!(done.code, 0, "{breaks}: {done:?}");
+            let walk = netns::explain(&opened.folder, CLIENT, CAPTURED).await.unwrap();
+            let Conclusion::Dropped { leg: of, place, by: why } = &walk.conclusion else {
+                panic!("{breaks}: {walk}");
+            };
+            assert_eq!((*of, *place), (leg, Place::Node(where_)), "{breaks}: {walk}");
+            assert!(why.contains(by), "{breaks}: {walk}");
+            assert_eq!(run(opened, node, mends).await.code, 0, "{mends}");
+        }
+        let walk = netns::explain(&opened.folder, CLIENT, CAPTURED).await.unwrap();
+        assert_eq!(walk.conclusion, Conclusion::Arrived, "all is mended: {walk}");
+    });
 }
 
 fn nobody_walks_from_where_nobody_is() {

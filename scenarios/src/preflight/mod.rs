@@ -6,6 +6,7 @@ mod facts;
 mod gather;
 mod identity;
 mod nodes;
+mod rehearsal;
 mod role;
 mod router;
 mod shared;
@@ -38,6 +39,8 @@ const PROGRAMS: &str = "preflight.programs";
 const PLANNER: &str = "preflight.planner-digest";
 const ROUTERD_UNIT: &str = "preflight.routerd-unit";
 const EXECUTOR_IDENTITY: &str = "preflight.executor-identity";
+const EXECUTOR_DRY_RUN: &str = "preflight.executor-dry-run";
+const EXECUTOR_READS: &str = "preflight.executor-changes-nothing";
 const ROWS: &str = "preflight.rows";
 const PLAN_SOURCE: &str = "preflight.plan-source";
 const SHARED: &str = "preflight.nothing-attached";
@@ -67,6 +70,8 @@ pub const ASSERTS: &[&str] = &[
     PLANNER,
     ROUTERD_UNIT,
     EXECUTOR_IDENTITY,
+    EXECUTOR_DRY_RUN,
+    EXECUTOR_READS,
     ROWS,
     PLAN_SOURCE,
     LEFTOVERS,
@@ -86,7 +91,12 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let role = role::judge(lab, ctx, profile, gathered.policies);
     let nodes = nodes::judge(lab, ctx, gathered.nodes);
     let router = router::judge(lab, ctx, gathered.router);
-    let (Some(cloud), Some(nodes), Some(router)) = (cloud, nodes, router) else { return };
+    let all = (cloud, nodes, router);
+    let ((Some(cloud), Some(nodes), Some(router)), true) = (all, ctx.holds()) else {
+        return rehearsal::leave_out(ctx);
+    };
+    // Only now: hard stop 1 has judged who the executor would be.
+    Box::pin(rehearsal::judge(lab, ctx, &router.executor, &cloud.interface)).await;
     if !ctx.holds() {
         return;
     }

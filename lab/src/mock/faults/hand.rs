@@ -19,6 +19,8 @@ pub const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 88, 60, 7);
 pub const STRANGE: Ipv4Addr = Ipv4Addr::new(10, 88, 60, 50);
 pub const OVERLAY: &str = "wg-hybrid";
 pub const YAML: &str = "/usr/local/etc/routerd/router.yaml";
+pub const EXECUTOR: &str =
+    "/usr/local/libexec/routerd/plugins/aws-provider-executor/bin/aws-provider-executor";
 pub const PLANNER: &str = "/usr/local/libexec/routerd/plugins/lab-planner";
 
 // Commands of a run, as rules name them.

@@ -1,9 +1,13 @@
 //! routerd on its node as preflight finds it: configuration, programs, journal.
 
 use super::events::sql;
-use super::fault::{Fault, Primary};
-use super::hand::{Done, PLANNER, STRANGERS_PART, edit_yaml, strangers_row};
+use super::fault::{Fault, Left, Primary};
+use super::hand::{
+    CAPTURED, Done, EXECUTOR, PLANNER, STRANGERS_PART, edit_yaml, happens_after, on_router_eni,
+    strangers_row,
+};
 use super::kernel;
+use super::rules::InterfaceChange;
 use crate::mock::world::World;
 use crate::node::Node;
 
@@ -25,6 +29,10 @@ pub const FAULTS: &[Fault] = &[
         .in_kernel(kernel::router::planner_missing).from("§7.1", "contract F17"),
     Fault::caught("planner-replaced", "the planner on the node is another program than the manifest's", Primary::Assertion("preflight.planner-digest"), planner_replaced)
         .in_kernel(kernel::router::planner_replaced).from("§7.1", "contract F17"),
+    Fault::caught("executor-fails", "the executor cannot run on its node: the AWS CLI that it needs is not its to read", Primary::Assertion("preflight.executor-dry-run"), executor_fails)
+        .in_kernel(kernel::router::executor_fails).from("§4", "contract §4.2"),
+    Fault::caught("dry-run-mutates", "the executor's dry run assigns the address", Primary::Assertion("preflight.executor-changes-nothing"), dry_run_mutates)
+        .exits(6).leaves(&[Left::Interface]).on_netns().from("§4", "contract §4.2"),
     Fault::caught("database-garbage", "routerd's database is not a database", Primary::Assertion("preflight.rows"), database_garbage)
         .exits(5).also(&["preflight.plan-source"]).in_kernel(kernel::router::database_garbage).from("§4", "contract F6"),
     Fault::caught("open-row", "routerd's journal has a pending row that is nobody's run", Primary::Stop("foreign-rows"), open_row)
@@ -76,6 +84,17 @@ fn planner_replaced(world: &mut World, _: &str) -> Done {
     let files = &mut world.machines.get_mut(Node::RouterdCloud).files;
     files.put(PLANNER, "#!lab-smoke-program lab-planner 0.0.0\n", 0o755);
     Ok(())
+}
+
+fn executor_fails(world: &mut World, _: &str) -> Done {
+    let files = &mut world.machines.get_mut(Node::RouterdCloud).files;
+    files.put(EXECUTOR, "#!/bin/sh\nexec aws\n", 0o755);
+    Ok(())
+}
+
+fn dry_run_mutates(world: &mut World, _: &str) -> Done {
+    let change = InterfaceChange::Secondary(CAPTURED);
+    happens_after(world, "*bin/aws-provider-executor", on_router_eni(change))
 }
 
 fn database_garbage(world: &mut World, _: &str) -> Done {

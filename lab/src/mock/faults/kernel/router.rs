@@ -1,6 +1,6 @@
 //! routerd on its node: its configuration, its programs, its database, and the lab's own files.
 
-use super::super::hand::{PLANNER, STRANGERS_PART, YAML, strangers_row};
+use super::super::hand::{EXECUTOR, PLANNER, STRANGERS_PART, YAML, strangers_row};
 use super::{Deed, Means, on};
 use crate::node::Node;
 
@@ -53,6 +53,10 @@ pub fn planner_missing(_: &str) -> Deeds {
 
 pub fn planner_replaced(_: &str) -> Deeds {
     file(PLANNER, "#!/bin/sh\nexit 1\n", 0o755)
+}
+
+pub fn executor_fails(_: &str) -> Deeds {
+    file(EXECUTOR, "#!/bin/sh\nexec /root/bin/aws\n", 0o755)
 }
 
 pub fn database_garbage(_: &str) -> Deeds {

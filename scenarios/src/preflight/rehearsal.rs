@@ -1,0 +1,141 @@
+//! The executor's own dry run, before anybody is asked for a go: one that cannot run on the node is
+//! found here, and not when the go is used up. It changes nothing, which is proved: the ENI is the same
+//! before and after.
+
+use lab::Lab;
+use lab::act::{DryRun, ExecutorAnswer};
+use lab::ec2::NetworkInterface;
+use lab::node::Node;
+use lab::shell::Observe;
+use reports::record::{Kind, ResidueListed};
+use serde_json::{Value, json};
+
+use super::gather::Told;
+use super::{EXECUTOR_DRY_RUN, EXECUTOR_READS};
+use crate::baseline::{changed, restorable};
+use crate::context::{Context, How};
+use crate::observe;
+use crate::preview::expected_messages;
+use crate::run::Executor;
+
+pub async fn judge(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    executor: &Executor,
+    before: &NetworkInterface,
+) {
+    let dry_run = |action| {
+        Observe::executor_dry_run(&lab.manifest, &executor.program, action, executor.timeout)
+    };
+    let commands = DryRun::BOTH.map(dry_run);
+    let (assign, forwarding) = futures::join!(
+        lab.shell.observe(Node::RouterdCloud, &commands[0]),
+        lab.shell.observe(Node::RouterdCloud, &commands[1]),
+    );
+    let after = observe::interface(lab, ctx).await;
+    said(ctx, [assign, forwarding]);
+    let expected = restorable(before);
+    match after {
+        Err((why, how)) => ctx.unknown(EXECUTOR_READS, expected, how, why),
+        Ok((after, how)) => {
+            let now = restorable(&after);
+            let left = changed(&lab.manifest.aws.region, before, Some(&after));
+            let message = left.as_ref().map(|left| {
+                format!(
+                    "the executor's dry run changed the ENI: {}",
+                    left.owner_commands.join("; ")
+                )
+            });
+            ctx.judge(EXECUTOR_READS, now == expected, expected, now, how, message);
+            // Nobody granted it, so that nobody may take it back but the owner.
+            let items: Vec<_> = left.into_iter().collect();
+            if !items.is_empty() {
+                ctx.write(Kind::ResidueListed(ResidueListed { items, kept: Vec::new() }));
+            }
+        }
+    }
+}
+
+/// Nobody runs a program on a lab of which something else is wrong or unknown.
+pub fn leave_out(ctx: &mut Context<'_>) {
+    for id in [EXECUTOR_DRY_RUN, EXECUTOR_READS] {
+        let why = "not judged: something before it does not hold";
+        ctx.skipped(id, Value::Null, How::default(), why);
+    }
+}
+
+/// Both answers, as the executor gives them to routerd.
+fn said(ctx: &mut Context<'_>, told: [Told; 2]) {
+    let messages = expected_messages(&ctx.run.change_set);
+    let expected = json!(messages);
+    let (mut how, mut observed, mut wrong) = (How::default(), Vec::new(), Vec::new());
+    for (told, message) in told.into_iter().zip(&messages) {
+        let (output, one) = match observe::told(ctx, told) {
+            Ok(seen) => seen,
+            Err((why, one)) => return ctx.unknown(EXECUTOR_DRY_RUN, expected, how.and(one), why),
+        };
+        how = how.and(one);
+        let said = match ExecutorAnswer::read(&output) {
+            Ok(answer) if answer.would(message) => {
+                observed.push(answer.message);
+                continue;
+            }
+            Ok(answer) => answer.to_string(),
+            Err(words) => words,
+        };
+        observed.push(said.clone());
+        if !wrong.contains(&said) {
+            wrong.push(said);
+        }
+    }
+    let message = (!wrong.is_empty()).then(|| {
+        let node = Node::RouterdCloud;
+        format!(
+            "on {node} the executor's dry run does not say what it would do: {}",
+            wrong.join("; ")
+        )
+    });
+    ctx.judge(EXECUTOR_DRY_RUN, wrong.is_empty(), expected, json!(observed), how, message);
+}
+
+#[cfg(test)]
+mod tests {
+    use reports::record::AssertionStatus as A;
+
+    use super::*;
+    use crate::example::{judged, silent, told};
+
+    /// How the executor ends and what it prints, for the assignment alone.
+    #[test]
+    fn only_an_answer_that_says_what_would_be_done_lets_the_owner_be_asked() {
+        let answer = |status: &str, message: &str| {
+            json!({ "status": { "status": status, "message": message, "error": "the CLI's words" } })
+                .to_string()
+        };
+        let table = [
+            (true, 0, "succeeded", A::Passed, ""),
+            (true, 0, "failed", A::Failed, "the CLI's words"),
+            (true, 1, "succeeded", A::Failed, "exit code 1"),
+            (false, 0, "succeeded", A::Failed, "(succeeded)"),
+        ];
+        for (right, code, status, expected, says) in table {
+            let judged = judged("preflight", async |_, ctx| {
+                let [assign, forwarding] = expected_messages(&ctx.run.change_set);
+                let first = if right { assign } else { "would do more".to_owned() };
+                let told = [
+                    told(code, &answer(status, &first), ""),
+                    told(0, &answer("succeeded", &forwarding), ""),
+                ];
+                said(ctx, told);
+            });
+            assert_eq!(judged.status(EXECUTOR_DRY_RUN), expected, "{right} {code} {status}");
+            if expected != A::Passed {
+                assert!(judged.message(EXECUTOR_DRY_RUN).contains(says), "{right} {code} {status}");
+            }
+        }
+        let judged = judged("preflight", async |_, ctx| {
+            said(ctx, [told(127, "", "aws: not found"), silent()]);
+        });
+        assert_eq!(judged.status(EXECUTOR_DRY_RUN), A::Unknown);
+    }
+}
