@@ -88,7 +88,8 @@ impl Served {
     async fn http(&self, head: &str, body: &str) -> (u16, String) {
         let mut stream = tokio::net::TcpStream::connect(self.serving.address).await.unwrap();
         let request = format!(
-            "{head}\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            "{head}\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            self.serving.address,
             body.len()
         );
         stream.write_all(request.as_bytes()).await.unwrap();
@@ -213,5 +214,43 @@ async fn the_world_is_shown_and_takes_faults() {
     for (head, body, expected) in refused {
         let (status, text) = served.http(head, body).await;
         assert_eq!(status, expected, "{head} {body}: {text}");
+    }
+}
+
+/// The first line that a raw request is answered with; none where it is let go without one.
+async fn first_line(served: &Served, request: &str) -> String {
+    let mut stream = tokio::net::TcpStream::connect(served.serving.address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer.lines().next().unwrap_or_default().to_owned()
+}
+
+/// A name that a page in a browser was given for this machine, a page itself, and a request of two
+/// lengths: none of them sees the operator's keys.
+#[tokio::test]
+async fn only_who_asks_for_this_machine_in_one_way_is_answered() {
+    let served = Served::start(ServeOptions::default()).await;
+    let own = served.serving.address.to_string();
+    let port = served.serving.address.port();
+    let get = |rest: &str| format!("GET /_lab-smoke/world HTTP/1.1\r\n{rest}\r\n\r\n");
+    let table = [
+        (get(&format!("Host: {own}")), "200"),
+        (get(&format!("Host: localhost:{port}")), "200"),
+        (get("Host: evil.example"), "421"),
+        (get(&format!("Host: evil.example:{port}")), "421"),
+        (get("Host: localhost:1"), "421"),
+        (get(&format!("Host: {own}\r\nHost: evil.example")), "400"),
+        (get(&format!("Host: {own}\r\nOrigin: http://evil.example")), "403"),
+        (
+            format!(
+                "POST / HTTP/1.1\r\nHost: {own}\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n"
+            ),
+            "400",
+        ),
+    ];
+    for (request, status) in table {
+        let line = first_line(&served, &request).await;
+        assert_eq!(line.split(' ').nth(1), Some(status), "{request}{line}");
     }
 }

@@ -5,6 +5,7 @@ pub mod connector;
 mod control;
 pub mod ec2;
 pub mod faults;
+mod guard;
 pub mod host;
 pub mod machines;
 mod open;

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response as HttpResponse};
 use axum::routing::{get, post};
 use tokio::sync::oneshot;
@@ -18,6 +19,7 @@ use super::cloud::Cloud;
 use super::control;
 use super::ec2;
 use super::faults::Caller;
+use super::guard::{self, Door};
 use super::state_file::StateFile;
 use super::world::Shared;
 use crate::clock::Clock;
@@ -66,19 +68,25 @@ pub async fn serve_with(
     };
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
     let address = listener.local_addr()?;
+    let port = address.port();
     let (stop, stopped) = oneshot::channel();
     let endpoint = Endpoint { shared, clock, enforce_iam: options.enforce_iam, state };
     let router = Router::new()
         .route("/_lab-smoke/world", get(control::world))
         .route("/_lab-smoke/faults", post(control::inject))
         .fallback(answer)
-        .with_state(endpoint);
+        .with_state(endpoint)
+        .layer(DefaultBodyLimit::max(guard::BODY_MAX_BYTES))
+        .layer(middleware::from_fn(move |request: Request, next: Next| {
+            guard::refuse_strangers(port, request, next)
+        }));
+    let door = Door::new(listener, clock);
     let task = tokio::spawn(async move {
         let ends = async move {
             // A dropped sender is an end as well.
             let _ = stopped.await;
         };
-        axum::serve(listener, router).with_graceful_shutdown(ends).await
+        axum::serve(door, router).with_graceful_shutdown(ends).await
     });
     Ok(Serving { address, stop, task })
 }

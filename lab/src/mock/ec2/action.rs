@@ -108,6 +108,10 @@ fn perform(
     authorize::check(cloud, caller, action, request, now)?;
     let mut elsewhere;
     let cloud = if request.service == Service::Ec2 && request.region != cloud.region {
+        // One region is served: what were made in another would have an id and be nowhere.
+        if action.effect == Effect::Write {
+            return Err(ApiError::region_not_enabled());
+        }
         elsewhere = cloud.elsewhere(&request.region);
         &mut elsewhere
     } else {

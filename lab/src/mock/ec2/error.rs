@@ -53,6 +53,12 @@ impl ApiError {
         Self::bad("UnsupportedOperation", message)
     }
 
+    /// As EC2 answers in a region that the account has not enabled.
+    pub fn region_not_enabled() -> Self {
+        let message = "AWS was not able to validate the provided access credentials";
+        Self::new(401, "AuthFailure", message)
+    }
+
     pub fn dry_run() -> Self {
         Self::new(412, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
     }

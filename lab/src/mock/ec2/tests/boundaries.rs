@@ -137,8 +137,15 @@ async fn another_region_is_another_place() {
     let region = aws_sdk_ec2::config::Region::new("us-east-1");
     let elsewhere = aws_sdk_ec2::config::Builder::new().region(region);
     let call = lab.ec2.describe_network_interfaces().network_interface_ids(&lab.eni);
-    let answer = call.customize().config_override(elsewhere).send().await;
+    let answer = call.customize().config_override(elsewhere.clone()).send().await;
     assert_eq!(refusal(answer).code, "InvalidNetworkInterfaceID.NotFound");
+    let call = lab.ec2.create_vpc().cidr_block("10.1.0.0/16").customize();
+    let refused = refusal(call.config_override(elsewhere).send().await);
+    assert_eq!(
+        (refused.status, refused.code.as_str()),
+        (401, "AuthFailure"),
+        "it would be nowhere"
+    );
 }
 
 #[tokio::test(start_paused = true)]
