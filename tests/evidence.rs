@@ -107,7 +107,7 @@ fn round_trips_of_each_scenario() {
     let table = [
         ("preflight", 2),
         ("undo-plan", 1),
-        ("gate", 4),
+        ("gate", 5),
         ("plan", 3),
         ("import", 2),
         ("approve", 2),
@@ -123,6 +123,7 @@ fn round_trips_of_each_scenario() {
         ("no-nat", 2),
         ("default-gateway", 1),
         ("node-state", 1),
+        ("cloud-state", 2),
         ("undo", 8),
         ("restored", 2),
         ("teardown", 4),

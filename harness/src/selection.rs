@@ -110,23 +110,23 @@ mod tests {
 
     #[test]
     fn what_is_judged_brings_what_it_needs_and_what_must_follow() {
-        // preflight undo-plan gate plan import approve dry-run execute, ten acceptances,
+        // preflight undo-plan gate plan import approve dry-run execute, eleven acceptances,
         // undo restored teardown residue.
         for (words, expected) in [
-            ("", "JJJJJJJJ JJJJJJJJJJ JJJJ"),
-            ("ping", "pppppppp .....J.... ffff"),
-            ("preflight", "J....... .......... ...."),
-            ("undo-plan", "pJ...... .......... ...."),
-            ("plan", "pJpJ.... .......... ffff"),
-            ("plan --exact", "pppJ.... .......... ffff"),
-            ("gate --exact", "ppJ..... .......... ffff"),
-            ("undo --exact", "ppp..... .......... Jfff"),
-            ("residue", "ppp..... .......... fffJ"),
-            ("--skip plan", "JpJpJJJJ JJJJJJJJJJ JJJJ"),
-            ("--skip gate", "JJpJJJJJ JJJJJJJJ.J JJJJ"),
-            ("--skip undo --exact", "JJJJJJJJ JJJJJJJJJJ fJJJ"),
-            ("preflight --skip gate", "J....... .......... ...."),
-            ("--skip no-such-scenario", "JJJJJJJJ JJJJJJJJJJ JJJJ"),
+            ("", "JJJJJJJJ JJJJJJJJJJJ JJJJ"),
+            ("ping", "pppppppp .....J..... ffff"),
+            ("preflight", "J....... ........... ...."),
+            ("undo-plan", "pJ...... ........... ...."),
+            ("plan", "pJpJ.... ........... ffff"),
+            ("plan --exact", "pppJ.... ........... ffff"),
+            ("gate --exact", "ppJ..... ........... ffff"),
+            ("undo --exact", "ppp..... ........... Jfff"),
+            ("residue", "ppp..... ........... fffJ"),
+            ("--skip plan", "JpJpJJJJ JJJJJJJJJJJ JJJJ"),
+            ("--skip gate", "JJpJJJJJ JJJJJJJJ.JJ JJJJ"),
+            ("--skip undo --exact", "JJJJJJJJ JJJJJJJJJJJ fJJJ"),
+            ("preflight --skip gate", "J....... ........... ...."),
+            ("--skip no-such-scenario", "JJJJJJJJ JJJJJJJJJJJ JJJJ"),
         ] {
             assert_eq!(letters(words), expected.replace(' ', ""), "-- {words}");
         }

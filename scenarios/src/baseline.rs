@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use lab::ec2::NetworkInterface;
 use lab::node::Node;
+use lab::shell::HashedFile;
 use reports::digest::Digest;
 use reports::record::ResidueItem;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::cloud_state::CloudState;
 use crate::node_state::NodeState;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,6 +19,12 @@ pub struct Baseline {
     pub nodes: BTreeMap<Node, NodeBaseline>,
     /// Ids of the rows that routerd's journal had.
     pub rows: Vec<u64>,
+    /// None in the journals of earlier versions.
+    #[serde(default)]
+    pub cloud: Option<CloudState>,
+    /// The programs under test on routerd-cloud, by path.
+    #[serde(default)]
+    pub programs: BTreeMap<String, HashedFile>,
     /// What each node's nft ruleset held, to be put back.
     #[serde(default)]
     pub rulesets: BTreeMap<Node, Vec<Value>>,

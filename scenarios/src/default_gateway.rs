@@ -21,7 +21,8 @@ pub const NOT_APPLICABLE: &[&str] = &[];
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let Some(before) = ctx.run.baseline() else { return };
-    let looked = node_state::at_acceptance(lab, ctx).await;
+    let looked = node_state::at_acceptance(lab, ctx.run).await;
+    let looked = node_state::read_all(ctx, &looked);
     let explained = explained(lab, ctx);
     for ((node, id), looked) in Node::ALL.into_iter().zip(ASSERTS).zip(&looked) {
         judge(ctx, &before, (node, id), looked, explained);

@@ -10,6 +10,7 @@ use reports::shown::shown;
 use serde_json::{Value, json};
 
 use crate::baseline::restorable;
+use crate::cloud_state;
 use crate::context::{Context, How};
 use crate::run::{Go, GoRequest, Run};
 use crate::stops;
@@ -17,9 +18,10 @@ use crate::stops;
 const GO: &str = "gate.go";
 const LOCK: &str = "gate.lock";
 const UNCHANGED: &str = "gate.unchanged-under-lock";
+const CLOUD_UNCHANGED: &str = "gate.cloud-unchanged-under-lock";
 const BURNT: &str = "gate.go-burnt";
 
-pub const ASSERTS: &[&str] = &[GO, LOCK, UNCHANGED, BURNT];
+pub const ASSERTS: &[&str] = &[GO, LOCK, UNCHANGED, CLOUD_UNCHANGED, BURNT];
 pub const NOT_APPLICABLE: &[&str] = &[];
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
@@ -153,11 +155,14 @@ async fn unchanged(lab: &Lab, ctx: &mut Context<'_>) -> bool {
     let Some(baseline) = ctx.run.baseline() else { return false };
     let address = lab.manifest.capture.address.addr();
     let holders = lab.reader.holders_of(&lab.manifest.aws.vpc_id, address);
-    let (eni, holders) = futures::join!(
+    let (eni, holders, around) = futures::join!(
         lab.reader.network_interface(&lab.manifest.capture.network_interface_id),
-        holders
+        holders,
+        cloud_state::ask(lab),
     );
     let expected = json!({ "interface": restorable(&baseline.interface), "holders": [] });
+    let same =
+        cloud_state::judge(lab, ctx, CLOUD_UNCHANGED, around).is_some_and(|it| it.is_empty());
     let (eni, holders) = match (eni, holders) {
         (Ok(eni), Ok(holders)) => (eni, holders),
         (Err(error), _) | (_, Err(error)) => {
@@ -177,7 +182,7 @@ async fn unchanged(lab: &Lab, ctx: &mut Context<'_>) -> bool {
         stranger.map(|holder| format!("{holder} took {address} since preflight")),
         &address.to_string(),
     );
-    unchanged
+    unchanged && same
 }
 
 async fn burn(lab: &Lab, ctx: &mut Context<'_>, forward: &Forward) {

@@ -8,6 +8,7 @@ use lab::manifest::Routerd;
 use lab::node::Node;
 use lab::quoted;
 use lab::routerd::{Routerctl, Row, Status};
+use reports::digest::Digest;
 use reports::record::ResidueItem;
 use serde_json::{Value, json};
 
@@ -131,6 +132,13 @@ pub fn file(path: &str) -> Changed {
     let why = "it was not there before the run".to_owned();
     let remove = format!("sudo rm -f {}", quoted(path));
     Changed::on(Node::RouterdCloud, "file on routerd-cloud", path, why, vec![remove])
+}
+
+/// One of the programs under test.
+pub fn program(path: &str, before: &Digest) -> Changed {
+    let why = format!("it is not what preflight hashed: put back the one whose sha256 is {before}");
+    let look = format!("sudo sha256sum {}", quoted(path));
+    Changed::on(Node::RouterdCloud, "file on routerd-cloud", path, why, vec![look])
 }
 
 /// What it was is not kept: it may hold what no evidence may hold.

@@ -16,6 +16,8 @@ pub mod watch;
 
 mod approve;
 mod claim_ready;
+mod cloud_state;
+mod cloud_unchanged;
 mod default_gateway;
 mod doctor;
 mod dry_run;

@@ -1,32 +1,87 @@
 //! No node was changed: all that its kernel does with packets, and who may log in, is as preflight
 //! saw it, but for what the change set explains.
 
+use std::collections::BTreeMap;
+
 use lab::Lab;
 use lab::node::Node;
+use lab::shell::{HashedFile, Hashing};
+use reports::digest::Digest;
 use serde_json::json;
 
 use crate::baseline::Baseline;
-use crate::context::Context;
+use crate::context::{Context, How};
 use crate::default_gateway::{explained, settle};
-use crate::left::Changed;
+use crate::left::{self, Changed};
 use crate::node_state::{self, Explained, Looked, REST, Source};
+use crate::observe;
+
+const PROGRAMS: &str = "node-state.programs";
 
 pub const ASSERTS: &[&str] = &[
     "node-state.routerd-cloud",
     "node-state.cloud-client",
     "node-state.onprem-router",
     "node-state.onprem-client",
+    PROGRAMS,
 ];
 pub const NOT_APPLICABLE: &[&str] = &[];
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let Some(before) = ctx.run.baseline() else { return };
-    let looked = node_state::at_acceptance(lab, ctx).await;
+    let (looked, programs) =
+        futures::join!(node_state::at_acceptance(lab, ctx.run), ask_programs(lab, &before));
+    let looked = node_state::read_all(ctx, &looked);
+    judge_programs(ctx, &before, PROGRAMS, programs);
     let explained = explained(lab, ctx);
     let sources = [REST, &[Source::Addresses, Source::Nft]].concat();
     for ((node, id), looked) in Node::ALL.into_iter().zip(ASSERTS).zip(&looked) {
         judge(ctx, &before, (node, id), looked, &sources, explained);
     }
+}
+
+/// Which of them is in another state: only such a one is hashed again.
+pub async fn ask_programs(lab: &Lab, before: &Baseline) -> Hashing {
+    let paths: Vec<String> = before.programs.keys().cloned().collect();
+    let known: Vec<HashedFile> = before.programs.values().cloned().collect();
+    lab.shell.hash_files(Node::RouterdCloud, &paths, &known).await
+}
+
+/// The programs under test are what preflight hashed; answers those that are not.
+pub fn judge_programs(
+    ctx: &mut Context<'_>,
+    before: &Baseline,
+    id: &'static str,
+    hashing: Hashing,
+) -> Vec<Changed> {
+    let digests = |files: &BTreeMap<String, HashedFile>| -> BTreeMap<String, Digest> {
+        files.iter().map(|(path, file)| (path.clone(), file.sha256.clone())).collect()
+    };
+    let (expected, now) = (digests(&before.programs), digests(&hashing.files()));
+    let complaints = hashing.complaints().join("; ");
+    let asked =
+        std::iter::once(hashing.identified).chain(hashing.hashed.into_iter().map(|it| it.1));
+    let (mut how, mut unknown) = (How::default(), None);
+    for told in asked {
+        match observe::told(ctx, told) {
+            Ok((_, one)) => how = how.and(one),
+            Err((why, one)) => {
+                how = how.and(one);
+                unknown = Some(why);
+            }
+        }
+    }
+    if let Some(why) = unknown {
+        ctx.unknown(id, json!(expected), how, why);
+        return Vec::new();
+    }
+    let differ = expected.iter().filter(|(path, digest)| now.get(*path) != Some(*digest));
+    let left: Vec<Changed> = differ.map(|(path, digest)| left::program(path, digest)).collect();
+    let paths: Vec<&str> = left.iter().map(|it| it.item.id.as_str()).collect();
+    let message = format!("not what preflight hashed: {} {complaints}", paths.join(", "));
+    let message = (!paths.is_empty()).then(|| message.trim().to_owned());
+    ctx.judge(id, message.is_none(), json!(expected), json!(now), how, message);
+    left
 }
 
 /// Compares these sources of a node with its baseline, and answers what has changed.

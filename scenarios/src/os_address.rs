@@ -21,7 +21,8 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let address = lab.manifest.capture.address.addr();
     let settle_ms = lab.manifest.limits.guest_settle_ms;
     let began = lab.clock.now();
-    let first = node_state::at_acceptance(lab, ctx).await;
+    let first = node_state::at_acceptance(lab, ctx.run).await;
+    let first = node_state::read_all(ctx, &first);
     let first = Node::ALL.into_iter().zip(first).find(|(node, _)| *node == Node::RouterdCloud);
     if let Some((_, first)) = first {
         judge(lab, ctx, ABSENT, json!({ "absent": address }), first);

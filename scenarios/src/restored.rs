@@ -11,6 +11,7 @@ use reports::record::{Kind, Phase, ResidueItem, RowsRecorded, StateRecorded};
 use serde_json::{Value, json};
 
 use crate::baseline::{self, Baseline, restorable};
+use crate::cloud_state;
 use crate::context::{Context, How};
 use crate::left::{self, Changed};
 use crate::node_state::{self, Explained, Looked, NodeState, REST, Source};
@@ -23,6 +24,8 @@ const RULES: &str = "restored.nft-rulesets";
 const ROWS: &str = "restored.rows";
 const NO_NEW_ROWS: &str = "restored.no-new-rows";
 const ROUTER_YAML: &str = "restored.router-yaml";
+const PROGRAMS: &str = "restored.programs";
+const CLOUD: &str = "restored.cloud-state";
 const STAYS: &str = "restored.stays-restored";
 const FILES: &str = "restored.node-files";
 const GATEWAYS: &[&str] = &[
@@ -49,6 +52,8 @@ pub const ASSERTS: &[&str] = &[
     FILES,
     ROUTER_YAML,
     STAYS,
+    PROGRAMS,
+    CLOUD,
     GATEWAYS[0],
     GATEWAYS[1],
     GATEWAYS[2],
@@ -63,6 +68,19 @@ pub const NOT_APPLICABLE: &[&str] = &[];
 type Told = Result<Answer<Output>, ShellError>;
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
+    if ctx.run.baseline().is_none() {
+        return;
+    }
+    // Beside both looks: what the role may is asked for in two steps.
+    let ((), around) = futures::join!(look_twice(lab, ctx), cloud_state::ask(lab));
+    let differences = cloud_state::judge(lab, ctx, CLOUD, around).unwrap_or_default();
+    let region = &lab.manifest.aws.region;
+    let left =
+        differences.iter().map(|it| Changed { node: None, item: cloud_state::left(region, it) });
+    note(ctx, left);
+}
+
+async fn look_twice(lab: &Lab, ctx: &mut Context<'_>) {
     let Some(before) = ctx.run.baseline() else { return };
     let address = |node| lab.manifest.nodes[&node].address;
     let captured = lab.manifest.capture.address.addr();
@@ -70,13 +88,14 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let rows = Observe::rows(&lab.manifest.routerd);
     let folder = Observe::node_folder();
     let yaml = Observe::read_file(&lab.manifest.routerd.config);
-    let (eni, ping, states, rows, folder, yaml) = futures::join!(
+    let (eni, ping, states, rows, folder, yaml, programs) = futures::join!(
         lab.reader.network_interface(&lab.manifest.capture.network_interface_id),
         lab.shell.observe(Node::CloudClient, &ping),
         node_state::ask_all(lab),
         lab.shell.observe(Node::RouterdCloud, &rows),
         lab.shell.observe(Node::RouterdCloud, &folder),
         lab.shell.observe(Node::RouterdCloud, &yaml),
+        node_unchanged::ask_programs(lab, &before),
     );
     // A recovery that is repeated looks anew.
     ctx.run.state.borrow_mut().changed.clear();
@@ -86,6 +105,8 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let states: Vec<Looked> =
         states.into_iter().map(|told| node_state::read_look(ctx, told)).collect();
     judge_states(ctx, &before, &states);
+    let programs = node_unchanged::judge_programs(ctx, &before, PROGRAMS, programs);
+    note(ctx, programs);
     judge_rows(lab, ctx, &before, rows);
     judge_files(ctx, folder);
     judge_yaml(lab, ctx, yaml);

@@ -6,8 +6,8 @@ use reports::record::Class;
 
 use crate::context::Context;
 use crate::{
-    approve, claim_ready, default_gateway, doctor, dry_run, eni_address, execute, gate, import,
-    no_nat, node_unchanged, os_address, ping, plan, preflight, residue, restored,
+    approve, claim_ready, cloud_unchanged, default_gateway, doctor, dry_run, eni_address, execute,
+    gate, import, no_nat, node_unchanged, os_address, ping, plan, preflight, residue, restored,
     source_dest_check, ssh, teardown, undo, undo_plan,
 };
 
@@ -88,6 +88,7 @@ pub static SEQUENCE: &[Scenario] = &[
     scenario!("no-nat", "§7", ReadOnly, Acceptance, needs & ["execute"], no_nat),
     scenario!("default-gateway", "§7", ReadOnly, Acceptance, needs & ["execute"], default_gateway),
     scenario!("node-state", "§7", ReadOnly, Acceptance, needs & ["execute"], node_unchanged),
+    scenario!("cloud-state", "§7", ReadOnly, Acceptance, needs & ["execute"], cloud_unchanged),
     scenario!("undo", "§6.1", Mutating, Back, needs & ["gate"], undo),
     scenario!("restored", "§6.1", ReadOnly, Back, needs & ["undo"], restored),
     scenario!("teardown", "§6.3", Destructive, Back, needs & ["restored"], teardown),

@@ -2,6 +2,7 @@
 
 mod capture;
 mod facts;
+mod guards;
 mod identity;
 mod mutator;
 mod neighbours;
@@ -10,6 +11,7 @@ mod reader;
 pub use facts::{
     Address, Instance, Missing, NetworkInterface, RouteTable, Subnet, Tags, Volume, Vpc,
 };
+pub use guards::{NetworkAcl, SecurityGroup};
 pub use identity::Identity;
 pub use mutator::Mutator;
 pub use neighbours::{Endpoint, NatGateway, Peering, TransitAttachment};

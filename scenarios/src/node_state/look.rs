@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use super::NodeState;
 use crate::context::Context;
 use crate::observe::{self, Fact};
+use crate::run::Run;
 
 pub type Told = Result<Answer<Output>, ShellError>;
 
@@ -71,14 +72,16 @@ pub async fn look(lab: &Lab, ctx: &mut Context<'_>, node: Node) -> Looked {
 }
 
 /// Of all nodes, in the order of [`Node::ALL`]: whoever comes first asks for all who want to know.
-pub async fn at_acceptance(lab: &Lab, ctx: &mut Context<'_>) -> Vec<Looked> {
-    let looks = ctx.run.state.borrow().looks.clone();
-    let all = {
-        let mut kept = looks.acceptance.lock().await;
-        match kept.as_ref() {
-            Some(all) => all.clone(),
-            None => kept.insert(Rc::new(ask_all(lab).await)).clone(),
-        }
-    };
-    all.iter().map(|told| read(ctx, told.clone())).collect()
+pub async fn at_acceptance(lab: &Lab, run: &Run) -> Rc<Vec<Told>> {
+    let looks = run.state.borrow().looks.clone();
+    let mut kept = looks.acceptance.lock().await;
+    match kept.as_ref() {
+        Some(all) => all.clone(),
+        None => kept.insert(Rc::new(ask_all(lab).await)).clone(),
+    }
+}
+
+/// Keeps the raw answers.
+pub fn read_all(ctx: &mut Context<'_>, told: &[Told]) -> Vec<Looked> {
+    told.iter().map(|told| read(ctx, told.clone())).collect()
 }

@@ -16,7 +16,7 @@ mod tests;
 
 pub use commands::changed;
 pub use compare::{Comparison, Explained, REST, ROUTING, compare, gateways, places_of};
-pub use look::{Looked, Looks, ask, ask_all, at_acceptance, look, read as read_look};
+pub use look::{Looked, Looks, ask, ask_all, at_acceptance, look, read as read_look, read_all};
 
 use std::collections::BTreeMap;
 

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use super::gather::{CloudReads, Read};
 use super::shared;
-use super::{ADDRESS_FREE, IDENTITY, INSTANCES, INTERFACE, ROUTES, SUBNET, VPC};
+use super::{ADDRESS_FREE, IDENTITY, INSTANCES, INTERFACE, ROUTES, STATE, SUBNET, VPC};
+use crate::cloud_state::{CloudState, Parts};
 use crate::context::{Context, How};
 use crate::stops;
 
@@ -21,6 +22,8 @@ pub struct Cloud {
     pub subnet: Subnet,
     pub vpc: Vpc,
     pub route_table: RouteTable,
+    /// None where it could not be read.
+    pub state: Option<CloudState>,
 }
 
 impl Cloud {
@@ -32,7 +35,13 @@ impl Cloud {
     }
 }
 
-pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: CloudReads) -> Option<Cloud> {
+pub fn judge(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    reads: CloudReads,
+    executor: Executors<'_>,
+) -> Option<Cloud> {
+    let state = state(lab, ctx, &reads, executor);
     identity(lab, ctx, reads.identity);
     let interface = interface(lab, ctx, reads.interface);
     let interfaces = address_free(lab, ctx, interface.as_ref(), reads.interfaces);
@@ -49,7 +58,51 @@ pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: CloudReads) -> Option<Clou
         subnet: subnet?,
         vpc: vpc?,
         route_table: tables?.0,
+        state,
     })
+}
+
+/// Who has the executor's role, and what it may.
+pub type Executors<'a> =
+    (&'a Read<Vec<String>>, &'a Result<Vec<lab::ec2::Answer<lab::iam::Document>>, ReadError>);
+
+/// The cloud's side as one fact, from what is read anyway, with groups and ACLs beside it.
+fn state(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    reads: &CloudReads,
+    (profile, policies): Executors<'_>,
+) -> Option<CloudState> {
+    let expected = json!("the lab's interfaces, instances, groups, routes, ACL and role");
+    let (_, how) = read(ctx, STATE, &expected, reads.security_groups.clone())?;
+    let (_, more) = read(ctx, STATE, &expected, reads.network_acls.clone())?;
+    let how = how.and(more);
+    let parts = Parts {
+        interfaces: value(&reads.interfaces),
+        instances: value(&reads.instances),
+        groups: value(&reads.security_groups),
+        route_tables: value(&reads.route_tables),
+        acls: value(&reads.network_acls),
+        profile: value(profile),
+        policies: policies
+            .as_ref()
+            .map(|all| all.iter().map(|answer| answer.value.clone()).collect())
+            .map_err(ToString::to_string),
+    };
+    match parts.state(lab) {
+        Ok(state) => {
+            ctx.judge(STATE, true, expected, json!({ "digest": state.digest() }), how, None);
+            Some(state)
+        }
+        Err(why) => {
+            ctx.unknown(STATE, expected, how, why);
+            None
+        }
+    }
+}
+
+fn value<T: Clone>(read: &Read<T>) -> Result<T, String> {
+    read.as_ref().map(|answer| answer.value.clone()).map_err(ToString::to_string)
 }
 
 /// Keeps the answer; an error makes the assertion unknown.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use lab::Lab;
-use lab::ec2::NetworkInterface;
+use lab::shell::HashedFile;
 use reports::digest::Digest;
 use reports::record::{FactsRecorded, LabIdentity};
 use reports::redact::Redactor;
@@ -15,6 +15,7 @@ use super::nodes::Nodes;
 use super::role::Role;
 use super::router::Router;
 use crate::baseline::{Baseline, restorable};
+use crate::cloud_state::CloudState;
 use crate::run::Run;
 
 pub fn project(
@@ -55,6 +56,7 @@ pub fn project(
             "granted_by": role.judgement.granted_by,
             "notes": role.judgement.notes.iter().map(ToString::to_string).collect::<Vec<_>>(),
         },
+        "cloud_state": cloud.state.as_ref().map(CloudState::digest),
         "nodes": nodes.iter().map(|(node, it)| (*node, it.facts())).collect::<BTreeMap<_, _>>(),
         "router_yaml": { "sha256": router.yaml_digest, "policies": router.config.policies },
         "programs": router.programs,
@@ -89,7 +91,12 @@ fn identity(lab: &Lab, nodes: &Nodes) -> LabIdentity {
     }
 }
 
-pub fn baseline(interface: NetworkInterface, nodes: Nodes, rows: Vec<u64>) -> Baseline {
+pub fn baseline(
+    cloud: Cloud,
+    nodes: Nodes,
+    rows: Vec<u64>,
+    programs: BTreeMap<String, HashedFile>,
+) -> Baseline {
     let rulesets = nodes.iter().map(|(node, it)| (*node, it.state.ruleset.clone())).collect();
-    Baseline { interface, nodes, rows, rulesets }
+    Baseline { interface: cloud.interface, nodes, rows, cloud: cloud.state, programs, rulesets }
 }

@@ -2,7 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use lab::Lab;
-use lab::ec2::{Answer, Identity, Instance, NetworkInterface, ReadError, RouteTable, Subnet, Vpc};
+use lab::ec2::{
+    Answer, Identity, Instance, NetworkAcl, NetworkInterface, ReadError, RouteTable, SecurityGroup,
+    Subnet, Vpc,
+};
 use lab::iam::Document;
 use lab::node::{Node, Output};
 use lab::router_yaml::{self, Executor};
@@ -37,6 +40,8 @@ pub struct CloudReads {
     pub vpc: Read<Option<Vpc>>,
     pub route_tables: Read<Vec<RouteTable>>,
     pub ways: Ways,
+    pub security_groups: Read<Vec<SecurityGroup>>,
+    pub network_acls: Read<Vec<NetworkAcl>>,
 }
 
 pub struct NodeReads {
@@ -84,7 +89,19 @@ async fn cloud(lab: &Lab) -> CloudReads {
     let manifest = &lab.manifest;
     let ids: Vec<String> =
         manifest.nodes.values().filter_map(|node| node.instance_id.clone()).collect();
-    let (identity, interface, interfaces, instances, subnet, vpc, route_tables, peerings, transit) = futures::join!(
+    let (
+        identity,
+        interface,
+        interfaces,
+        instances,
+        subnet,
+        vpc,
+        route_tables,
+        peerings,
+        transit,
+        groups,
+        acls,
+    ) = futures::join!(
         lab.reader.caller_identity(),
         lab.reader.network_interface(&manifest.capture.network_interface_id),
         lab.reader.interfaces_in(&manifest.aws.vpc_id),
@@ -94,9 +111,22 @@ async fn cloud(lab: &Lab) -> CloudReads {
         lab.reader.route_tables(&manifest.aws.vpc_id),
         lab.reader.peerings(),
         lab.reader.transit_attachments(&manifest.aws.vpc_id),
+        lab.reader.security_groups(&manifest.aws.vpc_id),
+        lab.reader.network_acls(&manifest.aws.vpc_id),
     );
     let ways = Ways { peerings, transit_attachments: transit };
-    CloudReads { identity, interface, interfaces, instances, subnet, vpc, route_tables, ways }
+    CloudReads {
+        identity,
+        interface,
+        interfaces,
+        instances,
+        subnet,
+        vpc,
+        route_tables,
+        ways,
+        security_groups: groups,
+        network_acls: acls,
+    }
 }
 
 async fn one_node(lab: &Lab, node: Node) -> NodeReads {

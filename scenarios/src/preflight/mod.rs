@@ -43,6 +43,7 @@ const EXECUTOR_DRY_RUN: &str = "preflight.executor-dry-run";
 const EXECUTOR_READS: &str = "preflight.executor-changes-nothing";
 const ROWS: &str = "preflight.rows";
 const PLAN_SOURCE: &str = "preflight.plan-source";
+const STATE: &str = "preflight.cloud-state";
 const SHARED: &str = "preflight.nothing-attached";
 const COSTLY: &str = "preflight.cost-bearing";
 const LEFTOVERS: &str = "preflight.leftovers";
@@ -55,6 +56,7 @@ pub const ASSERTS: &[&str] = &[
     SUBNET,
     VPC,
     ROUTES,
+    STATE,
     SHARED,
     COSTLY,
     PROFILE,
@@ -84,7 +86,8 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     if let Some(why) = gathered.unreachable() {
         return ctx.unavailable(why, None);
     }
-    let cloud = cloud::judge(lab, ctx, gathered.cloud);
+    let executor = (&gathered.profile, &gathered.policies);
+    let cloud = cloud::judge(lab, ctx, gathered.cloud, executor);
     watch::judge_before(lab, ctx, COSTLY, &gathered.costly);
     let instance_profile = cloud.as_ref().and_then(|cloud| cloud.router_profile(lab));
     let profile = (gathered.profile, instance_profile);
@@ -101,7 +104,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         return;
     }
     let facts = facts::project(lab, ctx.run, &cloud, &role, &nodes, &router);
-    let baseline = facts::baseline(cloud.interface, nodes, router.row_ids);
+    let baseline = facts::baseline(cloud, nodes, router.row_ids, router.files);
     ctx.write(Kind::StateRecorded(StateRecorded {
         phase: Phase::Baseline,
         state: serde_json::json!(baseline),

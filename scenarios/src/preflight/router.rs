@@ -1,13 +1,14 @@
 //! routerd on its node: its configuration, strictly read, permits this run and nothing more; its
 //! journal holds nobody else's open rows; its programs are named by digest.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lab::Lab;
 use lab::act::ExecutorProgram;
 use lab::router_yaml::{self, Executor as Resolved, PolicyExpectation, RouterConfig};
 use lab::routerd::{Routerctl, Row, Status};
-use lab::shell::Hashing;
+use lab::shell::{HashedFile, Hashing};
 use reports::digest::Digest;
 use reports::record::{Kind, Phase, Program, RowsRecorded};
 use serde_json::{Value, json};
@@ -23,6 +24,8 @@ pub struct Router {
     pub yaml_digest: Digest,
     pub config: RouterConfig,
     pub programs: Vec<Program>,
+    /// By path, as they were hashed.
+    pub files: BTreeMap<String, HashedFile>,
     pub executor: Executor,
     /// Ids, keys and statuses of the rows that are there already.
     pub rows: Vec<Value>,
@@ -30,6 +33,7 @@ pub struct Router {
 }
 
 pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: RouterReads) -> Option<Router> {
+    let files = reads.programs.as_ref().map(Hashing::files).unwrap_or_default();
     let yaml = yaml(lab, ctx, reads.yaml);
     let rows = rows(lab, ctx, reads.rows);
     parts(lab, ctx, reads.parts, yaml.as_ref().map(|(_, config)| config));
@@ -45,6 +49,7 @@ pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: RouterReads) -> Option<Rou
     Some(Router {
         yaml_digest,
         programs: programs?,
+        files,
         executor: executor?,
         row_ids: rows.iter().map(|row| row.id).collect(),
         rows: rows

@@ -158,6 +158,7 @@ fn happen(world: &mut World, what: &Happening) -> Result<(), String> {
             );
         }
         Happening::Stray(stray) => add_stray(world, *stray),
+        Happening::Cloud(change) => change.apply(world)?,
         Happening::Kernel { node, change } => {
             change.apply(*node, world.machines.get_mut(*node));
         }

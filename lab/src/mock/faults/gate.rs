@@ -12,7 +12,7 @@ use crate::node::Node;
 pub(super) const LOCK: &str = "/var/lib/lab-smoke/lock.json";
 pub(super) const STRANGERS_LOCK: &str = r#"{"run_id":"smoke-of-somebody","taken_at":"2026-01-01T00:00:00Z","lease_until":"2026-01-01T02:00:00Z"}"#;
 /// The command that creates the lock, and the one that reads it back.
-const ABOUT_LOCK: &str = "*lock.json";
+pub(super) const ABOUT_LOCK: &str = "*lock.json";
 const ABOUT_BURN: &str = "*burnt-";
 const BURNT: &str = "/var/lib/lab-smoke/burnt-";
 const STRANGERS_BURN: &str = r#"{"run_id":"smoke-of-somebody","record":"0000000000000000000000000000000000000000000000000000000000000000"}"#;
@@ -34,7 +34,7 @@ pub const FAULTS: &[Fault] = &[
     Fault::tolerated("lock-reply-lost", "the lock is taken and the reply is lost", lock_reply_lost)
         .from("§9", "design I5"),
     Fault::caught("lock-unknown", "the lock's reply is lost, and so is the look at it", Primary::Assertion("gate.lock"), lock_unknown)
-        .exits(5).also(&["gate.unchanged-under-lock", "gate.go-burnt"]).leaves(&[Left::Lock, Left::Instances]).from("§9", "design I5"),
+        .exits(5).also(&["gate.unchanged-under-lock", "gate.cloud-unchanged-under-lock", "gate.go-burnt"]).leaves(&[Left::Lock, Left::Instances]).from("§9", "design I5"),
     Fault::caught("changed-under-lock", "the ENI gets another secondary address between preflight and the lock", Primary::Assertion("gate.unchanged-under-lock"), changed_under_lock)
         .leaves(&[Left::Interface]).on_netns().from("§9", "design: the gate"),
     Fault::caught("taken-under-lock", "another ENI takes the address between preflight and the lock", Primary::Stop("foreign-holder"), taken_under_lock)

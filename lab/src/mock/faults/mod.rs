@@ -10,6 +10,7 @@
 )]
 
 mod changes;
+mod cloud_changes;
 mod events;
 mod fault;
 mod hand;
@@ -25,6 +26,7 @@ mod actions;
 mod api;
 mod back;
 mod cloud;
+mod cloud_state;
 mod gate;
 mod granted;
 mod iam;
@@ -78,6 +80,7 @@ pub fn all() -> impl Iterator<Item = &'static Fault> {
         underlay::FAULTS,
         reach::FAULTS,
         node_state::FAULTS,
+        cloud_state::FAULTS,
         back::FAULTS,
         teardown::FAULTS,
         replies::FAULTS,

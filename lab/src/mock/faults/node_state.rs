@@ -2,7 +2,7 @@
 
 use super::changes::Change;
 use super::fault::{Fault, Primary};
-use super::hand::{Done, EXECUTE_ASSIGN, UNDO_ADDRESS, happens_after};
+use super::hand::{Done, EXECUTE_ASSIGN, PLANNER, UNDO_ADDRESS, happens_after};
 use super::rules::Happening;
 use crate::mock::world::World;
 use crate::node::Node;
@@ -39,6 +39,10 @@ pub const FAULTS: &[Fault] = &[
         .on_netns().exits(6).also(&["restored.node-state.onprem-client"]).from("§7", ISSUE),
     Fault::caught("nft-lost", "onprem-router's rules could be read before the run, and cannot any more", Primary::Assertion("node-state.onprem-router"), nft_lost)
         .on_netns().exits(5).also(&["no-nat.tables.onprem-router", "restored.nft-rulesets"]).from("§7", ISSUE),
+    Fault::caught("program-replaced", "the planner is replaced after it has planned", Primary::Assertion("node-state.programs"), program_meanwhile)
+        .on_netns().exits(6).also(&["restored.programs"]).from("§7", ISSUE),
+    Fault::caught("program-after-undo", "the planner is replaced after the undo", Primary::Assertion("restored.programs"), program_after_undo)
+        .on_netns().exits(6).from("§6", ISSUE),
     Fault::caught("sysctl-after-undo", "a setting of routerd-cloud's kernel is another one after the undo", Primary::Assertion("restored.node-state.routerd-cloud"), sysctl)
         .on_netns().exits(6).from("§6", ISSUE),
     Fault::caught("link-after-undo", "cloud-client has another link after the undo", Primary::Assertion("restored.node-state.cloud-client"), another_link)
@@ -118,6 +122,19 @@ fn listener(world: &mut World, _: &str) -> Done {
 
 fn nft_lost(world: &mut World, _: &str) -> Done {
     meanwhile(world, Node::OnpremRouter, Change::NftGone)
+}
+
+fn other_program() -> Happening {
+    let contents = "#!/bin/sh\nexit 1\n".to_owned();
+    Happening::File { node: Node::RouterdCloud, path: PLANNER.to_owned(), contents }
+}
+
+fn program_meanwhile(world: &mut World, _: &str) -> Done {
+    happens_after(world, EXECUTE_ASSIGN, other_program())
+}
+
+fn program_after_undo(world: &mut World, _: &str) -> Done {
+    happens_after(world, UNDO_ADDRESS, other_program())
 }
 
 fn sysctl(world: &mut World, _: &str) -> Done {

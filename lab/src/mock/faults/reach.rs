@@ -8,12 +8,11 @@ use crate::mock::world::World;
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
     Fault::caught("security-group-closes", "the lab's security group admits nobody any more", Primary::Assertion("ping.cloud-to-onprem"), security_group_closes)
-        .on_netns().exits(5).also(&[
+        .on_netns().exits(6).also(&[
             "source-dest-check.canary", "ping.onprem-to-cloud",
             "ssh.cloud-to-onprem.login", "ssh.onprem-to-cloud.login",
             "no-nat.tcp.cloud-to-onprem", "no-nat.tcp.onprem-to-cloud",
-            "no-nat.icmp.cloud-to-onprem", "no-nat.icmp.onprem-to-cloud",
-        ]).from("§7", "issue 6"),
+            "no-nat.icmp.cloud-to-onprem", "no-nat.icmp.onprem-to-cloud", "cloud-state.unchanged", "restored.cloud-state"]).from("§7", "issue 6"),
     Fault::caught("arp-thief", "another machine on the on-prem LAN is taken for the captured address's owner", Primary::Assertion("ping.cloud-to-onprem"), arp_thief)
         .on_netns().exits(6).also(&[
             "ping.onprem-to-cloud", "ssh.cloud-to-onprem.login", "ssh.onprem-to-cloud.login",

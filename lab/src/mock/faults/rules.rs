@@ -8,6 +8,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::changes::Change;
+use super::cloud_changes::CloudChange;
 use super::nth::{Asked, Blows, Seen};
 use super::underlay::{Losses, Underlay};
 use crate::node::Node;
@@ -120,6 +121,8 @@ pub enum Happening {
     /// Another machine on the on-prem LAN gets the router to take it for the address's owner, and
     /// says nothing to what it gets.
     Thief { address: Ipv4Addr },
+    /// Somebody changes what lies around the lab in the cloud.
+    Cloud(CloudChange),
     /// Somebody changes what a node's kernel does, or who may log in.
     Kernel { node: Node, change: Change },
     /// The security groups of the ENI with this primary address admit nobody any more.

@@ -108,6 +108,7 @@ impl Happening {
             | Self::Command(_)
             | Self::Interface { .. }
             | Self::Ingress { .. }
+            | Self::Cloud(_)
             | Self::TagLost { .. }
             | Self::Stray(_)
             | Self::Api(_)

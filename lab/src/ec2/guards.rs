@@ -1,0 +1,106 @@
+//! What lets packets through and what does not: security groups with their rules, and network ACLs.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_ec2::types as sdk;
+use serde::{Deserialize, Serialize};
+
+use super::Missing;
+use super::facts::{Tags, need, tags};
+use super::reader::{Answer, ReadError, Reader, answer, call, describe, filter, unreadable};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecurityGroup {
+    pub group_id: String,
+    /// Each rule as `tcp 22-22 10.0.0.0/8`, one for each source.
+    pub ingress: BTreeSet<String>,
+    pub egress: BTreeSet<String>,
+    pub tags: Tags,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkAcl {
+    pub network_acl_id: String,
+    pub subnet_ids: BTreeSet<String>,
+    /// As `ingress 100 allow -1 0.0.0.0/0`.
+    pub entries: BTreeSet<String>,
+    pub tags: Tags,
+}
+
+impl Reader {
+    /// All of the VPC.
+    pub async fn security_groups(
+        &self,
+        vpc_id: &str,
+    ) -> Result<Answer<Vec<SecurityGroup>>, ReadError> {
+        let request = self.ec2.describe_security_groups().filters(filter("vpc-id", vpc_id));
+        describe!(self, "ec2 DescribeSecurityGroups", request, security_groups, SecurityGroup)
+    }
+
+    /// All of the VPC.
+    pub async fn network_acls(&self, vpc_id: &str) -> Result<Answer<Vec<NetworkAcl>>, ReadError> {
+        let request = self.ec2.describe_network_acls().filters(filter("vpc-id", vpc_id));
+        describe!(self, "ec2 DescribeNetworkAcls", request, network_acls, NetworkAcl)
+    }
+}
+
+impl TryFrom<&sdk::SecurityGroup> for SecurityGroup {
+    type Error = Missing;
+
+    fn try_from(group: &sdk::SecurityGroup) -> Result<Self, Missing> {
+        let rules = |all: &[sdk::IpPermission]| all.iter().flat_map(rules_of).collect();
+        Ok(Self {
+            group_id: need(group.group_id.clone(), "a security group", "GroupId")?,
+            ingress: rules(group.ip_permissions()),
+            egress: rules(group.ip_permissions_egress()),
+            tags: tags(group.tags()),
+        })
+    }
+}
+
+fn rules_of(rule: &sdk::IpPermission) -> Vec<String> {
+    let port = |port: Option<i32>| port.map_or("all".to_owned(), |port| port.to_string());
+    let what = format!(
+        "{} {}-{}",
+        rule.ip_protocol().unwrap_or("?"),
+        port(rule.from_port),
+        port(rule.to_port)
+    );
+    let four = rule.ip_ranges().iter().filter_map(|it| it.cidr_ip.clone());
+    let six = rule.ipv6_ranges().iter().filter_map(|it| it.cidr_ipv6.clone());
+    let groups = rule.user_id_group_pairs().iter().filter_map(|it| it.group_id.clone());
+    let lists = rule.prefix_list_ids().iter().filter_map(|it| it.prefix_list_id.clone());
+    four.chain(six).chain(groups).chain(lists).map(|from| format!("{what} {from}")).collect()
+}
+
+impl TryFrom<&sdk::NetworkAcl> for NetworkAcl {
+    type Error = Missing;
+
+    fn try_from(acl: &sdk::NetworkAcl) -> Result<Self, Missing> {
+        let subnets = acl.associations().iter().filter_map(|it| it.subnet_id.clone());
+        Ok(Self {
+            network_acl_id: need(acl.network_acl_id.clone(), "a network ACL", "NetworkAclId")?,
+            subnet_ids: subnets.collect(),
+            entries: acl.entries().iter().map(entry_of).collect(),
+            tags: tags(acl.tags()),
+        })
+    }
+}
+
+fn entry_of(entry: &sdk::NetworkAclEntry) -> String {
+    let way = if entry.egress == Some(true) { "egress" } else { "ingress" };
+    let number = entry.rule_number.map_or("?".to_owned(), |number| number.to_string());
+    let action = entry.rule_action.as_ref().map_or("?", |action| action.as_str());
+    let protocol = entry.protocol().unwrap_or("?");
+    let cidr = entry.cidr_block().or(entry.ipv6_cidr_block()).unwrap_or("?");
+    let ports = entry.port_range().map(|range| {
+        let port = |port: Option<i32>| port.map_or("all".to_owned(), |port| port.to_string());
+        format!(" {}-{}", port(range.from), port(range.to))
+    });
+    let kind = entry.icmp_type_code().map(|it| {
+        let number = |it: Option<i32>| it.map_or("all".to_owned(), |it| it.to_string());
+        format!(" type {} code {}", number(it.r#type), number(it.code))
+    });
+    let more = ports.or(kind).unwrap_or_default();
+    format!("{way} {number} {action} {protocol} {cidr}{more}")
+}

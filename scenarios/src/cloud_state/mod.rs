@@ -1,0 +1,315 @@
+//! The cloud's side as one fact: the lab's own interfaces and instances, the security groups, the
+//! route table and the network ACL that they use, and what the executor's role may. Read once a
+//! kind, all at the same time, and compared with what preflight saw. What else is in the VPC is none
+//! of it.
+
+mod commands;
+#[cfg(test)]
+mod tests;
+
+pub use commands::left;
+
+use std::collections::BTreeMap;
+
+use lab::Lab;
+use lab::ec2::{
+    Answer, Instance, NetworkAcl, NetworkInterface, ReadError, RouteTable, SecurityGroup,
+};
+use lab::iam::Document;
+use reports::digest::Digest;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::context::{Context, How};
+use crate::observe::Fact;
+
+/// By kind and id, what is compared of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloudState(BTreeMap<String, BTreeMap<String, Value>>);
+
+/// The calls' answers.
+pub struct Reads {
+    interfaces: Result<Answer<Vec<NetworkInterface>>, ReadError>,
+    instances: Result<Answer<Vec<Instance>>, ReadError>,
+    groups: Result<Answer<Vec<SecurityGroup>>, ReadError>,
+    route_tables: Result<Answer<Vec<RouteTable>>, ReadError>,
+    acls: Result<Answer<Vec<NetworkAcl>>, ReadError>,
+    profile: Result<Answer<Vec<String>>, ReadError>,
+    policies: Result<Vec<Answer<Document>>, ReadError>,
+}
+
+/// One read a kind, at the same time.
+pub async fn ask(lab: &Lab) -> Reads {
+    let manifest = &lab.manifest;
+    let vpc = &manifest.aws.vpc_id;
+    let ids: Vec<String> =
+        manifest.nodes.values().filter_map(|node| node.instance_id.clone()).collect();
+    let (interfaces, instances, groups, route_tables, acls, profile, policies) = futures::join!(
+        lab.reader.interfaces_in(vpc),
+        lab.reader.instances(&ids),
+        lab.reader.security_groups(vpc),
+        lab.reader.route_tables(vpc),
+        lab.reader.network_acls(vpc),
+        lab.reader.instance_profile_roles(&manifest.iam.instance_profile_name),
+        lab.reader.role_policies(&manifest.iam.role_name),
+    );
+    Reads { interfaces, instances, groups, route_tables, acls, profile, policies }
+}
+
+/// What the calls said, or why it is not known.
+pub struct Parts {
+    pub interfaces: Result<Vec<NetworkInterface>, String>,
+    pub instances: Result<Vec<Instance>, String>,
+    pub groups: Result<Vec<SecurityGroup>, String>,
+    pub route_tables: Result<Vec<RouteTable>, String>,
+    pub acls: Result<Vec<NetworkAcl>, String>,
+    pub profile: Result<Vec<String>, String>,
+    pub policies: Result<Vec<Document>, String>,
+}
+
+impl Parts {
+    /// The whole; one part that is missing leaves it unknown.
+    pub fn state(self, lab: &Lab) -> Result<CloudState, String> {
+        let around = Around {
+            interfaces: self.interfaces?,
+            groups: self.groups?,
+            tables: self.route_tables?,
+            acls: self.acls?,
+        };
+        let mut state = around.of_the_lab(lab);
+        let instances = self.instances?;
+        state.put_all("instance", instances.iter().map(|it| (it.instance_id.clone(), shown(it))));
+        let role = &lab.manifest.iam.role_name;
+        let documents: Map<String, Value> = self
+            .policies?
+            .iter()
+            .map(|it| (it.name.to_string(), json!(Digest::of(&it.text))))
+            .collect();
+        state.put_all("role", [(role.clone(), json!({ "documents": documents }))]);
+        let name = lab.manifest.iam.instance_profile_name.clone();
+        state.put_all("instance profile", [(name, json!({ "roles": self.profile? }))]);
+        Ok(state)
+    }
+}
+
+/// Keeps the answers, and reads them.
+pub fn read(lab: &Lab, ctx: &mut Context<'_>, reads: Reads) -> Fact<CloudState> {
+    let mut how = How::default();
+    let policies = match reads.policies {
+        Ok(answers) => Ok(answers
+            .into_iter()
+            .map(|answer| {
+                how = std::mem::take(&mut how).and(ctx.seen(&answer));
+                answer.value
+            })
+            .collect()),
+        Err(error) => {
+            how = std::mem::take(&mut how).and(ctx.seen_error(&error));
+            Err(error.to_string())
+        }
+    };
+    let parts = Parts {
+        interfaces: keep(ctx, &mut how, reads.interfaces),
+        instances: keep(ctx, &mut how, reads.instances),
+        groups: keep(ctx, &mut how, reads.groups),
+        route_tables: keep(ctx, &mut how, reads.route_tables),
+        acls: keep(ctx, &mut how, reads.acls),
+        profile: keep(ctx, &mut how, reads.profile),
+        policies,
+    };
+    parts.state(lab).map_or_else(|why| Err((why, how.clone())), |state| Ok((state, how.clone())))
+}
+
+fn keep<T>(
+    ctx: &mut Context<'_>,
+    how: &mut How,
+    answer: Result<Answer<T>, ReadError>,
+) -> Result<T, String> {
+    let (value, one) = match answer {
+        Ok(answer) => {
+            let one = ctx.seen(&answer);
+            (Ok(answer.value), one)
+        }
+        Err(error) => (Err(error.to_string()), ctx.seen_error(&error)),
+    };
+    *how = std::mem::take(how).and(one);
+    value
+}
+
+/// Without its power state, which is teardown's and cost's to judge.
+fn shown(instance: &Instance) -> Value {
+    json!({
+        "instance_type": instance.instance_type,
+        "network_interface_ids": instance.network_interface_ids,
+        "instance_profile": instance.instance_profile,
+        "tags": instance.tags,
+    })
+}
+
+/// What lies around the lab in its VPC.
+struct Around {
+    interfaces: Vec<NetworkInterface>,
+    groups: Vec<SecurityGroup>,
+    tables: Vec<RouteTable>,
+    acls: Vec<NetworkAcl>,
+}
+
+impl Around {
+    /// The lab's interfaces, and what these use.
+    fn of_the_lab(self, lab: &Lab) -> CloudState {
+        let manifest = &lab.manifest;
+        let eni = &manifest.capture.network_interface_id;
+        let instances: Vec<&String> =
+            manifest.nodes.values().filter_map(|node| node.instance_id.as_ref()).collect();
+        let is_own = |it: &NetworkInterface| {
+            it.network_interface_id == *eni
+                || it.instance_id.as_ref().is_some_and(|id| instances.contains(&id))
+        };
+        let own: Vec<_> = self.interfaces.into_iter().filter(is_own).collect();
+        let uses = |group: &SecurityGroup| {
+            own.iter().any(|it| it.security_groups.contains(&group.group_id))
+        };
+        let subnet = &manifest.aws.subnet_id;
+        let explicit = self.tables.iter().position(|table| table.subnet_ids.contains(subnet));
+        let table = explicit.or_else(|| self.tables.iter().position(|table| table.main));
+        let mut state = CloudState::default();
+        state.put_all(
+            "network interface",
+            own.iter().map(|it| {
+                (it.network_interface_id.clone(), interface(it, it.network_interface_id == *eni))
+            }),
+        );
+        let groups = self.groups.iter().filter(|group| uses(group));
+        state.put_all(
+            "security group",
+            groups.map(|it| {
+                let value = json!({ "ingress": it.ingress, "egress": it.egress, "tags": it.tags });
+                (it.group_id.clone(), value)
+            }),
+        );
+        let table = table.and_then(|at| self.tables.get(at));
+        state.put_all(
+            "route table",
+            table.map(|it| {
+                let value = json!({ "subnet_ids": it.subnet_ids, "routes": it.routes });
+                (it.route_table_id.clone(), value)
+            }),
+        );
+        let acls = self.acls.iter().filter(|acl| acl.subnet_ids.contains(subnet));
+        state.put_all(
+            "network ACL",
+            acls.map(|it| {
+                (it.network_acl_id.clone(), json!({ "entries": it.entries, "tags": it.tags }))
+            }),
+        );
+        state
+    }
+}
+
+/// Of the ENI its address and its check are the change set's, which other assertions judge.
+fn interface(eni: &NetworkInterface, is_the_captures: bool) -> Value {
+    let mut value = json!({
+        "primary_address": eni.primary_address,
+        "security_groups": eni.security_groups,
+        "instance_id": eni.instance_id,
+        "tags": eni.tags,
+    });
+    if !is_the_captures {
+        value["secondary_addresses"] = json!(eni.secondary_addresses);
+        value["source_dest_check"] = json!(eni.source_dest_check);
+    }
+    value
+}
+
+/// One thing that is not as it was; none on one side where it was not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    pub kind: String,
+    pub id: String,
+    pub before: Option<Value>,
+    pub now: Option<Value>,
+}
+
+impl CloudState {
+    fn put_all(&mut self, kind: &str, all: impl IntoIterator<Item = (String, Value)>) {
+        self.0.entry(kind.to_owned()).or_default().extend(all);
+    }
+
+    pub fn digest(&self) -> Digest {
+        Digest::of_json(&json!(self))
+    }
+
+    pub fn differences(&self, now: &Self) -> Vec<Difference> {
+        let all = |state: &Self| -> BTreeMap<(String, String), Value> {
+            let kinds = state.0.iter();
+            let each = kinds.flat_map(|(kind, all)| {
+                all.iter().map(move |(id, value)| ((kind.clone(), id.clone()), value.clone()))
+            });
+            each.collect()
+        };
+        let (before, now) = (all(self), all(now));
+        let keys: std::collections::BTreeSet<_> = before.keys().chain(now.keys()).collect();
+        let differ = keys.into_iter().filter(|key| before.get(*key) != now.get(*key));
+        differ
+            .map(|key| Difference {
+                kind: key.0.clone(),
+                id: key.1.clone(),
+                before: before.get(key).cloned(),
+                now: now.get(key).cloned(),
+            })
+            .collect()
+    }
+}
+
+impl Difference {
+    /// As `security group sg-1: ingress was […], is […]`.
+    pub fn words(&self) -> String {
+        let name = format!("{} {}", self.kind, self.id);
+        match (&self.before, &self.now) {
+            (None, _) => format!("{name} is new"),
+            (_, None) => format!("{name} is gone"),
+            (Some(before), Some(now)) => {
+                let fields = before.as_object().into_iter().flatten();
+                let changed = fields.filter(|(key, value)| now[key.as_str()] != **value);
+                let said: Vec<String> = changed
+                    .map(|(key, value)| format!("{key} was {value}, is {}", now[key.as_str()]))
+                    .collect();
+                format!("{name}: {}", said.join("; "))
+            }
+        }
+    }
+}
+
+/// Compares with the baseline, and judges it as this assertion; answers what is not as it was, and
+/// nothing where that is not known.
+pub fn judge(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    id: &'static str,
+    reads: Reads,
+) -> Option<Vec<Difference>> {
+    let before = ctx.run.baseline().and_then(|baseline| baseline.cloud.clone());
+    let now = read(lab, ctx, reads);
+    let (Some(before), how) = (before, now.as_ref().map_or_else(|it| &it.1, |it| &it.1).clone())
+    else {
+        let how = now.map_or_else(|it| it.1, |it| it.1);
+        ctx.unknown(id, Value::Null, how, "preflight kept no state of the cloud");
+        return None;
+    };
+    let expected = json!({ "digest": before.digest(), "changed": [] });
+    match now {
+        Ok((now, _)) => {
+            let differences = before.differences(&now);
+            let said: Vec<String> = differences.iter().map(Difference::words).collect();
+            let message = format!("not as before the run: {}", said.join("; "));
+            let message = (!said.is_empty()).then_some(message);
+            let observed = json!({ "digest": now.digest(), "changed": said });
+            ctx.judge(id, differences.is_empty(), expected, observed, how, message);
+            Some(differences)
+        }
+        Err((why, _)) => {
+            ctx.unknown(id, expected, how, why);
+            None
+        }
+    }
+}
