@@ -60,7 +60,7 @@ pub const FAULTS: &[Fault] = &[
         .exits(6).also(&["undo.address-unassigned", "restored.interface", "restored.captured-address-unreachable"]).leaves(&[Left::Interface]).from("§2", "contract §4.2"),
     // execute
     Fault::caught("untagged-meanwhile", "the ENI loses the lab's tag before the first mutation", Primary::Stop("not-the-labs"), untagged_meanwhile)
-        .exits(6).also(&["execute.assign-succeeded", "restored.interface"]).leaves(&[Left::Interface]).from("§8.2", "design I6"),
+        .exits(6).also(&["execute.assign-succeeded", "restored.interface", "restored.cloud-state"]).leaves(&[Left::Interface]).from("§8.2", "design I6"),
     Fault::caught("executor-unauthorized", "AWS refuses the executor's assignment", Primary::Assertion("execute.assign-succeeded"), executor_unauthorized)
         .exits(4).also(&["execute.assign-on-eni"]).trips(&["ambiguous"]).from("§7.4", "contract F3; ec2-facts §4.7"),
     Fault::caught("assign-reply-lost", "the assignment is done and its reply is lost", Primary::Stop("ambiguous"), assign_reply_lost)

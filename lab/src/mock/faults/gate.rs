@@ -38,7 +38,7 @@ pub const FAULTS: &[Fault] = &[
     Fault::caught("changed-under-lock", "the ENI gets another secondary address between preflight and the lock", Primary::Assertion("gate.unchanged-under-lock"), changed_under_lock)
         .leaves(&[Left::Interface]).on_netns().from("§9", "design: the gate"),
     Fault::caught("taken-under-lock", "another ENI takes the address between preflight and the lock", Primary::Stop("foreign-holder"), taken_under_lock)
-        .also(&["gate.unchanged-under-lock"]).on_netns().from("§8.2", "contract F20"),
+        .also(&["gate.unchanged-under-lock", "gate.cloud-unchanged-under-lock"]).on_netns().from("§8.2", "contract F20"),
     Fault::caught("go-used", "the node says that this go was used before", Primary::Assertion("gate.go-burnt"), go_used)
         .exits(4).on_netns().from("§9", "design: a go is good once"),
 ];

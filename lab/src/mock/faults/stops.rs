@@ -33,7 +33,7 @@ pub const FAULTS: &[Fault] = &[
         .also(&["preflight.rows"]).trips(&["foreign-rows"]).from("§8.3", "contract §9.4"),
     // 4
     Fault::caught("interface-unreadable", "EC2's answers about network interfaces end in the middle", Primary::Stop("no-baseline"), interface_unreadable)
-        .exits(5).also(&["preflight.network-interface", "preflight.address-free"]).from("§8.4", "contract §9.4"),
+        .exits(5).also(&["preflight.network-interface", "preflight.address-free", "preflight.cloud-state"]).from("§8.4", "contract §9.4"),
     Fault::caught("plan-other-undo", "what routerd stored is taken back by another action than the runbook's", Primary::Stop("undo-not-in-plan"), plan_other_undo)
         .also(&["plan.equals-change-set"]).trips(&["foreign-plan"]).from("§8.4", "contract §9.4"),
     // 6

@@ -14,7 +14,7 @@ pub const FAULTS: &[Fault] = &[
     Fault::caught("terminate-refused", "EC2 refuses to terminate an instance: it is protected", Primary::Assertion("teardown.instances"), terminate_refused)
         .exits(6).also(&["residue.instances"]).trips(&["left-running"]).leaves(&[Left::Instances]).from("§8.6", "issue 3"),
     Fault::caught("instance-untagged-meanwhile", "an instance loses the lab's tag during the run", Primary::Stop("left-running"), instance_untagged_meanwhile)
-        .exits(6).also(&["teardown.instances", "residue.instances"]).leaves(&[Left::Instances]).from("§8.6", "design I6"),
+        .exits(6).also(&["teardown.instances", "residue.instances", "restored.cloud-state"]).leaves(&[Left::Instances]).from("§8.6", "design I6"),
     Fault::caught("address-stays", "EC2 refuses to release the elastic IP address", Primary::Assertion("teardown.addresses"), address_stays)
         .exits(6).also(&["residue.addresses"]).trips(&["left-running"]).leaves(&[Left::Addresses]).from("§6.3", "contract §8.3"),
     Fault::caught("volume-stays", "EC2 refuses to delete the orphaned volume", Primary::Assertion("teardown.volumes"), volume_stays)
