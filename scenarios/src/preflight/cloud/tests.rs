@@ -51,6 +51,7 @@ fn the_routers_profile_is_that_of_its_own_instance() {
     judged("preflight", async |lab, _| {
         alone(lab, "i-1");
         let cloud = |instances: Vec<Instance>| Cloud {
+            state: None,
             interface: crate::example::baseline().interface,
             instances,
             subnet: Subnet {
