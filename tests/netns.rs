@@ -76,6 +76,7 @@ fn main() -> ExitCode {
             programs::an_executor_that_cannot_run_is_found_before_the_go,
         ),
         trial("what_makes_a_lab_is_for_one_that_is_made", programs::only_where_one_is_made),
+        trial("a_recovery_does_what_was_granted", again::a_recovery_does_what_was_granted),
         trial("a_machine_that_cannot_is_said_before_anything_is_built", programs::unable),
     ];
     // Only root can become another user; who is not root has just done all of it unprivileged.

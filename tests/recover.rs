@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use lab::mock::cloud::InstanceState;
 use lab::mock::running_instances;
 use lab::mock::world::World;
 use reports::evidence::Evidence;
@@ -28,13 +29,23 @@ fn recover(place: &Path) -> Option<i32> {
 const TRIES: usize = 5;
 
 fn killed_at(needle: &str) -> Option<TempDir> {
-    (0..TRIES).find_map(|_| try_to_kill_at(needle))
+    (0..TRIES).find_map(|_| try_to_kill_at(needle, |text| text))
+}
+
+/// As [`killed_at`], of a run with a manifest of the operator's own.
+fn killed_with(needle: &str, own: impl Fn(String) -> String) -> TempDir {
+    let killed = (0..TRIES).find_map(|_| try_to_kill_at(needle, &own));
+    killed.expect("killed in time")
 }
 
 /// Runs until a record shows `needle`, and kills the process there. None where it was too late.
-fn try_to_kill_at(needle: &str) -> Option<TempDir> {
+fn try_to_kill_at(needle: &str, own: impl Fn(String) -> String) -> Option<TempDir> {
     let place = tempfile::tempdir().expect("a temporary folder");
-    let words = ["run", "--seed", "3", "--format", "json", "--out", "run"];
+    let example = ["lab", "example", "--mock", "--seed", "3"];
+    let example = lab_smoke(place.path(), &example).output().expect("a manifest").stdout;
+    let text = own(String::from_utf8(example).expect("UTF-8"));
+    fs::write(place.path().join("lab.toml"), text).expect("written");
+    let words = ["run", "--lab", "lab.toml", "--seed", "3", "--format", "json", "--out", "run"];
     let mut child =
         lab_smoke(place.path(), &words).stdout(Stdio::piped()).spawn().expect("it starts");
     let out = child.stdout.take().expect("a pipe");
@@ -109,4 +120,57 @@ fn a_live_run_is_left_alone() {
     assert_eq!(recover(place.path()), Some(8), "somebody holds it");
     drop(lock);
     assert_eq!(recover(place.path()), Some(0));
+}
+
+/// What became of the lab's instances.
+fn states(place: &Path) -> Vec<InstanceState> {
+    let world = world(place);
+    world.cloud.instances.values().map(|it| it.state_at(world.now)).collect()
+}
+
+const TERMINATE: &str = "instances = \"terminate\"";
+const STOP: &str = "instances = \"stop\"";
+const KEEP: &str = "instances = \"keep\"";
+
+/// The go granted that; the recovery does that and no more, whatever the manifest outside wants by
+/// then.
+#[test]
+fn what_is_recovered_is_the_granted_plan() {
+    let (running, stopped) = (InstanceState::Running, InstanceState::Stopped);
+    for (granted, outside, became) in [
+        (STOP, STOP, stopped),
+        (STOP, TERMINATE, stopped),
+        (KEEP, KEEP, running),
+        (KEEP, TERMINATE, running),
+        (TERMINATE, KEEP, InstanceState::Terminated),
+    ] {
+        let with = |wanted: &'static str| {
+            move |text: String| {
+                assert!(text.contains(TERMINATE), "{text}");
+                text.replace(TERMINATE, wanted)
+            }
+        };
+        let place = killed_with("execute.assign-on-eni", with(granted));
+        let place = place.path();
+        let lab = place.join("lab.toml");
+        let text = fs::read_to_string(&lab).expect("a manifest");
+        fs::write(&lab, text.replace(granted, outside)).expect("written");
+        assert_eq!(recover(place), Some(0), "{granted}, and {outside} by now");
+        let states = states(place);
+        assert!(states.iter().all(|it| *it == became), "{granted}, {outside}: {states:?}");
+        let captured = "10.88.60.9".parse().expect("an address");
+        assert!(world(place).cloud.owner_of(captured).is_none(), "{granted}");
+    }
+}
+
+/// Nothing was granted yet: what is not consented to is listed, and goes on running.
+#[test]
+fn without_consent_a_recovery_stops_nothing() {
+    let (consents, refuses) = ("stop_instances = true", "stop_instances = false");
+    let place = killed_with("preflight.instances", |text| text.replace(consents, refuses));
+    let place = place.path();
+    assert_eq!(recover(place), Some(6));
+    let states = states(place);
+    assert!(states.iter().all(|it| *it == InstanceState::Running), "{states:?}");
+    assert_eq!(evidence(place).residue.expect("listed").len(), states.len());
 }

@@ -57,6 +57,10 @@ pub enum Command {
     Recover {
         /// A run's folder, or its id under ./lab-smoke-runs/.
         run: PathBuf,
+        /// The manifest that says who may grant a go and what may be stopped; without it, the one
+        /// that preflight was given.
+        #[arg(long, value_name = "MANIFEST.toml")]
+        lab: Option<PathBuf>,
     },
     /// The built-in mock lab.
     #[command(subcommand)]

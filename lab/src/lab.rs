@@ -27,6 +27,7 @@ pub struct Lab {
     has_ended: Rc<dyn Fn() -> bool>,
     sabotage: Option<Sabotage>,
     detector_off: Option<&'static str>,
+    own_signers: Option<Rc<str>>,
 }
 
 impl Lab {
@@ -48,6 +49,7 @@ impl Lab {
             has_ended: Rc::new(|| false),
             sabotage: None,
             detector_off: None,
+            own_signers: None,
         }
     }
 
@@ -56,6 +58,18 @@ impl Lab {
     #[must_use]
     pub fn that_may_end(self, has_ended: Rc<dyn Fn() -> bool>) -> Self {
         Self { has_ended, ..self }
+    }
+
+    /// A lab that may grant itself a go, with the public half of the key that it has for that, as a
+    /// line of allowed signers.
+    #[must_use]
+    pub fn that_grants_itself(self, own_signers: &str) -> Self {
+        Self { own_signers: Some(own_signers.into()), ..self }
+    }
+
+    /// The public half of the key with which this lab grants itself; none on a lab that does not.
+    pub fn own_signers(&self) -> Option<&str> {
+        self.own_signers.as_deref()
     }
 
     /// The same lab as a deliberately broken build sees it. For tests of the invariants alone.

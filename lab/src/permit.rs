@@ -58,6 +58,8 @@ pub enum Refused {
     NotInPlan(String),
     #[error(transparent)]
     Differs(#[from] Differs),
+    #[error("nothing is ended without the proof that the owner granted it")]
+    NotProved,
     #[error("the permit is to {permitted}, and not to {wanted}")]
     OtherOperation { permitted: String, wanted: &'static str },
     #[error("the manifest does not let the run stop or start instances (consent.stop_instances)")]
@@ -112,6 +114,10 @@ impl Forward {
         self.go.digest()
     }
 
+    pub(crate) fn go(&self) -> &Verified {
+        &self.go
+    }
+
     /// Asked again before each mutation.
     pub(crate) fn check(&self, now: DateTime<Utc>) -> Result<(), Refused> {
         if self.brake.pulled() {
@@ -135,8 +141,30 @@ pub struct Undo {
     operation: Operation,
 }
 
+/// The proof that the owner granted the undo plan, and that this run used the go up: the signature
+/// holds, and the node has the burn. Made by the burn itself, and by [`crate::Lab::prove_go`].
+///
+/// ```compile_fail,E0451
+/// # fn forge(digest: reports::digest::Digest) {
+/// let proof = lab::permit::Proof { go_digest: digest.clone(), plan_digest: digest };
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Proof {
+    go_digest: Digest,
+    plan_digest: Digest,
+}
+
+impl Proof {
+    /// Of a go whose signature holds, and whose burn was seen.
+    pub(crate) fn of(go: &Verified) -> Self {
+        Self { go_digest: go.digest().clone(), plan_digest: go.undo_plan_digest().clone() }
+    }
+}
+
 impl Undo {
-    pub fn for_step(journal: &Writer, step: &str) -> Result<Self, Refused> {
+    /// For what ends something of the lab the proof is needed too: a journal alone may be anybody's.
+    pub fn for_step(journal: &Writer, step: &str, proof: Option<&Proof>) -> Result<Self, Refused> {
         journal.with_records(|records| {
             let shown = shown(records)?;
             let burnt = shown.burnt.ok_or(Refused::NothingBegun)?;
@@ -147,6 +175,13 @@ impl Undo {
             let steps = shown.granted_plan().map(|plan| plan.steps.as_slice()).unwrap_or_default();
             let planned = steps.iter().find(|planned| planned.id == step);
             let planned = planned.ok_or_else(|| Refused::NotInPlan(step.to_owned()))?;
+            let proves = |proof: &Proof| {
+                (&proof.go_digest, &proof.plan_digest)
+                    == (&verified.go_digest, &verified.undo_plan_digest)
+            };
+            if planned.operation.needs_proof() && !proof.is_some_and(proves) {
+                return Err(Refused::NotProved);
+            }
             Ok(Self { step: step.to_owned(), operation: planned.operation.clone() })
         })
     }

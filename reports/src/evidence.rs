@@ -17,8 +17,8 @@ use crate::digest::Digest;
 use crate::operation::Operation;
 use crate::record::{
     AssertionStatus, Attachment, Calls, Class, CostRecorded, GoBurnt, GoRefused, GoVerified,
-    LabKind, LockTaken, OutageRecorded, Outcome, Part, Permit, Program, ResidueItem, Retried,
-    ScenarioStatus,
+    LabKind, LockTaken, OutageRecorded, Outcome, Part, Permit, Program, ProofSought, ResidueItem,
+    Retried, ScenarioStatus,
 };
 use crate::verdict::Judgement;
 
@@ -137,6 +137,8 @@ pub struct Gate {
     pub refused_at: Option<DateTime<Utc>>,
     pub burnt: Option<GoBurnt>,
     pub burnt_at: Option<DateTime<Utc>>,
+    /// What `recover` found when it asked again for the proof; null where it had no need to.
+    pub proof: Option<ProofSought>,
     pub lock: Option<LockTaken>,
     pub lock_taken_at: Option<DateTime<Utc>>,
     pub lock_released_at: Option<DateTime<Utc>>,

@@ -10,9 +10,9 @@ use serde_json::Value;
 use crate::record::{
     Assertion, Attachment, CostRecorded, FactsRecorded, GoBurnt, GoRefused, GoVerified,
     HarnessBroke, Intent, Interrupted, JournalLost, Kind, LabUnavailable, LockTaken,
-    OutageRecorded, Outcome, OutcomeRecorded, Permit, Phase, Record, RecoveryStarted,
-    ResidueListed, Retried, RunFinished, RunStarted, ScenarioDeclared, ScenarioFinished, StopArmed,
-    StopChecked, StopTripped, UndoPlanned,
+    OutageRecorded, Outcome, OutcomeRecorded, Permit, Phase, ProofOutcome, ProofSought, Record,
+    RecoveryStarted, ResidueListed, Retried, RunFinished, RunStarted, ScenarioDeclared,
+    ScenarioFinished, StopArmed, StopChecked, StopTripped, UndoPlanned,
 };
 
 #[derive(Debug, Default)]
@@ -65,6 +65,7 @@ pub struct Gate<'a> {
     /// Emptied by a go that was verified later.
     pub refused: Option<(&'a GoRefused, DateTime<Utc>)>,
     pub burnt: Option<(&'a GoBurnt, DateTime<Utc>)>,
+    pub proof: Option<&'a ProofSought>,
     pub lock_taken: Option<(&'a LockTaken, DateTime<Utc>)>,
     pub lock_released: Option<DateTime<Utc>>,
 }
@@ -116,6 +117,7 @@ impl<'a> Gathered<'a> {
             Kind::ResidueListed(residue) => self.residue = Some(residue),
             Kind::Interrupted(interrupted) => self.interrupted.push(interrupted),
             Kind::RecoveryStarted(recovery) => self.recovery = Some(recovery),
+            Kind::ProofSought(sought) => self.gate.proof = Some(sought),
             Kind::LabUnavailable(unavailable) => self.unavailable = Some(unavailable),
             Kind::HarnessBroke(broke) => self.broke = Some(broke),
             Kind::JournalLost(lost) => self.lost = Some(lost),
@@ -175,7 +177,8 @@ impl<'a> Gathered<'a> {
 
     /// Whether anything may have been changed that must be brought back. Stopping and starting
     /// instances (permit `Cost`) is not: it is the same lab. Neither is a lock that was given back,
-    /// nor a burn that the node refused.
+    /// nor a burn that the node refused, or was
+    /// never told of.
     pub fn touched(&self) -> bool {
         let lock = |it: &Mutation<'_>| {
             it.intent.undo.as_deref() == Some(UNDO_LOCK) && self.gate.lock_released.is_some()
@@ -188,7 +191,9 @@ impl<'a> Gathered<'a> {
             burnt.is_some_and(|(burnt, _)| burnt.path == it.intent.resource)
         };
         let refused = self.mutations.iter().any(|it| burn(it) && it.certainly_not_done());
-        (self.gate.burnt.is_some() && !refused) || self.mutations.iter().any(|it| forward(&it))
+        let never = self.gate.proof.is_some_and(|it| it.outcome == ProofOutcome::NeverBurnt);
+        (self.gate.burnt.is_some() && !refused && !never)
+            || self.mutations.iter().any(|it| forward(&it))
     }
 }
 

@@ -137,6 +137,12 @@ impl Operation {
         }
     }
 
+    /// Whether a permit for it needs the proof that the owner granted it: whatever ends something of
+    /// the lab. What is only stopped may be stopped with the manifest's consent as well.
+    pub fn needs_proof(&self) -> bool {
+        self.torn().is_some()
+    }
+
     /// Whether nothing brings back what it ends.
     pub fn destroys(&self) -> bool {
         match self {

@@ -55,6 +55,7 @@ pub enum Kind {
     ResidueListed(ResidueListed),
     Interrupted(Interrupted),
     RecoveryStarted(RecoveryStarted),
+    ProofSought(ProofSought),
     LabUnavailable(LabUnavailable),
     HarnessBroke(HarnessBroke),
     JournalLost(JournalLost),
@@ -546,6 +547,28 @@ pub struct Interrupted {
 #[serde(deny_unknown_fields)]
 pub struct RecoveryStarted {
     pub why: String,
+}
+
+/// `recover` asked again for the proof that the go was given, and used by this run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProofSought {
+    pub outcome: ProofOutcome,
+    /// Why there is none; empty where there is one.
+    pub why: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProofOutcome {
+    /// The signature holds as of the time of the burn, and the node has the burn.
+    SignatureAndBurn,
+    /// This run's own plan has ended the node that had the burn.
+    SignatureAlone,
+    /// The signature holds, and the node says that the go was never used.
+    NeverBurnt,
+    /// Nothing is terminated, released or deleted.
+    None,
 }
 
 /// The lab cannot be used, and nothing was touched.

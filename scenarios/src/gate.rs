@@ -108,8 +108,12 @@ pub fn check(
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<Verified, GoRefused> {
     let refused = |rule: &str, reason: String| GoRefused { rule: rule.to_owned(), reason };
-    let signers = AllowedSigners::parse(&go.allowed_signers)
-        .map_err(|error| refused("allowed-signers", error.to_string()))?;
+    let signers = if go.self_granted {
+        AllowedSigners::of_the_lab(&go.allowed_signers)
+    } else {
+        AllowedSigners::parse(&go.allowed_signers)
+    };
+    let signers = signers.map_err(|error| refused("allowed-signers", error.to_string()))?;
     let signature = std::str::from_utf8(&go.signature)
         .map_err(|_| refused("signature", "go.json.sig is not text".to_owned()))?;
     let expected = Expectation {
@@ -191,7 +195,9 @@ async fn burn(lab: &Lab, ctx: &mut Context<'_>, forward: &Forward) {
     match lab.burn_go(forward, ctx.journal, &ctx.run.id).await {
         Ok(acted) => match acted.outcome {
             Outcome::Done => {
-                ctx.run.state.borrow_mut().burnt = true;
+                let mut state = ctx.run.state.borrow_mut();
+                (state.burnt, state.proof) = (true, acted.value);
+                drop(state);
                 ctx.judge(BURNT, true, expected, json!(acted.detail), how, None);
             }
             Outcome::NotDone => {

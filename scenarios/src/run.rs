@@ -7,7 +7,7 @@ use std::rc::Rc;
 use futures::future::LocalBoxFuture;
 use lab::act::{ExecutorProgram, NotTried};
 use lab::change_set::ChangeSet;
-use lab::permit::{Brake, Forward, Refused, Undo};
+use lab::permit::{Brake, Forward, Proof, Refused, Undo};
 use reports::digest::Digest;
 use reports::journal::Writer;
 use reports::record::{LabKind, ResidueItem, UndoPlanned, UndoStep};
@@ -94,6 +94,10 @@ pub struct State {
     pub forward: Option<Rc<Forward>>,
     pub lock_taken: bool,
     pub burnt: bool,
+    /// That the owner granted the plan, and this run used the go.
+    pub proof: Option<Proof>,
+    /// Why a recovery has no proof.
+    pub unproved: Option<String>,
     pub rows: Option<RowIds>,
     /// Ids of all that cost money at preflight.
     pub costly: Option<BTreeSet<String>>,
@@ -146,7 +150,7 @@ impl Run {
 
     /// The permit for one step of the plan that the run's go granted.
     pub fn permit(&self, journal: &Writer, step: &str) -> Result<Undo, Refused> {
-        Undo::for_step(journal, step)
+        Undo::for_step(journal, step, self.state.borrow().proof.as_ref())
     }
 
     /// The steps of the undo plan as the run's journal has it; none before there is one.

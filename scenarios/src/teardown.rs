@@ -4,9 +4,10 @@
 
 use lab::Lab;
 use lab::act::{Acted, LockState, NotTried};
+use lab::permit::{Cost, Refused};
 use reports::journal::Writer;
 use reports::operation::Torn;
-use reports::record::{Outcome, UndoStep};
+use reports::record::{Operation, Outcome, UndoStep};
 use serde_json::json;
 
 use crate::context::{Context, How};
@@ -54,9 +55,49 @@ async fn tear_down(
     }
     let result = match run.permit(journal, &step.id) {
         Ok(permit) => plain(lab.tear_down(&permit, journal).await),
+        Err(Refused::NotProved) => unproved(lab, run, journal, step).await,
         Err(refused) => Err(refused.to_string()),
     };
     (resource, result)
+}
+
+/// Without the proof nothing is ended. An instance may be stopped with the manifest's consent, so that
+/// it does not go on costing; where no more was granted, that is all there is to do.
+async fn unproved(
+    lab: &Lab,
+    run: &Run,
+    journal: &Writer,
+    step: &UndoStep,
+) -> Result<Acted<()>, String> {
+    let why = run.state.borrow().unproved.clone();
+    let why = why.map_or_else(
+        || Refused::NotProved.to_string(),
+        |why| format!("{}: {why}", Refused::NotProved),
+    );
+    let (only_stopped, id) = match &step.operation {
+        Operation::StopInstance { instance_id, .. } => (true, instance_id),
+        Operation::TerminateInstance { instance_id, .. } => (false, instance_id),
+        Operation::RestoreSourceDestCheck { .. }
+        | Operation::UnassignAddress { .. }
+        | Operation::RemoveChangeSet { .. }
+        | Operation::ReleaseLock { .. }
+        | Operation::ReleaseAddress { .. }
+        | Operation::DeleteVolume { .. } => return Err(why),
+    };
+    let stopped = stop_for_cost(lab, journal, id).await;
+    match stopped {
+        Ok(acted) if only_stopped => Ok(acted),
+        Ok(acted) => Err(format!("{why}; stopped instead: {}", acted.detail)),
+        Err(not_stopped) => Err(format!("{why}; {not_stopped}")),
+    }
+}
+
+async fn stop_for_cost(lab: &Lab, journal: &Writer, id: &str) -> Result<Acted<()>, String> {
+    let found = lab.reader.instances(&[id.to_owned()]).await.map_err(|error| error.to_string())?;
+    let instance = found.value.into_iter().find(|it| it.instance_id == id);
+    let instance = instance.ok_or_else(|| format!("{id} was not found"))?;
+    let permit = Cost::to_stop(&lab.manifest, &instance).map_err(|error| error.to_string())?;
+    plain(lab.stop_instance(&permit, journal, "teardown").await)
 }
 
 fn plain(acted: Result<Acted<()>, NotTried>) -> Result<Acted<()>, String> {
@@ -98,7 +139,7 @@ fn judge(ctx: &mut Context<'_>, id: &'static str, torn: &[Came]) {
 #[cfg(test)]
 mod tests {
     use reports::digest::Digest;
-    use reports::record::{AssertionStatus as A, Operation, UndoPlanned};
+    use reports::record::{AssertionStatus as A, UndoPlanned};
 
     use super::*;
     use crate::example::{acted, judged};

@@ -6,14 +6,16 @@
 //! longer be rolled back; the owner's command.
 
 use lab::Lab;
+
 use lab::act::{Acted, Goal, Holder, LockState, NotTried, RowAnswer, RowCall};
+use lab::change_set;
 use lab::ec2::NetworkInterface;
 use lab::node::Node;
 use lab::outage::{Mark, watch};
 use lab::routerd::{Routerctl, Row, Status};
 use lab::shell::Observe;
 use reports::journal::Writer;
-use reports::record::{Operation, Outcome, UndoStep};
+use reports::record::{Kind, Operation, Outcome, Permit, Record, UndoStep};
 use serde_json::{Value, json};
 
 use crate::context::{Context, How};
@@ -367,8 +369,30 @@ async fn take_back_unread(
 }
 
 async fn remove_change_set(lab: &Lab, run: &Run, journal: &Writer) -> Result<Acted<()>, String> {
+    if journal.with_records(was_removed) {
+        let detail = "gone, as this run's journal has it".to_owned();
+        return Ok(Acted { outcome: Outcome::Done, detail, samples: Vec::new(), value: () });
+    }
     let permit = run.permit(journal, UNDO_CHANGE_SET).map_err(|error| error.to_string())?;
     lab.remove_change_set(&permit, journal).await.map_err(|error| not_tried(&error))
+}
+
+/// Whether the run's file was seen to be gone after this run removed it: its node need not be asked
+/// again, which may be gone as well.
+fn was_removed(records: &[Record]) -> bool {
+    let removals: Vec<&str> = records
+        .iter()
+        .filter_map(|record| match &record.kind {
+            Kind::Intent(it) if it.permit == Permit::Undo && it.resource == change_set::PATH => {
+                Some(it.id.as_str())
+            }
+            _ => None,
+        })
+        .collect();
+    records.iter().any(|record| {
+        matches!(&record.kind, Kind::Outcome(it)
+            if it.outcome == Outcome::Done && removals.contains(&it.intent.as_str()))
+    })
 }
 
 fn judge_change_set(ctx: &mut Context<'_>, removed: Result<Acted<()>, String>) {

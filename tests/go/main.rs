@@ -7,6 +7,7 @@
 mod case;
 mod cheats;
 mod flows;
+mod forged;
 mod guide;
 mod place;
 
@@ -35,6 +36,12 @@ fn main() -> ExitCode {
         trial("a_signal_while_pending_parks", flows::signal),
         trial("the_owners_guide_shows_what_happens", guide::transcripts),
         trial("a_mock_go_is_not_good_on_a_real_lab", flows::real_lab),
+        trial("forged/what_is_shown_is_not_what_is_signed", forged::shown_is_not_signed),
+        trial("forged/another_plan_is_shown_and_signed", forged::another_plan_is_signed),
+        trial("forged/burnt_by_nobody_ends_nothing", forged::burnt_by_nobody),
+        trial("a_go_that_the_node_never_saw_begins_nothing", forged::a_go_that_was_never_burnt),
+        trial("a_node_that_the_plan_ended_leaves_the_signature", forged::the_node_is_gone),
+        trial("recover_goes_by_the_runs_own_manifest", forged::recovered_with_a_changed_manifest),
     ];
     for (name, rule, edit) in EDITS {
         trials.push(trial_of(format!("edited/{name}/unsigned"), move || {

@@ -3,6 +3,7 @@
 
 use std::process::Command;
 
+use lab::mock::cloud::InstanceState;
 use nix::sys::signal::Signal;
 use reports::folder::RUN_FILE;
 use reports::journal::read_file;
@@ -42,6 +43,36 @@ pub fn a_manifest_stands_for_the_lab_that_it_describes() -> Result<(), String> {
     let journal = std::fs::read_to_string(place.path("run/journal.jsonl")).map_err(words)?;
     let used = ["of-mine", "guest_settle_ms = 700"].iter().all(|words| journal.contains(words));
     if used { Ok(()) } else { Err("another manifest was used".to_owned()) }
+}
+
+/// The lab's own manifest has its instances terminated; what was granted is another thing.
+pub fn a_recovery_does_what_was_granted() -> Result<(), String> {
+    for (wanted, state) in [("stop", InstanceState::Stopped), ("keep", InstanceState::Running)] {
+        let place = Place::new()?;
+        place.call("lab up netns --time-to-live 10m", 0)?;
+        let lab = place.lab()?;
+        let text = std::fs::read_to_string(lab.path().join("lab.toml")).map_err(words)?;
+        let own = text.replace("instances = \"terminate\"", &format!("instances = \"{wanted}\""));
+        if own == text {
+            return Err(format!("the lab's own manifest terminates nothing: {text}"));
+        }
+        std::fs::write(place.path("own.toml"), own).map_err(words)?;
+        let mut running = place.begin("run --lab own.toml --out run")?;
+        place.until_captured(&mut running)?;
+        running.signal(Signal::SIGKILL)?;
+        running.end()?;
+        let recovered = place.call("recover run", 0);
+        let world = super::place::block_on(lab::netns::read_world(&lab))?.map_err(words);
+        place.call("lab down", 0)?;
+        recovered?;
+        let world = world?;
+        let now = world.now;
+        let states: Vec<_> = world.cloud.instances.values().map(|it| it.state_at(now)).collect();
+        if !states.iter().all(|it| *it == state) {
+            return Err(format!("{wanted} was granted: {states:?}"));
+        }
+    }
+    Ok(())
 }
 
 /// A guest that is late needs to be waited for as long as on EC2, whoever wrote the manifest.

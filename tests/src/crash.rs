@@ -15,6 +15,7 @@ use lab::mock::world::{Shared, World};
 use lab::mock::{self, Options};
 use lab::permit::Brake;
 use lab::sabotage::Sabotage;
+use reports::go::Kept;
 use reports::journal::{FileDisk, JOURNAL_FILE, Writer};
 use reports::record::{Kind, RunStarted};
 use reports::verdict::Judgement;
@@ -118,6 +119,7 @@ pub struct Process {
 pub struct Left {
     pub processes: Vec<Process>,
     pub journal: Vec<u8>,
+    pub go: Option<Kept>,
     pub before: Arc<World>,
     pub world: Arc<World>,
 }
@@ -127,6 +129,9 @@ impl Left {
     #[must_use]
     pub fn put_into(self, dir: &Path) -> Self {
         std::fs::write(dir.join(JOURNAL_FILE), &self.journal).expect("written");
+        if let Some(go) = &self.go {
+            reports::go::keep(dir, &go.document, &go.signature).expect("written");
+        }
         self
     }
 }
@@ -207,7 +212,8 @@ pub fn recover_once(
 fn left(dir: &Path, processes: Vec<Process>, before: Arc<World>, shared: &Shared) -> Left {
     put_back(dir);
     let journal = std::fs::read(dir.join(JOURNAL_FILE)).unwrap_or_default();
-    Left { processes, journal, before, world: Arc::new(shared.lock().clone()) }
+    let go = reports::go::read_kept(dir).expect("a readable folder");
+    Left { processes, journal, go, before, world: Arc::new(shared.lock().clone()) }
 }
 
 /// Recovers what was left in `dir` until a recovery comes to its end.

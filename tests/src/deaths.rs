@@ -157,6 +157,8 @@ impl State {
         let left = Left {
             processes,
             journal: whole.journal[..death.journal_len].to_vec(),
+            // It is there before its burn is in the journal; until then nobody asks for it.
+            go: whole.go.clone(),
             before: whole.before.clone(),
             world: death.world.clone(),
         };

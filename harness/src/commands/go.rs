@@ -9,7 +9,7 @@ use std::process::Command;
 use ::lab::clock::Clock;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use reports::folder::{FolderError, GO_FILE, GO_SIGNATURE_FILE, RunFolder};
-use reports::go::{Document, GO_VERSION, NAMESPACE};
+use reports::go::{Document, GO_VERSION, NAMESPACE, set_aside};
 use reports::journal::{ChainError, read_file};
 use reports::record::{FactsRecorded, LabKind, Record, RunStarted, UndoPlanned};
 use reports::shown::{Differs, shown};
@@ -66,7 +66,8 @@ fn grant(args: &GoArgs, terminal: &Terminal) -> Result<(), Refusal> {
     terminal.out(&granted(&asked, &document));
     let bytes = document.to_bytes()?;
     let signature = sign(&folder, &bytes, &args.key)?;
-    keep_the_old(&folder)?;
+    let aside = set_aside(folder.path());
+    aside.map_err(|source| Refusal::Io { path: folder.path().to_owned(), source })?;
     folder.write(GO_FILE, &bytes)?;
     // Last: who waits for a go takes none without its signature.
     folder.write(GO_SIGNATURE_FILE, &signature)?;
@@ -171,25 +172,4 @@ fn sign(folder: &RunFolder, document: &[u8], key: &Path) -> Result<Vec<u8>, Refu
     }
     let signature = desk.path().join(GO_SIGNATURE_FILE);
     fs::read(&signature).map_err(io(&signature))
-}
-
-/// An earlier go stays beside the new one. Its signature goes first: at no instant does one lie
-/// beside another's document.
-fn keep_the_old(folder: &RunFolder) -> Result<(), Refusal> {
-    let kept = |name: &str, number: u32| folder.file(&format!("{name}.{number}"));
-    let free = |number: &u32| {
-        [GO_FILE, GO_SIGNATURE_FILE]
-            .iter()
-            .all(|name| kept(name, *number).symlink_metadata().is_err())
-    };
-    let number = (1..u32::MAX).find(free).unwrap_or(u32::MAX);
-    for name in [GO_SIGNATURE_FILE, GO_FILE] {
-        let path = folder.file(name);
-        match fs::rename(&path, kept(name, number)) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => return Err(Refusal::Io { path, source }),
-        }
-    }
-    Ok(())
 }

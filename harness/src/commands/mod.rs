@@ -7,6 +7,7 @@ mod list;
 mod mock;
 mod netns;
 mod netns_list;
+mod outside;
 mod preflight;
 mod recover;
 mod report;
@@ -58,7 +59,7 @@ fn answer(words: Vec<OsString>, terminal: &Terminal) -> u8 {
         Command::Go(args) => go::go(&args, terminal),
         Command::Resume(args) => resume::resume(&args, terminal),
         Command::Status { run, format } => status::status(&run, format, terminal),
-        Command::Recover { run } => recover::recover(&run, terminal),
+        Command::Recover { run, lab } => recover::recover(&run, lab.as_deref(), terminal),
         Command::Report { run } => report::report(&run, terminal),
         Command::Mock(MockCommand::Serve { port, enforce_iam, state }) => {
             mock::serve(ServeOptions { port, enforce_iam, state_file: state }, terminal)

@@ -22,7 +22,7 @@ use super::alive::{self, Held};
 use super::run::{AfterRun, Grantor, Own, Refusal, hold, meanwhile};
 use super::to_its_end::to_its_end;
 use super::which::{NetnsError, Which, find, folder_id, make, of_manifest, of_run, time_to_live};
-use super::{netns_list, recover, refuse};
+use super::{netns_list, outside, recover, refuse};
 use crate::cli::{BeginArgs, NetnsCommand, ResumeArgs};
 use crate::engine::{self, Announcement, Pending, Resumed, Selection, Settings, Standing};
 use crate::grant::{LabItself, OwnersFiles};
@@ -277,14 +277,17 @@ pub(super) fn recover(
     run_folder: &RunFolder,
     journal: &Writer,
     started: &RunStarted,
+    manifest: Option<&Path>,
     announce: &mut dyn FnMut(Announcement),
     terminal: &Terminal,
 ) -> Result<Judgement, recover::Refusal> {
     let run_id = &started.run_id;
     let folder = of_run(run_id)?;
+    let labs_own = || Ok(netns::manifest(&folder)?);
+    let manifest = outside::read(manifest, run_folder, started, labs_own)?.merged();
     runtime()?.block_on(async {
         let mut signals = signals::listen()?;
-        let opened = netns::open_for(folder, Clock::System, None, &started.faults)?;
+        let opened = netns::open_for(folder, Clock::System, Some(manifest), &started.faults)?;
         recover::not_alive(run_folder, &opened.lab, started).await?;
         let running = engine::recover(&opened.lab, journal, run_id, announce);
         let judgement = to_its_end(running, &mut signals, run_folder.path(), terminal).await;

@@ -9,6 +9,7 @@ use reports::shown::{Differs, shown};
 use reports::verdict::{ExitCode, Judgement};
 
 use super::alive::{self, Held};
+use super::outside;
 use super::refuse;
 use super::to_its_end::to_its_end;
 use crate::engine::{self, Announcement};
@@ -39,8 +40,8 @@ pub(super) enum Refusal {
         "the journal says nothing of a run: it ended before its first record; nothing was touched"
     )]
     Empty,
-    #[error("the journal's manifest cannot be read: {0}")]
-    Manifest(#[from] lab::manifest::ManifestError),
+    #[error(transparent)]
+    Outside(#[from] outside::Refusal),
     #[error(transparent)]
     Netns(#[from] super::which::NetnsError),
     #[error(transparent)]
@@ -58,19 +59,24 @@ impl Refusal {
             | Self::Io(_)
             | Self::Netns(_) => ExitCode::Unavailable,
             Self::Open(error) => error.code(),
+            Self::Outside(refusal) => refusal.code(),
             _ => ExitCode::Usage,
         }
     }
 }
 
-pub fn recover(run: &Path, terminal: &Terminal) -> u8 {
-    match in_its_folder(run, terminal) {
+pub fn recover(run: &Path, lab: Option<&Path>, terminal: &Terminal) -> u8 {
+    match in_its_folder(run, lab, terminal) {
         Ok(judgement) => judgement.recover_exit_code(),
         Err(refusal) => refuse(refusal.code(), &refusal, terminal),
     }
 }
 
-fn in_its_folder(run: &Path, terminal: &Terminal) -> Result<Judgement, Refusal> {
+fn in_its_folder(
+    run: &Path,
+    lab: Option<&Path>,
+    terminal: &Terminal,
+) -> Result<Judgement, Refusal> {
     let folder = RunFolder::resolve(Path::new(""), run)?;
     let _lock = hold(&folder)?;
     let journal = Writer::reopen(folder.path())?;
@@ -82,7 +88,7 @@ fn in_its_folder(run: &Path, terminal: &Terminal) -> Result<Judgement, Refusal> 
             judgement
         }
         Some(_) => return Err(Refusal::Ended),
-        None => on_its_lab(&folder, &journal, &started, terminal)?,
+        None => on_its_lab(&folder, &journal, &started, lab, terminal)?,
     };
     // The lab is as it is now: that its evidence cannot be written changes nothing of that.
     let written = journal.with_records(|records| write_evidence(&folder, records, &journal.head()));
@@ -122,6 +128,7 @@ fn on_its_lab(
     folder: &RunFolder,
     journal: &Writer,
     started: &RunStarted,
+    lab: Option<&Path>,
     terminal: &Terminal,
 ) -> Result<Judgement, Refusal> {
     let mut announce = |announcement: Announcement| {
@@ -136,11 +143,12 @@ fn on_its_lab(
     match started.lab.kind {
         LabKind::Mock => {}
         LabKind::Netns => {
-            return super::netns::recover(folder, journal, started, &mut announce, terminal);
+            return super::netns::recover(folder, journal, started, lab, &mut announce, terminal);
         }
         LabKind::Aws => return Err(labs::OpenError::NotInThisBuild(started.lab.kind).into()),
     }
-    let manifest = lab::manifest::Manifest::parse("the run's manifest", &started.lab.manifest)?;
+    let labs_own = || Ok(labs::mock_manifest(started.seed.unwrap_or_default())?);
+    let manifest = outside::read(lab, folder, started, labs_own)?.merged();
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build()?;
     runtime.block_on(async {

@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use ::lab::clock::Clock;
-use ::lab::manifest::{Manifest, ManifestError};
+use ::lab::manifest::Manifest;
 use ::lab::permit::Brake;
-use reports::folder::{FolderError, GO_FILE, Locked, RunFolder, WORLD_FILE};
+use reports::folder::{FolderError, GO_FILE, Locked, RUN_FILE, RunFile, RunFolder, WORLD_FILE};
 use reports::journal::{JournalError, Writer};
 use reports::record::{Kind, LabKind, Record, RunStarted};
 use reports::shown::{Differs, shown};
 use reports::verdict::{ExitCode, Judgement};
 
+use super::outside::{self, Both};
 use super::run::meanwhile;
-use super::{lab, refuse, say_usage};
+use super::{refuse, say_usage};
 use crate::cli::{self, ResumeArgs};
 use crate::engine::{self, Announcement, Pending, Resumed, Standing};
 use crate::grant::OwnersFiles;
@@ -47,10 +48,8 @@ enum Refusal {
          `lab-smoke recover {run}` brings it to its end"
     )]
     Incomplete { gone: PathBuf, run: String },
-    #[error("the journal's manifest cannot be read: {0}")]
-    Journals(#[from] ManifestError),
     #[error(transparent)]
-    Manifest(#[from] lab::ReadError),
+    Outside(#[from] outside::Refusal),
     #[error(
         "{0} is not the manifest that preflight was given: more than consent and signers differ; \
          begin again with `lab-smoke preflight`"
@@ -73,6 +72,7 @@ impl Refusal {
             | Self::Netns(_) => ExitCode::Unavailable,
             Self::Used(..) => ExitCode::Stopped,
             Self::Open(error) => error.code(),
+            Self::Outside(refusal) => refusal.code(),
             _ => ExitCode::Usage,
         }
     }
@@ -148,22 +148,35 @@ fn manifest(
     folder: &RunFolder,
     started: &RunStarted,
 ) -> Result<Manifest, Refusal> {
-    let journals = Manifest::parse("the run's manifest", &started.lab.manifest)?;
-    let path = match &args.lab {
-        Some(path) => Some(path.clone()),
-        None => folder.read_run_file()?.manifest,
-    };
-    let Some(path) = path else {
-        // Made, not described: it has no signers, so that only a manifest brings some.
-        return Ok(labs::mock_manifest(started.seed.unwrap_or_default())?);
-    };
-    let outside = lab::read(&path)?;
+    // Made, not described: it has no signers, so that only a manifest brings some.
+    let labs_own = || Ok(labs::mock_manifest(started.seed.unwrap_or_default())?);
+    let both = outside::read(args.lab.as_deref(), folder, started, labs_own)?;
+    let path = args.lab.clone().or_else(|| folder.read_run_file().ok()?.manifest);
+    let Some(path) = path else { return Ok(both.outside) };
+    let Both { journals, outside } = both;
     let same = Manifest {
         consent: journals.consent.clone(),
         owner: journals.owner.clone(),
         ..outside.clone()
     };
-    if same == journals { Ok(outside) } else { Err(Refusal::OtherManifest(path)) }
+    if same != journals {
+        return Err(Refusal::OtherManifest(path));
+    }
+    if args.lab.is_some() {
+        remember(folder, &path);
+    }
+    Ok(outside)
+}
+
+/// Where the run dies, its recovery asks the same signers.
+fn remember(folder: &RunFolder, manifest: &Path) {
+    let (Ok(run_file), Ok(path)) = (folder.read_run_file(), std::path::absolute(manifest)) else {
+        return;
+    };
+    let run_file = RunFile { manifest: Some(path), ..run_file };
+    if let Err(error) = folder.write_json(RUN_FILE, &run_file) {
+        tracing::warn!(%error, "a recovery will have to be given the manifest with --lab");
+    }
 }
 
 async fn on_the_mock(

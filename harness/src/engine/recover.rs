@@ -3,13 +3,20 @@
 
 use std::time::Duration;
 
+use lab::act::Proving;
+use lab::ec2::Instance;
+use lab::node::Node;
 use lab::permit::Cost;
 use lab::sabotage::Sabotage;
-use reports::record::{Kind, Outcome, RecoveryStarted, ResidueItem, ResidueListed};
+use reports::operation::Torn;
+use reports::record::{
+    Kind, Outcome, ProofSought, Record, RecoveryStarted, ResidueItem, ResidueListed,
+};
+use reports::shown::shown;
 use scenarios::stops::OTHER_ACCOUNT;
 use scenarios::{RESERVE_BYTES, resume};
 
-use super::pending::unavailable;
+use super::pending::{Hold, unavailable};
 use super::{
     Announcement, Brake, Engine, GoSource, Judgement, Lab, Part, PlanSource, Rc, RefCell, Run,
     SEQUENCE, Selection, Writer, change_set, judge_ending, sabotage,
@@ -44,15 +51,8 @@ pub async fn recover(
     {
         tracing::error!(%error, "recovery goes on without its record");
     }
-    let executor = resume::executor(lab).await;
-    let timeout = executor.as_ref().map_or(PLUGIN_TIMEOUT, |it| it.timeout);
-    lab.reconcile(journal, timeout).await;
     let change_set = change_set(lab, run_id);
-    let mut state = journal.with_records(|records| resume::state(records, &change_set));
-    state.executor = executor;
-    if state.burnt && state.rows.is_none() {
-        state.rows = resume::rows(lab, &change_set).await;
-    }
+    let state = journal.with_records(|records| resume::state(records, &change_set));
     let brake = Brake::default();
     brake.pull();
     let parts = SEQUENCE.iter().map(|scenario| (scenario.name, Part::Judged)).collect();
@@ -74,7 +74,17 @@ pub async fn recover(
         ended: RefCell::default(),
         renewing: futures::lock::Mutex::default(),
     };
-    match engine.while_renewing(Box::pin(engine.end_what_was_begun())).await {
+    let work = async {
+        let woken = engine.wake_what_has_the_burn().await;
+        engine.look_again().await;
+        engine.prove(woken.as_ref().err()).await;
+        let ended = engine.end_what_was_begun().await;
+        if let Ok(Some(router)) = woken {
+            engine.let_it_rest(&router).await;
+        }
+        ended
+    };
+    match engine.while_renewing(Box::pin(work)).await {
         Ok(()) => engine.finish(),
         // The run is not closed: whoever holds the lab may give it back.
         Err(held) => unavailable(held),
@@ -82,6 +92,90 @@ pub async fn recover(
 }
 
 impl Engine<'_> {
+    /// routerd-cloud has the burn that proves the go, and what is to be undone: where it is stopped and
+    /// something is left to do, it is woken. Answers it where it was, and why it could not be.
+    async fn wake_what_has_the_burn(&self) -> Result<Option<Instance>, String> {
+        let left = self.journal.with_records(something_is_left);
+        if !self.run.state.borrow().burnt || !left {
+            return Ok(None);
+        }
+        let router = self.lab.manifest.nodes.get(&Node::RouterdCloud);
+        let Some(id) = router.and_then(|node| node.instance_id.clone()) else { return Ok(None) };
+        let Ok(answer) = self.lab.reader.instances(std::slice::from_ref(&id)).await else {
+            return Ok(None);
+        };
+        let rests = |it: &Instance| matches!(it.state.as_str(), "stopping" | "stopped");
+        let Some(router) = answer.value.into_iter().find(rests) else { return Ok(None) };
+        self.wake_one(&router).await?;
+        self.answers(Node::RouterdCloud).await?;
+        Ok(Some(router))
+    }
+
+    /// What was woken for the proof alone is stopped again.
+    async fn let_it_rest(&self, router: &Instance) {
+        let id = &router.instance_id;
+        let planned = self.run.planned_steps();
+        let ends = planned.iter().any(|step| {
+            step.operation.torn() == Some(Torn::Instance) && step.operation.resource() == id
+        });
+        if ends || !matches!(self.read_lock().await, Hold::Free) {
+            return;
+        }
+        if let Err(why) = self.stop_one(router).await {
+            let item = left(&self.lab.manifest, id, format!("it was started to be asked: {why}"));
+            let all = self.journal.with_records(|records| {
+                records.iter().rev().find_map(|record| match &record.kind {
+                    Kind::ResidueListed(listed) => Some(listed.clone()),
+                    _ => None,
+                })
+            });
+            let mut all = all.unwrap_or(ResidueListed { items: Vec::new(), kept: Vec::new() });
+            all.items.push(item);
+            self.record(Kind::ResidueListed(all));
+        }
+    }
+
+    /// What became of what the run began, and what is there of it.
+    async fn look_again(&self) {
+        let executor = resume::executor(self.lab).await;
+        let timeout = executor.as_ref().map_or(PLUGIN_TIMEOUT, |it| it.timeout);
+        self.lab.reconcile(self.journal, timeout).await;
+        let change_set = &self.run.change_set;
+        let mut state = self.journal.with_records(|records| resume::state(records, change_set));
+        state.executor = executor;
+        if state.burnt && state.rows.is_none() {
+            state.rows = resume::rows(self.lab, change_set).await;
+        }
+        *self.run.state.borrow_mut() = state;
+    }
+
+    /// Asks again for the proof that the owner granted what is about to be ended.
+    async fn prove(&self, asleep: Option<&String>) {
+        if !self.run.state.borrow().burnt {
+            return;
+        }
+        let proving = self.lab.prove_go(self.journal).await;
+        let outcome = proving.outcome();
+        let mut state = self.run.state.borrow_mut();
+        let why = match proving {
+            Proving::Proved(proof, _) => {
+                state.proof = Some(proof);
+                String::new()
+            }
+            Proving::NeverBurnt => {
+                state.burnt = false;
+                String::new()
+            }
+            Proving::NotProved(why) => {
+                let why = asleep.map_or_else(|| why.clone(), |asleep| format!("{why}; {asleep}"));
+                state.unproved = Some(why.clone());
+                why
+            }
+        };
+        drop(state);
+        self.record(Kind::ProofSought(ProofSought { outcome, why }));
+    }
+
     /// Fails where another run holds the lab and nothing of this run is in it: nothing is touched.
     async fn end_what_was_begun(&self) -> Result<(), String> {
         if !self.run.state.borrow().burnt {
@@ -139,6 +233,28 @@ impl Engine<'_> {
             Err(error) => Err(error.to_string()),
         }
     }
+}
+
+/// Whether the run was not seen restored, or a step of its plan that destroys something was not seen
+/// to be done.
+fn something_is_left(records: &[Record]) -> bool {
+    if !resume::passed(records, "restored") {
+        return true;
+    }
+    let steps = shown(records).ok().and_then(|shown| shown.granted_plan());
+    let mut steps = steps.iter().flat_map(|plan| &plan.steps);
+    let done = |step: &str| {
+        let tried = records.iter().filter_map(|record| match &record.kind {
+            Kind::Intent(it) if it.undo.as_deref() == Some(step) => Some(it.id.as_str()),
+            _ => None,
+        });
+        let tried: Vec<&str> = tried.collect();
+        records.iter().any(|record| {
+            matches!(&record.kind, Kind::Outcome(it)
+                if it.outcome == Outcome::Done && tried.contains(&it.intent.as_str()))
+        })
+    };
+    steps.any(|step| step.operation.destroys() && !done(&step.id))
 }
 
 pub(super) fn left(manifest: &lab::manifest::Manifest, id: &str, why: String) -> ResidueItem {

@@ -4,7 +4,9 @@
 
 use chrono::{DateTime, Duration, Utc};
 use reports::digest::Digest;
-use reports::journal::Writer;
+use reports::folder::GO_FILE;
+use reports::go::keep;
+use reports::journal::{JournalError, Writer};
 use reports::record::{GoBurnt, Kind, LockReleased, LockTaken, Operation, Outcome};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -14,7 +16,7 @@ use crate::Lab;
 use crate::change_set::ChangeSet;
 use crate::change_set::PATH as CHANGE_SET_PATH;
 use crate::node::Node;
-use crate::permit::{Forward, Permit, Undo};
+use crate::permit::{Forward, Permit, Proof, Undo};
 use crate::sabotage::Sabotage;
 use crate::shell::{Action, NODE_FOLDER, Observe};
 
@@ -44,7 +46,7 @@ pub const LOCK_PATH: &str = "/var/lib/lab-smoke/lock.json";
 
 const TAKE: &str = "take the lab's lock";
 
-fn burn_path(go_digest: &Digest) -> String {
+pub(super) fn burn_path(go_digest: &Digest) -> String {
     format!("{NODE_FOLDER}/burnt-{go_digest}.json")
 }
 
@@ -141,18 +143,24 @@ impl Lab {
         Ok(acted)
     }
 
-    /// Uses the go up: first in the journal, on the disk, then on the node with the hash of that
-    /// record. `not-done` where the node says that it was used before.
+    /// Uses the go up: first its bytes and signature are in the run's folder, then its burn is in the
+    /// journal, on the disk, then on the node with the hash of that record. `not-done` where the node
+    /// says that it was used before; the proof where it was done.
     pub async fn burn_go(
         &self,
         permit: &Forward,
         journal: &Writer,
         run_id: &str,
-    ) -> Result<Acted<()>, NotTried> {
-        permit.check(self.clock.now())?;
+    ) -> Result<Acted<Option<Proof>>, NotTried> {
+        // The record's time is the one at which the go is good: recovery verifies it as of then.
+        let now = self.clock.now();
+        permit.check(now)?;
+        let go = permit.go();
+        keep(&journal.dir(), go.bytes(), go.signature().as_bytes())
+            .map_err(|source| JournalError::Io { path: journal.dir().join(GO_FILE), source })?;
         let path = burn_path(permit.go_digest());
         let record = GoBurnt { go_digest: permit.go_digest().clone(), path: path.clone() };
-        let record = journal.append_synced(self.clock.now(), Kind::GoBurnt(record))?;
+        let record = journal.append_synced(now, Kind::GoBurnt(record))?;
         let contents = json!(Burn { run_id: run_id.to_owned(), record }).to_string();
         let effect = file_effect("gate", "burn the go", &path, &contents, None);
         let intent = effect.begin(self, permit, journal)?;
@@ -162,7 +170,8 @@ impl Lab {
             Created::No(why) => (Outcome::NotDone, why),
             Created::Unknown(why) => (Outcome::Unknown, why),
         };
-        let acted = Acted { outcome, detail, samples: Vec::new(), value: () };
+        let value = (outcome == Outcome::Done).then(|| Proof::of(go));
+        let acted = Acted { outcome, detail, samples: Vec::new(), value };
         Ok(finish(self, journal, &intent, acted))
     }
 

@@ -4,6 +4,7 @@
 mod executor;
 mod files;
 mod lock;
+mod prove;
 mod reconcile;
 mod routerd;
 mod settle;
@@ -11,6 +12,7 @@ mod settle;
 pub use executor::{DryRun, ExecutorAnswer, ExecutorProgram};
 pub use files::{Burn, Holder, LOCK_PATH, LockPermit, RENEWAL, Release};
 pub use lock::LockState;
+pub use prove::Proving;
 pub use routerd::{Execution, RowAnswer, RowCall};
 pub(crate) use settle::{Finding, Seen, until_seen};
 pub use settle::{Goal, Sample};

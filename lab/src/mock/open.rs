@@ -10,6 +10,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use chrono::{DateTime, TimeDelta, Utc};
 use reports::digest::Digest;
 use reports::folder::{Sync, WORLD_LIMIT_BYTES, read_plain, write_atomically};
+use reports::go::self_signers;
 use reports::record::LabKind;
 use sha2::{Digest as _, Sha256};
 
@@ -54,6 +55,8 @@ pub enum OpenError {
     Fault(#[from] BadFault),
     #[error("the mock's own manifest cannot be written: {0}")]
     Manifest(#[from] toml::ser::Error),
+    #[error("the lab's own key cannot be written: {0}")]
+    Key(#[from] ssh_key::Error),
     #[error("the world lacks {0}")]
     Lacks(&'static str),
     #[error("{path}: {source}")]
@@ -126,10 +129,11 @@ fn assemble(
         saved.map_err(|error| format!("the mock's world cannot be kept: {error}"))
     });
     let manifest_text = manifest.to_toml()?;
-    let lab = Lab::new(manifest, clock, &connection, transport, after_effect);
+    let go_seed = digest(seed, "go");
+    let lab = Lab::new(manifest, clock, &connection, transport, after_effect)
+        .that_grants_itself(&self_signers(&go_seed)?);
     let started = start_time(seed).format("%Y%m%dT%H%M%SZ");
     let run_id = format!("smoke-{started}-{}", &hex_of(seed, "run")[..8]);
-    let go_seed = digest(seed, "go");
     Ok((Mock { lab, shared, manifest_text, run_id, go_seed }, saver))
 }
 

@@ -10,6 +10,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use axum::body::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::Full;
+use reports::go::self_signers;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 
@@ -97,7 +98,7 @@ fn open_by(
     transport: Rc<dyn Transport>,
 ) -> io::Result<Netns> {
     let spec: Spec = folder.read_json(&folder.spec())?;
-    let go_seed = Sha256::new()
+    let go_seed: [u8; 32] = Sha256::new()
         .chain_update(b"lab-smoke netns go ")
         .chain_update(std::fs::read(folder.operator_key())?)
         .finalize()
@@ -106,6 +107,7 @@ fn open_by(
     // The world is the supervisor's: there is nothing to save.
     let holder = folder.clone();
     let lab = Lab::new(manifest, clock, &connection, transport.clone(), Rc::new(|| Ok(())))
+        .that_grants_itself(&self_signers(&go_seed).map_err(io::Error::other)?)
         .that_may_end(Rc::new(move || !lifecycle::is_held(&holder)));
     Ok(Netns { lab, transport, folder, go_seed })
 }

@@ -20,14 +20,18 @@ fn time(text: &str) -> DateTime<Utc> {
 
 /// A verified go of this run; another one for each number.
 fn go(number: u8) -> Verified {
+    go_for(number, &plan())
+}
+
+/// The same, which grants that plan.
+fn go_for(number: u8, plan: &UndoPlanned) -> Verified {
     let digest = |what: &str| Digest::of(what.as_bytes());
-    let plan = plan();
     let document = Document {
         version: GO_VERSION,
         run_id: format!("run-{number}"),
         facts_digest: digest("facts"),
         change_set: json!({}),
-        undo_plan_digest: plan.digest,
+        undo_plan_digest: plan.digest.clone(),
         lab_fingerprint: digest("lab"),
         lab_kind: LabKind::Mock,
         principal: SELF_PRINCIPAL.to_owned(),
@@ -172,7 +176,7 @@ fn undo_is_for_a_step_of_the_plan_that_the_burnt_go_granted() {
     ];
     for (what, kinds, step, refused) in table {
         let (_folder, journal) = journal(kinds);
-        let undo = Undo::for_step(&journal, step);
+        let undo = Undo::for_step(&journal, step, None);
         assert_eq!(undo.as_ref().err(), refused.as_ref(), "{what}");
         if let Ok(undo) = undo {
             assert_eq!((undo.step(), undo.operation()), (step, &unassign()));
@@ -201,7 +205,7 @@ fn undo_is_for_what_the_signed_digest_covers_and_nothing_else() {
     let table = table.map(|(what, kind, kinds)| (what, kind, begun(kinds)));
     for (what, kind, kinds) in table.into_iter().chain([("another go", "go-burnt", swapped)]) {
         let (_folder, journal) = journal(kinds);
-        let refused = Undo::for_step(&journal, "undo.address").expect_err(what);
+        let refused = Undo::for_step(&journal, "undo.address", None).expect_err(what);
         let Refused::Differs(differs) = &refused else { panic!("{what}: {refused}") };
         assert_eq!(differs.kind, kind, "{what}");
     }
@@ -254,7 +258,7 @@ fn all_but_undo_need_their_record() {
     let kinds = vec![Kind::UndoPlanned(plan()), is_verified(&own), is_burnt(&own)];
     let (_folder, journal) = journal(kinds);
     let forward = Forward::grant(&own, &journal, Brake::default()).expect("granted");
-    let undo = Undo::for_step(&journal, "undo.address").expect("granted");
+    let undo = Undo::for_step(&journal, "undo.address", None).expect("granted");
     let cost = Cost { instance_id: "i-1".to_owned(), power: Power::Stop };
     let table: [(&dyn Permit, PermitKind, bool); 3] = [
         (&forward, PermitKind::Forward, true),
@@ -341,5 +345,26 @@ async fn no_act_takes_a_permit_for_another_operation() {
         }
         // Nothing of these names is in this lab, and what is another's is not touched.
         assert!(journal.with_records(<[Record]>::is_empty), "something was begun for {name}");
+    }
+}
+
+/// A journal may be written by anybody: what it grants without the proof ends nothing.
+#[test]
+fn what_ends_something_needs_the_proof_of_the_very_go_that_grants_it() {
+    let (_, stop) = operations().remove(5);
+    for operation in [terminate(), stop] {
+        let plan = plan_of(&[("teardown", operation.clone())]);
+        let (own, other) = (go_for(1, &plan), go(1));
+        let kinds = vec![Kind::UndoPlanned(plan), is_verified(&own), is_burnt(&own)];
+        let (_folder, journal) = journal(kinds);
+        let proofs = [
+            ("none", None, Some(Refused::NotProved)),
+            ("of another go", Some(Proof::of(&other)), Some(Refused::NotProved)),
+            ("of this go", Some(Proof::of(&own)), None),
+        ];
+        for (what, proof, refused) in proofs {
+            let undo = Undo::for_step(&journal, "teardown", proof.as_ref());
+            assert_eq!(undo.as_ref().err(), refused.as_ref(), "{what}: {operation:?}");
+        }
     }
 }

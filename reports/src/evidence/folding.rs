@@ -104,6 +104,7 @@ fn gate(gate: &fold::Gate<'_>) -> Gate {
         refused_at: gate.refused.map(|(_, at)| at),
         burnt: gate.burnt.map(|(it, _)| it.clone()),
         burnt_at: gate.burnt.map(|(_, at)| at),
+        proof: gate.proof.cloned(),
         lock: gate.lock_taken.map(|(it, _)| it.clone()),
         lock_taken_at: gate.lock_taken.map(|(_, at)| at),
         lock_released_at: gate.lock_released,

@@ -4,6 +4,7 @@
 //! maker of a [`Verified`], from which alone a permit for a mutation can come.
 
 mod document;
+mod kept;
 mod patterns;
 mod self_grant;
 mod signers;
@@ -13,7 +14,8 @@ mod verify;
 mod tests;
 
 pub use document::{Document, GO_VERSION, NotADocument};
-pub use self_grant::{NoSelfGrant, SELF_PRINCIPAL, SelfGrant, self_grant};
+pub use kept::{Kept, keep, read_kept, set_aside};
+pub use self_grant::{NoSelfGrant, SELF_PRINCIPAL, SelfGrant, self_grant, self_signers};
 pub use signers::{AllowedSigners, BadLine};
 pub use verify::{Expectation, Refused, Verified, verify};
 

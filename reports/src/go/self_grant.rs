@@ -42,7 +42,16 @@ pub fn self_grant(seed: &[u8; 32], document: &Document) -> Result<SelfGrant, NoS
     let document = document.to_bytes()?;
     let key = PrivateKey::from(Ed25519Keypair::from_seed(seed));
     let signature = key.sign(NAMESPACE, HashAlg::Sha512, &document)?.to_pem(LineEnding::LF)?;
+    Ok(SelfGrant { document, signature, allowed_signers: self_signers(seed)? })
+}
+
+/// The line that allows the ed25519 key of this seed alone, in this namespace alone: the public half
+/// of what [`self_grant`] signs with.
+///
+/// # Errors
+/// Where the key cannot be written.
+pub fn self_signers(seed: &[u8; 32]) -> Result<String, ssh_key::Error> {
+    let key = PrivateKey::from(Ed25519Keypair::from_seed(seed));
     let public = key.public_key().to_openssh()?;
-    let allowed_signers = format!("{SELF_PRINCIPAL} namespaces=\"{NAMESPACE}\" {public}");
-    Ok(SelfGrant { document, signature, allowed_signers })
+    Ok(format!("{SELF_PRINCIPAL} namespaces=\"{NAMESPACE}\" {public}"))
 }

@@ -28,7 +28,19 @@ pub struct BadLine {
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct AllowedSigners(Vec<Signer>);
+pub struct AllowedSigners {
+    signers: Vec<Signer>,
+    whose: Whose,
+}
+
+/// Whose the file is: by that, and not by a name that a signer gives himself, a go is the owner's or
+/// the lab's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Whose {
+    #[default]
+    Owner,
+    Lab,
+}
 
 #[derive(Clone, Debug)]
 struct Signer {
@@ -60,7 +72,19 @@ impl AllowedSigners {
             let signer = parse_line(line).map_err(|why| BadLine { line: index + 1, why })?;
             signers.push(signer);
         }
-        Ok(Self(signers))
+        Ok(Self { signers, whose: Whose::Owner })
+    }
+
+    /// The line of the key with which a lab grants itself: a go that it allows is self-granted.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn of_the_lab(text: &str) -> Result<Self, BadLine> {
+        Ok(Self { whose: Whose::Lab, ..Self::parse(text)? })
+    }
+
+    pub(super) fn are_the_labs(&self) -> bool {
+        self.whose == Whose::Lab
     }
 
     /// Whether a line of the file allows it; else the reason that came nearest.
@@ -72,7 +96,7 @@ impl AllowedSigners {
         now: DateTime<Utc>,
     ) -> Result<(), NotAllowed> {
         let mut nearest = NotAllowed::Principal;
-        for signer in &self.0 {
+        for signer in &self.signers {
             match signer.check(principal, key, namespace, now) {
                 Ok(()) => return Ok(()),
                 Err(NotAllowed::Principal) => {}

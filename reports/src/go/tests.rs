@@ -38,7 +38,7 @@ fn a_go_for_this_run_is_accepted_and_says_what_was_granted() {
 fn a_lab_grants_itself_and_is_marked_and_never_on_aws() {
     let granted = self_grant(&[7; 32], &document()).expect("granted");
     assert_eq!(granted, self_grant(&[7; 32], &document()).expect("granted"), "deterministic");
-    let signers = AllowedSigners::parse(&granted.allowed_signers).expect("a good line");
+    let signers = AllowedSigners::of_the_lab(&granted.allowed_signers).expect("a good line");
     let check = |expected: &Expectation| {
         verify(&granted.document, &granted.signature, &signers, expected, now())
     };
@@ -47,6 +47,27 @@ fn a_lab_grants_itself_and_is_marked_and_never_on_aws() {
     assert_eq!(rule(check(&on_aws)), "self-granted");
     let aws = Document { lab_kind: LabKind::Aws, ..document() };
     assert!(matches!(self_grant(&[7; 32], &aws), Err(NoSelfGrant::Aws)));
+}
+
+/// Whose the signers are decides, not what a signer calls himself.
+#[test]
+fn an_owner_who_is_named_like_the_lab_is_the_owner() {
+    let named = Document { principal: SELF_PRINCIPAL.to_owned(), ..document() };
+    let bytes = bytes(&named);
+    let signature = sign(&key(1), NAMESPACE, &bytes);
+    let anybody = format!("* {}", public(&key(1)));
+    let owners = AllowedSigners::parse(&anybody).expect("a good line");
+    let labs = AllowedSigners::of_the_lab(&anybody).expect("a good line");
+    for (signers, self_granted) in [(&owners, false), (&labs, true)] {
+        let go = verify(&bytes, &signature, signers, &expectation(), now()).expect("it holds");
+        assert_eq!(go.self_granted(), self_granted);
+    }
+    // On AWS neither the name nor the lab's key is good.
+    let on_aws = Expectation { lab_kind: LabKind::Aws, ..expectation() };
+    let owners_go = self::bytes(&document());
+    let signature = sign(&key(1), NAMESPACE, &owners_go);
+    let judged = verify(&owners_go, &signature, &labs, &on_aws, now());
+    assert_eq!(rule(judged), "self-granted");
 }
 
 /// Each mutation asks again: the go may have ended meanwhile, and so may its signer's time.

@@ -57,6 +57,16 @@ pub struct Refused {
 }
 
 impl Verified {
+    /// The bytes of `go.json`.
+    pub fn bytes(&self) -> &[u8] {
+        &self.given.document
+    }
+
+    /// The text of `go.json.sig`.
+    pub fn signature(&self) -> &str {
+        &self.given.signature
+    }
+
     /// The same checks of the same bytes at another time: before each mutation.
     pub fn again(&self, now: DateTime<Utc>) -> Result<(), Refused> {
         let Given { document, signature, signers, expected } = &*self.given;
@@ -99,7 +109,7 @@ impl Verified {
 
     /// Whether the lab granted it to itself.
     pub fn self_granted(&self) -> bool {
-        self.document.principal == SELF_PRINCIPAL
+        self.given.signers.are_the_labs()
     }
 }
 
@@ -199,7 +209,8 @@ fn check_signer(
     now: DateTime<Utc>,
 ) -> Result<(), Refused> {
     let principal = &document.principal;
-    if principal == SELF_PRINCIPAL && expected.lab_kind == LabKind::Aws {
+    let self_granted = signers.are_the_labs() || principal == SELF_PRINCIPAL;
+    if self_granted && expected.lab_kind == LabKind::Aws {
         let reason = "a lab of kind aws cannot grant itself a go: its owner must";
         return Err(refused("self-granted", reason));
     }

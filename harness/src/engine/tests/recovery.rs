@@ -41,6 +41,10 @@ fn what_was_seen_restored_is_not_undone_again() {
         for record in died {
             journal.append(record.at, record.kind.clone()).expect("written");
         }
+        for name in ["go.json", "go.json.sig"] {
+            std::fs::copy(folders[0].path().join(name), folders[1].path().join(name))
+                .expect("copied");
+        }
         let judged = recover(lab, &journal, &settings.run_id, &mut |_| {}).await;
         let records = journal.with_records(<[Record]>::to_vec);
         assert_eq!(begun(&records[died.len()..]), ["teardown", "residue"]);

@@ -1,0 +1,209 @@
+//! The proof that a go was given for a run that died, and used by it: asked again by whoever brings
+//! the run to its end, since a journal alone may have been written by anybody.
+
+use reports::digest::Digest;
+use reports::go::{AllowedSigners, Expectation, Verified, read_kept, verify};
+use reports::journal::Writer;
+use reports::record::{FactsRecorded, Kind, Operation, Permit, ProofOutcome, Record, UndoPlanned};
+use reports::shown::{Burnt, shown};
+
+use super::Burn;
+use super::files::burn_path;
+use crate::Lab;
+use crate::node::Node;
+use crate::permit::Proof;
+use crate::shell::Observe;
+
+/// What became of the question.
+#[derive(Clone, Debug)]
+pub enum Proving {
+    Proved(Proof, ProofOutcome),
+    /// The go is good, and the node says that nobody used it: nothing was begun with it.
+    NeverBurnt,
+    /// With the reason.
+    NotProved(String),
+}
+
+impl Proving {
+    pub fn outcome(&self) -> ProofOutcome {
+        match self {
+            Self::Proved(_, outcome) => *outcome,
+            Self::NeverBurnt => ProofOutcome::NeverBurnt,
+            Self::NotProved(_) => ProofOutcome::None,
+        }
+    }
+}
+
+/// What the journal says was granted and used, with its signature verified.
+struct Granted {
+    go: Verified,
+    plan: UndoPlanned,
+    burn: Burn,
+    path: String,
+    /// Whether the journal has something that was begun with the go.
+    begun: bool,
+}
+
+impl Lab {
+    /// Verifies the go that lies in the journal's folder as of the time of its burn, against the
+    /// signers of the lab's manifest or the lab's own key, and looks for the burn on the node.
+    pub async fn prove_go(&self, journal: &Writer) -> Proving {
+        let granted = match self.granted(journal) {
+            Ok(granted) => granted,
+            Err(why) => return Proving::NotProved(why),
+        };
+        let proof = Proof::of(&granted.go);
+        let command = Observe::read_file(&granted.path);
+        let unseen = match self.shell.observe(Node::RouterdCloud, &command).await {
+            Ok(answer) if answer.value.code == 0 => {
+                let burn = serde_json::from_slice::<Burn>(&answer.value.stdout);
+                return if burn.is_ok_and(|burn| burn == granted.burn) {
+                    Proving::Proved(proof, ProofOutcome::SignatureAndBurn)
+                } else {
+                    let path = &granted.path;
+                    Proving::NotProved(format!("{path} on routerd-cloud is of another burn"))
+                };
+            }
+            Ok(answer) => {
+                let said = String::from_utf8_lossy(&answer.value.stderr).trim().to_owned();
+                if said.contains("No such file") {
+                    return never_burnt(&granted);
+                }
+                said
+            }
+            Err(error) => error.to_string(),
+        };
+        match self.ended_by_the_plan(journal, &granted.plan).await {
+            Ok(()) => Proving::Proved(proof, ProofOutcome::SignatureAlone),
+            Err(why) => Proving::NotProved(format!(
+                "the burn on routerd-cloud was not read: {unseen}; {why}"
+            )),
+        }
+    }
+
+    /// What can be proved without the node.
+    fn granted(&self, journal: &Writer) -> Result<Granted, String> {
+        let kept = read_kept(&journal.dir());
+        let kept = kept.map_err(|error| format!("the go in the run's folder: {error}"))?;
+        let kept = kept.ok_or("the run's folder has no go.json with its go.json.sig")?;
+        let signature = String::from_utf8(kept.signature).map_err(|_| "go.json.sig is not text")?;
+        let head = journal.head();
+        journal.with_records(|records| {
+            let shown = shown(records).map_err(|differs| differs.to_string())?;
+            let burnt = shown.burnt.ok_or("the journal has no burnt go")?;
+            let (facts, verified) = shown.facts.zip(shown.verified).ok_or("no go was verified")?;
+            let plan = shown.granted_plan().ok_or("the journal has no undo plan")?;
+            self.is_the_lab_of(facts)?;
+            let expected = Expectation {
+                run_id: run_id(records).ok_or("the journal says nothing of a run")?,
+                facts_digest: facts.facts_digest.clone(),
+                change_set: facts.change_set.clone(),
+                undo_plan_digest: plan.digest.clone(),
+                lab_fingerprint: facts.lab_fingerprint.clone(),
+                lab_kind: self.manifest.lab.kind,
+                burnt: Some(burnt.go.go_digest.clone()),
+            };
+            let signers = self.signers(verified.self_granted)?;
+            let at = burnt.record.at;
+            let go = verify(&kept.document, &signature, &signers, &expected, at)
+                .map_err(|refused| refused.to_string())?;
+            let record = line_of(records, burnt, head);
+            let burn = Burn { run_id: expected.run_id, record };
+            let path = burn_path(go.digest());
+            Ok(Granted { go, plan: plan.clone(), burn, path, begun: begun(records, burnt) })
+        })
+    }
+
+    fn signers(&self, of_the_lab: bool) -> Result<AllowedSigners, String> {
+        let signers = if of_the_lab {
+            let own = self.own_signers().ok_or("this lab grants itself no go")?;
+            AllowedSigners::of_the_lab(own)
+        } else {
+            AllowedSigners::parse(&self.manifest.owner.allowed_signers)
+        };
+        signers.map_err(|error| error.to_string())
+    }
+
+    /// The fingerprint that is signed is of the lab that the manifest describes.
+    fn is_the_lab_of(&self, facts: &FactsRecorded) -> Result<(), String> {
+        let (lab, manifest) = (&facts.lab, &self.manifest);
+        let ids = manifest.nodes.values().filter_map(|node| node.instance_id.clone());
+        let same = (lab.kind, &lab.account_id, &lab.region, &lab.vpc_id)
+            == (
+                manifest.lab.kind,
+                &manifest.aws.account_id,
+                &manifest.aws.region,
+                &manifest.aws.vpc_id,
+            )
+            && lab.network_interface_id == manifest.capture.network_interface_id
+            && lab.instance_ids == ids.collect::<Vec<_>>();
+        if same { Ok(()) } else { Err("the facts are of another lab".to_owned()) }
+    }
+
+    /// Whether this run has itself ended the node that had the burn: the granted plan has it
+    /// terminated, the journal began that, and EC2 shows it.
+    async fn ended_by_the_plan(&self, journal: &Writer, plan: &UndoPlanned) -> Result<(), String> {
+        let router = self.manifest.nodes.get(&Node::RouterdCloud);
+        let id = router.and_then(|node| node.instance_id.clone());
+        let id = id.ok_or("it is no instance")?;
+        let planned = plan.steps.iter().any(|step| {
+            matches!(&step.operation,
+                Operation::TerminateInstance { instance_id, .. } if *instance_id == id)
+        });
+        let tried = journal.with_records(|records| {
+            records.iter().any(|record| {
+                matches!(&record.kind, Kind::Intent(it)
+                    if it.permit == Permit::Undo
+                        && it.resource == id
+                        && it.what == "ec2 TerminateInstances")
+            })
+        });
+        if !planned || !tried {
+            return Err(format!("this run has not ended {id}"));
+        }
+        let seen = self.reader.instances(std::slice::from_ref(&id)).await;
+        match seen.map(|answer| answer.value.first().map(|it| it.state.clone())) {
+            Ok(None) => Ok(()),
+            Ok(Some(state)) if matches!(state.as_str(), "shutting-down" | "terminated") => Ok(()),
+            Ok(Some(state)) => Err(format!("{id} is {state}")),
+            // Long after its end: the plan had it ended, and the journal began it.
+            Err(error) if error.code() == Some("InvalidInstanceID.NotFound") => Ok(()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+/// The node answers that there is no burn. Where something was begun nevertheless, somebody took it
+/// away, or wrote the journal.
+fn never_burnt(granted: &Granted) -> Proving {
+    if granted.begun {
+        let path = &granted.path;
+        Proving::NotProved(format!("there is no {path} on routerd-cloud, and the go was used"))
+    } else {
+        Proving::NeverBurnt
+    }
+}
+
+/// Whether forward work follows the burn, beside the burn itself.
+fn begun(records: &[Record], burnt: Burnt<'_>) -> bool {
+    let since = records.iter().filter(|record| record.seq > burnt.record.seq);
+    since
+        .filter_map(|record| match &record.kind {
+            Kind::Intent(intent) => Some(intent),
+            _ => None,
+        })
+        .any(|it| it.permit == Permit::Forward && it.scenario != "gate")
+}
+
+/// The digest of the line of the burn's record, which stands in the line after it.
+fn line_of(records: &[Record], burnt: Burnt<'_>, head: Digest) -> Digest {
+    let after = records.iter().find(|record| record.seq == burnt.record.seq + 1);
+    after.map_or(head, |after| after.prev.clone())
+}
+
+fn run_id(records: &[Record]) -> Option<String> {
+    match records.first().map(|record| &record.kind) {
+        Some(Kind::RunStarted(started)) => Some(started.run_id.clone()),
+        _ => None,
+    }
+}
