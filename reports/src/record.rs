@@ -55,6 +55,7 @@ pub enum Kind {
     ResidueListed(ResidueListed),
     Interrupted(Interrupted),
     RecoveryStarted(RecoveryStarted),
+    LabGone(LabGone),
     LabUnavailable(LabUnavailable),
     HarnessBroke(HarnessBroke),
     JournalLost(JournalLost),
@@ -208,7 +209,7 @@ pub struct Assertion {
     pub how: String,
     /// Digests of the raw answers it was read from.
     pub raw: Vec<Digest>,
-    /// For people: what is wrong and what to do, or why it was skipped.
+    /// For people: what is wrong and what to do, or why it was skipped; none where it passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
@@ -519,7 +520,7 @@ pub struct CostRecorded {
 #[serde(deny_unknown_fields)]
 pub struct ResidueListed {
     pub items: Vec<ResidueItem>,
-    /// What the manifest names as staying.
+    /// What stays and harms nobody: what the manifest names, and rows that nobody approved.
     pub kept: Vec<ResidueItem>,
 }
 
@@ -549,6 +550,14 @@ pub struct RecoveryStarted {
 }
 
 /// The lab cannot be used, and nothing was touched.
+/// The run's lab is not there any more, and with it went whatever the run began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LabGone {
+    /// How that is known.
+    pub proof: String,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LabUnavailable {

@@ -9,7 +9,6 @@ use reports::record::{Kind, Outcome, RecoveryStarted, ResidueItem, ResidueListed
 use scenarios::stops::OTHER_ACCOUNT;
 use scenarios::{RESERVE_BYTES, resume};
 
-use super::pending::unavailable;
 use super::{
     Announcement, Brake, Engine, GoSource, Judgement, Lab, Part, PlanSource, Rc, RefCell, Run,
     SEQUENCE, Selection, Writer, change_set, judge_ending, sabotage,
@@ -77,7 +76,7 @@ pub async fn recover(
     match engine.while_renewing(Box::pin(engine.end_what_was_begun())).await {
         Ok(()) => engine.finish(),
         // The run is not closed: whoever holds the lab may give it back.
-        Err(held) => unavailable(held),
+        Err(held) => engine.unusable(held),
     }
 }
 
