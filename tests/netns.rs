@@ -45,6 +45,13 @@ fn main() -> ExitCode {
             "nothing_is_left_after/killed-supervisor-while-executing",
             ends::killed_supervisor_while_executing,
         ),
+        trial("a_second_signal_leaves_the_lab_to_recover", ends::second_interrupt),
+        trial("a_lab_that_is_gone_closes_the_run/dead", ends::gone_while_dead),
+        trial("a_lab_that_is_gone_closes_the_run/parked", ends::gone_while_parked),
+        trial(
+            "one_run_after_the_other_passes_on_a_lab_that_stands",
+            again::one_run_after_the_other_passes,
+        ),
         trial("owner/a_parked_lab_rests_and_is_woken_by_his_go", owner::parked_and_resumed),
         trial("owner/a_run_waits_for_his_go", owner::waited_for),
         trial("owner/he_says_no_by_recovery", owner::recovered_while_parked),

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use lab::mock::faults::Class;
 use lab_smoke_tests::coverage::gaps;
-use lab_smoke_tests::sensitivity::{Case, cases, traces};
+use lab_smoke_tests::sensitivity::{Case, cases, contradictions, traces};
+use lab_smoke_tests::smoke::Prior;
 use lab_smoke_tests::sources::{NAT_ROWS, NatRow};
 use lab_smoke_tests::{pairs, parallel, smoke, sources, table};
 
@@ -43,6 +44,18 @@ fn each_fault_turns_exactly_what_is_listed_for_it() {
             .then(|| format!("expected {expected:?}\n  given    {given:?}\n  {reasons:?}"))
             .or_else(|| tolerated_without_a_trace(case, &traces(&ran)))
     });
+}
+
+#[test]
+fn no_evidence_contradicts_itself() {
+    none_complains(&cases(), |case| {
+        let contradictions = contradictions(&case.run().1);
+        (!contradictions.is_empty()).then(|| contradictions.join("\n  "))
+    });
+    for prior in Prior::BOTH {
+        let whole = smoke::run(1, &[], prior);
+        assert_eq!((whole.judgement.exit_code, contradictions(&whole)), (0, vec![]), "{prior:?}");
+    }
 }
 
 /// Slowness is seen in the times, and one packet in twenty need not be an echo request; anything

@@ -287,12 +287,18 @@ fn what_was_changed_on_a_node_is_residue_with_the_owners_commands() {
 /// Without an AWS CLI the metadata service says whose credentials the executor gets.
 #[test]
 fn the_executors_identity_is_asked_of_the_metadata_service_where_there_is_no_cli() {
-    for (fault, expected) in [("check-off", false), ("other-profile-role", true)] {
+    let metadata = "latest/meta-data/iam/security-credentials";
+    for (fault, expected, asked) in [
+        ("check-off", false, metadata),
+        ("other-profile-role", true, metadata),
+        // An SDK takes what lies in its user's files before it asks.
+        ("roots-credentials", true, "/root/.aws/credentials"),
+    ] {
         let ran = run(1, &["no-aws-cli", fault], Prior::CheckOn);
         let tripped = smoke::tripped(&ran.evidence).contains("executor-identity");
         assert_eq!(tripped, expected, "{fault}: {:?}", ran.judgement.reasons);
         let identity = assertion(&ran, "preflight.executor-identity");
-        assert!(identity.how.contains("latest/meta-data/iam/security-credentials"), "{identity:?}");
+        assert!(identity.how.contains(asked), "{identity:?}");
     }
 }
 

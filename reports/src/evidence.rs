@@ -55,7 +55,7 @@ pub struct Evidence {
     pub cost: Option<CostRecorded>,
     /// What is left and should not be; null where nobody has looked.
     pub residue: Option<Vec<ResidueItem>>,
-    /// What the manifest names as staying.
+    /// What stays and harms nobody: what the manifest names, and rows that nobody approved.
     pub kept: Vec<ResidueItem>,
     pub retries: Vec<Retried>,
     pub attachments: Vec<Attachment>,

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::record::{
     Assertion, Attachment, CostRecorded, FactsRecorded, GoBurnt, GoRefused, GoVerified,
-    HarnessBroke, Intent, Interrupted, JournalLost, Kind, LabUnavailable, LockTaken,
+    HarnessBroke, Intent, Interrupted, JournalLost, Kind, LabGone, LabUnavailable, LockTaken,
     OutageRecorded, Outcome, OutcomeRecorded, Permit, Phase, ProofOutcome, ProofSought, Record,
     RecoveryStarted, ResidueListed, Retried, RunFinished, RunStarted, ScenarioDeclared,
     ScenarioFinished, StopArmed, StopChecked, StopTripped, UndoPlanned,
@@ -35,6 +35,8 @@ pub struct Gathered<'a> {
     pub residue: Option<&'a ResidueListed>,
     pub interrupted: Vec<&'a Interrupted>,
     pub recovery: Option<&'a RecoveryStarted>,
+    pub lab_gone: Option<&'a LabGone>,
+    /// Emptied by a scenario or a command that was begun later: somebody tried again.
     pub unavailable: Option<&'a LabUnavailable>,
     pub broke: Option<&'a HarnessBroke>,
     pub lost: Option<&'a JournalLost>,
@@ -116,8 +118,12 @@ impl<'a> Gathered<'a> {
             Kind::CostRecorded(cost) => self.cost = Some(cost),
             Kind::ResidueListed(residue) => self.residue = Some(residue),
             Kind::Interrupted(interrupted) => self.interrupted.push(interrupted),
-            Kind::RecoveryStarted(recovery) => self.recovery = Some(recovery),
             Kind::ProofSought(sought) => self.gate.proof = Some(sought),
+            Kind::RecoveryStarted(recovery) => {
+                self.recovery = Some(recovery);
+                self.unavailable = None;
+            }
+            Kind::LabGone(gone) => self.lab_gone = Some(gone),
             Kind::LabUnavailable(unavailable) => self.unavailable = Some(unavailable),
             Kind::HarnessBroke(broke) => self.broke = Some(broke),
             Kind::JournalLost(lost) => self.lost = Some(lost),
@@ -139,7 +145,10 @@ impl<'a> Gathered<'a> {
                 let since = self.gate.lock_taken.map_or(at, |(_, since)| since);
                 self.gate.lock_taken = Some((renewed, since));
             }
-            Kind::StopArmed(armed) => self.armed.push(armed),
+            Kind::StopArmed(armed) => {
+                self.armed.push(armed);
+                self.unavailable = None;
+            }
             Kind::LockReleased(_) => self.gate.lock_released = Some(at),
         }
     }
@@ -150,6 +159,7 @@ impl<'a> Gathered<'a> {
     }
 
     fn start_scenario(&mut self, name: &str, at: DateTime<Utc>) {
+        self.unavailable = None;
         if let Some(scenario) = self.scenario_mut(name) {
             scenario.attempts += 1;
             scenario.started_at = Some(at);

@@ -56,6 +56,7 @@ pub enum Kind {
     Interrupted(Interrupted),
     RecoveryStarted(RecoveryStarted),
     ProofSought(ProofSought),
+    LabGone(LabGone),
     LabUnavailable(LabUnavailable),
     HarnessBroke(HarnessBroke),
     JournalLost(JournalLost),
@@ -209,7 +210,7 @@ pub struct Assertion {
     pub how: String,
     /// Digests of the raw answers it was read from.
     pub raw: Vec<Digest>,
-    /// For people: what is wrong and what to do, or why it was skipped.
+    /// For people: what is wrong and what to do, or why it was skipped; none where it passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
@@ -520,7 +521,7 @@ pub struct CostRecorded {
 #[serde(deny_unknown_fields)]
 pub struct ResidueListed {
     pub items: Vec<ResidueItem>,
-    /// What the manifest names as staying.
+    /// What stays and harms nobody: what the manifest names, and rows that nobody approved.
     pub kept: Vec<ResidueItem>,
 }
 
@@ -569,6 +570,14 @@ pub enum ProofOutcome {
     NeverBurnt,
     /// Nothing is terminated, released or deleted.
     None,
+}
+
+/// The run's lab is not there any more, and with it went whatever the run began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LabGone {
+    /// How that is known.
+    pub proof: String,
 }
 
 /// The lab cannot be used, and nothing was touched.

@@ -173,7 +173,8 @@ impl<'a> Context<'a> {
         self.judge(id, holds, expected, observed, how, message)
     }
 
-    /// An assertion with a rule of its own.
+    /// An assertion with a rule of its own; `failure` says what is wrong. Where it holds nothing is,
+    /// and the sentence goes no further.
     pub fn judge(
         &mut self,
         id: &'static str,
@@ -181,9 +182,13 @@ impl<'a> Context<'a> {
         expected: Value,
         observed: Value,
         how: How,
-        message: Option<String>,
+        failure: Option<String>,
     ) -> bool {
-        let status = if holds { AssertionStatus::Passed } else { AssertionStatus::Failed };
+        let (status, message) = if holds {
+            (AssertionStatus::Passed, None)
+        } else {
+            (AssertionStatus::Failed, failure)
+        };
         self.assert(id, status, expected, observed, how, message);
         holds
     }

@@ -95,7 +95,23 @@ fn tables(items: &[Value]) -> BTreeMap<(String, String), Vec<Value>> {
 /// The run's own row that no command of routerctl moves any more (contract §1.8).
 pub fn wedged_row(routerd: &Routerd, row: &Row) -> Changed {
     let why = "it is running, and routerctl cannot move it any more".to_owned();
-    of_row(row, why, vec![set_status(routerd, row, "rolledBack")])
+    of_row(row, why, vec![set_status(routerd, row.id, &row.status, "rolledBack")])
+}
+
+/// The run's own, which was approved and not executed. Once it is rolled back no import opens it again.
+pub fn approved_row(routerd: &Routerd, id: u64) -> ResidueItem {
+    let why = format!(
+        "it is approved: `routerctl action execute {id} --approved` would change the ENI without a \
+         go, and no command of routerctl withdraws it"
+    );
+    row_item(id, why, vec![set_status(routerd, id, &Status::Approved, "rolledBack")])
+}
+
+/// The run's own, which nobody approved.
+pub fn pending_row(routerd: &Routerd, id: u64) -> ResidueItem {
+    let why = "it is pending: nobody approved it, and no command of routerctl withdraws it";
+    let commands = vec![set_status(routerd, id, &Status::Pending, "rolledBack")];
+    row_item(id, why.to_owned(), commands)
 }
 
 /// Somebody else's, made during or after the run: to be looked at before it is taken back.
@@ -106,7 +122,7 @@ pub fn strangers_row(routerd: &Routerd, row: &Row) -> Changed {
     let settles = match row.status {
         Status::Succeeded => Some(words(&call.rollback(row.id).argv)),
         Status::Pending | Status::Approved | Status::Running => {
-            Some(set_status(routerd, row, "skipped"))
+            Some(set_status(routerd, row.id, &row.status, "skipped"))
         }
         _ => None,
     };
@@ -115,14 +131,18 @@ pub fn strangers_row(routerd: &Routerd, row: &Row) -> Changed {
 }
 
 fn of_row(row: &Row, why: String, commands: Vec<String>) -> Changed {
-    Changed::on(Node::RouterdCloud, "row of routerd's journal", &row.id.to_string(), why, commands)
+    Changed { node: Some(Node::RouterdCloud), item: row_item(row.id, why, commands) }
 }
 
-fn set_status(routerd: &Routerd, row: &Row, status: &str) -> String {
+fn row_item(id: u64, why: String, owner_commands: Vec<String>) -> ResidueItem {
+    let (resource, id) = ("row of routerd's journal".to_owned(), id.to_string());
+    ResidueItem { resource, id, why, costs_money: false, owner_commands }
+}
+
+fn set_status(routerd: &Routerd, id: u64, from: &Status, to: &str) -> String {
     let sql = format!(
-        "UPDATE action_executions SET status='{status}', \
-         updated_at=strftime('%Y-%m-%dT%H:%M:%fZ','now') WHERE id={} AND status='{}'",
-        row.id, row.status
+        "UPDATE action_executions SET status='{to}', \
+         updated_at=strftime('%Y-%m-%dT%H:%M:%fZ','now') WHERE id={id} AND status='{from}'"
     );
     format!("sudo sqlite3 {} \"{sql}\"", quoted(&routerd.state_file))
 }

@@ -24,6 +24,7 @@ mod dry_run;
 mod eni_address;
 mod execute;
 mod import;
+mod imports;
 mod left;
 mod no_nat;
 mod node_state;

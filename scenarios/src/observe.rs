@@ -4,7 +4,7 @@
 use lab::Lab;
 use lab::ec2::{Answer, NetworkInterface};
 use lab::node::{Node, Output};
-use lab::routerd::{AnswerError, Refusal, Routerctl, Row};
+use lab::routerd::{AnswerError, Part, Refusal, Routerctl, Row};
 use lab::shell::Observe;
 
 use crate::context::{Context, How};
@@ -77,6 +77,22 @@ pub async fn rows(lab: &Lab, ctx: &mut Context<'_>) -> Fact<Vec<Row>> {
 pub fn rows_in(lab: &Lab, output: &Output, how: How) -> Fact<Vec<Row>> {
     match Routerctl::new(&lab.manifest.routerd).list().read(output) {
         Ok(rows) => Ok((rows, how)),
+        Err(error) if no_database(&error) => Ok((Vec::new(), how)),
+        Err(error) => Err((error.to_string(), how)),
+    }
+}
+
+/// The parts of one source with their plans, as `dynamic describe` shows them; none where routerd
+/// has no database.
+pub fn parts_of(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    source: &str,
+    answer: Result<Answer<Output>, lab::shell::ShellError>,
+) -> Fact<Vec<Part>> {
+    let (output, how) = told(ctx, answer)?;
+    match Routerctl::new(&lab.manifest.routerd).dynamic_describe(source).read(&output) {
+        Ok(parts) => Ok((parts, how)),
         Err(error) if no_database(&error) => Ok((Vec::new(), how)),
         Err(error) => Err((error.to_string(), how)),
     }

@@ -11,6 +11,7 @@ use reports::record::Outcome;
 use serde_json::{Value, json};
 
 use crate::context::{Context, How};
+use crate::imports;
 use crate::observe;
 use crate::preview::Told;
 use crate::requests;
@@ -121,33 +122,28 @@ async fn compare(lab: &Lab, ctx: &mut Context<'_>) {
     let routerd = &lab.manifest.routerd;
     let source = PlanSource::part_of(&routerd.planner);
     let (part, list) = (Observe::dynamic_part(routerd, &source), Observe::dynamic_parts(routerd));
-    let (part, list) = futures::join!(
+    let rows = Observe::rows(routerd);
+    let (part, list, rows) = futures::join!(
         lab.shell.observe(Node::RouterdCloud, &part),
         lab.shell.observe(Node::RouterdCloud, &list),
+        lab.shell.observe(Node::RouterdCloud, &rows),
     );
-    judge_part(lab, ctx, &source, part);
+    judge_part(lab, ctx, &source, part, rows);
     judge_list(lab, ctx, &source, list);
 }
 
-fn judge_part(lab: &Lab, ctx: &mut Context<'_>, source: &str, part: Told) {
-    let routerd = &lab.manifest.routerd;
+/// What the next import would make rows of; an ended run's plans, whose rows are settled, it leaves
+/// alone.
+fn judge_part(lab: &Lab, ctx: &mut Context<'_>, source: &str, part: Told, rows: Told) {
     let expected = json!(ctx.run.change_set.plans());
-    let read = observe::told(ctx, part).and_then(|(output, how)| {
-        match Routerctl::new(routerd).dynamic_describe(source).read(&output) {
-            Ok(parts) => Ok((parts, how)),
-            Err(error) => Err((error.to_string(), how)),
-        }
+    let read = observe::parts_of(lab, ctx, source, part).and_then(|(parts, how)| {
+        let (output, rows_how) = observe::told(ctx, rows)?;
+        let (rows, how) = observe::rows_in(lab, &output, how.and(rows_how))?;
+        Ok(((parts, rows), how))
     });
     match read {
-        Ok((parts, how)) => {
-            let now = lab.clock.now();
-            let plans: Vec<Value> = parts
-                .iter()
-                .filter(|part| part.expires_at > now)
-                .flat_map(|part| part.plans.iter())
-                .map(|plan| json!(plan))
-                .collect();
-            let plans = json!(plans);
+        Ok(((parts, rows), how)) => {
+            let plans = json!(imports::to_come(&parts, &rows, lab.clock.now()));
             let same = Digest::of_json(&plans) == Digest::of_json(&expected);
             let message = "routerd would import another plan than the approved change set";
             ctx.judge(EQUAL, same, expected, plans.clone(), how, Some(message.to_owned()));

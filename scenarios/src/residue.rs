@@ -15,6 +15,9 @@ use crate::left::Changed;
 use crate::watch::{self, Costly};
 use crate::{cost, stops};
 
+mod rows;
+mod unlisted;
+
 const INSTANCES: &str = "residue.instances";
 const ADDRESSES: &str = "residue.addresses";
 const VOLUMES: &str = "residue.volumes";
@@ -62,7 +65,9 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     judge(lab, ctx, NAT_GATEWAYS, nat_gateways, nat_gateway_item, &mut all);
     judge(lab, ctx, ENDPOINTS, endpoints, endpoint_item, &mut all);
     lock(ctx, &mut all);
+    all.items.extend(unlisted::items(lab, ctx, &ended));
     all.items.extend(changed(lab, ctx, &ended).await);
+    rows::list(lab, ctx, &ended, &mut all);
     instance_seconds(lab, ctx);
     let left = all.items.iter().filter(|item| item.costs_money).map(|item| item.id.clone());
     let left: Vec<_> = left.collect();

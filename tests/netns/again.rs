@@ -4,6 +4,7 @@
 use std::process::Command;
 
 use lab::mock::cloud::InstanceState;
+use lab::manifest::Manifest;
 use nix::sys::signal::Signal;
 use reports::folder::RUN_FILE;
 use reports::journal::read_file;
@@ -191,4 +192,18 @@ pub fn a_lease_on_the_node_keeps_others_from_recovering() -> Result<(), String> 
     refused.and(recovered)?;
     let began = records.iter().any(|record| matches!(record.kind, Kind::RecoveryStarted(_)));
     if began { Err("the copy was recovered".to_owned()) } else { Ok(()) }
+}
+
+/// On one lab that stands: what the planner stored for the first is imported for two hours.
+pub fn one_run_after_the_other_passes() -> Result<(), String> {
+    let place = Place::new()?;
+    place.call("lab up netns --time-to-live 10m", 0)?;
+    let text = std::fs::read_to_string(place.lab()?.path().join("lab.toml")).map_err(words)?;
+    let mut own: Manifest = Manifest::parse("lab.toml", &text).map_err(words)?;
+    lab_smoke_tests::in_turn::stands(&mut own);
+    std::fs::write(place.path("own.toml"), own.to_toml().map_err(words)?).map_err(words)?;
+    let ran = ["first", "second"]
+        .map(|name| place.call(&format!("run --lab own.toml --out {name}"), 0).map(drop));
+    place.call("lab down", 0)?;
+    ran.into_iter().collect()
 }

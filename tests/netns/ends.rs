@@ -135,3 +135,57 @@ fn kill_supervisor(place: &Place) -> Result<(), String> {
     let pid = nix::unistd::Pid::from_raw(i32::try_from(inner).map_err(words)?);
     nix::sys::signal::kill(pid, Signal::SIGKILL).map_err(words)
 }
+
+/// Interrupts a run in the middle of execute, twice.
+fn interrupted_twice(place: &Place, mut running: super::place::Running) -> Result<(), String> {
+    place.until_captured(&mut running)?;
+    running.signal(Signal::SIGINT)?;
+    running.until("\"kind\":\"interrupted\"")?;
+    running.signal(Signal::SIGINT)?;
+    running.ends_with(5)
+}
+
+/// The run is dead, and its lab is what `recover` asks for.
+pub fn second_interrupt() -> Result<(), String> {
+    after(RUN, |place, running| {
+        interrupted_twice(place, running)?;
+        place.lab().map_err(|error| format!("the lab went with the run: {error}"))?;
+        place.call("recover run", 0).map(drop)
+    })
+}
+
+/// Whoever took it down, or whatever ended it: nothing is left, and the run is closed.
+fn is_closed_without_its_lab(place: &Place) -> Result<(), String> {
+    place.call("lab down", 0)?;
+    place.call("recover run", 0)?;
+    place.call("recover run", 0)?;
+    let status = place.call("status run", 0)?;
+    let evidence = place.evidence("run")?;
+    let told = evidence.verdict.reasons.iter().any(|it| it.contains("no process holds"));
+    let state = status.lines().next().unwrap_or_default().ends_with(": ended");
+    if told && state { Ok(()) } else { Err(format!("{status}\n{:?}", evidence.verdict)) }
+}
+
+pub fn gone_while_dead() -> Result<(), String> {
+    after(RUN, |place, running| {
+        interrupted_twice(place, running)?;
+        is_closed_without_its_lab(place)
+    })
+}
+
+pub fn gone_while_parked() -> Result<(), String> {
+    let place = Place::new()?;
+    place.call("preflight --lab netns --out run", 3)?;
+    place.call("lab down", 0)?;
+    place.call("resume run", 8)?;
+    // A folder that says another machine proves nothing here.
+    let file = place.path("run/run.json");
+    let text = std::fs::read_to_string(&file).map_err(words)?;
+    let mut there: serde_json::Value = serde_json::from_str(&text).map_err(words)?;
+    there["host"] = "another-machine".into();
+    std::fs::write(&file, there.to_string()).map_err(words)?;
+    place.call("recover run", 8)?;
+    std::fs::write(&file, text).map_err(words)?;
+    place.call("recover run", 0)?;
+    place.has_no_lab()
+}

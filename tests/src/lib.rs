@@ -6,6 +6,7 @@ pub mod crash_table;
 pub mod deaths;
 pub mod disk;
 pub mod explore;
+pub mod in_turn;
 pub mod invariants;
 mod owed;
 pub mod pairs;

@@ -24,6 +24,7 @@ const FOUND: &[[&str; 2]] = &[
     ["lock-held", "changed-under-lock"],
     ["lost-read", "truncated-read"],
     ["throttled-read", "truncated-read"],
+    ["roots-credentials", "no-aws-cli"],
 ];
 
 /// Every pair of faults that do not undo one another, at most so many of them, drawn with a seed.

@@ -7,7 +7,7 @@ use lab::mock::faults::{self, Answer, Fault, Left};
 use lab::mock::world::World;
 use lab::node::Node;
 use reports::evidence::Evidence;
-use reports::record::AssertionStatus;
+use reports::record::{AssertionStatus, Verdict};
 
 use crate::smoke::{self, Prior, Ran, run};
 
@@ -116,6 +116,21 @@ pub fn given(ran: &Ran) -> Outcome {
         left: left(ran),
         silent: silent.map(|(rule, _)| rule).collect(),
     }
+}
+
+/// Where the evidence contradicts itself: what holds with the sentence of its failure, and a verdict
+/// of what is left without anything that is.
+pub fn contradictions(ran: &Ran) -> Vec<String> {
+    let assertions = ran.evidence.scenarios.iter().flat_map(|scenario| &scenario.assertions);
+    let passed = assertions.filter(|it| it.status == AssertionStatus::Passed);
+    let sentences = passed.filter_map(|it| {
+        let sentence = it.message.as_ref()?;
+        Some(format!("{} passed: {sentence}", it.id))
+    });
+    let listed = ran.evidence.residue.iter().flatten().count();
+    let empty = ran.judgement.verdict == Verdict::Residue && listed == 0;
+    let empty = empty.then(|| "the verdict is residue, and none is listed".to_owned());
+    sentences.chain(empty).collect()
 }
 
 /// What of the lab is not as the run owes it.

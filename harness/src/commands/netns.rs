@@ -21,7 +21,9 @@ use reports::verdict::{ExitCode, Judgement};
 use super::alive::{self, Held};
 use super::run::{AfterRun, Grantor, Own, Refusal, hold, meanwhile};
 use super::to_its_end::to_its_end;
-use super::which::{NetnsError, Which, find, folder_id, make, of_manifest, of_run, time_to_live};
+use super::which::{
+    NetnsError, Which, find, folder_id, gone, make, of_manifest, of_run, time_to_live,
+};
 use super::{netns_list, outside, recover, refuse};
 use crate::cli::{BeginArgs, NetnsCommand, ResumeArgs};
 use crate::engine::{self, Announcement, Pending, Resumed, Selection, Settings, Standing};
@@ -60,10 +62,8 @@ pub(super) fn run(
         match (&ended, ours) {
             (_, Ours::No) => {}
             (_, Ours::Kept) => lives_on(&id, terminal),
-            (Ok(Ended { standing, .. }), Ours::Yes) if standing.pending() => {
-                terminal.err(&format!(
-                    "the lab waits with the run; without it: lab-smoke lab down --id {id}\n"
-                ));
+            (Ok(Ended { standing, .. }), Ours::Yes) if standing.needs_its_lab() => {
+                left_to_the_run(&id, terminal);
             }
             (_, Ours::Yes) => take_down(&folder, terminal).await,
         }
@@ -73,6 +73,11 @@ pub(super) fn run(
 
 fn lives_on(id: &str, terminal: &Terminal) {
     terminal.err(&format!("the lab lives on: lab-smoke lab down --id {id}\n"));
+}
+
+fn left_to_the_run(id: &str, terminal: &Terminal) {
+    terminal
+        .err(&format!("the lab waits with the run; without it: lab-smoke lab down --id {id}\n"));
 }
 
 async fn take_down(folder: &Folder, terminal: &Terminal) {
@@ -264,8 +269,12 @@ pub(super) fn resume(
                 engine::resume(&opened.lab, &pending, journal, brake, resumed, announce).await
             };
         let ended = Ended::of(Box::pin(perform(&stage, &mut signals, engine)).await, folder);
-        if !ended.standing.pending() && opened.folder.is_left_to(&resumed.run_id) {
-            take_down(&opened.folder, terminal).await;
+        if opened.folder.is_left_to(&resumed.run_id) {
+            if ended.standing.needs_its_lab() {
+                left_to_the_run(&folder_id(&opened.folder), terminal);
+            } else {
+                take_down(&opened.folder, terminal).await;
+            }
         }
         Ok(ended.judgement)
     })
@@ -282,6 +291,9 @@ pub(super) fn recover(
     terminal: &Terminal,
 ) -> Result<Judgement, recover::Refusal> {
     let run_id = &started.run_id;
+    if let Some(gone) = gone(run_folder, run_id)? {
+        return Ok(engine::close(journal, Clock::System, gone.to_string())?);
+    }
     let folder = of_run(run_id)?;
     let labs_own = || Ok(netns::manifest(&folder)?);
     let manifest = outside::read(manifest, run_folder, started, labs_own)?.merged();

@@ -111,6 +111,10 @@ fn in_its_folder(
     let started = journal.with_records(|records| engine::started(records).cloned());
     let started = started.ok_or(Refusal::Empty)?;
     if started.lab.kind == LabKind::Netns {
+        if let Some(gone) = super::which::gone(&folder, &started.run_id)? {
+            let run = engine::in_a_command(folder.path());
+            return Err(super::which::NetnsError::Gone(gone, run).into());
+        }
         let lab = super::which::of_run(&started.run_id)?;
         let manifest = manifest(args, &folder, &started)?;
         let resumed = resumed(&journal, &started)?;

@@ -1,11 +1,12 @@
 //! Which kernel lab is meant: one that is made, one that is named, or the one that a manifest
 //! describes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ::lab::clock::Clock;
-use ::lab::netns::{self, Folder, Options, UpError};
+use ::lab::netns::{self, Folder, Gone, Options, UpError};
+use reports::folder::RunFolder;
 
 use super::run::{AfterRun, Grantor, Own};
 use crate::cli::MakeArgs;
@@ -27,6 +28,8 @@ pub enum NetnsError {
         "the instances of the lab {id} were terminated by {run}, and nothing starts them again: lab-smoke lab down --id {id}"
     )]
     Spent { id: String, run: String },
+    #[error("{0}; `lab-smoke recover {1}` closes the run")]
+    Gone(Gone, String),
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }
@@ -78,7 +81,28 @@ pub(super) fn folder_id(folder: &Folder) -> String {
 
 /// The lab that a run was begun on, which its supervisor still holds.
 pub(super) fn of_run(run_id: &str) -> Result<Folder, NetnsError> {
-    find(Some(run_id.rsplit('-').next().unwrap_or_default()))
+    find(Some(lab_of(run_id)))
+}
+
+fn lab_of(run_id: &str) -> &str {
+    run_id.rsplit('-').next().unwrap_or_default()
+}
+
+/// The proof that the lab of a run is gone. None where the lab lives, or the run was begun on another
+/// machine, or nothing says on which: nobody can tell from here then.
+pub(super) fn gone(folder: &RunFolder, run_id: &str) -> Result<Option<Gone>, NetnsError> {
+    let Ok(file) = folder.read_run_file() else { return Ok(None) };
+    let here = nix::unistd::gethostname().map_err(std::io::Error::from)?;
+    if file.run_id != run_id || file.host.as_str() != here {
+        return Ok(None);
+    }
+    // A lab's own manifest lies in its folder, wherever labs are kept by now.
+    let (home, id) = (netns::home(), lab_of(run_id));
+    let then = file.manifest.as_deref().and_then(Path::parent);
+    let then = then.filter(|folder| folder.file_name().is_some_and(|name| name == id));
+    let homes: Vec<&Path> =
+        [Some(home.as_path()), then.and_then(Path::parent)].into_iter().flatten().collect();
+    Ok(netns::prove_gone(&homes, id)?)
 }
 
 /// The lab that lives and is the one of this manifest: the operator may have written what he consents

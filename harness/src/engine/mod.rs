@@ -1,6 +1,7 @@
 //! Runs the sequence on an open lab: forward until something does not pass, the acceptance all at
 //! the same time, and back whatever happened once the go is burnt. It judges nothing itself.
 
+mod gone;
 mod lease;
 mod pending;
 mod recover;
@@ -8,6 +9,7 @@ mod resume;
 mod sabotage;
 mod standing;
 
+pub use gone::close;
 pub use lease::lives;
 use pending::Hold;
 pub use pending::{Meanwhile, Pending, run_until_go};
@@ -226,7 +228,13 @@ impl Engine<'_> {
     /// only a part was asked for and it passed, or the lab could not be used at all.
     async fn rest(&self) {
         let unusable = self.journal.with_records(|records| {
-            records.iter().any(|record| matches!(record.kind, Kind::LabUnavailable(_)))
+            // What an earlier command came to is over.
+            let last = records.iter().rev().find_map(|record| match record.kind {
+                Kind::LabUnavailable(_) => Some(true),
+                Kind::StopArmed(_) => Some(false),
+                _ => None,
+            });
+            last.unwrap_or(false)
         });
         // The machines of a kernel lab cost nothing, and go down with it.
         let costs = self.lab.manifest.lab.kind != LabKind::Netns;

@@ -7,9 +7,10 @@ use std::time::Duration;
 use lab::act::LockState;
 use lab::node::Node;
 use reports::record::{
-    GoRefused, Kind, ResidueItem, ResidueListed, ScenarioStatus, StopChecked, StopTripped, Verdict,
+    GoRefused, Kind, LabUnavailable, ResidueItem, ResidueListed, ScenarioStatus, StopChecked,
+    StopTripped,
 };
-use reports::verdict::ExitCode;
+use reports::verdict::judge;
 use scenarios::gate;
 use scenarios::stops::{CEILING, Detector, WAITED_TOO_LONG};
 use scenarios::watch;
@@ -309,7 +310,7 @@ impl<'a> Engine<'a> {
         self.record_cost();
         self.tell_not_run_because("the owner's go is awaited");
         if let Hold::Taken(why) = held {
-            return unavailable(why);
+            return self.unusable(why);
         }
         // Nobody resumes a run whose journal is gone.
         let _ = self.journal.check(self.lab.clock.now());
@@ -318,6 +319,13 @@ impl<'a> Engine<'a> {
             judgement.reasons.extend(self.what_runs().await);
         }
         judgement
+    }
+
+    /// The lab cannot be used now, and nothing was touched: the run goes on as it was. Whoever reads the
+    /// journal later comes to the same.
+    pub(super) fn unusable(&self, reason: String) -> Judgement {
+        self.record(Kind::LabUnavailable(LabUnavailable { reason, held_by: None }));
+        self.journal.with_records(judge)
     }
 
     /// Stops what runs, unless another run holds the lab; what must not be stopped is residue.
@@ -414,13 +422,4 @@ fn checked(detector: &Detector) -> Kind {
 
 fn without_consent(item: ResidueItem) -> ResidueItem {
     ResidueItem { why: format!("it goes on running: {}", item.why), ..item }
-}
-
-/// Nothing was touched, and the run goes on waiting: this enters no journal.
-pub(super) fn unavailable(why: String) -> Judgement {
-    Judgement {
-        verdict: Verdict::Unavailable,
-        exit_code: ExitCode::Unavailable.number(),
-        reasons: vec![why],
-    }
 }

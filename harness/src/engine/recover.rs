@@ -16,7 +16,7 @@ use reports::shown::shown;
 use scenarios::stops::OTHER_ACCOUNT;
 use scenarios::{RESERVE_BYTES, resume};
 
-use super::pending::{Hold, unavailable};
+use super::pending::Hold;
 use super::{
     Announcement, Brake, Engine, GoSource, Judgement, Lab, Part, PlanSource, Rc, RefCell, Run,
     SEQUENCE, Selection, Writer, change_set, judge_ending, sabotage,
@@ -87,7 +87,7 @@ pub async fn recover(
     match engine.while_renewing(Box::pin(work)).await {
         Ok(()) => engine.finish(),
         // The run is not closed: whoever holds the lab may give it back.
-        Err(held) => unavailable(held),
+        Err(held) => engine.unusable(held),
     }
 }
 

@@ -12,7 +12,7 @@ use reports::verdict::ExitCode;
 use scenarios::resume::state;
 use scenarios::stops::WAITED_TOO_LONG;
 
-use super::pending::{Came, Hold, Meanwhile, Parts, Pending, before_the_gate, unavailable};
+use super::pending::{Came, Hold, Meanwhile, Parts, Pending, before_the_gate};
 use super::recover::PLUGIN_TIMEOUT;
 use super::standing::{Standing, standing, started};
 use super::{Announcement, Brake, Engine, Judgement, Lab, Selection, Waiting, Writer, change_set};
@@ -60,8 +60,9 @@ impl Engine<'_> {
         self.lab.reconcile(self.journal, PLUGIN_TIMEOUT).await;
         if let Err(why) = Box::pin(self.wake()).await {
             // What was started for nothing is stopped again, unless the lab is another run's.
-            self.stay_pending(pending).await;
-            return unavailable(why);
+            let judgement = self.stay_pending(pending).await;
+            let said = judgement.verdict == Verdict::Unavailable;
+            return if said { judgement } else { self.unusable(why) };
         }
         self.forward(before_the_gate()).await;
         if self.run.brake.pulled() && self.journal.with_records(standing).pending() {
@@ -73,7 +74,8 @@ impl Engine<'_> {
         self.pass_the_gate(pending).await
     }
 
-    /// Says where stop 7 is another way than the run was begun with, or resumed with before.
+    /// Says where stop 7 is another way than the run was begun with, or resumed with before; and where
+    /// an earlier command could not use the lab, that this one tries again.
     pub(super) fn arm(&self, meanwhile: Meanwhile) {
         let stop = WAITED_TOO_LONG.stop;
         let reason = Waiting::Owner(meanwhile).disarmed().map(str::to_owned);
@@ -86,7 +88,10 @@ impl Engine<'_> {
             let declared = || started(records)?.stops.iter().find(|it| it.number == stop);
             later.or_else(|| declared().map(|it| it.armed))
         });
-        if is != Some(armed.armed) {
+        let tries_again = self.journal.with_records(|records| {
+            records.iter().any(|record| matches!(record.kind, Kind::LabUnavailable(_)))
+        });
+        if tries_again || is != Some(armed.armed) {
             self.record(Kind::StopArmed(armed));
         }
     }

@@ -29,6 +29,14 @@ impl Standing {
     pub fn pending(self) -> bool {
         matches!(self, Self::AwaitingGo | Self::Parked)
     }
+
+    /// Whether `resume` or `recover` will ask for the lab that was made for the run.
+    pub fn needs_its_lab(self) -> bool {
+        match self {
+            Self::AwaitingGo | Self::Parked | Self::Dead => true,
+            Self::Empty | Self::Ended => false,
+        }
+    }
 }
 
 /// A refused go closes nothing: the owner may give another as long as none is burnt.
@@ -52,11 +60,11 @@ pub fn standing(records: &[Record]) -> Standing {
     }
 }
 
-/// What leaves nothing to wait for. Stop 7 parks, and a permit for cost alone begins nothing.
+/// What leaves nothing to wait for. Stop 7 parks, a permit for cost alone begins nothing, and a lab
+/// that could not be used was not touched.
 fn closes(kind: &Kind) -> bool {
     match kind {
         Kind::RecoveryStarted(_)
-        | Kind::LabUnavailable(_)
         | Kind::HarnessBroke(_)
         | Kind::JournalLost(_)
         | Kind::GoBurnt(_)

@@ -13,6 +13,8 @@ pub struct Unit {
     pub credentials: Vec<String>,
     /// Files that hold more of its environment.
     pub environment_files: Vec<EnvironmentFile>,
+    /// Whom it runs as; none where it does not say, which is root.
+    pub user: Option<String>,
     /// What its command line names; none where it names nothing, and where there is no such unit.
     pub config: Option<String>,
     pub state_file: Option<String>,
@@ -34,6 +36,7 @@ impl Unit {
         }
         for (key, value) in text.lines().filter_map(|line| line.split_once('=')) {
             match key {
+                "User" => unit.user = Some(value.to_owned()).filter(|user| !user.is_empty()),
                 "Environment" => unit.credentials.extend(credentials(words(value))),
                 "EnvironmentFiles" => unit.environment_files.push(EnvironmentFile::read(value)),
                 "ExecStart" => {
@@ -126,6 +129,7 @@ mod tests {
     const SHOWN: &str = "\
 LoadState=loaded
 ExecStart={ path=/usr/local/sbin/routerd ; argv[]=/usr/local/sbin/routerd serve --config /usr/local/etc/routerd/router.yaml --state-file=/var/lib/routerd/routerd.db ; ignore_errors=no ; start_time=[n/a] ; stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }
+User=routerd
 Environment=LANG=C \"AWS_SECRET_ACCESS_KEY=a b\" AWS_REGION=us-east-1 SOMETHING=AKIAIOSFODNN7EXAMPLE
 EnvironmentFiles=/etc/default/routerd (ignore_errors=yes)
 EnvironmentFiles=/etc/routerd.env (ignore_errors=no)
@@ -135,6 +139,7 @@ EnvironmentFiles=/etc/routerd.env (ignore_errors=no)
     fn what_a_service_manager_shows_is_read() {
         let unit = Unit::read(SHOWN).expect("a unit");
         assert_eq!(unit.credentials, ["AWS_SECRET_ACCESS_KEY", "SOMETHING"]);
+        assert_eq!(unit.user.as_deref(), Some("routerd"));
         assert_eq!(unit.config.as_deref(), Some("/usr/local/etc/routerd/router.yaml"));
         assert_eq!(unit.state_file.as_deref(), Some("/var/lib/routerd/routerd.db"));
         let files: Vec<_> =
@@ -144,7 +149,7 @@ EnvironmentFiles=/etc/routerd.env (ignore_errors=no)
 
     #[test]
     fn where_there_is_no_unit_there_is_nothing() {
-        let absent = "LoadState=not-found\nExecStart=\nEnvironment=\n";
+        let absent = "LoadState=not-found\nExecStart=\nUser=\nEnvironment=\n";
         for text in ["", absent] {
             assert_eq!(Unit::read(text), Some(Unit::default()), "{text}");
         }

@@ -43,7 +43,13 @@ const IDENTITY: Duration = Duration::from_secs(30);
 
 /// The service manager's view of a unit; nothing where there is no systemd.
 const SHOW_UNIT: &str = "test ! -d /run/systemd/system || systemctl show \"$1\" -p LoadState \
-    -p ExecStart -p Environment -p EnvironmentFiles";
+    -p ExecStart -p User -p Environment -p EnvironmentFiles";
+
+/// What of a file an SDK takes for credentials, or for a way to some: the names alone.
+const CREDENTIAL_NAMES: &str = "test ! -e \"$1\" || grep -oiE \"$2\" \"$1\"";
+const CREDENTIAL_PATTERN: &str = "^[[:space:]]*(aws_access_key_id|aws_secret_access_key|aws_session_token|\
+    credential_process|credential_source|role_arn|source_profile|web_identity_token_file|\
+    sso_session|sso_start_url|login_session)[[:space:]]*=";
 
 /// The name of the instance's role. The token stays on the node.
 const INSTANCE_ROLE: &str = "token=$(curl -sS -f -m 5 -X PUT \
@@ -206,6 +212,13 @@ impl Observe {
         argv.extend(words(&["aws", "sts", "get-caller-identity", "--output", "json"]));
         argv.extend(words(&["--region", region]));
         Self::new(argv, IDENTITY)
+    }
+
+    /// Which settings of a file, as `~/.aws/config`, give an SDK credentials: their names, one a line.
+    /// Ends with 0 or 1 where it could be read or is not there.
+    pub fn credential_names(path: &str) -> Self {
+        let script = ["sudo", "-n", "sh", "-c", CREDENTIAL_NAMES, "sh", path, CREDENTIAL_PATTERN];
+        Self::quick(&script)
     }
 
     /// The role that the metadata service hands to every program of the instance.

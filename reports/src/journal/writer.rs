@@ -457,6 +457,7 @@ fn ends_a_run(kind: &Kind) -> bool {
         | Kind::LockRenewed(_)
         | Kind::Interrupted(_)
         | Kind::RecoveryStarted(_)
+        | Kind::LabGone(_)
         | Kind::HarnessBroke(_)
         | Kind::JournalLost(_)
         | Kind::RunFinished(_) => true,

@@ -74,7 +74,23 @@ fn decide(run: &Gathered<'_>, end: End) -> Judgement {
         silent_gaps(run, &mut causes);
     }
     partial(run, &mut causes);
+    if end == End::Missing && run.unavailable.is_some() {
+        return suspended(causes);
+    }
     first(causes, pending)
+}
+
+/// A command that could not use the lab touched nothing and did not end the run: how the run ends is
+/// said by the one that can.
+fn suspended(causes: Causes) -> Judgement {
+    let counts = |code: ExitCode| {
+        use ExitCode::{Bug, Residue, Unavailable, Unknown};
+        matches!(code, Bug | Residue | Unknown | Unavailable)
+    };
+    let (now, later): (Causes, Causes) = causes.into_iter().partition(|(code, _)| counts(*code));
+    let mut judgement = first(now, None);
+    judgement.reasons.extend(later.into_iter().map(|(_, reason)| reason));
+    judgement
 }
 
 /// The first cause by precedence gives verdict and code.
@@ -115,7 +131,11 @@ fn residue(run: &Gathered<'_>, causes: &mut Causes) {
     }
 }
 
+/// What was done to a lab that is gone, and whether it was undone there, is nothing to anybody.
 fn mutations(run: &Gathered<'_>, causes: &mut Causes) {
+    if run.lab_gone.is_some() {
+        return;
+    }
     for it in &run.mutations {
         let why = match it.outcome {
             Some((outcome, _)) if outcome.outcome == Outcome::Unknown => outcome.detail.as_str(),
@@ -131,7 +151,7 @@ fn mutations(run: &Gathered<'_>, causes: &mut Causes) {
 /// What was touched must be seen to be back, and nothing left; that neither was looked at is not
 /// good news.
 fn not_back(run: &Gathered<'_>, causes: &mut Causes) {
-    if !run.touched() {
+    if !run.touched() || run.lab_gone.is_some() {
         return;
     }
     for name in ["restored", "residue"] {
@@ -163,10 +183,7 @@ fn stops(run: &Gathered<'_>, causes: &mut Causes) {
 fn assertions(run: &Gathered<'_>, causes: &mut Causes) {
     for scenario in counted(run) {
         let name = &scenario.declared.name;
-        let bad = match name.as_str() {
-            "restored" | "residue" => ExitCode::Residue,
-            _ => ExitCode::Fail,
-        };
+        let bad = if name == "restored" { not_restored(run) } else { ExitCode::Fail };
         let before = causes.len();
         for (assertion, _) in &scenario.assertions {
             let code = match assertion.status {
@@ -196,6 +213,13 @@ fn assertions(run: &Gathered<'_>, causes: &mut Causes) {
     }
 }
 
+/// Of a lab that is not as it was. Without a list of what is left nobody knows what that is, so that no
+/// verdict of residue comes without one.
+fn not_restored(run: &Gathered<'_>) -> ExitCode {
+    let listed = run.residue.is_some_and(|listed| !listed.items.is_empty());
+    if listed { ExitCode::Residue } else { ExitCode::Unknown }
+}
+
 fn interruptions(run: &Gathered<'_>, end: End, causes: &mut Causes) {
     let signal = run.interrupted.first().map(|it| it.signal.as_str());
     let code = match signal {
@@ -211,7 +235,8 @@ fn interruptions(run: &Gathered<'_>, end: End, causes: &mut Causes) {
         causes.push((ExitCode::Unknown, reason.to_owned()));
     }
     if let Some(recovery) = run.recovery {
-        causes.push((code, format!("brought to its end: {}", recovery.why)));
+        let proof = run.lab_gone.map(|gone| format!(" ({})", gone.proof)).unwrap_or_default();
+        causes.push((code, format!("brought to its end: {}{proof}", recovery.why)));
     } else if end == End::Missing && signal.is_none() && !waits(run) {
         let reason = "the journal has no end: the run is still going, or it died".to_owned();
         causes.push((code, reason));
@@ -234,8 +259,7 @@ fn waits(run: &Gathered<'_>) -> bool {
         finished.is_some_and(|(it, _)| it.status == ScenarioStatus::Passed)
     };
     let begun = run.gate.verified.is_some() || run.touched();
-    let closed =
-        run.recovery.is_some() || run.unavailable.is_some() || run.lost.is_some() || stopped(run);
+    let closed = run.recovery.is_some() || run.lost.is_some() || stopped(run);
     let asked = run.facts.is_some() && run.undo_plan.is_some();
     asked && !begun && !closed && passed("preflight") && passed("undo-plan")
 }

@@ -4,8 +4,9 @@ use serde_json::json;
 
 use super::*;
 use crate::record::{
-    AssertionStatus, HarnessBroke, Interrupted, JournalLost, Kind, LabUnavailable, Outcome, Part,
-    Permit, Record, RecoveryStarted, RunFinished, ScenarioStatus, StopTripped, Verdict,
+    AssertionStatus, HarnessBroke, Interrupted, JournalLost, Kind, LabGone, LabUnavailable,
+    Outcome, Part, Permit, Record, RecoveryStarted, RunFinished, ScenarioStatus, StopTripped,
+    Verdict,
 };
 use crate::sample::{self, Sample};
 
@@ -111,8 +112,15 @@ fn rules_one_by_one() {
     use AssertionStatus as A;
     use ScenarioStatus as S;
     use Verdict as V;
-    let table: [(&str, (V, u8), Change); 24] = [
-        ("restored failed", (V::Residue, 6), |r| r.assert("restored", "restored.eni", A::Failed)),
+    let table: [(&str, (V, u8), Change); 27] = [
+        ("restored failed, and nothing is listed", (V::Unknown, 5), |r| {
+            r.assert("restored", "restored.eni", A::Failed);
+        }),
+        ("restored failed, something is left", (V::Residue, 6), |r| {
+            r.assert("restored", "restored.eni", A::Failed);
+            r.push(sample::residue("eni-0a"));
+        }),
+        ("residue failed alone", (V::Fail, 1), |r| r.finish("residue", S::Failed)),
         ("restored unknown", (V::Unknown, 5), |r| r.assert("restored", "restored.eni", A::Unknown)),
         ("restored not run", (V::Unknown, 5), |r| r.unfinish("restored")),
         ("residue not run", (V::Unknown, 5), |r| r.unfinish("residue")),
@@ -159,6 +167,12 @@ fn rules_one_by_one() {
             r.push(signal("SIGINT"));
             r.push(signal("SIGINT"));
         }),
+        ("its lab is gone", (V::Interrupted, 130), |r| {
+            r.intent("again", Permit::Undo, "routerctl");
+            r.unfinish("restored");
+            r.push(Kind::RecoveryStarted(RecoveryStarted { why: "its lab is gone".into() }));
+            r.push(Kind::LabGone(LabGone { proof: "nobody holds it".into() }));
+        }),
         ("recovered", (V::Interrupted, 130), |r| {
             r.push(Kind::RecoveryStarted(RecoveryStarted { why: "the run was dead".into() }));
         }),
@@ -175,7 +189,7 @@ fn a_run_that_awaits_its_go_is_pending_and_no_signal_interrupts_it() {
     type Case = (&'static str, (V, u8), Option<&'static str>, Change);
     let awaited = Some("the owner's go is awaited");
     let parked = Some("the owner's go is awaited, the instances are stopped");
-    let table: [Case; 13] = [
+    let table: [Case; 16] = [
         ("awaiting", (V::AwaitingGo, 3), awaited, |_| {}),
         ("a signal", (V::AwaitingGo, 3), awaited, |r| r.push(signal("SIGTERM"))),
         ("parked", (V::Parked, 3), parked, |r| {
@@ -200,7 +214,21 @@ fn a_run_that_awaits_its_go_is_pending_and_no_signal_interrupts_it() {
             r.outcome("import", Outcome::Done);
         }),
         ("stopped", (V::Stopped, 4), None, |r| r.push(tripped(8))),
-        ("unavailable, and it died", (V::Interrupted, 130), None, |r| r.push(locked())),
+        ("it cannot be used now", (V::Unavailable, 8), awaited, |r| r.push(locked())),
+        ("it was tried again", (V::AwaitingGo, 3), awaited, |r| {
+            r.push(locked());
+            r.start("undo-plan");
+            r.finish("undo-plan", ScenarioStatus::Passed);
+        }),
+        ("its recovery cannot be begun", (V::Unavailable, 8), None, |r| {
+            r.push(tripped(8));
+            r.push(Kind::RecoveryStarted(RecoveryStarted { why: "it died".into() }));
+            r.push(locked());
+        }),
+        ("it cannot be stopped either", (V::Residue, 6), awaited, |r| {
+            r.push(sample::residue("i-0a"));
+            r.push(locked());
+        }),
         ("preflight goes on", (V::Interrupted, 130), None, |r| r.unfinish("preflight")),
         ("undo-plan goes on", (V::Interrupted, 130), None, |r| r.unfinish("undo-plan")),
         ("closed by its owner", (V::Interrupted, 130), None, |r| {

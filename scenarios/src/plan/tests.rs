@@ -112,7 +112,7 @@ fn what_is_stored_and_has_not_expired_is_the_change_set() {
     for (what, seconds, plans, status, stops) in table {
         let judged = judged("plan", async |lab, ctx| {
             let part = part(lab.clock.now(), seconds, &plans);
-            judge_part(lab, ctx, SOURCE, part);
+            judge_part(lab, ctx, SOURCE, part, told(0, "[]", ""));
         });
         assert_eq!((judged.status(EQUAL), tripped(&judged)), (status, stops), "{what}");
     }

@@ -12,10 +12,11 @@ use lab::router_yaml::{self, Executor};
 use lab::routerd::{UNIT, Unit};
 use lab::shell::{Hashing, Observe, ShellError};
 
-use super::identity::{IdentityRead, UnitReads};
+use super::identity::{ChainReads, IdentityRead, UnitReads};
 use super::router;
 use super::shared::Ways;
 use crate::node_state;
+use crate::run::PlanSource;
 use crate::watch::{self, Costly};
 
 pub type Told = Result<Answer<Output>, ShellError>;
@@ -69,6 +70,8 @@ pub struct RouterReads {
     pub version: Told,
     pub rows: Told,
     pub parts: Told,
+    /// Of the run's own planner, with their plans.
+    pub plans: Told,
     pub folder: Told,
 }
 
@@ -153,6 +156,7 @@ async fn router(lab: &Lab) -> RouterReads {
         Observe::dynamic_parts(routerd),
         Observe::node_folder(),
         Observe::routerctl_version(routerd),
+        Observe::dynamic_part(routerd, &PlanSource::part_of(&routerd.planner)),
     ];
     let node = Node::RouterdCloud;
     let programs = async {
@@ -160,24 +164,30 @@ async fn router(lab: &Lab) -> RouterReads {
         let (programs, identity) = futures::join!(hash_programs(lab, &yaml), identity(lab, &yaml));
         (yaml, programs, identity)
     };
-    let ((yaml, programs, identity), unit, rows, parts, folder, version) = futures::join!(
+    let ((yaml, programs, identity), unit, rows, parts, folder, version, plans) = futures::join!(
         programs,
         unit(lab),
         lab.shell.observe(node, &commands[1]),
         lab.shell.observe(node, &commands[2]),
         lab.shell.observe(node, &commands[3]),
         lab.shell.observe(node, &commands[4]),
+        lab.shell.observe(node, &commands[5]),
     );
-    RouterReads { yaml, programs, identity, unit, version, rows, parts, folder }
+    let identity = match identity {
+        Some(IdentityRead::Metadata { role, chain: None }) => {
+            let chain = Some(chain(lab, &unit).await);
+            Some(IdentityRead::Metadata { role, chain })
+        }
+        other => other,
+    };
+    RouterReads { yaml, programs, identity, unit, version, rows, parts, plans, folder }
 }
 
 /// routerd's unit, then the files of variables that it names.
 async fn unit(lab: &Lab) -> UnitReads {
     let node = Node::RouterdCloud;
     let shown = lab.shell.observe(node, &Observe::unit(UNIT)).await;
-    let text = shown.as_ref().map(|answer| String::from_utf8_lossy(&answer.value.stdout));
-    let unit = text.ok().and_then(|text| Unit::read(&text));
-    let named = unit.map(|unit| unit.environment_files).unwrap_or_default();
+    let named = unit_of(&shown).map(|unit| unit.environment_files).unwrap_or_default();
     let files = futures::future::join_all(named.into_iter().map(async |file| {
         let told = lab.shell.observe(node, &Observe::environment_file(&file.path)).await;
         (file, told)
@@ -201,10 +211,47 @@ async fn identity(lab: &Lab, yaml: &Told) -> Option<IdentityRead> {
     let command = Observe::executor_identity(&plugin.env.0, &lab.manifest.aws.region);
     let by_cli = lab.shell.observe(node, &command).await;
     if by_cli.as_ref().is_ok_and(|answer| answer.value.code == NO_SUCH_PROGRAM) {
-        let by_metadata = lab.shell.observe(node, &Observe::instance_role()).await;
-        return Some(IdentityRead::Metadata(by_metadata));
+        let role = lab.shell.observe(node, &Observe::instance_role()).await;
+        return Some(IdentityRead::Metadata { role, chain: None });
     }
     Some(IdentityRead::Cli(by_cli))
+}
+
+/// What an SDK finds in files before it asks the metadata service, of root and of whom routerd's unit
+/// runs as: the executor is started by either.
+async fn chain(lab: &Lab, unit: &UnitReads) -> ChainReads {
+    let node = Node::RouterdCloud;
+    let accounts = lab.shell.observe(node, &Observe::read_file(ACCOUNTS)).await;
+    let mut users = vec!["root".to_owned()];
+    users.extend(unit_of(&unit.shown).and_then(|unit| unit.user).filter(|user| user != "root"));
+    let text = accounts.as_ref().map(|answer| String::from_utf8_lossy(&answer.value.stdout));
+    let homes = text.map(|text| users.iter().map(|user| home_of(&text, user)).collect::<Vec<_>>());
+    let homes = homes.unwrap_or_default();
+    let homeless =
+        users.into_iter().zip(&homes).filter(|(_, home)| home.is_none()).map(|(user, _)| user);
+    let homeless = homeless.collect();
+    let files = homes.iter().flatten();
+    let files =
+        files.flat_map(|home| ["credentials", "config"].map(|it| format!("{home}/.aws/{it}")));
+    let files = futures::future::join_all(files.map(async |path| {
+        let told = lab.shell.observe(node, &Observe::credential_names(&path)).await;
+        (path, told)
+    }));
+    ChainReads { files: files.await, accounts, homeless }
+}
+
+const ACCOUNTS: &str = "/etc/passwd";
+
+/// `name:password:uid:gid:comment:home:shell`.
+fn home_of(accounts: &str, user: &str) -> Option<String> {
+    let mut lines = accounts.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let fields = lines.find(|fields| fields.first() == Some(&user))?;
+    fields.get(5).map(|&home| home.to_owned())
+}
+
+fn unit_of(shown: &Told) -> Option<Unit> {
+    let text = String::from_utf8_lossy(&shown.as_ref().ok()?.value.stdout).into_owned();
+    Unit::read(&text)
 }
 
 /// Several of them may be one file of 100 MB.

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::gather::Told;
 use super::{EXECUTOR_IDENTITY, ROUTERD_UNIT};
-use crate::context::Context;
+use crate::context::{Context, How};
 use crate::{observe, stops};
 
 /// routerd's unit, and the files that hold more of its environment.
@@ -22,8 +22,18 @@ pub struct UnitReads {
 pub enum IdentityRead {
     /// The AWS CLI's answer.
     Cli(Told),
-    /// The node has no CLI: the metadata service's.
-    Metadata(Told),
+    /// The node has no CLI: the metadata service's, and what an SDK would take before it.
+    Metadata { role: Told, chain: Option<ChainReads> },
+}
+
+/// What an SDK's chain looks at on the node's disk.
+pub struct ChainReads {
+    /// Who is at home where.
+    pub accounts: Told,
+    /// Users that no account is known of.
+    pub homeless: Vec<String>,
+    /// Each path with the names of the settings in it that are credentials.
+    pub files: Vec<(String, Told)>,
 }
 
 pub fn judge_unit(lab: &Lab, ctx: &mut Context<'_>, reads: UnitReads) {
@@ -94,7 +104,14 @@ pub fn judge_executor(lab: &Lab, ctx: &mut Context<'_>, read: IdentityRead) {
     let expected = json!(wanted(lab));
     let seen = match read {
         IdentityRead::Cli(told) => by_cli(ctx, told),
-        IdentityRead::Metadata(told) => by_metadata(lab, ctx, told),
+        IdentityRead::Metadata { role, chain } => by_chain(ctx, chain).and_then(|(found, how)| {
+            if let Some(found) = found {
+                return Ok((found, how));
+            }
+            let seen = by_metadata(lab, ctx, role);
+            let with = |one: How| how.clone().and(one);
+            seen.map(|(name, one)| (name, with(one))).map_err(|(why, one)| (why, with(one)))
+        }),
     };
     let (identity, how) = match seen {
         Ok(seen) => seen,
@@ -139,6 +156,34 @@ fn by_cli(ctx: &mut Context<'_>, told: Told) -> observe::Fact<String> {
     }
 }
 
+/// Whom an SDK would be by the node's files; none where they have nothing for it. What cannot be read
+/// is unknown.
+fn by_chain(ctx: &mut Context<'_>, chain: Option<ChainReads>) -> observe::Fact<Option<String>> {
+    let Some(ChainReads { accounts, homeless, files }) = chain else {
+        let why = "the files of an SDK's chain were not looked at".to_owned();
+        return Err((why, How::default()));
+    };
+    let (output, how) = observe::told(ctx, accounts)?;
+    let (_, mut how) = observe::succeeded(&output, &how)?;
+    if !homeless.is_empty() {
+        return Err((format!("where {} is at home is not known", homeless.join(", ")), how));
+    }
+    let mut found = Vec::new();
+    for (path, told) in files {
+        let (output, one) = observe::told(ctx, told)?;
+        // 1 is grep's word for nothing found, and a shell's for much else, which it complains of.
+        let nothing = output.code == 1 && output.stderr.is_empty() && output.stdout.is_empty();
+        let text = if nothing { String::new() } else { observe::succeeded(&output, &one)?.0 };
+        how = how.and(one);
+        let names: Vec<_> =
+            text.lines().map(|line| line.trim().trim_end_matches('=').trim_end()).collect();
+        if !names.is_empty() {
+            found.push(format!("whom {path} names ({})", names.join(", ")));
+        }
+    }
+    Ok(((!found.is_empty()).then(|| found.join(" or ")), how))
+}
+
 /// The metadata service names the role; account and instance are what EC2 says of the node.
 fn by_metadata(lab: &Lab, ctx: &mut Context<'_>, told: Told) -> observe::Fact<String> {
     let (output, how) = observe::told(ctx, told)?;
@@ -157,7 +202,38 @@ mod tests {
     use reports::record::AssertionStatus as A;
 
     use super::*;
-    use crate::example::{judged, told};
+    use crate::example::{judged, silent, told};
+
+    /// Where there is no CLI: what the files have, and what cannot be read of them.
+    #[test]
+    fn an_sdks_files_come_before_the_instances_role() {
+        let key = || told(0, "aws_access_key_id =\n", "");
+        let nothing = || told(1, "", "");
+        let denied = || told(2, "", "grep: /root/.aws/config: Permission denied");
+        let no_sudo = || told(1, "", "sudo: a password is required");
+        let table: [(Told, Told, &[&str], A); 8] = [
+            (nothing(), nothing(), &[], A::Passed),
+            (told(0, "", ""), nothing(), &[], A::Passed),
+            (key(), nothing(), &[], A::Failed),
+            (nothing(), told(0, "  credential_process =\n", ""), &[], A::Failed),
+            (nothing(), denied(), &[], A::Unknown),
+            (no_sudo(), nothing(), &[], A::Unknown),
+            (nothing(), silent(), &[], A::Unknown),
+            (nothing(), nothing(), &["routerd"], A::Unknown),
+        ];
+        for (credentials, config, homeless, expected) in table {
+            let shown = format!("{credentials:?} {config:?} {homeless:?}");
+            let judged = judged("preflight", async |lab, ctx| {
+                let role = told(0, &format!("{}\n", lab.manifest.iam.role_name), "");
+                let files = vec![("credentials".into(), credentials), ("config".into(), config)];
+                let homeless = homeless.iter().map(|&user| user.to_owned()).collect();
+                let accounts = told(0, "root:x:0:0:root:/root:/bin/sh\n", "");
+                let chain = Some(ChainReads { accounts, homeless, files });
+                judge_executor(lab, ctx, IdentityRead::Metadata { role, chain });
+            });
+            assert_eq!(judged.status(EXECUTOR_IDENTITY), expected, "{shown}");
+        }
+    }
 
     /// What routerd's command line names, what a file of its environment holds, whether that file
     /// may be absent, and what is made of it.

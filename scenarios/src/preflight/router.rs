@@ -18,7 +18,7 @@ use super::identity;
 use super::{LEFTOVERS, PLAN_SOURCE, PLANNER, POLICY, PROGRAMS, ROUTER_YAML, ROWS};
 use crate::context::{Context, How};
 use crate::run::{Executor, PlanSource};
-use crate::{observe, stops};
+use crate::{imports, observe, stops};
 
 pub struct Router {
     pub yaml_digest: Digest,
@@ -36,7 +36,8 @@ pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: RouterReads) -> Option<Rou
     let files = reads.programs.as_ref().map(Hashing::files).unwrap_or_default();
     let yaml = yaml(lab, ctx, reads.yaml);
     let rows = rows(lab, ctx, reads.rows);
-    parts(lab, ctx, reads.parts, yaml.as_ref().map(|(_, config)| config));
+    let config = yaml.as_ref().map(|(_, config)| config);
+    parts(lab, ctx, (reads.parts, reads.plans), rows.as_deref(), config);
     leftovers(ctx, reads.folder);
     identity::judge_unit(lab, ctx, reads.unit);
     if let Some(read) = reads.identity {
@@ -247,11 +248,25 @@ fn of_another_provider(rows: &[Row]) -> Option<String> {
 
 /// Who plans: the run's own planner. Plans of a MobilityPool are recognised and refused: they
 /// expire within five minutes and change their keys with every scan (contract §2.6).
-fn parts(lab: &Lab, ctx: &mut Context<'_>, told: Told, config: Option<&RouterConfig>) {
+///
+/// What the own planner stored for an ended run is imported until its time is over, for nothing can
+/// take it back; where the rows of all of it are settled, an import leaves them as they are.
+fn parts(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    (told, plans): (Told, Told),
+    rows: Option<&[Row]>,
+    config: Option<&RouterConfig>,
+) {
     let expected = json!({ "other_planners": [] });
     let (output, how) = match observe::told(ctx, told) {
         Ok(seen) => seen,
         Err((why, how)) => return ctx.unknown(PLAN_SOURCE, expected, how, why),
+    };
+    let own = PlanSource::part_of(&lab.manifest.routerd.planner);
+    let (plans, how) = match observe::parts_of(lab, ctx, &own, plans) {
+        Ok((plans, one)) => (plans, how.and(one)),
+        Err((why, one)) => return ctx.unknown(PLAN_SOURCE, expected, how.and(one), why),
     };
     let parts = match Routerctl::new(&lab.manifest.routerd).dynamic_list().read(&output) {
         Ok(parts) => parts,
@@ -260,15 +275,26 @@ fn parts(lab: &Lab, ctx: &mut Context<'_>, told: Told, config: Option<&RouterCon
     };
     let pools = config.map(|config| config.mobility_pools.clone()).unwrap_or_default();
     let now = lab.clock.now();
-    let planner = &lab.manifest.routerd.planner;
-    let mut others: Vec<String> = parts
+    let (ours, theirs): (Vec<_>, Vec<_>) = parts
         .iter()
         .filter(|part| part.plans > 0 && part.expires_at > now)
-        .map(|part| match PlanSource::of(&part.source, planner) {
-            Some(PlanSource::Planner) => format!("{} (an earlier run's)", part.source),
-            _ => part.source.clone(),
-        })
-        .collect();
+        .partition(|part| part.source == own);
+    let mut others: Vec<String> = theirs.into_iter().map(|part| part.source.clone()).collect();
+    if let Some(until) = ours.iter().map(|part| part.expires_at).max() {
+        let lasting = plans.iter().filter(|part| part.expires_at > now);
+        let described: usize = lasting.map(|part| part.plans.len()).sum();
+        if ours.iter().map(|part| part.plans).sum::<u64>() != described as u64 {
+            let why = format!("routerctl lists and describes other plans of {own}");
+            return ctx.unknown(PLAN_SOURCE, expected, how, why);
+        }
+        let Some(rows) = rows else {
+            let why = format!("whether {own} would be imported cannot be told without the rows");
+            return ctx.unknown(PLAN_SOURCE, expected, how, why);
+        };
+        if !imports::to_come(&plans, rows, now).is_empty() {
+            others.push(format!("{own} (an earlier run's, until {until})"));
+        }
+    }
     others.extend(pools.into_iter().map(|pool| format!("MobilityPool/{pool}")));
     others.dedup();
     let message = format!(

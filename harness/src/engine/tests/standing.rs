@@ -72,7 +72,7 @@ fn what_came_after_the_question_closes_it_or_does_not() {
         (vec![Kind::RecoveryStarted(RecoveryStarted { why: words() })], Standing::Dead),
         (
             vec![Kind::LabUnavailable(LabUnavailable { reason: words(), held_by: None })],
-            Standing::Dead,
+            Standing::AwaitingGo,
         ),
         (vec![Kind::HarnessBroke(HarnessBroke { message: words() })], Standing::Dead),
         (vec![Kind::JournalLost(JournalLost { why: words() })], Standing::Dead),

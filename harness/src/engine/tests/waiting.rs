@@ -163,6 +163,11 @@ fn nothing_is_stopped_under_another_runs_lock_or_one_that_cannot_be_read() {
             let judged = stage.engine.stay_pending(&pending).await;
             assert_eq!(stage.running().is_empty(), stopped, "{lock}");
             assert_eq!(judged.verdict == Verdict::Unavailable, !stopped, "{lock}: {judged:?}");
+            // Whoever reads the journal says the same, with the ids of what goes on costing.
+            let read = reports::verdict::judge(&stage.records());
+            let named = |id: &String| read.reasons.iter().any(|it| it.contains(id.as_str()));
+            assert!(stage.running().iter().all(named), "{lock}: {read:?}");
+            assert_eq!(read.verdict == Verdict::Unavailable, !stopped, "{lock}: {read:?}");
         });
     }
 }

@@ -16,6 +16,11 @@ use crate::routerd::UNIT;
 /// On every node, as its accounts have it.
 pub const ROOTS_HOME: &str = "/root";
 
+const ACCOUNTS: &str = "\
+root:x:0:0:root:/root:/bin/bash
+lab:x:1000:1000::/home/lab:/bin/sh
+";
+
 /// The AWS CLI: what it does is the model's own.
 pub const AWS_CLI: &str = "/usr/bin/aws";
 
@@ -154,6 +159,7 @@ fn bare(node: Node, seed: u64) -> Machine {
     for folder in ["/tmp", "/var/tmp"] {
         machine.files.make_directories(folder, 0, 0o1777);
     }
+    machine.files.put("/etc/passwd", ACCOUNTS, 0o644);
     machine.files.put("/etc/hostname", format!("{node}\n"), 0o644);
     machine.files.put(
         "/etc/ssh/ssh_host_ed25519_key.pub",

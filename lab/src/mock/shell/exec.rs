@@ -6,8 +6,8 @@ use futures::future::{BoxFuture, FutureExt as _};
 
 use super::{Input, Io, Session};
 use super::{
-    aws, connections, conntrack, curl, date, files, ip, iptables, kernel, nft, ping, programs, sh,
-    ssh, stat, sysctl, systemctl, tcpdump, text, wrap,
+    aws, connections, conntrack, curl, date, files, grep, ip, iptables, kernel, nft, ping,
+    programs, sh, ssh, stat, sysctl, systemctl, tcpdump, text, wrap,
 };
 
 /// There is no such program: who starts it says so in its own words.
@@ -47,6 +47,7 @@ pub fn exec<'a>(
             Some("sysctl") => sysctl::main(session, args, io),
             Some("ss") => connections::main(session, args, io),
             Some("date") => date::main(session, args, io),
+            Some("grep") => grep::main(session, args, io),
             Some("stat") => stat::main(session, args, io),
             Some("systemctl") => systemctl::main(session, args, io),
             Some("aws") => aws::main(session, args, io)?,

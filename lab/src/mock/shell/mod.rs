@@ -10,6 +10,7 @@ mod date;
 mod entry;
 mod exec;
 mod files;
+mod grep;
 mod ip;
 mod ip_more;
 mod iptables;

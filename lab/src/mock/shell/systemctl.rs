@@ -20,6 +20,7 @@ pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
             ("ExecStart", Some(text)) => {
                 settings(text, "ExecStart").iter().map(|line| exec_start(line)).collect()
             }
+            ("User", Some(text)) => vec![settings(text, "User").join("")],
             ("Environment", Some(text)) => vec![settings(text, "Environment").join(" ")],
             ("EnvironmentFiles", Some(text)) => settings(text, "EnvironmentFile")
                 .iter()

@@ -16,11 +16,8 @@ fn nobody_elses_plans_would_be_imported() {
         (vec![("MobilityPool/pool", 1, 1)], A::Failed, json!(["MobilityPool/pool"])),
         (vec![("MobilityPool/pool", 1, 0)], A::Passed, json!([])),
         (vec![("MobilityPool/pool", 0, 1)], A::Passed, json!([])),
-        (
-            vec![("Plugin/lab-planner", 2, 1)],
-            A::Failed,
-            json!(["Plugin/lab-planner (an earlier run's)"]),
-        ),
+        (vec![("Plugin/lab-planner", 2, 1)], A::Unknown, json!(null)),
+        (vec![("Plugin/lab-planner", 2, 0)], A::Passed, json!([])),
         (vec![("Plugin/another", 1, 1)], A::Failed, json!(["Plugin/another"])),
     ];
     for (counts, status, others) in table {
@@ -33,10 +30,11 @@ fn nobody_elses_plans_would_be_imported() {
                 })
             };
             let list = json!(counts.iter().map(part).collect::<Vec<_>>());
-            parts(lab, ctx, told(0, &list.to_string(), ""), None);
+            parts(lab, ctx, (told(0, &list.to_string(), ""), told(0, "[]", "")), Some(&[]), None);
         });
         let made = judged.assertion(PLAN_SOURCE);
-        assert_eq!((made.status, &made.observed["other_planners"]), (status, &others));
+        let found = made.observed.get("other_planners").unwrap_or(&Value::Null);
+        assert_eq!((made.status, found), (status, &others), "{counts:?}");
     }
     let absent = "open state database /var/lib/routerd/state.db: unable to open database file";
     let table = [
@@ -46,8 +44,55 @@ fn nobody_elses_plans_would_be_imported() {
     ];
     for (answer, expected) in table {
         let shown = format!("{answer:?}");
-        let judged = judged("preflight", async |lab, ctx| parts(lab, ctx, answer, None));
+        let judged = judged("preflight", async |lab, ctx| {
+            parts(lab, ctx, (answer, told(1, "", absent)), Some(&[]), None);
+        });
         assert_eq!(judged.status(PLAN_SOURCE), expected, "{shown}");
+    }
+}
+
+/// Nothing takes an ended run's plans back: whether an import would make rows of them is what counts.
+#[test]
+fn the_plans_of_a_run_whose_rows_are_settled_keep_nobody_out() {
+    let keys = crate::example::change_set().keys();
+    let row = |key: &str, status: &str| -> Row {
+        let at = "2026-10-01T12:00:00Z";
+        let row = json!({
+            "id": 7, "idempotencyKey": key, "provider": "aws", "action": "any",
+            "targetJSON": "{}", "parametersJSON": "{}", "undoJSON": "null",
+            "status": status, "createdAt": at, "updatedAt": at,
+        });
+        serde_json::from_value(row).expect("a row")
+    };
+    let rows = |statuses: [&str; 2]| -> Vec<Row> {
+        keys.iter().zip(statuses).map(|(key, status)| row(key, status)).collect()
+    };
+    let table = [
+        (Some(rows(["rolledBack", "rolledBack"])), A::Passed),
+        (Some(rows(["rolledBack", "succeeded"])), A::Passed),
+        (Some(rows(["rolledBack", "skipped"])), A::Failed),
+        (Some(rows(["failed", "approved"])), A::Failed),
+        (Some(vec![]), A::Failed),
+        (None, A::Unknown),
+    ];
+    for (rows, expected) in table {
+        let judged = judged("preflight", async |lab, ctx| {
+            let now = lab.clock.now();
+            let expires_at = now + TimeDelta::hours(1);
+            let list = json!([{
+                "source": "Plugin/lab-planner", "generation": 1, "status": "active",
+                "resources": 0, "directives": 0, "actionPlans": 2, "expiresAt": expires_at,
+            }]);
+            let described = json!([{
+                "id": 1, "source": "Plugin/lab-planner", "generation": 1, "status": "active",
+                "storedStatus": "active", "observedAt": now, "expiresAt": expires_at,
+                "digest": "d", "resources": [], "directives": [],
+                "actionPlans": crate::example::change_set().plans(),
+            }]);
+            let reads = (told(0, &list.to_string(), ""), told(0, &described.to_string(), ""));
+            parts(lab, ctx, reads, rows.as_deref(), None);
+        });
+        assert_eq!(judged.status(PLAN_SOURCE), expected, "{rows:?}");
     }
 }
 

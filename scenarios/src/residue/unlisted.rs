@@ -1,0 +1,197 @@
+//! What `restored` found changed and no item says: its complaint itself is what is left, or what went
+//! with its instance. So that a lab that was not restored never comes without its list.
+
+use std::collections::BTreeSet;
+
+use lab::Lab;
+use lab::node::Node;
+use reports::record::{Assertion, AssertionStatus, Kind, Record, ResidueItem};
+
+use crate::context::Context;
+use crate::left::Changed;
+
+/// Where the thing is that an assertion of `restored` looks at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The ENI, which goes with the router.
+    Interface,
+    On(Node),
+    /// On one of the nodes.
+    Somewhere,
+}
+
+pub(super) fn items(lab: &Lab, ctx: &Context<'_>, ended: &BTreeSet<String>) -> Vec<ResidueItem> {
+    let failed = ctx.journal.with_records(failed);
+    let changed = ctx.run.state.borrow().changed.clone();
+    let complaint = |made: &Assertion| {
+        let place = place(&made.id);
+        let here = changed.iter().filter(|changed| is_at(changed, place));
+        let nodes: Vec<Node> = match (here.map(node_of).collect::<Vec<_>>(), place) {
+            (nodes, _) if !nodes.is_empty() => nodes,
+            (_, Place::Interface) => vec![Node::RouterdCloud],
+            (_, Place::On(node)) => vec![node],
+            (_, Place::Somewhere) => Vec::new(),
+        };
+        let instances: Vec<&String> = nodes
+            .iter()
+            .filter_map(|node| lab.manifest.nodes[node].instance_id.as_ref())
+            .filter(|id| ended.contains(*id))
+            .collect();
+        let is_gone = !nodes.is_empty() && instances.len() == nodes.len();
+        let is_listed = changed.iter().any(|changed| is_at(changed, place));
+        match (is_gone, is_listed) {
+            (true, _) => Some(gone(lab, made, instances[0])),
+            (false, true) => None,
+            (false, false) => Some(left(lab, made)),
+        }
+    };
+    failed.iter().filter_map(complaint).collect()
+}
+
+/// The ENI goes with the router.
+fn node_of(changed: &Changed) -> Node {
+    changed.node.unwrap_or(Node::RouterdCloud)
+}
+
+fn place(id: &str) -> Place {
+    let last = id.rsplit('.').next();
+    let node = Node::ALL.into_iter().find(|node| last == Some(node.as_str()));
+    match (id, node) {
+        (_, Some(node)) => Place::On(node),
+        ("restored.interface" | "restored.stays-restored", _) => Place::Interface,
+        ("restored.captured-address-unreachable", _) => Place::On(Node::CloudClient),
+        (
+            "restored.rows"
+            | "restored.no-new-rows"
+            | "restored.node-files"
+            | "restored.router-yaml",
+            _,
+        ) => Place::On(Node::RouterdCloud),
+        _ => Place::Somewhere,
+    }
+}
+
+fn is_at(changed: &Changed, place: Place) -> bool {
+    match place {
+        // What does not stay restored may be a row as well.
+        Place::Interface => changed.node.is_none_or(|node| node == Node::RouterdCloud),
+        Place::On(node) => changed.node == Some(node),
+        Place::Somewhere => changed.node.is_some(),
+    }
+}
+
+/// Of the last attempt.
+fn failed(records: &[Record]) -> Vec<Assertion> {
+    let begun = records.iter().rposition(
+        |record| matches!(&record.kind, Kind::ScenarioStarted(it) if it.scenario == "restored"),
+    );
+    let Some(begun) = begun else { return Vec::new() };
+    let made = records[begun..].iter().filter_map(|record| match &record.kind {
+        Kind::AssertionMade(made) if made.scenario == "restored" => Some(made),
+        _ => None,
+    });
+    made.filter(|made| made.status == AssertionStatus::Failed).cloned().collect()
+}
+
+/// The command shows who holds the address: that is where all that could be left here begins.
+fn left(lab: &Lab, made: &Assertion) -> ResidueItem {
+    let address = lab.manifest.capture.address.addr();
+    let region = &lab.manifest.aws.region;
+    let command = format!(
+        "aws ec2 describe-network-interfaces --filters \
+         Name=addresses.private-ip-address,Values={address} --region {region}"
+    );
+    item(made, "it was not restored", command)
+}
+
+/// Nothing is to be done but to see that it is so.
+fn gone(lab: &Lab, made: &Assertion, instance: &str) -> ResidueItem {
+    let region = &lab.manifest.aws.region;
+    let command = format!("aws ec2 describe-instances --instance-ids {instance} --region {region}");
+    let why = format!("it was not restored, and went with {instance}, which has ended");
+    item(made, &why, command)
+}
+
+fn item(made: &Assertion, why: &str, command: String) -> ResidueItem {
+    let complaint = made.message.as_deref().unwrap_or("it is not as before the run");
+    ResidueItem {
+        resource: "lab".to_owned(),
+        id: made.id.clone(),
+        why: format!("{why}: {complaint}"),
+        costs_money: false,
+        owner_commands: vec![command],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reports::record::ScenarioStarted;
+    use serde_json::json;
+
+    use super::*;
+    use crate::example::judged;
+    use crate::left;
+    use crate::sequence::find;
+
+    fn complain(ctx: &mut Context<'_>, id: &str, status: AssertionStatus) {
+        ctx.write(Kind::AssertionMade(Assertion {
+            scenario: "restored".to_owned(),
+            id: id.to_owned(),
+            status,
+            expected: json!(1),
+            observed: json!(2),
+            how: String::new(),
+            raw: Vec::new(),
+            message: Some("it is another".to_owned()),
+        }));
+    }
+
+    #[test]
+    fn whatever_restored_complains_of_is_listed_and_what_went_with_its_instance_says_so() {
+        let (on_router, nobody) = (Some(left::file("/a")), None);
+        let unreachable = "restored.captured-address-unreachable";
+        let (router, client) = (Node::RouterdCloud, Node::CloudClient);
+        let (left, gone, said) = (Some("interfaces"), Some("describe-instances"), None);
+        let table = [
+            (unreachable, &nobody, &[][..], left),
+            (unreachable, &on_router, &[], left),
+            (unreachable, &nobody, &[client], gone),
+            ("restored.node-files", &on_router, &[], said),
+            ("restored.node-files", &nobody, &[], left),
+            ("restored.node-files", &on_router, &[router], gone),
+            ("restored.node-files", &nobody, &[router], gone),
+            ("restored.interface", &nobody, &[], left),
+            ("restored.interface", &nobody, &[router], gone),
+            ("restored.node-addresses", &on_router, &[], said),
+            ("restored.node-addresses", &on_router, &[router], gone),
+            ("restored.node-addresses", &nobody, &[router, client], left),
+            ("restored.default-gateway.cloud-client", &on_router, &[], left),
+            ("restored.default-gateway.cloud-client", &nobody, &[client], gone),
+        ];
+        for (id, changed, ended, expected) in table {
+            judged("residue", async |lab, ctx| {
+                let scenario = "restored".to_owned();
+                complain(ctx, "restored.router-yaml", AssertionStatus::Failed);
+                ctx.write(Kind::ScenarioStarted(ScenarioStarted { scenario }));
+                complain(ctx, id, AssertionStatus::Failed);
+                complain(ctx, "restored.rows", AssertionStatus::Passed);
+                ctx.run.state.borrow_mut().changed = changed.clone().into_iter().collect();
+                let id_of = |node: &Node| lab.manifest.nodes[node].instance_id.clone();
+                let ended = ended.iter().filter_map(id_of).collect();
+                let items = items(lab, ctx, &ended);
+                let ids: Vec<_> = items.iter().map(|it| it.id.as_str()).collect();
+                assert_eq!(ids, &[id][..usize::from(expected.is_some())], "{id} {changed:?}");
+                let command = |word: &str| items[0].owner_commands[0].contains(word);
+                assert!(expected.is_none_or(command), "{items:?}");
+            });
+        }
+    }
+
+    #[test]
+    fn every_assertion_of_restored_has_its_place() {
+        let asserts = find("restored").expect("a scenario").asserts;
+        let somewhere: Vec<_> =
+            asserts.iter().filter(|id| place(id) == Place::Somewhere).copied().collect();
+        assert_eq!(somewhere, ["restored.node-addresses", "restored.nft-rulesets"]);
+    }
+}
