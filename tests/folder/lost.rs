@@ -6,7 +6,7 @@ use std::path::Path;
 use reports::evidence::Evidence;
 use reports::folder::{EVIDENCE_FILE, WORLD_FILE};
 use reports::journal::{ATTACHMENTS_DIR, JOURNAL_FILE};
-use reports::record::{Kind, Record};
+use reports::record::{Kind, Permit, Record};
 
 use super::place::{Place, TRIES, forward};
 
@@ -104,10 +104,10 @@ fn a_run_whose_folder_is_moved_is_taken_back_and_says_so_there() {
     let records = place.records("moved");
     assert!(lost(&records).is_some_and(|why| why.contains("was moved")), "{code:?}");
     assert!(matches!(code, Some(5 | 6)), "{code:?}");
-    let restored = records.iter().any(
-        |record| matches!(&record.kind, Kind::ScenarioStarted(it) if it.scenario == "restored"),
+    let undone = records.iter().any(
+        |record| matches!(&record.kind, Kind::Intent(intent) if intent.permit == Permit::Undo),
     );
-    assert!(restored, "what was begun is taken back");
+    assert!(undone, "what was begun is taken back");
     let report = place.call(&["report", "moved"]);
     assert_eq!(report.code, Some(0), "{report:?}");
     let evidence = fs::read(place.path("moved").join(EVIDENCE_FILE)).expect("evidence");

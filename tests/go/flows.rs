@@ -1,9 +1,12 @@
 //! The go as it is meant to be given, waited for, kept and used.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
 use lab::node::Node;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use reports::record::{Kind, Record};
 use serde_json::{Value, json};
 
@@ -90,11 +93,37 @@ pub fn armed() {
 /// Code, state, whether stop 7 tripped, of `run --wait-go`.
 pub fn waited(place: &Place, out: &str, words: &str) -> (i32, Value, bool) {
     let code = place.code(&format!("run --lab lab.toml --seed 7 --out {out} {words}"));
+    came_to(place, out, code)
+}
+
+fn came_to(place: &Place, out: &str, code: i32) -> (i32, Value, bool) {
     let records = place.records(out);
     let tripped = records
         .iter()
         .any(|record| matches!(&record.kind, Kind::StopTripped(stop) if stop.stop == 7));
     (code, place.status(out)["state"].clone(), tripped)
+}
+
+/// As [`waited`], where the prepared go is put into the folder as soon as the run has begun: it stands
+/// still meanwhile, for virtual time waits for nobody.
+fn waited_with_a_go(place: &Place, out: &str, words: &str) -> (i32, Value, bool) {
+    let line = format!("run --lab lab.toml --seed 7 --format json --out {out} {words}");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lab-smoke"));
+    command.args(line.split_whitespace()).current_dir(place.path("")).stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("it starts");
+    let mut said = BufReader::new(child.stdout.take().expect("a pipe"));
+    said.read_line(&mut String::new()).expect("a first record");
+    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
+    kill(pid, Signal::SIGSTOP).expect("sent");
+    for name in ["go.json", "go.json.sig"] {
+        let to = place.path(out).join(name);
+        fs::copy(place.path("prepared").join(name), to).expect("copied");
+    }
+    kill(pid, Signal::SIGCONT).expect("sent");
+    std::io::copy(&mut said, &mut std::io::sink()).expect("read to its end");
+    let code = child.wait().expect("its end").code().expect("no signal");
+    came_to(place, out, code)
 }
 
 pub fn waiting() {
@@ -117,13 +146,8 @@ pub fn waiting() {
         ("10m", (3, json!("parked"), true)),
     ] {
         let out = format!("after-{after}");
-        fs::create_dir(place.path(&out)).expect("made");
-        for name in ["go.json", "go.json.sig"] {
-            let to = place.path(&out).join(name);
-            fs::copy(place.path("prepared").join(name), to).expect("copied");
-        }
         let words = format!("--wait-go 15m --inject go-after={after}");
-        assert_eq!(waited(&place, &out, &words), expected, "{after}");
+        assert_eq!(waited_with_a_go(&place, &out, &words), expected, "{after}");
     }
     // A run that stop 7 parked may pass later.
     place.go("tie");

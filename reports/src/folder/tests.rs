@@ -102,7 +102,7 @@ fn only_a_new_folder_or_an_own_empty_one_is_taken_and_no_mode_is_changed() {
     ] {
         let dir = temp.path().join(name);
         fs::create_dir(&dir).expect("made");
-        for file in file {
+        if let Some(file) = file {
             fs::write(dir.join(file), "mine").expect("written");
         }
         fs::set_permissions(&dir, Permissions::from_mode(mode_of)).expect("set");
