@@ -139,6 +139,8 @@ impl<'a> Gathered<'a> {
             }
             Kind::StopArmed(armed) => self.armed.push(armed),
             Kind::LockReleased(_) => self.gate.lock_released = Some(at),
+            // For later processes of the run, not for its readers.
+            Kind::ResourcesSeen(_) => {}
         }
     }
 

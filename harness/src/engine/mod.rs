@@ -6,6 +6,7 @@ mod pending;
 mod recover;
 mod resume;
 mod sabotage;
+mod settling;
 mod standing;
 
 pub use lease::lives;

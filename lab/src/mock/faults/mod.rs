@@ -28,6 +28,7 @@ mod cloud;
 mod gate;
 mod granted;
 mod iam;
+mod money;
 mod node_state;
 mod nodes;
 mod packets;
@@ -80,6 +81,7 @@ pub fn all() -> impl Iterator<Item = &'static Fault> {
         node_state::FAULTS,
         back::FAULTS,
         teardown::FAULTS,
+        money::FAULTS,
         replies::FAULTS,
         smokes::FAULTS,
         stops::FAULTS,

@@ -109,6 +109,10 @@ impl Happening {
             | Self::Interface { .. }
             | Self::Ingress { .. }
             | Self::TagLost { .. }
+            | Self::VolumeOutlives { .. }
+            | Self::VolumeAttached { .. }
+            | Self::AddressHangs { .. }
+            | Self::InstanceVanishes { .. }
             | Self::Stray(_)
             | Self::Api(_)
             | Self::Then(_) => Vec::new(),
