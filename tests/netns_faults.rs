@@ -47,7 +47,8 @@ fn trial(fault: &'static Fault, here: &Report) -> Trial {
 fn caught(fault: &'static Fault) -> Result<(), String> {
     let prior = if fault.name == "check-off" { Prior::CheckOff } else { Prior::CheckOn };
     let answer = fault.answer_with(true).ok_or("it is no fault with the check on")?;
-    let case = Case { fault, prior: Prior::CheckOn, answer };
+    let teardown = lab::manifest::Instances::Terminate;
+    let case = Case { fault, prior: Prior::CheckOn, teardown, answer };
     let (_, on_the_mock) = Case { prior, ..case }.run();
     let place = tempfile::tempdir().map_err(|error| error.to_string())?;
     let (code, evidence) = in_the_kernel(fault.name, &place.path().join("run"))?;

@@ -4,9 +4,10 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use lab::manifest::Instances;
 use lab::mock::faults::Class;
 use lab_smoke_tests::coverage::gaps;
-use lab_smoke_tests::sensitivity::{Case, cases, contradictions, traces};
+use lab_smoke_tests::sensitivity::{Case, cases, cases_of_other_teardowns, contradictions, traces};
 use lab_smoke_tests::smoke::Prior;
 use lab_smoke_tests::sources::{NAT_ROWS, NatRow};
 use lab_smoke_tests::{pairs, parallel, smoke, sources, table};
@@ -36,7 +37,16 @@ fn each_observation_of_a_translation_sees_what_it_saw_in_the_kernel() {
 
 #[test]
 fn each_fault_turns_exactly_what_is_listed_for_it() {
-    none_complains(&cases(), |case| {
+    turn_what_is_listed(&cases());
+}
+
+#[test]
+fn each_fault_turns_the_same_where_instances_are_stopped_or_kept_or_it_is_listed() {
+    turn_what_is_listed(&cases_of_other_teardowns());
+}
+
+fn turn_what_is_listed(cases: &[Case]) {
+    none_complains(cases, |case| {
         let (given, ran) = case.run();
         let expected = case.expected();
         let reasons = &ran.judgement.reasons;
@@ -61,8 +71,20 @@ fn no_evidence_contradicts_itself() {
 /// Slowness is seen in the times, and one packet in twenty need not be an echo request; anything
 /// else that was borne is told.
 fn tolerated_without_a_trace(case: &Case, traces: &[String]) -> Option<String> {
-    let quiet = ["latency", "slow-read", "check-off", "earlier-run", "underlay-loss", "no-aws-cli"];
-    let owes = case.fault.class == Class::Tolerated && !quiet.contains(&case.fault.name);
+    let quiet = [
+        "latency",
+        "slow-read",
+        "check-off",
+        "earlier-run",
+        "underlay-loss",
+        "no-aws-cli",
+        "teardown",
+        "volume-attached-later",
+    ];
+    // Where nothing is terminated, less is read back.
+    let terminates = case.teardown == Instances::Terminate;
+    let owes =
+        case.fault.class == Class::Tolerated && !quiet.contains(&case.fault.name) && terminates;
     (owes && traces.is_empty()).then(|| "the evidence does not say what was borne".to_owned())
 }
 

@@ -150,6 +150,8 @@ impl<'a> Gathered<'a> {
                 self.unavailable = None;
             }
             Kind::LockReleased(_) => self.gate.lock_released = Some(at),
+            // For later processes of the run, not for its readers.
+            Kind::ResourcesSeen(_) => {}
         }
     }
 

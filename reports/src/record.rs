@@ -52,6 +52,7 @@ pub enum Kind {
     Retried(Retried),
     OutageRecorded(OutageRecorded),
     CostRecorded(CostRecorded),
+    ResourcesSeen(ResourcesSeen),
     ResidueListed(ResidueListed),
     Interrupted(Interrupted),
     RecoveryStarted(RecoveryStarted),
@@ -515,6 +516,42 @@ pub struct CostRecorded {
     pub instance_seconds: u64,
     /// The manifest's ceiling; null where the manifest says `none`.
     pub max_instance_seconds: Option<u64>,
+}
+
+/// What hangs on the lab's instances and may cost money, as EC2 showed it at the record's time. Who
+/// comes later asks for it by id: a tag may be lost, and what it hung on may be gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResourcesSeen {
+    pub resources: Vec<ResourceSeen>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResourceSeen {
+    pub kind: ResourceKind,
+    pub id: String,
+    pub life: Life,
+}
+
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum ResourceKind {
+    Instance,
+    NetworkInterface,
+    Volume,
+    /// An elastic IP address.
+    Address,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Life {
+    Alive,
+    /// EC2 said so itself, as of an instance that is `terminated`.
+    Ended,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

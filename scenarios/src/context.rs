@@ -99,6 +99,9 @@ impl<'a> Context<'a> {
 
     /// Keeps a raw answer and says how it was got. A repeated read is recorded as one.
     pub fn seen<T>(&mut self, answer: &Answer<T>) -> How {
+        if answer.attempts == 0 {
+            return How::words("there was nothing to ask for");
+        }
         if answer.call.contains('$') {
             self.calls.node += 1;
         } else {

@@ -8,7 +8,7 @@ use futures::future::LocalBoxFuture;
 use lab::Lab;
 use lab::act::Acted;
 use lab::change_set::ChangeSet;
-use lab::ec2::{Answer, Instance, Tags};
+use lab::ec2::{Answer, Instance, InstanceState, Tags};
 use lab::node::{Node, Output};
 use lab::permit::Brake;
 use lab::shell::{Failure, ShellError};
@@ -53,11 +53,12 @@ pub fn baseline() -> Baseline {
 pub fn instance(id: &str, state: &str) -> Instance {
     Instance {
         instance_id: id.to_owned(),
-        state: state.to_owned(),
+        state: InstanceState::parse(state),
         instance_type: "t3.micro".to_owned(),
         vpc_id: None,
         subnet_id: None,
         network_interface_ids: Vec::new(),
+        block_devices: Vec::new(),
         instance_profile: None,
         tags: Tags::new(),
     }

@@ -38,6 +38,7 @@ mod preview;
 mod requests;
 mod residue;
 mod restored;
+mod sight;
 mod source_dest_check;
 mod ssh;
 mod teardown;

@@ -4,15 +4,17 @@
 use std::collections::BTreeSet;
 
 use lab::Lab;
-use lab::ec2::{Address, Answer, Endpoint, Instance, NatGateway, ReadError, Volume};
+use lab::ec2::{
+    Address, Answer, Endpoint, Instance, InstanceState, NatGateway, ReadError, Sighted, Volume,
+};
 use lab::manifest::Instances;
-use reports::record::{Kind, Outcome, Permit, Record, ResidueItem, ResidueListed};
-use reports::redact::Form;
+use reports::record::{Kind, Outcome, Permit, Record, ResidueItem, ResidueListed, ResourceKind};
 use serde_json::json;
 
 use crate::context::{Context, How};
 use crate::left::Changed;
-use crate::watch::{self, Costly};
+use crate::sight::{self, LabAddresses};
+use crate::watch::{self, Costly, Read};
 use crate::{cost, stops};
 
 mod rows;
@@ -50,24 +52,34 @@ impl Found {
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let ids: Vec<String> =
         lab.manifest.nodes.values().filter_map(|node| node.instance_id.clone()).collect();
-    let (costly, by_id) = futures::join!(watch::costly(lab), lab.reader.instances(&ids));
+    let sighted = ctx.journal.with_records(Sighted::of);
+    let volume_ids: Vec<String> = sighted.ids(ResourceKind::Volume).into_iter().collect();
+    let (costly, by_id, volumes_by_id) = futures::join!(
+        watch::costly(lab),
+        lab.find_instances(&ids),
+        lab.reader.volumes(&volume_ids),
+    );
     let Costly { instances: tagged, addresses, volumes, nat_gateways, endpoints } = costly;
     let mut all = ResidueListed { items: Vec::new(), kept: Vec::new() };
-    let by_id = gone_is_none(by_id);
-    let ended = ended(&ids, &by_id);
+    if let Ok(answer) = &by_id {
+        sight::record(lab, ctx, &answer.value, &[]);
+    }
+    let absent = absent(lab, &sighted, &ids, &by_id);
     unseen(lab, ctx, "instance", &by_id, to_be_ended(lab, &ids), &mut all);
-    instances(lab, ctx, tagged, by_id, &mut all);
+    instances(lab, ctx, tagged, by_id, &absent.vanished, &mut all);
     let teardown = &lab.manifest.teardown;
     unseen(lab, ctx, "elastic IP address", &addresses, &teardown.release_addresses, &mut all);
-    judge(lab, ctx, ADDRESSES, addresses, address_item, &mut all);
+    let own = LabAddresses::known(lab, ctx);
+    let address = |lab: &Lab, it: &Address| own.has(it).then(|| address_item(lab, it));
+    judge(lab, ctx, ADDRESSES, addresses, address, &mut all);
     unseen(lab, ctx, "volume", &volumes, &teardown.delete_volumes, &mut all);
-    judge(lab, ctx, VOLUMES, volumes, volume_item, &mut all);
+    judge(lab, ctx, VOLUMES, both(volumes, volumes_by_id), volume_item, &mut all);
     judge(lab, ctx, NAT_GATEWAYS, nat_gateways, nat_gateway_item, &mut all);
     judge(lab, ctx, ENDPOINTS, endpoints, endpoint_item, &mut all);
     lock(ctx, &mut all);
-    all.items.extend(unlisted::items(lab, ctx, &ended));
-    all.items.extend(changed(lab, ctx, &ended).await);
-    rows::list(lab, ctx, &ended, &mut all);
+    all.items.extend(unlisted::items(lab, ctx, &absent.ended));
+    all.items.extend(changed(lab, ctx, &absent.ended).await);
+    rows::list(lab, ctx, &absent.ended, &mut all);
     instance_seconds(lab, ctx);
     let left = all.items.iter().filter(|item| item.costs_money).map(|item| item.id.clone());
     let left: Vec<_> = left.collect();
@@ -90,8 +102,7 @@ fn unseen<T>(
     all: &mut ResidueListed,
 ) {
     let Err(error) = read else { return };
-    let gone = matches!(error, ReadError::Refused { code, .. } if code.ends_with(".NotFound"));
-    let ended = |id: &&String| gone || ctx.journal.with_records(|records| was_ended(records, id));
+    let ended = |id: &&String| ctx.journal.with_records(|records| was_ended(records, id));
     all.items.extend(
         ids.iter()
             .filter(|id| !ended(id))
@@ -112,12 +123,45 @@ fn was_ended(records: &[Record], id: &str) -> bool {
     })
 }
 
+/// Those of the manifest's instances that are no more, as far as one can tell.
+#[derive(Default)]
+struct Absent {
+    /// Gone, or going for good.
+    ended: BTreeSet<String>,
+    /// EC2 does not list them, and this run did not see them end: nobody knows.
+    vanished: Vec<String>,
+}
+
+fn absent(
+    lab: &Lab,
+    sighted: &Sighted,
+    ids: &[String],
+    by_id: &Result<Answer<Vec<Instance>>, ReadError>,
+) -> Absent {
+    let mut absent = Absent::default();
+    let Ok(answer) = by_id else { return absent };
+    for id in ids {
+        let found = answer.value.iter().find(|it| it.instance_id == *id);
+        let gone = match found {
+            Some(it) => it.state.is_the_end(),
+            None => sighted.is_gone(id, lab.clock.now()) == Some(true),
+        };
+        if gone {
+            absent.ended.insert(id.clone());
+        } else if found.is_none() {
+            absent.vanished.push(id.clone());
+        }
+    }
+    absent
+}
+
 /// By tag and by id: a tag that was taken off hides nothing.
 fn instances(
     lab: &Lab,
     ctx: &mut Context<'_>,
     tagged: Result<Answer<Vec<Instance>>, ReadError>,
     by_id: Result<Answer<Vec<Instance>>, ReadError>,
+    vanished: &[String],
     all: &mut ResidueListed,
 ) {
     let expected = json!({ "left": [] });
@@ -135,53 +179,103 @@ fn instances(
         if !seen.insert(instance.instance_id.clone()) {
             continue;
         }
-        if let Some(item) = instance_item(lab, instance) {
-            found.add(lab, item);
+        match fate(lab, instance) {
+            Fate::AsWanted => {}
+            Fate::Kept(item) => found.kept.push(item),
+            Fate::Left(item) => found.add(lab, item),
         }
+    }
+    let why = "EC2 does not list it, and this run did not see it end".to_owned();
+    all.items.extend(vanished.iter().map(|id| item(lab, "instance", id, why.clone())));
+    if found.left.is_empty() && !vanished.is_empty() {
+        all.kept.extend(found.kept);
+        return ctx.unknown(INSTANCES, expected, how, format!("{}: {why}", vanished.join(", ")));
     }
     settle(ctx, INSTANCES, found, how, all);
 }
 
-/// An instance that is gone for so long that EC2 does not know it is not left.
-fn gone_is_none(
-    result: Result<Answer<Vec<Instance>>, ReadError>,
-) -> Result<Answer<Vec<Instance>>, ReadError> {
-    match result {
-        Err(ReadError::Refused { call, code, raw, .. }) if code == "InvalidInstanceID.NotFound" => {
-            Ok(Answer { value: Vec::new(), call, raw: vec![raw], form: Form::Xml, attempts: 1 })
+/// What the manifest makes of an instance as it is.
+#[derive(Debug, PartialEq)]
+enum Fate {
+    /// It has ended, or was stopped, as teardown says.
+    AsWanted,
+    Kept(ResidueItem),
+    Left(ResidueItem),
+}
+
+/// Only what the manifest names can be as it wants it: any other one that carries the lab's tag is
+/// left, whatever teardown is.
+fn fate(lab: &Lab, instance: &Instance) -> Fate {
+    let (id, state) = (&instance.instance_id, &instance.state);
+    if *state == InstanceState::Terminated {
+        return Fate::AsWanted;
+    }
+    let left = |ends: &str, why: String| {
+        let command = format!("aws ec2 {ends} {id} --region {}", lab.manifest.aws.region);
+        let (resource, owner_commands) = ("instance".to_owned(), vec![command]);
+        let costs_money = state.costs();
+        ResidueItem { resource, id: id.clone(), why, costs_money, owner_commands }
+    };
+    let terminate = |why| left("terminate-instances --instance-ids", why);
+    let named = lab.manifest.nodes.values().any(|node| node.instance_id.as_ref() == Some(id));
+    if !named {
+        return Fate::Left(terminate(format!("it is {state}, and the manifest does not name it")));
+    }
+    let is = format!("it is {state}");
+    match lab.manifest.teardown.instances {
+        Instances::Terminate => Fate::Left(terminate(is)),
+        Instances::Stop if *state == InstanceState::Stopped => Fate::AsWanted,
+        Instances::Stop => Fate::Left(left("stop-instances --instance-ids", is)),
+        Instances::Keep if !is_tagged(lab, instance) => {
+            let (key, value) = (&lab.manifest.lab.tag_key, &lab.manifest.lab.tag_value);
+            let tag = lab::quoted(&format!("Key={key},Value={value}"));
+            let puts_on = format!("create-tags --tags {tag} --resources");
+            Fate::Left(left(&puts_on, format!("{is} and has lost the lab's tag")))
         }
-        other => other,
+        Instances::Keep if matches!(state, InstanceState::Pending | InstanceState::Running) => {
+            Fate::Kept(terminate(format!("{is}, and the manifest keeps it")))
+        }
+        Instances::Keep => {
+            let why = format!("{is}, and the manifest keeps it running");
+            Fate::Left(left("start-instances --instance-ids", why))
+        }
     }
 }
 
-fn instance_item(lab: &Lab, instance: &Instance) -> Option<ResidueItem> {
-    let stopped_is_wanted = lab.manifest.teardown.instances == Instances::Stop;
-    let wanted = match instance.state.as_str() {
-        "terminated" => true,
-        "stopped" => stopped_is_wanted,
-        _ => lab.manifest.teardown.instances == Instances::Keep,
-    };
-    let why = format!("it is {}", instance.state);
-    (!wanted).then(|| ResidueItem {
-        costs_money: instance.state != "stopped",
-        ..item(lab, "instance", &instance.instance_id, why)
-    })
+fn is_tagged(lab: &Lab, instance: &Instance) -> bool {
+    instance.tags.get(&lab.manifest.lab.tag_key) == Some(&lab.manifest.lab.tag_value)
 }
 
 fn item(lab: &Lab, kind: &str, id: &str, why: String) -> ResidueItem {
     watch::left(kind, id, why, &lab.manifest.aws.region)
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "one signature with the other kinds")]
-fn address_item(lab: &Lab, address: &Address) -> Option<ResidueItem> {
+fn address_item(lab: &Lab, address: &Address) -> ResidueItem {
     let why = format!("{} is allocated", address.public_ip);
-    Some(item(lab, "elastic IP address", &address.allocation_id, why))
+    item(lab, "elastic IP address", &address.allocation_id, why)
 }
 
-/// A volume that is attached belongs to its instance; one that is being deleted is going.
+/// Those that either read found.
+fn both(one: Read<Volume>, other: Read<Volume>) -> Read<Volume> {
+    let (mut one, other) = (one?, other?);
+    let is_new = |it: &Volume| one.value.iter().all(|known| known.volume_id != it.volume_id);
+    let more: Vec<Volume> = other.value.into_iter().filter(is_new).collect();
+    one.value.extend(more);
+    one.raw.extend(other.raw);
+    one.attempts += other.attempts;
+    Ok(one)
+}
+
+/// A volume that is attached belongs to its instance, unless teardown was to delete it; one that is
+/// being deleted is going.
 fn volume_item(lab: &Lab, volume: &Volume) -> Option<ResidueItem> {
-    let why = format!("it is {} and attached to nothing", volume.state);
-    watch::is_unattached(volume).then(|| item(lab, "volume", &volume.volume_id, why))
+    let to_be_deleted = lab.manifest.teardown.delete_volumes.contains(&volume.volume_id);
+    let why = match volume.attached_to.as_slice() {
+        [] => format!("it is {} and attached to nothing", volume.state),
+        on => format!("it was to be deleted, and is attached to {}", on.join(", ")),
+    };
+    let left = watch::is_unattached(volume) || to_be_deleted && volume.state != "deleting";
+    left.then(|| item(lab, "volume", &volume.volume_id, why))
 }
 
 fn nat_gateway_item(lab: &Lab, gateway: &NatGateway) -> Option<ResidueItem> {
@@ -233,18 +327,6 @@ fn settle(
     ctx.judge(id, left.is_empty(), expected, observed, how, Some(message));
     all.items.extend(found.left);
     all.kept.extend(found.kept);
-}
-
-/// Those of the instances that are gone, and with them what was changed on them.
-fn ended(ids: &[String], by_id: &Result<Answer<Vec<Instance>>, ReadError>) -> BTreeSet<String> {
-    let is_there = |id: &String, all: &[Instance]| {
-        let gone = |it: &Instance| matches!(it.state.as_str(), "shutting-down" | "terminated");
-        all.iter().any(|it| it.instance_id == *id && !gone(it))
-    };
-    match by_id {
-        Ok(answer) => ids.iter().filter(|id| !is_there(id, &answer.value)).cloned().collect(),
-        Err(_) => BTreeSet::new(),
-    }
 }
 
 /// What `restored` found changed, unless it went with its instance since.

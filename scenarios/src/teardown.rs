@@ -1,6 +1,6 @@
-//! What costs money is stopped or destroyed, as the undo plan says and the manifest grants:
-//! instances and volumes at the same time, then the elastic IP addresses. Each is proved to be the
-//! lab's just before, and read back after.
+//! What costs money is stopped or destroyed, as the undo plan says and the manifest grants: the
+//! instances, then what hung on them, volumes and elastic IP addresses at the same time. Each is
+//! proved to be the lab's just before, and read back after.
 
 use lab::Lab;
 use lab::act::{Acted, LockState, NotTried};
@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::context::{Context, How};
 use crate::run::{Run, not_tried};
+use crate::sight;
 
 const INSTANCES: &str = "teardown.instances";
 const ADDRESSES: &str = "teardown.addresses";
@@ -24,7 +25,9 @@ pub const NOT_APPLICABLE: &[&str] = &[];
 type Came = (String, Result<Acted<()>, String>);
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
-    let others = match lab.lock_state(&ctx.run.id).await {
+    let run = ctx.run;
+    let (lock, ()) = futures::join!(lab.lock_state(&run.id), sight_again(lab, ctx));
+    let others = match lock {
         LockState::Other(holder) => Some(format!("the lab's lock is held by {holder}")),
         // A node that cannot be asked is perhaps gone already: what was begun is ended.
         LockState::Own(_) | LockState::Free | LockState::Unread(_) => None,
@@ -35,11 +38,24 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         let steps = planned.iter().filter(move |step| step.operation.torn() == Some(torn));
         futures::future::join_all(steps.map(|step| tear_down(lab, run, journal, others, step)))
     };
-    let (instances, volumes, addresses) =
-        futures::join!(all(Torn::Instance), all(Torn::Volume), all(Torn::Address));
+    // A volume is let go only once its instance is terminated.
+    let instances = all(Torn::Instance).await;
+    let (volumes, addresses) = futures::join!(all(Torn::Volume), all(Torn::Address));
     judge(ctx, INSTANCES, &instances);
     judge(ctx, ADDRESSES, &addresses);
     judge(ctx, VOLUMES, &volumes);
+}
+
+/// What hangs on the instances by now: once they are terminated, nothing says that it did.
+async fn sight_again(lab: &Lab, ctx: &mut Context<'_>) {
+    let nodes = lab.manifest.nodes.values();
+    let ids: Vec<String> = nodes.filter_map(|node| node.instance_id.clone()).collect();
+    let (instances, addresses) = futures::join!(lab.reader.instances(&ids), lab.reader.addresses());
+    // What cannot be seen now is known as preflight saw it.
+    let addresses = addresses.map_or_else(|_| Vec::new(), |answer| answer.value);
+    if let Ok(instances) = instances {
+        sight::record(lab, ctx, &instances.value, &addresses);
+    }
 }
 
 async fn tear_down(

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use lab::Lab;
 use lab::ec2::{Address, Endpoint, Instance, NatGateway, ReadError, Volume};
+use lab::manifest::Instances;
 use lab::node::{Node, Output};
 use lab::shell::{Observe, ShellError};
 use reports::digest::Digest;
@@ -13,10 +14,11 @@ use reports::record::ResidueItem;
 use serde_json::{Value, json};
 
 use crate::context::{Context, How};
+use crate::sight::LabAddresses;
 use crate::stops::Detector;
 use crate::{cost, stops};
 
-type Read<T> = Result<lab::ec2::Answer<Vec<T>>, ReadError>;
+pub type Read<T> = Result<lab::ec2::Answer<Vec<T>>, ReadError>;
 
 /// One look at everything of the lab that may cost money.
 pub struct Costly {
@@ -33,13 +35,14 @@ pub struct Look {
     router_yaml: Result<lab::ec2::Answer<Output>, ShellError>,
 }
 
-/// By the lab's tag and in the lab's VPC, at the same time.
+/// By the lab's tag and in the lab's VPC, at the same time; of the addresses all, since one that
+/// hangs on a lab's instance may have no tag.
 pub async fn costly(lab: &Lab) -> Costly {
     let (key, value) = (&lab.manifest.lab.tag_key, &lab.manifest.lab.tag_value);
     let vpc_id = &lab.manifest.aws.vpc_id;
     let (instances, addresses, volumes, nat_gateways, endpoints) = futures::join!(
         lab.reader.instances_tagged(key, value),
-        lab.reader.addresses_tagged(key, value),
+        lab.reader.addresses(),
         lab.reader.volumes_tagged(key, value),
         lab.reader.nat_gateways(vpc_id),
         lab.reader.endpoints(vpc_id),
@@ -52,11 +55,6 @@ pub async fn look(lab: &Lab) -> Look {
     let (costly, router_yaml) =
         futures::join!(costly(lab), lab.shell.observe(Node::RouterdCloud, &yaml));
     Look { costly, router_yaml }
-}
-
-/// Whether it runs up costs now.
-pub fn runs(instance: &Instance) -> bool {
-    matches!(instance.state.as_str(), "pending" | "running")
 }
 
 pub fn is_unattached(volume: &Volume) -> bool {
@@ -75,10 +73,12 @@ pub fn is_charged(endpoint: &Endpoint) -> bool {
 
 impl Costly {
     /// What costs money, by id with its kind; and which reads had no answer.
-    pub fn found(&self) -> (BTreeMap<String, &'static str>, Vec<&ReadError>) {
+    pub fn found(&self, own: &LabAddresses) -> (BTreeMap<String, &'static str>, Vec<&ReadError>) {
         let mut found = Found::default();
-        found.add(&self.instances, "instance", |it| runs(it).then_some(&it.instance_id));
-        found.add(&self.addresses, "elastic IP address", |it| Some(&it.allocation_id));
+        found.add(&self.instances, "instance", |it| it.state.costs().then_some(&it.instance_id));
+        found.add(&self.addresses, "elastic IP address", |it| {
+            own.has(it).then_some(&it.allocation_id)
+        });
         found.add(&self.volumes, "volume", |it| is_unattached(it).then_some(&it.volume_id));
         found.add(&self.nat_gateways, "NAT gateway", |it| {
             is_there(it).then_some(&it.nat_gateway_id)
@@ -136,10 +136,13 @@ impl<'a> Found<'a> {
 pub fn judge_before(lab: &Lab, ctx: &mut Context<'_>, id: &'static str, costly: &Costly) {
     let how = costly.seen(ctx);
     let expected = json!({ "nobodys": [] });
-    let (found, errors) = costly.found();
+    let own = LabAddresses::known(lab, ctx);
+    let (mut found, errors) = costly.found(&own);
     if let Some(error) = errors.first() {
         return ctx.unknown(id, expected, how, error.to_string());
     }
+    let outlive = outliving(lab, costly);
+    found.extend(outlive.keys().map(|id| (id.clone(), "volume")));
     let teardown = &lab.manifest.teardown;
     let nodes = lab.manifest.nodes.values().filter_map(|node| node.instance_id.as_ref());
     let known: Vec<&String> = nodes
@@ -149,7 +152,7 @@ pub fn judge_before(lab: &Lab, ctx: &mut Context<'_>, id: &'static str, costly: 
         .collect();
     let nobodys: Vec<&String> = found.keys().filter(|id| !known.contains(id)).collect();
     let message = format!("{}: {NOBODYS}", listed(&found, &nobodys));
-    let observed = json!({ "nobodys": nobodys, "costs": found });
+    let observed = json!({ "nobodys": nobodys, "costs": found, "outlive": outlive });
     let items = nobodys_of(&observed, &lab.manifest.aws.region);
     ctx.run.state.borrow_mut().nobodys = items.unwrap_or_default();
     let tripped = (!nobodys.is_empty()).then(|| message.clone());
@@ -158,15 +161,47 @@ pub fn judge_before(lab: &Lab, ctx: &mut Context<'_>, id: &'static str, costly: 
     ctx.run.state.borrow_mut().costly = Some(found.into_keys().collect());
 }
 
+/// The volumes that stay when teardown terminates their instances: each with its instance and the
+/// name of its device.
+fn outliving(lab: &Lab, costly: &Costly) -> BTreeMap<String, [String; 2]> {
+    let ends = |id: &String| {
+        lab.manifest.teardown.instances == Instances::Terminate
+            && lab.manifest.nodes.values().any(|node| node.instance_id.as_ref() == Some(id))
+    };
+    let instances = costly.instances.iter().flat_map(|answer| &answer.value);
+    let ending = instances.filter(|it| ends(&it.instance_id));
+    ending
+        .flat_map(|it| it.block_devices.iter().map(|device| (&it.instance_id, device)))
+        .filter(|(_, device)| !device.delete_on_termination)
+        .map(|(id, device)| (device.volume_id.clone(), [id.clone(), device.device_name.clone()]))
+        .collect()
+}
+
 const NOBODYS: &str = "neither the manifest's teardown ends it nor its teardown.keep names it";
 
 /// What nobody ends, from what [`judge_before`] said that it saw; none where it is something else.
 pub fn nobodys_of(observed: &Value, region: &str) -> Option<Vec<ResidueItem>> {
     let items = observed["nobodys"].as_array()?.iter().filter_map(|id| {
         let id = id.as_str()?;
-        Some(left(observed["costs"][id].as_str()?, id, NOBODYS.to_owned(), region))
+        let item = left(observed["costs"][id].as_str()?, id, NOBODYS.to_owned(), region);
+        let on = &observed["outlive"][id];
+        let (Some(instance), Some(device)) = (on[0].as_str(), on[1].as_str()) else {
+            return Some(item);
+        };
+        let why = format!("it outlives {instance}, which teardown terminates, and {NOBODYS}");
+        Some(ResidueItem { why, owner_commands: vec![goes_with(instance, device, region)], ..item })
     });
     Some(items.collect())
+}
+
+/// The command by which a volume ends with its instance.
+fn goes_with(instance_id: &str, device: &str, region: &str) -> String {
+    let mapping = format!("DeviceName={device},Ebs={{DeleteOnTermination=true}}");
+    format!(
+        "aws ec2 modify-instance-attribute --instance-id {instance_id} \
+         --block-device-mappings {} --region {region}",
+        lab::quoted(&mapping)
+    )
 }
 
 /// Something that costs money and goes on to, with the command that ends it.
@@ -200,14 +235,14 @@ fn resource(ids: &[&String]) -> String {
 /// and if that sees nothing either nobody watches any more, which is as good as having found it.
 pub fn judge(lab: &Lab, ctx: &mut Context<'_>, look: &Look) {
     ctx.looked(5, 1);
-    new_cost(ctx, &look.costly);
+    new_cost(lab, ctx, &look.costly);
     ceiling(lab, ctx);
     router_yaml(lab, ctx, look);
 }
 
-fn new_cost(ctx: &mut Context<'_>, costly: &Costly) {
+fn new_cost(lab: &Lab, ctx: &mut Context<'_>, costly: &Costly) {
     let Some(before) = ctx.run.state.borrow().costly.clone() else { return };
-    let (found, errors) = costly.found();
+    let (found, errors) = costly.found(&LabAddresses::known(lab, ctx));
     let new: Vec<&String> = found.keys().filter(|id| !before.contains(*id)).collect();
     if !new.is_empty() {
         costly.seen(ctx);

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use lab::mock::cloud::{InstanceState, NetworkInterface};
+use lab::manifest::Instances;
+use lab::mock::cloud::{Instance, InstanceState, LAB_TAG, NetworkInterface};
 use lab::mock::faults::{self, Answer, Fault, Left};
 use lab::mock::world::World;
 use lab::node::Node;
@@ -11,11 +12,12 @@ use reports::record::{AssertionStatus, Verdict};
 
 use crate::smoke::{self, Prior, Ran, run};
 
-/// A fault on one of the two labs.
+/// A fault on one of the labs.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
     pub fault: &'static Fault,
     pub prior: Prior,
+    pub teardown: Instances,
     pub answer: Answer,
 }
 
@@ -23,10 +25,23 @@ pub struct Case {
 pub fn cases() -> Vec<Case> {
     let on = |fault: &'static Fault, prior: Prior| {
         let answer = fault.answer_with(prior == Prior::CheckOn)?;
-        Some(Case { fault, prior, answer })
+        Some(Case { fault, prior, teardown: Instances::Terminate, answer })
     };
     faults::all()
         .flat_map(|fault| Prior::BOTH.into_iter().filter_map(move |p| on(fault, p)))
+        .collect()
+}
+
+/// Every fault once where teardown stops the instances, and once where it keeps them.
+pub fn cases_of_other_teardowns() -> Vec<Case> {
+    let on = |fault: &'static Fault, teardown: Instances| {
+        let answer = fault.answer_at(teardown)?;
+        Some(Case { fault, prior: Prior::CheckOn, teardown, answer })
+    };
+    faults::all()
+        .flat_map(|fault| {
+            [Instances::Stop, Instances::Keep].into_iter().filter_map(move |it| on(fault, it))
+        })
         .collect()
 }
 
@@ -42,7 +57,13 @@ pub struct Outcome {
 
 impl Case {
     pub fn run(&self) -> (Outcome, Ran) {
-        let ran = run(1, &[self.fault.name], self.prior);
+        let teardown = match self.teardown {
+            Instances::Terminate => None,
+            Instances::Stop => Some("teardown=stop"),
+            Instances::Keep => Some("teardown=keep"),
+        };
+        let faults: Vec<&str> = teardown.into_iter().chain([self.fault.name]).collect();
+        let ran = run(1, &faults, self.prior);
         (given(&ran), ran)
     }
 
@@ -62,7 +83,7 @@ impl Case {
 
     pub fn name(&self) -> String {
         let prior = if self.prior == Prior::CheckOn { "on" } else { "off" };
-        format!("{} (check {prior})", self.fault.name)
+        format!("{} (check {prior}, {:?})", self.fault.name, self.teardown)
     }
 }
 
@@ -74,7 +95,8 @@ pub fn traces(ran: &Ran) -> Vec<String> {
     let reads =
         evidence.retries.iter().map(|it| format!("{} took {} attempts", it.call, it.attempts));
     let silent = evidence.mutations.iter().filter(|it| {
-        it.samples.len() > 1 || it.detail.contains("lost") || it.detail.contains("broke")
+        let told = ["lost", "broke", "refused it"].iter().any(|word| it.detail.contains(word));
+        it.samples.len() > 1 || told
     });
     let silent = silent.map(|it| format!("{}: {}", it.what, it.detail));
     let assertions = evidence.scenarios.iter().flat_map(|scenario| &scenario.assertions);
@@ -155,9 +177,7 @@ pub fn left(ran: &Ran) -> BTreeSet<Left> {
     let change_set = lab::change_set::PATH;
     note(Left::ChangeSet, file(change_set) && !was(change_set));
     if ran.burnt() {
-        let ended = |state| matches!(state, InstanceState::Terminated);
-        let running = after.cloud.instances.values().any(|it| !ended(it.state_at(after.now)));
-        note(Left::Instances, running);
+        note(Left::Instances, after.cloud.instances.values().any(|it| !is_as_wanted(after, it)));
         note(Left::Addresses, !after.cloud.addresses.is_empty());
         note(Left::Volumes, !after.cloud.volumes.values().all(|it| !it.attachments.is_empty()));
     } else {
@@ -168,6 +188,21 @@ pub fn left(ran: &Ran) -> BTreeSet<Left> {
         note(Left::Volumes, before.cloud.volumes != after.cloud.volumes);
     }
     left
+}
+
+/// As the manifest wants it; what it does not name is wanted by nobody.
+fn is_as_wanted(world: &World, instance: &Instance) -> bool {
+    let state = instance.state_at(world.now);
+    let name = instance.tags.get("Name");
+    let named = Node::ALL.iter().any(|node| name.is_some_and(|name| name == node.as_str()));
+    match world.faults.teardown.unwrap_or(Instances::Terminate) {
+        _ if state == InstanceState::Terminated => true,
+        Instances::Stop => named && state == InstanceState::Stopped,
+        Instances::Keep => {
+            named && state == InstanceState::Running && instance.tags.contains_key(LAB_TAG.0)
+        }
+        Instances::Terminate => false,
+    }
 }
 
 fn lab_interface(world: &World) -> Option<&NetworkInterface> {

@@ -12,7 +12,9 @@ use crate::sources;
 const HEAD: &str = "# Every check can fail\n\n\
 <!-- Rendered by tests/sensitivity.rs from the faults that it runs; LAB_SMOKE_BLESS=1 writes it again. -->\n\n\
 Each fault is put into the mock lab and the whole smoke is run on it, with the ENI's source/dest check on before the\n\
-run and with it off. Exactly what is listed here turns, and nothing else. `lab-smoke run --inject NAME` shows it.\n";
+run and with it off, and again where the manifest has the instances stopped or keeps them. Exactly what is listed here\n\
+turns, and nothing else. `lab-smoke run --inject NAME` shows it, `--inject teardown=keep` the other teardowns.\n\
+Where the instances stay, what is left on a node is listed as residue (6) in place of having gone with it (1, 4).\n";
 
 /// The whole document.
 pub fn render() -> String {
@@ -50,11 +52,12 @@ fn by_assertion(text: &mut String) {
 }
 
 fn answers(fault: &Fault) -> impl Iterator<Item = Answer> {
-    let off = match fault.check_off {
+    let other = |otherwise| match otherwise {
         CheckOff::Differs(answer) => Some(answer),
         CheckOff::Same | CheckOff::WithoutMeaning(_) => None,
     };
-    [Some(fault.answer), off].into_iter().flatten()
+    let others = [fault.check_off, fault.stopped, fault.kept].map(other);
+    [Some(fault.answer)].into_iter().chain(others).flatten()
 }
 
 fn by_detector(text: &mut String) {
@@ -82,16 +85,18 @@ fn by_fault(text: &mut String) {
     text.push_str("\n## Faults\n\n| fault | breaks | first answer | exit | with it | left as it is | from |\n|---|---|---|---|---|---|---|\n");
     for fault in faults::all() {
         row(text, fault, fault.answer, "");
-        match fault.check_off {
-            CheckOff::Same => {}
-            CheckOff::Differs(answer) => row(text, fault, answer, ", check off before"),
-            CheckOff::WithoutMeaning(why) => {
-                let _ = writeln!(
-                    text,
-                    "| `{}`, check off before | no fault: {why} | | | | | |",
-                    fault.name
-                );
-            }
+        otherwise(text, fault, fault.check_off, ", check off before");
+        otherwise(text, fault, fault.stopped, ", instances stopped");
+        otherwise(text, fault, fault.kept, ", instances kept");
+    }
+}
+
+fn otherwise(text: &mut String, fault: &Fault, otherwise: CheckOff, when: &str) {
+    match otherwise {
+        CheckOff::Same => {}
+        CheckOff::Differs(answer) => row(text, fault, answer, when),
+        CheckOff::WithoutMeaning(why) => {
+            let _ = writeln!(text, "| `{}`{when} | no fault: {why} | | | | | |", fault.name);
         }
     }
 }

@@ -7,6 +7,7 @@ mod pending;
 mod recover;
 mod resume;
 mod sabotage;
+mod settling;
 mod standing;
 
 pub use gone::close;

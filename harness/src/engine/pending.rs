@@ -251,8 +251,11 @@ impl<'a> Engine<'a> {
 
     pub(super) async fn something_runs(&self) -> bool {
         let ids = self.instance_ids();
-        match self.lab.reader.instances(&ids).await {
-            Ok(answer) => answer.value.iter().any(|it| it.state == "running"),
+        match self.lab.find_instances(&ids).await {
+            Ok(answer) => {
+                let costs = answer.value.iter().any(|it| it.state.costs());
+                costs || !self.vanished(&ids, &answer.value).is_empty()
+            }
             // What cannot be seen to rest may run.
             Err(_) => !ids.is_empty(),
         }
@@ -356,22 +359,35 @@ impl<'a> Engine<'a> {
     /// Answers what could not be stopped. The lock is read before each, and its node stopped last.
     pub(super) async fn stop_all(&self) -> Result<Vec<ResidueItem>, String> {
         let (manifest, ids) = (&self.lab.manifest, self.instance_ids());
-        let mut running = match self.lab.reader.instances(&ids).await {
+        let found = match self.lab.find_instances(&ids).await {
             Ok(answer) => answer.value,
             Err(error) => {
                 return Ok(ids.iter().map(|id| left(manifest, id, error.to_string())).collect());
             }
         };
-        running.retain(|it| it.state == "running");
-        running.sort_by_key(|it| self.keeps_the_lock(&it.instance_id));
-        let mut items = Vec::new();
+        let unlisted = "EC2 does not list it, and this run did not see it end";
+        let vanished = self.vanished(&ids, &found);
+        let mut items: Vec<ResidueItem> =
+            vanished.iter().map(|id| left(manifest, id, unlisted.to_owned())).collect();
+        let mut running = found;
+        running.retain(|it| it.state.costs());
+        self.wait_for_the_lock(&running).await;
+        running.sort_by_key(|it| (self.keeps_the_lock(&it.instance_id), it.state.passes()));
         for (nth, instance) in running.iter().enumerate() {
+            let instance = match self.settled(instance).await {
+                Ok(instance) if instance.state.costs() => instance,
+                Ok(_) => continue,
+                Err(why) => {
+                    items.push(left(manifest, &instance.instance_id, why));
+                    continue;
+                }
+            };
             if let Hold::Taken(why) = self.read_lock().await {
                 let ids = running[nth..].iter().map(|it| it.instance_id.as_str());
                 let ids = ids.collect::<Vec<_>>().join(", ");
                 return Err(format!("{why}; what runs goes on costing: {ids}"));
             }
-            if let Err(why) = self.stop_one(instance).await {
+            if let Err(why) = self.stop_one(&instance).await {
                 items.push(left(manifest, &instance.instance_id, why));
             }
         }
@@ -401,7 +417,7 @@ impl<'a> Engine<'a> {
             Ok(answer) => answer
                 .value
                 .iter()
-                .filter(|it| it.state == "running")
+                .filter(|it| it.state.costs())
                 .map(|it| {
                     let (id, size) = (&it.instance_id, &it.instance_type);
                     format!("{id} ({size}) goes on costing: it runs at least since {since}")

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use lab::ec2::Instance;
+use lab::ec2::{Instance, InstanceState};
 use lab::node::Node;
 use lab::permit::Cost;
 use lab::shell::Observe;
@@ -115,7 +115,7 @@ impl Engine<'_> {
     pub(super) async fn wake(&self) -> Result<(), String> {
         let ids = self.instance_ids();
         let answer = self.lab.reader.instances(&ids).await.map_err(|error| error.to_string())?;
-        let runs = |it: &Instance| it.state == "running";
+        let runs = |it: &Instance| it.state == InstanceState::Running;
         let asleep: Vec<&Instance> = answer.value.iter().filter(|it| !runs(it)).collect();
         let (routers, others): (Vec<&Instance>, Vec<&Instance>) =
             asleep.into_iter().partition(|it| self.keeps_the_lock(&it.instance_id));

@@ -3,6 +3,7 @@
 
 mod ending;
 mod lock;
+mod money;
 mod recovery;
 mod stage;
 mod standing;

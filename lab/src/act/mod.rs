@@ -14,7 +14,7 @@ pub use files::{Burn, Holder, LOCK_PATH, LockPermit, RENEWAL, Release};
 pub use lock::LockState;
 pub use prove::Proving;
 pub use routerd::{Execution, RowAnswer, RowCall};
-pub(crate) use settle::{Finding, Seen, until_seen};
+pub(crate) use settle::{Finding, POLL, Seen, until_seen};
 pub use settle::{Goal, Sample};
 
 use reports::journal::{JournalError, Writer};
@@ -54,6 +54,10 @@ pub enum NotLab {
     Unread { resource: String, source: ReadError },
     #[error("{resource} is gone")]
     Gone { resource: String },
+    #[error(
+        "EC2 does not list {resource}, and this run did not see it end: whether it is gone is unknown"
+    )]
+    Unlisted { resource: String },
     #[error("{resource} has {field} {found}, and the lab's is {wanted}: it is left alone")]
     Foreign { resource: String, field: &'static str, found: String, wanted: String },
 }
@@ -217,7 +221,7 @@ mod tests {
             let fields = [("owner", owner, aws.account_id.as_str()), ("VPC", vpc, &aws.vpc_id)];
             manifest.prove("eni-1", &fields, tags).map_err(|error| match error {
                 NotLab::Foreign { field, .. } => field,
-                NotLab::Unread { .. } | NotLab::Gone { .. } => "nothing was read here",
+                _ => "nothing was read here",
             })
         };
         let (account, vpc) = (manifest.aws.account_id.as_str(), manifest.aws.vpc_id.as_str());

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::settle::{Conclusion, Goal, Patience, Sample, shown, until_settled};
 use super::{Acted, Finding, Seen, finish, until_seen};
 use crate::Lab;
+use crate::ec2::{DEADLINE, InstanceState, ReadError, state_of};
 use crate::node::{Node, Output};
 use crate::routerd::{AnswerError, Refusal, Routerctl, Row, Status};
 use crate::shell::Observe;
@@ -53,7 +54,7 @@ impl Lab {
         for intent in open {
             let Intent { what, resource, request, .. } = &intent;
             let sought = Sought { what, resource, request };
-            let (outcome, detail, samples) = self.find_out(sought, patience).await;
+            let (outcome, detail, samples) = self.find_out(journal, sought, patience).await;
             unknown += usize::from(outcome == Outcome::Unknown);
             let detail = format!("read back by recovery: {detail}");
             finish(self, journal, &intent.id, Acted { outcome, detail, samples, value: () });
@@ -62,7 +63,12 @@ impl Lab {
     }
 
     /// Reads a mutation back from what it would have changed.
-    pub(super) async fn find_out(&self, sought: Sought<'_>, patience: Patience) -> Finding {
+    pub(super) async fn find_out(
+        &self,
+        journal: &Writer,
+        sought: Sought<'_>,
+        patience: Patience,
+    ) -> Finding {
         let Sought { what, resource: id, request } = sought;
         if let Ok(goal) = serde_json::from_value::<Goal>(request["goal"].clone()) {
             let row = request["row"].as_u64().unwrap_or(0);
@@ -70,18 +76,27 @@ impl Lab {
         }
         match what {
             "ec2 TerminateInstances" => {
-                self.find_instance(id, &["shutting-down", "terminated"]).await
+                self.find_settled(journal, id, InstanceState::Terminated).await
             }
-            "ec2 StopInstances" => self.find_instance(id, &["stopping", "stopped"]).await,
-            "ec2 StartInstances" => self.find_instance(id, &["pending", "running"]).await,
+            "ec2 StopInstances" => self.find_settled(journal, id, InstanceState::Stopped).await,
+            "ec2 StartInstances" => self.find_settled(journal, id, InstanceState::Running).await,
             "ec2 DisassociateAddress" => {
-                let address = self.reader.address(id).await;
-                gone(address.map(|it| it.value.is_none_or(|it| it.association_id.is_none())))
+                let look = async || {
+                    let found = self.reader.address(id).await?.value;
+                    Ok(found.map_or(Seen::Absent, |it| {
+                        it.association_id.map_or_else(disassociated, associated)
+                    }))
+                };
+                until_seen::<ReadError>(self, Duration::ZERO, look).await
             }
             "ec2 ReleaseAddress" => {
-                gone(self.reader.address(id).await.map(|it| it.value.is_none()))
+                let look = async || Ok(gone(self.reader.address(id).await?.value.is_none()));
+                until_seen::<ReadError>(self, Duration::ZERO, look).await
             }
-            "ec2 DeleteVolume" => gone(self.reader.volume(id).await.map(|it| it.value.is_none())),
+            "ec2 DeleteVolume" => {
+                let look = async || Ok(gone(self.reader.volume(id).await?.value.is_none()));
+                until_seen::<ReadError>(self, Duration::ZERO, look).await
+            }
             "routerctl plugin run" => self.find_plans(id, &keys(request), patience).await,
             "routerctl action import" => {
                 let keys = keys(request);
@@ -121,17 +136,14 @@ impl Lab {
         (outcome, detail, shown(&samples))
     }
 
-    async fn find_instance(&self, id: &str, wanted: &[&str]) -> Finding {
-        match self.reader.instances(&[id.to_owned()]).await {
-            Ok(answer) => {
-                let state = answer.value.first().map_or("gone", |it| it.state.as_str());
-                found(state == "gone" || wanted.contains(&state), format!("it is {state}"))
-            }
-            Err(error) if error.code() == Some("InvalidInstanceID.NotFound") => {
-                found(true, "it is gone".to_owned())
-            }
-            Err(error) => (Outcome::Unknown, error.to_string(), Vec::new()),
-        }
+    /// What is under way is waited for: an instance that stops still runs.
+    async fn find_settled(&self, journal: &Writer, id: &str, wanted: InstanceState) -> Finding {
+        let ids = [id.to_owned()];
+        until_seen(self, DEADLINE, async || {
+            let found = self.reader.instances(&ids).await?.value;
+            Ok::<_, ReadError>(state_of(self, journal, id, found.first(), &wanted))
+        })
+        .await
     }
 
     /// What a planner stored is this run's only where its plans have this run's keys.
@@ -223,11 +235,16 @@ fn has_all(rows: &[Row], keys: &[&str]) -> bool {
     !keys.is_empty() && keys.iter().all(|key| rows.iter().any(|row| row.idempotency_key == *key))
 }
 
-fn gone(gone: Result<bool, crate::ec2::ReadError>) -> Finding {
-    match gone {
-        Ok(gone) => found(gone, format!("gone: {gone}")),
-        Err(error) => (Outcome::Unknown, error.to_string(), Vec::new()),
-    }
+fn gone(gone: bool) -> Seen {
+    if gone { Seen::Absent } else { Seen::Not(json!("it is there")) }
+}
+
+fn associated(association_id: String) -> Seen {
+    Seen::Not(json!(association_id))
+}
+
+fn disassociated() -> Seen {
+    Seen::Done(json!("disassociated"))
 }
 
 fn found(done: bool, detail: String) -> Finding {

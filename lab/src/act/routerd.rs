@@ -149,7 +149,7 @@ impl Lab {
                 let Effect { what, resource, request, .. } = effect;
                 let patience = Patience::for_plugin(Duration::ZERO);
                 let (outcome, detail, samples) =
-                    self.find_out(Sought { what, resource, request }, patience).await;
+                    self.find_out(journal, Sought { what, resource, request }, patience).await;
                 let detail = format!("{why}; read back: {detail}");
                 Acted { outcome, detail, samples, value: None }
             }

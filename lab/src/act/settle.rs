@@ -135,7 +135,7 @@ pub(super) enum Reply {
     Missing,
 }
 
-const POLL: Duration = Duration::from_secs(1);
+pub(crate) const POLL: Duration = Duration::from_secs(1);
 /// The first pause between two looks at EC2; each is twice as long as the one before, up to [`POLL`].
 const FIRST_POLL: Duration = Duration::from_millis(125);
 
@@ -172,7 +172,14 @@ async fn read_interface(lab: &Lab) -> Result<NetworkInterface, String> {
 /// What one look says of something that was asked for.
 pub(crate) enum Seen {
     Done(Value),
+    /// It may become so.
     NotYet(Value),
+    /// It is not so, and nothing is under way: two such looks in a row say that it is not done.
+    Not(Value),
+    /// What was to go is not listed: two such looks in a row say that it is gone.
+    Absent,
+    /// It is not listed, which says nothing: in the end nobody knows.
+    Unlisted,
 }
 
 /// What became of a mutation: its outcome, for people what was seen, and the samples.
@@ -188,13 +195,20 @@ pub(crate) async fn until_seen<E: std::fmt::Display>(
     let since = lab.clock.stopwatch();
     let mut samples: Vec<Value> = Vec::new();
     let mut pause = FIRST_POLL;
+    let mut before = None;
     loop {
         let seen = look().await;
         let now = lab.clock.now();
         let late = since.elapsed() >= patience;
+        let says = seen.as_ref().ok().map(std::mem::discriminant);
+        let again = says.is_some() && says == before;
+        before = says;
         let (sample, settled) = match seen {
             Ok(Seen::Done(sample)) => (sample, Some(Outcome::Done)),
             Ok(Seen::NotYet(sample)) => (sample, late.then_some(Outcome::NotDone)),
+            Ok(Seen::Not(sample)) => (sample, again.then_some(Outcome::NotDone)),
+            Ok(Seen::Absent) => (json!("gone"), again.then_some(Outcome::Done)),
+            Ok(Seen::Unlisted) => (json!("unlisted"), late.then_some(Outcome::Unknown)),
             Err(error) => {
                 let nobody_will_tell = late || lab.has_ended();
                 (json!(error.to_string()), nobody_will_tell.then_some(Outcome::Unknown))

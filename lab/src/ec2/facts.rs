@@ -9,6 +9,8 @@ use aws_sdk_ec2::types as sdk;
 use reports::redact::Redactor;
 use serde::{Deserialize, Serialize};
 
+use super::InstanceState;
+
 pub type Tags = BTreeMap<String, String>;
 
 /// A field that the answer lacks, or whose value cannot be read.
@@ -45,16 +47,26 @@ impl NetworkInterface {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instance {
     pub instance_id: String,
-    /// As `running`.
-    pub state: String,
+    pub state: InstanceState,
     pub instance_type: String,
     pub vpc_id: Option<String>,
     pub subnet_id: Option<String>,
     /// Sorted.
     pub network_interface_ids: Vec<String>,
+    /// By volume id.
+    pub block_devices: Vec<BlockDevice>,
     /// ARN.
     pub instance_profile: Option<String>,
     pub tags: Tags,
+}
+
+/// An EBS volume as its instance has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockDevice {
+    pub volume_id: String,
+    /// As `/dev/xvda`.
+    pub device_name: String,
+    pub delete_on_termination: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -173,7 +185,8 @@ impl TryFrom<&sdk::Instance> for Instance {
             .collect();
         enis.sort();
         Ok(Self {
-            state: need(state, &id, "State")?.as_str().to_owned(),
+            state: InstanceState::parse(need(state, &id, "State")?.as_str()),
+            block_devices: block_devices(instance, &id)?,
             instance_type: need(instance.instance_type.as_ref(), &id, "InstanceType")?
                 .as_str()
                 .to_owned(),
@@ -187,6 +200,22 @@ impl TryFrom<&sdk::Instance> for Instance {
             instance_id: id,
         })
     }
+}
+
+fn block_devices(instance: &sdk::Instance, id: &str) -> Result<Vec<BlockDevice>, Missing> {
+    let mut devices = Vec::new();
+    for mapping in instance.block_device_mappings() {
+        // What is no EBS volume ends with its instance.
+        let Some(ebs) = mapping.ebs() else { continue };
+        devices.push(BlockDevice {
+            volume_id: need(ebs.volume_id.clone(), id, "VolumeId of a block device")?,
+            device_name: mapping.device_name.clone().unwrap_or_default(),
+            // Where it is not said, it may outlive the instance.
+            delete_on_termination: ebs.delete_on_termination.unwrap_or(false),
+        });
+    }
+    devices.sort_by(|a, b| a.volume_id.cmp(&b.volume_id));
+    Ok(devices)
 }
 
 impl TryFrom<&sdk::Subnet> for Subnet {

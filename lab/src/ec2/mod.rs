@@ -1,5 +1,6 @@
 //! The cloud client: a reader for everyone, a mutator for who has a permit.
 
+mod again;
 mod capture;
 mod facts;
 mod guards;
@@ -7,15 +8,22 @@ mod identity;
 mod mutator;
 mod neighbours;
 mod reader;
+mod sighted;
+mod state;
+mod storage;
 
 pub use facts::{
-    Address, Instance, Missing, NetworkInterface, RouteTable, Subnet, Tags, Volume, Vpc,
+    Address, BlockDevice, Instance, Missing, NetworkInterface, RouteTable, Subnet, Tags, Volume,
+    Vpc,
 };
 pub use guards::{NetworkAcl, SecurityGroup};
 pub use identity::Identity;
 pub use mutator::Mutator;
+pub(crate) use mutator::{DEADLINE, state_of};
 pub use neighbours::{Endpoint, NatGateway, Peering, TransitAttachment};
 pub use reader::{Answer, ReadError, Reader};
+pub use sighted::{Sighted, seen_with};
+pub use state::InstanceState;
 
 use aws_smithy_async::rt::sleep::SharedAsyncSleep;
 use aws_smithy_async::time::SharedTimeSource;

@@ -1,22 +1,24 @@
 //! Mutations of EC2 that the harness makes itself: teardown, and stopping and starting for cost.
-//! The captured address is not among them: the executor moves it. Every request is sent once;
-//! whatever it answered, the outcome is what is read back.
+//! The captured address is not among them: the executor moves it. Whatever a request answered, the
+//! outcome is what is read back.
 
 use std::time::Duration;
 
-use aws_sdk_ec2::error::DisplayErrorContext;
 use reports::journal::Writer;
 use reports::record::{Operation, Outcome};
 use serde_json::{Value, json};
 
-use super::{Address, Answer, Connection, Instance, ReadError, Tags, Volume};
+use super::again::{NotTaken, Tried, said};
+use super::{
+    Address, Answer, Connection, Instance, InstanceState, ReadError, Sighted, Tags, Volume,
+};
 use crate::Lab;
-use crate::act::{Acted, Effect, NotLab, NotTried, Seen, finish, until_seen};
+use crate::act::{Acted, Effect, NotLab, NotTried, POLL, Seen};
 use crate::permit::{Cost, Permit, Power, Undo};
 
 /// How long EC2 may take to show what it was asked to do: `instance_terminated`'s own waiter gives
 /// up after ten minutes.
-const DEADLINE: Duration = Duration::from_mins(10);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(10);
 
 /// Only for [`Lab`]'s functions below.
 #[derive(Clone)]
@@ -33,11 +35,19 @@ enum Wanted {
 }
 
 impl Wanted {
-    fn state(self) -> &'static str {
+    fn state(self) -> InstanceState {
         match self {
-            Self::Terminated => "terminated",
-            Self::Stopped => "stopped",
-            Self::Running => "running",
+            Self::Terminated => InstanceState::Terminated,
+            Self::Stopped => InstanceState::Stopped,
+            Self::Running => InstanceState::Running,
+        }
+    }
+
+    /// Whether EC2 takes the request in that state. Only the end can be asked for at any time.
+    fn can_be_asked_of(self, state: &InstanceState) -> bool {
+        match self {
+            Self::Terminated => *state != InstanceState::ShuttingDown,
+            Self::Stopped | Self::Running => !state.passes(),
         }
     }
 
@@ -55,7 +65,7 @@ impl Mutator {
         Self { ec2: connection.ec2_without_retry() }
     }
 
-    async fn change_state(&self, wanted: Wanted, id: &str) -> Result<(), String> {
+    async fn change_state(&self, wanted: Wanted, id: &str) -> Result<(), NotTaken> {
         match wanted {
             Wanted::Terminated => {
                 said(self.ec2.terminate_instances().instance_ids(id).send().await)
@@ -64,14 +74,6 @@ impl Mutator {
             Wanted::Running => said(self.ec2.start_instances().instance_ids(id).send().await),
         }
     }
-}
-
-/// What a request answered, for people: it is never the proof.
-fn said<T, E>(result: Result<T, aws_sdk_ec2::error::SdkError<E>>) -> Result<(), String>
-where
-    E: std::error::Error + 'static,
-{
-    result.map(|_| ()).map_err(|error| DisplayErrorContext(&error).to_string())
 }
 
 impl Lab {
@@ -165,13 +167,31 @@ impl Lab {
         id: &str,
         step: Option<&str>,
     ) -> Result<Acted<()>, NotTried> {
-        let instance = match self.prove_instance(id).await {
+        let once = async || self.ask_instance(permit, journal, scenario, wanted, id, step).await;
+        self.until_taken(once).await
+    }
+
+    async fn ask_instance(
+        &self,
+        permit: &dyn Permit,
+        journal: &Writer,
+        scenario: &'static str,
+        wanted: Wanted,
+        id: &str,
+        step: Option<&str>,
+    ) -> Result<Tried, NotTried> {
+        let instance = match self.prove_settled(journal, wanted, id).await {
             Err(NotLab::Gone { .. }) if wanted == Wanted::Terminated => return Ok(gone_already()),
+            Err(unlisted @ NotLab::Unlisted { .. }) => {
+                return Ok(settled(Outcome::Unknown, unlisted.to_string()));
+            }
             proved => proved?,
         };
         if instance.state == wanted.state() {
-            let detail = format!("it is {} already", instance.state);
-            return Ok(Acted { outcome: Outcome::Done, detail, samples: Vec::new(), value: () });
+            return Ok(settled(Outcome::Done, format!("it is {} already", instance.state)));
+        }
+        if instance.state.is_the_end() && wanted != Wanted::Terminated {
+            return Ok(settled(Outcome::NotDone, format!("it is {}", instance.state)));
         }
         let effect = Effect {
             scenario,
@@ -181,34 +201,48 @@ impl Lab {
             undo: step.map(str::to_owned),
         };
         let ids = [id.to_owned()];
-        let look = async || match self.reader.instances(&ids).await {
-            Ok(answer) => Ok(state_of(&answer.value, wanted)),
-            Err(error)
-                if wanted == Wanted::Terminated
-                    && error.code() == Some("InvalidInstanceID.NotFound") =>
-            {
-                Ok(Seen::Done(json!("gone")))
-            }
-            Err(error) => Err(error),
+        let look = async || {
+            let found = self.reader.instances(&ids).await?.value;
+            Ok(match found.first() {
+                Some(it) if it.state == wanted.state() => Seen::Done(json!(it.state)),
+                Some(it) => Seen::NotYet(json!(it.state)),
+                None => Seen::Unlisted,
+            })
         };
         self.request(permit, journal, &effect, self.mutator.change_state(wanted, id), look).await
     }
 
-    async fn prove_instance(&self, id: &str) -> Result<Instance, NotLab> {
+    /// The instance, once EC2 takes the request: one that stops can be started only when it has.
+    async fn prove_settled(
+        &self,
+        journal: &Writer,
+        wanted: Wanted,
+        id: &str,
+    ) -> Result<Instance, NotLab> {
+        let since = self.clock.stopwatch();
+        loop {
+            let instance = self.prove_instance(journal, id).await?;
+            if wanted.can_be_asked_of(&instance.state) || since.elapsed() >= DEADLINE {
+                return Ok(instance);
+            }
+            self.clock.sleep(POLL).await;
+        }
+    }
+
+    async fn prove_instance(&self, journal: &Writer, id: &str) -> Result<Instance, NotLab> {
         let resource = format!("instance {id}");
+        let found = self.find_instances(&[id.to_owned()]).await;
         let answer =
-            self.reader.instances(&[id.to_owned()]).await.map_err(|source| {
-                match source.code() {
-                    Some("InvalidInstanceID.NotFound") => {
-                        NotLab::Gone { resource: resource.clone() }
-                    }
-                    _ => NotLab::Unread { resource: resource.clone(), source },
-                }
-            })?;
-        let instance = answer.value.into_iter().find(|instance| instance.instance_id == id);
-        let instance = instance.ok_or_else(|| NotLab::Gone { resource: resource.clone() })?;
+            found.map_err(|source| NotLab::Unread { resource: resource.clone(), source })?;
+        let Some(instance) = answer.value.into_iter().find(|it| it.instance_id == id) else {
+            let sighted = journal.with_records(Sighted::of);
+            return Err(match sighted.is_gone(id, self.clock.now()) {
+                Some(true) => NotLab::Gone { resource },
+                Some(false) | None => NotLab::Unlisted { resource },
+            });
+        };
         // A terminated instance has no VPC any more, and nothing is done to it.
-        if instance.state != "terminated" {
+        if instance.state != InstanceState::Terminated {
             let vpc = instance.vpc_id.as_deref().unwrap_or("none");
             let wanted = &self.manifest.aws.vpc_id;
             self.manifest.prove(&resource, &[("VPC", vpc, wanted)], &instance.tags)?;
@@ -226,15 +260,23 @@ impl Lab {
             return Err(permit.other_than("release an elastic IP address").into());
         };
         self.prove_region(region)?;
+        self.until_taken(async || self.ask_release(permit, journal, allocation_id).await).await
+    }
+
+    async fn ask_release(
+        &self,
+        permit: &Undo,
+        journal: &Writer,
+        allocation_id: &str,
+    ) -> Result<Tried, NotTried> {
         let mut address = match self.prove_address(allocation_id).await {
             Err(NotLab::Gone { .. }) => return Ok(gone_already()),
             proved => proved?,
         };
         if let Some(association) = address.association_id.clone() {
-            let acted =
-                Box::pin(self.disassociate(permit, journal, &association, &address)).await?;
-            if acted.outcome != Outcome::Done {
-                return Ok(acted);
+            match Box::pin(self.disassociate(permit, journal, &association, &address)).await? {
+                Tried::Came(acted) if acted.outcome == Outcome::Done => {}
+                other => return Ok(other),
             }
             address = match self.prove_address(allocation_id).await {
                 Err(NotLab::Gone { .. }) => return Ok(gone_already()),
@@ -246,7 +288,7 @@ impl Lab {
         let send = self.mutator.ec2.release_address().allocation_id(allocation_id).send();
         let look = async || {
             let found = self.reader.address(allocation_id).await?.value;
-            Ok(found.map_or_else(gone, |address| Seen::NotYet(json!(address))))
+            Ok(found.map_or(Seen::Absent, |address| Seen::NotYet(json!(address))))
         };
         let send = Box::pin(async { said(send.await) });
         self.request(permit, journal, &effect, send, look).await
@@ -258,16 +300,17 @@ impl Lab {
         journal: &Writer,
         association_id: &str,
         address: &Address,
-    ) -> Result<Acted<()>, NotTried> {
+    ) -> Result<Tried, NotTried> {
         let id = &address.allocation_id;
         let request = json!({ "association_id": association_id, "before": address });
         let effect = teardown("ec2 DisassociateAddress", id, request, permit);
         let send = self.mutator.ec2.disassociate_address().association_id(association_id).send();
         let look = async || {
             let found = self.reader.address(id).await?.value;
-            Ok(match found.and_then(|address| address.association_id) {
-                None => Seen::Done(json!("disassociated")),
-                Some(association) => Seen::NotYet(json!(association)),
+            Ok(match found.map(|address| address.association_id) {
+                None => Seen::Absent,
+                Some(None) => Seen::Done(json!("disassociated")),
+                Some(Some(association)) => Seen::NotYet(json!(association)),
             })
         };
         let send = Box::pin(async { said(send.await) });
@@ -275,7 +318,7 @@ impl Lab {
     }
 
     async fn prove_address(&self, id: &str) -> Result<Address, NotLab> {
-        let found = self.reader.address(id).await;
+        let found = self.find_address(id).await;
         self.prove_tagged(format!("elastic IP address {id}"), found, |address| &address.tags)
     }
 
@@ -289,9 +332,16 @@ impl Lab {
             return Err(permit.other_than("delete a volume").into());
         };
         self.prove_region(region)?;
-        let found = self.reader.volume(volume_id).await;
-        let resource = format!("volume {volume_id}");
-        let volume: Volume = match self.prove_tagged(resource, found, |volume| &volume.tags) {
+        self.until_taken(async || self.ask_deletion(permit, journal, volume_id).await).await
+    }
+
+    async fn ask_deletion(
+        &self,
+        permit: &Undo,
+        journal: &Writer,
+        volume_id: &str,
+    ) -> Result<Tried, NotTried> {
+        let volume: Volume = match self.prove_detached(volume_id).await {
             Err(NotLab::Gone { .. }) => return Ok(gone_already()),
             proved => proved?,
         };
@@ -300,10 +350,24 @@ impl Lab {
         let send = self.mutator.ec2.delete_volume().volume_id(volume_id).send();
         let look = async || {
             let found = self.reader.volume(volume_id).await?.value;
-            Ok(found.map_or_else(gone, |volume| Seen::NotYet(json!(volume.state))))
+            Ok(found.map_or(Seen::Absent, |volume| Seen::NotYet(json!(volume.state))))
         };
         let send = Box::pin(async { said(send.await) });
         self.request(permit, journal, &effect, send, look).await
+    }
+
+    /// The volume, once it is attached to nothing: EC2 lets it go a while after its instance.
+    async fn prove_detached(&self, volume_id: &str) -> Result<Volume, NotLab> {
+        let since = self.clock.stopwatch();
+        loop {
+            let found = self.find_volume(volume_id).await;
+            let resource = format!("volume {volume_id}");
+            let volume: Volume = self.prove_tagged(resource, found, |volume| &volume.tags)?;
+            if volume.attached_to.is_empty() || since.elapsed() >= DEADLINE {
+                return Ok(volume);
+            }
+            self.clock.sleep(POLL).await;
+        }
     }
 
     /// What was read is the lab's by its tag.
@@ -323,26 +387,6 @@ impl Lab {
             Err(source) => Err(NotLab::Unread { resource, source }),
         }
     }
-
-    /// Records the intent, sends the request once, and looks until it is so.
-    async fn request(
-        &self,
-        permit: &dyn Permit,
-        journal: &Writer,
-        effect: &Effect,
-        send: impl Future<Output = Result<(), String>>,
-        look: impl AsyncFn() -> Result<Seen, ReadError>,
-    ) -> Result<Acted<()>, NotTried> {
-        let intent = effect.begin(self, permit, journal)?;
-        let said = send.await;
-        // A request that was refused is given only a short while: somebody else may have done it,
-        // or its reply was lost after it was done.
-        let patience = if said.is_ok() { DEADLINE } else { Duration::from_mins(1) };
-        let (outcome, seen, samples) = until_seen(self, patience, look).await;
-        let answer = said.err().map(|why| format!("; EC2 answered: {why}")).unwrap_or_default();
-        let acted = Acted { outcome, detail: format!("{seen}{answer}"), samples, value: () };
-        Ok(finish(self, journal, &intent, acted))
-    }
 }
 
 fn teardown(what: &str, resource: &str, request: Value, permit: &Undo) -> Effect {
@@ -355,17 +399,33 @@ fn teardown(what: &str, resource: &str, request: Value, permit: &Undo) -> Effect
     }
 }
 
-fn gone() -> Seen {
-    Seen::Done(json!("gone"))
+/// Nothing has to be asked for.
+fn settled(outcome: Outcome, detail: String) -> Tried {
+    Tried::Came(Acted { outcome, detail, samples: Vec::new(), value: () })
 }
 
 /// Repeating a teardown touches nothing that an earlier one has destroyed.
-fn gone_already() -> Acted<()> {
-    let detail = "it is gone already".to_owned();
-    Acted { outcome: Outcome::Done, detail, samples: Vec::new(), value: () }
+fn gone_already() -> Tried {
+    settled(Outcome::Done, "it is gone already".to_owned())
 }
 
-fn state_of(instances: &[Instance], wanted: Wanted) -> Seen {
-    let state = instances.first().map_or("unlisted", |instance| instance.state.as_str());
-    if state == wanted.state() { Seen::Done(json!(state)) } else { Seen::NotYet(json!(state)) }
+/// What a later look says of an instance that was to get into a state: what is under way is not yet,
+/// and what is not listed is gone only by what the run has seen of it.
+pub(crate) fn state_of(
+    lab: &Lab,
+    journal: &Writer,
+    id: &str,
+    found: Option<&Instance>,
+    wanted: &InstanceState,
+) -> Seen {
+    match found {
+        Some(it) if it.state == *wanted => Seen::Done(json!(it.state)),
+        Some(it) if it.state.passes() => Seen::NotYet(json!(it.state)),
+        Some(it) => Seen::Not(json!(it.state)),
+        None => match journal.with_records(Sighted::of).is_gone(id, lab.clock.now()) {
+            Some(true) if *wanted == InstanceState::Terminated => Seen::Absent,
+            Some(true) => Seen::Not(json!("gone")),
+            Some(false) | None => Seen::Unlisted,
+        },
+    }
 }

@@ -12,7 +12,7 @@ use reports::redact::Form;
 
 use super::Connection;
 use super::capture::{Capture, Captured, is_whole};
-use super::facts::{Address, Instance, Missing, NetworkInterface, RouteTable, Subnet, Volume, Vpc};
+use super::facts::{Instance, Missing, NetworkInterface, RouteTable, Subnet, Vpc};
 
 /// A fact and what it was read from.
 #[derive(Clone, Debug)]
@@ -124,6 +124,11 @@ pub struct Reader {
 
 pub(super) fn filter(name: &str, value: &str) -> Filter {
     Filter::builder().name(name).values(value).build()
+}
+
+/// At most 200 values.
+pub(super) fn one_of(name: &str, values: &[String]) -> Filter {
+    Filter::builder().name(name).set_values(Some(values.to_vec())).build()
 }
 
 pub(super) fn answer<T>(call: &str, value: T, pages: Vec<Captured>) -> Answer<T> {
@@ -253,8 +258,13 @@ impl Reader {
         )
     }
 
+    /// Those of these ids that EC2 lists. By filter: one that it does not know any more is absent,
+    /// where asking by id would fail the read of all. Absent is not gone.
     pub async fn instances(&self, ids: &[String]) -> Result<Answer<Vec<Instance>>, ReadError> {
-        let request = self.ec2.describe_instances().set_instance_ids(Some(ids.to_vec()));
+        if ids.is_empty() {
+            return Ok(nothing_asked("ec2 DescribeInstances"));
+        }
+        let request = self.ec2.describe_instances().filters(one_of("instance-id", ids));
         self.describe_instances(request).await
     }
 
@@ -317,65 +327,30 @@ impl Reader {
         let request = self.ec2.describe_route_tables().filters(filter("vpc-id", vpc_id));
         describe!(self, "ec2 DescribeRouteTables", request, route_tables, RouteTable)
     }
+}
 
-    pub async fn addresses_tagged(
-        &self,
-        key: &str,
-        value: &str,
-    ) -> Result<Answer<Vec<Address>>, ReadError> {
-        let request = self.ec2.describe_addresses().filters(filter(&format!("tag:{key}"), value));
-        self.describe_addresses(request).await
+/// Nothing was asked for, so nothing is asked: without a filter EC2 lists all that it has.
+pub(super) fn nothing_asked<T>(call: &str) -> Answer<Vec<T>> {
+    Answer {
+        value: Vec::new(),
+        call: call.to_owned(),
+        raw: Vec::new(),
+        form: Form::Xml,
+        attempts: 0,
     }
+}
 
-    /// By allocation id; empty where EC2 says that there is no such address.
-    pub async fn address(&self, id: &str) -> Result<Answer<Option<Address>>, ReadError> {
-        let request = self.ec2.describe_addresses().allocation_ids(id);
-        match self.describe_addresses(request).await {
-            Ok(answer) => one(answer, id, |address| &address.allocation_id),
-            Err(ReadError::Refused { call, code, raw, .. })
-                if code == "InvalidAllocationID.NotFound" =>
-            {
-                Ok(Answer { value: None, call, raw: vec![raw], form: Form::Xml, attempts: 1 })
-            }
-            Err(error) => Err(error),
-        }
+/// As [`one`], of a filter that may match nothing.
+pub(super) fn at_most_one<T>(
+    answer: Answer<Vec<T>>,
+    id: &str,
+    id_of: impl Fn(&T) -> &String,
+) -> Result<Answer<Option<T>>, ReadError> {
+    if answer.value.is_empty() {
+        let Answer { call, raw, form, attempts, .. } = answer;
+        return Ok(Answer { value: None, call, raw, form, attempts });
     }
-
-    async fn describe_addresses(
-        &self,
-        request: aws_sdk_ec2::operation::describe_addresses::builders::DescribeAddressesFluentBuilder,
-    ) -> Result<Answer<Vec<Address>>, ReadError> {
-        const CALL: &str = "ec2 DescribeAddresses";
-        self.count();
-        let page = call!("ec2 DescribeAddresses", request)?;
-        let pages = vec![page.captured];
-        let facts: Result<Vec<_>, _> =
-            page.value.addresses().iter().map(Address::try_from).collect();
-        Ok(answer(CALL, facts.map_err(unreadable(CALL, &pages))?, pages))
-    }
-
-    pub async fn volumes_tagged(
-        &self,
-        key: &str,
-        value: &str,
-    ) -> Result<Answer<Vec<Volume>>, ReadError> {
-        let request = self.ec2.describe_volumes().filters(filter(&format!("tag:{key}"), value));
-        describe!(self, "ec2 DescribeVolumes", request, volumes, Volume)
-    }
-
-    /// `None` where EC2 says that there is no such volume.
-    pub async fn volume(&self, id: &str) -> Result<Answer<Option<Volume>>, ReadError> {
-        let request = self.ec2.describe_volumes().volume_ids(id);
-        let found: Result<Answer<Vec<Volume>>, ReadError> =
-            describe!(self, "ec2 DescribeVolumes", request, volumes, Volume);
-        match found {
-            Ok(answer) => one(answer, id, |volume| &volume.volume_id),
-            Err(ReadError::Refused { call, code, raw, .. }) if code == "InvalidVolume.NotFound" => {
-                Ok(Answer { value: None, call, raw: vec![raw], form: Form::Xml, attempts: 1 })
-            }
-            Err(error) => Err(error),
-        }
-    }
+    one(answer, id, id_of)
 }
 
 /// The one item that was asked for; another one in its place is not an answer.

@@ -89,6 +89,9 @@ pub fn open_as(options: &Options, own: Option<Manifest>) -> Result<Mock, OpenErr
     if let Some(seconds) = world.faults.max_instance_seconds {
         manifest.limits.max_instance_seconds = Ceiling::Seconds(seconds);
     }
+    if let Some(instances) = world.faults.teardown {
+        manifest.teardown.instances = instances;
+    }
     let manifest = own.unwrap_or(manifest);
     let mock = assemble(Shared::new(world), clock, manifest, options.world_file.clone())?;
     mock.1.save()?;

@@ -229,7 +229,8 @@ fn cost_is_for_a_tagged_instance_where_the_manifest_consents() {
     for (what, manifest, tags, refused) in table {
         let instance = Instance {
             instance_id: "i-1".to_owned(),
-            state: "running".to_owned(),
+            state: crate::ec2::InstanceState::Running,
+            block_devices: Vec::new(),
             instance_type: "t3.micro".to_owned(),
             vpc_id: None,
             subnet_id: None,

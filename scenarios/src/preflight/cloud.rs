@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use lab::Lab;
-use lab::ec2::{Instance, NetworkInterface, ReadError, RouteTable, Subnet, Tags, Vpc};
+use lab::ec2::{
+    Instance, InstanceState, NetworkInterface, ReadError, RouteTable, Subnet, Tags, Vpc,
+};
 use lab::node::Node;
 use reports::record::Assertion;
 use serde_json::{Value, json};
@@ -236,7 +238,7 @@ fn instances(
             wrong.push(format!("{id} is not there"));
             continue;
         };
-        if instance.state != "running" {
+        if instance.state != InstanceState::Running {
             wrong.push(format!("{id} is {}", instance.state));
         }
         let vpc = instance.vpc_id.as_ref() == Some(&lab.manifest.aws.vpc_id);
@@ -262,7 +264,7 @@ fn instances(
 pub fn rests(made: &Assertion, id: &str) -> Option<bool> {
     let seen = made.observed.as_array().filter(|_| made.id == INSTANCES)?;
     let state = seen.iter().find(|it| it["instance_id"] == id).map(|it| &it["state"]);
-    Some(!state.and_then(Value::as_str).is_some_and(|it| matches!(it, "running" | "pending")))
+    Some(!state.and_then(Value::as_str).is_some_and(|it| InstanceState::parse(it).costs()))
 }
 
 fn subnet(lab: &Lab, ctx: &mut Context<'_>, answer: Read<Option<Subnet>>) -> Option<Subnet> {

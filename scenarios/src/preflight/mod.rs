@@ -17,7 +17,7 @@ use lab::Lab;
 use reports::record::{FactsRecorded, Kind, Phase, StateRecorded};
 
 use crate::context::Context;
-use crate::watch;
+use crate::{sight, watch};
 
 const IDENTITY: &str = "preflight.identity";
 const INTERFACE: &str = "preflight.network-interface";
@@ -88,6 +88,9 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     }
     let executor = (&gathered.profile, &gathered.policies);
     let cloud = cloud::judge(lab, ctx, gathered.cloud, executor);
+    let addresses = gathered.costly.addresses.as_ref().map_or(&[][..], |it| &it.value);
+    let instances = cloud.as_ref().map_or(&[][..], |cloud| &cloud.instances);
+    sight::record(lab, ctx, instances, addresses);
     watch::judge_before(lab, ctx, COSTLY, &gathered.costly);
     let instance_profile = cloud.as_ref().and_then(|cloud| cloud.router_profile(lab));
     let profile = (gathered.profile, instance_profile);

@@ -37,38 +37,55 @@ fn the_lock_is_left_where_it_was_taken_and_not_released_since() {
     }
 }
 
+/// Only what the manifest names is as it wants it.
 #[test]
-fn only_what_ec2_does_not_know_any_more_is_gone() {
-    let refused = |code: &str| {
-        let (call, message) = ("ec2 DescribeInstances".to_owned(), "no".to_owned());
-        let code = code.to_owned();
-        Err(ReadError::Refused { call, code, message, raw: b"<Error/>".to_vec() })
-    };
-    let gone = gone_is_none(refused("InvalidInstanceID.NotFound")).expect("an answer");
-    assert_eq!((gone.value.len(), gone.raw), (0, vec![b"<Error/>".to_vec()]));
-    let other = gone_is_none(refused("RequestLimitExceeded")).expect_err("no answer");
-    assert_eq!(other.code(), Some("RequestLimitExceeded"));
-}
-
-#[test]
-fn an_instance_is_left_unless_the_manifest_wants_it_so() {
-    // Of each state: whether it is left, and whether it costs money then.
+fn an_instance_is_left_or_kept_as_the_manifest_says_of_it() {
+    // Of each state: whether it is left, kept, or as wanted, and what the owner can do.
+    let (terminate, stop) = (Some("terminate-instances"), Some("stop-instances"));
+    let (start, tag) = (Some("start-instances"), Some("create-tags"));
+    let (left, kept, wanted) = ("left", "kept", "as wanted");
     let table = [
-        (Instances::Terminate, "terminated", None),
-        (Instances::Terminate, "stopped", Some(false)),
-        (Instances::Terminate, "running", Some(true)),
-        (Instances::Stop, "terminated", None),
-        (Instances::Stop, "stopped", None),
-        (Instances::Stop, "running", Some(true)),
-        (Instances::Keep, "terminated", None),
-        (Instances::Keep, "stopped", Some(false)),
-        (Instances::Keep, "running", None),
+        (Instances::Terminate, "terminated", true, (wanted, None)),
+        (Instances::Terminate, "shutting-down", true, (left, terminate)),
+        (Instances::Terminate, "stopped", true, (left, terminate)),
+        (Instances::Terminate, "running", true, (left, terminate)),
+        (Instances::Stop, "terminated", true, (wanted, None)),
+        (Instances::Stop, "stopped", true, (wanted, None)),
+        (Instances::Stop, "stopping", true, (left, stop)),
+        (Instances::Stop, "pending", true, (left, stop)),
+        (Instances::Stop, "running", true, (left, stop)),
+        (Instances::Keep, "terminated", true, (wanted, None)),
+        (Instances::Keep, "stopped", true, (left, start)),
+        (Instances::Keep, "stopping", true, (left, start)),
+        (Instances::Keep, "pending", true, (kept, terminate)),
+        (Instances::Keep, "running", true, (kept, terminate)),
+        (Instances::Keep, "running", false, (left, tag)),
     ];
     judged("residue", async |lab, _| {
-        for (wanted, state, left) in table {
-            Rc::make_mut(&mut lab.manifest).teardown.instances = wanted;
-            let item = instance_item(lab, &instance("i-1", state));
-            assert_eq!(item.map(|it| it.costs_money), left, "{wanted:?} {state}");
+        let router = lab.manifest.nodes[&Node::RouterdCloud].instance_id.clone();
+        let router = router.expect("an instance");
+        for (teardown, state, tagged, expected) in table {
+            Rc::make_mut(&mut lab.manifest).teardown.instances = teardown;
+            let mut named = instance(&router, state);
+            if tagged {
+                let lab = &lab.manifest.lab;
+                named.tags.insert(lab.tag_key.clone(), lab.tag_value.clone());
+            }
+            let shown = |fate: Fate| match fate {
+                Fate::AsWanted => (wanted, None),
+                Fate::Kept(item) => (kept, Some(item)),
+                Fate::Left(item) => (left, Some(item)),
+            };
+            let (given, item) = shown(fate(lab, &named));
+            assert_eq!(given, expected.0, "{teardown:?} {state}");
+            let costs = !matches!(state, "stopped" | "terminated");
+            if let Some(item) = item {
+                let command = expected.1.expect("a command");
+                assert!(item.owner_commands[0].contains(command), "{teardown:?} {item:?}");
+                assert_eq!(item.costs_money, costs, "{teardown:?} {state}");
+            }
+            let (stray, _) = shown(fate(lab, &instance("i-stray", state)));
+            assert_eq!(stray == left, state != "terminated", "{teardown:?} {state}");
         }
     });
 }
@@ -109,7 +126,7 @@ fn what_nobody_can_look_at_is_left_unless_it_was_seen_to_end() {
         changed("vol-2", Permit::Undo, "two", Outcome::Done),
     ];
     let table = [
-        ("InvalidVolume.NotFound", vec![], 0),
+        ("InvalidVolume.NotFound", vec![], 1),
         (hidden, vec![], 1),
         (hidden, done(Permit::Undo, Outcome::Done), 0),
         (hidden, done(Permit::Undo, Outcome::NotDone), 1),
@@ -178,30 +195,45 @@ fn what_was_changed_on_an_instance_is_left_as_long_as_it_is_there() {
     }
 }
 
-/// What was on it is taken to be there as long as nobody says that it is gone.
+/// What was on it is taken to be there as long as nobody says that it is gone; what is not listed is
+/// gone only where its end was seen, or long after its last sight.
 #[test]
 fn an_instance_has_ended_where_ec2_says_so_and_not_where_nobody_can_tell() {
-    let seen = |all: &[(&str, &str)]| {
+    let listed = |all: &[(&str, &str)]| {
         let value = all.iter().map(|(id, state)| instance(id, state)).collect();
         let call = "ec2 DescribeInstances".to_owned();
         Ok(Answer { value, call, raw: Vec::new(), form: Form::Xml, attempts: 1 })
     };
-    let refused = |code: &str| {
+    let refused = || {
         let (call, message) = ("ec2 DescribeInstances".to_owned(), "no".to_owned());
-        Err(ReadError::Refused { call, code: code.to_owned(), message, raw: Vec::new() })
+        let code = "RequestLimitExceeded".to_owned();
+        Err(ReadError::Refused { call, code, message, raw: Vec::new() })
     };
+    // Of i-1 and i-2: how they were seen, minutes ago; how they are listed; which have ended, and
+    // which vanished.
+    let alive = [("i-1", "running", 0), ("i-2", "running", 0)];
+    let long_ago = [("i-1", "running", 121), ("i-2", "running", 0)];
+    let ended = [("i-1", "terminated", 1), ("i-2", "running", 0)];
     let table = [
-        (seen(&[("i-1", "running"), ("i-2", "stopped")]), vec![]),
-        (seen(&[("i-1", "terminated"), ("i-2", "running")]), vec!["i-1"]),
-        (seen(&[("i-1", "running"), ("i-2", "shutting-down")]), vec!["i-2"]),
-        (seen(&[("i-2", "running")]), vec!["i-1"]),
-        (seen(&[]), vec!["i-1", "i-2"]),
-        (refused("InvalidInstanceID.NotFound"), vec!["i-1", "i-2"]),
-        (refused("RequestLimitExceeded"), vec![]),
+        (alive, listed(&[("i-1", "running"), ("i-2", "stopped")]), vec![], vec![]),
+        (alive, listed(&[("i-1", "terminated"), ("i-2", "running")]), vec!["i-1"], vec![]),
+        (alive, listed(&[("i-1", "running"), ("i-2", "shutting-down")]), vec!["i-2"], vec![]),
+        (alive, listed(&[("i-2", "running")]), vec![], vec!["i-1"]),
+        (long_ago, listed(&[("i-2", "running")]), vec!["i-1"], vec![]),
+        (ended, listed(&[]), vec!["i-1"], vec!["i-2"]),
+        (ended, refused(), vec![], vec![]),
     ];
-    for (by_id, expected) in table {
-        let by_id = gone_is_none(by_id);
-        let given = ended(&["i-1".to_owned(), "i-2".to_owned()], &by_id);
-        assert_eq!(given.iter().map(String::as_str).collect::<Vec<_>>(), expected, "{by_id:?}");
+    for (sights, by_id, expected, vanished) in table {
+        judged("residue", async |lab, ctx| {
+            for (id, state, minutes) in sights {
+                sight::record(lab, ctx, &[instance(id, state)], &[]);
+                lab.clock.sleep(std::time::Duration::from_mins(minutes)).await;
+            }
+            let sighted = ctx.journal.with_records(Sighted::of);
+            let ids = ["i-1".to_owned(), "i-2".to_owned()];
+            let absent = absent(lab, &sighted, &ids, &by_id);
+            assert_eq!(absent.ended.iter().collect::<Vec<_>>(), expected, "{by_id:?}");
+            assert_eq!(absent.vanished, vanished, "{by_id:?}");
+        });
     }
 }

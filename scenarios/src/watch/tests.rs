@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
-use lab::ec2::{Answer, Tags};
+use lab::ec2::{Answer, BlockDevice, Tags};
 use lab::manifest::Ceiling;
+use lab::mock::cloud::LAB_TAG;
 use reports::record::{AssertionStatus as A, Kind};
 use reports::redact::Form;
 
@@ -16,8 +17,14 @@ fn address(id: &str) -> Address {
         public_ip: "192.0.2.1".parse().expect("an address"),
         network_interface_id: None,
         association_id: None,
-        tags: Tags::new(),
+        tags: Tags::from([LAB_TAG].map(|(key, value)| (key.to_owned(), value.to_owned()))),
     }
+}
+
+/// Of no lab, unless it hangs on one's interface.
+fn untagged_address(id: &str, network_interface_id: Option<&str>) -> Address {
+    let network_interface_id = network_interface_id.map(str::to_owned);
+    Address { network_interface_id, tags: Tags::new(), ..address(id) }
 }
 
 fn volume(id: &str, state: &str, attached_to: &[&str]) -> Volume {
@@ -72,9 +79,6 @@ fn tripped(judged: &Judged) -> Vec<(&str, &str)> {
 
 #[test]
 fn what_of_each_kind_costs_money_by_its_state() {
-    let states = ["pending", "running", "stopping", "stopped", "shutting-down", "terminated"];
-    let running: Vec<_> = states.into_iter().filter(|it| runs(&instance("i-1", it))).collect();
-    assert_eq!(running, ["pending", "running"]);
     let volumes = [("available", &[][..]), ("deleting", &[]), ("in-use", &["i-1"])];
     let unattached = volumes.map(|(state, to)| is_unattached(&volume("vol-1", state, to)));
     assert_eq!(unattached, [true, false, false]);
@@ -92,23 +96,28 @@ fn what_of_each_kind_costs_money_by_its_state() {
 #[test]
 fn what_costs_money_is_found_by_id_and_what_was_not_answered_is_named() {
     let costly = Costly {
-        instances: answered(vec![instance("i-1", "running"), instance("i-2", "stopped")]),
-        addresses: answered(vec![address("eipalloc-1")]),
+        instances: answered(vec![
+            instance("i-1", "running"),
+            instance("i-2", "stopped"),
+            instance("i-3", "stopping"),
+        ]),
+        addresses: answered(vec![address("eipalloc-1"), untagged_address("eipalloc-2", None)]),
         volumes: unread(),
         nat_gateways: answered(vec![gateway("available")]),
         endpoints: answered(vec![endpoint("Interface", "available")]),
     };
-    let (found, errors) = costly.found();
-    let found: Vec<_> = found.iter().map(|(id, kind)| (id.as_str(), *kind)).collect();
-    let expected = [
-        ("eipalloc-1", "elastic IP address"),
-        ("i-1", "instance"),
-        ("nat-1", "NAT gateway"),
-        ("vpce-1", "VPC endpoint"),
-    ];
-    assert_eq!(found, expected);
-    assert_eq!(errors.len(), 1);
-    let judged = judged("preflight", async |_, ctx| {
+    let judged = judged("preflight", async |lab, ctx| {
+        let (found, errors) = costly.found(&LabAddresses::known(lab, ctx));
+        let found: Vec<_> = found.iter().map(|(id, kind)| (id.as_str(), *kind)).collect();
+        let expected = [
+            ("eipalloc-1", "elastic IP address"),
+            ("i-1", "instance"),
+            ("i-3", "instance"),
+            ("nat-1", "NAT gateway"),
+            ("vpce-1", "VPC endpoint"),
+        ];
+        assert_eq!(found, expected);
+        assert_eq!(errors.len(), 1);
         let how = costly.seen(ctx).how;
         assert!(how.contains("DescribeVolumes got no answer"), "{how}");
     });
@@ -141,7 +150,7 @@ fn before_the_run_all_that_costs_money_is_somebodys() {
             let router = manifest.nodes.get_mut(&Node::RouterdCloud).expect("a node");
             router.instance_id = Some("i-1".to_owned());
             judge_before(lab, ctx, COSTLY, &costly);
-            let (found, _) = costly.found();
+            let (found, _) = costly.found(&LabAddresses::known(lab, ctx));
             let kept = (status != A::Unknown).then(|| found.into_keys().collect());
             assert_eq!(ctx.run.state.borrow().costly, kept, "{what}");
         });
@@ -150,6 +159,51 @@ fn before_the_run_all_that_costs_money_is_somebodys() {
         let stops: Vec<_> = tripped(&judged).into_iter().map(|(name, _)| name).collect();
         let expected = (status == A::Failed).then_some("would-be-left");
         assert_eq!(stops, expected.into_iter().collect::<Vec<_>>(), "{what}");
+    }
+}
+
+/// What hangs on an instance without a tag is the lab's all the same, and a volume that stays when
+/// its instance is terminated is left by then.
+#[test]
+fn what_hangs_on_an_instance_and_would_outlive_it_is_nobodys() {
+    const COSTLY: &str = "preflight.cost-bearing";
+    let with_volume = |goes: bool| {
+        let mut one = instance("i-1", "running");
+        let (volume_id, device_name) = ("vol-1".to_owned(), "/dev/xvda".to_owned());
+        one.block_devices =
+            vec![BlockDevice { volume_id, device_name, delete_on_termination: goes }];
+        Costly { instances: answered(vec![one]), ..nothing() }
+    };
+    let hangs = |eni: &str| {
+        let address = untagged_address("eipalloc-1", Some(eni));
+        Costly { addresses: answered(vec![address]), ..nothing() }
+    };
+    let goes = "modify-instance-attribute --instance-id i-1 --block-device-mappings \
+                'DeviceName=/dev/xvda,Ebs={DeleteOnTermination=true}'";
+    let release = "release-address --allocation-id eipalloc-1";
+    let table = [
+        ("it goes with it", Instances::Terminate, with_volume(true), None),
+        ("it outlives it", Instances::Terminate, with_volume(false), Some(goes)),
+        ("nothing is terminated", Instances::Stop, with_volume(false), None),
+        ("it hangs on the lab's", Instances::Keep, hangs("eni-seen"), Some(release)),
+        ("it hangs on another's", Instances::Keep, hangs("eni-other"), None),
+    ];
+    for (what, teardown, costly, command) in table {
+        judged("preflight", async |lab, ctx| {
+            let manifest = Rc::make_mut(&mut lab.manifest);
+            manifest.teardown.instances = teardown;
+            let router = manifest.nodes.get_mut(&Node::RouterdCloud).expect("a node");
+            router.instance_id = Some("i-1".to_owned());
+            let mut seen = instance("i-1", "running");
+            seen.network_interface_ids = vec!["eni-seen".to_owned()];
+            crate::sight::record(lab, ctx, &[seen], &[]);
+            judge_before(lab, ctx, COSTLY, &costly);
+            let nobodys = ctx.run.state.borrow().nobodys.clone();
+            let commands: Vec<_> = nobodys.iter().flat_map(|item| &item.owner_commands).collect();
+            assert_eq!(commands.len(), usize::from(command.is_some()), "{what}: {commands:?}");
+            let shows = |it: &&String| command.is_some_and(|command| it.contains(command));
+            assert!(commands.iter().all(shows), "{what}: {commands:?}");
+        });
     }
 }
 
@@ -168,9 +222,9 @@ fn during_the_run_only_what_is_new_trips() {
         ("more", ran(&["i-1", "i-2", "i-3"]), vec![("new-cost", new)]),
     ];
     for (what, costly, expected) in table {
-        let judged = judged("execute", async |_, ctx| {
+        let judged = judged("execute", async |lab, ctx| {
             ctx.run.state.borrow_mut().costly = Some(["i-1".to_owned()].into());
-            new_cost(ctx, &costly);
+            new_cost(lab, ctx, &costly);
         });
         assert_eq!(tripped(&judged), expected, "{what}");
     }

@@ -29,6 +29,9 @@ pub struct Instance {
     pub launch_index: usize,
     #[serde(default)]
     pub disable_api_termination: bool,
+    /// How much longer than usual it takes from one state to the next.
+    #[serde(default)]
+    pub slow_ms: u64,
     /// In base64, as it was given.
     #[serde(default)]
     pub user_data: Option<String>,
@@ -118,7 +121,9 @@ impl Instance {
     pub fn enter(&mut self, state: InstanceState, now: DateTime<Utc>) {
         self.state = state;
         self.changed_at = now;
-        self.transition = state.leads_to().map(|(to, after)| Transition { to, at: now + after });
+        let slow = TimeDelta::milliseconds(i64::try_from(self.slow_ms).unwrap_or(i64::MAX));
+        let leads_to = state.leads_to();
+        self.transition = leads_to.map(|(to, after)| Transition { to, at: now + after + slow });
         self.state_reason = match state {
             InstanceState::Stopping => Some(StateReason::user("Client.UserInitiatedShutdown", now)),
             InstanceState::ShuttingDown => {

@@ -172,6 +172,7 @@ impl Cloud {
             client_token: String::new(),
             launch_index: 0,
             disable_api_termination: false,
+            slow_ms: 0,
             user_data: None,
             tags: lab_tags(name),
         };

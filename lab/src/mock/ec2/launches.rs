@@ -267,6 +267,7 @@ fn one(
         client_token: launch.client_token.clone(),
         launch_index: index,
         disable_api_termination: launch.disable_api_termination,
+        slow_ms: 0,
         user_data: launch.user_data.clone(),
         tags: launch.instance_tags.clone(),
     };

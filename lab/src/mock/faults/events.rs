@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, MAIN_DB};
 
 use super::hand::{CLIENT, ROUTER};
+use super::money;
 use super::rules::{Caller, Event, Happening, InterfaceChange, Stray, THIEF_MAC, When, fits};
 use crate::mock::cloud::{Address, LAB_TAG, Tags};
 use crate::mock::machines::{Action, ChainKind, Hook, Neighbour, PERMANENT};
@@ -132,6 +133,12 @@ fn happen(world: &mut World, what: &Happening) -> Result<(), String> {
             if let Some(instance) = world.cloud.instances.get_mut(instance_id) {
                 instance.tags.remove(crate::mock::cloud::LAB_TAG.0);
             }
+        }
+        Happening::VolumeOutlives { instance_id } => money::volume_outlives(world, instance_id),
+        Happening::VolumeAttached { instance_id } => money::attach_volume(world, instance_id),
+        Happening::AddressHangs { primary } => money::hang_address(world, *primary)?,
+        Happening::InstanceVanishes { instance_id } => {
+            world.cloud.instances.remove(instance_id);
         }
         Happening::Sql { statement } => {
             sql(world, statement)?;

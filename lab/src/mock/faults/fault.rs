@@ -3,6 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use super::kernel::{Deed, Kernel};
+use crate::manifest::Instances;
 use crate::mock::world::World;
 
 /// Whether a run with the fault may pass.
@@ -83,7 +84,8 @@ pub struct Answer {
     pub left: &'static [Left],
 }
 
-/// What turns where the ENI's source/dest check was off before the run.
+/// What turns where the lab is another one: the ENI's source/dest check was off before the run, or
+/// its teardown stops or keeps the instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CheckOff {
@@ -105,6 +107,10 @@ pub struct Fault {
     #[serde(flatten)]
     pub answer: Answer,
     pub check_off: CheckOff,
+    /// What turns where teardown stops the instances in place of terminating them.
+    pub stopped: CheckOff,
+    /// What turns where the manifest keeps them.
+    pub kept: CheckOff,
     pub labs: &'static [&'static str],
     /// The section of the runbook that it touches.
     pub runbook: &'static str,
@@ -134,6 +140,8 @@ impl Fault {
             primary: Primary::Nothing,
             answer: Answer { exit_code: 0, also: &[], stops: &[], left: &[] },
             check_off: CheckOff::Same,
+            stopped: CheckOff::Same,
+            kept: CheckOff::Same,
             labs: &["mock"],
             runbook: "",
             source: "",
@@ -186,6 +194,14 @@ impl Fault {
         Self { check_off, ..self }
     }
 
+    pub(super) const fn at_stop(self, stopped: CheckOff) -> Self {
+        Self { stopped, ..self }
+    }
+
+    pub(super) const fn at_keep(self, kept: CheckOff) -> Self {
+        Self { kept, ..self }
+    }
+
     pub(super) const fn argument(self, default: &'static str) -> Self {
         Self { argument: Some(default), ..self }
     }
@@ -202,6 +218,21 @@ impl Fault {
 
     pub(super) const fn from(self, runbook: &'static str, source: &'static str) -> Self {
         Self { runbook, source, ..self }
+    }
+
+    /// What a run owes to the fault where teardown does this with the instances; none where it is no
+    /// fault there.
+    pub fn answer_at(&self, teardown: Instances) -> Option<Answer> {
+        let otherwise = match teardown {
+            Instances::Terminate => CheckOff::Same,
+            Instances::Stop => self.stopped,
+            Instances::Keep => self.kept,
+        };
+        match otherwise {
+            CheckOff::Same => Some(self.answer),
+            CheckOff::Differs(answer) => Some(answer),
+            CheckOff::WithoutMeaning(_) => None,
+        }
     }
 
     /// What the run owes to the fault; none where it is no fault.

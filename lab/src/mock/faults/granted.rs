@@ -2,7 +2,7 @@
 //! taken away, the watchdog is blinded.
 
 use super::back::NOTHING_TO_RESTORE;
-use super::fault::{Fault, Left, Primary};
+use super::fault::{Answer, CheckOff, Fault, Left, Primary};
 use super::gate::{LOCK, STRANGERS_LOCK};
 use super::hand::{
     CAPTURED, DRY_RUN_FORWARDING, Done, EXECUTE_ASSIGN, EXECUTE_FORWARDING, ROUTER, STRANGE,
@@ -11,6 +11,40 @@ use super::hand::{
 use super::rules::{Caller, GoFault, Happening, NodeCommand};
 use crate::mock::world::World;
 use crate::node::Node;
+
+/// Nothing is asked of an instance that is kept.
+const TAKEN_OVER: Answer = Answer {
+    exit_code: 6,
+    also: &[
+        "execute.under-lock",
+        "undo.change-set-removed",
+        "restored.node-files",
+        "teardown.addresses",
+        "teardown.volumes",
+        "residue.addresses",
+        "residue.volumes",
+    ],
+    stops: &["left-running"],
+    left: &[Left::Lock, Left::ChangeSet, Left::Addresses, Left::Volumes],
+};
+
+const TAKEN_BETWEEN: Answer = Answer {
+    exit_code: 6,
+    also: &[
+        "execute.under-lock",
+        "undo.address-unassigned",
+        "undo.change-set-removed",
+        "restored.interface",
+        "restored.captured-address-unreachable",
+        "restored.node-files",
+        "teardown.addresses",
+        "teardown.volumes",
+        "residue.addresses",
+        "residue.volumes",
+    ],
+    stops: &["left-running"],
+    left: &[Left::Interface, Left::Lock, Left::ChangeSet, Left::Addresses, Left::Volumes],
+};
 
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
@@ -25,9 +59,11 @@ pub const FAULTS: &[Fault] = &[
     Fault::caught("lock-removed", "somebody removes the lab's lock before the first mutation", Primary::Both("execute.under-lock", "lock-lost"), lock_removed)
         .from("§8.8", "issue 5: one run per lab"),
     Fault::caught("lock-taken-over", "another run has the lab's lock before the first mutation", Primary::Stop("lock-lost"), lock_taken_over)
-        .exits(6).also(&["execute.under-lock", "undo.change-set-removed", "restored.node-files", "teardown.instances", "teardown.addresses", "teardown.volumes", "residue.instances", "residue.addresses", "residue.volumes"]).trips(&["left-running"]).leaves(&[Left::Lock, Left::ChangeSet, Left::Instances, Left::Addresses, Left::Volumes]).from("§8.8", "issue 5: one run per lab"),
+        .exits(6).also(&["execute.under-lock", "undo.change-set-removed", "restored.node-files", "teardown.instances", "teardown.addresses", "teardown.volumes", "residue.instances", "residue.addresses", "residue.volumes"]).trips(&["left-running"]).leaves(&[Left::Lock, Left::ChangeSet, Left::Instances, Left::Addresses, Left::Volumes])
+        .at_keep(CheckOff::Differs(TAKEN_OVER)).from("§8.8", "issue 5: one run per lab"),
     Fault::caught("lock-taken-between", "another run has the lab's lock between the two executions", Primary::Stop("lock-lost"), lock_taken_between)
-        .exits(6).also(&["execute.under-lock", "undo.address-unassigned", "undo.change-set-removed", "restored.interface", "restored.captured-address-unreachable", "restored.node-files", "teardown.instances", "teardown.addresses", "teardown.volumes", "residue.instances", "residue.addresses", "residue.volumes"]).trips(&["left-running"]).leaves(&[Left::Interface, Left::Lock, Left::ChangeSet, Left::Instances, Left::Addresses, Left::Volumes]).from("§8.8", "issue 5: one run per lab"),
+        .exits(6).also(&["execute.under-lock", "undo.address-unassigned", "undo.change-set-removed", "restored.interface", "restored.captured-address-unreachable", "restored.node-files", "teardown.instances", "teardown.addresses", "teardown.volumes", "residue.instances", "residue.addresses", "residue.volumes"]).trips(&["left-running"]).leaves(&[Left::Interface, Left::Lock, Left::ChangeSet, Left::Instances, Left::Addresses, Left::Volumes])
+        .at_keep(CheckOff::Differs(TAKEN_BETWEEN)).from("§8.8", "issue 5: one run per lab"),
     Fault::tolerated("watchdog-blinded", "one look of the watchdog at the volumes is refused", watchdog_blinded)
         .from("§8.6", "issue 5"),
     Fault::caught("watchdog-blind", "EC2 refuses every look at the volumes while the run is on", Primary::Stop("new-cost"), watchdog_blind)

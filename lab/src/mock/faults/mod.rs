@@ -30,6 +30,7 @@ mod cloud_state;
 mod gate;
 mod granted;
 mod iam;
+mod money;
 mod node_state;
 mod nodes;
 mod packets;
@@ -83,6 +84,7 @@ pub fn all() -> impl Iterator<Item = &'static Fault> {
         cloud_state::FAULTS,
         back::FAULTS,
         teardown::FAULTS,
+        money::FAULTS,
         replies::FAULTS,
         smokes::FAULTS,
         stops::FAULTS,

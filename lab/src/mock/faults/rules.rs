@@ -11,6 +11,7 @@ use super::changes::Change;
 use super::cloud_changes::CloudChange;
 use super::nth::{Asked, Blows, Seen};
 use super::underlay::{Losses, Underlay};
+use crate::manifest::Instances;
 use crate::node::Node;
 
 /// The rules in force.
@@ -52,6 +53,9 @@ pub struct Faults {
     /// The manifest's ceiling, where it is another than the mock's own.
     #[serde(default)]
     pub max_instance_seconds: Option<u64>,
+    /// What becomes of the instances, where the manifest says otherwise than the mock's own.
+    #[serde(default)]
+    pub teardown: Option<Instances>,
 }
 
 /// Something that happens in the world by itself, once something was asked of it.
@@ -104,6 +108,14 @@ pub enum Happening {
     Interface { primary: Ipv4Addr, change: InterfaceChange },
     /// An instance loses its tags, so that it is no longer the lab's.
     TagLost { instance_id: String },
+    /// An instance's volumes lose their tags and are to stay when it is terminated.
+    VolumeOutlives { instance_id: String },
+    /// A volume of the lab's that is attached to nothing is attached to this instance.
+    VolumeAttached { instance_id: String },
+    /// An elastic IP address without a tag is associated with the ENI that has this primary address.
+    AddressHangs { primary: Ipv4Addr },
+    /// EC2 does not list an instance any more.
+    InstanceVanishes { instance_id: String },
     /// Somebody writes into routerd's database.
     Sql { statement: String },
     /// A file appears on a node, or is replaced.

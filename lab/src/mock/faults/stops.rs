@@ -4,7 +4,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::fault::{Fault, Left, Primary};
+use super::fault::{Answer, CheckOff, Fault, Left, Primary};
 use super::hand::{
     APPROVE_FORWARDING, CAPTURED, CLIENT, Done, IMPORT, PLUGIN_RUN, ROUTER, UNDO_ADDRESS, YAML,
     after, api, event, happens_after, interface_of, on_router_eni, sql, strangers_row,
@@ -80,8 +80,16 @@ pub const FAULTS: &[Fault] = &[
     Fault::caught("policy-after-undo", "the policy is switched to approve by itself after the undo", Primary::Assertion("restored.router-yaml"), policy_after_undo)
         .exits(6).trips(&["policy-changed"]).from("§8.8", "contract §0.13"),
     Fault::caught("executed-again", "seconds after the undo a daemon executes it again", Primary::Assertion("restored.stays-restored"), executed_again)
-        .exits(6).trips(&["foreign-rows"]).from("§8.8", "contract §0.13"),
+        .exits(6).trips(&["foreign-rows"]).at_stop(STAYS_ASSIGNED).at_keep(STAYS_ASSIGNED).from("§8.8", "contract §0.13"),
 ];
+
+/// The ENI does not go with its instance.
+const STAYS_ASSIGNED: CheckOff = CheckOff::Differs(Answer {
+    exit_code: 6,
+    also: &[],
+    stops: &["foreign-rows"],
+    left: &[Left::Interface],
+});
 
 fn other_instance_profile(world: &mut World, _: &str) -> Done {
     let name = "somebody-else";

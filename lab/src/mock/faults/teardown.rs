@@ -1,20 +1,28 @@
 //! The end: what costs money and cannot be ended, and what was never the run's to end.
 
-use super::fault::{Fault, Left, Primary};
+use super::fault::{Answer, CheckOff, Fault, Left, Primary};
 use super::hand::{
     CLIENT, Done, UNDO_ADDRESS, answers, api, command, happens_after, interface_of, refused,
 };
 use super::rules::{Caller, Happening, Stray};
 use crate::mock::world::World;
 
+const NOT_TERMINATED: CheckOff = CheckOff::WithoutMeaning("nothing is terminated");
+
+/// Nothing is asked of an instance that is kept.
+const UNTAGGED: Answer =
+    Answer { exit_code: 6, also: &["residue.instances"], stops: &[], left: &[Left::Instances] };
+
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
     Fault::caught("lock-stays", "the lab's lock cannot be released", Primary::Assertion("residue.lock"), lock_stays)
         .exits(6).leaves(&[Left::Lock]).from("§6", "issue 3"),
     Fault::caught("terminate-refused", "EC2 refuses to terminate an instance: it is protected", Primary::Assertion("teardown.instances"), terminate_refused)
-        .exits(6).also(&["residue.instances"]).trips(&["left-running"]).leaves(&[Left::Instances]).from("§8.6", "issue 3"),
+        .exits(6).also(&["residue.instances"]).trips(&["left-running"]).leaves(&[Left::Instances])
+        .at_stop(NOT_TERMINATED).at_keep(NOT_TERMINATED).from("§8.6", "issue 3"),
     Fault::caught("instance-untagged-meanwhile", "an instance loses the lab's tag during the run", Primary::Stop("left-running"), instance_untagged_meanwhile)
-        .exits(6).also(&["teardown.instances", "residue.instances", "restored.cloud-state"]).leaves(&[Left::Instances]).from("§8.6", "design I6"),
+        .exits(6).also(&["teardown.instances", "residue.instances", "restored.cloud-state"]).leaves(&[Left::Instances])
+        .at_keep(CheckOff::Differs(UNTAGGED)).from("§8.6", "design I6"),
     Fault::caught("address-stays", "EC2 refuses to release the elastic IP address", Primary::Assertion("teardown.addresses"), address_stays)
         .exits(6).also(&["residue.addresses"]).trips(&["left-running"]).leaves(&[Left::Addresses]).from("§6.3", "contract §8.3"),
     Fault::caught("volume-stays", "EC2 refuses to delete the orphaned volume", Primary::Assertion("teardown.volumes"), volume_stays)

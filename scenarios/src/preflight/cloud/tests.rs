@@ -13,11 +13,12 @@ fn instance(lab: &Lab, id: &str, state: &str, profile: Option<&str>) -> Instance
     let tag = (lab.manifest.lab.tag_key.clone(), lab.manifest.lab.tag_value.clone());
     Instance {
         instance_id: id.to_owned(),
-        state: state.to_owned(),
+        state: InstanceState::parse(state),
         instance_type: "t3.micro".to_owned(),
         vpc_id: Some(lab.manifest.aws.vpc_id.clone()),
         subnet_id: None,
         network_interface_ids: Vec::new(),
+        block_devices: Vec::new(),
         instance_profile: profile.map(str::to_owned),
         tags: [tag].into(),
     }
@@ -95,7 +96,7 @@ fn each_instance_of_the_manifest_runs_and_is_the_labs() {
     type Change = fn(&mut Instance);
     let table: [(&str, Change, A, &[&str], &str); 6] = [
         ("in order", |_| {}, A::Passed, &[], ""),
-        ("stopped", |it| it.state = "stopped".to_owned(), A::Failed, &[], "i-1 is stopped"),
+        ("stopped", |it| it.state = InstanceState::Stopped, A::Failed, &[], "i-1 is stopped"),
         ("gone", |it| it.instance_id = "i-2".to_owned(), A::Failed, &[], "i-1 is not there"),
         (
             "without the tag",
@@ -114,7 +115,7 @@ fn each_instance_of_the_manifest_runs_and_is_the_labs() {
         (
             "stopped, and in no VPC",
             |it| {
-                it.state = "stopped".to_owned();
+                it.state = InstanceState::Stopped;
                 it.vpc_id = None;
             },
             A::Failed,

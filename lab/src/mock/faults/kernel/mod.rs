@@ -110,6 +110,10 @@ impl Happening {
             | Self::Ingress { .. }
             | Self::Cloud(_)
             | Self::TagLost { .. }
+            | Self::VolumeOutlives { .. }
+            | Self::VolumeAttached { .. }
+            | Self::AddressHangs { .. }
+            | Self::InstanceVanishes { .. }
             | Self::Stray(_)
             | Self::Api(_)
             | Self::Then(_) => Vec::new(),

@@ -1,0 +1,66 @@
+//! What stays when an instance has ended: elastic IP addresses and volumes.
+
+use super::facts::{Address, Volume};
+use super::reader::{
+    Answer, ReadError, Reader, answer, at_most_one, call, describe, filter, nothing_asked, one_of,
+    unreadable,
+};
+
+impl Reader {
+    pub async fn addresses_tagged(
+        &self,
+        key: &str,
+        value: &str,
+    ) -> Result<Answer<Vec<Address>>, ReadError> {
+        let request = self.ec2.describe_addresses().filters(filter(&format!("tag:{key}"), value));
+        self.describe_addresses(request).await
+    }
+
+    /// All of the account in the region: there are few, and one that has no tag is seen as well.
+    pub async fn addresses(&self) -> Result<Answer<Vec<Address>>, ReadError> {
+        self.describe_addresses(self.ec2.describe_addresses()).await
+    }
+
+    /// By allocation id; `None` where EC2 does not list it.
+    pub async fn address(&self, id: &str) -> Result<Answer<Option<Address>>, ReadError> {
+        let request = self.ec2.describe_addresses().filters(filter("allocation-id", id));
+        at_most_one(self.describe_addresses(request).await?, id, |address| &address.allocation_id)
+    }
+
+    async fn describe_addresses(
+        &self,
+        request: aws_sdk_ec2::operation::describe_addresses::builders::DescribeAddressesFluentBuilder,
+    ) -> Result<Answer<Vec<Address>>, ReadError> {
+        const CALL: &str = "ec2 DescribeAddresses";
+        self.count();
+        let page = call!("ec2 DescribeAddresses", request)?;
+        let pages = vec![page.captured];
+        let facts: Result<Vec<_>, _> =
+            page.value.addresses().iter().map(Address::try_from).collect();
+        Ok(answer(CALL, facts.map_err(unreadable(CALL, &pages))?, pages))
+    }
+
+    pub async fn volumes_tagged(
+        &self,
+        key: &str,
+        value: &str,
+    ) -> Result<Answer<Vec<Volume>>, ReadError> {
+        let request = self.ec2.describe_volumes().filters(filter(&format!("tag:{key}"), value));
+        describe!(self, "ec2 DescribeVolumes", request, volumes, Volume)
+    }
+
+    /// Those of these ids that EC2 lists.
+    pub async fn volumes(&self, ids: &[String]) -> Result<Answer<Vec<Volume>>, ReadError> {
+        if ids.is_empty() {
+            return Ok(nothing_asked("ec2 DescribeVolumes"));
+        }
+        let request = self.ec2.describe_volumes().filters(one_of("volume-id", ids));
+        describe!(self, "ec2 DescribeVolumes", request, volumes, Volume)
+    }
+
+    /// `None` where EC2 does not list it.
+    pub async fn volume(&self, id: &str) -> Result<Answer<Option<Volume>>, ReadError> {
+        let found = self.volumes(&[id.to_owned()]).await?;
+        at_most_one(found, id, |volume| &volume.volume_id)
+    }
+}
