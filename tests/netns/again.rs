@@ -3,8 +3,8 @@
 
 use std::process::Command;
 
-use lab::mock::cloud::InstanceState;
 use lab::manifest::Manifest;
+use lab::mock::cloud::InstanceState;
 use nix::sys::signal::Signal;
 use reports::folder::RUN_FILE;
 use reports::journal::read_file;

@@ -10,8 +10,12 @@ use crate::mock::world::World;
 const NOT_TERMINATED: CheckOff = CheckOff::WithoutMeaning("nothing is terminated");
 
 /// Nothing is asked of an instance that is kept.
-const UNTAGGED: Answer =
-    Answer { exit_code: 6, also: &["residue.instances"], stops: &[], left: &[Left::Instances] };
+const UNTAGGED: Answer = Answer {
+    exit_code: 6,
+    also: &["residue.instances", "restored.cloud-state"],
+    stops: &[],
+    left: &[Left::Instances],
+};
 
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
