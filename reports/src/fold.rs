@@ -189,8 +189,7 @@ impl<'a> Gathered<'a> {
 
     /// Whether anything may have been changed that must be brought back. Stopping and starting
     /// instances (permit `Cost`) is not: it is the same lab. Neither is a lock that was given back,
-    /// nor a burn that the node refused, or was
-    /// never told of.
+    /// nor a burn that the node refused or was never told of.
     pub fn touched(&self) -> bool {
         let lock = |it: &Mutation<'_>| {
             it.intent.undo.as_deref() == Some(UNDO_LOCK) && self.gate.lock_released.is_some()

@@ -455,9 +455,11 @@ mod tests {
                 replace_interface(ctx, item.clone());
                 replace_interface(ctx, item);
                 note(ctx, [left::file("file")]);
-                ctx.run.state.borrow_mut().baseline = Some(std::rc::Rc::new(before));
                 let id = lab.manifest.capture.network_interface_id.clone();
                 let eni = lab.reader.network_interface(&id).await.expect("an answer").value;
+                // By the last look it is as before.
+                before.interface = eni.clone().expect("an interface");
+                ctx.run.state.borrow_mut().baseline = Some(std::rc::Rc::new(before));
                 let mut first = json!(eni.as_ref().map(restorable));
                 if !same {
                     first["source_dest_check"] = json!("unlike");

@@ -58,7 +58,11 @@ pub fn sysctls(frames: &Frames, name: &str) -> Result<Reading, String> {
     if frame.stdout.trim().is_empty() {
         return Ok(Reading::NotReadableHere(frame.refusal()));
     }
-    let items = frame.stdout.lines().filter(|line| !line.trim().is_empty()).map(|line| {
+    let lines = || frame.stdout.lines().filter(|line| !line.trim().is_empty());
+    if let Some(line) = lines().find(|line| !line.contains(':')) {
+        return Ok(Reading::NotReadableHere(format!("`{line}` is no setting")));
+    }
+    let items = lines().map(|line| {
         let (path, value) = line.rsplit_once(':').ok_or(format!("`{line}` is no setting"))?;
         let key = path.strip_prefix("/proc/sys/").unwrap_or(path);
         let value = value.split_whitespace().collect::<Vec<_>>().join(" ");

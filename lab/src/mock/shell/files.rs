@@ -23,7 +23,6 @@ pub fn main(session: &Session, name: &str, args: &[&str], io: &Io) -> Option<i32
         "readlink" | "realpath" => readlink(session, args, io),
         "tee" => tee(session, args, io),
         "base64" => base64(session, args, io),
-        "grep" => grep(session, args, io),
         "cut" => cut(session, args, io),
         _ => return None,
     })
@@ -53,23 +52,6 @@ fn sha256sum(session: &Session, args: &[&str], io: &Io) -> i32 {
 
 fn contents(session: &Session, name: &str, io: &Io) -> Result<Vec<u8>, FileError> {
     if name == "-" { Ok(io.stdin.to_vec()) } else { session.read(name) }
-}
-
-/// `grep -s -H '' FILE…`: each line with its file's name; one that is not there is passed over.
-fn grep(session: &Session, args: &[&str], io: &Io) -> i32 {
-    let ["-s", "-H", "", names @ ..] = args else {
-        return io.fail(2, "grep: only -s -H '' FILE… is there");
-    };
-    let mut code = 0;
-    for name in names {
-        let Ok(bytes) = session.read(name) else {
-            code = 2;
-            continue;
-        };
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        text.lines().for_each(|line| io.out(&format!("{name}:{line}\n")));
-    }
-    code
 }
 
 /// `cut -dC -fN FILE`.
