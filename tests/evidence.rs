@@ -105,7 +105,7 @@ fn a_planted_secret_reaches_no_file_of_the_run() {
 #[test]
 fn round_trips_of_each_scenario() {
     let table = [
-        ("preflight", 2),
+        ("preflight", 5),
         ("undo-plan", 1),
         ("gate", 5),
         ("plan", 3),
@@ -130,16 +130,14 @@ fn round_trips_of_each_scenario() {
         ("residue", 1),
     ];
     let (without, with) = (records(&run(&[])), records(&run(&["--inject", "latency=200ms"])));
-    for (scenario, trips) in table {
-        let more = lasted_ms(&with, scenario) - lasted_ms(&without, scenario);
-        assert_eq!(rounded(more), trips, "{scenario}: {more} ms more");
-    }
+    let took = |scenario| rounded(lasted_ms(&with, scenario) - lasted_ms(&without, scenario));
+    assert_eq!(table.map(|(scenario, _)| (scenario, took(scenario))), table);
     let whole = |records: &[Record]| {
         let (first, last) = (&records[0], &records[records.len() - 1]);
         (last.at - first.at).num_milliseconds()
     };
     let more = whole(&with) - whole(&without);
-    assert!(more <= 45 * 200, "the run takes {more} ms longer");
+    assert!(more <= 48 * 200, "the run takes {more} ms longer");
 }
 
 fn rounded(ms: i64) -> i64 {

@@ -107,7 +107,7 @@ impl Sample {
         self.0
     }
 
-    fn scenario(&mut self, name: &str, assertion: &str) {
+    pub fn scenario(&mut self, name: &str, assertion: &str) {
         self.start(name);
         self.assert(name, assertion, AssertionStatus::Passed);
         self.finish(name, ScenarioStatus::Passed);

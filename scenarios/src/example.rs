@@ -112,9 +112,15 @@ pub fn judged_as(
         let mut mock = lab::mock::open(&options).expect("a mock lab");
         let folder = tempfile::tempdir().expect("a folder");
         let journal = Writer::create(folder.path()).expect("a journal");
+        let mut asked = change_set();
+        if scenario.name == "preflight" {
+            // It asks the lab's own executor what it would do to the lab's own ENI.
+            asked.network_interface_id = mock.lab.manifest.capture.network_interface_id.clone();
+            asked.region = mock.lab.manifest.aws.region.clone();
+        }
         let run = Run {
             id: "run-1".to_owned(),
-            change_set: change_set(),
+            change_set: asked,
             plan_source: PlanSource::Planner,
             brake: Brake::default(),
             detector_off: None,

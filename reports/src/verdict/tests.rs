@@ -217,8 +217,7 @@ fn a_run_that_awaits_its_go_is_pending_and_no_signal_interrupts_it() {
         ("it cannot be used now", (V::Unavailable, 8), awaited, |r| r.push(locked())),
         ("it was tried again", (V::AwaitingGo, 3), awaited, |r| {
             r.push(locked());
-            r.start("undo-plan");
-            r.finish("undo-plan", ScenarioStatus::Passed);
+            r.scenario("undo-plan", "undo-plan.complete");
         }),
         ("its recovery cannot be begun", (V::Unavailable, 8), None, |r| {
             r.push(tripped(8));

@@ -76,7 +76,7 @@ fn what_is_left_comes_with_the_commands_that_settle_it() {
         assert_eq!(found.len(), 1, "{kind}");
         let item = left("eu-central-1", &found[0]);
         assert_eq!(item.resource, kind);
-        assert!(item.owner_commands[0].starts_with(command), "{:?}", item.owner_commands);
+        assert!(item.owner_commands[0].starts_with(command), "{item:?} {:?}", found[0]);
         let region = item.owner_commands[0].ends_with(" --region eu-central-1");
         assert_eq!(region, command.starts_with("aws ec2"), "{:?}", item.owner_commands);
     }

@@ -216,6 +216,12 @@ impl Fault {
         Self { labs: BOTH, kernel: Kernel::Nodes(deeds), ..self }
     }
 
+    /// Rows that stay approved are residue where their node stays; else they go with it.
+    pub(super) const fn leaves_approved_rows(self) -> Self {
+        let answer = Answer { exit_code: 6, ..self.answer };
+        Self { stopped: CheckOff::Differs(answer), kept: CheckOff::Differs(answer), ..self }
+    }
+
     pub(super) const fn from(self, runbook: &'static str, source: &'static str) -> Self {
         Self { runbook, source, ..self }
     }

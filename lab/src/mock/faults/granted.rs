@@ -49,15 +49,15 @@ const TAKEN_BETWEEN: Answer = Answer {
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
     Fault::caught("row-edited-later", "after the previews somebody lets the approved row take the address from whoever has it", Primary::Both("execute.rows-as-approved", "foreign-plan"), row_edited_later)
-        .from("§8.2", "issue 5: after approve the rows must still be the change set"),
+        .leaves_approved_rows().from("§8.2", "issue 5: after approve the rows must still be the change set"),
     Fault::caught("row-edited-between", "between the two executions somebody takes the undo out of the second row", Primary::Assertion("execute.rows-as-approved"), row_edited_between)
-        .exits(4).trips(&["foreign-plan"]).from("§8.4", "issue 5: after approve the rows must still be the change set"),
+        .exits(4).trips(&["foreign-plan"]).leaves_approved_rows().from("§8.4", "issue 5: after approve the rows must still be the change set"),
     Fault::caught("row-edited-before-undo", "before the undo somebody has the address' row name another address, which the ENI had before the run", Primary::Both("undo.rows-as-granted", "foreign-plan"), row_edited_before_undo)
         .also(&["undo.address-previewed"]).from("§8.2", "issue 5: undo only what is provably this run's"),
     Fault::caught("row-edited-between-undos", "between the two rollbacks somebody gives the address' row another undo", Primary::Both("undo.rows-as-granted", "foreign-plan"), row_edited_between_undos)
         .check_off(NOTHING_TO_RESTORE).from("§8.2", "issue 5: undo only what is provably this run's"),
     Fault::caught("lock-removed", "somebody removes the lab's lock before the first mutation", Primary::Both("execute.under-lock", "lock-lost"), lock_removed)
-        .from("§8.8", "issue 5: one run per lab"),
+        .leaves_approved_rows().from("§8.8", "issue 5: one run per lab"),
     Fault::caught("lock-taken-over", "another run has the lab's lock before the first mutation", Primary::Stop("lock-lost"), lock_taken_over)
         .exits(6).also(&["execute.under-lock", "undo.change-set-removed", "restored.node-files", "teardown.instances", "teardown.addresses", "teardown.volumes", "residue.instances", "residue.addresses", "residue.volumes"]).trips(&["left-running"]).leaves(&[Left::Lock, Left::ChangeSet, Left::Instances, Left::Addresses, Left::Volumes])
         .at_keep(CheckOff::Differs(TAKEN_OVER)).from("§8.8", "issue 5: one run per lab"),

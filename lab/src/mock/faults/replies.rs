@@ -23,9 +23,9 @@ pub const FAULTS: &[Fault] = &[
     Fault::tolerated("approve-reply-lost", "the approval's reply is lost", approve_reply_lost)
         .from("§7.3", "design I5"),
     Fault::caught("approve-request-lost", "the connection breaks before routerctl approves the assignment", Primary::Assertion("approve.assign-approved"), approve_request_lost)
-        .from("§7.3", "design I5"),
+        .leaves_approved_rows().from("§7.3", "design I5"),
     Fault::caught("execute-request-lost", "the connection breaks before routerctl executes the assignment", Primary::Assertion("execute.assign-succeeded"), execute_request_lost)
-        .exits(4).also(&["execute.assign-on-eni"]).trips(&["ambiguous"]).from("§8.5", "design I5"),
+        .exits(4).also(&["execute.assign-on-eni"]).trips(&["ambiguous"]).leaves_approved_rows().from("§8.5", "design I5"),
     Fault::tolerated("rollback-request-lost", "the connection breaks before routerctl takes the address off: the executor is asked", rollback_request_lost)
         .from("§6.2", "contract F5"),
     Fault::caught("truncated-read", "the operator's first DescribeNetworkInterfaces ends after so many bytes, which parses as fewer interfaces", Primary::Assertion("preflight.network-interface"), truncated_read)

@@ -15,7 +15,7 @@ pub const FAULTS: &[Fault] = &[
     Fault::tolerated("cold-neighbour", "so many first echo requests die on the on-prem router, whose neighbour entry of the captured host is cold", cold_neighbour)
         .argument("2").from("§7", "contract F12"),
     Fault::caught("fenced-row", "routerd fences the assignment: the lease of a mobility assignment stands in it, and has ended", Primary::Assertion("execute.assign-succeeded"), fenced_row)
-        .exits(4).also(&["execute.assign-on-eni"]).trips(&["ambiguous"]).from("§8.5", "contract F13"),
+        .exits(4).also(&["execute.assign-on-eni"]).trips(&["ambiguous"]).leaves_approved_rows().from("§8.5", "contract F13"),
     Fault::caught("import-flag-gone", "the node's routerctl does not know import's flags", Primary::Assertion("import.imported"), import_flag_gone)
         .also(&["import.assign-pending", "import.forwarding-pending"]).from("§7.2", "contract F16"),
     Fault::caught("allowed-ips", "routerd-cloud's WireGuard peer does not cover the captured address", Primary::Assertion("ping.cloud-to-onprem"), allowed_ips)

@@ -21,7 +21,7 @@ pub const FAULTS: &[Fault] = &[
     Fault::caught("other-instance-profile", "routerd-cloud's instance has somebody else's instance profile", Primary::Stop("other-identity"), other_instance_profile)
         .also(&["preflight.instance-profile"]).from("§8.1", "contract §9.4"),
     Fault::caught("secret-in-row", "a row would hand the executor a secret key", Primary::Stop("credentials-in-request"), secret_in_row)
-        .also(&["approve.rows-equal-change-set"]).trips(&["foreign-plan"]).from("§8.1", "contract §9.4"),
+        .also(&["approve.rows-equal-change-set"]).trips(&["foreign-plan"]).leaves_approved_rows().from("§8.1", "contract §9.4"),
     Fault::caught("credentials-in-unit", "routerd's service has static AWS keys in its environment", Primary::Both("preflight.routerd-unit", "credentials-in-unit"), credentials_in_unit)
         .from("§8.1", "contract §9.4"),
     Fault::caught("credentials-in-environment-file", "a file of the environment of routerd's service has static AWS keys", Primary::Stop("credentials-in-unit"), credentials_in_environment_file)
