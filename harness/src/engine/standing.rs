@@ -145,15 +145,14 @@ pub fn in_a_command(folder: &Path) -> String {
     let bytes = folder.as_os_str().as_bytes();
     let plain = std::str::from_utf8(bytes).ok().filter(|text| !text.contains(char::is_control));
     let dashed = if bytes.starts_with(b"-") { "./" } else { "" };
-    match plain {
-        Some(text) => lab::quoted(&format!("{dashed}{text}")),
-        None => {
-            let escaped = bytes.iter().map(|byte| match byte {
-                b'\'' | b'\\' | ..b' ' | 0x7f.. => format!("\\x{byte:02x}"),
-                plain => char::from(*plain).to_string(),
-            });
-            format!("$'{dashed}{}'", escaped.collect::<String>())
-        }
+    if let Some(text) = plain {
+        lab::quoted(&format!("{dashed}{text}"))
+    } else {
+        let escaped = bytes.iter().map(|byte| match byte {
+            b'\'' | b'\\' | ..b' ' | 0x7f.. => format!("\\x{byte:02x}"),
+            plain => char::from(*plain).to_string(),
+        });
+        format!("$'{dashed}{}'", escaped.collect::<String>())
     }
 }
 

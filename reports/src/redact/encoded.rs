@@ -58,15 +58,14 @@ fn from_percent(text: &str) -> Option<String> {
     let (mut bytes, mut rest) = (Vec::with_capacity(text.len()), text.as_bytes());
     while let [first, behind @ ..] = rest {
         let pair = behind.get(..2).and_then(|it| std::str::from_utf8(it).ok());
-        match pair.and_then(|it| u8::from_str_radix(it, 16).ok()).filter(|_| *first == b'%') {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &behind[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = behind;
-            }
+        if let Some(byte) =
+            pair.and_then(|it| u8::from_str_radix(it, 16).ok()).filter(|_| *first == b'%')
+        {
+            bytes.push(byte);
+            rest = &behind[2..];
+        } else {
+            bytes.push(*first);
+            rest = behind;
         }
     }
     String::from_utf8(bytes).ok()

@@ -414,9 +414,9 @@ pub fn schemes(text: &str, lower: &str, spans: &mut Vec<Range<usize>>) {
 pub fn looks_random(value: &str) -> bool {
     let bytes = value.as_bytes();
     let classes = [u8::is_ascii_uppercase, u8::is_ascii_lowercase, u8::is_ascii_digit];
-    let mixed = classes.iter().filter(|is| bytes.iter().any(|byte| is(byte))).count();
+    let mixed = classes.iter().filter(|is| bytes.iter().any(is)).count();
     bytes.len() >= 12
-        && bytes.iter().all(|byte| byte.is_ascii_graphic())
+        && bytes.iter().all(u8::is_ascii_graphic)
         && has_digit(bytes)
         && mixed >= 2
         && entropy(bytes) >= 3.0

@@ -21,9 +21,12 @@ pub fn left(region: &str, difference: &Difference) -> ResidueItem {
     if commands.is_empty() {
         commands.push(look(difference));
     }
-    let in_region = |command: String| match command.starts_with("aws ec2 ") {
-        true => format!("{command} --region {region}"),
-        false => command,
+    let in_region = |command: String| {
+        if command.starts_with("aws ec2 ") {
+            format!("{command} --region {region}")
+        } else {
+            command
+        }
     };
     ResidueItem {
         resource: difference.kind.clone(),

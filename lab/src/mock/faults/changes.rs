@@ -143,10 +143,14 @@ impl Change {
                 kernel.legacy.entry("ip mangle".into()).or_default().push(rule);
             }
             Self::Filter => {
-                kernel.filters.push(Filter { dev, hook: "ingress".into(), kind: "matchall".into() })
+                kernel.filters.push(Filter {
+                    dev,
+                    hook: "ingress".into(),
+                    kind: "matchall".into(),
+                });
             }
             Self::ExpressDataPath => {
-                kernel.programs.push(Program { dev, hook: "driver".into(), name: "fault".into() })
+                kernel.programs.push(Program { dev, hook: "driver".into(), name: "fault".into() });
             }
             Self::XfrmPolicy => kernel
                 .policies
