@@ -8,7 +8,7 @@ pub mod disk;
 pub mod explore;
 pub mod invariants;
 mod owed;
-pub mod pairs;
+pub mod mixes;
 pub mod parallel;
 pub mod sensitivity;
 pub mod smoke;
