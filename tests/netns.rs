@@ -6,6 +6,8 @@
 mod again;
 #[path = "netns/ends.rs"]
 mod ends;
+#[path = "netns/kills.rs"]
+mod kills;
 #[path = "../lab/tests/netns/own.rs"]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod own;
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
             "nothing_is_left_after/killed-supervisor-while-executing",
             ends::killed_supervisor_while_executing,
         ),
+        trial("killed_at_any_moment_it_is_recovered_as_its_plan_says", kills::killed_at_any_moment),
         trial("owner/a_parked_lab_rests_and_is_woken_by_his_go", owner::parked_and_resumed),
         trial("owner/a_run_waits_for_his_go", owner::waited_for),
         trial("owner/he_says_no_by_recovery", owner::recovered_while_parked),
