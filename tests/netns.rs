@@ -6,6 +6,8 @@
 mod again;
 #[path = "netns/ends.rs"]
 mod ends;
+#[path = "netns/kills.rs"]
+mod kills;
 #[path = "../lab/tests/netns/own.rs"]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod own;
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
             "one_run_after_the_other_passes_on_a_lab_that_stands",
             again::one_run_after_the_other_passes,
         ),
+        trial("killed_at_any_moment_it_is_recovered_as_its_plan_says", kills::killed_at_any_moment),
         trial("owner/a_parked_lab_rests_and_is_woken_by_his_go", owner::parked_and_resumed),
         trial("owner/a_run_waits_for_his_go", owner::waited_for),
         trial("owner/he_says_no_by_recovery", owner::recovered_while_parked),

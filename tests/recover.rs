@@ -1,5 +1,8 @@
 //! `kill -9` of the real process, and `lab-smoke recover` from what it left in its folder.
 
+#[path = "recover/kills.rs"]
+mod kills;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;

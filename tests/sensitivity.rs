@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use lab::manifest::Instances;
 use lab::mock::faults::Class;
 use lab_smoke_tests::coverage::gaps;
+use lab_smoke_tests::mixes::{self, Mix};
 use lab_smoke_tests::sensitivity::{Case, cases, cases_of_other_teardowns, contradictions, traces};
 use lab_smoke_tests::smoke::Prior;
 use lab_smoke_tests::sources::{NAT_ROWS, NatRow};
-use lab_smoke_tests::{pairs, parallel, smoke, sources, table};
+use lab_smoke_tests::{parallel, smoke, sources, table};
 
 #[test]
 fn every_check_is_the_first_to_answer_a_fault() {
@@ -91,16 +92,30 @@ fn tolerated_without_a_trace(case: &Case, traces: &[String]) -> Option<String> {
 /// All pairs are a matter of hours: so many are drawn, others with another seed.
 #[test]
 fn no_pair_of_faults_gets_a_run_to_pass_or_hides_what_it_left() {
-    let count = number("LAB_SMOKE_PAIRS", 150);
     // The world is another one as well.
     let seed = number("LAB_SMOKE_PAIRS_SEED", 1);
-    let drawn = pairs::sample(seed, usize::try_from(count).expect("few"));
-    none_complains(&drawn, |pair| {
-        let ran = smoke::run(seed, &pair.faults(), pair.prior);
-        let complaints = pairs::complaints(pair, &ran);
+    none_hides(seed, &mixes::sample_pairs(seed, few("LAB_SMOKE_PAIRS", 150)));
+}
+
+/// The same of three, over all that a manifest may have become of the instances.
+#[test]
+fn no_three_faults_get_a_run_to_pass_or_hide_what_they_left() {
+    let seed = number("LAB_SMOKE_TRIPLES_SEED", 1);
+    none_hides(seed, &mixes::sample_triples(seed, few("LAB_SMOKE_TRIPLES", 100)));
+}
+
+fn none_hides(seed: u64, drawn: &[Mix]) {
+    none_complains(drawn, |mix| {
+        let ran = smoke::run(seed, &mix.injected(), mix.prior);
+        let complaints = mixes::complaints(mix, &ran);
+        let (verdict, reasons) = (ran.judgement.verdict, &ran.judgement.reasons);
         (!complaints.is_empty())
-            .then(|| format!("{}\n  {:?}", complaints.join("; "), ran.judgement.reasons))
+            .then(|| format!("{}\n  {verdict:?}: {reasons:?}", complaints.join("; ")))
     });
+}
+
+fn few(variable: &str, default: u64) -> usize {
+    usize::try_from(number(variable, default)).expect("few")
 }
 
 #[test]
@@ -124,9 +139,9 @@ impl Named for Case {
     }
 }
 
-impl Named for pairs::Pair {
+impl Named for Mix {
     fn name(&self) -> String {
-        format!("{} and {} ({:?})", self.one.name, self.other.name, self.prior)
+        format!("{} ({:?})", self.injected().join(" and "), self.prior)
     }
 }
 

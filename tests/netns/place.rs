@@ -152,6 +152,18 @@ impl Running {
         Err(format!("the run never said {wanted:?}"))
     }
 
+    /// Reads so many records, or all that there are.
+    pub fn read_records(&mut self, count: usize) -> Result<(), String> {
+        let mut line = String::new();
+        for _ in 0..count {
+            line.clear();
+            if self.said.read_line(&mut line).map_err(words)? == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     pub fn goes_on(&mut self) -> Result<(), String> {
         match self.child.try_wait().map_err(words)? {
             None => Ok(()),

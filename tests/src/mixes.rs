@@ -1,4 +1,4 @@
-//! Two faults at once: what no pair may do, whatever else it does.
+//! Several faults at once: what no mix of them may do, whatever else it does.
 
 use lab::mock::faults::{self, Class, Fault, Left};
 use lab::mock::world::World;
@@ -6,12 +6,13 @@ use lab::mock::world::World;
 use crate::sensitivity::left;
 use crate::smoke::{Prior, Ran};
 
-/// Two faults on one lab.
-#[derive(Clone, Copy, Debug)]
-pub struct Pair {
-    pub one: &'static Fault,
-    pub other: &'static Fault,
+/// Two faults or three on one lab, and what its manifest has become of the instances.
+#[derive(Clone, Debug)]
+pub struct Mix {
+    pub faults: Vec<&'static Fault>,
     pub prior: Prior,
+    /// As it is injected; none is the lab's own, which terminates.
+    pub teardown: Option<&'static str>,
 }
 
 /// Pairs that once got a run to pass, or to hide what it left: they are drawn first.
@@ -27,22 +28,50 @@ const FOUND: &[[&str; 2]] = &[
     ["roots-credentials", "no-aws-cli"],
 ];
 
+const TEARDOWNS: [Option<&str>; 3] = [None, Some("teardown=stop"), Some("teardown=keep")];
+
+/// Faults that need something else than a run which grants itself, or are no fault but a setting.
+const APART: &[&str] = &["go-after", "teardown"];
+
 /// Every pair of faults that do not undo one another, at most so many of them, drawn with a seed.
-pub fn sample(seed: u64, count: usize) -> Vec<Pair> {
-    // In these runs the lab grants itself: nobody looks for a go that comes late.
-    let all: Vec<&Fault> = faults::all().filter(|fault| fault.name != "go-after").collect();
+pub fn sample_pairs(seed: u64, count: usize) -> Vec<Mix> {
+    let all = drawn_from();
     let pairs = all.iter().enumerate().flat_map(|(index, one)| {
-        all[index + 1..].iter().filter(|other| apart(one, other)).map(move |other| (*one, *other))
+        all[index + 1..].iter().filter(|other| apart(one, other)).map(move |other| [*one, *other])
     });
-    let mut pairs: Vec<Pair> = pairs
-        .flat_map(|(one, other)| Prior::BOTH.map(|prior| Pair { one, other, prior }))
-        .filter(|pair| [pair.one, pair.other].iter().all(|it| means_something(it, pair.prior)))
+    let mut pairs: Vec<Mix> = pairs
+        .flat_map(|faults| {
+            Prior::BOTH.map(|prior| Mix { faults: faults.to_vec(), prior, teardown: None })
+        })
+        .filter(Mix::means_something)
         .collect();
     fastrand::Rng::with_seed(seed).shuffle(&mut pairs);
     pairs.sort_by_key(|pair| !pair.was_found());
-    let epoch = lab::mock::start_time(1);
-    let world = lab::mock::world_of(1, epoch);
+    let world = a_world();
     pairs.into_iter().filter(|pair| pair.fits_into(&world)).take(count).collect()
+}
+
+/// Three faults at random on a lab whose instances are terminated, stopped or kept, so many times.
+pub fn sample_triples(seed: u64, count: usize) -> Vec<Mix> {
+    let (all, world) = (drawn_from(), a_world());
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut draw = || loop {
+        let faults = random.choose_multiple(all.iter().copied(), 3);
+        let prior = Prior::BOTH[random.usize(..2)];
+        let mix = Mix { faults, prior, teardown: TEARDOWNS[random.usize(..TEARDOWNS.len())] };
+        if mix.all_apart() && mix.means_something() && mix.fits_into(&world) {
+            return mix;
+        }
+    };
+    (0..count).map(|_| draw()).collect()
+}
+
+fn drawn_from() -> Vec<&'static Fault> {
+    faults::all().filter(|fault| !APART.contains(&fault.name)).collect()
+}
+
+fn a_world() -> World {
+    lab::mock::world_of(1, lab::mock::start_time(1))
 }
 
 /// Faults with the same first answer touch the same thing.
@@ -50,42 +79,48 @@ fn apart(one: &Fault, other: &Fault) -> bool {
     one.class == Class::Tolerated || one.primary != other.primary
 }
 
-fn means_something(fault: &Fault, prior: Prior) -> bool {
-    fault.answer_with(prior == Prior::CheckOn).is_some()
-}
+impl Mix {
+    /// As `--inject` has them.
+    pub fn injected(&self) -> Vec<&'static str> {
+        self.teardown.into_iter().chain(self.faults.iter().map(|fault| fault.name)).collect()
+    }
 
-impl Pair {
-    pub fn faults(&self) -> [&'static str; 2] {
-        [self.one.name, self.other.name]
+    fn all_apart(&self) -> bool {
+        self.faults.iter().enumerate().all(|(index, one)| {
+            self.faults[index + 1..].iter().all(|other| apart(one, other) || apart(other, one))
+        })
+    }
+
+    fn means_something(&self) -> bool {
+        let on = self.prior == Prior::CheckOn;
+        self.faults.iter().all(|fault| fault.answer_with(on).is_some())
     }
 
     fn was_found(&self) -> bool {
-        let [one, other] = self.faults();
-        FOUND.iter().any(|found| *found == [one, other] || *found == [other, one])
+        FOUND.iter().any(|found| found.iter().all(|it| self.faults.iter().any(|f| f.name == *it)))
     }
 
-    /// Two faults of the same row or line cannot be put into one world.
+    /// Faults of the same row or line cannot be put into one world.
     fn fits_into(&self, world: &World) -> bool {
         let mut world = world.clone();
-        self.faults().into_iter().all(|fault| faults::inject(&mut world, fault).is_ok())
+        self.injected().into_iter().all(|fault| faults::inject(&mut world, fault).is_ok())
     }
 
     pub fn has_a_caught_one(&self) -> bool {
-        [self.one, self.other].iter().any(|fault| fault.class == Class::Caught)
+        self.faults.iter().any(|fault| fault.class == Class::Caught)
     }
 }
-
 /// What the run did that no run may do.
-pub fn complaints(pair: &Pair, ran: &Ran) -> Vec<String> {
+pub fn complaints(mix: &Mix, ran: &Ran) -> Vec<String> {
     let mut complaints = Vec::new();
     let passed = ran.judgement.exit_code == 0;
     // One fault may keep the other from its moment: then there was but one.
     let fell = faults::fired(&ran.world).iter().all(|(_, times)| *times > 0);
-    if passed && pair.has_a_caught_one() && fell {
+    if passed && mix.has_a_caught_one() && fell {
         complaints.push("it passed".to_owned());
     }
-    if !passed && !pair.has_a_caught_one() {
-        complaints.push(format!("two tolerated faults: {:?}", ran.judgement.reasons));
+    if !passed && !mix.has_a_caught_one() {
+        complaints.push(format!("nothing but tolerated faults: {:?}", ran.judgement.reasons));
     }
     for left in left(ran).into_iter().filter(|left| !says(ran, *left)) {
         complaints.push(format!("{left:?} is not as the run owes it, and the evidence is silent"));
