@@ -37,6 +37,7 @@ mod preview;
 mod requests;
 mod residue;
 mod restored;
+mod silence;
 mod source_dest_check;
 mod ssh;
 mod teardown;

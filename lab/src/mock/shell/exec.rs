@@ -6,8 +6,8 @@ use futures::future::{BoxFuture, FutureExt as _};
 
 use super::{Input, Io, Session};
 use super::{
-    aws, connections, conntrack, curl, date, files, ip, iptables, kernel, nft, ping, programs, sh,
-    ssh, stat, sysctl, systemctl, tcpdump, text, wrap,
+    aws, connections, conntrack, curl, date, files, ip, iptables, kernel, nft, ping, probe,
+    programs, sh, ssh, stat, sysctl, systemctl, tcpdump, text, wrap,
 };
 
 /// There is no such program: who starts it says so in its own words.
@@ -58,6 +58,7 @@ pub fn exec<'a>(
                     None => return programs::main(session, argv, io).await,
                 },
             },
+            None if name == probe::PROBE => probe::main(session, args, io).await,
             None => return programs::main(session, argv, io).await,
         })
     }
