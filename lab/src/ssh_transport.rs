@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use futures::future::LocalBoxFuture;
 use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder, Stdio};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::node::{Node, Output};
-use crate::shell::{Transport, TransportError};
+use crate::shell::{Heard, Stream, Transport, TransportError};
 
 /// sshd refuses the eleventh session of a connection, and that refusal cannot be told from a
 /// command that was killed.
@@ -85,6 +85,38 @@ impl SshTransport {
         mark.read(ended.map_err(lost)?)
     }
 
+    async fn hear(
+        &self,
+        node: Node,
+        argv: &[String],
+        heard: &Heard,
+    ) -> Result<i32, TransportError> {
+        let unreachable =
+            |error: &dyn std::fmt::Display| TransportError::Unreachable(error.to_string());
+        let link = self
+            .links
+            .get(&node)
+            .ok_or_else(|| unreachable(&format!("ssh's configuration has no host for {node}")))?;
+        let _permit = link.sessions.acquire().await.map_err(|error| unreachable(&error))?;
+        let session = self.session(node, link).await?;
+        self.calls.set(self.calls.get() + 1);
+        let mark = Mark::new(self.calls.get());
+        let lost = |error: openssh::Error| TransportError::Lost(words(&error));
+        let mut child = session
+            .raw_command(mark.wrap(argv))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .await
+            .map_err(lost)?;
+        let (stdout, stderr) = (child.stdout().take(), child.stderr().take());
+        let (out, err) =
+            futures::join!(pump(stdout, Stream::Out, heard), pump(stderr, Stream::Err, heard));
+        let status = child.wait().await.map_err(lost)?;
+        mark.read(std::process::Output { status, stdout: out, stderr: err }).map(|it| it.code)
+    }
+
     /// The open connection, or a new one where there is none or it has died.
     async fn session(&self, node: Node, link: &Link) -> Result<Rc<Session>, TransportError> {
         let mut kept = link.session.lock().await;
@@ -122,6 +154,30 @@ impl Transport for SshTransport {
     ) -> LocalBoxFuture<'a, Result<Output, TransportError>> {
         Box::pin(self.send(node, argv, stdin))
     }
+
+    fn follow<'a>(
+        &'a self,
+        node: Node,
+        argv: &'a [String],
+        heard: &'a Heard,
+    ) -> LocalBoxFuture<'a, Result<i32, TransportError>> {
+        Box::pin(self.hear(node, argv, heard))
+    }
+}
+
+/// Tells what comes as it comes; answers all of it.
+async fn pump(
+    from: Option<impl tokio::io::AsyncRead + Unpin>,
+    stream: Stream,
+    heard: &Heard,
+) -> Vec<u8> {
+    let (mut all, mut part) = (Vec::new(), [0; 8192]);
+    let Some(mut from) = from else { return all };
+    while let Ok(count @ 1..) = from.read(&mut part).await {
+        heard.add(stream, &part[..count]);
+        all.extend_from_slice(&part[..count]);
+    }
+    all
 }
 
 /// ssh's own words: it has no exit code for them.

@@ -39,6 +39,7 @@ mod requests;
 mod residue;
 mod restored;
 mod sight;
+mod silence;
 mod source_dest_check;
 mod ssh;
 mod teardown;

@@ -29,8 +29,8 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         rounds(lab, Node::CloudClient, cloud, onprem),
         rounds(lab, Node::OnpremClient, onprem, cloud),
     );
-    judge(ctx, TO_ONPREM, there);
-    judge(ctx, TO_CLOUD, back);
+    judge(ctx, TO_ONPREM, onprem, there);
+    judge(ctx, TO_CLOUD, cloud, back);
 }
 
 type Round = Result<lab::ec2::Answer<lab::node::Output>, lab::shell::ShellError>;
@@ -48,8 +48,9 @@ async fn rounds(lab: &Lab, node: Node, source: Ipv4Addr, destination: Ipv4Addr) 
     rounds
 }
 
-fn judge(ctx: &mut Context<'_>, id: &'static str, rounds: Vec<Round>) {
-    let expected = json!({ "received": SENT });
+fn judge(ctx: &mut Context<'_>, id: &'static str, destination: Ipv4Addr, rounds: Vec<Round>) {
+    let expected = json!({ "received": SENT, "from": destination });
+    let mut strange = Vec::new();
     let mut how = How::default();
     let mut seen = Vec::new();
     let mut round_trip = None;
@@ -59,6 +60,7 @@ fn judge(ctx: &mut Context<'_>, id: &'static str, rounds: Vec<Round>) {
             Ok((output, one)) => {
                 how = how.and(one);
                 seen.push(received(&output));
+                strange.extend(strange_replies(&output, destination));
                 round_trip = round_trip_ms(&output).or(round_trip);
                 if seen.last() == Some(&None) {
                     let text = String::from_utf8_lossy(&output.stderr).trim().to_owned();
@@ -73,12 +75,16 @@ fn judge(ctx: &mut Context<'_>, id: &'static str, rounds: Vec<Round>) {
     }
     match (seen.last().copied().flatten(), unread) {
         (Some(count), _) => {
-            let message = (count != SENT).then(|| format!("{count} of {SENT} replies received"));
+            let message = strange
+                .first()
+                .map(|line| format!("not a plain reply of {destination}: {line}"))
+                .or_else(|| (count != SENT).then(|| format!("{count} of {SENT} replies received")));
             let lost: u32 = seen.iter().flatten().map(|count| SENT.saturating_sub(*count)).sum();
             let observed = json!({
                 "received": count, "rounds": seen, "lost": lost, "round_trip_ms": round_trip,
+                "strange": strange,
             });
-            ctx.judge(id, count == SENT, expected, observed, how, message);
+            ctx.judge(id, message.is_none(), expected, observed, how, message);
         }
         (None, why) => ctx.unknown(id, expected, how, why.unwrap_or_default()),
     }
@@ -89,6 +95,18 @@ pub fn received(output: &lab::node::Output) -> Option<u32> {
     let text = String::from_utf8_lossy(&output.stdout);
     let line = text.lines().find(|line| line.contains(" packets transmitted, "))?;
     line.split(", ").find_map(|part| part.strip_suffix(" received"))?.parse().ok()
+}
+
+/// Lines of replies that are not what was asked for: from somebody else, a second time, or with
+/// other bytes than were sent. ping counts them as received.
+pub fn strange_replies(output: &lab::node::Output, destination: Ipv4Addr) -> Vec<String> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let sender = format!(" bytes from {destination}: ");
+    let plain = |line: &str| line.contains(&sender) && line.ends_with(" ms");
+    let strange = text.lines().map(str::trim_end).filter(|line| {
+        line.contains("wrong data byte") || line.contains(" bytes from ") && !plain(line)
+    });
+    strange.map(str::to_owned).collect()
 }
 
 /// From `rtt min/avg/max/mdev = 80.702/81.204/82.003/0.421 ms`.
@@ -126,12 +144,35 @@ mod tests {
             ("unread at last", vec![replies(3), unread()], A::Unknown, Some(cannot)),
         ];
         for (what, rounds, status, message) in table {
-            let judged = judged("ping", async |_, ctx| judge(ctx, TO_CLOUD, rounds));
+            let judged = judged("ping", async |_, ctx| judge(ctx, TO_CLOUD, CLOUD, rounds));
             assert_eq!(judged.status(TO_CLOUD), status, "{what}");
             match message {
                 Some(message) => assert!(judged.message(TO_CLOUD).contains(message), "{what}"),
                 None => assert_eq!(judged.assertion(TO_CLOUD).message, None, "{what}"),
             }
+        }
+    }
+
+    const CLOUD: Ipv4Addr = Ipv4Addr::new(10, 88, 60, 7);
+
+    /// All three were received, as ping counts.
+    #[test]
+    fn a_reply_from_somebody_else_or_a_second_one_is_none() {
+        let plain = "64 bytes from 10.88.60.7: icmp_seq=1 ttl=62 time=4.31 ms";
+        let table = [
+            (String::new(), A::Passed),
+            (" (DUP!)".to_owned(), A::Failed),
+            (" (DIFFERENT ADDRESS!)".to_owned(), A::Failed),
+            ("\nwrong data byte #16 should be 0x10 but was 0x11".to_owned(), A::Failed),
+            ("\n64 bytes from 10.88.60.8: icmp_seq=2 ttl=62 time=4.31 ms".to_owned(), A::Failed),
+            ("\nFrom 10.88.60.1: icmp_seq=2 Redirect Host".to_owned(), A::Passed),
+        ];
+        for (end, status) in table {
+            let text =
+                format!("{plain}{end}\n\n3 packets transmitted, 3 received, 0% packet loss\n");
+            let rounds = vec![told(0, &text, "")];
+            let judged = judged("ping", async |_, ctx| judge(ctx, TO_CLOUD, CLOUD, rounds));
+            assert_eq!(judged.status(TO_CLOUD), status, "{end}");
         }
     }
 

@@ -15,7 +15,8 @@ use crate::cloud_state;
 use crate::context::{Context, How};
 use crate::left::{self, Changed};
 use crate::node_state::{self, Explained, Looked, NodeState, REST, Source};
-use crate::{default_gateway, node_unchanged, observe, ping, stops};
+use crate::silence::{self, When};
+use crate::{default_gateway, node_unchanged, observe, stops};
 
 const INTERFACE: &str = "restored.interface";
 const UNREACHABLE: &str = "restored.captured-address-unreachable";
@@ -82,15 +83,12 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
 
 async fn look_twice(lab: &Lab, ctx: &mut Context<'_>) {
     let Some(before) = ctx.run.baseline() else { return };
-    let address = |node| lab.manifest.nodes[&node].address;
-    let captured = lab.manifest.capture.address.addr();
-    let ping = Observe::ping_in_vain(address(Node::CloudClient), captured);
     let rows = Observe::rows(&lab.manifest.routerd);
     let folder = Observe::node_folder();
     let yaml = Observe::read_file(&lab.manifest.routerd.config);
-    let (eni, ping, states, rows, folder, yaml, programs) = futures::join!(
+    let (eni, silence, states, rows, folder, yaml, programs) = futures::join!(
         lab.reader.network_interface(&lab.manifest.capture.network_interface_id),
-        lab.shell.observe(Node::CloudClient, &ping),
+        silence::ask(lab, When::After),
         node_state::ask_all(lab),
         lab.shell.observe(Node::RouterdCloud, &rows),
         lab.shell.observe(Node::RouterdCloud, &folder),
@@ -101,7 +99,7 @@ async fn look_twice(lab: &Lab, ctx: &mut Context<'_>) {
     ctx.run.state.borrow_mut().changed.clear();
     let first = seen_first(&eni, rows_of(lab, &rows).as_deref());
     judge_interface(lab, ctx, &before, eni);
-    judge_unreachable(ctx, ping);
+    silence::judge(ctx, UNREACHABLE, silence);
     let states: Vec<Looked> =
         states.into_iter().map(|told| node_state::read_look(ctx, told)).collect();
     judge_states(ctx, &before, &states);
@@ -253,21 +251,6 @@ fn judge_interface(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, eni: Int
             let how = ctx.seen_error(&error);
             ctx.unknown(INTERFACE, expected, how, error.to_string());
         }
-    }
-}
-
-fn judge_unreachable(ctx: &mut Context<'_>, told: Told) {
-    let expected = json!({ "received": 0 });
-    match observe::told(ctx, told) {
-        Ok((output, how)) => match ping::received(&output) {
-            Some(count) => {
-                let message = "the captured address still answers from the cloud".to_owned();
-                let observed = json!({ "received": count });
-                ctx.judge(UNREACHABLE, count == 0, expected, observed, how, Some(message));
-            }
-            None => ctx.unknown(UNREACHABLE, expected, how, "ping's answer cannot be read"),
-        },
-        Err((why, how)) => ctx.unknown(UNREACHABLE, expected, how, why),
     }
 }
 

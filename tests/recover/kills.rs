@@ -12,9 +12,10 @@ use reports::journal::JOURNAL_FILE;
 
 use super::{evidence, lab_smoke, recover, world};
 
-/// What the manifest has become of the instances, as it is injected, and what they are then.
+/// What the manifest has become of the instances, as it is injected, and what they are then: where
+/// nothing is said of it they are terminated.
 const TEARDOWNS: [(&str, InstanceState); 3] = [
-    ("check-off", InstanceState::Terminated),
+    ("latency=1ms", InstanceState::Terminated),
     ("teardown=stop", InstanceState::Stopped),
     ("teardown=keep", InstanceState::Running),
 ];

@@ -76,6 +76,10 @@ impl Check {
         self.require(one, "capture.address", "expected one address, a /32");
         self.id("capture.network_interface_id", "eni", &capture.network_interface_id);
         self.name("capture.provider_ref", &capture.provider_ref);
+        let hops = (1..=32).contains(&capture.hops);
+        self.require(hops, "capture.hops", "expected 1 to 32");
+        let mtu = (576..=9001).contains(&capture.path_mtu_bytes);
+        self.require(mtu, "capture.path_mtu_bytes", "expected 576 to 9001");
         self.require(
             is_iam_name(&iam.role_name),
             "iam.role_name",
@@ -108,6 +112,12 @@ impl Check {
         self.name(&field("user"), &entry.user);
         let fits = entry.interface.len() <= 15;
         self.require(fits, &field("interface"), "an interface's name has at most 15 characters");
+        if let Some(overlay) = &entry.overlay_interface {
+            let at = field("overlay_interface");
+            self.name(&at, overlay);
+            let fits = overlay.len() <= 15;
+            self.require(fits, &at, "an interface's name has at most 15 characters");
+        }
         if let Err(error) = PublicKey::from_openssh(&entry.host_key) {
             let message = format!("no public key in OpenSSH's format: {error}");
             self.report(&field("host_key"), message);
@@ -122,6 +132,10 @@ impl Check {
         if let Some(program) = &entry.outage_probe {
             let absolute = program.starts_with('/');
             self.require(absolute, &field("outage_probe"), "expected an absolute path");
+        }
+        if let Some(program) = &entry.path_probe {
+            let absolute = program.starts_with('/');
+            self.require(absolute, &field("path_probe"), "expected an absolute path");
         }
         if kind != LabKind::Aws {
             return;

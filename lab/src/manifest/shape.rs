@@ -57,6 +57,21 @@ pub struct Capture {
     /// Whether the owner lets the address be taken from another ENI.
     #[serde(default)]
     pub allow_reassignment: bool,
+    /// How many nodes between the clients take one from a packet's time to live.
+    #[serde(default = "two_routers")]
+    pub hops: u8,
+    /// The longest packet that passes between the clients, with its headers.
+    #[serde(default = "wireguards_mtu")]
+    pub path_mtu_bytes: u16,
+}
+
+fn two_routers() -> u8 {
+    2
+}
+
+/// On an underlay of 1500.
+fn wireguards_mtu() -> u16 {
+    1420
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,6 +103,9 @@ pub struct NodeEntry {
     pub address: Ipv4Addr,
     /// The interface that has it.
     pub interface: String,
+    /// A router's interface to the other router: `wg-hybrid` where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlay_interface: Option<String>,
     /// For a node on EC2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_id: Option<String>,
@@ -101,6 +119,22 @@ pub struct NodeEntry {
     /// Where `outage-probe` lies on a client: an absolute path. Without it no outage is measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outage_probe: Option<String>,
+    /// Where it lies on a client for the packets of `no-nat` alone, where no outage is to be
+    /// measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_probe: Option<String>,
+}
+
+impl NodeEntry {
+    /// The interface through which a router's packets go to the other site.
+    pub fn overlay(&self) -> &str {
+        self.overlay_interface.as_deref().unwrap_or("wg-hybrid")
+    }
+
+    /// Where `outage-probe` lies for what `no-nat` sends.
+    pub fn probe(&self) -> Option<&str> {
+        self.path_probe.as_deref().or(self.outage_probe.as_deref())
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

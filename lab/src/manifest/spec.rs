@@ -142,11 +142,25 @@ fn each_defect_is_found_at_its_field() {
             "nodes.onprem-router.address",
             "the same as routerd-cloud's",
         ),
+        ("hops = 2", "hops = 0", "capture.hops", "1 to 32"),
+        ("mtu_bytes = 1420", "mtu_bytes = 100", "capture.path_mtu_bytes", "576 to 9001"),
+        (
+            "overlay_interface = \"wg-hybrid\"",
+            "overlay_interface = \"an-overlay-of-wireguard\"",
+            "nodes.routerd-cloud.overlay_interface",
+            "at most 15 characters",
+        ),
         ("clock_skew_ms = 2000", "clock_skew_ms = 0", "limits.clock_skew_ms", "clocks"),
         (
             "hostname = \"cloud-client\"",
             "hostname = \"cloud-client\"\noutage_probe = \"outage-probe\"",
             "nodes.cloud-client.outage_probe",
+            "absolute",
+        ),
+        (
+            "hostname = \"cloud-client\"",
+            "hostname = \"cloud-client\"\npath_probe = \"outage-probe\"",
+            "nodes.cloud-client.path_probe",
             "absolute",
         ),
         (

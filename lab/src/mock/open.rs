@@ -224,6 +224,8 @@ pub(crate) fn manifest(world: &World) -> Result<Manifest, OpenError> {
             network_interface_id: eni.id.clone(),
             provider_ref: "aws-lab".to_owned(),
             allow_reassignment: false,
+            hops: 2,
+            path_mtu_bytes: 1420,
         },
         iam: Iam { role_name: role.name.clone(), instance_profile_name: profile },
         routerd: Routerd {
@@ -274,12 +276,15 @@ fn entry(world: &World, node: Node) -> NodeEntry {
         hostname: machine.hostname.clone(),
         address,
         interface,
+        overlay_interface: None,
         instance_id: machine.instance_id.clone(),
         host_key: machine.sshd.host_key.clone(),
         ssh: None,
         user: "lab".to_owned(),
         // Datagrams a millisecond apart would be more than the rest of the mock's packets together.
         outage_probe: None,
+        path_probe: matches!(node, Node::CloudClient | Node::OnpremClient)
+            .then(|| super::shell::PROBE.to_owned()),
     }
 }
 

@@ -6,7 +6,7 @@ use super::shell::{self, Lost};
 use super::world::Shared;
 use crate::clock::Clock;
 use crate::node::{Node, Output};
-use crate::shell::{Transport, TransportError};
+use crate::shell::{Heard, Transport, TransportError};
 
 pub(super) struct MockTransport {
     pub shared: Shared,
@@ -20,14 +20,26 @@ impl Transport for MockTransport {
         argv: &'a [String],
         stdin: &'a [u8],
     ) -> LocalBoxFuture<'a, Result<Output, TransportError>> {
-        async move {
-            shell::run(&self.shared, self.clock, node, argv, stdin).await.map_err(|lost| match lost
-            {
-                Lost::NotConnected(why) => TransportError::Unreachable(why),
-                Lost::OtherHostKey(why) => TransportError::OtherHostKey(why),
-                Lost::Broken(_) => TransportError::Lost(lost.to_string()),
-            })
-        }
-        .boxed_local()
+        async move { shell::run(&self.shared, self.clock, node, argv, stdin).await.map_err(told) }
+            .boxed_local()
+    }
+
+    fn follow<'a>(
+        &'a self,
+        node: Node,
+        argv: &'a [String],
+        heard: &'a Heard,
+    ) -> LocalBoxFuture<'a, Result<i32, TransportError>> {
+        shell::follow(&self.shared, self.clock, node, argv, heard)
+            .map(|ended| ended.map_err(told))
+            .boxed_local()
+    }
+}
+
+fn told(lost: Lost) -> TransportError {
+    match lost {
+        Lost::NotConnected(why) => TransportError::Unreachable(why),
+        Lost::OtherHostKey(why) => TransportError::OtherHostKey(why),
+        Lost::Broken(_) => TransportError::Lost(lost.to_string()),
     }
 }

@@ -16,6 +16,7 @@ use super::keys::Key;
 use super::run;
 use crate::clock::Clock;
 use crate::mock::faults::{Deed, Means};
+use crate::node::Node;
 
 /// The hidden subcommand that runs statements of standard input on a database: within the node, so
 /// that SQLite's locks and paths are the node's.
@@ -25,12 +26,16 @@ const PROGRAM: &str = "/run/lab-smoke/program";
 const DATABASE: &str = "/var/lib/routerd/routerd.db";
 const HOST_KEY: &str = "/etc/ssh/ssh_host_ed25519_key";
 
-/// Whether the process of a node sees what the deed does when this returns.
+/// Whether the process of a node sees what the deed does when this returns; `pids` has a process of each
+/// node.
 ///
 /// # Errors
 /// Where the node's kernel or a program refuses it, with the refusal's own words.
-pub async fn carry_out(deed: &Deed, pid: u32, clock: Clock) -> io::Result<()> {
-    let node = Inside { pid };
+pub async fn carry_out(deed: &Deed, pids: &[(Node, u32)], clock: Clock) -> io::Result<()> {
+    let inside = |wanted| Inside {
+        pid: pids.iter().find(|(node, _)| *node == wanted).map_or(0, |(_, pid)| *pid),
+    };
+    let node = inside(deed.node);
     match &deed.means {
         Means::Nft(ruleset) => node.feed(&["nft", "-f", "-"], ruleset).await,
         Means::IptablesLegacy(words) => {
@@ -38,6 +43,11 @@ pub async fn carry_out(deed: &Deed, pid: u32, clock: Clock) -> io::Result<()> {
             node.feed(&words, "").await
         }
         Means::Ip(lines) => node.feed(&["ip", "-batch", "-"], lines).await,
+        Means::Cable { to } => {
+            let far = inside(*to);
+            node.feed(&["ip", "-batch", "-"], &near_end(far.pid)).await?;
+            far.feed(&["ip", "-batch", "-"], FAR_END).await
+        }
         Means::Bridge(lines) => node.feed(&["bridge", "-batch", "-"], lines).await,
         Means::File { path, contents, mode } => node.put(path, contents, *mode).await,
         Means::Edit { path, from, to } => node.edit(path, from, to).await,
@@ -50,6 +60,15 @@ pub async fn carry_out(deed: &Deed, pid: u32, clock: Clock) -> io::Result<()> {
         Means::NoProgram(name) => node.script(NO_PROGRAM, &[name], "").await,
     }
 }
+
+fn near_end(far_pid: u32) -> String {
+    format!(
+        "link add bypass type veth peer name bypass netns {far_pid}\n\
+         addr add 169.254.121.1/30 dev bypass\nlink set bypass up\n"
+    )
+}
+
+const FAR_END: &str = "addr add 169.254.121.2/30 dev bypass\nlink set bypass up\n";
 
 /// What is bound there is another file of the host: it must never be written through.
 const PUT: &str = "umount \"$1\" 2>/dev/null || true; mkdir -p \"$(dirname \"$1\")\"; \

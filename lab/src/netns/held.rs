@@ -104,7 +104,7 @@ impl Held {
     }
 
     async fn carry_out(&self, deed: &Deed) -> io::Result<()> {
-        let done = deeds::carry_out(deed, self.pid(deed.node), self.clock).await;
+        let done = deeds::carry_out(deed, &self.pids, self.clock).await;
         done.map_err(|error| io::Error::other(format!("{}: {deed:?}: {error}", deed.node)))
     }
 

@@ -15,7 +15,7 @@ use super::open::{ask, manifest, read_world};
 use super::probe::{self, Report};
 use crate::mock::faults::{self, BadFault};
 use crate::node::{Node, Output};
-use crate::shell::{Transport, TransportError};
+use crate::shell::{Heard, Transport, TransportError};
 use crate::ssh_transport::SshTransport;
 
 #[derive(Debug, thiserror::Error)]
@@ -142,6 +142,22 @@ impl Transport for ToldTransport {
             if let Ok(output) = &answer {
                 self.rows.borrow_mut().extend(listed(argv, &output.stdout));
             }
+            self.tell(node, &line, Phase::Ended).await?;
+            answer
+        }
+        .boxed_local()
+    }
+
+    fn follow<'a>(
+        &'a self,
+        node: Node,
+        argv: &'a [String],
+        heard: &'a Heard,
+    ) -> LocalBoxFuture<'a, Result<i32, TransportError>> {
+        async move {
+            let line = faults::Line::named(argv, |_| None).text;
+            self.tell(node, &line, Phase::Begins).await?;
+            let answer = self.ssh.follow(node, argv, heard).await;
             self.tell(node, &line, Phase::Ended).await?;
             answer
         }

@@ -2,13 +2,14 @@
 //! down when the other's arrive, by the kernel's time of receipt. It reads and changes nothing.
 //!
 //! `run NAME FROM TO` does that until `stop NAME`, and prints a [`Report`]; `ready NAME` ends once it
-//! sends and hears. It ends by itself, for whoever started it may have died.
+//! sends and hears. It ends by itself, for whoever started it may have died. `exchange` is another
+//! matter: see there.
 
 use std::io::{self, IoSliceMut};
-use std::net::{Ipv4Addr, UdpSocket as StdUdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket as StdUdpSocket};
 use std::os::fd::AsRawFd as _;
 use std::os::linux::net::SocketAddrExt as _;
-use std::os::unix::net::{SocketAddr, UnixDatagram as StdUnixDatagram};
+use std::os::unix::net::{SocketAddr as UnixAddr, UnixDatagram as StdUnixDatagram};
 use std::time::Duration;
 
 use nix::sys::socket::sockopt::ReceiveTimestampns;
@@ -17,6 +18,7 @@ use nix::sys::time::TimeSpec;
 use tokio::io::Interest;
 use tokio::net::{UdpSocket, UnixDatagram};
 
+use super::exchange::{Order, exchange};
 use super::figures::{Arrival, Report};
 use crate::clock::Clock;
 use crate::node::Output;
@@ -29,8 +31,8 @@ pub const LIFE: Duration = Duration::from_secs(30);
 const READY_WITHIN: Duration = Duration::from_secs(3);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
-const USAGE: &str =
-    "usage: outage-probe run NAME FROM TO | outage-probe ready NAME | outage-probe stop NAME";
+const USAGE: &str = "usage: outage-probe run NAME FROM TO | outage-probe ready NAME | outage-probe stop NAME | \
+     outage-probe exchange FROM TO NONCE WAY BYTES PORTS CONNECTIONS";
 
 /// One start of the program.
 pub async fn main(process: Process<'_>) -> Output {
@@ -39,6 +41,10 @@ pub async fn main(process: Process<'_>) -> Output {
         ["run", name, from, to] => match (from.parse(), to.parse()) {
             (Ok(from), Ok(to)) => run(name, from, to).await,
             _ => Err(io::Error::other(USAGE)),
+        },
+        ["exchange", ref order @ ..] => match Order::read(order) {
+            Some(order) => exchange(&order).await,
+            None => Err(io::Error::other(USAGE)),
         },
         ["ready", name] => ready(name).await.map(|()| String::new()),
         ["stop", name] => stop(name).map(|()| String::new()),
@@ -55,7 +61,7 @@ pub async fn main(process: Process<'_>) -> Output {
 
 async fn run(name: &str, from: Ipv4Addr, to: Ipv4Addr) -> io::Result<String> {
     let clock = Clock::System;
-    let socket = hearing(from)?;
+    let socket = hearing((from, PORT).into(), (to, PORT).into())?;
     // Whoever can speak to it knows that it hears already.
     let orders = StdUnixDatagram::bind_addr(&address(name)?)?;
     orders.set_nonblocking(true)?;
@@ -69,7 +75,7 @@ async fn run(name: &str, from: Ipv4Addr, to: Ipv4Addr) -> io::Result<String> {
             _ = ticks.tick() => {
                 let datagram = report.sent.to_be_bytes();
                 // What the kernel does not take is lost like any other: it counts as sent.
-                let _ = socket.try_send_to(&datagram, (to, PORT).into());
+                let _ = socket.try_send(&datagram);
                 report.sent += 1;
             }
             readable = socket.readable() => {
@@ -86,9 +92,11 @@ async fn run(name: &str, from: Ipv4Addr, to: Ipv4Addr) -> io::Result<String> {
     Ok(serde_json::to_string(&report)?)
 }
 
-/// A socket whose datagrams have the kernel's time of receipt.
-fn hearing(from: Ipv4Addr) -> io::Result<UdpSocket> {
-    let socket = StdUdpSocket::bind((from, PORT))?;
+/// A socket whose datagrams have the kernel's time of receipt. It hears the other end alone: what
+/// anybody else sends, the kernel does not hand to it.
+fn hearing(own: SocketAddr, other: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = StdUdpSocket::bind(own)?;
+    socket.connect(other)?;
     socket.set_nonblocking(true)?;
     setsockopt(&socket, ReceiveTimestampns, &true)?;
     UdpSocket::from_std(socket)
@@ -100,9 +108,16 @@ fn hear_all(socket: &UdpSocket, arrivals: &mut Vec<Arrival>) -> io::Result<()> {
         match socket.try_io(Interest::READABLE, || heard(socket)) {
             Ok(arrival) => arrivals.push(arrival),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            // What the way said of an earlier one that was sent: the other end may not be there yet.
+            Err(error) if is_of_the_way(&error) => {}
             Err(error) => return Err(error),
         }
     }
+}
+
+fn is_of_the_way(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
+    matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable)
 }
 
 fn heard(socket: &UdpSocket) -> io::Result<Arrival> {
@@ -124,8 +139,8 @@ fn heard(socket: &UdpSocket) -> io::Result<Arrival> {
 
 /// In the abstract namespace, which each network namespace has of its own: there is no file to
 /// leave behind.
-fn address(name: &str) -> io::Result<SocketAddr> {
-    SocketAddr::from_abstract_name(format!("outage-probe/{name}"))
+fn address(name: &str) -> io::Result<UnixAddr> {
+    UnixAddr::from_abstract_name(format!("outage-probe/{name}"))
 }
 
 async fn ready(name: &str) -> io::Result<()> {
@@ -151,4 +166,29 @@ fn stop(name: &str) -> io::Result<()> {
     let socket = StdUnixDatagram::unbound()?;
     socket.connect_addr(&address(name)?)?;
     socket.send(b"stop").map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A stranger's datagram, with a right number, is not the other end's.
+    #[test]
+    fn only_the_expected_sender_is_heard() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            let bound = |address: &str| StdUdpSocket::bind((address, 0)).expect("a socket");
+            let at = |socket: &StdUdpSocket| socket.local_addr().expect("an address");
+            let (expected, stranger) = (bound("127.0.0.2"), bound("127.0.0.3"));
+            let own = at(&bound("127.0.0.1"));
+            let socket = hearing(own, at(&expected)).expect("a socket");
+            for (sender, number) in [(&stranger, 1_u64), (&expected, 2), (&stranger, 3)] {
+                sender.send_to(&number.to_be_bytes(), own).expect("it is sent");
+            }
+            socket.readable().await.expect("something to read");
+            let mut arrivals = Vec::new();
+            hear_all(&socket, &mut arrivals).expect("datagrams");
+            assert_eq!(arrivals.iter().map(|it| it.sequence).collect::<Vec<_>>(), [2]);
+        });
+    }
 }

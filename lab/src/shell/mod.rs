@@ -1,11 +1,13 @@
 //! The harness's way to a node: read-only commands for everyone, actions for who has a permit.
 
 mod action;
+mod follow;
 mod hashing;
 mod observe;
 pub mod ssh;
 
 pub use action::{Action, NODE_FOLDER};
+pub use follow::{Heard, Stream};
 pub use hashing::{FileIdentity, HashedFile, Hashing, IDENTITY_FORMAT};
 pub use observe::Observe;
 
@@ -36,6 +38,15 @@ pub trait Transport {
         argv: &'a [String],
         stdin: &'a [u8],
     ) -> LocalBoxFuture<'a, Result<Output, TransportError>>;
+
+    /// Runs a command without input and tells what it says as it comes; answers its exit code.
+    /// Where this is dropped nobody listens any more.
+    fn follow<'a>(
+        &'a self,
+        node: Node,
+        argv: &'a [String],
+        heard: &'a Heard,
+    ) -> LocalBoxFuture<'a, Result<i32, TransportError>>;
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -51,6 +51,10 @@ const CREDENTIAL_PATTERN: &str = "^[[:space:]]*(aws_access_key_id|aws_secret_acc
     credential_process|credential_source|role_arn|source_profile|web_identity_token_file|\
     sso_session|sso_start_url|login_session)[[:space:]]*=";
 
+/// A table that nobody asked for yet is not there, and asking would make it.
+const LEGACY_TABLES: &str = "set -e; for table in $(cat /proc/net/ip_tables_names 2>/dev/null); do \
+    echo \"*$table\"; iptables-legacy -t \"$table\" -S; done";
+
 /// The name of the instance's role. The token stays on the node.
 const INSTANCE_ROLE: &str = "token=$(curl -sS -f -m 5 -X PUT \
     -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' \"$1/latest/api/token\") || exit 1; \
@@ -165,14 +169,24 @@ impl Observe {
         Self::quick(&["sudo", "-n", "nft", "-j", "list", "ruleset"])
     }
 
-    pub fn iptables_legacy_nat() -> Self {
-        Self::quick(&["sudo", "-n", "iptables-legacy", "-t", "nat", "-S"])
+    /// The rules of all legacy tables that the kernel has, each behind `*` and its name.
+    pub fn iptables_legacy() -> Self {
+        Self::quick(&["sudo", "-n", "sh", "-c", LEGACY_TABLES])
     }
 
-    /// Tracked connections between two addresses, with the reply direction.
-    pub fn conntrack(from: Ipv4Addr, to: Ipv4Addr) -> Self {
-        let (from, to) = (from.to_string(), to.to_string());
-        Self::quick(&["sudo", "-n", "conntrack", "-L", "-o", "extended", "-s", &from, "-d", &to])
+    /// Tracked connections that were opened from an address, with the reply direction.
+    pub fn conntrack_from(source: Ipv4Addr) -> Self {
+        Self::conntrack("-s", source)
+    }
+
+    /// Tracked connections that were opened to an address, with the reply direction.
+    pub fn conntrack_to(destination: Ipv4Addr) -> Self {
+        Self::conntrack("-d", destination)
+    }
+
+    fn conntrack(end: &str, address: Ipv4Addr) -> Self {
+        let address = address.to_string();
+        Self::quick(&["sudo", "-n", "conntrack", "-L", "-o", "extended", end, &address])
     }
 
     /// A file of the node. What lies in the run's own folder is the run's; of any other file that
@@ -268,6 +282,11 @@ impl Observe {
         Self::echoes(source, destination, "2")
     }
 
+    /// A ping that should not be answered, while other things are asked for that take as long.
+    pub fn ping_before(source: Ipv4Addr, destination: Ipv4Addr) -> Self {
+        Self::echoes(source, destination, "0.6")
+    }
+
     /// A ping that should not be answered. It waits long enough for a neighbour to be asked twice,
     /// and for an answer then.
     pub fn ping_in_vain(source: Ipv4Addr, destination: Ipv4Addr) -> Self {
@@ -296,6 +315,47 @@ impl Observe {
         ])
     }
 
+    /// Every packet whose payload begins with the nonce, and the first packets of connections to
+    /// these ports, on all interfaces.
+    pub fn capture(nonce: u32, ports: &[u16]) -> Self {
+        let opening = ports.iter().map(|port| format!("( tcp[13] & 2 != 0 and port {port} )"));
+        let marked = ["icmp[24:4]", "udp[8:4]"].map(|at| format!("( {at} = {nonce:#010x} )"));
+        let filter = marked.into_iter().chain(opening).collect::<Vec<_>>().join(" or ");
+        Self::quick(&[
+            "sudo", "-n", "timeout", "8", "tcpdump", "-t", "-n", "-l", "-x", "-i", "any", &filter,
+        ])
+    }
+
+    /// One echo request with these bytes behind ping's own; where a size is given it has that,
+    /// headers included, and may not be cut.
+    pub fn marked_ping(
+        source: Ipv4Addr,
+        destination: Ipv4Addr,
+        mark: [u8; 8],
+        bytes: Option<u16>,
+    ) -> Self {
+        let (source, to, mark) = (source.to_string(), destination.to_string(), hex::encode(mark));
+        let mut argv = words(&["ping", "-n", "-c", "1", "-W", "1", "-p", &mark, "-I", &source]);
+        if let Some(bytes) = bytes {
+            let payload = bytes.saturating_sub(28).to_string();
+            argv.extend(words(&["-M", "do", "-s", &payload]));
+        }
+        argv.push(to);
+        Self::new(argv, QUICK)
+    }
+
+    /// Exchanges datagrams and connections with the other client.
+    pub fn exchange(program: &str, order: &outage::Order) -> Self {
+        let mut argv = words(&["sudo", "-n", program, "exchange"]);
+        argv.extend(order.words());
+        Self::new(argv, QUICK)
+    }
+
+    /// The interfaces, and which is a part of which.
+    pub fn links() -> Self {
+        Self::quick(&["ip", "-j", "link", "show"])
+    }
+
     /// Sends numbered datagrams and hears the other end's, until it is told to stop.
     pub fn outage_probe(program: &str, name: &str, from: Ipv4Addr, to: Ipv4Addr) -> Self {
         let argv = words(&[program, "run", name, &from.to_string(), &to.to_string()]);
@@ -308,6 +368,11 @@ impl Observe {
 
     pub fn outage_probe_stop(program: &str, name: &str) -> Self {
         Self::new(words(&[program, "stop", name]), OUTAGE_PROBE)
+    }
+
+    /// Asks for a connection that should not come about; a second is enough for an answer.
+    pub fn connect_in_vain(to: &ssh::Target) -> Self {
+        Self::new(ssh::knock_argv(to), QUICK)
     }
 
     /// Logs in on another node over a fresh connection and sends a payload larger than the path

@@ -13,6 +13,9 @@ pub struct Target {
     pub known_hosts: String,
 }
 
+/// Where sshd listens on the clients.
+pub const PORT: u16 = 22;
+
 /// On every client: the keys of the other nodes, put there when the lab was made.
 pub const KNOWN_HOSTS: &str = "/etc/lab-smoke/known_hosts";
 
@@ -32,12 +35,58 @@ const REMOTE_TUPLE: &str = "printf 'connection %s\\n' \"$SSH_CONNECTION\"";
 /// that a path that swallows long packets lets the login pass and stops the payload: the two say
 /// different things.
 fn ssh(to: &Target) -> String {
-    format!(
-        "ssh -F /dev/null -o BatchMode=yes -o ConnectTimeout=5 -o ControlMaster=no -o ControlPath=none \
-         -o KexAlgorithms=curve25519-sha256 \
-         -o StrictHostKeyChecking=yes -o UserKnownHostsFile={} -o GlobalKnownHostsFile=/dev/null",
-        to.known_hosts
-    )
+    format!("ssh {} -o ConnectTimeout=5", options(to).join(" "))
+}
+
+fn options(to: &Target) -> Vec<String> {
+    let known_hosts = format!("UserKnownHostsFile={}", to.known_hosts);
+    let values = [
+        "BatchMode=yes",
+        "ControlMaster=no",
+        "ControlPath=none",
+        "KexAlgorithms=curve25519-sha256",
+        "StrictHostKeyChecking=yes",
+        &known_hosts,
+        "GlobalKnownHostsFile=/dev/null",
+    ];
+    let options = values.into_iter().flat_map(|value| ["-o", value]);
+    ["-F", "/dev/null"].into_iter().chain(options).map(str::to_owned).collect()
+}
+
+/// Asks for a connection and does nothing with it.
+pub(super) fn knock_argv(to: &Target) -> Vec<String> {
+    let who = format!("{}@{}", to.user, to.address);
+    let rest = ["-o", "ConnectTimeout=1", &who, "true"].map(str::to_owned);
+    ["ssh".to_owned()].into_iter().chain(options(to)).chain(rest).collect()
+}
+
+/// What became of a connection that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Knocked {
+    /// Nobody answered, in ssh's words.
+    Silence(String),
+    /// Somebody did, whatever came of it.
+    Answer(String),
+}
+
+/// Reads what came of asking for a connection. A refusal is an answer, and so is whatever ssh
+/// complains of once it is connected.
+pub fn knocked(output: &crate::node::Output) -> Knocked {
+    const SILENT: [&str; 4] =
+        ["Connection timed out", "No route to host", "Network is unreachable", "Host is down"];
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let asked = |line: &&str| line.starts_with("ssh: connect to host ");
+    match stderr.lines().map(str::trim).find(asked) {
+        Some(line) if SILENT.iter().any(|why| line.ends_with(why)) => {
+            Knocked::Silence(line.to_owned())
+        }
+        Some(line) => Knocked::Answer(line.to_owned()),
+        None => {
+            let last = stderr.lines().map(str::trim).rfind(|line| !line.is_empty());
+            let code = output.code;
+            Knocked::Answer(last.map_or(format!("ssh ended with exit code {code}"), str::to_owned))
+        }
+    }
 }
 
 /// Killed, and not asked to end: an ssh whose send buffer never drains waits for it even then. With
@@ -149,6 +198,28 @@ mod tests {
     fn a_connection_with_a_field_missing_is_none() {
         assert_eq!(connection("10.88.60.7 46992 10.88.60.9"), None);
         assert_eq!(connection("fe80::1 1 10.88.60.9 22"), None);
+    }
+
+    #[test]
+    fn only_silence_is_no_answer() {
+        let said = |why: &str| crate::node::Output {
+            code: 255,
+            stdout: Vec::new(),
+            stderr: format!("{why}\r\n").into_bytes(),
+        };
+        let to = |why: &str| format!("ssh: connect to host 10.88.60.9 port 22: {why}");
+        let table = [
+            (to("Connection timed out"), true),
+            (to("No route to host"), true),
+            (to("Connection refused"), false),
+            ("Connection timed out during banner exchange".to_owned(), false),
+            ("Host key verification failed.".to_owned(), false),
+            (String::new(), false),
+        ];
+        for (why, silent) in table {
+            let given = knocked(&said(&why));
+            assert_eq!(matches!(given, Knocked::Silence(_)), silent, "{why}: {given:?}");
+        }
     }
 
     #[test]

@@ -2,38 +2,11 @@
 
 use reports::record::AssertionStatus as A;
 
-use super::*;
-use crate::example::{judged, silent, told};
+use serde_json::Value;
 
-#[test]
-fn a_reply_that_is_not_the_inverse_is_a_translation() {
-    let table = [
-        (
-            "ipv4 2 tcp 6 src=10.88.60.7 dst=10.88.60.9 sport=42196 dport=22 src=10.88.60.9 dst=10.88.60.7 sport=22 dport=42196 [ASSURED]",
-            false,
-        ),
-        (
-            "ipv4 2 tcp 6 src=10.88.60.7 dst=10.88.60.9 sport=42196 dport=22 src=10.88.60.9 dst=169.254.120.1 sport=22 dport=42196",
-            true,
-        ),
-        (
-            "ipv4 2 tcp 6 src=10.88.60.7 dst=10.88.60.9 sport=42196 dport=22 src=10.88.60.9 dst=10.88.60.7 sport=22 dport=1024",
-            true,
-        ),
-        ("tcp src=10.88.60.7 dst=10.88.60.9 [UNREPLIED] src=10.88.60.9", false),
-        (
-            "ipv4 2 tcp 6 src=10.88.60.7 dst=10.88.60.9 sport=4 dport=22 src=10.88.60.8 dst=10.88.60.7 sport=22 dport=4",
-            true,
-        ),
-        (
-            "ipv4 2 icmp 1 src=10.88.60.7 dst=10.88.60.9 type=8 code=0 id=7 src=10.88.60.9 dst=10.88.60.7 type=0 code=0 id=7",
-            false,
-        ),
-    ];
-    for (line, translated) in table {
-        assert_eq!(is_translated(line), translated, "{line}");
-    }
-}
+use super::tables::{Translation, translation, translations_in_nft};
+use super::*;
+use crate::example::{judged, told};
 
 #[test]
 fn every_kind_of_translation_is_seen_in_a_ruleset() {
@@ -66,7 +39,8 @@ fn every_kind_of_translation_is_seen_in_a_ruleset() {
 fn a_rule_that_nft_cannot_name_is_no_proof_that_nothing_translates() {
     let rule = json!({ "rule": { "family": "ip", "table": "nat", "chain": "POSTROUTING", "expr": [{ "xt": null }] } });
     let ruleset = json!({ "nftables": [rule] }).to_string();
-    let (why, _) = translations_in_nft((ruleset, How::default())).expect_err("not known");
+    let path = path::tests::onprem();
+    let (why, _) = translations_in_nft(&path, (ruleset, How::default())).expect_err("not known");
     assert!(why.contains("ip nat POSTROUTING"), "{why}");
 }
 
@@ -76,6 +50,7 @@ fn tcpdump_names_the_sources() {
                 12:00:01.1 eth0  In  IP 10.88.60.7 > 10.88.60.9: ICMP echo request, id 1, seq 2, length 64\n";
     assert_eq!(echo_sources(text, "10.88.60.9"), ["10.88.60.7"]);
     assert!(echo_sources(text, "10.88.60.7").is_empty());
+    assert_eq!(echo_ids(text, "10.88.60.9"), [1]);
 }
 
 const TCP: &str = ASSERTS[0];
@@ -114,21 +89,34 @@ fn a_connection_has_the_same_addresses_at_both_ends() {
 #[test]
 fn both_kinds_of_tables_are_searched_for_a_translation() {
     let nft = |rules: Value| told(0, &json!({ "nftables": rules }).to_string(), "");
-    let rule = json!([{ "rule": { "family": "ip", "table": "nat", "chain": "post", "expr": [{ "masquerade": null }] } }]);
-    let legacy = "-P POSTROUTING ACCEPT\n-A POSTROUTING -j MASQUERADE\n";
-    let absent = || told(127, "", "iptables-legacy: command not found");
-    let both = "the router translates: ip nat post: masquerade; iptables-legacy: -A POSTROUTING -j MASQUERADE";
+    let rule = |conditions: Value, family: &str| {
+        let mut all = conditions.as_array().cloned().unwrap_or_default();
+        all.push(json!({ "masquerade": null }));
+        json!([{ "rule": { "family": family, "table": "nat", "chain": "post", "expr": all } }])
+    };
+    let wan = || json!([{ "match": { "op": "==", "left": { "meta": { "key": "oifname" } }, "right": "wan0" } }]);
+    let all = || rule(json!([]), "ip");
+    let none = || told(0, "", "");
+    let legacy = |rule: &str| told(0, &format!("*nat\n-P POSTROUTING ACCEPT\n{rule}\n"), "");
+    let both = "the router translates: ip nat post: masquerade; iptables-legacy nat: -A POSTROUTING -j MASQUERADE";
+    let here = "`routerd-cloud$ command` ended with exit code 1: denied";
+    let mangle = "*mangle\n-A PREROUTING -p tcp -j TPROXY --on-port 1\n-A FORWARD -j TCPMSS --clamp-mss-to-pmtu\n";
+    let tproxy =
+        "the router translates: iptables-legacy mangle: -A PREROUTING -p tcp -j TPROXY --on-port 1";
     let table = [
-        ("nothing", nft(json!([])), absent(), A::Passed, None),
-        ("no rule", nft(json!([])), told(0, "-P INPUT ACCEPT\n", ""), A::Passed, None),
-        ("both", nft(rule), told(0, legacy, ""), A::Failed, Some(both)),
+        ("nothing", nft(json!([])), none(), A::Passed, None),
+        ("no rule", nft(json!([])), legacy("-A POSTROUTING -j ACCEPT"), A::Passed, None),
+        ("both", nft(all()), legacy("-A POSTROUTING -j MASQUERADE"), A::Failed, Some(both)),
+        ("another table", nft(json!([])), told(0, mangle, ""), A::Failed, Some(tproxy)),
         (
-            "no nft",
-            told(1, "", "denied"),
-            absent(),
-            A::Unknown,
-            Some("`routerd-cloud$ command` ended with exit code 1: denied"),
+            "for the internet alone",
+            nft(rule(wan(), "ip")),
+            legacy("-A POSTROUTING -o wan0 -j MASQUERADE"),
+            A::Passed,
+            None,
         ),
+        ("for IPv6", nft(rule(json!([]), "ip6")), none(), A::Passed, None),
+        ("no nft", told(1, "", "denied"), none(), A::Unknown, Some(here)),
         (
             "no iptables",
             nft(json!([])),
@@ -138,75 +126,123 @@ fn both_kinds_of_tables_are_searched_for_a_translation() {
         ),
     ];
     for (what, nft, legacy, status, message) in table {
-        let judged = judged("no-nat", async |_, ctx| judge_tables(ctx, TABLES, nft, legacy));
+        let judged = judged("no-nat", async |_, ctx| {
+            tables::judge(ctx, TABLES, &path::tests::onprem(), nft, legacy);
+        });
         let made = judged.assertion(TABLES);
         assert_eq!((made.status, made.message.as_deref()), (status, message), "{what}");
+        let beside = made.observed["beside_it"].as_array().map_or(0, Vec::len);
+        assert_eq!(
+            beside,
+            match what {
+                "for the internet alone" => 2,
+                "for IPv6" => 1,
+                _ => 0,
+            },
+            "{what}"
+        );
     }
 }
 
+/// The ruleset of a router that tracks connections.
+fn armed() -> Vec<Value> {
+    vec![json!({ "rule": { "expr": [{ "match": { "left": { "ct": { "key": "state" } } } }] } })]
+}
+
 #[test]
-fn what_is_tracked_shows_a_translation_and_no_entry_shows_nothing() {
-    let clean = "tcp src=10.88.60.7 dst=10.88.60.9 src=10.88.60.9 dst=10.88.60.7\n";
-    let other = "tcp src=10.88.60.7 dst=10.88.60.9 src=10.88.60.9 dst=10.88.60.1\n";
-    let translated = format!("translated: {}", other.trim());
-    let in_short = format!("{translated} (and 2 more)");
-    let is = |text: &str| told(0, text, "");
-    let absent = || told(127, clean, "conntrack: command not found");
-    let nothing = "nothing is tracked on this router, so its table proves nothing; the run arms no rule to change that";
+fn what_is_tracked_has_the_two_ends_alone_and_this_runs_are_among_it() {
+    let tcp = |from: &str, to: &str, back_from: &str, back_to: &str| {
+        format!(
+            "ipv4 2 tcp 6 99 src={from} dst={to} sport=4000 dport=22 src={back_from} dst={back_to} sport=22 dport=4000 [ASSURED]\n"
+        )
+    };
+    let (near, far) = ("10.88.60.7", "10.88.60.9");
+    let clean = tcp(near, far, far, near);
+    let port = clean.replace("sport=22 dport=4000", "sport=22 dport=1024");
+    let other_id = "icmp 1 29 src=10.88.60.7 dst=10.88.60.9 type=8 code=0 id=7 src=10.88.60.9 dst=10.88.60.7 type=0 code=0 id=8\n";
+    let echo = other_id.replace("id=8", "id=7");
+    let masked = tcp(near, far, far, "169.254.120.1");
+    let internet = "tcp 6 99 src=10.88.60.9 dst=192.0.2.1 sport=1 dport=443 src=192.0.2.1 dst=198.51.100.2 sport=443 dport=1\n";
+    let unanswered =
+        clean.replace("src=10.88.60.9 dst=10.88.60.7", "[UNREPLIED] src=10.88.60.9 dst=10.88.60.7");
+    let others = clean.replace("4000", "4001");
+    let is = |text: &str| Ok(text.to_owned());
     let table = [
+        ("clean", is(&clean), true, A::Passed, ""),
+        ("an echo", is(&echo), true, A::Passed, ""),
         (
-            "clean both ways",
-            vec![is(clean), is(&format!("{clean}{clean}"))],
+            "and traffic to the internet, translated",
+            is(&format!("{clean}{internet}")),
+            true,
             A::Passed,
-            json!(3),
-            None,
+            "",
         ),
+        ("masqueraded", is(&masked), true, A::Failed, "translated: ipv4"),
+        ("and another", is(&format!("{masked}{port}")), true, A::Failed, "(and 1 more)"),
+        ("another port", is(&port), true, A::Failed, "translated"),
+        ("another id", is(other_id), true, A::Failed, "translated"),
         (
-            "one of them is not",
-            vec![is(clean), is(other)],
+            "asked by a stranger",
+            is(&tcp("169.254.120.1", far, far, "169.254.120.1")),
+            true,
             A::Failed,
-            json!(2),
-            Some(translated.as_str()),
+            "translated",
         ),
+        ("led elsewhere", is(&tcp(near, far, "10.88.60.8", near)), true, A::Failed, "translated"),
+        ("led here", is(&tcp(near, "192.0.2.1", far, near)), true, A::Failed, "translated"),
+        ("unanswered", is(&unanswered), true, A::Failed, "not answered through this router"),
         (
-            "three of them are not",
-            vec![is(&format!("{other}{clean}{other}")), is(other)],
-            A::Failed,
-            json!(4),
-            Some(in_short.as_str()),
+            "another's unanswered",
+            is(&format!("{clean}{}", unanswered.replace("4000", "4001"))),
+            true,
+            A::Passed,
+            "",
         ),
-        (
-            "nothing tracked",
-            vec![is(""), is("conntrack v1.4.6\n")],
-            A::Skipped,
-            json!(0),
-            Some(nothing),
-        ),
-        ("no such program", vec![absent(), absent()], A::Skipped, json!(0), Some(nothing)),
-        (
-            "not allowed",
-            vec![is(clean), told(1, clean, "denied")],
-            A::Unknown,
-            Value::Null,
-            Some("denied"),
-        ),
-        (
-            "no answer",
-            vec![is(clean), silent()],
-            A::Unknown,
-            Value::Null,
-            Some("no answer after 30s"),
-        ),
+        ("another's alone", is(&others), true, A::Failed, "none of this run's"),
+        ("another's alone, where nothing need be", is(&others), false, A::Passed, ""),
+        ("nothing", is(""), true, A::Failed, "none of this run's"),
+        ("nothing, and nothing need be", is(""), false, A::Passed, ""),
+        ("not allowed", Err("denied"), false, A::Unknown, "denied"),
     ];
-    for (what, answers, status, entries, message) in table {
-        let judged = judged("no-nat", async |_, ctx| judge_conntrack(ctx, CONNTRACK, answers));
+    let client = "10.88.60.7:4000".parse().expect("a socket's address");
+    let server = "10.88.60.9:22".parse().expect("a socket's address");
+    let echoes = Own::Echoes {
+        source: "10.88.60.7".parse().expect("an address"),
+        destination: "10.88.60.9".parse().expect("an address"),
+        id: 7,
+    };
+    let own = [Own::Connection(ssh::Flow { client, server }), echoes];
+    for (what, text, arms, status, message) in table {
+        let judged = judged("no-nat", async |_, ctx| {
+            let mut baseline = crate::example::baseline();
+            if arms {
+                baseline.rulesets.insert(Node::OnpremRouter, armed());
+            }
+            ctx.run.state.borrow_mut().baseline = Some(std::rc::Rc::new(baseline));
+            let answer = match text {
+                Ok(text) => told(0, &text, "conntrack v1.4.7"),
+                Err(why) => told(1, "", why),
+            };
+            let path = path::tests::onprem();
+            conntrack::judge(ctx, CONNTRACK, Node::OnpremRouter, &path, &own, vec![answer]);
+        });
         let made = judged.assertion(CONNTRACK);
-        assert_eq!((made.status, &made.observed["entries"]), (status, &entries), "{what}");
-        match message {
-            Some(message) => assert!(judged.message(CONNTRACK).ends_with(message), "{what}"),
-            None => assert_eq!(made.message, None, "{what}"),
-        }
+        assert_eq!(made.status, status, "{what}: {made:?}");
+        assert!(judged.message(CONNTRACK).contains(message), "{what}: {made:?}");
     }
+}
+
+/// What came of no connection can be tracked nowhere.
+#[test]
+fn where_this_run_sent_nothing_it_need_not_be_tracked() {
+    let judged = judged("no-nat", async |_, ctx| {
+        let mut baseline = crate::example::baseline();
+        baseline.rulesets.insert(Node::OnpremRouter, armed());
+        ctx.run.state.borrow_mut().baseline = Some(std::rc::Rc::new(baseline));
+        let (path, empty) = (path::tests::onprem(), vec![told(0, "", "")]);
+        conntrack::judge(ctx, CONNTRACK, Node::OnpremRouter, &path, &[], empty);
+    });
+    assert_eq!(judged.status(CONNTRACK), A::Passed);
 }
 
 /// Nobody has the address yet: what is sent is captured by nobody, and is sent until the capture

@@ -17,6 +17,7 @@ use super::router;
 use super::shared::Ways;
 use crate::node_state;
 use crate::run::PlanSource;
+use crate::silence::{self, Asked, When};
 use crate::watch::{self, Costly};
 
 pub type Told = Result<Answer<Output>, ShellError>;
@@ -29,6 +30,7 @@ pub struct Gathered {
     pub policies: Result<Vec<Answer<Document>>, ReadError>,
     pub nodes: Vec<NodeReads>,
     pub router: RouterReads,
+    pub silence: Vec<Asked>,
 }
 
 pub struct CloudReads {
@@ -77,15 +79,16 @@ pub struct RouterReads {
 
 pub async fn gather(lab: &Lab) -> Gathered {
     let iam = &lab.manifest.iam;
-    let (cloud, costly, profile, policies, nodes, router) = futures::join!(
+    let (cloud, costly, profile, policies, nodes, router, silence) = futures::join!(
         cloud(lab),
         watch::costly(lab),
         lab.reader.instance_profile_roles(&iam.instance_profile_name),
         lab.reader.role_policies(&iam.role_name),
         futures::future::join_all(Node::ALL.map(|node| one_node(lab, node))),
         router(lab),
+        silence::ask(lab, When::Before),
     );
-    Gathered { cloud, costly, profile, policies, nodes, router }
+    Gathered { cloud, costly, profile, policies, nodes, router, silence }
 }
 
 async fn cloud(lab: &Lab) -> CloudReads {

@@ -17,7 +17,7 @@ use lab::Lab;
 use reports::record::{FactsRecorded, Kind, Phase, StateRecorded};
 
 use crate::context::Context;
-use crate::{sight, watch};
+use crate::{sight, silence, watch};
 
 const IDENTITY: &str = "preflight.identity";
 const INTERFACE: &str = "preflight.network-interface";
@@ -47,6 +47,7 @@ const STATE: &str = "preflight.cloud-state";
 const SHARED: &str = "preflight.nothing-attached";
 const COSTLY: &str = "preflight.cost-bearing";
 const LEFTOVERS: &str = "preflight.leftovers";
+const SILENT: &str = "preflight.captured-address-silent";
 
 pub const ASSERTS: &[&str] = &[
     IDENTITY,
@@ -77,6 +78,7 @@ pub const ASSERTS: &[&str] = &[
     ROWS,
     PLAN_SOURCE,
     LEFTOVERS,
+    SILENT,
 ];
 pub const NOT_APPLICABLE: &[&str] = &[];
 
@@ -97,6 +99,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let role = role::judge(lab, ctx, profile, gathered.policies);
     let nodes = nodes::judge(lab, ctx, gathered.nodes);
     let router = router::judge(lab, ctx, gathered.router);
+    silence::judge(ctx, SILENT, gathered.silence);
     let all = (cloud, nodes, router);
     let ((Some(cloud), Some(nodes), Some(router)), true) = (all, ctx.holds()) else {
         return rehearsal::leave_out(ctx);

@@ -30,11 +30,7 @@ const CHECK_IS_ON: Answer = Answer {
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
     Fault::caught("address-taken-off", "somebody takes the address off the ENI again", Primary::Assertion("eni-address.present"), address_taken_off)
-        .exits(5).also(&[
-            "source-dest-check.canary", "ping.cloud-to-onprem", "ping.onprem-to-cloud",
-            "ssh.cloud-to-onprem.login", "ssh.onprem-to-cloud.login",
-            "no-nat.tcp.cloud-to-onprem", "no-nat.tcp.onprem-to-cloud", "no-nat.icmp.cloud-to-onprem",
-        ]).from("§7", "contract §9.3"),
+        .exits(5).also(&["no-nat.conntrack.onprem-router", "no-nat.conntrack.routerd-cloud", "no-nat.handshake.cloud-to-onprem", "no-nat.handshake.onprem-to-cloud", "no-nat.icmp.cloud-to-onprem", "no-nat.payload.cloud-to-onprem", "no-nat.payload.onprem-to-cloud", "no-nat.tcp.cloud-to-onprem", "no-nat.tcp.onprem-to-cloud", "ping.cloud-to-onprem", "ping.onprem-to-cloud", "source-dest-check.canary", "ssh.cloud-to-onprem.login", "ssh.onprem-to-cloud.login"]).from("§7", "contract §9.3"),
     Fault::caught("second-address", "somebody puts another address on the ENI", Primary::Assertion("eni-address.nothing-else"), second_address)
         .leaves(&[Left::Interface]).exits(6).also(&["restored.interface"]).from("§7", "contract §9.3"),
     Fault::caught("check-on-later", "somebody switches the check on again, once it was seen to be off", Primary::Assertion("source-dest-check.off"), check_on_later)
@@ -42,13 +38,7 @@ pub const FAULTS: &[Fault] = &[
     Fault::caught("prior-lost", "routerd's row of the forwarding has lost the prior value", Primary::Assertion("source-dest-check.prior-recorded"), prior_lost)
         .also(&["undo.forwarding-previewed"]).from("§5", "contract F22"),
     Fault::caught("os-address", "the guest adds the captured address to its own interface", Primary::Assertion("os-address.absent"), os_address)
-        .on_netns().exits(6).also(&[
-            "os-address.absent-after-settling", "source-dest-check.canary", "ping.onprem-to-cloud",
-            "ssh.cloud-to-onprem.login", "ssh.onprem-to-cloud.login",
-            "no-nat.tcp.cloud-to-onprem", "no-nat.tcp.onprem-to-cloud",
-            "no-nat.icmp.cloud-to-onprem", "no-nat.icmp.onprem-to-cloud", "node-state.routerd-cloud",
-            "restored.node-addresses",
-        ]).from("§7", "contract F8"),
+        .on_netns().exits(6).also(&["no-nat.handshake.cloud-to-onprem", "no-nat.handshake.onprem-to-cloud", "no-nat.icmp.cloud-to-onprem", "no-nat.icmp.onprem-to-cloud", "no-nat.path.onprem-router", "no-nat.path.routerd-cloud", "no-nat.payload.cloud-to-onprem", "no-nat.payload.onprem-to-cloud", "no-nat.tcp.cloud-to-onprem", "no-nat.tcp.onprem-to-cloud", "node-state.routerd-cloud", "os-address.absent-after-settling", "ping.onprem-to-cloud", "restored.node-addresses", "source-dest-check.canary", "ssh.cloud-to-onprem.login", "ssh.onprem-to-cloud.login"]).from("§7", "contract F8"),
     Fault::caught("os-address-late", "the guest adds the captured address some time after the first look", Primary::Assertion("os-address.absent-after-settling"), os_address_late)
         .on_netns().exits(6).also(&["restored.node-addresses"]).from("§7", "contract F8"),
     Fault::caught("claim-pending", "routerd's claim of the address is not ready", Primary::Assertion("claim-ready.ready"), claim_pending)

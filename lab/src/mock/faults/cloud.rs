@@ -14,7 +14,7 @@ pub const FAULTS: &[Fault] = &[
     Fault::caught("foreign-primary", "another ENI of the VPC has the captured address as its primary one", Primary::Assertion("preflight.address-free"), foreign_primary)
         .exits(4).also(&["preflight.nothing-attached"]).trips(&["foreign-holder", "shared"]).from("§8.2", "contract F20"),
     Fault::caught("pre-assigned", "the captured address is on the ENI before the run", Primary::Stop("pre-assigned"), pre_assigned)
-        .also(&["preflight.address-free"]).on_netns().from("§4.2", "contract F27"),
+        .also(&["preflight.address-free", "preflight.captured-address-silent"]).on_netns().from("§4.2", "contract F27"),
     Fault::caught("address-route", "the subnet's route table has a route for the captured address", Primary::Assertion("preflight.route-table"), address_route)
         .from("§4", "contract §4.4"),
     Fault::caught("untagged-vpc", "the VPC has not the lab's tag", Primary::Assertion("preflight.vpc"), untagged_vpc)

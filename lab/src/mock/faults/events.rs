@@ -4,13 +4,15 @@ use std::io::Cursor;
 use std::net::Ipv4Addr;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use ipnet::Ipv4Net;
 use rusqlite::{Connection, MAIN_DB};
 
+use super::detours;
 use super::hand::{CLIENT, ROUTER};
 use super::money;
 use super::rules::{Caller, Event, Happening, InterfaceChange, Stray, THIEF_MAC, When, fits};
 use crate::mock::cloud::{Address, LAB_TAG, Tags};
-use crate::mock::machines::{Action, ChainKind, Hook, Neighbour, PERMANENT};
+use crate::mock::machines::{Action, ChainKind, Hook, Match, Neighbour, PERMANENT, Transport};
 use crate::mock::world::World;
 use crate::node::Node;
 
@@ -163,6 +165,29 @@ fn happen(world: &mut World, what: &Happening) -> Result<(), String> {
                 (ChainKind::Nat, Hook::Postrouting, 100),
                 vec![(Vec::new(), Action::Masquerade)],
             );
+        }
+        Happening::Notrack { node } => {
+            world.machines.get_mut(*node).nft.add(
+                ("inet", "somebodys_notrack"),
+                (ChainKind::Filter, Hook::Prerouting, -300),
+                vec![(Vec::new(), Action::Notrack)],
+            );
+        }
+        Happening::IcmpDropped { node, dev } => {
+            let matches = vec![Match::InInterface(dev.clone()), Match::Protocol(Transport::Icmp)];
+            world.machines.get_mut(*node).nft.add(
+                ("inet", "somebodys_filter"),
+                (ChainKind::Filter, Hook::Input, 0),
+                vec![(matches, Action::Drop)],
+            );
+        }
+        Happening::Route { node, to, via, dev, source } => {
+            let route = detours::route(*to, *via, dev, *source);
+            world.machines.get_mut(*node).routes.push(route);
+        }
+        Happening::NoRoute { node, to, dev } => {
+            let routes = &mut world.machines.get_mut(*node).routes;
+            routes.retain(|it| it.destination != Ipv4Net::from(*to) || it.dev != *dev);
         }
         Happening::Stray(stray) => add_stray(world, *stray),
         Happening::Cloud(change) => change.apply(world)?,

@@ -27,6 +27,7 @@ mod api;
 mod back;
 mod cloud;
 mod cloud_state;
+mod detours;
 mod gate;
 mod granted;
 mod iam;
@@ -78,6 +79,7 @@ pub fn all() -> impl Iterator<Item = &'static Fault> {
         actions::FAULTS,
         acceptance::FAULTS,
         packets::FAULTS,
+        detours::FAULTS,
         underlay::FAULTS,
         reach::FAULTS,
         node_state::FAULTS,

@@ -16,7 +16,7 @@ pub const FAULTS: &[Fault] = &[
     Fault::caught("other-hostname", "a node says that it is another machine", Primary::Assertion("preflight.nodes"), other_hostname)
         .argument("onprem-router").exits(4).trips(&["other-host"]).in_kernel(kernel::nodes::other_hostname).from("§4", "contract §9.4"),
     Fault::caught("other-host-key", "a node shows another host key than the pinned one", Primary::Both("preflight.host-keys", "other-host"), other_host_key)
-        .argument("cloud-client").exits(5).also(&["preflight.nodes", "preflight.clocks", "preflight.baseline"]).in_kernel(kernel::nodes::other_host_key).from("§4", "issue 6"),
+        .argument("cloud-client").exits(5).also(&["preflight.baseline", "preflight.captured-address-silent", "preflight.clocks", "preflight.nodes"]).in_kernel(kernel::nodes::other_host_key).from("§4", "issue 6"),
     Fault::caught("clock-skew", "routerd-cloud's clock is ahead", Primary::Stop("clock-skew"), clock_skew)
         .argument("60s").also(&["preflight.clocks"]).from("§5", "issue 3"),
     Fault::caught("harness-clock", "the harness's own clock is hours behind that of everything else", Primary::Stop("clock-skew"), harness_clock)

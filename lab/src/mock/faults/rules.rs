@@ -128,6 +128,15 @@ pub enum Happening {
     Command(NodeCommand),
     /// Somebody has the node masquerade whatever it sends.
     Masquerade { node: Node },
+    /// Somebody has the node track nothing any more.
+    Notrack { node: Node },
+    /// Somebody leads an address through an interface, before every other route; packets of the
+    /// node's own have this source.
+    Route { node: Node, to: Ipv4Addr, via: Option<Ipv4Addr>, dev: String, source: Ipv4Addr },
+    /// And takes that back.
+    NoRoute { node: Node, to: Ipv4Addr, dev: String },
+    /// The node drops the ICMP that comes in by an interface.
+    IcmpDropped { node: Node, dev: String },
     /// Something that costs money appears.
     Stray(Stray),
     /// Another machine on the on-prem LAN gets the router to take it for the address's owner, and

@@ -3,7 +3,8 @@
 
 use super::fault::{Fault, Primary};
 use super::hand::{
-    CAPTURED, Done, EXECUTE_ASSIGN, IMPORT, answers, command, event, happens_after, sql,
+    CAPTURED, Done, EXECUTE_ASSIGN, EXECUTE_FORWARDING, IMPORT, answers, command, event,
+    happens_after, sql,
 };
 use super::rules::{Happening, When};
 use crate::mock::machines::ColdNeighbour;
@@ -19,17 +20,12 @@ pub const FAULTS: &[Fault] = &[
     Fault::caught("import-flag-gone", "the node's routerctl does not know import's flags", Primary::Assertion("import.imported"), import_flag_gone)
         .also(&["import.assign-pending", "import.forwarding-pending"]).from("§7.2", "contract F16"),
     Fault::caught("allowed-ips", "routerd-cloud's WireGuard peer does not cover the captured address", Primary::Assertion("ping.cloud-to-onprem"), allowed_ips)
-        .exits(5).also(&[
-            "ping.onprem-to-cloud", "source-dest-check.canary", "ssh.cloud-to-onprem.login", "ssh.onprem-to-cloud.login",
-            "no-nat.tcp.cloud-to-onprem", "no-nat.tcp.onprem-to-cloud",
-            "no-nat.icmp.cloud-to-onprem", "no-nat.icmp.onprem-to-cloud",
-        ]).from("§7", "contract F21"),
+        .exits(5).also(&["no-nat.handshake.cloud-to-onprem", "no-nat.handshake.onprem-to-cloud", "no-nat.icmp.cloud-to-onprem", "no-nat.icmp.onprem-to-cloud", "no-nat.path.onprem-router", "no-nat.path.routerd-cloud", "no-nat.payload.cloud-to-onprem", "no-nat.payload.onprem-to-cloud", "no-nat.tcp.cloud-to-onprem", "no-nat.tcp.onprem-to-cloud", "ping.onprem-to-cloud", "source-dest-check.canary", "ssh.cloud-to-onprem.login", "ssh.onprem-to-cloud.login"]).from("§7", "contract F21"),
     Fault::caught("masquerade-meanwhile", "routerd-cloud begins to masquerade while the acceptance runs: new flows are translated, old ones are not", Primary::Assertion("no-nat.tcp.cloud-to-onprem"), masquerade_meanwhile)
-        .exits(6).also(&[
-            "no-nat.tcp.onprem-to-cloud", "no-nat.icmp.cloud-to-onprem", "no-nat.icmp.onprem-to-cloud",
-            "no-nat.tables.routerd-cloud", "no-nat.conntrack.routerd-cloud", "restored.nft-rulesets",
-        ]).from("§7", "netns-lab §4: masquerade added while a ping runs"),
-    Fault::tolerated("conntrack-unarmed", "no rule of routerd-cloud asks for connection tracking: its empty table proves nothing", conntrack_unarmed)
+        .exits(6).also(&["no-nat.conntrack.onprem-router", "no-nat.conntrack.routerd-cloud", "no-nat.handshake.cloud-to-onprem", "no-nat.handshake.onprem-to-cloud", "no-nat.icmp.cloud-to-onprem", "no-nat.icmp.onprem-to-cloud", "no-nat.path.onprem-router", "no-nat.path.routerd-cloud", "no-nat.payload.cloud-to-onprem", "no-nat.payload.onprem-to-cloud", "no-nat.tables.routerd-cloud", "no-nat.tcp.onprem-to-cloud", "restored.captured-address-unreachable", "restored.nft-rulesets"]).from("§7", "netns-lab §4: masquerade added while a ping runs"),
+    Fault::caught("conntrack-off", "routerd-cloud stops tracking connections while the acceptance runs", Primary::Assertion("no-nat.conntrack.routerd-cloud"), conntrack_off)
+        .on_netns().exits(6).also(&["restored.nft-rulesets", "node-state.routerd-cloud"]).from("§7", "issue 12"),
+    Fault::tolerated("conntrack-unarmed", "no rule of routerd-cloud asks for connection tracking: its empty table is right", conntrack_unarmed)
         .from("§7", "netns-lab §4: no NAT, no ct rule"),
 ];
 
@@ -62,6 +58,11 @@ fn allowed_ips(world: &mut World, _: &str) -> Done {
 fn masquerade_meanwhile(world: &mut World, _: &str) -> Done {
     let what = Happening::Masquerade { node: Node::RouterdCloud };
     happens_after(world, "*doctor hybrid", what)
+}
+
+fn conntrack_off(world: &mut World, _: &str) -> Done {
+    let what = Happening::Notrack { node: Node::RouterdCloud };
+    happens_after(world, EXECUTE_FORWARDING, what)
 }
 
 fn conntrack_unarmed(world: &mut World, _: &str) -> Done {

@@ -20,7 +20,7 @@ pub use model::{
     ColdNeighbour, FabricCounters, Interface, Link, Machine, Machines, Neighbour, Overlay,
     PERMANENT, ProxyNeighbour, Route, Sshd,
 };
-pub use observed::{Capture, Direction, SeenPacket, Socket};
+pub use observed::{Capture, Direction, Mark, SeenPacket, Socket};
 pub use routing::NextHop;
 pub use rules::{
     Action, Chain, ChainKind, Hook, LegacyNat, Match, NftTool, Policy, Rule, Ruleset, Table,

@@ -1,12 +1,12 @@
 //! The nodes as data: what each is made of, and how they are linked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use super::{Capture, Files, Kernel, LegacyNat, Ruleset, Socket, Tracked};
+use super::{Capture, Files, Kernel, LegacyNat, Rule, Ruleset, Socket, Tracked};
 use crate::manifest::guest_settle_ms_on_ec2;
 use crate::node::Node;
 
@@ -90,6 +90,13 @@ pub struct Machine {
     /// TCP connections that are open now.
     #[serde(skip)]
     pub sockets: Vec<Socket>,
+    /// Ports on which something beside sshd listens.
+    #[serde(skip)]
+    pub listening: BTreeSet<u16>,
+    /// What treats packets that the node passes on beneath all that its programs show: a program on
+    /// a device, a proxy in another namespace.
+    #[serde(default)]
+    pub beneath: Vec<Rule>,
     /// What a packet capture saw lately.
     #[serde(skip)]
     pub capture: Capture,
@@ -127,6 +134,8 @@ pub enum Link {
     Overlay,
     /// The on-prem LAN.
     Lan,
+    /// A cable to this node, past everything else.
+    Cable(Node),
     /// Out of the lab: nobody answers.
     Outside,
 }

@@ -35,6 +35,22 @@ pub struct SeenPacket {
     pub ports: (u16, u16),
     pub kind: &'static str,
     pub bytes: u32,
+    pub ttl: u8,
+    pub may_be_cut: bool,
+    pub mark: Mark,
+}
+
+/// What tells a packet from every other: in its payload, or between the two stacks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// What a program put at the payload's beginning.
+    pub nonce: u64,
+    /// Of TCP; of an echo what ping writes before the payload: when it was sent.
+    pub sequence: u32,
+    /// What a SYN-ACK acknowledges.
+    pub acknowledges: u32,
+    /// The window scale that is offered.
+    pub scale: u8,
 }
 
 /// The latest packets.

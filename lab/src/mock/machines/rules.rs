@@ -6,6 +6,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::Transport;
+use crate::node::Node;
 
 /// Whether the node has the `nft` program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +82,12 @@ pub enum Match {
     Source(Ipv4Net),
     Destination(Ipv4Net),
     Protocol(Transport),
+    /// Of TCP.
+    DestinationPort(u16),
+    /// Of UDP.
+    DatagramTo(u16),
+    /// An ICMP echo reply.
+    EchoReply,
     InInterface(String),
     OutInterface(String),
     /// `ct state established,related`: arms conntrack wherever it stands.
@@ -101,6 +108,11 @@ pub enum Action {
     SetSource(Ipv4Addr),
     /// Stateless: `ip daddr set`.
     SetDestination(Ipv4Addr),
+    /// A proxy opens the connection anew: addresses and ports stay, what the stacks agree on does
+    /// not.
+    Reopen,
+    /// A copy of this node takes the packet and answers it: the node itself never sees it.
+    Impose(Node),
 }
 
 /// The `nat` table of legacy iptables: `nft list ruleset` does not show it.

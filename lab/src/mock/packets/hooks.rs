@@ -1,8 +1,9 @@
 //! A node's packet rules at one hook: filters, stateless rewrites, and what conntrack translates.
 
 use super::track::{self, Track};
-use super::wire::Wire;
+use super::wire::{Body, Wire};
 use crate::mock::machines::{Action, ChainKind, Hook, Machine, Match, Policy, Rule};
+use crate::node::Node;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Passage {
@@ -54,6 +55,31 @@ fn filter(
     Passage::Through
 }
 
+/// What befalls a packet that the node passes on beneath all its tables; answers whose copy takes
+/// it.
+pub(super) fn beneath(
+    machine: &Machine,
+    wire: &mut Wire,
+    interfaces: Interfaces<'_>,
+) -> Option<Node> {
+    for rule in &machine.beneath {
+        if !matches(machine, rule, wire, &Track::None, interfaces) {
+            continue;
+        }
+        match rule.action {
+            Action::SetSource(address) => wire.source = address,
+            Action::SetDestination(address) => wire.destination = address,
+            Action::Reopen => {
+                wire.mark = wire.mark.reopened();
+                wire.ttl = 64;
+            }
+            Action::Impose(node) => return Some(node),
+            _ => {}
+        }
+    }
+    None
+}
+
 /// One chain's verdict, where it comes to one.
 fn run(
     machine: &Machine,
@@ -72,7 +98,12 @@ fn run(
             Action::Notrack => *track = Track::None,
             Action::SetSource(address) => wire.source = address,
             Action::SetDestination(address) => wire.destination = address,
-            Action::Counter | Action::Masquerade | Action::Snat(_) | Action::Dnat(_) => {}
+            Action::Counter
+            | Action::Masquerade
+            | Action::Snat(_)
+            | Action::Dnat(_)
+            | Action::Reopen
+            | Action::Impose(_) => {}
         }
     }
     None
@@ -134,6 +165,11 @@ fn matches(
         Match::Source(net) => net.contains(&wire.source),
         Match::Destination(net) => net.contains(&wire.destination),
         Match::Protocol(transport) => *transport == wire.transport(),
+        Match::DestinationPort(port) => wire.tcp_destination_port() == Some(*port),
+        Match::DatagramTo(port) => {
+            matches!(wire.body, Body::Datagram { destination_port, .. } if destination_port == *port)
+        }
+        Match::EchoReply => matches!(wire.body, Body::EchoReply { .. }),
         Match::InInterface(name) => name == incoming,
         Match::OutInterface(name) => name == outgoing,
         Match::EstablishedOrRelated => track::is_established(machine, track),

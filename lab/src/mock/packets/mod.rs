@@ -19,10 +19,12 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use sha2::{Digest as _, Sha256};
 
-use super::machines::Tuple;
+use super::machines::{Mark, Tuple};
 use super::world::World;
 use crate::node::Node;
+use crate::shell::ssh;
 
 use walk::{End, walk};
 use wire::{Body, Segment, Wire};
@@ -59,6 +61,11 @@ pub enum Payload {
     },
     /// Opens a connection.
     Syn {
+        source_port: u16,
+        destination_port: u16,
+    },
+    /// To which nothing answers.
+    Datagram {
         source_port: u16,
         destination_port: u16,
     },
@@ -138,6 +145,11 @@ pub enum Loss {
 
 /// Sends a packet and carries it to its end.
 pub fn send(world: &mut World, now: DateTime<Utc>, packet: Packet) -> Delivery {
+    send_marked(world, now, packet, 0)
+}
+
+/// The same with a nonce at the beginning of its payload.
+pub fn send_marked(world: &mut World, now: DateTime<Utc>, packet: Packet, nonce: u64) -> Delivery {
     let machine = world.machines.get(packet.from);
     let Some(hop) = machine.next_hop(packet.destination) else {
         return Delivery::NetworkUnreachable;
@@ -147,10 +159,14 @@ pub fn send(world: &mut World, now: DateTime<Utc>, packet: Packet) -> Delivery {
     if packet.fragment == Fragment::Never && packet.bytes > mtu {
         return Delivery::TooLong { mtu };
     }
-    let wire = outgoing(packet, source);
+    let mut wire = outgoing(packet, source);
     let near = wire.tuple();
+    wire.mark =
+        Mark { nonce, sequence: first_number(world.seed, near, packet.payload), ..wire.mark };
     match walk(world, now, wire, packet.from) {
-        End::Delivered { node, wire } => answer(world, now, (packet.from, near), node, wire),
+        End::Delivered { node, at, wire } => {
+            answer(world, now, (packet.from, near), (node, at), wire)
+        }
         End::Error { node, error, about } => {
             report(world, now, (packet.from, near), node, error, about)
         }
@@ -158,6 +174,15 @@ pub fn send(world: &mut World, now: DateTime<Utc>, packet: Packet) -> Delivery {
         End::NoLocalRoute => Delivery::NetworkUnreachable,
         End::Lost(loss) => Delivery::Lost(loss),
     }
+}
+
+/// What the stack begins to count with, or ping writes for the time.
+fn first_number(seed: u64, flow: Tuple, payload: Payload) -> u32 {
+    let digest = Sha256::new()
+        .chain_update(seed.to_be_bytes())
+        .chain_update(format!("{flow:?}{payload:?}"))
+        .finalize();
+    u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
 }
 
 fn outgoing(packet: Packet, source: Ipv4Addr) -> Wire {
@@ -169,6 +194,9 @@ fn outgoing(packet: Packet, source: Ipv4Addr) -> Wire {
         Payload::Data { source_port, destination_port } => {
             Body::Tcp { source_port, destination_port, segment: Segment::Data }
         }
+        Payload::Datagram { source_port, destination_port } => {
+            Body::Datagram { source_port, destination_port }
+        }
     };
     Wire {
         source,
@@ -176,6 +204,7 @@ fn outgoing(packet: Packet, source: Ipv4Addr) -> Wire {
         ttl: packet.ttl,
         bytes: packet.bytes,
         fragment: packet.fragment,
+        mark: Mark { scale: 7, ..Mark::default() },
         body,
     }
 }
@@ -185,17 +214,21 @@ fn answer(
     world: &mut World,
     now: DateTime<Utc>,
     (sender, near): (Node, Tuple),
-    by: Node,
+    (by, at): (Node, Node),
     arrived: Wire,
 ) -> Delivery {
     let machine = world.machines.get(by);
-    let Some(reply) = arrived.reply(machine.sshd.running) else {
+    let listens = |port| match port {
+        ssh::PORT => machine.sshd.running,
+        port => machine.listening.contains(&port),
+    };
+    let Some(reply) = arrived.reply(listens) else {
         return Delivery::Lost(Loss::Unexpected(by));
     };
     let far = arrived.tuple();
     let refused = reply.is_reset();
-    match walk(world, now, reply, by) {
-        End::Delivered { node, wire } if node == sender && wire.answers(near) => {
+    match walk(world, now, reply, at) {
+        End::Delivered { node, wire, .. } if node == sender && wire.answers(near) => {
             let round_trip = fabric::round_trip(world, near, &wire, sender, by);
             let answer = Answer { by, near, far, source: wire.source, ttl: wire.ttl, round_trip };
             if refused { Delivery::Refused(answer) } else { Delivery::Answered(answer) }
@@ -227,10 +260,11 @@ fn report(
         ttl: 64,
         bytes: 56,
         fragment: Fragment::Allowed,
+        mark: Mark::default(),
         body: Body::Error { error, about: about.tuple() },
     };
     match walk(world, now, message, router) {
-        End::Delivered { node, wire } if node == sender => {
+        End::Delivered { node, wire, .. } if node == sender => {
             let round_trip = fabric::round_trip(world, near, &wire, sender, router);
             Delivery::Error { from: wire.source, error, round_trip }
         }

@@ -15,8 +15,10 @@ use crate::node::Node;
 
 /// How a walk ended.
 pub(super) enum End {
+    /// `at` is where it ended and where its answer begins: another node where an impostor took it.
     Delivered {
         node: Node,
+        at: Node,
         wire: Wire,
     },
     /// `node` owes the sender an ICMP error about the packet as it had it.
@@ -69,7 +71,7 @@ fn emit(world: &mut World, now: DateTime<Utc>, mut wire: Wire, node: Node) -> St
         return Step::End(End::NoLocalRoute);
     };
     if hop.dev == "lo" {
-        return Step::End(End::Delivered { node, wire });
+        return Step::End(End::Delivered { node, at: node, wire });
     }
     let mut track = track::find(machine, now, &wire);
     for hook in [Hook::Output, Hook::Postrouting] {
@@ -104,7 +106,7 @@ fn receive(world: &mut World, now: DateTime<Utc>, mut wire: Wire, node: Node, de
             return lost(Loss::Filtered(node));
         }
         track::confirm(machine, now, track);
-        return Step::End(End::Delivered { node, wire });
+        return Step::End(End::Delivered { node, at: node, wire });
     }
     forward(world, now, wire, track, node, dev)
 }
@@ -140,6 +142,9 @@ fn forward(
         }
     }
     track::confirm(machine, now, track);
+    if let Some(copied) = hooks::beneath(machine, &mut wire, (dev, &hop.dev)) {
+        return Step::End(End::Delivered { node: copied, at: node, wire });
+    }
     transmit(world, now, wire, node, &hop, Maker::Another(before))
 }
 
@@ -189,6 +194,10 @@ fn transmit(
         Link::Overlay => {
             record(world.machines.get_mut(node), now, &wire, &hop.dev, Direction::Out);
             Some(through_overlay(world, node, &wire))
+        }
+        Link::Cable(other) => {
+            record(world.machines.get_mut(node), now, &wire, &hop.dev, Direction::Out);
+            Some(end_of_cable(world, node, other))
         }
         Link::Outside | Link::Loopback => Some(Err(Loss::Outside)),
     };
@@ -270,6 +279,12 @@ fn through_overlay(world: &mut World, node: Node, wire: &Wire) -> Result<(Node, 
     end.map(|interface| (other, interface.name.clone())).ok_or(Loss::Outside)
 }
 
+fn end_of_cable(world: &World, node: Node, other: Node) -> Result<(Node, String), Loss> {
+    let mut interfaces = world.machines.get(other).interfaces.iter();
+    let end = interfaces.find(|interface| interface.link == Link::Cable(node));
+    end.map(|interface| (other, interface.name.clone())).ok_or(Loss::Outside)
+}
+
 /// What the kernel thinks of a packet's source before it routes.
 fn check_source(machine: &Machine, node: Node, wire: &Wire, dev: &str) -> Result<(), Loss> {
     if machine.has_address(wire.source) {
@@ -315,6 +330,9 @@ fn record(machine: &mut Machine, now: DateTime<Utc>, wire: &Wire, dev: &str, dir
         ports,
         kind,
         bytes: wire.bytes,
+        ttl: wire.ttl,
+        may_be_cut: wire.fragment == Fragment::Allowed,
+        mark: wire.mark,
     });
 }
 

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::Fragment;
 use crate::mock::cloud::Crossing;
-use crate::mock::machines::{Transport, Tuple};
+use crate::mock::machines::{Mark, Transport, Tuple};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Wire {
@@ -13,6 +13,7 @@ pub(super) struct Wire {
     pub ttl: u8,
     pub bytes: u32,
     pub fragment: Fragment,
+    pub mark: Mark,
     pub body: Body,
 }
 
@@ -30,6 +31,10 @@ pub(super) enum Body {
         source_port: u16,
         destination_port: u16,
         segment: Segment,
+    },
+    Datagram {
+        source_port: u16,
+        destination_port: u16,
     },
     /// About a packet of this flow, as the router saw it.
     Error {
@@ -55,8 +60,6 @@ pub enum IcmpError {
     FragmentationNeeded { mtu: u32 },
 }
 
-const SSH_PORT: u16 = 22;
-
 impl Wire {
     /// Its flow, in its own direction; an error's is that of what it is about.
     pub fn tuple(&self) -> Tuple {
@@ -64,6 +67,9 @@ impl Wire {
             Body::Echo { id, .. } | Body::EchoReply { id, .. } => (Transport::Icmp, id, id),
             Body::Tcp { source_port, destination_port, .. } => {
                 (Transport::Tcp, source_port, destination_port)
+            }
+            Body::Datagram { source_port, destination_port } => {
+                (Transport::Udp, source_port, destination_port)
             }
             Body::Error { about, .. } => return about,
         };
@@ -74,18 +80,26 @@ impl Wire {
     pub fn transport(&self) -> Transport {
         match self.body {
             Body::Tcp { .. } => Transport::Tcp,
+            Body::Datagram { .. } => Transport::Udp,
             Body::Echo { .. } | Body::EchoReply { .. } | Body::Error { .. } => Transport::Icmp,
+        }
+    }
+
+    pub fn tcp_destination_port(&self) -> Option<u16> {
+        match self.body {
+            Body::Tcp { destination_port, .. } => Some(destination_port),
+            _ => None,
         }
     }
 
     /// As a network ACL sees it, which looks at nothing but this packet.
     pub fn crossing(&self, peer: Ipv4Addr) -> Crossing {
         let port = match self.body {
-            Body::Tcp { destination_port, .. } => Some(destination_port),
-            _ => None,
+            Body::Datagram { destination_port, .. } => Some(destination_port),
+            _ => self.tcp_destination_port(),
         };
         let icmp = match self.body {
-            Body::Tcp { .. } => None,
+            Body::Tcp { .. } | Body::Datagram { .. } => None,
             Body::Echo { .. } => Some((8, 0)),
             Body::EchoReply { .. } => Some((0, 0)),
             Body::Error { error, .. } => Some(match error {
@@ -95,24 +109,28 @@ impl Wire {
                 IcmpError::FragmentationNeeded { .. } => (3, 4),
             }),
         };
-        let protocol = if icmp.is_some() { 1 } else { 6 };
+        let protocol = match self.transport() {
+            Transport::Icmp => 1,
+            Transport::Tcp => 6,
+            Transport::Udp => 17,
+        };
         Crossing { protocol, peer, destination_port: port, icmp }
     }
 
     /// What a host answers; nothing to an answer.
-    pub fn reply(&self, sshd_runs: bool) -> Option<Self> {
+    pub fn reply(&self, listens: impl Fn(u16) -> bool) -> Option<Self> {
         let body = match self.body {
             Body::Echo { id, sequence } => Body::EchoReply { id, sequence },
             Body::Tcp { source_port, destination_port, segment } => {
                 let segment = match segment {
-                    Segment::Syn if sshd_runs && destination_port == SSH_PORT => Segment::SynAck,
+                    Segment::Syn if listens(destination_port) => Segment::SynAck,
                     Segment::Syn => Segment::Reset,
                     Segment::Data => Segment::Ack,
                     Segment::SynAck | Segment::Reset | Segment::Ack => return None,
                 };
                 Body::Tcp { source_port: destination_port, destination_port: source_port, segment }
             }
-            Body::EchoReply { .. } | Body::Error { .. } => return None,
+            Body::EchoReply { .. } | Body::Datagram { .. } | Body::Error { .. } => return None,
         };
         let bytes = if matches!(body, Body::EchoReply { .. }) { self.bytes } else { 60 };
         Some(Self {
@@ -120,6 +138,7 @@ impl Wire {
             destination: self.source,
             ttl: 64,
             bytes,
+            mark: self.mark.answer(self.transport()),
             body,
             ..*self
         })
@@ -127,7 +146,12 @@ impl Wire {
 
     /// Whether it opens a flow.
     pub fn opens(&self) -> bool {
-        matches!(self.body, Body::Echo { .. } | Body::Tcp { segment: Segment::Syn, .. })
+        let first = Segment::Syn;
+        match self.body {
+            Body::Echo { .. } | Body::Datagram { .. } => true,
+            Body::Tcp { segment, .. } => segment == first,
+            Body::EchoReply { .. } | Body::Error { .. } => false,
+        }
     }
 
     pub fn is_reset(&self) -> bool {
@@ -140,7 +164,7 @@ impl Wire {
         match self.body {
             Body::EchoReply { id, .. } => id == sent.source_port,
             Body::Tcp { .. } => self.tuple() == sent.inverse(),
-            Body::Echo { .. } | Body::Error { .. } => false,
+            Body::Echo { .. } | Body::Datagram { .. } | Body::Error { .. } => false,
         }
     }
 
@@ -159,6 +183,9 @@ impl Wire {
                 };
                 (flags, (source_port, destination_port))
             }
+            Body::Datagram { source_port, destination_port } => {
+                ("UDP", (source_port, destination_port))
+            }
             Body::Error { error, about } => {
                 let kind = match error {
                     IcmpError::TimeExceeded => "time exceeded in-transit",
@@ -168,6 +195,32 @@ impl Wire {
                 };
                 (kind, (about.source_port, about.destination_port))
             }
+        }
+    }
+}
+
+impl Mark {
+    /// Of what answers: a payload comes back, and a connection's other end has numbers of its own.
+    fn answer(self, transport: Transport) -> Self {
+        match transport {
+            Transport::Tcp => Self {
+                sequence: self.sequence.rotate_left(7) ^ 0x5eed,
+                acknowledges: self.sequence.wrapping_add(1),
+                ..self
+            },
+            Transport::Icmp | Transport::Udp => self,
+        }
+    }
+
+    /// Of the same connection beyond a proxy, which has its own with either end: what it makes of
+    /// one end's numbers it makes of their acknowledgements too.
+    pub fn reopened(self) -> Self {
+        let other = |number: u32| number ^ 0x00ab_cdef;
+        Self {
+            sequence: other(self.sequence),
+            acknowledges: other(self.acknowledges.wrapping_sub(1)).wrapping_add(1),
+            scale: 9,
+            ..self
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::mock::machines::host_key;
 use crate::mock::packets::is_up;
 use crate::mock::world::Shared;
 use crate::node::{Node, Output};
+use crate::shell::{Heard, Stream};
 
 /// Why there is no output.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,6 +42,47 @@ pub async fn run(
     argv: &[String],
     stdin: &[u8],
 ) -> Result<Output, Lost> {
+    run_with(shared, clock, node, argv, Io::new(stdin.to_vec())).await
+}
+
+/// How often whoever follows a command looks what it has said.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// The same, and tells what the command says while it runs.
+pub async fn follow(
+    shared: &Shared,
+    clock: Clock,
+    node: Node,
+    argv: &[String],
+    heard: &Heard,
+) -> Result<i32, Lost> {
+    let io = Io::default();
+    let tell = || {
+        heard.add(Stream::Out, &io.stdout.take());
+        heard.add(Stream::Err, &io.stderr.take());
+    };
+    let mut running = std::pin::pin!(run_with(shared, clock, node, argv, io.clone()));
+    loop {
+        tokio::select! {
+            biased;
+            ended = &mut running => {
+                let output = ended?;
+                heard.add(Stream::Out, &output.stdout);
+                heard.add(Stream::Err, &output.stderr);
+                return Ok(output.code);
+            }
+            () = clock.sleep(LOOK) => tell(),
+        }
+    }
+}
+
+async fn run_with(
+    shared: &Shared,
+    clock: Clock,
+    node: Node,
+    argv: &[String],
+    io: Io,
+) -> Result<Output, Lost> {
     run_what_was_begun(shared, clock).await;
     let (line, latency, effect, asked) = {
         let mut world = shared.lock();
@@ -60,7 +102,7 @@ pub async fn run(
         goes_on_alone(
             shared,
             clock,
-            NodeCommand { node, argv: argv.to_vec(), stdin: stdin.to_vec() },
+            NodeCommand { node, argv: argv.to_vec(), stdin: io.stdin.to_vec() },
         );
         faults::kill();
     }
@@ -69,11 +111,10 @@ pub async fn run(
     clock.sleep(Duration::from_millis(latency)).await;
     connect(shared, clock, node).await?;
     faults::before_command(&mut shared.lock(), node, &line.text, clock.now());
-    let result =
-        befall(shared, clock, node, argv, stdin, effect).await.map(|output| match befalls {
-            Some(Befall::Garbage) => Output { stdout: b"\x00\xff{".to_vec(), ..output },
-            _ => output,
-        });
+    let result = befall(shared, clock, node, argv, io, effect).await.map(|output| match befalls {
+        Some(Befall::Garbage) => Output { stdout: b"\x00\xff{".to_vec(), ..output },
+        _ => output,
+    });
     faults::could_die(shared, clock, asked.at, Befall::KilledAfter);
     if befalls == Some(Befall::KilledAfter) {
         faults::kill();
@@ -110,7 +151,7 @@ pub async fn run_what_was_begun(shared: &Shared, clock: Clock) {
         let Some(NodeCommand { node, argv, stdin }) = next else { return };
         let up = is_up(&shared.lock(), node, clock.now());
         if up {
-            log_in(shared, clock, node, &argv, &stdin).await;
+            log_in(shared, clock, node, &argv, Io::new(stdin)).await;
         }
     }
 }
@@ -121,7 +162,7 @@ async fn befall(
     clock: Clock,
     node: Node,
     argv: &[String],
-    stdin: &[u8],
+    io: Io,
     effect: Option<CommandEffect>,
 ) -> Result<Output, Lost> {
     match effect {
@@ -129,20 +170,20 @@ async fn befall(
             Ok(Output { code, stdout: stdout.into_bytes(), stderr: stderr.into_bytes() })
         }
         Some(CommandEffect::Garbled { stdout }) => {
-            let output = log_in(shared, clock, node, argv, stdin).await;
+            let output = log_in(shared, clock, node, argv, io).await;
             Ok(Output { stdout: stdout.into_bytes(), ..output })
         }
         Some(CommandEffect::RequestLost) => Err(Lost::Broken(node)),
         Some(CommandEffect::Hang) => std::future::pending().await,
         Some(CommandEffect::ReplyLost) => {
-            log_in(shared, clock, node, argv, stdin).await;
+            log_in(shared, clock, node, argv, io).await;
             Err(Lost::Broken(node))
         }
         Some(CommandEffect::Delay { ms }) => {
             clock.sleep(Duration::from_millis(ms)).await;
-            Ok(log_in(shared, clock, node, argv, stdin).await)
+            Ok(log_in(shared, clock, node, argv, io).await)
         }
-        None => Ok(log_in(shared, clock, node, argv, stdin).await),
+        None => Ok(log_in(shared, clock, node, argv, io).await),
     }
 }
 
@@ -188,15 +229,8 @@ async fn connect(shared: &Shared, clock: Clock, node: Node) -> Result<(), Lost> 
     Ok(())
 }
 
-async fn log_in(
-    shared: &Shared,
-    clock: Clock,
-    node: Node,
-    argv: &[String],
-    stdin: &[u8],
-) -> Output {
+async fn log_in(shared: &Shared, clock: Clock, node: Node, argv: &[String], io: Io) -> Output {
     let session = Session::login(shared.clone(), clock, node);
-    let io = Io::new(stdin.to_vec());
     let code = exec(&session, argv, &io).await.unwrap_or_else(|NotFound| {
         let name = argv.first().map_or("", String::as_str);
         io.fail(127, &format!("sh: 1: {name}: not found"))

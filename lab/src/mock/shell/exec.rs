@@ -6,7 +6,7 @@ use futures::future::{BoxFuture, FutureExt as _};
 
 use super::{Input, Io, Session};
 use super::{
-    aws, connections, conntrack, curl, date, files, grep, ip, iptables, kernel, nft, ping,
+    aws, connections, conntrack, curl, date, files, grep, ip, iptables, kernel, nft, ping, probe,
     programs, sh, ssh, stat, sysctl, systemctl, tcpdump, text, wrap,
 };
 
@@ -59,6 +59,7 @@ pub fn exec<'a>(
                     None => return programs::main(session, argv, io).await,
                 },
             },
+            None if name == probe::PROBE => probe::main(session, args, io).await,
             None => return programs::main(session, argv, io).await,
         })
     }

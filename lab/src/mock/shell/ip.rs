@@ -163,7 +163,7 @@ fn link(interface: &Interface) -> Vec<Field> {
     let mut flags = match interface.link {
         Link::Loopback => vec!["LOOPBACK"],
         Link::Overlay => vec!["POINTOPOINT", "NOARP"],
-        Link::Vpc | Link::Lan | Link::Outside => vec!["BROADCAST", "MULTICAST"],
+        Link::Vpc | Link::Lan | Link::Outside | Link::Cable(_) => vec!["BROADCAST", "MULTICAST"],
     };
     let unknown = matches!(interface.link, Link::Loopback | Link::Overlay);
     let state = match (interface.up, unknown) {
@@ -191,7 +191,7 @@ fn hardware(interface: &Interface) -> Vec<Field> {
     let (kind, broadcast) = match interface.link {
         Link::Loopback => ("loopback", "00:00:00:00:00:00"),
         Link::Overlay => return vec![("link_type", json("none"))],
-        Link::Vpc | Link::Lan | Link::Outside => ("ether", "ff:ff:ff:ff:ff:ff"),
+        Link::Vpc | Link::Lan | Link::Outside | Link::Cable(_) => ("ether", "ff:ff:ff:ff:ff:ff"),
     };
     vec![
         ("link_type", json(&kind)),
@@ -211,7 +211,7 @@ fn address_info(interface: &Interface, more: Option<&Vec<ipnet::Ipv6Net>>) -> St
                 ("local", json(&address.addr())),
                 ("prefixlen", json(&address.prefix_len())),
             ];
-            if matches!(interface.link, Link::Vpc | Link::Lan | Link::Outside)
+            if matches!(interface.link, Link::Vpc | Link::Lan | Link::Outside | Link::Cable(_))
                 && address.prefix_len() < 31
             {
                 fields.push(("broadcast", json(&address.broadcast())));

@@ -68,6 +68,9 @@ fn words(rule: &Rule) -> String {
         Match::Source(net) => format!(" -s {net}"),
         Match::Destination(net) => format!(" -d {net}"),
         Match::Protocol(transport) => format!(" -p {}", transport.as_str()),
+        Match::DestinationPort(port) => format!(" -p tcp -m tcp --dport {port}"),
+        Match::DatagramTo(port) => format!(" -p udp -m udp --dport {port}"),
+        Match::EchoReply => " -p icmp -m icmp --icmp-type 0".into(),
         Match::InInterface(name) => format!(" -i {name}"),
         Match::OutInterface(name) => format!(" -o {name}"),
         Match::EstablishedOrRelated => " -m state --state RELATED,ESTABLISHED".into(),
@@ -78,9 +81,12 @@ fn words(rule: &Rule) -> String {
         Action::Masquerade => " -j MASQUERADE".into(),
         Action::Snat(to) => format!(" -j SNAT --to-source {to}"),
         Action::Dnat(to) => format!(" -j DNAT --to-destination {to}"),
-        Action::Counter | Action::Notrack | Action::SetSource(_) | Action::SetDestination(_) => {
-            String::new()
-        }
+        Action::Counter
+        | Action::Notrack
+        | Action::SetSource(_)
+        | Action::SetDestination(_)
+        | Action::Reopen
+        | Action::Impose(_) => String::new(),
     };
     conditions.chain([target]).collect()
 }

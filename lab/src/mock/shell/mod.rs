@@ -17,6 +17,7 @@ mod iptables;
 mod kernel;
 mod nft;
 mod ping;
+mod probe;
 mod programs;
 mod session;
 mod sh;
@@ -30,6 +31,7 @@ mod tests;
 mod text;
 mod wrap;
 
-pub use entry::{Lost, run, run_what_was_begun};
+pub use entry::{Lost, follow, run, run_what_was_begun};
+pub use probe::PROBE;
 pub(super) use programs::{Executable, program_at};
 pub(super) use session::{Input, Io, Session, Sink};

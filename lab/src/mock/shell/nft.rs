@@ -116,6 +116,15 @@ fn condition(condition: &Match) -> Value {
         Match::Source(address) => equal(payload("saddr"), net(address)),
         Match::Destination(address) => equal(payload("daddr"), net(address)),
         Match::Protocol(transport) => equal(payload("protocol"), json!(transport.as_str())),
+        Match::DestinationPort(port) => {
+            equal(json!({"payload": {"protocol": "tcp", "field": "dport"}}), json!(port))
+        }
+        Match::DatagramTo(port) => {
+            equal(json!({"payload": {"protocol": "udp", "field": "dport"}}), json!(port))
+        }
+        Match::EchoReply => {
+            equal(json!({"payload": {"protocol": "icmp", "field": "type"}}), json!("echo-reply"))
+        }
         Match::InInterface(name) => equal(json!({"meta": {"key": "iifname"}}), json!(name)),
         Match::OutInterface(name) => equal(json!({"meta": {"key": "oifname"}}), json!(name)),
         Match::EstablishedOrRelated => json!({"match": {
@@ -135,5 +144,7 @@ fn action(action: &Action) -> Value {
         Action::Dnat(to) => json!({"dnat": {"addr": to}}),
         Action::SetSource(to) => mangle("saddr", to),
         Action::SetDestination(to) => mangle("daddr", to),
+        // They stand beneath all tables.
+        Action::Reopen | Action::Impose(_) => json!({"accept": null}),
     }
 }

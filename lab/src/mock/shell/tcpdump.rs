@@ -3,6 +3,8 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+mod bytes;
+
 use super::{Io, Session};
 use crate::mock::machines::{Direction, SeenPacket, Transport};
 
@@ -14,7 +16,9 @@ struct Options {
     interface: String,
     direction: Option<Direction>,
     times: bool,
-    filter: Vec<Term>,
+    hexadecimal: bool,
+    /// One of them has to hold; none is no filter.
+    filter: Vec<Vec<Term>>,
 }
 
 /// Terms of a filter, joined by `and`.
@@ -23,6 +27,11 @@ enum Term {
     Transport(Transport),
     EchoRequest,
     EchoReply,
+    /// Bytes 24 to 27 of ICMP: the first of a payload behind ping's own.
+    EchoNonce(u32),
+    /// Bytes 8 to 11 of UDP: the first of its payload.
+    DatagramNonce(u32),
+    Syn,
     Host(Ipv4Addr),
     Source(Ipv4Addr),
     Destination(Ipv4Addr),
@@ -103,7 +112,8 @@ impl Options {
     fn wants(&self, packet: &SeenPacket) -> bool {
         (self.interface == "any" || self.interface == packet.dev)
             && self.direction.is_none_or(|direction| direction == packet.direction)
-            && self.filter.iter().all(|term| term.holds(packet))
+            && (self.filter.is_empty()
+                || self.filter.iter().any(|terms| terms.iter().all(|term| term.holds(packet))))
     }
 
     fn line(&self, packet: &SeenPacket, offset_ms: i64) -> String {
@@ -119,9 +129,10 @@ impl Options {
         } else {
             String::new()
         };
+        let dump = if self.hexadecimal { bytes::dump(packet) } else { String::new() };
         let SeenPacket { source, destination, kind, ports: (a, b), bytes, .. } = packet;
         let length = bytes.saturating_sub(20);
-        match packet.transport {
+        let line = match packet.transport {
             Transport::Icmp if kind.starts_with("echo") => format!(
                 "{time}{device}IP {source} > {destination}: ICMP {kind}, id {a}, seq {b}, length {length}\n"
             ),
@@ -135,7 +146,8 @@ impl Options {
             Transport::Udp => {
                 format!("{time}{device}IP {source}.{a} > {destination}.{b}: UDP, length {length}\n")
             }
-        }
+        };
+        line + &dump
     }
 }
 
@@ -146,6 +158,13 @@ impl Term {
             Self::Transport(transport) => packet.transport == transport,
             Self::EchoRequest => packet.kind == "echo request",
             Self::EchoReply => packet.kind == "echo reply",
+            Self::EchoNonce(nonce) => {
+                packet.kind.starts_with("echo") && packet.mark.nonce >> 32 == u64::from(nonce)
+            }
+            Self::DatagramNonce(nonce) => {
+                packet.transport == Transport::Udp && packet.mark.nonce >> 32 == u64::from(nonce)
+            }
+            Self::Syn => matches!(packet.kind, "S" | "S."),
             Self::Host(host) => packet.source == host || packet.destination == host,
             Self::Source(host) => packet.source == host,
             Self::Destination(host) => packet.destination == host,
@@ -162,6 +181,7 @@ fn parse(args: &[&str]) -> Result<Options, String> {
         interface: "any".into(),
         direction: None,
         times: true,
+        hexadecimal: false,
         filter: Vec::new(),
     };
     let mut rest = args;
@@ -174,6 +194,10 @@ fn parse(args: &[&str]) -> Result<Options, String> {
             }
             if letter == 't' {
                 options.times = false;
+                continue;
+            }
+            if letter == 'x' {
+                options.hexadecimal = true;
                 continue;
             }
             if !"ciQs".contains(letter) {
@@ -217,10 +241,18 @@ fn parse(args: &[&str]) -> Result<Options, String> {
     Ok(options)
 }
 
-fn filter(expression: &str) -> Option<Vec<Term>> {
+fn filter(expression: &str) -> Option<Vec<Vec<Term>>> {
+    if expression.trim().is_empty() {
+        return Some(Vec::new());
+    }
+    expression.split(" or ").map(all_of).collect()
+}
+
+fn all_of(expression: &str) -> Option<Vec<Term>> {
     let spaced = expression
         .replace("icmp[icmptype]", " icmptype ")
         .replace("icmp[0]", " icmptype ")
+        .replace("tcp[13] & 2 != 0", " syn ")
         .replace("&&", " and ")
         .replace("==", " = ")
         .replace('=', " = ");
@@ -231,8 +263,15 @@ fn filter(expression: &str) -> Option<Vec<Term>> {
     words.split(|word| *word == "and").map(term).collect::<Option<Vec<_>>>().map(|t| t.concat())
 }
 
+fn hexadecimal(text: &str) -> Option<u32> {
+    u32::from_str_radix(text.strip_prefix("0x")?, 16).ok()
+}
+
 fn term(words: &[&str]) -> Option<Vec<Term>> {
     Some(match words {
+        ["syn"] => vec![Term::Syn],
+        ["icmp[24:4]", "=", nonce] => vec![Term::EchoNonce(hexadecimal(nonce)?)],
+        ["udp[8:4]", "=", nonce] => vec![Term::DatagramNonce(hexadecimal(nonce)?)],
         ["icmp"] => vec![Term::Transport(Transport::Icmp)],
         ["tcp"] => vec![Term::Transport(Transport::Tcp)],
         ["udp"] => vec![Term::Transport(Transport::Udp)],

@@ -2,6 +2,7 @@
 //! names both, the model's means and these; they are written down apart from each other, so that
 //! a run with a fault on both labs is a test of the model.
 
+pub(super) mod detours;
 pub(super) mod nodes;
 pub(super) mod packets;
 pub(super) mod router;
@@ -36,6 +37,10 @@ pub enum Means {
     IptablesLegacy(&'static [&'static str]),
     /// For `ip -batch`.
     Ip(String),
+    /// A cable to another node, `bypass` at both ends, with an address of its own at each.
+    Cable {
+        to: Node,
+    },
     /// For `bridge -batch`.
     Bridge(String),
     /// A file that replaces what was there.
@@ -97,6 +102,22 @@ impl Happening {
                 vec![on(*node, Means::Nft(table.to_owned()))]
             }
             Self::Kernel { node, change } => change.deeds(*node),
+            Self::Notrack { node } => {
+                let table = "table inet somebodys_notrack { chain prerouting { type filter hook prerouting priority -300; notrack; }; }";
+                vec![on(*node, Means::Nft(table.to_owned()))]
+            }
+            Self::IcmpDropped { node, dev } => {
+                let table = format!(
+                    "table inet somebodys_filter {{ chain input {{ type filter hook input priority 0; iifname \"{dev}\" meta l4proto icmp drop; }}; }}"
+                );
+                vec![on(*node, Means::Nft(table))]
+            }
+            Self::Route { node, to, via, dev, source } => {
+                vec![on(*node, Means::Ip(detours::route(*to, *via, dev, *source)))]
+            }
+            Self::NoRoute { node, to, dev } => {
+                vec![on(*node, Means::Ip(format!("route del {to}/32 dev {dev}\n")))]
+            }
             Self::Thief { address } => {
                 let mac = super::rules::THIEF_MAC;
                 // The switch knows where the machine is: else its frames went to everybody.

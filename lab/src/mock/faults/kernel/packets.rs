@@ -82,7 +82,17 @@ pub fn masquerade_legacy(_: &str) -> Deeds {
 }
 
 pub fn idle_nat_rule(_: &str) -> Deeds {
+    Ok(vec![nat(Node::OnpremRouter, "oifname \"wg-hybrid\" tcp dport 8443 masquerade")])
+}
+
+pub fn masquerade_for_the_internet(_: &str) -> Deeds {
     Ok(vec![nat(Node::OnpremRouter, "oifname \"wan0\" masquerade")])
+}
+
+pub fn echo_source_rewritten(_: &str) -> Deeds {
+    let hook = "type filter hook postrouting priority 200;";
+    let rule = "oifname \"wg-hybrid\" icmp type echo-reply ip saddr set 10.88.60.50";
+    Ok(vec![nft(Node::OnpremRouter, "ip fault_rewrite", hook, rule)])
 }
 
 pub fn stateless_rewrite(_: &str) -> Deeds {

@@ -51,6 +51,9 @@ pub async fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
     };
     let (to, size) = (options.destination, options.size);
     let total = size + HEADERS_BYTES;
+    if let Some(pattern) = options.pattern {
+        io.out(&format!("PATTERN: 0x{pattern:016x}\n"));
+    }
     io.out(&format!("PING {to} ({to}) {shown}{size}({total}) bytes of data.\n"));
     let run = Run { session, io, options: &options, source, id: ping_id(session) };
     run.to_end().await
@@ -132,7 +135,12 @@ impl Run<'_> {
             fragment: self.options.fragment,
             payload: Payload::Echo { id: self.id, sequence },
         };
-        let delivery = packets::send(&mut self.session.shared.lock(), now, packet);
+        let delivery = packets::send_marked(
+            &mut self.session.shared.lock(),
+            now,
+            packet,
+            self.options.pattern.unwrap_or(0),
+        );
         let arp_ends = |since: &mut Option<DateTime<Utc>>| {
             let fails_after = TimeDelta::milliseconds(ARP_GIVES_UP_MS);
             let began = since.filter(|began| *began + fails_after > now).unwrap_or(now);

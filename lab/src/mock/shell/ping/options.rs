@@ -19,6 +19,8 @@ pub(super) struct Options {
     pub source: Option<String>,
     pub quiet: bool,
     pub fragment: Fragment,
+    /// What the payload is filled with.
+    pub pattern: Option<u64>,
     pub destination: Ipv4Addr,
 }
 
@@ -34,6 +36,7 @@ pub(super) fn parse(args: &[&str]) -> Result<Options, (i32, String)> {
         source: None,
         quiet: false,
         fragment: Fragment::Allowed,
+        pattern: None,
         destination: Ipv4Addr::UNSPECIFIED,
     };
     let mut destination = None;
@@ -51,7 +54,7 @@ pub(super) fn parse(args: &[&str]) -> Result<Options, (i32, String)> {
             let inline = &letters[at + letter.len_utf8()..];
             let value =
                 || if inline.is_empty() { words.as_slice().first().copied() } else { Some(inline) };
-            if !"ciWwtsIM".contains(letter) {
+            if !"ciWwtsIMp".contains(letter) {
                 return Err((2, format!("ping: invalid option -- '{letter}'\n{USAGE}")));
             }
             let Some(value) = value() else {
@@ -88,6 +91,11 @@ impl Options {
             'w' => self.deadline = Some(seconds()?),
             't' => self.ttl = value.parse().map_err(|_| bad())?,
             's' => self.size = value.parse().map_err(|_| bad())?,
+            'p' => {
+                let read = || u64::from_str_radix(value, 16).ok().filter(|_| value.len() == 16);
+                // Others are ping's, and not the model's.
+                self.pattern = Some(read().ok_or_else(bad)?);
+            }
             'I' => self.source = Some(value.into()),
             _ => match value {
                 "do" => self.fragment = Fragment::Never,

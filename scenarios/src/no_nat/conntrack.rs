@@ -1,0 +1,195 @@
+//! What a router tracks: each connection to the captured address, or between the clients, has exactly
+//! the two in both directions, and this run's own are among them and answered. Where no rule makes
+//! the router track anything an empty table is right.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use lab::Lab;
+use lab::node::Node;
+use lab::shell::Observe;
+use lab::shell::ssh::Flow;
+use serde_json::{Value, json};
+
+use super::Told;
+use super::path::CapturedPath;
+use crate::context::{Context, How};
+use crate::observe;
+
+/// Something that this run has sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Own {
+    Connection(Flow),
+    /// Echo requests, by their ends and their id.
+    Echoes {
+        source: Ipv4Addr,
+        destination: Ipv4Addr,
+        id: u16,
+    },
+}
+
+/// Whatever was opened to the captured address or from one of the two clients.
+pub async fn look(lab: &Lab, router: Node) -> Vec<Told> {
+    let address = |node| lab.manifest.nodes[&node].address;
+    let (cloud, onprem) = (address(Node::CloudClient), address(Node::OnpremClient));
+    let commands = [
+        Observe::conntrack_to(onprem),
+        Observe::conntrack_from(onprem),
+        Observe::conntrack_from(cloud),
+    ];
+    let told = commands.iter().map(|command| lab.shell.observe(router, command));
+    futures::future::join_all(told).await
+}
+
+/// An entry of `conntrack -L`.
+#[derive(Debug, PartialEq, Eq)]
+struct Entry<'a> {
+    line: &'a str,
+    original: Tuple<'a>,
+    reply: Tuple<'a>,
+    replied: bool,
+}
+
+/// One direction of it; values as they are printed.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Tuple<'a> {
+    source: &'a str,
+    destination: &'a str,
+    /// None for what has no ports.
+    ports: Option<(&'a str, &'a str)>,
+    id: Option<&'a str>,
+}
+
+impl<'a> Entry<'a> {
+    fn read(line: &'a str) -> Option<Self> {
+        let values = |key: &str| -> Vec<&'a str> {
+            line.split_whitespace().filter_map(|word| word.strip_prefix(key)).collect()
+        };
+        let (sources, destinations) = (values("src="), values("dst="));
+        let (from_ports, to_ports, ids) = (values("sport="), values("dport="), values("id="));
+        let tuple = |at: usize| {
+            Some(Tuple {
+                source: sources.get(at)?,
+                destination: destinations.get(at)?,
+                ports: from_ports.get(at).copied().zip(to_ports.get(at).copied()),
+                id: ids.get(at).copied(),
+            })
+        };
+        let replied = !line.contains("[UNREPLIED]");
+        Some(Self { line: line.trim(), original: tuple(0)?, reply: tuple(1)?, replied })
+    }
+
+    /// Whether it has to do with the captured path: its ends are the two clients.
+    fn concerns(&self, [cloud, captured]: &[String; 2]) -> bool {
+        let Self { original, reply, .. } = self;
+        let all = [original.source, original.destination, reply.source, reply.destination];
+        original.destination == captured
+            || all.contains(&cloud.as_str()) && all.contains(&captured.as_str())
+    }
+
+    /// Whether it has only the two, and its reply is the inverse of what was asked.
+    fn is_plain(&self, ends: &[String; 2]) -> bool {
+        let Self { original, reply, .. } = self;
+        let pair = BTreeSet::from([original.source, original.destination]);
+        let turned = reply.ports.map(|(from, to)| (to, from));
+        pair == ends.iter().map(String::as_str).collect()
+            && (reply.source, reply.destination) == (original.destination, original.source)
+            && original.ports == turned
+            && original.id == reply.id
+    }
+
+    fn is(&self, own: &Own) -> bool {
+        let Tuple { source, destination, ports, id } = &self.original;
+        match own {
+            Own::Connection(Flow { client, server }) => {
+                let text = |ip: &Ipv4Addr, port: u16| (ip.to_string(), port.to_string());
+                let (client, server) =
+                    (text(client.ip(), client.port()), text(server.ip(), server.port()));
+                *source == client.0
+                    && *destination == server.0
+                    && *ports == Some((client.1.as_str(), server.1.as_str()))
+            }
+            Own::Echoes { source: from, destination: to, id: number } => {
+                *source == from.to_string()
+                    && *destination == to.to_string()
+                    && id.is_some_and(|id| id == number.to_string())
+            }
+        }
+    }
+}
+
+/// Whether a rule of the baseline makes the router track connections.
+fn is_armed(ctx: &Context<'_>, router: Node) -> bool {
+    let baseline = ctx.run.baseline();
+    let rules = baseline.as_ref().and_then(|baseline| baseline.rulesets.get(&router));
+    rules.is_some_and(|items| items.iter().any(tracks))
+}
+
+/// nft's `ct`, a chain that translates, or a condition of iptables-nft, whose name says enough.
+fn tracks(item: &Value) -> bool {
+    match item {
+        Value::Object(map) => map.iter().any(|(key, value)| {
+            matches!(key.as_str(), "ct" | "masquerade" | "snat" | "dnat" | "redirect" | "synproxy")
+                || key == "type" && value == "nat"
+                || key == "name" && (value == "conntrack" || value == "state")
+                || tracks(value)
+        }),
+        Value::Array(items) => items.iter().any(tracks),
+        _ => false,
+    }
+}
+
+pub fn judge(
+    ctx: &mut Context<'_>,
+    id: &'static str,
+    router: Node,
+    path: &CapturedPath,
+    own: &[Own],
+    told: Vec<Told>,
+) {
+    let expected = json!({ "translated": [], "unanswered": [], "own": "tracked where any is" });
+    let mut how = How::default();
+    let mut lines = BTreeSet::new();
+    for told in told {
+        let read = observe::told(ctx, told);
+        match read.and_then(|(output, how)| observe::succeeded(&output, &how)) {
+            Ok((text, one)) => {
+                how = how.and(one);
+                lines.extend(text.lines().filter(|line| line.contains("src=")).map(str::to_owned));
+            }
+            Err((why, one)) => return ctx.unknown(id, expected, how.and(one), why),
+        }
+    }
+    let ends = path.ends().map(|address| address.to_string());
+    let entries = lines.iter().filter_map(|line| Entry::read(line));
+    let entries: Vec<Entry<'_>> = entries.filter(|entry| entry.concerns(&ends)).collect();
+    let shown = |wanted: &dyn Fn(&&Entry<'_>) -> bool| -> Vec<&str> {
+        entries.iter().filter(wanted).map(|entry| entry.line).collect()
+    };
+    let is_own = |entry: &Entry<'_>| own.iter().any(|own| entry.is(own));
+    let translated = shown(&|entry| !entry.is_plain(&ends));
+    let unanswered = shown(&|entry| is_own(entry) && !entry.replied);
+    let own_count = entries.iter().filter(|entry| is_own(entry)).count();
+    let armed = is_armed(ctx, router);
+    let message = if !translated.is_empty() {
+        Some(format!("translated: {}", in_short(&translated)))
+    } else if !unanswered.is_empty() {
+        Some(format!("not answered through this router: {}", in_short(&unanswered)))
+    } else if armed && own_count == 0 && !own.is_empty() {
+        Some("the router tracks connections, and none of this run's is among them".to_owned())
+    } else {
+        None
+    };
+    let observed = json!({
+        "armed": armed, "entries": entries.len(), "own": own_count,
+        "translated": translated, "unanswered": unanswered,
+    });
+    ctx.judge(id, message.is_none(), expected, observed, how, message);
+}
+
+/// One of them tells what is going on; all are in what was observed.
+fn in_short(lines: &[&str]) -> String {
+    let more = lines.len().saturating_sub(1);
+    let first = lines.first().copied().unwrap_or_default();
+    if more == 0 { first.to_owned() } else { format!("{first} (and {more} more)") }
+}

@@ -1,0 +1,355 @@
+//! What was sent compared with what arrived, and with what the routers saw of it. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lab::node::Node;
+
+use super::path::{CapturedPath, View};
+use super::plan::{Kind, Plan, Way, kind, kinds};
+use super::wire::{Body, Direction, Opening, Packet, Seen};
+
+/// What each node's capture saw.
+pub type Captures = BTreeMap<Node, Vec<Seen>>;
+
+/// A connection of the run's own: source and destination port, as the program says that opened it.
+pub type Ports = (u16, u16);
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Packets that arrived as they were sent.
+    pub as_sent: usize,
+    pub wrong: Vec<String>,
+}
+
+impl Found {
+    fn complain(&mut self, what: String) {
+        if !self.wrong.contains(&what) {
+            self.wrong.push(what);
+        }
+    }
+}
+
+/// What makes a packet the same one at two places.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Identity<'a> {
+    Payload { transport: u8, payload: &'a [u8] },
+    Opening { sequence: u32, acknowledges: Option<u32> },
+}
+
+fn identity(packet: &Packet) -> Identity<'_> {
+    match &packet.body {
+        Body::Echo { reply, payload, .. } => {
+            Identity::Payload { transport: if *reply { 0 } else { 8 }, payload }
+        }
+        Body::Datagram { payload, .. } => Identity::Payload { transport: 17, payload },
+        Body::Opening(Opening { sequence, acknowledges, .. }) => {
+            Identity::Opening { sequence: *sequence, acknowledges: *acknowledges }
+        }
+    }
+}
+
+fn captured(captures: &Captures, node: Node, direction: Direction) -> impl Iterator<Item = &Seen> {
+    let all = captures.get(&node).into_iter().flatten();
+    all.filter(move |seen| seen.direction == direction)
+}
+
+/// Datagrams and echoes of one way: whether each arrived as it was sent.
+pub fn payloads(plan: &Plan, way: usize, captures: &Captures) -> Found {
+    let mut found = Found::default();
+    let there = plan.ways[way];
+    let number = u8::try_from(way).unwrap_or(0);
+    for wanted in kinds(plan, number) {
+        let (from, to) =
+            if wanted.reply { (there.far, there.near) } else { (there.near, there.far) };
+        let of = |node, direction| -> Vec<&Packet> {
+            let all = captured(captures, node, direction).map(|seen| &seen.packet);
+            all.filter(|packet| kind(plan, packet) == Some(wanted)).collect()
+        };
+        let (sent, arrived) = (of(from, Direction::Out), of(to, Direction::In));
+        if sent.is_empty() && (!wanted.reply || arrived.is_empty()) {
+            found.complain(format!("{wanted} did not leave {from}"));
+            continue;
+        }
+        if arrived.is_empty() {
+            found.complain(format!("{wanted} left {from} and did not arrive at {to}"));
+        }
+        for packet in &sent {
+            as_meant(plan, there, wanted, from, packet, &mut found);
+        }
+        for packet in arrived {
+            match sent.iter().find(|one| identity(one) == identity(packet)) {
+                Some(sent) => compare(plan, plan.hops, (sent, packet), &mut found),
+                None => {
+                    found.complain(format!("arrived at {to} and did not leave {from}: {packet}"))
+                }
+            }
+        }
+    }
+    found
+}
+
+/// On its sender's own wire it has the addresses and the port that the program asked for.
+fn as_meant(plan: &Plan, way: Way, wanted: Kind, from: Node, packet: &Packet, found: &mut Found) {
+    let ends =
+        if wanted.reply { (way.destination, way.source) } else { (way.source, way.destination) };
+    let port = match &packet.body {
+        Body::Datagram { destination_port, .. } => *destination_port == wanted.token.port,
+        _ => true,
+    };
+    if (packet.source, packet.destination) != ends || !port {
+        found.complain(format!("left {from} otherwise than it was sent: {packet}"));
+    }
+    let whole = !packet.may_be_cut && packet.bytes == plan.mtu_bytes;
+    // Whether a reply may be cut is the answering kernel's to say.
+    if wanted.token.full && !wanted.reply && !whole {
+        let bytes = plan.mtu_bytes;
+        found.complain(format!("left {from} with other than {bytes} bytes in one piece: {packet}"));
+    }
+}
+
+/// One packet at two places, with so many hops between.
+fn compare(plan: &Plan, hops: u8, (before, after): (&Packet, &Packet), found: &mut Found) {
+    let differences = differences(plan, hops, before, after);
+    if differences.is_empty() {
+        found.as_sent += 1;
+    }
+    for difference in differences {
+        found.complain(format!("{before}: {difference}"));
+    }
+}
+
+fn differences(plan: &Plan, hops: u8, before: &Packet, after: &Packet) -> Vec<String> {
+    let mut all = Vec::new();
+    if before.ttl.saturating_sub(hops) != after.ttl {
+        let (sent, left) = (before.ttl, after.ttl);
+        all.push(format!("TTL {sent} became {left}, and there are {hops} hops"));
+    }
+    let mut same = |what: &str, before: String, after: String| {
+        if before != after {
+            all.push(format!("{what} {before} became {after}"));
+        }
+    };
+    same("source", before.source.to_string(), after.source.to_string());
+    same("destination", before.destination.to_string(), after.destination.to_string());
+    same("length", before.bytes.to_string(), after.bytes.to_string());
+    same("may be cut", before.may_be_cut.to_string(), after.may_be_cut.to_string());
+    match (&before.body, &after.body) {
+        (
+            Body::Echo { id: a, sequence: m, payload: p, .. },
+            Body::Echo { id: b, sequence: n, payload: q, .. },
+        ) => {
+            same("id", a.to_string(), b.to_string());
+            same("sequence", m.to_string(), n.to_string());
+            same("payload", hex::encode(p), hex::encode(q));
+        }
+        (
+            Body::Datagram { source_port: a, destination_port: m, payload: p },
+            Body::Datagram { source_port: b, destination_port: n, payload: q },
+        ) => {
+            same("source port", a.to_string(), b.to_string());
+            same("destination port", m.to_string(), n.to_string());
+            same("payload", hex::encode(p), hex::encode(q));
+        }
+        (Body::Opening(a), Body::Opening(b)) => {
+            same("source port", a.source_port.to_string(), b.source_port.to_string());
+            same(
+                "destination port",
+                a.destination_port.to_string(),
+                b.destination_port.to_string(),
+            );
+            same("sequence", a.sequence.to_string(), b.sequence.to_string());
+            same(
+                "acknowledgement",
+                format!("{:?}", a.acknowledges),
+                format!("{:?}", b.acknowledges),
+            );
+            same("window", a.window.to_string(), b.window.to_string());
+            same("options", hex::encode(&a.options), hex::encode(&b.options));
+            let lowered = plan.clamps_mss && b.mss.is_some() && b.mss < a.mss;
+            if !lowered {
+                same("MSS", format!("{:?}", a.mss), format!("{:?}", b.mss));
+            }
+        }
+        _ => same("kind", before.to_string(), after.to_string()),
+    }
+    all
+}
+
+fn opening(packet: &Packet) -> Option<&Opening> {
+    match &packet.body {
+        Body::Opening(opening) => Some(opening),
+        _ => None,
+    }
+}
+
+/// The first packets of the run's own connections, one way: the far end saw the SYN that the near
+/// end sent, and the near end the SYN-ACK that the far end sent, field by field.
+pub fn handshakes(plan: &Plan, way: usize, own: &[Ports], captures: &Captures) -> Found {
+    let mut found = Found::default();
+    let Way { near, far, source, destination } = plan.ways[way];
+    if own.is_empty() {
+        found.complain(format!("no connection from {near} to {far} came about"));
+    }
+    for &(from, to) in own {
+        let name = format!("{near}'s connection {from} > {to}");
+        let syns: Vec<&Packet> = captured(captures, near, Direction::Out)
+            .map(|seen| &seen.packet)
+            .filter(|packet| {
+                let ends = (packet.source, packet.destination) == (source, destination);
+                ends && opening(packet).is_some_and(|it| {
+                    it.acknowledges.is_none() && (it.source_port, it.destination_port) == (from, to)
+                })
+            })
+            .collect();
+        let Some(syn) = syns.first() else {
+            found.complain(format!("{name} is not on its own wire as it was opened"));
+            continue;
+        };
+        let Some(sequence) = opening(syn).map(|it| it.sequence) else { continue };
+        let at = |node, direction, acknowledges: Option<u32>, number: Option<u32>| {
+            captured(captures, node, direction).map(|seen| &seen.packet).find(|packet| {
+                opening(packet).is_some_and(|it| {
+                    it.acknowledges == acknowledges
+                        && number.is_none_or(|it_is| it.sequence == it_is)
+                })
+            })
+        };
+        match at(far, Direction::In, None, Some(sequence)) {
+            Some(arrived) => compare(plan, plan.hops, (syn, arrived), &mut found),
+            None => found.complain(format!("{far} never saw the SYN of {name}")),
+        }
+        let acknowledges = Some(sequence.wrapping_add(1));
+        let Some(answer) = at(near, Direction::In, acknowledges, None) else {
+            found.complain(format!("{name} was not answered"));
+            continue;
+        };
+        let number = opening(answer).map(|it| it.sequence);
+        match at(far, Direction::Out, acknowledges, number) {
+            Some(sent) => compare(plan, plan.hops, (sent, answer), &mut found),
+            None => found.complain(format!("{far} never sent the SYN-ACK of {name}")),
+        }
+    }
+    found
+}
+
+/// A packet on its way, as one end sent it.
+struct Travelling<'a> {
+    packet: &'a Packet,
+    /// By the number of the way that it goes.
+    way: usize,
+}
+
+/// What arrived of the run's own, both ways.
+fn delivered<'a>(
+    plan: &Plan,
+    own: &[Vec<Ports>; 2],
+    captures: &'a Captures,
+) -> Vec<Travelling<'a>> {
+    let mut all = Vec::new();
+    for (way, Way { near, far, .. }) in plan.ways.into_iter().enumerate() {
+        let arrived: BTreeSet<_> =
+            captured(captures, far, Direction::In).map(|seen| identity(&seen.packet)).collect();
+        for seen in captured(captures, near, Direction::Out) {
+            let packet = &seen.packet;
+            let is_own = match opening(packet) {
+                Some(it) if it.acknowledges.is_none() => {
+                    own[way].contains(&(it.source_port, it.destination_port))
+                }
+                Some(it) => own[1 - way].contains(&(it.destination_port, it.source_port)),
+                None => kind(plan, packet).is_some(),
+            };
+            if is_own && arrived.contains(&identity(packet)) {
+                all.push(Travelling { packet, way });
+            }
+        }
+    }
+    all
+}
+
+/// One router: whatever arrived came in by the one interface and left by the other, unchanged but
+/// for its TTL, and was on no other. `members` are devices that are a part of another.
+pub fn passage(
+    plan: &Plan,
+    router: Node,
+    path: &CapturedPath,
+    members: &BTreeMap<String, String>,
+    own: &[Vec<Ports>; 2],
+    captures: &Captures,
+) -> Found {
+    let mut found = Found::default();
+    let sightings = captures.get(&router).map(Vec::as_slice).unwrap_or_default();
+    for Travelling { packet, way } in delivered(plan, own, captures) {
+        let view = &path.0[way];
+        // The first router on the way takes one, the second the other.
+        let first = (router == Node::RouterdCloud) == (way == 0);
+        let before = (plan.hops == 2).then_some(u8::from(!first));
+        let mut places = [false, false];
+        let same = sightings.iter().filter(|seen| identity(&seen.packet) == identity(packet));
+        for seen in same {
+            match place(view, members, seen) {
+                Place::Other => {
+                    let device = &seen.device;
+                    found.complain(format!("{router} has it on {device}: {}", seen.packet));
+                }
+                Place::Part => {}
+                Place::Expected(index) => {
+                    places[index] = true;
+                    let hops = before
+                        .map_or(packet.ttl - seen.packet.ttl.min(packet.ttl), |hops| {
+                            hops + u8::from(index == 1)
+                        });
+                    compare(plan, hops, (packet, &seen.packet), &mut found);
+                }
+            }
+        }
+        for (seen, device, how) in
+            [(places[0], &view.incoming, "come in by"), (places[1], &view.outgoing, "leave by")]
+        {
+            if !seen {
+                found.complain(format!("did not {how} {router}'s {device}: {packet}"));
+            }
+        }
+    }
+    found
+}
+
+enum Place {
+    /// Where it comes in, or where it leaves.
+    Expected(usize),
+    /// A device that is a part of one of these.
+    Part,
+    Other,
+}
+
+fn place(
+    View { incoming, outgoing, .. }: &View,
+    members: &BTreeMap<String, String>,
+    seen: &Seen,
+) -> Place {
+    match seen.direction {
+        Direction::In if seen.device == *incoming => Place::Expected(0),
+        Direction::Out if seen.device == *outgoing => Place::Expected(1),
+        _ => match members.get(&seen.device) {
+            Some(whole) if whole == incoming || whole == outgoing => Place::Part,
+            _ => Place::Other,
+        },
+    }
+}
+
+/// Whether all that was to be sent has arrived and was answered, so that nothing need be waited for.
+pub fn is_complete(plan: &Plan, captures: &Captures) -> bool {
+    (0..2).all(|way| {
+        let Way { near, far, .. } = plan.ways[way];
+        let wanted = kinds(plan, u8::try_from(way).unwrap_or(0));
+        wanted.into_iter().all(|wanted| {
+            let to = if wanted.reply { near } else { far };
+            captured(captures, to, Direction::In)
+                .any(|seen| kind(plan, &seen.packet) == Some(wanted))
+        })
+    })
+}
+
+#[cfg(test)]
+#[path = "measure_spec.rs"]
+mod spec;

@@ -1,0 +1,91 @@
+//! What is sent between the clients, and how it is known again.
+
+use std::net::Ipv4Addr;
+
+use lab::node::Node;
+
+use super::wire::{Body, Packet};
+
+/// One of the two ways between the clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    pub near: Node,
+    pub far: Node,
+    pub source: Ipv4Addr,
+    pub destination: Ipv4Addr,
+}
+
+/// What was to be sent, and how it has to arrive.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// In the payload of each packet.
+    pub nonce: u32,
+    pub ways: [Way; 2],
+    /// Ports to which datagrams were sent; none where no probe is there.
+    pub ports: Vec<u16>,
+    pub hops: u8,
+    pub mtu_bytes: u16,
+    /// Whether the facts name something that lowers the MSS.
+    pub clamps_mss: bool,
+}
+
+/// What stands in a payload of the probe: the nonce, the way, whether it is full-sized, the port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Token {
+    pub way: u8,
+    pub full: bool,
+    /// 0 for ICMP.
+    pub port: u16,
+}
+
+impl Token {
+    pub fn bytes(self, nonce: u32) -> [u8; 8] {
+        let ([a, b, c, d], [high, low]) = (nonce.to_be_bytes(), self.port.to_be_bytes());
+        [a, b, c, d, self.way, u8::from(self.full), high, low]
+    }
+
+    fn read(nonce: u32, packet: &Packet) -> Option<Self> {
+        // ping writes its time first.
+        let at = if matches!(packet.body, Body::Echo { .. }) { 16 } else { 0 };
+        let bytes: [u8; 8] = packet.payload().get(at..at + 8)?.try_into().ok()?;
+        let [a, b, c, d, way, full, high, low] = bytes;
+        let full = match full {
+            0 => false,
+            1 => true,
+            _ => return None,
+        };
+        let known = [a, b, c, d] == nonce.to_be_bytes() && way < 2;
+        known.then(|| Self { way, full, port: u16::from_be_bytes([high, low]) })
+    }
+}
+
+/// Each kind of packet with a payload that has to arrive at least once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Kind {
+    pub token: Token,
+    pub reply: bool,
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let size = if self.token.full { "full-sized" } else { "small" };
+        match (self.token.port, self.reply) {
+            (0, false) => write!(f, "a {size} echo request"),
+            (0, true) => write!(f, "a {size} echo reply"),
+            (port, _) => write!(f, "a {size} datagram to port {port}"),
+        }
+    }
+}
+
+pub fn kind(plan: &Plan, packet: &Packet) -> Option<Kind> {
+    let reply = matches!(packet.body, Body::Echo { reply: true, .. });
+    Token::read(plan.nonce, packet).map(|token| Kind { token, reply })
+}
+
+pub fn kinds(plan: &Plan, way: u8) -> Vec<Kind> {
+    let ports = [0, 0].into_iter().zip([false, true]);
+    let ports = ports.chain(plan.ports.iter().map(|port| (*port, false)));
+    let both =
+        |(port, reply)| [false, true].map(|full| Kind { token: Token { way, full, port }, reply });
+    ports.flat_map(both).collect()
+}

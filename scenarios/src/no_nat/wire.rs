@@ -1,0 +1,266 @@
+//! Packets as `tcpdump -t -n -x -i any` prints them: the interface and the direction in words, the
+//! packet from its IPv4 header on in hexadecimal.
+
+use std::net::Ipv4Addr;
+
+/// A packet where it was captured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    pub device: String,
+    pub direction: Direction,
+    pub packet: Packet,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    In,
+    Out,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packet {
+    pub source: Ipv4Addr,
+    pub destination: Ipv4Addr,
+    pub ttl: u8,
+    pub may_be_cut: bool,
+    /// Of the whole packet, by its header.
+    pub bytes: u16,
+    pub body: Body,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    Echo { reply: bool, id: u16, sequence: u16, payload: Vec<u8> },
+    Datagram { source_port: u16, destination_port: u16, payload: Vec<u8> },
+    Opening(Opening),
+}
+
+/// SYN, or SYN and ACK.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opening {
+    pub source_port: u16,
+    pub destination_port: u16,
+    pub sequence: u32,
+    /// What a SYN-ACK acknowledges.
+    pub acknowledges: Option<u32>,
+    pub window: u16,
+    /// The largest segment that is announced.
+    pub mss: Option<u16>,
+    /// The other options as they lie in the header.
+    pub options: Vec<u8>,
+}
+
+/// All packets in tcpdump's words that are one of the three kinds and whole enough to be read.
+pub fn read(text: &str) -> Vec<Seen> {
+    let mut all = Vec::new();
+    let mut head: Option<(String, Direction)> = None;
+    let mut bytes = Vec::new();
+    for line in text.lines().chain([""]) {
+        if let Some(hexadecimal) = line.trim_start().strip_prefix("0x") {
+            let words = hexadecimal.split_once(':').map_or("", |(_, words)| words);
+            let digits: String = words.split_whitespace().collect();
+            bytes.extend(hex::decode(digits).unwrap_or_default());
+            continue;
+        }
+        if let Some((device, direction)) = head.take()
+            && let Some(packet) = packet(&bytes)
+        {
+            all.push(Seen { device, direction, packet });
+        }
+        bytes.clear();
+        head = heading(line);
+    }
+    all
+}
+
+/// `ens5  In  IP 10.88.60.7 > 10.88.60.9: …`
+fn heading(line: &str) -> Option<(String, Direction)> {
+    let mut words = line.split_whitespace();
+    let device = words.next()?.to_owned();
+    let direction = match words.next()? {
+        "Out" => Direction::Out,
+        "In" | "B" | "M" | "P" => Direction::In,
+        _ => return None,
+    };
+    (words.next()? == "IP").then_some((device, direction))
+}
+
+fn packet(bytes: &[u8]) -> Option<Packet> {
+    let first = *bytes.first()?;
+    if first >> 4 != 4 {
+        return None;
+    }
+    let header = usize::from(first & 0xf) * 4;
+    let total = word(bytes, 2)?;
+    // What the link added behind the packet is none of it.
+    let rest = bytes.get(header..usize::from(total).min(bytes.len()))?;
+    let body = match bytes.get(9)? {
+        1 => echo(rest),
+        6 => opening(rest),
+        17 => datagram(rest),
+        _ => None,
+    }?;
+    Some(Packet {
+        source: address(bytes, 12)?,
+        destination: address(bytes, 16)?,
+        ttl: *bytes.get(8)?,
+        may_be_cut: bytes.get(6)? & 0x40 == 0,
+        bytes: total,
+        body,
+    })
+}
+
+fn echo(bytes: &[u8]) -> Option<Body> {
+    let reply = match bytes.first()? {
+        0 => true,
+        8 => false,
+        _ => return None,
+    };
+    let payload = bytes.get(8..)?.to_vec();
+    Some(Body::Echo { reply, id: word(bytes, 4)?, sequence: word(bytes, 6)?, payload })
+}
+
+fn datagram(bytes: &[u8]) -> Option<Body> {
+    let payload = bytes.get(8..)?.to_vec();
+    let (source_port, destination_port) = (word(bytes, 0)?, word(bytes, 2)?);
+    Some(Body::Datagram { source_port, destination_port, payload })
+}
+
+const SYN: u8 = 0x02;
+const ACK: u8 = 0x10;
+
+fn opening(bytes: &[u8]) -> Option<Body> {
+    let flags = *bytes.get(13)?;
+    if flags & SYN == 0 {
+        return None;
+    }
+    let end = usize::from(bytes.get(12)? >> 4) * 4;
+    let (mss, options) = options(bytes.get(20..end)?);
+    Some(Body::Opening(Opening {
+        source_port: word(bytes, 0)?,
+        destination_port: word(bytes, 2)?,
+        sequence: double_word(bytes, 4)?,
+        acknowledges: if flags & ACK == 0 { None } else { Some(double_word(bytes, 8)?) },
+        window: word(bytes, 14)?,
+        mss,
+        options,
+    }))
+}
+
+/// The MSS apart from all other options.
+fn options(bytes: &[u8]) -> (Option<u16>, Vec<u8>) {
+    let (mut mss, mut others, mut rest) = (None, Vec::new(), bytes);
+    while let [kind, tail @ ..] = rest {
+        let length = match kind {
+            0 | 1 => 1,
+            _ => usize::from(tail.first().copied().unwrap_or(0)).clamp(1, rest.len()),
+        };
+        if let [2, 4, high, low, ..] = rest {
+            mss = Some(u16::from_be_bytes([*high, *low]));
+        } else {
+            others.extend(&rest[..length]);
+        }
+        rest = &rest[length..];
+    }
+    (mss, others)
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+}
+
+fn double_word(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+fn address(bytes: &[u8], at: usize) -> Option<Ipv4Addr> {
+    double_word(bytes, at).map(Ipv4Addr::from)
+}
+
+impl Packet {
+    /// The bytes that whoever sent it put into it; none in what opens a connection.
+    pub fn payload(&self) -> &[u8] {
+        match &self.body {
+            Body::Echo { payload, .. } | Body::Datagram { payload, .. } => payload,
+            Body::Opening(_) => &[],
+        }
+    }
+}
+
+impl std::fmt::Display for Packet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { source, destination, bytes, .. } = self;
+        match &self.body {
+            Body::Echo { reply, id, sequence, .. } => {
+                let what = if *reply { "reply" } else { "request" };
+                write!(
+                    f,
+                    "echo {what} {source} > {destination} id {id} seq {sequence}, {bytes} bytes"
+                )
+            }
+            Body::Datagram { source_port, destination_port, .. } => {
+                write!(
+                    f,
+                    "UDP {source}:{source_port} > {destination}:{destination_port}, {bytes} bytes"
+                )
+            }
+            Body::Opening(it) => {
+                let what = if it.acknowledges.is_some() { "SYN-ACK" } else { "SYN" };
+                let (from, to) = (it.source_port, it.destination_port);
+                write!(f, "{what} {source}:{from} > {destination}:{to} seq {}", it.sequence)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As tcpdump 4.99.3 printed them.
+    const TEXT: &str = "\
+ens5  Out IP 10.88.60.7 > 10.88.60.9: ICMP echo request, id 5, seq 1, length 12
+\t0x0000:  4500 0020 abcd 4000 4001 0000 0a58 3c07
+\t0x0010:  0a58 3c09 0800 0000 0005 0001 dead beef
+ens5  In  IP 10.88.60.9.22 > 10.88.60.7.40000: Flags [S.], seq 7, ack 9, win 65160, options [mss 1380,sackOK,nop,wscale 7], length 0
+\t0x0000:  4500 0034 0000 4000 3e06 0000 0a58 3c09
+\t0x0010:  0a58 3c07 0016 9c40 0000 0007 0000 0009
+\t0x0020:  8012 fe88 0000 0000 0204 0564 0402 0103
+\t0x0030:  0307 0000
+lo    In  IP 10.88.60.7.5353 > 10.88.60.9.443: UDP, length 2
+\t0x0000:  4500 001e 0000 0000 4011 0000 0a58 3c07
+\t0x0010:  0a58 3c09 14e9 01bb 000a 0000 0102 0000
+ens5  In  ARP, Request who-has 10.88.60.9 tell 10.88.60.7, length 28
+\t0x0000:  0001 0800
+lan1  In  IP 10.88.60.7 > 10.88.60.9: ICMP echo request, id 5, seq 1, length 12
+\t0x0000:  4500
+";
+
+    #[test]
+    fn packets_are_read_with_their_place_and_what_is_cut_off_is_none() {
+        let all = read(TEXT);
+        let places: Vec<_> = all.iter().map(|it| (it.device.as_str(), it.direction)).collect();
+        assert_eq!(
+            places,
+            [("ens5", Direction::Out), ("ens5", Direction::In), ("lo", Direction::In)]
+        );
+        let shown: Vec<_> = all.iter().map(|it| it.packet.to_string()).collect();
+        assert_eq!(
+            shown,
+            [
+                "echo request 10.88.60.7 > 10.88.60.9 id 5 seq 1, 32 bytes",
+                "SYN-ACK 10.88.60.9:22 > 10.88.60.7:40000 seq 7",
+                "UDP 10.88.60.7:5353 > 10.88.60.9:443, 30 bytes",
+            ]
+        );
+        assert_eq!(all[0].packet.payload(), [0xde, 0xad, 0xbe, 0xef]);
+        assert_eq!((all[0].packet.ttl, all[0].packet.may_be_cut), (64, false));
+        assert_eq!((all[2].packet.payload(), all[2].packet.may_be_cut), (&[1, 2][..], true));
+        let Body::Opening(opening) = &all[1].packet.body else { panic!("{:?}", all[1]) };
+        assert_eq!(
+            (opening.mss, opening.acknowledges, opening.window),
+            (Some(1380), Some(9), 65160)
+        );
+        assert_eq!(opening.options, [4, 2, 1, 3, 3, 7, 0, 0]);
+    }
+}

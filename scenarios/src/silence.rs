@@ -1,0 +1,163 @@
+//! The captured address answers nobody before the run, and after its undo the clients do not reach
+//! each other. What the acceptance sees is then the difference that the run makes. Asked by ICMP
+//! and by TCP, for one may be let through without the other, and after the undo from both sides.
+
+use lab::Lab;
+use lab::node::Node;
+use lab::shell::Observe;
+use lab::shell::ssh::{self, Knocked};
+use serde_json::json;
+
+use crate::context::{Context, How};
+use crate::observe;
+use crate::{ping, ssh::target};
+
+type Told = Result<lab::ec2::Answer<lab::node::Output>, lab::shell::ShellError>;
+
+/// Who asks, and whom: the captured address first.
+const WAYS: [(Node, Node); 2] =
+    [(Node::CloudClient, Node::OnpremClient), (Node::OnpremClient, Node::CloudClient)];
+
+/// What came of asking one way.
+pub struct Asked {
+    asking: Node,
+    asked: Node,
+    echoes: Told,
+    connection: Told,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// The captured address alone is asked: what a router's translation lets through the other way
+    /// is `no-nat`'s matter. What answers has been there for long.
+    Before,
+    /// Both ways; a neighbour may have to be asked for twice first.
+    After,
+}
+
+/// Asks at the same time.
+pub async fn ask(lab: &Lab, when: When) -> Vec<Asked> {
+    let ways = if when == When::Before { &WAYS[..1] } else { &WAYS[..] };
+    let ask = async |&(asking, asked): &(Node, Node)| {
+        let address = |node| lab.manifest.nodes[&node].address;
+        let (source, destination) = (address(asking), address(asked));
+        let echoes = match when {
+            When::Before => Observe::ping_before(source, destination),
+            When::After => Observe::ping_in_vain(source, destination),
+        };
+        let connection = Observe::connect_in_vain(&target(lab, asked));
+        let (echoes, connection) = futures::join!(
+            lab.shell.observe(asking, &echoes),
+            lab.shell.observe(asking, &connection),
+        );
+        Asked { asking, asked, echoes, connection }
+    };
+    futures::future::join_all(ways.iter().map(ask)).await
+}
+
+/// Holds where nothing came back.
+pub fn judge(ctx: &mut Context<'_>, id: &'static str, asked: Vec<Asked>) {
+    let expected = json!({ "answers": [] });
+    let mut how = How::default();
+    let (mut answers, mut unread) = (Vec::new(), Vec::new());
+    for Asked { asking, asked, echoes, connection } in asked {
+        let mut keep = |told, read: fn(&lab::node::Output) -> Result<Option<String>, String>| {
+            match observe::told(ctx, told) {
+                Ok((output, one)) => {
+                    how = std::mem::take(&mut how).and(one);
+                    match read(&output) {
+                        Ok(answer) => answers.extend(
+                            answer.map(|answer| format!("{asked} answers {asking}: {answer}")),
+                        ),
+                        Err(why) => unread.push(format!("{asking}: {why}")),
+                    }
+                }
+                Err((why, one)) => {
+                    how = std::mem::take(&mut how).and(one);
+                    unread.push(why);
+                }
+            }
+        };
+        keep(echoes, echoed);
+        keep(connection, connected);
+    }
+    if answers.is_empty() && !unread.is_empty() {
+        return ctx.unknown(id, expected, how, unread.join("; "));
+    }
+    let message = (!answers.is_empty()).then(|| answers.join("; "));
+    ctx.judge(id, answers.is_empty(), expected, json!({ "answers": answers }), how, message);
+}
+
+fn echoed(output: &lab::node::Output) -> Result<Option<String>, String> {
+    match ping::received(output) {
+        Some(0) => Ok(None),
+        Some(count) => Ok(Some(format!("{count} echo replies"))),
+        None => {
+            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            Err(format!("ping's answer cannot be read: {said}"))
+        }
+    }
+}
+
+/// A shell's, where there is no ssh.
+const NO_SUCH_PROGRAM: i32 = 127;
+
+fn connected(output: &lab::node::Output) -> Result<Option<String>, String> {
+    match ssh::knocked(output) {
+        Knocked::Silence(_) => Ok(None),
+        Knocked::Answer(said) if output.code == NO_SUCH_PROGRAM => Err(said),
+        Knocked::Answer(said) => Ok(Some(said)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reports::record::AssertionStatus as A;
+
+    use super::*;
+    use crate::example::{judged, silent, told};
+
+    const ID: &str = "preflight.captured-address-silent";
+
+    #[test]
+    fn one_answer_of_any_kind_from_any_side_is_one_too_many() {
+        let echoes =
+            |count: u32| told(1, &format!("3 packets transmitted, {count} received, x\n"), "");
+        let ssh = |code, why: &str| told(code, "", &format!("{why}\r\n"));
+        let nobody = || ssh(255, "ssh: connect to host 10.88.60.9 port 22: No route to host");
+        let refused = || ssh(255, "ssh: connect to host 10.88.60.9 port 22: Connection refused");
+        let no_ssh = || ssh(127, "sh: 1: ssh: not found");
+        let table = [
+            ("silence", echoes(0), nobody(), A::Passed),
+            ("an echo", echoes(1), nobody(), A::Failed),
+            ("a refusal", echoes(0), refused(), A::Failed),
+            ("a login", echoes(0), ssh(0, ""), A::Failed),
+            ("no words of ping", told(2, "", "ping: no"), nobody(), A::Unknown),
+            ("no ssh", echoes(0), no_ssh(), A::Unknown),
+            ("no node", silent(), nobody(), A::Unknown),
+            ("no node, and an answer", silent(), refused(), A::Failed),
+        ];
+        for (what, echoes, connection, status) in table {
+            for turned in [false, true] {
+                let (asking, asked) = WAYS[usize::from(turned)];
+                let one =
+                    Asked { asking, asked, echoes: echoes.clone(), connection: connection.clone() };
+                let judged = judged("preflight", async |_, ctx| judge(ctx, ID, vec![one]));
+                assert_eq!(judged.status(ID), status, "{what}");
+            }
+        }
+    }
+
+    /// On a lab to which nothing was done yet.
+    #[test]
+    fn before_the_run_nobody_answers() {
+        for (when, ways) in [(When::Before, 1), (When::After, 2)] {
+            let judged = judged("preflight", async |lab, ctx| {
+                let asked = ask(lab, when).await;
+                assert_eq!(asked.len(), ways);
+                judge(ctx, ID, asked);
+            });
+            assert_eq!(judged.status(ID), A::Passed, "{:?}", judged.assertion(ID));
+        }
+    }
+}
