@@ -4,8 +4,9 @@
 //! None of them can be forged:
 //!
 //! ```compile_fail,E0451
-//! # let operation: reports::record::Operation = todo!();
+//! # fn forge(operation: reports::operation::Operation) {
 //! let undo = lab::permit::Undo { step: "undo.address".to_owned(), operation };
+//! # }
 //! ```
 //!
 //! nor one that stops an instance where another was consented to:
