@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::future::LocalBoxFuture;
 use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder, Stdio};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
 use crate::node::{Node, Output};
 use crate::shell::{Heard, Stream, Transport, TransportError};
@@ -50,22 +50,30 @@ impl SshTransport {
         Self { access, links, calls: Cell::new(0) }
     }
 
-    async fn send(
+    /// A place among the calls under way to the node, its connection, and the call's own mark.
+    async fn begin_call(
         &self,
         node: Node,
-        argv: &[String],
-        stdin: &[u8],
-    ) -> Result<Output, TransportError> {
+    ) -> Result<(SemaphorePermit<'_>, Rc<Session>, Mark), TransportError> {
         let unreachable =
             |error: &dyn std::fmt::Display| TransportError::Unreachable(error.to_string());
         let link = self
             .links
             .get(&node)
             .ok_or_else(|| unreachable(&format!("ssh's configuration has no host for {node}")))?;
-        let _permit = link.sessions.acquire().await.map_err(|error| unreachable(&error))?;
+        let permit = link.sessions.acquire().await.map_err(|error| unreachable(&error))?;
         let session = self.session(node, link).await?;
         self.calls.set(self.calls.get() + 1);
-        let mark = Mark::new(self.calls.get());
+        Ok((permit, session, Mark::new(self.calls.get())))
+    }
+
+    async fn send(
+        &self,
+        node: Node,
+        argv: &[String],
+        stdin: &[u8],
+    ) -> Result<Output, TransportError> {
+        let (_permit, session, mark) = self.begin_call(node).await?;
         let lost = |error: openssh::Error| TransportError::Lost(words(&error));
         let mut child = session
             .raw_command(mark.wrap(argv))
@@ -91,16 +99,7 @@ impl SshTransport {
         argv: &[String],
         heard: &Heard,
     ) -> Result<i32, TransportError> {
-        let unreachable =
-            |error: &dyn std::fmt::Display| TransportError::Unreachable(error.to_string());
-        let link = self
-            .links
-            .get(&node)
-            .ok_or_else(|| unreachable(&format!("ssh's configuration has no host for {node}")))?;
-        let _permit = link.sessions.acquire().await.map_err(|error| unreachable(&error))?;
-        let session = self.session(node, link).await?;
-        self.calls.set(self.calls.get() + 1);
-        let mark = Mark::new(self.calls.get());
+        let (_permit, session, mark) = self.begin_call(node).await?;
         let lost = |error: openssh::Error| TransportError::Lost(words(&error));
         let mut child = session
             .raw_command(mark.wrap(argv))

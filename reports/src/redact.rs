@@ -22,6 +22,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 pub use form::{Form, Kept};
+pub use service::split_unit_words;
 
 use crate::digest::Digest;
 use crate::record::Kind;

@@ -3,6 +3,7 @@
 //! a daemon with another router.yaml is another routerd.
 
 use crate::router_yaml::is_aws_credential;
+use reports::redact::split_unit_words;
 
 /// As upstream installs it.
 pub const UNIT: &str = "routerd.service";
@@ -37,7 +38,7 @@ impl Unit {
         for (key, value) in text.lines().filter_map(|line| line.split_once('=')) {
             match key {
                 "User" => unit.user = Some(value.to_owned()).filter(|user| !user.is_empty()),
-                "Environment" => unit.credentials.extend(credentials(words(value))),
+                "Environment" => unit.credentials.extend(credentials(split_unit_words(value))),
                 "EnvironmentFiles" => unit.environment_files.push(EnvironmentFile::read(value)),
                 "ExecStart" => {
                     let argv = argv(value);
@@ -77,7 +78,7 @@ fn credentials(assignments: impl IntoIterator<Item = String>) -> Vec<String> {
 /// `{ path=P ; argv[]=P serve --config F ; ignore_errors=no ; … }`.
 fn argv(value: &str) -> Vec<String> {
     let after = value.split_once("argv[]=").map_or("", |(_, after)| after);
-    words(after.split_once(" ; ").map_or(after, |(argv, _)| argv))
+    split_unit_words(after.split_once(" ; ").map_or(after, |(argv, _)| argv))
 }
 
 /// `--name VALUE` or `--name=VALUE`; Go takes one dash as well.
@@ -93,32 +94,6 @@ fn option(argv: &[String], name: &str) -> Option<String> {
         }
     }
     None
-}
-
-/// Blanks part words, but not inside quotes.
-fn words(text: &str) -> Vec<String> {
-    let (mut words, mut word, mut quoted, mut escaped) = (Vec::new(), String::new(), None, false);
-    for c in text.chars() {
-        match c {
-            _ if escaped => {
-                word.push(c);
-                escaped = false;
-            }
-            '\\' => escaped = true,
-            '"' | '\'' if quoted == Some(c) => quoted = None,
-            '"' | '\'' if quoted.is_none() => quoted = Some(c),
-            ' ' if quoted.is_none() => {
-                if !word.is_empty() {
-                    words.push(std::mem::take(&mut word));
-                }
-            }
-            c => word.push(c),
-        }
-    }
-    if !word.is_empty() {
-        words.push(word);
-    }
-    words
 }
 
 #[cfg(test)]

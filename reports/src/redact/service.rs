@@ -14,8 +14,13 @@ pub(super) fn of_unit(redactor: &Redactor, text: &str) -> String {
 
 /// `A=1 "B=2 3"` without the values.
 fn names(value: &str) -> String {
+    split_unit_words(value).iter().map(|word| hidden(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// The words of a setting as systemd reads it: blanks part them, but not inside quotes.
+pub fn split_unit_words(text: &str) -> Vec<String> {
     let (mut words, mut word, mut quoted, mut escaped) = (Vec::new(), String::new(), None, false);
-    for c in value.chars() {
+    for c in text.chars() {
         match c {
             _ if escaped => {
                 word.push(c);
@@ -29,8 +34,8 @@ fn names(value: &str) -> String {
         }
     }
     words.push(word);
-    let named = words.iter().filter(|word| !word.is_empty()).map(|word| hidden(word));
-    named.collect::<Vec<_>>().join(" ")
+    words.retain(|word| !word.is_empty());
+    words
 }
 
 /// A file of variables: a line for each, and no comment.
