@@ -35,7 +35,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         }
     };
     ctx.run.state.borrow_mut().forward = Some(forward.clone());
-    if take_lock(lab, ctx, &forward).await && unchanged(lab, ctx).await {
+    if take_lock(lab, ctx, &forward).await && Box::pin(unchanged(lab, ctx)).await {
         burn(lab, ctx, &forward).await;
     }
 }

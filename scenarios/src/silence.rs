@@ -20,8 +20,8 @@ const WAYS: [(Node, Node); 2] =
 
 /// What came of asking one way.
 pub struct Asked {
-    asking: Node,
-    asked: Node,
+    source: Node,
+    destination: Node,
     echoes: Told,
     connection: Told,
 }
@@ -50,7 +50,7 @@ pub async fn ask(lab: &Lab, when: When) -> Vec<Asked> {
             lab.shell.observe(asking, &echoes),
             lab.shell.observe(asking, &connection),
         );
-        Asked { asking, asked, echoes, connection }
+        Asked { source: asking, destination: asked, echoes, connection }
     };
     futures::future::join_all(ways.iter().map(ask)).await
 }
@@ -60,7 +60,7 @@ pub fn judge(ctx: &mut Context<'_>, id: &'static str, asked: Vec<Asked>) {
     let expected = json!({ "answers": [] });
     let mut how = How::default();
     let (mut answers, mut unread) = (Vec::new(), Vec::new());
-    for Asked { asking, asked, echoes, connection } in asked {
+    for Asked { source: asking, destination: asked, echoes, connection } in asked {
         let mut keep = |told, read: fn(&lab::node::Output) -> Result<Option<String>, String>| {
             match observe::told(ctx, told) {
                 Ok((output, one)) => {
@@ -140,8 +140,12 @@ mod tests {
         for (what, echoes, connection, status) in table {
             for turned in [false, true] {
                 let (asking, asked) = WAYS[usize::from(turned)];
-                let one =
-                    Asked { asking, asked, echoes: echoes.clone(), connection: connection.clone() };
+                let one = Asked {
+                    source: asking,
+                    destination: asked,
+                    echoes: echoes.clone(),
+                    connection: connection.clone(),
+                };
                 let judged = judged("preflight", async |_, ctx| judge(ctx, ID, vec![one]));
                 assert_eq!(judged.status(ID), status, "{what}");
             }

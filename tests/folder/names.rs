@@ -62,7 +62,9 @@ trait ConcatOs {
 impl ConcatOs for [&OsStr] {
     fn concat_os(&self) -> OsString {
         let mut all = OsString::new();
-        self.iter().for_each(|part| all.push(part));
+        for part in self {
+            all.push(part);
+        }
         all
     }
 }

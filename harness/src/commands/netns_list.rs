@@ -33,8 +33,8 @@ fn age_of(age: TimeDelta) -> String {
     let seconds = age.num_seconds().max(0);
     match seconds {
         ..60 => format!("{seconds}s"),
-        ..3600 => format!("{}m", seconds / 60),
-        ..86_400 => format!("{}h", seconds / 3600),
+        60..3600 => format!("{}m", seconds / 60),
+        3600..86_400 => format!("{}h", seconds / 3600),
         _ => format!("{}d", seconds / 86_400),
     }
 }

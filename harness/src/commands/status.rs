@@ -94,12 +94,11 @@ fn who_lives_elsewhere(
     }
     Ok(match alive::held(folder, started.lab.kind)? {
         Held::By(by) => Some(by),
-        Held::Nobody => None,
         held @ Held::Elsewhere if started.lab.kind == LabKind::Netns => {
             super::netns::leased(&held, started).map(|holder| holder.to_string())
         }
-        // No lab of this kind can be asked by this build.
-        Held::Elsewhere => None,
+        // Of these, no lab but a kernel lab can be asked by this build.
+        Held::Nobody | Held::Elsewhere => None,
     })
 }
 

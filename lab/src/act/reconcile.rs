@@ -84,7 +84,7 @@ impl Lab {
                 let look = async || {
                     let found = self.reader.address(id).await?.value;
                     Ok(found.map_or(Seen::Absent, |it| {
-                        it.association_id.map_or_else(disassociated, associated)
+                        it.association_id.as_deref().map_or_else(disassociated, associated)
                     }))
                 };
                 until_seen::<ReadError>(self, Duration::ZERO, look).await
@@ -239,7 +239,7 @@ fn gone(gone: bool) -> Seen {
     if gone { Seen::Absent } else { Seen::Not(json!("it is there")) }
 }
 
-fn associated(association_id: String) -> Seen {
+fn associated(association_id: &str) -> Seen {
     Seen::Not(json!(association_id))
 }
 

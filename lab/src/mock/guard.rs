@@ -35,9 +35,8 @@ pub(super) async fn refuse_strangers(port: u16, request: Request, next: Next) ->
     let refused = |status: StatusCode, text: &'static str| (status, text).into_response();
     let headers = request.headers();
     let mut hosts = headers.get_all(header::HOST).iter().map(HeaderValue::to_str);
-    let host = match (hosts.next(), hosts.next()) {
-        (Some(Ok(host)), None) => host,
-        _ => return refused(StatusCode::BAD_REQUEST, "A request names one host.\n"),
+    let (Some(Ok(host)), None) = (hosts.next(), hosts.next()) else {
+        return refused(StatusCode::BAD_REQUEST, "A request names one host.\n");
     };
     let in_line = request.uri().authority().is_none_or(|it| is_ours(it.as_str(), port));
     if !is_ours(host, port) || !in_line {

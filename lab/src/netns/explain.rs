@@ -146,9 +146,9 @@ impl Found<'_> {
 
     /// What ended a packet within this place.
     async fn kept(&self, place: Place, to: Ipv4Addr) -> String {
-        let rules = self.traces.get(&place).into_iter().flatten();
+        let mut rules = self.traces.get(&place).into_iter().flatten();
         let drops = |line: &&String| line.contains("verdict drop") || line.contains("policy drop");
-        if let Some(rule) = rules.filter(drops).next_back() {
+        if let Some(rule) = rules.rfind(drops) {
             return without_number(rule).to_owned();
         }
         let Some(spot) = self.spot(place) else { return String::new() };

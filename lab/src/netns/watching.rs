@@ -2,6 +2,7 @@
 //! own trace of every rule that is looked at.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io;
 use std::net::Ipv4Addr;
 use std::process::Stdio;
@@ -94,17 +95,18 @@ fn table(source: Ipv4Addr, destination: Ipv4Addr) -> String {
     let mut text = format!("add table {TABLE}\ndelete table {TABLE}\ntable {TABLE} {{\n");
     for (name, _) in HOOKS {
         for (leg, _, _) in legs {
-            text += &format!("counter {}_{name} {{ }}\n", leg.as_str());
+            let _ = writeln!(text, "counter {}_{name} {{ }}", leg.as_str());
         }
     }
     for (name, hook) in HOOKS {
-        text += &format!("chain {name} {{ type filter hook {hook};\n");
+        let _ = writeln!(text, "chain {name} {{ type filter hook {hook};");
         for (leg, from, to) in legs {
             let leg = leg.as_str();
             let kind = if leg == "request" { "echo-request" } else { "echo-reply" };
-            text += &format!(
+            let _ = writeln!(
+                text,
                 "ip saddr {from} ip daddr {to} icmp type {kind} meta nftrace set 1 \
-                 counter name {leg}_{name}\n"
+                 counter name {leg}_{name}"
             );
         }
         text += "}\n";

@@ -158,6 +158,7 @@ mod tests {
         FileIdentity { device: 1, inode, size: 3, modified: at.clone(), changed: at }
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "as a shell answers")]
     fn answer(code: i32, text: &str) -> Told {
         let value = Output { code, stdout: text.into(), stderr: b"".into() };
         Ok(Answer { value, call: String::new(), raw: Vec::new(), form: Form::Text, attempts: 1 })

@@ -29,10 +29,9 @@ const TYPES: &[&str] = &["string", "String", "str", "char", "text", "varchar"];
 
 /// Those of a text whose name says something, in its order.
 pub fn assignments(text: &str) -> Vec<Assignment<'_>> {
-    let bytes = text.as_bytes();
     let mut found = Vec::new();
-    for at in 0..bytes.len() {
-        let assignment = match bytes[at] {
+    for (at, byte) in text.bytes().enumerate() {
+        let assignment = match byte {
             b'=' => equals(text, at),
             b':' => colon(text, at),
             b'>' => tag(text, at),
@@ -56,7 +55,7 @@ fn equals(text: &str, at: usize) -> Option<Assignment<'_>> {
     }
     let name = telling(text, name_before(text, end, By::Equals))?;
     let arrow = usize::from(bytes.get(at + 1) == Some(&b'>'));
-    let value = value_at(text, at + 1 + arrow, By::Equals, name.clone())?;
+    let value = value_at(text, at + 1 + arrow, By::Equals, &name)?;
     Some(Assignment { name: &text[name.0], value })
 }
 
@@ -71,7 +70,7 @@ fn colon(text: &str, at: usize) -> Option<Assignment<'_>> {
         return None;
     }
     let name = telling(text, name_before(text, at, By::Colon))?;
-    let value = value_at(text, at + 1, By::Colon, name.clone())?;
+    let value = value_at(text, at + 1, By::Colon, &name)?;
     Some(Assignment { name: &text[name.0], value })
 }
 
@@ -112,7 +111,7 @@ fn comma(text: &str, at: usize) -> Option<Assignment<'_>> {
     if !opens || !(called || flag) || !next.starts_with(['"', '\'']) {
         return None;
     }
-    let value = value_at(text, at + 1, By::Comma, name.clone())?;
+    let value = value_at(text, at + 1, By::Comma, &name)?;
     Some(Assignment { name: &text[name.0], value })
 }
 
@@ -193,7 +192,7 @@ fn back_over(bytes: &[u8], end: usize, is: impl Fn(u8) -> bool) -> usize {
     at
 }
 
-fn value_at(text: &str, from: usize, by: By, name: Name) -> Option<Range<usize>> {
+fn value_at(text: &str, from: usize, by: By, name: &Name) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let mut at = from;
     while at < bytes.len() && is_blank(bytes[at]) {
@@ -202,12 +201,11 @@ fn value_at(text: &str, from: usize, by: By, name: Name) -> Option<Range<usize>>
     at += wrapping(&text[at..]);
     let first = *bytes.get(at)?;
     match first {
-        b'\n' | b'\r' => None,
         b'|' | b'>' if by == By::Colon => block(text, at, name.0.start),
         b'\\' => escaped_quotes(text, at),
         b'"' | b'\'' | b'`' => Some(quoted(text, at, first)),
         b'[' if !text[at..].starts_with(super::REDACTED) => bracketed(text, at),
-        b'{' | b'[' | b',' | b')' | b'}' | b']' => None,
+        b'\n' | b'\r' | b'{' | b'[' | b',' | b')' | b'}' | b']' => None,
         _ if by == By::Comma => None,
         _ if by == By::Equals => Some(word(text, at, name)),
         _ => Some(rest_of_line(text, at, name)),
@@ -226,7 +224,7 @@ fn wrapping(text: &str) -> usize {
 }
 
 /// As much of a line as a value without quotes may be.
-fn rest_of_line(text: &str, at: usize, name: Name) -> Range<usize> {
+fn rest_of_line(text: &str, at: usize, name: &Name) -> Range<usize> {
     let rest = &text[at..];
     let stops = |(index, c): (usize, char)| match c {
         '\n' | '\r' => true,
@@ -240,16 +238,15 @@ fn rest_of_line(text: &str, at: usize, name: Name) -> Range<usize> {
 }
 
 /// Up to a blank, a quote, or what joins it to the next assignment.
-fn word(text: &str, at: usize, name: Name) -> Range<usize> {
+fn word(text: &str, at: usize, name: &Name) -> Range<usize> {
     let rest = &text[at..];
     let line = text[..name.0.start].rsplit('\n').next().unwrap_or_default().trim_start();
     let alone = matches!(line, "" | "export ");
     let stops = |(index, c): (usize, char)| match c {
         c if c.is_whitespace() => true,
-        '"' | '\'' | '`' | '<' => !alone,
+        '"' | '\'' | '`' | '<' | ')' | '}' => !alone,
         '\\' => rest[index + 1..].starts_with(['n', 'r', '"', '\\', 't']),
         '&' | ';' | ',' => joins(&rest[index + 1..]),
-        ')' | '}' => !alone,
         _ => false,
     };
     let end = rest.char_indices().find(|it| stops(*it)).map_or(rest.len(), |(end, _)| end);
@@ -323,7 +320,7 @@ fn block(text: &str, at: usize, name: usize) -> Option<Range<usize>> {
     let line_end = at + text[at..].find('\n')?;
     let head = text[at..line_end].split('#').next().unwrap_or_default().trim_end();
     if !head[1..].bytes().all(|byte| matches!(byte, b'+' | b'-' | b'0'..=b'9')) {
-        return Some(rest_of_line(text, at, (name..name, None)));
+        return Some(rest_of_line(text, at, &(name..name, None)));
     }
     let line_start = text[..name].rfind('\n').map_or(0, |it| it + 1);
     let outer = indent(&text[line_start..name]);

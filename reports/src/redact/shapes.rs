@@ -306,7 +306,7 @@ fn aws_secret_keys(bytes: &[u8], spans: &mut Vec<Range<usize>>) {
         }
         let key = &bytes[start..end];
         let count = |is: fn(&u8) -> bool| key.iter().filter(|byte| is(byte)).count();
-        let slashes = key.iter().filter(|byte| **byte == b'/').count();
+        let slashes = count(|byte| *byte == b'/');
         if count(u8::is_ascii_digit) >= 2
             && count(u8::is_ascii_uppercase) >= 4
             && count(u8::is_ascii_lowercase) >= 4

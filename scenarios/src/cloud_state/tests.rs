@@ -52,10 +52,11 @@ fn put(state: &mut CloudState, kind: &str, value: Value) {
 
 #[test]
 fn what_is_left_comes_with_the_commands_that_settle_it() {
-    let table: [(&str, fn(&mut Value), &str); 5] = [
+    type Row = (&'static str, fn(&mut Value), &'static str);
+    let table: [Row; 5] = [
         (
             "security group",
-            |it| it["ingress"] = json!(["tcp 22-22 0.0.0.0/0"]),
+            |it| it["ingress"] = json!(["tcp 443-443 0.0.0.0/0"]),
             "aws ec2 revoke-security-group-ingress --group-id ",
         ),
         (
@@ -76,7 +77,7 @@ fn what_is_left_comes_with_the_commands_that_settle_it() {
         assert_eq!(found.len(), 1, "{kind}");
         let item = left("eu-central-1", &found[0]);
         assert_eq!(item.resource, kind);
-        assert!(item.owner_commands[0].starts_with(command), "{item:?} {:?}", found[0]);
+        assert!(item.owner_commands[0].starts_with(command), "{:?}", item.owner_commands);
         let region = item.owner_commands[0].ends_with(" --region eu-central-1");
         assert_eq!(region, command.starts_with("aws ec2"), "{:?}", item.owner_commands);
     }

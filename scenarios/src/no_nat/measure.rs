@@ -81,7 +81,7 @@ pub fn payloads(plan: &Plan, way: usize, captures: &Captures) -> Found {
             match sent.iter().find(|one| identity(one) == identity(packet)) {
                 Some(sent) => compare(plan, plan.hops, (sent, packet), &mut found),
                 None => {
-                    found.complain(format!("arrived at {to} and did not leave {from}: {packet}"))
+                    found.complain(format!("arrived at {to} and did not leave {from}: {packet}"));
                 }
             }
         }
@@ -136,20 +136,24 @@ fn differences(plan: &Plan, hops: u8, before: &Packet, after: &Packet) -> Vec<St
     same("may be cut", before.may_be_cut.to_string(), after.may_be_cut.to_string());
     match (&before.body, &after.body) {
         (
-            Body::Echo { id: a, sequence: m, payload: p, .. },
-            Body::Echo { id: b, sequence: n, payload: q, .. },
+            Body::Echo { id, sequence, payload, .. },
+            Body::Echo { id: id_now, sequence: sequence_now, payload: payload_now, .. },
         ) => {
-            same("id", a.to_string(), b.to_string());
-            same("sequence", m.to_string(), n.to_string());
-            same("payload", hex::encode(p), hex::encode(q));
+            same("id", id.to_string(), id_now.to_string());
+            same("sequence", sequence.to_string(), sequence_now.to_string());
+            same("payload", hex::encode(payload), hex::encode(payload_now));
         }
         (
-            Body::Datagram { source_port: a, destination_port: m, payload: p },
-            Body::Datagram { source_port: b, destination_port: n, payload: q },
+            Body::Datagram { source_port: from, destination_port: to, payload },
+            Body::Datagram {
+                source_port: from_now,
+                destination_port: to_now,
+                payload: payload_now,
+            },
         ) => {
-            same("source port", a.to_string(), b.to_string());
-            same("destination port", m.to_string(), n.to_string());
-            same("payload", hex::encode(p), hex::encode(q));
+            same("source port", from.to_string(), from_now.to_string());
+            same("destination port", to.to_string(), to_now.to_string());
+            same("payload", hex::encode(payload), hex::encode(payload_now));
         }
         (Body::Opening(a), Body::Opening(b)) => {
             same("source port", a.source_port.to_string(), b.source_port.to_string());

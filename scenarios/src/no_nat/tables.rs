@@ -152,9 +152,8 @@ fn translations_in_iptables(path: &CapturedPath, (output, how): (Output, How)) -
         }
         let target = line.split_once(" -j ").and_then(|(_, rest)| rest.split(' ').next());
         let translates = match target {
-            Some("ACCEPT" | "RETURN") => false,
+            Some("ACCEPT" | "RETURN") | None => false,
             Some(target) => table == "nat" || XT_TARGETS.contains(&target),
-            None => false,
         };
         if line.starts_with("-A ") && translates {
             let conditions = iptables_conditions(line);

@@ -40,18 +40,18 @@ fn forget_elements(item: &mut Value) {
 }
 
 /// As `ip nat: -A POSTROUTING …`. A table without rules is none: who only asks makes it.
-pub fn legacy_tables(frames: &Frames) -> Result<Reading, String> {
+pub fn legacy_tables(frames: &Frames) -> Reading {
     let mut items = Vec::new();
     for (table, frame) in frames.beginning("legacy ") {
         let text = match frame.text() {
             Ok(text) => text,
-            Err(why) => return Ok(Reading::NotReadableHere(why)),
+            Err(why) => return Reading::NotReadableHere(why),
         };
         items
             .extend(text.lines().filter_map(legacy_line).map(|it| json!(format!("{table}: {it}"))));
     }
     // The order of rules is what they mean.
-    Ok(Reading::Read(items))
+    Reading::Read(items)
 }
 
 fn legacy_line(line: &str) -> Option<String> {

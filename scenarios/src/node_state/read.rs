@@ -39,7 +39,7 @@ fn read_one(frames: &Frames, links: &links::Links, source: Source) -> Result<Rea
         Source::Routes => routing::routes(frames, links),
         Source::Ways => routing::ways(frames),
         Source::Nft => kernel::nft(frames),
-        Source::LegacyTables => kernel::legacy_tables(frames),
+        Source::LegacyTables => Ok(kernel::legacy_tables(frames)),
         Source::TrafficControl => kernel::traffic_control(frames),
         Source::Bpf => kernel::bpf(frames),
         Source::Xfrm => kernel::xfrm(frames),

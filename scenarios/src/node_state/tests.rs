@@ -1,5 +1,7 @@
 //! What is the same while nobody changes anything, what is not, and what is not known.
 
+use std::fmt::Write as _;
+
 use std::net::Ipv4Addr;
 
 use lab::node::{Node, Output};
@@ -91,7 +93,7 @@ impl Answers {
         for name in ASKED.iter().copied().chain(more) {
             let said = self.0.iter().find(|(other, _, _)| *other == name);
             let (code, text) = said.map_or((0, ""), |(_, code, text)| (*code, text.as_str()));
-            stdout += &format!("\n##source {name}\n{text}\n##status {code}\n");
+            let _ = writeln!(stdout, "\n##source {name}\n{text}\n##status {code}");
         }
         Output { code: 0, stdout: (stdout + "\n##end\n").into_bytes(), stderr: Vec::new() }
     }

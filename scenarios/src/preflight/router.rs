@@ -173,9 +173,8 @@ fn programs(
         .chain(hashing.hashed.into_iter().map(|(path, told)| (Some(path), told)));
     for (path, told) in asked {
         match (observe::told(ctx, told), path) {
-            (Ok((_, one)), _) => how = how.and(one),
             // A file that cannot be identified is hashed by itself.
-            (Err((_, one)), None) => how = how.and(one),
+            (Ok((_, one)), _) | (Err((_, one)), None) => how = how.and(one),
             (Err((why, one)), Some(path)) => {
                 ctx.unknown(PROGRAMS, expected, how.and(one), format!("{path}: {why}"));
                 return None;

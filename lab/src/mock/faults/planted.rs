@@ -101,7 +101,7 @@ fn plant(world: &mut World, _: &str) -> Done {
         files.put(path, text.as_bytes(), mode);
     }
     edit_file(world, YAML, "  resources:\n", &format!("  resources:\n{}", places.yaml))?;
-    let lines: String = FILES.iter().map(|(path, _)| format!("EnvironmentFile={path}\n")).collect();
+    let lines = FILES.map(|(path, _)| format!("EnvironmentFile={path}\n")).concat();
     edit_unit(world, "Restart=", &format!("{}{lines}Restart=", places.unit))?;
     edit_unit(world, " serve ", &format!(" serve {} ", places.options))?;
     for role in world.cloud.iam.roles.values_mut() {

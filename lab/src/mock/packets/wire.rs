@@ -214,6 +214,7 @@ impl Mark {
 
     /// Of the same connection beyond a proxy, which has its own with either end: what it makes of
     /// one end's numbers it makes of their acknowledgements too.
+    #[must_use]
     pub fn reopened(self) -> Self {
         let other = |number: u32| number ^ 0x00ab_cdef;
         Self {

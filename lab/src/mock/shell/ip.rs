@@ -13,7 +13,6 @@ struct Options {
     as_json: bool,
     only_ipv4: bool,
     only_ipv6: bool,
-    batch: bool,
 }
 
 pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
@@ -24,6 +23,7 @@ pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
 pub fn run(machine: &Machine, args: &[&str], io: &Io) -> i32 {
     let mut rest = args;
     let mut options = Options::default();
+    let mut batch = false;
     while let [option, tail @ ..] = rest {
         match *option {
             "-j" | "-json" => options.as_json = true,
@@ -32,7 +32,7 @@ pub fn run(machine: &Machine, args: &[&str], io: &Io) -> i32 {
             "-j4" | "-4j" => (options.as_json, options.only_ipv4) = (true, true),
             "-d" | "-force" => {}
             "-batch" if tail.first() == Some(&"-") => {
-                options.batch = true;
+                batch = true;
                 rest = &tail[1..];
                 continue;
             }
@@ -43,7 +43,7 @@ pub fn run(machine: &Machine, args: &[&str], io: &Io) -> i32 {
         }
         rest = tail;
     }
-    if !options.batch {
+    if !batch {
         return one(machine, options, rest, io);
     }
     let text = String::from_utf8_lossy(&io.stdin).into_owned();
@@ -75,7 +75,7 @@ fn one(machine: &Machine, options: Options, words: &[&str], io: &Io) -> i32 {
             ["get", address] => ip_more::way(machine, address),
             words => routes(machine, words),
         },
-        "rule" | "ru" => ip_more::rules(machine, options.only_ipv6),
+        "rule" | "ru" => Ok(ip_more::rules(machine, options.only_ipv6)),
         "netns" => ip_more::namespaces(machine, words),
         "neigh" | "neighbour" | "n" => neighbours(machine, words),
         object => Err((255, format!("Object \"{object}\" is unknown, try \"ip help\"."))),

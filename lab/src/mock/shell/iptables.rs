@@ -36,7 +36,9 @@ pub fn save(session: &Session, family: &str, args: &[&str], io: &Io) -> i32 {
     for chain in ["PREROUTING", "POSTROUTING"] {
         io.out(&format!(":{chain} ACCEPT [0:0]\n"));
     }
-    lines.iter().for_each(|line| io.out(&format!("{line}\n")));
+    for line in &lines {
+        io.out(&format!("{line}\n"));
+    }
     io.out("COMMIT\n# Completed on Thu Oct  1 12:00:00 2026\n");
     0
 }
@@ -60,7 +62,7 @@ pub fn names(machine: &Machine, family: &str) -> String {
         machine.kernel.legacy.keys().filter_map(|key| key.strip_prefix(&format!("{family} ")));
     let nat = (family == "ip" && !machine.legacy_nat.is_empty()).then_some("nat");
     let names: std::collections::BTreeSet<&str> = own.chain(nat).collect();
-    names.into_iter().map(|name| format!("{name}\n")).collect()
+    names.into_iter().flat_map(|name| [name, "\n"]).collect()
 }
 
 fn words(rule: &Rule) -> String {

@@ -135,7 +135,8 @@ fn condition(condition: &Match) -> Value {
 fn action(action: &Action) -> Value {
     let mangle = |field: &str, value: &std::net::Ipv4Addr| json!({"mangle": {"key": {"payload": {"protocol": "ip", "field": field}}, "value": value}});
     match action {
-        Action::Accept => json!({"accept": null}),
+        // What reopens or imposes stands beneath all tables.
+        Action::Accept | Action::Reopen | Action::Impose(_) => json!({"accept": null}),
         Action::Drop => json!({"drop": null}),
         Action::Counter => json!({"counter": {"packets": 0, "bytes": 0}}),
         Action::Notrack => json!({"notrack": null}),
@@ -144,7 +145,5 @@ fn action(action: &Action) -> Value {
         Action::Dnat(to) => json!({"dnat": {"addr": to}}),
         Action::SetSource(to) => mangle("saddr", to),
         Action::SetDestination(to) => mangle("daddr", to),
-        // They stand beneath all tables.
-        Action::Reopen | Action::Impose(_) => json!({"accept": null}),
     }
 }
