@@ -164,6 +164,15 @@ fn syn(seen: &mut Seen) -> Option<&mut Opening> {
     }
 }
 
+// Which of the six assertions turns.
+const THERE: [bool; 6] = [true, false, false, false, false, false];
+const BACK: [bool; 6] = [false, true, false, false, false, false];
+const HAND: [bool; 6] = [false, false, true, false, false, false];
+const FIRST: [bool; 6] = [false, false, false, false, true, false];
+const SECOND: [bool; 6] = [false, false, false, false, false, true];
+
+type Row = (&'static str, Node, Direction, Change, [bool; 6], &'static str);
+
 /// Of what a node's capture saw in one direction, each for which the change says so is kept.
 #[test]
 fn each_change_on_the_way_is_called_what_it_is() {
@@ -171,12 +180,7 @@ fn each_change_on_the_way_is_called_what_it_is() {
     let (first, second) = (Node::RouterdCloud, Node::OnpremRouter);
     let (out, inward) = (Direction::Out, Direction::In);
     // payload there, back; handshake there, back; path by the first router, by the second.
-    const THERE: [bool; 6] = [true, false, false, false, false, false];
-    const BACK: [bool; 6] = [false, true, false, false, false, false];
-    const HAND: [bool; 6] = [false, false, true, false, false, false];
-    const FIRST: [bool; 6] = [false, false, false, false, true, false];
-    const SECOND: [bool; 6] = [false, false, false, false, false, true];
-    let table: [(&str, Node, Direction, Change, [bool; 6], &str); 16] = [
+    let table: [Row; 16] = [
         (
             "source",
             far,
