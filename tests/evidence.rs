@@ -105,7 +105,7 @@ fn a_planted_secret_reaches_no_file_of_the_run() {
 #[test]
 fn round_trips_of_each_scenario() {
     let table = [
-        ("preflight", 5),
+        ("preflight", 3),
         ("undo-plan", 1),
         ("gate", 5),
         ("plan", 3),
@@ -126,7 +126,7 @@ fn round_trips_of_each_scenario() {
         ("cloud-state", 2),
         ("undo", 8),
         ("restored", 2),
-        ("teardown", 4),
+        ("teardown", 8),
         ("residue", 1),
     ];
     let (without, with) = (records(&run(&[])), records(&run(&["--inject", "latency=200ms"])));

@@ -318,11 +318,24 @@ impl Observe {
     /// Every packet whose payload begins with the nonce, and the first packets of connections to
     /// these ports, on all interfaces.
     pub fn capture(nonce: u32, ports: &[u16]) -> Self {
+        // Each packet is told as it passes: else the kernel keeps a block of them for up to a second.
         let opening = ports.iter().map(|port| format!("( tcp[13] & 2 != 0 and port {port} )"));
         let marked = ["icmp[24:4]", "udp[8:4]"].map(|at| format!("( {at} = {nonce:#010x} )"));
         let filter = marked.into_iter().chain(opening).collect::<Vec<_>>().join(" or ");
         Self::quick(&[
-            "sudo", "-n", "timeout", "8", "tcpdump", "-t", "-n", "-l", "-x", "-i", "any", &filter,
+            "sudo",
+            "-n",
+            "timeout",
+            "8",
+            "tcpdump",
+            "--immediate-mode",
+            "-t",
+            "-n",
+            "-l",
+            "-x",
+            "-i",
+            "any",
+            &filter,
         ])
     }
 

@@ -62,19 +62,20 @@ impl Attachments {
     /// What is wrong, in words.
     pub fn check(&self) -> Result<(), String> {
         let Some(made) = self.made.filter(|_| !self.kept.is_empty()) else { return Ok(()) };
-        let unread = |error: io::Error| format!("{}: {error}", self.path.display());
+        let unread = |error: io::Error| format!("{ATTACHMENTS_DIR}: {error}");
         let there = fs::symlink_metadata(&self.path).map_err(unread)?;
         if Identity::of(&there) != made {
-            return Err(format!("{} is another folder than before", self.path.display()));
+            return Err(format!("{ATTACHMENTS_DIR} is another folder than before"));
         }
         let mut left: HashSet<&OsStr> =
             self.kept.iter().map(|digest| OsStr::new(digest.as_str())).collect();
         for entry in fs::read_dir(&self.path).map_err(unread)? {
             left.remove(entry.map_err(unread)?.file_name().as_os_str());
         }
-        match left.into_iter().next() {
+        // The same one each time.
+        match left.into_iter().min() {
             None => Ok(()),
-            Some(gone) => Err(format!("{} is gone", self.path.join(gone).display())),
+            Some(gone) => Err(format!("{ATTACHMENTS_DIR}/{} is gone", gone.display())),
         }
     }
 }

@@ -318,7 +318,6 @@ impl Inner {
         if self.lost {
             return Ok(());
         }
-        let journal = self.dir.join(JOURNAL_FILE);
         let why = match self.disk.check(self.len) {
             Ok(()) if depends == Depends::OnAll => return self.attachments.check(),
             Ok(()) => return Ok(()),
@@ -328,7 +327,8 @@ impl Inner {
                 why
             }
         };
-        Err(format!("{}: {why}", journal.display()))
+        // Where the folder lies is no part of the journal.
+        Err(format!("{JOURNAL_FILE}: {why}"))
     }
 
     /// Whether that is news.

@@ -44,7 +44,7 @@ fn commands_for(
         Source::Links => links(difference),
         Source::Sysctls | Source::Conntrack => {
             let set = |item: &Value| {
-                let setting = format!("{}={}", text(item, "key"), text(item, "value"));
+                let setting = format!("{}={}", text(item, "sysctl"), text(item, "value"));
                 format!("sudo sysctl -w {}", quoted(&setting))
             };
             difference.gone.iter().map(set).collect()

@@ -108,14 +108,14 @@ fn counted(
             let one_time: Vec<String> =
                 links(before).symmetric_difference(&links(now)).cloned().collect();
             let kept = |item: &Value| {
-                let key = item["key"].as_str().unwrap_or_default();
+                let key = item["sysctl"].as_str().unwrap_or_default();
                 !one_time.iter().any(|dev| key.contains(&format!("/conf/{dev}/")))
             };
             was.retain(kept);
             is.retain(kept);
         }
         Source::Conntrack => {
-            is.retain(|item| was.iter().any(|other| other["key"] == item["key"]));
+            is.retain(|item| was.iter().any(|other| other["sysctl"] == item["sysctl"]));
         }
         _ => {}
     }

@@ -66,7 +66,7 @@ pub fn sysctls(frames: &Frames, name: &str) -> Result<Reading, String> {
         let (path, value) = line.rsplit_once(':').ok_or(format!("`{line}` is no setting"))?;
         let key = path.strip_prefix("/proc/sys/").unwrap_or(path);
         let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
-        Ok(json!({ "key": key, "value": value }))
+        Ok(json!({ "sysctl": key, "value": value }))
     });
     Ok(Reading::Read(sorted(items.collect::<Result<Vec<_>, String>>()?)))
 }

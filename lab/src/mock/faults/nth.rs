@@ -132,10 +132,10 @@ impl EffectKind {
         }
     }
 
-    /// Of a command's words, without `sudo -n`.
-    pub fn of_command(line: &str) -> Self {
+    /// Of a command's words, without `sudo -n`, and of what it reads.
+    pub fn of_command(line: &str, stdin: &[u8]) -> Self {
         let has = |part: &str| line.contains(part);
-        if has(" sts get-caller-identity") {
+        if has(" sts get-caller-identity") || is_dry_run(stdin) {
             Self::NodeRead
         } else if has("--approved") || line.starts_with("env -i PATH=") {
             Self::NodeAction
@@ -155,6 +155,12 @@ impl EffectKind {
     pub fn changes(self) -> bool {
         !matches!(self, Self::ApiRead | Self::ExecutorRead | Self::NodeRead)
     }
+}
+
+/// Whether it is a request to the executor that only asks what it would do.
+fn is_dry_run(stdin: &[u8]) -> bool {
+    let request: Option<serde_json::Value> = serde_json::from_slice(stdin).ok();
+    request.is_some_and(|request| request["spec"]["mode"] == "dry-run")
 }
 
 /// An effect that was asked for.

@@ -90,7 +90,7 @@ async fn run_with(
         let effect = world.faults.command(node, &line.text);
         let seen = Seen {
             name: format!("{node}$ {}", line.text),
-            kind: EffectKind::of_command(&line.text),
+            kind: EffectKind::of_command(&line.text, &io.stdin),
             after_a_change: world.cloud.previous.is_some(),
         };
         let asked = world.faults.nth(seen);

@@ -188,6 +188,9 @@ fn parse(args: &[&str]) -> Result<Options, String> {
     while let [word, tail @ ..] = rest {
         let Some(letters) = word.strip_prefix('-') else { break };
         rest = tail;
+        if letters == "-immediate-mode" {
+            continue;
+        }
         for (at, letter) in letters.char_indices() {
             if "nlUpK".contains(letter) {
                 continue;
