@@ -137,7 +137,7 @@ fn round_trips_of_each_scenario() {
         (last.at - first.at).num_milliseconds()
     };
     let more = whole(&with) - whole(&without);
-    assert!(more <= 48 * 200, "the run takes {more} ms longer");
+    assert!(more <= 50 * 200, "the run takes {more} ms longer");
 }
 
 fn rounded(ms: i64) -> i64 {
@@ -181,7 +181,7 @@ fn a_bad_underlay_is_borne_and_stands_in_the_evidence() {
         assert_eq!(ping["lost"], 0, "{ping}");
     }
     // Which packets are lost is a matter of their order: not in every run is it one of these.
-    let shares = ["underlay-loss=5%", "underlay-loss=7%", "underlay-loss=16%"];
+    let shares = ["underlay-loss=5%", "underlay-loss=7%", "underlay-loss=12%"];
     let lossy: Vec<Value> = shares.iter().flat_map(|share| pings(&["--inject", share])).collect();
     assert!(lossy.iter().any(|ping| ping["lost"].as_u64() > Some(0)), "{lossy:?}");
 }

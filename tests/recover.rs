@@ -153,7 +153,7 @@ fn what_is_recovered_is_the_granted_plan() {
                 text.replace(TERMINATE, wanted)
             }
         };
-        let place = killed_with("execute.assign-on-eni", with(granted));
+        let place = killed_with("no-nat.tables.routerd-cloud", with(granted));
         let place = place.path();
         let lab = place.join("lab.toml");
         let text = fs::read_to_string(&lab).expect("a manifest");

@@ -326,7 +326,7 @@ impl Observe {
             "sudo",
             "-n",
             "timeout",
-            "8",
+            "30",
             "tcpdump",
             "--immediate-mode",
             "-t",

@@ -201,7 +201,12 @@ fn a_folder_is_held_by_its_journal_where_the_lock_is_removed() {
     let again = crate::journal::Writer::reopen(folder.path()).expect_err("it is held");
     assert!(matches!(again, crate::journal::JournalError::Held(_)), "{again}");
     drop((lock, journal));
-    assert!(matches!(folder.try_lock("run-2").expect("io"), Locked::Taken(_)));
+    // A process that another test begins holds what is open here until it becomes its own program.
+    let is_free = || {
+        std::thread::yield_now();
+        matches!(folder.try_lock("run-2").expect("io"), Locked::Taken(_))
+    };
+    assert!((0..10_000).any(|_| is_free()));
 }
 
 /// Who asks holds the lock for an instant, and that keeps nobody out.

@@ -98,6 +98,15 @@ impl<'a> Entry<'a> {
             && original.id == reply.id
     }
 
+    /// Whether it is of the same protocol, from the same end to the same other.
+    fn goes_as(&self, other: &Self) -> bool {
+        let way = |entry: &Self| {
+            let Tuple { source, destination, id, .. } = &entry.original;
+            ((*source).to_owned(), (*destination).to_owned(), id.is_some())
+        };
+        way(self) == way(other)
+    }
+
     fn is(&self, own: &Own) -> bool {
         let Tuple { source, destination, ports, id } = &self.original;
         match own {
@@ -168,7 +177,11 @@ pub fn judge(
     };
     let is_own = |entry: &Entry<'_>| own.iter().any(|own| entry.is(own));
     let translated = shown(&|entry| !entry.is_plain(&ends));
-    let unanswered = shown(&|entry| is_own(entry) && !entry.replied);
+    // One packet may be lost on its way; where the same way was answered, its answers come through.
+    let is_answered = |entry: &Entry<'_>| {
+        entries.iter().any(|other| is_own(other) && other.replied && other.goes_as(entry))
+    };
+    let unanswered = shown(&|entry| is_own(entry) && !entry.replied && !is_answered(entry));
     let own_count = entries.iter().filter(|entry| is_own(entry)).count();
     let armed = is_armed(ctx, router);
     let message = if !translated.is_empty() {

@@ -26,9 +26,9 @@ use crate::observe;
 use crate::ssh::target;
 
 /// How long a capture may take to begin.
-const BEGINS_WITHIN: Duration = Duration::from_secs(5);
-/// How long what is on its way may take once all is sent.
-const GRACE: Duration = Duration::from_millis(500);
+const BEGINS_WITHIN: Duration = Duration::from_secs(20);
+/// How long what is on its way may take at the least once all is sent; else as long as sending took.
+const GRACE_AT_LEAST: Duration = Duration::from_millis(500);
 /// A packet may be lost.
 const ROUNDS: usize = 4;
 
@@ -198,13 +198,15 @@ async fn send(lab: &Lab, plan: &Plan, heard: &[(Node, Heard)], more: &Notify) ->
             lab.shell.observe(WAYS[way].0, &plan.pings(way)[size]).await
         };
         let echoes = futures::future::join_all([(0, 0), (0, 1), (1, 0), (1, 1)].map(echo));
+        let since = lab.clock.stopwatch();
         let (tcp, exchanged, echoes) = futures::join!(tcp, exchange, echoes);
+        let grace = GRACE_AT_LEAST.max(since.elapsed());
         sent.tcp.extend(tcp);
         sent.exchanged.extend(exchanged);
         sent.echoes.extend(echoes);
         // What a capture saw is told after what it saw has arrived.
         let complete = until(more, || measure::is_complete(plan, &captured()));
-        if lab.clock.timeout(GRACE, complete).await.is_ok() {
+        if lab.clock.timeout(grace, complete).await.is_ok() {
             break;
         }
     }

@@ -66,15 +66,16 @@ pub fn identify(
 ///
 /// # Errors
 /// In STS's words, where the key or the token is nobody's.
-pub fn arn_of(
+pub fn arn_and_user_id_of(
     cloud: &Cloud,
     access_key_id: &str,
     token: Option<&str>,
     now: DateTime<Utc>,
-) -> Result<String, ApiError> {
+) -> Result<(String, String), ApiError> {
     let caller = identify(cloud, Service::Sts, access_key_id, token, now)?;
     let principal = Principal::of(cloud, &caller);
-    Ok(principal.ok_or_else(|| unknown_key(Service::Sts))?.arn)
+    let principal = principal.ok_or_else(|| unknown_key(Service::Sts))?;
+    Ok((principal.arn, principal.user_id))
 }
 
 /// Who signed the request.

@@ -56,7 +56,7 @@ mod zones;
 pub use action::handle;
 pub use endpoint::{Broken, Headers, answer, answer_signed};
 pub use error::ApiError;
-pub use identify::{Caller, Credentials, SECURITY_TOKEN, arn_of, instance_credentials};
+pub use identify::{Caller, Credentials, SECURITY_TOKEN, arn_and_user_id_of, instance_credentials};
 pub use operations::{Operation, operations};
 pub use request::{Request, Service};
 pub use response::Response;

@@ -32,7 +32,7 @@ pub const FAULTS: &[Fault] = &[
     Fault::caught("imposter", "a machine with onprem-client's host key answers its ssh port in its stead", Primary::Assertion("no-nat.handshake.cloud-to-onprem"), imposter)
         .from("§7", "issue 12"),
     Fault::caught("imposter-inwards", "a machine with cloud-client's host key answers its ssh port in its stead", Primary::Assertion("no-nat.handshake.onprem-to-cloud"), imposter_inwards)
-        .from("§7", "issue 12"),
+        .also(&["restored.captured-address-unreachable"]).exits(6).from("§7", "issue 12"),
     Fault::caught("second-machine", "another machine behind the on-prem router has the captured address and onprem-client's host key", Primary::Assertion("no-nat.payload.cloud-to-onprem"), second_machine)
         .exits(5).also(&["no-nat.handshake.cloud-to-onprem", "no-nat.handshake.onprem-to-cloud", "no-nat.icmp.cloud-to-onprem", "no-nat.payload.onprem-to-cloud"]).from("§7", "issue 12"),
     Fault::caught("device-rewrites-datagrams", "a program on onprem-router's LAN device gives datagrams to one port another source, beneath all tables", Primary::Assertion("no-nat.payload.cloud-to-onprem"), device_rewrites_datagrams)

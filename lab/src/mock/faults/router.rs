@@ -94,7 +94,8 @@ fn executor_fails(world: &mut World, _: &str) -> Done {
 
 fn dry_run_mutates(world: &mut World, _: &str) -> Done {
     let change = InterfaceChange::Secondary(CAPTURED);
-    happens_after(world, "*bin/aws-provider-executor", on_router_eni(change))
+    // Not where its file is looked at.
+    happens_after(world, "env -i *bin/aws-provider-executor", on_router_eni(change))
 }
 
 fn database_garbage(world: &mut World, _: &str) -> Done {

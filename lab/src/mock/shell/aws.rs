@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::exec::NotFound;
 use super::{Io, Session};
-use crate::mock::ec2::{arn_of, instance_credentials};
+use crate::mock::ec2::{arn_and_user_id_of, instance_credentials};
 use crate::mock::machines::{AWS_CLI, ROOTS_HOME};
 
 /// Of whom, and perhaps with a session's token.
@@ -35,11 +35,12 @@ pub fn main(session: &Session, args: &[&str], io: &Io) -> Result<i32, NotFound> 
         return Ok(io.fail(253, text));
     };
     let now = session.now();
-    let found = arn_of(&session.shared.lock().cloud, &key.id, key.token.as_deref(), now);
+    let found =
+        arn_and_user_id_of(&session.shared.lock().cloud, &key.id, key.token.as_deref(), now);
     Ok(match found {
-        Ok(arn) => {
+        Ok((arn, user_id)) => {
             let account = arn.split(':').nth(4).unwrap_or_default();
-            let answer = json!({ "UserId": key.id, "Account": account, "Arn": arn });
+            let answer = json!({ "UserId": user_id, "Account": account, "Arn": arn });
             io.out(&format!("{answer:#}\n"));
             0
         }
