@@ -319,6 +319,7 @@ impl Observe {
     /// these ports, on all interfaces.
     pub fn capture(nonce: u32, ports: &[u16]) -> Self {
         // Each packet is told as it passes: else the kernel keeps a block of them for up to a second.
+        // Its buffer has a place for each as long as the longest that is kept: by default for eight.
         let opening = ports.iter().map(|port| format!("( tcp[13] & 2 != 0 and port {port} )"));
         let marked = ["icmp[24:4]", "udp[8:4]"].map(|at| format!("( {at} = {nonce:#010x} )"));
         let filter = marked.into_iter().chain(opening).collect::<Vec<_>>().join(" or ");
@@ -329,6 +330,10 @@ impl Observe {
             "30",
             "tcpdump",
             "--immediate-mode",
+            "-s",
+            "2048",
+            "-B",
+            "4096",
             "-t",
             "-n",
             "-l",

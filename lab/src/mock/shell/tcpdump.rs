@@ -203,7 +203,7 @@ fn parse(args: &[&str]) -> Result<Options, String> {
                 options.hexadecimal = true;
                 continue;
             }
-            if !"ciQs".contains(letter) {
+            if !"ciQsB".contains(letter) {
                 return Err(format!("tcpdump: invalid option -- '{letter}'"));
             }
             let inline = &letters[at + 1..];
