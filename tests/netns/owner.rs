@@ -110,7 +110,7 @@ pub fn a_fault_waits_for_the_resumed_run() -> Result<(), String> {
     let line = "preflight --lab netns --allowed-signers signers --inject security-group-closes";
     place.call(&format!("{line} --out run"), 3)?;
     grant(&place)?;
-    place.call("resume run", 5)?;
+    place.call("resume run", 6)?;
     let evidence = place.evidence("run")?;
     let ping = "ping.cloud-to-onprem failed";
     let told = evidence.verdict.reasons.iter().any(|reason| reason.contains(ping));

@@ -354,6 +354,28 @@ pub fn is_complete(plan: &Plan, captures: &Captures) -> bool {
     })
 }
 
+/// Whether every capture on the way has told what arrived, which the ends may know before the routers.
+pub fn is_told_everywhere(plan: &Plan, captures: &Captures) -> bool {
+    let Some(way) = plan.ways.first() else { return true };
+    let ends = [(way.near, way.source), (way.far, way.destination)];
+    let sighted = |node: Node, packet: &Packet| {
+        let all = captures.get(&node).into_iter().flatten();
+        all.filter(|seen| identity(&seen.packet) == identity(packet)).count()
+    };
+    [(0, 1), (1, 0)].into_iter().all(|(from, to)| {
+        let (source, destination) = (ends[from].1, ends[to].1);
+        captured(captures, ends[to].0, Direction::In)
+            .map(|seen| &seen.packet)
+            .filter(|it| it.source == source && it.destination == destination)
+            .all(|packet| {
+                sighted(ends[from].0, packet) > 0
+                    && [Node::RouterdCloud, Node::OnpremRouter]
+                        .into_iter()
+                        .all(|router| sighted(router, packet) > 1)
+            })
+    })
+}
+
 #[cfg(test)]
 #[path = "measure_spec.rs"]
 mod spec;

@@ -207,6 +207,9 @@ async fn send(lab: &Lab, plan: &Plan, heard: &[(Node, Heard)], more: &Notify) ->
         // What a capture saw is told after what it saw has arrived.
         let complete = until(more, || measure::is_complete(plan, &captured()));
         if lab.clock.timeout(grace, complete).await.is_ok() {
+            let told = until(more, || measure::is_told_everywhere(plan, &captured()));
+            // What is not told by then was not on the way there: that is for the judge.
+            let _ = lab.clock.timeout(grace, told).await;
             break;
         }
     }

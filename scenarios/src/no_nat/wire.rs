@@ -157,6 +157,9 @@ fn options(bytes: &[u8]) -> (Option<u16>, Vec<u8>) {
         };
         if let [2, 4, high, low, ..] = rest {
             mss = Some(u16::from_be_bytes([*high, *low]));
+        } else if let [8, 10, ..] = rest {
+            // A segment that is sent again has another time: that it has one is what counts.
+            others.extend([8, 10]);
         } else {
             others.extend(&rest[..length]);
         }

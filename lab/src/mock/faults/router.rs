@@ -95,7 +95,7 @@ fn executor_fails(world: &mut World, _: &str) -> Done {
 fn dry_run_mutates(world: &mut World, _: &str) -> Done {
     let change = InterfaceChange::Secondary(CAPTURED);
     // Not where its file is looked at.
-    happens_after(world, "env -i *bin/aws-provider-executor", on_router_eni(change))
+    happens_after(world, "*env -i *bin/aws-provider-executor", on_router_eni(change))
 }
 
 fn database_garbage(world: &mut World, _: &str) -> Done {

@@ -1,4 +1,4 @@
-//! `iptables-legacy -t nat -S` and `iptables-legacy-save -t TABLE`.
+//! `iptables-legacy -t TABLE -S` and `iptables-legacy-save -t TABLE`.
 
 use super::{Io, Session};
 use crate::mock::machines::{Action, Machine, Match, Rule};
@@ -7,18 +7,15 @@ pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
     if !session.is_root() {
         return io.fail(4, "iptables v1.8.9 (legacy): can't initialize iptables table `nat': Permission denied (you must be root)\nPerhaps iptables or your kernel needs to be upgraded.");
     }
-    let ["-t", "nat", "-S"] = args else {
+    let ["-t", table, "-S"] = args else {
         let word = args.first().copied().unwrap_or("");
         return io.fail(2, &format!("iptables v1.8.9 (legacy): unknown option \"{word}\"\nTry `iptables -h' or 'iptables --help' for more information."));
     };
     for chain in ["PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"] {
         io.out(&format!("-P {chain} ACCEPT\n"));
     }
-    let table = session.machine(|machine| machine.legacy_nat.clone());
-    for (chain, rules) in [("PREROUTING", &table.prerouting), ("POSTROUTING", &table.postrouting)] {
-        for rule in rules {
-            io.out(&format!("-A {chain}{}\n", words(rule)));
-        }
+    for line in session.machine(|machine| lines(machine, "ip", table)) {
+        io.out(&format!("{line}\n"));
     }
     0
 }
