@@ -292,7 +292,7 @@ fn the_executors_identity_is_asked_of_the_metadata_service_where_there_is_no_cli
         ("check-off", false, metadata),
         ("other-profile-role", true, metadata),
         // An SDK takes what lies in its user's files before it asks.
-        ("roots-credentials", true, "/root/.aws/credentials"),
+        ("roots-credentials", true, "/.aws/credentials"),
     ] {
         let ran = run(1, &["no-aws-cli", fault], Prior::CheckOn);
         let tripped = smoke::tripped(&ran.evidence).contains("executor-identity");

@@ -9,7 +9,7 @@ use lab::node::Node;
 use serde_json::{Value, json};
 
 use crate::context::Context;
-use crate::node_state::{self, Looked};
+use crate::node_state::{self, Looked, NodeState, namespaces_out_of_reach};
 
 const ABSENT: &str = "os-address.absent";
 const ABSENT_AFTER_SETTLING: &str = "os-address.absent-after-settling";
@@ -41,6 +41,15 @@ fn judge(lab: &Lab, ctx: &mut Context<'_>, id: &'static str, expected: Value, lo
     match looked {
         Ok((state, how)) => {
             let places = node_state::places_of(&state, address);
+            let unread = out_of_reach_since(ctx, &state);
+            if places.is_empty() && !unread.is_empty() {
+                let why = format!(
+                    "{} has a network namespace since the run began that cannot be looked into: {}",
+                    Node::RouterdCloud,
+                    unread.join(", ")
+                );
+                return ctx.unknown(id, expected, how, why);
+            }
             let has = format!("{} has it: {}", Node::RouterdCloud, places.join("; "));
             let message = (!places.is_empty()).then_some(has);
             let observed = json!({ "addresses": state.addresses(), "has_it": places });
@@ -48,4 +57,12 @@ fn judge(lab: &Lab, ctx: &mut Context<'_>, id: &'static str, expected: Value, lo
         }
         Err((why, how)) => ctx.unknown(id, expected, how, why),
     }
+}
+
+/// What could not be looked into before the run either is said to be not seen.
+fn out_of_reach_since(ctx: &Context<'_>, state: &NodeState) -> Vec<String> {
+    let baseline = ctx.run.baseline();
+    let before = baseline.as_ref().and_then(|it| it.nodes.get(&Node::RouterdCloud));
+    let before = before.map(|node| namespaces_out_of_reach(&node.state)).unwrap_or_default();
+    namespaces_out_of_reach(state).difference(&before).cloned().collect()
 }

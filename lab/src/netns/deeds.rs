@@ -92,9 +92,6 @@ impl Inside {
         if !matches!(words.first(), Some(&("nft" | "iptables-legacy" | "ip" | "bridge"))) {
             command.arg(format!("--uts=/proc/{}/ns/uts", self.pid));
             command.arg(format!("--mount=/proc/{}/ns/mnt", self.pid));
-            // What a node's root makes is the node's own.
-            command.arg(format!("--user=/proc/{}/ns/user", self.pid));
-            command.arg("--preserve-credentials");
         }
         command.arg("--").args(words);
         command

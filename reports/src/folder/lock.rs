@@ -20,8 +20,8 @@ pub struct FolderLock(#[expect(dead_code, reason = "closing the file releases th
 pub struct FolderHolder(File);
 
 impl FolderHolder {
-    /// Blocks until that process has ended or let the folder go.
-    pub fn wait_for_end(&self) -> io::Result<()> {
+    /// Blocks until that process has ended or let the folder go, and holds nothing then.
+    pub fn wait_for_end(self) -> io::Result<()> {
         loop {
             match self.0.lock_shared() {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -202,6 +202,13 @@ fn bare(item: &Value) -> String {
     item.as_str().map_or_else(|| item.to_string(), str::to_owned)
 }
 
+/// Network namespaces that nobody on the node can look into, by name.
+pub fn namespaces_out_of_reach(state: &NodeState) -> BTreeSet<String> {
+    let items = state.items(Source::Namespaces).iter();
+    let unread = items.filter(|item| !item["not_readable"].is_null());
+    unread.filter_map(|item| Some(item["namespace"].as_str()?.to_owned())).collect()
+}
+
 /// Every form in which the node itself has the address: on an interface, delivered locally by a
 /// route of any table, in another namespace that can be reached from it.
 pub fn places_of(state: &NodeState, address: Ipv4Addr) -> Vec<String> {

@@ -15,7 +15,9 @@ mod routing;
 mod tests;
 
 pub use commands::changed;
-pub use compare::{Comparison, Explained, REST, ROUTING, compare, gateways, places_of};
+pub use compare::{
+    Comparison, Explained, REST, ROUTING, compare, gateways, namespaces_out_of_reach, places_of,
+};
 pub use look::{Looked, Looks, ask, ask_all, at_acceptance, look, read as read_look, read_all};
 
 use std::collections::BTreeMap;

@@ -239,6 +239,9 @@ fn the_address_is_found_in_every_form() {
     let expected = "v0 10.88.60.9 in the network namespace x";
     assert_eq!(places("namespace x addresses", inside), [expected]);
     assert_eq!(places("unnamed 77 addresses", inside).len(), 1);
+    let closed = Answers::plain().with("namespace x addresses", 1, "not permitted").state();
+    assert_eq!(namespaces_out_of_reach(&closed).into_iter().collect::<Vec<_>>(), ["x"]);
+    assert!(namespaces_out_of_reach(&state("namespace x addresses", inside)).is_empty());
 }
 
 /// Each with the command that takes it back; what has none is said in words, with where to look.

@@ -209,7 +209,7 @@ mod tests {
     fn an_sdks_files_come_before_the_instances_role() {
         let key = || told(0, "aws_access_key_id =\n", "");
         let nothing = || told(1, "", "");
-        let denied = || told(2, "", "grep: /root/.aws/config: Permission denied");
+        let denied = || told(2, "", "grep: .aws/config: Permission denied");
         let no_sudo = || told(1, "", "sudo: a password is required");
         let table: [(Told, Told, &[&str], A); 8] = [
             (nothing(), nothing(), &[], A::Passed),

@@ -26,7 +26,7 @@ pub const FAULTS: &[Fault] = &[
     Fault::caught("any-ip", "a route of another table delivers the captured address on routerd-cloud itself", Primary::Assertion("os-address.absent"), any_ip)
         .on_netns().exits(6).also(&["os-address.absent-after-settling", "default-gateway.routerd-cloud", "restored.default-gateway.routerd-cloud"]).from("§7", ISSUE),
     Fault::caught("address-in-namespace", "routerd-cloud has the captured address in another network namespace", Primary::Assertion("os-address.absent"), in_namespace)
-        .on_netns().exits(6).also(&["os-address.absent-after-settling", "node-state.routerd-cloud", "restored.node-state.routerd-cloud"]).from("§7", ISSUE),
+        .exits(6).also(&["os-address.absent-after-settling", "node-state.routerd-cloud", "restored.node-state.routerd-cloud"]).from("§7", ISSUE),
     Fault::caught("mapped-address", "routerd-cloud has the captured address as one of IPv6", Primary::Assertion("os-address.absent"), mapped)
         .exits(6).also(&["os-address.absent-after-settling", "node-state.routerd-cloud", "restored.node-addresses"]).from("§7", ISSUE),
     Fault::caught("authorized-key", "somebody lets himself in on routerd-cloud during the run", Primary::Assertion("node-state.routerd-cloud"), authorized_key)

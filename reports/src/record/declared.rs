@@ -1,0 +1,109 @@
+//! What a run is declared to be before anything happens: its lab, its scenarios, its stops.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+
+/// The first record of every run: it names all scenarios and stops, so that whatever never
+/// happens can be reported as `not-run`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunStarted {
+    pub schema_version: u32,
+    pub run_id: String,
+    pub tool: Program,
+    pub lab: LabDeclared,
+    /// The mock's seed; absent on every other lab.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// Injected faults as they were given, `NAME` or `NAME=ARG`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<String>,
+    /// Present on a run of which only a part is judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    pub scenarios: Vec<ScenarioDeclared>,
+    pub stops: Vec<StopDeclared>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Program {
+    pub name: String,
+    /// As the program says it itself; absent where it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Where it lies on the node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// SHA-256 of the program's file, where it could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LabKind {
+    Mock,
+    Netns,
+    Aws,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LabDeclared {
+    pub kind: LabKind,
+    pub name: String,
+    /// The manifest's text, as it was read.
+    pub manifest: String,
+}
+
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    ReadOnly,
+    Node,
+    Mutating,
+    Destructive,
+}
+
+/// Why a scenario is in the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// Its verdict counts.
+    Judged,
+    /// Something that is judged needs it.
+    Prerequisite,
+    /// It must follow what was run.
+    Followup,
+    /// A filter left it out.
+    Excluded,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioDeclared {
+    pub name: String,
+    /// Of the runbook, as `§7`.
+    pub section: String,
+    pub class: Class,
+    pub needs: Vec<String>,
+    pub part: Part,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StopDeclared {
+    /// 1 to 8, as in the runbook's §8.
+    pub number: u8,
+    /// The runbook's words.
+    pub words: String,
+    pub armed: bool,
+    /// Why it is not armed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}

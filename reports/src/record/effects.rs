@@ -1,0 +1,51 @@
+//! What was changed: intents, their permits and their outcomes.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Permit {
+    Forward,
+    Undo,
+    Cost,
+}
+
+/// Written and synced before the effect, with everything that undoing it needs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Intent {
+    /// Unique within the run.
+    pub id: String,
+    pub scenario: String,
+    pub permit: Permit,
+    /// As `routerctl action execute` or `ec2 StopInstances`.
+    pub what: String,
+    pub resource: String,
+    pub request: Value,
+    /// The id of the step of the undo plan that takes it back, where there is one; in an undo's
+    /// own intent, the id of the step that it carries out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    Done,
+    NotDone,
+    Unknown,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OutcomeRecorded {
+    /// The intent's id.
+    pub intent: String,
+    pub outcome: Outcome,
+    pub detail: String,
+    /// What was read back, in order, until it was settled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<Value>,
+}

@@ -1,0 +1,129 @@
+//! What the owner decides on, and the go.
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{LabKind, Program};
+use crate::digest::Digest;
+use crate::operation::Operation;
+
+/// The preflight facts: what the owner decides on, and the digest a go binds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FactsRecorded {
+    pub facts: Value,
+    /// SHA-256 of the canonical JSON of `facts`.
+    pub facts_digest: Digest,
+    /// Which lab it is.
+    pub lab: LabIdentity,
+    /// SHA-256 of the canonical JSON of `lab`.
+    pub lab_fingerprint: Digest,
+    pub change_set: Value,
+    pub programs: Vec<Program>,
+}
+
+/// Which lab: what its fingerprint is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LabIdentity {
+    pub kind: LabKind,
+    pub account_id: String,
+    pub region: String,
+    pub vpc_id: String,
+    pub network_interface_id: String,
+    /// Of the nodes that are instances, in the order of the nodes' names.
+    pub instance_ids: Vec<String>,
+    /// Name and public host key of each node.
+    pub host_keys: Vec<(String, String)>,
+}
+
+/// Every step of undo and teardown, written down before anything is asked for (hard stop 4).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UndoPlanned {
+    pub steps: Vec<UndoStep>,
+    /// SHA-256 of the canonical JSON of `steps`.
+    pub digest: Digest,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UndoStep {
+    /// As `undo.forwarding`.
+    pub id: String,
+    pub section: String,
+    /// What is done, with every parameter: the words for people are derived from it.
+    pub operation: Operation,
+    /// The prior state it goes back to; null for a step that only destroys.
+    pub restores: Value,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GoVerified {
+    /// SHA-256 of the bytes of `go.json`.
+    pub go_digest: Digest,
+    pub principal: String,
+    /// `SHA256:…`, as ssh-keygen shows it.
+    pub key_fingerprint: String,
+    pub not_before: DateTime<Utc>,
+    pub not_after: DateTime<Utc>,
+    pub undo_plan_digest: Digest,
+    /// True where the lab granted it to itself (mock and netns only).
+    pub self_granted: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GoRefused {
+    /// Stable name of the rule that refused it, as `expired`.
+    pub rule: String,
+    pub reason: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LockTaken {
+    pub path: String,
+    pub lease_until: DateTime<Utc>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LockReleased {
+    pub path: String,
+}
+
+/// The go is used from here on. Written to the disk before the node's own burn, which holds the
+/// hash of this very line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GoBurnt {
+    pub go_digest: Digest,
+    /// The file on the routerd node.
+    pub path: String,
+}
+
+/// `recover` asked again for the proof that the go was given, and used by this run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProofSought {
+    pub outcome: ProofOutcome,
+    /// Why there is none; empty where there is one.
+    pub why: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProofOutcome {
+    /// The signature holds as of the time of the burn, and the node has the burn.
+    SignatureAndBurn,
+    /// This run's own plan has ended the node that had the burn.
+    SignatureAlone,
+    /// The signature holds, and the node says that the go was never used.
+    NeverBurnt,
+    /// Nothing is terminated, released or deleted.
+    None,
+}

@@ -1,0 +1,151 @@
+//! What the lab was seen to be, what it cost, and what is left of it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::digest::Digest;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    Baseline,
+    Final,
+}
+
+/// routerd's own journal as it was found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RowsRecorded {
+    pub phase: Phase,
+    pub rows: Value,
+}
+
+/// The lab's state: ENI, instances, nodes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StateRecorded {
+    pub phase: Phase,
+    pub state: Value,
+}
+
+/// How long the captured address was out of reach while a scenario moved it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OutageRecorded {
+    /// `execute` or `undo`.
+    pub scenario: String,
+    pub outage: Outage,
+    /// Digests of what the probes on the nodes said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub raw: Vec<Digest>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "status", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Outage {
+    /// By numbered datagrams between the clients, one flow for each direction, with the receiving
+    /// kernel's times.
+    Measured {
+        flows: Vec<FlowOutage>,
+    },
+    NotMeasured {
+        reason: String,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FlowOutage {
+    pub source: String,
+    pub destination: String,
+    /// A datagram was sent every so often; no figure is finer.
+    pub resolution_us: u64,
+    /// The longest silence of the control run: right before or after the change, while the path was
+    /// up. Null where it was up neither before nor after.
+    pub noise_floor_us: Option<u64>,
+    /// The control run's.
+    pub control: Option<Datagrams>,
+    /// While it was changed.
+    pub change: Datagrams,
+    /// The longest silence between two datagrams that arrived with others lost between them, less
+    /// the resolution; 0 where none was lost between two. Null where the path was never up.
+    pub outage_us: Option<u64>,
+    /// How many datagrams were lost in it.
+    pub lost_in_outage: u64,
+    /// From the change's begin to the first that arrived, where the path was not up before.
+    pub reachable_after_us: Option<u64>,
+    /// From the change's begin to the last that arrived, where the path was not up afterwards.
+    pub unreachable_after_us: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Datagrams {
+    pub sent: u64,
+    pub received: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CostRecorded {
+    /// Sum over the lab's instances of the seconds each was seen running.
+    pub instance_seconds: u64,
+    /// The manifest's ceiling; null where the manifest says `none`.
+    pub max_instance_seconds: Option<u64>,
+}
+
+/// What hangs on the lab's instances and may cost money, as EC2 showed it at the record's time. Who
+/// comes later asks for it by id: a tag may be lost, and what it hung on may be gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResourcesSeen {
+    pub resources: Vec<ResourceSeen>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResourceSeen {
+    pub kind: ResourceKind,
+    pub id: String,
+    pub life: Life,
+}
+
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum ResourceKind {
+    Instance,
+    NetworkInterface,
+    Volume,
+    /// An elastic IP address.
+    Address,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Life {
+    Alive,
+    /// EC2 said so itself, as of an instance that is `terminated`.
+    Ended,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResidueListed {
+    pub items: Vec<ResidueItem>,
+    /// What stays and harms nobody: what the manifest names, and rows that nobody approved.
+    pub kept: Vec<ResidueItem>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResidueItem {
+    pub resource: String,
+    pub id: String,
+    pub why: String,
+    pub costs_money: bool,
+    /// What the owner can run to settle it.
+    pub owner_commands: Vec<String>,
+}
