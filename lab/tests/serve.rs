@@ -254,3 +254,25 @@ async fn only_who_asks_for_this_machine_in_one_way_is_answered() {
         assert_eq!(line.split(' ').nth(1), Some(status), "{request}{line}");
     }
 }
+
+/// Who never says what it wants takes no place from anybody else, and a body has a limit.
+#[tokio::test]
+async fn who_drips_is_sent_away_and_a_body_has_a_limit() {
+    let served = Served::start(ServeOptions::default()).await;
+    let host = served.serving.address.to_string();
+    let begun = format!("POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: 9\r\n\r\nAct");
+    let whole = format!("GET /_lab-smoke/world HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    let mut dripping = Vec::new();
+    for request in [&begun[..], "POST / HT"].into_iter().cycle().take(200) {
+        let mut stream = tokio::net::TcpStream::connect(served.serving.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        dripping.push(stream);
+    }
+    let line = first_line(&served, &whole).await;
+    assert!(line.contains(" 200 "), "{line}");
+    let line = first_line(&served, &begun).await;
+    assert!(line.contains(" 408 "), "{line}");
+    let long = format!("POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: 9000000\r\n\r\n");
+    let line = first_line(&served, &long).await;
+    assert!(line.contains(" 413 "), "{line}");
+}

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::body::{Body, to_bytes};
 use axum::extract::Request;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use axum::serve::Listener;
@@ -22,34 +23,60 @@ use crate::clock::Clock;
 
 /// More than any client opens; who drips uses up its own time and nobody else's.
 const CONNECTIONS_MAX: usize = 128;
-const HEAD_LIMIT: Duration = Duration::from_secs(10);
+const HEAD_LIMIT: Duration = Duration::from_secs(5);
+const BODY_LIMIT: Duration = Duration::from_secs(5);
 const HEAD_MAX_BYTES: usize = 64 * 1024;
 /// EC2 takes no larger request.
-pub(super) const BODY_MAX_BYTES: usize = 1024 * 1024;
+const BODY_MAX_BYTES: usize = 1024 * 1024;
 
 /// Of this machine's names, those that a client may ask for.
 const NAMES: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
 
-/// Refuses what is not for this machine, before anything else is looked at.
-pub(super) async fn refuse_strangers(port: u16, request: Request, next: Next) -> Response {
-    let refused = |status: StatusCode, text: &'static str| (status, text).into_response();
-    let headers = request.headers();
-    let mut hosts = headers.get_all(header::HOST).iter().map(HeaderValue::to_str);
-    let (Some(Ok(host)), None) = (hosts.next(), hosts.next()) else {
-        return refused(StatusCode::BAD_REQUEST, "A request names one host.\n");
+/// Refuses what is not for this machine, before anything else is looked at, and whoever does not say
+/// in time what he asks for. One request a connection: the head of each is looked at.
+pub(super) async fn refuse_strangers(
+    port: u16,
+    clock: Clock,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut response = match stranger(port, request.headers(), request.uri()) {
+        Some(refusal) => refusal.into_response(),
+        None => match in_time(clock, request).await {
+            Ok(request) => next.run(request).await,
+            Err(refusal) => refusal.into_response(),
+        },
     };
-    let in_line = request.uri().authority().is_none_or(|it| is_ours(it.as_str(), port));
-    if !is_ours(host, port) || !in_line {
-        return refused(StatusCode::MISDIRECTED_REQUEST, "This host is not served here.\n");
-    }
-    // No page of a browser is a client of this.
-    if headers.contains_key(header::ORIGIN) {
-        return refused(StatusCode::FORBIDDEN, "No web page is served here.\n");
-    }
-    let mut response = next.run(request).await;
-    // One request a connection: the head of each is looked at.
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
+}
+
+type Refusal = (StatusCode, &'static str);
+
+fn stranger(port: u16, headers: &HeaderMap, uri: &Uri) -> Option<Refusal> {
+    let mut hosts = headers.get_all(header::HOST).iter().map(HeaderValue::to_str);
+    let (Some(Ok(host)), None) = (hosts.next(), hosts.next()) else {
+        return Some((StatusCode::BAD_REQUEST, "A request names one host.\n"));
+    };
+    let in_line = uri.authority().is_none_or(|it| is_ours(it.as_str(), port));
+    if !is_ours(host, port) || !in_line {
+        return Some((StatusCode::MISDIRECTED_REQUEST, "This host is not served here.\n"));
+    }
+    // No page of a browser is a client of this.
+    let by_a_page = headers.contains_key(header::ORIGIN);
+    by_a_page.then_some((StatusCode::FORBIDDEN, "No web page is served here.\n"))
+}
+
+/// The request with the whole of its body.
+async fn in_time(clock: Clock, request: Request) -> Result<Request, Refusal> {
+    let (head, body) = request.into_parts();
+    match clock.timeout(BODY_LIMIT, to_bytes(body, BODY_MAX_BYTES)).await {
+        Ok(Ok(bytes)) => Ok(Request::from_parts(head, Body::from(bytes))),
+        Ok(Err(_)) => {
+            Err((StatusCode::PAYLOAD_TOO_LARGE, "A body has at most 1 MiB, and is whole.\n"))
+        }
+        Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "The body did not come in time.\n")),
+    }
 }
 
 fn is_ours(host: &str, port: u16) -> bool {

@@ -76,9 +76,10 @@ pub async fn serve_with(
         .route("/_lab-smoke/faults", post(control::inject))
         .fallback(answer)
         .with_state(endpoint)
-        .layer(DefaultBodyLimit::max(guard::BODY_MAX_BYTES))
+        // The guard has its own.
+        .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn(move |request: Request, next: Next| {
-            guard::refuse_strangers(port, request, next)
+            guard::refuse_strangers(port, clock, request, next)
         }));
     let door = Door::new(listener, clock);
     let task = tokio::spawn(async move {
