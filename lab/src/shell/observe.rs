@@ -32,6 +32,8 @@ enum Prints {
 }
 
 const QUICK: Duration = Duration::from_secs(15);
+/// A capture goes on until what is sent meanwhile has arrived, each command of it as slow as may be.
+const CAPTURE: Duration = Duration::from_secs(75);
 /// `routerctl` waits up to 5 s for its database, and a preview asks AWS.
 const ROUTERCTL: Duration = Duration::from_secs(90);
 
@@ -323,25 +325,10 @@ impl Observe {
         let opening = ports.iter().map(|port| format!("( tcp[13] & 2 != 0 and port {port} )"));
         let marked = ["icmp[24:4]", "udp[8:4]"].map(|at| format!("( {at} = {nonce:#010x} )"));
         let filter = marked.into_iter().chain(opening).collect::<Vec<_>>().join(" or ");
-        Self::quick(&[
-            "sudo",
-            "-n",
-            "timeout",
-            "30",
-            "tcpdump",
-            "--immediate-mode",
-            "-s",
-            "2048",
-            "-B",
-            "4096",
-            "-t",
-            "-n",
-            "-l",
-            "-x",
-            "-i",
-            "any",
-            &filter,
-        ])
+        let mut argv = words(&["sudo", "-n", "timeout", "60", "tcpdump", "--immediate-mode"]);
+        argv.extend(words(&["-s", "2048", "-B", "4096", "-t", "-n", "-l", "-x", "-i", "any"]));
+        argv.push(filter);
+        Self::new(argv, CAPTURE)
     }
 
     /// One echo request with these bytes behind ping's own; where a size is given it has that,

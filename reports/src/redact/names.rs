@@ -1,6 +1,9 @@
 //! What a name says of its value. A name is read word by word (`db_passwordOld` is `db`, `password`,
 //! `old`), so that `password_file` is a path and `clientToken` makes a call idempotent.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 /// What a value is, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Named {
@@ -180,6 +183,27 @@ pub fn judge_name(name: &str) -> Named {
     if name.len() > 120 {
         return Named::Innocent;
     }
+    JUDGED.with_borrow_mut(|judged| {
+        if let Some(known) = judged.get(name) {
+            return *known;
+        }
+        if judged.len() == JUDGED_MAX {
+            judged.clear();
+        }
+        let named = judge_words(name);
+        judged.insert(name.to_owned(), named);
+        named
+    })
+}
+
+thread_local! {
+    /// Each line of a journal has the same names.
+    static JUDGED: RefCell<HashMap<String, Named>> = RefCell::default();
+}
+
+const JUDGED_MAX: usize = 4096;
+
+fn judge_words(name: &str) -> Named {
     let words = words(name);
     let last = words.iter().rposition(|word| !is_suffix(word));
     let Some(last) = last else { return Named::Innocent };

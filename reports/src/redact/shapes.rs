@@ -2,6 +2,7 @@
 //! URLs; and what looks random.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 /// Characters of a token behind its mark.
 #[derive(Clone, Copy)]
@@ -159,6 +160,12 @@ const MARKS: &[Mark] = &[
     Mark("xoxs-", Class::Word, 10),
 ];
 
+/// The marks by their first byte: most words begin as none does.
+static BY_FIRST_BYTE: LazyLock<Vec<Vec<&Mark>>> = LazyLock::new(|| {
+    let begins = |byte: u8| MARKS.iter().filter(move |it| it.0.as_bytes()[0] == byte);
+    (0..=u8::MAX).map(|byte| begins(byte).collect()).collect()
+});
+
 /// First four letters of the ids of AWS's access keys; sixteen capitals and digits follow.
 const ACCESS_KEYS: &[&[u8; 4]] = &[b"AKIA", b"ASIA", b"ABIA", b"ACCA", b"A3T0"];
 const ACCESS_KEY_CHARS: usize = 20;
@@ -191,10 +198,9 @@ fn word(bytes: &[u8], word: Range<usize>, spans: &mut Vec<Range<usize>>) {
     if end - start >= ACCESS_KEY_CHARS {
         access_keys(bytes, word, spans);
     }
-    let first = bytes[start];
     let rest = &bytes[start..];
-    for Mark(mark, class, least) in MARKS {
-        if mark.as_bytes()[0] != first || !rest.starts_with(mark.as_bytes()) {
+    for Mark(mark, class, least) in &BY_FIRST_BYTE[usize::from(bytes[start])] {
+        if !rest.starts_with(mark.as_bytes()) {
             continue;
         }
         let tail = rest[mark.len()..].iter().take_while(|byte| class.has(**byte)).count();

@@ -78,12 +78,12 @@ pub fn payloads(plan: &Plan, way: usize, captures: &Captures) -> Found {
             as_meant(plan, there, wanted, from, packet, &mut found);
         }
         for packet in arrived {
-            match sent.iter().find(|one| identity(one) == identity(packet)) {
-                Some(sent) => compare(plan, plan.hops, (sent, packet), &mut found),
-                None => {
-                    found.complain(format!("arrived at {to} and did not leave {from}: {packet}"));
-                }
+            let same = |one: &&Packet| identity(one) == identity(packet);
+            let sent: Vec<&Packet> = sent.iter().copied().filter(same).collect();
+            if sent.is_empty() {
+                found.complain(format!("arrived at {to} and did not leave {from}: {packet}"));
             }
+            compare(plan, plan.hops, (&sent, packet), &mut found);
         }
     }
     found
@@ -108,9 +108,17 @@ fn as_meant(plan: &Plan, way: Way, wanted: Kind, from: Node, packet: &Packet, fo
     }
 }
 
-/// One packet at two places, with so many hops between.
-fn compare(plan: &Plan, hops: u8, (before, after): (&Packet, &Packet), found: &mut Found) {
-    let differences = differences(plan, hops, before, after);
+/// One packet where it was sent and elsewhere, with so many hops between. What is lost is sent again,
+/// and need not be the same: its sender may have learned a path's MTU meanwhile.
+fn compare(plan: &Plan, hops: u8, (sent, after): (&[&Packet], &Packet), found: &mut Found) {
+    let mut closest: Option<(&Packet, Vec<String>)> = None;
+    for before in sent {
+        let differences = differences(plan, hops, before, after);
+        if closest.as_ref().is_none_or(|(_, least)| differences.len() < least.len()) {
+            closest = Some((before, differences));
+        }
+    }
+    let Some((before, differences)) = closest else { return };
     if differences.is_empty() {
         found.as_sent += 1;
     }
@@ -212,34 +220,38 @@ pub fn handshakes(plan: &Plan, way: usize, own: &[Ports], captures: &Captures) -
         };
         let Some(sequence) = opening(syn).map(|it| it.sequence) else { continue };
         let at = |node, direction, acknowledges: Option<u32>, number: Option<u32>| {
-            captured(captures, node, direction).map(|seen| &seen.packet).find(|packet| {
+            let all = captured(captures, node, direction).map(|seen| &seen.packet);
+            let is_it = |packet: &&Packet| {
                 opening(packet).is_some_and(|it| {
                     it.acknowledges == acknowledges
                         && number.is_none_or(|it_is| it.sequence == it_is)
                 })
-            })
+            };
+            all.filter(is_it).collect::<Vec<&Packet>>()
         };
-        match at(far, Direction::In, None, Some(sequence)) {
-            Some(arrived) => compare(plan, plan.hops, (syn, arrived), &mut found),
+        match at(far, Direction::In, None, Some(sequence)).first() {
+            Some(arrived) => compare(plan, plan.hops, (&syns, arrived), &mut found),
             None => found.complain(format!("{far} never saw the SYN of {name}")),
         }
         let acknowledges = Some(sequence.wrapping_add(1));
-        let Some(answer) = at(near, Direction::In, acknowledges, None) else {
+        let answers = at(near, Direction::In, acknowledges, None);
+        let Some(answer) = answers.first() else {
             found.complain(format!("{name} was not answered"));
             continue;
         };
         let number = opening(answer).map(|it| it.sequence);
-        match at(far, Direction::Out, acknowledges, number) {
-            Some(sent) => compare(plan, plan.hops, (sent, answer), &mut found),
-            None => found.complain(format!("{far} never sent the SYN-ACK of {name}")),
+        let sent = at(far, Direction::Out, acknowledges, number);
+        if sent.is_empty() {
+            found.complain(format!("{far} never sent the SYN-ACK of {name}"));
         }
+        compare(plan, plan.hops, (&sent, answer), &mut found);
     }
     found
 }
 
-/// A packet on its way, as one end sent it.
+/// A packet on its way, as one end sent it, each time that it did.
 struct Travelling<'a> {
-    packet: &'a Packet,
+    sent: Vec<&'a Packet>,
     /// By the number of the way that it goes.
     way: usize,
 }
@@ -250,7 +262,7 @@ fn delivered<'a>(
     own: &[Vec<Ports>; 2],
     captures: &'a Captures,
 ) -> Vec<Travelling<'a>> {
-    let mut all = Vec::new();
+    let mut all: Vec<Travelling<'a>> = Vec::new();
     for (way, Way { near, far, .. }) in plan.ways.into_iter().enumerate() {
         let arrived: BTreeSet<_> =
             captured(captures, far, Direction::In).map(|seen| identity(&seen.packet)).collect();
@@ -263,8 +275,13 @@ fn delivered<'a>(
                 Some(it) => own[1 - way].contains(&(it.destination_port, it.source_port)),
                 None => kind(plan, packet).is_some(),
             };
-            if is_own && arrived.contains(&identity(packet)) {
-                all.push(Travelling { packet, way });
+            if !is_own || !arrived.contains(&identity(packet)) {
+                continue;
+            }
+            let same = |it: &&mut Travelling<'_>| identity(it.sent[0]) == identity(packet);
+            match all.iter_mut().find(same) {
+                Some(known) => known.sent.push(packet),
+                None => all.push(Travelling { sent: vec![packet], way }),
             }
         }
     }
@@ -283,7 +300,8 @@ pub fn passage(
 ) -> Found {
     let mut found = Found::default();
     let sightings = captures.get(&router).map(Vec::as_slice).unwrap_or_default();
-    for Travelling { packet, way } in delivered(plan, own, captures) {
+    for Travelling { sent, way } in delivered(plan, own, captures) {
+        let packet = sent[0];
         let view = &path.0[way];
         // The first router on the way takes one, the second the other.
         let first = (router == Node::RouterdCloud) == (way == 0);
@@ -303,7 +321,7 @@ pub fn passage(
                         .map_or(packet.ttl - seen.packet.ttl.min(packet.ttl), |hops| {
                             hops + u8::from(index == 1)
                         });
-                    compare(plan, hops, (packet, &seen.packet), &mut found);
+                    compare(plan, hops, (&sent, &seen.packet), &mut found);
                 }
             }
         }

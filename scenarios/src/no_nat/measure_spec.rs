@@ -147,6 +147,29 @@ fn a_clean_lab_has_all_as_it_was_sent() {
     assert_eq!(complain(&plan(), &captures), [false; 6]);
 }
 
+/// Who sends again has learned a path's MTU meanwhile, and announces smaller segments.
+#[test]
+fn a_segment_that_is_sent_again_need_not_be_the_same() {
+    let mut again = opening(0, (40_000, 22), 1000, None);
+    let Body::Opening(it) = &mut again.body else { panic!("an opening") };
+    it.mss = Some(1380);
+    let mut captures = clean();
+    carried(&mut captures, 0, &again);
+    assert_eq!(complain(&plan(), &captures), [false; 6]);
+    let is = |seen: &Seen, mss: u16| {
+        let it = super::opening(&seen.packet);
+        it.is_some_and(|it| it.acknowledges.is_none() && it.mss == Some(mss))
+    };
+    // The first one is lost behind the router: what arrives is the second.
+    let arrived = captures.get_mut(&Node::OnpremClient).expect("a capture");
+    arrived.retain(|seen| seen.direction == Direction::Out || !is(seen, 1460));
+    assert_eq!(complain(&plan(), &captures), [false; 6]);
+    // Nobody sent it so.
+    let sent = captures.get_mut(&Node::CloudClient).expect("a capture");
+    sent.retain(|seen| seen.direction == Direction::In || !is(seen, 1380));
+    assert_eq!(complain(&plan(), &captures), [false, false, true, false, true, true]);
+}
+
 type Change = fn(&mut Seen) -> bool;
 
 fn is_echo(seen: &Seen) -> bool {

@@ -58,8 +58,7 @@ pub fn read(text: &str) -> Vec<Seen> {
     for line in text.lines().chain([""]) {
         if let Some(hexadecimal) = line.trim_start().strip_prefix("0x") {
             let words = hexadecimal.split_once(':').map_or("", |(_, words)| words);
-            let digits: String = words.split_whitespace().collect();
-            bytes.extend(hex::decode(digits).unwrap_or_default());
+            words.split_whitespace().for_each(|word| add_word(word, &mut bytes));
             continue;
         }
         if let Some((device, direction)) = head.take()
@@ -71,6 +70,16 @@ pub fn read(text: &str) -> Vec<Seen> {
         head = heading(line);
     }
     all
+}
+
+/// Two bytes, or the last one.
+fn add_word(word: &str, bytes: &mut Vec<u8>) {
+    let mut two = [0; 2];
+    if let Some(read) = two.get_mut(..word.len() / 2)
+        && hex::decode_to_slice(word, read).is_ok()
+    {
+        bytes.extend_from_slice(read);
+    }
 }
 
 /// `ens5  In  IP 10.88.60.7 > 10.88.60.9: …`
