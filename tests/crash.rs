@@ -37,15 +37,17 @@ fn number(index: usize) -> u32 {
 }
 
 /// What befalls one process and does not kill it at once, by what it asked for and wrote: all
-/// others are deaths that were looked at while it ran.
-fn blows(process: &Process) -> Vec<Blow> {
+/// others are deaths that were looked at while it ran. A journal is full or gone from the first or
+/// the last append between two effects.
+fn blows(process: &Process, recorder: &Recorder) -> Vec<Blow> {
     let effects = process.effects.iter().enumerate();
     let at_effects = effects.flat_map(|(at, seen)| {
         let outlived = seen.befalls().filter(|what| !DEATHS.contains(what));
         outlived.map(move |what| Blow::Effect(number(at), what))
     });
-    let at_appends = (0..process.appends)
-        .flat_map(|at| [AtAppend::Full, AtAppend::Gone].map(|how| Blow::Append(at, how)));
+    let at_appends = recorder.appends_at_borders().into_iter();
+    let at_appends =
+        at_appends.flat_map(|at| [AtAppend::Full, AtAppend::Gone].map(|how| Blow::Append(at, how)));
     at_effects.chain(at_appends).collect()
 }
 
@@ -59,9 +61,18 @@ fn cells_of_a_run(prior: Prior) -> Vec<Cell> {
     let [run] = &whole.processes[..] else { panic!("one process") };
     assert!(run.effects.len() > 100 && run.appends > 200, "{} effects", run.effects.len());
     let of = |blow| Plan { run: vec![blow], ..Plan::quiet(prior) };
-    let struck = blows(run).into_iter().map(|blow| Cell::Struck(of(blow), None));
+    let struck = blows(run, &recorder).into_iter().filter(|blow| is_of_prior(run, *blow, prior));
+    let struck = struck.map(|blow| Cell::Struck(of(blow), None));
     let killed = states.into_iter().map(|state| Cell::Killed(of(state.first_blow()), state));
     struck.chain(killed).collect()
+}
+
+/// A read is answered alike whatever the check was: each of its blows falls in one of the two runs.
+fn is_of_prior(run: &Process, blow: Blow, prior: Prior) -> bool {
+    let Blow::Effect(at, what) = blow else { return true };
+    let seen = &run.effects[at as usize];
+    let kind = Befall::ALL.iter().position(|it| *it == what).expect("one of all");
+    seen.kind.changes() || (at as usize + kind) % 2 == usize::from(prior == Prior::CheckOn)
 }
 
 /// Recoveries that die in their turn, whose disk is full, or that are not answered.
@@ -80,7 +91,7 @@ fn cells_of_a_recovery((prior, name, what): &(Prior, &str, Befall)) -> Vec<Cell>
     let recovery = whole.processes.last().expect("a recovery");
     let of = |blow| Plan { recoveries: vec![vec![blow]], ..died.clone() };
     let all = *name == STRUCK_EVERYWHERE;
-    let struck = blows(recovery).into_iter();
+    let struck = blows(recovery, &recorder).into_iter();
     let struck = struck.filter(|blow| matters(*blow) || (all && in_turn(recovery, *blow)));
     let struck: Vec<Cell> = struck.map(|blow| Cell::Struck(of(blow), Some(left.clone()))).collect();
     let states = recorder.states(&whole).into_iter();

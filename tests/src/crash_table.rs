@@ -9,7 +9,7 @@ use crate::invariants::INVARIANTS;
 const HEAD: &str = "# Whatever befalls a run, it can be finished\n\n\
 <!-- Rendered by tests/crash.rs; UPDATE_DOCS=1 writes it again. -->\n\n\
 `tests/crash.rs` takes every EC2 call, node command and journal append of a whole run, with the ENI's source/dest check\n\
-on before it and off, and lets each of these befall it; a run that died is recovered. Recoveries of six kinds of dead\n\
+on before it and off, and lets each of these befall it (a read, in one of the two); a run that died is recovered. Recoveries of six kinds of dead\n\
 runs die in their turn, at every call, command and append; in one of them, with all in place, something else befalls\n\
 each effect, of all kinds in turn. `tests/explore.rs` does several of them at once, from a seed,\n\
 among other people's hands. After each the same invariants hold.\n\n\
@@ -61,7 +61,8 @@ pub fn render() -> String {
     }
     text.push_str(
         "\nA read is stale only after the first change of EC2. A journal append is killed before it, in the middle of its\n\
-         line and after it, or finds the disk full but for what is reserved, or the journal moved away by somebody.\n\n## Invariants\n\n",
+         line and after it, or finds the disk full but for what is reserved, or the journal moved away by somebody: of the appends\n\
+         between two effects the first and the last do, since nothing is asked for between them.\n\n## Invariants\n\n",
     );
     for (name, _) in INVARIANTS {
         let _ = writeln!(text, "- {name}");

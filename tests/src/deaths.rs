@@ -111,6 +111,23 @@ impl Recorder {
         recorded.journal_len = len + bytes;
     }
 
+    /// The first and the last append of those between two effects, in their order: between them
+    /// nothing is asked for, so that it makes no difference which of them is hit.
+    pub fn appends_at_borders(&self) -> Vec<u32> {
+        let Some(recorded) = self.recorded() else { return Vec::new() };
+        let appends = recorded.deaths.iter().filter_map(|death| match death.blow {
+            Blow::Append(at, AtAppend::Before) => Some((at, death.effects)),
+            _ => None,
+        });
+        let appends: Vec<(u32, usize)> = appends.collect();
+        let between = |index: usize| appends.get(index).map(|(_, effects)| *effects);
+        let at_border = |index: &usize| {
+            let before = index.checked_sub(1).and_then(between);
+            before != between(*index) || between(index + 1) != between(*index)
+        };
+        (0..appends.len()).filter(at_border).map(|index| appends[index].0).collect()
+    }
+
     /// What each death of the last of these processes would have left, in the order of time.
     pub fn states(&self, whole: &Left) -> Vec<State> {
         let Some(recorded) = self.recorded() else { return Vec::new() };

@@ -199,10 +199,16 @@ fn nothing_without_a_record(case: &Case<'_>) -> Result<(), String> {
         return Ok(());
     }
     let on_nodes = |kind| matches!(kind, EffectKind::NodeChange | EffectKind::NodeAction);
-    let seen = case.effects().filter(|seen| on_nodes(seen.kind)).count();
-    let said = case.intents().filter(|intent| !intent.what.starts_with("ec2 ")).count();
-    if seen > said {
-        return Err(format!("{seen} commands changed a node, and {said} intents say so"));
+    let seen = case.effects().filter(|seen| on_nodes(seen.kind));
+    let seen: Vec<&str> = seen.map(|seen| seen.name.as_str()).collect();
+    let said = case.intents().map(|intent| intent.what.as_str());
+    let said: Vec<&str> = said.filter(|what| !what.starts_with("ec2 ")).collect();
+    if seen.len() > said.len() {
+        let (commands, intents) = (seen.len(), said.len());
+        let (seen, said) = (seen.join("; "), said.join("; "));
+        return Err(format!(
+            "{commands} commands changed a node, and {intents} intents say so: {seen}, and: {said}"
+        ));
     }
     let calls = [
         "TerminateInstances",
@@ -282,9 +288,10 @@ fn somebody_took_it_away(plan: &Plan) -> bool {
     plan.others.iter().any(|event| takes(&event.what))
 }
 
-/// Which blow a run may outlive with a pass: one at a read that can be repeated, and a lost or
-/// garbled reply of something that is read back. What was not done is never done again, but for
-/// what is taken back: there is a second way.
+/// Which blow a run may outlive with a pass: one at a read that can be repeated, a lost or garbled
+/// reply of something that is read back, and a call to EC2 that was certainly not done, which is
+/// made again with an intent of its own. Nothing else that was not done is done again, but for what
+/// is taken back: there is a second way.
 fn may_pass(seen: &Seen, what: Befall) -> bool {
     match what {
         Befall::KilledBefore | Befall::KilledAfter | Befall::KilledMeanwhile => false,
@@ -294,7 +301,8 @@ fn may_pass(seen: &Seen, what: Befall) -> bool {
             let again = seen.kind == EffectKind::ExecutorChange;
             // An instance that ends gives its address back: it need not have been asked for.
             let by_itself = seen.name == "DisassociateAddress";
-            !seen.kind.changes() || back || again || by_itself
+            let refused = what == Befall::Throttled && seen.kind == EffectKind::ApiChange;
+            !seen.kind.changes() || back || again || by_itself || refused
         }
     }
 }

@@ -267,7 +267,7 @@ impl Lab {
         }
         let path = format!("{NODE_FOLDER}/before-the-go");
         let effect = file_effect("preflight", "put a file on the node", &path, "", None);
-        if let Ok(intent) = effect.begin(self, &Release(()), journal) {
+        if let Ok(intent) = effect.begin(self, &NoPermit, journal) {
             let outcome = match self.create(&path, "").await {
                 Created::Ours => Outcome::Done,
                 _ => Outcome::NotDone,
@@ -408,9 +408,26 @@ impl From<&Forward> for Release {
     }
 }
 
-impl Permit for Release {
+/// What [`Sabotage::ActsBeforeTheGo`] acts with.
+struct NoPermit;
+
+impl Permit for NoPermit {
     fn kind(&self) -> reports::record::Permit {
         reports::record::Permit::Forward
+    }
+
+    fn check(&self, _now: DateTime<Utc>) -> Result<(), crate::permit::Refused> {
+        Ok(())
+    }
+
+    fn needs_record(&self) -> bool {
+        false
+    }
+}
+
+impl Permit for Release {
+    fn kind(&self) -> reports::record::Permit {
+        reports::record::Permit::Undo
     }
 
     fn check(&self, _now: DateTime<Utc>) -> Result<(), crate::permit::Refused> {

@@ -11,7 +11,7 @@ use super::response::Response;
 use super::sigv4::Http;
 use crate::clock::Clock;
 use crate::mock::cloud::ids;
-use crate::mock::faults::{self, ApiEffect, Befall, EffectKind, Seen};
+use crate::mock::faults::{self, ApiEffect, Befall, EffectKind, Ends, Seen};
 use crate::mock::shell::run_what_was_begun;
 use crate::mock::world::{Shared, World};
 
@@ -151,7 +151,7 @@ fn asked(world: &mut World, request: &Request, from: faults::Caller) -> faults::
         (_, false) => EffectKind::ExecutorChange,
     };
     let after_a_change = world.cloud.previous.is_some();
-    world.faults.nth(Seen { name: name.to_owned(), kind, after_a_change })
+    world.faults.nth(Seen { name: name.to_owned(), kind, after_a_change, ends: Ends::ByItself })
 }
 
 /// What befalls a call of the API; one that kills the harness first does so here.

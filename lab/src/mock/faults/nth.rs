@@ -83,7 +83,8 @@ impl EffectKind {
     ];
 
     /// The table of what can befall what. A change is never answered from before itself, a command
-    /// is not throttled, and who kills the harness does not kill the executor on the node.
+    /// is not throttled, and who kills the harness does not kill the executor on the node. A read
+    /// that was lost on the way there is the same as one that was lost on the way back.
     pub fn befalls(self) -> &'static [Befall] {
         use Befall as B;
         match self {
@@ -91,7 +92,6 @@ impl EffectKind {
                 B::KilledBefore,
                 B::KilledAfter,
                 B::ReplyLost,
-                B::RequestLost,
                 B::Throttled,
                 B::Stale,
                 B::Garbage,
@@ -106,13 +106,12 @@ impl EffectKind {
                 B::Garbage,
                 B::Hang,
             ],
-            Self::ExecutorRead => {
-                &[B::ReplyLost, B::RequestLost, B::Throttled, B::Stale, B::Garbage, B::Hang]
-            }
+            Self::ExecutorRead => &[B::ReplyLost, B::Throttled, B::Stale, B::Garbage, B::Hang],
             Self::ExecutorChange => {
                 &[B::ReplyLost, B::RequestLost, B::Throttled, B::Garbage, B::Hang]
             }
-            Self::NodeRead | Self::NodeChange => &[
+            Self::NodeRead => &[B::KilledBefore, B::KilledAfter, B::ReplyLost, B::Garbage, B::Hang],
+            Self::NodeChange => &[
                 B::KilledBefore,
                 B::KilledAfter,
                 B::ReplyLost,
@@ -171,12 +170,26 @@ pub struct Seen {
     pub kind: EffectKind,
     /// Whether anything was changed in EC2 before: else there is nothing stale to be read.
     pub after_a_change: bool,
+    pub ends: Ends,
+}
+
+/// When a command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    ByItself,
+    /// Once nobody follows it any more: nothing comes after it.
+    WithWhoFollows,
 }
 
 impl Seen {
     pub fn befalls(&self) -> impl Iterator<Item = Befall> {
-        let stale = self.after_a_change;
-        self.kind.befalls().iter().copied().filter(move |it| stale || *it != Befall::Stale)
+        let (stale, ends) = (self.after_a_change, self.ends == Ends::ByItself);
+        let all = self.kind.befalls().iter().copied();
+        all.filter(move |it| match it {
+            Befall::Stale => stale,
+            Befall::KilledAfter => ends,
+            _ => true,
+        })
     }
 }
 

@@ -170,6 +170,8 @@ pub enum InterfaceChange {
 #[serde(rename_all = "kebab-case")]
 pub enum Stray {
     Instance,
+    /// In the lab's VPC, and without its tag.
+    Untagged,
     Address,
     Volume,
     NatGateway,
@@ -308,17 +310,33 @@ impl Faults {
 /// Of a machine that is none of the lab's.
 pub const THIEF_MAC: &str = "02:00:0a:58:3c:66";
 
-/// Whether a command's line is what the pattern names.
+/// Whether a command's line begins as the pattern does; `*` stands for any words.
 pub(super) fn fits(pattern: &str, line: &str) -> bool {
-    match pattern.strip_prefix('*') {
-        Some(part) => line.contains(part),
-        None => line.starts_with(pattern),
-    }
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|begin| line.strip_prefix(begin)) else {
+        return false;
+    };
+    parts.all(|part| match rest.split_once(part) {
+        Some((_, behind)) => {
+            rest = behind;
+            true
+        }
+        None => false,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_names_a_line_by_its_parts_in_their_order() {
+        let line = "env -i PATH=/bin /opt/plugins/bin/executor";
+        assert!(fits("env -i", line) && fits("*bin/executor", line));
+        assert!(fits("*env -i *bin/executor", line));
+        assert!(!fits("PATH=", line), "it is not how the line begins");
+        assert!(!fits("*executor*env -i", line), "they come in another order");
+    }
 
     #[test]
     fn a_rule_skips_then_hits_then_rests_and_counts() {

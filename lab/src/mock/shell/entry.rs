@@ -8,7 +8,7 @@ use super::exec::{NotFound, exec};
 use super::{Io, Session};
 use crate::clock::Clock;
 use crate::mock::faults::{
-    self, Befall, CommandEffect, EffectKind, Event, Happening, Line, NodeCommand, Seen, When,
+    self, Befall, CommandEffect, EffectKind, Ends, Event, Happening, Line, NodeCommand, Seen, When,
 };
 use crate::mock::machines::host_key;
 use crate::mock::packets::is_up;
@@ -42,7 +42,7 @@ pub async fn run(
     argv: &[String],
     stdin: &[u8],
 ) -> Result<Output, Lost> {
-    run_with(shared, clock, node, argv, Io::new(stdin.to_vec())).await
+    run_with(shared, clock, node, argv, Io::new(stdin.to_vec()), Ends::ByItself).await
 }
 
 /// How often whoever follows a command looks what it has said.
@@ -61,7 +61,8 @@ pub async fn follow(
         heard.add(Stream::Out, &io.stdout.take());
         heard.add(Stream::Err, &io.stderr.take());
     };
-    let mut running = std::pin::pin!(run_with(shared, clock, node, argv, io.clone()));
+    let mut running =
+        std::pin::pin!(run_with(shared, clock, node, argv, io.clone(), Ends::WithWhoFollows));
     loop {
         tokio::select! {
             biased;
@@ -82,6 +83,7 @@ async fn run_with(
     node: Node,
     argv: &[String],
     io: Io,
+    ends: Ends,
 ) -> Result<Output, Lost> {
     run_what_was_begun(shared, clock).await;
     let (line, latency, effect, asked) = {
@@ -92,6 +94,7 @@ async fn run_with(
             name: format!("{node}$ {}", line.text),
             kind: EffectKind::of_command(&line.text, &io.stdin),
             after_a_change: world.cloud.previous.is_some(),
+            ends,
         };
         let asked = world.faults.nth(seen);
         (line, world.faults.latency_ms, effect, asked)
