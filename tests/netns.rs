@@ -15,6 +15,8 @@ mod own;
 mod owner;
 #[path = "netns/place.rs"]
 mod place;
+#[path = "netns/plants.rs"]
+mod plants;
 #[path = "netns/programs.rs"]
 mod programs;
 
@@ -92,6 +94,11 @@ fn main() -> ExitCode {
     // Only root can become another user; who is not root has just done all of it unprivileged.
     if nix::unistd::geteuid().is_root() {
         trials.push(trial("an_ordinary_user_runs_the_whole_smoke", programs::ordinary_user));
+        trials.push(trial("planted/a_synproxy_is_measured", plants::a_synproxy_is_measured));
+        trials.push(trial(
+            "planted/a_program_on_a_device_is_measured",
+            plants::a_program_on_a_device_is_measured,
+        ));
     }
     trials.push(match programs::no_aws_cli() {
         None => trial("lab_exec_runs_the_aws_cli", programs::aws_cli),

@@ -8,7 +8,6 @@ use lab::manifest::Routerd;
 use lab::node::Node;
 use lab::quoted;
 use lab::routerd::{Routerctl, Row, Status};
-use reports::digest::Digest;
 use reports::record::ResidueItem;
 use serde_json::{Value, json};
 
@@ -155,9 +154,12 @@ pub fn file(path: &str) -> Changed {
 }
 
 /// One of the programs under test.
-pub fn program(path: &str, before: &Digest) -> Changed {
-    let why = format!("it is not what preflight hashed: put back the one whose sha256 is {before}");
-    let look = format!("sudo sha256sum {}", quoted(path));
+///
+/// `before` is [`lab::shell::HashedFile::contents`].
+pub fn program(path: &str, before: &str) -> Changed {
+    let why = format!("it is not what preflight hashed: put back the one with {before}");
+    let path_quoted = quoted(path);
+    let look = format!("sudo sha256sum {path_quoted} && sudo stat -c '%a %u:%g' {path_quoted}");
     Changed::on(Node::RouterdCloud, "file on routerd-cloud", path, why, vec![look])
 }
 

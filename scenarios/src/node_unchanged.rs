@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use lab::Lab;
 use lab::node::Node;
 use lab::shell::{HashedFile, Hashing};
-use reports::digest::Digest;
 use serde_json::json;
 
 use crate::baseline::Baseline;
@@ -54,10 +53,10 @@ pub fn judge_programs(
     id: &'static str,
     hashing: Hashing,
 ) -> Vec<Changed> {
-    let digests = |files: &BTreeMap<String, HashedFile>| -> BTreeMap<String, Digest> {
-        files.iter().map(|(path, file)| (path.clone(), file.sha256.clone())).collect()
+    let contents = |files: &BTreeMap<String, HashedFile>| -> BTreeMap<String, String> {
+        files.iter().map(|(path, file)| (path.clone(), file.contents())).collect()
     };
-    let (expected, now) = (digests(&before.programs), digests(&hashing.files()));
+    let (expected, now) = (contents(&before.programs), contents(&hashing.files()));
     let complaints = hashing.complaints().join("; ");
     let asked =
         std::iter::once(hashing.identified).chain(hashing.hashed.into_iter().map(|it| it.1));
@@ -75,8 +74,8 @@ pub fn judge_programs(
         ctx.unknown(id, json!(expected), how, why);
         return Vec::new();
     }
-    let differ = expected.iter().filter(|(path, digest)| now.get(*path) != Some(*digest));
-    let left: Vec<Changed> = differ.map(|(path, digest)| left::program(path, digest)).collect();
+    let differ = expected.iter().filter(|(path, contents)| now.get(*path) != Some(*contents));
+    let left: Vec<Changed> = differ.map(|(path, before)| left::program(path, before)).collect();
     let paths: Vec<&str> = left.iter().map(|it| it.item.id.as_str()).collect();
     let message = format!("not what preflight hashed: {} {complaints}", paths.join(", "));
     let message = (!paths.is_empty()).then(|| message.trim().to_owned());

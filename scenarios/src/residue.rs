@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::context::{Context, How};
 use crate::left::Changed;
 use crate::sight::{self, LabAddresses};
-use crate::watch::{self, Costly, Read};
+use crate::watch::{self, Costly};
 use crate::{cost, stops};
 
 mod rows;
@@ -61,7 +61,8 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     );
     let Costly { instances: tagged, addresses, volumes, nat_gateways, endpoints } = costly;
     let mut all = ResidueListed { items: Vec::new(), kept: Vec::new() };
-    if let Ok(answer) = &by_id {
+    // What hangs on an instance is asked for by id: of one that nobody has named as well.
+    for answer in tagged.iter().chain(&by_id) {
         sight::record(lab, ctx, &answer.value, &[]);
     }
     let absent = absent(lab, &sighted, &ids, &by_id);
@@ -72,8 +73,9 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let own = LabAddresses::known(lab, ctx);
     let address = |lab: &Lab, it: &Address| own.has(it).then(|| address_item(lab, it));
     judge(lab, ctx, ADDRESSES, addresses, address, &mut all);
+    let volumes = watch::both(volumes, volumes_by_id, |it| &it.volume_id);
     unseen(lab, ctx, "volume", &volumes, &teardown.delete_volumes, &mut all);
-    judge(lab, ctx, VOLUMES, both(volumes, volumes_by_id), volume_item, &mut all);
+    judge(lab, ctx, VOLUMES, volumes, volume_item, &mut all);
     judge(lab, ctx, NAT_GATEWAYS, nat_gateways, nat_gateway_item, &mut all);
     judge(lab, ctx, ENDPOINTS, endpoints, endpoint_item, &mut all);
     lock(ctx, &mut all);
@@ -207,7 +209,9 @@ enum Fate {
 /// left, whatever teardown is.
 fn fate(lab: &Lab, instance: &Instance) -> Fate {
     let (id, state) = (&instance.instance_id, &instance.state);
-    if *state == InstanceState::Terminated {
+    let named = lab.manifest.nodes.values().any(|node| node.instance_id.as_ref() == Some(id));
+    let keeps = lab.manifest.teardown.instances == Instances::Keep && named;
+    if *state == InstanceState::Terminated && !keeps {
         return Fate::AsWanted;
     }
     let left = |ends: &str, why: String| {
@@ -217,7 +221,6 @@ fn fate(lab: &Lab, instance: &Instance) -> Fate {
         ResidueItem { resource, id: id.clone(), why, costs_money, owner_commands }
     };
     let terminate = |why| left("terminate-instances --instance-ids", why);
-    let named = lab.manifest.nodes.values().any(|node| node.instance_id.as_ref() == Some(id));
     if !named {
         return Fate::Left(terminate(format!("it is {state}, and the manifest does not name it")));
     }
@@ -226,6 +229,10 @@ fn fate(lab: &Lab, instance: &Instance) -> Fate {
         Instances::Terminate => Fate::Left(terminate(is)),
         Instances::Stop if *state == InstanceState::Stopped => Fate::AsWanted,
         Instances::Stop => Fate::Left(left("stop-instances --instance-ids", is)),
+        Instances::Keep if *state == InstanceState::Terminated => {
+            let why = format!("{is}, and the manifest keeps it: it cannot be put back");
+            Fate::Left(left("describe-instances --instance-ids", why))
+        }
         Instances::Keep if !is_tagged(lab, instance) => {
             let (key, value) = (&lab.manifest.lab.tag_key, &lab.manifest.lab.tag_value);
             let tag = lab::quoted(&format!("Key={key},Value={value}"));
@@ -253,17 +260,6 @@ fn item(lab: &Lab, kind: &str, id: &str, why: String) -> ResidueItem {
 fn address_item(lab: &Lab, address: &Address) -> ResidueItem {
     let why = format!("{} is allocated", address.public_ip);
     item(lab, "elastic IP address", &address.allocation_id, why)
-}
-
-/// Those that either read found.
-fn both(one: Read<Volume>, other: Read<Volume>) -> Read<Volume> {
-    let (mut one, other) = (one?, other?);
-    let is_new = |it: &Volume| one.value.iter().all(|known| known.volume_id != it.volume_id);
-    let more: Vec<Volume> = other.value.into_iter().filter(is_new).collect();
-    one.value.extend(more);
-    one.raw.extend(other.raw);
-    one.attempts += other.attempts;
-    Ok(one)
 }
 
 /// A volume that is attached belongs to its instance, unless teardown was to delete it; one that is

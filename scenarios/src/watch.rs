@@ -41,13 +41,36 @@ pub async fn costly(lab: &Lab) -> Costly {
     let (key, value) = (&lab.manifest.lab.tag_key, &lab.manifest.lab.tag_value);
     let vpc_id = &lab.manifest.aws.vpc_id;
     let (instances, addresses, volumes, nat_gateways, endpoints) = futures::join!(
-        lab.reader.instances_tagged(key, value),
+        instances(lab),
         lab.reader.addresses(),
         lab.reader.volumes_tagged(key, value),
         lab.reader.nat_gateways(vpc_id),
         lab.reader.endpoints(vpc_id),
     );
     Costly { instances, addresses, volumes, nat_gateways, endpoints }
+}
+
+/// Where nothing is in the VPC but the lab, one without its tag is the lab's too.
+async fn instances(lab: &Lab) -> Read<Instance> {
+    let (key, value) = (&lab.manifest.lab.tag_key, &lab.manifest.lab.tag_value);
+    let tagged = lab.reader.instances_tagged(key, value);
+    if !lab.manifest.aws.dedicated_vpc {
+        return tagged.await;
+    }
+    let (tagged, inside) =
+        futures::join!(tagged, lab.reader.instances_in(&lab.manifest.aws.vpc_id));
+    both(tagged, inside, |it| &it.instance_id)
+}
+
+/// Those that either read found.
+pub fn both<T>(one: Read<T>, other: Read<T>, id: impl Fn(&T) -> &String) -> Read<T> {
+    let (mut one, other) = (one?, other?);
+    let is_new = |it: &T| one.value.iter().all(|known| id(known) != id(it));
+    let more: Vec<T> = other.value.into_iter().filter(is_new).collect();
+    one.value.extend(more);
+    one.raw.extend(other.raw);
+    one.attempts += other.attempts;
+    Ok(one)
 }
 
 pub async fn look(lab: &Lab) -> Look {

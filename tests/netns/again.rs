@@ -94,7 +94,7 @@ pub fn a_fault_gets_the_time_that_it_needs() -> Result<(), String> {
     }
 }
 
-/// What a run has stopped is started for the next one.
+/// What a run has stopped is started for the next one, and its nodes are then what they were.
 pub fn a_lab_that_a_run_has_stopped_is_used_again() -> Result<(), String> {
     let place = Place::new()?;
     let id = place.call("lab up netns --time-to-live 10m", 0)?.trim().to_owned();
@@ -122,9 +122,24 @@ pub fn a_lab_that_a_run_has_stopped_is_used_again() -> Result<(), String> {
     let evidence = evidence?;
     let mut all = evidence.scenarios.iter().flat_map(|scenario| &scenario.assertions);
     match all.find(|it| it.id == "preflight.instances") {
-        Some(it) if it.status == AssertionStatus::Passed => Ok(()),
-        other => Err(format!("{other:?}")),
+        Some(it) if it.status == AssertionStatus::Passed => {}
+        other => return Err(format!("{other:?}")),
     }
+    let [before, after] = ["first", "second"].map(|run| nodes(&place, run));
+    let (before, after) = (before?, after?);
+    if before == after { Ok(()) } else { Err(format!("{before:#} is not {after:#}")) }
+}
+
+/// What the owner decides on of the nodes.
+fn nodes(place: &Place, run: &str) -> Result<serde_json::Value, String> {
+    let records = read_file(&place.path(run)).map_err(words)?.records;
+    let facts = records.into_iter().find_map(|record| match record.kind {
+        Kind::FactsRecorded(recorded) => Some(recorded.facts["nodes"].clone()),
+        _ => None,
+    });
+    facts
+        .filter(|nodes| nodes.is_object())
+        .ok_or_else(|| format!("{run} has no facts of its nodes"))
 }
 
 /// Nothing starts what a run has terminated: the next one says so before it begins.

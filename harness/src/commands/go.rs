@@ -11,14 +11,14 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use reports::folder::{FolderError, GO_FILE, GO_SIGNATURE_FILE, RunFolder};
 use reports::go::{Document, GO_VERSION, NAMESPACE, set_aside};
 use reports::journal::{ChainError, read_file};
-use reports::record::{FactsRecorded, LabKind, Record, RunStarted, UndoPlanned};
+use reports::record::{FactsRecorded, LabIdentity, LabKind, Record, RunStarted, UndoPlanned};
 use reports::shown::{Differs, shown};
 use reports::verdict::ExitCode;
 
 use super::refuse;
 use crate::cli::GoArgs;
 use crate::engine;
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, in_one_line};
 
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
@@ -108,50 +108,51 @@ fn document(asked: &Asked<'_>, args: &GoArgs) -> Result<Document, Refusal> {
     })
 }
 
-/// Everything that the signature is for, before it is made: the digests beside what they are of.
+/// Everything that the signature is for, before it is made: the digests beside what they are of. What
+/// stands in the journal is shown on its line, and begins no other.
 fn granted(asked: &Asked<'_>, go: &Document) -> String {
+    let Document { run_id, lab_fingerprint, facts_digest, undo_plan_digest, .. } = go;
+    let Document { principal, not_before, not_after, .. } = go;
     let set = &go.change_set;
     let word = |name: &str| set[name].as_str().map_or_else(|| set[name].to_string(), str::to_owned);
-    let steps = asked.plan.steps.iter();
-    let steps = steps.map(|it| {
+    let kind = serde_json::json!(go.lab_kind);
+    let (name, kind) = (&asked.started.lab.name, kind.as_str().unwrap_or_default());
+    let mut lines = vec![
+        format!("run:         {run_id}"),
+        format!("lab:         {name}, of kind {kind}"),
+        format!("fingerprint: {lab_fingerprint}"),
+        in_the_lab(&asked.facts.lab),
+        format!("facts:       {facts_digest}"),
+        format!(
+            "grants:      assign {} to {} and set its forwarding (region {}, provider {} {}, reassignment {}, for {})",
+            word("address"),
+            word("network_interface_id"),
+            word("region"),
+            word("provider"),
+            word("provider_ref"),
+            word("allow_reassignment"),
+            word("ttl"),
+        ),
+        format!("undo plan:   {undo_plan_digest}"),
+    ];
+    lines.extend(asked.plan.steps.iter().map(|it| {
         let (what, command) = (it.operation.what(), it.operation.owner_command());
-        ["  ", &it.id, ": ", &what, " (", &command, ")\n"].concat()
-    });
-    let lab = &asked.facts.lab;
+        format!("  {}: {what} ({command})", it.id)
+    }));
+    lines.push(format!("by:          {principal}"));
+    lines.push(format!("from, until: {not_before}, {not_after}"));
+    lines.push(
+        "The clock that counts is that of the machine that runs the smoke; on the mock, the run's."
+            .to_owned(),
+    );
+    lines.iter().map(|line| in_one_line(line) + "\n").collect()
+}
+
+fn in_the_lab(lab: &LabIdentity) -> String {
+    let LabIdentity { account_id, region, vpc_id, network_interface_id, .. } = lab;
+    let instances = lab.instance_ids.join(" ");
     format!(
-        "run:         {}\n\
-         lab:         {}, of kind {}\n\
-         fingerprint: {}\n\
-         \x20 account {}, region {}, {}, {}, instances {}\n\
-         facts:       {}\n\
-         grants:      assign {} to {} and set its forwarding (region {}, provider {} {}, reassignment {}, for {})\n\
-         undo plan:   {}\n\
-         {}\
-         by:          {}\n\
-         from, until: {}, {}\n\
-         The clock that counts is that of the machine that runs the smoke; on the mock, the run's.\n",
-        go.run_id,
-        asked.started.lab.name,
-        serde_json::json!(go.lab_kind).as_str().unwrap_or_default(),
-        go.lab_fingerprint,
-        lab.account_id,
-        lab.region,
-        lab.vpc_id,
-        lab.network_interface_id,
-        lab.instance_ids.join(" "),
-        go.facts_digest,
-        word("address"),
-        word("network_interface_id"),
-        word("region"),
-        word("provider"),
-        word("provider_ref"),
-        word("allow_reassignment"),
-        word("ttl"),
-        go.undo_plan_digest,
-        steps.collect::<String>(),
-        go.principal,
-        go.not_before,
-        go.not_after,
+        "  account {account_id}, region {region}, {vpc_id}, {network_interface_id}, instances {instances}"
     )
 }
 

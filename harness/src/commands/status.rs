@@ -14,7 +14,7 @@ use super::alive::{self, Held};
 use super::refuse;
 use crate::cli::Format;
 use crate::engine::{self, Standing};
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, in_one_line};
 
 #[derive(Serialize)]
 struct Status {
@@ -140,5 +140,5 @@ fn for_people(status: &Status) -> Result<String, serde_json::Error> {
     lines.push(format!("verdict: {} (exit {})", status.verdict.word(), status.exit_code));
     lines.extend(status.reasons.iter().map(|reason| format!("  {reason}")));
     lines.extend(status.next.iter().cloned());
-    Ok(lines.join("\n") + "\n")
+    Ok(lines.iter().map(|line| in_one_line(line) + "\n").collect())
 }

@@ -268,6 +268,11 @@ impl Reader {
         self.describe_instances(request).await
     }
 
+    pub async fn instances_in(&self, vpc_id: &str) -> Result<Answer<Vec<Instance>>, ReadError> {
+        let request = self.ec2.describe_instances().filters(filter("vpc-id", vpc_id));
+        self.describe_instances(request).await
+    }
+
     pub async fn instances_tagged(
         &self,
         key: &str,

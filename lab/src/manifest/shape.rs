@@ -44,6 +44,10 @@ pub struct Aws {
     pub region: String,
     pub vpc_id: String,
     pub subnet_id: String,
+    /// Whether nothing is in the VPC but the lab: then an instance there without the lab's tag is
+    /// the lab's as well.
+    #[serde(default)]
+    pub dedicated_vpc: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -218,6 +218,7 @@ pub(crate) fn manifest(world: &World) -> Result<Manifest, OpenError> {
             region: cloud.region.clone(),
             vpc_id: eni.vpc_id.clone(),
             subnet_id: eni.subnet_id.clone(),
+            dedicated_vpc: true,
         },
         capture: Capture {
             address: captured,

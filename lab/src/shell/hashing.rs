@@ -18,6 +18,10 @@ pub struct FileIdentity {
     pub inode: u64,
     /// In bytes.
     pub size: u64,
+    /// In octal, as `stat` prints it: `755`, with the set-id bits before it.
+    pub mode: String,
+    /// `uid:gid`.
+    pub owner: String,
     /// Seconds since 1970 with nine digits behind the point, as `stat` prints them.
     pub modified: String,
     pub changed: String,
@@ -25,17 +29,18 @@ pub struct FileIdentity {
 
 /// What `stat` prints of a file for [`FileIdentity`], and its path at the end of the line. Links are
 /// followed.
-pub const IDENTITY_FORMAT: &str = "%d %i %s %.9Y %.9Z %n";
+pub const IDENTITY_FORMAT: &str = "%d %i %s %a %u:%g %.9Y %.9Z %n";
 
 impl FileIdentity {
     /// Reads a line of [`IDENTITY_FORMAT`], with the path that it is about.
     pub fn parse(line: &str) -> Option<(String, Self)> {
-        let mut fields = line.splitn(6, ' ');
+        let mut fields = line.splitn(8, ' ');
         let mut number = || fields.next()?.parse().ok();
         let (device, inode, size) = (number()?, number()?, number()?);
         let mut text = || fields.next().filter(|text| !text.is_empty()).map(str::to_owned);
+        let (mode, owner) = (text()?, text()?);
         let (modified, changed, path) = (text()?, text()?, text()?);
-        Some((path, Self { device, inode, size, modified, changed }))
+        Some((path, Self { device, inode, size, mode, owner, modified, changed }))
     }
 }
 
@@ -45,6 +50,17 @@ pub struct HashedFile {
     /// None where the node has no `stat` that says it: such a file is hashed at every look.
     pub identity: Option<FileIdentity>,
     pub sha256: Digest,
+}
+
+impl HashedFile {
+    /// What it holds and who may do what with it: the same for a copy that keeps its mode.
+    pub fn contents(&self) -> String {
+        let Self { identity, sha256 } = self;
+        identity.as_ref().map_or_else(
+            || format!("sha256 {sha256}"),
+            |it| format!("sha256 {sha256}, mode {}, owner {}", it.mode, it.owner),
+        )
+    }
 }
 
 type Told = Result<Answer<Output>, ShellError>;
@@ -155,7 +171,15 @@ mod tests {
 
     fn identity(inode: u64) -> FileIdentity {
         let at = "1764475873.000000001".to_owned();
-        FileIdentity { device: 1, inode, size: 3, modified: at.clone(), changed: at }
+        FileIdentity {
+            device: 1,
+            inode,
+            size: 3,
+            mode: "755".to_owned(),
+            owner: "0:0".to_owned(),
+            modified: at.clone(),
+            changed: at,
+        }
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "as a shell answers")]
@@ -166,9 +190,11 @@ mod tests {
 
     #[test]
     fn a_line_of_stat_is_read_whatever_the_name() {
-        let line = "1 7 3 1764475873.000000001 1764475873.000000001 /a b/c";
+        let line = "1 7 3 755 0:0 1764475873.000000001 1764475873.000000001 /a b/c";
         assert_eq!(FileIdentity::parse(line), Some(("/a b/c".to_owned(), identity(7))));
-        for line in ["", "1 7 3 4.0 4.0", "1 7 3 4.0 4.0 ", "? ? ? ? ? /a", "stat: /a"] {
+        for line in
+            ["", "1 7 3 755 0:0 4.0 4.0", "1 7 3 755 0:0 4.0 4.0 ", "? ? ? ? ? ? ? /a", "stat: /a"]
+        {
             assert_eq!(FileIdentity::parse(line), None, "{line:?}");
         }
     }
@@ -198,7 +224,7 @@ mod tests {
     #[test]
     fn every_path_gets_the_digest_of_its_inode_and_what_is_unreadable_none() {
         let sha256 = Digest::of("program");
-        let line = |inode: u64, path: &str| format!("1 {inode} 3 4.0 4.0 {path}\n");
+        let line = |inode: u64, path: &str| format!("1 {inode} 3 755 0:0 4.0 4.0 {path}\n");
         let stat = [line(1, "/a"), line(1, "/b"), line(2, "/c")].concat();
         let hashing = Hashing {
             paths: paths(&["/a", "/b", "/c", "/d"]),

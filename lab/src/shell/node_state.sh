@@ -25,6 +25,9 @@ ways() {
 
 ask hostname hostname
 ask links ip -d -j addr show
+# Of a bridge's ports and of a tunnel's far ends: what somebody has put there, not what was learned.
+ask ports bridge -j -d link show
+ask forwarding bridge -j fdb show
 ask neighbours ip -j neigh show nud all
 ask proxies ip -j neigh show proxy
 ask rules ip -j -4 rule show
@@ -116,7 +119,8 @@ v6=/proc/sys/net/ipv6
 files="$v4/ip_forward $v4/ip_nonlocal_bind $v4/fwmark_reflect $v4/fwd_mark_reflect \
     $v4/tcp_l3mdev_accept $v4/udp_l3mdev_accept $v4/raw_l3mdev_accept $v4/tcp_fwmark_accept \
     $v4/ip_forward_use_pmtu $v4/ip_no_pmtu_disc $v4/ip_early_demux $v4/icmp_echo_ignore_all \
-    $v4/ip_local_port_range"
+    $v4/ip_local_port_range $v4/ip_default_ttl $v4/tcp_window_scaling $v4/tcp_timestamps \
+    $v4/tcp_sack $v4/tcp_ecn $v4/tcp_mtu_probing $v4/tcp_base_mss"
 for device in $(ls -1 $v4/conf 2> /dev/null); do
     for key in forwarding mc_forwarding rp_filter accept_local proxy_arp proxy_arp_pvlan arp_ignore \
         arp_announce arp_filter arp_accept accept_redirects secure_redirects send_redirects \
@@ -144,8 +148,13 @@ done
 for file in $(ls -1A /etc/ssh/sshd_config.d 2> /dev/null); do
     keys="$keys /etc/ssh/sshd_config.d/$file"
 done
-ask logins sha256sum /etc/ssh/sshd_config /etc/ssh/authorized_keys $keys
+for file in $(ls -1A /etc/sudoers.d 2> /dev/null); do
+    keys="$keys /etc/sudoers.d/$file"
+done
+# The host keys that the harness's own ssh believes stand beside them.
+ask logins sha256sum /etc/ssh/sshd_config /etc/ssh/authorized_keys /etc/passwd /etc/sudoers \
+    /etc/lab-smoke/known_hosts $keys
 if test "$#" -gt 0; then
-    ask files stat -L -c '%d %i %s %.9Y %.9Z %n' "$@"
+    ask files stat -L -c '%d %i %s %a %u:%g %.9Y %.9Z %n' "$@"
 fi
 printf '\n##end\n'

@@ -66,7 +66,8 @@ fn commands_for(
             let names = difference.gone.iter().filter_map(Value::as_str);
             names.map(|name| format!("sudo hostname {}", quoted(name))).collect()
         }
-        Source::Ways
+        Source::Bridges
+        | Source::Ways
         | Source::Nft
         | Source::Bpf
         | Source::Xfrm
@@ -81,6 +82,7 @@ fn look_at(source: Source) -> &'static str {
         Source::Hostname => "hostname",
         Source::Links => "ip -d link show",
         Source::Addresses => "ip addr show",
+        Source::Bridges => "bridge -d link show; bridge fdb show",
         Source::Neighbours => "ip neigh show nud permanent; ip neigh show proxy",
         Source::Rules => "ip rule show; ip -6 rule show",
         Source::Routes => "ip route show table all; ip -6 route show table all",

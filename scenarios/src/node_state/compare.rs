@@ -15,6 +15,7 @@ pub const ROUTING: &[Source] = &[Source::Rules, Source::Routes, Source::Ways];
 pub const REST: &[Source] = &[
     Source::Hostname,
     Source::Links,
+    Source::Bridges,
     Source::Neighbours,
     Source::LegacyTables,
     Source::TrafficControl,

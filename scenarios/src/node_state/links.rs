@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use super::read::{Frames, Object, objects_in, text};
+use super::read::{Frames, Object, both, objects_in, reading, text};
 use super::{Reading, sorted, without};
 
 pub struct Links {
@@ -124,6 +124,34 @@ impl Links {
     }
 }
 
+/// Whether nobody talks to it by IP: then it is a part of something else.
+fn is_without_addresses(link: &Value) -> bool {
+    let infos = link["addr_info"].as_array().into_iter().flatten();
+    !infos.into_iter().any(|info| info["family"] == "inet")
+}
+
+/// How bridges treat their ports, and which far ends tunnels and bridges were given; what they learn
+/// and what the kernel makes for its own is none of it.
+pub fn bridges(frames: &Frames) -> Result<Reading, String> {
+    let ports = frames.objects("ports")?;
+    let ports = reading(ports, |port| {
+        let mut port = Value::Object(port);
+        without(&mut port, &|key| is_volatile(key) || matches!(key, "flags" | "state" | "link"));
+        Some(port)
+    });
+    let entries = reading(frames.objects("forwarding")?, |entry| {
+        let given = match text(&entry, "state") {
+            "static" => true,
+            "permanent" => entry.contains_key("dst"),
+            _ => false,
+        };
+        let mut entry = Value::Object(entry);
+        without(&mut entry, &|key| matches!(key, "flags" | "updated" | "used"));
+        given.then_some(entry)
+    });
+    Ok(both(ports, entries))
+}
+
 fn normal(link: Object, names: &BTreeMap<String, String>) -> Value {
     let mut link = Value::Object(link);
     if let Some(number) = link.get("link_netnsid").cloned() {
@@ -134,8 +162,9 @@ fn normal(link: Object, names: &BTreeMap<String, String>) -> Value {
             link["link"] = json!("in another namespace");
         }
     }
-    // A made link's address is drawn anew each time it is made.
-    if !link["linkinfo"].is_null() {
+    // A made link's address is drawn anew each time it is made. One end of a cable is a machine's.
+    let is_made = !link["linkinfo"].is_null() && link["linkinfo"]["info_kind"] != "veth";
+    if is_made || is_without_addresses(&link) {
         without(&mut link, &|key| key == "address");
     }
     without(&mut link, &is_volatile);

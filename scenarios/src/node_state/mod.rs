@@ -33,6 +33,8 @@ pub enum Source {
     Hostname,
     Links,
     Addresses,
+    /// Ports of bridges, and the far ends that bridges and tunnels were given.
+    Bridges,
     /// Entries that nobody's answer changes, and proxied ones.
     Neighbours,
     Rules,
@@ -55,10 +57,11 @@ pub enum Source {
 }
 
 impl Source {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Hostname,
         Self::Links,
         Self::Addresses,
+        Self::Bridges,
         Self::Neighbours,
         Self::Rules,
         Self::Routes,
@@ -80,6 +83,7 @@ impl Source {
             Self::Hostname => "hostname",
             Self::Links => "links",
             Self::Addresses => "addresses",
+            Self::Bridges => "bridges",
             Self::Neighbours => "neighbours",
             Self::Rules => "rules",
             Self::Routes => "routes",
@@ -101,7 +105,8 @@ impl Source {
     fn is_required(self) -> bool {
         !matches!(
             self,
-            Self::LegacyTables
+            Self::Bridges
+                | Self::LegacyTables
                 | Self::TrafficControl
                 | Self::Bpf
                 | Self::Xfrm

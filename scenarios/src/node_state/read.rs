@@ -34,6 +34,7 @@ fn read_one(frames: &Frames, links: &links::Links, source: Source) -> Result<Rea
         Source::Hostname => kernel::hostname(frames),
         Source::Links => links.shown(frames),
         Source::Addresses => Ok(links.addresses()),
+        Source::Bridges => links::bridges(frames),
         Source::Neighbours => routing::neighbours(frames, links),
         Source::Rules => routing::rules(frames),
         Source::Routes => routing::routes(frames, links),

@@ -37,6 +37,8 @@ const ROUTES6: &str = r#"[
 const ASKED: &[&str] = &[
     "hostname",
     "links",
+    "ports",
+    "forwarding",
     "neighbours",
     "proxies",
     "rules",
@@ -160,6 +162,8 @@ fn what_somebody_does_is_a_difference_of_its_own_source() {
         ("qdiscs", r#"[{"kind":"clsact","handle":"ffff:","dev":"ens5","options":{}}]"#.to_owned(), Source::TrafficControl),
         ("filters ens5 ingress", r#"[{"protocol":"all","pref":1,"kind":"bpf"}]"#.to_owned(), Source::TrafficControl),
         ("bpf", r#"[{"xdp":[{"devname":"ens5","id":7,"kind":"driver"}],"tc":[]}]"#.to_owned(), Source::Bpf),
+        ("ports", r#"[{"ifname":"lan1","master":"br-lan","hairpin":true}]"#.to_owned(), Source::Bridges),
+        ("forwarding", r#"[{"mac":"00:00:00:00:00:00","ifname":"wg-hybrid","dst":"192.0.2.7","flags":["self"],"state":"permanent"}]"#.to_owned(), Source::Bridges),
         ("xfrm-policies", "src 10.0.0.0/8 dst 0.0.0.0/0\n\tdir out priority 0".to_owned(), Source::Xfrm),
         ("namespace x addresses", "[]".to_owned(), Source::Namespaces),
         ("sysctls", "/proc/sys/net/ipv4/ip_forward:0\n/proc/sys/net/ipv4/ip_local_port_range:32768 60999".to_owned(), Source::Sysctls),

@@ -54,7 +54,7 @@ fn an_instance_is_left_or_kept_as_the_manifest_says_of_it() {
         (Instances::Stop, "stopping", true, (left, stop)),
         (Instances::Stop, "pending", true, (left, stop)),
         (Instances::Stop, "running", true, (left, stop)),
-        (Instances::Keep, "terminated", true, (wanted, None)),
+        (Instances::Keep, "terminated", true, (left, Some("describe-instances"))),
         (Instances::Keep, "stopped", true, (left, start)),
         (Instances::Keep, "stopping", true, (left, start)),
         (Instances::Keep, "pending", true, (kept, terminate)),

@@ -6,11 +6,12 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use ipnet::{Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
+use super::hand::{OVERLAY, PLANNER};
 use super::kernel::{Deed, Means};
 use super::rules::THIEF_MAC;
 use crate::mock::machines::{
-    Filter, Interface, Link, Listener, Machine, Namespace, Neighbour, NftTool, PERMANENT,
-    PolicyRule, Program, Route, Route6,
+    Filter, ForwardingEntry, Interface, Link, Listener, Machine, Namespace, Neighbour, NftTool,
+    PERMANENT, PolicyRule, Program, Route, Route6,
 };
 use crate::node::Node;
 
@@ -42,6 +43,11 @@ pub enum Change {
     Listener,
     AuthorizedKey,
     NftGone,
+    /// One more far end of the overlay.
+    ForwardingEntry,
+    /// The planner runs as its owner, whoever starts it.
+    ProgramMode,
+    AnotherMac,
 }
 
 const CAPTURED: Ipv4Addr = Ipv4Addr::new(10, 88, 60, 9);
@@ -49,6 +55,9 @@ const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 88, 60, 1);
 /// Nobody's, on the node's own network.
 const STRANGE: Ipv4Addr = Ipv4Addr::new(10, 88, 60, 254);
 const NOWHERE: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(203, 0, 113, 0), 24);
+/// To it go copies of what a tunnel has no other place for.
+const FLOODED: &str = "00:00:00:00:00:00";
+const FAR_END: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 7);
 const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFNvbWVib2R5RWxzZXNLZXlPZlRoaXNMYWIwMDAw somebody";
 
@@ -168,6 +177,20 @@ impl Change {
                 machine.files.put(path, all, 0o600);
             }
             Self::NftGone => machine.nft.tool = NftTool::Missing,
+            Self::ForwardingEntry => kernel.forwarding.push(ForwardingEntry {
+                dev: OVERLAY.to_owned(),
+                mac: FLOODED.to_owned(),
+                destination: FAR_END,
+            }),
+            Self::ProgramMode => {
+                let before = machine.files.contents(PLANNER).unwrap_or_default().to_vec();
+                machine.files.put(PLANNER, before, 0o4755);
+            }
+            Self::AnotherMac => {
+                let links = machine.interfaces.iter_mut();
+                let own = links.filter(|link| link.name == dev);
+                own.for_each(|link| link.mac = THIEF_MAC.to_owned());
+            }
         }
     }
 
@@ -216,6 +239,11 @@ impl Change {
             Self::Listener => script(LISTENER),
             Self::AuthorizedKey => script(&format!("echo '{KEY}' >> /etc/ssh/authorized_keys")),
             Self::NftGone => Some(Means::NoProgram("nft")),
+            Self::ForwardingEntry => {
+                Some(Means::Bridge(format!("fdb append {FLOODED} dev {OVERLAY} dst {FAR_END}\n")))
+            }
+            Self::ProgramMode => script(&format!("planner={PLANNER}\n{OTHER_MODE}")),
+            Self::AnotherMac => ip(format!("link set {dev} address {THIEF_MAC}\n")),
             // A namespace made from outside is nobody's on the node: its root could not look into it.
             Self::AddressInNamespace
             | Self::DefaultOfIpv6
@@ -228,6 +256,9 @@ impl Change {
 
 /// The route as it is, and its size.
 const DEFAULT_MTU: &str = "ip route replace $(ip -4 route show default) mtu 1300";
+/// Another file with the same contents: what is bound there is the host's.
+const OTHER_MODE: &str = "cp \"$planner\" \"$planner.fault\" && chmod 4755 \"$planner.fault\" \
+    && { umount \"$planner\" 2> /dev/null || true; } && mv -f \"$planner.fault\" \"$planner\"";
 /// Another sshd; it goes with the lab.
 const LISTENER: &str = "$(command -v sshd) -f /etc/ssh/sshd_config -p 2222 2> /dev/null";
 

@@ -255,6 +255,24 @@ pub fn add_stray(world: &mut World, stray: Stray) {
                 cloud.instances.insert(stray.id.clone(), stray);
             }
         }
+        Stray::Untagged => {
+            let eni = cloud.owner_of(CLIENT).cloned();
+            let client =
+                eni.as_ref().and_then(|eni| cloud.instances.get(eni.instance_id.as_ref()?));
+            if let (Some(mut eni), Some(mut stray)) = (eni, client.cloned()) {
+                stray.id = "i-00000000000000002".to_owned();
+                stray.reservation_id = "r-00000000000000002".to_owned();
+                stray.tags.clear();
+                eni.id = "eni-00000000000000002".to_owned();
+                eni.tags.clear();
+                eni.instance_id = Some(stray.id.clone());
+                for (private, last) in eni.private_addresses.iter_mut().zip(77..) {
+                    private.address = Ipv4Addr::new(10, 88, 60, last);
+                }
+                cloud.instances.insert(stray.id.clone(), stray);
+                cloud.network_interfaces.insert(eni.id.clone(), eni);
+            }
+        }
         Stray::Address => {
             let stray = Address {
                 allocation_id: "eipalloc-00000000000000001".to_owned(),

@@ -34,6 +34,7 @@ mod iam;
 mod money;
 mod node_state;
 mod nodes;
+mod ordinary;
 mod packets;
 mod planted;
 mod reach;
@@ -55,7 +56,7 @@ pub use kernel::{Deed, Kernel, Means};
 pub use lines::Line;
 pub(super) use nth::could_die;
 pub use nth::{
-    Asked, Befall, Blows, Death, EffectKind, Killed, Nth, Seen, Witness, kill, left_now,
+    Asked, Befall, Blows, Death, EffectKind, Ends, Killed, Nth, Seen, Witness, kill, left_now,
 };
 pub use planted::planted_secrets;
 pub use rules::{
@@ -78,6 +79,7 @@ pub fn all() -> impl Iterator<Item = &'static Fault> {
         granted::FAULTS,
         actions::FAULTS,
         acceptance::FAULTS,
+        ordinary::FAULTS,
         packets::FAULTS,
         detours::FAULTS,
         underlay::FAULTS,

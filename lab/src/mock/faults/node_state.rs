@@ -43,6 +43,12 @@ pub const FAULTS: &[Fault] = &[
         .on_netns().exits(6).also(&["restored.programs"]).from("§7", ISSUE),
     Fault::caught("program-after-undo", "the planner is replaced after the undo", Primary::Assertion("restored.programs"), program_after_undo)
         .on_netns().exits(6).from("§6", ISSUE),
+    Fault::caught("forwarding-entry", "routerd-cloud's overlay gets one more far end during the run", Primary::Assertion("node-state.routerd-cloud"), forwarding_entry)
+        .on_netns().exits(6).also(&["restored.node-state.routerd-cloud"]).from("§7", ISSUE),
+    Fault::caught("program-mode", "the planner holds the same and runs as its owner, since it has planned", Primary::Assertion("node-state.programs"), program_mode)
+        .on_netns().exits(6).also(&["restored.programs"]).from("§7", ISSUE),
+    Fault::caught("mac-after-undo", "onprem-client has another MAC after the undo", Primary::Assertion("restored.node-state.onprem-client"), another_mac)
+        .on_netns().exits(6).from("§6", ISSUE),
     Fault::caught("sysctl-after-undo", "a setting of routerd-cloud's kernel is another one after the undo", Primary::Assertion("restored.node-state.routerd-cloud"), sysctl)
         .on_netns().exits(6).from("§6", ISSUE),
     Fault::caught("link-after-undo", "cloud-client has another link after the undo", Primary::Assertion("restored.node-state.cloud-client"), another_link)
@@ -135,6 +141,18 @@ fn program_meanwhile(world: &mut World, _: &str) -> Done {
 
 fn program_after_undo(world: &mut World, _: &str) -> Done {
     happens_after(world, UNDO_ADDRESS, other_program())
+}
+
+fn forwarding_entry(world: &mut World, _: &str) -> Done {
+    meanwhile(world, Node::RouterdCloud, Change::ForwardingEntry)
+}
+
+fn program_mode(world: &mut World, _: &str) -> Done {
+    meanwhile(world, Node::RouterdCloud, Change::ProgramMode)
+}
+
+fn another_mac(world: &mut World, _: &str) -> Done {
+    after_undo(world, Node::OnpremClient, Change::AnotherMac)
 }
 
 fn sysctl(world: &mut World, _: &str) -> Done {

@@ -33,6 +33,8 @@ pub const FAULTS: &[Fault] = &[
         .exits(6).also(&["residue.volumes"]).trips(&["left-running"]).leaves(&[Left::Volumes]).from("§6.3", "contract §8.3"),
     Fault::caught("stray-instance", "another instance with the lab's tag runs after the undo", Primary::Assertion("residue.instances"), stray_instance)
         .exits(6).trips(&["left-running"]).leaves(&[Left::Instances]).from("§8.6", "contract §8.3"),
+    Fault::caught("stray-untagged-instance", "another instance runs in the lab's VPC after the undo, without the lab's tag", Primary::Assertion("residue.instances"), stray_untagged)
+        .exits(6).trips(&["left-running"]).leaves(&[Left::Instances]).from("§8.6", "issue 11"),
     Fault::caught("stray-address", "another elastic IP address has the lab's tag after the undo", Primary::Assertion("residue.addresses"), stray_address)
         .exits(6).trips(&["left-running"]).leaves(&[Left::Addresses]).from("§8.6", "contract §8.3"),
     Fault::caught("stray-volume", "another volume has the lab's tag after the undo", Primary::Assertion("residue.volumes"), stray_volume)
@@ -71,6 +73,10 @@ fn volume_stays(world: &mut World, _: &str) -> Done {
 
 fn stray_instance(world: &mut World, _: &str) -> Done {
     happens_after(world, UNDO_ADDRESS, Happening::Stray(Stray::Instance))
+}
+
+fn stray_untagged(world: &mut World, _: &str) -> Done {
+    happens_after(world, UNDO_ADDRESS, Happening::Stray(Stray::Untagged))
 }
 
 fn stray_address(world: &mut World, _: &str) -> Done {

@@ -27,6 +27,15 @@ pub struct Kernel {
     pub policies: Vec<String>,
     pub namespaces: BTreeMap<String, Namespace>,
     pub listeners: Vec<Listener>,
+    pub forwarding: Vec<ForwardingEntry>,
+}
+
+/// A far end that somebody has given a tunnel: packets to this MAC go there too.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ForwardingEntry {
+    pub dev: String,
+    pub mac: String,
+    pub destination: Ipv4Addr,
 }
 
 /// Packets to a network are routed by a table of their own.

@@ -14,7 +14,9 @@ mod rules;
 pub use conntrack::{Tracked, Transport, Tuple};
 pub use example::{AWS_CLI, ROOTS_HOME, ROUTER_YAML};
 pub use files::{FileError, FileNode, Files};
-pub use kernel::{Filter, Kernel, Listener, Namespace, PolicyRule, Program, Route6};
+pub use kernel::{
+    Filter, ForwardingEntry, Kernel, Listener, Namespace, PolicyRule, Program, Route6,
+};
 pub use keys::host_key;
 pub use model::{
     ColdNeighbour, FabricCounters, Interface, Link, Machine, Machines, Neighbour, Overlay,

@@ -42,6 +42,7 @@ pub fn exec<'a>(
             Some("iptables-legacy-save") => iptables::save(session, "ip", args, io),
             Some("ip6tables-legacy-save") => iptables::save(session, "ip6", args, io),
             Some("tc") => kernel::tc(session, args, io),
+            Some("bridge") => kernel::bridge(session, args, io),
             Some("bpftool") => kernel::bpftool(session, args, io),
             Some("nsenter") => kernel::nsenter(session, args, io),
             Some("sysctl") => sysctl::main(session, args, io),

@@ -81,6 +81,26 @@ pub fn tc(session: &Session, args: &[&str], io: &Io) -> i32 {
 }
 
 /// `bpftool -j net show`.
+/// `bridge -j fdb show` and `bridge -j -d link show`: no bridge of the model has ports of its own.
+pub fn bridge(session: &Session, args: &[&str], io: &Io) -> i32 {
+    let shown = match args {
+        ["-j", "-d", "link", "show"] => serde_json::json!([]),
+        ["-j", "fdb", "show"] => {
+            let entries = session.machine(|machine| machine.kernel.forwarding.clone());
+            let shown = entries.into_iter().map(|it| {
+                serde_json::json!({
+                    "mac": it.mac, "ifname": it.dev, "dst": it.destination, "flags": ["self"],
+                    "state": "permanent",
+                })
+            });
+            shown.collect::<serde_json::Value>()
+        }
+        _ => return io.fail(255, "Object is unknown, try \"bridge help\"."),
+    };
+    io.out(&format!("{shown}\n"));
+    0
+}
+
 pub fn bpftool(session: &Session, args: &[&str], io: &Io) -> i32 {
     let ["-j", "net", "show"] = args else {
         return io.fail(255, "Error: expected 'net', got another object");

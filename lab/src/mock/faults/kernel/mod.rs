@@ -4,6 +4,7 @@
 
 pub(super) mod detours;
 pub(super) mod nodes;
+pub(super) mod ordinary;
 pub(super) mod packets;
 pub(super) mod router;
 
