@@ -41,7 +41,7 @@ fn played(plan: &Plan) -> (Aftermath, Vec<Record>) {
 /// The last outcome of the last intent of that name.
 fn outcome(records: &[Record], what: &str) -> Option<Outcome> {
     let id = records.iter().rev().find_map(|record| match &record.kind {
-        Kind::Intent(intent) if intent.what == what => Some(intent.id.clone()),
+        Kind::Intent(intent) if intent.effect.what() == what => Some(intent.id.clone()),
         _ => None,
     })?;
     records.iter().rev().find_map(|record| match &record.kind {

@@ -172,7 +172,7 @@ fn the_digest_of_what_came_stands_beside_what_is_kept() {
     };
     let (yaml, text) = of("router.yaml");
     let facts = ran.records().into_iter().find_map(|record| match record.kind {
-        Kind::FactsRecorded(facts) => Some(facts.facts.to_string()),
+        Kind::FactsRecorded(facts) => Some(serde_json::to_string(&facts.facts).expect("JSON")),
         _ => None,
     });
     let original = yaml.original_sha256.as_ref().expect("it was changed");

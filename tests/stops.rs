@@ -69,7 +69,7 @@ fn tripped_at(ran: &Ran) -> usize {
 /// The mutations that were begun from a record on, as permit and name.
 fn begun(records: &[Record]) -> Vec<(Permit, String)> {
     let intents = records.iter().filter_map(|record| match &record.kind {
-        Kind::Intent(intent) => Some((intent.permit, intent.what.clone())),
+        Kind::Intent(intent) => Some((intent.permit, intent.effect.what())),
         _ => None,
     });
     intents.collect()

@@ -14,9 +14,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::digest::Digest;
+use crate::effect::Effect;
 use crate::operation::Operation;
 use crate::record::{
-    AssertionStatus, Attachment, Calls, Class, CostRecorded, GoBurnt, GoRefused, GoVerified,
+    AssertionStatus, Attachment, Calls, Class, CostRecorded, Facts, GoBurnt, GoRefused, GoVerified,
     LabKind, LockTaken, OutageRecorded, Outcome, Part, Permit, Program, ProofSought, ResidueItem,
     Retried, ScenarioStatus,
 };
@@ -36,7 +37,7 @@ pub struct Evidence {
     pub lab_fingerprint: Option<Digest>,
     pub facts_digest: Option<Digest>,
     /// What the owner decided on.
-    pub facts: Option<Value>,
+    pub facts: Option<Facts>,
     pub change_set: Option<Value>,
     /// The programs under test.
     pub programs: Vec<Program>,
@@ -186,14 +187,17 @@ pub struct Mutation {
     pub id: String,
     pub scenario: String,
     pub permit: Permit,
+    /// What was done, for people: derived from the effect, as is the resource.
     pub what: String,
     pub resource: String,
-    pub request: Value,
+    pub effect: Effect,
     pub intended_at: DateTime<Utc>,
     /// Unknown where no outcome was recorded.
     pub outcome: Outcome,
     pub outcome_at: Option<DateTime<Utc>>,
     pub detail: String,
+    /// As CloudTrail has it; null where no answer carried one.
+    pub request_id: Option<String>,
     pub samples: Vec<Value>,
     /// The step of the undo plan that takes it back, or that it carries out.
     pub undo: Option<String>,

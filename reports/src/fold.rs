@@ -7,6 +7,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use crate::effect::Effect;
 use crate::record::{
     Assertion, Attachment, CostRecorded, FactsRecorded, GoBurnt, GoRefused, GoVerified,
     HarnessBroke, Intent, Interrupted, JournalLost, Kind, LabGone, LabUnavailable, LockTaken,
@@ -151,7 +152,7 @@ impl<'a> Gathered<'a> {
             }
             Kind::LockReleased(_) => self.gate.lock_released = Some(at),
             // For later processes of the run, not for its readers.
-            Kind::ResourcesSeen(_) => {}
+            Kind::ResourcesSeen(_) | Kind::InstancesFound(_) | Kind::NobodysFound(_) => {}
         }
     }
 
@@ -197,10 +198,7 @@ impl<'a> Gathered<'a> {
         let forward = |it: &&Mutation<'_>| {
             it.intent.permit == Permit::Forward && !it.certainly_not_done() && !lock(it)
         };
-        let burn = |it: &Mutation<'_>| {
-            let burnt = self.gate.burnt.as_ref();
-            burnt.is_some_and(|(burnt, _)| burnt.path == it.intent.resource)
-        };
+        let burn = |it: &Mutation<'_>| matches!(it.intent.effect, Effect::BurnGo { .. });
         let refused = self.mutations.iter().any(|it| burn(it) && it.certainly_not_done());
         let never = self.gate.proof.is_some_and(|it| it.outcome == ProofOutcome::NeverBurnt);
         (self.gate.burnt.is_some() && !refused && !never)

@@ -6,6 +6,7 @@
 extern crate self as reports;
 
 pub mod digest;
+pub mod effect;
 pub mod evidence;
 mod fold;
 pub mod folder;

@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+pub use crate::effect::{Effect, Goal, Power};
 pub use crate::operation::Operation;
 pub use declared::{
     Class, LabDeclared, LabKind, Part, Program, RunStarted, ScenarioDeclared, StopDeclared,
@@ -23,20 +24,22 @@ pub use ended::{
     Verdict,
 };
 pub use granted::{
-    FactsRecorded, GoBurnt, GoRefused, GoVerified, LabIdentity, LockReleased, LockTaken,
-    ProofOutcome, ProofSought, UndoPlanned, UndoStep,
+    Facts, FactsRecorded, GoBurnt, GoRefused, GoVerified, InstanceFacts, LabFacts, LabIdentity,
+    LockReleased, LockTaken, ProofOutcome, ProofSought, RoleFacts, RouterYamlFacts, UndoPlanned,
+    UndoStep,
 };
 pub use judged::{
     Assertion, AssertionStatus, Attachment, Calls, Retried, ScenarioFinished, ScenarioStarted,
     ScenarioStatus, StopArmed, StopChecked, StopTripped,
 };
 pub use seen::{
-    CostRecorded, Datagrams, FlowOutage, Life, Outage, OutageRecorded, Phase, ResidueItem,
-    ResidueListed, ResourceKind, ResourceSeen, ResourcesSeen, RowsRecorded, StateRecorded,
+    CostRecorded, Datagrams, FlowOutage, InstancesFound, Life, NobodysFound, Outage,
+    OutageRecorded, Phase, ResidueItem, ResidueListed, ResourceKind, ResourceSeen, ResourcesSeen,
+    RowsRecorded, StateRecorded,
 };
 
 /// Version of the journal and of `evidence.json`. Raised with every meaningful change of a field.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// One line of `journal.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -60,7 +63,7 @@ pub enum Kind {
     AttachmentStored(Attachment),
     AssertionMade(Assertion),
     ScenarioFinished(ScenarioFinished),
-    FactsRecorded(FactsRecorded),
+    FactsRecorded(Box<FactsRecorded>),
     UndoPlanned(UndoPlanned),
     GoVerified(GoVerified),
     GoRefused(GoRefused),
@@ -75,6 +78,8 @@ pub enum Kind {
     StopArmed(StopArmed),
     RowsRecorded(RowsRecorded),
     StateRecorded(StateRecorded),
+    InstancesFound(InstancesFound),
+    NobodysFound(NobodysFound),
     Retried(Retried),
     OutageRecorded(OutageRecorded),
     CostRecorded(CostRecorded),

@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 
 use crate::digest::Digest;
 use crate::record::{
-    Assertion, AssertionStatus, Attachment, Calls, Class, CostRecorded, Datagrams, FactsRecorded,
-    FlowOutage, GoBurnt, GoRefused, GoVerified, Intent, Kind, LabDeclared, LabIdentity, LabKind,
-    LockReleased, LockTaken, Operation, Outage, OutageRecorded, Outcome, OutcomeRecorded, Part,
-    Permit, Phase, Program, Record, ResidueItem, ResidueListed, Retried, RowsRecorded, RunFinished,
-    RunStarted, SCHEMA_VERSION, ScenarioDeclared, ScenarioFinished, ScenarioStarted,
-    ScenarioStatus, StateRecorded, StopChecked, StopDeclared, UndoPlanned, UndoStep,
+    Assertion, AssertionStatus, Attachment, Calls, Class, CostRecorded, Datagrams, Facts,
+    FactsRecorded, FlowOutage, GoBurnt, GoRefused, GoVerified, Intent, Kind, LabDeclared, LabFacts,
+    LabIdentity, LabKind, LockReleased, LockTaken, Operation, Outage, OutageRecorded, Outcome,
+    OutcomeRecorded, Part, Permit, Phase, Program, Record, ResidueItem, ResidueListed, Retried,
+    RoleFacts, RouterYamlFacts, RowsRecorded, RunFinished, RunStarted, SCHEMA_VERSION,
+    ScenarioDeclared, ScenarioFinished, ScenarioStarted, ScenarioStatus, StateRecorded,
+    StopChecked, StopDeclared, UndoPlanned, UndoStep,
 };
 use crate::verdict::judge_ending;
 
@@ -62,21 +63,27 @@ impl Sample {
         self.start(scenario);
     }
 
+    /// The effect is the one that is called `what`.
     pub fn intent(&mut self, id: &str, permit: Permit, what: &str) {
+        let effect = crate::effect::tests::each().into_iter().find(|it| it.what() == what);
         self.push(Kind::Intent(Intent {
             id: id.into(),
             scenario: "execute".into(),
             permit,
-            what: what.into(),
-            resource: "eni-0a".into(),
-            request: json!({"address": "10.88.60.9"}),
+            effect: effect.unwrap_or_else(|| panic!("no effect is called {what}")),
             undo: (permit != Permit::Cost).then(|| "undo.address".into()),
         }));
     }
 
     pub fn outcome(&mut self, intent: &str, outcome: Outcome) {
         let (intent, detail) = (intent.to_owned(), "read back".to_owned());
-        self.push(Kind::Outcome(OutcomeRecorded { intent, outcome, detail, samples: vec![] }));
+        self.push(Kind::Outcome(OutcomeRecorded {
+            intent,
+            outcome,
+            detail,
+            request_id: None,
+            samples: vec![],
+        }));
     }
 
     pub fn filter(&mut self, words: &str) {
@@ -114,6 +121,32 @@ impl Sample {
     }
 }
 
+fn facts() -> Facts {
+    Facts {
+        lab: LabFacts { kind: LabKind::Mock, name: "mock".into() },
+        account_id: "123456789012".into(),
+        region: "ap-northeast-1".into(),
+        vpc: json!({"vpc_id": "vpc-0a"}),
+        subnet: json!({}),
+        route_table: json!({}),
+        interface: json!({"network_interface_id": "eni-0a"}),
+        instances: vec![],
+        captured_address: "10.88.60.9/32".into(),
+        captured_address_holders: vec![],
+        role: RoleFacts {
+            name: "role".into(),
+            documents: json!([]),
+            granted_by: json!({}),
+            notes: vec![],
+        },
+        cloud_state: None,
+        nodes: [].into(),
+        router_yaml: RouterYamlFacts { sha256: Digest::of("yaml"), policies: json!([]) },
+        programs: vec![],
+        rows_of_earlier_runs: vec![],
+    }
+}
+
 /// Up to the owner's go.
 pub fn pending() -> Sample {
     let mut run = Sample(vec![]);
@@ -126,14 +159,14 @@ pub fn pending() -> Sample {
         source: "ec2 DescribeNetworkInterfaces".into(),
     }));
     run.scenario("preflight", "preflight.eni");
-    run.push(Kind::FactsRecorded(FactsRecorded {
-        facts: json!({"eni": "eni-0a"}),
-        facts_digest: Digest::of_json(&json!({"eni": "eni-0a"})),
+    run.push(Kind::FactsRecorded(Box::new(FactsRecorded {
+        facts: facts(),
+        facts_digest: Digest::of_json(&json!(facts())),
         lab: identity(),
         lab_fingerprint: Digest::of_json(&json!(identity())),
         change_set: json!({"address": "10.88.60.9"}),
         programs: vec![program("routerctl")],
-    }));
+    })));
     run.push(rows(Phase::Baseline, json!([])));
     run.push(state(Phase::Baseline));
     run.push(Kind::StopChecked(StopChecked {

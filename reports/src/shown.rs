@@ -79,7 +79,7 @@ impl<'a> Shown<'a> {
         };
         match &record.kind {
             Kind::FactsRecorded(facts) => {
-                let of_facts = Digest::of_json(&facts.facts);
+                let of_facts = Digest::of_json(&json!(facts.facts));
                 differs("facts-recorded", "the facts", of_facts, &facts.facts_digest)?;
                 let of_lab = Digest::of_json(&json!(facts.lab));
                 differs("facts-recorded", "the lab", of_lab, &facts.lab_fingerprint)?;
@@ -139,7 +139,7 @@ mod tests {
         let table: &[(&str, &str, Change)] = &[
             ("facts-recorded", "the facts", |kind| {
                 if let Kind::FactsRecorded(it) = kind {
-                    it.facts["eni"] = "eni-other".into();
+                    it.facts.interface["network_interface_id"] = "eni-other".into();
                 }
             }),
             ("facts-recorded", "the lab", |kind| {

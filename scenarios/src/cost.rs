@@ -4,9 +4,7 @@ use chrono::{DateTime, Utc};
 use lab::Lab;
 use lab::manifest::Ceiling;
 use reports::journal::Writer;
-use reports::record::{Assertion, CostRecorded, Intent, Kind, Outcome, Record};
-
-use crate::preflight;
+use reports::record::{CostRecorded, Effect, InstancesFound, Kind, Outcome, Power, Record};
 
 /// The manifest's, where it has one.
 pub fn ceiling(lab: &Lab) -> Option<u64> {
@@ -64,37 +62,35 @@ enum Turn {
 
 /// When this run turned the instance on and off, and how each preflight found it.
 fn turns(records: &[Record], id: &str) -> Vec<(DateTime<Utc>, Turn)> {
-    let turn = |intent: &Intent| match intent.what.as_str() {
-        "ec2 StartInstances" => Some(Turn::Started),
-        "ec2 StopInstances" | "ec2 TerminateInstances" => Some(Turn::Ended),
-        _ => None,
+    let turn = |effect: &Effect| match effect.power() {
+        Some((instance, Power::On)) if instance == id => Some(Turn::Started),
+        Some((instance, Power::Off)) if instance == id => Some(Turn::Ended),
+        Some(_) | None => None,
     };
     let of_this = |intent: &str| {
         records.iter().find_map(|record| match &record.kind {
-            Kind::Intent(it) if it.id == intent && it.resource == id => turn(it),
+            Kind::Intent(it) if it.id == intent => turn(&it.effect),
             _ => None,
         })
     };
     let turned = |record: &Record| match &record.kind {
         Kind::Outcome(it) if it.outcome == Outcome::Done => Some((record.at, of_this(&it.intent)?)),
-        Kind::AssertionMade(made) => Some((record.at, found(made, id)?)),
+        Kind::InstancesFound(found) => Some((record.at, as_found(found, id))),
         _ => None,
     };
     records.iter().filter_map(turned).collect()
 }
 
-/// What a preflight that saw this instance says of it.
-fn found(made: &Assertion, id: &str) -> Option<Turn> {
-    let rests = preflight::rests(made, id)?;
-    Some(if rests { Turn::Rests } else { Turn::Runs })
+/// What a preflight that looked for this instance says of it.
+fn as_found(found: &InstancesFound, id: &str) -> Turn {
+    if found.costing.iter().any(|costing| costing == id) { Turn::Runs } else { Turn::Rests }
 }
 
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
     use reports::digest::Digest;
-    use reports::record::{AssertionStatus, OutcomeRecorded, Permit, ScenarioStarted};
-    use serde_json::{Value, json};
+    use reports::record::{Intent, OutcomeRecorded, Permit, ScenarioStarted};
 
     use super::*;
 
@@ -114,33 +110,24 @@ mod tests {
         Kind::ScenarioStarted(ScenarioStarted { scenario: "preflight".to_owned() })
     }
 
-    fn intent(id: &str, what: &str, resource: &str) -> Kind {
+    fn intent(id: &str, effect: Effect) -> Kind {
         Kind::Intent(Intent {
             id: id.to_owned(),
             scenario: "teardown".to_owned(),
             permit: Permit::Cost,
-            what: what.to_owned(),
-            resource: resource.to_owned(),
-            request: serde_json::Value::Null,
+            effect,
             undo: None,
         })
     }
 
     fn outcome(intent: &str, outcome: Outcome) -> Kind {
         let (intent, detail) = (intent.to_owned(), String::new());
-        Kind::Outcome(OutcomeRecorded { intent, outcome, detail, samples: Vec::new() })
-    }
-
-    fn made(id: &str, observed: Value) -> Kind {
-        Kind::AssertionMade(Assertion {
-            scenario: "preflight".to_owned(),
-            id: id.to_owned(),
-            status: AssertionStatus::Passed,
-            expected: Value::Null,
-            observed,
-            how: String::new(),
-            raw: Vec::new(),
-            message: None,
+        Kind::Outcome(OutcomeRecorded {
+            intent,
+            outcome,
+            detail,
+            request_id: None,
+            samples: Vec::new(),
         })
     }
 
@@ -148,44 +135,35 @@ mod tests {
     fn an_instance_costs_from_its_start_to_the_sight_of_its_end() {
         use Outcome::{Done, NotDone, Unknown};
         let begun = || vec![(0, other())];
-        let turned = |at: i64, id: &str, what: &str, came: Outcome| {
-            vec![(at, intent(id, what, "i-1")), (at + 1, outcome(id, came))]
+        let turned = |at: i64, id: &str, effect: Effect, came: Outcome| {
+            vec![(at, intent(id, effect)), (at + 1, outcome(id, came))]
         };
-        let stop = |at, came| turned(at, "stop", "ec2 StopInstances", came);
-        let start = |at, came| turned(at, "start", "ec2 StartInstances", came);
-        let end = |at, came| turned(at, "end", "ec2 TerminateInstances", came);
-        let of_another =
-            vec![(10, intent("stop", "ec2 StopInstances", "i-2")), (11, outcome("stop", Done))];
+        let (one, was) = (|| "i-1".to_owned(), || "running".to_owned());
+        let stopping = |instance_id| Effect::Ec2StopInstance { instance_id, before: was() };
+        let stop = |at, came| turned(at, "stop", stopping(one()), came);
+        let start = |at, came| {
+            let effect = Effect::Ec2StartInstance { instance_id: one(), before: was() };
+            turned(at, "start", effect, came)
+        };
+        let end = |at, came| {
+            let effect = Effect::Ec2TerminateInstance { instance_id: one(), before: was() };
+            turned(at, "end", effect, came)
+        };
+        let of_another = turned(10, "stop", stopping("i-2".to_owned()), Done);
         let something_else =
-            vec![(10, intent("tag", "ec2 CreateTags", "i-1")), (11, outcome("tag", Done))];
-        let found = |at: i64, state: &str| {
-            let seen = json!([{ "instance_id": "i-1", "state": state }]);
-            vec![(at, made("preflight.instances", seen))]
+            turned(10, "release", Effect::ReleaseLock { path: "i-1".to_owned() }, Done);
+        let found = |at: i64, costing: &[&str]| {
+            let costing = costing.iter().map(|id| (*id).to_owned()).collect();
+            vec![(at, Kind::InstancesFound(InstancesFound { costing }))]
         };
-        let runs = |at| found(at, "running");
-        let rests = |at| found(at, "stopped");
+        let runs = |at| found(at, &["i-2", "i-1"]);
+        let rests = |at| found(at, &["i-2"]);
         // What the journal has, and the seconds by second 100.
         let table = [
             ("no record", vec![], 0),
             ("it ran all the time", [begun(), runs(2)].concat(), 100),
-            ("it was about to run", [begun(), found(2, "pending")].concat(), 100),
             ("it never ran", [begun(), rests(2)].concat(), 0),
-            (
-                "it is not there",
-                [begun(), vec![(2, made("preflight.instances", json!([])))]].concat(),
-                0,
-            ),
             ("nobody looked", begun(), 100),
-            (
-                "nobody saw",
-                [begun(), vec![(2, made("preflight.instances", Value::Null))]].concat(),
-                100,
-            ),
-            (
-                "something else was seen",
-                [begun(), vec![(2, made("preflight.vpc", json!([])))]].concat(),
-                100,
-            ),
             ("stopped", [begun(), runs(2), stop(10, Done)].concat(), 11),
             ("terminated", [begun(), runs(2), end(20, Done)].concat(), 21),
             ("not stopped", [begun(), runs(2), stop(10, NotDone)].concat(), 100),

@@ -2,13 +2,13 @@
 //! routerctl printed and its exit code prove nothing (contract §1.7).
 
 use lab::Lab;
-use lab::act::{Acted, Execution, Goal, LOCK_PATH, LockState, NotTried, RowAnswer};
+use lab::act::{Acted, Execution, LOCK_PATH, LockState, NotTried, RowAnswer};
 use lab::ec2::Answer;
 use lab::node::{Node, Output};
 use lab::outage::watch;
 use lab::routerd::{Row, Status};
 use lab::shell::{Observe, ShellError};
-use reports::record::Outcome;
+use reports::record::{Goal, Outcome};
 use serde_json::json;
 
 use crate::context::{Context, How};
@@ -188,7 +188,7 @@ fn judge(
         row.status == Status::Succeeded && row.executed_at.is_some_and(|at| at + skew >= began)
     });
     let eni = sample.and_then(|sample| sample.eni.as_ref().ok());
-    let eni_holds = eni.is_some_and(|eni| goal.met(eni));
+    let eni_holds = eni.is_some_and(|eni| eni.meets(goal));
     let observed = row.map(|row| {
         json!({ "status": row.status, "executed_at": row.executed_at.is_some(), "message": row.result_message, "error": row.error })
     });

@@ -115,7 +115,7 @@ fn unseen<T>(
 /// Whether a change of this resource under the undo plan is known to be done.
 fn was_ended(records: &[Record], id: &str) -> bool {
     let intents = records.iter().filter_map(|record| match &record.kind {
-        Kind::Intent(it) if it.resource == id && it.permit == Permit::Undo => Some(&it.id),
+        Kind::Intent(it) if it.effect.resource() == id && it.permit == Permit::Undo => Some(&it.id),
         _ => None,
     });
     let intents: Vec<&String> = intents.collect();

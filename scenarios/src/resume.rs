@@ -10,7 +10,7 @@ use lab::router_yaml::{self, Executor as Resolved};
 use lab::routerd::Row;
 use lab::shell::Observe;
 use reports::record::{
-    Intent, Kind, Outcome, Phase, Record, ScenarioStatus, StateRecorded, UndoPlanned,
+    Effect, Intent, Kind, Outcome, Phase, Record, ScenarioStatus, StateRecorded, UndoPlanned,
 };
 use serde::Deserialize;
 
@@ -18,7 +18,6 @@ use crate::baseline::Baseline;
 use crate::context::How;
 use crate::observe;
 use crate::run::{Executor, RowIds, State};
-use crate::watch;
 
 /// The state of a run as its journal has it.
 pub fn state(records: &[Record], change_set: &ChangeSet) -> State {
@@ -32,15 +31,11 @@ pub fn state(records: &[Record], change_set: &ChangeSet) -> State {
             Kind::FactsRecorded(facts) => {
                 state.facts_digest = Some(facts.facts_digest.clone());
                 state.lab_fingerprint = Some(facts.lab_fingerprint.clone());
-                let yaml = facts.facts["router_yaml"]["sha256"].clone();
-                state.router_yaml = serde_json::from_value(yaml).ok();
+                state.router_yaml = Some(facts.facts.router_yaml.sha256.clone());
             }
             Kind::UndoPlanned(plan) => state.undo_plan = Some(UndoPlanned::clone(plan)),
             Kind::GoBurnt(_) => state.burnt = true,
-            Kind::AssertionMade(made) => {
-                let nobodys = watch::nobodys_of(&made.observed, &change_set.region);
-                state.nobodys = nobodys.unwrap_or(state.nobodys);
-            }
+            Kind::NobodysFound(found) => state.nobodys.clone_from(&found.items),
             Kind::LockTaken(_) => state.lock_taken = true,
             Kind::LockReleased(_) => state.lock_taken = false,
             Kind::RowsRecorded(found) => {
@@ -52,10 +47,12 @@ pub fn state(records: &[Record], change_set: &ChangeSet) -> State {
             _ => {}
         }
     }
-    if refused(records, "burn the go") {
+    let burns = |effect: &Effect| matches!(effect, Effect::BurnGo { .. });
+    if settled(records, burns) == Some(Outcome::NotDone) {
         state.burnt = false;
     }
-    if settled(records, "take the lab's lock") == Some(Outcome::Done) && !state.lock_taken {
+    let takes = |effect: &Effect| matches!(effect, Effect::TakeLock { .. });
+    if settled(records, takes) == Some(Outcome::Done) && !state.lock_taken {
         let released = records.iter().any(|it| matches!(it.kind, Kind::LockReleased(_)));
         state.lock_taken = !released;
     }
@@ -84,20 +81,16 @@ fn both(keys: &[(u64, &str)], change_set: &ChangeSet) -> Option<RowIds> {
     Some(RowIds { assign: id(0)?, forwarding: id(1)? })
 }
 
-/// The last outcome of the last intent of that name.
-fn settled(records: &[Record], what: &str) -> Option<Outcome> {
+/// The last outcome of the last intent of such an effect.
+fn settled(records: &[Record], is_such: impl Fn(&Effect) -> bool) -> Option<Outcome> {
     let intent = records.iter().rev().find_map(|record| match &record.kind {
-        Kind::Intent(Intent { id, what: named, .. }) if named == what => Some(id),
+        Kind::Intent(Intent { id, effect, .. }) if is_such(effect) => Some(id),
         _ => None,
     })?;
     records.iter().rev().find_map(|record| match &record.kind {
         Kind::Outcome(it) if it.intent == *intent => Some(it.outcome),
         _ => None,
     })
-}
-
-fn refused(records: &[Record], what: &str) -> bool {
-    settled(records, what) == Some(Outcome::NotDone)
 }
 
 /// Whether a scenario ended well in an earlier process.

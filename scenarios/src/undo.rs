@@ -7,15 +7,14 @@
 
 use lab::Lab;
 
-use lab::act::{Acted, Goal, Holder, LockState, NotTried, RowAnswer, RowCall};
-use lab::change_set;
+use lab::act::{Acted, Holder, LockState, NotTried, RowAnswer, RowCall, goal_of};
 use lab::ec2::NetworkInterface;
 use lab::node::Node;
 use lab::outage::{Mark, watch};
 use lab::routerd::{Routerctl, Row, Status};
 use lab::shell::Observe;
 use reports::journal::Writer;
-use reports::record::{Kind, Operation, Outcome, Permit, Record, UndoStep};
+use reports::record::{Effect, Goal, Kind, Operation, Outcome, Record, UndoStep};
 use serde_json::{Value, json};
 
 use crate::context::{Context, How};
@@ -63,7 +62,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
 
 /// How a step of the undo plan is carried out here; none for one of another scenario.
 fn step_of(run: &Run, planned: &UndoStep) -> Option<Step> {
-    let goal = Goal::of(&planned.operation)?;
+    let goal = goal_of(&planned.operation)?;
     let ids = run.rows();
     let step = match &planned.operation {
         Operation::RestoreSourceDestCheck { source_dest_check: prior, .. } => Step {
@@ -132,7 +131,7 @@ fn leave_alone(ctx: &mut Context<'_>, steps: &[Step], now: &Now, holder: &Holder
         let expected = json!(step.goal.to_string());
         match now {
             Ok((_, eni, how)) => {
-                let met = step.goal.met(eni);
+                let met = eni.meets(step.goal);
                 let message = format!("{why}; to settle it: {}", owner_command(ctx, step.id));
                 ctx.judge(step.assertion, met, expected, state(eni), how.clone(), Some(message));
             }
@@ -204,7 +203,7 @@ async fn undo_step(
         }
     };
     let row = step.row_id.and_then(|id| observe::row_with(rows, id));
-    let met = step.goal.met(eni);
+    let met = eni.meets(step.goal);
     let status = row.map(|row| row.status.clone());
     let skip = judge_preview(ctx, step, status.as_ref(), met, preview);
     if !begun(ctx, step) {
@@ -383,7 +382,7 @@ fn was_removed(records: &[Record]) -> bool {
     let removals: Vec<&str> = records
         .iter()
         .filter_map(|record| match &record.kind {
-            Kind::Intent(it) if it.permit == Permit::Undo && it.resource == change_set::PATH => {
+            Kind::Intent(it) if matches!(it.effect, Effect::RemoveChangeSet { .. }) => {
                 Some(it.id.as_str())
             }
             _ => None,

@@ -190,6 +190,7 @@ mod tests {
                 intent: "intent".to_owned(),
                 outcome: Outcome::Done,
                 detail: "x".repeat(500),
+                request_id: None,
                 samples: vec![json!({ "row": "x".repeat(1000), "eni": "x".repeat(500) }); 10],
             };
             let one = json!(outcome).to_string().len();

@@ -10,8 +10,8 @@ use lab::manifest::Instances;
 use lab::node::{Node, Output};
 use lab::shell::{Observe, ShellError};
 use reports::digest::Digest;
-use reports::record::ResidueItem;
-use serde_json::{Value, json};
+use reports::record::{Kind, NobodysFound, ResidueItem};
+use serde_json::json;
 
 use crate::context::{Context, How};
 use crate::sight::LabAddresses;
@@ -176,8 +176,11 @@ pub fn judge_before(lab: &Lab, ctx: &mut Context<'_>, id: &'static str, costly: 
     let nobodys: Vec<&String> = found.keys().filter(|id| !known.contains(id)).collect();
     let message = format!("{}: {NOBODYS}", listed(&found, &nobodys));
     let observed = json!({ "nobodys": nobodys, "costs": found, "outlive": outlive });
-    let items = nobodys_of(&observed, &lab.manifest.aws.region);
-    ctx.run.state.borrow_mut().nobodys = items.unwrap_or_default();
+    let region = &lab.manifest.aws.region;
+    let item = |id: &&String| nobodys_item(id, found[*id], outlive.get(*id), region);
+    let items: Vec<ResidueItem> = nobodys.iter().map(item).collect();
+    ctx.write(Kind::NobodysFound(NobodysFound { items: items.clone() }));
+    ctx.run.state.borrow_mut().nobodys = items;
     let tripped = (!nobodys.is_empty()).then(|| message.clone());
     ctx.judge(id, nobodys.is_empty(), expected, observed, how, Some(message));
     ctx.stop(&stops::WOULD_BE_LEFT, tripped, &resource(&nobodys));
@@ -202,19 +205,12 @@ fn outliving(lab: &Lab, costly: &Costly) -> BTreeMap<String, [String; 2]> {
 
 const NOBODYS: &str = "neither the manifest's teardown ends it nor its teardown.keep names it";
 
-/// What nobody ends, from what [`judge_before`] said that it saw; none where it is something else.
-pub fn nobodys_of(observed: &Value, region: &str) -> Option<Vec<ResidueItem>> {
-    let items = observed["nobodys"].as_array()?.iter().filter_map(|id| {
-        let id = id.as_str()?;
-        let item = left(observed["costs"][id].as_str()?, id, NOBODYS.to_owned(), region);
-        let on = &observed["outlive"][id];
-        let (Some(instance), Some(device)) = (on[0].as_str(), on[1].as_str()) else {
-            return Some(item);
-        };
-        let why = format!("it outlives {instance}, which teardown terminates, and {NOBODYS}");
-        Some(ResidueItem { why, owner_commands: vec![goes_with(instance, device, region)], ..item })
-    });
-    Some(items.collect())
+/// One that costs money; `outlives` are the instance and the device with which a volume would end.
+fn nobodys_item(id: &str, kind: &str, outlives: Option<&[String; 2]>, region: &str) -> ResidueItem {
+    let item = left(kind, id, NOBODYS.to_owned(), region);
+    let Some([instance, device]) = outlives else { return item };
+    let why = format!("it outlives {instance}, which teardown terminates, and {NOBODYS}");
+    ResidueItem { why, owner_commands: vec![goes_with(instance, device, region)], ..item }
 }
 
 /// The command by which a volume ends with its instance.

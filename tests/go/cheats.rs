@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use lab::node::Node;
-use reports::record::{Kind, Record};
+use reports::record::{Effect, Kind, Record};
 use serde_json::Value;
 
 use super::case::Case;
@@ -229,7 +229,10 @@ pub fn at_the_gate(rule: &str, how: fn(&mut Case)) {
 /// What would have moved the address.
 pub fn executed(record: &Record) -> Option<String> {
     match &record.kind {
-        Kind::Intent(intent) if intent.what.contains("execute") => Some(intent.what.clone()),
+        Kind::Intent(intent) => match &intent.effect {
+            effect @ Effect::ExecuteAction { .. } => Some(effect.what()),
+            _ => None,
+        },
         _ => None,
     }
 }

@@ -1,6 +1,7 @@
 //! Which lab is meant, and which run: a manifest that describes a lab, and a run that may be alive on
 //! another machine.
 
+use std::collections::BTreeMap;
 use std::process::Command;
 
 use lab::manifest::Manifest;
@@ -127,19 +128,17 @@ pub fn a_lab_that_a_run_has_stopped_is_used_again() -> Result<(), String> {
     }
     let [before, after] = ["first", "second"].map(|run| nodes(&place, run));
     let (before, after) = (before?, after?);
-    if before == after { Ok(()) } else { Err(format!("{before:#} is not {after:#}")) }
+    if before == after { Ok(()) } else { Err(format!("{before:#?} is not {after:#?}")) }
 }
 
 /// What the owner decides on of the nodes.
-fn nodes(place: &Place, run: &str) -> Result<serde_json::Value, String> {
+fn nodes(place: &Place, run: &str) -> Result<BTreeMap<String, serde_json::Value>, String> {
     let records = read_file(&place.path(run)).map_err(words)?.records;
     let facts = records.into_iter().find_map(|record| match record.kind {
-        Kind::FactsRecorded(recorded) => Some(recorded.facts["nodes"].clone()),
+        Kind::FactsRecorded(recorded) => Some(recorded.facts.nodes),
         _ => None,
     });
-    facts
-        .filter(|nodes| nodes.is_object())
-        .ok_or_else(|| format!("{run} has no facts of its nodes"))
+    facts.filter(|nodes| nodes.len() == 4).ok_or_else(|| format!("{run} has no facts of its nodes"))
 }
 
 /// Nothing starts what a run has terminated: the next one says so before it begins.

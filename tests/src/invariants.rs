@@ -178,7 +178,8 @@ fn nothing_without_a_go(case: &Case<'_>) -> Result<(), String> {
         match &record.kind {
             Kind::GoVerified(_) => verified = true,
             Kind::Intent(intent) if !verified && intent.permit != Permit::Cost => {
-                return Err(format!("{} on {}", intent.what, intent.resource));
+                let effect = &intent.effect;
+                return Err(format!("{} on {}", effect.what(), effect.resource()));
             }
             _ => {}
         }
@@ -201,8 +202,8 @@ fn nothing_without_a_record(case: &Case<'_>) -> Result<(), String> {
     let on_nodes = |kind| matches!(kind, EffectKind::NodeChange | EffectKind::NodeAction);
     let seen = case.effects().filter(|seen| on_nodes(seen.kind));
     let seen: Vec<&str> = seen.map(|seen| seen.name.as_str()).collect();
-    let said = case.intents().map(|intent| intent.what.as_str());
-    let said: Vec<&str> = said.filter(|what| !what.starts_with("ec2 ")).collect();
+    let said = case.intents().map(|intent| intent.effect.what());
+    let said: Vec<String> = said.filter(|what| !what.starts_with("ec2 ")).collect();
     if seen.len() > said.len() {
         let (commands, intents) = (seen.len(), said.len());
         let (seen, said) = (seen.join("; "), said.join("; "));
@@ -220,7 +221,7 @@ fn nothing_without_a_record(case: &Case<'_>) -> Result<(), String> {
     for call in calls {
         let seen = case.effects().filter(|seen| seen.name == call).count();
         let what = format!("ec2 {call}");
-        let said = case.intents().filter(|intent| intent.what == what).count();
+        let said = case.intents().filter(|intent| intent.effect.what() == what).count();
         if seen > said {
             return Err(format!("{seen} times {call}, and {said} intents say so"));
         }
@@ -236,7 +237,8 @@ fn begun_without_a_journal(records: &[Record]) -> Result<(), String> {
             Kind::JournalLost(_) => lost = true,
             Kind::RecoveryStarted(_) => lost = false,
             Kind::Intent(intent) if lost && intent.permit != Permit::Undo => {
-                return Err(format!("{} was begun after the journal was lost", intent.what));
+                let what = intent.effect.what();
+                return Err(format!("{what} was begun after the journal was lost"));
             }
             _ => {}
         }

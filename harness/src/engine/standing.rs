@@ -5,7 +5,8 @@ use std::path::Path;
 
 use lab::manifest::Manifest;
 use reports::record::{
-    FactsRecorded, Kind, Outcome, Permit, Record, RunStarted, ScenarioStatus, UndoPlanned,
+    FactsRecorded, Intent, Kind, Outcome, Permit, Power, Record, RunStarted, ScenarioStatus,
+    UndoPlanned,
 };
 use serde::Serialize;
 
@@ -88,7 +89,8 @@ fn stopped_last(records: &[Record]) -> bool {
         Kind::Intent(intent) => Some(intent),
         _ => None,
     });
-    let Some(last) = last.filter(|it| it.what == "ec2 StopInstances") else { return false };
+    let off = |it: &&Intent| matches!(it.effect.power(), Some((_, Power::Off)));
+    let Some(last) = last.filter(off) else { return false };
     records.iter().any(|record| {
         matches!(&record.kind, Kind::Outcome(it)
             if it.intent == last.id && it.outcome == Outcome::Done)
@@ -106,7 +108,7 @@ pub fn started(records: &[Record]) -> Option<&RunStarted> {
 /// The facts that the owner decides on.
 pub fn facts(records: &[Record]) -> Option<&FactsRecorded> {
     records.iter().rev().find_map(|record| match &record.kind {
-        Kind::FactsRecorded(facts) => Some(facts),
+        Kind::FactsRecorded(facts) => Some(&**facts),
         _ => None,
     })
 }

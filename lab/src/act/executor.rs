@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 
 use reports::journal::Writer;
-use reports::record::Outcome;
+use reports::record::{Effect, Goal, Outcome};
 use reports::redact::Form;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::settle::{Conclusion, Patience, Reply, Sample, shown, until_settled};
-use super::{Acted, Effect, Execution, Goal, NotTried, RowAnswer, RowCall, finish, taking_back};
+use super::{Acted, Execution, Mutation, NotTried, RowAnswer, RowCall, finish, taking_back};
 use crate::Lab;
 use crate::ec2::Answer;
 use crate::manifest::Manifest;
@@ -39,14 +39,19 @@ impl Lab {
         let RowCall { row_id, plugin_timeout } = row;
         let execution = Execution { row_id, goal, plugin_timeout };
         let request = self.undo_request(&eni.network_interface_id, goal, permit.step());
-        let effect = Effect {
+        let mutation = Mutation {
             scenario: "undo",
-            what: format!("{} with the baseline's prior value", program.executable),
-            resource: eni.network_interface_id.clone(),
-            request: json!({ "row": execution.row_id, "goal": execution.goal, "stdin": request, "before": eni }),
+            effect: Effect::UndoByExecutor {
+                row: execution.row_id,
+                network_interface_id: eni.network_interface_id.clone(),
+                goal: execution.goal,
+                before: json!(eni),
+                executable: program.executable.clone(),
+                stdin: request.clone(),
+            },
             undo: Some(permit.step().to_owned()),
         };
-        let intent = effect.begin(self, permit, journal)?;
+        let intent = mutation.begin(self, permit, journal)?;
         let stdin = request.to_string().into_bytes();
         let action = Action::executor(&program.executable, &program.env, stdin);
         let result = self.shell.act(Node::RouterdCloud, &action).await;

@@ -7,11 +7,11 @@ use reports::digest::Digest;
 use reports::folder::GO_FILE;
 use reports::go::keep;
 use reports::journal::{JournalError, Writer};
-use reports::record::{GoBurnt, Kind, LockReleased, LockTaken, Operation, Outcome};
+use reports::record::{Effect, GoBurnt, Kind, LockReleased, LockTaken, Operation, Outcome};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Acted, Effect, NotLab, NotTried, finish};
+use super::{Acted, Mutation, NotLab, NotTried, finish};
 use crate::Lab;
 use crate::change_set::ChangeSet;
 use crate::change_set::PATH as CHANGE_SET_PATH;
@@ -44,8 +44,6 @@ pub const RENEWAL: std::time::Duration = std::time::Duration::from_mins(5);
 /// On routerd-cloud: who holds the lab.
 pub const LOCK_PATH: &str = "/var/lib/lab-smoke/lock.json";
 
-const TAKE: &str = "take the lab's lock";
-
 pub(super) fn burn_path(go_digest: &Digest) -> String {
     format!("{NODE_FOLDER}/burnt-{go_digest}.json")
 }
@@ -71,8 +69,9 @@ impl Lab {
         let holder = Holder { run_id: run_id.to_owned(), taken_at: now, lease_until: now + LEASE };
         let path = LOCK_PATH.to_owned();
         let contents = json!(holder).to_string();
-        let effect = file_effect("gate", TAKE, &path, &contents, Some("undo.lock"));
-        let intent = effect.begin(self, permit, journal)?;
+        let effect = Effect::TakeLock { path: path.clone(), contents: contents.clone() };
+        let undo = Some("undo.lock".to_owned());
+        let intent = Mutation { scenario: "gate", effect, undo }.begin(self, permit, journal)?;
         let (outcome, detail, value) = match self.create(&path, &contents).await {
             Created::Ours => {
                 (Outcome::Done, format!("taken until {}", holder.lease_until), Some(holder.clone()))
@@ -115,8 +114,9 @@ impl Lab {
         };
         let holder = Holder { lease_until: self.lease_begins().await + LEASE, ..held };
         let (path, contents) = (LOCK_PATH.to_owned(), json!(holder).to_string());
-        let effect = file_effect("gate", "keep the lab's lock for longer", &path, &contents, None);
-        let intent = effect.begin(self, permit, journal)?;
+        let effect = Effect::RenewLock { path: path.clone(), contents: contents.clone() };
+        let intent =
+            Mutation { scenario: "gate", effect, undo: None }.begin(self, permit, journal)?;
         let action = Action::replace_file(&path, contents.into_bytes());
         let said = match self.shell.act(Node::RouterdCloud, &action).await {
             Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
@@ -162,8 +162,9 @@ impl Lab {
         let record = GoBurnt { go_digest: permit.go_digest().clone(), path: path.clone() };
         let record = journal.append_synced(now, Kind::GoBurnt(record))?;
         let contents = json!(Burn { run_id: run_id.to_owned(), record }).to_string();
-        let effect = file_effect("gate", "burn the go", &path, &contents, None);
-        let intent = effect.begin(self, permit, journal)?;
+        let effect = Effect::BurnGo { path: path.clone(), contents: contents.clone() };
+        let intent =
+            Mutation { scenario: "gate", effect, undo: None }.begin(self, permit, journal)?;
         let (outcome, detail) = match self.create(&path, &contents).await {
             Created::Ours => (Outcome::Done, "burnt".to_owned()),
             Created::Theirs(text) => (Outcome::NotDone, format!("used before: {text}")),
@@ -183,14 +184,10 @@ impl Lab {
         change_set: &ChangeSet,
     ) -> Result<Acted<Digest>, NotTried> {
         let contents = json!(change_set).to_string();
-        let effect = file_effect(
-            "plan",
-            "put the change set on the node",
-            CHANGE_SET_PATH,
-            &contents,
-            Some("undo.change-set"),
-        );
-        let intent = effect.begin(self, permit, journal)?;
+        let effect =
+            Effect::PutChangeSet { path: CHANGE_SET_PATH.to_owned(), contents: contents.clone() };
+        let undo = Some("undo.change-set".to_owned());
+        let intent = Mutation { scenario: "plan", effect, undo }.begin(self, permit, journal)?;
         let value = Digest::of(&contents);
         let (outcome, detail) = match self.create(CHANGE_SET_PATH, &contents).await {
             Created::Ours => (Outcome::Done, format!("sha256 {value}")),
@@ -214,14 +211,12 @@ impl Lab {
             return Err(permit.other_than("remove the change set").into());
         };
         own_path(path, CHANGE_SET_PATH)?;
-        let effect = Effect {
+        let mutation = Mutation {
             scenario: "undo",
-            what: "remove the change set from the node".to_owned(),
-            resource: path.clone(),
-            request: json!({}),
+            effect: Effect::RemoveChangeSet { path: path.clone() },
             undo: Some(permit.step().to_owned()),
         };
-        self.remove(permit, journal, &effect, path).await
+        self.remove(permit, journal, &mutation, path).await
     }
 
     /// Gives the lock back, where it is still this run's: another run may hold it by now.
@@ -238,18 +233,16 @@ impl Lab {
             let detail = format!("run {} holds the lock now", other.run_id);
             return Ok(Acted { outcome: Outcome::Done, detail, samples: Vec::new(), value: () });
         }
-        let effect = Effect {
+        let mutation = Mutation {
             scenario: "gate",
-            what: "release the lab's lock".to_owned(),
-            resource: path.clone(),
-            request: json!({}),
+            effect: Effect::ReleaseLock { path: path.clone() },
             undo: Some("undo.lock".to_owned()),
         };
         let permit: &dyn Permit = match &permit {
             LockPermit::Unused(Release(())) => &Release(()),
             LockPermit::Begun(undo) => *undo,
         };
-        let acted = self.remove(permit, journal, &effect, &path).await?;
+        let acted = self.remove(permit, journal, &mutation, &path).await?;
         if acted.outcome == Outcome::Done {
             let released = Kind::LockReleased(LockReleased { path });
             if let Err(error) = journal.append(self.clock.now(), released) {
@@ -266,8 +259,9 @@ impl Lab {
             return;
         }
         let path = format!("{NODE_FOLDER}/before-the-go");
-        let effect = file_effect("preflight", "put a file on the node", &path, "", None);
-        if let Ok(intent) = effect.begin(self, &NoPermit, journal) {
+        let effect = Effect::PutChangeSet { path: path.clone(), contents: String::new() };
+        let mutation = Mutation { scenario: "preflight", effect, undo: None };
+        if let Ok(intent) = mutation.begin(self, &NoPermit, journal) {
             let outcome = match self.create(&path, "").await {
                 Created::Ours => Outcome::Done,
                 _ => Outcome::NotDone,
@@ -293,10 +287,10 @@ impl Lab {
         &self,
         permit: &dyn Permit,
         journal: &Writer,
-        effect: &Effect,
+        mutation: &Mutation,
         path: &str,
     ) -> Result<Acted<()>, NotTried> {
-        let intent = effect.begin(self, permit, journal)?;
+        let intent = mutation.begin(self, permit, journal)?;
         let result = self.shell.act(Node::RouterdCloud, &Action::remove_file(path)).await;
         let said = match result {
             Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
@@ -389,7 +383,9 @@ impl Release {
     pub fn of_run(journal: &Writer) -> Option<Self> {
         journal.with_records(|records| {
             let taken = records.iter().rev().find_map(|record| match &record.kind {
-                Kind::Intent(intent) if intent.what == TAKE => Some(intent.id.clone()),
+                Kind::Intent(intent) if matches!(intent.effect, Effect::TakeLock { .. }) => {
+                    Some(intent.id.clone())
+                }
                 _ => None,
             })?;
             let done = records.iter().any(|record| match &record.kind {
@@ -436,21 +432,5 @@ impl Permit for Release {
 
     fn needs_record(&self) -> bool {
         false
-    }
-}
-
-fn file_effect(
-    scenario: &'static str,
-    what: &str,
-    path: &str,
-    contents: &str,
-    undo: Option<&str>,
-) -> Effect {
-    Effect {
-        scenario,
-        what: what.to_owned(),
-        resource: path.to_owned(),
-        request: json!({ "sha256": Digest::of(contents), "contents": contents }),
-        undo: undo.map(str::to_owned),
     }
 }

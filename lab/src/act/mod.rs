@@ -15,10 +15,10 @@ pub use lock::LockState;
 pub use prove::Proving;
 pub use routerd::{Execution, RowAnswer, RowCall};
 pub(crate) use settle::{Finding, POLL, Seen, until_seen};
-pub use settle::{Goal, Sample};
+pub use settle::{Sample, goal_of};
 
 use reports::journal::{JournalError, Writer};
-use reports::record::{Intent, Kind, Operation, Outcome, OutcomeRecorded};
+use reports::record::{Effect, Goal, Intent, Kind, Operation, Outcome, OutcomeRecorded};
 use serde_json::Value;
 
 use crate::Lab;
@@ -62,16 +62,15 @@ pub enum NotLab {
     Foreign { resource: String, field: &'static str, found: String, wanted: String },
 }
 
-/// What is about to be done.
-pub(crate) struct Effect {
+/// What is about to be done, and by which scenario.
+pub(crate) struct Mutation {
     pub scenario: &'static str,
-    pub what: String,
-    pub resource: String,
-    pub request: Value,
+    pub effect: Effect,
+    /// The step of the undo plan that takes it back, or that it carries out.
     pub undo: Option<String>,
 }
 
-impl Effect {
+impl Mutation {
     /// Writes the intent to the disk and answers its id.
     pub fn begin(
         &self,
@@ -91,9 +90,7 @@ impl Effect {
             id: id.clone(),
             scenario: self.scenario.to_owned(),
             permit: permit.kind(),
-            what: self.what.clone(),
-            resource: self.resource.clone(),
-            request: self.request.clone(),
+            effect: self.effect.clone(),
             undo: self.undo.clone(),
         };
         match journal.append_synced(lab.clock.now(), Kind::Intent(intent)) {
@@ -101,7 +98,8 @@ impl Effect {
             Err(error) if permit.needs_record() => Err(error.into()),
             Err(error) => {
                 // Its intent is on the disk already, as a step of the undo plan.
-                tracing::error!(step = self.what, resource = self.resource, %error, "undo goes on without its record");
+                let (step, resource) = (self.effect.what(), self.effect.resource());
+                tracing::error!(step, resource, %error, "undo goes on without its record");
                 Ok(id)
             }
         }
@@ -110,10 +108,22 @@ impl Effect {
 
 /// Records the outcome. One that cannot be recorded is said on stderr: it has happened.
 pub(crate) fn finish<T>(lab: &Lab, journal: &Writer, intent: &str, acted: Acted<T>) -> Acted<T> {
+    finish_request(lab, journal, intent, acted, None)
+}
+
+/// As [`finish`], with the service's id of the request.
+pub(crate) fn finish_request<T>(
+    lab: &Lab,
+    journal: &Writer,
+    intent: &str,
+    acted: Acted<T>,
+    request_id: Option<String>,
+) -> Acted<T> {
     let record = OutcomeRecorded {
         intent: intent.to_owned(),
         outcome: acted.outcome,
         detail: acted.detail.clone(),
+        request_id,
         samples: acted.samples.clone(),
     };
     if let Err(error) = journal.append_synced(lab.clock.now(), Kind::Outcome(record)) {
@@ -166,7 +176,7 @@ async fn taking_back(lab: &Lab, permit: &Undo) -> Result<(NetworkInterface, Goal
     };
     lab.prove_region(region)?;
     let eni = prove_this_interface(lab, network_interface_id).await?;
-    let goal = Goal::of(permit.operation());
+    let goal = goal_of(permit.operation());
     Ok((eni, goal.ok_or_else(|| permit.other_than("take an action back"))?))
 }
 

@@ -4,7 +4,9 @@
 use reports::digest::Digest;
 use reports::go::{AllowedSigners, Expectation, Verified, read_kept, verify};
 use reports::journal::Writer;
-use reports::record::{FactsRecorded, Kind, Operation, Permit, ProofOutcome, Record, UndoPlanned};
+use reports::record::{
+    Effect, FactsRecorded, Kind, Operation, Permit, ProofOutcome, Record, UndoPlanned,
+};
 use reports::shown::{Burnt, shown};
 
 use super::Burn;
@@ -153,9 +155,7 @@ impl Lab {
         let tried = journal.with_records(|records| {
             records.iter().any(|record| {
                 matches!(&record.kind, Kind::Intent(it)
-                    if it.permit == Permit::Undo
-                        && it.resource == id
-                        && it.what == "ec2 TerminateInstances")
+                    if it.permit == Permit::Undo && terminates(&it.effect, &id))
             })
         });
         if !planned || !tried {
@@ -171,6 +171,10 @@ impl Lab {
             Err(error) => Err(error.to_string()),
         }
     }
+}
+
+fn terminates(effect: &Effect, id: &str) -> bool {
+    matches!(effect, Effect::Ec2TerminateInstance { instance_id, .. } if instance_id == id)
 }
 
 /// The node answers that there is no burn. Where something was begun nevertheless, somebody took it

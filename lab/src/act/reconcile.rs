@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use reports::journal::Writer;
-use reports::record::{Intent, Kind, Outcome, Record};
+use reports::record::{Effect, Goal, Intent, Kind, Outcome, Record};
 use serde_json::{Value, json};
 
-use super::settle::{Conclusion, Goal, Patience, Sample, shown, until_settled};
+use super::settle::{Conclusion, Patience, Sample, shown, until_settled};
 use super::{Acted, Finding, Seen, finish, until_seen};
 use crate::Lab;
 use crate::ec2::{DEADLINE, InstanceState, ReadError, state_of};
@@ -37,14 +37,6 @@ fn open_intents(records: &[Record]) -> Vec<Intent> {
         .collect()
 }
 
-/// A mutation whose outcome is asked for, as its intent has it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sought<'a> {
-    pub what: &'a str,
-    pub resource: &'a str,
-    pub request: &'a Value,
-}
-
 impl Lab {
     /// Settles every open intent of the journal. Answers how many are still unknown.
     pub async fn reconcile(&self, journal: &Writer, plugin_timeout: Duration) -> usize {
@@ -52,9 +44,8 @@ impl Lab {
         let patience = Patience::of_recovery(plugin_timeout);
         let mut unknown = 0;
         for intent in open {
-            let Intent { what, resource, request, .. } = &intent;
-            let sought = Sought { what, resource, request };
-            let (outcome, detail, samples) = self.find_out(journal, sought, patience).await;
+            let (outcome, detail, samples) =
+                self.read_back(journal, &intent.effect, patience).await;
             unknown += usize::from(outcome == Outcome::Unknown);
             let detail = format!("read back by recovery: {detail}");
             finish(self, journal, &intent.id, Acted { outcome, detail, samples, value: () });
@@ -62,58 +53,69 @@ impl Lab {
         unknown
     }
 
-    /// Reads a mutation back from what it would have changed.
-    pub(super) async fn find_out(
+    /// Reads an effect back from what it would have changed.
+    pub(super) async fn read_back(
         &self,
         journal: &Writer,
-        sought: Sought<'_>,
+        effect: &Effect,
         patience: Patience,
     ) -> Finding {
-        let Sought { what, resource: id, request } = sought;
-        if let Ok(goal) = serde_json::from_value::<Goal>(request["goal"].clone()) {
-            let row = request["row"].as_u64().unwrap_or(0);
-            return self.find_interface(row, goal, patience).await;
-        }
-        match what {
-            "ec2 TerminateInstances" => {
-                self.find_settled(journal, id, InstanceState::Terminated).await
+        match effect {
+            Effect::ExecuteAction { row, goal, .. }
+            | Effect::RollBackAction { row, goal, .. }
+            | Effect::UndoByExecutor { row, goal, .. } => {
+                self.find_interface(*row, *goal, patience).await
             }
-            "ec2 StopInstances" => self.find_settled(journal, id, InstanceState::Stopped).await,
-            "ec2 StartInstances" => self.find_settled(journal, id, InstanceState::Running).await,
-            "ec2 DisassociateAddress" => {
-                let look = async || {
-                    let found = self.reader.address(id).await?.value;
-                    Ok(found.map_or(Seen::Absent, |it| {
-                        it.association_id.as_deref().map_or_else(disassociated, associated)
-                    }))
-                };
-                until_seen::<ReadError>(self, Duration::ZERO, look).await
+            Effect::Ec2TerminateInstance { instance_id, .. } => {
+                self.find_settled(journal, instance_id, InstanceState::Terminated).await
             }
-            "ec2 ReleaseAddress" => {
+            Effect::Ec2StopInstance { instance_id, .. } => {
+                self.find_settled(journal, instance_id, InstanceState::Stopped).await
+            }
+            Effect::Ec2StartInstance { instance_id, .. } => {
+                self.find_settled(journal, instance_id, InstanceState::Running).await
+            }
+            Effect::Ec2DisassociateAddress { allocation_id, .. } => {
+                self.find_disassociated(allocation_id).await
+            }
+            Effect::Ec2ReleaseAddress { allocation_id: id, .. } => {
                 let look = async || Ok(gone(self.reader.address(id).await?.value.is_none()));
                 until_seen::<ReadError>(self, Duration::ZERO, look).await
             }
-            "ec2 DeleteVolume" => {
+            Effect::Ec2DeleteVolume { volume_id: id, .. } => {
                 let look = async || Ok(gone(self.reader.volume(id).await?.value.is_none()));
                 until_seen::<ReadError>(self, Duration::ZERO, look).await
             }
-            "routerctl plugin run" => self.find_plans(id, &keys(request), patience).await,
-            "routerctl action import" => {
-                let keys = keys(request);
-                self.find_rows(patience, |rows| has_all(rows, &keys)).await
+            Effect::RunPlanner { source, keys } => self.find_plans(source, keys, patience).await,
+            Effect::ImportActions { keys, .. } => {
+                self.find_rows(patience, |rows| has_all(rows, keys)).await
             }
-            "routerctl action approve" => {
-                let (id, by) = (request["row"].as_u64(), request["by"].as_str());
+            Effect::ApproveAction { row: id, by } => {
                 let approved = |row: &Row| {
-                    Some(row.id) == id
+                    row.id == *id
                         && row.status != Status::Pending
-                        && row.approved_by.as_deref() == by
+                        && row.approved_by.as_ref() == Some(by)
                 };
                 self.find_rows(patience, |rows| rows.iter().any(approved)).await
             }
-            what if what.starts_with("re") => self.find_removed(id).await,
-            _ => self.find_created(id, request["contents"].as_str().unwrap_or("")).await,
+            Effect::RemoveChangeSet { path } | Effect::ReleaseLock { path } => {
+                self.find_removed(path).await
+            }
+            Effect::TakeLock { path, contents }
+            | Effect::RenewLock { path, contents }
+            | Effect::BurnGo { path, contents }
+            | Effect::PutChangeSet { path, contents } => self.find_created(path, contents).await,
         }
+    }
+
+    async fn find_disassociated(&self, allocation_id: &str) -> Finding {
+        let look = async || {
+            let found = self.reader.address(allocation_id).await?.value;
+            Ok(found.map_or(Seen::Absent, |it| {
+                it.association_id.as_deref().map_or_else(disassociated, associated)
+            }))
+        };
+        until_seen::<ReadError>(self, Duration::ZERO, look).await
     }
 
     /// The ENI is the witness; what the row says is kept. A mutation may land late, so that "not
@@ -147,7 +149,7 @@ impl Lab {
     }
 
     /// What a planner stored is this run's only where its plans have this run's keys.
-    async fn find_plans(&self, source: &str, keys: &[&str], patience: Patience) -> Finding {
+    async fn find_plans(&self, source: &str, keys: &[String], patience: Patience) -> Finding {
         until_seen(self, patience.command, async || {
             let call = Routerctl::new(&self.manifest.routerd).dynamic_describe(source);
             let command = Observe::dynamic_part(&self.manifest.routerd, source);
@@ -155,7 +157,8 @@ impl Lab {
                 let parts = call.read(output)?;
                 let plans = parts.iter().flat_map(|part| &part.plans);
                 let stored: Vec<&str> = plans.map(|plan| plan.idempotency_key.as_str()).collect();
-                let done = !keys.is_empty() && keys.iter().all(|key| stored.contains(key));
+                let done =
+                    !keys.is_empty() && keys.iter().all(|key| stored.contains(&key.as_str()));
                 Ok((done, json!({ "plans": stored })))
             })
             .await
@@ -226,12 +229,8 @@ impl Lab {
     }
 }
 
-/// The idempotency keys that a request names: those of this run.
-fn keys(request: &Value) -> Vec<&str> {
-    request["keys"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
-}
-
-fn has_all(rows: &[Row], keys: &[&str]) -> bool {
+/// Whether there is a row with each of these idempotency keys.
+fn has_all(rows: &[Row], keys: &[String]) -> bool {
     !keys.is_empty() && keys.iter().all(|key| rows.iter().any(|row| row.idempotency_key == *key))
 }
 

@@ -4,13 +4,12 @@
 use std::time::Duration;
 
 use reports::journal::Writer;
-use reports::record::Outcome;
+use reports::record::{Effect, Goal, Outcome};
 use reports::redact::Form;
 use serde_json::json;
 
-use super::reconcile::Sought;
-use super::settle::{Conclusion, Goal, Patience, Reply, Sample, shown, until_settled};
-use super::{Acted, Effect, NotTried, finish, prove_interface, taking_back};
+use super::settle::{Conclusion, Patience, Reply, Sample, shown, until_settled};
+use super::{Acted, Mutation, NotTried, finish, prove_interface, taking_back};
 use crate::Lab;
 use crate::ec2::Answer;
 use crate::node::{Node, Output};
@@ -73,16 +72,15 @@ impl Lab {
     ) -> Result<Acted<Option<PluginRun>>, NotTried> {
         let routerd = &self.manifest.routerd;
         let call = Routerctl::new(routerd).plugin_run(&routerd.planner);
-        let effect = Effect {
+        let source = format!("Plugin/{}", routerd.planner);
+        let mutation = Mutation {
             scenario: "plan",
-            what: "routerctl plugin run".to_owned(),
-            resource: format!("Plugin/{}", routerd.planner),
-            request: json!({ "argv": call.argv, "keys": keys }),
+            effect: Effect::RunPlanner { source, keys: keys.to_vec() },
             undo: None,
         };
         let action = Action::plugin_run(routerd);
         let read = |output: &Output| call.read(output);
-        self.ask_routerctl(permit, journal, &effect, &action, read).await
+        self.ask_routerctl(permit, journal, &mutation, &action, read).await
     }
 
     /// `routerctl action import`, which is to make rows with these keys.
@@ -94,15 +92,14 @@ impl Lab {
     ) -> Result<Acted<Option<Imported>>, NotTried> {
         let routerd = &self.manifest.routerd;
         let call = Routerctl::new(routerd).import();
-        let effect = Effect {
+        let state_file = routerd.state_file.clone();
+        let mutation = Mutation {
             scenario: "import",
-            what: "routerctl action import".to_owned(),
-            resource: routerd.state_file.clone(),
-            request: json!({ "argv": call.argv, "keys": keys }),
+            effect: Effect::ImportActions { state_file, keys: keys.to_vec() },
             undo: None,
         };
         let action = Action::import(routerd);
-        self.ask_routerctl(permit, journal, &effect, &action, |output| call.read(output)).await
+        self.ask_routerctl(permit, journal, &mutation, &action, |output| call.read(output)).await
     }
 
     /// `routerctl action approve ROW`.
@@ -115,15 +112,13 @@ impl Lab {
     ) -> Result<Acted<Option<crate::routerd::Approved>>, NotTried> {
         let routerd = &self.manifest.routerd;
         let call = Routerctl::new(routerd).approve(row_id, by);
-        let effect = Effect {
+        let mutation = Mutation {
             scenario: "approve",
-            what: "routerctl action approve".to_owned(),
-            resource: format!("row {row_id}"),
-            request: json!({ "row": row_id, "by": by }),
+            effect: Effect::ApproveAction { row: row_id, by: by.to_owned() },
             undo: None,
         };
         let action = Action::approve(routerd, row_id, by);
-        self.ask_routerctl(permit, journal, &effect, &action, |output| call.read(output)).await
+        self.ask_routerctl(permit, journal, &mutation, &action, |output| call.read(output)).await
     }
 
     /// A command whose effect is in routerd's database alone. An answer that proves nothing is read
@@ -132,11 +127,11 @@ impl Lab {
         &self,
         permit: &Forward,
         journal: &Writer,
-        effect: &Effect,
+        mutation: &Mutation,
         action: &Action,
         read: impl Fn(&Output) -> Result<T, AnswerError>,
     ) -> Result<Acted<Option<T>>, NotTried> {
-        let intent = effect.begin(self, permit, journal)?;
+        let intent = mutation.begin(self, permit, journal)?;
         let result = self.shell.act(Node::RouterdCloud, action).await;
         let acted = match said(result, read) {
             Said::Done(detail, value) => {
@@ -146,10 +141,9 @@ impl Lab {
                 Acted { outcome: Outcome::NotDone, detail, samples: Vec::new(), value: None }
             }
             Said::Nothing(why) => {
-                let Effect { what, resource, request, .. } = effect;
                 let patience = Patience::for_plugin(Duration::ZERO);
                 let (outcome, detail, samples) =
-                    self.find_out(journal, Sought { what, resource, request }, patience).await;
+                    self.read_back(journal, &mutation.effect, patience).await;
                 let detail = format!("{why}; read back: {detail}");
                 Acted { outcome, detail, samples, value: None }
             }
@@ -166,17 +160,20 @@ impl Lab {
         undo_step: &str,
     ) -> Result<Acted<RowAnswer>, NotTried> {
         let eni = prove_interface(self).await?;
-        let effect = Effect {
+        let mutation = Mutation {
             scenario: "execute",
-            what: "routerctl action execute".to_owned(),
-            resource: eni.network_interface_id.clone(),
-            request: json!({ "row": execution.row_id, "goal": execution.goal, "before": eni }),
+            effect: Effect::ExecuteAction {
+                row: execution.row_id,
+                network_interface_id: eni.network_interface_id.clone(),
+                goal: execution.goal,
+                before: json!(eni),
+            },
             undo: Some(undo_step.to_owned()),
         };
         let action = Action::execute(&self.manifest.routerd, execution.row_id);
         let call = Routerctl::new(&self.manifest.routerd).execute(execution.row_id);
         let read = |output: &Output| call.read(output).map(|_| ());
-        self.change_row(permit, journal, &effect, &action, execution, &Status::Succeeded, read)
+        self.change_row(permit, journal, &mutation, &action, execution, &Status::Succeeded, read)
             .await
     }
 
@@ -191,17 +188,20 @@ impl Lab {
         let (eni, goal) = taking_back(self, permit).await?;
         let RowCall { row_id, plugin_timeout } = row;
         let execution = Execution { row_id, goal, plugin_timeout };
-        let effect = Effect {
+        let mutation = Mutation {
             scenario: "undo",
-            what: "routerctl action rollback".to_owned(),
-            resource: eni.network_interface_id.clone(),
-            request: json!({ "row": execution.row_id, "goal": execution.goal, "before": eni }),
+            effect: Effect::RollBackAction {
+                row: execution.row_id,
+                network_interface_id: eni.network_interface_id.clone(),
+                goal: execution.goal,
+                before: json!(eni),
+            },
             undo: Some(permit.step().to_owned()),
         };
         let action = Action::rollback(&self.manifest.routerd, execution.row_id);
         let call = Routerctl::new(&self.manifest.routerd).rollback(execution.row_id);
         let read = |output: &Output| call.read(output).map(|_| ());
-        self.change_row(permit, journal, &effect, &action, execution, &Status::RolledBack, read)
+        self.change_row(permit, journal, &mutation, &action, execution, &Status::RolledBack, read)
             .await
     }
 
@@ -210,13 +210,13 @@ impl Lab {
         &self,
         permit: &dyn Permit,
         journal: &Writer,
-        effect: &Effect,
+        mutation: &Mutation,
         action: &Action,
         execution: Execution,
         done: &Status,
         read: impl Fn(&Output) -> Result<(), AnswerError>,
     ) -> Result<Acted<RowAnswer>, NotTried> {
-        let intent = effect.begin(self, permit, journal)?;
+        let intent = mutation.begin(self, permit, journal)?;
         let printed = answered(action, self.shell.act(Node::RouterdCloud, action).await);
         let told = match &printed {
             Err(error) if error.why.never_sent() => Told::Nothing,

@@ -2,12 +2,10 @@
 //! second at first and then more rarely, to a deadline. EC2 is eventually consistent, and a mutation may land after routerd gave
 //! up, so every sample is kept.
 
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use reports::record::{Operation, Outcome};
-use serde::{Deserialize, Serialize};
+use reports::record::{Goal, Operation, Outcome};
 use serde_json::{Value, json};
 
 use crate::Lab;
@@ -16,49 +14,20 @@ use crate::node::Node;
 use crate::routerd::{Routerctl, Row, Status};
 use crate::shell::Observe;
 
-/// What the ENI looks like once a mutation is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Goal {
-    Assigned(Ipv4Addr),
-    Unassigned(Ipv4Addr),
-    SourceDestCheck(bool),
-}
-
-impl Goal {
-    /// What the ENI looks like once this step of the undo plan is done; none where the step is not
-    /// about an ENI.
-    pub fn of(operation: &Operation) -> Option<Self> {
-        match operation {
-            Operation::RestoreSourceDestCheck { source_dest_check, .. } => {
-                Some(Self::SourceDestCheck(*source_dest_check))
-            }
-            Operation::UnassignAddress { address, .. } => Some(Self::Unassigned(*address)),
-            Operation::RemoveChangeSet { .. }
-            | Operation::ReleaseLock { .. }
-            | Operation::TerminateInstance { .. }
-            | Operation::StopInstance { .. }
-            | Operation::ReleaseAddress { .. }
-            | Operation::DeleteVolume { .. } => None,
+/// What the ENI looks like once this step of the undo plan is done; none where the step is not
+/// about an ENI.
+pub fn goal_of(operation: &Operation) -> Option<Goal> {
+    match operation {
+        Operation::RestoreSourceDestCheck { source_dest_check, .. } => {
+            Some(Goal::SourceDestCheck(*source_dest_check))
         }
-    }
-
-    pub fn met(self, eni: &NetworkInterface) -> bool {
-        match self {
-            Self::Assigned(address) => eni.has(address),
-            Self::Unassigned(address) => !eni.has(address),
-            Self::SourceDestCheck(on) => eni.source_dest_check == on,
-        }
-    }
-}
-
-impl std::fmt::Display for Goal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Assigned(address) => write!(f, "{address} on the ENI"),
-            Self::Unassigned(address) => write!(f, "{address} not on the ENI"),
-            Self::SourceDestCheck(on) => write!(f, "SourceDestCheck {on}"),
-        }
+        Operation::UnassignAddress { address, .. } => Some(Goal::Unassigned(*address)),
+        Operation::RemoveChangeSet { .. }
+        | Operation::ReleaseLock { .. }
+        | Operation::TerminateInstance { .. }
+        | Operation::StopInstance { .. }
+        | Operation::ReleaseAddress { .. }
+        | Operation::DeleteVolume { .. } => None,
     }
 }
 
@@ -72,7 +41,7 @@ pub struct Sample {
 
 impl Sample {
     pub fn met(&self, goal: Goal) -> Option<bool> {
-        self.eni.as_ref().ok().map(|eni| goal.met(eni))
+        self.eni.as_ref().ok().map(|eni| eni.meets(goal))
     }
 
     pub fn status(&self) -> Option<&Status> {
@@ -285,6 +254,8 @@ pub(super) fn shown(samples: &[Sample]) -> Vec<Value> {
 
 #[cfg(test)]
 pub(super) fn example(status: Status, assigned: bool) -> Sample {
+    use std::net::Ipv4Addr;
+
     let now = DateTime::<Utc>::UNIX_EPOCH;
     let captured: Ipv4Addr = "10.88.60.9".parse().expect("an address");
     Sample {

@@ -5,12 +5,13 @@
 use std::time::Duration;
 
 use aws_sdk_ec2::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_ec2::operation::RequestId as HasRequestId;
 use reports::journal::Writer;
 use reports::record::Outcome;
 
 use super::{DEADLINE, ReadError};
 use crate::Lab;
-use crate::act::{Acted, Effect, NotTried, Seen, finish, until_seen};
+use crate::act::{Acted, Mutation, NotTried, Seen, finish_request, until_seen};
 use crate::permit::Permit;
 
 /// The first pause before a request is made again; each is twice as long as the one before.
@@ -37,20 +38,33 @@ pub(super) struct NotTaken {
     again: bool,
     /// For people.
     words: String,
+    request_id: RequestId,
 }
 
+/// The service's id of a request that it took; none where its answer has none.
+pub(super) type RequestId = Option<String>;
+
 /// What a request answered, for people: it is never the proof.
-pub(super) fn said<T, E>(result: Result<T, SdkError<E>>) -> Result<(), NotTaken>
+pub(super) fn said<T: HasRequestId, E>(
+    result: Result<T, SdkError<E>>,
+) -> Result<RequestId, NotTaken>
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    let Err(error) = result else { return Ok(()) };
+    let error = match result {
+        Ok(answer) => return Ok(answer.request_id().map(str::to_owned)),
+        Err(error) => error,
+    };
+    let request_id = error.request_id().map(str::to_owned);
     Err(match error.code() {
         Some(code) => NotTaken {
             again: LATER.contains(&code),
             words: format!("{code}: {}", error.message().unwrap_or_default()),
+            request_id,
         },
-        None => NotTaken { again: false, words: DisplayErrorContext(&error).to_string() },
+        None => {
+            NotTaken { again: false, words: DisplayErrorContext(&error).to_string(), request_id }
+        }
     })
 }
 
@@ -85,16 +99,19 @@ impl Lab {
         &self,
         permit: &dyn Permit,
         journal: &Writer,
-        effect: &Effect,
-        send: impl Future<Output = Result<(), NotTaken>>,
+        mutation: &Mutation,
+        send: impl Future<Output = Result<RequestId, NotTaken>>,
         look: impl AsyncFn() -> Result<Seen, ReadError>,
     ) -> Result<Tried, NotTried> {
-        let intent = effect.begin(self, permit, journal)?;
+        let intent = mutation.begin(self, permit, journal)?;
         let said = send.await;
-        if let Err(NotTaken { again: true, words }) = &said {
+        let request_id = match &said {
+            Ok(request_id) | Err(NotTaken { request_id, .. }) => request_id.clone(),
+        };
+        if let Err(NotTaken { again: true, words, .. }) = &said {
             let detail = format!("EC2 refused it: {words}");
             let acted = Acted { outcome: Outcome::NotDone, detail, samples: vec![], value: () };
-            return Ok(Tried::Again(finish(self, journal, &intent, acted)));
+            return Ok(Tried::Again(finish_request(self, journal, &intent, acted, request_id)));
         }
         // A request that was refused is given only a short while: somebody else may have done it,
         // or its reply was lost after it was done.
@@ -103,6 +120,6 @@ impl Lab {
         let answer = said.err().map(|it| format!("; EC2 answered: {}", it.words));
         let detail = format!("{seen}{}", answer.unwrap_or_default());
         let acted = Acted { outcome, detail, samples, value: () };
-        Ok(Tried::Came(finish(self, journal, &intent, acted)))
+        Ok(Tried::Came(finish_request(self, journal, &intent, acted, request_id)))
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use aws_sdk_ec2::types as sdk;
+use reports::record::Goal;
 use reports::redact::Redactor;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +42,15 @@ pub struct NetworkInterface {
 impl NetworkInterface {
     pub fn has(&self, address: Ipv4Addr) -> bool {
         self.primary_address == address || self.secondary_addresses.contains(&address)
+    }
+
+    /// Whether it looks so.
+    pub fn meets(&self, goal: Goal) -> bool {
+        match goal {
+            Goal::Assigned(address) => self.has(address),
+            Goal::Unassigned(address) => !self.has(address),
+            Goal::SourceDestCheck(on) => self.source_dest_check == on,
+        }
     }
 }
 

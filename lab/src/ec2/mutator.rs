@@ -5,15 +5,15 @@
 use std::time::Duration;
 
 use reports::journal::Writer;
-use reports::record::{Operation, Outcome};
-use serde_json::{Value, json};
+use reports::record::{Effect, Operation, Outcome};
+use serde_json::json;
 
-use super::again::{NotTaken, Tried, said};
+use super::again::{NotTaken, RequestId, Tried, said};
 use super::{
     Address, Answer, Connection, Instance, InstanceState, ReadError, Sighted, Tags, Volume,
 };
 use crate::Lab;
-use crate::act::{Acted, Effect, NotLab, NotTried, POLL, Seen};
+use crate::act::{Acted, Mutation, NotLab, NotTried, POLL, Seen};
 use crate::permit::{Cost, Permit, Power, Undo};
 
 /// How long EC2 may take to show what it was asked to do: `instance_terminated`'s own waiter gives
@@ -51,11 +51,12 @@ impl Wanted {
         }
     }
 
-    fn call(self) -> &'static str {
+    fn effect(self, id: &str, before: &InstanceState) -> Effect {
+        let (instance_id, before) = (id.to_owned(), before.to_string());
         match self {
-            Self::Terminated => "ec2 TerminateInstances",
-            Self::Stopped => "ec2 StopInstances",
-            Self::Running => "ec2 StartInstances",
+            Self::Terminated => Effect::Ec2TerminateInstance { instance_id, before },
+            Self::Stopped => Effect::Ec2StopInstance { instance_id, before },
+            Self::Running => Effect::Ec2StartInstance { instance_id, before },
         }
     }
 }
@@ -65,7 +66,7 @@ impl Mutator {
         Self { ec2: connection.ec2_without_retry() }
     }
 
-    async fn change_state(&self, wanted: Wanted, id: &str) -> Result<(), NotTaken> {
+    async fn change_state(&self, wanted: Wanted, id: &str) -> Result<RequestId, NotTaken> {
         match wanted {
             Wanted::Terminated => {
                 said(self.ec2.terminate_instances().instance_ids(id).send().await)
@@ -193,11 +194,9 @@ impl Lab {
         if instance.state.is_the_end() && wanted != Wanted::Terminated {
             return Ok(settled(Outcome::NotDone, format!("it is {}", instance.state)));
         }
-        let effect = Effect {
+        let mutation = Mutation {
             scenario,
-            what: wanted.call().to_owned(),
-            resource: id.to_owned(),
-            request: json!({ "instance_id": id, "before": instance.state }),
+            effect: wanted.effect(id, &instance.state),
             undo: step.map(str::to_owned),
         };
         let ids = [id.to_owned()];
@@ -209,7 +208,7 @@ impl Lab {
                 None => Seen::Unlisted,
             })
         };
-        self.request(permit, journal, &effect, self.mutator.change_state(wanted, id), look).await
+        self.request(permit, journal, &mutation, self.mutator.change_state(wanted, id), look).await
     }
 
     /// The instance, once EC2 takes the request: one that stops can be started only when it has.
@@ -283,15 +282,15 @@ impl Lab {
                 proved => proved?,
             };
         }
-        let request = json!({ "allocation_id": allocation_id, "before": address });
-        let effect = teardown("ec2 ReleaseAddress", allocation_id, request, permit);
+        let (id, before) = (allocation_id.to_owned(), json!(address));
+        let mutation = teardown(Effect::Ec2ReleaseAddress { allocation_id: id, before }, permit);
         let send = self.mutator.ec2.release_address().allocation_id(allocation_id).send();
         let look = async || {
             let found = self.reader.address(allocation_id).await?.value;
             Ok(found.map_or(Seen::Absent, |address| Seen::NotYet(json!(address))))
         };
         let send = Box::pin(async { said(send.await) });
-        self.request(permit, journal, &effect, send, look).await
+        self.request(permit, journal, &mutation, send, look).await
     }
 
     async fn disassociate(
@@ -302,8 +301,12 @@ impl Lab {
         address: &Address,
     ) -> Result<Tried, NotTried> {
         let id = &address.allocation_id;
-        let request = json!({ "association_id": association_id, "before": address });
-        let effect = teardown("ec2 DisassociateAddress", id, request, permit);
+        let effect = Effect::Ec2DisassociateAddress {
+            allocation_id: id.clone(),
+            association_id: association_id.to_owned(),
+            before: json!(address),
+        };
+        let mutation = teardown(effect, permit);
         let send = self.mutator.ec2.disassociate_address().association_id(association_id).send();
         let look = async || {
             let found = self.reader.address(id).await?.value;
@@ -314,7 +317,7 @@ impl Lab {
             })
         };
         let send = Box::pin(async { said(send.await) });
-        self.request(permit, journal, &effect, send, look).await
+        self.request(permit, journal, &mutation, send, look).await
     }
 
     async fn prove_address(&self, id: &str) -> Result<Address, NotLab> {
@@ -345,15 +348,15 @@ impl Lab {
             Err(NotLab::Gone { .. }) => return Ok(gone_already()),
             proved => proved?,
         };
-        let request = json!({ "volume_id": volume_id, "before": volume });
-        let effect = teardown("ec2 DeleteVolume", volume_id, request, permit);
+        let (id, before) = (volume_id.to_owned(), json!(volume));
+        let mutation = teardown(Effect::Ec2DeleteVolume { volume_id: id, before }, permit);
         let send = self.mutator.ec2.delete_volume().volume_id(volume_id).send();
         let look = async || {
             let found = self.reader.volume(volume_id).await?.value;
             Ok(found.map_or(Seen::Absent, |volume| Seen::NotYet(json!(volume.state))))
         };
         let send = Box::pin(async { said(send.await) });
-        self.request(permit, journal, &effect, send, look).await
+        self.request(permit, journal, &mutation, send, look).await
     }
 
     /// The volume, once it is attached to nothing: EC2 lets it go a while after its instance.
@@ -389,14 +392,8 @@ impl Lab {
     }
 }
 
-fn teardown(what: &str, resource: &str, request: Value, permit: &Undo) -> Effect {
-    Effect {
-        scenario: "teardown",
-        what: what.to_owned(),
-        resource: resource.to_owned(),
-        request,
-        undo: Some(permit.step().to_owned()),
-    }
+fn teardown(effect: Effect, permit: &Undo) -> Mutation {
+    Mutation { scenario: "teardown", effect, undo: Some(permit.step().to_owned()) }
 }
 
 /// Nothing has to be asked for.

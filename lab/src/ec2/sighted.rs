@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use reports::record::{Kind, Life, Outcome, Record, ResourceKind, ResourceSeen};
+use reports::record::{Effect, Kind, Life, Outcome, Record, ResourceKind, ResourceSeen};
 
 use super::{Address, Answer, Instance, InstanceState, ReadError, Volume};
 use crate::Lab;
@@ -40,8 +40,10 @@ impl Sighted {
                     }
                 }
                 // It was proved to be the lab's just before.
-                Kind::Intent(it) if is_instance(&it.resource) => {
-                    sighted.see(ResourceKind::Instance, &it.resource, Life::Alive, record.at);
+                Kind::Intent(it) => {
+                    if let Some((id, _)) = it.effect.power() {
+                        sighted.see(ResourceKind::Instance, id, Life::Alive, record.at);
+                    }
                 }
                 Kind::Outcome(it) if it.outcome == Outcome::Done => {
                     if let Some(id) = terminated(records, &it.intent) {
@@ -81,18 +83,16 @@ impl Sighted {
     }
 }
 
-fn is_instance(resource: &str) -> bool {
-    resource.starts_with("i-")
-}
-
 /// The instance that this intent terminated; its outcome is done once EC2 has shown it so.
 fn terminated<'a>(records: &'a [Record], intent: &str) -> Option<&'a str> {
-    records.iter().find_map(|record| match &record.kind {
-        Kind::Intent(it) if it.id == intent && it.what == "ec2 TerminateInstances" => {
-            Some(it.resource.as_str())
-        }
+    let effect = records.iter().find_map(|record| match &record.kind {
+        Kind::Intent(it) if it.id == intent => Some(&it.effect),
         _ => None,
-    })
+    });
+    match effect {
+        Some(Effect::Ec2TerminateInstance { instance_id, .. }) => Some(instance_id),
+        _ => None,
+    }
 }
 
 /// An instance with all that hangs on it, as it is recorded.
@@ -150,7 +150,6 @@ impl Lab {
 mod tests {
     use reports::digest::Digest;
     use reports::record::{Intent, OutcomeRecorded, Permit, ResourcesSeen};
-    use serde_json::Value;
 
     use super::*;
 
@@ -164,21 +163,35 @@ mod tests {
         Kind::ResourcesSeen(ResourcesSeen { resources: vec![resource] })
     }
 
+    /// Its id is what it is called.
     fn intent(what: &str) -> Kind {
+        let (instance_id, before) = ("i-1".to_owned(), "running".to_owned());
+        let effects = [
+            Effect::Ec2TerminateInstance {
+                instance_id: instance_id.clone(),
+                before: before.clone(),
+            },
+            Effect::Ec2StopInstance { instance_id, before },
+        ];
+        let effect = effects.into_iter().find(|it| it.what() == what).expect("an effect");
         Kind::Intent(Intent {
             id: what.to_owned(),
             scenario: "teardown".to_owned(),
             permit: Permit::Undo,
-            what: what.to_owned(),
-            resource: "i-1".to_owned(),
-            request: Value::Null,
+            effect,
             undo: None,
         })
     }
 
     fn outcome(intent: &str, outcome: Outcome) -> Kind {
         let (intent, detail) = (intent.to_owned(), String::new());
-        Kind::Outcome(OutcomeRecorded { intent, outcome, detail, samples: Vec::new() })
+        Kind::Outcome(OutcomeRecorded {
+            intent,
+            outcome,
+            detail,
+            request_id: None,
+            samples: Vec::new(),
+        })
     }
 
     #[test]

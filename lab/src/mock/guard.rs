@@ -69,12 +69,16 @@ fn stranger(port: u16, headers: &HeaderMap, uri: &Uri) -> Option<Refusal> {
 
 /// The request with the whole of its body.
 async fn in_time(clock: Clock, request: Request) -> Result<Request, Refusal> {
+    const TOO_LARGE: Refusal =
+        (StatusCode::PAYLOAD_TOO_LARGE, "A body has at most 1 MiB, and is whole.\n");
     let (head, body) = request.into_parts();
+    let length = head.headers.get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok());
+    if length.and_then(|it| it.parse().ok()).is_some_and(|it: usize| it > BODY_MAX_BYTES) {
+        return Err(TOO_LARGE);
+    }
     match clock.timeout(BODY_LIMIT, to_bytes(body, BODY_MAX_BYTES)).await {
         Ok(Ok(bytes)) => Ok(Request::from_parts(head, Body::from(bytes))),
-        Ok(Err(_)) => {
-            Err((StatusCode::PAYLOAD_TOO_LARGE, "A body has at most 1 MiB, and is whole.\n"))
-        }
+        Ok(Err(_)) => Err(TOO_LARGE),
         Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "The body did not come in time.\n")),
     }
 }

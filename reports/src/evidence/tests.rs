@@ -96,7 +96,11 @@ fn a_mutation_shows_what_became_of_its_undo() {
     let lost = of(|run| run.outcome("undo-seize", Outcome::Unknown));
     assert_eq!(find(&lost, "seize"), (Outcome::Done, Some(Outcome::Unknown)));
     let again = of(|run| {
-        run.intent("again", crate::record::Permit::Undo, "aws-provider-executor");
+        run.intent(
+            "again",
+            crate::record::Permit::Undo,
+            "/opt/executor with the baseline's prior value",
+        );
         run.outcome("again", Outcome::NotDone);
     });
     assert_eq!(find(&again, "seize").1, Some(Outcome::Done), "an earlier try did it");

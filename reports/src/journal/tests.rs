@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::*;
 use crate::digest::Digest;
+use crate::effect::Effect;
 use crate::record::{
     Assertion, AssertionStatus, Intent, Interrupted, Kind, Outcome, OutcomeRecorded, Permit,
     Record, ScenarioStarted,
@@ -31,6 +32,7 @@ fn outcome(detail: &str) -> Kind {
         intent: "i-1".into(),
         outcome: Outcome::Done,
         detail: detail.into(),
+        request_id: None,
         samples: vec![],
     })
 }
@@ -40,9 +42,7 @@ fn intent(permit: Permit) -> Kind {
         id: "i-1".into(),
         scenario: "execute".into(),
         permit,
-        what: "routerctl action execute".into(),
-        resource: "eni-0a".into(),
-        request: json!({}),
+        effect: Effect::ReleaseLock { path: "/p".into() },
         undo: None,
     })
 }

@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::effect::Effect;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Permit {
@@ -20,10 +22,7 @@ pub struct Intent {
     pub id: String,
     pub scenario: String,
     pub permit: Permit,
-    /// As `routerctl action execute` or `ec2 StopInstances`.
-    pub what: String,
-    pub resource: String,
-    pub request: Value,
+    pub effect: Effect,
     /// The id of the step of the undo plan that takes it back, where there is one; in an undo's
     /// own intent, the id of the step that it carries out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -45,6 +44,10 @@ pub struct OutcomeRecorded {
     pub intent: String,
     pub outcome: Outcome,
     pub detail: String,
+    /// The service's own id of the request, as CloudTrail has it (`x-amzn-requestid`); none where no
+    /// answer of ours carries it: what goes through routerd.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
     /// What was read back, in order, until it was settled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub samples: Vec<Value>,

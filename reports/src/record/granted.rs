@@ -1,5 +1,7 @@
 //! What the owner decides on, and the go.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,7 +15,7 @@ use crate::operation::Operation;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FactsRecorded {
-    pub facts: Value,
+    pub facts: Facts,
     /// SHA-256 of the canonical JSON of `facts`.
     pub facts_digest: Digest,
     /// Which lab it is.
@@ -22,6 +24,69 @@ pub struct FactsRecorded {
     pub lab_fingerprint: Digest,
     pub change_set: Value,
     pub programs: Vec<Program>,
+}
+
+/// What preflight found. What EC2, a node or IAM said is kept as it was said, without its secrets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Facts {
+    pub lab: LabFacts,
+    pub account_id: String,
+    pub region: String,
+    pub vpc: Value,
+    pub subnet: Value,
+    pub route_table: Value,
+    /// What undo restores of it.
+    pub interface: Value,
+    pub instances: Vec<InstanceFacts>,
+    /// A /32.
+    pub captured_address: String,
+    /// ENIs that have it.
+    pub captured_address_holders: Vec<String>,
+    pub role: RoleFacts,
+    pub cloud_state: Option<Digest>,
+    /// By the nodes' names.
+    pub nodes: BTreeMap<String, Value>,
+    pub router_yaml: RouterYamlFacts,
+    pub programs: Vec<Program>,
+    pub rows_of_earlier_runs: Vec<Value>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LabFacts {
+    pub kind: LabKind,
+    pub name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InstanceFacts {
+    pub instance_id: String,
+    pub instance_type: String,
+    pub network_interface_ids: Vec<String>,
+    /// Its ARN.
+    pub instance_profile: Option<String>,
+}
+
+/// The executor's role.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RoleFacts {
+    pub name: String,
+    /// Policies, as IAM has them.
+    pub documents: Value,
+    /// Which of them grant what.
+    pub granted_by: Value,
+    pub notes: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RouterYamlFacts {
+    pub sha256: Digest,
+    /// Its ProviderActionPolicies.
+    pub policies: Value,
 }
 
 /// Which lab: what its fingerprint is over.

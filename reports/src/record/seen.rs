@@ -29,6 +29,20 @@ pub struct StateRecorded {
     pub state: Value,
 }
 
+/// Which instances a preflight found to cost money. None of the others that it asked for does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InstancesFound {
+    pub costing: Vec<String>,
+}
+
+/// What a preflight found to cost money that neither the undo plan ends nor the manifest keeps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NobodysFound {
+    pub items: Vec<ResidueItem>,
+}
+
 /// How long the captured address was out of reach while a scenario moved it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

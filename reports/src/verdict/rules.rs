@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::codes::{ExitCode, PRECEDENCE};
 use crate::fold::{Gathered, Mutation, Scenario, gather};
-use crate::record::{AssertionStatus, Outcome, Part, Permit, Record, ScenarioStatus, Verdict};
+use crate::record::{
+    AssertionStatus, Outcome, Part, Permit, Power, Record, ScenarioStatus, Verdict,
+};
 
 /// Stop 7 parks a run; it neither stops nor fails it.
 const PARKING_STOP: u8 = 7;
@@ -142,7 +144,7 @@ fn mutations(run: &Gathered<'_>, causes: &mut Causes) {
             Some(_) => continue,
             None => "its outcome was never recorded",
         };
-        let (what, resource) = (&it.intent.what, &it.intent.resource);
+        let (what, resource) = (it.intent.effect.what(), it.intent.effect.resource());
         let reason = format!("whether `{what}` on {resource} was done is unknown: {why}");
         causes.push((ExitCode::Unknown, reason));
     }
@@ -272,7 +274,7 @@ fn pending(run: &Gathered<'_>) -> Option<Verdict> {
     let cost = |it: &&Mutation<'_>| it.intent.permit == Permit::Cost;
     let last = run.mutations.iter().rev().find(cost);
     let parked = last.is_some_and(|it| {
-        it.intent.what.contains("StopInstances")
+        matches!(it.intent.effect.power(), Some((_, Power::Off)))
             && it.outcome.is_some_and(|(outcome, _)| outcome.outcome == Outcome::Done)
     });
     Some(if parked { Verdict::Parked } else { Verdict::AwaitingGo })

@@ -136,7 +136,9 @@ fn rules_one_by_one() {
             r.outcome("seize", Outcome::Done);
         }),
         ("not done", (V::Pass, 0), |r| r.outcome("seize", Outcome::NotDone)),
-        ("an intent alone", (V::Unknown, 5), |r| r.intent("again", Permit::Undo, "routerctl")),
+        ("an intent alone", (V::Unknown, 5), |r| {
+            r.intent("again", Permit::Undo, "routerctl action rollback");
+        }),
         ("stop 7 parks", (V::Pass, 0), |r| r.push(tripped(7))),
         ("a refused go", (V::Stopped, 4), |r| r.push(sample::refused())),
         ("refused, then verified", (V::Pass, 0), |r| {
@@ -168,7 +170,7 @@ fn rules_one_by_one() {
             r.push(signal("SIGINT"));
         }),
         ("its lab is gone", (V::Interrupted, 130), |r| {
-            r.intent("again", Permit::Undo, "routerctl");
+            r.intent("again", Permit::Undo, "routerctl action rollback");
             r.unfinish("restored");
             r.push(Kind::RecoveryStarted(RecoveryStarted { why: "its lab is gone".into() }));
             r.push(Kind::LabGone(LabGone { proof: "nobody holds it".into() }));

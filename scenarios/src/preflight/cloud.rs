@@ -7,7 +7,7 @@ use lab::ec2::{
     Instance, InstanceState, NetworkInterface, ReadError, RouteTable, Subnet, Tags, Vpc,
 };
 use lab::node::Node;
-use reports::record::Assertion;
+use reports::record::{InstancesFound, Kind};
 use serde_json::{Value, json};
 
 use super::gather::{CloudReads, Read};
@@ -231,6 +231,9 @@ fn instances(
         lab.manifest.nodes.values().filter_map(|node| node.instance_id.as_ref()).collect();
     let expected = json!({ "instances": wanted, "all": "running, tagged, in the lab's VPC" });
     let (instances, how) = read(ctx, INSTANCES, &expected, answer)?;
+    let costing = instances.iter().filter(|it| it.state.costs());
+    let costing = costing.map(|it| it.instance_id.clone()).collect();
+    ctx.write(Kind::InstancesFound(InstancesFound { costing }));
     let mut wrong = Vec::new();
     let mut foreign = Vec::new();
     for id in &wanted {
@@ -257,14 +260,6 @@ fn instances(
     ctx.stop(&stops::NOT_THE_LABS, found.clone(), "the lab's instances");
     ctx.stop(&stops::OUTSIDE_MANIFEST, found, "the lab's instances");
     Some(instances)
-}
-
-/// Whether [`instances`] saw that this one does not run; none where this is another assertion, or
-/// nothing was seen.
-pub fn rests(made: &Assertion, id: &str) -> Option<bool> {
-    let seen = made.observed.as_array().filter(|_| made.id == INSTANCES)?;
-    let state = seen.iter().find(|it| it["instance_id"] == id).map(|it| &it["state"]);
-    Some(!state.and_then(Value::as_str).is_some_and(|it| InstanceState::parse(it).costs()))
 }
 
 fn subnet(lab: &Lab, ctx: &mut Context<'_>, answer: Read<Option<Subnet>>) -> Option<Subnet> {

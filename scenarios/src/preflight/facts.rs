@@ -4,11 +4,15 @@
 use std::collections::BTreeMap;
 
 use lab::Lab;
+use lab::ec2::Instance;
 use lab::shell::HashedFile;
 use reports::digest::Digest;
-use reports::record::{FactsRecorded, LabIdentity};
+use reports::record::{
+    Facts, FactsRecorded, InstanceFacts, LabFacts, LabIdentity, RoleFacts, RouterYamlFacts,
+};
 use reports::redact::Redactor;
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::cloud::Cloud;
 use super::nodes::Nodes;
@@ -27,52 +31,57 @@ pub fn project(
     router: &Router,
 ) -> FactsRecorded {
     let manifest = &lab.manifest;
-    let instances: Vec<_> = cloud
-        .instances
-        .iter()
-        .map(|it| {
-            json!({
-                "instance_id": it.instance_id,
-                "instance_type": it.instance_type,
-                "network_interface_ids": it.network_interface_ids,
-                "instance_profile": it.instance_profile,
-            })
-        })
-        .collect();
-    let mut facts = json!({
-        "lab": { "kind": manifest.lab.kind, "name": manifest.lab.name },
-        "account_id": manifest.aws.account_id,
-        "region": manifest.aws.region,
-        "vpc": cloud.vpc,
-        "subnet": cloud.subnet,
-        "route_table": cloud.route_table,
-        "interface": restorable(&cloud.interface),
-        "instances": instances,
-        "captured_address": manifest.capture.address,
-        "captured_address_holders": [],
-        "role": {
-            "name": manifest.iam.role_name,
-            "documents": role.documents,
-            "granted_by": role.judgement.granted_by,
-            "notes": role.judgement.notes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    let facts = Facts {
+        lab: LabFacts { kind: manifest.lab.kind, name: manifest.lab.name.clone() },
+        account_id: manifest.aws.account_id.clone(),
+        region: manifest.aws.region.clone(),
+        vpc: shown(&cloud.vpc),
+        subnet: shown(&cloud.subnet),
+        route_table: shown(&cloud.route_table),
+        interface: shown(&restorable(&cloud.interface)),
+        instances: cloud.instances.iter().map(instance).collect(),
+        captured_address: manifest.capture.address.to_string(),
+        captured_address_holders: Vec::new(),
+        role: RoleFacts {
+            name: manifest.iam.role_name.clone(),
+            documents: shown(&role.documents),
+            granted_by: shown(&role.judgement.granted_by),
+            notes: role.judgement.notes.iter().map(ToString::to_string).collect(),
         },
-        "cloud_state": cloud.state.as_ref().map(CloudState::digest),
-        "nodes": nodes.iter().map(|(node, it)| (*node, it.facts())).collect::<BTreeMap<_, _>>(),
-        "router_yaml": { "sha256": router.yaml_digest, "policies": router.config.policies },
-        "programs": router.programs,
-        "rows_of_earlier_runs": router.rows,
-    });
-    // The digest is of what the owner is shown.
-    Redactor::default().value(&mut facts);
+        cloud_state: cloud.state.as_ref().map(CloudState::digest),
+        nodes: nodes.iter().map(|(node, it)| (node.to_string(), shown(&it.facts()))).collect(),
+        router_yaml: RouterYamlFacts {
+            sha256: router.yaml_digest.clone(),
+            policies: shown(&router.config.policies),
+        },
+        programs: router.programs.clone(),
+        rows_of_earlier_runs: router.rows.iter().map(shown).collect(),
+    };
     let identity = identity(lab, nodes);
     FactsRecorded {
-        facts_digest: Digest::of_json(&facts),
+        facts_digest: Digest::of_json(&json!(facts)),
         facts,
         lab_fingerprint: Digest::of_json(&json!(identity)),
         lab: identity,
         change_set: json!(run.change_set),
         programs: router.programs.clone(),
     }
+}
+
+fn instance(instance: &Instance) -> InstanceFacts {
+    InstanceFacts {
+        instance_id: instance.instance_id.clone(),
+        instance_type: instance.instance_type.clone(),
+        network_interface_ids: instance.network_interface_ids.clone(),
+        instance_profile: instance.instance_profile.clone(),
+    }
+}
+
+/// What others said, as the owner is shown it: the digest is of that.
+fn shown(said: &impl Serialize) -> Value {
+    let mut said = json!(said);
+    Redactor::default().value(&mut said);
+    said
 }
 
 /// Which lab it is.

@@ -11,8 +11,6 @@ mod role;
 mod router;
 mod shared;
 
-pub use cloud::rests;
-
 use lab::Lab;
 use reports::record::{FactsRecorded, Kind, Phase, StateRecorded};
 
@@ -126,7 +124,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
 }
 
 fn record(ctx: &mut Context<'_>, facts: FactsRecorded) {
-    ctx.write(Kind::FactsRecorded(facts));
+    ctx.write(Kind::FactsRecorded(Box::new(facts)));
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use lab::ec2::Volume;
 use lab::node::Node;
 use reports::record::{
-    AssertionStatus as A, Intent, LockReleased, LockTaken, Outcome, OutcomeRecorded, Permit,
+    AssertionStatus as A, Effect, Intent, LockReleased, LockTaken, Outcome, OutcomeRecorded, Permit,
 };
 use reports::redact::Form;
 
@@ -90,22 +90,21 @@ fn an_instance_is_left_or_kept_as_the_manifest_says_of_it() {
     });
 }
 
-fn changed(id: &str, permit: Permit, what: &str, outcome: Outcome) -> [Kind; 2] {
-    let intent = what.to_owned();
+fn changed(id: &str, permit: Permit, effect: Effect, outcome: Outcome) -> [Kind; 2] {
+    let intent = id.to_owned();
     [
         Kind::Intent(Intent {
             id: intent.clone(),
             scenario: "teardown".to_owned(),
             permit,
-            what: what.to_owned(),
-            resource: id.to_owned(),
-            request: json!({}),
+            effect,
             undo: None,
         }),
         Kind::Outcome(OutcomeRecorded {
             intent,
             outcome,
             detail: String::new(),
+            request_id: None,
             samples: Vec::new(),
         }),
     ]
@@ -119,11 +118,12 @@ fn what_nobody_can_look_at_is_left_unless_it_was_seen_to_end() {
         Err(ReadError::Refused { call, code: code.to_owned(), message, raw: Vec::new() })
     };
     let hidden = "UnauthorizedOperation";
-    let done = |permit, outcome| changed("vol-1", permit, "ec2 DeleteVolume", outcome).to_vec();
-    let other = changed("vol-2", Permit::Undo, "ec2 DeleteVolume", Outcome::Done).to_vec();
+    let delete = |id: &str| Effect::Ec2DeleteVolume { volume_id: id.to_owned(), before: json!({}) };
+    let done = |permit, outcome| changed("1", permit, delete("vol-1"), outcome).to_vec();
+    let other = changed("2", Permit::Undo, delete("vol-2"), Outcome::Done).to_vec();
     let outcome_of_another = [
-        changed("vol-1", Permit::Undo, "one", Outcome::Unknown),
-        changed("vol-2", Permit::Undo, "two", Outcome::Done),
+        changed("1", Permit::Undo, delete("vol-1"), Outcome::Unknown),
+        changed("2", Permit::Undo, delete("vol-2"), Outcome::Done),
     ];
     let table = [
         ("InvalidVolume.NotFound", vec![], 1),

@@ -54,9 +54,12 @@ fn intent(scenario: &str, undo: &str) -> Kind {
         id: "1".to_owned(),
         scenario: scenario.to_owned(),
         permit: Permit::Forward,
-        what: "routerctl action execute".to_owned(),
-        resource: "eni-1".to_owned(),
-        request: Value::Null,
+        effect: Effect::ExecuteAction {
+            row: 2,
+            network_interface_id: "eni-1".to_owned(),
+            goal: Goal::SourceDestCheck(false),
+            before: Value::Null,
+        },
         undo: Some(undo.to_owned()),
     })
 }

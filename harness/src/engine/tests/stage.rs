@@ -7,7 +7,9 @@ use lab::mock::cloud::InstanceState;
 use lab::mock::faults::{CommandEffect, CommandFault};
 use lab::mock::world::{Shared, World};
 use lab::node::Node;
-use reports::record::{Intent, Outcome, OutcomeRecorded, Permit, Record, ResidueItem, StopTripped};
+use reports::record::{
+    Effect, Intent, Outcome, OutcomeRecorded, Permit, Record, ResidueItem, StopTripped,
+};
 
 use super::super::*;
 use crate::grant::OwnersFiles;
@@ -81,14 +83,12 @@ pub(super) fn no_ceiling(manifest: &mut Manifest) {
 }
 
 /// An effect that is begun.
-pub(super) fn intent(id: &str, permit: Permit, what: &str) -> Kind {
+pub(super) fn intent(id: &str, permit: Permit, effect: Effect) -> Kind {
     Kind::Intent(Intent {
         id: id.to_owned(),
         scenario: "gate".to_owned(),
         permit,
-        what: what.to_owned(),
-        resource: "it".to_owned(),
-        request: serde_json::Value::Null,
+        effect,
         undo: None,
     })
 }
@@ -96,7 +96,13 @@ pub(super) fn intent(id: &str, permit: Permit, what: &str) -> Kind {
 /// What came of it.
 pub(super) fn outcome(intent: &str, outcome: Outcome) -> Kind {
     let (intent, detail) = (intent.to_owned(), String::new());
-    Kind::Outcome(OutcomeRecorded { intent, outcome, detail, samples: Vec::new() })
+    Kind::Outcome(OutcomeRecorded {
+        intent,
+        outcome,
+        detail,
+        request_id: None,
+        samples: Vec::new(),
+    })
 }
 
 impl Stage<'_> {
@@ -109,8 +115,8 @@ impl Stage<'_> {
     }
 
     /// An effect as the journal has it.
-    pub fn acted(&self, id: &str, permit: Permit, what: &str, outcome: Outcome) {
-        self.record(intent(id, permit, what));
+    pub fn acted(&self, id: &str, permit: Permit, effect: Effect, outcome: Outcome) {
+        self.record(intent(id, permit, effect));
         self.record(self::outcome(id, outcome));
     }
 
@@ -136,7 +142,7 @@ impl Stage<'_> {
     /// The effects that were begun, by what they do.
     pub fn begun(&self) -> Vec<String> {
         let all = self.records().into_iter().filter_map(|record| match record.kind {
-            Kind::Intent(intent) => Some(intent.what),
+            Kind::Intent(intent) => Some(intent.effect.what()),
             _ => None,
         });
         all.collect()
@@ -180,7 +186,8 @@ impl Stage<'_> {
 
     /// The run has taken the lock, as its journal knows.
     pub fn has_taken_the_lock(&self) {
-        self.acted("lock", Permit::Forward, "take the lab's lock", Outcome::Done);
+        let effect = Effect::TakeLock { path: LOCK_PATH.to_owned(), contents: String::new() };
+        self.acted("lock", Permit::Forward, effect, Outcome::Done);
         self.engine.run.state.borrow_mut().lock_taken = true;
         self.lock_of(&self.engine.run.id, 15 * 60);
     }

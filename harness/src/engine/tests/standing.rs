@@ -2,8 +2,8 @@
 
 use reports::digest::Digest;
 use reports::record::{
-    GoBurnt, GoRefused, HarnessBroke, JournalLost, LabUnavailable, LockTaken, Outcome, Permit,
-    Record, RecoveryStarted, ResidueItem, ScenarioFinished, StopTripped, UndoPlanned,
+    Effect, GoBurnt, GoRefused, HarnessBroke, JournalLost, LabUnavailable, LockTaken, Outcome,
+    Permit, Record, RecoveryStarted, ResidueItem, ScenarioFinished, StopTripped, UndoPlanned,
 };
 
 use super::super::*;
@@ -24,8 +24,8 @@ fn tripped(stop: u8) -> Kind {
     })
 }
 
-fn intent(permit: Permit, what: &str) -> Kind {
-    stage::intent(what, permit, what)
+fn intent(id: &str, permit: Permit, effect: &Effect) -> Kind {
+    stage::intent(id, permit, effect.clone())
 }
 
 /// A run that asked for its go.
@@ -66,7 +66,12 @@ fn a_run_awaits_its_go_once_it_has_asked_for_it() {
 fn what_came_after_the_question_closes_it_or_does_not() {
     let (now, digest) = (chrono::DateTime::UNIX_EPOCH, Digest::of("go"));
     let words = || "words".to_owned();
-    let (stop, start) = ("ec2 StopInstances", "ec2 StartInstances");
+    let (instance_id, before) = (words(), words());
+    let put = Effect::PutChangeSet { path: words(), contents: words() };
+    let remove = Effect::RemoveChangeSet { path: words() };
+    let stop = &Effect::Ec2StopInstance { instance_id: words(), before: words() };
+    let start = &Effect::Ec2StartInstance { instance_id, before };
+    let stopped = |came| vec![intent("stop", Permit::Cost, stop), outcome("stop", came)];
     let table: Vec<(Vec<Kind>, Standing)> = vec![
         (vec![Kind::GoRefused(GoRefused { rule: words(), reason: words() })], Standing::AwaitingGo),
         (vec![Kind::RecoveryStarted(RecoveryStarted { why: words() })], Standing::Dead),
@@ -80,18 +85,17 @@ fn what_came_after_the_question_closes_it_or_does_not() {
         (vec![Kind::LockTaken(LockTaken { path: words(), lease_until: now })], Standing::Dead),
         (vec![tripped(7)], Standing::AwaitingGo),
         (vec![tripped(6)], Standing::Dead),
-        (vec![intent(Permit::Forward, "put a file")], Standing::Dead),
-        (vec![intent(Permit::Undo, "remove a file")], Standing::Dead),
-        (vec![intent(Permit::Cost, stop)], Standing::AwaitingGo),
-        (vec![intent(Permit::Cost, stop), outcome(stop, Outcome::NotDone)], Standing::AwaitingGo),
-        (vec![intent(Permit::Cost, stop), outcome(stop, Outcome::Done)], Standing::Parked),
+        (vec![intent("put", Permit::Forward, &put)], Standing::Dead),
+        (vec![intent("remove", Permit::Undo, &remove)], Standing::Dead),
+        (vec![intent("stop", Permit::Cost, stop)], Standing::AwaitingGo),
+        (stopped(Outcome::NotDone), Standing::AwaitingGo),
+        (stopped(Outcome::Done), Standing::Parked),
         (
-            vec![
-                intent(Permit::Cost, stop),
-                outcome(stop, Outcome::Done),
-                intent(Permit::Cost, start),
-                outcome(start, Outcome::Done),
-            ],
+            [
+                stopped(Outcome::Done),
+                vec![intent("start", Permit::Cost, start), outcome("start", Outcome::Done)],
+            ]
+            .concat(),
             Standing::AwaitingGo,
         ),
     ];
