@@ -94,7 +94,7 @@ fn main() -> ExitCode {
     // Only root can become another user; who is not root has just done all of it unprivileged.
     if nix::unistd::geteuid().is_root() {
         trials.push(trial("an_ordinary_user_runs_the_whole_smoke", programs::ordinary_user));
-        trials.push(trial("planted/a_synproxy_is_measured", plants::a_synproxy_is_measured));
+        trials.push(trial("planted/a_synproxy_is_caught", plants::a_synproxy_is_caught));
         trials.push(trial(
             "planted/a_program_on_a_device_is_measured",
             plants::a_program_on_a_device_is_measured,

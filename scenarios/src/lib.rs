@@ -12,6 +12,7 @@ pub mod resume;
 pub mod run;
 mod sequence;
 pub mod stops;
+pub mod unsaid;
 pub mod watch;
 
 mod approve;

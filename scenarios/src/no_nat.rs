@@ -20,6 +20,7 @@ mod measure;
 mod path;
 mod plan;
 mod probe;
+pub use probe::listening_ports;
 mod tables;
 mod wire;
 

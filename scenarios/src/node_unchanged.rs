@@ -12,6 +12,7 @@ use crate::baseline::Baseline;
 use crate::context::{Context, How};
 use crate::default_gateway::{explained, settle};
 use crate::left::{self, Changed};
+use crate::no_nat;
 use crate::node_state::{self, Explained, Looked, REST, Source};
 use crate::observe;
 
@@ -97,6 +98,7 @@ pub fn judge(
     match looked {
         Ok((now, how)) => {
             let comparison = node_state::compare(before, now, sources, explained);
+            let comparison = comparison.without_listeners_on(&no_nat::listening_ports(&ctx.run.id));
             let observed = json!({
                 "changed": comparison.shown(),
                 "not_readable_here": comparison.not_compared,

@@ -53,11 +53,14 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let ids: Vec<String> =
         lab.manifest.nodes.values().filter_map(|node| node.instance_id.clone()).collect();
     let sighted = ctx.journal.with_records(Sighted::of);
-    let volume_ids: Vec<String> = sighted.ids(ResourceKind::Volume).into_iter().collect();
-    let (costly, by_id, volumes_by_id) = futures::join!(
+    let mut volume_ids = sighted.ids(ResourceKind::Volume);
+    volume_ids.extend(lab.manifest.teardown.delete_volumes.iter().cloned());
+    let volume_ids: Vec<String> = volume_ids.into_iter().collect();
+    let (costly, by_id, volumes_by_id, interfaces) = futures::join!(
         watch::costly(lab),
         lab.find_instances(&ids),
         lab.reader.volumes(&volume_ids),
+        sight::interfaces_of_the_vpc(lab),
     );
     let Costly { instances: tagged, addresses, volumes, nat_gateways, endpoints } = costly;
     let mut all = ResidueListed { items: Vec::new(), kept: Vec::new() };
@@ -70,7 +73,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     instances(lab, ctx, tagged, by_id, &absent.vanished, &mut all);
     let teardown = &lab.manifest.teardown;
     unseen(lab, ctx, "elastic IP address", &addresses, &teardown.release_addresses, &mut all);
-    let own = LabAddresses::known(lab, ctx);
+    let own = LabAddresses::known(lab, ctx).and_on(interfaces);
     let address = |lab: &Lab, it: &Address| own.has(it).then(|| address_item(lab, it));
     judge(lab, ctx, ADDRESSES, addresses, address, &mut all);
     let volumes = watch::both(volumes, volumes_by_id, |it| &it.volume_id);

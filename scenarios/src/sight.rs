@@ -29,6 +29,12 @@ impl LabAddresses {
         }
     }
 
+    /// And those on these interfaces.
+    pub fn and_on(mut self, network_interface_ids: Vec<String>) -> Self {
+        self.network_interface_ids.extend(network_interface_ids);
+        self
+    }
+
     /// By its tag, by its id, or by the interface that it is associated with.
     pub fn has(&self, address: &Address) -> bool {
         let (key, value) = &self.tag;
@@ -41,6 +47,29 @@ impl LabAddresses {
         let on = address.network_interface_id.as_ref();
         on.is_some_and(|id| self.network_interface_ids.contains(id))
     }
+}
+
+/// Where nothing is in the VPC but the lab, an interface that hangs on nothing is the lab's too. What
+/// cannot be read is known as far as the run has seen it.
+pub async fn interfaces_of_the_vpc(lab: &Lab) -> Vec<String> {
+    if !lab.manifest.aws.dedicated_vpc {
+        return Vec::new();
+    }
+    let found = lab.reader.interfaces_in(&lab.manifest.aws.vpc_id).await;
+    let found = found.map_or_else(|_| Vec::new(), |answer| answer.value);
+    found.into_iter().map(|eni| eni.network_interface_id).collect()
+}
+
+/// What hangs on the instances by now, and on their addresses: once those are taken off, or the
+/// instances are terminated, nothing says that it did.
+pub async fn look_again(lab: &Lab, ctx: &mut Context<'_>) {
+    let nodes = lab.manifest.nodes.values();
+    let ids: Vec<String> = nodes.filter_map(|node| node.instance_id.clone()).collect();
+    let (instances, addresses) = futures::join!(lab.reader.instances(&ids), lab.reader.addresses());
+    // What cannot be seen now is known as preflight saw it.
+    let instances = instances.map_or_else(|_| Vec::new(), |answer| answer.value);
+    let addresses = addresses.map_or_else(|_| Vec::new(), |answer| answer.value);
+    record(lab, ctx, &instances, &addresses);
 }
 
 /// Records these instances with what hangs on them, and the addresses that do.

@@ -26,7 +26,7 @@ type Came = (String, Result<Acted<()>, String>);
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let run = ctx.run;
-    let (lock, ()) = futures::join!(lab.lock_state(&run.id), sight_again(lab, ctx));
+    let (lock, ()) = futures::join!(lab.lock_state(&run.id), sight::look_again(lab, ctx));
     let others = match lock {
         LockState::Other(holder) => Some(format!("the lab's lock is held by {holder}")),
         // A node that cannot be asked is perhaps gone already: what was begun is ended.
@@ -44,18 +44,6 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     judge(ctx, INSTANCES, &instances);
     judge(ctx, ADDRESSES, &addresses);
     judge(ctx, VOLUMES, &volumes);
-}
-
-/// What hangs on the instances by now: once they are terminated, nothing says that it did.
-async fn sight_again(lab: &Lab, ctx: &mut Context<'_>) {
-    let nodes = lab.manifest.nodes.values();
-    let ids: Vec<String> = nodes.filter_map(|node| node.instance_id.clone()).collect();
-    let (instances, addresses) = futures::join!(lab.reader.instances(&ids), lab.reader.addresses());
-    // What cannot be seen now is known as preflight saw it.
-    let addresses = addresses.map_or_else(|_| Vec::new(), |answer| answer.value);
-    if let Ok(instances) = instances {
-        sight::record(lab, ctx, &instances.value, &addresses);
-    }
 }
 
 async fn tear_down(

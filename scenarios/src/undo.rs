@@ -21,7 +21,7 @@ use crate::context::{Context, How};
 use crate::preview::{self, Preview, Told};
 use crate::run::{Executor, Run, not_tried};
 use crate::undo_plan::{UNDO_ADDRESS, UNDO_CHANGE_SET, UNDO_FORWARDING};
-use crate::{observe, outage, stops};
+use crate::{observe, outage, sight, stops};
 
 mod rows;
 
@@ -52,6 +52,7 @@ struct Step {
 }
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
+    Box::pin(sight::look_again(lab, ctx)).await;
     let steps: Vec<Step> =
         ctx.run.planned_steps().iter().filter_map(|planned| step_of(ctx.run, planned)).collect();
     let name = outage::probe_name(ctx.run, "undo");

@@ -23,7 +23,7 @@ impl Drop for Planted {
 }
 
 /// A SYNPROXY answers for the on-prem client, and opens its own connection to it.
-pub fn a_synproxy_is_measured() -> Result<(), String> {
+pub fn a_synproxy_is_caught() -> Result<(), String> {
     let rules = "table ip somebodys_synproxy {
         chain before { type filter hook prerouting priority -300; tcp flags syn tcp dport { 22, 443 } notrack; }
         chain between { type filter hook forward priority 0;
@@ -35,7 +35,7 @@ pub fn a_synproxy_is_measured() -> Result<(), String> {
         nft.stdin.take().map_or(Ok(()), |mut pipe| pipe.write_all(rules.as_bytes()))?;
         Ok(Planted(nft))
     };
-    is_measured(Node::RouterdCloud, plant, &["no-nat.handshake.cloud-to-onprem"])
+    is_measured(Node::RouterdCloud, plant, &["no-nat.tables.routerd-cloud"])
 }
 
 /// An eBPF program, on a hook that no program of the node shows, gives datagrams another source.

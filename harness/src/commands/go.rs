@@ -116,7 +116,7 @@ fn granted(asked: &Asked<'_>, go: &Document) -> String {
     let set = &go.change_set;
     let word = |name: &str| set[name].as_str().map_or_else(|| set[name].to_string(), str::to_owned);
     let kind = serde_json::json!(go.lab_kind);
-    let (name, kind) = (&asked.started.lab.name, kind.as_str().unwrap_or_default());
+    let (name, kind) = (&asked.facts.facts.lab.name, kind.as_str().unwrap_or_default());
     let mut lines = vec![
         format!("run:         {run_id}"),
         format!("lab:         {name}, of kind {kind}"),

@@ -244,7 +244,15 @@ impl Engine<'_> {
             return;
         }
         if let Hold::Taken(reason) = Box::pin(self.park()).await {
-            self.record(Kind::LabUnavailable(LabUnavailable { reason, held_by: None }));
+            self.record(Kind::LabUnavailable(LabUnavailable {
+                reason: reason.clone(),
+                held_by: None,
+            }));
+            // Where something else is the verdict, nobody would look for what runs.
+            let judged = self.journal.with_records(judge_ending);
+            if judged.exit_code != ExitCode::Unavailable.number() {
+                Box::pin(self.list_what_runs(&reason)).await;
+            }
         }
         Box::pin(sabotage::after_the_rest(self)).await;
     }

@@ -261,6 +261,29 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// What runs and may not be stopped, beside what was listed before.
+    pub(super) async fn list_what_runs(&self, why: &str) {
+        let ids = self.instance_ids();
+        let running = match self.lab.find_instances(&ids).await {
+            Ok(answer) => {
+                let costing = answer.value.into_iter().filter(|it| it.state.costs());
+                costing.map(|it| it.instance_id).collect()
+            }
+            Err(_) => ids,
+        };
+        let listed = self.journal.with_records(|records| {
+            records.iter().rev().find_map(|record| match &record.kind {
+                Kind::ResidueListed(listed) => Some(listed.clone()),
+                _ => None,
+            })
+        });
+        let mut all = listed.unwrap_or(ResidueListed { items: Vec::new(), kept: Vec::new() });
+        all.items.retain(|item| !running.contains(&item.id));
+        let manifest = &self.lab.manifest;
+        all.items.extend(running.iter().map(|id| left(manifest, id, why.to_owned())));
+        self.record(Kind::ResidueListed(all));
+    }
+
     pub(super) fn instance_ids(&self) -> Vec<String> {
         let nodes = self.lab.manifest.nodes.values();
         nodes.filter_map(|node| node.instance_id.clone()).collect()

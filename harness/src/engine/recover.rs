@@ -14,7 +14,7 @@ use reports::record::{
 };
 use reports::shown::shown;
 use scenarios::stops::OTHER_ACCOUNT;
-use scenarios::{RESERVE_BYTES, resume};
+use scenarios::{RESERVE_BYTES, resume, unsaid};
 
 use super::pending::Hold;
 use super::{
@@ -206,7 +206,11 @@ impl Engine<'_> {
         if self.lab.is_sabotaged(Sabotage::LeavesItRunning) {
             return Ok(());
         }
-        let items = if self.something_runs().await { self.stop_all().await? } else { Vec::new() };
+        // Before the node is stopped that may tell.
+        let mut items = unsaid::items(self.lab, &self.run).await;
+        if self.something_runs().await {
+            items.extend(self.stop_all().await?);
+        }
         self.record(Kind::ResidueListed(ResidueListed { items, kept: Vec::new() }));
         Ok(())
     }

@@ -308,6 +308,36 @@ impl Lab {
         Ok(finish(self, journal, &intent, acted))
     }
 
+    /// Paths of the files on routerd-cloud that this run made with its go: its burn, its change set.
+    ///
+    /// # Errors
+    /// Where the node cannot be asked, in its own words.
+    pub async fn files_of(
+        &self,
+        run_id: &str,
+        change_set: &ChangeSet,
+    ) -> Result<Vec<String>, String> {
+        let mut own = Vec::new();
+        for name in self.names_on_node().await? {
+            let path = format!("{NODE_FOLDER}/{name}");
+            let is_burn = name.starts_with("burnt-");
+            if !is_burn && path != CHANGE_SET_PATH {
+                continue;
+            }
+            let answer = self.shell.observe(Node::RouterdCloud, &Observe::read_file(&path)).await;
+            let said = answer.map_err(|error| error.to_string())?.value.stdout;
+            let ours = if is_burn {
+                serde_json::from_slice::<Burn>(&said).is_ok_and(|burn| burn.run_id == run_id)
+            } else {
+                said == json!(change_set).to_string().as_bytes()
+            };
+            if ours {
+                own.push(path);
+            }
+        }
+        Ok(own)
+    }
+
     pub(super) async fn names_on_node(&self) -> Result<Vec<String>, String> {
         let answer = self.shell.observe(Node::RouterdCloud, &Observe::node_folder()).await;
         let output = answer.map_err(|error| error.to_string())?.value;

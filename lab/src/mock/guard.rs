@@ -182,7 +182,9 @@ impl AsyncRead for Guarded {
                     if end.is_none() && !read.filled().is_empty() && bytes.len() < HEAD_MAX_BYTES {
                         continue;
                     }
-                    let refused = end.is_some_and(|end| has_two_lengths(&bytes[..end]));
+                    // Of HTTP/2 only the first head is one, and its connections know no end.
+                    let other = bytes.starts_with(b"PRI ");
+                    let refused = other || end.is_some_and(|end| has_two_lengths(&bytes[..end]));
                     let bytes = if refused { REFUSED.to_vec() } else { std::mem::take(bytes) };
                     this.head = Head::Whole { bytes, from: 0 };
                 }

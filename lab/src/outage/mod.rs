@@ -8,5 +8,5 @@ mod watch;
 
 pub use exchange::{Connection, Exchanged, Order};
 pub use figures::{Report, Spans, figures};
-pub use program::{LIFE, main};
+pub use program::{LIFE, PORT, main};
 pub use watch::{Margins, Mark, Watched, watch};

@@ -25,7 +25,8 @@ use crate::node::Output;
 use crate::process::Process;
 
 const INTERVAL: Duration = Duration::from_millis(1);
-const PORT: u16 = 7311;
+/// Of its datagrams, on both clients.
+pub const PORT: u16 = 7311;
 /// Longer than a change that is worth measuring.
 pub const LIFE: Duration = Duration::from_secs(30);
 const READY_WITHIN: Duration = Duration::from_secs(3);

@@ -46,6 +46,9 @@ for table in $(cat /proc/net/ip6_tables_names 2> /dev/null); do
     ask "legacy ip6 $table" ip6tables-legacy-save -t "$table"
 done
 
+# What these hold only a program shows that few have: which are there is known.
+ask arp-tables cat /proc/net/arp_tables_names
+
 ask qdiscs tc -j qdisc show
 # Those that a device has by itself take no filters.
 before=
@@ -59,6 +62,7 @@ for word in $(tc qdisc show 2> /dev/null < /dev/null); do
         ask "filters $word ingress" tc -j filter show dev "$word" ingress
         ask "filters $word egress" tc -j filter show dev "$word" egress
         ask "filters $word root" tc -j filter show dev "$word"
+        ask "classes $word" tc -j class show dev "$word"
     fi
     before=$word
 done
@@ -128,6 +132,12 @@ for device in $(ls -1 $v4/conf 2> /dev/null); do
         files="$files $v4/conf/$device/$key"
     done
 done
+for device in $(ls -1 $v4/neigh 2> /dev/null); do
+    for key in mcast_solicit ucast_solicit app_solicit retrans_time_ms base_reachable_time_ms \
+        gc_stale_time locktime proxy_delay unres_qlen_bytes; do
+        files="$files $v4/neigh/$device/$key"
+    done
+done
 for device in $(ls -1 $v6/conf 2> /dev/null); do
     for key in forwarding disable_ipv6 accept_ra accept_redirects accept_source_route proxy_ndp \
         accept_dad autoconf seg6_enabled; do
@@ -153,7 +163,8 @@ for file in $(ls -1A /etc/sudoers.d 2> /dev/null); do
 done
 # The host keys that the harness's own ssh believes stand beside them.
 ask logins sha256sum /etc/ssh/sshd_config /etc/ssh/authorized_keys /etc/passwd /etc/sudoers \
-    /etc/lab-smoke/known_hosts $keys
+    /etc/lab-smoke/known_hosts /etc/group /etc/pam.d/sshd /etc/security/access.conf \
+    /etc/nologin $keys
 if test "$#" -gt 0; then
     ask files stat -L -c '%d %i %s %a %u:%g %.9Y %.9Z %n' "$@"
 fi

@@ -56,6 +56,22 @@ impl Attachments {
         (!self.kept.contains(digest)).then(|| self.path.join(digest.as_str()))
     }
 
+    /// Proves that each file holds what its name says.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn check_contents(&self) -> Result<(), String> {
+        let is_other = |digest: &&Digest| {
+            let bytes = fs::read(self.path.join(digest.as_str()));
+            bytes.is_ok_and(|bytes| Digest::of(bytes) != **digest)
+        };
+        // The same one each time; that one is gone was said before.
+        match self.kept.iter().filter(is_other).min() {
+            None => Ok(()),
+            Some(other) => Err(format!("{ATTACHMENTS_DIR}/{other} holds something else")),
+        }
+    }
+
     /// Proves that the folder is the one that was made, and that everything kept is still in it.
     ///
     /// # Errors

@@ -184,12 +184,17 @@ impl Writer {
         Ok(digest)
     }
 
-    /// Proves that everything that was written is still there.
+    /// Proves that everything that was written is still there, byte for byte: before each intent only
+    /// that it is there is asked.
     ///
     /// # Errors
     /// Why forward work is no longer possible, once it is not.
     pub fn check(&self, at: DateTime<Utc>) -> Result<(), JournalError> {
         self.prove(at, Depends::OnAll);
+        let proved = self.0.borrow().prove_contents();
+        if let Err(why) = proved {
+            self.lose(at, why);
+        }
         self.failed().map_or(Ok(()), |why| Err(JournalError::Failed(why)))
     }
 
@@ -329,6 +334,29 @@ impl Inner {
         };
         // Where the folder lies is no part of the journal.
         Err(format!("{JOURNAL_FILE}: {why}"))
+    }
+
+    /// Each line says what the one before it was.
+    fn prove_contents(&self) -> Result<(), String> {
+        if self.failed.is_some() {
+            return Ok(());
+        }
+        let bytes = match fs::read(self.dir.join(JOURNAL_FILE)) {
+            Ok(bytes) => bytes,
+            // It lies on another disk than this folder's, whose own proof it is.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(format!("{JOURNAL_FILE}: {error}")),
+        };
+        let whole = usize::try_from(self.len).ok().and_then(|len| bytes.get(..len));
+        let mut lines = whole.unwrap_or_default().split_inclusive(|byte| *byte == b'\n');
+        let next = self.records.iter().skip(1).map(|record| &record.prev).chain([&self.head]);
+        let same = next.take(self.records.len()).all(|digest| {
+            lines.next().is_some_and(|line| Digest::of(line.trim_ascii_end()) == *digest)
+        });
+        if !same {
+            return Err(format!("{JOURNAL_FILE}: somebody has changed what was written"));
+        }
+        self.attachments.check_contents()
     }
 
     /// Whether that is news.

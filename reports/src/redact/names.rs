@@ -35,7 +35,13 @@ const SECRETS: &[&str] = &[
     "authorization",
     "setcookie",
     "connectionstring",
+    "bearer",
+    "keymaterial",
+    "snmpcommunity",
 ];
+
+/// Words that name a secret only where they stand alone.
+const ALONE: &[&str] = &["credential", "credentials", "cookie", "pin"];
 
 /// Words that make the word `key` behind them a secret's name.
 const SECRET_KEYS: &[&str] = &[
@@ -74,6 +80,8 @@ const PAIRS: &[(&str, &str)] = &[
     ("private", "lines"),
     ("auth", "pass"),
     ("security", "code"),
+    ("key", "material"),
+    ("snmp", "community"),
 ];
 
 /// Words before `token` that make it a mark of a call or of a page.
@@ -231,6 +239,7 @@ fn names_secret(word: &str, before: Option<&str>) -> bool {
         return false;
     }
     SECRETS.iter().any(|secret| word.ends_with(secret))
+        || (before.is_none() && ALONE.contains(&word))
         || before.is_some_and(|before| {
             (word == "key" && SECRET_KEYS.contains(&before)) || PAIRS.contains(&(before, word))
         })

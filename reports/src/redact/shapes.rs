@@ -39,6 +39,7 @@ const MARKS: &[Mark] = &[
     Mark("AGE-SECRET-KEY-1", Class::Alnum, 40),
     Mark("AIza", Class::Word, 30),
     Mark("AKCp", Class::Alnum, 40),
+    Mark("ATATT3", Class::Base64, 180),
     Mark("API-", Class::Alnum, 26),
     Mark("CLOJARS_", Class::Alnum, 40),
     Mark("EAAA", Class::Word, 22),
@@ -259,6 +260,8 @@ fn marked_within(text: &str, spans: &mut Vec<Range<usize>>) {
         "hooks.slack.com/services/",
         "hooks.slack.com/workflows/",
         "webhook.office.com/webhookb2/",
+        "discord.com/api/webhooks/",
+        "discordapp.com/api/webhooks/",
     ];
     for mark in webhooks {
         for (at, _) in text.match_indices(mark) {

@@ -214,11 +214,17 @@ pub fn handshakes(plan: &Plan, way: usize, own: &[Ports], captures: &Captures) -
                 })
             })
             .collect();
-        let Some(syn) = syns.first() else {
+        if syns.is_empty() {
             found.complain(format!("{name} is not on its own wire as it was opened"));
             continue;
+        }
+        // One that nobody answered may have been opened again from the same port.
+        let answered = |packet: &&Packet| is_answered_by(packet, near, captures);
+        let syns: Vec<&Packet> = match syns.iter().copied().find(answered) {
+            None => syns,
+            Some(syn) => syns.into_iter().filter(|it| identity(it) == identity(syn)).collect(),
         };
-        let Some(sequence) = opening(syn).map(|it| it.sequence) else { continue };
+        let Some(sequence) = opening(syns[0]).map(|it| it.sequence) else { continue };
         let at = |node, direction, acknowledges: Option<u32>, number: Option<u32>| {
             let all = captured(captures, node, direction).map(|seen| &seen.packet);
             let is_it = |packet: &&Packet| {
@@ -372,6 +378,23 @@ pub fn is_complete(plan: &Plan, captures: &Captures) -> bool {
     })
 }
 
+/// Whether the answer to what opens a connection has come back to who sent it.
+fn is_answered_by(syn: &Packet, near: Node, captures: &Captures) -> bool {
+    let acknowledges = opening(syn).map(|it| it.sequence.wrapping_add(1));
+    captured(captures, near, Direction::In)
+        .filter_map(|seen| opening(&seen.packet))
+        .any(|it| it.acknowledges == acknowledges)
+}
+
+/// Whether who opened connections has been seen to get its answers.
+fn is_answered(Way { near, source, destination, .. }: Way, captures: &Captures) -> bool {
+    captured(captures, near, Direction::Out)
+        .map(|seen| &seen.packet)
+        .filter(|it| (it.source, it.destination) == (source, destination))
+        .filter(|it| opening(it).is_some_and(|it| it.acknowledges.is_none()))
+        .all(|syn| is_answered_by(syn, near, captures))
+}
+
 /// Whether every capture on the way has told what arrived, which the ends may know before the routers.
 pub fn is_told_everywhere(plan: &Plan, captures: &Captures) -> bool {
     let Some(way) = plan.ways.first() else { return true };
@@ -380,18 +403,19 @@ pub fn is_told_everywhere(plan: &Plan, captures: &Captures) -> bool {
         let all = captures.get(&node).into_iter().flatten();
         all.filter(|seen| identity(&seen.packet) == identity(packet)).count()
     };
-    [(0, 1), (1, 0)].into_iter().all(|(from, to)| {
-        let (source, destination) = (ends[from].1, ends[to].1);
-        captured(captures, ends[to].0, Direction::In)
-            .map(|seen| &seen.packet)
-            .filter(|it| it.source == source && it.destination == destination)
-            .all(|packet| {
-                sighted(ends[from].0, packet) > 0
-                    && [Node::RouterdCloud, Node::OnpremRouter]
-                        .into_iter()
-                        .all(|router| sighted(router, packet) > 1)
-            })
-    })
+    (0..2).all(|way| is_answered(plan.ways[way], captures))
+        && [(0, 1), (1, 0)].into_iter().all(|(from, to)| {
+            let (source, destination) = (ends[from].1, ends[to].1);
+            captured(captures, ends[to].0, Direction::In)
+                .map(|seen| &seen.packet)
+                .filter(|it| it.source == source && it.destination == destination)
+                .all(|packet| {
+                    sighted(ends[from].0, packet) > 0
+                        && [Node::RouterdCloud, Node::OnpremRouter]
+                            .into_iter()
+                            .all(|router| sighted(router, packet) > 1)
+                })
+        })
 }
 
 #[cfg(test)]

@@ -58,6 +58,10 @@ impl CapturedPath {
 pub fn nft_can_hold(view: &View, expression: &Value) -> bool {
     let Some(found) = expression.get("match") else { return true };
     let (left, right) = (&found["left"], &found["right"]);
+    // Neither end of the path is the router's own address: `os-address` sees that.
+    if left["fib"]["result"] == "type" && right == "local" && found["op"] == "==" {
+        return false;
+    }
     let Some(holds) = field(view, left).and_then(|field| field.is_in(right)) else { return true };
     match found["op"].as_str() {
         Some("==" | "in") => holds,
@@ -140,7 +144,9 @@ pub struct Words<'a> {
 pub fn iptables_conditions(rule: &str) -> Vec<Words<'_>> {
     let words: Vec<&str> = rule.split_whitespace().collect();
     let at = |index: usize| words.get(index).copied().unwrap_or_default();
-    let known = |index: &usize| matches!(at(*index), "-i" | "-o" | "-s" | "-d");
+    let known = |index: &usize| {
+        matches!(at(*index), "-i" | "-o" | "-s" | "-d" | "--dst-type" | "--src-type")
+    };
     let condition = |index: usize| Words {
         negated: index > 0 && at(index - 1) == "!",
         option: at(index),
@@ -159,6 +165,8 @@ pub fn iptables_can_hold(view: &View, condition: &Words<'_>) -> bool {
         "-i" => is(&view.incoming),
         "-o" => is(&view.outgoing),
         "-s" => in_net(view.source),
+        // Neither end of the path is the router's own address.
+        "--dst-type" | "--src-type" => (condition.value == "LOCAL") == condition.negated,
         _ => in_net(view.destination),
     }
 }

@@ -44,20 +44,34 @@ pub struct Probed {
 
 /// What this run sends: nonce and ports are its id's.
 pub fn plan(lab: &Lab, ctx: &Context<'_>) -> Plan {
-    let digest = Digest::of(format!("no-nat {}", ctx.run.id));
-    let number = |at: usize| u32::from_str_radix(&digest.as_str()[at..at + 8], 16).unwrap_or(7);
-    let port = |at: usize, from: u16| from + u16::try_from(number(at) % 5_000).unwrap_or(0);
     let address = |node| lab.manifest.nodes[&node].address;
     let way = |(near, far)| Way { near, far, source: address(near), destination: address(far) };
     let probed = program(lab).is_some();
     Plan {
-        nonce: number(0),
+        nonce: drawn(&ctx.run.id, 0),
         ways: WAYS.map(way),
-        ports: if probed { vec![22, 443, port(8, 20_000), port(16, 25_000)] } else { Vec::new() },
+        ports: if probed { ports(&ctx.run.id).to_vec() } else { Vec::new() },
         hops: lab.manifest.capture.hops,
         mtu_bytes: lab.manifest.capture.path_mtu_bytes,
         clamps_mss: clamps_mss(ctx),
     }
+}
+
+/// A number of this run.
+fn drawn(run_id: &str, at: usize) -> u32 {
+    let digest = Digest::of(format!("no-nat {run_id}"));
+    u32::from_str_radix(&digest.as_str()[at..at + 8], 16).unwrap_or(7)
+}
+
+fn ports(run_id: &str) -> [u16; 4] {
+    let port = |at, from: u16| from + u16::try_from(drawn(run_id, at) % 5_000).unwrap_or(0);
+    [22, 443, port(8, 20_000), port(16, 25_000)]
+}
+
+/// On which a run's own programs may listen on its clients.
+pub fn listening_ports(run_id: &str) -> [u16; 4] {
+    let [_, https, one, other] = ports(run_id);
+    [https, one, other, lab::outage::PORT]
 }
 
 /// Where the program lies, if on both clients.

@@ -110,7 +110,10 @@ fn counted(
                 links(before).symmetric_difference(&links(now)).cloned().collect();
             let kept = |item: &Value| {
                 let key = item["sysctl"].as_str().unwrap_or_default();
-                !one_time.iter().any(|dev| key.contains(&format!("/conf/{dev}/")))
+                let is_of = |dev: &String| {
+                    ["conf", "neigh"].iter().any(|kind| key.contains(&format!("/{kind}/{dev}/")))
+                };
+                !one_time.iter().any(is_of)
             };
             was.retain(kept);
             is.retain(kept);
@@ -162,6 +165,25 @@ pub fn gateways(before: &NodeState, now: &NodeState) -> Option<Difference> {
 }
 
 impl Comparison {
+    /// Without the sockets that the run's own probe listens on at these ports; whoever asks for the
+    /// processes of a socket may come too late for them.
+    #[must_use]
+    pub fn without_listeners_on(mut self, ports: &[u16]) -> Self {
+        let is_own = |item: &Value| {
+            let port = item["port"].as_str().and_then(|port| port.parse().ok());
+            let process = item["process"].as_array().into_iter().flatten();
+            port.is_some_and(|port| ports.contains(&port))
+                && process.into_iter().all(|name| name == "outage-probe")
+        };
+        for difference in &mut self.differences {
+            if difference.source == Source::Listeners {
+                difference.appeared.retain(|item| !is_own(item));
+            }
+        }
+        self.differences.retain(|it| !it.appeared.is_empty() || !it.gone.is_empty());
+        self
+    }
+
     pub fn is_equal(&self) -> bool {
         self.differences.is_empty()
     }

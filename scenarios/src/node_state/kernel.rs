@@ -26,8 +26,9 @@ pub fn nft(frames: &Frames) -> Result<Reading, String> {
     Ok(Reading::Read(items))
 }
 
-/// What packets put into a set goes by itself.
+/// What packets put into a set goes by itself, as does what a quota has counted.
 fn forget_elements(item: &mut Value) {
+    without(item, &|key| key == "used");
     let Some(set) = ["set", "map"].into_iter().find(|kind| item.get(kind).is_some()) else {
         return;
     };
@@ -49,6 +50,16 @@ pub fn legacy_tables(frames: &Frames) -> Reading {
         };
         items
             .extend(text.lines().filter_map(legacy_line).map(|it| json!(format!("{table}: {it}"))));
+    }
+    // Without the module there is no such file.
+    if let Some((_, frame)) = frames.beginning("arp-tables").next() {
+        items.extend(
+            frame
+                .stdout
+                .lines()
+                .filter(|line| !line.is_empty())
+                .map(|name| json!(format!("arp {name}"))),
+        );
     }
     // The order of rules is what they mean.
     Reading::Read(items)
@@ -86,6 +97,7 @@ const COUNTED: &[&str] = &[
     "link_id",
     "map_ids",
     "expires",
+    "direct_packets_stat",
 ];
 
 fn uncounted(object: Object) -> Value {
@@ -100,6 +112,16 @@ pub fn traffic_control(frames: &Frames) -> Result<Reading, String> {
         (!PLAIN.contains(&kind)).then(|| uncounted(qdisc))
     });
     let Reading::Read(mut items) = qdiscs else { return Ok(qdiscs) };
+    for (device, frame) in frames.beginning("classes ") {
+        for class in frame.text().map_or(Ok(Vec::new()), objects_in)? {
+            // Its number is its name, which filters lead to.
+            let name = class.get("handle").cloned();
+            let mut class = uncounted(class);
+            class["class_of"] = json!(device);
+            class["name"] = json!(name);
+            items.push(class);
+        }
+    }
     for (place, frame) in frames.beginning("filters ") {
         // Where nothing can hang, `tc` says that the parent is not there.
         for filter in frame.text().map_or(Ok(Vec::new()), objects_in)? {

@@ -92,6 +92,10 @@ impl Links {
             let length = info.get("prefixlen").map(Value::to_string).unwrap_or_default();
             let mut item =
                 json!({ "dev": dev, "address": format!("{}/{length}", text(info, "local")) });
+            // One that was for ever and is not any more goes by itself.
+            if info.get("valid_life_time").and_then(Value::as_u64) != Some(u64::from(u32::MAX)) {
+                item["expires"] = json!(true);
+            }
             // The other end of a point-to-point link.
             if let Some(peer) = info.get("address") {
                 item["peer"] = peer.clone();

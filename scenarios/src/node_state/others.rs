@@ -71,8 +71,6 @@ pub fn sysctls(frames: &Frames, name: &str) -> Result<Reading, String> {
     Ok(Reading::Read(sorted(items.collect::<Result<Vec<_>, String>>()?)))
 }
 
-/// Programs of a run itself, whatever they listen on.
-const OWN: &[&str] = &["outage-probe", "tcpdump"];
 /// Where the kernel does not say where they begin.
 const EPHEMERAL: (u16, u16) = (32768, 60999);
 
@@ -94,8 +92,7 @@ pub fn listeners(frames: &Frames) -> Result<Reading, String> {
         let loopback = bare.parse::<IpAddr>().is_ok_and(|it| it.is_loopback());
         let passing = port.parse::<u16>().is_ok_and(|it| (first..=last).contains(&it));
         let processes = names(words.get(6..).unwrap_or_default().join(" ").as_str());
-        let own = !processes.is_empty() && processes.iter().all(|it| OWN.contains(&it.as_str()));
-        if !loopback && !passing && !own {
+        if !loopback && !passing {
             items.push(json!({
                 "transport": transport, "address": address, "port": port, "process": processes,
             }));

@@ -101,6 +101,10 @@ pub fn ways(frames: &Frames) -> Result<Reading, String> {
         for key in ["uid", "cache", "flags", "expires", "from", "age", "users"] {
             way.remove(key);
         }
+        // Since the first rule ever was made the kernel asks these two apart, and says so.
+        if matches!(text(&way, "table"), "local" | "main") {
+            way.remove("table");
+        }
         Some(Value::Object(way))
     }))
 }

@@ -124,7 +124,7 @@ fn what_changes_by_itself_is_no_difference() {
         ("routes", ROUTES.replace("\"flags\":[]", "\"flags\":[\"linkdown\"]")),
         ("nft", r#"{"nftables":[{"rule":{"handle":9,"expr":[{"counter":{"packets":5,"bytes":9}}]}}]}"#.to_owned()),
         ("neighbours", r#"[{"dst":"10.88.60.1","dev":"ens5","lladdr":"02:00:00:00:00:01","state":["REACHABLE"]},{"dst":"224.0.0.22","dev":"ens5","lladdr":"01:00:5e:00:00:16","state":["NOARP"]}]"#.to_owned()),
-        ("listeners", "tcp LISTEN 0 128 0.0.0.0:22 0.0.0.0:* users:((\"sshd\",pid=99,fd=4))\nudp UNCONN 0 0 10.88.60.4:40000 0.0.0.0:*\ntcp LISTEN 0 5 127.0.0.1:631 0.0.0.0:*\nudp UNCONN 0 0 0.0.0.0:7311 0.0.0.0:* users:((\"outage-probe\",pid=1,fd=3))".to_owned()),
+        ("listeners", "tcp LISTEN 0 128 0.0.0.0:22 0.0.0.0:* users:((\"sshd\",pid=99,fd=4))\nudp UNCONN 0 0 10.88.60.4:40000 0.0.0.0:*\ntcp LISTEN 0 5 127.0.0.1:631 0.0.0.0:*".to_owned()),
         ("qdiscs", r#"[{"kind":"mq","handle":"0:","dev":"ens5","options":{}}]"#.to_owned()),
         ("conntrack", "/proc/sys/net/netfilter/nf_conntrack_max:65536".to_owned()),
     ];
@@ -279,4 +279,24 @@ fn what_is_left_comes_with_the_commands_that_settle_it() {
     }
     let comparison = compare(&before, &before, &Source::ALL, Explained::Nothing);
     assert!(changed(Node::RouterdCloud, &comparison, &before, &before).is_none());
+}
+
+/// The run's own probe, whether or not its process was still there to be named; nobody else, and on no
+/// other port.
+#[test]
+fn what_the_runs_own_probe_listens_on_is_no_difference() {
+    let ssh = "tcp LISTEN 0 128 0.0.0.0:22 0.0.0.0:* users:((\"sshd\",pid=7,fd=3))";
+    let table = [
+        ("0.0.0.0:7311 0.0.0.0:* users:((\"outage-probe\",pid=1,fd=3))", true),
+        ("10.88.60.7:443 0.0.0.0:*", true),
+        ("0.0.0.0:443 0.0.0.0:* users:((\"nginx\",pid=1,fd=3))", false),
+        ("0.0.0.0:2323 0.0.0.0:* users:((\"outage-probe\",pid=1,fd=3))", false),
+        ("0.0.0.0:2324 0.0.0.0:* users:((\"tcpdump\",pid=1,fd=3))", false),
+    ];
+    for (listener, is_own) in table {
+        let now = state("listeners", &format!("{ssh}\nudp UNCONN 0 0 {listener}"));
+        let all = compare(&Answers::plain().state(), &now, &Source::ALL, Explained::Nothing);
+        assert!(!all.is_equal(), "{listener}");
+        assert_eq!(all.without_listeners_on(&[443, 7311]).is_equal(), is_own, "{listener}");
+    }
 }
