@@ -177,3 +177,22 @@ fn without_consent_a_recovery_stops_nothing() {
     assert!(states.iter().all(|it| *it == InstanceState::Running), "{states:?}");
     assert_eq!(evidence(place).residue.expect("listed").len(), states.len());
 }
+
+/// A journal that has lost its end is a whole one; what the run did stands in the lab.
+#[test]
+fn what_a_journal_without_its_end_does_not_say_is_looked_for_in_the_lab() {
+    let place = killed_at("no-nat.tables.routerd-cloud").expect("killed in time");
+    let path = place.path().join("run").join(JOURNAL_FILE);
+    let journal = fs::read_to_string(&path).expect("text");
+    let before_the_burn = journal.lines().take_while(|line| !line.contains("\"go-burnt\""));
+    let cut: String = before_the_burn.map(|line| format!("{line}\n")).collect();
+    fs::write(&path, cut).expect("cut");
+    assert_eq!(recover(place.path()), Some(6));
+    let evidence = fs::read(place.path().join("run").join(EVIDENCE_FILE)).expect("evidence");
+    let evidence: Evidence = serde_json::from_slice(&evidence).expect("evidence");
+    let commands: Vec<&String> =
+        evidence.residue.iter().flatten().flat_map(|item| &item.owner_commands).collect();
+    for wanted in ["unassign-private-ip-addresses", "--source-dest-check", "rm -f"] {
+        assert!(commands.iter().any(|it| it.contains(wanted)), "{wanted}: {commands:?}");
+    }
+}

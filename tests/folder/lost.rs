@@ -1,6 +1,7 @@
 //! What becomes of a run whose journal or attachments somebody takes away.
 
 use std::fs;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use reports::evidence::Evidence;
@@ -144,4 +145,20 @@ fn a_run_does_not_go_on_without_an_attachment_that_its_journal_names() {
     let name = gone.file_name().expect("a name").to_string_lossy().into_owned();
     assert!(answer.err.contains(&name), "{answer:?}");
     assert_eq!(place.code("recover run"), Some(0), "it is brought to its end");
+}
+
+/// In place, so that the file is the same one and as long as before.
+#[test]
+fn nobody_passes_whose_journal_was_overwritten() {
+    let in_time = || {
+        let place = Place::new();
+        let begun = place.begun_until("\"kind\":\"go-burnt\"");
+        let file = fs::OpenOptions::new().write(true).open(place.path("run").join(JOURNAL_FILE));
+        let early = !place.journal("run").contains("run-finished");
+        file.and_then(|file| file.write_at(b"XXXX", 500)).expect("overwritten");
+        let (code, _) = begun.ends();
+        early.then_some(code)
+    };
+    let code = (0..TRIES).find_map(|_| in_time()).expect("one is in time");
+    assert!(matches!(code, Some(5 | 6)), "{code:?}");
 }

@@ -136,6 +136,12 @@ fn happen(world: &mut World, what: &Happening) -> Result<(), String> {
                 instance.tags.remove(crate::mock::cloud::LAB_TAG.0);
             }
         }
+        Happening::VolumeTagLost => {
+            let mut volumes = world.cloud.volumes.values_mut();
+            if let Some(orphan) = volumes.find(|volume| volume.attachments.is_empty()) {
+                orphan.tags.remove(crate::mock::cloud::LAB_TAG.0);
+            }
+        }
         Happening::VolumeOutlives { instance_id } => money::volume_outlives(world, instance_id),
         Happening::VolumeAttached { instance_id } => money::attach_volume(world, instance_id),
         Happening::AddressHangs { primary } => money::hang_address(world, *primary)?,

@@ -108,6 +108,8 @@ pub enum Happening {
     Interface { primary: Ipv4Addr, change: InterfaceChange },
     /// An instance loses its tags, so that it is no longer the lab's.
     TagLost { instance_id: String },
+    /// A volume of the lab's that is attached to nothing loses its tag.
+    VolumeTagLost,
     /// An instance's volumes lose their tags and are to stay when it is terminated.
     VolumeOutlives { instance_id: String },
     /// A volume of the lab's that is attached to nothing is attached to this instance.

@@ -27,6 +27,8 @@ pub const FAULTS: &[Fault] = &[
     Fault::caught("instance-untagged-meanwhile", "an instance loses the lab's tag during the run", Primary::Stop("left-running"), instance_untagged_meanwhile)
         .exits(6).also(&["teardown.instances", "residue.instances", "restored.cloud-state"]).leaves(&[Left::Instances])
         .at_keep(CheckOff::Differs(UNTAGGED)).from("§8.6", "design I6"),
+    Fault::caught("volume-untagged-meanwhile", "the orphaned volume loses the lab's tag during the run", Primary::Assertion("teardown.volumes"), volume_untagged_meanwhile)
+        .exits(6).also(&["residue.volumes"]).trips(&["left-running"]).leaves(&[Left::Volumes]).from("§6.3", "issue 11"),
     Fault::caught("address-stays", "EC2 refuses to release the elastic IP address", Primary::Assertion("teardown.addresses"), address_stays)
         .exits(6).also(&["residue.addresses"]).trips(&["left-running"]).leaves(&[Left::Addresses]).from("§6.3", "contract §8.3"),
     Fault::caught("volume-stays", "EC2 refuses to delete the orphaned volume", Primary::Assertion("teardown.volumes"), volume_stays)
@@ -58,6 +60,10 @@ fn instance_untagged_meanwhile(world: &mut World, _: &str) -> Done {
     let instance_id = interface_of(world, CLIENT)?.instance_id.clone();
     let instance_id = instance_id.ok_or("it has no instance")?;
     happens_after(world, UNDO_ADDRESS, Happening::TagLost { instance_id })
+}
+
+fn volume_untagged_meanwhile(world: &mut World, _: &str) -> Done {
+    happens_after(world, UNDO_ADDRESS, Happening::VolumeTagLost)
 }
 
 fn address_stays(world: &mut World, _: &str) -> Done {

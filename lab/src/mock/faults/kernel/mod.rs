@@ -132,6 +132,7 @@ impl Happening {
             | Self::Ingress { .. }
             | Self::Cloud(_)
             | Self::TagLost { .. }
+            | Self::VolumeTagLost
             | Self::VolumeOutlives { .. }
             | Self::VolumeAttached { .. }
             | Self::AddressHangs { .. }
