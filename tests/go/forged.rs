@@ -189,7 +189,7 @@ fn died(place: &Place, after: &str) {
 /// the evidence says so; a signer who is none any more proves nothing.
 pub fn the_node_is_gone() {
     let place = Case::copy_of_the_prepared();
-    died(&place, "\"what\":\"ec2 TerminateInstances\"");
+    died(&place, "\"kind\":\"ec2-terminate-instance\"");
     copy(&place.path("run"), &place.path("copy"));
     assert_eq!(place.code("recover run"), 0, "resume was given the manifest, and recover finds it");
     assert_eq!(proof(&place), Some(ProofOutcome::SignatureAlone));

@@ -12,7 +12,6 @@ mod standing;
 
 pub use gone::close;
 pub use lease::lives;
-use pending::Hold;
 pub use pending::{Meanwhile, Pending, run_until_go};
 pub use recover::{answered, recover};
 pub use resume::{Resumed, resume, selection};
@@ -28,9 +27,8 @@ use lab::permit::Brake;
 use lab::sabotage::Sabotage;
 use reports::journal::{JournalError, Writer};
 use reports::record::{
-    Kind, LabDeclared, LabKind, LabUnavailable, Outcome, Part, Program, ResidueItem, ResidueListed,
-    RunFinished, RunStarted, SCHEMA_VERSION, ScenarioDeclared, ScenarioStatus, StopDeclared,
-    Verdict,
+    Kind, LabDeclared, LabKind, Outcome, Part, Program, ResidueItem, ResidueListed, RunFinished,
+    RunStarted, SCHEMA_VERSION, ScenarioDeclared, ScenarioStatus, StopDeclared, Verdict,
 };
 use reports::verdict::{ExitCode, Judgement, judge_ending};
 use scenarios::run::{GoSource, PlanSource, Run, State};
@@ -243,17 +241,7 @@ impl Engine<'_> {
         if !costs || begun || unusable || self.holds_nothing_back() {
             return;
         }
-        if let Hold::Taken(reason) = Box::pin(self.park()).await {
-            self.record(Kind::LabUnavailable(LabUnavailable {
-                reason: reason.clone(),
-                held_by: None,
-            }));
-            // Where something else is the verdict, nobody would look for what runs.
-            let judged = self.journal.with_records(judge_ending);
-            if judged.exit_code != ExitCode::Unavailable.number() {
-                Box::pin(self.list_what_runs(&reason)).await;
-            }
-        }
+        Box::pin(self.park_at_the_end()).await;
         Box::pin(sabotage::after_the_rest(self)).await;
     }
 

@@ -10,7 +10,7 @@ use reports::record::{
     GoRefused, Kind, LabUnavailable, ResidueItem, ResidueListed, ScenarioStatus, StopChecked,
     StopTripped,
 };
-use reports::verdict::judge;
+use reports::verdict::{ExitCode, judge};
 use scenarios::gate;
 use scenarios::stops::{CEILING, Detector, WAITED_TOO_LONG};
 use scenarios::watch;
@@ -244,9 +244,20 @@ impl<'a> Engine<'a> {
 
     /// Whatever was to happen to the instances meanwhile: they are stopped, and the run ends.
     pub(super) async fn end_too_dear(&self) -> Judgement {
-        Box::pin(self.park()).await;
+        Box::pin(self.park_at_the_end()).await;
         self.tell_not_run();
         self.finish()
+    }
+
+    /// Of a run that ends: what may not be stopped is said, and listed where the verdict is about
+    /// something else, since nobody would look for what runs then.
+    pub(super) async fn park_at_the_end(&self) {
+        let Hold::Taken(reason) = self.park().await else { return };
+        self.record(Kind::LabUnavailable(LabUnavailable { reason: reason.clone(), held_by: None }));
+        let judged = self.journal.with_records(judge_ending);
+        if judged.exit_code != ExitCode::Unavailable.number() {
+            self.list_what_runs(&reason).await;
+        }
     }
 
     pub(super) async fn something_runs(&self) -> bool {

@@ -288,11 +288,12 @@ mod tests {
                  pre-shared-key preSharedKey privateKey PrivateKey wg_private_key apiKey apikey \
                  token refreshToken slack-token authorization Proxy-Authorization tcp_md5_key psk \
                  userData passphrase passwd gitlabToken password_hash secrets bgp.password \
-                 client_secret MYSQL_ROOT_PASSWORD_OLD signingKey",
+                 client_secret MYSQL_ROOT_PASSWORD_OLD signingKey credentials Cookie PIN bearer \
+                 KeyMaterial snmpCommunity",
             ),
             (
                 Named::Perhaps,
-                "key sshKey credentials auth proxy_auth DB_PASS pwd consumer_key salt",
+                "key sshKey aws_credentials auth proxy_auth DB_PASS pwd consumer_key salt",
             ),
             (
                 Named::Innocent,
