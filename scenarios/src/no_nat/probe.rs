@@ -69,9 +69,9 @@ fn ports(run_id: &str) -> [u16; 4] {
 }
 
 /// On which a run's own programs may listen on its clients.
-pub fn listening_ports(run_id: &str) -> [u16; 4] {
-    let [_, https, one, other] = ports(run_id);
-    [https, one, other, lab::outage::PORT]
+pub fn listening_ports(run_id: &str) -> [u16; 5] {
+    let [ssh, https, one, other] = ports(run_id);
+    [ssh, https, one, other, lab::outage::PORT]
 }
 
 /// Where the program lies, if on both clients.

@@ -34,7 +34,7 @@ pub const FAULTS: &[Fault] = &[
     Fault::tolerated("lock-reply-lost", "the lock is taken and the reply is lost", lock_reply_lost)
         .from("§9", "design I5"),
     Fault::caught("lock-unknown", "the lock's reply is lost, and so is the look at it", Primary::Assertion("gate.lock"), lock_unknown)
-        .exits(5).also(&["gate.unchanged-under-lock", "gate.cloud-unchanged-under-lock", "gate.go-burnt"]).leaves(&[Left::Lock, Left::Instances]).from("§9", "design I5"),
+        .exits(6).also(&["gate.unchanged-under-lock", "gate.cloud-unchanged-under-lock", "gate.go-burnt"]).leaves(&[Left::Lock, Left::Instances]).from("§9", "design I5"),
     Fault::caught("changed-under-lock", "the ENI gets another secondary address between preflight and the lock", Primary::Assertion("gate.unchanged-under-lock"), changed_under_lock)
         .leaves(&[Left::Interface]).on_netns().from("§9", "design: the gate"),
     Fault::caught("taken-under-lock", "another ENI takes the address between preflight and the lock", Primary::Stop("foreign-holder"), taken_under_lock)
