@@ -5,7 +5,8 @@ set -eu
 node=$1 home=$2 inside=$3 program=$4 routerctl=$5 executor=$6 aws=$7
 shift 7
 hostname "$node"
-own() { mkdir -p "$2" && mount -t tmpfs -o "mode=$1" lab-smoke "$2"; }
+# In a private tree it may be a link to the host's.
+own() { test ! -L "$2" || rm "$2"; mkdir -p "$2" && mount -t tmpfs -o "mode=$1" lab-smoke "$2"; }
 own 755 /run/node
 own 755 /run/upper
 cd /run/node
@@ -52,7 +53,7 @@ for top in /*; do
         done
     fi
 done
-for folder in usr/local/sbin usr/local/bin var/lib var/log; do unfold $folder; done
+for folder in usr/lib usr/local/sbin usr/local/bin var/lib var/log; do unfold $folder; done
 
 mkdir -p usr/local/sbin etc
 rm -f etc/passwd etc/group etc/hostname etc/hosts

@@ -163,14 +163,15 @@ impl Monitor {
     /// The kernel tells of the table's end after everything that it traced.
     async fn until_deleted(&mut self) -> io::Result<Vec<String>> {
         let mut trace = Vec::new();
-        let (begin, end) = (format!("add table {TABLE}"), format!("delete table {TABLE}"));
+        let end = format!("delete table {TABLE}");
+        let begin = format!("add counter {TABLE} ");
         let mut begun = false;
         while let Some(line) = self.lines.next_line().await? {
-            // Before it begins a table of an earlier walk is taken away.
+            // One of an earlier walk is taken away before: that the new one has counters is its begin.
             if line == end && begun {
                 return Ok(trace);
             }
-            begun |= line.starts_with(&begin) || line.contains("counter request_entered");
+            begun |= line.starts_with(&begin);
             if line.starts_with("trace id ") && !line.contains(TABLE) {
                 trace.push(without_long_sets(&line));
             }
