@@ -29,7 +29,13 @@ private() {
 }
 links_to_host() {
     for entry in "$1"/*; do
-        test ! -e "$entry" || ln -s "/run/host$entry" ".$1/"
+        test -e "$entry" || continue
+        # A small file is the node's own, to be written to; what may not be read is a link as well.
+        if test -f "$entry" && test ! -L "$entry" && test "$(stat -c %s "$entry")" -lt 65536 \
+            && cp -p "$entry" ".$1/" 2>/dev/null; then
+            continue
+        fi
+        ln -sf "/run/host$entry" ".$1/"
     done
 }
 # A folder in a private tree, and those above it, instead of links.
