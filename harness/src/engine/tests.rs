@@ -10,10 +10,15 @@ mod standing;
 mod waiting;
 mod waking;
 
+use std::fs;
+use std::path::Path;
+
 use lab::mock::faults::{CommandEffect, CommandFault, Event, Happening, Stray, When};
 use lab::mock::world::World;
 use lab::node::Node;
+use reports::folder::WORLD_FILE;
 use reports::record::{AssertionStatus, CostRecorded, Record};
+use serde_json::json;
 
 use super::*;
 use crate::labs::{MockOptions, journal, open_mock};
@@ -35,11 +40,18 @@ fn run_in(faults: &[&str], change: fn(&mut World), brake: &Brake) -> Told {
     let runtime = builder.enable_all().start_paused(true).build().expect("a runtime");
     runtime.block_on(async {
         let faults: Vec<String> = faults.iter().map(|&fault| fault.to_owned()).collect();
-        let options = MockOptions { seed: 1, faults: faults.clone(), world_file: None };
+        let folder = tempfile::tempdir().expect("a folder");
+        let world_file = Some(folder.path().join(WORLD_FILE));
+        let options = MockOptions { seed: 1, faults: faults.clone(), world_file };
         let opened = open_mock(&options).expect("a mock lab");
         change(&mut opened.world.lock());
-        let folder = tempfile::tempdir().expect("a folder");
         let journal = journal(folder.path(), &opened.world).expect("an empty journal");
+        let (world, kept) = (opened.world.clone(), folder.path().join(WORLD_FILE));
+        journal.on_append(Box::new(move |line| {
+            if line.contains(r#""kind":"outcome""#) {
+                outcomes_are_kept(&world.lock(), &kept, line);
+            }
+        }));
         let parts = SEQUENCE.iter().map(|scenario| (scenario.name, Part::Judged)).collect();
         let selection = Selection { filter: None, parts };
         let settings = Settings { run_id: opened.run_id.clone(), seed: Some(1), faults, selection };
@@ -50,6 +62,16 @@ fn run_in(faults: &[&str], change: fn(&mut World), brake: &Brake) -> Told {
         let records = journal.with_records(<[Record]>::to_vec);
         Told { announced, records, judgement }
     })
+}
+
+/// Whoever kills the process here finds the lab as the journal says it is.
+fn outcomes_are_kept(world: &World, kept: &Path, line: &str) {
+    let kept: World = serde_json::from_slice(&fs::read(kept).expect("kept")).expect("a world");
+    assert_eq!(
+        (json!(kept.cloud), json!(kept.machines)),
+        (json!(world.cloud), json!(world.machines)),
+        "{line}"
+    );
 }
 
 impl Told {

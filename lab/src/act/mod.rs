@@ -126,10 +126,13 @@ pub(crate) fn finish_request<T>(
         request_id,
         samples: acted.samples.clone(),
     };
+    // A simulated lab keeps what happened before the journal says so: a process that is killed in
+    // between leaves an open intent, which is read back, and no outcome that the lab knows nothing of.
+    let kept = lab.changed();
     if let Err(error) = journal.append_synced(lab.clock.now(), Kind::Outcome(record)) {
         tracing::error!(intent, outcome = ?acted.outcome, detail = acted.detail, %error, "an outcome could not be recorded");
     }
-    if let Err(why) = lab.changed() {
+    if let Err(why) = kept {
         journal.lose(lab.clock.now(), why);
     }
     acted
