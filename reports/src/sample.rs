@@ -76,14 +76,8 @@ impl Sample {
     }
 
     pub fn outcome(&mut self, intent: &str, outcome: Outcome) {
-        let (intent, detail) = (intent.to_owned(), "read back".to_owned());
-        self.push(Kind::Outcome(OutcomeRecorded {
-            intent,
-            outcome,
-            detail,
-            request_id: None,
-            samples: vec![],
-        }));
+        let outcome = OutcomeRecorded::of(intent, outcome);
+        self.push(Kind::Outcome(OutcomeRecorded { detail: "read back".to_owned(), ..outcome }));
     }
 
     pub fn filter(&mut self, words: &str) {

@@ -187,11 +187,9 @@ mod tests {
             manifest.teardown.instances = Instances::Terminate;
             let steps = 4 + teardown_steps(lab).len();
             let outcome = OutcomeRecorded {
-                intent: "intent".to_owned(),
-                outcome: Outcome::Done,
                 detail: "x".repeat(500),
-                request_id: None,
                 samples: vec![json!({ "row": "x".repeat(1000), "eni": "x".repeat(500) }); 10],
+                ..OutcomeRecorded::of("intent", Outcome::Done)
             };
             let one = json!(outcome).to_string().len();
             assert!(RESERVE_BYTES > (one * steps) as u64, "{steps} steps of {one} bytes");

@@ -2,9 +2,9 @@
 //! end is a whole one to whoever reads it, and the lab knows better.
 
 use lab::Lab;
-use reports::record::{Operation, ResidueItem};
+use reports::record::ResidueItem;
 
-use crate::baseline::{Baseline, restorable};
+use crate::baseline::{Baseline, changed};
 use crate::left;
 use crate::run::Run;
 
@@ -27,34 +27,6 @@ pub async fn items(lab: &Lab, run: &Run) -> Vec<ResidueItem> {
 async fn interface(lab: &Lab, baseline: &Baseline) -> Option<ResidueItem> {
     let before = &baseline.interface;
     let answer = lab.reader.network_interface(&before.network_interface_id).await.ok()?;
-    let now = answer.value?;
-    if restorable(&now) == restorable(before) {
-        return None;
-    }
-    let (eni, region) =
-        (|| before.network_interface_id.clone(), || lab.manifest.aws.region.clone());
-    let added = now.secondary_addresses.iter().filter(|it| !before.has(**it));
-    let mut owner_commands: Vec<String> = added
-        .map(|address| {
-            let network_interface_id = eni();
-            Operation::UnassignAddress { network_interface_id, address: *address, region: region() }
-                .owner_command()
-        })
-        .collect();
-    if now.source_dest_check != before.source_dest_check {
-        let source_dest_check = before.source_dest_check;
-        let restore = Operation::RestoreSourceDestCheck {
-            network_interface_id: eni(),
-            source_dest_check,
-            region: region(),
-        };
-        owner_commands.push(restore.owner_command());
-    }
-    Some(ResidueItem {
-        resource: "network interface".to_owned(),
-        id: eni(),
-        why: format!("it is not as preflight found it, and {WHY}"),
-        costs_money: false,
-        owner_commands,
-    })
+    let changed = changed(&lab.manifest.aws.region, before, answer.value.as_ref())?;
+    Some(ResidueItem { why: format!("{}, and {WHY}", changed.why), ..changed })
 }

@@ -267,22 +267,23 @@ impl Engine<'_> {
         status
     }
 
-    async fn release_lock(&self) {
+    /// Answers the lock where it could not be given back: it is listed then.
+    async fn release_lock(&self) -> Option<ResidueItem> {
         let _renewing = self.renewing.lock().await;
         if !self.run.state.borrow().lock_taken || self.lab.is_sabotaged(Sabotage::KeepsTheLock) {
-            return;
+            return None;
         }
         let undo = self.run.permit(self.journal, scenarios::UNDO_LOCK);
         let unused = self.run.forward().map(|forward| Release::from(forward.as_ref()));
         let permit = match (&undo, unused.or_else(|| Release::of_run(self.journal))) {
             (Ok(undo), _) => LockPermit::Begun(undo),
             (Err(_), Some(release)) => LockPermit::Unused(release),
-            (Err(_), None) => return,
+            (Err(_), None) => return None,
         };
         let left = match self.lab.release_lock(permit, self.journal, &self.run.id).await {
             Ok(acted) if acted.outcome == Outcome::Done => {
                 self.run.state.borrow_mut().lock_taken = false;
-                return;
+                return None;
             }
             Ok(acted) => acted.detail,
             Err(error) => error.to_string(),
@@ -294,7 +295,21 @@ impl Engine<'_> {
             costs_money: false,
             owner_commands: vec![format!("sudo rm -f {}", lab::act::LOCK_PATH)],
         };
-        self.record(Kind::ResidueListed(ResidueListed { items: vec![item], kept: Vec::new() }));
+        self.list_left(vec![item.clone()]);
+        Some(item)
+    }
+
+    /// What was listed last, which is all that is left.
+    fn listed(&self) -> Option<ResidueListed> {
+        self.journal.with_records(|records| standing::listed(records).cloned())
+    }
+
+    /// Lists these beside what was listed before. The same one is not listed twice.
+    fn list_left(&self, items: Vec<ResidueItem>) {
+        let mut all = self.listed().unwrap_or_default();
+        all.items.retain(|item| !items.iter().any(|it| it.id == item.id));
+        all.items.extend(items);
+        self.record(Kind::ResidueListed(all));
     }
 
     fn status(&self, name: &str) -> Option<ScenarioStatus> {
@@ -348,20 +363,13 @@ impl Engine<'_> {
 
     /// Where preflight found it, the run began nothing and looked for nothing else that is left.
     fn list_what_nobody_ends(&self) {
-        let nobodys = self.run.state.borrow().nobodys.clone();
+        let mut nobodys = self.run.state.borrow().nobodys.clone();
         if nobodys.is_empty() {
             return;
         }
-        let mut all = self.journal.with_records(|records| {
-            records.iter().rev().find_map(|record| match &record.kind {
-                Kind::ResidueListed(listed) => Some(listed.items.clone()),
-                _ => None,
-            })
-        });
-        let mut items = all.take().unwrap_or_default();
-        let listed: Vec<String> = items.iter().map(|item| item.id.clone()).collect();
-        items.extend(nobodys.into_iter().filter(|item| !listed.contains(&item.id)));
-        self.record(Kind::ResidueListed(ResidueListed { items, kept: Vec::new() }));
+        let listed = self.listed().unwrap_or_default().items;
+        nobodys.retain(|item| !listed.iter().any(|it| it.id == item.id));
+        self.list_left(nobodys);
     }
 
     fn instance_seconds(&self) -> u64 {

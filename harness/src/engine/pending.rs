@@ -7,8 +7,7 @@ use std::time::Duration;
 use lab::act::LockState;
 use lab::node::Node;
 use reports::record::{
-    GoRefused, Kind, LabUnavailable, ResidueItem, ResidueListed, ScenarioStatus, StopChecked,
-    StopTripped,
+    GoRefused, Kind, LabUnavailable, ResidueItem, ScenarioStatus, StopChecked, StopTripped,
 };
 use reports::verdict::{ExitCode, judge};
 use scenarios::gate;
@@ -278,21 +277,12 @@ impl<'a> Engine<'a> {
         let running = match self.lab.find_instances(&ids).await {
             Ok(answer) => {
                 let costing = answer.value.into_iter().filter(|it| it.state.costs());
-                costing.map(|it| it.instance_id).collect()
+                costing.map(|it| it.instance_id).collect::<Vec<_>>()
             }
             Err(_) => ids,
         };
-        let listed = self.journal.with_records(|records| {
-            records.iter().rev().find_map(|record| match &record.kind {
-                Kind::ResidueListed(listed) => Some(listed.clone()),
-                _ => None,
-            })
-        });
-        let mut all = listed.unwrap_or(ResidueListed { items: Vec::new(), kept: Vec::new() });
-        all.items.retain(|item| !running.contains(&item.id));
         let manifest = &self.lab.manifest;
-        all.items.extend(running.iter().map(|id| left(manifest, id, why.to_owned())));
-        self.record(Kind::ResidueListed(all));
+        self.list_left(running.iter().map(|id| left(manifest, id, why.to_owned())).collect());
     }
 
     pub(super) fn instance_ids(&self) -> Vec<String> {
@@ -374,18 +364,14 @@ impl<'a> Engine<'a> {
             Ok(items) => items,
             Err(why) => return Hold::Taken(why),
         };
-        let listed = self.journal.with_records(|records| {
-            records.iter().rev().find_map(|record| match &record.kind {
-                Kind::ResidueListed(listed) => Some(listed.items.clone()),
-                _ => None,
-            })
-        });
+        let listed = self.listed();
         if listed.is_some() || !items.is_empty() {
             // What is left besides the instances is left still.
             let ids = self.instance_ids();
-            let others = listed.into_iter().flatten().filter(|item| !ids.contains(&item.id));
-            let items = others.chain(items.into_iter().map(without_consent)).collect();
-            self.record(Kind::ResidueListed(ResidueListed { items, kept: Vec::new() }));
+            let mut all = listed.unwrap_or_default();
+            all.items.retain(|item| !ids.contains(&item.id));
+            all.items.extend(items.into_iter().map(without_consent));
+            self.record(Kind::ResidueListed(all));
         }
         Hold::Free
     }

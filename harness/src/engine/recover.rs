@@ -123,15 +123,7 @@ impl Engine<'_> {
         }
         if let Err(why) = self.stop_one(router).await {
             let item = left(&self.lab.manifest, id, format!("it was started to be asked: {why}"));
-            let all = self.journal.with_records(|records| {
-                records.iter().rev().find_map(|record| match &record.kind {
-                    Kind::ResidueListed(listed) => Some(listed.clone()),
-                    _ => None,
-                })
-            });
-            let mut all = all.unwrap_or(ResidueListed { items: Vec::new(), kept: Vec::new() });
-            all.items.push(item);
-            self.record(Kind::ResidueListed(all));
+            self.list_left(vec![item]);
         }
     }
 
@@ -177,10 +169,10 @@ impl Engine<'_> {
     }
 
     /// Fails where another run holds the lab and nothing of this run is in it: nothing is touched.
-    async fn end_what_was_begun(&self) -> Result<(), String> {
+    pub(super) async fn end_what_was_begun(&self) -> Result<(), String> {
         if !self.run.state.borrow().burnt {
-            self.release_lock().await;
-            return self.stop_what_costs().await;
+            let lock = self.release_lock().await;
+            return self.stop_what_costs(lock).await;
         }
         sabotage::before_the_undo(self).await;
         // A run that was seen restored may have been torn down since: its nodes may be gone.
@@ -201,8 +193,9 @@ impl Engine<'_> {
     }
 
     /// Of a run that never burnt its go: the lab is as it was, and its instances need not run. The
-    /// lock is read before each is stopped: another run may hold the lab by now.
-    async fn stop_what_costs(&self) -> Result<(), String> {
+    /// lock is read before each is stopped: another run may hold the lab by now. `lock` is this run's
+    /// own, where it is left.
+    async fn stop_what_costs(&self, lock: Option<ResidueItem>) -> Result<(), String> {
         if self.lab.is_sabotaged(Sabotage::LeavesItRunning) {
             return Ok(());
         }
@@ -211,6 +204,7 @@ impl Engine<'_> {
         if self.something_runs().await {
             items.extend(self.stop_all().await?);
         }
+        items.extend(lock);
         self.record(Kind::ResidueListed(ResidueListed { items, kept: Vec::new() }));
         Ok(())
     }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use lab::manifest::Manifest;
 use reports::record::{
-    FactsRecorded, Intent, Kind, Outcome, Permit, Power, Record, RunStarted, ScenarioStatus,
-    UndoPlanned,
+    FactsRecorded, Intent, Kind, Outcome, Permit, Power, Record, ResidueListed, RunStarted,
+    ScenarioStatus, UndoPlanned,
 };
 use serde::Serialize;
 
@@ -160,14 +160,18 @@ pub fn in_a_command(folder: &Path) -> String {
 
 /// The owner's commands for what must not be stopped for him.
 fn what_stops_the_cost(records: &[Record]) -> String {
-    let listed = records.iter().rev().find_map(|record| match &record.kind {
-        Kind::ResidueListed(listed) => Some(listed),
-        _ => None,
-    });
-    let items = listed.iter().flat_map(|listed| &listed.items);
+    let items = listed(records).into_iter().flat_map(|listed| &listed.items);
     let commands = items.flat_map(|item| &item.owner_commands);
     let line = |command: &String| ["to stop the cost:    ", command, "\n"].concat();
     commands.map(line).collect()
+}
+
+/// What is left: the last list.
+pub(super) fn listed(records: &[Record]) -> Option<&ResidueListed> {
+    records.iter().rev().find_map(|record| match &record.kind {
+        Kind::ResidueListed(listed) => Some(listed),
+        _ => None,
+    })
 }
 
 /// The only name that the manifest's allowed signers have, where it is a plain one.

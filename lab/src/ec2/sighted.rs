@@ -184,14 +184,7 @@ mod tests {
     }
 
     fn outcome(intent: &str, outcome: Outcome) -> Kind {
-        let (intent, detail) = (intent.to_owned(), String::new());
-        Kind::Outcome(OutcomeRecorded {
-            intent,
-            outcome,
-            detail,
-            request_id: None,
-            samples: Vec::new(),
-        })
+        Kind::Outcome(OutcomeRecorded::of(intent, outcome))
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The folder of raw answers that a journal names.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -61,15 +61,14 @@ impl Attachments {
     /// # Errors
     /// What is wrong, in words.
     pub fn check_contents(&self) -> Result<(), String> {
-        let is_other = |digest: &&Digest| {
-            let bytes = fs::read(self.path.join(digest.as_str()));
-            bytes.is_ok_and(|bytes| Digest::of(bytes) != **digest)
+        let prove = |digest: &Digest| match fs::read(self.path.join(digest.as_str())) {
+            Ok(bytes) if Digest::of(&bytes) == *digest => Ok(()),
+            Ok(_) => Err(format!("{ATTACHMENTS_DIR}/{digest} holds something else")),
+            Err(error) => Err(format!("{ATTACHMENTS_DIR}/{digest}: {error}")),
         };
-        // The same one each time; that one is gone was said before.
-        match self.kept.iter().filter(is_other).min() {
-            None => Ok(()),
-            Some(other) => Err(format!("{ATTACHMENTS_DIR}/{other} holds something else")),
-        }
+        // The same one each time.
+        let kept: BTreeSet<&Digest> = self.kept.iter().collect();
+        kept.into_iter().try_for_each(prove)
     }
 
     /// Proves that the folder is the one that was made, and that everything kept is still in it.

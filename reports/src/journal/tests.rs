@@ -28,13 +28,8 @@ fn started(name: &str) -> Kind {
 }
 
 fn outcome(detail: &str) -> Kind {
-    Kind::Outcome(OutcomeRecorded {
-        intent: "i-1".into(),
-        outcome: Outcome::Done,
-        detail: detail.into(),
-        request_id: None,
-        samples: vec![],
-    })
+    let outcome = OutcomeRecorded::of("i-1", Outcome::Done);
+    Kind::Outcome(OutcomeRecorded { detail: detail.into(), ..outcome })
 }
 
 fn intent(permit: Permit) -> Kind {
@@ -487,4 +482,55 @@ fn a_reopened_journal_names_the_attachment_that_it_lacks_and_goes_on() {
     writer.append_synced(at(2), intent(Permit::Cost)).expect("what is left is there");
     fs::remove_file(attachment_in(dir.path())).expect("removed");
     writer.append_synced(at(2), intent(Permit::Cost)).expect_err("more is gone");
+}
+
+/// Its size and its file are what they were: only who reads it sees it.
+const CHANGES: &[(&str, Blow, &str)] = &[
+    (
+        "a byte of the journal changed in its place",
+        |dir| {
+            let path = journal_in(dir);
+            let text = fs::read_to_string(&path).expect("readable").replace("\"a\"", "\"b\"");
+            let file = fs::OpenOptions::new().write(true).open(path).expect("open");
+            std::os::unix::fs::FileExt::write_all_at(&file, text.as_bytes(), 0).expect("written");
+        },
+        "somebody has changed what was written",
+    ),
+    (
+        "an attachment changed in its place",
+        |dir| fs::write(attachment_in(dir), "[]").expect("written"),
+        "holds something else",
+    ),
+    (
+        "an attachment that is a folder now",
+        |dir| {
+            let path = attachment_in(dir);
+            fs::remove_file(&path).expect("removed");
+            fs::create_dir(path).expect("made");
+        },
+        "directory",
+    ),
+    (
+        "an attachment that leads nowhere",
+        |dir| {
+            let path = attachment_in(dir);
+            fs::remove_file(&path).expect("removed");
+            std::os::unix::fs::symlink("nowhere", path).expect("linked");
+        },
+        "No such file",
+    ),
+];
+
+/// What cannot be read again is no proof either.
+#[test]
+fn before_a_verdict_what_was_written_is_read_again() {
+    for (what, change, why) in CHANGES {
+        let (dir, writer) = journal_of(&["a".into()]);
+        writer.attach(at(1), b"{}", Form::Json, "ec2 DescribeVpcs").expect("kept");
+        writer.check(at(1)).expect("all is there");
+        change(dir.path());
+        let error = writer.check(at(2)).expect_err(what);
+        assert!(error.to_string().contains(why), "{what}: {error}");
+        assert!(writer.is_lost(), "{what}");
+    }
 }

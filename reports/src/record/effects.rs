@@ -52,3 +52,11 @@ pub struct OutcomeRecorded {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub samples: Vec<Value>,
 }
+
+impl OutcomeRecorded {
+    /// What came of an intent, and nothing of how it was found.
+    pub fn of(intent: &str, outcome: Outcome) -> Self {
+        let (intent, detail) = (intent.to_owned(), String::new());
+        Self { intent, outcome, detail, request_id: None, samples: Vec::new() }
+    }
+}

@@ -145,7 +145,7 @@ pub enum Life {
     Ended,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResidueListed {
     pub items: Vec<ResidueItem>,

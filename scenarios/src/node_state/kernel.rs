@@ -26,9 +26,8 @@ pub fn nft(frames: &Frames) -> Result<Reading, String> {
     Ok(Reading::Read(items))
 }
 
-/// What packets put into a set goes by itself, as does what a quota has counted.
+/// What packets put into a set goes by itself.
 fn forget_elements(item: &mut Value) {
-    without(item, &|key| key == "used");
     let Some(set) = ["set", "map"].into_iter().find(|kind| item.get(kind).is_some()) else {
         return;
     };
@@ -52,7 +51,7 @@ pub fn legacy_tables(frames: &Frames) -> Reading {
             .extend(text.lines().filter_map(legacy_line).map(|it| json!(format!("{table}: {it}"))));
     }
     // Without the module there is no such file.
-    if let Some((_, frame)) = frames.beginning("arp-tables").next() {
+    if let Ok(frame) = frames.named("arp-tables") {
         items.extend(
             frame
                 .stdout

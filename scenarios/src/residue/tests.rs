@@ -91,22 +91,15 @@ fn an_instance_is_left_or_kept_as_the_manifest_says_of_it() {
 }
 
 fn changed(id: &str, permit: Permit, effect: Effect, outcome: Outcome) -> [Kind; 2] {
-    let intent = id.to_owned();
     [
         Kind::Intent(Intent {
-            id: intent.clone(),
+            id: id.to_owned(),
             scenario: "teardown".to_owned(),
             permit,
             effect,
             undo: None,
         }),
-        Kind::Outcome(OutcomeRecorded {
-            intent,
-            outcome,
-            detail: String::new(),
-            request_id: None,
-            samples: Vec::new(),
-        }),
+        Kind::Outcome(OutcomeRecorded::of(id, outcome)),
     ]
 }
 

@@ -35,14 +35,7 @@ fn intent(id: &str, effect: fn() -> Effect) -> Kind {
 }
 
 fn outcome(intent: &str, outcome: Outcome) -> Kind {
-    let (intent, detail) = (intent.to_owned(), String::new());
-    Kind::Outcome(OutcomeRecorded {
-        intent,
-        outcome,
-        detail,
-        request_id: None,
-        samples: Vec::new(),
-    })
+    Kind::Outcome(OutcomeRecorded::of(intent, outcome))
 }
 
 fn burnt() -> Kind {

@@ -34,6 +34,45 @@ fn a_lock_that_cannot_be_given_back_is_residue_with_the_owners_command() {
     });
 }
 
+/// Whoever reads the last list reads all of it.
+#[test]
+fn a_lock_that_cannot_be_given_back_is_listed_beside_what_else_is_left() {
+    play(async |stage: &Stage<'_>| {
+        let volume = ResidueItem {
+            resource: "volume".to_owned(),
+            id: "vol-1".to_owned(),
+            why: "it is there".to_owned(),
+            costs_money: true,
+            owner_commands: Vec::new(),
+        };
+        let kept = ResidueItem { id: "vol-2".to_owned(), ..volume.clone() };
+        let listed = ResidueListed { items: vec![volume], kept: vec![kept.clone()] };
+        stage.record(Kind::ResidueListed(listed));
+        stage.has_taken_the_lock();
+        stage.answers(Node::RouterdCloud, "rm -f", u32::MAX, 1, "Read-only file system");
+        stage.engine.release_lock().await;
+        let ids: Vec<String> = stage.residue().into_iter().flatten().map(|it| it.id).collect();
+        assert_eq!(ids, ["vol-1", lab::act::LOCK_PATH]);
+        let last = stage.records().into_iter().rev().find_map(|record| match record.kind {
+            Kind::ResidueListed(listed) => Some(listed.kept),
+            _ => None,
+        });
+        assert_eq!(last, Some(vec![kept]));
+    });
+}
+
+/// Of a run that never burnt its go, instances are stopped once the lock could not be given back.
+#[test]
+fn a_recovery_that_stops_what_costs_lists_the_lock_that_it_could_not_give_back() {
+    play(async |stage: &Stage<'_>| {
+        stage.has_taken_the_lock();
+        stage.answers(Node::RouterdCloud, "rm -f", u32::MAX, 1, "Read-only file system");
+        stage.engine.end_what_was_begun().await.expect("nobody else holds the lab");
+        let ids: Vec<String> = stage.residue().into_iter().flatten().map(|it| it.id).collect();
+        assert_eq!((ids, stage.running()), (vec![lab::act::LOCK_PATH.to_owned()], vec![]));
+    });
+}
+
 #[test]
 fn the_lock_goes_once_everything_is_seen_restored_and_before_the_nodes_go() {
     let told = super::run_with(&[], &Brake::default());

@@ -95,14 +95,7 @@ pub(super) fn intent(id: &str, permit: Permit, effect: Effect) -> Kind {
 
 /// What came of it.
 pub(super) fn outcome(intent: &str, outcome: Outcome) -> Kind {
-    let (intent, detail) = (intent.to_owned(), String::new());
-    Kind::Outcome(OutcomeRecorded {
-        intent,
-        outcome,
-        detail,
-        request_id: None,
-        samples: Vec::new(),
-    })
+    Kind::Outcome(OutcomeRecorded::of(intent, outcome))
 }
 
 impl Stage<'_> {

@@ -80,7 +80,6 @@ pub fn tc(session: &Session, args: &[&str], io: &Io) -> i32 {
     }
 }
 
-/// `bpftool -j net show`.
 /// `bridge -j fdb show` and `bridge -j -d link show`: no bridge of the model has ports of its own.
 pub fn bridge(session: &Session, args: &[&str], io: &Io) -> i32 {
     let shown = match args {
@@ -101,6 +100,7 @@ pub fn bridge(session: &Session, args: &[&str], io: &Io) -> i32 {
     0
 }
 
+/// `bpftool -j net show`.
 pub fn bpftool(session: &Session, args: &[&str], io: &Io) -> i32 {
     let ["-j", "net", "show"] = args else {
         return io.fail(255, "Error: expected 'net', got another object");
