@@ -14,3 +14,5 @@ pub mod selection;
 mod signals;
 mod terminal;
 mod words;
+
+pub use commands::answer_on;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::commands;
+use crate::labs::Labs;
 
 /// A program of the binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub fn main(words: Vec<OsString>) -> ExitCode {
         return code;
     }
     match Program::named(words.first().map(OsString::as_os_str)) {
-        Program::LabSmoke => commands::main(words),
+        Program::LabSmoke => commands::main(words, &Labs::built_in()),
         Program::Executor => lab::host::run_program(lab::executor::main),
         Program::Planner => lab::host::run_program(lab::planner::main),
         Program::Routerctl => lab::host::run_program(lab::routerctl::main),

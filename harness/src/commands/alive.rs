@@ -3,9 +3,9 @@
 //! the node has not, by the node's clock. What `run.json` says of a process proves nothing.
 
 use reports::folder::{BegunIn, FolderError, RunFile, RunFolder};
-use reports::record::LabKind;
 
 use crate::engine;
+use crate::labs::LabPlace;
 
 /// Who holds a run, as far as its folder and this machine tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,10 +18,9 @@ pub(super) enum Held {
 }
 
 /// Who holds the run of this folder; whoever asks may hold the folder itself.
-pub(super) fn held(folder: &RunFolder, kind: LabKind) -> Result<Held, FolderError> {
-    // A mock's lab lies in the folder: whoever has the folder has all there is, and virtual time
-    // ends no lease.
-    if kind == LabKind::Mock {
+pub(super) fn held(folder: &RunFolder, place: LabPlace) -> Result<Held, FolderError> {
+    // Virtual time ends no lease.
+    if place == LabPlace::InTheFolder {
         return Ok(Held::Nobody);
     }
     let Some(begun_in) = begun_on_this_machine(folder.read_run_file().ok()) else {

@@ -2,23 +2,24 @@
 
 mod alive;
 mod go;
+mod kernel_lab;
+mod kernel_lab_list;
 mod lab;
 mod list;
 mod mock;
-mod netns;
-mod netns_list;
 mod outside;
 mod preflight;
 mod recover;
+mod refusal;
 mod report;
 mod resume;
 mod run;
 mod status;
 mod to_its_end;
-mod which;
 
 use std::any::Any;
 use std::ffi::OsString;
+use std::io::Write;
 use std::panic::{self, AssertUnwindSafe};
 use std::process;
 
@@ -27,20 +28,48 @@ use clap::Parser;
 use reports::verdict::ExitCode;
 
 use crate::cli::{Cli, Command, LabCommand, MockCommand};
+use crate::labs::Labs;
 use crate::terminal::{self, Terminal};
 use crate::{descriptors, signals};
 
+/// What every command has.
+#[derive(Clone, Copy)]
+struct Console<'a> {
+    labs: &'a Labs,
+    terminal: &'a Terminal,
+}
+
+impl<'a> Console<'a> {
+    /// For people, beside what the command answers.
+    fn say(self) -> impl Fn(&str) + use<'a> {
+        move |text: &str| self.terminal.err(text)
+    }
+}
+
 /// A bug ends with its own code, with every destructor run.
-pub fn main(words: Vec<OsString>) -> process::ExitCode {
+pub fn main(words: Vec<OsString>, labs: &Labs) -> process::ExitCode {
     terminal::log_to_stderr();
     terminal::panics_to_stderr();
     let terminal = Terminal::of_the_process();
-    let code = panic::catch_unwind(AssertUnwindSafe(|| answer(words, &terminal)));
+    let console = Console { labs, terminal: &terminal };
+    let code = panic::catch_unwind(AssertUnwindSafe(|| answer(words, console)));
     let code = code.unwrap_or_else(|_: Box<dyn Any + Send>| ExitCode::Bug.number());
     process::ExitCode::from(code)
 }
 
-fn answer(words: Vec<OsString>, terminal: &Terminal) -> u8 {
+/// Answers one command line on labs of the caller's, which need not be built in, and writes what people
+/// and programs read to `out` and `err`.
+pub fn answer_on(
+    words: Vec<OsString>,
+    labs: &Labs,
+    out: Box<dyn Write + Send>,
+    err: Box<dyn Write + Send>,
+) -> u8 {
+    answer(words, Console { labs, terminal: &Terminal::new(out, err) })
+}
+
+fn answer(words: Vec<OsString>, console: Console<'_>) -> u8 {
+    let terminal = console.terminal;
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => return say_usage(&error, terminal),
@@ -49,22 +78,22 @@ fn answer(words: Vec<OsString>, terminal: &Terminal) -> u8 {
         return refuse(ExitCode::Unavailable, error, terminal);
     }
     match cli.command {
-        Command::Run(args) => run::run(&args, terminal),
+        Command::Run(args) => run::run(&args, console),
         Command::List { format } => list::scenarios(format, terminal),
         Command::Schema => {
             terminal.out_as_it_is(&reports::schema::schema());
             ExitCode::Pass.number()
         }
-        Command::Preflight(args) => preflight::preflight(&args, terminal),
+        Command::Preflight(args) => preflight::preflight(&args, console),
         Command::Go(args) => go::go(&args, terminal),
-        Command::Resume(args) => resume::resume(&args, terminal),
-        Command::Status { run, format } => status::status(&run, format, terminal),
-        Command::Recover { run, lab } => recover::recover(&run, lab.as_deref(), terminal),
+        Command::Resume(args) => resume::resume(&args, console),
+        Command::Status { run, format } => status::status(&run, format, console),
+        Command::Recover { run, lab } => recover::recover(&run, lab.as_deref(), console),
         Command::Report { run } => report::report(&run, terminal),
         Command::Mock(MockCommand::Serve { port, enforce_iam, state }) => {
             mock::serve(ServeOptions { port, enforce_iam, state_file: state }, terminal)
         }
-        Command::Lab(LabCommand::Netns(command)) => netns::command(&command, terminal),
+        Command::Lab(LabCommand::Netns(command)) => kernel_lab::command(&command, terminal),
         Command::Lab(LabCommand::Check { file }) => lab::check(&file, terminal),
         Command::Lab(LabCommand::Example { seed: Some(seed), allowed_signers, .. }) => {
             lab::mock_example(seed, allowed_signers.as_deref(), terminal)

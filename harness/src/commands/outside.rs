@@ -1,45 +1,15 @@
 //! The manifest of a run that is gone on with: the journal's, with consent and signers as they are
 //! outside the run's folder now. Whoever edits a folder cannot make himself a signer.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use ::lab::manifest::{Manifest, ManifestError};
+use ::lab::manifest::Manifest;
 use reports::folder::RunFolder;
 use reports::record::RunStarted;
-use reports::verdict::ExitCode;
 
 use super::lab;
-
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Refusal {
-    #[error("the journal's manifest cannot be read: {0}")]
-    Journals(#[from] ManifestError),
-    #[error("{0}; the manifest that preflight was given can be named with --lab")]
-    Unread(#[from] lab::ReadError),
-    #[error(
-        "{0} describes another lab than the run's; nothing was touched: name the run's with --lab"
-    )]
-    OtherLab(PathBuf),
-    #[error(
-        "run.json does not say which manifest preflight was given, and the lab's own has other \
-         consent or signers than the run's; nothing was touched: name the run's with --lab"
-    )]
-    Lost,
-    #[error(transparent)]
-    Own(#[from] crate::labs::OpenError),
-    #[error("the lab's own manifest cannot be read: {0}")]
-    Io(#[from] std::io::Error),
-}
-
-impl Refusal {
-    pub(super) fn code(&self) -> ExitCode {
-        match self {
-            Self::Journals(_) => ExitCode::Usage,
-            Self::Own(error) => error.code(),
-            Self::Unread(_) | Self::OtherLab(_) | Self::Lost | Self::Io(_) => ExitCode::Unavailable,
-        }
-    }
-}
+use super::refusal::Refusal;
+use crate::labs::Opener;
 
 /// The run's manifest in its journal, and the one outside.
 pub(super) struct Both {
@@ -64,9 +34,9 @@ pub(super) fn read(
     named: Option<&Path>,
     folder: &RunFolder,
     started: &RunStarted,
-    labs_own: impl FnOnce() -> Result<Manifest, Refusal>,
+    opener: &dyn Opener,
 ) -> Result<Both, Refusal> {
-    let journals = Manifest::parse("the run's manifest", &started.lab.manifest)?;
+    let journals = of_the_journal(started)?;
     let run_file = folder.read_run_file();
     let path = match (named, &run_file) {
         (Some(path), _) => Some(path.to_owned()),
@@ -74,21 +44,27 @@ pub(super) fn read(
         (None, Err(_)) => None,
     };
     let Some(path) = path else {
-        let outside = labs_own()?;
+        let outside = opener.own_manifest(started)?;
         let same = (&outside.consent, &outside.owner) == (&journals.consent, &journals.owner);
         // Only where nobody knows what preflight was given is the lab's own a guess.
         return if run_file.is_ok() || same {
             Ok(Both { journals, outside })
         } else {
-            Err(Refusal::Lost)
+            Err(Refusal::ManifestLost)
         };
     };
-    let outside = lab::read(&path)?;
+    let outside = lab::read(&path).map_err(Refusal::Unread)?;
     if describes(&outside, &journals) {
         Ok(Both { journals, outside })
     } else {
         Err(Refusal::OtherLab(path))
     }
+}
+
+/// What preflight was given, as its first record has it.
+pub(super) fn of_the_journal(started: &RunStarted) -> Result<Manifest, Refusal> {
+    let manifest = Manifest::parse("the run's manifest", &started.lab.manifest);
+    manifest.map_err(Refusal::JournalsManifest)
 }
 
 /// Whether both are of one lab, whatever is wanted of it.

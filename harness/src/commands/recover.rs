@@ -2,93 +2,50 @@
 
 use std::path::Path;
 
-use reports::folder::{FolderError, FolderLock, Locked, RunFolder, WORLD_FILE};
-use reports::journal::{JournalError, Writer};
-use reports::record::{Kind, LabKind, RunStarted};
-use reports::shown::{Differs, shown};
+use reports::folder::RunFolder;
+use reports::journal::Writer;
+use reports::record::{Kind, RunStarted};
+use reports::shown::shown;
 use reports::verdict::{ExitCode, Judgement};
 
 use super::alive::{self, Held};
 use super::outside;
-use super::refuse;
+use super::refusal::Refusal;
+use super::resume::{existing, hold};
 use super::to_its_end::to_its_end;
+use super::{Console, refuse};
 use crate::engine::{self, Announcement};
-use crate::labs;
+use crate::labs::{Leaving, Opener, Purpose};
 use crate::perform::write_evidence;
 use crate::signals;
-use crate::terminal::Terminal;
 use crate::words::{self, Ending};
 
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Refusal {
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    #[error(transparent)]
-    Differs(#[from] Differs),
-    #[error("{folder} is live: {by}")]
-    Live { folder: String, by: String },
-    #[error(
-        "{run} is live: it holds the lab until {until} and was begun in another folder or on another machine; \
-         a dead run's lease ends, then `lab-smoke recover` takes its lock over"
-    )]
-    Leased { run: String, until: chrono::DateTime<chrono::Utc> },
-    #[error("the run has ended; `lab-smoke report` makes its evidence again")]
-    Ended,
-    #[error(
-        "the journal says nothing of a run: it ended before its first record; nothing was touched"
-    )]
-    Empty,
-    #[error(transparent)]
-    Outside(#[from] outside::Refusal),
-    #[error(transparent)]
-    Netns(#[from] super::which::NetnsError),
-    #[error(transparent)]
-    Open(#[from] labs::OpenError),
-    #[error("the runtime cannot be made: {0}")]
-    Io(#[from] std::io::Error),
-}
-
-impl Refusal {
-    fn code(&self) -> ExitCode {
-        match self {
-            Self::Live { .. }
-            | Self::Leased { .. }
-            | Self::Journal(JournalError::Held(_))
-            | Self::Io(_)
-            | Self::Netns(_) => ExitCode::Unavailable,
-            Self::Open(error) => error.code(),
-            Self::Outside(refusal) => refusal.code(),
-            _ => ExitCode::Usage,
-        }
-    }
-}
-
-pub fn recover(run: &Path, lab: Option<&Path>, terminal: &Terminal) -> u8 {
-    match in_its_folder(run, lab, terminal) {
+pub fn recover(run: &Path, lab: Option<&Path>, console: Console<'_>) -> u8 {
+    match in_its_folder(run, lab, console) {
         Ok(judgement) => judgement.recover_exit_code(),
-        Err(refusal) => refuse(refusal.code(), &refusal, terminal),
+        Err(refusal) => refuse(refusal.code(), &refusal, console.terminal),
     }
 }
 
 fn in_its_folder(
     run: &Path,
     lab: Option<&Path>,
-    terminal: &Terminal,
+    console: Console<'_>,
 ) -> Result<Judgement, Refusal> {
+    let terminal = console.terminal;
     let folder = RunFolder::resolve(Path::new(""), run)?;
-    let _lock = hold(&folder)?;
+    let _lock = hold(&folder, "recover")?;
     let journal = Writer::reopen(folder.path())?;
     journal.with_records(|records| shown(records).map(drop))?;
     let started = started(&journal).ok_or(Refusal::Empty)?;
+    let opener = console.labs.of(started.lab.kind)?;
     let judgement = match engine::answered(&journal) {
         Some(judgement) if was_recovered(&journal) => {
-            super::netns::end_lab_of(&started, &judgement, terminal)?;
+            leave_as_recovered(&journal, &started, &judgement, opener, console)?;
             judgement
         }
-        Some(_) => return Err(Refusal::Ended),
-        None => on_its_lab(&folder, &journal, &started, lab, terminal)?,
+        Some(_) => return Err(Refusal::NothingToRecover),
+        None => on_its_lab(&folder, &journal, &started, lab, opener, console)?,
     };
     // The lab is as it is now: that its evidence cannot be written changes nothing of that.
     let written = journal.with_records(|records| write_evidence(&folder, records, &journal.head()));
@@ -99,16 +56,6 @@ fn in_its_folder(
     terminal.out(&words::verdict(&judgement));
     terminal.out(&format!("{}\n", folder.path().display()));
     Ok(judgement)
-}
-
-/// A run is live while its process holds the folder's lock.
-fn hold(folder: &RunFolder) -> Result<FolderLock, Refusal> {
-    match folder.try_lock(&format!("recover, pid {}", std::process::id()))? {
-        Locked::Taken(lock) => Ok(lock),
-        Locked::HeldBy(by) => {
-            Err(Refusal::Live { folder: folder.path().display().to_string(), by })
-        }
-    }
 }
 
 fn started(journal: &Writer) -> Option<RunStarted> {
@@ -124,51 +71,74 @@ fn was_recovered(journal: &Writer) -> bool {
     })
 }
 
+/// The recovery may have been killed before it left its lab.
+fn leave_as_recovered(
+    journal: &Writer,
+    started: &RunStarted,
+    judgement: &Judgement,
+    opener: &dyn Opener,
+    console: Console<'_>,
+) -> Result<(), Refusal> {
+    let manifest = outside::of_the_journal(started)?;
+    let run = existing(journal, started.clone(), manifest, Purpose::Recover);
+    // A lab that has gone has been left.
+    let Ok(site) = opener.return_to(run) else { return Ok(()) };
+    opener.runtime()?.block_on(site.leave(leaving(judgement), &console.say()));
+    Ok(())
+}
+
+fn leaving(judgement: &Judgement) -> Leaving {
+    if judgement.recover_exit_code() == ExitCode::Pass.number() {
+        Leaving::Recovered
+    } else {
+        Leaving::NotRecovered
+    }
+}
+
 fn on_its_lab(
     folder: &RunFolder,
     journal: &Writer,
     started: &RunStarted,
     lab: Option<&Path>,
-    terminal: &Terminal,
+    opener: &dyn Opener,
+    console: Console<'_>,
 ) -> Result<Judgement, Refusal> {
-    let mut announce = |announcement: Announcement| {
-        if let Some((name, ending)) = words::ending(&announcement) {
-            terminal.out(&match ending {
-                Ending::Ok => format!("{name}: ok\n"),
-                Ending::Failed(why) => format!("{name}: FAILED\n{why}\n"),
-                Ending::Ignored(why) => format!("{name}: {why}\n"),
-            });
-        }
-    };
-    match started.lab.kind {
-        LabKind::Mock => {}
-        LabKind::Netns => {
-            return super::netns::recover(folder, journal, started, lab, &mut announce, terminal);
-        }
-        LabKind::Aws => return Err(labs::OpenError::NotInThisBuild(started.lab.kind).into()),
+    if let Some(proof) = opener.prove_gone(folder, &started.run_id)? {
+        return Ok(engine::close(journal, lab::clock::Clock::System, proof)?);
     }
-    let labs_own = || Ok(labs::mock_manifest(started.seed.unwrap_or_default())?);
-    let manifest = outside::read(lab, folder, started, labs_own)?.merged();
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    let runtime = builder.enable_all().start_paused(true).build()?;
-    runtime.block_on(async {
+    let manifest = outside::read(lab, folder, started, opener)?.merged();
+    let site = opener.return_to(existing(journal, started.clone(), manifest, Purpose::Recover))?;
+    let mut announce = |announcement: Announcement| show(&announcement, console);
+    opener.runtime()?.block_on(async {
         let mut signals = signals::listen()?;
-        let opened = labs::reopen_mock(&folder.file(WORLD_FILE), manifest)?;
-        not_alive(folder, &opened.lab, started).await?;
+        let opened = site.open(folder).await?;
+        prove_dead(folder, opener, &opened.lab, started).await?;
         let running = engine::recover(&opened.lab, journal, &started.run_id, &mut announce);
-        Ok(to_its_end(running, &mut signals, folder.path(), terminal).await)
+        let judgement = to_its_end(running, &mut signals, folder.path(), console.terminal).await;
+        site.leave(leaving(&judgement), &console.say()).await;
+        Ok(judgement)
     })
 }
 
+fn show(announcement: &Announcement, console: Console<'_>) {
+    let Some((name, ending)) = words::ending(announcement) else { return };
+    console.terminal.out(&match ending {
+        Ending::Ok => format!("{name}: ok\n"),
+        Ending::Failed(why) => format!("{name}: FAILED\n{why}\n"),
+        Ending::Ignored(why) => format!("{name}: {why}\n"),
+    });
+}
+
 /// Fails where somebody goes on with the run elsewhere.
-pub(super) async fn not_alive(
+async fn prove_dead(
     folder: &RunFolder,
+    opener: &dyn Opener,
     lab: &lab::Lab,
     started: &RunStarted,
 ) -> Result<(), Refusal> {
-    let held = alive::held(folder, started.lab.kind)?;
+    let held = alive::held(folder, opener.place())?;
     if let Held::By(by) = held {
-        return Err(Refusal::Live { folder: folder.path().display().to_string(), by });
+        return Err(Refusal::Live { folder: folder.path().to_owned(), by });
     }
     match alive::leased(&held, lab, &started.run_id).await {
         None => Ok(()),

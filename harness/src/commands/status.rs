@@ -2,19 +2,21 @@
 
 use std::path::Path;
 
+use lab::act::Holder;
 use reports::digest::Digest;
 use reports::folder::{FolderError, RunFolder};
 use reports::journal::{ChainError, read_file};
-use reports::record::{GoRefused, Kind, LabKind, Record, Verdict};
+use reports::record::{GoRefused, Kind, Record, RunStarted, Verdict};
 use reports::shown::Differs;
 use reports::verdict::{ExitCode, judge};
 use serde::Serialize;
 
 use super::alive::{self, Held};
-use super::refuse;
+use super::{Console, outside, refuse};
 use crate::cli::Format;
 use crate::engine::{self, Standing};
-use crate::terminal::{Terminal, in_one_line};
+use crate::labs::{Existing, Opener, Purpose};
+use crate::terminal::in_one_line;
 
 #[derive(Serialize)]
 struct Status {
@@ -57,8 +59,9 @@ enum Unreadable {
     Json(#[from] serde_json::Error),
 }
 
-pub fn status(run: &Path, format: Format, terminal: &Terminal) -> u8 {
-    match shown(run, format) {
+pub fn status(run: &Path, format: Format, console: Console<'_>) -> u8 {
+    let terminal = console.terminal;
+    match shown(run, format, console) {
         Ok(text) => {
             terminal.out(&text);
             ExitCode::Pass.number()
@@ -67,13 +70,13 @@ pub fn status(run: &Path, format: Format, terminal: &Terminal) -> u8 {
     }
 }
 
-fn shown(run: &Path, format: Format) -> Result<String, Unreadable> {
+fn shown(run: &Path, format: Format, console: Console<'_>) -> Result<String, Unreadable> {
     let folder = RunFolder::resolve(Path::new(""), run)?;
     let records = read_file(folder.path())?.records;
     reports::shown::shown(&records)?;
     let held_by = match folder.held_by()? {
         Some(by) => Some(by),
-        None => who_lives_elsewhere(&folder, &records)?,
+        None => who_lives_elsewhere(&folder, &records, console)?,
     };
     let status = of(&folder, held_by, &records);
     Ok(match format {
@@ -87,18 +90,31 @@ fn shown(run: &Path, format: Format) -> Result<String, Unreadable> {
 fn who_lives_elsewhere(
     folder: &RunFolder,
     records: &[Record],
+    console: Console<'_>,
 ) -> Result<Option<String>, FolderError> {
     let Some(started) = engine::started(records) else { return Ok(None) };
     if engine::standing(records) == Standing::Ended {
         return Ok(None);
     }
-    Ok(match alive::held(folder, started.lab.kind)? {
+    // Of a lab that this program cannot open nobody can be asked.
+    let Ok(opener) = console.labs.of(started.lab.kind) else { return Ok(None) };
+    Ok(match alive::held(folder, opener.place())? {
         Held::By(by) => Some(by),
-        held @ Held::Elsewhere if started.lab.kind == LabKind::Netns => {
-            super::netns::leased(&held, started).map(|holder| holder.to_string())
-        }
-        // Of these, no lab but a kernel lab can be asked by this build.
-        Held::Nobody | Held::Elsewhere => None,
+        Held::Elsewhere => who_leased(folder, started, opener).map(|holder| holder.to_string()),
+        Held::Nobody => None,
+    })
+}
+
+/// Who holds the lab for this run. A lab that is gone is held by nobody.
+fn who_leased(folder: &RunFolder, started: &RunStarted, opener: &dyn Opener) -> Option<Holder> {
+    let manifest = outside::of_the_journal(started).ok()?;
+    let (started, purpose) = (started.clone(), Purpose::Recover);
+    let run_id = started.run_id.clone();
+    let run = Existing { started, manifest, last_seen_at: None, purpose };
+    let site = opener.return_to(run).ok()?;
+    opener.runtime().ok()?.block_on(async {
+        let opened = site.open(folder).await.ok()?;
+        alive::leased(&Held::Elsewhere, &opened.lab, &run_id).await
     })
 }
 

@@ -4,11 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ::lab::clock::Clock;
-use ::lab::netns::{self, Folder, Gone, Options, UpError};
+use lab::clock::Clock;
+use lab::netns::{self, Folder, Gone, Options, UpError};
 use reports::folder::RunFolder;
 
-use super::run::{AfterRun, Grantor, Own};
+use super::{Grantor, Own};
 use crate::cli::MakeArgs;
 
 #[derive(Debug, thiserror::Error)]
@@ -28,19 +28,8 @@ pub enum NetnsError {
         "the instances of the lab {id} were terminated by {run}, and nothing starts them again: lab-smoke lab down --id {id}"
     )]
     Spent { id: String, run: String },
-    #[error("{0}; `lab-smoke recover {1}` closes the run")]
-    Gone(Gone, String),
     #[error(transparent)]
     Io(#[from] std::io::Error),
-}
-
-/// On which kernel lab a run goes.
-pub(super) enum Which {
-    /// One that is made for it.
-    Made(AfterRun),
-    Named(String),
-    /// The one that the operator's own manifest describes.
-    Described(Box<Own>),
 }
 
 const AN_HOUR: Duration = Duration::from_hours(1);
@@ -54,7 +43,7 @@ pub(super) fn time_to_live(grantor: Grantor) -> Duration {
     }
 }
 
-pub(super) fn make(args: &MakeArgs, time_to_live: Duration) -> Result<Folder, NetnsError> {
+pub fn make(args: &MakeArgs, time_to_live: Duration) -> Result<Folder, NetnsError> {
     let seed = Clock::System.now().timestamp_millis().unsigned_abs();
     let mut options = Options { time_to_live, ..Options::usual(seed)? };
     if let Some(folder) = &args.routerd_bin {
@@ -71,11 +60,11 @@ pub(super) fn make(args: &MakeArgs, time_to_live: Duration) -> Result<Folder, Ne
     Ok(netns::up(&options, Clock::System)?)
 }
 
-pub(super) fn find(id: Option<&str>) -> Result<Folder, NetnsError> {
+pub fn find(id: Option<&str>) -> Result<Folder, NetnsError> {
     Ok(netns::find(&netns::home(), id)?)
 }
 
-pub(super) fn folder_id(folder: &Folder) -> String {
+pub fn folder_id(folder: &Folder) -> String {
     folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
@@ -84,13 +73,13 @@ pub(super) fn of_run(run_id: &str) -> Result<Folder, NetnsError> {
     find(Some(lab_of(run_id)))
 }
 
-fn lab_of(run_id: &str) -> &str {
+pub(super) fn lab_of(run_id: &str) -> &str {
     run_id.rsplit('-').next().unwrap_or_default()
 }
 
 /// The proof that the lab of a run is gone. None where the lab lives, or the run was begun on another
 /// machine, or nothing says on which: nobody can tell from here then.
-pub(super) fn gone(folder: &RunFolder, run_id: &str) -> Result<Option<Gone>, NetnsError> {
+pub(super) fn prove_gone(folder: &RunFolder, run_id: &str) -> Result<Option<Gone>, NetnsError> {
     let Ok(file) = folder.read_run_file() else { return Ok(None) };
     let here = nix::unistd::gethostname().map_err(std::io::Error::from)?;
     if file.run_id != run_id || file.host.as_str() != here {

@@ -1,0 +1,61 @@
+//! `lab-smoke lab`: a kernel lab by itself.
+
+use ::lab::clock::Clock;
+use ::lab::netns::{self, Conclusion};
+use ::lab::node::Node;
+use reports::verdict::ExitCode;
+
+use super::{kernel_lab_list, refuse};
+use crate::cli::NetnsCommand;
+use crate::labs::{NetnsError, find, folder_id, make};
+use crate::terminal::Terminal;
+
+pub fn command(command: &NetnsCommand, terminal: &Terminal) -> u8 {
+    match answer(command, terminal) {
+        Ok(code) => code,
+        Err(error @ (NetnsError::Up(_) | NetnsError::Spent { .. })) => {
+            refuse(ExitCode::Unavailable, error, terminal)
+        }
+        Err(error) => refuse(ExitCode::Usage, error, terminal),
+    }
+}
+
+fn answer(command: &NetnsCommand, terminal: &Terminal) -> Result<u8, NetnsError> {
+    match command {
+        NetnsCommand::Up { kind: _, make: args, time_to_live } => {
+            terminal.out(&format!("{}\n", folder_id(&make(args, *time_to_live)?)));
+        }
+        NetnsCommand::List => {
+            terminal.out(&runtime()?.block_on(kernel_lab_list::shown())?);
+        }
+        NetnsCommand::Down { id } => {
+            let folder = find(id.as_deref())?;
+            runtime()?.block_on(netns::down(&folder, Clock::System))?;
+        }
+        NetnsCommand::Exec { id, node, words } => {
+            let status = netns::exec(&find(id.as_deref())?, parse(node)?, words)?;
+            return Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(255));
+        }
+        NetnsCommand::Shell { id, node } => {
+            let status = netns::exec(&find(id.as_deref())?, parse(node)?, &[])?;
+            return Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(255));
+        }
+        NetnsCommand::Explain { id, from, to } => {
+            let walk = runtime()?.block_on(netns::explain(&find(id.as_deref())?, *from, *to))?;
+            terminal.out(&format!("{walk}\n"));
+            if walk.conclusion != Conclusion::Arrived {
+                return Ok(ExitCode::Fail.number());
+            }
+        }
+    }
+    Ok(ExitCode::Pass.number())
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+fn parse(name: &str) -> Result<Node, NetnsError> {
+    let node = Node::ALL.into_iter().find(|node| node.as_str() == name);
+    node.ok_or_else(|| NetnsError::NoNode(name.to_owned()))
+}
