@@ -2,6 +2,7 @@
 
 use lab::mock::faults::{self, Class, Fault, Left};
 use lab::mock::world::World;
+use reports::record::Kind;
 
 use crate::sensitivity::left;
 use crate::smoke::{Prior, Ran};
@@ -139,6 +140,7 @@ fn says(ran: &Ran, left: Left) -> bool {
         // the interface after it had looked.
         Left::Interface => {
             any(&["restored.interface", "gate.unchanged-under-lock", "preflight.network-interface"])
+                || residue("network interface")
                 || ran.judgement.exit_code == 8
                 || !took_the_lock(ran)
         }
@@ -149,7 +151,9 @@ fn says(ran: &Ran, left: Left) -> bool {
             let held = ran.judgement.exit_code == 8 || residue("lock");
             // Or it was lost to another run later on: it is not this run's to give back.
             let lost = ran.tripped().contains("lock-lost");
-            any(&["gate.lock", "residue.lock"]) || held || never_came || lost
+            let anothers = |reason: &String| reason.contains("lock is held by run");
+            let named = ran.judgement.reasons.iter().any(anothers);
+            any(&["gate.lock", "residue.lock"]) || held || never_came || lost || named
         }
         Left::ChangeSet => any(&["restored.node-files", "undo.change-set-removed"]),
         Left::Instances => {
@@ -159,8 +163,20 @@ fn says(ran: &Ran, left: Left) -> bool {
                 || ran.judgement.reasons.iter().any(runs_on)
         }
         Left::Addresses => any(&["residue.addresses"]),
-        Left::Volumes => any(&["residue.volumes"]),
+        Left::Volumes => any(&["residue.volumes"]) || only_nobodys_volumes(ran),
     }
+}
+
+/// Whether nothing ties the volumes that are left to this lab: no tag, and no earlier sight of them.
+fn only_nobodys_volumes(ran: &Ran) -> bool {
+    let seen = |id: &str| {
+        ran.records.iter().any(|record| match &record.kind {
+            Kind::ResourcesSeen(seen) => seen.resources.iter().any(|it| it.id == id),
+            _ => false,
+        })
+    };
+    let loose = ran.world.cloud.volumes.values().filter(|it| it.attachments.is_empty());
+    loose.into_iter().all(|it| !it.tags.contains_key("lab-smoke") && !seen(&it.id))
 }
 
 /// Whether the run tried to take the lab's lock.
