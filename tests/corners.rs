@@ -8,8 +8,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use lab::mock::faults::{Befall, Event, Happening, InterfaceChange, When};
 use lab::node::Node;
+use lab_mock::faults::{Befall, Event, Happening, InterfaceChange, When};
 use lab_smoke_tests::crash::{Aftermath, Blow, Plan, Prior, quiet, strike};
 use lab_smoke_tests::invariants::broken;
 use lab_smoke_tests::smoke;

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use lab::mock::faults::{Befall, EffectKind, Seen};
+use lab_mock::faults::{Befall, EffectKind, Seen};
 use lab_smoke_tests::crash::{
     Aftermath, Blow, End, Left, Plan, Prior, Process, finish, quiet, recover_once, start, strike,
 };

@@ -1,7 +1,7 @@
 //! Each invariant catches a harness that is broken on purpose, and is silent about one that is not.
 
-use lab::mock::faults::Befall;
 use lab::sabotage::Sabotage;
+use lab_mock::faults::Befall;
 use lab_smoke_tests::crash::{Blow, Plan, Prior, quiet, strike};
 use lab_smoke_tests::invariants as inv;
 use lab_smoke_tests::smoke;

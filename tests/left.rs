@@ -91,7 +91,7 @@ fn the_plans_of_a_run_whose_rows_failed_keep_the_next_one_out() {
 #[test]
 fn what_cannot_be_stopped_under_a_lock_is_said_with_its_id_wherever_one_looks() {
     let ran = smoke::run(1, &["lock-unknown", "owner-silent"], Prior::CheckOn);
-    let running = lab::mock::running_instances(&ran.world, ran.world.now);
+    let running = lab_mock::running_instances(&ran.world, ran.world.now);
     assert_eq!(running.len(), 2, "they cannot be stopped");
     for judgement in [&ran.judgement, &ran.evidence.verdict, &judge(&ran.records)] {
         let given = (judgement.verdict, judgement.exit_code);

@@ -22,7 +22,7 @@ mod programs;
 
 use std::process::ExitCode;
 
-use lab::netns::probe::probe;
+use lab_netns::probe::probe;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use nix::sys::signal::Signal;
 use reports::evidence::Evidence;

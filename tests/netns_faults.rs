@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-use lab::mock::faults::{self, Fault};
-use lab::netns::probe::{self, Report};
+use lab_mock::faults::{self, Fault};
+use lab_netns::probe::{self, Report};
 use lab_smoke_tests::sensitivity::{Case, turned_and_tripped};
 use lab_smoke_tests::smoke::Prior;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};

@@ -8,9 +8,9 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use lab::mock::cloud::InstanceState;
-use lab::mock::running_instances;
-use lab::mock::world::World;
+use lab_mock::cloud::InstanceState;
+use lab_mock::running_instances;
+use lab_mock::world::World;
 use reports::evidence::Evidence;
 use reports::folder::{EVIDENCE_FILE, WORLD_FILE};
 use reports::journal::JOURNAL_FILE;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use lab::mock::faults::planted_secrets;
+use lab_mock::faults::planted_secrets;
 use reports::digest::Digest;
 use reports::record::{Attachment, Kind, Record};
 use reports::redact::REDACTED;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lab::manifest::Instances;
-use lab::mock::faults::Class;
+use lab_mock::faults::Class;
 use lab_smoke_tests::coverage::gaps;
 use lab_smoke_tests::mixes::{self, Mix};
 use lab_smoke_tests::sensitivity::{Case, cases, cases_of_other_teardowns, contradictions, traces};

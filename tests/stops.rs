@@ -151,7 +151,7 @@ fn what_costs_money_is_stopped() {
     let ended = ["new-address", "policy-later", "secret-in-row", "modify-refused"];
     for fault in ["peering", "open-row", "pre-assigned"].into_iter().chain(ended) {
         let ran = run(1, &[fault], Prior::CheckOn);
-        let running = lab::mock::running_instances(&ran.world, ran.world.now);
+        let running = lab_mock::running_instances(&ran.world, ran.world.now);
         assert!(running.is_empty(), "{fault}: {running:?} go on costing");
         let done = ran
             .evidence
@@ -191,7 +191,7 @@ fn the_rest_is_listed_with_ids_and_the_owners_commands() {
 fn costs_after(ran: &Ran) -> BTreeSet<String> {
     let (before, after) = (&ran.before.cloud, &ran.world.cloud);
     let mut costs: BTreeSet<String> =
-        lab::mock::running_instances(&ran.world, ran.world.now).into_iter().collect();
+        lab_mock::running_instances(&ran.world, ran.world.now).into_iter().collect();
     let begun = ran.burnt();
     let counts = |was_there: bool| begun || !was_there;
     let addresses = after.addresses.keys().filter(|id| counts(before.addresses.contains_key(*id)));
@@ -349,7 +349,7 @@ fn the_ceiling_is_watched_while_the_owner_is_awaited() {
     let tripped_at = ran.records[tripped_at(&ran)].at;
     let waited = (tripped_at - ran.records[0].at).num_seconds();
     assert!((140..600).contains(&waited), "two instances, 300 instance-seconds: {waited}");
-    let running = lab::mock::running_instances(&ran.world, ran.world.now);
+    let running = lab_mock::running_instances(&ran.world, ran.world.now);
     assert!(running.is_empty(), "{running:?} go on costing");
 }
 

@@ -297,7 +297,7 @@ impl FromStr for LabChoice {
 
 fn end_of_a_walk(text: &str) -> Result<Ipv4Addr, String> {
     if let Some(node) = Node::ALL.into_iter().find(|node| node.as_str() == text) {
-        return Ok(lab::netns::address_of(node));
+        return Ok(lab_netns::address_of(node));
     }
     let names = Node::ALL.map(Node::as_str).join(", ");
     text.parse().map_err(|_| format!("neither an IPv4 address nor a node ({names})"))

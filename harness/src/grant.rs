@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use futures::future::LocalBoxFuture;
 use lab::clock::Clock;
-use lab::mock::faults::GoFault;
+use lab_mock::faults::GoFault;
 use reports::folder::{SMALL_LIMIT_BYTES, read_plain};
 use reports::go::{Document, GO_VERSION, SELF_PRINCIPAL, self_grant};
 use scenarios::run::{Go, GoRequest, GoSource};

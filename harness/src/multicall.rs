@@ -32,15 +32,15 @@ impl Program {
 /// `words` are the process's, its name first.
 pub fn main(words: Vec<OsString>) -> ExitCode {
     // The insides of the kernel lab: its supervisor, and the programs on its nodes.
-    if let Some(code) = lab::netns::dispatch(&words) {
+    if let Some(code) = lab_netns::dispatch(&words) {
         return code;
     }
     match Program::named(words.first().map(OsString::as_os_str)) {
         Program::LabSmoke => commands::main(words, &Labs::built_in()),
-        Program::Executor => lab::host::run_program(lab::executor::main),
-        Program::Planner => lab::host::run_program(lab::planner::main),
-        Program::Routerctl => lab::host::run_program(lab::routerctl::main),
-        Program::OutageProbe => lab::host::run_program(lab::outage::main),
+        Program::Executor => lab_programs::host::run_program(lab_programs::executor::main),
+        Program::Planner => lab_programs::host::run_program(lab_programs::planner::main),
+        Program::Routerctl => lab_programs::host::run_program(lab_programs::routerctl::main),
+        Program::OutageProbe => lab_programs::host::run_program(lab_programs::outage::main),
     }
 }
 

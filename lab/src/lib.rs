@@ -4,21 +4,16 @@
 pub mod act;
 pub mod change_set;
 pub mod clock;
+#[cfg(test)]
+mod deaf;
 pub mod ec2;
-pub mod executor;
-pub mod host;
 pub mod iam;
 mod lab;
 pub mod manifest;
-pub mod mock;
-pub mod netns;
 pub mod node;
 pub mod outage;
 pub mod permit;
-pub mod planner;
-pub mod process;
 pub mod router_yaml;
-pub mod routerctl;
 pub mod routerd;
 #[doc(hidden)]
 pub mod sabotage;

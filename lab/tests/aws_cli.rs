@@ -7,11 +7,11 @@
 use std::process::{Command, ExitCode, Stdio};
 
 use lab::clock::Clock;
-use lab::mock::cloud::Cloud;
-use lab::mock::faults::{ApiEffect, ApiFault, Caller, Faults};
-use lab::mock::machines::Machines;
-use lab::mock::serve::{Serving, serve};
-use lab::mock::world::{Shared, World};
+use lab_mock::cloud::Cloud;
+use lab_mock::faults::{ApiEffect, ApiFault, Caller, Faults};
+use lab_mock::machines::Machines;
+use lab_mock::serve::{Serving, serve};
+use lab_mock::world::{Shared, World};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use serde_json::{Value, json};
 

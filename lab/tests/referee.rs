@@ -11,12 +11,12 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use lab::clock::Clock;
-use lab::mock::cloud::{Cloud, ManagedPolicy, PolicyVersion, Role, Tags};
-use lab::mock::ec2::operations;
-use lab::mock::faults::Faults;
-use lab::mock::machines::Machines;
-use lab::mock::serve::serve;
-use lab::mock::world::{Shared, World};
+use lab_mock::cloud::{Cloud, ManagedPolicy, PolicyVersion, Role, Tags};
+use lab_mock::ec2::operations;
+use lab_mock::faults::Faults;
+use lab_mock::machines::Machines;
+use lab_mock::serve::serve;
+use lab_mock::world::{Shared, World};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 const MOTO: &str = "boto3, moto.server";

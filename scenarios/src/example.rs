@@ -108,8 +108,8 @@ pub fn judged_as(
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build().expect("a runtime");
     runtime.block_on(async {
-        let options = lab::mock::Options { seed: 1, ..lab::mock::Options::default() };
-        let mut mock = lab::mock::open(&options).expect("a mock lab");
+        let options = lab_mock::Options { seed: 1, ..lab_mock::Options::default() };
+        let mut mock = lab_mock::open(&options).expect("a mock lab");
         let folder = tempfile::tempdir().expect("a folder");
         let journal = Writer::create(folder.path()).expect("a journal");
         let mut asked = change_set();

@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::LazyLock;
 
-use lab::mock::world::World;
+use lab_mock::world::World;
 use reports::digest::canonical_json;
 use serde_json::Value;
 

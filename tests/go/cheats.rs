@@ -220,7 +220,7 @@ pub fn at_the_gate(rule: &str, how: fn(&mut Case)) {
     assert_eq!(refused.0, rule, "{}", refused.1);
     let after = case.place.world("run");
     assert!(substance(&after) == before, "something was changed");
-    let running = lab::mock::running_instances(&after, after.now);
+    let running = lab_mock::running_instances(&after, after.now);
     assert_eq!(running, Vec::<String>::new(), "what was started is stopped again");
     let done: Vec<_> = records.iter().filter_map(executed).collect();
     assert_eq!(done, Vec::<String>::new());

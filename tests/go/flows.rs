@@ -16,7 +16,7 @@ use super::place::{OWNER, Place, copy, kinds, substance};
 pub fn given_and_used() {
     let place = Case::copy_of_the_prepared();
     let parked = place.world("run");
-    assert_eq!(lab::mock::running_instances(&parked, parked.now), Vec::<String>::new());
+    assert_eq!(lab_mock::running_instances(&parked, parked.now), Vec::<String>::new());
     copy(&place.path("run"), &place.path("copy"));
     let words = ["resume", "run", "--lab", "lab.toml"];
     let answer = place.call(&words);

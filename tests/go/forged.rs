@@ -111,7 +111,7 @@ fn burnt_without_a_go(place: &Place, self_granted: bool) {
 fn nothing_was_ended(place: &Place, before: &Value, what: &str) {
     let world = place.world("run");
     assert!(substance(&world) == *before, "{what}: something was ended");
-    let running = lab::mock::running_instances(&world, world.now);
+    let running = lab_mock::running_instances(&world, world.now);
     assert!(running.is_empty(), "{what}: {running:?} go on costing");
 }
 

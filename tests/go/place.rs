@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use lab::mock::world::World;
+use lab_mock::world::World;
 use reports::journal::read_file;
 use reports::record::{Kind, Permit, Record};
 use serde_json::{Value, json};

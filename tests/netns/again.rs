@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 use lab::manifest::Manifest;
-use lab::mock::cloud::InstanceState;
+use lab_mock::cloud::InstanceState;
 use nix::sys::signal::Signal;
 use reports::folder::RUN_FILE;
 use reports::journal::read_file;
@@ -65,7 +65,7 @@ pub fn a_recovery_does_what_was_granted() -> Result<(), String> {
         running.signal(Signal::SIGKILL)?;
         running.end()?;
         let recovered = place.call("recover run", 0);
-        let world = super::place::block_on(lab::netns::read_world(&lab))?.map_err(words);
+        let world = super::place::block_on(lab_netns::read_world(&lab))?.map_err(words);
         place.call("lab down", 0)?;
         recovered?;
         let world = world?;

@@ -1,7 +1,7 @@
 //! `kill -9` at random moments of a run in the kernel, with a manifest of the operator's own:
 //! whatever it left, recovery brings the lab to where the granted plan says.
 
-use lab::mock::cloud::InstanceState;
+use lab_mock::cloud::InstanceState;
 use nix::sys::signal::Signal;
 use reports::journal::JOURNAL_FILE;
 
@@ -78,7 +78,7 @@ fn is_as_planned(place: &Place, wanted: InstanceState) -> Result<(), String> {
     if let Some(eni) = place.captured_address_holder()? {
         return Err(format!("{eni} still has the address"));
     }
-    let world = block_on(lab::netns::read_world(&place.lab()?))?.map_err(words)?;
+    let world = block_on(lab_netns::read_world(&place.lab()?))?.map_err(words)?;
     if let Some(eni) = world.cloud.network_interfaces.values().find(|it| !it.source_dest_check) {
         return Err(format!("the check of {} is off", eni.id));
     }

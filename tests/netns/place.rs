@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
-use lab::netns::{self, Folder};
+use lab_netns::{self, Folder};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use reports::evidence::Evidence;

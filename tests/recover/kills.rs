@@ -5,9 +5,9 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 
-use lab::mock::cloud::InstanceState;
-use lab::mock::world::World;
 use lab::node::Node;
+use lab_mock::cloud::InstanceState;
+use lab_mock::world::World;
 use reports::journal::JOURNAL_FILE;
 
 use super::{evidence, lab_smoke, recover, world};

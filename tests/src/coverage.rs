@@ -1,6 +1,6 @@
 //! Which checks there are, and which faults answer for them.
 
-use lab::mock::faults::{self, Class, Primary};
+use lab_mock::faults::{self, Class, Primary};
 use scenarios::SEQUENCE;
 use scenarios::stops::DETECTORS;
 

@@ -10,11 +10,11 @@ use harness::engine::{self, Settings};
 use harness::grant::LabItself;
 use lab::clock::Clock;
 use lab::manifest::Manifest;
-use lab::mock::faults::{self, Befall, Event, Killed, Nth, Seen};
-use lab::mock::world::{Shared, World};
-use lab::mock::{self, Options};
 use lab::permit::Brake;
 use lab::sabotage::Sabotage;
+use lab_mock::Options;
+use lab_mock::faults::{self, Befall, Event, Killed, Nth, Seen};
+use lab_mock::world::{Shared, World};
 use reports::go::Kept;
 use reports::journal::{FileDisk, JOURNAL_FILE, Writer};
 use reports::record::{Kind, RunStarted};
@@ -325,7 +325,7 @@ async fn run(
     let off = (plan.prior == Prior::CheckOff).then(|| "check-off".to_owned());
     let names: Vec<String> = off.into_iter().chain(plan.faults.iter().cloned()).collect();
     let options = Options { seed: plan.seed, faults: names.clone(), world_file: None };
-    let mock = mock::open(&options).unwrap_or_else(|error| panic!("{plan:?}: {error}"));
+    let mock = lab_mock::open(&options).unwrap_or_else(|error| panic!("{plan:?}: {error}"));
     let shared = mock.shared.clone();
     let fault = {
         let mut world = shared.lock();
@@ -371,7 +371,7 @@ async fn recover(
     let appends = given.appends.clone();
     let between = |disk| Box::new(DyingDisk::new(disk, length(dir), appends)) as Box<_>;
     let manifest = Manifest::parse("the journal's", &started.lab.manifest).expect("the manifest");
-    let mock = mock::attach(shared.clone(), manifest).expect("the lab");
+    let mock = lab_mock::attach(shared.clone(), manifest).expect("the lab");
     given.put_into(&shared, mock.lab.clock);
     let journal = Writer::reopen_on(dir, between).expect("a journal that can be gone on with");
     let lab = mock.lab.sabotaged(plan.sabotage);

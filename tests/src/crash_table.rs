@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use lab::mock::faults::{Befall, EffectKind};
+use lab_mock::faults::{Befall, EffectKind};
 
 use crate::invariants::INVARIANTS;
 

@@ -5,8 +5,8 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use lab::clock::Clock;
-use lab::mock::faults::{Death as Where, Witness, left_now};
-use lab::mock::world::{Shared, World};
+use lab_mock::faults::{Death as Where, Witness, left_now};
+use lab_mock::world::{Shared, World};
 
 use crate::crash::{Blow, End, JOURNAL, Left, Process};
 use crate::disk::AtAppend;

@@ -6,7 +6,7 @@ use std::panic::panic_any;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use lab::mock::faults::Killed;
+use lab_mock::faults::Killed;
 use reports::journal::{Disk, FileDisk, JOURNAL_FILE, Lost};
 
 use crate::deaths::Recorder;

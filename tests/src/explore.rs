@@ -6,9 +6,9 @@ use std::sync::LazyLock;
 
 use fastrand::Rng;
 use lab::manifest::Manifest;
-use lab::mock::faults::{self, Befall, Event, Happening, InterfaceChange, NodeCommand, When};
 use lab::node::Node;
 use lab::routerd::Routerctl;
+use lab_mock::faults::{self, Befall, Event, Happening, InterfaceChange, NodeCommand, When};
 use reports::digest::Digest;
 use reports::journal::JOURNAL_FILE;
 
@@ -84,8 +84,8 @@ fn few(rng: &mut Rng) -> usize {
 }
 
 fn named_faults(rng: &mut Rng, prior: Prior) -> Vec<String> {
-    let epoch = lab::mock::start_time(1);
-    let mut world = lab::mock::world_of(1, epoch);
+    let epoch = lab_mock::start_time(1);
+    let mut world = lab_mock::world_of(1, epoch);
     if prior == Prior::CheckOff && faults::inject(&mut world, "check-off").is_err() {
         return Vec::new();
     }

@@ -7,10 +7,9 @@ use harness::engine::{self, Settings};
 use harness::grant::LabItself;
 use harness::labs::{self, MockOptions};
 use lab::manifest::{Instances, Manifest};
-use lab::mock;
-use lab::mock::world::World;
 use lab::node::Node;
 use lab::permit::Brake;
+use lab_mock::world::World;
 use reports::evidence::fold;
 use reports::record::Record;
 use rusqlite::{Connection, MAIN_DB};
@@ -39,7 +38,7 @@ pub fn run(seed: u64, edit: fn(&mut Manifest), faults: &[&[&str]]) -> Vec<Ran> {
         let mut ran = Vec::new();
         for (turn, faults) in faults.iter().enumerate() {
             for fault in *faults {
-                mock::faults::inject(&mut world, fault).expect("a fault");
+                lab_mock::faults::inject(&mut world, fault).expect("a fault");
             }
             let one = run_one(&format!("smoke-turn-{turn}"), world, manifest.clone()).await;
             world = one.world.clone();
@@ -52,7 +51,7 @@ pub fn run(seed: u64, edit: fn(&mut Manifest), faults: &[&[&str]]) -> Vec<Ran> {
 async fn run_one(run_id: &str, world: World, manifest: Manifest) -> Ran {
     let folder = folder();
     let (before, seed) = (world.clone(), world.seed);
-    let mock = mock::attach(mock::world::Shared::new(world), manifest).expect("the lab");
+    let mock = lab_mock::attach(lab_mock::world::Shared::new(world), manifest).expect("the lab");
     let journal = labs::journal(folder.path(), &mock.shared).expect("an empty journal");
     let settings = Settings {
         run_id: run_id.to_owned(),

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use lab::mock::faults::{Befall, EffectKind, Happening, InterfaceChange, Seen};
-use lab::mock::running_instances;
+use lab_mock::faults::{Befall, EffectKind, Happening, InterfaceChange, Seen};
+use lab_mock::running_instances;
 use reports::journal::{JOURNAL_FILE, read_chain};
 use reports::record::{Intent, Kind, Permit, Record, Verdict};
 

@@ -1,7 +1,7 @@
 //! Several faults at once: what no mix of them may do, whatever else it does.
 
-use lab::mock::faults::{self, Class, Fault, Left};
-use lab::mock::world::World;
+use lab_mock::faults::{self, Class, Fault, Left};
+use lab_mock::world::World;
 use reports::record::Kind;
 
 use crate::sensitivity::left;
@@ -72,7 +72,7 @@ fn drawn_from() -> Vec<&'static Fault> {
 }
 
 fn a_world() -> World {
-    lab::mock::world_of(1, lab::mock::start_time(1))
+    lab_mock::world_of(1, lab_mock::start_time(1))
 }
 
 /// Faults with the same first answer touch the same thing.

@@ -6,12 +6,12 @@ use std::io::Cursor;
 use std::net::Ipv4Addr;
 
 use lab::manifest::{Instances, Manifest};
-use lab::mock::cloud::{Cloud, InstanceState, NetworkInterface};
-use lab::mock::faults::InterfaceChange;
-use lab::mock::faults::{Event, Happening};
-use lab::mock::machines::{Machine, Machines};
-use lab::mock::world::World;
 use lab::node::Node;
+use lab_mock::cloud::{Cloud, InstanceState, NetworkInterface};
+use lab_mock::faults::InterfaceChange;
+use lab_mock::faults::{Event, Happening};
+use lab_mock::machines::{Machine, Machines};
+use lab_mock::world::World;
 use rusqlite::{Connection, MAIN_DB};
 use serde_json::{Value, json};
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use lab::manifest::Instances;
-use lab::mock::cloud::{Instance, InstanceState, LAB_TAG, NetworkInterface};
-use lab::mock::faults::{self, Answer, Fault, Left};
-use lab::mock::world::World;
 use lab::node::Node;
+use lab_mock::cloud::{Instance, InstanceState, LAB_TAG, NetworkInterface};
+use lab_mock::faults::{self, Answer, Fault, Left};
+use lab_mock::world::World;
 use reports::evidence::Evidence;
 use reports::record::{AssertionStatus, Verdict};
 
@@ -183,7 +183,7 @@ pub fn left(ran: &Ran) -> BTreeSet<Left> {
         note(Left::Volumes, !after.cloud.volumes.values().all(|it| !it.attachments.is_empty()));
     } else {
         // One that ends before it began anything leaves none of its instances running.
-        let running = lab::mock::running_instances(after, after.now);
+        let running = lab_mock::running_instances(after, after.now);
         note(Left::Instances, ran.judgement.exit_code != 8 && !running.is_empty());
         note(Left::Addresses, before.cloud.addresses != after.cloud.addresses);
         note(Left::Volumes, before.cloud.volumes != after.cloud.volumes);

@@ -2,7 +2,7 @@
 //! pitfalls (ec2-facts §4) and the translations that the kernel lab measured (netns-lab §4). Each of
 //! them is covered by a fault, or it is said here why it cannot occur.
 
-use lab::mock::faults::{self, Fault};
+use lab_mock::faults::{self, Fault};
 
 /// A source, and what was found there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use lab::mock::faults::{self, Answer, CheckOff, Class, Fault, Left};
+use lab_mock::faults::{self, Answer, CheckOff, Class, Fault, Left};
 use scenarios::SEQUENCE;
 use scenarios::stops::{DETECTORS, WORDS};
 

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    lab::host::run_program(lab::executor::main)
+    lab_programs::host::run_program(lab_programs::executor::main)
 }

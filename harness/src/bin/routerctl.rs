@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    lab::host::run_program(lab::routerctl::main)
+    lab_programs::host::run_program(lab_programs::routerctl::main)
 }

@@ -1,8 +1,8 @@
 //! `lab-smoke lab`: a kernel lab by itself.
 
 use ::lab::clock::Clock;
-use ::lab::netns::{self, Conclusion};
 use ::lab::node::Node;
+use lab_netns::Conclusion;
 use reports::verdict::ExitCode;
 
 use super::{kernel_lab_list, refuse};
@@ -30,18 +30,19 @@ fn answer(command: &NetnsCommand, terminal: &Terminal) -> Result<u8, NetnsError>
         }
         NetnsCommand::Down { id } => {
             let folder = find(id.as_deref())?;
-            runtime()?.block_on(netns::down(&folder, Clock::System))?;
+            runtime()?.block_on(lab_netns::down(&folder, Clock::System))?;
         }
         NetnsCommand::Exec { id, node, words } => {
-            let status = netns::exec(&find(id.as_deref())?, parse(node)?, words)?;
+            let status = lab_netns::exec(&find(id.as_deref())?, parse(node)?, words)?;
             return Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(255));
         }
         NetnsCommand::Shell { id, node } => {
-            let status = netns::exec(&find(id.as_deref())?, parse(node)?, &[])?;
+            let status = lab_netns::exec(&find(id.as_deref())?, parse(node)?, &[])?;
             return Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(255));
         }
         NetnsCommand::Explain { id, from, to } => {
-            let walk = runtime()?.block_on(netns::explain(&find(id.as_deref())?, *from, *to))?;
+            let walk =
+                runtime()?.block_on(lab_netns::explain(&find(id.as_deref())?, *from, *to))?;
             terminal.out(&format!("{walk}\n"));
             if walk.conclusion != Conclusion::Arrived {
                 return Ok(ExitCode::Fail.number());

@@ -1,15 +1,15 @@
 //! `lab list`: which kernel labs there are, and what each is still good for.
 
 use ::lab::clock::Clock;
-use ::lab::netns::{self, Condition, Found};
 use chrono::TimeDelta;
+use lab_netns::{Condition, Found};
 
 /// A line for each: id, age, state, the run that was begun on it last, and when it ends.
 pub(super) async fn shown() -> std::io::Result<String> {
-    let labs = netns::list(&netns::home())?;
+    let labs = lab_netns::list(&lab_netns::home())?;
     let now = Clock::System.now();
     let asked = futures::future::join_all(labs.iter().map(async |lab| {
-        let condition = netns::condition(&lab.folder).await.ok();
+        let condition = lab_netns::condition(&lab.folder).await.ok();
         line(lab, condition.as_ref(), lab.folder.last_run().as_deref(), now - lab.made_at)
     }));
     Ok(asked.await.concat())
@@ -41,8 +41,8 @@ fn age_of(age: TimeDelta) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ::lab::netns::Folder;
     use ::lab::node::Node;
+    use lab_netns::Folder;
 
     use super::*;
 

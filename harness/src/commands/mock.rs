@@ -1,7 +1,7 @@
 //! Serves the mock lab's cloud to other programs.
 
-use ::lab::mock::serve::ServeOptions;
 use futures::StreamExt;
+use lab_mock::serve::ServeOptions;
 use reports::verdict::ExitCode;
 
 use super::refuse;

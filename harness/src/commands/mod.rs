@@ -23,8 +23,8 @@ use std::io::Write;
 use std::panic::{self, AssertUnwindSafe};
 use std::process;
 
-use ::lab::mock::serve::ServeOptions;
 use clap::Parser;
+use lab_mock::serve::ServeOptions;
 use reports::verdict::ExitCode;
 
 use crate::cli::{Cli, Command, LabCommand, MockCommand};

@@ -13,9 +13,9 @@ mod waking;
 use std::fs;
 use std::path::Path;
 
-use lab::mock::faults::{CommandEffect, CommandFault, Event, Happening, Stray, When};
-use lab::mock::world::World;
 use lab::node::Node;
+use lab_mock::faults::{CommandEffect, CommandFault, Event, Happening, Stray, When};
+use lab_mock::world::World;
 use reports::folder::WORLD_FILE;
 use reports::record::{AssertionStatus, CostRecorded, Record};
 use serde_json::json;

@@ -10,9 +10,9 @@ use futures::future::LocalBoxFuture;
 use lab::Lab;
 use lab::clock::Clock;
 use lab::manifest::Manifest;
-pub use lab::mock::faults::Fault;
-use lab::mock::faults::GoFault;
-use lab::mock::world::Shared;
+pub use lab_mock::faults::Fault;
+use lab_mock::faults::GoFault;
+use lab_mock::world::Shared;
 use reports::folder::{RunFolder, WORLD_FILE};
 use reports::journal::{Disk, FileDisk, JOURNAL_FILE, JournalError, Lost, Writer};
 use reports::record::{LabKind, RunStarted};
@@ -122,7 +122,7 @@ impl Site for MockSite {
                     open_mock_as(&options, manifest.clone())?
                 }
                 From::World { manifest, last_seen_at } => {
-                    let mock = opened(lab::mock::reopen(&world_file, manifest.clone())?);
+                    let mock = opened(lab_mock::reopen(&world_file, manifest.clone())?);
                     catch_up(&mock.lab.clock, *last_seen_at).await;
                     mock
                 }
@@ -182,18 +182,18 @@ pub fn open_mock(options: &MockOptions) -> Result<OpenMock, OpenError> {
 
 /// As [`open_mock`], with the operator's own manifest of it.
 pub fn open_mock_as(options: &MockOptions, own: Option<Manifest>) -> Result<OpenMock, OpenError> {
-    let options = lab::mock::Options {
+    let options = lab_mock::Options {
         seed: options.seed,
         faults: options.faults.clone(),
         world_file: options.world_file.clone(),
     };
-    Ok(opened(lab::mock::open_as(&options, own)?))
+    Ok(opened(lab_mock::open_as(&options, own)?))
 }
 
 /// Longer than hard stop 7 lets instances run.
 const OWNER_AWAITED: Duration = Duration::from_mins(15);
 
-fn opened(mock: lab::mock::Mock) -> OpenMock {
+fn opened(mock: lab_mock::Mock) -> OpenMock {
     let go_hidden_for = Duration::from_millis(mock.shared.lock().faults.go_after_ms);
     let fault = mock.shared.lock().faults.go;
     let go = LabItself { key_seed: mock.go_seed, clock: mock.lab.clock, fault };
@@ -244,11 +244,11 @@ impl Disk for FullDisk {
 
 /// The manifest that the mock of this seed is made with.
 pub fn mock_manifest(seed: u64) -> Result<Manifest, OpenError> {
-    let options = lab::mock::Options { seed, ..Default::default() };
-    Ok(Manifest::clone(&lab::mock::open(&options)?.lab.manifest))
+    let options = lab_mock::Options { seed, ..Default::default() };
+    Ok(Manifest::clone(&lab_mock::open(&options)?.lab.manifest))
 }
 
 /// The faults that `--inject` knows.
 pub fn faults() -> Vec<&'static Fault> {
-    lab::mock::faults::all().collect()
+    lab_mock::faults::all().collect()
 }

@@ -205,11 +205,11 @@ pub enum OpenError {
     #[error("{0} describes the mock lab of one seed: say which with --seed")]
     NoSeed(PathBuf),
     #[error(transparent)]
-    Mock(#[from] lab::mock::OpenError),
+    Mock(#[from] lab_mock::OpenError),
     #[error(transparent)]
     Netns(#[from] NetnsError),
     #[error(transparent)]
-    Fault(#[from] lab::netns::CannotInject),
+    Fault(#[from] lab_netns::CannotInject),
     #[error("the lab cannot be opened: {0}")]
     Io(#[from] io::Error),
 }
@@ -218,15 +218,15 @@ impl OpenError {
     pub fn code(&self) -> ExitCode {
         match self {
             Self::NotInThisBuild(_)
-            | Self::Mock(lab::mock::OpenError::World { .. })
+            | Self::Mock(lab_mock::OpenError::World { .. })
             | Self::Netns(_)
-            | Self::Fault(lab::netns::CannotInject::Unable(_))
+            | Self::Fault(lab_netns::CannotInject::Unable(_))
             | Self::Io(_) => ExitCode::Unavailable,
             Self::OnlyOnTheMock(_)
             | Self::OnlyWhereMade(_)
             | Self::NoSeed(_)
             | Self::Fault(_)
-            | Self::Mock(lab::mock::OpenError::Fault(_)) => ExitCode::Usage,
+            | Self::Mock(lab_mock::OpenError::Fault(_)) => ExitCode::Usage,
             Self::Mock(_) => ExitCode::Bug,
         }
     }

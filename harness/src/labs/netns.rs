@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::future::LocalBoxFuture;
 use lab::clock::Clock;
 use lab::manifest::Manifest;
-use lab::netns::{self, Condition, Folder};
+use lab_netns::{Condition, Folder};
 use reports::folder::RunFolder;
 use reports::journal::Writer;
 use reports::record::{LabKind, RunStarted};
@@ -42,7 +42,7 @@ impl Opener for KernelLabs {
         if wanted.seed.is_some() {
             return Err(OpenError::OnlyOnTheMock("seed"));
         }
-        Ok(netns::check_faults(&wanted.faults)?)
+        Ok(lab_netns::check_faults(&wanted.faults)?)
     }
 
     fn begin<'a>(
@@ -82,7 +82,7 @@ impl Opener for KernelLabs {
     }
 
     fn own_manifest(&self, run: &RunStarted) -> Result<Manifest, OpenError> {
-        Ok(netns::manifest(&of_run(&run.run_id)?)?)
+        Ok(lab_netns::manifest(&of_run(&run.run_id)?)?)
     }
 
     fn prove_gone(&self, run: &RunFolder, run_id: &str) -> Result<Option<String>, OpenError> {
@@ -99,14 +99,14 @@ async fn found(
     say: &dyn Fn(&str),
 ) -> Result<KernelSite, OpenError> {
     if let Some(run) = folder.last_run() {
-        match netns::condition(&folder).await? {
+        match lab_netns::condition(&folder).await? {
             Condition::Running => {}
             Condition::Terminated(_) => {
                 return Err(NetnsError::Spent { id: folder_id(&folder), run }.into());
             }
             Condition::Stopped(nodes) => {
-                let lab = netns::open(folder.clone(), Clock::System)?;
-                netns::start(&lab, &nodes, Clock::System).await?;
+                let lab = lab_netns::open(folder.clone(), Clock::System)?;
+                lab_netns::start(&lab, &nodes, Clock::System).await?;
                 let names: Vec<_> = nodes.iter().map(|node| node.as_str()).collect();
                 let names = names.join(" and ");
                 say(&format!("{run} left {names} stopped: started again\n"));
@@ -176,13 +176,13 @@ impl KernelSite {
         }
         // What a recovery leaves on a lab is there to be looked at.
         if self.whose == Whose::TheRuns && self.begun != Begun::Earlier(Purpose::Recover) {
-            netns::leave_to_process(&self.folder, run.path()).await?;
+            lab_netns::leave_to_process(&self.folder, run.path()).await?;
         }
         Ok(())
     }
 
     async fn take_down(&self, say: &dyn Fn(&str)) {
-        if let Err(error) = netns::down(&self.folder, Clock::System).await {
+        if let Err(error) = lab_netns::down(&self.folder, Clock::System).await {
             say(&format!("the lab could not be taken down: {error}\n"));
         }
     }
@@ -209,11 +209,11 @@ impl Site for KernelSite {
         Box::pin(async move {
             if self.begun == Begun::Now {
                 for fault in &self.faults {
-                    netns::inject(&self.folder, fault).await?;
+                    lab_netns::inject(&self.folder, fault).await?;
                 }
             }
             let (lab, manifest) = (self.folder.clone(), self.manifest.clone());
-            let opened = netns::open_for(lab, Clock::System, manifest, &self.faults)?;
+            let opened = lab_netns::open_for(lab, Clock::System, manifest, &self.faults)?;
             self.bind(folder).await?;
             let go = LabItself { key_seed: opened.go_seed, clock: Clock::System, fault: None };
             Ok(Opened {

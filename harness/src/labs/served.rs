@@ -4,8 +4,8 @@ use std::io;
 use std::time::Duration;
 
 use lab::clock::Clock;
-use lab::mock::serve::{ServeOptions, Serving, serve_with};
-use lab::mock::world::Shared;
+use lab_mock::serve::{ServeOptions, Serving, serve_with};
+use lab_mock::world::Shared;
 
 use super::MockOptions;
 
@@ -29,9 +29,9 @@ impl Served {
 /// runtime.
 pub async fn serve_mock(options: &MockOptions, serve: ServeOptions) -> Result<Served, ServeError> {
     let clock = Clock::System;
-    let mut world = lab::mock::world_of(options.seed, clock.now());
+    let mut world = lab_mock::world_of(options.seed, clock.now());
     for fault in &options.faults {
-        lab::mock::faults::inject(&mut world, fault)?;
+        lab_mock::faults::inject(&mut world, fault)?;
     }
     let cloud = world.cloud.clone();
     let serving = serve_with(Shared::new(world), clock, serve).await?;
@@ -44,5 +44,5 @@ pub enum ServeError {
     #[error("the mock cannot be served: {0}")]
     Io(#[from] io::Error),
     #[error(transparent)]
-    Fault(#[from] lab::mock::faults::BadFault),
+    Fault(#[from] lab_mock::faults::BadFault),
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lab::clock::Clock;
-use lab::netns::{self, Folder, Gone, Options, UpError};
+use lab_netns::{Folder, Gone, Options, UpError};
 use reports::folder::RunFolder;
 
 use super::{Grantor, Own};
@@ -57,11 +57,11 @@ pub fn make(args: &MakeArgs, time_to_live: Duration) -> Result<Folder, NetnsErro
             std::io::Error::new(error.kind(), format!("{}: {error}", file.display()))
         })?;
     }
-    Ok(netns::up(&options, Clock::System)?)
+    Ok(lab_netns::up(&options, Clock::System)?)
 }
 
 pub fn find(id: Option<&str>) -> Result<Folder, NetnsError> {
-    Ok(netns::find(&netns::home(), id)?)
+    Ok(lab_netns::find(&lab_netns::home(), id)?)
 }
 
 pub fn folder_id(folder: &Folder) -> String {
@@ -86,12 +86,12 @@ pub(super) fn prove_gone(folder: &RunFolder, run_id: &str) -> Result<Option<Gone
         return Ok(None);
     }
     // A lab's own manifest lies in its folder, wherever labs are kept by now.
-    let (home, id) = (netns::home(), lab_of(run_id));
+    let (home, id) = (lab_netns::home(), lab_of(run_id));
     let then = file.manifest.as_deref().and_then(Path::parent);
     let then = then.filter(|folder| folder.file_name().is_some_and(|name| name == id));
     let homes: Vec<&Path> =
         [Some(home.as_path()), then.and_then(Path::parent)].into_iter().flatten().collect();
-    Ok(netns::prove_gone(&homes, id)?)
+    Ok(lab_netns::prove_gone(&homes, id)?)
 }
 
 /// The lab that lives and is the one of this manifest: the operator may have written what he consents
@@ -99,11 +99,11 @@ pub(super) fn prove_gone(folder: &RunFolder, run_id: &str) -> Result<Option<Gone
 pub(super) fn of_manifest(own: &Own) -> Result<Folder, NetnsError> {
     let Own { path, manifest } = own;
     let is_it = |folder: &Folder| {
-        netns::manifest(folder).is_ok_and(|lab| {
+        lab_netns::manifest(folder).is_ok_and(|lab| {
             (&lab.aws, &lab.nodes) == (&manifest.aws, &manifest.nodes)
                 && lab.capture.network_interface_id == manifest.capture.network_interface_id
         })
     };
-    let mut labs = netns::list(&netns::home())?.into_iter().map(|found| found.folder);
+    let mut labs = lab_netns::list(&lab_netns::home())?.into_iter().map(|found| found.folder);
     labs.find(is_it).ok_or_else(|| NetnsError::NotThere(path.clone()))
 }

@@ -317,7 +317,7 @@ mod tests {
         for (ended, outcome, took) in
             [(true, Outcome::Unknown, Duration::ZERO), (false, Outcome::NotDone, HOUR)]
         {
-            let lab = crate::mock::open(&crate::mock::Options::default()).expect("a mock").lab;
+            let lab = crate::deaf::lab();
             let lab = lab.that_may_end(std::rc::Rc::new(move || ended));
             let since = lab.clock.stopwatch();
             let (given, detail, samples) = until_settled(&lab, 1, |sample| {

@@ -40,7 +40,7 @@ impl From<Arrival> for (u64, i64) {
 }
 
 impl Report {
-    pub(super) fn beginning(now: DateTime<Utc>, interval: Duration) -> Self {
+    pub fn beginning(now: DateTime<Utc>, interval: Duration) -> Self {
         let interval_us = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX);
         let first_sent_at_us = now.timestamp_micros();
         Self { interval_us, first_sent_at_us, sent: 0, arrivals: Vec::new() }

@@ -1,12 +1,17 @@
-//! How long the captured address is out of reach while the run moves it: a program on the nodes that
-//! sends and hears numbered datagrams, who drives it, and the arithmetic on what was heard.
+//! How long the captured address is out of reach while the run moves it: what a program on the nodes
+//! says that sends and hears numbered datagrams, who drives it, and the arithmetic on what was heard.
 
 mod exchange;
 mod figures;
-mod program;
 mod watch;
 
+use std::time::Duration;
+
 pub use exchange::{Connection, Exchanged, Order};
-pub use figures::{Report, Spans, figures};
-pub use program::{LIFE, PORT, main};
+pub use figures::{Arrival, Report, Spans, figures};
 pub use watch::{Margins, Mark, Watched, watch};
+
+/// Of the probe's datagrams, on both clients.
+pub const PORT: u16 = 7311;
+/// After that long a probe ends by itself: longer than a change that is worth measuring.
+pub const LIFE: Duration = Duration::from_secs(30);

@@ -298,7 +298,7 @@ fn operations() -> Vec<(&'static str, Operation)> {
 /// I1: what is done stands in the permit, and no act takes one for something else.
 #[tokio::test(start_paused = true)]
 async fn no_act_takes_a_permit_for_another_operation() {
-    let lab = crate::mock::open(&crate::mock::Options::default()).expect("a mock").lab;
+    let lab = crate::deaf::lab();
     let refused_by = |came: Result<(), crate::act::NotTried>| match came {
         Err(crate::act::NotTried::Refused(Refused::OtherOperation { .. })) => true,
         Ok(()) | Err(_) => false,

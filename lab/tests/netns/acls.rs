@@ -3,9 +3,9 @@
 
 use std::net::Ipv4Addr;
 
-use lab::mock::cloud::{NetworkInterface, Permission, PrivateAddress};
-use lab::netns::{self, Netns};
 use lab::node::Node;
+use lab_mock::cloud::{NetworkInterface, Permission, PrivateAddress};
+use lab_netns::{self, Netns};
 use libtest_mimic::Trial;
 use serde_json::Value;
 

@@ -5,8 +5,8 @@
 
 use std::process::{Command, Stdio};
 
-use lab::netns::{self, Netns};
 use lab::node::{Node, Output};
+use lab_netns::{self, Netns};
 use libtest_mimic::{Completion, Failed, Trial};
 
 use crate::support::{on_a_lab, run, trial};

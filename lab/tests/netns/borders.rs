@@ -7,15 +7,15 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 use lab::clock::Clock;
-use lab::mock::cloud::{
+use lab::node::Node;
+use lab_mock::cloud::{
     AclAssociation, AclEntry, Cloud, NetworkAcl, NetworkInterface, Permission, PrivateAddress,
     Subnet,
 };
-use lab::mock::machines::FabricCounters;
-use lab::mock::packets::{self, Delivery, Fragment, Packet, Payload};
-use lab::mock::world::World;
-use lab::netns::{self, Netns};
-use lab::node::Node;
+use lab_mock::machines::FabricCounters;
+use lab_mock::packets::{self, Delivery, Fragment, Packet, Payload};
+use lab_mock::world::World;
+use lab_netns::{self, Netns};
 use libtest_mimic::Trial;
 
 use crate::support::{on_a_lab, run, trial};
@@ -240,7 +240,7 @@ pub fn guard(cloud: &mut Cloud, subnet: &str, mut entries: Vec<AclEntry>) {
         is_default: false,
         entries,
         associations: vec![association],
-        tags: lab::mock::cloud::Tags::new(),
+        tags: lab_mock::cloud::Tags::new(),
     };
     cloud.network_acls.insert(acl.id.clone(), acl);
 }

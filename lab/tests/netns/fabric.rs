@@ -1,7 +1,7 @@
 //! The fabric's ruleset in the kernel: it follows the world in one transaction, and leaves alone
 //! what is not its own.
 
-use lab::netns::{self, Netns};
+use lab_netns::{self, Netns};
 use libtest_mimic::Trial;
 
 use crate::support::{captured, on_a_lab, trial};

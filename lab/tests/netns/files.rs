@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use lab::netns::Netns;
 use lab::node::Node;
 use lab::shell::HashedFile;
+use lab_netns::Netns;
 use libtest_mimic::Trial;
 
 use crate::support::{on_a_lab, run, text, trial};

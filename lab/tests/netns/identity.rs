@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use lab::clock::Clock;
-use lab::netns::Netns;
 use lab::node::Node;
+use lab_netns::Netns;
 use libtest_mimic::Trial;
 
 use crate::support::{on_a_lab, trial};
@@ -101,7 +101,7 @@ fn unsigned_is_refused() {
         let (status, answer) = post("", &body);
         assert!(status == 403 && answer.contains("MissingAuthenticationToken"), "{answer}");
         // The operator's key is known, and its secret is not.
-        let world = lab::netns::read_world(&opened.folder).await.unwrap();
+        let world = lab_netns::read_world(&opened.folder).await.unwrap();
         let key = &world.cloud.operator.access_key_id;
         let now = Clock::System.now();
         let (date, stamp) = (now.format("%Y%m%d"), now.format("%Y%m%dT%H%M%SZ"));
@@ -114,7 +114,7 @@ fn unsigned_is_refused() {
             &body,
         );
         assert!(status == 401 && answer.contains("AuthFailure"), "{answer}");
-        let world = lab::netns::read_world(&opened.folder).await.unwrap();
+        let world = lab_netns::read_world(&opened.folder).await.unwrap();
         assert!(world.cloud.owner_of([10, 88, 60, 9].into()).is_none(), "nothing was done");
     });
 }

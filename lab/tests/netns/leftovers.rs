@@ -5,7 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use lab::clock::Clock;
-use lab::netns;
+use lab_netns;
 use libtest_mimic::Trial;
 
 use crate::own::{Host, Own, holder, parent, processes};

@@ -27,7 +27,7 @@ use libtest_mimic::Arguments;
 fn main() -> ExitCode {
     // The labs are made of this very binary.
     let words: Vec<_> = std::env::args_os().collect();
-    if let Some(code) = lab::netns::dispatch(&words) {
+    if let Some(code) = lab_netns::dispatch(&words) {
         return code;
     }
     let mut trials = leftovers::trials();

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use lab::change_set::{self, ChangeSet};
 use lab::clock::Clock;
-use lab::netns::{self, Netns};
 use lab::node::{Node, Output};
 use lab::routerd::{Call, Routerctl, Status};
 use lab::shell::{Observe, TransportError, ssh};
+use lab_netns::{self, Netns};
 use libtest_mimic::Trial;
 
 use crate::support::{on_a_lab, run, send, text, trial};
@@ -252,10 +252,10 @@ fn a_stopped_instance_cannot_be_reached() {
         let pid = text(&run(opened, Node::RouterdCloud, left_running).await);
         let mut world = netns::read_world(&opened.folder).await.unwrap();
         let id = world.cloud.instance_of(Node::RouterdCloud).unwrap().id.clone();
-        let set = |world: &mut lab::mock::world::World, state| {
+        let set = |world: &mut lab_mock::world::World, state| {
             world.cloud.instances.get_mut(&id).unwrap().state = state;
         };
-        set(&mut world, lab::mock::cloud::InstanceState::Stopped);
+        set(&mut world, lab_mock::cloud::InstanceState::Stopped);
         netns::write_world(&opened.folder, &world).await.unwrap();
         assert!(!answered(opened, Node::CloudClient, "10.88.60.4", AT_ONCE).await);
         let silent = send(opened, Node::RouterdCloud, "true").await;
@@ -268,7 +268,7 @@ fn a_stopped_instance_cannot_be_reached() {
             format!("timeout 60 sh -c 'until ip link show wan0 | grep -q {state}; do :; done'")
         };
         assert_eq!(run(opened, Node::OnpremRouter, &until("NO-CARRIER")).await.code, 0);
-        set(&mut world, lab::mock::cloud::InstanceState::Running);
+        set(&mut world, lab_mock::cloud::InstanceState::Running);
         netns::write_world(&opened.folder, &world).await.unwrap();
         let back = async {
             while send(opened, Node::RouterdCloud, "true").await.is_err() {

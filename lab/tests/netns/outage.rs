@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use lab::netns::Netns;
 use lab::node::Node;
 use lab::outage::{Margins, watch};
+use lab_netns::Netns;
 use libtest_mimic::Trial;
 use reports::record::{FlowOutage, Outage};
 

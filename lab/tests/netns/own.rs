@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use lab::clock::Clock;
-use lab::netns::Folder;
+use lab_netns::Folder;
 
 /// What the host itself has; labs that others hold at the same time never show in it.
 #[derive(Debug)]

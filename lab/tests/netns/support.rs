@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use lab::clock::Clock;
-use lab::netns::{self, Folder, Netns, Options};
 use lab::node::{Node, Output};
 use lab::shell::TransportError;
+use lab_netns::{self, Folder, Netns, Options};
 use libtest_mimic::{Completion, Failed, Trial};
 
 /// A trial, or why it cannot be held here.

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use lab::clock::Clock;
-use lab::mock::cloud::{Route, RouteOrigin, Target};
-use lab::mock::faults;
-use lab::mock::machines::FabricCounters;
-use lab::mock::packets::{self, Delivery, Fragment, IcmpError, Packet, Payload};
-use lab::mock::world::World;
-use lab::netns::{self, Netns};
 use lab::node::Node;
+use lab_mock::cloud::{Route, RouteOrigin, Target};
+use lab_mock::faults;
+use lab_mock::machines::FabricCounters;
+use lab_mock::packets::{self, Delivery, Fragment, IcmpError, Packet, Payload};
+use lab_mock::world::World;
+use lab_netns::{self, Netns};
 use libtest_mimic::Trial;
 
 use crate::support::{on_a_lab, run, trial};

@@ -1,8 +1,8 @@
 //! A bad underlay is as bad as was asked for, and a good one again afterwards.
 
-use lab::mock::faults::Underlay;
-use lab::netns::{self, Netns};
 use lab::node::Node;
+use lab_mock::faults::Underlay;
+use lab_netns::{self, Netns};
 use libtest_mimic::Trial;
 
 use crate::support::{captured, on_a_lab, run, text, trial};

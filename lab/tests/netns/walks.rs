@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use lab::mock::cloud::{InstanceState, PrivateAddress, Route, RouteOrigin, Target};
-use lab::mock::world::World;
-use lab::netns::{self, Conclusion, Leg, Place, Walk};
 use lab::node::Node;
+use lab_mock::cloud::{InstanceState, PrivateAddress, Route, RouteOrigin, Target};
+use lab_mock::world::World;
+use lab_netns::{self, Conclusion, Leg, Place, Walk};
 use libtest_mimic::Trial;
 
 use crate::borders::{another, eni, guard};

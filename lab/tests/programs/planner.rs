@@ -16,7 +16,8 @@ fn change_set() -> Value {
 async fn plan(file: Option<&str>) -> Output {
     let mut machine = Machine::new(default_world());
     machine.files = file.map(|text| (FILE, text.to_owned())).into_iter().collect();
-    lab::planner::main(machine.process("lab-planner", "{\"kind\":\"PluginRequest\"}\n")).await
+    lab_programs::planner::main(machine.process("lab-planner", "{\"kind\":\"PluginRequest\"}\n"))
+        .await
 }
 
 #[tokio::test(start_paused = true)]

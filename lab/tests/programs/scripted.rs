@@ -21,7 +21,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use lab::clock::Clock;
 use lab::node::Output;
-use lab::process::{Child, Host, OpenMode, Process, SpawnError};
+use lab_programs::process::{Child, Host, OpenMode, Process, SpawnError};
 use serde_json::{Map, Value, json};
 
 /// Befalls each call of one operation.
@@ -126,7 +126,7 @@ impl Machine {
 
     pub async fn run(&self, stdin: &str) -> Output {
         // Boxed, because a node of the mock runs it behind the SDK's futures, which must be Send.
-        lab::executor::main(self.process("aws-provider-executor", stdin)).boxed().await
+        lab_programs::executor::main(self.process("aws-provider-executor", stdin)).boxed().await
     }
 
     pub fn process(&self, program: &str, stdin: &str) -> Process<'_> {

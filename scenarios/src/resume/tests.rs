@@ -1,6 +1,6 @@
 //! What a later process takes a run to be, from its journal alone.
 
-use lab::mock::faults::{CommandEffect, CommandFault};
+use lab_mock::faults::{CommandEffect, CommandFault};
 use reports::digest::Digest;
 use reports::record::{
     Calls, Effect, FactsRecorded, GoBurnt, LabIdentity, LabKind, LockReleased, LockTaken,
@@ -230,8 +230,8 @@ async fn rows_that_the_journal_lacks_are_asked_of_routerd() {
         (vec!["else", assign, forwarding], Some(RowIds { assign: 2, forwarding: 3 })),
         (vec!["else"], None),
     ] {
-        let options = lab::mock::Options { seed: 1, ..lab::mock::Options::default() };
-        let mock = lab::mock::open(&options).expect("a mock lab");
+        let options = lab_mock::Options { seed: 1, ..lab_mock::Options::default() };
+        let mock = lab_mock::open(&options).expect("a mock lab");
         let (stdout, stderr) = (shown(&keys).to_string(), String::new());
         mock.shared.lock().faults.commands.push(CommandFault {
             node: Some(Node::RouterdCloud),

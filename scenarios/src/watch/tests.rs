@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use lab::ec2::{Answer, BlockDevice, Tags};
 use lab::manifest::Ceiling;
-use lab::mock::cloud::LAB_TAG;
+use lab_mock::cloud::LAB_TAG;
 use reports::record::{AssertionStatus as A, Kind};
 use reports::redact::Form;
 

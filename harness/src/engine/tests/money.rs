@@ -3,7 +3,7 @@
 
 use chrono::TimeDelta;
 use lab::ec2::InstanceState as Seen;
-use lab::mock::cloud::{Instance, InstanceState};
+use lab_mock::cloud::{Instance, InstanceState};
 use reports::record::{Life, ResourceKind, ResourceSeen, ResourcesSeen};
 
 use super::super::*;

@@ -3,10 +3,10 @@
 
 use lab::act::{Holder, LOCK_PATH};
 use lab::manifest::{Ceiling, Manifest, NoCeiling};
-use lab::mock::cloud::InstanceState;
-use lab::mock::faults::{CommandEffect, CommandFault};
-use lab::mock::world::{Shared, World};
 use lab::node::Node;
+use lab_mock::cloud::InstanceState;
+use lab_mock::faults::{CommandEffect, CommandFault};
+use lab_mock::world::{Shared, World};
 use reports::record::{
     Effect, Intent, Outcome, OutcomeRecorded, Permit, Record, ResidueItem, StopTripped,
 };
@@ -150,7 +150,7 @@ impl Stage<'_> {
     }
 
     pub fn running(&self) -> Vec<String> {
-        lab::mock::running_instances(&self.world.lock(), self.engine.lab.clock.now())
+        lab_mock::running_instances(&self.world.lock(), self.engine.lab.clock.now())
     }
 
     /// All of the lab's instances were stopped long ago.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use lab::manifest::Ceiling;
-use lab::mock::faults::{ApiEffect, ApiFault, Caller};
 use lab::node::Node;
+use lab_mock::faults::{ApiEffect, ApiFault, Caller};
 use reports::record::{ResidueItem, Verdict};
 
 use super::super::pending::Came;
@@ -119,7 +119,7 @@ fn what_is_left_running_is_said_with_its_id() {
         let [one, other] = &ids(stage)[..] else { panic!("two instances") };
         stage.change(|world| {
             let other = world.cloud.instances.get_mut(other).expect("it is there");
-            (other.state, other.transition) = (lab::mock::cloud::InstanceState::Stopped, None);
+            (other.state, other.transition) = (lab_mock::cloud::InstanceState::Stopped, None);
         });
         let says = async |meanwhile| {
             let judged = stage.engine.stay_pending(&waits(stage, None, meanwhile)).await;

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use lab::ec2::Instance;
-use lab::mock::faults::{ApiEffect, ApiFault, Caller};
 use lab::node::Node;
+use lab_mock::faults::{ApiEffect, ApiFault, Caller};
 use reports::record::{GoRefused, StopArmed, Verdict};
 
 use super::super::*;
@@ -209,7 +209,7 @@ fn the_rest_is_woken_once_the_router_says_that_the_lab_is_free() {
             if !router_sleeps {
                 stage.change(|world| {
                     let instance = world.cloud.instances.get_mut(&router).expect("it is there");
-                    instance.state = lab::mock::cloud::InstanceState::Running;
+                    instance.state = lab_mock::cloud::InstanceState::Running;
                 });
             }
             if let Some(run_id) = lock {

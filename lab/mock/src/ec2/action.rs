@@ -1,0 +1,287 @@
+//! From a request to its answer: which action it is, whether it is well-formed, whether the caller
+//! may, and whether it is only a rehearsal.
+
+use chrono::{DateTime, Utc};
+
+use super::error::ApiError;
+use super::identify::Caller;
+use super::params::Params;
+use super::request::{Request, Service};
+use super::response::Response;
+use super::xml::Xml;
+use super::{
+    addresses, authorize, gateways, iam, iam_users, images, instance_attributes, instance_types,
+    instances, interface_lifecycle, interfaces, key_pairs, launches, neighbours, network_acls,
+    private_addresses, route_tables, routes, security_group_rules, security_groups, simulate, sts,
+    subnets, tags, throttle, volume_lifecycle, volumes, vpcs, zones,
+};
+use crate::cloud::{Answered, Cloud, ids};
+use crate::world::World;
+
+/// One operation of a service.
+#[derive(Debug)]
+pub struct Action {
+    pub service: Service,
+    pub name: &'static str,
+    /// As on the wire; `N` stands for a number.
+    pub parameters: &'static [&'static str],
+    pub effect: Effect,
+    pub dry_run: DryRun,
+    pub resources: Resources,
+    pub handler: fn(&mut Call<'_>) -> Result<Xml, ApiError>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    Read,
+    Write,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DryRun {
+    Supported,
+    /// The operation has no such parameter.
+    Absent,
+}
+
+/// What a policy is asked about.
+#[derive(Clone, Copy, Debug)]
+pub enum Resources {
+    /// `*`.
+    Any,
+    /// EC2 resources: the ARN's kind, and the parameter that holds the id or ids.
+    Of { kind: &'static str, parameter: &'static str },
+    /// The same of several parameters.
+    Many(&'static [(&'static str, &'static str)]),
+    /// Something that is made, and what it is made from.
+    New { kind: &'static str, with: &'static [(&'static str, &'static str)] },
+    /// Any that can have tags: the id says which kind it is.
+    Tagged { parameter: &'static str },
+    /// Whoever it is may.
+    Free,
+}
+
+/// What a handler sees.
+#[derive(Debug)]
+pub struct Call<'a> {
+    pub cloud: &'a mut Cloud,
+    pub caller: &'a Caller,
+    pub params: &'a Params,
+    pub now: DateTime<Utc>,
+}
+
+const COMMON: &[&str] = &["Action", "Version"];
+
+/// Answers one request, and changes the world as it asks.
+pub fn handle(
+    world: &mut World,
+    caller: &Caller,
+    request: &Request,
+    now: DateTime<Utc>,
+) -> Response {
+    let request_id = ids::request_id(&[
+        &now.to_rfc3339(),
+        &request.access_key_id,
+        &format!("{:?}", request.params),
+    ]);
+    match perform(&mut world.cloud, caller, request, now) {
+        Ok(xml) => Response::success(request.service, request.action(), &request_id, &xml),
+        Err(error) => Response::error(request.service, &request_id, &error),
+    }
+}
+
+/// Whether it changes nothing; so does what there is not.
+pub fn reads(request: &Request) -> bool {
+    find(request).map_or(true, |action| action.effect == Effect::Read)
+}
+
+fn perform(
+    cloud: &mut Cloud,
+    caller: &Caller,
+    request: &Request,
+    now: DateTime<Utc>,
+) -> Result<Xml, ApiError> {
+    let action = find(request)?;
+    throttle::check(cloud, action, &request.params, now)?;
+    check_parameters(action, request)?;
+    cloud.advance(now);
+    authorize::check(cloud, caller, action, request, now)?;
+    let mut elsewhere;
+    let cloud = if request.service == Service::Ec2 && request.region != cloud.region {
+        // One region is served: what were made in another would have an id and be nowhere.
+        if action.effect == Effect::Write {
+            return Err(ApiError::region_not_enabled());
+        }
+        elsewhere = cloud.elsewhere(&request.region);
+        &mut elsewhere
+    } else {
+        cloud
+    };
+    if request.params.flag("DryRun")? == Some(true) {
+        return rehearse(cloud, caller, request, action, now);
+    }
+    if action.effect == Effect::Write {
+        return write(cloud, caller, request, action, now);
+    }
+    let mut earlier = if action.is_describe() { cloud.as_read(now) } else { None };
+    let cloud = earlier.as_mut().unwrap_or(cloud);
+    (action.handler)(&mut Call { cloud, caller, params: &request.params, now })
+}
+
+/// Done on a copy: it fails as the real one would, and changes nothing.
+fn rehearse(
+    cloud: &Cloud,
+    caller: &Caller,
+    request: &Request,
+    action: &Action,
+    now: DateTime<Utc>,
+) -> Result<Xml, ApiError> {
+    let mut copy = cloud.clone();
+    (action.handler)(&mut Call { cloud: &mut copy, caller, params: &request.params, now })?;
+    Err(ApiError::dry_run())
+}
+
+/// All or nothing: what a refused request has begun is undone.
+fn write(
+    cloud: &mut Cloud,
+    caller: &Caller,
+    request: &Request,
+    action: &Action,
+    now: DateTime<Utc>,
+) -> Result<Xml, ApiError> {
+    let params = &request.params;
+    let token = params.text("ClientToken").filter(|token| !token.is_empty());
+    if let Some(token) = token
+        && let Some(answered) = cloud.client_tokens.get(&key(action, token))
+    {
+        return repeated(answered, params);
+    }
+    let mut after = cloud.clone();
+    after.remember(now);
+    let xml = (action.handler)(&mut Call { cloud: &mut after, caller, params, now })?;
+    if let Some(token) = token {
+        let answered = Answered { parameters: params.fingerprint(), xml: xml.as_str().to_owned() };
+        after.client_tokens.insert(key(action, token), answered);
+    }
+    *cloud = after;
+    Ok(xml)
+}
+
+fn key(action: &Action, token: &str) -> String {
+    format!("{}/{token}", action.name)
+}
+
+/// The same request again is the same answer, and nothing is done.
+fn repeated(answered: &Answered, params: &Params) -> Result<Xml, ApiError> {
+    if answered.parameters == params.fingerprint() {
+        return Ok(Xml::from_text(&answered.xml));
+    }
+    Err(ApiError::bad(
+        "IdempotentParameterMismatch",
+        "The request uses the same client token as a previous, but non-identical request. Do not reuse a client token with different requests, unless the requests are identical",
+    ))
+}
+
+fn find(request: &Request) -> Result<&'static Action, ApiError> {
+    let name = request.params.text("Action").ok_or_else(|| ApiError::missing("Action"))?;
+    let version = request.params.text("Version").ok_or_else(|| ApiError::missing("Version"))?;
+    if version != request.service.version() {
+        return Err(ApiError::bad(
+            "NoSuchVersion",
+            format!("The requested version ({version}) of this service is not known here"),
+        ));
+    }
+    all().find(|action| action.service == request.service && action.name == name).ok_or_else(|| {
+        ApiError::bad(
+            "InvalidAction",
+            format!("The action {name} is not valid for this web service."),
+        )
+    })
+}
+
+fn check_parameters(action: &Action, request: &Request) -> Result<(), ApiError> {
+    let dry_run: &[&str] = if action.dry_run == DryRun::Supported { &["DryRun"] } else { &[] };
+    request.params.refuse_unknown(&[COMMON, dry_run, action.parameters])
+}
+
+/// Every operation that the endpoint knows.
+pub fn all() -> impl Iterator<Item = &'static Action> {
+    [
+        addresses::ACTIONS,
+        instance_types::ACTIONS,
+        instances::ACTIONS,
+        instance_attributes::ACTIONS,
+        interfaces::ACTIONS,
+        interface_lifecycle::ACTIONS,
+        launches::ACTIONS,
+        private_addresses::ACTIONS,
+        gateways::ACTIONS,
+        neighbours::ACTIONS,
+        route_tables::ACTIONS,
+        routes::ACTIONS,
+        subnets::ACTIONS,
+        vpcs::ACTIONS,
+        zones::ACTIONS,
+        security_groups::ACTIONS,
+        security_group_rules::ACTIONS,
+        network_acls::ACTIONS,
+        key_pairs::ACTIONS,
+        images::ACTIONS,
+        tags::ACTIONS,
+        volumes::ACTIONS,
+        volume_lifecycle::ACTIONS,
+        sts::ACTIONS,
+        iam::ACTIONS,
+        iam_users::ACTIONS,
+        simulate::ACTIONS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+impl Action {
+    /// A read that AWS answers from wherever it is.
+    fn is_describe(&self) -> bool {
+        self.service == Service::Ec2 && self.effect == Effect::Read
+    }
+
+    /// A describe of EC2.
+    pub const fn describe(
+        name: &'static str,
+        parameters: &'static [&'static str],
+        handler: fn(&mut Call<'_>) -> Result<Xml, ApiError>,
+    ) -> Self {
+        Self {
+            service: Service::Ec2,
+            name,
+            parameters,
+            effect: Effect::Read,
+            dry_run: DryRun::Supported,
+            resources: Resources::Any,
+            handler,
+        }
+    }
+
+    /// A change of EC2's.
+    pub const fn change(
+        name: &'static str,
+        resources: Resources,
+        parameters: &'static [&'static str],
+        handler: fn(&mut Call<'_>) -> Result<Xml, ApiError>,
+    ) -> Self {
+        Self {
+            service: Service::Ec2,
+            name,
+            parameters,
+            effect: Effect::Write,
+            dry_run: DryRun::Supported,
+            resources,
+            handler,
+        }
+    }
+
+    pub const fn without_dry_run(mut self) -> Self {
+        self.dry_run = DryRun::Absent;
+        self
+    }
+}

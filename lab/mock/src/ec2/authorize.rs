@@ -1,0 +1,214 @@
+//! Whether the caller may, by the policies of its role or user.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Value, json};
+
+use super::action::{Action, Effect, Resources};
+use super::error::ApiError;
+use super::identify::Caller;
+use super::policy::{Context, Decision, Question};
+use super::principal::Principal;
+use super::request::{Request, Service};
+use super::tags;
+use crate::cloud::{Cloud, kind_of};
+
+/// One thing that must be allowed.
+struct Asked {
+    action: String,
+    resource: String,
+    context: Context,
+}
+
+pub fn check(
+    cloud: &Cloud,
+    caller: &Caller,
+    action: &Action,
+    request: &Request,
+    now: DateTime<Utc>,
+) -> Result<(), ApiError> {
+    if *caller == Caller::Operator || matches!(action.resources, Resources::Free) {
+        return Ok(());
+    }
+    let principal = Principal::of(cloud, caller).unwrap_or_else(Principal::nobody);
+    for asked in questions(cloud, &principal, action, request, now) {
+        let question =
+            Question { action: &asked.action, resource: &asked.resource, context: &asked.context };
+        let decision = principal.verdict(&question).decision;
+        if decision != Decision::Allowed {
+            return Err(refusal(&principal, action, &asked, decision));
+        }
+    }
+    Ok(())
+}
+
+/// The action on each resource that it touches; and where something is made with tags, that these
+/// may be given.
+fn questions(
+    cloud: &Cloud,
+    principal: &Principal<'_>,
+    action: &Action,
+    request: &Request,
+    now: DateTime<Utc>,
+) -> Vec<Asked> {
+    let base = context(cloud, principal, action, request, now);
+    let arn = |kind: &str, id: &str| {
+        format!("arn:aws:ec2:{}:{}:{kind}/{id}", request.region, cloud.account_id)
+    };
+    let name = format!("{}:{}", action.service.as_str(), action.name);
+    let mut asked: Vec<Asked> = resources(action, request)
+        .into_iter()
+        .map(|resource| Asked {
+            action: name.clone(),
+            resource: resource.map_or_else(|| "*".to_owned(), |(kind, id)| arn(kind, id)),
+            context: with_resource(cloud, &base, resource.map(|(_, id)| id), &arn),
+        })
+        .collect();
+    if action.name != "CreateTags" {
+        asked.extend(tags::kinds_specified(&request.params).into_iter().map(|kind| {
+            let mut context = base.clone();
+            context.insert("ec2:createaction".to_owned(), vec![action.name.to_owned()]);
+            Asked { action: "ec2:CreateTags".to_owned(), resource: arn(kind, "*"), context }
+        }));
+    }
+    asked
+}
+
+type Resource<'a> = Option<(&'a str, &'a str)>;
+
+fn resources<'a>(action: &Action, request: &'a Request) -> Vec<Resource<'a>> {
+    let given = |parameter: &str| {
+        let mut ids = request.params.list(parameter);
+        ids.extend(request.params.text(parameter));
+        ids
+    };
+    let of = |kind: &'static str, parameter: &str| {
+        given(parameter).into_iter().map(move |id| Some((kind, id))).collect::<Vec<_>>()
+    };
+    let found: Vec<Resource<'a>> = match action.resources {
+        Resources::Any | Resources::Free => vec![],
+        Resources::Of { kind, parameter } => of(kind, parameter),
+        Resources::New { kind, with } => {
+            let mut found = vec![Some((kind, "*"))];
+            found.extend(with.iter().flat_map(|(kind, parameter)| of(kind, parameter)));
+            found
+        }
+        Resources::Many(pairs) => {
+            pairs.iter().flat_map(|(kind, parameter)| of(kind, parameter)).collect()
+        }
+        Resources::Tagged { parameter } => given(parameter)
+            .into_iter()
+            .map(|id| Some((kind_of(id).unwrap_or("unknown"), id)))
+            .collect(),
+    };
+    if found.is_empty() { vec![None] } else { found }
+}
+
+fn context(
+    cloud: &Cloud,
+    principal: &Principal<'_>,
+    action: &Action,
+    request: &Request,
+    now: DateTime<Utc>,
+) -> Context {
+    let mut context = principal.context(&cloud.account_id);
+    let mut add = |key: String, values: Vec<String>| context.insert(key, values);
+    add("aws:requestedregion".to_owned(), vec![request.region.clone()]);
+    add("aws:currenttime".to_owned(), vec![now.to_rfc3339_opts(SecondsFormat::Secs, true)]);
+    add("aws:epochtime".to_owned(), vec![now.timestamp().to_string()]);
+    if action.service == Service::Ec2 {
+        add("ec2:region".to_owned(), vec![request.region.clone()]);
+    }
+    if let Some(instance_type) = request.params.text("InstanceType") {
+        add("ec2:instancetype".to_owned(), vec![instance_type.to_owned()]);
+    }
+    let given = tags::given(&request.params);
+    if !given.is_empty() {
+        add("aws:tagkeys".to_owned(), given.iter().map(|(key, _)| (*key).to_owned()).collect());
+    }
+    for (key, value) in given {
+        add(format!("aws:requesttag/{}", key.to_lowercase()), vec![value.to_owned()]);
+    }
+    context
+}
+
+/// What the resource itself shows: its tags, its VPC and its subnet.
+fn with_resource(
+    cloud: &Cloud,
+    base: &Context,
+    id: Option<&str>,
+    arn: &impl Fn(&str, &str) -> String,
+) -> Context {
+    let mut context = base.clone();
+    let Some(id) = id else { return context };
+    for (key, value) in cloud.tags_of(id).into_iter().flatten() {
+        for service in ["aws", "ec2"] {
+            let key = format!("{service}:resourcetag/{}", key.to_lowercase());
+            context.insert(key, vec![value.clone()]);
+        }
+    }
+    let (vpc, subnet) = cloud.place_of(id);
+    if let Some(vpc) = vpc {
+        context.insert("ec2:vpc".to_owned(), vec![arn("vpc", vpc)]);
+    }
+    if let Some(subnet) = subnet {
+        context.insert("ec2:subnet".to_owned(), vec![arn("subnet", subnet)]);
+    }
+    context
+}
+
+fn refusal(
+    principal: &Principal<'_>,
+    action: &Action,
+    asked: &Asked,
+    decision: Decision,
+) -> ApiError {
+    let (arn, name, resource) = (&principal.arn, &asked.action, &asked.resource);
+    let because = match decision {
+        Decision::Denied => "with an explicit deny in an identity-based policy".to_owned(),
+        _ => format!("because no identity-based policy allows the {name} action"),
+    };
+    let on = if resource == "*" { String::new() } else { format!(" on resource: {resource}") };
+    let who = format!("User: {arn} is not authorized to perform: {name}{on} {because}");
+    if action.service != Service::Ec2 {
+        return ApiError::new(403, "AccessDenied", who);
+    }
+    let encoded = match action.effect {
+        Effect::Read => String::new(),
+        Effect::Write => {
+            let message = URL_SAFE_NO_PAD.encode(details(principal, asked, decision).to_string());
+            format!(". Encoded authorization failure message: {message}")
+        }
+    };
+    let message = format!("You are not authorized to perform this operation. {who}{encoded}");
+    ApiError::new(403, "UnauthorizedOperation", message)
+}
+
+/// What DecodeAuthorizationMessage shows.
+fn details(principal: &Principal<'_>, asked: &Asked, decision: Decision) -> Value {
+    let items = |values: Vec<Value>| json!({ "items": values });
+    let conditions = asked.context.iter().map(|(key, values)| {
+        let values = values.iter().map(|value| json!({ "value": value })).collect();
+        json!({ "key": key, "values": items(values) })
+    });
+    json!({
+        "allowed": false,
+        "explicitDeny": decision == Decision::Denied,
+        "matchedStatements": items(vec![]),
+        "failures": items(vec![]),
+        "context": {
+            "principal": { "id": principal.user_id, "arn": principal.arn },
+            "action": asked.action,
+            "resource": asked.resource,
+            "conditions": items(conditions.collect()),
+        }
+    })
+}
+
+/// The text in an encoded message.
+pub fn decode(message: &str) -> Option<String> {
+    let bytes = URL_SAFE_NO_PAD.decode(message).ok()?;
+    let value: Value = serde_json::from_slice(&bytes).ok()?;
+    value.get("context").is_some().then(|| value.to_string())
+}

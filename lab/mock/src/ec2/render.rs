@@ -1,0 +1,148 @@
+//! What several describes write: tags, groups, names, times, addresses.
+
+use std::net::Ipv4Addr;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use super::error::{ApiError, Kind};
+use super::xml::Xml;
+use crate::cloud::{Address, Cloud, InstanceState, NetworkInterface, Tags};
+
+pub fn tag_set(xml: &mut Xml, tags: &Tags) {
+    xml.items("tagSet", tags, |xml, (key, value)| {
+        xml.leaf("key", key);
+        xml.leaf("value", value);
+    });
+}
+
+pub fn group_set(xml: &mut Xml, cloud: &Cloud, groups: &[String]) {
+    xml.items("groupSet", groups, |xml, id| {
+        xml.leaf("groupId", id);
+        xml.leaf_if("groupName", cloud.security_groups.get(id).map(|group| &group.name));
+    });
+}
+
+/// EC2's: with milliseconds.
+pub fn time(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// IAM's: without.
+pub fn time_seconds(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+pub fn private_dns_name(cloud: &Cloud, address: Ipv4Addr) -> String {
+    format!("ip-{}.{}.compute.internal", dashed(address), cloud.region)
+}
+
+pub fn public_dns_name(cloud: &Cloud, address: Ipv4Addr) -> String {
+    format!("ec2-{}.{}.compute.amazonaws.com", dashed(address), cloud.region)
+}
+
+fn dashed(address: Ipv4Addr) -> String {
+    address.to_string().replace('.', "-")
+}
+
+/// Who may see an address's association ids: describes of interfaces do, those of instances do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Association {
+    WithIds,
+    WithoutIds,
+}
+
+/// Nothing where no Elastic IP address is there.
+pub fn association(
+    xml: &mut Xml,
+    cloud: &Cloud,
+    eni: &NetworkInterface,
+    private: Ipv4Addr,
+    ids: Association,
+) {
+    let Some(address) = cloud.address_on(&eni.id, private) else { return };
+    xml.element("association", |xml| {
+        if ids == Association::WithIds {
+            association_ids(xml, address);
+        }
+        xml.leaf("ipOwnerId", &cloud.account_id);
+        xml.leaf("publicDnsName", public_dns_name(cloud, address.public_ip));
+        xml.leaf("publicIp", address.public_ip);
+    });
+}
+
+fn association_ids(xml: &mut Xml, address: &Address) {
+    xml.leaf("allocationId", &address.allocation_id);
+    xml.leaf_if("associationId", address.association.as_ref().map(|a| &a.id));
+}
+
+/// Every private address of the interface, the primary first.
+pub fn private_addresses(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface, ids: Association) {
+    xml.items("privateIpAddressesSet", &eni.private_addresses, |xml, private| {
+        association(xml, cloud, eni, private.address, ids);
+        xml.leaf("primary", private.primary);
+        xml.leaf("privateDnsName", private_dns_name(cloud, private.address));
+        xml.leaf("privateIpAddress", private.address);
+    });
+}
+
+/// What an interface shows wherever it is shown: in its own describe and in its instance's.
+pub fn interface(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface, ids: Association) {
+    xml.leaf("description", &eni.description);
+    group_set(xml, cloud, &eni.groups);
+    xml.leaf("interfaceType", "interface");
+    xml.items("ipv6AddressesSet", [(); 0], |_, ()| {});
+    xml.leaf("macAddress", &eni.mac);
+    xml.leaf("networkInterfaceId", &eni.id);
+    xml.leaf("ownerId", &cloud.account_id);
+    if let Some(primary) = eni.primary() {
+        xml.leaf("privateDnsName", private_dns_name(cloud, primary));
+        xml.leaf("privateIpAddress", primary);
+    }
+    private_addresses(xml, cloud, eni, ids);
+    xml.leaf("sourceDestCheck", eni.source_dest_check);
+    xml.leaf("subnetId", &eni.subnet_id);
+    xml.leaf("vpcId", &eni.vpc_id);
+}
+
+pub fn state(xml: &mut Xml, name: &str, state: InstanceState) {
+    xml.element(name, |xml| {
+        xml.leaf("code", state.code());
+        xml.leaf("name", state.as_str());
+    });
+}
+
+/// What most changes answer.
+pub fn done() -> Xml {
+    let mut xml = Xml::new();
+    xml.leaf("return", true);
+    xml
+}
+
+/// All items, or those whose ids are asked for; one that is not there is an error, as AWS's is.
+pub fn chosen<'a, T>(
+    kind: &Kind,
+    all: &'a std::collections::BTreeMap<String, T>,
+    ids: &[&str],
+) -> Result<Vec<&'a T>, ApiError> {
+    if ids.is_empty() {
+        return Ok(all.values().collect());
+    }
+    for id in ids {
+        kind.check(id)?;
+    }
+    let missing: Vec<&str> = ids.iter().copied().filter(|id| !all.contains_key(*id)).collect();
+    if !missing.is_empty() {
+        return Err(kind.not_found(&missing));
+    }
+    Ok(all.iter().filter(|(id, _)| ids.contains(&id.as_str())).map(|(_, item)| item).collect())
+}
+
+/// The item with this id.
+pub fn one<'a, T>(
+    kind: &Kind,
+    all: &'a mut std::collections::BTreeMap<String, T>,
+    id: &str,
+) -> Result<&'a mut T, ApiError> {
+    kind.check(id)?;
+    all.get_mut(id).ok_or_else(|| kind.not_found(&[id]))
+}

@@ -1,0 +1,211 @@
+//! From the plan to the execution: what routerd, its database and its executor can do instead.
+
+use super::fault::{Answer, CheckOff, Fault, Left, Primary};
+use super::hand::{
+    APPROVE_FORWARDING, CAPTURED, DRY_RUN_ASSIGN, DRY_RUN_FORWARDING, Done, EXECUTE_ASSIGN,
+    EXECUTE_FORWARDING, IMPORT, PLANNER, PLUGIN_RUN, STRANGERS_PART, answers, api, command, event,
+    happens_after, on_router_eni, sql, strangers_row, unauthorized,
+};
+use super::rules::{ApiEffect, Caller, CommandEffect, Happening, InterfaceChange, When};
+use crate::world::World;
+use lab::node::Node;
+
+/// The gate's last command: from here on the run has its go.
+const BURN: &str = "*burnt-";
+/// Somebody switched the check on: no undo of routerd's switches it off again.
+const CHECK_IS_ON: Answer = Answer {
+    exit_code: 6,
+    also: &["undo.forwarding-previewed", "undo.forwarding-restored", "restored.interface"],
+    stops: &["ambiguous"],
+    left: &[Left::Interface],
+};
+
+const ABOUT_CHANGE_SET: &str = "*change-set.json";
+
+#[rustfmt::skip]
+pub const FAULTS: &[Fault] = &[
+    // plan
+    Fault::caught("change-set-refused", "the node's disk has no room for the change set", Primary::Assertion("plan.change-set-in-place"), change_set_refused)
+        .from("§7.1", "issue 3"),
+    Fault::caught("planner-broken", "the planner's file is replaced once it was looked at", Primary::Assertion("plan.stored"), planner_broken)
+        .exits(6).also(&["restored.programs"]).on_netns().from("§7.1", "contract F1"),
+    Fault::caught("plan-other-address", "what routerd stored names another address", Primary::Assertion("plan.equals-change-set"), plan_other_address)
+        .exits(4).trips(&["foreign-plan"]).on_netns().from("§7.1", "contract F2"),
+    Fault::caught("plan-reassigns", "what routerd stored may take the address from another ENI", Primary::Stop("foreign-plan"), plan_reassigns)
+        .also(&["plan.equals-change-set"]).on_netns().from("§8.2", "contract F20"),
+    Fault::caught("plan-other-provider", "what routerd stored is a plan of another provider", Primary::Stop("other-provider"), plan_other_provider)
+        .also(&["plan.equals-change-set"]).trips(&["foreign-plan"]).on_netns().from("§8.3", "contract §9.4"),
+    Fault::caught("part-beside", "another planner's plans appear beside the run's own", Primary::Assertion("plan.nothing-beside-it"), part_beside)
+        .on_netns().from("§7.1", "contract F25"),
+    // import
+    Fault::caught("approved-early", "somebody approves the assignment before the run does", Primary::Assertion("import.assign-pending"), approved_early)
+        .on_netns().leaves_approved_rows().from("§7.2", "contract F25"),
+    Fault::caught("row-missing", "the forwarding is not among the imported rows", Primary::Assertion("import.forwarding-pending"), row_missing)
+        .on_netns().from("§7.2", "contract F2"),
+    Fault::caught("row-beside", "a stranger's row is imported beside the run's own", Primary::Assertion("import.nothing-else"), row_beside)
+        .trips(&["foreign-rows"]).on_netns().exits(6).also(&["restored.no-new-rows"]).from("§7.2", "contract F25"),
+    // approve
+    Fault::caught("approval-wiped", "the assignment's approval is wiped: its plan was imported again", Primary::Assertion("approve.assign-approved"), approval_wiped)
+        .on_netns().leaves_approved_rows().from("§7.3", "contract F26"),
+    Fault::caught("approved-by-another", "the forwarding is approved by somebody else", Primary::Assertion("approve.forwarding-approved"), approved_by_another)
+        .on_netns().leaves_approved_rows().from("§7.3", "contract F25"),
+    Fault::caught("row-edited", "the approved row names another address", Primary::Assertion("approve.rows-equal-change-set"), row_edited)
+        .exits(4).trips(&["foreign-plan"]).on_netns().leaves_approved_rows().from("§7.3", "contract F15"),
+    // dry-run
+    Fault::caught("preview-denied", "routerd's policy denies the preview of the assignment", Primary::Assertion("dry-run.assign"), preview_denied)
+        .leaves_approved_rows().from("§2", "contract F2"),
+    Fault::caught("preview-differs", "the preview of the forwarding says something else", Primary::Assertion("dry-run.forwarding"), preview_differs)
+        .leaves_approved_rows().from("§2", "contract F29"),
+    Fault::caught("preview-mutates", "the preview assigns an address", Primary::Assertion("dry-run.no-mutation"), preview_mutates)
+        .exits(6).also(&["undo.address-unassigned", "restored.interface", "restored.captured-address-unreachable"]).leaves(&[Left::Interface]).from("§2", "contract §4.2"),
+    // execute
+    Fault::caught("untagged-meanwhile", "the ENI loses the lab's tag before the first mutation", Primary::Stop("not-the-labs"), untagged_meanwhile)
+        .exits(6).also(&["execute.assign-succeeded", "restored.interface", "restored.cloud-state"]).leaves(&[Left::Interface]).from("§8.2", "design I6"),
+    Fault::caught("executor-unauthorized", "AWS refuses the executor's assignment", Primary::Assertion("execute.assign-succeeded"), executor_unauthorized)
+        .exits(4).also(&["execute.assign-on-eni"]).trips(&["ambiguous"]).leaves_approved_rows().from("§7.4", "contract F3; ec2-facts §4.7"),
+    Fault::caught("assign-reply-lost", "the assignment is done and its reply is lost", Primary::Stop("ambiguous"), assign_reply_lost)
+        .also(&["execute.assign-succeeded"]).leaves_approved_rows().from("§8.5", "ec2-facts §1"),
+    Fault::caught("row-wedged", "routerctl is killed between claim and result: the row runs for ever", Primary::Stop("ambiguous"), row_wedged)
+        .exits(6).also(&["execute.assign-succeeded", "restored.rows"]).from("§8.5", "contract F23"),
+    Fault::caught("executor-lies", "the row says succeeded, and the ENI has not the address", Primary::Assertion("execute.assign-on-eni"), executor_lies)
+        .exits(4).trips(&["ambiguous"]).leaves_approved_rows().from("§8.5", "contract F29"),
+    Fault::caught("modify-refused", "AWS refuses to change the source/dest check", Primary::Assertion("execute.forwarding-succeeded"), modify_refused)
+        .exits(4).also(&["execute.forwarding-on-eni"]).trips(&["ambiguous"]).check_off(CheckOff::Differs(Answer { exit_code: 4, also: &[], stops: &["ambiguous"], left: &[] })).from("§7.4", "executor case 14"),
+    Fault::caught("modify-reply-lost", "the check is switched off and the reply is lost: routerd drops the prior value", Primary::Assertion("execute.forwarding-succeeded"), modify_reply_lost)
+        .exits(4).trips(&["ambiguous"]).from("§8.5", "contract F22"),
+    Fault::caught("check-back-on", "the row says succeeded, and the check is on again", Primary::Assertion("execute.forwarding-on-eni"), check_back_on)
+        .exits(4).trips(&["ambiguous"]).check_off(CheckOff::Differs(CHECK_IS_ON)).from("§8.5", "contract F29"),
+    Fault::tolerated("execute-reply-lost", "the connection breaks while the assignment is executed", execute_reply_lost)
+        .from("§8.5", "design I4"),
+];
+
+fn change_set_refused(world: &mut World, _: &str) -> Done {
+    let full = "sh: 1: cannot create /var/lib/lab-smoke/change-set.json: No space left on device\n";
+    command(world, ABOUT_CHANGE_SET, 0, answers(2, "", full))
+}
+
+fn planner_broken(world: &mut World, _: &str) -> Done {
+    let (node, path) = (Node::RouterdCloud, PLANNER.to_owned());
+    happens_after(world, BURN, Happening::File { node, path, contents: "garbage\n".to_owned() })
+}
+
+fn plan_edit(world: &mut World, from: &str, to: &str) -> Done {
+    let statement = format!(
+        "UPDATE dynamic_config_parts SET actionplans_json=replace(actionplans_json,'{from}','{to}');"
+    );
+    happens_after(world, PLUGIN_RUN, sql(&statement))
+}
+
+fn plan_other_address(world: &mut World, _: &str) -> Done {
+    plan_edit(world, "10.88.60.9/32", "10.88.60.50/32")
+}
+
+fn plan_reassigns(world: &mut World, _: &str) -> Done {
+    let plain = r#""undo":{"action":"unassign-secondary-ip""#;
+    plan_edit(world, plain, &format!(r#""parameters":{{"allowReassignment":"true"}},{plain}"#))
+}
+
+fn plan_other_provider(world: &mut World, _: &str) -> Done {
+    plan_edit(world, r#""provider":"aws""#, r#""provider":"azure""#)
+}
+
+fn part_beside(world: &mut World, _: &str) -> Done {
+    happens_after(world, PLUGIN_RUN, sql(STRANGERS_PART))
+}
+
+fn approved_early(world: &mut World, _: &str) -> Done {
+    let statement = "UPDATE action_executions SET status='approved',approved_by='somebody',\
+        approved_at=updated_at WHERE id=(SELECT max(id) FROM action_executions WHERE action='assign-secondary-ip');";
+    happens_after(world, IMPORT, sql(statement))
+}
+
+fn row_missing(world: &mut World, _: &str) -> Done {
+    happens_after(
+        world,
+        IMPORT,
+        sql(
+            "DELETE FROM action_executions WHERE id=(SELECT max(id) FROM action_executions WHERE action='ensure-forwarding-enabled');",
+        ),
+    )
+}
+
+fn row_beside(world: &mut World, _: &str) -> Done {
+    happens_after(world, IMPORT, sql(&strangers_row("pending")))
+}
+
+fn approval_wiped(world: &mut World, _: &str) -> Done {
+    let statement = "UPDATE action_executions SET status='pending',approved_by=NULL,\
+        approved_at=NULL WHERE id=(SELECT max(id) FROM action_executions WHERE action='assign-secondary-ip');";
+    happens_after(world, APPROVE_FORWARDING, sql(statement))
+}
+
+fn approved_by_another(world: &mut World, _: &str) -> Done {
+    let statement = "UPDATE action_executions SET approved_by='somebody' WHERE id=(SELECT max(id) FROM action_executions WHERE action='ensure-forwarding-enabled');";
+    happens_after(world, APPROVE_FORWARDING, sql(statement))
+}
+
+fn row_edited(world: &mut World, _: &str) -> Done {
+    let statement = "UPDATE action_executions SET target_json=\
+        replace(target_json,'10.88.60.9/32','10.88.60.50/32') WHERE id=(SELECT max(id) FROM action_executions WHERE action='assign-secondary-ip');";
+    happens_after(world, APPROVE_FORWARDING, sql(statement))
+}
+
+fn preview_denied(world: &mut World, _: &str) -> Done {
+    let said = "policy gate denied dry-run of action {row}: target has no address but \
+        allowedCIDRs is set\n";
+    command(world, DRY_RUN_ASSIGN, 0, answers(1, "", said))
+}
+
+fn preview_differs(world: &mut World, _: &str) -> Done {
+    let said = "action {row} dry-run: succeeded (would set SourceDestCheck=true)\n\
+        (preview only \u{2014} journal lifecycle unchanged; approval not consumed)\n";
+    command(world, DRY_RUN_FORWARDING, 0, answers(0, said, ""))
+}
+
+fn preview_mutates(world: &mut World, _: &str) -> Done {
+    let change = InterfaceChange::Secondary(CAPTURED);
+    happens_after(world, DRY_RUN_ASSIGN, on_router_eni(change))
+}
+
+fn untagged_meanwhile(world: &mut World, _: &str) -> Done {
+    let (action, caller) = ("DescribeNetworkInterfaces".to_owned(), Caller::Operator);
+    let untagged = on_router_eni(InterfaceChange::Untagged);
+    let later = event(When::AfterApi { action, caller }, untagged);
+    happens_after(world, DRY_RUN_FORWARDING, Happening::Then(Box::new(later)))
+}
+
+fn executor_unauthorized(world: &mut World, _: &str) -> Done {
+    api(world, "AssignPrivateIpAddresses", Caller::Instance, u32::MAX, unauthorized())
+}
+
+fn assign_reply_lost(world: &mut World, _: &str) -> Done {
+    api(world, "AssignPrivateIpAddresses", Caller::Instance, 1, ApiEffect::ReplyLost)
+}
+
+fn row_wedged(world: &mut World, _: &str) -> Done {
+    let statement = "UPDATE action_executions SET status='running',executed_at=NULL,\
+        result_message=NULL,observed_json=NULL WHERE id=(SELECT max(id) FROM action_executions WHERE action='assign-secondary-ip');";
+    happens_after(world, EXECUTE_ASSIGN, sql(statement))
+}
+
+fn executor_lies(world: &mut World, _: &str) -> Done {
+    let change = InterfaceChange::Without(CAPTURED);
+    happens_after(world, EXECUTE_ASSIGN, on_router_eni(change))
+}
+
+fn modify_refused(world: &mut World, _: &str) -> Done {
+    api(world, "ModifyNetworkInterfaceAttribute", Caller::Instance, 1, unauthorized())
+}
+
+fn modify_reply_lost(world: &mut World, _: &str) -> Done {
+    api(world, "ModifyNetworkInterfaceAttribute", Caller::Instance, 1, ApiEffect::ReplyLost)
+}
+
+fn check_back_on(world: &mut World, _: &str) -> Done {
+    let change = InterfaceChange::SourceDestCheck(true);
+    happens_after(world, EXECUTE_FORWARDING, on_router_eni(change))
+}
+
+fn execute_reply_lost(world: &mut World, _: &str) -> Done {
+    command(world, EXECUTE_ASSIGN, 0, CommandEffect::ReplyLost)
+}

@@ -1,0 +1,150 @@
+//! The way back: previews, rollbacks, and what changed while nobody looked.
+
+use ipnet::Ipv4Net;
+
+use super::acceptance::other_gateway;
+use super::fault::{CheckOff, Fault, Left, Primary};
+use super::hand::{
+    CAPTURED, Done, PREVIEW_UNDO_ADDRESS, PREVIEW_UNDO_FORWARDING, STRANGE, UNDO_ADDRESS, answers,
+    api, command, happens_after, on_router_eni, rule, sql, strangers_row, unauthorized,
+};
+use super::rules::{ApiEffect, Caller, CommandEffect, Happening, InterfaceChange};
+use crate::world::World;
+use lab::node::Node;
+
+pub(super) const NOTHING_TO_RESTORE: CheckOff =
+    CheckOff::WithoutMeaning("the check was off before the run: there is nothing to restore");
+
+#[rustfmt::skip]
+pub const FAULTS: &[Fault] = &[
+    Fault::caught("undo-preview-differs", "the preview of the forwarding's rollback says something else", Primary::Assertion("undo.forwarding-previewed"), undo_preview_differs)
+        .from("§6.1", "contract F7"),
+    Fault::caught("undo-preview-refused", "the preview of the address' rollback is refused", Primary::Assertion("undo.address-previewed"), undo_preview_refused)
+        .from("§6.2", "contract F7"),
+    Fault::caught("restore-refused", "AWS refuses to switch the check on again", Primary::Assertion("undo.forwarding-restored"), restore_refused)
+        .leaves(&[Left::Interface]).check_off(NOTHING_TO_RESTORE).exits(6).also(&["restored.interface"]).trips(&["ambiguous"]).from("§6.1", "contract F3"),
+    Fault::caught("unassign-refused", "AWS refuses to take the address off the ENI", Primary::Assertion("undo.address-unassigned"), unassign_refused)
+        .leaves(&[Left::Interface]).exits(6).also(&["restored.interface", "restored.captured-address-unreachable"]).trips(&["ambiguous"]).from("§6.2", "contract F3"),
+    Fault::tolerated("unassign-reply-lost", "the address is taken off and the reply is lost: the executor is asked again", unassign_reply_lost)
+        .from("§6.2", "contract F5"),
+    Fault::tolerated("rollback-reply-lost", "the connection breaks while the address is taken off", rollback_reply_lost)
+        .from("§6.2", "contract F5"),
+    Fault::caught("change-set-stays", "the run's change set cannot be removed from the node", Primary::Assertion("undo.change-set-removed"), change_set_stays)
+        .leaves(&[Left::ChangeSet]).exits(6).also(&["restored.node-files"]).from("§6", "issue 3"),
+    Fault::caught("address-after-undo", "somebody puts another address on the ENI after the undo", Primary::Assertion("restored.interface"), address_after_undo)
+        .exits(6).leaves(&[Left::Interface]).from("§6", "contract §8.3"),
+    Fault::caught("address-answers", "the captured address answers from the cloud after the undo", Primary::Assertion("restored.captured-address-unreachable"), address_answers)
+        .exits(6).also(&["restored.node-addresses"]).from("§6", "contract F8"),
+    Fault::caught("guest-address-after-undo", "a node has a new address after the undo", Primary::Assertion("restored.node-addresses"), guest_address_after_undo)
+        .exits(6).on_netns().from("§6", "contract F8"),
+    Fault::caught("rules-after-undo", "a node has new rules after the undo", Primary::Assertion("restored.nft-rulesets"), rules_after_undo)
+        .exits(6).on_netns().from("§6", "contract F14"),
+    Fault::caught("rollback-wedged", "the row of the address runs for ever after its rollback", Primary::Assertion("restored.rows"), rollback_wedged)
+        .exits(6).from("§6", "contract F23"),
+    Fault::caught("row-after-undo", "somebody makes a row in routerd's journal during the run", Primary::Assertion("restored.no-new-rows"), row_after_undo)
+        .exits(6).trips(&["foreign-rows"]).on_netns().from("§8.8", "contract F25"),
+    Fault::caught("file-after-undo", "a file that is not the run's appears beside its own", Primary::Assertion("restored.node-files"), file_after_undo)
+        .exits(6).on_netns().from("§6", "contract F14"),
+    Fault::caught("late-route-routerd-cloud", "routerd-cloud's default route is replaced after the undo", Primary::Assertion("restored.default-gateway.routerd-cloud"), late_route_of_routerd_cloud)
+        .exits(6).on_netns().from("§6", "contract §8.3"),
+    Fault::caught("late-route-cloud-client", "cloud-client's default route is replaced after the undo", Primary::Assertion("restored.default-gateway.cloud-client"), late_route_of_cloud_client)
+        .exits(6).on_netns().from("§6", "contract §8.3"),
+    Fault::caught("late-route-onprem-router", "onprem-router's default route is replaced after the undo", Primary::Assertion("restored.default-gateway.onprem-router"), late_route_of_onprem_router)
+        .exits(6).on_netns().from("§6", "contract §8.3"),
+    Fault::caught("late-route-onprem-client", "onprem-client's default route is replaced after the undo", Primary::Assertion("restored.default-gateway.onprem-client"), late_route_of_onprem_client)
+        .exits(6).on_netns().from("§6", "contract §8.3"),
+];
+
+fn undo_preview_differs(world: &mut World, _: &str) -> Done {
+    let said = "action {row} rollback dry-run: succeeded (would set SourceDestCheck=false)\n\
+        (preview only \u{2014} journal lifecycle unchanged)\n";
+    command(world, PREVIEW_UNDO_FORWARDING, 0, answers(0, said, ""))
+}
+
+fn undo_preview_refused(world: &mut World, _: &str) -> Done {
+    let said = "rollback action {row} refused: policy.allowUndo is false\n";
+    command(world, PREVIEW_UNDO_ADDRESS, 0, answers(1, "", said))
+}
+
+fn restore_refused(world: &mut World, _: &str) -> Done {
+    let action = "ModifyNetworkInterfaceAttribute";
+    world.faults.api.push(rule(action, Caller::Instance, 1, u32::MAX, unauthorized()));
+    Ok(())
+}
+
+const UNASSIGN: &str = "UnassignPrivateIpAddresses";
+
+fn unassign_refused(world: &mut World, _: &str) -> Done {
+    api(world, UNASSIGN, Caller::Instance, u32::MAX, unauthorized())
+}
+
+fn unassign_reply_lost(world: &mut World, _: &str) -> Done {
+    api(world, UNASSIGN, Caller::Instance, 1, ApiEffect::ReplyLost)
+}
+
+fn rollback_reply_lost(world: &mut World, _: &str) -> Done {
+    command(world, UNDO_ADDRESS, 0, CommandEffect::ReplyLost)
+}
+
+fn change_set_stays(world: &mut World, _: &str) -> Done {
+    let said = "rm: cannot remove '/var/lib/lab-smoke/change-set.json': Read-only file system\n";
+    command(world, "rm -f /var/lib/lab-smoke/change-set.json", 0, answers(1, "", said))
+}
+
+fn after_undo(world: &mut World, what: Happening) -> Done {
+    happens_after(world, UNDO_ADDRESS, what)
+}
+
+fn address_after_undo(world: &mut World, _: &str) -> Done {
+    // After the look at the ENI that ends the undo; the address' step is the last one.
+    after_undo(world, on_router_eni(InterfaceChange::Secondary(STRANGE)))
+}
+
+fn address_answers(world: &mut World, _: &str) -> Done {
+    let (node, dev) = (Node::CloudClient, "ens5".to_owned());
+    after_undo(world, Happening::OsAddress { node, dev, address: Ipv4Net::from(CAPTURED) })
+}
+
+fn guest_address_after_undo(world: &mut World, _: &str) -> Done {
+    let (node, dev) = (Node::OnpremRouter, "wan0".to_owned());
+    after_undo(world, Happening::OsAddress { node, dev, address: Ipv4Net::from(STRANGE) })
+}
+
+fn rules_after_undo(world: &mut World, _: &str) -> Done {
+    after_undo(world, Happening::NftTable { node: Node::OnpremClient })
+}
+
+fn rollback_wedged(world: &mut World, _: &str) -> Done {
+    after_undo(
+        world,
+        sql(
+            "UPDATE action_executions SET status='running' WHERE id=(SELECT max(id) FROM action_executions WHERE action='assign-secondary-ip');",
+        ),
+    )
+}
+
+fn row_after_undo(world: &mut World, _: &str) -> Done {
+    after_undo(world, sql(&strangers_row("succeeded")))
+}
+
+fn file_after_undo(world: &mut World, _: &str) -> Done {
+    let path = "/var/lib/lab-smoke/somebodys.json".to_owned();
+    let (node, contents) = (Node::RouterdCloud, "{}".to_owned());
+    after_undo(world, Happening::File { node, path, contents })
+}
+
+fn late_route_of_routerd_cloud(world: &mut World, _: &str) -> Done {
+    after_undo(world, other_gateway(Node::RouterdCloud))
+}
+
+fn late_route_of_cloud_client(world: &mut World, _: &str) -> Done {
+    after_undo(world, other_gateway(Node::CloudClient))
+}
+
+fn late_route_of_onprem_router(world: &mut World, _: &str) -> Done {
+    after_undo(world, other_gateway(Node::OnpremRouter))
+}
+
+fn late_route_of_onprem_client(world: &mut World, _: &str) -> Done {
+    after_undo(world, other_gateway(Node::OnpremClient))
+}

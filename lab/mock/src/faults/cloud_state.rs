@@ -1,0 +1,57 @@
+//! What lies around the lab in the cloud, changed by somebody before the lock is taken, during the
+//! run and after its undo.
+
+use super::cloud_changes::CloudChange;
+use super::fault::{Fault, Primary};
+use super::gate::ABOUT_LOCK;
+use super::hand::{Done, EXECUTE_ASSIGN, UNDO_ADDRESS, api, happens_after, unauthorized};
+use super::rules::{Caller, Happening};
+use crate::world::World;
+
+const ISSUE: &str = "issue 12";
+
+#[rustfmt::skip]
+pub const FAULTS: &[Fault] = &[
+    Fault::caught("acls-unreadable", "the operator may not see the VPC's network ACLs", Primary::Assertion("preflight.cloud-state"), acls_unreadable)
+        .exits(5).on_netns().from("§4", ISSUE),
+    Fault::caught("role-widened-under-lock", "the executor's role may more since preflight, before the lock is taken", Primary::Assertion("gate.cloud-unchanged-under-lock"), role_under_lock)
+        .on_netns().from("§9", ISSUE),
+    Fault::caught("role-widened", "the executor's role may more since its first action", Primary::Assertion("cloud-state.unchanged"), role_meanwhile)
+        .on_netns().exits(6).also(&["restored.cloud-state"]).from("§7", ISSUE),
+    Fault::caught("security-group-opens", "the lab's security group admits another network since the run's first action", Primary::Assertion("cloud-state.unchanged"), group_meanwhile)
+        .on_netns().exits(6).also(&["restored.cloud-state"]).from("§7", ISSUE),
+    Fault::caught("acl-after-undo", "the subnet's network ACL has another entry after the undo", Primary::Assertion("restored.cloud-state"), acl_after_undo)
+        .on_netns().exits(6).from("§6", ISSUE),
+    Fault::caught("cloud-route-after-undo", "the subnet's route table has another route after the undo", Primary::Assertion("restored.cloud-state"), route_after_undo)
+        .on_netns().exits(6).from("§6", ISSUE),
+    Fault::caught("client-tag-after-undo", "cloud-client's interface is tagged otherwise after the undo", Primary::Assertion("restored.cloud-state"), tag_after_undo)
+        .on_netns().exits(6).from("§6", ISSUE),
+];
+
+fn acls_unreadable(world: &mut World, _: &str) -> Done {
+    api(world, "DescribeNetworkAcls", Caller::Operator, u32::MAX, unauthorized())
+}
+
+fn role_under_lock(world: &mut World, _: &str) -> Done {
+    happens_after(world, ABOUT_LOCK, Happening::Cloud(CloudChange::WiderRole))
+}
+
+fn role_meanwhile(world: &mut World, _: &str) -> Done {
+    happens_after(world, EXECUTE_ASSIGN, Happening::Cloud(CloudChange::WiderRole))
+}
+
+fn group_meanwhile(world: &mut World, _: &str) -> Done {
+    happens_after(world, EXECUTE_ASSIGN, Happening::Cloud(CloudChange::GroupRule))
+}
+
+fn acl_after_undo(world: &mut World, _: &str) -> Done {
+    happens_after(world, UNDO_ADDRESS, Happening::Cloud(CloudChange::AclEntry))
+}
+
+fn route_after_undo(world: &mut World, _: &str) -> Done {
+    happens_after(world, UNDO_ADDRESS, Happening::Cloud(CloudChange::Route))
+}
+
+fn tag_after_undo(world: &mut World, _: &str) -> Done {
+    happens_after(world, UNDO_ADDRESS, Happening::Cloud(CloudChange::ClientTag))
+}

@@ -1,0 +1,185 @@
+//! Ways between the nodes that the lab does not have, and machines that answer in a client's stead:
+//! the clients reach each other, or seem to, and what is looked at here and there is clean.
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+use super::fault::{Fault, Primary};
+use super::hand::{
+    CAPTURED, CLIENT, Done, EXECUTE_FORWARDING, OVERLAY, STRANGE, UNDO_ADDRESS, happens_after, host,
+};
+use super::kernel::detours as kernel;
+use super::rules::Happening;
+use crate::machines::{Action, Interface, Link, Match, Route, Rule, Transport};
+use crate::world::World;
+use lab::node::Node;
+
+#[rustfmt::skip]
+pub const FAULTS: &[Fault] = &[
+    Fault::caught("reachable-before", "the clients reach each other by a cable of their own before the run", Primary::Assertion("preflight.captured-address-silent"), reachable_before)
+        .in_kernel(kernel::reachable_before).from("§7", "issue 12"),
+    Fault::caught("tcp-after-undo", "a cable leads TCP, and no ICMP, to the captured address after the undo", Primary::Assertion("restored.captured-address-unreachable"), tcp_after_undo)
+        .in_kernel(kernel::cable_between_clients).exits(6).also(&["restored.nft-rulesets", "restored.default-gateway.cloud-client", "restored.default-gateway.onprem-client"]).from("§6", "issue 12"),
+    Fault::caught("clients-bypass", "from the execution to the undo the clients reach each other by a cable of their own", Primary::Assertion("no-nat.payload.onprem-to-cloud"), clients_bypass)
+        .in_kernel(kernel::cable_between_clients).also(&["source-dest-check.canary", "no-nat.conntrack.routerd-cloud", "no-nat.conntrack.onprem-router", "no-nat.payload.cloud-to-onprem", "no-nat.handshake.cloud-to-onprem", "no-nat.handshake.onprem-to-cloud", "no-nat.path.routerd-cloud", "no-nat.path.onprem-router", "default-gateway.cloud-client", "default-gateway.onprem-client"]).from("§7", "issue 12"),
+    Fault::caught("overlay-bypass", "from the execution to the undo a cable joins the routers, and the overlay is not used", Primary::Assertion("no-nat.path.routerd-cloud"), overlay_bypass)
+        .in_kernel(kernel::cable_between_routers).also(&["no-nat.path.onprem-router", "default-gateway.routerd-cloud", "default-gateway.onprem-router"]).from("§7", "issue 12"),
+    Fault::caught("return-past-the-router", "from the execution to the undo what goes to the cloud goes past routerd-cloud", Primary::Assertion("no-nat.path.onprem-router"), return_past_the_router)
+        .in_kernel(kernel::cable_past_the_cloud_router).also(&["no-nat.conntrack.routerd-cloud", "no-nat.payload.cloud-to-onprem", "no-nat.payload.onprem-to-cloud", "no-nat.handshake.cloud-to-onprem", "no-nat.handshake.onprem-to-cloud", "no-nat.path.routerd-cloud", "default-gateway.onprem-router"]).from("§7", "issue 12"),
+    Fault::caught("transparent-proxy", "routerd-cloud leads TCP through a proxy that keeps addresses and ports", Primary::Assertion("no-nat.handshake.cloud-to-onprem"), transparent_proxy)
+        .also(&["no-nat.handshake.onprem-to-cloud"]).from("§7", "issue 12"),
+    Fault::caught("imposter", "a machine with onprem-client's host key answers its ssh port in its stead", Primary::Assertion("no-nat.handshake.cloud-to-onprem"), imposter)
+        .from("§7", "issue 12"),
+    Fault::caught("imposter-inwards", "a machine with cloud-client's host key answers its ssh port in its stead", Primary::Assertion("no-nat.handshake.onprem-to-cloud"), imposter_inwards)
+        .also(&["restored.captured-address-unreachable"]).exits(6).from("§7", "issue 12"),
+    Fault::caught("second-machine", "another machine behind the on-prem router has the captured address and onprem-client's host key", Primary::Assertion("no-nat.payload.cloud-to-onprem"), second_machine)
+        .exits(5).also(&["no-nat.handshake.cloud-to-onprem", "no-nat.handshake.onprem-to-cloud", "no-nat.icmp.cloud-to-onprem", "no-nat.payload.onprem-to-cloud"]).from("§7", "issue 12"),
+    Fault::caught("device-rewrites-datagrams", "a program on onprem-router's LAN device gives datagrams to one port another source, beneath all tables", Primary::Assertion("no-nat.payload.cloud-to-onprem"), device_rewrites_datagrams)
+        .also(&["no-nat.path.onprem-router"]).from("§7", "issue 12"),
+    Fault::caught("device-rewrites-datagrams-inwards", "a program on routerd-cloud's device gives datagrams to one port another source, beneath all tables", Primary::Assertion("no-nat.payload.onprem-to-cloud"), device_rewrites_datagrams_inwards)
+        .also(&["no-nat.path.routerd-cloud"]).from("§7", "issue 12"),
+];
+
+/// As somebody adds it by hand.
+pub fn route(to: Ipv4Addr, via: Option<Ipv4Addr>, dev: &str, source: Ipv4Addr) -> Route {
+    Route {
+        destination: Ipv4Net::from(to),
+        via,
+        dev: dev.to_owned(),
+        metric: Some(10),
+        protocol: "boot".to_owned(),
+        source: Some(source),
+        mtu: None,
+        local: false,
+    }
+}
+
+const NEAR_END: Ipv4Addr = Ipv4Addr::new(169, 254, 121, 1);
+const FAR_END: Ipv4Addr = Ipv4Addr::new(169, 254, 121, 2);
+
+/// Two interfaces of one name, each leading to the other.
+fn lay_cable(world: &mut World, [near, far]: [Node; 2]) {
+    for (node, other, address) in [(near, far, NEAR_END), (far, near, FAR_END)] {
+        let machine = world.machines.get_mut(node);
+        machine.interfaces.push(Interface {
+            name: kernel::BYPASS.to_owned(),
+            index: 9,
+            link: Link::Cable(other),
+            mac: format!("02:00:a9:fe:79:0{}", address.octets()[3]),
+            mtu: 1500,
+            up: true,
+            addresses: Ipv4Net::new(address, 30).into_iter().collect(),
+        });
+    }
+}
+
+/// A node leads an address through the cable.
+struct Detour {
+    node: Node,
+    to: Ipv4Addr,
+    via: Option<Ipv4Addr>,
+    source: Ipv4Addr,
+}
+
+const CLIENTS: [Node; 2] = [Node::CloudClient, Node::OnpremClient];
+
+/// What leads the clients to each other.
+const PAST_EVERYTHING: [Detour; 2] = [
+    Detour { node: Node::CloudClient, to: CAPTURED, via: None, source: CLIENT },
+    Detour { node: Node::OnpremClient, to: CLIENT, via: None, source: CAPTURED },
+];
+
+/// From the end of this command on.
+fn begin(world: &mut World, command: &str, detours: &[Detour]) -> Done {
+    for &Detour { node, to, via, source } in detours {
+        let dev = kernel::BYPASS.to_owned();
+        happens_after(world, command, Happening::Route { node, to, via, dev, source })?;
+    }
+    Ok(())
+}
+
+/// From the execution to the undo.
+fn meanwhile(world: &mut World, detours: &[Detour]) -> Done {
+    begin(world, EXECUTE_FORWARDING, detours)?;
+    for &Detour { node, to, .. } in detours {
+        let dev = kernel::BYPASS.to_owned();
+        happens_after(world, UNDO_ADDRESS, Happening::NoRoute { node, to, dev })?;
+    }
+    Ok(())
+}
+
+fn reachable_before(world: &mut World, _: &str) -> Done {
+    lay_cable(world, CLIENTS);
+    for Detour { node, to, via, source } in PAST_EVERYTHING {
+        let route = route(to, via, kernel::BYPASS, source);
+        world.machines.get_mut(node).routes.push(route);
+    }
+    Ok(())
+}
+
+fn tcp_after_undo(world: &mut World, _: &str) -> Done {
+    lay_cable(world, CLIENTS);
+    begin(world, UNDO_ADDRESS, &PAST_EVERYTHING)?;
+    let (node, dev) = (Node::OnpremClient, kernel::BYPASS.to_owned());
+    happens_after(world, UNDO_ADDRESS, Happening::IcmpDropped { node, dev })
+}
+
+fn clients_bypass(world: &mut World, _: &str) -> Done {
+    lay_cable(world, CLIENTS);
+    meanwhile(world, &PAST_EVERYTHING)
+}
+
+fn overlay_bypass(world: &mut World, _: &str) -> Done {
+    let [near, far] = [Node::RouterdCloud, Node::OnpremRouter];
+    lay_cable(world, [near, far]);
+    meanwhile(
+        world,
+        &[
+            Detour { node: near, to: CAPTURED, via: Some(FAR_END), source: NEAR_END },
+            Detour { node: far, to: CLIENT, via: Some(NEAR_END), source: FAR_END },
+        ],
+    )
+}
+
+fn return_past_the_router(world: &mut World, _: &str) -> Done {
+    let node = Node::OnpremRouter;
+    lay_cable(world, [Node::CloudClient, node]);
+    meanwhile(world, &[Detour { node, to: CLIENT, via: Some(NEAR_END), source: FAR_END }])
+}
+
+/// What the node's own programs do not show.
+fn beneath(world: &mut World, node: Node, matches: Vec<Match>, action: Action) -> Done {
+    world.machines.get_mut(node).beneath.push(Rule { handle: 0, matches, action });
+    Ok(())
+}
+
+fn transparent_proxy(world: &mut World, _: &str) -> Done {
+    let tcp = vec![Match::Protocol(Transport::Tcp)];
+    beneath(world, Node::RouterdCloud, tcp, Action::Reopen)
+}
+
+fn imposter(world: &mut World, _: &str) -> Done {
+    let ssh = vec![Match::Destination(host(CAPTURED)), Match::DestinationPort(22)];
+    beneath(world, Node::OnpremRouter, ssh, Action::Impose(Node::OnpremClient))
+}
+
+fn imposter_inwards(world: &mut World, _: &str) -> Done {
+    let ssh = vec![Match::Destination(host(CLIENT)), Match::DestinationPort(22)];
+    beneath(world, Node::RouterdCloud, ssh, Action::Impose(Node::CloudClient))
+}
+
+fn second_machine(world: &mut World, _: &str) -> Done {
+    let all = vec![Match::Destination(host(CAPTURED))];
+    beneath(world, Node::OnpremRouter, all, Action::Impose(Node::OnpremClient))
+}
+
+fn device_rewrites_datagrams(world: &mut World, _: &str) -> Done {
+    let some = vec![Match::InInterface(OVERLAY.to_owned()), Match::DatagramTo(443)];
+    beneath(world, Node::OnpremRouter, some, Action::SetSource(STRANGE))
+}
+
+fn device_rewrites_datagrams_inwards(world: &mut World, _: &str) -> Done {
+    let some = vec![Match::InInterface(OVERLAY.to_owned()), Match::DatagramTo(443)];
+    beneath(world, Node::RouterdCloud, some, Action::SetSource(STRANGE))
+}

@@ -1,0 +1,104 @@
+//! Between the owner's decision and the first effect: the disk, the go, the lock.
+
+use super::fault::{Fault, Left, Primary};
+use super::hand::{
+    CAPTURED, CLIENT, Done, command, commands, event, happens_after, milliseconds, on_router_eni,
+};
+use super::kernel;
+use super::rules::{CommandEffect, GoFault, Happening, InterfaceChange, When};
+use crate::world::World;
+use lab::node::Node;
+
+pub(super) const LOCK: &str = "/var/lib/lab-smoke/lock.json";
+pub(super) const STRANGERS_LOCK: &str = r#"{"run_id":"smoke-of-somebody","taken_at":"2026-01-01T00:00:00Z","lease_until":"2026-01-01T02:00:00Z"}"#;
+/// The command that creates the lock, and the one that reads it back.
+pub(super) const ABOUT_LOCK: &str = "*lock.json";
+const ABOUT_BURN: &str = "*burnt-";
+const BURNT: &str = "/var/lib/lab-smoke/burnt-";
+const STRANGERS_BURN: &str = r#"{"run_id":"smoke-of-somebody","record":"0000000000000000000000000000000000000000000000000000000000000000"}"#;
+
+#[rustfmt::skip]
+pub const FAULTS: &[Fault] = &[
+    Fault::caught("disk-full", "the disk of the run's folder has no room for what ends a run", Primary::Assertion("undo-plan.on-disk"), disk_full)
+        .from("§8.4", "design I2"),
+    Fault::caught("go-edited", "the go was edited after it was signed", Primary::Assertion("gate.go"), go_edited)
+        .exits(4).from("§9", "design: the go"),
+    Fault::caught("go-expired", "the go had ended before the gate looked at it", Primary::Assertion("gate.go"), go_expired)
+        .exits(4).from("§9", "design: the go"),
+    Fault::caught("go-missing", "nobody gives a go", Primary::Assertion("gate.go"), go_missing)
+        .from("§9", "design: the go"),
+    Fault::tolerated("go-after", "the owner takes so long: the go that lies prepared in the run's folder is seen no earlier", go_after)
+        .argument("3m").from("§9", "issue 5: ten virtual minutes are over before anybody can sign"),
+    Fault::caught("lock-held", "another run holds the lab's lock", Primary::Unavailable, lock_held)
+        .leaves(&[Left::Lock]).in_kernel(kernel::router::lock_held).from("§9", "contract F20"),
+    Fault::tolerated("lock-reply-lost", "the lock is taken and the reply is lost", lock_reply_lost)
+        .from("§9", "design I5"),
+    Fault::caught("lock-unknown", "the lock's reply is lost, and so is the look at it", Primary::Assertion("gate.lock"), lock_unknown)
+        .exits(6).also(&["gate.unchanged-under-lock", "gate.cloud-unchanged-under-lock", "gate.go-burnt"]).leaves(&[Left::Lock, Left::Instances]).from("§9", "design I5"),
+    Fault::caught("changed-under-lock", "the ENI gets another secondary address between preflight and the lock", Primary::Assertion("gate.unchanged-under-lock"), changed_under_lock)
+        .leaves(&[Left::Interface]).on_netns().from("§9", "design: the gate"),
+    Fault::caught("taken-under-lock", "another ENI takes the address between preflight and the lock", Primary::Stop("foreign-holder"), taken_under_lock)
+        .also(&["gate.unchanged-under-lock", "gate.cloud-unchanged-under-lock"]).on_netns().from("§8.2", "contract F20"),
+    Fault::caught("go-used", "the node says that this go was used before", Primary::Assertion("gate.go-burnt"), go_used)
+        .exits(4).on_netns().from("§9", "design: a go is good once"),
+];
+
+fn disk_full(world: &mut World, _: &str) -> Done {
+    world.faults.disk_full = true;
+    world.faults.injected.push("disk-full".to_owned());
+    Ok(())
+}
+
+fn go_edited(world: &mut World, _: &str) -> Done {
+    world.faults.go = Some(GoFault::Edited);
+    Ok(())
+}
+
+fn go_expired(world: &mut World, _: &str) -> Done {
+    world.faults.go = Some(GoFault::Expired);
+    Ok(())
+}
+
+fn go_after(world: &mut World, argument: &str) -> Done {
+    world.faults.go_after_ms = milliseconds(argument)?;
+    Ok(())
+}
+
+fn go_missing(world: &mut World, _: &str) -> Done {
+    world.faults.go = Some(GoFault::Missing);
+    Ok(())
+}
+
+fn lock_held(world: &mut World, _: &str) -> Done {
+    world.machines.get_mut(Node::RouterdCloud).files.put(LOCK, STRANGERS_LOCK, 0o600);
+    Ok(())
+}
+
+fn lock_reply_lost(world: &mut World, _: &str) -> Done {
+    command(world, ABOUT_LOCK, 0, CommandEffect::ReplyLost)
+}
+
+fn lock_unknown(world: &mut World, _: &str) -> Done {
+    command(world, ABOUT_LOCK, 0, CommandEffect::ReplyLost)?;
+    commands(world, "cat /var/lib/lab-smoke/lock.json", CommandEffect::RequestLost)
+}
+
+fn changed_under_lock(world: &mut World, _: &str) -> Done {
+    let change = InterfaceChange::Secondary(super::hand::STRANGE);
+    happens_after(world, ABOUT_LOCK, on_router_eni(change))
+}
+
+fn taken_under_lock(world: &mut World, _: &str) -> Done {
+    let change = InterfaceChange::Secondary(CAPTURED);
+    happens_after(world, ABOUT_LOCK, Happening::Interface { primary: CLIENT, change })
+}
+
+/// A go that somebody used before has a file of its own, which is there before the run creates it.
+fn go_used(world: &mut World, _: &str) -> Done {
+    let pattern = ABOUT_BURN.to_owned();
+    let burns = When::BeforeCommand { node: Node::RouterdCloud, pattern };
+    let (begins, contents) = (BURNT.to_owned(), STRANGERS_BURN.to_owned());
+    let theirs = Happening::FileNamed { node: Node::RouterdCloud, begins, contents };
+    world.faults.events.push(event(burns, theirs));
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! What the owner granted does not stay as it was: rows are edited after their approval, the lock is
+//! taken away, the watchdog is blinded.
+
+use super::back::NOTHING_TO_RESTORE;
+use super::fault::{Answer, CheckOff, Fault, Left, Primary};
+use super::gate::{LOCK, STRANGERS_LOCK};
+use super::hand::{
+    CAPTURED, DRY_RUN_FORWARDING, Done, EXECUTE_ASSIGN, EXECUTE_FORWARDING, ROUTER, STRANGE,
+    UNDO_FORWARDING, YAML, answers, command, happens_after, interface_of, rule, sql, unauthorized,
+};
+use super::rules::{Caller, GoFault, Happening, NodeCommand};
+use crate::world::World;
+use lab::node::Node;
+
+/// Nothing is asked of an instance that is kept.
+const TAKEN_OVER: Answer = Answer {
+    exit_code: 6,
+    also: &[
+        "execute.under-lock",
+        "undo.change-set-removed",
+        "restored.node-files",
+        "teardown.addresses",
+        "teardown.volumes",
+        "residue.addresses",
+        "residue.volumes",
+    ],
+    stops: &["left-running"],
+    left: &[Left::Lock, Left::ChangeSet, Left::Addresses, Left::Volumes],
+};
+
+const TAKEN_BETWEEN: Answer = Answer {
+    exit_code: 6,
+    also: &[
+        "execute.under-lock",
+        "undo.address-unassigned",
+        "undo.change-set-removed",
+        "restored.interface",
+        "restored.captured-address-unreachable",
+        "restored.node-files",
+        "teardown.addresses",
+        "teardown.volumes",
+        "residue.addresses",
+        "residue.volumes",
+    ],
+    stops: &["left-running"],
+    left: &[Left::Interface, Left::Lock, Left::ChangeSet, Left::Addresses, Left::Volumes],
+};
+
+#[rustfmt::skip]
+pub const FAULTS: &[Fault] = &[
+    Fault::caught("row-edited-later", "after the previews somebody lets the approved row take the address from whoever has it", Primary::Both("execute.rows-as-approved", "foreign-plan"), row_edited_later)
+        .leaves_approved_rows().from("§8.2", "issue 5: after approve the rows must still be the change set"),
+    Fault::caught("row-edited-between", "between the two executions somebody takes the undo out of the second row", Primary::Assertion("execute.rows-as-approved"), row_edited_between)
+        .exits(4).trips(&["foreign-plan"]).leaves_approved_rows().from("§8.4", "issue 5: after approve the rows must still be the change set"),
+    Fault::caught("row-edited-before-undo", "before the undo somebody has the address' row name another address, which the ENI had before the run", Primary::Both("undo.rows-as-granted", "foreign-plan"), row_edited_before_undo)
+        .also(&["undo.address-previewed"]).from("§8.2", "issue 5: undo only what is provably this run's"),
+    Fault::caught("row-edited-between-undos", "between the two rollbacks somebody gives the address' row another undo", Primary::Both("undo.rows-as-granted", "foreign-plan"), row_edited_between_undos)
+        .check_off(NOTHING_TO_RESTORE).from("§8.2", "issue 5: undo only what is provably this run's"),
+    Fault::caught("lock-removed", "somebody removes the lab's lock before the first mutation", Primary::Both("execute.under-lock", "lock-lost"), lock_removed)
+        .leaves_approved_rows().from("§8.8", "issue 5: one run per lab"),
+    Fault::caught("lock-taken-over", "another run has the lab's lock before the first mutation", Primary::Stop("lock-lost"), lock_taken_over)
+        .exits(6).also(&["execute.under-lock", "undo.change-set-removed", "restored.node-files", "teardown.instances", "teardown.addresses", "teardown.volumes", "residue.instances", "residue.addresses", "residue.volumes"]).trips(&["left-running"]).leaves(&[Left::Lock, Left::ChangeSet, Left::Instances, Left::Addresses, Left::Volumes])
+        .at_keep(CheckOff::Differs(TAKEN_OVER)).from("§8.8", "issue 5: one run per lab"),
+    Fault::caught("lock-taken-between", "another run has the lab's lock between the two executions", Primary::Stop("lock-lost"), lock_taken_between)
+        .exits(6).also(&["execute.under-lock", "undo.address-unassigned", "undo.change-set-removed", "restored.interface", "restored.captured-address-unreachable", "restored.node-files", "teardown.instances", "teardown.addresses", "teardown.volumes", "residue.instances", "residue.addresses", "residue.volumes"]).trips(&["left-running"]).leaves(&[Left::Interface, Left::Lock, Left::ChangeSet, Left::Instances, Left::Addresses, Left::Volumes])
+        .at_keep(CheckOff::Differs(TAKEN_BETWEEN)).from("§8.8", "issue 5: one run per lab"),
+    Fault::tolerated("watchdog-blinded", "one look of the watchdog at the volumes is refused", watchdog_blinded)
+        .from("§8.6", "issue 5"),
+    Fault::caught("watchdog-blind", "EC2 refuses every look at the volumes while the run is on", Primary::Stop("new-cost"), watchdog_blind)
+        .exits(6).also(&["teardown.volumes", "residue.volumes"]).trips(&["left-running"]).leaves(&[Left::Volumes]).from("§8.6", "issue 5"),
+    Fault::caught("yaml-unreadable", "router.yaml cannot be read any more while the run is on", Primary::Stop("policy-changed"), yaml_unreadable)
+        .exits(5).also(&["restored.router-yaml"]).from("§8.8", "issue 5"),
+    Fault::caught("owner-dear", "the owner does not answer, and the instances cost more than the manifest allows meanwhile", Primary::Stop("ceiling"), owner_dear)
+        .from("§8.6", "issue 5"),
+];
+
+fn row_edited_later(world: &mut World, _: &str) -> Done {
+    let statement = "UPDATE action_executions SET parameters_json='{\"allowReassignment\":\"true\"}' \
+        WHERE action='assign-secondary-ip' AND status='approved';";
+    happens_after(world, DRY_RUN_FORWARDING, sql(statement))
+}
+
+fn row_edited_between(world: &mut World, _: &str) -> Done {
+    let statement = "UPDATE action_executions SET undo_json=NULL \
+        WHERE action='ensure-forwarding-enabled' AND status='approved';";
+    happens_after(world, EXECUTE_ASSIGN, sql(statement))
+}
+
+fn row_edited_before_undo(world: &mut World, _: &str) -> Done {
+    interface_of(world, ROUTER)?.add_secondary(STRANGE);
+    let statement = format!(
+        "UPDATE action_executions SET target_json=replace(target_json, '{CAPTURED}', '{STRANGE}') \
+         WHERE action='assign-secondary-ip' AND status='succeeded';"
+    );
+    happens_after(world, EXECUTE_FORWARDING, sql(&statement))
+}
+
+fn row_edited_between_undos(world: &mut World, _: &str) -> Done {
+    let statement = "UPDATE action_executions SET undo_json='{\"action\":\"ensure-forwarding-enabled\"}' \
+        WHERE action='assign-secondary-ip' AND status='succeeded';";
+    happens_after(world, UNDO_FORWARDING, sql(statement))
+}
+
+fn lock_removed(world: &mut World, _: &str) -> Done {
+    let argv = ["sudo", "-n", "rm", "-f", LOCK].map(str::to_owned).into();
+    let command = NodeCommand { node: Node::RouterdCloud, argv, stdin: Vec::new() };
+    happens_after(world, DRY_RUN_FORWARDING, Happening::Command(command))
+}
+
+fn strangers_lock() -> Happening {
+    let (node, path) = (Node::RouterdCloud, LOCK.to_owned());
+    Happening::File { node, path, contents: STRANGERS_LOCK.to_owned() }
+}
+
+fn lock_taken_over(world: &mut World, _: &str) -> Done {
+    happens_after(world, DRY_RUN_FORWARDING, strangers_lock())
+}
+
+fn lock_taken_between(world: &mut World, _: &str) -> Done {
+    happens_after(world, EXECUTE_ASSIGN, strangers_lock())
+}
+
+/// Preflight and the undo plan have looked before.
+const LOOKS_BEFORE: u32 = 2;
+
+fn blinded(world: &mut World, times: u32) -> Done {
+    let refused = rule("DescribeVolumes", Caller::Operator, LOOKS_BEFORE, times, unauthorized());
+    world.faults.api.push(refused);
+    Ok(())
+}
+
+fn watchdog_blinded(world: &mut World, _: &str) -> Done {
+    blinded(world, 1)
+}
+
+fn watchdog_blind(world: &mut World, _: &str) -> Done {
+    blinded(world, u32::MAX)
+}
+
+fn yaml_unreadable(world: &mut World, _: &str) -> Done {
+    let said = format!("cat: {YAML}: Input/output error\n");
+    command(world, &format!("*cat {YAML}"), 1, answers(1, "", &said))?;
+    if let Some(rule) = world.faults.commands.last_mut() {
+        rule.times = u32::MAX;
+    }
+    Ok(())
+}
+
+fn owner_dear(world: &mut World, _: &str) -> Done {
+    world.faults.go = Some(GoFault::OwnerSilent);
+    // Two instances, for less than ten minutes.
+    world.faults.max_instance_seconds = Some(300);
+    Ok(())
+}

@@ -1,0 +1,162 @@
+//! What goes on costing where nobody looks: a volume that outlives its instance, an address without
+//! a tag, an instance that EC2 does not list; and what only takes its time.
+
+use std::net::Ipv4Addr;
+
+use super::fault::{Answer, CheckOff, Fault, Left, Primary};
+use super::hand::{
+    CLIENT, Done, IMPORT, UNDO_ADDRESS, api, happens_after, interface_of, milliseconds, refused,
+};
+use super::rules::{Caller, Happening};
+use crate::cloud::{Address, AddressAssociation, Tags, VolumeAttachment};
+use crate::world::World;
+use lab::manifest::Instances;
+
+const STAYS: CheckOff = CheckOff::WithoutMeaning("its instance is not terminated");
+
+/// Nothing is asked of an instance that is kept.
+const VANISHED: Answer = Answer { exit_code: 6, also: &[], stops: &["left-running"], left: &[] };
+
+/// It is not let go where its instance stays.
+const IN_USE: Answer = Answer {
+    exit_code: 6,
+    also: &["teardown.volumes", "residue.volumes"],
+    stops: &["left-running"],
+    left: &[],
+};
+
+#[rustfmt::skip]
+pub const FAULTS: &[Fault] = &[
+    Fault::caught("root-volume-outlives", "an instance's root volume has no tag and stays when the instance is terminated", Primary::Both("preflight.cost-bearing", "would-be-left"), root_volume_outlives)
+        .exits(6).at_stop(STAYS).at_keep(STAYS).from("§8.6", "issue 11"),
+    Fault::caught("volume-outlives-later", "during the run an instance's root volume loses its tag, and is to stay when the instance is terminated", Primary::Assertion("residue.volumes"), volume_outlives_later)
+        .exits(6).trips(&["left-running"]).leaves(&[Left::Volumes]).at_stop(STAYS).at_keep(STAYS).from("§8.6", "issue 11"),
+    Fault::caught("address-hangs", "an elastic IP address without a tag is associated with an instance of the lab", Primary::Both("preflight.cost-bearing", "would-be-left"), address_hangs)
+        .exits(6).from("§8.6", "issue 11"),
+    Fault::caught("address-hangs-later", "after the undo an elastic IP address without a tag is associated with an instance of the lab", Primary::Assertion("residue.addresses"), address_hangs_later)
+        .exits(6).trips(&["left-running"]).leaves(&[Left::Addresses]).from("§8.6", "issue 11"),
+    Fault::caught("instance-vanishes", "EC2 does not list an instance any more that ran a moment ago", Primary::Assertion("residue.instances"), instance_vanishes)
+        .exits(6).also(&["teardown.instances"]).trips(&["left-running"]).at_keep(CheckOff::Differs(VANISHED)).from("§8.6", "design: The aws lab, Time"),
+    Fault::tolerated("volume-attached-later", "during the run somebody attaches the orphaned volume to an instance", volume_attached_later)
+        .at_stop(CheckOff::Differs(IN_USE)).at_keep(CheckOff::Differs(IN_USE)).from("§6.3", "issue 11"),
+    Fault::tolerated("slow-states", "an instance takes so much longer to start, to stop and to terminate", slow_states)
+        .argument("3m").from("§6.3", "issue 11"),
+    Fault::tolerated("volume-lingers", "EC2 refuses so often to delete the orphaned volume, as if it were in use", volume_lingers)
+        .argument("3").from("§6.3", "issue 11"),
+    Fault::tolerated("throttled-end", "EC2 throttles so many of the requests that terminate an instance", throttled_end)
+        .argument("2").at_stop(STAYS).at_keep(STAYS).from("§6.3", "issue 11"),
+    Fault::tolerated("teardown", "the manifest has the instances stopped, or keeps them", teardown)
+        .argument("keep").at_stop(CheckOff::WithoutMeaning("it is that already")).at_keep(CheckOff::WithoutMeaning("it is that already"))
+        .from("§6.3", "issue 11"),
+];
+
+fn client_instance(world: &mut World) -> Result<String, String> {
+    interface_of(world, CLIENT)?.instance_id.clone().ok_or_else(|| "it has no instance".to_owned())
+}
+
+fn root_volume_outlives(world: &mut World, _: &str) -> Done {
+    let instance_id = client_instance(world)?;
+    volume_outlives(world, &instance_id);
+    Ok(())
+}
+
+fn volume_outlives_later(world: &mut World, _: &str) -> Done {
+    let instance_id = client_instance(world)?;
+    happens_after(world, IMPORT, Happening::VolumeOutlives { instance_id })
+}
+
+/// Its volumes are to stay, and are nobody's.
+pub(super) fn volume_outlives(world: &mut World, instance_id: &str) {
+    for volume in world.cloud.volumes.values_mut() {
+        for attachment in &mut volume.attachments {
+            if attachment.instance_id == instance_id {
+                attachment.delete_on_termination = false;
+                volume.tags.clear();
+            }
+        }
+    }
+}
+
+fn volume_attached_later(world: &mut World, _: &str) -> Done {
+    let instance_id = client_instance(world)?;
+    happens_after(world, IMPORT, Happening::VolumeAttached { instance_id })
+}
+
+/// As AttachVolume does: it is to stay when the instance is terminated.
+pub(super) fn attach_volume(world: &mut World, instance_id: &str) {
+    let now = world.now;
+    let mut volumes = world.cloud.volumes.values_mut();
+    if let Some(volume) = volumes.find(|volume| volume.attachments.is_empty()) {
+        volume.attachments.push(VolumeAttachment {
+            instance_id: instance_id.to_owned(),
+            device: "/dev/sdf".to_owned(),
+            delete_on_termination: false,
+            attached_at: now,
+        });
+    }
+}
+
+fn address_hangs(world: &mut World, _: &str) -> Done {
+    hang_address(world, CLIENT)
+}
+
+fn address_hangs_later(world: &mut World, _: &str) -> Done {
+    happens_after(world, UNDO_ADDRESS, Happening::AddressHangs { primary: CLIENT })
+}
+
+/// One that nobody tagged, with the ENI that has this primary address.
+pub(super) fn hang_address(world: &mut World, primary: Ipv4Addr) -> Done {
+    let network_interface_id = interface_of(world, primary)?.id.clone();
+    let allocation_id = "eipalloc-00000000000000002".to_owned();
+    let id = "eipassoc-00000000000000002".to_owned();
+    let address = Address {
+        allocation_id: allocation_id.clone(),
+        public_ip: Ipv4Addr::new(203, 0, 113, 78),
+        association: Some(AddressAssociation {
+            id,
+            network_interface_id,
+            private_address: primary,
+        }),
+        tags: Tags::new(),
+    };
+    world.cloud.addresses.insert(allocation_id, address);
+    Ok(())
+}
+
+/// Once the lock was given back, so that nothing but teardown needs it.
+fn instance_vanishes(world: &mut World, _: &str) -> Done {
+    let instance_id = client_instance(world)?;
+    let released = "rm -f /var/lib/lab-smoke/lock.json";
+    happens_after(world, released, Happening::InstanceVanishes { instance_id })
+}
+
+fn slow_states(world: &mut World, argument: &str) -> Done {
+    let ms = milliseconds(argument)?;
+    let instance_id = client_instance(world)?;
+    let instance = world.cloud.instances.get_mut(&instance_id).ok_or("there is no instance")?;
+    instance.slow_ms = ms;
+    Ok(())
+}
+
+fn times(argument: &str) -> Result<u32, String> {
+    argument.parse().map_err(|_| "it is no number".to_owned())
+}
+
+fn volume_lingers(world: &mut World, argument: &str) -> Done {
+    let effect = refused(400, "VolumeInUse", "The volume is in use.");
+    api(world, "DeleteVolume", Caller::Operator, times(argument)?, effect)
+}
+
+fn throttled_end(world: &mut World, argument: &str) -> Done {
+    let effect = refused(503, "RequestLimitExceeded", "Request limit exceeded.");
+    api(world, "TerminateInstances", Caller::Operator, times(argument)?, effect)
+}
+
+fn teardown(world: &mut World, argument: &str) -> Done {
+    world.faults.teardown = Some(match argument {
+        "stop" => Instances::Stop,
+        "keep" => Instances::Keep,
+        _ => return Err("it is stop or keep".to_owned()),
+    });
+    Ok(())
+}

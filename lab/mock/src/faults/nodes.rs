@@ -1,0 +1,81 @@
+//! The four nodes as preflight finds them.
+
+use ipnet::Ipv4Net;
+
+use super::fault::{Fault, Primary};
+use super::hand::{CAPTURED, Done, answers, command, milliseconds, node};
+use super::kernel;
+use crate::machines::{NftTool, host_key};
+use crate::world::World;
+use lab::node::Node;
+
+#[rustfmt::skip]
+pub const FAULTS: &[Fault] = &[
+    Fault::caught("node-hangs", "a node takes connections and answers nothing", Primary::Unavailable, node_hangs)
+        .argument("onprem-client").in_kernel(kernel::nodes::node_hangs).from("§4", "design: exit code 8"),
+    Fault::caught("other-hostname", "a node says that it is another machine", Primary::Assertion("preflight.nodes"), other_hostname)
+        .argument("onprem-router").exits(4).trips(&["other-host"]).in_kernel(kernel::nodes::other_hostname).from("§4", "contract §9.4"),
+    Fault::caught("other-host-key", "a node shows another host key than the pinned one", Primary::Both("preflight.host-keys", "other-host"), other_host_key)
+        .argument("cloud-client").exits(5).also(&["preflight.baseline", "preflight.captured-address-silent", "preflight.clocks", "preflight.nodes"]).in_kernel(kernel::nodes::other_host_key).from("§4", "issue 6"),
+    Fault::caught("clock-skew", "routerd-cloud's clock is ahead", Primary::Stop("clock-skew"), clock_skew)
+        .argument("60s").also(&["preflight.clocks"]).from("§5", "issue 3"),
+    Fault::caught("harness-clock", "the harness's own clock is hours behind that of everything else", Primary::Stop("clock-skew"), harness_clock)
+        .argument("300m").also(&["preflight.clocks"]).from("§5", "issue 5"),
+    Fault::caught("clock-unreadable", "routerd-cloud's date knows no nanoseconds", Primary::Assertion("preflight.clocks"), clock_unreadable)
+        .exits(5).from("§5", "issue 3"),
+    Fault::caught("os-address-before", "the guest has the captured address on its own interface already", Primary::Assertion("preflight.os-address"), os_address_before)
+        .in_kernel(kernel::nodes::os_address_before).from("§7", "contract F8"),
+    Fault::caught("nft-missing", "a node has no nft, so its rules cannot be taken down", Primary::Assertion("preflight.baseline"), nft_missing)
+        .argument("onprem-router").exits(5).in_kernel(kernel::nodes::nft_missing).from("§4", "contract F19"),
+];
+
+fn node_hangs(world: &mut World, argument: &str) -> Done {
+    world.machines.get_mut(node(argument)?).hung = true;
+    Ok(())
+}
+
+fn other_hostname(world: &mut World, argument: &str) -> Done {
+    let machine = world.machines.get_mut(node(argument)?);
+    machine.hostname = "production".to_owned();
+    machine.sysctls.insert("kernel.hostname".to_owned(), "production".to_owned());
+    Ok(())
+}
+
+fn other_host_key(world: &mut World, argument: &str) -> Done {
+    let node = node(argument)?;
+    let key = host_key(world.seed.wrapping_add(1), node);
+    let machine = world.machines.get_mut(node);
+    machine.files.put("/etc/ssh/ssh_host_ed25519_key.pub", format!("{key} root@{node}\n"), 0o644);
+    machine.sshd.host_key = key;
+    Ok(())
+}
+
+fn clock_skew(world: &mut World, argument: &str) -> Done {
+    let ms = i64::try_from(milliseconds(argument)?).map_err(|_| "it is too long")?;
+    world.machines.get_mut(Node::RouterdCloud).clock_offset_ms = ms;
+    Ok(())
+}
+
+fn harness_clock(world: &mut World, argument: &str) -> Done {
+    let ms = i64::try_from(milliseconds(argument)?).map_err(|_| "it is too long")?;
+    for node in Node::ALL {
+        world.machines.get_mut(node).clock_offset_ms = ms;
+    }
+    Ok(())
+}
+
+fn clock_unreadable(world: &mut World, _: &str) -> Done {
+    command(world, "date ", 0, answers(0, "1767225600N\n", ""))
+}
+
+fn os_address_before(world: &mut World, _: &str) -> Done {
+    let interfaces = &mut world.machines.get_mut(Node::RouterdCloud).interfaces;
+    let ens5 = interfaces.iter_mut().find(|it| it.name == "ens5").ok_or("it has no ens5")?;
+    ens5.addresses.push(Ipv4Net::from(CAPTURED));
+    Ok(())
+}
+
+fn nft_missing(world: &mut World, argument: &str) -> Done {
+    world.machines.get_mut(node(argument)?).nft.tool = NftTool::Missing;
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! What real smokes of routerd ran into (contract §8.4) and no other table has, and what the kernel
+//! lab measured of translations (netns-lab §4).
+
+use super::fault::{Fault, Primary};
+use super::hand::{
+    CAPTURED, Done, EXECUTE_ASSIGN, EXECUTE_FORWARDING, IMPORT, answers, command, event,
+    happens_after, sql,
+};
+use super::rules::{Happening, When};
+use crate::machines::ColdNeighbour;
+use crate::world::World;
+use lab::node::Node;
+
+#[rustfmt::skip]
+pub const FAULTS: &[Fault] = &[
+    Fault::tolerated("cold-neighbour", "so many first echo requests die on the on-prem router, whose neighbour entry of the captured host is cold", cold_neighbour)
+        .argument("2").from("§7", "contract F12"),
+    Fault::caught("fenced-row", "routerd fences the assignment: the lease of a mobility assignment stands in it, and has ended", Primary::Assertion("execute.assign-succeeded"), fenced_row)
+        .exits(4).also(&["execute.assign-on-eni"]).trips(&["ambiguous"]).leaves_approved_rows().from("§8.5", "contract F13"),
+    Fault::caught("import-flag-gone", "the node's routerctl does not know import's flags", Primary::Assertion("import.imported"), import_flag_gone)
+        .also(&["import.assign-pending", "import.forwarding-pending"]).from("§7.2", "contract F16"),
+    Fault::caught("allowed-ips", "routerd-cloud's WireGuard peer does not cover the captured address", Primary::Assertion("ping.cloud-to-onprem"), allowed_ips)
+        .exits(5).also(&["no-nat.handshake.cloud-to-onprem", "no-nat.handshake.onprem-to-cloud", "no-nat.icmp.cloud-to-onprem", "no-nat.icmp.onprem-to-cloud", "no-nat.path.onprem-router", "no-nat.path.routerd-cloud", "no-nat.payload.cloud-to-onprem", "no-nat.payload.onprem-to-cloud", "no-nat.tcp.cloud-to-onprem", "no-nat.tcp.onprem-to-cloud", "ping.onprem-to-cloud", "source-dest-check.canary", "ssh.cloud-to-onprem.login", "ssh.onprem-to-cloud.login"]).from("§7", "contract F21"),
+    Fault::caught("masquerade-meanwhile", "routerd-cloud begins to masquerade while the acceptance runs: new flows are translated, old ones are not", Primary::Assertion("no-nat.tcp.cloud-to-onprem"), masquerade_meanwhile)
+        .exits(6).also(&["no-nat.conntrack.onprem-router", "no-nat.conntrack.routerd-cloud", "no-nat.handshake.cloud-to-onprem", "no-nat.handshake.onprem-to-cloud", "no-nat.icmp.cloud-to-onprem", "no-nat.icmp.onprem-to-cloud", "no-nat.path.onprem-router", "no-nat.path.routerd-cloud", "no-nat.payload.cloud-to-onprem", "no-nat.payload.onprem-to-cloud", "no-nat.tables.routerd-cloud", "no-nat.tcp.onprem-to-cloud", "restored.captured-address-unreachable", "restored.nft-rulesets"]).from("§7", "netns-lab §4: masquerade added while a ping runs"),
+    Fault::caught("conntrack-off", "routerd-cloud stops tracking connections while the acceptance runs", Primary::Assertion("no-nat.conntrack.routerd-cloud"), conntrack_off)
+        .on_netns().exits(6).also(&["restored.nft-rulesets", "node-state.routerd-cloud"]).from("§7", "issue 12"),
+    Fault::tolerated("conntrack-unarmed", "no rule of routerd-cloud asks for connection tracking: its empty table is right", conntrack_unarmed)
+        .from("§7", "netns-lab §4: no NAT, no ct rule"),
+];
+
+fn cold_neighbour(world: &mut World, argument: &str) -> Done {
+    let losses = argument.parse().map_err(|_| "it is no number of packets")?;
+    world.machines.onprem_router.cold_neighbour = Some(ColdNeighbour { address: CAPTURED, losses });
+    Ok(())
+}
+
+/// As a MobilityPool would have planned it, long ago.
+fn fenced_row(world: &mut World, _: &str) -> Done {
+    let statement = "UPDATE action_executions SET parameters_json=\
+        '{\"mobilityAssignmentGeneration\":\"1\",\"mobilityAssignmentLeaseUntil\":\"2020-01-01T00:00:00Z\"}' \
+        WHERE id=(SELECT max(id) FROM action_executions WHERE action='assign-secondary-ip');";
+    let pattern = EXECUTE_ASSIGN.to_owned();
+    let when = When::BeforeCommand { node: Node::RouterdCloud, pattern };
+    world.faults.events.push(event(when, sql(statement)));
+    Ok(())
+}
+
+fn import_flag_gone(world: &mut World, _: &str) -> Done {
+    command(world, IMPORT, 0, answers(1, "", "flag provided but not defined: -state-file\n"))
+}
+
+fn allowed_ips(world: &mut World, _: &str) -> Done {
+    world.machines.overlay.uncovered = Some(CAPTURED);
+    Ok(())
+}
+
+fn masquerade_meanwhile(world: &mut World, _: &str) -> Done {
+    let what = Happening::Masquerade { node: Node::RouterdCloud };
+    happens_after(world, "*doctor hybrid", what)
+}
+
+fn conntrack_off(world: &mut World, _: &str) -> Done {
+    let what = Happening::Notrack { node: Node::RouterdCloud };
+    happens_after(world, EXECUTE_FORWARDING, what)
+}
+
+fn conntrack_unarmed(world: &mut World, _: &str) -> Done {
+    let tables = &mut world.machines.routerd_cloud.nft.tables;
+    let all = tables.len();
+    tables.retain(|table| table.name != "lab_filter");
+    if tables.len() == all { Err("no rule asks for it".to_owned()) } else { Ok(()) }
+}

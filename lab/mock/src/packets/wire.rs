@@ -1,0 +1,227 @@
+//! A packet between two hops.
+
+use std::net::Ipv4Addr;
+
+use super::Fragment;
+use crate::cloud::Crossing;
+use crate::machines::{Mark, Transport, Tuple};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wire {
+    pub source: Ipv4Addr,
+    pub destination: Ipv4Addr,
+    pub ttl: u8,
+    pub bytes: u32,
+    pub fragment: Fragment,
+    pub mark: Mark,
+    pub body: Body,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Body {
+    Echo {
+        id: u16,
+        sequence: u16,
+    },
+    EchoReply {
+        id: u16,
+        sequence: u16,
+    },
+    Tcp {
+        source_port: u16,
+        destination_port: u16,
+        segment: Segment,
+    },
+    Datagram {
+        source_port: u16,
+        destination_port: u16,
+    },
+    /// About a packet of this flow, as the router saw it.
+    Error {
+        error: IcmpError,
+        about: Tuple,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Segment {
+    Syn,
+    SynAck,
+    Reset,
+    Data,
+    Ack,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IcmpError {
+    TimeExceeded,
+    HostUnreachable,
+    NetworkUnreachable,
+    FragmentationNeeded { mtu: u32 },
+}
+
+impl Wire {
+    /// Its flow, in its own direction; an error's is that of what it is about.
+    pub fn tuple(&self) -> Tuple {
+        let (transport, source_port, destination_port) = match self.body {
+            Body::Echo { id, .. } | Body::EchoReply { id, .. } => (Transport::Icmp, id, id),
+            Body::Tcp { source_port, destination_port, .. } => {
+                (Transport::Tcp, source_port, destination_port)
+            }
+            Body::Datagram { source_port, destination_port } => {
+                (Transport::Udp, source_port, destination_port)
+            }
+            Body::Error { about, .. } => return about,
+        };
+        let (source, destination) = (self.source, self.destination);
+        Tuple { transport, source, source_port, destination, destination_port }
+    }
+
+    pub fn transport(&self) -> Transport {
+        match self.body {
+            Body::Tcp { .. } => Transport::Tcp,
+            Body::Datagram { .. } => Transport::Udp,
+            Body::Echo { .. } | Body::EchoReply { .. } | Body::Error { .. } => Transport::Icmp,
+        }
+    }
+
+    pub fn tcp_destination_port(&self) -> Option<u16> {
+        match self.body {
+            Body::Tcp { destination_port, .. } => Some(destination_port),
+            _ => None,
+        }
+    }
+
+    /// As a network ACL sees it, which looks at nothing but this packet.
+    pub fn crossing(&self, peer: Ipv4Addr) -> Crossing {
+        let port = match self.body {
+            Body::Datagram { destination_port, .. } => Some(destination_port),
+            _ => self.tcp_destination_port(),
+        };
+        let icmp = match self.body {
+            Body::Tcp { .. } | Body::Datagram { .. } => None,
+            Body::Echo { .. } => Some((8, 0)),
+            Body::EchoReply { .. } => Some((0, 0)),
+            Body::Error { error, .. } => Some(match error {
+                IcmpError::TimeExceeded => (11, 0),
+                IcmpError::NetworkUnreachable => (3, 0),
+                IcmpError::HostUnreachable => (3, 1),
+                IcmpError::FragmentationNeeded { .. } => (3, 4),
+            }),
+        };
+        let protocol = match self.transport() {
+            Transport::Icmp => 1,
+            Transport::Tcp => 6,
+            Transport::Udp => 17,
+        };
+        Crossing { protocol, peer, destination_port: port, icmp }
+    }
+
+    /// What a host answers; nothing to an answer.
+    pub fn reply(&self, listens: impl Fn(u16) -> bool) -> Option<Self> {
+        let body = match self.body {
+            Body::Echo { id, sequence } => Body::EchoReply { id, sequence },
+            Body::Tcp { source_port, destination_port, segment } => {
+                let segment = match segment {
+                    Segment::Syn if listens(destination_port) => Segment::SynAck,
+                    Segment::Syn => Segment::Reset,
+                    Segment::Data => Segment::Ack,
+                    Segment::SynAck | Segment::Reset | Segment::Ack => return None,
+                };
+                Body::Tcp { source_port: destination_port, destination_port: source_port, segment }
+            }
+            Body::EchoReply { .. } | Body::Datagram { .. } | Body::Error { .. } => return None,
+        };
+        let bytes = if matches!(body, Body::EchoReply { .. }) { self.bytes } else { 60 };
+        Some(Self {
+            source: self.destination,
+            destination: self.source,
+            ttl: 64,
+            bytes,
+            mark: self.mark.answer(self.transport()),
+            body,
+            ..*self
+        })
+    }
+
+    /// Whether it opens a flow.
+    pub fn opens(&self) -> bool {
+        let first = Segment::Syn;
+        match self.body {
+            Body::Echo { .. } | Body::Datagram { .. } => true,
+            Body::Tcp { segment, .. } => segment == first,
+            Body::EchoReply { .. } | Body::Error { .. } => false,
+        }
+    }
+
+    pub fn is_reset(&self) -> bool {
+        matches!(self.body, Body::Tcp { segment: Segment::Reset, .. })
+    }
+
+    /// Whether the sender of `sent` takes this for its answer: ping by the id alone, TCP by all
+    /// four fields.
+    pub fn answers(&self, sent: Tuple) -> bool {
+        match self.body {
+            Body::EchoReply { id, .. } => id == sent.source_port,
+            Body::Tcp { .. } => self.tuple() == sent.inverse(),
+            Body::Echo { .. } | Body::Datagram { .. } | Body::Error { .. } => false,
+        }
+    }
+
+    /// As a capture names it, with its two numbers.
+    pub fn seen(&self) -> (&'static str, (u16, u16)) {
+        match self.body {
+            Body::Echo { id, sequence } => ("echo request", (id, sequence)),
+            Body::EchoReply { id, sequence } => ("echo reply", (id, sequence)),
+            Body::Tcp { source_port, destination_port, segment } => {
+                let flags = match segment {
+                    Segment::Syn => "S",
+                    Segment::SynAck => "S.",
+                    Segment::Reset => "R.",
+                    Segment::Data => "P.",
+                    Segment::Ack => ".",
+                };
+                (flags, (source_port, destination_port))
+            }
+            Body::Datagram { source_port, destination_port } => {
+                ("UDP", (source_port, destination_port))
+            }
+            Body::Error { error, about } => {
+                let kind = match error {
+                    IcmpError::TimeExceeded => "time exceeded in-transit",
+                    IcmpError::HostUnreachable => "host unreachable",
+                    IcmpError::NetworkUnreachable => "net unreachable",
+                    IcmpError::FragmentationNeeded { .. } => "unreachable - need to frag",
+                };
+                (kind, (about.source_port, about.destination_port))
+            }
+        }
+    }
+}
+
+impl Mark {
+    /// Of what answers: a payload comes back, and a connection's other end has numbers of its own.
+    fn answer(self, transport: Transport) -> Self {
+        match transport {
+            Transport::Tcp => Self {
+                sequence: self.sequence.rotate_left(7) ^ 0x5eed,
+                acknowledges: self.sequence.wrapping_add(1),
+                ..self
+            },
+            Transport::Icmp | Transport::Udp => self,
+        }
+    }
+
+    /// Of the same connection beyond a proxy, which has its own with either end: what it makes of
+    /// one end's numbers it makes of their acknowledgements too.
+    #[must_use]
+    pub fn reopened(self) -> Self {
+        let other = |number: u32| number ^ 0x00ab_cdef;
+        Self {
+            sequence: other(self.sequence),
+            acknowledges: other(self.acknowledges.wrapping_sub(1)).wrapping_add(1),
+            scale: 9,
+            ..self
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! `ip -j`: rules, tables beside main, IPv6, ways and namespaces.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use ipnet::Ipv6Net;
+
+use super::ip::{Answer, Field, json, main_route};
+use crate::machines::{Machine, Route6};
+
+pub fn address6(address: &Ipv6Net) -> Vec<Field> {
+    let link_local = address.addr().segments()[0] & 0xffc0 == 0xfe80;
+    vec![
+        ("family", json("inet6")),
+        ("local", json(&address.addr())),
+        ("prefixlen", json(&address.prefix_len())),
+        ("scope", json(if link_local { "link" } else { "global" })),
+        ("valid_life_time", json(&u32::MAX)),
+        ("preferred_life_time", json(&u32::MAX)),
+    ]
+}
+
+/// Those that every kernel has, and the node's own.
+pub fn rules(machine: &Machine, ipv6: bool) -> Vec<Vec<Field>> {
+    let plain = |priority: u32, table: &str| {
+        vec![("priority", json(&priority)), ("src", json("all")), ("table", json(table))]
+    };
+    let mut all = vec![(0, plain(0, "local"))];
+    let own = machine.kernel.rules.iter().filter(|_| !ipv6);
+    all.extend(own.map(|rule| {
+        let mut fields = plain(rule.priority, &rule.table);
+        fields.insert(2, ("dst", json(&rule.to.network())));
+        fields.insert(3, ("dstlen", json(&rule.to.prefix_len())));
+        (rule.priority, fields)
+    }));
+    all.push((32766, plain(32766, "main")));
+    if !ipv6 {
+        all.push((32767, plain(32767, "default")));
+    }
+    all.sort_by_key(|(priority, _)| *priority);
+    all.into_iter().map(|(_, fields)| fields).collect()
+}
+
+/// What the tables beside main and local hold.
+pub fn routes_of_tables(machine: &Machine) -> Vec<Vec<Field>> {
+    let tables = machine.kernel.tables.iter();
+    let routes = tables.flat_map(|(table, routes)| routes.iter().map(move |it| (table, it)));
+    routes
+        .map(|(table, route)| {
+            let mut fields = main_route(route);
+            let at = fields.iter().position(|(key, _)| *key == "dev").map_or(0, |at| at + 1);
+            fields.insert(at, ("table", json(table)));
+            fields
+        })
+        .collect()
+}
+
+/// `route get ADDRESS`.
+pub fn way(machine: &Machine, address: &str) -> Answer {
+    if let Ok(address) = address.parse::<Ipv6Addr>() {
+        return way6(machine, address);
+    }
+    let destination: Ipv4Addr = address
+        .parse()
+        .map_err(|_| (1, format!("Error: inet address is expected rather than \"{address}\".")))?;
+    let unreachable = || (2, "RTNETLINK answers: Network is unreachable".to_owned());
+    let route = machine.best_route(destination).ok_or_else(unreachable)?;
+    let hop = machine.next_hop(destination).ok_or_else(unreachable)?;
+    let mut fields = vec![("dst", json(&destination))];
+    fields.extend(route.via.map(|via| ("gateway", json(&via))));
+    fields.extend([("dev", json(&route.dev)), ("prefsrc", json(&hop.source))]);
+    fields.extend([("flags", json(&[(); 0])), ("uid", json(&0)), ("cache", json(&[(); 0]))]);
+    fields.extend(route.mtu.map(|mtu| ("metrics", format!("[{{\"mtu\":{mtu}}}]"))));
+    Ok(vec![fields])
+}
+
+fn way6(machine: &Machine, destination: Ipv6Addr) -> Answer {
+    let covers = |route: &&Route6| route.destination.contains(&destination);
+    let best = machine.kernel.routes6.iter().filter(covers);
+    let best = best.max_by_key(|route| route.destination.prefix_len());
+    let best = best.ok_or((2, "RTNETLINK answers: Network is unreachable".to_owned()))?;
+    let mut fields = vec![("dst", json(&destination)), ("from", json("::"))];
+    fields.extend(best.via.map(|via| ("gateway", json(&via))));
+    fields.extend([("dev", json(&best.dev)), ("flags", json(&[(); 0]))]);
+    Ok(vec![fields])
+}
+
+/// `-6 route show table all` and `-6 route get ADDRESS`.
+pub fn routes6(machine: &Machine, words: &[&str]) -> Answer {
+    match words {
+        ["get", address] => way(machine, address),
+        [] | ["table", "all"] => Ok(machine.kernel.routes6.iter().map(route6).collect()),
+        [word, ..] => {
+            Err((255, format!("Error: either \"to\" is duplicate, or \"{word}\" is a garbage.")))
+        }
+    }
+}
+
+fn route6(route: &Route6) -> Vec<Field> {
+    let dst = match route.destination.prefix_len() {
+        0 => "default".to_owned(),
+        128 => route.destination.addr().to_string(),
+        _ => route.destination.to_string(),
+    };
+    let mut fields = vec![("dst", json(&dst))];
+    fields.extend(route.via.map(|via| ("gateway", json(&via))));
+    fields.extend([("dev", json(&route.dev)), ("protocol", json(&route.protocol))]);
+    fields.extend([("metric", json(&1024)), ("flags", json(&[(); 0])), ("pref", json("medium"))]);
+    fields
+}
+
+/// `netns list-id`: no link of a node leads into one of them.
+pub fn namespaces(_: &Machine, words: &[&str]) -> Answer {
+    match words {
+        ["list-id"] | [] => Ok(Vec::new()),
+        [word, ..] => Err((255, format!("Command \"{word}\" is unknown, try \"ip netns help\"."))),
+    }
+}

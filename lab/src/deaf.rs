@@ -1,0 +1,82 @@
+//! For tests: a lab at which nobody answers, neither EC2 nor a node.
+
+use std::rc::Rc;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use futures::future::LocalBoxFuture;
+
+use crate::Lab;
+use crate::clock::Clock;
+use crate::ec2::Connection;
+use crate::manifest::{Manifest, example};
+use crate::node::{Node, Output};
+use crate::shell::{Heard, Transport, TransportError};
+
+#[derive(Debug)]
+struct Nobody;
+
+impl HttpConnector for Nobody {
+    fn call(&self, _request: HttpRequest) -> HttpConnectorFuture {
+        HttpConnectorFuture::ready(Err(ConnectorError::io("nobody answers".into())))
+    }
+}
+
+impl HttpClient for Nobody {
+    fn http_connector(
+        &self,
+        _settings: &HttpConnectorSettings,
+        _components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(Self)
+    }
+}
+
+impl Transport for Nobody {
+    fn run<'a>(
+        &'a self,
+        _node: Node,
+        _argv: &'a [String],
+        _stdin: &'a [u8],
+    ) -> LocalBoxFuture<'a, Result<Output, TransportError>> {
+        Box::pin(std::future::ready(Err(silence())))
+    }
+
+    fn follow<'a>(
+        &'a self,
+        _node: Node,
+        _argv: &'a [String],
+        _heard: &'a Heard,
+    ) -> LocalBoxFuture<'a, Result<i32, TransportError>> {
+        Box::pin(std::future::ready(Err(silence())))
+    }
+}
+
+fn silence() -> TransportError {
+    TransportError::Unreachable("nobody answers".to_owned())
+}
+
+/// Must be called inside the paused runtime.
+pub fn lab() -> Lab {
+    let clock = Clock::System;
+    let connection = Connection {
+        region: "ap-northeast-1".to_owned(),
+        credentials: SharedCredentialsProvider::new(Credentials::new(
+            "nobody", "knows", None, None, "nobody",
+        )),
+        http_client: SharedHttpClient::new(Nobody),
+        sleep: clock.sdk_sleep(),
+        time: clock.sdk_time(),
+        endpoint_url: None,
+        retry_partition: "nobody".to_owned(),
+    };
+    let manifest = Manifest::parse("the example", example()).expect("a manifest");
+    Lab::new(manifest, clock, &connection, Rc::new(Nobody), Rc::new(|| Ok(())))
+}
