@@ -13,7 +13,7 @@ use lab_smoke_tests::crash::{
 use lab_smoke_tests::deaths::{Recorder, State};
 use lab_smoke_tests::disk::AtAppend;
 use lab_smoke_tests::invariants::{Written, in_words};
-use lab_smoke_tests::{parallel, smoke};
+use lab_smoke_tests::{crash_table, documents, parallel, smoke};
 
 /// Where runs die whose recovery is then killed everywhere, and the check before the run: with the
 /// lock alone, before and in the first mutation (which lands late), with all in place, in teardown.
@@ -247,12 +247,5 @@ fn the_table_leaves_out_no_blow_and_no_effect() {
 
 #[test]
 fn the_table_stands_in_the_documentation() {
-    let path = [env!("CARGO_MANIFEST_DIR"), "..", "docs", "CRASH-MATRIX.md"];
-    let path: std::path::PathBuf = path.iter().collect();
-    let rendered = lab_smoke_tests::crash_table::render();
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&path, &rendered).expect("written");
-    }
-    let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(committed, rendered, "UPDATE_DOCS=1 cargo test -p lab-smoke --test crash");
+    documents::assert_current("docs/CRASH-MATRIX.md", &crash_table::render());
 }

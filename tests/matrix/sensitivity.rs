@@ -1,7 +1,6 @@
 //! Every check can fail (I8): each fault turns exactly what is listed for it, every check is the
 //! first to answer one of them, and no two together get a run to pass.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lab::manifest::Instances;
@@ -11,7 +10,7 @@ use lab_smoke_tests::mixes::{self, Mix};
 use lab_smoke_tests::sensitivity::{Case, cases, cases_of_other_teardowns, contradictions, traces};
 use lab_smoke_tests::smoke::Prior;
 use lab_smoke_tests::sources::{NAT_ROWS, NatRow};
-use lab_smoke_tests::{parallel, smoke, sources, table};
+use lab_smoke_tests::{documents, parallel, smoke, sources, table};
 
 #[test]
 fn every_check_is_the_first_to_answer_a_fault() {
@@ -120,13 +119,7 @@ fn few(variable: &str, default: u64) -> usize {
 
 #[test]
 fn the_document_is_the_table() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/SENSITIVITY.md");
-    let rendered = table::render();
-    if std::env::var_os("LAB_SMOKE_BLESS").is_some() {
-        std::fs::write(&path, &rendered).expect("docs/ is there");
-    }
-    let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == rendered, "docs/SENSITIVITY.md is old: LAB_SMOKE_BLESS=1 writes it again");
+    documents::assert_current("docs/SENSITIVITY.md", &table::render());
 }
 
 trait Named: Sync {

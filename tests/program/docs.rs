@@ -1,38 +1,28 @@
-//! What is generated stands in `docs/` byte for byte. `UPDATE_DOCS=1` writes it anew.
+//! What is generated stands in `docs/` byte for byte. `INSTA_UPDATE=always` writes it anew.
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-fn docs(name: &str) -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "..", "docs", name].iter().collect()
-}
+use lab_smoke_tests::documents::{assert_current, root};
 
-fn is_committed(name: &str, generated: &str) {
-    let path = docs(name);
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        fs::write(&path, generated).expect("written");
-    }
-    let committed = fs::read_to_string(&path).expect(name);
-    assert!(
-        committed == generated,
-        "docs/{name} is stale: UPDATE_DOCS=1 cargo test -p lab-smoke --test docs"
-    );
+fn docs(name: &str) -> PathBuf {
+    root().join("docs").join(name)
 }
 
 #[test]
 fn the_exit_codes_are_the_programs() {
-    is_committed("EXIT-CODES.md", &reports::verdict::exit_codes_markdown());
+    assert_current("docs/EXIT-CODES.md", &reports::verdict::exit_codes_markdown());
 }
 
 #[test]
 fn the_schema_is_the_programs() {
-    is_committed("evidence.schema.json", &reports::schema::schema());
+    assert_current("docs/evidence.schema.json", &reports::schema::schema());
 }
 
 #[test]
 fn the_hard_stops_are_the_programs() {
-    is_committed("HARD-STOPS.md", &scenarios::stops::markdown());
+    assert_current("docs/HARD-STOPS.md", &scenarios::stops::markdown());
 }
 
 #[test]
@@ -47,7 +37,7 @@ fn every_invariant_has_its_paragraph() {
 /// Each names the test behind it, and that test is in one of the files that it names.
 #[test]
 fn every_invariant_names_its_tests_and_they_are_there() {
-    let root: PathBuf = [env!("CARGO_MANIFEST_DIR"), ".."].iter().collect();
+    let root = root();
     let text = fs::read_to_string(docs("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
     for number in 1..=10 {
         let heading = format!("**Architecture invariant I{number}:");
@@ -76,7 +66,7 @@ fn paths_in(text: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn every_file_that_the_documentation_names_is_there() {
-    let root: PathBuf = [env!("CARGO_MANIFEST_DIR"), ".."].iter().collect();
+    let root = root();
     let mut seen = 0;
     for name in ["README.md", "CONTRIBUTING.md", "docs/ARCHITECTURE.md"] {
         let text = fs::read_to_string(root.join(name)).expect(name);
@@ -113,14 +103,9 @@ fn transcript(seed: &str) -> String {
 #[test]
 fn the_readmes_transcript_is_a_real_one() {
     const BEGIN: &str = "```console\n$ cargo run -- run --seed 1\n";
-    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "..", "README.md"].iter().collect();
-    let readme = fs::read_to_string(&path).expect("README.md");
+    let readme = fs::read_to_string(root().join("README.md")).expect("README.md");
     let (before, rest) = readme.split_once(BEGIN).expect("a transcript");
-    let (shown, after) = rest.split_once("```").expect("its end");
+    let (_, after) = rest.split_once("```").expect("its end");
     let real = transcript("1");
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        fs::write(&path, format!("{before}{BEGIN}{real}```{after}")).expect("written");
-    } else {
-        assert!(shown == real, "the README's transcript is stale; now it is:\n{real}");
-    }
+    assert_current("README.md", &format!("{before}{BEGIN}{real}```{after}"));
 }

@@ -1,13 +1,15 @@
 //! The owner's guide says what really happens.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
+
+use lab_smoke_tests::documents;
 
 /// Each command of the guide's transcripts, with what it prints here and now.
 pub fn transcripts() {
-    let guide: PathBuf = [env!("CARGO_MANIFEST_DIR"), "..", "docs", "OWNER.md"].iter().collect();
-    let committed = fs::read_to_string(&guide).expect("OWNER.md");
+    const GUIDE: &str = "docs/OWNER.md";
+    let committed = fs::read_to_string(documents::root().join(GUIDE)).expect(GUIDE);
     let temp = tempfile::tempdir().expect("a temporary folder");
     let program = Path::new(env!("CARGO_BIN_EXE_lab-smoke")).parent().expect("a folder");
     let path = std::env::var("PATH").unwrap_or_default();
@@ -36,9 +38,5 @@ pub fn transcripts() {
             _ => shown,
         };
     }
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        fs::write(&guide, real).expect("written");
-    } else {
-        assert!(real == committed, "docs/OWNER.md is stale: UPDATE_DOCS=1; now it is:\n{real}");
-    }
+    documents::assert_current(GUIDE, &real);
 }
