@@ -94,12 +94,12 @@ detectors! {
 
 const HEAD: &str = "# The hard stops
 
-<!-- Rendered from scenarios/src/stops.rs; UPDATE_DOCS=1 writes it again. -->
+<!-- Rendered from scenarios/src/stops.rs; INSTA_UPDATE=always writes it anew. -->
 
 The runbook's §8 in its own words, what detects each, where it looks, and what is done. A stop that trips ends the
 forward work at once: no effect is begun after it.
 
-Where a detector looks is checked against the records of runs by `tests/stops.rs`; which fault trips it first stands in
+Where a detector looks is checked against the records of runs by `tests/matrix/stops.rs`; which fault trips it first stands in
 [SENSITIVITY.md](SENSITIVITY.md). While `gate` to `execute` run, the watchdog looks at what costs money and at
 router.yaml; it judges what it saw at the end of each of these scenarios, and after each of the two executions.
 `recover` runs `undo`, `restored` and `residue`, and their detectors with them.

@@ -7,16 +7,16 @@ use lab_mock::faults::{Befall, EffectKind};
 use crate::invariants::INVARIANTS;
 
 const HEAD: &str = "# Whatever befalls a run, it can be finished\n\n\
-<!-- Rendered by tests/crash.rs; UPDATE_DOCS=1 writes it again. -->\n\n\
-`tests/crash.rs` takes every EC2 call, node command and journal append of a whole run, with the ENI's source/dest check\n\
+<!-- Rendered by tests/matrix/crash.rs; INSTA_UPDATE=always writes it anew. -->\n\n\
+`tests/matrix/crash.rs` takes every EC2 call, node command and journal append of a whole run, with the ENI's source/dest check\n\
 on before it and off, and lets each of these befall it (a read, in one of the two); a run that died is recovered. Recoveries of six kinds of dead\n\
 runs die in their turn, at every call, command and append; in one of them, with all in place, something else befalls\n\
-each effect, of all kinds in turn. `tests/explore.rs` does several of them at once, from a seed,\n\
+each effect, of all kinds in turn. `tests/matrix/explore.rs` does several of them at once, from a seed,\n\
 among other people's hands. After each the same invariants hold.\n\n\
 Who is killed tidies nothing up: the journal so far and the lab as it is are all that is left. So deaths are not played one\n\
 by one: while one process runs to its end, both are kept at every place where it could die, deaths between which nothing\n\
 happened are one state, and each state is recovered. For some of them, drawn evenly, a process is killed there for\n\
-real and must have left the same, byte for byte. `tests/recover.rs` kills the real program with signal 9 besides.\n";
+real and must have left the same, byte for byte. `tests/program/recover.rs` kills the real program with signal 9 besides.\n";
 
 fn kind_in_words(kind: EffectKind) -> &'static str {
     match kind {
@@ -67,6 +67,6 @@ pub fn render() -> String {
     for (name, _) in INVARIANTS {
         let _ = writeln!(text, "- {name}");
     }
-    text.push_str("\n`tests/invariants.rs` breaks the harness once for each, on purpose, and each complains.\n");
+    text.push_str("\n`tests/matrix/invariants.rs` breaks the harness once for each, on purpose, and each complains.\n");
     text
 }

@@ -1,5 +1,5 @@
 //! What must hold after every run, whatever befell it: one list, used by the crash matrix and by
-//! exploration. `tests/invariants.rs` shows that each catches a deliberately broken build.
+//! exploration. `tests/matrix/invariants.rs` shows that each catches a deliberately broken build.
 
 use std::path::Path;
 

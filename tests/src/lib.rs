@@ -5,6 +5,7 @@ pub mod crash;
 pub mod crash_table;
 pub mod deaths;
 pub mod disk;
+pub mod documents;
 pub mod explore;
 pub mod in_turn;
 pub mod invariants;

@@ -15,7 +15,10 @@ pub struct Source {
 /// What cannot occur in a smoke, with the reason.
 const ABSENT: &[(&str, &str)] = &[
     ("ec2-facts §4.2", "each run has a retry partition of its own (`Connection::retry_partition`)"),
-    ("ec2-facts §4.3", "the mock seeds the jitter, and a run repeats byte for byte (tests/run.rs)"),
+    (
+        "ec2-facts §4.3",
+        "the mock seeds the jitter, and a run repeats byte for byte (tests/program/run.rs)",
+    ),
     ("ec2-facts §4.6", "no generated waiter is used: what is waited for is looked at every second"),
 ];
 

@@ -10,7 +10,7 @@ use crate::coverage::OUT_OF_REACH;
 use crate::sources;
 
 const HEAD: &str = "# Every check can fail\n\n\
-<!-- Rendered by tests/sensitivity.rs from the faults that it runs; LAB_SMOKE_BLESS=1 writes it again. -->\n\n\
+<!-- Rendered by tests/matrix/sensitivity.rs from the faults that it runs; INSTA_UPDATE=always writes it anew. -->\n\n\
 Each fault is put into the mock lab and the whole smoke is run on it, with the ENI's source/dest check on before the\n\
 run and with it off, and again where the manifest has the instances stopped or keeps them. Exactly what is listed here\n\
 turns, and nothing else. `lab-smoke run --inject NAME` shows it, `--inject teardown=keep` the other teardowns.\n\

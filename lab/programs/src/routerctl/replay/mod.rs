@@ -57,7 +57,7 @@ const DELETED: [(&str, &str); 2] =
     [("78-doctor-plugin-missing", PLANNER), ("81-list-missing-db", DATABASE)];
 
 fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/routerctl")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/routerctl")
 }
 
 fn records() -> Vec<Record> {

@@ -1,0 +1,18 @@
+//! What the programs of others say of ours: ssh-keygen of the go, the AWS CLI and botocore of the
+//! mock's EC2, moto of what differs. Without them the trials are ignored with the reason, and fail
+//! where `LAB_SMOKE_REQUIRE_FOREIGN=1`.
+
+mod aws_cli;
+mod go;
+mod referee;
+mod served;
+
+use std::process::ExitCode;
+
+use libtest_mimic::Arguments;
+
+fn main() -> ExitCode {
+    let groups = [go::trials(), served::trials(), aws_cli::trials(), referee::trials()];
+    let trials = groups.into_iter().flatten().collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}

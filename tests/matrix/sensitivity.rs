@@ -1,0 +1,163 @@
+//! Every check can fail (I8): each fault turns exactly what is listed for it, every check is the
+//! first to answer one of them, and no two together get a run to pass.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use lab::manifest::Instances;
+use lab_mock::faults::Class;
+use lab_smoke_tests::coverage::gaps;
+use lab_smoke_tests::mixes::{self, Mix};
+use lab_smoke_tests::sensitivity::{Case, cases, cases_of_other_teardowns, contradictions, traces};
+use lab_smoke_tests::smoke::Prior;
+use lab_smoke_tests::sources::{NAT_ROWS, NatRow};
+use lab_smoke_tests::{documents, parallel, smoke, sources, table};
+
+#[test]
+fn every_check_is_the_first_to_answer_a_fault() {
+    let gaps = gaps();
+    assert!(gaps.is_empty(), "{}", gaps.join("\n"));
+}
+
+#[test]
+fn what_was_found_elsewhere_is_a_fault_here_or_it_is_said_why_not() {
+    let gaps = sources::gaps();
+    assert!(gaps.is_empty(), "{}", gaps.join("\n"));
+}
+
+/// The kernel lab's table, row by row: what it measured is what turns here.
+#[test]
+fn each_observation_of_a_translation_sees_what_it_saw_in_the_kernel() {
+    let rows = sources::all().filter(|source| source.name.starts_with("netns-lab §4: "));
+    let rows: Vec<_> = rows.map(|source| source.name).collect();
+    let table: Vec<_> = NAT_ROWS.iter().map(|row| row.source).collect();
+    assert_eq!(table, rows);
+    let wrong: Vec<_> = NAT_ROWS.iter().flat_map(NatRow::contradictions).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn each_fault_turns_exactly_what_is_listed_for_it() {
+    turn_what_is_listed(&cases());
+}
+
+#[test]
+fn each_fault_turns_the_same_where_instances_are_stopped_or_kept_or_it_is_listed() {
+    turn_what_is_listed(&cases_of_other_teardowns());
+}
+
+fn turn_what_is_listed(cases: &[Case]) {
+    none_complains(cases, |case| {
+        let (given, ran) = case.run();
+        let expected = case.expected();
+        let reasons = &ran.judgement.reasons;
+        (given != expected)
+            .then(|| format!("expected {expected:?}\n  given    {given:?}\n  {reasons:?}"))
+            .or_else(|| tolerated_without_a_trace(case, &traces(&ran)))
+    });
+}
+
+#[test]
+fn no_evidence_contradicts_itself() {
+    none_complains(&cases(), |case| {
+        let contradictions = contradictions(&case.run().1);
+        (!contradictions.is_empty()).then(|| contradictions.join("\n  "))
+    });
+    for prior in Prior::BOTH {
+        let whole = smoke::run(1, &[], prior);
+        assert_eq!((whole.judgement.exit_code, contradictions(&whole)), (0, vec![]), "{prior:?}");
+    }
+}
+
+/// Slowness is seen in the times, and one packet in twenty need not be an echo request; anything
+/// else that was borne is told.
+fn tolerated_without_a_trace(case: &Case, traces: &[String]) -> Option<String> {
+    let quiet = [
+        "latency",
+        "slow-read",
+        "check-off",
+        "earlier-run",
+        "underlay-loss",
+        "no-aws-cli",
+        "teardown",
+        "volume-attached-later",
+    ];
+    // Where nothing is terminated, less is read back.
+    let terminates = case.teardown == Instances::Terminate;
+    let owes =
+        case.fault.class == Class::Tolerated && !quiet.contains(&case.fault.name) && terminates;
+    (owes && traces.is_empty()).then(|| "the evidence does not say what was borne".to_owned())
+}
+
+/// All pairs are a matter of hours: so many are drawn, others with another seed.
+#[test]
+fn no_pair_of_faults_gets_a_run_to_pass_or_hides_what_it_left() {
+    // The world is another one as well.
+    let seed = number("LAB_SMOKE_PAIRS_SEED", 1);
+    none_hides(seed, &mixes::sample_pairs(seed, few("LAB_SMOKE_PAIRS", 150)));
+}
+
+/// The same of three, over all that a manifest may have become of the instances.
+#[test]
+fn no_three_faults_get_a_run_to_pass_or_hide_what_they_left() {
+    let seed = number("LAB_SMOKE_TRIPLES_SEED", 1);
+    none_hides(seed, &mixes::sample_triples(seed, few("LAB_SMOKE_TRIPLES", 100)));
+}
+
+fn none_hides(seed: u64, drawn: &[Mix]) {
+    none_complains(drawn, |mix| {
+        let ran = smoke::run(seed, &mix.injected(), mix.prior);
+        let complaints = mixes::complaints(mix, &ran);
+        let (verdict, reasons) = (ran.judgement.verdict, &ran.judgement.reasons);
+        (!complaints.is_empty())
+            .then(|| format!("{}\n  {verdict:?}: {reasons:?}", complaints.join("; ")))
+    });
+}
+
+fn few(variable: &str, default: u64) -> usize {
+    usize::try_from(number(variable, default)).expect("few")
+}
+
+#[test]
+fn the_document_is_the_table() {
+    documents::assert_current("docs/SENSITIVITY.md", &table::render());
+}
+
+trait Named: Sync {
+    fn name(&self) -> String;
+}
+
+impl Named for Case {
+    fn name(&self) -> String {
+        Case::name(self)
+    }
+}
+
+impl Named for Mix {
+    fn name(&self) -> String {
+        format!("{} ({:?})", self.injected().join(" and "), self.prior)
+    }
+}
+
+/// Runs them side by side and shows every complaint at once; the first one ends it where only
+/// whether there is one is asked, as of a mutant.
+fn none_complains<T: Named>(items: &[T], complaint: impl Fn(&T) -> Option<String> + Sync) {
+    let first_ends_it = std::env::var_os("LAB_SMOKE_FIRST").is_some();
+    let ended = AtomicBool::new(false);
+    let complaints: Vec<String> = parallel::map(items, |item| {
+        if ended.load(Ordering::Relaxed) {
+            return None;
+        }
+        let complaint = complaint(item)?;
+        ended.store(first_ends_it, Ordering::Relaxed);
+        Some(format!("{}\n  {complaint}", item.name()))
+    })
+    .into_iter()
+    .flatten()
+    .collect();
+    let (bad, all) = (complaints.len(), items.len());
+    assert!(complaints.is_empty(), "{bad} of {all}:\n{}", complaints.join("\n"));
+}
+
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}

@@ -1,0 +1,13 @@
+//! The programs from outside: `lab-smoke` as a shell starts it, the node-side ones from stdin to
+//! stdout, the mock's EC2 over HTTP.
+
+mod cli;
+mod corners;
+mod docs;
+mod evidence;
+mod folder;
+mod programs;
+mod recover;
+mod run;
+mod secrets;
+mod serve;
