@@ -22,7 +22,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 pub use form::{Form, Kept};
-pub use service::split_unit_words;
+pub use service::{split_unit_lines, split_unit_words, unit_setting};
 
 use crate::digest::Digest;
 use crate::record::Kind;

@@ -31,25 +31,30 @@ fn recover(place: &Path) -> Option<i32> {
 const TRIES: usize = 5;
 
 fn killed_at(needle: &str) -> Option<TempDir> {
-    (0..TRIES).find_map(|_| try_to_kill_at(needle, |text| text))
+    (0..TRIES).find_map(|_| try_to_kill_at(needle, |text| text, &[]))
 }
 
 /// As [`killed_at`], of a run with a manifest of the operator's own.
 fn killed_with(needle: &str, own: impl Fn(String) -> String) -> TempDir {
-    let killed = (0..TRIES).find_map(|_| try_to_kill_at(needle, &own));
+    let killed = (0..TRIES).find_map(|_| try_to_kill_at(needle, &own, &[]));
     killed.expect("killed in time")
 }
 
 /// Runs until a record shows `needle`, and kills the process there. None where it was too late.
-fn try_to_kill_at(needle: &str, own: impl Fn(String) -> String) -> Option<TempDir> {
+fn try_to_kill_at(
+    needle: &str,
+    own: impl Fn(String) -> String,
+    injected: &[&str],
+) -> Option<TempDir> {
     let place = tempfile::tempdir().expect("a temporary folder");
     let example = ["lab", "example", "--mock", "--seed", "3"];
     let example = lab_smoke(place.path(), &example).output().expect("a manifest").stdout;
     let text = own(String::from_utf8(example).expect("UTF-8"));
     fs::write(place.path().join("lab.toml"), text).expect("written");
     let words = ["run", "--lab", "lab.toml", "--seed", "3", "--format", "json", "--out", "run"];
-    let mut child =
-        lab_smoke(place.path(), &words).stdout(Stdio::piped()).spawn().expect("it starts");
+    let child =
+        lab_smoke(place.path(), &[&words, injected].concat()).stdout(Stdio::piped()).spawn();
+    let mut child = child.expect("it starts");
     let out = child.stdout.take().expect("a pipe");
     let there = BufReader::new(out).lines().map_while(Result::ok).any(|line| line.contains(needle));
     assert!(there, "no record shows {needle}");
@@ -175,6 +180,23 @@ fn without_consent_a_recovery_stops_nothing() {
     let states = states(place);
     assert!(states.iter().all(|it| *it == InstanceState::Running), "{states:?}");
     assert_eq!(evidence(place).residue.expect("listed").len(), states.len());
+}
+
+/// The node went with the run's own teardown, and what was left to undo brings the recovery there
+/// again: what the journal saw removed is not asked of a node that cannot answer any more.
+#[test]
+fn what_the_journal_saw_removed_is_not_asked_of_a_node_that_is_gone() {
+    let injected = ["--inject", "policy-after-undo"];
+    let killed =
+        (0..TRIES).find_map(|_| try_to_kill_at("teardown.instances", |text| text, &injected));
+    let place = killed.expect("killed in time");
+    let place = place.path();
+    assert_eq!(recover(place), Some(6), "router.yaml is another one");
+    let journal = fs::read_to_string(place.join("run").join(JOURNAL_FILE)).expect("text");
+    let is = |line: &&str| line.contains("\"id\":\"undo.change-set-removed\"");
+    let judged: Vec<&str> = journal.lines().filter(is).collect();
+    assert!(judged.len() >= 2, "it was judged again: {judged:?}");
+    assert!(judged.iter().all(|line| line.contains("\"status\":\"passed\"")), "{judged:?}");
 }
 
 /// A journal that has lost its end is a whole one; what the run did stands in the lab.

@@ -226,6 +226,21 @@ async fn first_line(served: &Served, request: &str) -> String {
     answer.lines().next().unwrap_or_default().to_owned()
 }
 
+/// Each region would need a world of its own: what is made elsewhere is refused, and is nowhere.
+#[tokio::test]
+async fn nothing_is_made_in_a_region_that_is_not_served() {
+    let served = Served::start(ServeOptions::default()).await;
+    let config = served.config(served.operator()).into_builder();
+    let elsewhere = config.region(Region::new("eu-central-1")).build();
+    let elsewhere = aws_sdk_ec2::Client::new(&elsewhere);
+    let before = served.shared.lock().cloud.clone();
+    let (status, code, _) = refusal(elsewhere.allocate_address().send().await);
+    assert_eq!((status, &*code), (401, "AuthFailure"));
+    assert!(served.shared.lock().cloud == before, "something was made");
+    let none = elsewhere.describe_instances().send().await.expect("there is nothing");
+    assert!(none.reservations().is_empty(), "{none:?}");
+}
+
 /// A name that a page in a browser was given for this machine, a page itself, and a request of two
 /// lengths: none of them sees the operator's keys.
 #[tokio::test]

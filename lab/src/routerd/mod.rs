@@ -10,6 +10,7 @@ mod refusal;
 mod report;
 mod row;
 mod unit;
+mod unit_files;
 
 pub use answer::AnswerError;
 pub use call::{Call, Routerctl};

@@ -2,8 +2,10 @@
 //! and which files it would use. A secret in its environment would pass through routerd's core, and
 //! a daemon with another router.yaml is another routerd.
 
-use crate::router_yaml::is_aws_credential;
 use reports::redact::split_unit_words;
+
+use super::unit_files::{environment, split_files};
+use crate::router_yaml::is_aws_credential;
 
 /// As upstream installs it.
 pub const UNIT: &str = "routerd.service";
@@ -29,16 +31,19 @@ pub struct EnvironmentFile {
 }
 
 impl Unit {
-    /// Reads `systemctl show`; empty text is a node without systemd. None where it is neither.
+    /// Reads `systemctl show`, and the unit's files behind it; empty text is a node without systemd.
+    /// None where it is neither.
     pub fn read(text: &str) -> Option<Self> {
         let mut unit = Self::default();
-        if !text.is_empty() && !text.lines().any(|line| line.starts_with("LoadState=")) {
+        let (shown, files) = split_files(text);
+        if !text.is_empty() && !shown.lines().any(|line| line.starts_with("LoadState=")) {
             return None;
         }
-        for (key, value) in text.lines().filter_map(|line| line.split_once('=')) {
+        for (key, value) in shown.lines().filter_map(|line| line.split_once('=')) {
             match key {
                 "User" => unit.user = Some(value.to_owned()).filter(|user| !user.is_empty()),
                 "Environment" => unit.credentials.extend(credentials(split_unit_words(value))),
+                "PassEnvironment" => unit.credentials.extend(passed(split_unit_words(value))),
                 "EnvironmentFiles" => unit.environment_files.push(EnvironmentFile::read(value)),
                 "ExecStart" => {
                     let argv = argv(value);
@@ -48,11 +53,33 @@ impl Unit {
                 _ => {}
             }
         }
+        unit.add_files(files);
         Some(unit)
+    }
+
+    /// What its files would hand it besides, once they are loaded.
+    fn add_files(&mut self, files: &str) {
+        let found = environment(files);
+        for name in credentials(found.assignments).into_iter().chain(passed(found.passed)) {
+            if !self.credentials.contains(&name) {
+                self.credentials.push(name);
+            }
+        }
+        for file in found.files {
+            if !self.environment_files.iter().any(|it| it.path == file.path) {
+                self.environment_files.push(file);
+            }
+        }
     }
 }
 
 impl EnvironmentFile {
+    /// As a unit's file has it: `-/etc/default/routerd`.
+    pub(super) fn named(value: &str) -> Self {
+        let path = value.strip_prefix('-');
+        Self { path: path.unwrap_or(value).to_owned(), optional: path.is_some() }
+    }
+
     /// `/etc/default/routerd (ignore_errors=yes)`.
     fn read(value: &str) -> Self {
         let (path, rest) = value.split_once(" (").unwrap_or((value, ""));
@@ -73,6 +100,11 @@ fn credentials(assignments: impl IntoIterator<Item = String>) -> Vec<String> {
         is_aws_credential(name, value).then(|| name.to_owned())
     });
     named.collect()
+}
+
+/// The names alone are known of what the service manager passes on, and it may be told at any time.
+fn passed(names: Vec<String>) -> Vec<String> {
+    names.into_iter().filter(|name| is_aws_credential(name, "")).collect()
 }
 
 /// `{ path=P ; argv[]=P serve --config F ; ignore_errors=no ; … }`.
@@ -120,6 +152,37 @@ EnvironmentFiles=/etc/routerd.env (ignore_errors=no)
         let files: Vec<_> =
             unit.environment_files.iter().map(|it| (it.path.as_str(), it.optional)).collect();
         assert_eq!(files, [("/etc/default/routerd", true), ("/etc/routerd.env", false)]);
+    }
+
+    /// What lies on the disk, with its folder's order; and of that what would be handed to routerd.
+    #[test]
+    fn what_is_not_loaded_yet_is_read_from_the_units_files() {
+        const KEY: &str = "AWS_SECRET_ACCESS_KEY";
+        let (etc, run) =
+            ("/etc/systemd/system/routerd.service", "/run/systemd/system/routerd.service");
+        let table = [
+            (format!("# {etc}\n[Service]\nPassEnvironment=LANG {KEY}\n"), 1),
+            (format!("# {etc}.d/a.conf\n[Service]\n Environment = A=1 \\\n# no\n  {KEY}=x\n\n"), 1),
+            (format!("# {etc}.d/a.conf\n[Service]\n#Environment={KEY}=x\n; {KEY}=x\n"), 0),
+            // A drop-in takes back what the unit has, whichever comes first here.
+            (format!("# {etc}.d/a.conf\nEnvironment=\n# {etc}\nEnvironment={KEY}=x\n"), 0),
+            (format!("# {etc}.d/a.conf\nPassEnvironment=\n# {etc}\nPassEnvironment={KEY}\n"), 0),
+            // The first folder's counts.
+            (format!("# {etc}.d/a.conf\n\n# {run}.d/a.conf\nEnvironment={KEY}=x\n"), 0),
+            (format!("# {etc}.d/a.conf\n\n# {run}.d/b.conf\nEnvironment={KEY}=x\n"), 1),
+            (format!("# {etc}.d/a.conf\n# /etc/notes says why\nEnvironment={KEY}=x\n"), 1),
+        ];
+        for (files, found) in table {
+            let unit = Unit::read(&format!("LoadState=loaded\n{files}")).expect("a unit");
+            assert_eq!(unit.credentials.len(), found, "{files}");
+        }
+        let files = format!(
+            "# {etc}.d/a.conf\nEnvironmentFile=-/etc/default/routerd\nEnvironmentFile=/x\n"
+        );
+        let unit = Unit::read(&format!("{SHOWN}PassEnvironment={KEY} B\n{files}")).expect("a unit");
+        assert_eq!(unit.credentials, [KEY, "SOMETHING", KEY]);
+        let paths: Vec<_> = unit.environment_files.iter().map(|it| it.path.as_str()).collect();
+        assert_eq!(paths, ["/etc/default/routerd", "/etc/routerd.env", "/x"]);
     }
 
     #[test]

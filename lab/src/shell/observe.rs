@@ -43,9 +43,19 @@ const OUTAGE_PROBE: Duration = Duration::from_secs(5);
 /// The AWS CLI starts slowly, and asks over the network.
 const IDENTITY: Duration = Duration::from_secs(30);
 
-/// The service manager's view of a unit; nothing where there is no systemd.
-const SHOW_UNIT: &str = "test ! -d /run/systemd/system || systemctl show \"$1\" -p LoadState \
-    -p ExecStart -p User -p Environment -p EnvironmentFiles";
+/// The service manager's view of a unit, as it was loaded; then what lies on the disk of it, each file
+/// behind a line with its path, which counts once it is loaded again, as when the node starts. The
+/// folders in systemd's order, of which the first that has a file decides. Nothing where there is no
+/// systemd.
+const SHOW_UNIT: &str = "test ! -d /run/systemd/system || { systemctl show \"$1\" -p LoadState \
+    -p ExecStart -p User -p Environment -p EnvironmentFiles -p PassEnvironment || exit 1; \
+    for of in \"$1.d\" service.d; do for dir in $2; do test ! -d \"$dir/$of\" || \
+    for name in $(ls -1A \"$dir/$of\"); do test \"${name%.conf}\" = \"$name\" || \
+    { echo \"# $dir/$of/$name\"; cat \"$dir/$of/$name\" || exit 1; echo; }; done; done; done; \
+    for dir in $2; do test ! -e \"$dir/$1\" || \
+    { echo \"# $dir/$1\"; cat \"$dir/$1\" || exit 1; echo; }; done; }";
+const UNIT_FOLDERS: &str = "/etc/systemd/system /run/systemd/system /usr/local/lib/systemd/system \
+    /usr/lib/systemd/system /lib/systemd/system";
 
 /// What of a file an SDK takes for credentials, or for a way to some: the names alone.
 const CREDENTIAL_NAMES: &str = "test ! -e \"$1\" || grep -oiE \"$2\" \"$1\"";
@@ -215,9 +225,9 @@ impl Observe {
         Self::quick(&argv).prints(Prints::File(form))
     }
 
-    /// A unit of the node's service manager.
+    /// A unit of the node's service manager, and its files.
     pub fn unit(name: &str) -> Self {
-        let argv = ["sh", "-c", SHOW_UNIT, "sh", name];
+        let argv = ["sudo", "-n", "sh", "-c", SHOW_UNIT, "sh", name, UNIT_FOLDERS];
         Self::quick(&argv).prints(Prints::Plainly(Form::Unit))
     }
 

@@ -7,6 +7,8 @@ use std::io::{self, ErrorKind, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use nix::errno::Errno;
+
 use super::files::{Identity, SMALL_LIMIT_BYTES, open_plain, read_whole};
 use super::{FolderError, LOCK_FILE, RunFolder};
 use crate::journal::JOURNAL_FILE;
@@ -70,12 +72,13 @@ impl RunFolder {
         Err(io(io::Error::other("it is removed or replaced whenever it is locked")))
     }
 
-    /// Who holds the folder now, without taking it for longer than the question.
+    /// Who holds the folder now, without taking it for longer than the question. Whoever keeps
+    /// [`Self::try_lock`] out is named here, too: the two ask the same.
     pub fn held_by(&self) -> Result<Option<String>, FolderError> {
         let path = self.file(LOCK_FILE);
         let io = |source| FolderError::Io { path: path.clone(), source };
         match open_plain(&path, OpenOptions::new().read(true)) {
-            Ok(file) if is_taken(&file).map_err(io)? => return words(&file).map(Some).map_err(io),
+            Ok(file) if is_held(&file).map_err(io)? => return words(&file).map(Some).map_err(io),
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(io(error)),
@@ -91,7 +94,7 @@ impl RunFolder {
     fn journal_is_held(&self) -> Result<bool, FolderError> {
         let path = self.file(JOURNAL_FILE);
         let held = match open_plain(&path, OpenOptions::new().read(true)) {
-            Ok(file) => is_taken(&file),
+            Ok(file) => is_held(&file),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         };
@@ -99,31 +102,49 @@ impl RunFolder {
     }
 }
 
-/// How often those who only ask are waited out.
-const ASKED_AT_MOST: usize = 1000;
+/// How often those who only ask are waited out: while they share it, and while one of them has it
+/// alone, which is no longer than a call of the kernel.
+const SHARED_AT_MOST: usize = 1000;
+const ALONE_AT_MOST: usize = 100;
 
-/// Whether the file is this process's alone now. Who only asks holds it for an instant, and shared:
-/// where another could share it, nobody has it.
+/// Whether the file is this process's alone now. Who only asks holds it for an instant and is waited
+/// out; who keeps it, alone or shared, has it.
 pub(crate) fn take(file: &File) -> io::Result<bool> {
-    for _ in 0..ASKED_AT_MOST {
+    let (mut shared, mut alone) = (0, 0);
+    while shared < SHARED_AT_MOST && alone < ALONE_AT_MOST {
         match file.try_lock() {
             Ok(()) => return Ok(true),
-            Err(TryLockError::WouldBlock) if is_taken(file)? => return Ok(false),
-            Err(TryLockError::WouldBlock) => {
-                file.unlock()?;
-                std::thread::yield_now();
-            }
+            Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(source)) => return Err(source),
         }
+        if share(file)? {
+            file.unlock()?;
+            shared += 1;
+        } else {
+            alone += 1;
+        }
+        std::thread::yield_now();
     }
     Ok(false)
 }
 
-/// Whether somebody else has the file for himself; where nobody has, it is shared until it is closed.
-pub(crate) fn is_taken(file: &File) -> io::Result<bool> {
+/// Whether somebody else has the file, alone or shared; nothing is held of it afterwards.
+fn is_held(file: &File) -> io::Result<bool> {
+    let free = match take(file) {
+        // Over a network a file that is open for reading alone cannot be had alone, but shared.
+        Err(error) if error.raw_os_error() == Some(Errno::EBADF as i32) => share(file)?,
+        taken => taken?,
+    };
+    if free {
+        file.unlock()?;
+    }
+    Ok(!free)
+}
+
+fn share(file: &File) -> io::Result<bool> {
     match file.try_lock_shared() {
-        Ok(()) => Ok(false),
-        Err(TryLockError::WouldBlock) => Ok(true),
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(source)) => Err(source),
     }
 }

@@ -209,6 +209,23 @@ fn a_folder_is_held_by_its_journal_where_the_lock_is_removed() {
     assert!((0..10_000).any(|_| is_free()));
 }
 
+/// Whoever keeps a lock has it, shared or not: who asks is told what who takes is told.
+#[test]
+fn a_lock_that_somebody_shares_is_held_for_all() {
+    for name in [LOCK_FILE, JOURNAL_FILE] {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let folder = RunFolder::create(temp.path()).expect("taken");
+        drop(crate::journal::Writer::create(folder.path()).expect("a journal"));
+        drop(folder.try_lock("run-1").expect("io"));
+        let file = fs::File::open(folder.file(name)).expect("there");
+        file.try_lock_shared().expect("shared");
+        assert!(folder.held_by().expect("readable").is_some(), "{name}");
+        assert!(matches!(folder.try_lock("run-2").expect("io"), Locked::HeldBy(_)), "{name}");
+        drop(file);
+        assert_eq!(folder.held_by().expect("readable"), None, "{name}");
+    }
+}
+
 /// Who asks holds the lock for an instant, and that keeps nobody out.
 #[test]
 fn who_only_asks_is_waited_out() {

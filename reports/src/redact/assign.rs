@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::names::{Named, judge_name};
+use super::names::{Named, judge_name, names_several};
 
 /// A name and where its value stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,9 @@ enum By {
     Colon,
     Comma,
 }
+
+/// A list of secrets is shorter.
+const MAX_BRACKETED_BYTES: usize = 20_000;
 
 /// A tag is shorter.
 const MAX_TAG_BYTES: usize = 400;
@@ -200,6 +203,12 @@ fn value_at(text: &str, from: usize, by: By, name: &Name) -> Option<Range<usize>
     }
     at += wrapping(&text[at..]);
     let first = *bytes.get(at)?;
+    let named = &text[name.0.clone()];
+    if (judge_name(named) == Named::Secret || names_several(named))
+        && let Some(all) = everything_below(text, at, by, name.0.start)
+    {
+        return Some(all);
+    }
     match first {
         b'|' | b'>' if by == By::Colon => block(text, at, name.0.start),
         b'\\' => escaped_quotes(text, at),
@@ -313,6 +322,85 @@ fn bracketed(text: &str, at: usize) -> Option<Range<usize>> {
     let inside = at + 1..at + end;
     let plain = text[at + end..].starts_with(']') && !text[inside.clone()].contains(['{', ':']);
     plain.then_some(inside)
+}
+
+/// A list or a map as a value: in brackets, or in YAML's lines below. None where it is neither.
+fn everything_below(text: &str, at: usize, by: By, name: usize) -> Option<Range<usize>> {
+    match text.as_bytes()[at] {
+        // `{{ token }}` names one, and is none.
+        b'[' | b'{'
+            if !text[at..].starts_with(super::REDACTED) && !text[at..].starts_with("{{") =>
+        {
+            let inside = &text[at + 1..at + closing(&text[at..])?];
+            let start = at + 1 + (inside.len() - inside.trim_start().len());
+            Some(start..start + inside.trim().len())
+        }
+        b'\n' if by == By::Colon => lines_below(text, at, name),
+        _ => None,
+    }
+}
+
+/// Where the bracket that a text begins with is closed.
+fn closing(text: &str) -> Option<usize> {
+    let (mut depth, mut quote, mut escaped) = (0_usize, None, false);
+    for (index, byte) in text.bytes().enumerate().take(MAX_BRACKETED_BYTES) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' if quote == Some(byte) => quote = None,
+            _ if quote.is_some() => {}
+            b'"' => quote = Some(byte),
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(index);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// What stands farther in than the name, where it begins as a list or a map does.
+fn lines_below(text: &str, at: usize, name: usize) -> Option<Range<usize>> {
+    let line_start = text[..name].rfind('\n').map_or(0, |it| it + 1);
+    let outer = level(&text[line_start..name]);
+    let (mut span, mut from): (Option<Range<usize>>, _) = (None, at + 1);
+    for line in text[from..].split_inclusive('\n') {
+        let inner = line.trim_start_matches([' ', '\t']);
+        let depth = line.len() - inner.len();
+        let item = inner.starts_with("- ");
+        if !inner.trim().is_empty() {
+            if depth < outer || (depth == outer && !item) {
+                break;
+            }
+            let comment = inner.starts_with('#');
+            if span.is_none() && !comment && !item && !is_member(inner) {
+                return None;
+            }
+            if !comment || span.is_some() {
+                let start = span.map_or(from + depth, |it| it.start);
+                span = Some(start..from + line.trim_end().len());
+            }
+        }
+        from += line.len();
+    }
+    span
+}
+
+/// How far in a name stands: `- ` before it counts.
+fn level(before: &str) -> usize {
+    before.bytes().take_while(|byte| is_blank(*byte) || *byte == b'-').count()
+}
+
+/// `name: …`, the name in quotes or without.
+fn is_member(line: &str) -> bool {
+    line.split_once(':').is_some_and(|(name, rest)| {
+        let name = name.trim_matches(['"', '\'']);
+        !name.is_empty() && name.bytes().all(is_name) && rest.starts_with([' ', '\n', '\r'])
+    })
 }
 
 /// A YAML block scalar: the lines behind that stand further in than the name's.

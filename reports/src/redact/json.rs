@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::{Deserializer, Map, Value};
 
-use super::names::{Named, judge_name};
+use super::names::{Named, judge_name, names_several};
+use super::text::is_secret_argument;
 use super::{REDACTED, Redactor, is_silent, shapes};
 
 /// `None` where the text begins with no JSON object or array; then it is read as text. What follows
@@ -47,12 +48,14 @@ pub(super) fn hide_in(redactor: &Redactor, value: &mut Value) -> bool {
 fn in_array(redactor: &Redactor, items: &mut [Value]) -> bool {
     let mut found = false;
     for index in 0..items.len() {
-        let flag = index.checked_sub(1).and_then(|it| items[it].as_str()).is_some_and(|it| {
-            it.starts_with('-') && !it.contains('=') && judge_name(it) == Named::Secret
+        let (before, rest) = items.split_at_mut(index);
+        let item = &mut rest[0];
+        let secret = item.as_str().is_some_and(|value| {
+            let program = before.first().and_then(Value::as_str).unwrap_or_default();
+            let flag = before.last().and_then(Value::as_str).unwrap_or_default();
+            is_secret_argument(program, flag, value)
         });
-        let item = &mut items[index];
-        let value = flag && item.as_str().is_some_and(|it| !it.starts_with('-'));
-        found |= if value { hide(item) } else { redactor.value(item) };
+        found |= if secret { hide(item) } else { redactor.value(item) };
     }
     found
 }
@@ -65,12 +68,14 @@ fn in_object(redactor: &Redactor, map: &mut Map<String, Value>) -> bool {
         .filter_map(|key| map.get(*key)?.as_str())
         .any(|name| judge_name(name) == Named::Secret);
     for (key, member) in map.iter_mut() {
-        let secret = match judge_name(key) {
-            Named::Secret => true,
-            Named::Perhaps => member.as_str().is_some_and(shapes::looks_random),
-            Named::Innocent => named && key.eq_ignore_ascii_case("value"),
+        found |= match judge_name(key) {
+            Named::Secret => hide(member),
+            Named::Perhaps if names_several(key) => hide_texts(member, &|_| true),
+            Named::Perhaps => hide_texts(member, &shapes::looks_random),
+            Named::Innocent if named && key.eq_ignore_ascii_case("value") => hide(member),
+            Named::Innocent => false,
         };
-        found |= if secret { hide(member) } else { redactor.value(member) };
+        found |= redactor.value(member);
     }
     let keys: Vec<_> =
         map.keys().filter(|key| redactor.text(key) != key.as_str()).cloned().collect();
@@ -81,6 +86,17 @@ fn in_object(redactor: &Redactor, map: &mut Map<String, Value>) -> bool {
         }
     }
     found
+}
+
+/// Hides each text in the value that is such a one; numbers and names stay.
+fn hide_texts(value: &mut Value, is_one: &impl Fn(&str) -> bool) -> bool {
+    let each = |found, item: &mut Value| hide_texts(item, is_one) | found;
+    match value {
+        Value::String(text) => is_one(text) && hide(value),
+        Value::Array(items) => items.iter_mut().fold(false, each),
+        Value::Object(map) => map.values_mut().fold(false, each),
+        _ => false,
+    }
 }
 
 /// What says nothing (`null`, a flag, an empty text) stays.

@@ -204,6 +204,15 @@ pub fn judge_name(name: &str) -> Named {
     })
 }
 
+/// Whether it names a list of secrets. A number of tokens is none, so that the name alone is not
+/// enough: what is counted is a number, what is listed is a text.
+pub fn names_several(name: &str) -> bool {
+    let words = words(name);
+    let [before @ .., last] = words.as_slice() else { return false };
+    let marks = before.last().is_some_and(|it| NO_SECRET_TOKENS.contains(&it.as_str()));
+    last.ends_with("tokens") && !marks
+}
+
 thread_local! {
     /// Each line of a journal has the same names.
     static JUDGED: RefCell<HashMap<String, Named>> = RefCell::default();

@@ -2,14 +2,48 @@
 
 use super::{REDACTED, Redactor};
 
-/// `systemctl show`: of `Environment=` the names, everything else as text.
+/// `systemctl show` and the unit's files: of `Environment=` the names, everything else as text.
 pub(super) fn of_unit(redactor: &Redactor, text: &str) -> String {
-    text.split_inclusive('\n')
-        .map(|line| match line.strip_prefix("Environment=") {
-            Some(value) => format!("Environment={}\n", names(value.trim_end())),
-            None => redactor.text(line).into_owned(),
+    split_unit_lines(text)
+        .map(|line| match unit_setting(line) {
+            Some((key, value)) if key == "Environment" => {
+                format!("Environment={}\n", names(&value))
+            }
+            _ => redactor.text(line).into_owned(),
         })
         .collect()
+}
+
+/// The lines of a unit: one that ends with a backslash goes on in the next, past comments.
+pub fn split_unit_lines(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let mut end = 0;
+        let mut goes_on = false;
+        for line in rest.split_inclusive('\n') {
+            end += line.len();
+            let inside = goes_on && is_comment(line);
+            goes_on = inside || (!is_comment(line) && line.trim_end_matches('\n').ends_with('\\'));
+            if !goes_on {
+                break;
+            }
+        }
+        let (line, after) = rest.split_at(end);
+        rest = after;
+        (!line.is_empty()).then_some(line)
+    })
+}
+
+fn is_comment(line: &str) -> bool {
+    line.trim_start().starts_with(['#', ';'])
+}
+
+/// `Key = value` of such a line, which may go on over several; none where it is none.
+pub fn unit_setting(line: &str) -> Option<(String, String)> {
+    let parts = line.lines().filter(|it| !is_comment(it)).map(|it| it.trim_end_matches('\\'));
+    let whole = parts.collect::<Vec<_>>().join(" ");
+    let (key, value) = whole.split_once('=')?;
+    Some((key.trim().to_owned(), value.trim().to_owned()))
 }
 
 /// `A=1 "B=2 3"` without the values.

@@ -87,6 +87,22 @@ fn text_loses_its_secrets_and_nothing_else() {
         (r#"["mysql","--password","hunter2","x"]"#, r#"["mysql","--password","[redacted]","x"]"#),
         (r#"argv: ["--token", "hunter2"]"#, r#"argv: ["--token", "[redacted]"]"#),
         (r#"put("API_TOKEN", "hunter2")"#, r#"put("API_TOKEN", "[redacted]")"#),
+        ("run: [ship, -p, hunter2, -v]", "run: [ship, -p, [redacted], -v]"),
+        ("run: [ship, --token, hunter2]", "run: [ship, --token, [redacted]]"),
+        ("run:\n  - --token\n  - hunter2\n  - x", "run:\n  - --token\n  - [redacted]\n  - x"),
+        ("- '-p'\n- 'hunter2'\n", "- '-p'\n- '[redacted]'\n"),
+        (r#"["sshpass","-p","letmein","ssh"]"#, r#"["sshpass","-p","[redacted]","ssh"]"#),
+        (r#"["x","-p","hunter2"]"#, r#"["x","-p","[redacted]"]"#),
+        // All that a secret's name has below it.
+        (
+            "a:\n  passwords:\n    - one\n    - two\n  b: 1",
+            "a:\n  passwords:\n    [redacted]\n  b: 1",
+        ),
+        ("tokens:\n- one\n- two\nb: 1", "tokens:\n[redacted]\nb: 1"),
+        ("tokens: [one, two]", "tokens: [[redacted]]"),
+        ("- secret:\n    a: one\n    b: [two]\n- x: 1", "- secret:\n    [redacted]\n- x: 1"),
+        ("passwords: [one,\n  http://two, three] # x", "passwords: [[redacted]] # x"),
+        ("secrets: { a: one, b: { c: two } }, d: 1", "secrets: { [redacted] }, d: 1"),
         // What the SDK's own log says.
         (
             r#"body: Once(Some(b"{\n \"SecretAccessKey\" : \"wJalr\",\n \"Expiration\" : \"x\"}"))"#,
@@ -135,6 +151,16 @@ fn innocent_text_stays_byte_for_byte() {
         "password: \"${DB_PASSWORD}\"",
         r#"{"password":null,"secret":"","PasswordLastUsed":"2026-01-01","token":false}"#,
         "sudo: a password is required",
+        "tokens: 128 of 256",
+        r#"{"tokens":{"input":128},"maxTokens":7,"keys":["lab-smoke","ssh-ed25519 AAAAC3NzaC1l"]}"#,
+        r#"["ssh","-p","22022","lab@10.88.60.7"]"#,
+        r#"["ping","-n","-p","0a1b2c3d4e5f6071","10.88.60.9"]"#,
+        r#"["iptables","-A","FORWARD","-p","tcp"]"#,
+        r#"["mkdir","-p","/var/lib/lab-smoke"]"#,
+        r#"["systemctl","show","routerd.service","-p","EnvironmentFiles"]"#,
+        "run: [docker, -p, 8080:80, -p, 22/tcp]",
+        "options -a, -p, ports22 and such",
+        "secret:\nnothing is below it",
         r#"{"Account":"123456789012","UserId":"AROADIRT6YNDMFEU7AYKN:i-03903200de6baf5f4"}"#,
     ];
     for text in table {
@@ -179,7 +205,18 @@ fn a_form_is_read_as_what_it_is() {
             "peers: # all\n- {name: bgp_password, value: hunter2}\n- name: asn\n  value: 64512\n",
             "peers:\n- name: bgp_password\n  value: '[redacted]'\n- name: asn\n  value: 64512\n",
         ),
-        (Form::Yaml, "a: &x hunter2\npassword: *x\n", "a: hunter2\npassword: '[redacted]'\n"),
+        (Form::Yaml, "a: &x hunter2\npassword: *x\n", "a: '[redacted]'\npassword: '[redacted]'\n"),
+        (
+            Form::Yaml,
+            "a: &x {k: hunter2, n: [hunter3]}\nsecrets: *x\nb: lab\n",
+            "a:\n  k: '[redacted]'\n  n:\n  - '[redacted]'\nb: lab\nsecrets: '[redacted]'\n",
+        ),
+        (
+            Form::Yaml,
+            "tokens: [a, b]\nx: &y 1\nz: *y\n",
+            "tokens:\n- '[redacted]'\n- '[redacted]'\nx: 1\nz: 1\n",
+        ),
+        (Form::Yaml, "args: [-p, hunter2]\n", "args:\n- -p\n- '[redacted]'\n"),
         (Form::Yaml, "a: 1 # token: hunter2\n", "a: 1 # token: [redacted]\n"),
         (Form::Yaml, "a: 1\n---\npassword: >\n  x\n  y\n", "a: 1\n---\npassword: '[redacted]'\n"),
         (Form::Yaml, "{ broken\npassword: x y\n", "{ broken\npassword: [redacted]\n"),
@@ -188,6 +225,11 @@ fn a_form_is_read_as_what_it_is() {
             Form::Unit,
             "LoadState=loaded\nEnvironment=LANG=C \"DB=a b\" X=\nExecStart={ argv[]=/r --token x --config /c }\n",
             "LoadState=loaded\nEnvironment=LANG=[redacted] DB=[redacted] X=\nExecStart={ argv[]=/r --token [redacted] --config /c }\n",
+        ),
+        (
+            Form::Unit,
+            "# /etc/x.d/a.conf\n[Service]\n Environment = A=1 \\\n# one\n  \"B=2 3\"\nPassEnvironment=A\nExecStart=/r \\\n --token x\n",
+            "# /etc/x.d/a.conf\n[Service]\nEnvironment=A=[redacted] B=[redacted]\nPassEnvironment=A\nExecStart=/r \\\n --token [redacted]\n",
         ),
         (Form::Unit, "LoadState=not-found\nEnvironment=\n", "LoadState=not-found\nEnvironment=\n"),
         (

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::assign::{Assignment, Part, assignments};
-use super::names::{Named, judge_name};
-use super::{is_silent, shapes};
+use super::names::{Named, judge_name, names_several};
+use super::{REDACTED, is_silent, shapes};
 
 /// Farther apart, a name and a value are not of one pair.
 const NEAR_BYTES: usize = 400;
@@ -32,6 +32,7 @@ fn by_name(text: &str, found: &[Assignment<'_>], spans: &mut Vec<Range<usize>>) 
         let value = &text[it.value.clone()];
         let secret = match judge_name(it.name) {
             Named::Secret => !is_reference(value),
+            Named::Perhaps if names_several(it.name) && is_list(text, &it.value) => true,
             Named::Perhaps => shapes::looks_random(value),
             Named::Innocent => false,
         };
@@ -39,6 +40,10 @@ fn by_name(text: &str, found: &[Assignment<'_>], spans: &mut Vec<Range<usize>>) 
             spans.push(it.value.clone());
         }
     }
+}
+
+fn is_list(text: &str, value: &Range<usize>) -> bool {
+    text[..value.start].ends_with(['[', '{']) || text[value.clone()].starts_with("- ")
 }
 
 /// `name: DB_PASSWORD` beside `value: …`, as YAML, XML, EC2's tags and a debug print have it.
@@ -63,11 +68,12 @@ fn by_neighbour(text: &str, found: &[Assignment<'_>], spans: &mut Vec<Range<usiz
     }
 }
 
-/// `--password value`, and `-u user:password` of curl.
+/// `--password value`, and `-u user:password` of curl; and the same in a list, as YAML has it.
 fn flags(text: &str, spans: &mut Vec<Range<usize>>) {
     let bytes = text.as_bytes();
     for (at, _) in text.match_indices('-') {
-        let begins = at == 0 || matches!(bytes[at - 1], b' ' | b'\t' | b'\n' | b'"' | b'\'' | b'=');
+        let before = at.checked_sub(1).map(|it| bytes[it]);
+        let begins = before.is_none_or(|it| b" \t\n\"'=[,".contains(&it));
         if !begins {
             continue;
         }
@@ -75,7 +81,12 @@ fn flags(text: &str, spans: &mut Vec<Range<usize>>) {
         let name_end = rest
             .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_')))
             .unwrap_or(rest.len());
-        let (name, behind) = rest.split_at(name_end);
+        let name = &rest[..name_end];
+        if let Some(span) = listed(text, at, at + name_end) {
+            spans.extend(Some(span).filter(|it| is_secret_argument("", name, &text[it.clone()])));
+            continue;
+        }
+        let behind = &rest[name_end..];
         let blanks = behind.len() - behind.trim_start_matches([' ', '\t']).len();
         let value = &behind[blanks..];
         if blanks == 0 || value.is_empty() || value.starts_with('-') {
@@ -96,6 +107,72 @@ fn flags(text: &str, spans: &mut Vec<Range<usize>>) {
             spans.push(span);
         }
     }
+}
+
+/// The item behind a flag that is an item itself: `[-p, value]`, or each on a line of its own.
+fn listed(text: &str, at: usize, end: usize) -> Option<Range<usize>> {
+    let before = &text[..at];
+    let behind = text[end..].trim_start_matches(['"', '\'']);
+    let (start, stops): (usize, &[char]) = if let Some(rest) = behind.strip_prefix(',') {
+        // A flag of prose may stand before a comma as well; one of a list begins its item.
+        let item = before.trim_end_matches(['"', '\'']).trim_end();
+        if !item.ends_with(['[', ',']) {
+            return None;
+        }
+        (text.len() - rest.trim_start().len(), &[',', ']', '\n'])
+    } else {
+        let line = before.rsplit('\n').next().unwrap_or_default().trim_end_matches(['"', '\'']);
+        let dash = line.strip_suffix("- ")?;
+        let next = behind.strip_prefix('\n')?.strip_prefix(dash)?.strip_prefix("- ")?;
+        (!dash.contains(|c: char| c != ' ')).then_some(())?;
+        (text.len() - next.trim_start_matches(' ').len(), &['\n'])
+    };
+    let value = &text[start..];
+    if value.starts_with(REDACTED) {
+        return Some(start..start + REDACTED.len());
+    }
+    if value.starts_with(['"', '\'']) {
+        return Some(argument(value, start));
+    }
+    let length = value.find(stops).unwrap_or(value.len());
+    let span = start..start + value[..length].trim_end().len();
+    (!span.is_empty()).then_some(span)
+}
+
+/// Programs whose `-p` is a password, whatever it looks like.
+const TAKE_PASSWORDS: &[&str] = &["sshpass", "mysql", "mysqldump", "mysqladmin", "mariadb"];
+
+/// Shorter words behind a `-p` are modes and names.
+const PASSWORD_MIN_CHARS: usize = 6;
+
+/// Whether the word behind a flag is a secret, in a list of arguments of which the first may be a
+/// program. Of `-p`, which is a port, a protocol or a path as well, the value tells.
+pub(super) fn is_secret_argument(program: &str, flag: &str, value: &str) -> bool {
+    if !flag.starts_with('-') || flag.contains('=') || value.starts_with('-') || is_reference(value)
+    {
+        return false;
+    }
+    let program = program.rsplit('/').next().unwrap_or_default();
+    match judge_name(flag) {
+        Named::Secret => true,
+        Named::Perhaps => shapes::looks_random(value),
+        Named::Innocent if matches!(flag, "-p" | "-P") => {
+            TAKE_PASSWORDS.contains(&program) || looks_chosen(value)
+        }
+        Named::Innocent => false,
+    }
+}
+
+/// Letters and something else, and no port, protocol, path, pattern of `ping` or id.
+fn looks_chosen(value: &str) -> bool {
+    let has = |is: fn(&u8) -> bool| value.bytes().any(|byte| is(&byte));
+    value.len() >= PASSWORD_MIN_CHARS
+        && has(u8::is_ascii_alphabetic)
+        && (has(u8::is_ascii_digit) || has(u8::is_ascii_punctuation))
+        && !value.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && !value.contains(['/', '='])
+        && !value.contains(char::is_whitespace)
+        && !shapes::names_a_thing(value)
 }
 
 /// A word of a command line, without its quotes.

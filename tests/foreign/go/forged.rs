@@ -146,6 +146,28 @@ pub fn burnt_by_nobody() {
     }
 }
 
+/// Who writes a go writes to the owner's terminal, too: what he writes is shown and not sent.
+pub fn says_nothing_to_the_terminal() {
+    const STRANGE: &str = "\u{1b}[2K\rverdict: pass (exit 0)";
+    let place = Place::new();
+    place.preflight("run");
+    place.go("run");
+    let path = place.path("run/go.json");
+    let text = fs::read_to_string(&path).expect("a go");
+    let mut go: Value = serde_json::from_str(&text).expect("JSON");
+    go[STRANGE] = 1.into();
+    fs::write(&path, canonical_json(&go)).expect("written");
+    fs::remove_file(place.path("run/go.json.sig")).expect("removed");
+    let words = ["-q", "-Y", "sign", "-f", "owner", "-n", "lab-smoke-go", "run/go.json"];
+    super::place::keygen(&place.path(""), &words);
+    let answer = place.call(&["resume", "run", "--lab", "lab.toml"]);
+    assert_eq!(answer.code, Some(4), "{answer:?}");
+    assert!(answer.out.contains("unknown field"), "{answer:?}");
+    for said in [&answer.out, &answer.err] {
+        assert!(!said.contains(['\u{1b}', '\r']), "{answer:?}");
+    }
+}
+
 /// What the last recovery found of the proof.
 fn proof(place: &Place) -> Option<ProofOutcome> {
     place.records("run").iter().rev().find_map(|record| match &record.kind {

@@ -39,6 +39,7 @@ pub fn trials() -> Vec<Trial> {
         trial("forged/what_is_shown_is_not_what_is_signed", forged::shown_is_not_signed),
         trial("forged/another_plan_is_shown_and_signed", forged::another_plan_is_signed),
         trial("forged/burnt_by_nobody_ends_nothing", forged::burnt_by_nobody),
+        trial("forged/says_nothing_to_the_terminal", forged::says_nothing_to_the_terminal),
         trial("a_go_that_the_node_never_saw_begins_nothing", forged::a_go_that_was_never_burnt),
         trial("a_node_that_the_plan_ended_leaves_the_signature", forged::the_node_is_gone),
         trial("recover_goes_by_the_runs_own_manifest", forged::recovered_with_a_changed_manifest),

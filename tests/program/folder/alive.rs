@@ -50,6 +50,25 @@ fn recover_and_resume_leave_a_live_run_alone_whatever_its_lock_is() {
     }
 }
 
+/// Of a run that is dead: somebody else has its `lock` or its journal, and shares it.
+#[test]
+fn who_shares_a_lock_holds_the_run_for_every_command() {
+    for name in [LOCK_FILE, JOURNAL_FILE] {
+        let place = Place::new();
+        place.killed();
+        let file = fs::File::open(place.path("run").join(name)).expect("there");
+        file.try_lock_shared().expect("shared");
+        assert_eq!(place.status("run")["state"], "live", "{name}");
+        for command in ["recover", "resume"] {
+            let answer = place.call(&[command, "run"]);
+            assert_eq!(answer.code, Some(8), "{name}: {answer:?}");
+        }
+        drop(file);
+        assert_eq!(place.status("run")["state"], "dead", "{name}");
+        assert_eq!(place.code("recover run"), Some(0), "{name}");
+    }
+}
+
 fn edit(run: &Path, change: impl FnOnce(&mut Value)) {
     let text = fs::read(run.join(RUN_FILE)).expect("readable");
     let mut file: Value = serde_json::from_slice(&text).expect("JSON");

@@ -26,6 +26,10 @@ pub const FAULTS: &[Fault] = &[
         .from("§8.1", "contract §9.4"),
     Fault::caught("credentials-in-environment-file", "a file of the environment of routerd's service has static AWS keys", Primary::Stop("credentials-in-unit"), credentials_in_environment_file)
         .also(&["preflight.routerd-unit"]).from("§8.1", "contract §9.4"),
+    Fault::caught("credentials-passed-to-unit", "routerd's service is passed an AWS key that its manager is told", Primary::Stop("credentials-in-unit"), credentials_passed_to_unit)
+        .also(&["preflight.routerd-unit"]).from("§8.1", "issue 11"),
+    Fault::caught("credentials-in-drop-in", "a drop-in of routerd's service that is not loaded yet has static AWS keys", Primary::Stop("credentials-in-unit"), credentials_in_drop_in)
+        .also(&["preflight.routerd-unit"]).from("§8.1", "issue 11"),
     Fault::caught("roots-credentials", "root on routerd-cloud has AWS keys of his own, which the executor's CLI takes first", Primary::Both("preflight.executor-identity", "executor-identity"), roots_credentials)
         .from("§8.1", "contract §9.4"),
     // 3
@@ -119,6 +123,17 @@ fn credentials_in_environment_file(world: &mut World, _: &str) -> Done {
     let files = &mut world.machines.get_mut(Node::RouterdCloud).files;
     files.put(path, "AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE\n", 0o600);
     edit_unit(world, "Restart=", &format!("EnvironmentFile=-{path}\nRestart="))
+}
+
+fn credentials_passed_to_unit(world: &mut World, _: &str) -> Done {
+    edit_unit(world, "Restart=", "PassEnvironment=LANG AWS_SECRET_ACCESS_KEY\nRestart=")
+}
+
+fn credentials_in_drop_in(world: &mut World, _: &str) -> Done {
+    let path = format!("/etc/systemd/system/{}.d/keys.conf", crate::routerd::UNIT);
+    let text = "[Service]\nEnvironment=LANG=C \\\n  AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE\n";
+    world.machines.get_mut(Node::RouterdCloud).files.put(&path, text, 0o600);
+    Ok(())
 }
 
 fn roots_credentials(world: &mut World, _: &str) -> Done {

@@ -1,4 +1,5 @@
-//! `systemctl show UNIT [-p PROPERTY]…`, of unit files in `/etc/systemd/system`.
+//! `systemctl show UNIT [-p PROPERTY]…`, of unit files in `/etc/systemd/system` as they were when the
+//! node started: a drop-in that came later is not in it.
 
 use super::{Io, Session};
 
@@ -21,6 +22,7 @@ pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
                 settings(text, "ExecStart").iter().map(|line| exec_start(line)).collect()
             }
             ("User", Some(text)) => vec![settings(text, "User").join("")],
+            ("PassEnvironment", Some(text)) => vec![settings(text, "PassEnvironment").join(" ")],
             ("Environment", Some(text)) => vec![settings(text, "Environment").join(" ")],
             ("EnvironmentFiles", Some(text)) => settings(text, "EnvironmentFile")
                 .iter()
