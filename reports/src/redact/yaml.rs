@@ -40,7 +40,9 @@ fn has_aliases(text: &str) -> bool {
 fn hide_elsewhere(came: &[Value], documents: &mut [Value]) {
     let mut secrets = BTreeSet::new();
     came.iter().zip(&*documents).for_each(|(came, kept)| collect_hidden(came, kept, &mut secrets));
-    documents.iter_mut().for_each(|it| hide_equal(it, &secrets));
+    for document in documents.iter_mut() {
+        hide_equal(document, &secrets);
+    }
 }
 
 /// The texts of a document that are in its redacted form no more.
@@ -58,7 +60,9 @@ fn collect_hidden<'a>(came: &'a Value, kept: &Value, secrets: &mut BTreeSet<&'a 
             secrets.insert(came);
         }
         (Value::Array(items), _) => {
-            items.iter().for_each(|item| collect_hidden(item, &Value::Null, secrets));
+            for item in items {
+                collect_hidden(item, &Value::Null, secrets);
+            }
         }
         (Value::Object(map), _) => {
             map.values().for_each(|item| collect_hidden(item, &Value::Null, secrets));

@@ -87,6 +87,8 @@ pub fn trials() -> Vec<Trial> {
             "planted/a_program_on_a_device_is_measured",
             plants::a_program_on_a_device_is_measured,
         ));
+        let plants = plants::PLANTS.iter();
+        trials.extend(plants.map(|it| trial(&format!("planted/{}", it.name), || it.is_caught())));
     }
     trials.push(match programs::no_aws_cli() {
         None => trial("lab_exec_runs_the_aws_cli", programs::aws_cli),
@@ -100,7 +102,7 @@ pub fn trials() -> Vec<Trial> {
     trials
 }
 
-fn trial(name: &str, run: fn() -> Result<(), String>) -> Trial {
+fn trial(name: &str, run: impl FnOnce() -> Result<(), String> + Send + 'static) -> Trial {
     Trial::ignorable_test(format!("netns::{name}"), move || {
         let report = probe();
         if report.is_able() {

@@ -12,7 +12,7 @@ use reports::folder::EVIDENCE_FILE;
 
 /// The intent to execute an action, which is recorded right before it is done: the dry run before has
 /// none.
-const EXECUTING: &str = "-execute\",\"scenario\":\"execute\"";
+pub const EXECUTING: &str = "-execute\",\"scenario\":\"execute\"";
 
 pub struct Place(tempfile::TempDir);
 

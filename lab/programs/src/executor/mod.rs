@@ -9,7 +9,7 @@
 //! Its raw calls of EC2 are nobody else's:
 //!
 //! ```compile_fail,E0603
-//! use lab::executor::ec2::Caller;
+//! use lab_programs::executor::ec2::Caller;
 //! ```
 
 mod action;
