@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 use lab_mock::faults::{self, Fault};
 use lab_netns::probe::{self, Report};
@@ -16,20 +17,20 @@ use reports::folder::EVIDENCE_FILE;
 use reports::record::AssertionStatus;
 
 pub fn trials() -> Vec<Trial> {
-    let here = probe::probe();
-    let mut trials: Vec<Trial> = faults::all()
-        .filter(|fault| fault.labs.contains(&"netns"))
-        .map(|fault| trial(fault, &here))
-        .collect();
+    let mut trials: Vec<Trial> =
+        faults::all().filter(|fault| fault.labs.contains(&"netns")).map(trial).collect();
     let name = "netns_faults::a_fault_of_the_mock_alone_is_refused";
     trials.push(Trial::test(name, || Ok(refused()?)));
     trials
 }
 
-fn trial(fault: &'static Fault, here: &Report) -> Trial {
-    let here = here.clone();
+/// What this machine can, asked once and by the first who needs it.
+static HERE: LazyLock<Report> = LazyLock::new(probe::probe);
+
+fn trial(fault: &'static Fault) -> Trial {
     Trial::ignorable_test(format!("netns_faults::{}", fault.name), move || {
-        let report = if here.is_able() { probe::for_fault(fault.name) } else { here };
+        let able = HERE.is_able();
+        let report = if able { probe::for_fault(fault.name) } else { HERE.clone() };
         if report.is_able() {
             return caught(fault).map(|()| Completion::Completed).map_err(Failed::from);
         }

@@ -1,8 +1,8 @@
 //! The crash matrix: for every EC2 call, node command and journal append of a run and of its
 //! recovery, each thing that can befall it; then recovery; then every invariant.
 //!
-//! All of it is taken, on as many workers as the machine has. `LAB_SMOKE_CRASH=N` takes every N-th
-//! cell, for somebody who waits for it.
+//! Every 17th cell is taken, on as many workers as the machine has, and all of them under
+//! `LAB_SMOKE_EXHAUSTIVE=1`; `LAB_SMOKE_CRASH=N` takes every N-th.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use lab_smoke_tests::crash::{
 use lab_smoke_tests::deaths::{Recorder, State};
 use lab_smoke_tests::disk::AtAppend;
 use lab_smoke_tests::invariants::{Written, in_words};
-use lab_smoke_tests::{crash_table, documents, parallel, smoke};
+use lab_smoke_tests::{crash_table, documents, extent, parallel, smoke};
 
 /// Where runs die whose recovery is then killed everywhere, and the check before the run: with the
 /// lock alone, before and in the first mutation (which lands late), with all in place, in teardown.
@@ -114,11 +114,6 @@ fn in_turn(process: &Process, blow: Blow) -> bool {
 /// Of the others not: recovery asks again what it was not told.
 fn matters(blow: Blow) -> bool {
     matches!(blow, Blow::Append(..) | Blow::Effect(_, Befall::KilledMeanwhile))
-}
-
-fn stride() -> usize {
-    let said = std::env::var("LAB_SMOKE_CRASH").ok();
-    said.and_then(|text| text.parse().ok()).unwrap_or(1)
 }
 
 /// What is wrong after one cell.
@@ -224,8 +219,10 @@ fn whatever_befalls_a_run_it_can_be_finished() {
     quiet();
     let of_runs = parallel::map(&[Prior::CheckOn, Prior::CheckOff], |prior| cells_of_a_run(*prior));
     let of_recoveries = parallel::map(RECOVERED_FROM, cells_of_a_recovery);
-    let cells: Vec<Cell> =
-        of_runs.into_iter().chain(of_recoveries).flatten().step_by(stride()).collect();
+    let all: Vec<Cell> = of_runs.into_iter().chain(of_recoveries).flatten().collect();
+    let (of, every) = (all.len(), extent::number("LAB_SMOKE_CRASH", 17, 1));
+    let cells: Vec<Cell> = all.into_iter().step_by(every).collect();
+    extent::say_left_out("cells of the crash matrix", cells.len(), of);
     println!("{}", figures(&cells));
     let wrong: Vec<String> = parallel::map(&cells, judge).into_iter().flatten().collect();
     let shown = wrong.iter().take(40).cloned().collect::<Vec<_>>().join("\n");

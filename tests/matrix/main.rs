@@ -1,6 +1,7 @@
 //! Thousands of whole runs on the mock lab, in this process and in virtual time: whatever befalls a
 //! run it can be finished, and every check can fail.
 
+mod asked;
 mod crash;
 mod explore;
 mod invariants;

@@ -7,10 +7,12 @@ use lab::manifest::Instances;
 use lab_mock::faults::Class;
 use lab_smoke_tests::coverage::gaps;
 use lab_smoke_tests::mixes::{self, Mix};
-use lab_smoke_tests::sensitivity::{Case, cases, cases_of_other_teardowns, contradictions, traces};
+use lab_smoke_tests::sensitivity::{Case, cases_of_other_teardowns, contradictions};
 use lab_smoke_tests::smoke::Prior;
 use lab_smoke_tests::sources::{NAT_ROWS, NatRow};
-use lab_smoke_tests::{documents, parallel, smoke, sources, table};
+use lab_smoke_tests::{documents, extent, parallel, smoke, sources, table};
+
+use super::asked::{Asked, CASES};
 
 #[test]
 fn every_check_is_the_first_to_answer_a_fault() {
@@ -37,29 +39,30 @@ fn each_observation_of_a_translation_sees_what_it_saw_in_the_kernel() {
 
 #[test]
 fn each_fault_turns_exactly_what_is_listed_for_it() {
-    turn_what_is_listed(&cases());
+    turn_what_is_listed(&CASES);
 }
 
 #[test]
 fn each_fault_turns_the_same_where_instances_are_stopped_or_kept_or_it_is_listed() {
-    turn_what_is_listed(&cases_of_other_teardowns());
+    let what = "cases of other teardowns";
+    let drawn = extent::sample(what, cases_of_other_teardowns(), |case| case.fault.name);
+    turn_what_is_listed(&drawn.into_iter().map(Asked::of).collect::<Vec<_>>());
 }
 
-fn turn_what_is_listed(cases: &[Case]) {
-    none_complains(cases, |case| {
-        let (given, ran) = case.run();
-        let expected = case.expected();
-        let reasons = &ran.judgement.reasons;
-        (given != expected)
+fn turn_what_is_listed(cases: &[Asked]) {
+    none_complains(cases, |asked| {
+        let (case, shown) = (&asked.case, asked.shown());
+        let (expected, given, reasons) = (case.expected(), &shown.given, &shown.reasons);
+        (*given != expected)
             .then(|| format!("expected {expected:?}\n  given    {given:?}\n  {reasons:?}"))
-            .or_else(|| tolerated_without_a_trace(case, &traces(&ran)))
+            .or_else(|| tolerated_without_a_trace(case, &shown.traces))
     });
 }
 
 #[test]
 fn no_evidence_contradicts_itself() {
-    none_complains(&cases(), |case| {
-        let contradictions = contradictions(&case.run().1);
+    none_complains(&CASES, |asked| {
+        let contradictions = &asked.shown().contradictions;
         (!contradictions.is_empty()).then(|| contradictions.join("\n  "))
     });
     for prior in Prior::BOTH {
@@ -88,19 +91,27 @@ fn tolerated_without_a_trace(case: &Case, traces: &[String]) -> Option<String> {
     (owes && traces.is_empty()).then(|| "the evidence does not say what was borne".to_owned())
 }
 
-/// All pairs are a matter of hours: so many are drawn, others with another seed.
+/// How many of all the pairs, which are a matter of hours, and of all the triples are drawn.
+const PAIRS: usize = 150;
+const TRIPLES: usize = 100;
+
+/// Of all pairs so many are drawn, others with another seed.
 #[test]
 fn no_pair_of_faults_gets_a_run_to_pass_or_hides_what_it_left() {
     // The world is another one as well.
-    let seed = number("LAB_SMOKE_PAIRS_SEED", 1);
-    none_hides(seed, &mixes::sample_pairs(seed, few("LAB_SMOKE_PAIRS", 150)));
+    let (seed, few) = (extent::number("LAB_SMOKE_PAIRS_SEED", 1, 1), PAIRS / 10);
+    let count = extent::number("LAB_SMOKE_PAIRS", few, PAIRS);
+    extent::say_left_out("pairs of faults that are drawn", count, PAIRS);
+    none_hides(seed, &mixes::sample_pairs(seed, count));
 }
 
 /// The same of three, over all that a manifest may have become of the instances.
 #[test]
 fn no_three_faults_get_a_run_to_pass_or_hide_what_they_left() {
-    let seed = number("LAB_SMOKE_TRIPLES_SEED", 1);
-    none_hides(seed, &mixes::sample_triples(seed, few("LAB_SMOKE_TRIPLES", 100)));
+    let (seed, few) = (extent::number("LAB_SMOKE_TRIPLES_SEED", 1, 1), TRIPLES / 10);
+    let count = extent::number("LAB_SMOKE_TRIPLES", few, TRIPLES);
+    extent::say_left_out("three faults at once that are drawn", count, TRIPLES);
+    none_hides(seed, &mixes::sample_triples(seed, count));
 }
 
 fn none_hides(seed: u64, drawn: &[Mix]) {
@@ -113,10 +124,6 @@ fn none_hides(seed: u64, drawn: &[Mix]) {
     });
 }
 
-fn few(variable: &str, default: u64) -> usize {
-    usize::try_from(number(variable, default)).expect("few")
-}
-
 #[test]
 fn the_document_is_the_table() {
     documents::assert_current("docs/SENSITIVITY.md", &table::render());
@@ -126,9 +133,9 @@ trait Named: Sync {
     fn name(&self) -> String;
 }
 
-impl Named for Case {
+impl Named for Asked {
     fn name(&self) -> String {
-        Case::name(self)
+        self.case.name()
     }
 }
 
@@ -156,8 +163,4 @@ fn none_complains<T: Named>(items: &[T], complaint: impl Fn(&T) -> Option<String
     .collect();
     let (bad, all) = (complaints.len(), items.len());
     assert!(complaints.is_empty(), "{bad} of {all}:\n{}", complaints.join("\n"));
-}
-
-fn number(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }

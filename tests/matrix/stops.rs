@@ -2,23 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lab_smoke_tests::parallel;
 use lab_smoke_tests::sensitivity::{cases, given};
 use lab_smoke_tests::smoke::{self, Prior, Ran, run, run_without};
+use lab_smoke_tests::{extent, parallel};
 use reports::record::{Kind, Outcome, Permit, Record};
 use scenarios::stops::DETECTORS;
+
+use super::asked::CASES;
 
 /// What the table of `docs/HARD-STOPS.md` says, against the records of a run with each fault.
 #[test]
 fn every_detector_looks_where_the_table_says() {
-    let looked: Vec<Vec<(String, String)>> = parallel::map(&cases(), |case| {
-        let (_, ran) = case.run();
-        let looks = ran.records.iter().filter_map(|record| match &record.kind {
-            Kind::StopChecked(it) => Some((it.detector.clone(), it.scenario.clone())),
-            _ => None,
-        });
-        looks.collect()
-    });
+    let looked = parallel::map(&CASES, |asked| asked.shown().looks.clone());
     let mut seen: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (detector, scenario) in looked.into_iter().flatten() {
         seen.entry(detector).or_default().insert(scenario);
@@ -26,7 +21,9 @@ fn every_detector_looks_where_the_table_says() {
     for detector in DETECTORS {
         let told: BTreeSet<String> = detector.checked.iter().map(|&it| it.to_owned()).collect();
         let seen = seen.remove(detector.name).unwrap_or_default();
-        assert_eq!(seen, told, "{}", detector.name);
+        // A sample need not come to all of them.
+        assert!(seen.is_subset(&told), "{}: {seen:?}, not {told:?}", detector.name);
+        assert!(seen == told || !extent::is_exhaustive(), "{}: {seen:?}", detector.name);
     }
     assert!(seen.is_empty(), "detectors without a line in the table: {seen:?}");
 }
@@ -201,21 +198,27 @@ fn costs_after(ran: &Ran) -> BTreeSet<String> {
     costs
 }
 
+/// Where a stop tripped, what costs money after the run and no command of the owner's names.
+pub fn costs_unnamed(ran: &Ran) -> Vec<String> {
+    if smoke::tripped(&ran.evidence).is_empty() {
+        return Vec::new();
+    }
+    let items = ran.evidence.residue.iter().flatten();
+    let named = |id: &String| {
+        items.clone().any(|item| {
+            item.id == *id && item.owner_commands.iter().any(|command| command.contains(id))
+        })
+    };
+    costs_after(ran).into_iter().filter(|id| !named(id)).collect()
+}
+
 /// Whatever stopped a run: what costs money is stopped, or it is residue with the command that ends
 /// it.
 #[test]
 fn after_every_stop_what_costs_money_is_stopped_or_listed_with_its_command() {
-    let complaints = parallel::map(&cases(), |case| {
-        let (_, ran) = case.run();
-        let stopped = !smoke::tripped(&ran.evidence).is_empty();
-        let items = ran.evidence.residue.clone().unwrap_or_default();
-        let named = |id: &String| {
-            items.iter().any(|item| {
-                item.id == *id && item.owner_commands.iter().any(|command| command.contains(id))
-            })
-        };
-        let silent: Vec<_> = costs_after(&ran).into_iter().filter(|id| !named(id)).collect();
-        (stopped && !silent.is_empty()).then(|| format!("{}: {silent:?}", case.name()))
+    let complaints = parallel::map(&CASES, |asked| {
+        let silent = &asked.shown().costs_unnamed;
+        (!silent.is_empty()).then(|| format!("{}: {silent:?}", asked.case.name()))
     });
     let complaints: Vec<_> = complaints.into_iter().flatten().collect();
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));

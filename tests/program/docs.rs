@@ -109,3 +109,18 @@ fn the_readmes_transcript_is_a_real_one() {
     let real = transcript("1");
     assert_current("README.md", &format!("{before}{BEGIN}{real}```{after}"));
 }
+
+/// It names them, since it runs some of them beside the others: none is forgotten.
+#[test]
+fn ci_runs_every_binary_of_tests() {
+    let read = |name: &str| fs::read_to_string(root().join(name)).expect(name);
+    let ci = read(".ci/run");
+    for (manifest, binaries) in [("harness/Cargo.toml", 4), ("reports/Cargo.toml", 1)] {
+        let manifest: toml::Table = read(manifest).parse().expect("TOML");
+        let tests = manifest["test"].as_array().expect("[[test]]");
+        assert_eq!(tests.len(), binaries, "each links the AWS SDK: see CONTRIBUTING.md");
+        for name in tests.iter().filter_map(|test| test["name"].as_str()) {
+            assert!(ci.contains(&format!("--test {name}")), ".ci/run does not run {name}");
+        }
+    }
+}

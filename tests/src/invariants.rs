@@ -16,8 +16,9 @@ use crate::owed::{self, CAPTURED};
 pub struct Case<'a> {
     pub plan: &'a Plan,
     pub aftermath: &'a Aftermath,
-    pub journal: &'a [u8],
-    /// Its whole lines, as far as they hold together.
+    /// The journal's whole lines, where they hold together.
+    pub chain: Result<&'a [Record], &'a str>,
+    /// The same; none where they do not.
     pub records: &'a [Record],
 }
 
@@ -56,30 +57,23 @@ pub fn broken(dir: &Path, plan: &Plan, aftermath: &Aftermath) -> Vec<Broken> {
 /// An invariant's name, and why it does not hold.
 pub type Broken = (&'static str, String);
 
-/// The journal of a run that is over.
-pub struct Written {
-    journal: Vec<u8>,
-    records: Result<Vec<Record>, String>,
-}
+/// The journal of a run that is over: read once, however many deaths leave the same.
+pub struct Written(Result<Vec<Record>, String>);
 
 impl Written {
     pub fn in_folder(dir: &Path) -> Self {
         let journal = std::fs::read(dir.join(JOURNAL_FILE)).unwrap_or_default();
         let records = read_chain(&journal).map(|chain| chain.records);
-        Self { journal, records: records.map_err(|error| error.to_string()) }
+        Self(records.map_err(|error| error.to_string()))
     }
 
     /// As [`broken`].
     pub fn broken(&self, plan: &Plan, aftermath: &Aftermath) -> Vec<Broken> {
-        let records = match &self.records {
-            Ok(records) => records,
-            // Nothing else can be judged by such a journal.
-            Err(error) => return vec![(CHAIN, error.clone())],
-        };
-        let case = Case { plan, aftermath, journal: &self.journal, records };
-        let broken =
-            INVARIANTS.iter().filter_map(|(name, holds)| Some((*name, holds(&case).err()?)));
-        broken.collect()
+        let chain = self.0.as_deref().map_err(String::as_str);
+        let case = Case { plan, aftermath, chain, records: chain.unwrap_or_default() };
+        // Nothing else can be judged by a journal that does not hold together.
+        let judged = INVARIANTS.iter().filter(|(name, _)| chain.is_ok() || *name == CHAIN);
+        judged.filter_map(|(name, holds)| Some((*name, holds(&case).err()?))).collect()
     }
 }
 
@@ -120,7 +114,7 @@ impl Case<'_> {
 }
 
 fn chain_verifies(case: &Case<'_>) -> Result<(), String> {
-    read_chain(case.journal).map(|_| ()).map_err(|error| error.to_string())
+    case.chain.map(|_| ()).map_err(str::to_owned)
 }
 
 /// Looked at where the first instance was to be ended: an ENI ends with its instance.

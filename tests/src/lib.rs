@@ -7,6 +7,7 @@ pub mod deaths;
 pub mod disk;
 pub mod documents;
 pub mod explore;
+pub mod extent;
 pub mod in_turn;
 pub mod invariants;
 pub mod mixes;

@@ -2,6 +2,7 @@
 //! whatever it left, recovery brings the lab to where the granted plan says.
 
 use lab_mock::cloud::InstanceState;
+use lab_smoke_tests::extent::{number, say_left_out};
 use nix::sys::signal::Signal;
 use reports::journal::JOURNAL_FILE;
 
@@ -14,12 +15,12 @@ const TEARDOWNS: [(&str, InstanceState); 2] =
 /// Fewer than the records of any whole run; what has ended by then is another draw.
 const RECORDS: usize = 320;
 
+const KILLS: usize = 6;
+
 pub fn killed_at_any_moment() -> Result<(), String> {
-    let number = |name: &str, usual| {
-        std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok()).unwrap_or(usual)
-    };
-    let mut random = fastrand::Rng::with_seed(number("LAB_SMOKE_KILLS_SEED", 1));
-    let kills = number("LAB_SMOKE_NETNS_KILLS", 6);
+    let mut random = fastrand::Rng::with_seed(number("LAB_SMOKE_KILLS_SEED", 1, 1));
+    let kills = number("LAB_SMOKE_NETNS_KILLS", 1, KILLS);
+    say_left_out("moments at which a run in the kernel is killed", kills, KILLS);
     let (mut killed, mut complaints) = (0, Vec::new());
     while killed < kills {
         let (teardown, wanted) = TEARDOWNS[usize::from(killed % 2 == 1)];

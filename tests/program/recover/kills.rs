@@ -8,6 +8,7 @@ use std::process::Stdio;
 use lab::node::Node;
 use lab_mock::cloud::InstanceState;
 use lab_mock::world::World;
+use lab_smoke_tests::extent::{number, say_left_out};
 use reports::journal::JOURNAL_FILE;
 
 use super::{evidence, lab_smoke, recover, world};
@@ -20,12 +21,12 @@ const TEARDOWNS: [(&str, InstanceState); 3] = [
     ("teardown=keep", InstanceState::Running),
 ];
 
+const KILLS: usize = 20;
+
 #[test]
 fn killed_at_any_moment_it_is_recovered_as_its_plan_says() {
-    let number = |name: &str, usual| {
-        std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok()).unwrap_or(usual)
-    };
-    let (kills, seed) = (number("LAB_SMOKE_KILLS", 20), number("LAB_SMOKE_KILLS_SEED", 1));
+    let (kills, seed) = (number("LAB_SMOKE_KILLS", 5, KILLS), number("LAB_SMOKE_KILLS_SEED", 1, 1));
+    say_left_out("moments at which a run is killed", kills, KILLS);
     let mut random = fastrand::Rng::with_seed(seed);
     let lines = TEARDOWNS.map(|(teardown, _)| records_of(teardown));
     let (mut killed, mut complaints) = (0, Vec::new());

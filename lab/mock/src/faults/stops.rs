@@ -130,7 +130,7 @@ fn credentials_passed_to_unit(world: &mut World, _: &str) -> Done {
 }
 
 fn credentials_in_drop_in(world: &mut World, _: &str) -> Done {
-    let path = format!("/etc/systemd/system/{}.d/keys.conf", crate::routerd::UNIT);
+    let path = format!("/etc/systemd/system/{}.d/keys.conf", lab::routerd::UNIT);
     let text = "[Service]\nEnvironment=LANG=C \\\n  AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE\n";
     world.machines.get_mut(Node::RouterdCloud).files.put(&path, text, 0o600);
     Ok(())
