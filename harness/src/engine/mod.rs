@@ -393,9 +393,12 @@ impl Engine<'_> {
     }
 }
 
-/// What nobody can read again is no pass.
+/// What nobody can read again is no pass; and a run that has ended awaits nobody, though its journal
+/// may hold nothing after the question.
 fn witnessed(judgement: Judgement, journal: &Writer) -> Judgement {
-    match journal.failed().filter(|_| judgement.exit_code == ExitCode::Pass.number()) {
+    let rests_on_the_journal =
+        [ExitCode::Pass, ExitCode::Pending].map(ExitCode::number).contains(&judgement.exit_code);
+    match journal.failed().filter(|_| rests_on_the_journal) {
         None => judgement,
         Some(why) => Judgement {
             verdict: Verdict::Unknown,

@@ -10,7 +10,7 @@ use super::place::Place;
 /// `ulimit -f` is a full disk: the signal that the kernel sends besides ends nobody.
 #[test]
 fn a_file_that_may_grow_no_further_is_a_full_disk() {
-    for kilobytes in [1, 8, 40, 80, 120] {
+    for kilobytes in [1, 8, 40, 76, 78, 80, 82, 120] {
         let place = Place::new();
         let answer =
             place.typed(&format!("ulimit -f {kilobytes}; lab-smoke run --seed 3 --out run"));
