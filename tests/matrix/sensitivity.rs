@@ -110,7 +110,7 @@ fn no_pair_of_faults_gets_a_run_to_pass_or_hides_what_it_left() {
 fn no_three_faults_get_a_run_to_pass_or_hide_what_they_left() {
     let (seed, few) = (extent::number("LAB_SMOKE_TRIPLES_SEED", 1, 1), TRIPLES / 10);
     let count = extent::number("LAB_SMOKE_TRIPLES", few, TRIPLES);
-    extent::say_left_out("three faults at once that are drawn", count, TRIPLES);
+    extent::say_left_out("triples of faults that are drawn", count, TRIPLES);
     none_hides(seed, &mixes::sample_triples(seed, count));
 }
 

@@ -22,18 +22,18 @@ const EVERY: u64 = 17;
 /// tried.
 pub fn sample<T>(what: &str, all: Vec<T>, name: impl Fn(&T) -> &str) -> Vec<T> {
     let of = all.len();
-    let taken: Vec<T> = all.into_iter().filter(|it| is_drawn(name(it), EVERY)).collect();
+    let taken: Vec<T> = all.into_iter().filter(|it| is_drawn(name(it))).collect();
     say_left_out(what, taken.len(), of);
     taken
 }
 
-/// Whether a name is one of a sample of every so many; all are where all is tried.
-pub fn is_drawn(name: &str, every: u64) -> bool {
+/// Whether a name is one of a sample; all are where all is tried.
+pub fn is_drawn(name: &str) -> bool {
     // FNV-1a: the same on every machine and of every version.
     let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
-    is_exhaustive() || hash.is_multiple_of(every)
+    is_exhaustive() || hash.is_multiple_of(EVERY)
 }
 
 /// Past the test harness, which hides what a test prints that passes.

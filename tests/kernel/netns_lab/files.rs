@@ -98,7 +98,7 @@ fn without_overlayfs() {
             .args(["--user", "--map-root-user", "--mount", "--propagation", "private"])
             .args(["sh", "-c", covered, "sh"])
             .arg(std::env::current_exe().unwrap())
-            .args(["--exact", name])
+            .args(["--exact", &format!("netns_lab::{name}")])
             .env("LAB_SMOKE_REQUIRE_NETNS", "1")
             .output()
             .unwrap();
