@@ -95,14 +95,13 @@ impl Site for OwnSite {
     fn open<'a>(&'a self, _folder: &'a RunFolder) -> LocalBoxFuture<'a, Result<Opened, OpenError>> {
         Box::pin(async move {
             let known = self.lab.world.borrow().clone();
-            let lab = match known {
-                Some(world) => lab_mock::attach(world, self.manifest.clone())?.lab,
-                None => {
-                    let options = MockOptions { seed: SEED, faults: vec![], world_file: None };
-                    let mock = open_mock_as(&options, Some(self.manifest.clone()))?;
-                    *self.lab.world.borrow_mut() = Some(mock.world);
-                    mock.lab
-                }
+            let lab = if let Some(world) = known {
+                lab_mock::attach(world, self.manifest.clone())?.lab
+            } else {
+                let options = MockOptions { seed: SEED, faults: vec![], world_file: None };
+                let mock = open_mock_as(&options, Some(self.manifest.clone()))?;
+                *self.lab.world.borrow_mut() = Some(mock.world);
+                mock.lab
             };
             Ok(Opened {
                 lab,
@@ -154,9 +153,10 @@ impl Place {
 fn manifest() -> String {
     let mut manifest = mock_manifest(SEED).expect("a manifest");
     manifest.lab.kind = LabKind::Aws;
-    manifest.owner.allowed_signers = "owner@example.org namespaces=\"lab-smoke-go\" ssh-ed25519 \
-         AAAAC3NzaC1lZDI1NTE5AAAAIEg5f7Uih+RbUr4hVdyZsqgMG/olHmX7q0jcqQnA/o7Q\n"
-        .to_owned();
+    manifest.owner.allowed_signers.push_str(
+        "owner@example.org namespaces=\"lab-smoke-go\" ssh-ed25519 \
+         AAAAC3NzaC1lZDI1NTE5AAAAIEg5f7Uih+RbUr4hVdyZsqgMG/olHmX7q0jcqQnA/o7Q\n",
+    );
     for node in manifest.nodes.values_mut() {
         node.ssh = Some(format!("lab@{}", node.address));
     }
