@@ -1,5 +1,6 @@
 //! Several faults at once: what no mix of them may do, whatever else it does.
 
+use lab::manifest::Instances;
 use lab_mock::faults::{self, Class, Fault, Left};
 use lab_mock::world::World;
 use reports::record::Kind;
@@ -107,8 +108,18 @@ impl Mix {
         self.injected().into_iter().all(|fault| faults::inject(&mut world, fault).is_ok())
     }
 
+    /// What is caught where instances are terminated may be none where they are kept, and the other way
+    /// round.
     pub fn has_a_caught_one(&self) -> bool {
-        self.faults.iter().any(|fault| fault.class == Class::Caught)
+        let wanted = match self.teardown {
+            None => Instances::Terminate,
+            Some(word) if word.ends_with("stop") => Instances::Stop,
+            Some(_) => Instances::Keep,
+        };
+        self.faults.iter().any(|fault| match fault.answer_at(wanted) {
+            Some(answer) if wanted != Instances::Terminate => answer.exit_code != 0,
+            _ => fault.class == Class::Caught,
+        })
     }
 }
 /// What the run did that no run may do.
