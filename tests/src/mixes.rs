@@ -116,10 +116,13 @@ impl Mix {
             Some(word) if word.ends_with("stop") => Instances::Stop,
             Some(_) => Instances::Keep,
         };
-        self.faults.iter().any(|fault| match fault.answer_at(wanted) {
-            Some(answer) if wanted != Instances::Terminate => answer.exit_code != 0,
-            _ => fault.class == Class::Caught,
-        })
+        let is_caught = |fault: &&'static Fault| match wanted {
+            Instances::Terminate => fault.class == Class::Caught,
+            Instances::Stop | Instances::Keep => {
+                fault.answer_at(wanted).is_some_and(|answer| answer.exit_code != 0)
+            }
+        };
+        self.faults.iter().any(is_caught)
     }
 }
 /// What the run did that no run may do.
