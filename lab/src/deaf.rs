@@ -5,12 +5,10 @@ use std::rc::Rc;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
-    SharedHttpConnector,
+    HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use futures::future::LocalBoxFuture;
 
 use crate::Lab;
@@ -26,16 +24,6 @@ struct Nobody;
 impl HttpConnector for Nobody {
     fn call(&self, _request: HttpRequest) -> HttpConnectorFuture {
         HttpConnectorFuture::ready(Err(ConnectorError::io("nobody answers".into())))
-    }
-}
-
-impl HttpClient for Nobody {
-    fn http_connector(
-        &self,
-        _settings: &HttpConnectorSettings,
-        _components: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        SharedHttpConnector::new(Self)
     }
 }
 
@@ -71,7 +59,7 @@ pub fn lab() -> Lab {
         credentials: SharedCredentialsProvider::new(Credentials::new(
             "nobody", "knows", None, None, "nobody",
         )),
-        http_client: SharedHttpClient::new(Nobody),
+        http_client: http_client_fn(|_, _| SharedHttpConnector::new(Nobody)),
         sleep: clock.sdk_sleep(),
         time: clock.sdk_time(),
         endpoint_url: None,

@@ -5,7 +5,7 @@ use lab_mock::faults::{self, Class, Fault, Left};
 use lab_mock::world::World;
 use reports::record::Kind;
 
-use crate::sensitivity::left;
+use crate::sensitivity::{injection_of, left};
 use crate::smoke::{Prior, Ran};
 
 /// Two faults or three on one lab, and what its manifest has become of the instances.
@@ -13,8 +13,7 @@ use crate::smoke::{Prior, Ran};
 pub struct Mix {
     pub faults: Vec<&'static Fault>,
     pub prior: Prior,
-    /// As it is injected; none is the lab's own, which terminates.
-    pub teardown: Option<&'static str>,
+    pub teardown: Instances,
 }
 
 /// Pairs that once got a run to pass, or to hide what it left: they are drawn first.
@@ -30,7 +29,7 @@ const FOUND: &[[&str; 2]] = &[
     ["roots-credentials", "no-aws-cli"],
 ];
 
-const TEARDOWNS: [Option<&str>; 3] = [None, Some("teardown=stop"), Some("teardown=keep")];
+const TEARDOWNS: [Instances; 3] = [Instances::Terminate, Instances::Stop, Instances::Keep];
 
 /// Faults that need something else than a run which grants itself, or are no fault but a setting.
 const APART: &[&str] = &["go-after", "teardown"];
@@ -43,7 +42,11 @@ pub fn sample_pairs(seed: u64, count: usize) -> Vec<Mix> {
     });
     let mut pairs: Vec<Mix> = pairs
         .flat_map(|faults| {
-            Prior::BOTH.map(|prior| Mix { faults: faults.to_vec(), prior, teardown: None })
+            Prior::BOTH.map(|prior| Mix {
+                faults: faults.to_vec(),
+                prior,
+                teardown: Instances::Terminate,
+            })
         })
         .filter(Mix::means_something)
         .collect();
@@ -84,7 +87,10 @@ fn apart(one: &Fault, other: &Fault) -> bool {
 impl Mix {
     /// As `--inject` has them.
     pub fn injected(&self) -> Vec<&'static str> {
-        self.teardown.into_iter().chain(self.faults.iter().map(|fault| fault.name)).collect()
+        injection_of(self.teardown)
+            .into_iter()
+            .chain(self.faults.iter().map(|fault| fault.name))
+            .collect()
     }
 
     fn all_apart(&self) -> bool {
@@ -111,15 +117,10 @@ impl Mix {
     /// What is caught where instances are terminated may be none where they are kept, and the other way
     /// round.
     pub fn has_a_caught_one(&self) -> bool {
-        let wanted = match self.teardown {
-            None => Instances::Terminate,
-            Some(word) if word.ends_with("stop") => Instances::Stop,
-            Some(_) => Instances::Keep,
-        };
-        let is_caught = |fault: &&'static Fault| match wanted {
+        let is_caught = |fault: &&'static Fault| match self.teardown {
             Instances::Terminate => fault.class == Class::Caught,
             Instances::Stop | Instances::Keep => {
-                fault.answer_at(wanted).is_some_and(|answer| answer.exit_code != 0)
+                fault.answer_at(self.teardown).is_some_and(|answer| answer.exit_code != 0)
             }
         };
         self.faults.iter().any(is_caught)

@@ -55,14 +55,19 @@ pub struct Outcome {
     pub silent: Vec<String>,
 }
 
+/// As `--inject` has it; nothing is the lab's own, which terminates.
+pub fn injection_of(teardown: Instances) -> Option<&'static str> {
+    match teardown {
+        Instances::Terminate => None,
+        Instances::Stop => Some("teardown=stop"),
+        Instances::Keep => Some("teardown=keep"),
+    }
+}
+
 impl Case {
     pub fn run(&self) -> (Outcome, Ran) {
-        let teardown = match self.teardown {
-            Instances::Terminate => None,
-            Instances::Stop => Some("teardown=stop"),
-            Instances::Keep => Some("teardown=keep"),
-        };
-        let faults: Vec<&str> = teardown.into_iter().chain([self.fault.name]).collect();
+        let teardown = injection_of(self.teardown).into_iter();
+        let faults: Vec<&str> = teardown.chain([self.fault.name]).collect();
         let ran = run(1, &faults, self.prior);
         (given(&ran), ran)
     }

@@ -2,8 +2,9 @@
 //! this machine holds its folder, which ends with the process however it ends, or while its lease on
 //! the node has not, by the node's clock. What `run.json` says of a process proves nothing.
 
-use reports::folder::{BegunIn, FolderError, RunFile, RunFolder};
+use reports::folder::{BegunIn, FolderError, FolderLock, Locked, RunFile, RunFolder};
 
+use super::refusal::Refusal;
 use crate::engine;
 use crate::labs::LabPlace;
 
@@ -45,6 +46,14 @@ fn held_there(begun_in: &BegunIn) -> Held {
         Some(Ok(Some(by))) => Held::By(by),
         Some(Ok(None)) => Held::Nobody,
         Some(Err(_)) | None => Held::Elsewhere,
+    }
+}
+
+/// A run is live while its process holds the folder's lock; `by` says who that is.
+pub(super) fn hold(folder: &RunFolder, by: &str) -> Result<FolderLock, Refusal> {
+    match folder.try_lock(by)? {
+        Locked::Taken(lock) => Ok(lock),
+        Locked::HeldBy(by) => Err(Refusal::Live { folder: folder.path().to_owned(), by }),
     }
 }
 

@@ -7,7 +7,7 @@ use reports::verdict::ExitCode;
 
 use super::{kernel_lab_list, refuse};
 use crate::cli::NetnsCommand;
-use crate::labs::{NetnsError, find, folder_id, make};
+use crate::labs::{NetnsError, find, folder_id, make, real_time};
 use crate::terminal::Terminal;
 
 pub fn command(command: &NetnsCommand, terminal: &Terminal) -> u8 {
@@ -26,11 +26,11 @@ fn answer(command: &NetnsCommand, terminal: &Terminal) -> Result<u8, NetnsError>
             terminal.out(&format!("{}\n", folder_id(&make(args, *time_to_live)?)));
         }
         NetnsCommand::List => {
-            terminal.out(&runtime()?.block_on(kernel_lab_list::shown())?);
+            terminal.out(&real_time()?.block_on(kernel_lab_list::shown())?);
         }
         NetnsCommand::Down { id } => {
             let folder = find(id.as_deref())?;
-            runtime()?.block_on(lab_netns::down(&folder, Clock::System))?;
+            real_time()?.block_on(lab_netns::down(&folder, Clock::System))?;
         }
         NetnsCommand::Exec { id, node, words } => {
             let status = lab_netns::exec(&find(id.as_deref())?, parse(node)?, words)?;
@@ -42,7 +42,7 @@ fn answer(command: &NetnsCommand, terminal: &Terminal) -> Result<u8, NetnsError>
         }
         NetnsCommand::Explain { id, from, to } => {
             let walk =
-                runtime()?.block_on(lab_netns::explain(&find(id.as_deref())?, *from, *to))?;
+                real_time()?.block_on(lab_netns::explain(&find(id.as_deref())?, *from, *to))?;
             terminal.out(&format!("{walk}\n"));
             if walk.conclusion != Conclusion::Arrived {
                 return Ok(ExitCode::Fail.number());
@@ -50,10 +50,6 @@ fn answer(command: &NetnsCommand, terminal: &Terminal) -> Result<u8, NetnsError>
         }
     }
     Ok(ExitCode::Pass.number())
-}
-
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
 fn parse(name: &str) -> Result<Node, NetnsError> {

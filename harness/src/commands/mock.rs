@@ -13,8 +13,7 @@ use crate::terminal::Terminal;
 const SEED: u64 = 1;
 
 pub fn serve(serve: ServeOptions, terminal: &Terminal) -> u8 {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let served = runtime
+    let served = labs::real_time()
         .map_err(labs::ServeError::from)
         .and_then(|runtime| runtime.block_on(until_a_signal(serve, terminal)));
     match served {

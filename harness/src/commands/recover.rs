@@ -11,7 +11,7 @@ use reports::verdict::{ExitCode, Judgement};
 use super::alive::{self, Held};
 use super::outside;
 use super::refusal::Refusal;
-use super::resume::{existing, hold};
+use super::resume::existing;
 use super::to_its_end::to_its_end;
 use super::{Console, refuse};
 use crate::engine::{self, Announcement};
@@ -34,10 +34,11 @@ fn in_its_folder(
 ) -> Result<Judgement, Refusal> {
     let terminal = console.terminal;
     let folder = RunFolder::resolve(Path::new(""), run)?;
-    let _lock = hold(&folder, "recover")?;
+    let _lock = alive::hold(&folder, &format!("recover, pid {}", std::process::id()))?;
     let journal = Writer::reopen(folder.path())?;
     journal.with_records(|records| shown(records).map(drop))?;
-    let started = started(&journal).ok_or(Refusal::Empty)?;
+    let started = journal.with_records(|records| engine::started(records).cloned());
+    let started = started.ok_or(Refusal::Empty)?;
     let opener = console.labs.of(started.lab.kind)?;
     let judgement = match engine::answered(&journal) {
         Some(judgement) if was_recovered(&journal) => {
@@ -56,13 +57,6 @@ fn in_its_folder(
     terminal.out(&words::verdict(&judgement));
     terminal.out(&format!("{}\n", folder.path().display()));
     Ok(judgement)
-}
-
-fn started(journal: &Writer) -> Option<RunStarted> {
-    journal.with_records(|records| match records.first().map(|record| &record.kind) {
-        Some(Kind::RunStarted(started)) => Some(started.clone()),
-        _ => None,
-    })
 }
 
 fn was_recovered(journal: &Writer) -> bool {

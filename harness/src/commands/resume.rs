@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ::lab::manifest::Manifest;
-use reports::folder::{FolderLock, GO_FILE, Locked, RUN_FILE, RunFile, RunFolder};
+use reports::folder::{GO_FILE, RUN_FILE, RunFile, RunFolder};
 use reports::journal::Writer;
 use reports::record::{Kind, Record, RunStarted};
 use reports::shown::shown;
@@ -12,7 +12,7 @@ use reports::verdict::Judgement;
 use super::outside::{self, Both};
 use super::refusal::Refusal;
 use super::run::{Ended, meanwhile, owners_files};
-use super::{Console, refuse, say_usage};
+use super::{Console, alive, refuse, say_usage};
 use crate::cli::{self, ResumeArgs};
 use crate::engine::{self, Pending, Resumed, Standing};
 use crate::labs::{Existing, Leaving, Opener, Purpose};
@@ -37,7 +37,7 @@ fn in_its_folder(
     console: Console<'_>,
 ) -> Result<Judgement, Refusal> {
     let folder = RunFolder::resolve(Path::new(""), &args.run)?;
-    let _lock = hold(&folder, "resume")?;
+    let _lock = alive::hold(&folder, &format!("resume, pid {}", std::process::id()))?;
     let journal = Writer::reopen(folder.path())?;
     journal.with_records(|records| shown(records).map(drop))?;
     journal.with_records(|records| awaits(records, &folder))?;
@@ -54,14 +54,6 @@ fn in_its_folder(
     let manifest = manifest(args, &folder, &started, opener)?;
     let run = existing(&journal, started, manifest, Purpose::GoOn);
     on_its_lab(args, &folder, journal, run, opener, show, console)
-}
-
-/// A run is live while its process holds the folder's lock.
-pub(super) fn hold(folder: &RunFolder, command: &str) -> Result<FolderLock, Refusal> {
-    match folder.try_lock(&format!("{command}, pid {}", std::process::id()))? {
-        Locked::Taken(lock) => Ok(lock),
-        Locked::HeldBy(by) => Err(Refusal::Live { folder: folder.path().to_owned(), by }),
-    }
 }
 
 pub(super) fn existing(

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ::lab::permit::Brake;
 use futures::Stream;
 use libtest_mimic::Arguments;
-use reports::folder::{FolderLock, GO_FILE, Locked, RUN_FILE, RUNS_DIR, RunFile, RunFolder};
+use reports::folder::{FolderLock, GO_FILE, RUN_FILE, RUNS_DIR, RunFile, RunFolder};
 use reports::journal::{Writer, read_file};
 use reports::record::LabKind;
 use reports::verdict::{ExitCode, Judgement};
@@ -15,9 +15,7 @@ use super::{Console, alive, lab, refuse, say_usage};
 use crate::cli::{self, BeginArgs, LabChoice, RunArgs};
 use crate::engine::{self, Announcement, Meanwhile, Pending, Selection, Settings, Standing};
 use crate::grant::OwnersFiles;
-use crate::labs::{
-    AfterRun, Choice, Grantor, Leaving, OpenError, Opened, Opener, Own, Site, Wanted,
-};
+use crate::labs::{AfterRun, Choice, Grantor, Leaving, Opened, Own, Site, Wanted};
 use crate::perform::{Show, Stage, perform};
 use crate::printer::{self, Shown};
 use crate::selection::select;
@@ -68,10 +66,6 @@ fn on_its_lab(
 ) -> Result<Judgement, Refusal> {
     let selection = select(&arguments)?;
     let (kind, lab) = chosen(&args.lab)?;
-    if kind == LabKind::Aws {
-        made_up_nowhere(args)?;
-    }
-    let opener = console.labs.of(kind)?;
     let wanted = Wanted {
         lab,
         seed: args.seed,
@@ -81,38 +75,20 @@ fn on_its_lab(
         grantor,
     };
     // Before anything is built.
-    opener.check(&wanted)?;
+    let opener = console.labs.for_new_run(kind, &wanted)?;
     args.out.as_deref().map_or(Ok(()), RunFolder::check)?;
     let show = Show { format: args.format, arguments };
     opener.runtime()?.block_on(async {
         // First, so that a signal while the lab is built finds someone who takes it down.
         let mut signals = signals::listen()?;
-        let site = open_site(opener, &wanted, console).await?;
+        let say = console.say();
+        let site = opener.begin(&wanted, &say).await?;
         let new = NewRun { wanted: &wanted, out: args.out.as_deref(), show: &show, console };
         let ended = Box::pin(new.carry_out(site.as_ref(), selection, &mut signals)).await;
         let how = ended.as_ref().map_or(Leaving::Unused, |ended| Leaving::Run(ended.standing));
-        site.leave(how, &console.say()).await;
+        site.leave(how, &say).await;
         Ok(ended?.judgement)
     })
-}
-
-/// A seed and faults are things of a lab that is built in.
-fn made_up_nowhere(args: &BeginArgs) -> Result<(), OpenError> {
-    if args.seed.is_some() {
-        Err(OpenError::OnlyOnTheMock("seed"))
-    } else if !args.inject.is_empty() {
-        Err(OpenError::OnlyOnTheMock("inject"))
-    } else {
-        Ok(())
-    }
-}
-
-async fn open_site(
-    opener: &dyn Opener,
-    wanted: &Wanted,
-    console: Console<'_>,
-) -> Result<Box<dyn Site>, Refusal> {
-    Ok(opener.begin(wanted, &console.say()).await?)
 }
 
 /// Which lab the words mean.
@@ -163,7 +139,7 @@ impl NewRun<'_> {
             Some(dir) => dir.to_owned(),
             None => RunFolder::default_dir(Path::new(RUNS_DIR), &run_id),
         })?;
-        let _lock = hold(&folder, &run_id, site.manifest_file())?;
+        let _lock = hold_new(&folder, &run_id, site.manifest_file())?;
         let opened = site.open(&folder).await?;
         let (seed, faults) = (site.seed(), self.wanted.faults.clone());
         let settings = Settings { run_id, seed, faults, selection };
@@ -215,19 +191,14 @@ pub(super) fn owners_files(opened: &Opened, document: PathBuf) -> OwnersFiles {
 }
 
 /// Takes the folder's lock and says beside it what is true of this machine alone.
-fn hold(
+fn hold_new(
     folder: &RunFolder,
     run_id: &str,
     manifest: Option<PathBuf>,
 ) -> Result<FolderLock, Refusal> {
     let host = alive::host()?;
     let pid = std::process::id();
-    let lock = match folder.try_lock(&format!("run {run_id}, pid {pid} on {host}"))? {
-        Locked::Taken(lock) => lock,
-        Locked::HeldBy(by) => {
-            return Err(Refusal::Live { folder: folder.path().to_owned(), by });
-        }
-    };
+    let lock = alive::hold(folder, &format!("run {run_id}, pid {pid} on {host}"))?;
     let begun_in = Some(folder.begun_here()?);
     let run_file = RunFile { run_id: run_id.to_owned(), host, pid, manifest, begun_in };
     folder.write_json(RUN_FILE, &run_file)?;

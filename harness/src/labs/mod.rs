@@ -257,6 +257,19 @@ impl Labs {
         self
     }
 
+    /// The opener of a lab that fits what is wanted; nothing is touched.
+    ///
+    /// # Errors
+    /// Words that do not fit, and where this program has no opener of that kind.
+    pub fn for_new_run(&self, kind: LabKind, wanted: &Wanted) -> Result<&dyn Opener, OpenError> {
+        if kind == LabKind::Aws {
+            wanted.makes_nothing_up()?;
+        }
+        let opener = self.of(kind)?;
+        opener.check(wanted)?;
+        Ok(opener)
+    }
+
     /// # Errors
     /// Where this program has none of that kind.
     pub fn of(&self, kind: LabKind) -> Result<&dyn Opener, OpenError> {
@@ -266,6 +279,17 @@ impl Labs {
 }
 
 impl Wanted {
+    /// A seed and faults are things of a lab that is built in.
+    fn makes_nothing_up(&self) -> Result<(), OpenError> {
+        if self.seed.is_some() {
+            Err(OpenError::OnlyOnTheMock("seed"))
+        } else if !self.faults.is_empty() {
+            Err(OpenError::OnlyOnTheMock("inject"))
+        } else {
+            Ok(())
+        }
+    }
+
     /// A lab that is there is not made.
     fn makes_nothing(&self) -> Result<(), OpenError> {
         let given = [
@@ -294,6 +318,6 @@ impl Grantor {
 }
 
 /// Time is that of this machine.
-fn real_time() -> io::Result<Runtime> {
+pub(crate) fn real_time() -> io::Result<Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }

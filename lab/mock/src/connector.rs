@@ -1,12 +1,10 @@
 //! The AWS SDK's HTTP client that ends in the world instead of a socket.
 
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
-    SharedHttpConnector,
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 
@@ -38,13 +36,18 @@ enum Place {
 impl Connector {
     /// For the harness.
     pub fn operator(shared: Shared, clock: Clock) -> SharedHttpClient {
-        SharedHttpClient::new(Self { shared, clock, place: Place::Desk })
+        Self { shared, clock, place: Place::Desk }.into_client()
     }
 
     /// For a program on a node. On a running instance the metadata service answers as well;
     /// elsewhere nothing listens at its address.
     pub fn instance(shared: Shared, clock: Clock, node: Node) -> SharedHttpClient {
-        SharedHttpClient::new(Self { shared, clock, place: Place::Node(node) })
+        Self { shared, clock, place: Place::Node(node) }.into_client()
+    }
+
+    fn into_client(self) -> SharedHttpClient {
+        let connector = SharedHttpConnector::new(self);
+        http_client_fn(move |_, _| connector.clone())
     }
 
     async fn exchange(self, mut request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
@@ -124,15 +127,5 @@ impl std::fmt::Debug for Connector {
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         HttpConnectorFuture::new(self.clone().exchange(request))
-    }
-}
-
-impl HttpClient for Connector {
-    fn http_connector(
-        &self,
-        _: &HttpConnectorSettings,
-        _: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
     }
 }

@@ -4,12 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
-    SharedHttpConnector,
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use axum::body::Bytes;
@@ -56,7 +54,8 @@ pub struct UnixClient {
 
 impl UnixClient {
     pub fn shared(socket: PathBuf) -> SharedHttpClient {
-        SharedHttpClient::new(Self { socket })
+        let connector = SharedHttpConnector::new(Self { socket });
+        http_client_fn(move |_, _| connector.clone())
     }
 
     async fn exchange(self, mut request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
@@ -106,16 +105,6 @@ fn with_host<B>(mut request: Request<B>) -> Request<B> {
 impl HttpConnector for UnixClient {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         HttpConnectorFuture::new(self.clone().exchange(request))
-    }
-}
-
-impl HttpClient for UnixClient {
-    fn http_connector(
-        &self,
-        _: &HttpConnectorSettings,
-        _: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
     }
 }
 

@@ -40,6 +40,7 @@ impl From<Arrival> for (u64, i64) {
 }
 
 impl Report {
+    /// Of a probe that begins now and sends a datagram each `interval`: nothing is sent or heard yet.
     pub fn beginning(now: DateTime<Utc>, interval: Duration) -> Self {
         let interval_us = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX);
         let first_sent_at_us = now.timestamp_micros();

@@ -9,12 +9,10 @@ use std::sync::{Arc, Mutex};
 use aws_smithy_async::rt::sleep::SharedAsyncSleep;
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
-    SharedHttpConnector,
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use chrono::{DateTime, TimeZone, Utc};
 use futures::FutureExt;
@@ -177,7 +175,8 @@ impl Host for Machine {
     }
 
     fn http_client(&self) -> SharedHttpClient {
-        SharedHttpClient::new(self.network.clone())
+        let connector = SharedHttpConnector::new(self.network.clone());
+        http_client_fn(move |_, _| connector.clone())
     }
 
     fn sleep(&self) -> SharedAsyncSleep {
@@ -186,16 +185,6 @@ impl Host for Machine {
 
     fn time_source(&self) -> SharedTimeSource {
         self.clock.sdk_time()
-    }
-}
-
-impl HttpClient for Network {
-    fn http_connector(
-        &self,
-        _: &HttpConnectorSettings,
-        _: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
     }
 }
 

@@ -117,21 +117,11 @@ async fn datagrams(order: &Order) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
 
-    fn order(from: u8, to: u8, connections: Vec<u16>) -> Order {
-        let local = |end| Ipv4Addr::new(127, 0, 0, end);
-        Order {
-            from: local(from),
-            to: local(to),
-            nonce: 0x00c0_ffee,
-            way: 0,
-            bytes: 200,
-            ports: vec![22, 47_443],
-            connections,
-        }
+    fn order(from: &str, to: &str) -> Order {
+        let words = [from, to, "00c0ffee", "0", "200", "22,47443", "47443"];
+        Order::read(&words).expect("an order")
     }
 
     /// Each end opens what it was asked for and is told its own ports.
@@ -139,7 +129,7 @@ mod tests {
     fn two_ends_exchange_connections_and_say_their_own_ports() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime").block_on(async {
-            let (near, far) = (order(2, 3, vec![47_443]), order(3, 2, vec![47_443]));
+            let (near, far) = (order("127.0.0.2", "127.0.0.3"), order("127.0.0.3", "127.0.0.2"));
             let (a, b) = futures::join!(exchange(&near), exchange(&far));
             for said in [a, b] {
                 let report: Exchanged =
