@@ -23,7 +23,7 @@ struct Nobody;
 
 impl HttpConnector for Nobody {
     fn call(&self, _request: HttpRequest) -> HttpConnectorFuture {
-        HttpConnectorFuture::ready(Err(ConnectorError::io("nobody answers".into())))
+        HttpConnectorFuture::ready(Err(ConnectorError::other("nobody answers".into(), None)))
     }
 }
 

@@ -9,6 +9,7 @@ use lab_netns::Netns;
 use libtest_mimic::Trial;
 
 use super::support::{on_a_lab, run, text, trial};
+use crate::own::{NEVER_SHOWN, is_a_users};
 
 pub fn trials() -> Vec<Trial> {
     vec![
@@ -32,6 +33,15 @@ const FOLDERS: [&str; 10] = [
     "/var/lib",
     "/srv",
 ];
+
+fn system_and_users_folders() -> Vec<String> {
+    let entries = std::fs::read_dir("/").unwrap().flatten();
+    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let tops = folders.map(|entry| entry.path()).filter(|top| is_a_users(top));
+    let never = |top: &PathBuf| NEVER_SHOWN.iter().any(|name| top.ends_with(name));
+    let users = tops.filter(|top| !never(top)).map(|top| top.display().to_string());
+    FOLDERS.map(str::to_owned).into_iter().chain(users).collect()
+}
 
 /// Files of the host that the trial made, for destroying.
 struct Markers(Vec<PathBuf>);
@@ -57,7 +67,7 @@ fn a_nodes_files_are_its_own() {
     let own = format!("own-{}", std::process::id());
     let markers = Markers::make(&format!("marker-{}", std::process::id()));
     on_a_lab(async |opened| {
-        for folder in FOLDERS {
+        for folder in system_and_users_folders() {
             let path = format!("{folder}/{own}");
             let wrote =
                 run(opened, Node::RouterdCloud, &format!("sudo sh -c 'echo x > {path}'")).await;
