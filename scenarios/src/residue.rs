@@ -73,7 +73,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     instances(lab, ctx, tagged, by_id, &absent.vanished, &mut all);
     let teardown = &lab.manifest.teardown;
     unseen(lab, ctx, "elastic IP address", &addresses, &teardown.release_addresses, &mut all);
-    let own = LabAddresses::known(lab, ctx).and_on(interfaces);
+    let own = LabAddresses::known(lab, ctx.journal).and_on(interfaces);
     let address = |lab: &Lab, it: &Address| own.has(it).then(|| address_item(lab, it));
     judge(lab, ctx, ADDRESSES, addresses, address, &mut all);
     let volumes = watch::both(volumes, volumes_by_id, |it| &it.volume_id);
@@ -370,7 +370,8 @@ fn lock(ctx: &mut Context<'_>, all: &mut ResidueListed) {
             _ => None,
         })
     });
-    let held = held.unwrap_or(false);
+    // What was seen on the node counts, whatever the journal says.
+    let held = held.unwrap_or(false) || ctx.run.state.borrow().lock_taken;
     let path = lab::act::LOCK_PATH;
     let how = How::words("the journal's records of the lock");
     let message = format!("{path} could not be removed from routerd-cloud");

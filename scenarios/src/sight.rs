@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use lab::Lab;
 use lab::ec2::{Address, Instance, Sighted, seen_with};
+use reports::journal::Writer;
 use reports::record::{Kind, Life, ResourceKind, ResourceSeen, ResourcesSeen};
 
 use crate::context::Context;
@@ -18,8 +19,8 @@ pub struct LabAddresses {
 
 impl LabAddresses {
     /// By what this run has seen so far.
-    pub fn known(lab: &Lab, ctx: &Context<'_>) -> Self {
-        let sighted = ctx.journal.with_records(Sighted::of);
+    pub fn known(lab: &Lab, journal: &Writer) -> Self {
+        let sighted = journal.with_records(Sighted::of);
         let mut network_interface_ids = sighted.ids(ResourceKind::NetworkInterface);
         network_interface_ids.insert(lab.manifest.capture.network_interface_id.clone());
         Self {
@@ -75,7 +76,7 @@ pub async fn look_again(lab: &Lab, ctx: &mut Context<'_>) {
 /// Records these instances with what hangs on them, and the addresses that do.
 pub fn record(lab: &Lab, ctx: &mut Context<'_>, instances: &[Instance], addresses: &[Address]) {
     let mut resources: Vec<ResourceSeen> = instances.iter().flat_map(seen_with).collect();
-    let mut known = LabAddresses::known(lab, ctx);
+    let mut known = LabAddresses::known(lab, ctx.journal);
     let enis = resources.iter().filter(|it| it.kind == ResourceKind::NetworkInterface);
     known.network_interface_ids.extend(enis.map(|it| it.id.clone()));
     let hanging = addresses.iter().filter(|address| known.hangs(address));

@@ -10,11 +10,12 @@ use lab::manifest::Instances;
 use lab::node::{Node, Output};
 use lab::shell::{Observe, ShellError};
 use reports::digest::Digest;
+use reports::journal::Writer;
 use reports::record::{Kind, NobodysFound, ResidueItem};
 use serde_json::json;
 
 use crate::context::{Context, How};
-use crate::sight::LabAddresses;
+use crate::sight::{self, LabAddresses};
 use crate::stops::Detector;
 use crate::{cost, stops};
 
@@ -159,21 +160,14 @@ impl<'a> Found<'a> {
 pub fn judge_before(lab: &Lab, ctx: &mut Context<'_>, id: &'static str, costly: &Costly) {
     let how = costly.seen(ctx);
     let expected = json!({ "nobodys": [] });
-    let own = LabAddresses::known(lab, ctx);
+    let own = LabAddresses::known(lab, ctx.journal);
     let (mut found, errors) = costly.found(&own);
     if let Some(error) = errors.first() {
         return ctx.unknown(id, expected, how, error.to_string());
     }
     let outlive = outliving(lab, costly);
     found.extend(outlive.keys().map(|id| (id.clone(), "volume")));
-    let teardown = &lab.manifest.teardown;
-    let nodes = lab.manifest.nodes.values().filter_map(|node| node.instance_id.as_ref());
-    let known: Vec<&String> = nodes
-        .chain(&teardown.release_addresses)
-        .chain(&teardown.delete_volumes)
-        .chain(&teardown.keep)
-        .collect();
-    let nobodys: Vec<&String> = found.keys().filter(|id| !known.contains(id)).collect();
+    let nobodys = nobodys(lab, &found);
     let message = format!("{}: {NOBODYS}", listed(&found, &nobodys));
     let observed = json!({ "nobodys": nobodys, "costs": found, "outlive": outlive });
     let region = &lab.manifest.aws.region;
@@ -185,6 +179,43 @@ pub fn judge_before(lab: &Lab, ctx: &mut Context<'_>, id: &'static str, costly: 
     ctx.judge(id, nobodys.is_empty(), expected, observed, how, Some(message));
     ctx.stop(&stops::WOULD_BE_LEFT, tripped, &resource(&nobodys));
     ctx.run.state.borrow_mut().costly = Some(found.into_keys().collect());
+}
+
+/// What the manifest neither ends nor keeps.
+fn nobodys<'a>(lab: &Lab, found: &'a BTreeMap<String, &'static str>) -> Vec<&'a String> {
+    let teardown = &lab.manifest.teardown;
+    let nodes = lab.manifest.nodes.values().filter_map(|node| node.instance_id.as_ref());
+    let known: Vec<&String> = nodes
+        .chain(&teardown.release_addresses)
+        .chain(&teardown.delete_volumes)
+        .chain(&teardown.keep)
+        .collect();
+    found.keys().filter(|id| !known.contains(id)).collect()
+}
+
+/// What of the lab costs money and nobody will end, for a run that ends before it used its go: its
+/// preflight may not have come so far as to look, and what it saw may have changed since. What cannot
+/// be looked at may be there.
+pub async fn left_by_nobody(lab: &Lab, journal: &Writer) -> Vec<ResidueItem> {
+    let (costly, interfaces) = futures::join!(costly(lab), sight::interfaces_of_the_vpc(lab));
+    let own = LabAddresses::known(lab, journal).and_on(interfaces);
+    let (found, errors) = costly.found(&own);
+    let region = &lab.manifest.aws.region;
+    let item = |id: &String| nobodys_item(id, found[id], None, region);
+    let mut items: Vec<ResidueItem> = nobodys(lab, &found).into_iter().map(item).collect();
+    if let Some(error) = errors.first() {
+        let (key, value) = (&lab.manifest.lab.tag_key, &lab.manifest.lab.tag_value);
+        let tag = lab::quoted(&format!("Key={key},Values={value}"));
+        let asks = format!("aws resourcegroupstaggingapi get-resources --tag-filters {tag}");
+        items.push(ResidueItem {
+            resource: "lab".to_owned(),
+            id: lab.manifest.lab.name.clone(),
+            why: format!("what of it costs money cannot be seen: {error}"),
+            costs_money: true,
+            owner_commands: vec![format!("{asks} --region {region}")],
+        });
+    }
+    items
 }
 
 /// The volumes that stay when teardown terminates their instances: each with its instance and the
@@ -261,7 +292,7 @@ pub fn judge(lab: &Lab, ctx: &mut Context<'_>, look: &Look) {
 
 fn new_cost(lab: &Lab, ctx: &mut Context<'_>, costly: &Costly) {
     let Some(before) = ctx.run.state.borrow().costly.clone() else { return };
-    let (found, errors) = costly.found(&LabAddresses::known(lab, ctx));
+    let (found, errors) = costly.found(&LabAddresses::known(lab, ctx.journal));
     let new: Vec<&String> = found.keys().filter(|id| !before.contains(*id)).collect();
     if !new.is_empty() {
         costly.seen(ctx);

@@ -31,6 +31,12 @@ fn read_file(file: &Path) -> std::io::Result<Vec<u8>> {
     read_plain(&std::fs::canonicalize(file)?, SMALL_LIMIT_BYTES)
 }
 
+/// A plain file of text, read as a manifest is.
+pub fn read_text(file: &Path) -> std::io::Result<String> {
+    let no_text = |error| std::io::Error::new(std::io::ErrorKind::InvalidData, error);
+    String::from_utf8(read_file(file)?).map_err(no_text)
+}
+
 /// The manifest of the mock of this seed, for who wants to grant its go himself.
 pub fn mock_example(seed: u64, allowed_signers: Option<&Path>, terminal: &Terminal) -> u8 {
     let mut manifest = match labs::mock_manifest(seed) {
@@ -38,7 +44,7 @@ pub fn mock_example(seed: u64, allowed_signers: Option<&Path>, terminal: &Termin
         Err(error) => return refuse(error.code(), error, terminal),
     };
     if let Some(file) = allowed_signers {
-        manifest.owner.allowed_signers = match std::fs::read_to_string(file) {
+        manifest.owner.allowed_signers = match read_text(file) {
             Ok(text) => text,
             Err(source) => {
                 let error = ReadError::Io { file: file.display().to_string(), source };

@@ -4,7 +4,7 @@ mod alive;
 mod go;
 mod kernel_lab;
 mod kernel_lab_list;
-mod lab;
+pub(crate) mod lab;
 mod list;
 mod mock;
 mod outside;

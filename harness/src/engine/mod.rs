@@ -276,17 +276,20 @@ impl Engine<'_> {
         let undo = self.run.permit(self.journal, scenarios::UNDO_LOCK);
         let unused = self.run.forward().map(|forward| Release::from(forward.as_ref()));
         let permit = match (&undo, unused.or_else(|| Release::of_run(self.journal))) {
-            (Ok(undo), _) => LockPermit::Begun(undo),
-            (Err(_), Some(release)) => LockPermit::Unused(release),
-            (Err(_), None) => return None,
+            (Ok(undo), _) => Some(LockPermit::Begun(undo)),
+            (Err(_), Some(release)) => Some(LockPermit::Unused(release)),
+            (Err(_), None) => None,
         };
-        let left = match self.lab.release_lock(permit, self.journal, &self.run.id).await {
-            Ok(acted) if acted.outcome == Outcome::Done => {
-                self.run.state.borrow_mut().lock_taken = false;
-                return None;
-            }
-            Ok(acted) => acted.detail,
-            Err(error) => error.to_string(),
+        let left = match permit {
+            None => "this run's journal has no record by which it may be given back".to_owned(),
+            Some(permit) => match self.lab.release_lock(permit, self.journal, &self.run.id).await {
+                Ok(acted) if acted.outcome == Outcome::Done => {
+                    self.run.state.borrow_mut().lock_taken = false;
+                    return None;
+                }
+                Ok(acted) => acted.detail,
+                Err(error) => error.to_string(),
+            },
         };
         let item = ResidueItem {
             resource: "lock on routerd-cloud".to_owned(),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use lab::act::Proving;
+use lab::act::{LockState, Proving};
 use lab::ec2::Instance;
 use lab::node::Node;
 use lab::permit::Cost;
@@ -14,7 +14,7 @@ use reports::record::{
 };
 use reports::shown::shown;
 use scenarios::stops::OTHER_ACCOUNT;
-use scenarios::{RESERVE_BYTES, resume, unsaid};
+use scenarios::{RESERVE_BYTES, resume, unsaid, watch};
 
 use super::pending::Hold;
 use super::{
@@ -138,6 +138,10 @@ impl Engine<'_> {
         if state.burnt && state.rows.is_none() {
             state.rows = resume::rows(self.lab, change_set).await;
         }
+        // The journal may say that it was given back; what lies on the node says whether it was.
+        if matches!(self.lab.lock_state(&self.run.id).await, LockState::Own(_)) {
+            state.lock_taken = true;
+        }
         *self.run.state.borrow_mut() = state;
     }
 
@@ -201,6 +205,7 @@ impl Engine<'_> {
         }
         // Before the node is stopped that may tell.
         let mut items = unsaid::items(self.lab, &self.run).await;
+        items.extend(watch::left_by_nobody(self.lab, self.journal).await);
         if self.something_runs().await {
             items.extend(self.stop_all().await?);
         }

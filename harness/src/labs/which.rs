@@ -53,7 +53,7 @@ pub fn make(args: &MakeArgs, time_to_live: Duration) -> Result<Folder, NetnsErro
         options = options.with_executor(file)?;
     }
     if let Some(file) = &args.allowed_signers {
-        options.allowed_signers = std::fs::read_to_string(file).map_err(|error| {
+        options.allowed_signers = crate::commands::lab::read_text(file).map_err(|error| {
             std::io::Error::new(error.kind(), format!("{}: {error}", file.display()))
         })?;
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use super::world::{Shared, World};
 use lab::clock::Clock;
+use reports::folder::{WORLD_LIMIT_BYTES, read_plain};
 
 #[derive(Clone, Debug)]
 pub struct StateFile {
@@ -17,10 +18,13 @@ pub struct StateFile {
 impl StateFile {
     /// Puts the file's world into `shared`; where there is no file, it is made.
     pub fn open(path: PathBuf, shared: &Shared, clock: Clock) -> io::Result<Self> {
-        match std::fs::read_to_string(&path) {
-            Ok(text) => *shared.lock() = parse(&path, &text)?,
+        match read_plain(&path, WORLD_LIMIT_BYTES) {
+            Ok(bytes) => *shared.lock() = parse(&path, &bytes)?,
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+            Err(error) => {
+                let words = format!("{}: {error}", path.display());
+                return Err(Error::new(error.kind(), words));
+            }
         }
         let file = Self { path, written: Arc::default() };
         file.write(shared, clock)?;
@@ -55,8 +59,8 @@ pub fn to_json(world: &World) -> io::Result<String> {
     serde_json::to_string_pretty(world).map_err(Error::other)
 }
 
-fn parse(path: &std::path::Path, text: &str) -> io::Result<World> {
-    serde_json::from_str(text).map_err(|error| {
+fn parse(path: &std::path::Path, text: &[u8]) -> io::Result<World> {
+    serde_json::from_slice(text).map_err(|error| {
         let message = format!("{} holds no world: {error}", path.display());
         Error::new(ErrorKind::InvalidData, message)
     })

@@ -43,6 +43,9 @@ const SECRETS: &[&str] = &[
 /// Words that name a secret only where they stand alone.
 const ALONE: &[&str] = &["credential", "credentials", "cookie", "pin"];
 
+/// Whole words that name a secret.
+const WHOLE: &[&str] = &["pw", "jwt", "otp", "totp", "pincode", "hmac"];
+
 /// Words that make the word `key` behind them a secret's name.
 const SECRET_KEYS: &[&str] = &[
     "api",
@@ -82,6 +85,11 @@ const PAIRS: &[(&str, &str)] = &[
     ("security", "code"),
     ("key", "material"),
     ("snmp", "community"),
+    ("tcp", "md5"),
+    ("bgp", "md5"),
+    ("ospf", "md5"),
+    ("isis", "md5"),
+    ("vrrp", "md5"),
 ];
 
 /// Words before `token` that make it a mark of a call or of a page.
@@ -182,6 +190,9 @@ const PERHAPS: &[&str] = &[
     "dsn",
 ];
 
+/// Whole words whose value is looked at.
+const PERHAPS_WHOLE: &[&str] = &["sig", "sas"];
+
 /// Words before `key` that make it one that everybody may know.
 const PUBLIC_KEYS: &[&str] =
     &["public", "host", "idempotency", "sort", "partition", "primary", "foreign", "cache", "known"];
@@ -234,13 +245,23 @@ fn judge_words(name: &str) -> Named {
             return if described { Named::Innocent } else { Named::Secret };
         }
     }
-    let ends = |word: &str| PERHAPS.iter().any(|ending| word.ends_with(ending));
+    let ends = |word: &str| {
+        let word = unnumbered(word);
+        PERHAPS_WHOLE.contains(&word) || PERHAPS.iter().any(|ending| word.ends_with(ending))
+    };
     let public = before.is_some_and(|word| PUBLIC_KEYS.contains(&word))
         || PUBLIC_KEYS.iter().any(|word| words[last].starts_with(word));
     if ends(&words[last]) && !public { Named::Perhaps } else { Named::Innocent }
 }
 
+/// `password2` is a password; `md5` and `sha256` are no numbered words.
+fn unnumbered(word: &str) -> &str {
+    let bare = word.trim_end_matches(|c: char| c.is_ascii_digit());
+    if bare.is_empty() || bare == "md" || bare == "sha" { word } else { bare }
+}
+
 fn names_secret(word: &str, before: Option<&str>) -> bool {
+    let word = unnumbered(word);
     if word == "token" && before.is_some_and(|before| NO_SECRET_TOKENS.contains(&before)) {
         return false;
     }
@@ -248,6 +269,7 @@ fn names_secret(word: &str, before: Option<&str>) -> bool {
         return false;
     }
     SECRETS.iter().any(|secret| word.ends_with(secret))
+        || WHOLE.contains(&word)
         || (before.is_none() && ALONE.contains(&word))
         || before.is_some_and(|before| {
             (word == "key" && SECRET_KEYS.contains(&before)) || PAIRS.contains(&(before, word))
@@ -298,11 +320,13 @@ mod tests {
                  token refreshToken slack-token authorization Proxy-Authorization tcp_md5_key psk \
                  userData passphrase passwd gitlabToken password_hash secrets bgp.password \
                  client_secret MYSQL_ROOT_PASSWORD_OLD signingKey credentials Cookie PIN bearer \
-                 KeyMaterial snmpCommunity",
+                 KeyMaterial snmpCommunity password2 DB_PW apiKey2 private-key2 jwt otp pincode \
+                 hmac tcpMd5 ospf_md5",
             ),
             (
                 Named::Perhaps,
-                "key sshKey aws_credentials auth proxy_auth DB_PASS pwd consumer_key salt",
+                "key sshKey aws_credentials auth proxy_auth DB_PASS pwd consumer_key salt \
+                 pwd1 PASS1 SAS sig",
             ),
             (
                 Named::Innocent,
@@ -310,7 +334,7 @@ mod tests {
                  publicKey PublicKey public_key host_key hostKey keyFingerprint privateKeyFile \
                  secretFile passwordPolicy PasswordLastUsed PasswordAuthentication token_ttl_seconds \
                  access_key_id AccessKeyId AccessKeyLastUsed tokenUrl name value address \
-                 X-aws-ec2-metadata-token-ttl-seconds secretKeyRef keyPairId monkeyBusiness 7",
+                 md5 sha256 kansas signal X-aws-ec2-metadata-token-ttl-seconds secretKeyRef keyPairId monkeyBusiness 7",
             ),
         ];
         for (expected, names) in table {

@@ -256,6 +256,14 @@ fn marked_within(text: &str, spans: &mut Vec<Range<usize>>) {
             }
         }
     }
+    // A bot of Telegram: its number, a colon, `A` and 34 more.
+    for (at, _) in text.match_indices(":A") {
+        let digits = bytes[..at].iter().rev().take_while(|it| it.is_ascii_digit()).count();
+        let tail = bytes[at + 1..].iter().take_while(|it| Class::Word.has(**it)).count();
+        if (5..=16).contains(&digits) && tail == 35 {
+            spans.push(at - digits..at + 1 + tail);
+        }
+    }
     let webhooks = [
         "hooks.slack.com/services/",
         "hooks.slack.com/workflows/",

@@ -45,6 +45,13 @@ fn text_loses_its_secrets_and_nothing_else() {
             "<item><key>db_password</key><value>[redacted]</value></item><item><key>Name</key><value>lab</value></item>",
         ),
         (
+            "<item><key>MYSQL_PWD</key><value>correct-horse-7</value></item><item><key>auth</key><value>none</value></item>",
+            "<item><key>MYSQL_PWD</key><value>[redacted]</value></item><item><key>auth</key><value>none</value></item>",
+        ),
+        ("mysql -phunter2 lab", "mysql -p[redacted] lab"),
+        ("ping -p 5f5f -c 3", "ping -p 5f5f -c 3"),
+        ("bot 123456789:AAabcdefghijklmnopqrstuvwxyz0123456 end", "bot [redacted] end"),
+        (
             "<tag>\n <value>hunter2</value>\n <key>token</key>\n</tag>",
             "<tag>\n <value>[redacted]</value>\n <key>token</key>\n</tag>",
         ),

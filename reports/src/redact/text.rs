@@ -51,9 +51,11 @@ fn by_neighbour(text: &str, found: &[Assignment<'_>], spans: &mut Vec<Range<usiz
     let parts: Vec<(Part, &Assignment<'_>)> =
         found.iter().filter_map(|it| Some((Part::of(it.name)?, it))).collect();
     for (index, (part, it)) in parts.iter().enumerate() {
-        if *part != Part::Name || judge_name(&text[it.value.clone()]) != Named::Secret {
+        let named = judge_name(&text[it.value.clone()]);
+        if *part != Part::Name || named == Named::Innocent {
             continue;
         }
+        let mut found = Vec::new();
         let is_value = |at: Option<usize>| {
             let (part, other) = parts.get(at?)?;
             let near = other.value.start.abs_diff(it.value.start) < NEAR_BYTES;
@@ -63,8 +65,12 @@ fn by_neighbour(text: &str, found: &[Assignment<'_>], spans: &mut Vec<Range<usiz
         // One that has no other name before it may be this one's.
         let free =
             before.and_then(|it| it.checked_sub(1)).is_none_or(|it| parts[it].0 == Part::Value);
-        spans.extend(is_value(Some(index + 1)));
-        spans.extend(is_value(before.filter(|_| free)));
+        found.extend(is_value(Some(index + 1)));
+        found.extend(is_value(before.filter(|_| free)));
+        let hidden = |span: &Range<usize>| {
+            named == Named::Secret || shapes::looks_random(&text[span.clone()])
+        };
+        spans.extend(found.into_iter().filter(hidden));
     }
 }
 
@@ -86,6 +92,12 @@ fn flags(text: &str, spans: &mut Vec<Range<usize>>) {
             spans.extend(Some(span).filter(|it| is_secret_argument("", name, &text[it.clone()])));
             continue;
         }
+        let line = text[..at].rsplit('\n').next().unwrap_or_default();
+        // `mysql -pVALUE`
+        if name.len() > 2 && name.starts_with("-p") && takes_passwords(line) {
+            spans.push(at + 2..argument(rest, at).end);
+            continue;
+        }
         let behind = &rest[name_end..];
         let blanks = behind.len() - behind.trim_start_matches([' ', '\t']).len();
         let value = &behind[blanks..];
@@ -95,7 +107,6 @@ fn flags(text: &str, spans: &mut Vec<Range<usize>>) {
         let start = at + name_end + blanks;
         let span = argument(value, start);
         let given = &text[span.clone()];
-        let line = text[..at].rsplit('\n').next().unwrap_or_default();
         if judge_name(name) == Named::Secret {
             if !is_reference(given) {
                 spans.push(span);
@@ -103,7 +114,7 @@ fn flags(text: &str, spans: &mut Vec<Range<usize>>) {
         } else if matches!(name, "-u" | "--user" | "--proxy-user") && line.contains("curl") {
             let password = given.find(':').map(|colon| span.start + colon + 1..span.end);
             spans.extend(password.filter(|it| !is_reference(&text[it.clone()])));
-        } else if name == "-p" && line.contains("sshpass") {
+        } else if name == "-p" && takes_passwords(line) {
             spans.push(span);
         }
     }
@@ -141,6 +152,12 @@ fn listed(text: &str, at: usize, end: usize) -> Option<Range<usize>> {
 
 /// Programs whose `-p` is a password, whatever it looks like.
 const TAKE_PASSWORDS: &[&str] = &["sshpass", "mysql", "mysqldump", "mysqladmin", "mariadb"];
+
+/// Whether such a program stands in the line before a flag.
+fn takes_passwords(line: &str) -> bool {
+    let words = line.split(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'' | '='));
+    words.into_iter().any(|word| TAKE_PASSWORDS.contains(&word))
+}
 
 /// Shorter words behind a `-p` are modes and names.
 const PASSWORD_MIN_CHARS: usize = 6;

@@ -107,7 +107,7 @@ fn what_costs_money_is_found_by_id_and_what_was_not_answered_is_named() {
         endpoints: answered(vec![endpoint("Interface", "available")]),
     };
     let judged = judged("preflight", async |lab, ctx| {
-        let (found, errors) = costly.found(&LabAddresses::known(lab, ctx));
+        let (found, errors) = costly.found(&LabAddresses::known(lab, ctx.journal));
         let found: Vec<_> = found.iter().map(|(id, kind)| (id.as_str(), *kind)).collect();
         let expected = [
             ("eipalloc-1", "elastic IP address"),
@@ -150,7 +150,7 @@ fn before_the_run_all_that_costs_money_is_somebodys() {
             let router = manifest.nodes.get_mut(&Node::RouterdCloud).expect("a node");
             router.instance_id = Some("i-1".to_owned());
             judge_before(lab, ctx, COSTLY, &costly);
-            let (found, _) = costly.found(&LabAddresses::known(lab, ctx));
+            let (found, _) = costly.found(&LabAddresses::known(lab, ctx.journal));
             let kept = (status != A::Unknown).then(|| found.into_keys().collect());
             assert_eq!(ctx.run.state.borrow().costly, kept, "{what}");
         });
