@@ -161,7 +161,7 @@ pub fn without_counts(mut items: Value) -> Value {
     items
 }
 
-const VOLATILE: &[&str] = &["handle", "packets", "bytes", "expires", "used"];
+const VOLATILE: &[&str] = &["handle", "packets", "bytes", "expires", "used", "used_unit"];
 
 fn strip(value: &mut Value, keys: &[&str]) {
     match value {

@@ -15,6 +15,7 @@ use serde_json::json;
 use crate::context::{Context, How};
 use crate::observe;
 
+mod chains;
 mod conntrack;
 mod measure;
 mod path;

@@ -16,7 +16,7 @@ use super::explain;
 use super::folder::Folder;
 use super::held::Held;
 use super::left;
-use super::node::{EC2_SOCKET, metadata_socket};
+use super::node::{EC2_SOCKET, METADATA_SOCKET};
 use lab::node::Node;
 use lab_mock::ec2::{self, metadata};
 use lab_mock::faults::Caller;
@@ -29,9 +29,10 @@ use lab_mock::world::World;
 /// Where a socket cannot be made.
 pub fn serve(held: &Arc<Held>, folder: &Folder) -> std::io::Result<()> {
     listen(&folder.ec2_socket(), ec2_router(held, Caller::Operator))?;
-    listen(&folder.inside().join(EC2_SOCKET), ec2_router(held, Caller::Instance))?;
     for node in [Node::RouterdCloud, Node::CloudClient] {
-        listen(&folder.inside().join(metadata_socket(node)), metadata_router(held, node))?;
+        let inside = folder.inside_of(node);
+        listen(&inside.join(EC2_SOCKET), ec2_router(held, Caller::Instance))?;
+        listen(&inside.join(METADATA_SOCKET), metadata_router(held, node))?;
     }
     listen(&folder.supervisor_socket(), supervisor_router(held))
 }

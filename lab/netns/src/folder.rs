@@ -92,7 +92,8 @@ impl Folder {
         }
         let folder = Self::at(path);
         private(false).create(&folder.path)?;
-        for inner in [folder.inside(), folder.control_folder()] {
+        let of_nodes = Node::ALL.map(|node| folder.inside_of(node));
+        for inner in [folder.inside(), folder.control_folder()].into_iter().chain(of_nodes) {
             private(false).create(inner)?;
         }
         Ok(folder)
@@ -181,6 +182,11 @@ impl Folder {
     /// What the nodes see of the folder.
     pub fn inside(&self) -> PathBuf {
         self.path.join("in")
+    }
+
+    /// What one node sees of it, and no other does.
+    pub fn inside_of(&self, node: Node) -> PathBuf {
+        self.inside().join(node.as_str())
     }
 
     /// # Errors

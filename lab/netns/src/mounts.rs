@@ -3,8 +3,6 @@
 
 use std::io;
 
-use super::node::INSIDE;
-
 /// What `node.sh` calls the mounts that it makes.
 const OWN: &str = "lab-smoke";
 
@@ -35,8 +33,7 @@ fn open_at(line: &str) -> Option<&str> {
         // Processes, and the settings of the node's own network.
         || kind == "proc" && ["/proc", "/proc/sys/net"].contains(&at)
         // A device is no file of the host's: the folder is the node's own, and node.sh says which there are.
-        || at.starts_with("/dev/")
-        || at == INSIDE;
+        || at.starts_with("/dev/");
     (!read_only && !own).then_some(at)
 }
 
@@ -55,7 +52,7 @@ mod tests {
             ("4 1 0:5 /irq /proc/irq rw - proc proc rw", Some("/proc/irq")),
             ("5 1 0:6 /null /dev/null rw - devtmpfs udev rw", None),
             ("6 1 0:6 / /dev rw - devtmpfs udev rw", Some("/dev")),
-            ("7 1 254:0 /x/in /run/lab-smoke/in rw - ext4 /dev/vda rw", None),
+            ("7 1 254:0 /x/in /run/lab-smoke/in rw - ext4 /dev/vda rw", Some("/run/lab-smoke/in")),
             ("8 1 254:0 /usr/bin/x /run/lab-smoke/program ro - ext4 /dev/vda rw", None),
             ("9 1 254:0 /mnt /run/host/mnt rw,relatime - ext4 /dev/vda rw", Some("/run/host/mnt")),
             ("10 1 0:44 / /run/host/srv rw - tmpfs tmpfs rw", Some("/run/host/srv")),

@@ -63,7 +63,7 @@ async fn set_up(folder: &Folder, node: Node, spec: &NodeSpec) -> io::Result<()> 
     let mut setup = Command::new("sh");
     setup.args(["-c", SETUP, "sh", node.as_str()]);
     let home = folder.path().parent().unwrap_or(folder.path()).to_owned();
-    setup.args([home, folder.inside(), program, routerctl, executor, aws]).args(shown);
+    setup.args([home, folder.inside_of(node), program, routerctl, executor, aws]).args(shown);
     run::succeed(setup, "").await?;
     mounts::must_be_closed(&std::fs::read_to_string("/proc/self/mountinfo")?)?;
     for (path, mode, text) in node_files::files(node, spec) {
@@ -186,7 +186,7 @@ async fn serve_cloud(node: Node) -> io::Result<()> {
         return Ok(());
     }
     let metadata = TcpListener::bind((Ipv4Addr::new(169, 254, 169, 254), 80)).await?;
-    tokio::spawn(join_tcp(metadata, Path::new(INSIDE).join(metadata_socket(node))));
+    tokio::spawn(join_tcp(metadata, Path::new(INSIDE).join(METADATA_SOCKET)));
     let ec2 = TcpListener::bind((Ipv4Addr::LOCALHOST, 8773)).await?;
     tokio::spawn(join_tcp(ec2, Path::new(INSIDE).join(EC2_SOCKET)));
     Ok(())
@@ -195,9 +195,8 @@ async fn serve_cloud(node: Node) -> io::Result<()> {
 /// As programs on the nodes reach it.
 pub const EC2_SOCKET: &str = "ec2.sock";
 
-pub fn metadata_socket(node: Node) -> String {
-    format!("metadata-{node}.sock")
-}
+/// A node reaches its own alone.
+pub const METADATA_SOCKET: &str = "metadata.sock";
 
 async fn join_tcp(listener: TcpListener, socket: PathBuf) {
     while let Ok((mut near, _)) = listener.accept().await {

@@ -92,7 +92,8 @@ ln -s fd/1 dev/stdout
 ln -s fd/2 dev/stderr
 
 # The lab's, and what the AWS CLI is made of at its own paths.
-mount --rbind "$inside" run/lab-smoke/in
+mount --bind "$inside" run/lab-smoke/in
+mount -o remount,bind,ro run/lab-smoke/in
 bind() { : >"$2" && mount --bind "$1" "$2"; }
 bind "$program" run/lab-smoke/program
 bind "$routerctl" run/lab-smoke/routerctl

@@ -40,13 +40,14 @@ pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:
 
 /// The options of `unshare` with which a lab is made: its own namespaces, in which an ordinary
 /// user's processes have all capabilities and keep them over every `exec`.
-pub const UNSHARE: [&str; 9] = [
+pub const UNSHARE: [&str; 10] = [
     "--user",
     "--map-user=1000",
     "--map-group=1000",
     "--keep-caps",
     "--net",
     "--mount",
+    "--ipc",
     "--pid",
     "--fork",
     "--kill-child=SIGKILL",
@@ -54,13 +55,14 @@ pub const UNSHARE: [&str; 9] = [
 
 /// Those of a node's first process. Its user namespace is below the lab's: what the lab has mounted
 /// read-only is so for good, and no process of the lab but the node's own can be looked into.
-pub const NODE_UNSHARE: [&str; 9] = [
+pub const NODE_UNSHARE: [&str; 10] = [
     "--user",
     "--map-user=1000",
     "--map-group=1000",
     "--keep-caps",
     "--net",
     "--mount",
+    "--ipc",
     "--uts",
     "--propagation",
     "private",

@@ -24,6 +24,8 @@ ways() {
 }
 
 ask hostname hostname
+# Before and after all else: a resolver and a DHCP client listen for one answer.
+ask passing ss -H -lnup
 ask links ip -d -j addr show
 # Of a bridge's ports and of a tunnel's far ends: what somebody has put there, not what was learned.
 ask ports bridge -j -d link show
@@ -34,6 +36,8 @@ ask rules ip -j -4 rule show
 ask rules6 ip -j -6 rule show
 ask routes ip -j -4 route show table all
 ask routes6 ip -j -6 route show table all
+# A route that only names one of these says nothing of where it leads.
+ask nexthops ip -j nexthop show
 ask ways ways -4 1.0.0.1 100.64.0.1 192.0.2.1 198.18.0.1 203.0.113.1 169.254.169.254
 ask ways6 ways -6 2001:db8::1 2600::1 fd00:ec2::254
 
@@ -62,13 +66,15 @@ for word in $(tc qdisc show 2> /dev/null < /dev/null); do
         ask "filters $word ingress" tc -j filter show dev "$word" ingress
         ask "filters $word egress" tc -j filter show dev "$word" egress
         ask "filters $word root" tc -j filter show dev "$word"
-        ask "classes $word" tc -j class show dev "$word"
+        # Not every kind of class has words in JSON.
+        ask "classes $word" tc class show dev "$word"
     fi
     before=$word
 done
 ask bpf bpftool -j net show
 ask xfrm-states ip xfrm state list nokeys
 ask xfrm-policies ip xfrm policy list
+ask xfrm-default ip xfrm policy getdefault
 
 # Other network namespaces: those with a name, and those of processes. Where this is not the whole
 # machine (pid 1 has another mount namespace) only of processes that share the own mount namespace.
@@ -118,53 +124,32 @@ for word in $spaces; do
     fi
 done
 
-v4=/proc/sys/net/ipv4
-v6=/proc/sys/net/ipv6
-files="$v4/ip_forward $v4/ip_nonlocal_bind $v4/fwmark_reflect $v4/fwd_mark_reflect \
-    $v4/tcp_l3mdev_accept $v4/udp_l3mdev_accept $v4/raw_l3mdev_accept $v4/tcp_fwmark_accept \
-    $v4/ip_forward_use_pmtu $v4/ip_no_pmtu_disc $v4/ip_early_demux $v4/icmp_echo_ignore_all \
-    $v4/ip_local_port_range $v4/ip_default_ttl $v4/tcp_window_scaling $v4/tcp_timestamps \
-    $v4/tcp_sack $v4/tcp_ecn $v4/tcp_mtu_probing $v4/tcp_base_mss"
-for device in $(ls -1 $v4/conf 2> /dev/null); do
-    for key in forwarding mc_forwarding rp_filter accept_local proxy_arp proxy_arp_pvlan arp_ignore \
-        arp_announce arp_filter arp_accept accept_redirects secure_redirects send_redirects \
-        accept_source_route route_localnet src_valid_mark bc_forwarding; do
-        files="$files $v4/conf/$device/$key"
-    done
-done
-for device in $(ls -1 $v4/neigh 2> /dev/null); do
-    for key in mcast_solicit ucast_solicit app_solicit retrans_time_ms base_reachable_time_ms \
-        gc_stale_time locktime proxy_delay unres_qlen_bytes; do
-        files="$files $v4/neigh/$device/$key"
-    done
-done
-for device in $(ls -1 $v6/conf 2> /dev/null); do
-    for key in forwarding disable_ipv6 accept_ra accept_redirects accept_source_route proxy_ndp \
-        accept_dad autoconf seg6_enabled; do
-        files="$files $v6/conf/$device/$key"
-    done
-done
-ask sysctls grep -s -H '' $files
-track=/proc/sys/net/netfilter
-ask conntrack grep -s -H '' $track/nf_conntrack_max $track/nf_conntrack_tcp_loose \
-    $track/nf_conntrack_tcp_be_liberal $track/nf_conntrack_checksum
+# All of the network's settings, without secrets and what counts by itself.
+ask sysctls grep -r -s -H --exclude=stable_secret --exclude=tcp_fastopen_key \
+    --exclude=nf_conntrack_count '' /proc/sys/net
 ask listeners ss -H -lntup
 
-# Keys that let somebody log in, in each home and where sshd's configuration names a file.
+# Keys that let somebody log in, what else of a home and of the system decides what a login and a
+# command become, and where sshd's configuration names a file.
 keys=
 for home in $(cut -d: -f6 /etc/passwd 2> /dev/null); do
-    keys="$keys $home/.ssh/authorized_keys $home/.ssh/authorized_keys2"
+    for file in authorized_keys authorized_keys2 rc environment config; do
+        keys="$keys $home/.ssh/$file"
+    done
 done
-for file in $(ls -1A /etc/ssh/sshd_config.d 2> /dev/null); do
-    keys="$keys /etc/ssh/sshd_config.d/$file"
+for folder in /etc/ssh/sshd_config.d /etc/ssh/ssh_config.d /etc/sudoers.d; do
+    for file in $(ls -1A $folder 2> /dev/null); do
+        keys="$keys $folder/$file"
+    done
 done
-for file in $(ls -1A /etc/sudoers.d 2> /dev/null); do
-    keys="$keys /etc/sudoers.d/$file"
+for kind in rsa ecdsa ed25519; do
+    keys="$keys /etc/ssh/ssh_host_${kind}_key /etc/ssh/ssh_host_${kind}_key.pub"
 done
 # The host keys that the harness's own ssh believes stand beside them.
 ask logins sha256sum /etc/ssh/sshd_config /etc/ssh/authorized_keys /etc/passwd /etc/sudoers \
     /etc/lab-smoke/known_hosts /etc/group /etc/pam.d/sshd /etc/security/access.conf \
-    /etc/nologin $keys
+    /etc/nologin /etc/hosts /etc/nsswitch.conf /etc/ld.so.preload /etc/environment \
+    /etc/ssh/ssh_config /etc/ssh/sshrc $keys
 if test "$#" -gt 0; then
     ask files stat -L -c '%d %i %s %a %u:%g %.9Y %.9Z %n' "$@"
 fi

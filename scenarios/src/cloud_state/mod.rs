@@ -1,7 +1,7 @@
 //! The cloud's side as one fact: the lab's own interfaces and instances, the security groups, the
-//! route table and the network ACL that they use, and what the executor's role may. Read once a
-//! kind, all at the same time, and compared with what preflight saw. What else is in the VPC is none
-//! of it.
+//! route table and the network ACL that they use, those that bear the lab's tag or are in a VPC that is
+//! the lab's alone, and what the executor's role may. Read once a kind, all at the same time, and
+//! compared with what preflight saw. What else is in the VPC is none of it.
 
 mod commands;
 #[cfg(test)]
@@ -166,8 +166,14 @@ impl Around {
                 || it.instance_id.as_ref().is_some_and(|id| instances.contains(&id))
         };
         let own: Vec<_> = self.interfaces.into_iter().filter(is_own).collect();
+        // What bears the lab's tag is the lab's, and so is all of a VPC that is its own.
+        let is_the_labs = |tags: &lab::ec2::Tags| {
+            manifest.aws.dedicated_vpc
+                || tags.get(&manifest.lab.tag_key) == Some(&manifest.lab.tag_value)
+        };
         let uses = |group: &SecurityGroup| {
-            own.iter().any(|it| it.security_groups.contains(&group.group_id))
+            is_the_labs(&group.tags)
+                || own.iter().any(|it| it.security_groups.contains(&group.group_id))
         };
         let subnet = &manifest.aws.subnet_id;
         let explicit = self.tables.iter().position(|table| table.subnet_ids.contains(subnet));
@@ -187,15 +193,17 @@ impl Around {
                 (it.group_id.clone(), value)
             }),
         );
-        let table = table.and_then(|at| self.tables.get(at));
+        let tables = self.tables.iter().enumerate();
+        let tables = tables.filter(|(at, _)| Some(*at) == table || manifest.aws.dedicated_vpc);
         state.put_all(
             "route table",
-            table.map(|it| {
+            tables.map(|(_, it)| {
                 let value = json!({ "subnet_ids": it.subnet_ids, "routes": it.routes });
                 (it.route_table_id.clone(), value)
             }),
         );
-        let acls = self.acls.iter().filter(|acl| acl.subnet_ids.contains(subnet));
+        let acls = self.acls.iter();
+        let acls = acls.filter(|acl| acl.subnet_ids.contains(subnet) || is_the_labs(&acl.tags));
         state.put_all(
             "network ACL",
             acls.map(|it| {

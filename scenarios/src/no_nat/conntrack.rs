@@ -1,5 +1,5 @@
-//! What a router tracks: each connection to the captured address, or between the clients, has exactly
-//! the two in both directions, and this run's own are among them and answered. Where no rule makes
+//! What a router tracks: the reply of each connection to the captured address, or between the clients,
+//! is the inverse of what was asked, and this run's own are among them and answered. Where no rule makes
 //! the router track anything an empty table is right.
 
 use std::collections::BTreeSet;
@@ -87,13 +87,13 @@ impl<'a> Entry<'a> {
             || all.contains(&cloud.as_str()) && all.contains(&captured.as_str())
     }
 
-    /// Whether it has only the two, and its reply is the inverse of what was asked.
-    fn is_plain(&self, ends: &[String; 2]) -> bool {
+    /// Whether its reply is the inverse of what was asked. Somebody else's connection to the captured
+    /// address is as plain as the clients': one that was made in a client's place is not the client's at
+    /// its other end, which the four fields and the handshakes are compared for.
+    fn is_plain(&self) -> bool {
         let Self { original, reply, .. } = self;
-        let pair = BTreeSet::from([original.source, original.destination]);
         let turned = reply.ports.map(|(from, to)| (to, from));
-        pair == ends.iter().map(String::as_str).collect()
-            && (reply.source, reply.destination) == (original.destination, original.source)
+        (reply.source, reply.destination) == (original.destination, original.source)
             && original.ports == turned
             && original.id == reply.id
     }
@@ -176,7 +176,7 @@ pub fn judge(
         entries.iter().filter(wanted).map(|entry| entry.line).collect()
     };
     let is_own = |entry: &Entry<'_>| own.iter().any(|own| entry.is(own));
-    let translated = shown(&|entry| !entry.is_plain(&ends));
+    let translated = shown(&|entry| !entry.is_plain());
     // One packet may be lost on its way; where the same way was answered, its answers come through.
     let is_answered = |entry: &Entry<'_>| {
         entries.iter().any(|other| is_own(other) && other.replied && other.goes_as(entry))

@@ -46,10 +46,11 @@ impl CapturedPath {
         [self.0[0].source, self.0[0].destination]
     }
 
-    /// Whether a rule with these conditions can hold for a packet of the path. What is not
-    /// understood can.
-    pub fn can_meet<C>(&self, conditions: &[C], holds: impl Fn(&View, &C) -> bool) -> bool {
-        self.0.iter().any(|view| conditions.iter().all(|condition| holds(view, condition)))
+    /// For which packets of the path a rule with these conditions can hold. What is not understood
+    /// can.
+    pub fn holding<C>(&self, conditions: &[C], holds: impl Fn(&View, &C) -> bool) -> [bool; 2] {
+        let each = self.0.each_ref();
+        each.map(|view| conditions.iter().all(|condition| holds(view, condition)))
     }
 }
 
@@ -229,7 +230,7 @@ pub mod tests {
             ("another comparison", vec![is("<", source(), json!("10.0.0.1"))], true),
         ];
         for (what, conditions, can) in table {
-            assert_eq!(onprem().can_meet(&conditions, nft_can_hold), can, "{what}");
+            assert_eq!(onprem().holding(&conditions, nft_can_hold).contains(&true), can, "{what}");
         }
     }
 
@@ -248,7 +249,11 @@ pub mod tests {
         ];
         for (rule, can) in table {
             let conditions = iptables_conditions(rule);
-            assert_eq!(onprem().can_meet(&conditions, iptables_can_hold), can, "{rule}");
+            assert_eq!(
+                onprem().holding(&conditions, iptables_can_hold).contains(&true),
+                can,
+                "{rule}"
+            );
         }
     }
 }

@@ -1,12 +1,15 @@
 //! The routers' own tables: rules that translate what can be a packet of the captured path. One that
 //! cannot is a note: every router to the internet has one.
 
+use std::collections::BTreeSet;
+
 use lab::Lab;
 use lab::node::{Node, Output};
 use lab::shell::Observe;
 use serde_json::{Value, json};
 
 use super::Told;
+use super::chains::{self, Leads, Targets};
 use super::path::{CapturedPath, iptables_can_hold, iptables_conditions, nft_can_hold};
 use crate::context::{Context, How};
 use crate::observe::{self, Fact};
@@ -65,23 +68,22 @@ pub(super) fn translations_in_nft(path: &CapturedPath, (text, how): (String, How
     let Some(items) = ruleset.get("nftables").and_then(Value::as_array) else {
         return Err(("nft's answer has no ruleset".to_owned(), how));
     };
+    let rules: Vec<NftRule<'_>> =
+        items.iter().filter_map(|item| Some(NftRule::read(path, item.get("rule")?))).collect();
+    let leads: Vec<Leads> = rules.iter().map(|rule| rule.leads(items)).collect();
+    let entered = chains::find_entered(&nft_bases(items, &rules), &leads);
     let mut found = Found::default();
-    for rule in items.iter().filter_map(|item| item.get("rule")) {
-        let place = ["family", "table", "chain"]
-            .map(|key| rule.get(key).and_then(Value::as_str).unwrap_or("?"))
-            .join(" ");
-        let none = Vec::new();
-        let expressions = rule.get("expr").and_then(Value::as_array).unwrap_or(&none);
-        let of_ipv4 = rule.get("family").and_then(Value::as_str) != Some("ip6");
-        let meets = of_ipv4 && path.can_meet(expressions, nft_can_hold);
-        for statement in expressions {
+    for rule in &rules {
+        let meets = is_met(&entered, &rule.chain, rule.holds);
+        for statement in rule.expressions {
             match translation(statement) {
                 Translation::None => {}
-                Translation::Is(what) => found.add(format!("{place}: {what}"), meets),
+                Translation::Is(what) => found.add(format!("{}: {what}", rule.chain), meets),
                 Translation::Unnamed if !meets => {}
                 Translation::Unnamed => {
                     let why = format!(
-                        "{place} has an xtables rule that this nft does not name: iptables-save shows it"
+                        "{} has an xtables rule that this nft does not name: iptables-save shows it",
+                        rule.chain
                     );
                     return Err((why, how));
                 }
@@ -89,6 +91,52 @@ pub(super) fn translations_in_nft(path: &CapturedPath, (text, how): (String, How
         }
     }
     Ok((found, how))
+}
+
+/// Whether one packet of the path comes to the chain and fulfils the rule's conditions there.
+fn is_met(entered: &[BTreeSet<String>; 2], chain: &str, holds: [bool; 2]) -> bool {
+    (0..2).any(|view| holds[view] && entered[view].contains(chain))
+}
+
+/// A rule of nft's JSON.
+struct NftRule<'a> {
+    /// As `ip nat DOCKER`.
+    chain: String,
+    expressions: &'a [Value],
+    holds: [bool; 2],
+}
+
+fn nft_name(item: &Value, name: &str) -> String {
+    ["family", "table", name].map(|key| item[key].as_str().unwrap_or("?")).join(" ")
+}
+
+impl<'a> NftRule<'a> {
+    fn read(path: &CapturedPath, rule: &'a Value) -> Self {
+        let expressions = rule["expr"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let of_ipv4 = rule["family"] != "ip6";
+        let holds = path.holding(expressions, nft_can_hold).map(|holds| holds && of_ipv4);
+        Self { chain: nft_name(rule, "chain"), expressions, holds }
+    }
+
+    fn leads(&self, items: &[Value]) -> Leads {
+        let (table, _) = self.chain.rsplit_once(' ').unwrap_or_default();
+        let chains = items.iter().filter_map(|item| item.get("chain"));
+        let all = chains.map(|chain| nft_name(chain, "name"));
+        let to = match chains::nft_targets(&json!(self.expressions)) {
+            Targets::These(names) => names.iter().map(|name| format!("{table} {name}")).collect(),
+            Targets::Any => all.filter(|name| name.starts_with(&format!("{table} "))).collect(),
+        };
+        Leads { chain: self.chain.clone(), to, holds: self.holds }
+    }
+}
+
+/// Chains that a hook calls, and those of which nothing says that none does.
+fn nft_bases(items: &[Value], rules: &[NftRule<'_>]) -> BTreeSet<String> {
+    let chains = items.iter().filter_map(|item| item.get("chain"));
+    let called: BTreeSet<String> =
+        chains.filter(|it| it["hook"].is_null()).map(|it| nft_name(it, "name")).collect();
+    let all = rules.iter().map(|rule| rule.chain.clone());
+    all.filter(|chain| !called.contains(chain)).collect()
 }
 
 #[derive(Debug, PartialEq)]
@@ -139,27 +187,75 @@ fn extension(xt: &Value) -> Translation {
 }
 
 /// Rules of `iptables-legacy -S`, table by table: in `nat` all but those that end a chain.
-fn translations_in_iptables(path: &CapturedPath, (output, how): (Output, How)) -> Fact<Found> {
+pub(super) fn translations_in_iptables(
+    path: &CapturedPath,
+    (output, how): (Output, How),
+) -> Fact<Found> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     if output.code != 0 {
         return Err((format!("iptables-legacy: {}", text(&output.stderr).trim()), how));
     }
+    let said = text(&output.stdout);
+    let rules = legacy_rules(path, &said);
+    let begins =
+        |rule: &&LegacyRule<'_>| HOOKS.contains(&rule.chain.rsplit(' ').next().unwrap_or_default());
+    let begin = rules.iter().filter(begins).map(|rule| rule.chain.clone()).collect();
+    let own: BTreeSet<String> = rules.iter().map(|rule| rule.chain.clone()).collect();
+    let leads: Vec<Leads> = rules.iter().map(LegacyRule::leads).collect();
+    let entered = chains::find_entered(&begin, &leads);
     let mut found = Found::default();
-    let mut table = String::new();
-    for line in text(&output.stdout).lines() {
-        if let Some(name) = line.strip_prefix('*') {
-            name.clone_into(&mut table);
-        }
-        let target = line.split_once(" -j ").and_then(|(_, rest)| rest.split(' ').next());
-        let translates = match target {
+    for rule in &rules {
+        let translates = match rule.target {
             Some("ACCEPT" | "RETURN") | None => false,
-            Some(target) => table == "nat" || XT_TARGETS.contains(&target),
+            Some(target) if own.contains(&format!("{} {target}", rule.table)) => false,
+            Some(target) => rule.table == "nat" || XT_TARGETS.contains(&target),
         };
-        if line.starts_with("-A ") && translates {
-            let conditions = iptables_conditions(line);
-            let meets = path.can_meet(&conditions, iptables_can_hold);
-            found.add(format!("iptables-legacy {table}: {line}"), meets);
+        if translates {
+            let meets = is_met(&entered, &rule.chain, rule.holds);
+            found.add(format!("iptables-legacy {}: {}", rule.table, rule.line), meets);
         }
     }
     Ok((found, how))
+}
+
+/// Chains that the kernel calls.
+const HOOKS: [&str; 5] = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"];
+
+/// A line `-A CHAIN … -j TARGET` below its `*table`.
+struct LegacyRule<'a> {
+    table: &'a str,
+    /// As `nat DOCKER`.
+    chain: String,
+    target: Option<&'a str>,
+    holds: [bool; 2],
+    line: &'a str,
+}
+
+fn legacy_rules<'a>(path: &CapturedPath, text: &'a str) -> Vec<LegacyRule<'a>> {
+    let mut table = "";
+    let mut rules = Vec::new();
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix('*') {
+            table = name;
+        }
+        let Some(chain) = line.strip_prefix("-A ").and_then(|rest| rest.split(' ').next()) else {
+            continue;
+        };
+        let after = |option: &str| line.split_once(option)?.1.split(' ').next();
+        rules.push(LegacyRule {
+            table,
+            chain: format!("{table} {chain}"),
+            target: after(" -j ").or_else(|| after(" -g ")),
+            holds: path.holding(&iptables_conditions(line), iptables_can_hold),
+            line,
+        });
+    }
+    rules
+}
+
+impl LegacyRule<'_> {
+    fn leads(&self) -> Leads {
+        let to = self.target.iter().map(|target| format!("{} {target}", self.table)).collect();
+        Leads { chain: self.chain.clone(), to, holds: self.holds }
+    }
 }

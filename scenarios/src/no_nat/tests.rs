@@ -4,7 +4,7 @@ use reports::record::AssertionStatus as A;
 
 use serde_json::Value;
 
-use super::tables::{Translation, translation, translations_in_nft};
+use super::tables::{Translation, translation, translations_in_iptables, translations_in_nft};
 use super::*;
 use crate::example::{judged, told};
 
@@ -42,6 +42,47 @@ fn a_rule_that_nft_cannot_name_is_no_proof_that_nothing_translates() {
     let path = path::tests::onprem();
     let (why, _) = translations_in_nft(&path, (ruleset, How::default())).expect_err("not known");
     assert!(why.contains("ip nat POSTROUTING"), "{why}");
+}
+
+/// A published port of a container: translated for the router's own addresses alone.
+#[test]
+fn a_chain_that_no_packet_of_the_path_comes_to_is_beside_it() {
+    let local = json!({ "match": { "op": "==", "left": { "fib": { "flags": "daddr", "result": "type" } }, "right": "local" } });
+    let jump = json!({ "jump": { "target": "DOCKER" } });
+    let rule = |chain: &str, expr: Value| json!({ "rule": { "family": "ip", "table": "nat", "chain": chain, "expr": expr } });
+    let ruleset = |conditions: Value| {
+        let chains = ["PREROUTING", "DOCKER"].map(|name| {
+            let mut chain = json!({ "family": "ip", "table": "nat", "name": name });
+            if name == "PREROUTING" {
+                chain["hook"] = json!("prerouting");
+            }
+            json!({ "chain": chain })
+        });
+        let published = rule("DOCKER", json!([{ "dnat": { "addr": "172.17.0.2", "port": 80 } }]));
+        let items = [&chains[..], &[rule("PREROUTING", conditions), published]].concat();
+        (json!({ "nftables": items }).to_string(), How::default())
+    };
+    let path = path::tests::onprem();
+    let found = |conditions: Value| {
+        let (found, _) = translations_in_nft(&path, ruleset(conditions)).expect("known");
+        (found.meets.len(), found.beside.len())
+    };
+    assert_eq!(found(json!([local, jump])), (0, 1));
+    assert_eq!(found(json!([jump])), (1, 0));
+    assert_eq!(found(json!([])), (0, 1));
+
+    let legacy = |lead: &str| {
+        let text = format!(
+            "*nat\n:PREROUTING ACCEPT [0:0]\n:DOCKER - [0:0]\n{lead}\n\
+             -A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.2:80\nCOMMIT\n"
+        );
+        let output = Output { code: 0, stdout: text.into_bytes(), stderr: Vec::new() };
+        let (found, _) = translations_in_iptables(&path, (output, How::default())).expect("known");
+        (found.meets.len(), found.beside.len())
+    };
+    assert_eq!(legacy("-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER"), (0, 1));
+    assert_eq!(legacy("-A PREROUTING -j DOCKER"), (1, 0));
+    assert_eq!(legacy("-A PREROUTING -j SOMEWHERE"), (1, 1));
 }
 
 #[test]

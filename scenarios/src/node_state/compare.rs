@@ -249,9 +249,9 @@ pub fn places_of(state: &NodeState, address: Ipv4Addr) -> Vec<String> {
     }
     for route in state.items(Source::Routes).iter().filter(|route| route["type"] == "local") {
         let dst = text(&route["dst"]);
-        if covers(&dst, address) {
-            let table =
-                if route["table"].is_null() { "main".to_owned() } else { text(&route["table"]) };
+        let table =
+            if route["table"].is_null() { "main".to_owned() } else { text(&route["table"]) };
+        if covers(&dst, address) || (dst == "default" && is_asked_without_mark(state, &table)) {
             places.push(format!("a local route to {dst} in table {table}"));
         }
     }
@@ -267,6 +267,13 @@ pub fn places_of(state: &NodeState, address: Ipv4Addr) -> Vec<String> {
     places
 }
 
+/// A default route that delivers locally is a proxy's where only marked packets are led to its table:
+/// who marks them is seen in the rules of the packet filter.
+fn is_asked_without_mark(state: &NodeState, table: &str) -> bool {
+    let rules = state.items(Source::Rules).iter();
+    rules.filter(|rule| rule["table"] == table).any(|rule| rule["fwmark"].is_null())
+}
+
 fn same(one: IpAddr, address: Ipv4Addr) -> bool {
     match one {
         IpAddr::V4(one) => one == address,
@@ -276,7 +283,7 @@ fn same(one: IpAddr, address: Ipv4Addr) -> bool {
     }
 }
 
-/// A default route that delivers locally is a proxy's, and takes packets by their mark alone.
+/// A default route is judged by who asks its table.
 fn covers(dst: &str, address: Ipv4Addr) -> bool {
     match dst.parse::<IpNet>() {
         Ok(IpNet::V4(net)) => net.prefix_len() > 0 && net.contains(&address),

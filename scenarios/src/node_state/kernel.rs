@@ -112,13 +112,12 @@ pub fn traffic_control(frames: &Frames) -> Result<Reading, String> {
     });
     let Reading::Read(mut items) = qdiscs else { return Ok(qdiscs) };
     for (device, frame) in frames.beginning("classes ") {
-        for class in frame.text().map_or(Ok(Vec::new()), objects_in)? {
-            // Its number is its name, which filters lead to.
-            let name = class.get("handle").cloned();
-            let mut class = uncounted(class);
-            class["class_of"] = json!(device);
-            class["name"] = json!(name);
-            items.push(class);
+        for class in frame.text().unwrap_or_default().lines() {
+            // `class htb 1:10 root …`: those of a plain kind are flows.
+            let kind = class.split_whitespace().nth(1).unwrap_or_default();
+            if !PLAIN.contains(&kind) && !class.trim().is_empty() {
+                items.push(json!({ "class_of": device, "class": class.trim() }));
+            }
         }
     }
     for (place, frame) in frames.beginning("filters ") {
@@ -170,5 +169,9 @@ pub fn xfrm(frames: &Frames) -> Result<Reading, String> {
             Value::Object(Map::from_iter([(name.to_owned(), json!(words.join("; ")))]))
         }));
     }
+    // What no policy names is let through, unless somebody said so; old kernels know no other way.
+    let default = frames.named("xfrm-default")?.text().unwrap_or_default();
+    let blocked = default.lines().map(str::trim).filter(|line| line.ends_with("block"));
+    items.extend(blocked.map(|line| json!({ "xfrm-default": line })));
     Ok(Reading::Read(sorted(items)))
 }

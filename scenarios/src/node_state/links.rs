@@ -96,6 +96,11 @@ impl Links {
             if info.get("valid_life_time").and_then(Value::as_u64) != Some(u64::from(u32::MAX)) {
                 item["expires"] = json!(true);
             }
+            // One that nothing is sent from any more.
+            let preferred = info.get("preferred_life_time").and_then(Value::as_u64);
+            if preferred == Some(0) {
+                item["deprecated"] = json!(true);
+            }
             // The other end of a point-to-point link.
             if let Some(peer) = info.get("address") {
                 item["peer"] = peer.clone();
@@ -139,8 +144,15 @@ fn is_without_addresses(link: &Value) -> bool {
 pub fn bridges(frames: &Frames) -> Result<Reading, String> {
     let ports = frames.objects("ports")?;
     let ports = reading(ports, |port| {
+        // One without a cable is disabled by that.
+        let flags = port.get("flags").and_then(Value::as_array);
+        let has_cable = flags.into_iter().flatten().any(|flag| flag == "LOWER_UP");
+        let is_disabled = has_cable && text(&port, "state") == "disabled";
         let mut port = Value::Object(port);
         without(&mut port, &|key| is_volatile(key) || matches!(key, "flags" | "state" | "link"));
+        if is_disabled {
+            port["state"] = json!("disabled");
+        }
         Some(port)
     });
     let entries = reading(frames.objects("forwarding")?, |entry| {

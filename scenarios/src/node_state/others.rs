@@ -52,35 +52,63 @@ fn inside(name: &str, what: &str, said: &str) -> Result<Vec<Value>, String> {
     Ok(items)
 }
 
-/// Lines as `/proc/sys/net/ipv4/ip_forward:1`; a key that this kernel does not know is left out.
-pub fn sysctls(frames: &Frames, name: &str) -> Result<Reading, String> {
-    let frame = frames.named(name)?;
+/// What the kernel reckons anew at each boot by the memory it finds, and which modules are loaded.
+const RECKONED: &[&str] = &["tcp_mem", "udp_mem", "tcp_available_congestion_control"];
+
+/// The network's settings, but for conntrack's: its module comes with the first who asks for it.
+pub fn sysctls(frames: &Frames) -> Result<Reading, String> {
+    settings(frames, |name| !is_conntracks(name) && !RECKONED.contains(&name))
+}
+
+pub fn conntrack(frames: &Frames) -> Result<Reading, String> {
+    let reading = settings(frames, is_conntracks)?;
+    let none = reading == Reading::Read(Vec::new());
+    let why = || Reading::NotReadableHere("no connections are tracked".to_owned());
+    Ok(if none { why() } else { reading })
+}
+
+fn is_conntracks(name: &str) -> bool {
+    name.starts_with("nf_conntrack") || name.starts_with("nf_flowtable")
+}
+
+/// Lines as `/proc/sys/net/ipv4/ip_forward:1`, those whose last name is asked for. No name of a file
+/// there has a colon; a value may.
+fn settings(frames: &Frames, is_asked: impl Fn(&str) -> bool) -> Result<Reading, String> {
+    let frame = frames.named("sysctls")?;
     if frame.stdout.trim().is_empty() {
         return Ok(Reading::NotReadableHere(frame.refusal()));
     }
-    let lines = || frame.stdout.lines().filter(|line| !line.trim().is_empty());
-    if let Some(line) = lines().find(|line| !line.contains(':')) {
-        return Ok(Reading::NotReadableHere(format!("`{line}` is no setting")));
-    }
-    let items = lines().map(|line| {
-        let (path, value) = line.rsplit_once(':').ok_or(format!("`{line}` is no setting"))?;
+    let mut items = Vec::new();
+    for line in frame.stdout.lines().filter(|line| !line.trim().is_empty()) {
+        let Some((path, value)) = line.split_once(':') else {
+            return Ok(Reading::NotReadableHere(format!("`{line}` is no setting")));
+        };
         let key = path.strip_prefix("/proc/sys/").unwrap_or(path);
-        let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
-        Ok(json!({ "sysctl": key, "value": value }))
-    });
-    Ok(Reading::Read(sorted(items.collect::<Result<Vec<_>, String>>()?)))
+        if is_asked(key.rsplit('/').next().unwrap_or(key)) {
+            let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
+            items.push(json!({ "sysctl": key, "value": value }));
+        }
+    }
+    Ok(Reading::Read(sorted(items)))
 }
 
 /// Where the kernel does not say where they begin.
 const EPHEMERAL: (u16, u16) = (32768, 60999);
 
-/// Who listens where others can reach it.
+/// Who listens where others can reach it. UDP's sockets say nothing of that: one that was not there
+/// when the look began waits for an answer.
 pub fn listeners(frames: &Frames) -> Result<Reading, String> {
     let text = match frames.named("listeners")?.text() {
         Ok(text) => text,
         Err(why) => return Ok(Reading::NotReadableHere(why)),
     };
     let (first, last) = ephemeral(frames).unwrap_or(EPHEMERAL);
+    let before = match frames.named("passing")?.text() {
+        Ok(before) => before,
+        Err(why) => return Ok(Reading::NotReadableHere(why)),
+    };
+    let before: Vec<&str> =
+        before.lines().filter_map(|line| line.split_whitespace().nth(4)).collect();
     let mut items = Vec::new();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -90,7 +118,9 @@ pub fn listeners(frames: &Frames) -> Result<Reading, String> {
         let (address, port) = local.rsplit_once(':').ok_or(format!("`{local}` has no port"))?;
         let bare = address.trim_matches(['[', ']']).split('%').next().unwrap_or_default();
         let loopback = bare.parse::<IpAddr>().is_ok_and(|it| it.is_loopback());
-        let passing = port.parse::<u16>().is_ok_and(|it| (first..=last).contains(&it));
+        let one_answer = *transport == "udp" && !before.contains(local);
+        let passing =
+            one_answer || port.parse::<u16>().is_ok_and(|it| (first..=last).contains(&it));
         let processes = names(words.get(6..).unwrap_or_default().join(" ").as_str());
         if !loopback && !passing {
             items.push(json!({
@@ -118,13 +148,15 @@ fn names(users: &str) -> Vec<String> {
 /// Digests by file; one that is not there lets nobody in.
 pub fn logins(frames: &Frames) -> Result<Reading, String> {
     let frame = frames.named("logins")?;
-    let denied = frame.stderr.lines().find(|line| line.contains("Permission denied"));
-    if let Some(why) = denied {
-        return Ok(Reading::NotReadableHere(why.to_owned()));
-    }
     if frame.stdout.trim().is_empty() {
         return Ok(Reading::NotReadableHere(frame.refusal()));
     }
-    let items = frame.stdout.lines().filter_map(|line| line.split_once("  "));
-    Ok(Reading::Read(sorted(items.map(|(sha256, file)| json!({ "file": file, "sha256": sha256 })))))
+    let read = frame.stdout.lines().filter_map(|line| line.split_once("  "));
+    let read = read.map(|(sha256, file)| json!({ "file": file, "sha256": sha256 }));
+    // `sha256sum: /etc/sudoers: Permission denied`
+    let denied = frame.stderr.lines().filter_map(|line| line.strip_suffix(": Permission denied"));
+    let denied = denied.filter_map(|line| line.split_once(": "));
+    let denied =
+        denied.map(|(_, file)| json!({ "file": file, "not_readable": "permission denied" }));
+    Ok(Reading::Read(sorted(read.chain(denied))))
 }

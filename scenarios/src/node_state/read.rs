@@ -45,8 +45,8 @@ fn read_one(frames: &Frames, links: &links::Links, source: Source) -> Result<Rea
         Source::Bpf => kernel::bpf(frames),
         Source::Xfrm => kernel::xfrm(frames),
         Source::Namespaces => others::namespaces(frames),
-        Source::Sysctls => others::sysctls(frames, "sysctls"),
-        Source::Conntrack => others::sysctls(frames, "conntrack"),
+        Source::Sysctls => others::sysctls(frames),
+        Source::Conntrack => others::conntrack(frames),
         Source::Listeners => others::listeners(frames),
         Source::Logins => others::logins(frames),
     }

@@ -39,7 +39,14 @@ pub fn routes(frames: &Frames, links: &Links) -> Result<Reading, String> {
     let four = reading(frames.objects("routes")?, normal(false));
     let six = frames.objects("routes6")?;
     let six = six.or_else(|why| if no_ipv6(&why) { Ok(Vec::new()) } else { Err(why) });
-    Ok(both(four, reading(six, normal(true))))
+    Ok(both(both(four, reading(six, normal(true))), nexthops(frames)?))
+}
+
+/// Where routes lead that only name an object. A kernel or a program without them has none.
+fn nexthops(frames: &Frames) -> Result<Reading, String> {
+    let Ok(objects) = frames.objects("nexthops")? else { return Ok(Reading::Read(Vec::new())) };
+    let of = |object| json!({ "nexthop": route_of(object, false) });
+    Ok(reading(Ok(objects), |object| Some(of(object))))
 }
 
 fn route_of(route: Object, ipv6: bool) -> Value {

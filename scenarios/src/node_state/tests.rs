@@ -36,6 +36,7 @@ const ROUTES6: &str = r#"[
 
 const ASKED: &[&str] = &[
     "hostname",
+    "passing",
     "links",
     "ports",
     "forwarding",
@@ -45,6 +46,7 @@ const ASKED: &[&str] = &[
     "rules6",
     "routes",
     "routes6",
+    "nexthops",
     "ways",
     "ways6",
     "nft",
@@ -52,10 +54,10 @@ const ASKED: &[&str] = &[
     "bpf",
     "xfrm-states",
     "xfrm-policies",
+    "xfrm-default",
     "namespace-names",
     "namespaces",
     "sysctls",
-    "conntrack",
     "listeners",
     "logins",
 ];

@@ -4,8 +4,10 @@ use super::{Io, Session};
 use crate::machines::Socket;
 
 pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
-    if args == ["-H", "-lntup"] {
-        return listeners(session, io);
+    match args {
+        ["-H", "-lntup"] => return listeners(session, &["tcp", "udp"], io),
+        ["-H", "-lnup"] => return listeners(session, &["udp"], io),
+        _ => {}
     }
     let words: Vec<&str> = args
         .iter()
@@ -47,9 +49,10 @@ pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
 }
 
 /// Whose they are is root's to see.
-fn listeners(session: &Session, io: &Io) -> i32 {
+fn listeners(session: &Session, transports: &[&str], io: &Io) -> i32 {
     let all = session.machine(|machine| machine.kernel.listeners.clone());
-    for (number, it) in (100..).zip(&all) {
+    let asked = |it: &&crate::machines::Listener| transports.contains(&it.transport.as_str());
+    for (number, it) in (100..).zip(all.iter().filter(asked)) {
         let state = if it.transport == "tcp" { "LISTEN" } else { "UNCONN" };
         let local = format!("{}:{}", it.address, it.port);
         let of = if session.is_root() {

@@ -1,28 +1,31 @@
-//! `grep` in the two ways that a run uses it: which of these names a file of settings has, and each
-//! line with its file's name. No other pattern is there.
+//! `grep` in the two ways that a run uses it: which of these names a file of settings has, and all
+//! of the network's settings. No other pattern is there.
 
 use super::{Io, Session};
 
 pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
     match args {
         ["-oiE", pattern, path] => names_of_settings(session, pattern, path, io),
-        ["-s", "-H", "", names @ ..] => lines_of(session, names, io),
-        _ => io.fail(2, "grep: only -oiE PATTERN FILE and -s -H '' FILE… are there"),
+        ["-r", "-s", "-H", without @ .., "", "/proc/sys/net"] => settings(session, without, io),
+        _ => io.fail(2, "grep: only -oiE PATTERN FILE and -r -s -H '' /proc/sys/net are there"),
     }
 }
 
-/// `grep -s -H '' FILE…`: each line with its file's name; one that is not there is passed over.
-fn lines_of(session: &Session, names: &[&str], io: &Io) -> i32 {
-    let mut code = 0;
-    for name in names {
-        let Ok(bytes) = session.read(name) else {
-            code = 2;
-            continue;
-        };
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        text.lines().for_each(|line| io.out(&format!("{name}:{line}\n")));
+/// `grep -r -s -H [--exclude=NAME]… '' /proc/sys/net`: each line with its file's name.
+fn settings(session: &Session, without: &[&str], io: &Io) -> i32 {
+    let excluded: Option<Vec<&str>> =
+        without.iter().map(|option| option.strip_prefix("--exclude=")).collect();
+    let Some(excluded) = excluded else {
+        return io.fail(2, "grep: no other option than --exclude=NAME is there");
+    };
+    let all = session.machine(|machine| machine.sysctls.clone());
+    for (key, value) in all.iter().filter(|(key, _)| key.starts_with("net.")) {
+        let name = key.rsplit('.').next().unwrap_or_default();
+        if !excluded.contains(&name) {
+            io.out(&format!("/proc/sys/{}:{value}\n", key.replace('.', "/")));
+        }
     }
-    code
+    0
 }
 
 /// `grep -oiE '^[[:space:]]*(NAME|…)[[:space:]]*=' FILE`.

@@ -76,6 +76,7 @@ fn one(machine: &Machine, options: Options, words: &[&str], io: &Io) -> i32 {
             words => routes(machine, words),
         },
         "rule" | "ru" => Ok(ip_more::rules(machine, options.only_ipv6)),
+        "nexthop" => Ok(Vec::new()),
         "netns" => ip_more::namespaces(machine, words),
         "neigh" | "neighbour" | "n" => neighbours(machine, words),
         object => Err((255, format!("Object \"{object}\" is unknown, try \"ip help\"."))),
@@ -94,6 +95,10 @@ fn one(machine: &Machine, options: Options, words: &[&str], io: &Io) -> i32 {
 fn xfrm(machine: &Machine, words: &[&str], io: &Io) -> i32 {
     match words {
         ["state", "list", "nokeys"] => 0,
+        ["policy", "getdefault"] => {
+            io.out("Default policies:\n in:  accept\n fwd: accept\n out: accept\n");
+            0
+        }
         ["policy", "list"] => {
             machine.kernel.policies.iter().for_each(|it| io.out(&format!("{it}\n")));
             0

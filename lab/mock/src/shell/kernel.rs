@@ -42,7 +42,7 @@ fn qdiscs(machine: &Machine) -> Vec<(&'static str, &'static str, &str)> {
     all
 }
 
-/// `tc [-j] qdisc show` and `tc -j filter show dev DEV [HOOK]`.
+/// `tc [-j] qdisc show`, `tc -j filter show dev DEV [HOOK]` and `tc class show dev DEV`.
 pub fn tc(session: &Session, args: &[&str], io: &Io) -> i32 {
     match args {
         ["-j", "qdisc", "show"] => {
@@ -75,6 +75,7 @@ pub fn tc(session: &Session, args: &[&str], io: &Io) -> i32 {
             io.out(&format!("{}\n", serde_json::json!(objects)));
             0
         }
+        ["class", "show", "dev", _] => 0,
         [word, ..] => io.fail(1, &format!("Object \"{word}\" is unknown, try \"tc help\".")),
         [] => io.fail(1, "Usage: tc [ OPTIONS ] OBJECT { COMMAND | help }"),
     }
