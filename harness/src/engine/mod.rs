@@ -21,9 +21,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use lab::Lab;
-use lab::act::{LockPermit, Release};
+use lab::act::LockPermit;
 use lab::change_set::ChangeSet;
-use lab::permit::Brake;
+use lab::permit::{Brake, Release};
 use lab::sabotage::Sabotage;
 use reports::journal::{JournalError, Writer};
 use reports::record::{

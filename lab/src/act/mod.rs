@@ -12,7 +12,7 @@ mod routerd;
 mod settle;
 
 pub use executor::{DryRun, ExecutorAnswer, ExecutorProgram};
-pub use files::{Burn, Holder, LOCK_PATH, LockPermit, RENEWAL, Release};
+pub use files::{Burn, Holder, LOCK_PATH, LockPermit, RENEWAL};
 pub use lock::LockState;
 pub(crate) use mutator::Mutator;
 pub use prove::Proving;
