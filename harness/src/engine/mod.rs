@@ -153,6 +153,7 @@ impl Engine<'_> {
             class: scenario.class,
             needs: scenario.needs.iter().map(|&need| need.to_owned()).collect(),
             part: self.selection.part(scenario.name),
+            duty: scenario.duty,
         });
         let started = RunStarted {
             schema_version: SCHEMA_VERSION,
