@@ -77,7 +77,8 @@ for group in "$@"; do
         whole_runs lab lab-smoke-lab "$@"
         ;;
     scenarios)
-        set -- --file 'scenarios/src/**/*.rs' --exclude scenarios/src/example.rs
+        set -- --file 'scenarios/src/**/*.rs' --exclude scenarios/src/example.rs \
+            --exclude 'scenarios/src/answers/*.rs'
         own_tests scenarios lab-smoke-scenarios --test-package lab-smoke "$@"
         whole_runs scenarios lab-smoke-scenarios "$@"
         ;;
