@@ -5,6 +5,7 @@ pub mod cli;
 mod commands;
 mod descriptors;
 pub mod engine;
+pub mod faults;
 pub mod grant;
 pub mod labs;
 pub mod multicall;

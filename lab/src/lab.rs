@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use reports::record::LabKind;
 
+use crate::act::Mutator;
 use crate::clock::Clock;
-use crate::ec2::{Connection, Mutator, Reader};
+use crate::ec2::{Connection, Reader};
 use crate::manifest::Manifest;
 use crate::sabotage::Sabotage;
 use crate::shell::{Shell, Transport};

@@ -1,4 +1,4 @@
-//! The three values without which nothing is changed (design I1). Each can be made only here, from
+//! The four values without which nothing is changed (design I1). Each can be made only here, from
 //! proof: a verified go, this run's own journal, the manifest's consent.
 //!
 //! None of them can be forged:
@@ -16,6 +16,12 @@
 //! let cost = Cost { instance_id: "i-1".to_owned(), power: Power::Stop };
 //! ```
 //!
+//! nor one that gives back a lock which nobody took:
+//!
+//! ```compile_fail,E0423
+//! let release = lab::permit::Release(());
+//! ```
+//!
 //! nor can a command that changes a node be sent without one:
 //!
 //! ```compile_fail,E0624
@@ -31,7 +37,7 @@ use chrono::{DateTime, Utc};
 use reports::digest::Digest;
 use reports::go::Verified;
 use reports::journal::Writer;
-use reports::record::{Kind, Operation, Permit as PermitKind, Record};
+use reports::record::{Effect, Kind, Operation, Outcome, Permit as PermitKind, Record};
 use reports::shown::{Differs, shown};
 
 use crate::ec2::Instance;
@@ -254,6 +260,38 @@ impl Cost {
     }
 }
 
+/// For giving the lab's lock back, and for keeping it until then. Made from the permit under which it was
+/// taken; it does not expire, for a lock that cannot be given back would bar the lab.
+#[derive(Debug)]
+pub struct Release(());
+
+impl Release {
+    /// From the journal of the run that took the lock: its outcome says so, and no record says that
+    /// it was given back.
+    pub fn of_run(journal: &Writer) -> Option<Self> {
+        journal.with_records(|records| {
+            let taken = records.iter().rev().find_map(|record| match &record.kind {
+                Kind::Intent(intent) if matches!(intent.effect, Effect::TakeLock { .. }) => {
+                    Some(intent.id.clone())
+                }
+                _ => None,
+            })?;
+            let done = records.iter().any(|record| match &record.kind {
+                Kind::Outcome(it) => it.intent == taken && it.outcome == Outcome::Done,
+                _ => false,
+            });
+            let back = records.iter().any(|it| matches!(it.kind, Kind::LockReleased(_)));
+            (done && !back).then_some(Self(()))
+        })
+    }
+}
+
+impl From<&Forward> for Release {
+    fn from(_taken_with: &Forward) -> Self {
+        Self(())
+    }
+}
+
 /// What every permit says for the record.
 pub(crate) trait Permit {
     fn kind(&self) -> PermitKind;
@@ -302,6 +340,20 @@ impl Permit for Cost {
 
     fn needs_record(&self) -> bool {
         true
+    }
+}
+
+impl Permit for Release {
+    fn kind(&self) -> PermitKind {
+        PermitKind::Undo
+    }
+
+    fn check(&self, _now: DateTime<Utc>) -> Result<(), crate::permit::Refused> {
+        Ok(())
+    }
+
+    fn needs_record(&self) -> bool {
+        false
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::effect::Effect;
 use crate::record::{
-    Assertion, Attachment, CostRecorded, FactsRecorded, GoBurnt, GoRefused, GoVerified,
+    Assertion, Attachment, CostRecorded, Duty, FactsRecorded, GoBurnt, GoRefused, GoVerified,
     HarnessBroke, Intent, Interrupted, JournalLost, Kind, LabGone, LabUnavailable, LockTaken,
     OutageRecorded, Outcome, OutcomeRecorded, Permit, Phase, ProofOutcome, ProofSought, Record,
     RecoveryStarted, ResidueListed, Retried, RunFinished, RunStarted, ScenarioDeclared,
@@ -184,8 +184,9 @@ impl<'a> Gathered<'a> {
         self.scenarios.iter_mut().find(|scenario| scenario.declared.name == name)
     }
 
-    pub fn scenario(&self, name: &str) -> Option<&Scenario<'a>> {
-        self.scenarios.iter().find(|scenario| scenario.declared.name == name)
+    /// The scenarios that the run was declared to have for this.
+    pub fn scenarios_that(&self, duty: Duty) -> impl Iterator<Item = &Scenario<'a>> {
+        self.scenarios.iter().filter(move |scenario| scenario.declared.duty == Some(duty))
     }
 
     /// Whether anything may have been changed that must be brought back. Stopping and starting
@@ -193,7 +194,7 @@ impl<'a> Gathered<'a> {
     /// nor a burn that the node refused or was never told of.
     pub fn touched(&self) -> bool {
         let lock = |it: &Mutation<'_>| {
-            it.intent.undo.as_deref() == Some(UNDO_LOCK) && self.gate.lock_released.is_some()
+            matches!(it.intent.effect, Effect::TakeLock { .. }) && self.gate.lock_released.is_some()
         };
         let forward = |it: &&Mutation<'_>| {
             it.intent.permit == Permit::Forward && !it.certainly_not_done() && !lock(it)
@@ -205,9 +206,6 @@ impl<'a> Gathered<'a> {
             || self.mutations.iter().any(|it| forward(&it))
     }
 }
-
-/// The step of every undo plan that gives the lab's lock back.
-const UNDO_LOCK: &str = "undo.lock";
 
 impl Mutation<'_> {
     fn certainly_not_done(&self) -> bool {

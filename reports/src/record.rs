@@ -16,7 +16,7 @@ use crate::digest::Digest;
 pub use crate::effect::{Effect, Goal, Power};
 pub use crate::operation::Operation;
 pub use declared::{
-    Class, LabDeclared, LabKind, Part, Program, RunStarted, ScenarioDeclared, StopDeclared,
+    Class, Duty, LabDeclared, LabKind, Part, Program, RunStarted, ScenarioDeclared, StopDeclared,
 };
 pub use effects::{Intent, Outcome, OutcomeRecorded, Permit};
 pub use ended::{
@@ -39,7 +39,7 @@ pub use seen::{
 };
 
 /// Version of the journal and of `evidence.json`. Raised with every meaningful change of a field.
-pub const SCHEMA_VERSION: u32 = 3;
+pub const SCHEMA_VERSION: u32 = 4;
 
 /// One line of `journal.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::digest::Digest;
 use crate::record::{
-    Assertion, AssertionStatus, Attachment, Calls, Class, CostRecorded, Datagrams, Facts,
+    Assertion, AssertionStatus, Attachment, Calls, Class, CostRecorded, Datagrams, Duty, Facts,
     FactsRecorded, FlowOutage, GoBurnt, GoRefused, GoVerified, Intent, Kind, LabDeclared, LabFacts,
     LabIdentity, LabKind, LockReleased, LockTaken, Operation, Outage, OutageRecorded, Outcome,
     OutcomeRecorded, Part, Permit, Phase, Program, Record, ResidueItem, ResidueListed, Retried,
@@ -87,6 +87,12 @@ impl Sample {
     pub fn part(&mut self, scenario: &str, part: Part) {
         let mut scenarios = self.started().scenarios.iter_mut();
         scenarios.find(|it| it.name == scenario).expect("declared").part = part;
+    }
+
+    /// As if the run had been declared without anybody for this.
+    pub fn relieve(&mut self, duty: Duty) {
+        let scenarios = self.started().scenarios.iter_mut();
+        scenarios.filter(|it| it.duty == Some(duty)).for_each(|it| it.duty = None);
     }
 
     fn started(&mut self) -> &mut RunStarted {
@@ -239,12 +245,13 @@ pub fn whole() -> Sample {
 }
 
 fn started() -> RunStarted {
-    let scenario = |name: &str, section: &str, class| ScenarioDeclared {
+    let scenario = |name: &str, section: &str, class, duty: Option<Duty>| ScenarioDeclared {
         name: name.into(),
         section: section.into(),
         class,
         needs: vec![],
         part: Part::Judged,
+        duty,
     };
     let stop = |number: u8| StopDeclared {
         number,
@@ -261,12 +268,12 @@ fn started() -> RunStarted {
         faults: vec![],
         filter: None,
         scenarios: vec![
-            scenario("preflight", "§4", Class::ReadOnly),
-            scenario("undo-plan", "§6", Class::ReadOnly),
-            scenario("execute", "§7.4", Class::Mutating),
-            scenario("ping", "§7", Class::ReadOnly),
-            scenario("restored", "§6", Class::ReadOnly),
-            scenario("residue", "§8", Class::ReadOnly),
+            scenario("preflight", "§4", Class::ReadOnly, Some(Duty::Decides)),
+            scenario("undo-plan", "§6", Class::ReadOnly, Some(Duty::Decides)),
+            scenario("execute", "§7.4", Class::Mutating, None),
+            scenario("ping", "§7", Class::ReadOnly, None),
+            scenario("restored", "§6", Class::ReadOnly, Some(Duty::Restores)),
+            scenario("residue", "§8", Class::ReadOnly, Some(Duty::Accounts)),
         ],
         stops: (1..=8).map(stop).collect(),
     }

@@ -15,9 +15,9 @@ use crate::requests;
 use crate::run::{RowIds, Run};
 use crate::stops;
 
-const ASSIGN: &str = "approve.assign-approved";
-const FORWARDING: &str = "approve.forwarding-approved";
-const UNCHANGED: &str = "approve.rows-equal-change-set";
+pub const ASSIGN: &str = "approve.assign-approved";
+pub const FORWARDING: &str = "approve.forwarding-approved";
+pub const UNCHANGED: &str = "approve.rows-equal-change-set";
 
 pub const ASSERTS: &[&str] = &[ASSIGN, FORWARDING, UNCHANGED];
 pub const NOT_APPLICABLE: &[&str] = &[];

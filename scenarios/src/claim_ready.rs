@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::context::{Context, How};
 use crate::observe;
 
-const READY: &str = "claim-ready.ready";
+pub const READY: &str = "claim-ready.ready";
 
 pub const ASSERTS: &[&str] = &[READY];
 pub const NOT_APPLICABLE: &[&str] = &[NO_DAEMON, NO_KIND];

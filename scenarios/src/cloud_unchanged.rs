@@ -6,7 +6,7 @@ use lab::Lab;
 use crate::cloud_state;
 use crate::context::Context;
 
-const UNCHANGED: &str = "cloud-state.unchanged";
+pub const UNCHANGED: &str = "cloud-state.unchanged";
 
 pub const ASSERTS: &[&str] = &[UNCHANGED];
 pub const NOT_APPLICABLE: &[&str] = &[];

@@ -11,12 +11,12 @@ use crate::context::Context;
 use crate::left::Changed;
 use crate::node_state::{self, Comparison, Explained, Looked, NodeState, ROUTING};
 
-pub const ASSERTS: &[&str] = &[
-    "default-gateway.routerd-cloud",
-    "default-gateway.cloud-client",
-    "default-gateway.onprem-router",
-    "default-gateway.onprem-client",
-];
+pub const ROUTERD_CLOUD: &str = "default-gateway.routerd-cloud";
+pub const CLOUD_CLIENT: &str = "default-gateway.cloud-client";
+pub const ONPREM_ROUTER: &str = "default-gateway.onprem-router";
+pub const ONPREM_CLIENT: &str = "default-gateway.onprem-client";
+
+pub const ASSERTS: &[&str] = &[ROUTERD_CLOUD, CLOUD_CLIENT, ONPREM_ROUTER, ONPREM_CLIENT];
 pub const NOT_APPLICABLE: &[&str] = &[];
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {

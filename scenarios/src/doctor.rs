@@ -11,8 +11,8 @@ use serde_json::json;
 use crate::context::Context;
 use crate::observe;
 
-const HYBRID: &str = "doctor.hybrid";
-const SAM: &str = "doctor.sam";
+pub const HYBRID: &str = "doctor.hybrid";
+pub const SAM: &str = "doctor.sam";
 
 pub const ASSERTS: &[&str] = &[HYBRID, SAM];
 pub const NOT_APPLICABLE: &[&str] = &[VACUOUS];

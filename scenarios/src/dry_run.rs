@@ -11,9 +11,9 @@ use crate::baseline::restorable;
 use crate::context::Context;
 use crate::{observe, preview};
 
-const ASSIGN: &str = "dry-run.assign";
-const FORWARDING: &str = "dry-run.forwarding";
-const NO_MUTATION: &str = "dry-run.no-mutation";
+pub const ASSIGN: &str = "dry-run.assign";
+pub const FORWARDING: &str = "dry-run.forwarding";
+pub const NO_MUTATION: &str = "dry-run.no-mutation";
 
 pub const ASSERTS: &[&str] = &[ASSIGN, FORWARDING, NO_MUTATION];
 pub const NOT_APPLICABLE: &[&str] = &[];

@@ -6,8 +6,8 @@ use serde_json::json;
 use crate::context::Context;
 use crate::observe;
 
-const PRESENT: &str = "eni-address.present";
-const NOTHING_ELSE: &str = "eni-address.nothing-else";
+pub const PRESENT: &str = "eni-address.present";
+pub const NOTHING_ELSE: &str = "eni-address.nothing-else";
 
 pub const ASSERTS: &[&str] = &[PRESENT, NOTHING_ELSE];
 pub const NOT_APPLICABLE: &[&str] = &[];

@@ -16,12 +16,12 @@ use crate::run::RowIds;
 use crate::undo_plan::{UNDO_ADDRESS, UNDO_FORWARDING};
 use crate::{approve, observe, outage, stops, watch as watchdog};
 
-const AS_APPROVED: &str = "execute.rows-as-approved";
-const UNDER_LOCK: &str = "execute.under-lock";
-const ASSIGN_ROW: &str = "execute.assign-succeeded";
-const ASSIGN_ENI: &str = "execute.assign-on-eni";
-const FORWARDING_ROW: &str = "execute.forwarding-succeeded";
-const FORWARDING_ENI: &str = "execute.forwarding-on-eni";
+pub const AS_APPROVED: &str = "execute.rows-as-approved";
+pub const UNDER_LOCK: &str = "execute.under-lock";
+pub const ASSIGN_ROW: &str = "execute.assign-succeeded";
+pub const ASSIGN_ENI: &str = "execute.assign-on-eni";
+pub const FORWARDING_ROW: &str = "execute.forwarding-succeeded";
+pub const FORWARDING_ENI: &str = "execute.forwarding-on-eni";
 
 pub const ASSERTS: &[&str] =
     &[AS_APPROVED, UNDER_LOCK, ASSIGN_ROW, ASSIGN_ENI, FORWARDING_ROW, FORWARDING_ENI];

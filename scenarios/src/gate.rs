@@ -15,11 +15,11 @@ use crate::context::{Context, How};
 use crate::run::{Go, GoRequest, Run};
 use crate::stops;
 
-const GO: &str = "gate.go";
-const LOCK: &str = "gate.lock";
-const UNCHANGED: &str = "gate.unchanged-under-lock";
-const CLOUD_UNCHANGED: &str = "gate.cloud-unchanged-under-lock";
-const BURNT: &str = "gate.go-burnt";
+pub const GO: &str = "gate.go";
+pub const LOCK: &str = "gate.lock";
+pub const UNCHANGED: &str = "gate.unchanged-under-lock";
+pub const CLOUD_UNCHANGED: &str = "gate.cloud-unchanged-under-lock";
+pub const BURNT: &str = "gate.go-burnt";
 
 pub const ASSERTS: &[&str] = &[GO, LOCK, UNCHANGED, CLOUD_UNCHANGED, BURNT];
 pub const NOT_APPLICABLE: &[&str] = &[];

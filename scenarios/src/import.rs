@@ -12,10 +12,10 @@ use crate::observe;
 use crate::run::RowIds;
 use crate::stops;
 
-const IMPORTED: &str = "import.imported";
-const ASSIGN: &str = "import.assign-pending";
-const FORWARDING: &str = "import.forwarding-pending";
-const NOTHING_ELSE: &str = "import.nothing-else";
+pub const IMPORTED: &str = "import.imported";
+pub const ASSIGN: &str = "import.assign-pending";
+pub const FORWARDING: &str = "import.forwarding-pending";
+pub const NOTHING_ELSE: &str = "import.nothing-else";
 
 pub const ASSERTS: &[&str] = &[IMPORTED, ASSIGN, FORWARDING, NOTHING_ELSE];
 pub const NOT_APPLICABLE: &[&str] = &[];

@@ -1,6 +1,7 @@
 //! The runbook: one file for each scenario, named as in the runbook, and the sequence as one
 //! table. Nothing here knows which lab it runs on.
 
+pub mod answers;
 pub mod baseline;
 mod context;
 pub mod cost;

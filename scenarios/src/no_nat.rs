@@ -28,21 +28,36 @@ mod wire;
 use conntrack::Own;
 use path::CapturedPath;
 
+pub const TCP_TO_ONPREM: &str = "no-nat.tcp.cloud-to-onprem";
+pub const TCP_TO_CLOUD: &str = "no-nat.tcp.onprem-to-cloud";
+pub const ICMP_TO_ONPREM: &str = "no-nat.icmp.cloud-to-onprem";
+pub const ICMP_TO_CLOUD: &str = "no-nat.icmp.onprem-to-cloud";
+pub const TABLES_ROUTERD_CLOUD: &str = "no-nat.tables.routerd-cloud";
+pub const TABLES_ONPREM_ROUTER: &str = "no-nat.tables.onprem-router";
+pub const CONNTRACK_ROUTERD_CLOUD: &str = "no-nat.conntrack.routerd-cloud";
+pub const CONNTRACK_ONPREM_ROUTER: &str = "no-nat.conntrack.onprem-router";
+pub const PAYLOAD_TO_ONPREM: &str = "no-nat.payload.cloud-to-onprem";
+pub const PAYLOAD_TO_CLOUD: &str = "no-nat.payload.onprem-to-cloud";
+pub const HANDSHAKE_TO_ONPREM: &str = "no-nat.handshake.cloud-to-onprem";
+pub const HANDSHAKE_TO_CLOUD: &str = "no-nat.handshake.onprem-to-cloud";
+pub const PATH_ROUTERD_CLOUD: &str = "no-nat.path.routerd-cloud";
+pub const PATH_ONPREM_ROUTER: &str = "no-nat.path.onprem-router";
+
 pub const ASSERTS: &[&str] = &[
-    "no-nat.tcp.cloud-to-onprem",
-    "no-nat.tcp.onprem-to-cloud",
-    "no-nat.icmp.cloud-to-onprem",
-    "no-nat.icmp.onprem-to-cloud",
-    "no-nat.tables.routerd-cloud",
-    "no-nat.tables.onprem-router",
-    "no-nat.conntrack.routerd-cloud",
-    "no-nat.conntrack.onprem-router",
-    "no-nat.payload.cloud-to-onprem",
-    "no-nat.payload.onprem-to-cloud",
-    "no-nat.handshake.cloud-to-onprem",
-    "no-nat.handshake.onprem-to-cloud",
-    "no-nat.path.routerd-cloud",
-    "no-nat.path.onprem-router",
+    TCP_TO_ONPREM,
+    TCP_TO_CLOUD,
+    ICMP_TO_ONPREM,
+    ICMP_TO_CLOUD,
+    TABLES_ROUTERD_CLOUD,
+    TABLES_ONPREM_ROUTER,
+    CONNTRACK_ROUTERD_CLOUD,
+    CONNTRACK_ONPREM_ROUTER,
+    PAYLOAD_TO_ONPREM,
+    PAYLOAD_TO_CLOUD,
+    HANDSHAKE_TO_ONPREM,
+    HANDSHAKE_TO_CLOUD,
+    PATH_ROUTERD_CLOUD,
+    PATH_ONPREM_ROUTER,
 ];
 pub const NOT_APPLICABLE: &[&str] = &[];
 

@@ -16,15 +16,13 @@ use crate::no_nat;
 use crate::node_state::{self, Explained, Looked, REST, Source};
 use crate::observe;
 
-const PROGRAMS: &str = "node-state.programs";
+pub const ROUTERD_CLOUD: &str = "node-state.routerd-cloud";
+pub const CLOUD_CLIENT: &str = "node-state.cloud-client";
+pub const ONPREM_ROUTER: &str = "node-state.onprem-router";
+pub const ONPREM_CLIENT: &str = "node-state.onprem-client";
+pub const PROGRAMS: &str = "node-state.programs";
 
-pub const ASSERTS: &[&str] = &[
-    "node-state.routerd-cloud",
-    "node-state.cloud-client",
-    "node-state.onprem-router",
-    "node-state.onprem-client",
-    PROGRAMS,
-];
+pub const ASSERTS: &[&str] = &[ROUTERD_CLOUD, CLOUD_CLIENT, ONPREM_ROUTER, ONPREM_CLIENT, PROGRAMS];
 pub const NOT_APPLICABLE: &[&str] = &[];
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {

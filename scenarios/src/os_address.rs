@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::node_state::{self, Looked, NodeState, namespaces_out_of_reach};
 
-const ABSENT: &str = "os-address.absent";
-const ABSENT_AFTER_SETTLING: &str = "os-address.absent-after-settling";
+pub const ABSENT: &str = "os-address.absent";
+pub const ABSENT_AFTER_SETTLING: &str = "os-address.absent-after-settling";
 
 pub const ASSERTS: &[&str] = &[ABSENT, ABSENT_AFTER_SETTLING];
 pub const NOT_APPLICABLE: &[&str] = &[];

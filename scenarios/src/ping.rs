@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use crate::context::{Context, How};
 use crate::observe;
 
-const TO_ONPREM: &str = "ping.cloud-to-onprem";
-const TO_CLOUD: &str = "ping.onprem-to-cloud";
+pub const TO_ONPREM: &str = "ping.cloud-to-onprem";
+pub const TO_CLOUD: &str = "ping.onprem-to-cloud";
 
 pub const ASSERTS: &[&str] = &[TO_ONPREM, TO_CLOUD];
 pub const NOT_APPLICABLE: &[&str] = &[];

@@ -18,10 +18,10 @@ use crate::requests;
 use crate::run::PlanSource;
 use crate::stops;
 
-const CHANGE_SET: &str = "plan.change-set-in-place";
-const STORED: &str = "plan.stored";
-const EQUAL: &str = "plan.equals-change-set";
-const ALONE: &str = "plan.nothing-beside-it";
+pub const CHANGE_SET: &str = "plan.change-set-in-place";
+pub const STORED: &str = "plan.stored";
+pub const EQUAL: &str = "plan.equals-change-set";
+pub const ALONE: &str = "plan.nothing-beside-it";
 
 pub const ASSERTS: &[&str] = &[CHANGE_SET, STORED, EQUAL, ALONE];
 pub const NOT_APPLICABLE: &[&str] = &[];

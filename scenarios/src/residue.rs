@@ -20,13 +20,13 @@ use crate::{cost, stops};
 mod rows;
 mod unlisted;
 
-const INSTANCES: &str = "residue.instances";
-const ADDRESSES: &str = "residue.addresses";
-const VOLUMES: &str = "residue.volumes";
-const NAT_GATEWAYS: &str = "residue.nat-gateways";
-const ENDPOINTS: &str = "residue.endpoints";
-const LOCK: &str = "residue.lock";
-const CEILING: &str = "residue.instance-seconds";
+pub const INSTANCES: &str = "residue.instances";
+pub const ADDRESSES: &str = "residue.addresses";
+pub const VOLUMES: &str = "residue.volumes";
+pub const NAT_GATEWAYS: &str = "residue.nat-gateways";
+pub const ENDPOINTS: &str = "residue.endpoints";
+pub const LOCK: &str = "residue.lock";
+pub const CEILING: &str = "residue.instance-seconds";
 
 pub const ASSERTS: &[&str] =
     &[INSTANCES, ADDRESSES, VOLUMES, NAT_GATEWAYS, ENDPOINTS, LOCK, CEILING];

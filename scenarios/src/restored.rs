@@ -18,30 +18,31 @@ use crate::node_state::{self, Explained, Looked, NodeState, REST, Source};
 use crate::silence::{self, When};
 use crate::{default_gateway, node_unchanged, observe, stops};
 
-const INTERFACE: &str = "restored.interface";
-const UNREACHABLE: &str = "restored.captured-address-unreachable";
-const ADDRESSES: &str = "restored.node-addresses";
-const RULES: &str = "restored.nft-rulesets";
-const ROWS: &str = "restored.rows";
-const NO_NEW_ROWS: &str = "restored.no-new-rows";
-const ROUTER_YAML: &str = "restored.router-yaml";
-const PROGRAMS: &str = "restored.programs";
-const CLOUD: &str = "restored.cloud-state";
-const STAYS: &str = "restored.stays-restored";
-const FILES: &str = "restored.node-files";
-const GATEWAYS: &[&str] = &[
-    "restored.default-gateway.routerd-cloud",
-    "restored.default-gateway.cloud-client",
-    "restored.default-gateway.onprem-router",
-    "restored.default-gateway.onprem-client",
-];
+pub const INTERFACE: &str = "restored.interface";
+pub const UNREACHABLE: &str = "restored.captured-address-unreachable";
+pub const ADDRESSES: &str = "restored.node-addresses";
+pub const RULES: &str = "restored.nft-rulesets";
+pub const ROWS: &str = "restored.rows";
+pub const NO_NEW_ROWS: &str = "restored.no-new-rows";
+pub const ROUTER_YAML: &str = "restored.router-yaml";
+pub const PROGRAMS: &str = "restored.programs";
+pub const CLOUD: &str = "restored.cloud-state";
+pub const STAYS: &str = "restored.stays-restored";
+pub const FILES: &str = "restored.node-files";
+pub const GATEWAY_ROUTERD_CLOUD: &str = "restored.default-gateway.routerd-cloud";
+pub const GATEWAY_CLOUD_CLIENT: &str = "restored.default-gateway.cloud-client";
+pub const GATEWAY_ONPREM_ROUTER: &str = "restored.default-gateway.onprem-router";
+pub const GATEWAY_ONPREM_CLIENT: &str = "restored.default-gateway.onprem-client";
+pub const STATE_ROUTERD_CLOUD: &str = "restored.node-state.routerd-cloud";
+pub const STATE_CLOUD_CLIENT: &str = "restored.node-state.cloud-client";
+pub const STATE_ONPREM_ROUTER: &str = "restored.node-state.onprem-router";
+pub const STATE_ONPREM_CLIENT: &str = "restored.node-state.onprem-client";
+
+const GATEWAYS: &[&str] =
+    &[GATEWAY_ROUTERD_CLOUD, GATEWAY_CLOUD_CLIENT, GATEWAY_ONPREM_ROUTER, GATEWAY_ONPREM_CLIENT];
 /// All of a node's state that no other assertion here compares.
-const STATES: &[&str] = &[
-    "restored.node-state.routerd-cloud",
-    "restored.node-state.cloud-client",
-    "restored.node-state.onprem-router",
-    "restored.node-state.onprem-client",
-];
+const STATES: &[&str] =
+    &[STATE_ROUTERD_CLOUD, STATE_CLOUD_CLIENT, STATE_ONPREM_ROUTER, STATE_ONPREM_CLIENT];
 
 pub const ASSERTS: &[&str] = &[
     INTERFACE,
@@ -55,14 +56,14 @@ pub const ASSERTS: &[&str] = &[
     STAYS,
     PROGRAMS,
     CLOUD,
-    GATEWAYS[0],
-    GATEWAYS[1],
-    GATEWAYS[2],
-    GATEWAYS[3],
-    STATES[0],
-    STATES[1],
-    STATES[2],
-    STATES[3],
+    GATEWAY_ROUTERD_CLOUD,
+    GATEWAY_CLOUD_CLIENT,
+    GATEWAY_ONPREM_ROUTER,
+    GATEWAY_ONPREM_CLIENT,
+    STATE_ROUTERD_CLOUD,
+    STATE_CLOUD_CLIENT,
+    STATE_ONPREM_ROUTER,
+    STATE_ONPREM_CLIENT,
 ];
 pub const NOT_APPLICABLE: &[&str] = &[];
 

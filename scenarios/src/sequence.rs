@@ -2,7 +2,7 @@
 
 use futures::future::LocalBoxFuture;
 use lab::Lab;
-use reports::record::Class;
+use reports::record::{Class, Duty};
 
 use crate::context::Context;
 use crate::{
@@ -20,6 +20,8 @@ pub struct Scenario {
     /// What must have passed before.
     pub needs: &'static [&'static str],
     pub leg: Leg,
+    /// For what the verdict asks it, beside its assertions.
+    pub duty: Option<Duty>,
     /// Every assertion that it makes; one that it does not come to is never taken for passed.
     pub asserts: &'static [&'static str],
     /// The reasons for which it may be not applicable.
@@ -48,12 +50,19 @@ pub enum Leg {
 
 macro_rules! scenario {
     ($name:literal, $section:literal, $class:ident, $leg:ident, needs $needs:expr, $module:ident) => {
+        scenario!($name, $section, $class, $leg, needs $needs, $module, None)
+    };
+    ($name:literal, $section:literal, $class:ident, $leg:ident, needs $needs:expr, $module:ident, that $duty:ident) => {
+        scenario!($name, $section, $class, $leg, needs $needs, $module, Some(Duty::$duty))
+    };
+    ($name:literal, $section:literal, $class:ident, $leg:ident, needs $needs:expr, $module:ident, $duty:expr) => {
         Scenario {
             name: $name,
             section: $section,
             class: Class::$class,
             needs: $needs,
             leg: Leg::$leg,
+            duty: $duty,
             asserts: $module::ASSERTS,
             not_applicable: $module::NOT_APPLICABLE,
             run: |lab, ctx| Box::pin($module::run(lab, ctx)),
@@ -63,8 +72,8 @@ macro_rules! scenario {
 
 /// The order is the runbook's.
 pub static SEQUENCE: &[Scenario] = &[
-    scenario!("preflight", "§4", ReadOnly, Forward, needs & [], preflight),
-    scenario!("undo-plan", "§6", ReadOnly, Forward, needs & ["preflight"], undo_plan),
+    scenario!("preflight", "§4", ReadOnly, Forward, needs & [], preflight, that Decides),
+    scenario!("undo-plan", "§6", ReadOnly, Forward, needs & ["preflight"], undo_plan, that Decides),
     scenario!("gate", "§9", Node, Forward, needs & ["undo-plan"], gate),
     scenario!("plan", "§7.1", Node, Forward, needs & ["gate"], plan),
     scenario!("import", "§7.2", Node, Forward, needs & ["plan"], import),
@@ -90,9 +99,9 @@ pub static SEQUENCE: &[Scenario] = &[
     scenario!("node-state", "§7", ReadOnly, Acceptance, needs & ["execute"], node_unchanged),
     scenario!("cloud-state", "§7", ReadOnly, Acceptance, needs & ["execute"], cloud_unchanged),
     scenario!("undo", "§6.1", Mutating, Back, needs & ["gate"], undo),
-    scenario!("restored", "§6.1", ReadOnly, Back, needs & ["undo"], restored),
+    scenario!("restored", "§6.1", ReadOnly, Back, needs & ["undo"], restored, that Restores),
     scenario!("teardown", "§6.3", Destructive, Back, needs & ["restored"], teardown),
-    scenario!("residue", "§8.6", ReadOnly, Back, needs & ["teardown"], residue),
+    scenario!("residue", "§8.6", ReadOnly, Back, needs & ["teardown"], residue, that Accounts),
 ];
 
 /// By name.
@@ -138,6 +147,17 @@ mod tests {
                 assert!(id.starts_with(&prefix), "{id} in {}", scenario.name);
             }
         }
+    }
+
+    /// The verdict asks these and knows no name of a scenario.
+    #[test]
+    fn each_duty_is_somebodys() {
+        let with = |duty| -> Vec<_> {
+            SEQUENCE.iter().filter(|it| it.duty == Some(duty)).map(|it| it.name).collect()
+        };
+        assert_eq!(with(Duty::Decides), prerequisites("gate"));
+        assert_eq!(with(Duty::Restores), ["restored"]);
+        assert_eq!(with(Duty::Accounts), ["residue"]);
     }
 
     #[test]

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::observe;
 
-const OFF: &str = "source-dest-check.off";
-const PRIOR: &str = "source-dest-check.prior-recorded";
-const CANARY: &str = "source-dest-check.canary";
+pub const OFF: &str = "source-dest-check.off";
+pub const PRIOR: &str = "source-dest-check.prior-recorded";
+pub const CANARY: &str = "source-dest-check.canary";
 
 pub const ASSERTS: &[&str] = &[OFF, PRIOR, CANARY];
 pub const NOT_APPLICABLE: &[&str] = &[];

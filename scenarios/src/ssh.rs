@@ -9,10 +9,10 @@ use serde_json::json;
 use crate::context::Context;
 use crate::observe;
 
-const LOGIN_ONPREM: &str = "ssh.cloud-to-onprem.login";
-const PAYLOAD_ONPREM: &str = "ssh.cloud-to-onprem.payload";
-const LOGIN_CLOUD: &str = "ssh.onprem-to-cloud.login";
-const PAYLOAD_CLOUD: &str = "ssh.onprem-to-cloud.payload";
+pub const LOGIN_ONPREM: &str = "ssh.cloud-to-onprem.login";
+pub const PAYLOAD_ONPREM: &str = "ssh.cloud-to-onprem.payload";
+pub const LOGIN_CLOUD: &str = "ssh.onprem-to-cloud.login";
+pub const PAYLOAD_CLOUD: &str = "ssh.onprem-to-cloud.payload";
 
 pub const ASSERTS: &[&str] = &[LOGIN_ONPREM, PAYLOAD_ONPREM, LOGIN_CLOUD, PAYLOAD_CLOUD];
 pub const NOT_APPLICABLE: &[&str] = &[];

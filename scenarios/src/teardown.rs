@@ -14,9 +14,9 @@ use crate::context::{Context, How};
 use crate::run::{Run, not_tried};
 use crate::sight;
 
-const INSTANCES: &str = "teardown.instances";
-const ADDRESSES: &str = "teardown.addresses";
-const VOLUMES: &str = "teardown.volumes";
+pub const INSTANCES: &str = "teardown.instances";
+pub const ADDRESSES: &str = "teardown.addresses";
+pub const VOLUMES: &str = "teardown.volumes";
 
 pub const ASSERTS: &[&str] = &[INSTANCES, ADDRESSES, VOLUMES];
 pub const NOT_APPLICABLE: &[&str] = &[];

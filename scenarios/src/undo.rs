@@ -27,12 +27,12 @@ mod rows;
 
 use rows::Rows;
 
-const GRANTED: &str = "undo.rows-as-granted";
-const PREVIEW_FORWARDING: &str = "undo.forwarding-previewed";
-const FORWARDING: &str = "undo.forwarding-restored";
-const PREVIEW_ADDRESS: &str = "undo.address-previewed";
-const ADDRESS: &str = "undo.address-unassigned";
-const CHANGE_SET: &str = "undo.change-set-removed";
+pub const GRANTED: &str = "undo.rows-as-granted";
+pub const PREVIEW_FORWARDING: &str = "undo.forwarding-previewed";
+pub const FORWARDING: &str = "undo.forwarding-restored";
+pub const PREVIEW_ADDRESS: &str = "undo.address-previewed";
+pub const ADDRESS: &str = "undo.address-unassigned";
+pub const CHANGE_SET: &str = "undo.change-set-removed";
 
 pub const ASSERTS: &[&str] =
     &[GRANTED, PREVIEW_FORWARDING, FORWARDING, PREVIEW_ADDRESS, ADDRESS, CHANGE_SET];

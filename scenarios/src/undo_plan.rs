@@ -16,8 +16,8 @@ pub const UNDO_ADDRESS: &str = "undo.address";
 pub const UNDO_CHANGE_SET: &str = "undo.change-set";
 pub const UNDO_LOCK: &str = "undo.lock";
 
-const COMPLETE: &str = "undo-plan.complete";
-const ON_DISK: &str = "undo-plan.on-disk";
+pub const COMPLETE: &str = "undo-plan.complete";
+pub const ON_DISK: &str = "undo-plan.on-disk";
 
 pub const ASSERTS: &[&str] = &[COMPLETE, ON_DISK];
 pub const NOT_APPLICABLE: &[&str] = &[];

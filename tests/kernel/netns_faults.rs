@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-use lab_mock::faults::{self, Fault};
+use harness::faults::{KnownFault, list_faults};
 use lab_netns::probe::{self, Report};
 use lab_smoke_tests::sensitivity::{Case, turned_and_tripped};
 use lab_smoke_tests::smoke::Prior;
@@ -18,7 +18,7 @@ use reports::record::AssertionStatus;
 
 pub fn trials() -> Vec<Trial> {
     let mut trials: Vec<Trial> =
-        faults::all().filter(|fault| fault.labs.contains(&"netns")).map(trial).collect();
+        list_faults().filter(|fault| fault.labs.contains(&"netns")).map(trial).collect();
     let name = "netns_faults::a_fault_of_the_mock_alone_is_refused";
     trials.push(Trial::test(name, || Ok(refused()?)));
     trials
@@ -27,7 +27,7 @@ pub fn trials() -> Vec<Trial> {
 /// What this machine can, asked once and by the first who needs it.
 static HERE: LazyLock<Report> = LazyLock::new(probe::probe);
 
-fn trial(fault: &'static Fault) -> Trial {
+fn trial(fault: &'static KnownFault) -> Trial {
     Trial::ignorable_test(format!("netns_faults::{}", fault.name), move || {
         let able = HERE.is_able();
         let report = if able { probe::for_fault(fault.name) } else { HERE.clone() };
@@ -41,7 +41,7 @@ fn trial(fault: &'static Fault) -> Trial {
     })
 }
 
-fn caught(fault: &'static Fault) -> Result<(), String> {
+fn caught(fault: &'static KnownFault) -> Result<(), String> {
     let prior = if fault.name == "check-off" { Prior::CheckOff } else { Prior::CheckOn };
     let answer = fault.answer_with(true).ok_or("it is no fault with the check on")?;
     let teardown = lab::manifest::Instances::Terminate;

@@ -4,13 +4,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lab::manifest::Instances;
-use lab_mock::faults::Class;
 use lab_smoke_tests::coverage::gaps;
 use lab_smoke_tests::mixes::{self, Mix};
 use lab_smoke_tests::sensitivity::{Case, cases_of_other_teardowns, contradictions};
 use lab_smoke_tests::smoke::Prior;
 use lab_smoke_tests::sources::{NAT_ROWS, NatRow};
 use lab_smoke_tests::{documents, extent, parallel, smoke, sources, table};
+use scenarios::answers::Class;
 
 use super::asked::{Asked, CASES};
 

@@ -1,7 +1,8 @@
 //! Which checks there are, and which faults answer for them.
 
-use lab_mock::faults::{self, Class, Primary};
+use harness::faults::list_faults;
 use scenarios::SEQUENCE;
+use scenarios::answers::{Class, Primary};
 use scenarios::stops::DETECTORS;
 
 /// Detectors that no run can reach yet, with the reason.
@@ -21,15 +22,15 @@ pub fn detectors() -> impl Iterator<Item = &'static str> {
 /// What is missing or contradicts itself in the table of faults.
 pub fn gaps() -> Vec<String> {
     let mut gaps = Vec::new();
-    for id in assertions().filter(|id| !faults::all().any(|it| it.primary.assertion() == Some(id)))
+    for id in assertions().filter(|id| !list_faults().any(|it| it.primary.assertion() == Some(id)))
     {
         gaps.push(format!("{id} is no fault's primary answer: nothing shows that it can fail"));
     }
-    for name in detectors().filter(|name| !faults::all().any(|it| it.primary.stop() == Some(name)))
+    for name in detectors().filter(|name| !list_faults().any(|it| it.primary.stop() == Some(name)))
     {
         gaps.push(format!("detector {name} is no fault's primary answer"));
     }
-    for fault in faults::all() {
+    for fault in list_faults() {
         let name = fault.name;
         let passes = fault.primary == Primary::Nothing;
         if passes != (fault.class == Class::Tolerated) || passes != (fault.answer.exit_code == 0) {

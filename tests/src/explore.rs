@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use fastrand::Rng;
+use harness::faults::list_faults;
 use lab::manifest::Manifest;
 use lab::node::Node;
 use lab::routerd::Routerctl;
@@ -89,7 +90,7 @@ fn named_faults(rng: &mut Rng, prior: Prior) -> Vec<String> {
     if prior == Prior::CheckOff && faults::inject(&mut world, "check-off").is_err() {
         return Vec::new();
     }
-    let all: Vec<_> = faults::all()
+    let all: Vec<_> = list_faults()
         .filter(|fault| fault.name != "go-after" && fault.name != "check-off")
         .filter(|fault| fault.answer_with(prior == Prior::CheckOn).is_some())
         .collect();

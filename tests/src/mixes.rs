@@ -1,9 +1,11 @@
 //! Several faults at once: what no mix of them may do, whatever else it does.
 
+use harness::faults::{KnownFault, list_faults};
 use lab::manifest::Instances;
-use lab_mock::faults::{self, Class, Fault, Left};
+use lab_mock::faults;
 use lab_mock::world::World;
 use reports::record::Kind;
+use scenarios::answers::{Class, Left};
 
 use crate::sensitivity::{injection_of, left};
 use crate::smoke::{Prior, Ran};
@@ -11,7 +13,7 @@ use crate::smoke::{Prior, Ran};
 /// Two faults or three on one lab, and what its manifest has become of the instances.
 #[derive(Clone, Debug)]
 pub struct Mix {
-    pub faults: Vec<&'static Fault>,
+    pub faults: Vec<&'static KnownFault>,
     pub prior: Prior,
     pub teardown: Instances,
 }
@@ -71,8 +73,8 @@ pub fn sample_triples(seed: u64, count: usize) -> Vec<Mix> {
     (0..count).map(|_| draw()).collect()
 }
 
-fn drawn_from() -> Vec<&'static Fault> {
-    faults::all().filter(|fault| !APART.contains(&fault.name)).collect()
+fn drawn_from() -> Vec<&'static KnownFault> {
+    list_faults().filter(|fault| !APART.contains(&fault.name)).collect()
 }
 
 fn a_world() -> World {
@@ -80,7 +82,7 @@ fn a_world() -> World {
 }
 
 /// Faults with the same first answer touch the same thing.
-fn apart(one: &Fault, other: &Fault) -> bool {
+fn apart(one: &KnownFault, other: &KnownFault) -> bool {
     one.class == Class::Tolerated || one.primary != other.primary
 }
 
@@ -117,7 +119,7 @@ impl Mix {
     /// What is caught where instances are terminated may be none where they are kept, and the other way
     /// round.
     pub fn has_a_caught_one(&self) -> bool {
-        let is_caught = |fault: &&'static Fault| match self.teardown {
+        let is_caught = |fault: &&'static KnownFault| match self.teardown {
             Instances::Terminate => fault.class == Class::Caught,
             Instances::Stop | Instances::Keep => {
                 fault.answer_at(self.teardown).is_some_and(|answer| answer.exit_code != 0)

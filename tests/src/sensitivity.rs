@@ -2,20 +2,22 @@
 
 use std::collections::BTreeSet;
 
+use harness::faults::{KnownFault, list_faults};
 use lab::manifest::Instances;
 use lab::node::Node;
 use lab_mock::cloud::{Instance, InstanceState, LAB_TAG, NetworkInterface};
-use lab_mock::faults::{self, Answer, Fault, Left};
+use lab_mock::faults;
 use lab_mock::world::World;
 use reports::evidence::Evidence;
 use reports::record::{AssertionStatus, Verdict};
+use scenarios::answers::{Answer, Left};
 
 use crate::smoke::{self, Prior, Ran, run};
 
 /// A fault on one of the labs.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
-    pub fault: &'static Fault,
+    pub fault: &'static KnownFault,
     pub prior: Prior,
     pub teardown: Instances,
     pub answer: Answer,
@@ -23,22 +25,22 @@ pub struct Case {
 
 /// Every fault on every lab on which it is one.
 pub fn cases() -> Vec<Case> {
-    let on = |fault: &'static Fault, prior: Prior| {
+    let on = |fault: &'static KnownFault, prior: Prior| {
         let answer = fault.answer_with(prior == Prior::CheckOn)?;
         Some(Case { fault, prior, teardown: Instances::Terminate, answer })
     };
-    faults::all()
+    list_faults()
         .flat_map(|fault| Prior::BOTH.into_iter().filter_map(move |p| on(fault, p)))
         .collect()
 }
 
 /// Every fault once where teardown stops the instances, and once where it keeps them.
 pub fn cases_of_other_teardowns() -> Vec<Case> {
-    let on = |fault: &'static Fault, teardown: Instances| {
+    let on = |fault: &'static KnownFault, teardown: Instances| {
         let answer = fault.answer_at(teardown)?;
         Some(Case { fault, prior: Prior::CheckOn, teardown, answer })
     };
-    faults::all()
+    list_faults()
         .flat_map(|fault| {
             [Instances::Stop, Instances::Keep].into_iter().filter_map(move |it| on(fault, it))
         })

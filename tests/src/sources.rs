@@ -2,7 +2,7 @@
 //! pitfalls (ec2-facts §4) and the translations that the kernel lab measured (netns-lab §4). Each of
 //! them is covered by a fault, or it is said here why it cannot occur.
 
-use lab_mock::faults::{self, Fault};
+use harness::faults::{KnownFault, list_faults};
 
 /// A source, and what was found there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +29,8 @@ pub fn all() -> impl Iterator<Item = Source> {
 
 impl Source {
     /// The faults that come from here; a fault may have several sources, between semicolons.
-    pub fn faults(self) -> impl Iterator<Item = &'static Fault> {
-        faults::all().filter(move |fault| fault.source.split("; ").any(|it| it == self.name))
+    pub fn faults(self) -> impl Iterator<Item = &'static KnownFault> {
+        list_faults().filter(move |fault| fault.source.split("; ").any(|it| it == self.name))
     }
 
     pub fn why_absent(self) -> Option<&'static str> {
@@ -54,7 +54,7 @@ pub fn gaps() -> Vec<String> {
     gaps.extend(
         unknown.map(|(name, _)| format!("{name} is explained, and there is no such source")),
     );
-    for fault in faults::all() {
+    for fault in list_faults() {
         let numbered = |it: &&str| {
             ["contract F", "ec2-facts §4.", "netns-lab §4:"].iter().any(|head| it.starts_with(head))
         };
@@ -119,7 +119,7 @@ pub const NAT_ROWS: &[NatRow] = {
 impl NatRow {
     /// Where what turns for the fault is not what was measured.
     pub fn contradictions(&self) -> Vec<String> {
-        let Some(fault) = faults::all().find(|fault| fault.name == self.fault) else {
+        let Some(fault) = list_faults().find(|fault| fault.name == self.fault) else {
             return vec![format!("{}: there is no fault {}", self.source, self.fault)];
         };
         let turns =

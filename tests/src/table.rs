@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use lab_mock::faults::{self, Answer, CheckOff, Class, Fault, Left};
+use harness::faults::{KnownFault, list_faults};
 use scenarios::SEQUENCE;
+use scenarios::answers::{Answer, CheckOff, Class, Left};
 use scenarios::stops::{DETECTORS, WORDS};
 
 use crate::coverage::OUT_OF_REACH;
@@ -18,12 +19,12 @@ Where the instances stay, what is left on a node is listed as residue (6) in pla
 
 /// The whole document.
 pub fn render() -> String {
-    let count = |class| faults::all().filter(|fault| fault.class == class).count();
+    let count = |class| list_faults().filter(|fault| fault.class == class).count();
     let mut text = HEAD.to_owned();
     let _ = writeln!(
         text,
         "\n{} faults: {} are caught, {} are tolerated.",
-        faults::all().count(),
+        list_faults().count(),
         count(Class::Caught),
         count(Class::Tolerated)
     );
@@ -34,7 +35,7 @@ pub fn render() -> String {
     text
 }
 
-fn names(faults: impl Iterator<Item = &'static Fault>) -> String {
+fn names(faults: impl Iterator<Item = &'static KnownFault>) -> String {
     let names: Vec<String> = faults.map(|fault| format!("`{}`", fault.name)).collect();
     if names.is_empty() { "–".to_owned() } else { names.join(", ") }
 }
@@ -44,14 +45,14 @@ fn by_assertion(text: &mut String) {
         "\n## Assertions\n\n| assertion | is the first to say | says as well |\n|---|---|---|\n",
     );
     for id in SEQUENCE.iter().flat_map(|scenario| scenario.asserts) {
-        let first = faults::all().filter(|fault| fault.primary.assertion() == Some(id));
-        let also = faults::all().filter(|fault| fault.primary.assertion() != Some(id));
+        let first = list_faults().filter(|fault| fault.primary.assertion() == Some(id));
+        let also = list_faults().filter(|fault| fault.primary.assertion() != Some(id));
         let also = also.filter(|fault| answers(fault).any(|answer| answer.also.contains(id)));
         let _ = writeln!(text, "| `{id}` | {} | {} |", names(first), names(also));
     }
 }
 
-fn answers(fault: &Fault) -> impl Iterator<Item = Answer> {
+fn answers(fault: &KnownFault) -> impl Iterator<Item = Answer> {
     let other = |otherwise| match otherwise {
         CheckOff::Differs(answer) => Some(answer),
         CheckOff::Same | CheckOff::WithoutMeaning(_) => None,
@@ -64,8 +65,8 @@ fn by_detector(text: &mut String) {
     text.push_str("\n## Hard stops\n\n| stop | detector | trips first for | trips as well for |\n|---|---|---|---|\n");
     for detector in DETECTORS {
         let name = detector.name;
-        let first = faults::all().filter(|fault| fault.primary.stop() == Some(name));
-        let also = faults::all().filter(|fault| fault.primary.stop() != Some(name));
+        let first = list_faults().filter(|fault| fault.primary.stop() == Some(name));
+        let also = list_faults().filter(|fault| fault.primary.stop() != Some(name));
         let also = also.filter(|fault| answers(fault).any(|it| it.stops.contains(&name)));
         let why = OUT_OF_REACH.iter().find(|(other, _)| *other == name);
         let first =
@@ -83,7 +84,7 @@ fn by_detector(text: &mut String) {
 
 fn by_fault(text: &mut String) {
     text.push_str("\n## Faults\n\n| fault | breaks | first answer | exit | with it | left as it is | from |\n|---|---|---|---|---|---|---|\n");
-    for fault in faults::all() {
+    for fault in list_faults() {
         row(text, fault, fault.answer, "");
         otherwise(text, fault, fault.check_off, ", check off before");
         otherwise(text, fault, fault.stopped, ", instances stopped");
@@ -91,7 +92,7 @@ fn by_fault(text: &mut String) {
     }
 }
 
-fn otherwise(text: &mut String, fault: &Fault, otherwise: CheckOff, when: &str) {
+fn otherwise(text: &mut String, fault: &KnownFault, otherwise: CheckOff, when: &str) {
     match otherwise {
         CheckOff::Same => {}
         CheckOff::Differs(answer) => row(text, fault, answer, when),
@@ -116,7 +117,7 @@ fn by_source(text: &mut String) {
     }
 }
 
-fn row(text: &mut String, fault: &Fault, answer: Answer, when: &str) {
+fn row(text: &mut String, fault: &KnownFault, answer: Answer, when: &str) {
     let argument = fault.argument.map(|it| format!("={it}")).unwrap_or_default();
     let list = |words: &[&str]| {
         words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")

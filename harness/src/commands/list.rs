@@ -6,7 +6,7 @@ use scenarios::SEQUENCE;
 use serde::Serialize;
 
 use crate::cli::Format;
-use crate::labs;
+use crate::faults::{KnownFault, list_faults};
 use crate::terminal::Terminal;
 
 #[derive(Serialize)]
@@ -39,7 +39,7 @@ pub fn scenarios(format: Format, terminal: &Terminal) -> u8 {
 }
 
 pub fn faults(format: Format, terminal: &Terminal) -> u8 {
-    let faults = labs::faults();
+    let faults: Vec<&KnownFault> = list_faults().collect();
     terminal.out(&match format {
         Format::Json => json(&faults),
         Format::Human => {

@@ -2,7 +2,8 @@
 //! takes it for alive until the lease ends.
 
 use lab::Lab;
-use lab::act::{Holder, LockState, RENEWAL, Release};
+use lab::act::{Holder, LockState, RENEWAL};
+use lab::permit::Release;
 use reports::record::{Interrupted, Kind};
 
 use super::Engine;

@@ -21,9 +21,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use lab::Lab;
-use lab::act::{LockPermit, Release};
+use lab::act::LockPermit;
 use lab::change_set::ChangeSet;
-use lab::permit::Brake;
+use lab::permit::{Brake, Release};
 use lab::sabotage::Sabotage;
 use reports::journal::{JournalError, Writer};
 use reports::record::{
@@ -153,6 +153,7 @@ impl Engine<'_> {
             class: scenario.class,
             needs: scenario.needs.iter().map(|&need| need.to_owned()).collect(),
             part: self.selection.part(scenario.name),
+            duty: scenario.duty,
         });
         let started = RunStarted {
             schema_version: SCHEMA_VERSION,

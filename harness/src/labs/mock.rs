@@ -10,7 +10,6 @@ use futures::future::LocalBoxFuture;
 use lab::Lab;
 use lab::clock::Clock;
 use lab::manifest::Manifest;
-pub use lab_mock::faults::Fault;
 use lab_mock::faults::GoFault;
 use lab_mock::world::Shared;
 use reports::folder::{RunFolder, WORLD_FILE};
@@ -246,9 +245,4 @@ impl Disk for FullDisk {
 pub fn mock_manifest(seed: u64) -> Result<Manifest, OpenError> {
     let options = lab_mock::Options { seed, ..Default::default() };
     Ok(Manifest::clone(&lab_mock::open(&options)?.lab.manifest))
-}
-
-/// The faults that `--inject` knows.
-pub fn faults() -> Vec<&'static Fault> {
-    lab_mock::faults::all().collect()
 }

@@ -24,9 +24,7 @@ use tokio::runtime::Runtime;
 
 pub use crate::cli::MakeArgs;
 use crate::engine::{Meanwhile, Standing};
-pub use mock::{
-    Fault, MockOptions, OpenMock, faults, journal, mock_manifest, open_mock, open_mock_as,
-};
+pub use mock::{MockOptions, OpenMock, journal, mock_manifest, open_mock, open_mock_as};
 pub use served::{ServeError, Served, serve_mock};
 pub use which::{NetnsError, find, folder_id, make};
 

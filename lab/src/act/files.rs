@@ -16,7 +16,7 @@ use crate::Lab;
 use crate::change_set::ChangeSet;
 use crate::change_set::PATH as CHANGE_SET_PATH;
 use crate::node::Node;
-use crate::permit::{Forward, Permit, Proof, Undo};
+use crate::permit::{Forward, Permit, Proof, Release, Undo};
 use crate::sabotage::Sabotage;
 use crate::shell::{Action, NODE_FOLDER, Observe};
 
@@ -239,7 +239,7 @@ impl Lab {
             undo: Some("undo.lock".to_owned()),
         };
         let permit: &dyn Permit = match &permit {
-            LockPermit::Unused(Release(())) => &Release(()),
+            LockPermit::Unused(release) => release,
             LockPermit::Begun(undo) => *undo,
         };
         let acted = self.remove(permit, journal, &mutation, &path).await?;
@@ -402,58 +402,12 @@ fn own_path(path: &str, wanted: &str) -> Result<(), NotLab> {
     Err(NotLab::Foreign { resource, field: "path", found, wanted: wanted.to_owned() })
 }
 
-/// For giving the lock back, and for keeping it until then. Made from the permit under which it was
-/// taken; it does not expire, for a lock that cannot be given back would bar the lab.
-#[derive(Debug)]
-pub struct Release(());
-
-impl Release {
-    /// From the journal of the run that took the lock: its outcome says so, and no record says that
-    /// it was given back.
-    pub fn of_run(journal: &Writer) -> Option<Self> {
-        journal.with_records(|records| {
-            let taken = records.iter().rev().find_map(|record| match &record.kind {
-                Kind::Intent(intent) if matches!(intent.effect, Effect::TakeLock { .. }) => {
-                    Some(intent.id.clone())
-                }
-                _ => None,
-            })?;
-            let done = records.iter().any(|record| match &record.kind {
-                Kind::Outcome(it) => it.intent == taken && it.outcome == Outcome::Done,
-                _ => false,
-            });
-            let back = records.iter().any(|it| matches!(it.kind, Kind::LockReleased(_)));
-            (done && !back).then_some(Self(()))
-        })
-    }
-}
-
-impl From<&Forward> for Release {
-    fn from(_taken_with: &Forward) -> Self {
-        Self(())
-    }
-}
-
 /// What [`Sabotage::ActsBeforeTheGo`] acts with.
 struct NoPermit;
 
 impl Permit for NoPermit {
     fn kind(&self) -> reports::record::Permit {
         reports::record::Permit::Forward
-    }
-
-    fn check(&self, _now: DateTime<Utc>) -> Result<(), crate::permit::Refused> {
-        Ok(())
-    }
-
-    fn needs_record(&self) -> bool {
-        false
-    }
-}
-
-impl Permit for Release {
-    fn kind(&self) -> reports::record::Permit {
-        reports::record::Permit::Undo
     }
 
     fn check(&self, _now: DateTime<Utc>) -> Result<(), crate::permit::Refused> {

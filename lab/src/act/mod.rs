@@ -1,17 +1,20 @@
 //! Everything that changes something: with a permit (I1), recorded before and after (I2), on
 //! nothing but the lab (I6), with an outcome of three values (I5).
 
+mod again;
 mod executor;
 mod files;
 mod lock;
+mod mutator;
 mod prove;
 mod reconcile;
 mod routerd;
 mod settle;
 
 pub use executor::{DryRun, ExecutorAnswer, ExecutorProgram};
-pub use files::{Burn, Holder, LOCK_PATH, LockPermit, RENEWAL, Release};
+pub use files::{Burn, Holder, LOCK_PATH, LockPermit, RENEWAL};
 pub use lock::LockState;
+pub(crate) use mutator::Mutator;
 pub use prove::Proving;
 pub use routerd::{Execution, RowAnswer, RowCall};
 pub(crate) use settle::{Finding, POLL, Seen, until_seen};

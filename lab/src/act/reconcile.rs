@@ -9,10 +9,11 @@ use reports::journal::Writer;
 use reports::record::{Effect, Goal, Intent, Kind, Outcome, Record};
 use serde_json::{Value, json};
 
+use super::mutator::{DEADLINE, state_of};
 use super::settle::{Conclusion, Patience, Sample, shown, until_settled};
 use super::{Acted, Finding, Seen, finish, until_seen};
 use crate::Lab;
-use crate::ec2::{DEADLINE, InstanceState, ReadError, state_of};
+use crate::ec2::{InstanceState, ReadError};
 use crate::node::{Node, Output};
 use crate::routerd::{AnswerError, Refusal, Routerctl, Row, Status};
 use crate::shell::Observe;

@@ -1,11 +1,9 @@
-//! The cloud client: a reader for everyone, a mutator for who has a permit.
+//! The cloud client: a reader for everyone. What EC2 is asked to change is `act`'s.
 
-mod again;
 mod capture;
 mod facts;
 mod guards;
 mod identity;
-mod mutator;
 mod neighbours;
 mod reader;
 mod sighted;
@@ -18,8 +16,6 @@ pub use facts::{
 };
 pub use guards::{NetworkAcl, SecurityGroup};
 pub use identity::Identity;
-pub use mutator::Mutator;
-pub(crate) use mutator::{DEADLINE, state_of};
 pub use neighbours::{Endpoint, NatGateway, Peering, TransitAttachment};
 pub use reader::{Answer, ReadError, Reader};
 pub use sighted::{Sighted, seen_with};
@@ -33,7 +29,7 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use std::time::Duration;
 
-/// What both clients are made of: where AWS is, who asks, and whose time it is.
+/// What the clients are made of: where AWS is, who asks, and whose time it is.
 #[derive(Clone)]
 pub struct Connection {
     pub region: String,
@@ -54,7 +50,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(40);
 
 impl Connection {
     /// Reads are repeated up to five times: a smoke polls, and EC2 throttles pollers.
-    fn sdk_config(&self) -> aws_types::SdkConfig {
+    pub(crate) fn sdk_config(&self) -> aws_types::SdkConfig {
         let timeouts = TimeoutConfig::builder()
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
             .operation_timeout(READ_TIMEOUT)
@@ -75,14 +71,6 @@ impl Connection {
     fn ec2(&self) -> aws_sdk_ec2::Client {
         let config = aws_sdk_ec2::config::Builder::from(&self.sdk_config())
             .retry_partition(RetryPartition::new(self.retry_partition.clone()))
-            .build();
-        aws_sdk_ec2::Client::from_conf(config)
-    }
-
-    /// For mutations: sent once, for the SDK would silently repeat one whose reply was lost.
-    fn ec2_without_retry(&self) -> aws_sdk_ec2::Client {
-        let config = aws_sdk_ec2::config::Builder::from(&self.sdk_config())
-            .retry_config(RetryConfig::disabled())
             .build();
         aws_sdk_ec2::Client::from_conf(config)
     }

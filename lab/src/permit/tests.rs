@@ -4,7 +4,10 @@ use chrono::TimeDelta;
 use reports::go::{
     AllowedSigners, Document, Expectation, GO_VERSION, SELF_PRINCIPAL, self_grant, verify,
 };
-use reports::record::{GoBurnt, GoVerified, LabKind, RunFinished, UndoPlanned, UndoStep, Verdict};
+use reports::record::{
+    GoBurnt, GoVerified, Intent, LabKind, LockReleased, OutcomeRecorded, RunFinished, UndoPlanned,
+    UndoStep, Verdict,
+};
 use serde_json::{Value, json};
 
 use super::*;
@@ -367,5 +370,38 @@ fn what_ends_something_needs_the_proof_of_the_very_go_that_grants_it() {
             let undo = Undo::for_step(&journal, "teardown", proof.as_ref());
             assert_eq!(undo.as_ref().err(), refused.as_ref(), "{what}: {operation:?}");
         }
+    }
+}
+
+/// Who never took the lock, or gave it back, has none to keep or to give.
+#[test]
+fn release_is_for_the_run_that_holds_the_lock() {
+    let path = || "/lock".to_owned();
+    let taking = || {
+        Kind::Intent(Intent {
+            id: "1-gate".to_owned(),
+            scenario: "gate".to_owned(),
+            permit: PermitKind::Forward,
+            effect: Effect::TakeLock { path: path(), contents: "{}".to_owned() },
+            undo: None,
+        })
+    };
+    let came = |outcome| {
+        let (intent, detail) = ("1-gate".to_owned(), String::new());
+        let (request_id, samples) = (None, Vec::new());
+        Kind::Outcome(OutcomeRecorded { intent, outcome, detail, request_id, samples })
+    };
+    let back = || Kind::LockReleased(LockReleased { path: path() });
+    let table = [
+        ("nothing", vec![], false),
+        ("asked for", vec![taking()], false),
+        ("not taken", vec![taking(), came(Outcome::NotDone)], false),
+        ("unknown", vec![taking(), came(Outcome::Unknown)], false),
+        ("taken", vec![taking(), came(Outcome::Done)], true),
+        ("given back", vec![taking(), came(Outcome::Done), back()], false),
+    ];
+    for (what, kinds, granted) in table {
+        let (_folder, journal) = journal(kinds);
+        assert_eq!(Release::of_run(&journal).is_some(), granted, "{what}");
     }
 }

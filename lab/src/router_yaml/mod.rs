@@ -1,15 +1,13 @@
-//! A strict reading of the node's router.yaml, and what is wrong with its policy. routerd itself
-//! ignores keys that it does not know: one wrong letter in `allowedCIDRs` opens its gate.
+//! A strict reading of the node's router.yaml. routerd itself ignores keys that it does not know: one
+//! wrong letter in `allowedCIDRs` opens its gate.
 
 mod credentials;
 mod duration;
 mod fields;
 mod kinds;
-mod policy;
 mod read;
 
 pub use credentials::{is_aws_credential, is_credential_name};
-pub use policy::{PolicyExpectation, PolicyProblem, policy_problems};
 pub use read::{
     Environment, Executor, OtherResource, Plugin, Policy, Problem, ProviderProfile, RouterConfig,
     read,

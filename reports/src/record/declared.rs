@@ -93,6 +93,21 @@ pub struct ScenarioDeclared {
     pub class: Class,
     pub needs: Vec<String>,
     pub part: Part,
+    /// Absent where nothing but its own assertions is asked of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duty: Option<Duty>,
+}
+
+/// For what a run's verdict asks a scenario, beside its assertions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Duty {
+    /// Its pass is a part of what the owner decides on: a run may wait for a go once all of these passed.
+    Decides,
+    /// It looks whether what was changed is as it was before.
+    Restores,
+    /// It looks for what is left and should not be.
+    Accounts,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

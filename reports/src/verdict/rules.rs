@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::codes::{ExitCode, PRECEDENCE};
 use crate::fold::{Gathered, Mutation, Scenario, gather};
 use crate::record::{
-    AssertionStatus, Outcome, Part, Permit, Power, Record, ScenarioStatus, Verdict,
+    AssertionStatus, Duty, Outcome, Part, Permit, Power, Record, ScenarioStatus, Verdict,
 };
 
 /// Stop 7 parks a run; it neither stops nor fails it.
@@ -156,17 +156,29 @@ fn not_back(run: &Gathered<'_>, causes: &mut Causes) {
     if !run.touched() || run.lab_gone.is_some() {
         return;
     }
-    for name in ["restored", "residue"] {
-        let status = run.scenario(name).and_then(|it| it.finished).map(|(it, _)| it.status);
-        let settled = matches!(
-            status,
-            Some(ScenarioStatus::Passed | ScenarioStatus::Failed | ScenarioStatus::NotApplicable)
-        );
-        if !settled {
+    for duty in [Duty::Restores, Duty::Accounts] {
+        let mut scenarios = run.scenarios_that(duty).peekable();
+        if scenarios.peek().is_none() {
+            let what = match duty {
+                Duty::Decides => "what the owner decides on",
+                Duty::Restores => "whether all is as it was",
+                Duty::Accounts => "what is left",
+            };
+            let reason = format!("the journal names no scenario that looks at {what}");
+            causes.push((ExitCode::Unknown, reason));
+        }
+        for scenario in scenarios.filter(|it| !is_settled(it)) {
+            let name = &scenario.declared.name;
             let reason = format!("`{name}` did not end, so what the run left is not established");
             causes.push((ExitCode::Unknown, reason));
         }
     }
+}
+
+fn is_settled(scenario: &Scenario<'_>) -> bool {
+    use ScenarioStatus::{Failed, NotApplicable, Passed};
+    let status = scenario.finished.map(|(it, _)| it.status);
+    matches!(status, Some(Passed | Failed | NotApplicable))
 }
 
 fn stops(run: &Gathered<'_>, causes: &mut Causes) {
@@ -185,7 +197,10 @@ fn stops(run: &Gathered<'_>, causes: &mut Causes) {
 fn assertions(run: &Gathered<'_>, causes: &mut Causes) {
     for scenario in counted(run) {
         let name = &scenario.declared.name;
-        let bad = if name == "restored" { not_restored(run) } else { ExitCode::Fail };
+        let bad = match scenario.declared.duty {
+            Some(Duty::Restores) => not_restored(run),
+            Some(Duty::Decides | Duty::Accounts) | None => ExitCode::Fail,
+        };
         let before = causes.len();
         for (assertion, _) in &scenario.assertions {
             let code = match assertion.status {
@@ -256,14 +271,15 @@ fn unavailable(run: &Gathered<'_>, causes: &mut Causes) {
 /// Everything that the owner decides on is there, and nothing was begun: another go may come, though
 /// one was refused.
 fn waits(run: &Gathered<'_>) -> bool {
-    let passed = |name| {
-        let finished = run.scenario(name).and_then(|it| it.finished);
-        finished.is_some_and(|(it, _)| it.status == ScenarioStatus::Passed)
+    let passed = |scenario: &Scenario<'_>| {
+        scenario.finished.is_some_and(|(it, _)| it.status == ScenarioStatus::Passed)
     };
+    let mut deciding = run.scenarios_that(Duty::Decides).peekable();
+    let decided = deciding.peek().is_some() && deciding.all(passed);
     let begun = run.gate.verified.is_some() || run.touched();
     let closed = run.recovery.is_some() || run.lost.is_some() || stopped(run);
     let asked = run.facts.is_some() && run.undo_plan.is_some();
-    asked && !begun && !closed && passed("preflight") && passed("undo-plan")
+    asked && !begun && !closed && decided
 }
 
 /// Waiting for the owner, who has not answered yet.

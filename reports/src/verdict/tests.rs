@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::record::{
-    AssertionStatus, HarnessBroke, Interrupted, JournalLost, Kind, LabGone, LabUnavailable,
+    AssertionStatus, Duty, HarnessBroke, Interrupted, JournalLost, Kind, LabGone, LabUnavailable,
     Outcome, Part, Permit, Record, RecoveryStarted, RunFinished, ScenarioStatus, StopTripped,
     Verdict,
 };
@@ -112,7 +112,7 @@ fn rules_one_by_one() {
     use AssertionStatus as A;
     use ScenarioStatus as S;
     use Verdict as V;
-    let table: [(&str, (V, u8), Change); 27] = [
+    let table: [(&str, (V, u8), Change); 29] = [
         ("restored failed, and nothing is listed", (V::Unknown, 5), |r| {
             r.assert("restored", "restored.eni", A::Failed);
         }),
@@ -126,6 +126,8 @@ fn rules_one_by_one() {
         ("residue not run", (V::Unknown, 5), |r| r.unfinish("residue")),
         ("residue skipped", (V::Unknown, 5), |r| r.finish("residue", S::Skipped)),
         ("residue not applicable", (V::Pass, 0), |r| r.finish("residue", S::NotApplicable)),
+        ("nobody restores", (V::Unknown, 5), |r| r.relieve(Duty::Restores)),
+        ("nobody accounts", (V::Unknown, 5), |r| r.relieve(Duty::Accounts)),
         ("residue gone in the end", (V::Pass, 0), |r| {
             r.push(sample::residue("i-0a"));
             r.push(sample::no_residue());
@@ -191,7 +193,7 @@ fn a_run_that_awaits_its_go_is_pending_and_no_signal_interrupts_it() {
     type Case = (&'static str, (V, u8), Option<&'static str>, Change);
     let awaited = Some("the owner's go is awaited");
     let parked = Some("the owner's go is awaited, the instances are stopped");
-    let table: [Case; 16] = [
+    let table: [Case; 17] = [
         ("awaiting", (V::AwaitingGo, 3), awaited, |_| {}),
         ("a signal", (V::AwaitingGo, 3), awaited, |r| r.push(signal("SIGTERM"))),
         ("parked", (V::Parked, 3), parked, |r| {
@@ -232,6 +234,7 @@ fn a_run_that_awaits_its_go_is_pending_and_no_signal_interrupts_it() {
         }),
         ("preflight goes on", (V::Interrupted, 130), None, |r| r.unfinish("preflight")),
         ("undo-plan goes on", (V::Interrupted, 130), None, |r| r.unfinish("undo-plan")),
+        ("nobody decides", (V::Interrupted, 130), None, |r| r.relieve(Duty::Decides)),
         ("closed by its owner", (V::Interrupted, 130), None, |r| {
             r.push(Kind::RecoveryStarted(RecoveryStarted { why: "the owner says no".into() }));
         }),

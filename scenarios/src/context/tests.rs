@@ -15,6 +15,7 @@ static ASKED: Scenario = Scenario {
     class: Class::ReadOnly,
     needs: &[],
     leg: Leg::Acceptance,
+    duty: None,
     asserts: &["asked.one", "asked.two"],
     not_applicable: &["nothing to ask"],
     run: |_, _| Box::pin(std::future::ready(())),

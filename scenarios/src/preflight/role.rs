@@ -1,11 +1,16 @@
 //! The executor's role has exactly the runbook's four actions, the mutations on the lab's ENI
 //! alone, and it is the role that the router's instance has.
 
+mod grants;
+#[cfg(test)]
+mod spec;
+
 use lab::Lab;
 use lab::ec2::{Answer, ReadError};
-use lab::iam::{self, Document, Grants, RoleExpectation};
+use lab::iam::{Document, Grants};
 use serde_json::json;
 
+use self::grants::{Judgement, RoleExpectation, judge_grants};
 use super::cloud::read;
 use super::gather::Read;
 use super::{PROFILE, ROLE};
@@ -15,7 +20,7 @@ use crate::stops;
 /// What the owner decides on: the documents, with what grants what.
 #[derive(Default)]
 pub struct Role {
-    pub judgement: iam::Judgement,
+    pub judgement: Judgement,
     pub documents: Vec<(String, reports::digest::Digest)>,
 }
 
@@ -38,7 +43,7 @@ pub fn judge(
     let how = answers.iter().fold(How::default(), |how, answer| how.and(ctx.seen(answer)));
     let documents: Vec<Document> = answers.into_iter().map(|answer| answer.value).collect();
     let grants = Grants::read(&documents);
-    let judgement = iam::judge(
+    let judgement = judge_grants(
         &grants,
         &RoleExpectation {
             region: lab.manifest.aws.region.clone(),

@@ -1,18 +1,23 @@
 //! routerd on its node: its configuration, strictly read, permits this run and nothing more; its
 //! journal holds nobody else's open rows; its programs are named by digest.
 
+mod policy;
+#[cfg(test)]
+mod policy_spec;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lab::Lab;
 use lab::act::ExecutorProgram;
-use lab::router_yaml::{self, Executor as Resolved, PolicyExpectation, RouterConfig};
+use lab::router_yaml::{self, Executor as Resolved, RouterConfig};
 use lab::routerd::{Routerctl, Row, Status};
 use lab::shell::{HashedFile, Hashing};
 use reports::digest::Digest;
 use reports::record::{Kind, Phase, Program, RowsRecorded};
 use serde_json::{Value, json};
 
+use self::policy::{PolicyExpectation, judge_policy};
 use super::gather::{RouterReads, Told};
 use super::identity;
 use super::{LEFTOVERS, PLAN_SOURCE, PLANNER, POLICY, PROGRAMS, ROUTER_YAML, ROWS};
@@ -97,7 +102,7 @@ fn policy(lab: &Lab, ctx: &mut Context<'_>, config: &RouterConfig) -> Option<Exe
         provider_ref: capture.provider_ref.clone(),
         address: capture.address,
     };
-    let problems = router_yaml::policy_problems(config, &expectation);
+    let problems = judge_policy(config, &expectation);
     let shown: Vec<_> = problems.iter().map(|it| format!("{}: {it}", it.detector())).collect();
     let path = &lab.manifest.routerd.config;
     let how = How::words(format!("routerd-cloud$ sudo -n cat {path}"));

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::fault::{Answer, CheckOff, Fault, Left, Primary};
+use super::fault::Fault;
 use super::hand::{
     CAPTURED, Done, EXECUTE_ASSIGN, EXECUTE_FORWARDING, NODE_STATE, STRANGE, answers, command,
     event, happens_after, on_router_eni, sql,
@@ -14,47 +14,34 @@ use crate::world::World;
 use lab::manifest::guest_settle_ms_on_ec2;
 use lab::node::Node;
 
-/// Somebody switched the check on: no undo of routerd's switches it off again.
-const CHECK_IS_ON: Answer = Answer {
-    exit_code: 6,
-    also: &[
-        "source-dest-check.canary",
-        "undo.forwarding-previewed",
-        "undo.forwarding-restored",
-        "restored.interface",
-    ],
-    stops: &["ambiguous"],
-    left: &[Left::Interface],
-};
-
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
-    Fault::caught("address-taken-off", "somebody takes the address off the ENI again", Primary::Assertion("eni-address.present"), address_taken_off)
-        .exits(5).also(&["no-nat.conntrack.onprem-router", "no-nat.conntrack.routerd-cloud", "no-nat.handshake.cloud-to-onprem", "no-nat.handshake.onprem-to-cloud", "no-nat.icmp.cloud-to-onprem", "no-nat.payload.cloud-to-onprem", "no-nat.payload.onprem-to-cloud", "no-nat.tcp.cloud-to-onprem", "no-nat.tcp.onprem-to-cloud", "ping.cloud-to-onprem", "ping.onprem-to-cloud", "source-dest-check.canary", "ssh.cloud-to-onprem.login", "ssh.onprem-to-cloud.login"]).from("§7", "contract §9.3"),
-    Fault::caught("second-address", "somebody puts another address on the ENI", Primary::Assertion("eni-address.nothing-else"), second_address)
-        .leaves(&[Left::Interface]).exits(6).also(&["restored.interface"]).from("§7", "contract §9.3"),
-    Fault::caught("check-on-later", "somebody switches the check on again, once it was seen to be off", Primary::Assertion("source-dest-check.off"), check_on_later)
-        .also(&["source-dest-check.canary"]).check_off(CheckOff::Differs(CHECK_IS_ON)).from("§7", "contract §9.3"),
-    Fault::caught("prior-lost", "routerd's row of the forwarding has lost the prior value", Primary::Assertion("source-dest-check.prior-recorded"), prior_lost)
-        .also(&["undo.forwarding-previewed"]).from("§5", "contract F22"),
-    Fault::caught("os-address", "the guest adds the captured address to its own interface", Primary::Assertion("os-address.absent"), os_address)
-        .on_netns().exits(6).also(&["no-nat.handshake.cloud-to-onprem", "no-nat.handshake.onprem-to-cloud", "no-nat.icmp.cloud-to-onprem", "no-nat.icmp.onprem-to-cloud", "no-nat.path.onprem-router", "no-nat.path.routerd-cloud", "no-nat.payload.cloud-to-onprem", "no-nat.payload.onprem-to-cloud", "no-nat.tcp.cloud-to-onprem", "no-nat.tcp.onprem-to-cloud", "node-state.routerd-cloud", "os-address.absent-after-settling", "ping.onprem-to-cloud", "restored.node-addresses", "source-dest-check.canary", "ssh.cloud-to-onprem.login", "ssh.onprem-to-cloud.login"]).from("§7", "contract F8"),
-    Fault::caught("os-address-late", "the guest adds the captured address some time after the first look", Primary::Assertion("os-address.absent-after-settling"), os_address_late)
-        .on_netns().exits(6).also(&["restored.node-addresses"]).from("§7", "contract F8"),
-    Fault::caught("claim-pending", "routerd's claim of the address is not ready", Primary::Assertion("claim-ready.ready"), claim_pending)
+    Fault::new("address-taken-off", "somebody takes the address off the ENI again", address_taken_off)
+        .from("§7", "contract §9.3"),
+    Fault::new("second-address", "somebody puts another address on the ENI", second_address)
+        .from("§7", "contract §9.3"),
+    Fault::new("check-on-later", "somebody switches the check on again, once it was seen to be off", check_on_later)
+        .from("§7", "contract §9.3"),
+    Fault::new("prior-lost", "routerd's row of the forwarding has lost the prior value", prior_lost)
+        .from("§5", "contract F22"),
+    Fault::new("os-address", "the guest adds the captured address to its own interface", os_address)
+        .on_netns().from("§7", "contract F8"),
+    Fault::new("os-address-late", "the guest adds the captured address some time after the first look", os_address_late)
+        .on_netns().from("§7", "contract F8"),
+    Fault::new("claim-pending", "routerd's claim of the address is not ready", claim_pending)
         .from("§7", "contract F18"),
-    Fault::caught("doctor-hybrid-fails", "doctor's hybrid area has a failing check", Primary::Assertion("doctor.hybrid"), doctor_hybrid_fails)
+    Fault::new("doctor-hybrid-fails", "doctor's hybrid area has a failing check", doctor_hybrid_fails)
         .from("§7", "contract F11"),
-    Fault::caught("doctor-sam-fails", "doctor's sam area has a failing check", Primary::Assertion("doctor.sam"), doctor_sam_fails)
+    Fault::new("doctor-sam-fails", "doctor's sam area has a failing check", doctor_sam_fails)
         .from("§7", "contract F19"),
-    Fault::caught("default-route-routerd-cloud", "routerd-cloud's default route is replaced during the run", Primary::Assertion("default-gateway.routerd-cloud"), route_of_routerd_cloud)
-        .on_netns().exits(6).also(&["restored.default-gateway.routerd-cloud"]).from("§7", "contract §8.3"),
-    Fault::caught("default-route-cloud-client", "cloud-client's default route is replaced during the run", Primary::Assertion("default-gateway.cloud-client"), route_of_cloud_client)
-        .on_netns().exits(6).also(&["restored.default-gateway.cloud-client"]).from("§7", "contract §8.3"),
-    Fault::caught("default-route-onprem-router", "onprem-router's default route is replaced during the run", Primary::Assertion("default-gateway.onprem-router"), route_of_onprem_router)
-        .on_netns().exits(6).also(&["restored.default-gateway.onprem-router"]).from("§7", "contract §8.3"),
-    Fault::caught("default-route-onprem-client", "onprem-client's default route is replaced during the run", Primary::Assertion("default-gateway.onprem-client"), route_of_onprem_client)
-        .on_netns().exits(6).also(&["restored.default-gateway.onprem-client"]).from("§7", "contract §8.3"),
+    Fault::new("default-route-routerd-cloud", "routerd-cloud's default route is replaced during the run", route_of_routerd_cloud)
+        .on_netns().from("§7", "contract §8.3"),
+    Fault::new("default-route-cloud-client", "cloud-client's default route is replaced during the run", route_of_cloud_client)
+        .on_netns().from("§7", "contract §8.3"),
+    Fault::new("default-route-onprem-router", "onprem-router's default route is replaced during the run", route_of_onprem_router)
+        .on_netns().from("§7", "contract §8.3"),
+    Fault::new("default-route-onprem-client", "onprem-client's default route is replaced during the run", route_of_onprem_client)
+        .on_netns().from("§7", "contract §8.3"),
 ];
 
 fn address_taken_off(world: &mut World, _: &str) -> Done {

@@ -1,6 +1,6 @@
 //! From the plan to the execution: what routerd, its database and its executor can do instead.
 
-use super::fault::{Answer, CheckOff, Fault, Left, Primary};
+use super::fault::Fault;
 use super::hand::{
     APPROVE_FORWARDING, CAPTURED, DRY_RUN_ASSIGN, DRY_RUN_FORWARDING, Done, EXECUTE_ASSIGN,
     EXECUTE_FORWARDING, IMPORT, PLANNER, PLUGIN_RUN, STRANGERS_PART, answers, api, command, event,
@@ -12,70 +12,62 @@ use lab::node::Node;
 
 /// The gate's last command: from here on the run has its go.
 const BURN: &str = "*burnt-";
-/// Somebody switched the check on: no undo of routerd's switches it off again.
-const CHECK_IS_ON: Answer = Answer {
-    exit_code: 6,
-    also: &["undo.forwarding-previewed", "undo.forwarding-restored", "restored.interface"],
-    stops: &["ambiguous"],
-    left: &[Left::Interface],
-};
-
 const ABOUT_CHANGE_SET: &str = "*change-set.json";
 
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
     // plan
-    Fault::caught("change-set-refused", "the node's disk has no room for the change set", Primary::Assertion("plan.change-set-in-place"), change_set_refused)
+    Fault::new("change-set-refused", "the node's disk has no room for the change set", change_set_refused)
         .from("§7.1", "issue 3"),
-    Fault::caught("planner-broken", "the planner's file is replaced once it was looked at", Primary::Assertion("plan.stored"), planner_broken)
-        .exits(6).also(&["restored.programs"]).on_netns().from("§7.1", "contract F1"),
-    Fault::caught("plan-other-address", "what routerd stored names another address", Primary::Assertion("plan.equals-change-set"), plan_other_address)
-        .exits(4).trips(&["foreign-plan"]).on_netns().from("§7.1", "contract F2"),
-    Fault::caught("plan-reassigns", "what routerd stored may take the address from another ENI", Primary::Stop("foreign-plan"), plan_reassigns)
-        .also(&["plan.equals-change-set"]).on_netns().from("§8.2", "contract F20"),
-    Fault::caught("plan-other-provider", "what routerd stored is a plan of another provider", Primary::Stop("other-provider"), plan_other_provider)
-        .also(&["plan.equals-change-set"]).trips(&["foreign-plan"]).on_netns().from("§8.3", "contract §9.4"),
-    Fault::caught("part-beside", "another planner's plans appear beside the run's own", Primary::Assertion("plan.nothing-beside-it"), part_beside)
+    Fault::new("planner-broken", "the planner's file is replaced once it was looked at", planner_broken)
+        .on_netns().from("§7.1", "contract F1"),
+    Fault::new("plan-other-address", "what routerd stored names another address", plan_other_address)
+        .on_netns().from("§7.1", "contract F2"),
+    Fault::new("plan-reassigns", "what routerd stored may take the address from another ENI", plan_reassigns)
+        .on_netns().from("§8.2", "contract F20"),
+    Fault::new("plan-other-provider", "what routerd stored is a plan of another provider", plan_other_provider)
+        .on_netns().from("§8.3", "contract §9.4"),
+    Fault::new("part-beside", "another planner's plans appear beside the run's own", part_beside)
         .on_netns().from("§7.1", "contract F25"),
     // import
-    Fault::caught("approved-early", "somebody approves the assignment before the run does", Primary::Assertion("import.assign-pending"), approved_early)
-        .on_netns().leaves_approved_rows().from("§7.2", "contract F25"),
-    Fault::caught("row-missing", "the forwarding is not among the imported rows", Primary::Assertion("import.forwarding-pending"), row_missing)
+    Fault::new("approved-early", "somebody approves the assignment before the run does", approved_early)
+        .on_netns().from("§7.2", "contract F25"),
+    Fault::new("row-missing", "the forwarding is not among the imported rows", row_missing)
         .on_netns().from("§7.2", "contract F2"),
-    Fault::caught("row-beside", "a stranger's row is imported beside the run's own", Primary::Assertion("import.nothing-else"), row_beside)
-        .trips(&["foreign-rows"]).on_netns().exits(6).also(&["restored.no-new-rows"]).from("§7.2", "contract F25"),
+    Fault::new("row-beside", "a stranger's row is imported beside the run's own", row_beside)
+        .on_netns().from("§7.2", "contract F25"),
     // approve
-    Fault::caught("approval-wiped", "the assignment's approval is wiped: its plan was imported again", Primary::Assertion("approve.assign-approved"), approval_wiped)
-        .on_netns().leaves_approved_rows().from("§7.3", "contract F26"),
-    Fault::caught("approved-by-another", "the forwarding is approved by somebody else", Primary::Assertion("approve.forwarding-approved"), approved_by_another)
-        .on_netns().leaves_approved_rows().from("§7.3", "contract F25"),
-    Fault::caught("row-edited", "the approved row names another address", Primary::Assertion("approve.rows-equal-change-set"), row_edited)
-        .exits(4).trips(&["foreign-plan"]).on_netns().leaves_approved_rows().from("§7.3", "contract F15"),
+    Fault::new("approval-wiped", "the assignment's approval is wiped: its plan was imported again", approval_wiped)
+        .on_netns().from("§7.3", "contract F26"),
+    Fault::new("approved-by-another", "the forwarding is approved by somebody else", approved_by_another)
+        .on_netns().from("§7.3", "contract F25"),
+    Fault::new("row-edited", "the approved row names another address", row_edited)
+        .on_netns().from("§7.3", "contract F15"),
     // dry-run
-    Fault::caught("preview-denied", "routerd's policy denies the preview of the assignment", Primary::Assertion("dry-run.assign"), preview_denied)
-        .leaves_approved_rows().from("§2", "contract F2"),
-    Fault::caught("preview-differs", "the preview of the forwarding says something else", Primary::Assertion("dry-run.forwarding"), preview_differs)
-        .leaves_approved_rows().from("§2", "contract F29"),
-    Fault::caught("preview-mutates", "the preview assigns an address", Primary::Assertion("dry-run.no-mutation"), preview_mutates)
-        .exits(6).also(&["undo.address-unassigned", "restored.interface", "restored.captured-address-unreachable"]).leaves(&[Left::Interface]).from("§2", "contract §4.2"),
+    Fault::new("preview-denied", "routerd's policy denies the preview of the assignment", preview_denied)
+        .from("§2", "contract F2"),
+    Fault::new("preview-differs", "the preview of the forwarding says something else", preview_differs)
+        .from("§2", "contract F29"),
+    Fault::new("preview-mutates", "the preview assigns an address", preview_mutates)
+        .from("§2", "contract §4.2"),
     // execute
-    Fault::caught("untagged-meanwhile", "the ENI loses the lab's tag before the first mutation", Primary::Stop("not-the-labs"), untagged_meanwhile)
-        .exits(6).also(&["execute.assign-succeeded", "restored.interface", "restored.cloud-state"]).leaves(&[Left::Interface]).from("§8.2", "design I6"),
-    Fault::caught("executor-unauthorized", "AWS refuses the executor's assignment", Primary::Assertion("execute.assign-succeeded"), executor_unauthorized)
-        .exits(4).also(&["execute.assign-on-eni"]).trips(&["ambiguous"]).leaves_approved_rows().from("§7.4", "contract F3; ec2-facts §4.7"),
-    Fault::caught("assign-reply-lost", "the assignment is done and its reply is lost", Primary::Stop("ambiguous"), assign_reply_lost)
-        .also(&["execute.assign-succeeded"]).leaves_approved_rows().from("§8.5", "ec2-facts §1"),
-    Fault::caught("row-wedged", "routerctl is killed between claim and result: the row runs for ever", Primary::Stop("ambiguous"), row_wedged)
-        .exits(6).also(&["execute.assign-succeeded", "restored.rows"]).from("§8.5", "contract F23"),
-    Fault::caught("executor-lies", "the row says succeeded, and the ENI has not the address", Primary::Assertion("execute.assign-on-eni"), executor_lies)
-        .exits(4).trips(&["ambiguous"]).leaves_approved_rows().from("§8.5", "contract F29"),
-    Fault::caught("modify-refused", "AWS refuses to change the source/dest check", Primary::Assertion("execute.forwarding-succeeded"), modify_refused)
-        .exits(4).also(&["execute.forwarding-on-eni"]).trips(&["ambiguous"]).check_off(CheckOff::Differs(Answer { exit_code: 4, also: &[], stops: &["ambiguous"], left: &[] })).from("§7.4", "executor case 14"),
-    Fault::caught("modify-reply-lost", "the check is switched off and the reply is lost: routerd drops the prior value", Primary::Assertion("execute.forwarding-succeeded"), modify_reply_lost)
-        .exits(4).trips(&["ambiguous"]).from("§8.5", "contract F22"),
-    Fault::caught("check-back-on", "the row says succeeded, and the check is on again", Primary::Assertion("execute.forwarding-on-eni"), check_back_on)
-        .exits(4).trips(&["ambiguous"]).check_off(CheckOff::Differs(CHECK_IS_ON)).from("§8.5", "contract F29"),
-    Fault::tolerated("execute-reply-lost", "the connection breaks while the assignment is executed", execute_reply_lost)
+    Fault::new("untagged-meanwhile", "the ENI loses the lab's tag before the first mutation", untagged_meanwhile)
+        .from("§8.2", "design I6"),
+    Fault::new("executor-unauthorized", "AWS refuses the executor's assignment", executor_unauthorized)
+        .from("§7.4", "contract F3; ec2-facts §4.7"),
+    Fault::new("assign-reply-lost", "the assignment is done and its reply is lost", assign_reply_lost)
+        .from("§8.5", "ec2-facts §1"),
+    Fault::new("row-wedged", "routerctl is killed between claim and result: the row runs for ever", row_wedged)
+        .from("§8.5", "contract F23"),
+    Fault::new("executor-lies", "the row says succeeded, and the ENI has not the address", executor_lies)
+        .from("§8.5", "contract F29"),
+    Fault::new("modify-refused", "AWS refuses to change the source/dest check", modify_refused)
+        .from("§7.4", "executor case 14"),
+    Fault::new("modify-reply-lost", "the check is switched off and the reply is lost: routerd drops the prior value", modify_reply_lost)
+        .from("§8.5", "contract F22"),
+    Fault::new("check-back-on", "the row says succeeded, and the check is on again", check_back_on)
+        .from("§8.5", "contract F29"),
+    Fault::new("execute-reply-lost", "the connection breaks while the assignment is executed", execute_reply_lost)
         .from("§8.5", "design I4"),
 ];
 

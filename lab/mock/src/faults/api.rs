@@ -1,6 +1,6 @@
 //! EC2 and the way to it: slow, throttled, behind, silent.
 
-use super::fault::{CheckOff, Fault, Primary};
+use super::fault::Fault;
 use super::hand::{
     Done, EXECUTE_ASSIGN, ROUTER, api, happens_after, interface_of, milliseconds, refused, rule,
 };
@@ -11,22 +11,22 @@ const READ: &str = "DescribeNetworkInterfaces";
 
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
-    Fault::tolerated("latency", "every EC2 call of the operator and every command to a node takes longer", latency)
+    Fault::new("latency", "every EC2 call of the operator and every command to a node takes longer", latency)
         .argument("200ms").on_netns().from("§4", "issue: independent work runs at the same time"),
-    Fault::tolerated("throttled-read", "EC2 throttles so many of the operator's DescribeNetworkInterfaces", throttled_read)
+    Fault::new("throttled-read", "EC2 throttles so many of the operator's DescribeNetworkInterfaces", throttled_read)
         .argument("2").from("§4", "ec2-facts §4.7"),
-    Fault::tolerated("slow-read", "EC2 takes long to answer the operator's first DescribeNetworkInterfaces", slow_read)
+    Fault::new("slow-read", "EC2 takes long to answer the operator's first DescribeNetworkInterfaces", slow_read)
         .argument("9s").from("§4", "ec2-facts §4.1"),
-    Fault::tolerated("lost-read", "the connection breaks under the operator's first DescribeNetworkInterfaces", lost_read)
+    Fault::new("lost-read", "the connection breaks under the operator's first DescribeNetworkInterfaces", lost_read)
         .from("§4", "ec2-facts §4.5"),
-    Fault::tolerated("stale-read", "EC2 shows the ENI as it was before the assignment, so many times", stale_read)
+    Fault::new("stale-read", "EC2 shows the ENI as it was before the assignment, so many times", stale_read)
         .argument("3").from("§7", "contract F30"),
-    Fault::tolerated("check-off", "the ENI was a forwarder before the run: its source/dest check is off", check_off)
-        .check_off(CheckOff::WithoutMeaning("it is what the run begins with")).on_netns().from("§6.1", "contract F24"),
-    Fault::caught("ec2-silent", "EC2 answers no DescribeNetworkInterfaces at all", Primary::Unavailable, ec2_silent)
+    Fault::new("check-off", "the ENI was a forwarder before the run: its source/dest check is off", check_off)
+        .on_netns().from("§6.1", "contract F24"),
+    Fault::new("ec2-silent", "EC2 answers no DescribeNetworkInterfaces at all", ec2_silent)
         .from("§4", "design: exit code 8"),
-    Fault::caught("identity-refused", "STS does not tell the operator who he is", Primary::Assertion("preflight.identity"), identity_refused)
-        .exits(5).from("§8.8", "design I6"),
+    Fault::new("identity-refused", "STS does not tell the operator who he is", identity_refused)
+        .from("§8.8", "design I6"),
 ];
 
 fn latency(world: &mut World, argument: &str) -> Done {

@@ -3,7 +3,7 @@
 use ipnet::Ipv4Net;
 
 use super::acceptance::other_gateway;
-use super::fault::{CheckOff, Fault, Left, Primary};
+use super::fault::Fault;
 use super::hand::{
     CAPTURED, Done, PREVIEW_UNDO_ADDRESS, PREVIEW_UNDO_FORWARDING, STRANGE, UNDO_ADDRESS, answers,
     api, command, happens_after, on_router_eni, rule, sql, strangers_row, unauthorized,
@@ -12,47 +12,44 @@ use super::rules::{ApiEffect, Caller, CommandEffect, Happening, InterfaceChange}
 use crate::world::World;
 use lab::node::Node;
 
-pub(super) const NOTHING_TO_RESTORE: CheckOff =
-    CheckOff::WithoutMeaning("the check was off before the run: there is nothing to restore");
-
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
-    Fault::caught("undo-preview-differs", "the preview of the forwarding's rollback says something else", Primary::Assertion("undo.forwarding-previewed"), undo_preview_differs)
+    Fault::new("undo-preview-differs", "the preview of the forwarding's rollback says something else", undo_preview_differs)
         .from("§6.1", "contract F7"),
-    Fault::caught("undo-preview-refused", "the preview of the address' rollback is refused", Primary::Assertion("undo.address-previewed"), undo_preview_refused)
+    Fault::new("undo-preview-refused", "the preview of the address' rollback is refused", undo_preview_refused)
         .from("§6.2", "contract F7"),
-    Fault::caught("restore-refused", "AWS refuses to switch the check on again", Primary::Assertion("undo.forwarding-restored"), restore_refused)
-        .leaves(&[Left::Interface]).check_off(NOTHING_TO_RESTORE).exits(6).also(&["restored.interface"]).trips(&["ambiguous"]).from("§6.1", "contract F3"),
-    Fault::caught("unassign-refused", "AWS refuses to take the address off the ENI", Primary::Assertion("undo.address-unassigned"), unassign_refused)
-        .leaves(&[Left::Interface]).exits(6).also(&["restored.interface", "restored.captured-address-unreachable"]).trips(&["ambiguous"]).from("§6.2", "contract F3"),
-    Fault::tolerated("unassign-reply-lost", "the address is taken off and the reply is lost: the executor is asked again", unassign_reply_lost)
+    Fault::new("restore-refused", "AWS refuses to switch the check on again", restore_refused)
+        .from("§6.1", "contract F3"),
+    Fault::new("unassign-refused", "AWS refuses to take the address off the ENI", unassign_refused)
+        .from("§6.2", "contract F3"),
+    Fault::new("unassign-reply-lost", "the address is taken off and the reply is lost: the executor is asked again", unassign_reply_lost)
         .from("§6.2", "contract F5"),
-    Fault::tolerated("rollback-reply-lost", "the connection breaks while the address is taken off", rollback_reply_lost)
+    Fault::new("rollback-reply-lost", "the connection breaks while the address is taken off", rollback_reply_lost)
         .from("§6.2", "contract F5"),
-    Fault::caught("change-set-stays", "the run's change set cannot be removed from the node", Primary::Assertion("undo.change-set-removed"), change_set_stays)
-        .leaves(&[Left::ChangeSet]).exits(6).also(&["restored.node-files"]).from("§6", "issue 3"),
-    Fault::caught("address-after-undo", "somebody puts another address on the ENI after the undo", Primary::Assertion("restored.interface"), address_after_undo)
-        .exits(6).leaves(&[Left::Interface]).from("§6", "contract §8.3"),
-    Fault::caught("address-answers", "the captured address answers from the cloud after the undo", Primary::Assertion("restored.captured-address-unreachable"), address_answers)
-        .exits(6).also(&["restored.node-addresses"]).from("§6", "contract F8"),
-    Fault::caught("guest-address-after-undo", "a node has a new address after the undo", Primary::Assertion("restored.node-addresses"), guest_address_after_undo)
-        .exits(6).on_netns().from("§6", "contract F8"),
-    Fault::caught("rules-after-undo", "a node has new rules after the undo", Primary::Assertion("restored.nft-rulesets"), rules_after_undo)
-        .exits(6).on_netns().from("§6", "contract F14"),
-    Fault::caught("rollback-wedged", "the row of the address runs for ever after its rollback", Primary::Assertion("restored.rows"), rollback_wedged)
-        .exits(6).from("§6", "contract F23"),
-    Fault::caught("row-after-undo", "somebody makes a row in routerd's journal during the run", Primary::Assertion("restored.no-new-rows"), row_after_undo)
-        .exits(6).trips(&["foreign-rows"]).on_netns().from("§8.8", "contract F25"),
-    Fault::caught("file-after-undo", "a file that is not the run's appears beside its own", Primary::Assertion("restored.node-files"), file_after_undo)
-        .exits(6).on_netns().from("§6", "contract F14"),
-    Fault::caught("late-route-routerd-cloud", "routerd-cloud's default route is replaced after the undo", Primary::Assertion("restored.default-gateway.routerd-cloud"), late_route_of_routerd_cloud)
-        .exits(6).on_netns().from("§6", "contract §8.3"),
-    Fault::caught("late-route-cloud-client", "cloud-client's default route is replaced after the undo", Primary::Assertion("restored.default-gateway.cloud-client"), late_route_of_cloud_client)
-        .exits(6).on_netns().from("§6", "contract §8.3"),
-    Fault::caught("late-route-onprem-router", "onprem-router's default route is replaced after the undo", Primary::Assertion("restored.default-gateway.onprem-router"), late_route_of_onprem_router)
-        .exits(6).on_netns().from("§6", "contract §8.3"),
-    Fault::caught("late-route-onprem-client", "onprem-client's default route is replaced after the undo", Primary::Assertion("restored.default-gateway.onprem-client"), late_route_of_onprem_client)
-        .exits(6).on_netns().from("§6", "contract §8.3"),
+    Fault::new("change-set-stays", "the run's change set cannot be removed from the node", change_set_stays)
+        .from("§6", "issue 3"),
+    Fault::new("address-after-undo", "somebody puts another address on the ENI after the undo", address_after_undo)
+        .from("§6", "contract §8.3"),
+    Fault::new("address-answers", "the captured address answers from the cloud after the undo", address_answers)
+        .from("§6", "contract F8"),
+    Fault::new("guest-address-after-undo", "a node has a new address after the undo", guest_address_after_undo)
+        .on_netns().from("§6", "contract F8"),
+    Fault::new("rules-after-undo", "a node has new rules after the undo", rules_after_undo)
+        .on_netns().from("§6", "contract F14"),
+    Fault::new("rollback-wedged", "the row of the address runs for ever after its rollback", rollback_wedged)
+        .from("§6", "contract F23"),
+    Fault::new("row-after-undo", "somebody makes a row in routerd's journal during the run", row_after_undo)
+        .on_netns().from("§8.8", "contract F25"),
+    Fault::new("file-after-undo", "a file that is not the run's appears beside its own", file_after_undo)
+        .on_netns().from("§6", "contract F14"),
+    Fault::new("late-route-routerd-cloud", "routerd-cloud's default route is replaced after the undo", late_route_of_routerd_cloud)
+        .on_netns().from("§6", "contract §8.3"),
+    Fault::new("late-route-cloud-client", "cloud-client's default route is replaced after the undo", late_route_of_cloud_client)
+        .on_netns().from("§6", "contract §8.3"),
+    Fault::new("late-route-onprem-router", "onprem-router's default route is replaced after the undo", late_route_of_onprem_router)
+        .on_netns().from("§6", "contract §8.3"),
+    Fault::new("late-route-onprem-client", "onprem-client's default route is replaced after the undo", late_route_of_onprem_client)
+        .on_netns().from("§6", "contract §8.3"),
 ];
 
 fn undo_preview_differs(world: &mut World, _: &str) -> Done {

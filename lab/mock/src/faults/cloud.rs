@@ -1,38 +1,38 @@
 //! The account as preflight finds it: what is not the lab's, and who has the address.
 
-use super::fault::{Fault, Left, Primary};
+use super::fault::Fault;
 use super::hand::{CAPTURED, CLIENT, Done, ROUTER, host, interface_of, lab_vpc};
 use crate::cloud::{InstanceState, PrivateAddress, Route, RouteOrigin, Target};
 use crate::world::World;
 
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
-    Fault::caught("other-account", "the operator's credentials are another account's", Primary::Stop("other-account"), other_account)
-        .exits(6).also(&["preflight.identity"]).leaves(&[Left::Instances]).from("§8.8", "contract §9.4"),
-    Fault::caught("foreign-holder", "another ENI of the VPC has the captured address as a secondary one", Primary::Stop("foreign-holder"), foreign_holder)
-        .also(&["preflight.address-free"]).on_netns().from("§8.2", "contract F20"),
-    Fault::caught("foreign-primary", "another ENI of the VPC has the captured address as its primary one", Primary::Assertion("preflight.address-free"), foreign_primary)
-        .exits(4).also(&["preflight.nothing-attached"]).trips(&["foreign-holder", "shared"]).from("§8.2", "contract F20"),
-    Fault::caught("pre-assigned", "the captured address is on the ENI before the run", Primary::Stop("pre-assigned"), pre_assigned)
-        .also(&["preflight.address-free", "preflight.captured-address-silent"]).on_netns().from("§4.2", "contract F27"),
-    Fault::caught("address-route", "the subnet's route table has a route for the captured address", Primary::Assertion("preflight.route-table"), address_route)
+    Fault::new("other-account", "the operator's credentials are another account's", other_account)
+        .from("§8.8", "contract §9.4"),
+    Fault::new("foreign-holder", "another ENI of the VPC has the captured address as a secondary one", foreign_holder)
+        .on_netns().from("§8.2", "contract F20"),
+    Fault::new("foreign-primary", "another ENI of the VPC has the captured address as its primary one", foreign_primary)
+        .from("§8.2", "contract F20"),
+    Fault::new("pre-assigned", "the captured address is on the ENI before the run", pre_assigned)
+        .on_netns().from("§4.2", "contract F27"),
+    Fault::new("address-route", "the subnet's route table has a route for the captured address", address_route)
         .from("§4", "contract §4.4"),
-    Fault::caught("untagged-vpc", "the VPC has not the lab's tag", Primary::Assertion("preflight.vpc"), untagged_vpc)
-        .exits(4).trips(&["outside-manifest"]).from("§8.2", "design I6"),
-    Fault::caught("default-vpc", "the VPC is the account's default one", Primary::Stop("default-vpc"), default_vpc)
-        .also(&["preflight.vpc"]).from("§8.8", "contract §9.4"),
-    Fault::caught("untagged-subnet", "the subnet has not the lab's tag", Primary::Assertion("preflight.subnet"), untagged_subnet)
-        .exits(4).trips(&["outside-manifest"]).from("§8.2", "design I6"),
-    Fault::caught("untagged-interface", "the ENI has not the lab's tag", Primary::Assertion("preflight.network-interface"), untagged_interface)
-        .exits(4).trips(&["not-the-labs", "outside-manifest"]).from("§8.2", "design I6"),
-    Fault::caught("untagged-instance", "cloud-client's instance has not the lab's tag", Primary::Assertion("preflight.instances"), untagged_instance)
-        .exits(6).trips(&["not-the-labs", "outside-manifest"]).leaves(&[Left::Instances]).from("§8.2", "design I6"),
-    Fault::caught("stopped-client", "cloud-client's instance does not run", Primary::Unavailable, stopped_client)
+    Fault::new("untagged-vpc", "the VPC has not the lab's tag", untagged_vpc)
+        .from("§8.2", "design I6"),
+    Fault::new("default-vpc", "the VPC is the account's default one", default_vpc)
+        .from("§8.8", "contract §9.4"),
+    Fault::new("untagged-subnet", "the subnet has not the lab's tag", untagged_subnet)
+        .from("§8.2", "design I6"),
+    Fault::new("untagged-interface", "the ENI has not the lab's tag", untagged_interface)
+        .from("§8.2", "design I6"),
+    Fault::new("untagged-instance", "cloud-client's instance has not the lab's tag", untagged_instance)
+        .from("§8.2", "design I6"),
+    Fault::new("stopped-client", "cloud-client's instance does not run", stopped_client)
         .from("§4", "design: exit code 8"),
-    Fault::caught("foreign-volume", "the volume that the manifest has deleted is not the lab's", Primary::Assertion("undo-plan.complete"), foreign_volume)
-        .exits(4).trips(&["undo-not-planned"]).from("§8.4", "design I6"),
-    Fault::caught("foreign-address", "the elastic IP address that the manifest has released is not the lab's", Primary::Stop("undo-not-planned"), foreign_address)
-        .also(&["undo-plan.complete"]).from("§8.4", "design I6"),
+    Fault::new("foreign-volume", "the volume that the manifest has deleted is not the lab's", foreign_volume)
+        .from("§8.4", "design I6"),
+    Fault::new("foreign-address", "the elastic IP address that the manifest has released is not the lab's", foreign_address)
+        .from("§8.4", "design I6"),
 ];
 
 fn other_account(world: &mut World, _: &str) -> Done {

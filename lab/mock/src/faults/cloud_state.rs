@@ -2,7 +2,7 @@
 //! run and after its undo.
 
 use super::cloud_changes::CloudChange;
-use super::fault::{Fault, Primary};
+use super::fault::Fault;
 use super::gate::ABOUT_LOCK;
 use super::hand::{Done, EXECUTE_ASSIGN, UNDO_ADDRESS, api, happens_after, unauthorized};
 use super::rules::{Caller, Happening};
@@ -12,20 +12,20 @@ const ISSUE: &str = "issue 12";
 
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
-    Fault::caught("acls-unreadable", "the operator may not see the VPC's network ACLs", Primary::Assertion("preflight.cloud-state"), acls_unreadable)
-        .exits(5).on_netns().from("§4", ISSUE),
-    Fault::caught("role-widened-under-lock", "the executor's role may more since preflight, before the lock is taken", Primary::Assertion("gate.cloud-unchanged-under-lock"), role_under_lock)
+    Fault::new("acls-unreadable", "the operator may not see the VPC's network ACLs", acls_unreadable)
+        .on_netns().from("§4", ISSUE),
+    Fault::new("role-widened-under-lock", "the executor's role may more since preflight, before the lock is taken", role_under_lock)
         .on_netns().from("§9", ISSUE),
-    Fault::caught("role-widened", "the executor's role may more since its first action", Primary::Assertion("cloud-state.unchanged"), role_meanwhile)
-        .on_netns().exits(6).also(&["restored.cloud-state"]).from("§7", ISSUE),
-    Fault::caught("security-group-opens", "the lab's security group admits another network since the run's first action", Primary::Assertion("cloud-state.unchanged"), group_meanwhile)
-        .on_netns().exits(6).also(&["restored.cloud-state"]).from("§7", ISSUE),
-    Fault::caught("acl-after-undo", "the subnet's network ACL has another entry after the undo", Primary::Assertion("restored.cloud-state"), acl_after_undo)
-        .on_netns().exits(6).from("§6", ISSUE),
-    Fault::caught("cloud-route-after-undo", "the subnet's route table has another route after the undo", Primary::Assertion("restored.cloud-state"), route_after_undo)
-        .on_netns().exits(6).from("§6", ISSUE),
-    Fault::caught("client-tag-after-undo", "cloud-client's interface is tagged otherwise after the undo", Primary::Assertion("restored.cloud-state"), tag_after_undo)
-        .on_netns().exits(6).from("§6", ISSUE),
+    Fault::new("role-widened", "the executor's role may more since its first action", role_meanwhile)
+        .on_netns().from("§7", ISSUE),
+    Fault::new("security-group-opens", "the lab's security group admits another network since the run's first action", group_meanwhile)
+        .on_netns().from("§7", ISSUE),
+    Fault::new("acl-after-undo", "the subnet's network ACL has another entry after the undo", acl_after_undo)
+        .on_netns().from("§6", ISSUE),
+    Fault::new("cloud-route-after-undo", "the subnet's route table has another route after the undo", route_after_undo)
+        .on_netns().from("§6", ISSUE),
+    Fault::new("client-tag-after-undo", "cloud-client's interface is tagged otherwise after the undo", tag_after_undo)
+        .on_netns().from("§6", ISSUE),
 ];
 
 fn acls_unreadable(world: &mut World, _: &str) -> Done {

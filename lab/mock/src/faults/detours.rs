@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::fault::{Fault, Primary};
+use super::fault::Fault;
 use super::hand::{
     CAPTURED, CLIENT, Done, EXECUTE_FORWARDING, OVERLAY, STRANGE, UNDO_ADDRESS, happens_after, host,
 };
@@ -17,28 +17,28 @@ use lab::node::Node;
 
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
-    Fault::caught("reachable-before", "the clients reach each other by a cable of their own before the run", Primary::Assertion("preflight.captured-address-silent"), reachable_before)
+    Fault::new("reachable-before", "the clients reach each other by a cable of their own before the run", reachable_before)
         .in_kernel(kernel::reachable_before).from("§7", "issue 12"),
-    Fault::caught("tcp-after-undo", "a cable leads TCP, and no ICMP, to the captured address after the undo", Primary::Assertion("restored.captured-address-unreachable"), tcp_after_undo)
-        .in_kernel(kernel::cable_between_clients).exits(6).also(&["restored.nft-rulesets", "restored.default-gateway.cloud-client", "restored.default-gateway.onprem-client"]).from("§6", "issue 12"),
-    Fault::caught("clients-bypass", "from the execution to the undo the clients reach each other by a cable of their own", Primary::Assertion("no-nat.payload.onprem-to-cloud"), clients_bypass)
-        .in_kernel(kernel::cable_between_clients).also(&["source-dest-check.canary", "no-nat.conntrack.routerd-cloud", "no-nat.conntrack.onprem-router", "no-nat.payload.cloud-to-onprem", "no-nat.handshake.cloud-to-onprem", "no-nat.handshake.onprem-to-cloud", "no-nat.path.routerd-cloud", "no-nat.path.onprem-router", "default-gateway.cloud-client", "default-gateway.onprem-client"]).from("§7", "issue 12"),
-    Fault::caught("overlay-bypass", "from the execution to the undo a cable joins the routers, and the overlay is not used", Primary::Assertion("no-nat.path.routerd-cloud"), overlay_bypass)
-        .in_kernel(kernel::cable_between_routers).also(&["no-nat.path.onprem-router", "default-gateway.routerd-cloud", "default-gateway.onprem-router"]).from("§7", "issue 12"),
-    Fault::caught("return-past-the-router", "from the execution to the undo what goes to the cloud goes past routerd-cloud", Primary::Assertion("no-nat.path.onprem-router"), return_past_the_router)
-        .in_kernel(kernel::cable_past_the_cloud_router).also(&["no-nat.conntrack.routerd-cloud", "no-nat.payload.cloud-to-onprem", "no-nat.payload.onprem-to-cloud", "no-nat.handshake.cloud-to-onprem", "no-nat.handshake.onprem-to-cloud", "no-nat.path.routerd-cloud", "default-gateway.onprem-router"]).from("§7", "issue 12"),
-    Fault::caught("transparent-proxy", "routerd-cloud leads TCP through a proxy that keeps addresses and ports", Primary::Assertion("no-nat.handshake.cloud-to-onprem"), transparent_proxy)
-        .also(&["no-nat.handshake.onprem-to-cloud"]).from("§7", "issue 12"),
-    Fault::caught("imposter", "a machine with onprem-client's host key answers its ssh port in its stead", Primary::Assertion("no-nat.handshake.cloud-to-onprem"), imposter)
+    Fault::new("tcp-after-undo", "a cable leads TCP, and no ICMP, to the captured address after the undo", tcp_after_undo)
+        .in_kernel(kernel::cable_between_clients).from("§6", "issue 12"),
+    Fault::new("clients-bypass", "from the execution to the undo the clients reach each other by a cable of their own", clients_bypass)
+        .in_kernel(kernel::cable_between_clients).from("§7", "issue 12"),
+    Fault::new("overlay-bypass", "from the execution to the undo a cable joins the routers, and the overlay is not used", overlay_bypass)
+        .in_kernel(kernel::cable_between_routers).from("§7", "issue 12"),
+    Fault::new("return-past-the-router", "from the execution to the undo what goes to the cloud goes past routerd-cloud", return_past_the_router)
+        .in_kernel(kernel::cable_past_the_cloud_router).from("§7", "issue 12"),
+    Fault::new("transparent-proxy", "routerd-cloud leads TCP through a proxy that keeps addresses and ports", transparent_proxy)
         .from("§7", "issue 12"),
-    Fault::caught("imposter-inwards", "a machine with cloud-client's host key answers its ssh port in its stead", Primary::Assertion("no-nat.handshake.onprem-to-cloud"), imposter_inwards)
-        .also(&["restored.captured-address-unreachable"]).exits(6).from("§7", "issue 12"),
-    Fault::caught("second-machine", "another machine behind the on-prem router has the captured address and onprem-client's host key", Primary::Assertion("no-nat.payload.cloud-to-onprem"), second_machine)
-        .exits(5).also(&["no-nat.handshake.cloud-to-onprem", "no-nat.handshake.onprem-to-cloud", "no-nat.icmp.cloud-to-onprem", "no-nat.payload.onprem-to-cloud"]).from("§7", "issue 12"),
-    Fault::caught("device-rewrites-datagrams", "a program on onprem-router's LAN device gives datagrams to one port another source, beneath all tables", Primary::Assertion("no-nat.payload.cloud-to-onprem"), device_rewrites_datagrams)
-        .also(&["no-nat.path.onprem-router"]).from("§7", "issue 12"),
-    Fault::caught("device-rewrites-datagrams-inwards", "a program on routerd-cloud's device gives datagrams to one port another source, beneath all tables", Primary::Assertion("no-nat.payload.onprem-to-cloud"), device_rewrites_datagrams_inwards)
-        .also(&["no-nat.path.routerd-cloud"]).from("§7", "issue 12"),
+    Fault::new("imposter", "a machine with onprem-client's host key answers its ssh port in its stead", imposter)
+        .from("§7", "issue 12"),
+    Fault::new("imposter-inwards", "a machine with cloud-client's host key answers its ssh port in its stead", imposter_inwards)
+        .from("§7", "issue 12"),
+    Fault::new("second-machine", "another machine behind the on-prem router has the captured address and onprem-client's host key", second_machine)
+        .from("§7", "issue 12"),
+    Fault::new("device-rewrites-datagrams", "a program on onprem-router's LAN device gives datagrams to one port another source, beneath all tables", device_rewrites_datagrams)
+        .from("§7", "issue 12"),
+    Fault::new("device-rewrites-datagrams-inwards", "a program on routerd-cloud's device gives datagrams to one port another source, beneath all tables", device_rewrites_datagrams_inwards)
+        .from("§7", "issue 12"),
 ];
 
 /// As somebody adds it by hand.

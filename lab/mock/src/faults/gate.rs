@@ -1,6 +1,6 @@
 //! Between the owner's decision and the first effect: the disk, the go, the lock.
 
-use super::fault::{Fault, Left, Primary};
+use super::fault::Fault;
 use super::hand::{
     CAPTURED, CLIENT, Done, command, commands, event, happens_after, milliseconds, on_router_eni,
 };
@@ -19,28 +19,28 @@ const STRANGERS_BURN: &str = r#"{"run_id":"smoke-of-somebody","record":"00000000
 
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
-    Fault::caught("disk-full", "the disk of the run's folder has no room for what ends a run", Primary::Assertion("undo-plan.on-disk"), disk_full)
+    Fault::new("disk-full", "the disk of the run's folder has no room for what ends a run", disk_full)
         .from("§8.4", "design I2"),
-    Fault::caught("go-edited", "the go was edited after it was signed", Primary::Assertion("gate.go"), go_edited)
-        .exits(4).from("§9", "design: the go"),
-    Fault::caught("go-expired", "the go had ended before the gate looked at it", Primary::Assertion("gate.go"), go_expired)
-        .exits(4).from("§9", "design: the go"),
-    Fault::caught("go-missing", "nobody gives a go", Primary::Assertion("gate.go"), go_missing)
+    Fault::new("go-edited", "the go was edited after it was signed", go_edited)
         .from("§9", "design: the go"),
-    Fault::tolerated("go-after", "the owner takes so long: the go that lies prepared in the run's folder is seen no earlier", go_after)
+    Fault::new("go-expired", "the go had ended before the gate looked at it", go_expired)
+        .from("§9", "design: the go"),
+    Fault::new("go-missing", "nobody gives a go", go_missing)
+        .from("§9", "design: the go"),
+    Fault::new("go-after", "the owner takes so long: the go that lies prepared in the run's folder is seen no earlier", go_after)
         .argument("3m").from("§9", "issue 5: ten virtual minutes are over before anybody can sign"),
-    Fault::caught("lock-held", "another run holds the lab's lock", Primary::Unavailable, lock_held)
-        .leaves(&[Left::Lock]).in_kernel(kernel::router::lock_held).from("§9", "contract F20"),
-    Fault::tolerated("lock-reply-lost", "the lock is taken and the reply is lost", lock_reply_lost)
+    Fault::new("lock-held", "another run holds the lab's lock", lock_held)
+        .in_kernel(kernel::router::lock_held).from("§9", "contract F20"),
+    Fault::new("lock-reply-lost", "the lock is taken and the reply is lost", lock_reply_lost)
         .from("§9", "design I5"),
-    Fault::caught("lock-unknown", "the lock's reply is lost, and so is the look at it", Primary::Assertion("gate.lock"), lock_unknown)
-        .exits(6).also(&["gate.unchanged-under-lock", "gate.cloud-unchanged-under-lock", "gate.go-burnt"]).leaves(&[Left::Lock, Left::Instances]).from("§9", "design I5"),
-    Fault::caught("changed-under-lock", "the ENI gets another secondary address between preflight and the lock", Primary::Assertion("gate.unchanged-under-lock"), changed_under_lock)
-        .leaves(&[Left::Interface]).on_netns().from("§9", "design: the gate"),
-    Fault::caught("taken-under-lock", "another ENI takes the address between preflight and the lock", Primary::Stop("foreign-holder"), taken_under_lock)
-        .also(&["gate.unchanged-under-lock", "gate.cloud-unchanged-under-lock"]).on_netns().from("§8.2", "contract F20"),
-    Fault::caught("go-used", "the node says that this go was used before", Primary::Assertion("gate.go-burnt"), go_used)
-        .exits(4).on_netns().from("§9", "design: a go is good once"),
+    Fault::new("lock-unknown", "the lock's reply is lost, and so is the look at it", lock_unknown)
+        .from("§9", "design I5"),
+    Fault::new("changed-under-lock", "the ENI gets another secondary address between preflight and the lock", changed_under_lock)
+        .on_netns().from("§9", "design: the gate"),
+    Fault::new("taken-under-lock", "another ENI takes the address between preflight and the lock", taken_under_lock)
+        .on_netns().from("§8.2", "contract F20"),
+    Fault::new("go-used", "the node says that this go was used before", go_used)
+        .on_netns().from("§9", "design: a go is good once"),
 ];
 
 fn disk_full(world: &mut World, _: &str) -> Done {

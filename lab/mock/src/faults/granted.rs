@@ -1,8 +1,7 @@
 //! What the owner granted does not stay as it was: rows are edited after their approval, the lock is
 //! taken away, the watchdog is blinded.
 
-use super::back::NOTHING_TO_RESTORE;
-use super::fault::{Answer, CheckOff, Fault, Left, Primary};
+use super::fault::Fault;
 use super::gate::{LOCK, STRANGERS_LOCK};
 use super::hand::{
     CAPTURED, DRY_RUN_FORWARDING, Done, EXECUTE_ASSIGN, EXECUTE_FORWARDING, ROUTER, STRANGE,
@@ -12,65 +11,29 @@ use super::rules::{Caller, GoFault, Happening, NodeCommand};
 use crate::world::World;
 use lab::node::Node;
 
-/// Nothing is asked of an instance that is kept.
-const TAKEN_OVER: Answer = Answer {
-    exit_code: 6,
-    also: &[
-        "execute.under-lock",
-        "undo.change-set-removed",
-        "restored.node-files",
-        "teardown.addresses",
-        "teardown.volumes",
-        "residue.addresses",
-        "residue.volumes",
-    ],
-    stops: &["left-running"],
-    left: &[Left::Lock, Left::ChangeSet, Left::Addresses, Left::Volumes],
-};
-
-const TAKEN_BETWEEN: Answer = Answer {
-    exit_code: 6,
-    also: &[
-        "execute.under-lock",
-        "undo.address-unassigned",
-        "undo.change-set-removed",
-        "restored.interface",
-        "restored.captured-address-unreachable",
-        "restored.node-files",
-        "teardown.addresses",
-        "teardown.volumes",
-        "residue.addresses",
-        "residue.volumes",
-    ],
-    stops: &["left-running"],
-    left: &[Left::Interface, Left::Lock, Left::ChangeSet, Left::Addresses, Left::Volumes],
-};
-
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
-    Fault::caught("row-edited-later", "after the previews somebody lets the approved row take the address from whoever has it", Primary::Both("execute.rows-as-approved", "foreign-plan"), row_edited_later)
-        .leaves_approved_rows().from("§8.2", "issue 5: after approve the rows must still be the change set"),
-    Fault::caught("row-edited-between", "between the two executions somebody takes the undo out of the second row", Primary::Assertion("execute.rows-as-approved"), row_edited_between)
-        .exits(4).trips(&["foreign-plan"]).leaves_approved_rows().from("§8.4", "issue 5: after approve the rows must still be the change set"),
-    Fault::caught("row-edited-before-undo", "before the undo somebody has the address' row name another address, which the ENI had before the run", Primary::Both("undo.rows-as-granted", "foreign-plan"), row_edited_before_undo)
-        .also(&["undo.address-previewed"]).from("§8.2", "issue 5: undo only what is provably this run's"),
-    Fault::caught("row-edited-between-undos", "between the two rollbacks somebody gives the address' row another undo", Primary::Both("undo.rows-as-granted", "foreign-plan"), row_edited_between_undos)
-        .check_off(NOTHING_TO_RESTORE).from("§8.2", "issue 5: undo only what is provably this run's"),
-    Fault::caught("lock-removed", "somebody removes the lab's lock before the first mutation", Primary::Both("execute.under-lock", "lock-lost"), lock_removed)
-        .leaves_approved_rows().from("§8.8", "issue 5: one run per lab"),
-    Fault::caught("lock-taken-over", "another run has the lab's lock before the first mutation", Primary::Stop("lock-lost"), lock_taken_over)
-        .exits(6).also(&["execute.under-lock", "undo.change-set-removed", "restored.node-files", "teardown.instances", "teardown.addresses", "teardown.volumes", "residue.instances", "residue.addresses", "residue.volumes"]).trips(&["left-running"]).leaves(&[Left::Lock, Left::ChangeSet, Left::Instances, Left::Addresses, Left::Volumes])
-        .at_keep(CheckOff::Differs(TAKEN_OVER)).from("§8.8", "issue 5: one run per lab"),
-    Fault::caught("lock-taken-between", "another run has the lab's lock between the two executions", Primary::Stop("lock-lost"), lock_taken_between)
-        .exits(6).also(&["execute.under-lock", "undo.address-unassigned", "undo.change-set-removed", "restored.interface", "restored.captured-address-unreachable", "restored.node-files", "teardown.instances", "teardown.addresses", "teardown.volumes", "residue.instances", "residue.addresses", "residue.volumes"]).trips(&["left-running"]).leaves(&[Left::Interface, Left::Lock, Left::ChangeSet, Left::Instances, Left::Addresses, Left::Volumes])
-        .at_keep(CheckOff::Differs(TAKEN_BETWEEN)).from("§8.8", "issue 5: one run per lab"),
-    Fault::tolerated("watchdog-blinded", "one look of the watchdog at the volumes is refused", watchdog_blinded)
+    Fault::new("row-edited-later", "after the previews somebody lets the approved row take the address from whoever has it", row_edited_later)
+        .from("§8.2", "issue 5: after approve the rows must still be the change set"),
+    Fault::new("row-edited-between", "between the two executions somebody takes the undo out of the second row", row_edited_between)
+        .from("§8.4", "issue 5: after approve the rows must still be the change set"),
+    Fault::new("row-edited-before-undo", "before the undo somebody has the address' row name another address, which the ENI had before the run", row_edited_before_undo)
+        .from("§8.2", "issue 5: undo only what is provably this run's"),
+    Fault::new("row-edited-between-undos", "between the two rollbacks somebody gives the address' row another undo", row_edited_between_undos)
+        .from("§8.2", "issue 5: undo only what is provably this run's"),
+    Fault::new("lock-removed", "somebody removes the lab's lock before the first mutation", lock_removed)
+        .from("§8.8", "issue 5: one run per lab"),
+    Fault::new("lock-taken-over", "another run has the lab's lock before the first mutation", lock_taken_over)
+        .from("§8.8", "issue 5: one run per lab"),
+    Fault::new("lock-taken-between", "another run has the lab's lock between the two executions", lock_taken_between)
+        .from("§8.8", "issue 5: one run per lab"),
+    Fault::new("watchdog-blinded", "one look of the watchdog at the volumes is refused", watchdog_blinded)
         .from("§8.6", "issue 5"),
-    Fault::caught("watchdog-blind", "EC2 refuses every look at the volumes while the run is on", Primary::Stop("new-cost"), watchdog_blind)
-        .exits(6).also(&["teardown.volumes", "residue.volumes"]).trips(&["left-running"]).leaves(&[Left::Volumes]).from("§8.6", "issue 5"),
-    Fault::caught("yaml-unreadable", "router.yaml cannot be read any more while the run is on", Primary::Stop("policy-changed"), yaml_unreadable)
-        .exits(5).also(&["restored.router-yaml"]).from("§8.8", "issue 5"),
-    Fault::caught("owner-dear", "the owner does not answer, and the instances cost more than the manifest allows meanwhile", Primary::Stop("ceiling"), owner_dear)
+    Fault::new("watchdog-blind", "EC2 refuses every look at the volumes while the run is on", watchdog_blind)
+        .from("§8.6", "issue 5"),
+    Fault::new("yaml-unreadable", "router.yaml cannot be read any more while the run is on", yaml_unreadable)
+        .from("§8.8", "issue 5"),
+    Fault::new("owner-dear", "the owner does not answer, and the instances cost more than the manifest allows meanwhile", owner_dear)
         .from("§8.6", "issue 5"),
 ];
 

@@ -1,6 +1,6 @@
 //! The executor's role and the profile that gives it to the instance.
 
-use super::fault::{Fault, Primary};
+use super::fault::Fault;
 use super::hand::Done;
 use crate::machines::AWS_CLI;
 use crate::world::World;
@@ -8,17 +8,17 @@ use lab::node::Node;
 
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
-    Fault::caught("wider-role", "the executor's role has ec2:* on everything", Primary::Stop("role"), wider_role)
-        .also(&["preflight.role"]).from("§3", "contract F3"),
-    Fault::caught("narrow-role", "the executor's role lacks one of the four actions", Primary::Assertion("preflight.role"), narrow_role)
-        .exits(4).trips(&["role"]).from("§3", "contract F3"),
-    Fault::caught("role-elsewhere", "the executor's role may change any ENI of the account", Primary::Assertion("preflight.role"), role_elsewhere)
-        .exits(4).trips(&["role"]).from("§3", "contract F4"),
-    Fault::caught("other-profile-role", "the instance profile has another role than the executor's", Primary::Stop("other-identity"), other_profile_role)
-        .also(&["preflight.instance-profile", "preflight.executor-identity"]).trips(&["executor-identity"]).from("§8.1", "contract §9.4"),
-    Fault::caught("empty-profile", "the instance profile has no role", Primary::Assertion("preflight.instance-profile"), empty_profile)
-        .exits(4).also(&["preflight.executor-identity"]).trips(&["other-identity", "executor-identity"]).from("§8.1", "contract §9.4"),
-    Fault::tolerated("no-aws-cli", "routerd-cloud has no AWS CLI: its metadata service is asked for the executor's identity", no_aws_cli)
+    Fault::new("wider-role", "the executor's role has ec2:* on everything", wider_role)
+        .from("§3", "contract F3"),
+    Fault::new("narrow-role", "the executor's role lacks one of the four actions", narrow_role)
+        .from("§3", "contract F3"),
+    Fault::new("role-elsewhere", "the executor's role may change any ENI of the account", role_elsewhere)
+        .from("§3", "contract F4"),
+    Fault::new("other-profile-role", "the instance profile has another role than the executor's", other_profile_role)
+        .from("§8.1", "contract §9.4"),
+    Fault::new("empty-profile", "the instance profile has no role", empty_profile)
+        .from("§8.1", "contract §9.4"),
+    Fault::new("no-aws-cli", "routerd-cloud has no AWS CLI: its metadata service is asked for the executor's identity", no_aws_cli)
         .from("§8.1", "contract §9.4"),
 ];
 

@@ -1,7 +1,7 @@
 //! What can be made to go wrong beneath the harness. A fault that is a state of the world (a
 //! foreign address, a masquerade rule) is put into the world before the run; one that is a
 //! behaviour is a rule that the endpoint and the nodes consult, or an event that waits for its
-//! moment.
+//! moment. What a run owes to each is the runbook's to say (`scenarios/src/answers/`).
 
 #![expect(
     clippy::unnecessary_wraps,
@@ -50,7 +50,7 @@ mod smokes;
 pub use changes::Change;
 pub(super) use events::{after_api, due};
 pub use events::{after_command, before_command};
-pub use fault::{Answer, CheckOff, Class, Fault, Left, Primary};
+pub use fault::Fault;
 pub use inject::{BadFault, deeds, inject, parse};
 pub use kernel::{Deed, Kernel, Means};
 pub use lines::Line;

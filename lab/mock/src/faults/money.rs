@@ -3,7 +3,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::fault::{Answer, CheckOff, Fault, Left, Primary};
+use super::fault::Fault;
 use super::hand::{
     CLIENT, Done, IMPORT, UNDO_ADDRESS, api, happens_after, interface_of, milliseconds, refused,
 };
@@ -12,42 +12,28 @@ use crate::cloud::{Address, AddressAssociation, Tags, VolumeAttachment};
 use crate::world::World;
 use lab::manifest::Instances;
 
-const STAYS: CheckOff = CheckOff::WithoutMeaning("its instance is not terminated");
-
-/// Nothing is asked of an instance that is kept.
-const VANISHED: Answer = Answer { exit_code: 6, also: &[], stops: &["left-running"], left: &[] };
-
-/// It is not let go where its instance stays.
-const IN_USE: Answer = Answer {
-    exit_code: 6,
-    also: &["teardown.volumes", "residue.volumes"],
-    stops: &["left-running"],
-    left: &[],
-};
-
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
-    Fault::caught("root-volume-outlives", "an instance's root volume has no tag and stays when the instance is terminated", Primary::Both("preflight.cost-bearing", "would-be-left"), root_volume_outlives)
-        .exits(6).at_stop(STAYS).at_keep(STAYS).from("§8.6", "issue 11"),
-    Fault::caught("volume-outlives-later", "during the run an instance's root volume loses its tag, and is to stay when the instance is terminated", Primary::Assertion("residue.volumes"), volume_outlives_later)
-        .exits(6).trips(&["left-running"]).leaves(&[Left::Volumes]).at_stop(STAYS).at_keep(STAYS).from("§8.6", "issue 11"),
-    Fault::caught("address-hangs", "an elastic IP address without a tag is associated with an instance of the lab", Primary::Both("preflight.cost-bearing", "would-be-left"), address_hangs)
-        .exits(6).from("§8.6", "issue 11"),
-    Fault::caught("address-hangs-later", "after the undo an elastic IP address without a tag is associated with an instance of the lab", Primary::Assertion("residue.addresses"), address_hangs_later)
-        .exits(6).trips(&["left-running"]).leaves(&[Left::Addresses]).from("§8.6", "issue 11"),
-    Fault::caught("instance-vanishes", "EC2 does not list an instance any more that ran a moment ago", Primary::Assertion("residue.instances"), instance_vanishes)
-        .exits(6).also(&["teardown.instances"]).trips(&["left-running"]).at_keep(CheckOff::Differs(VANISHED)).from("§8.6", "design: The aws lab, Time"),
-    Fault::tolerated("volume-attached-later", "during the run somebody attaches the orphaned volume to an instance", volume_attached_later)
-        .at_stop(CheckOff::Differs(IN_USE)).at_keep(CheckOff::Differs(IN_USE)).from("§6.3", "issue 11"),
-    Fault::tolerated("slow-states", "an instance takes so much longer to start, to stop and to terminate", slow_states)
-        .argument("3m").from("§6.3", "issue 11"),
-    Fault::tolerated("volume-lingers", "EC2 refuses so often to delete the orphaned volume, as if it were in use", volume_lingers)
-        .argument("3").from("§6.3", "issue 11"),
-    Fault::tolerated("throttled-end", "EC2 throttles so many of the requests that terminate an instance", throttled_end)
-        .argument("2").at_stop(STAYS).at_keep(STAYS).from("§6.3", "issue 11"),
-    Fault::tolerated("teardown", "the manifest has the instances stopped, or keeps them", teardown)
-        .argument("keep").at_stop(CheckOff::WithoutMeaning("it is that already")).at_keep(CheckOff::WithoutMeaning("it is that already"))
+    Fault::new("root-volume-outlives", "an instance's root volume has no tag and stays when the instance is terminated", root_volume_outlives)
+        .from("§8.6", "issue 11"),
+    Fault::new("volume-outlives-later", "during the run an instance's root volume loses its tag, and is to stay when the instance is terminated", volume_outlives_later)
+        .from("§8.6", "issue 11"),
+    Fault::new("address-hangs", "an elastic IP address without a tag is associated with an instance of the lab", address_hangs)
+        .from("§8.6", "issue 11"),
+    Fault::new("address-hangs-later", "after the undo an elastic IP address without a tag is associated with an instance of the lab", address_hangs_later)
+        .from("§8.6", "issue 11"),
+    Fault::new("instance-vanishes", "EC2 does not list an instance any more that ran a moment ago", instance_vanishes)
+        .from("§8.6", "design: The aws lab, Time"),
+    Fault::new("volume-attached-later", "during the run somebody attaches the orphaned volume to an instance", volume_attached_later)
         .from("§6.3", "issue 11"),
+    Fault::new("slow-states", "an instance takes so much longer to start, to stop and to terminate", slow_states)
+        .argument("3m").from("§6.3", "issue 11"),
+    Fault::new("volume-lingers", "EC2 refuses so often to delete the orphaned volume, as if it were in use", volume_lingers)
+        .argument("3").from("§6.3", "issue 11"),
+    Fault::new("throttled-end", "EC2 throttles so many of the requests that terminate an instance", throttled_end)
+        .argument("2").from("§6.3", "issue 11"),
+    Fault::new("teardown", "the manifest has the instances stopped, or keeps them", teardown)
+        .argument("keep").from("§6.3", "issue 11"),
 ];
 
 fn client_instance(world: &mut World) -> Result<String, String> {

@@ -1,7 +1,7 @@
 //! The nodes' kernels and logins, changed by somebody during the run and after its undo.
 
 use super::changes::Change;
-use super::fault::{Fault, Primary};
+use super::fault::Fault;
 use super::hand::{Done, EXECUTE_ASSIGN, PLANNER, UNDO_ADDRESS, happens_after};
 use super::rules::Happening;
 use crate::world::World;
@@ -11,58 +11,58 @@ const ISSUE: &str = "issue 12";
 
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
-    Fault::caught("halves-beside-default", "two halves that cover everything appear beside cloud-client's default route", Primary::Assertion("default-gateway.cloud-client"), halves)
-        .on_netns().exits(6).also(&["restored.default-gateway.cloud-client"]).from("§7", ISSUE),
-    Fault::caught("rule-with-own-table", "a rule leads routerd-cloud's packets to a table of its own", Primary::Assertion("default-gateway.routerd-cloud"), own_table)
-        .on_netns().exits(6).also(&["restored.default-gateway.routerd-cloud"]).from("§7", ISSUE),
-    Fault::caught("default-in-table-253", "onprem-router gets a second default route, in the table that is asked last", Primary::Assertion("default-gateway.onprem-router"), last_resort)
-        .on_netns().exits(6).also(&["restored.default-gateway.onprem-router"]).from("§7", ISSUE),
-    Fault::caught("gateway-neighbour", "onprem-client takes another machine for its gateway", Primary::Assertion("default-gateway.onprem-client"), gateway_neighbour)
-        .on_netns().exits(6).also(&["node-state.onprem-client", "restored.default-gateway.onprem-client", "restored.node-state.onprem-client"]).from("§7", ISSUE),
-    Fault::caught("default-route-mtu", "cloud-client's default route gets another MTU", Primary::Assertion("default-gateway.cloud-client"), default_mtu)
-        .on_netns().exits(6).also(&["restored.default-gateway.cloud-client"]).from("§7", ISSUE),
-    Fault::caught("default-route-ipv6", "cloud-client gets a default route of IPv6", Primary::Assertion("default-gateway.cloud-client"), default_of_ipv6)
-        .exits(6).also(&["restored.default-gateway.cloud-client"]).from("§7", ISSUE),
-    Fault::caught("any-ip", "a route of another table delivers the captured address on routerd-cloud itself", Primary::Assertion("os-address.absent"), any_ip)
-        .on_netns().exits(6).also(&["os-address.absent-after-settling", "default-gateway.routerd-cloud", "restored.default-gateway.routerd-cloud"]).from("§7", ISSUE),
-    Fault::caught("address-in-namespace", "routerd-cloud has the captured address in another network namespace", Primary::Assertion("os-address.absent"), in_namespace)
-        .exits(6).also(&["os-address.absent-after-settling", "node-state.routerd-cloud", "restored.node-state.routerd-cloud"]).from("§7", ISSUE),
-    Fault::caught("mapped-address", "routerd-cloud has the captured address as one of IPv6", Primary::Assertion("os-address.absent"), mapped)
-        .exits(6).also(&["os-address.absent-after-settling", "node-state.routerd-cloud", "restored.node-addresses"]).from("§7", ISSUE),
-    Fault::caught("authorized-key", "somebody lets himself in on routerd-cloud during the run", Primary::Assertion("node-state.routerd-cloud"), authorized_key)
-        .on_netns().exits(6).also(&["restored.node-state.routerd-cloud"]).from("§7", ISSUE),
-    Fault::caught("link-mtu", "cloud-client's interface gets another MTU during the run", Primary::Assertion("node-state.cloud-client"), link_mtu)
-        .on_netns().exits(6).also(&["restored.node-state.cloud-client"]).from("§7", ISSUE),
-    Fault::caught("legacy-rule", "onprem-router gets a rule of legacy iptables during the run, outside its nat table", Primary::Assertion("node-state.onprem-router"), legacy_rule)
-        .on_netns().exits(6).also(&["restored.node-state.onprem-router"]).from("§7", ISSUE),
-    Fault::caught("new-listener", "somebody listens on onprem-client since the run began", Primary::Assertion("node-state.onprem-client"), listener)
-        .on_netns().exits(6).also(&["restored.node-state.onprem-client"]).from("§7", ISSUE),
-    Fault::caught("nft-lost", "onprem-router's rules could be read before the run, and cannot any more", Primary::Assertion("node-state.onprem-router"), nft_lost)
-        .on_netns().exits(5).also(&["no-nat.tables.onprem-router", "restored.nft-rulesets"]).from("§7", ISSUE),
-    Fault::caught("program-replaced", "the planner is replaced after it has planned", Primary::Assertion("node-state.programs"), program_meanwhile)
-        .on_netns().exits(6).also(&["restored.programs"]).from("§7", ISSUE),
-    Fault::caught("program-after-undo", "the planner is replaced after the undo", Primary::Assertion("restored.programs"), program_after_undo)
-        .on_netns().exits(6).from("§6", ISSUE),
-    Fault::caught("forwarding-entry", "routerd-cloud's overlay gets one more far end during the run", Primary::Assertion("node-state.routerd-cloud"), forwarding_entry)
-        .on_netns().exits(6).also(&["restored.node-state.routerd-cloud"]).from("§7", ISSUE),
-    Fault::caught("program-mode", "the planner holds the same and runs as its owner, since it has planned", Primary::Assertion("node-state.programs"), program_mode)
-        .on_netns().exits(6).also(&["restored.programs"]).from("§7", ISSUE),
-    Fault::caught("mac-after-undo", "onprem-client has another MAC after the undo", Primary::Assertion("restored.node-state.onprem-client"), another_mac)
-        .on_netns().exits(6).from("§6", ISSUE),
-    Fault::caught("sysctl-after-undo", "a setting of routerd-cloud's kernel is another one after the undo", Primary::Assertion("restored.node-state.routerd-cloud"), sysctl)
-        .on_netns().exits(6).from("§6", ISSUE),
-    Fault::caught("link-after-undo", "cloud-client has another link after the undo", Primary::Assertion("restored.node-state.cloud-client"), another_link)
-        .on_netns().exits(6).from("§6", ISSUE),
-    Fault::caught("filter-after-undo", "packets of onprem-router are filtered by tc after the undo", Primary::Assertion("restored.node-state.onprem-router"), filter)
-        .on_netns().exits(6).from("§6", ISSUE),
-    Fault::caught("neighbour-after-undo", "onprem-client has a permanent neighbour after the undo", Primary::Assertion("restored.node-state.onprem-client"), another_neighbour)
-        .on_netns().exits(6).from("§6", ISSUE),
-    Fault::caught("route-after-undo", "routerd-cloud has a static route after the undo", Primary::Assertion("restored.default-gateway.routerd-cloud"), static_route)
-        .on_netns().exits(6).from("§6", ISSUE),
-    Fault::caught("bpf-after-undo", "an eBPF program hangs on routerd-cloud's interface after the undo", Primary::Assertion("restored.node-state.routerd-cloud"), express_data_path)
-        .exits(6).from("§6", ISSUE),
-    Fault::caught("xfrm-after-undo", "onprem-router has a policy of IPsec after the undo", Primary::Assertion("restored.node-state.onprem-router"), xfrm_policy)
-        .exits(6).from("§6", ISSUE),
+    Fault::new("halves-beside-default", "two halves that cover everything appear beside cloud-client's default route", halves)
+        .on_netns().from("§7", ISSUE),
+    Fault::new("rule-with-own-table", "a rule leads routerd-cloud's packets to a table of its own", own_table)
+        .on_netns().from("§7", ISSUE),
+    Fault::new("default-in-table-253", "onprem-router gets a second default route, in the table that is asked last", last_resort)
+        .on_netns().from("§7", ISSUE),
+    Fault::new("gateway-neighbour", "onprem-client takes another machine for its gateway", gateway_neighbour)
+        .on_netns().from("§7", ISSUE),
+    Fault::new("default-route-mtu", "cloud-client's default route gets another MTU", default_mtu)
+        .on_netns().from("§7", ISSUE),
+    Fault::new("default-route-ipv6", "cloud-client gets a default route of IPv6", default_of_ipv6)
+        .from("§7", ISSUE),
+    Fault::new("any-ip", "a route of another table delivers the captured address on routerd-cloud itself", any_ip)
+        .on_netns().from("§7", ISSUE),
+    Fault::new("address-in-namespace", "routerd-cloud has the captured address in another network namespace", in_namespace)
+        .from("§7", ISSUE),
+    Fault::new("mapped-address", "routerd-cloud has the captured address as one of IPv6", mapped)
+        .from("§7", ISSUE),
+    Fault::new("authorized-key", "somebody lets himself in on routerd-cloud during the run", authorized_key)
+        .on_netns().from("§7", ISSUE),
+    Fault::new("link-mtu", "cloud-client's interface gets another MTU during the run", link_mtu)
+        .on_netns().from("§7", ISSUE),
+    Fault::new("legacy-rule", "onprem-router gets a rule of legacy iptables during the run, outside its nat table", legacy_rule)
+        .on_netns().from("§7", ISSUE),
+    Fault::new("new-listener", "somebody listens on onprem-client since the run began", listener)
+        .on_netns().from("§7", ISSUE),
+    Fault::new("nft-lost", "onprem-router's rules could be read before the run, and cannot any more", nft_lost)
+        .on_netns().from("§7", ISSUE),
+    Fault::new("program-replaced", "the planner is replaced after it has planned", program_meanwhile)
+        .on_netns().from("§7", ISSUE),
+    Fault::new("program-after-undo", "the planner is replaced after the undo", program_after_undo)
+        .on_netns().from("§6", ISSUE),
+    Fault::new("forwarding-entry", "routerd-cloud's overlay gets one more far end during the run", forwarding_entry)
+        .on_netns().from("§7", ISSUE),
+    Fault::new("program-mode", "the planner holds the same and runs as its owner, since it has planned", program_mode)
+        .on_netns().from("§7", ISSUE),
+    Fault::new("mac-after-undo", "onprem-client has another MAC after the undo", another_mac)
+        .on_netns().from("§6", ISSUE),
+    Fault::new("sysctl-after-undo", "a setting of routerd-cloud's kernel is another one after the undo", sysctl)
+        .on_netns().from("§6", ISSUE),
+    Fault::new("link-after-undo", "cloud-client has another link after the undo", another_link)
+        .on_netns().from("§6", ISSUE),
+    Fault::new("filter-after-undo", "packets of onprem-router are filtered by tc after the undo", filter)
+        .on_netns().from("§6", ISSUE),
+    Fault::new("neighbour-after-undo", "onprem-client has a permanent neighbour after the undo", another_neighbour)
+        .on_netns().from("§6", ISSUE),
+    Fault::new("route-after-undo", "routerd-cloud has a static route after the undo", static_route)
+        .on_netns().from("§6", ISSUE),
+    Fault::new("bpf-after-undo", "an eBPF program hangs on routerd-cloud's interface after the undo", express_data_path)
+        .from("§6", ISSUE),
+    Fault::new("xfrm-after-undo", "onprem-router has a policy of IPsec after the undo", xfrm_policy)
+        .from("§6", ISSUE),
 ];
 
 /// Once the address was assigned: before the acceptance looks.

@@ -2,7 +2,7 @@
 
 use ipnet::Ipv4Net;
 
-use super::fault::{Fault, Primary};
+use super::fault::Fault;
 use super::hand::{CAPTURED, Done, answers, command, milliseconds, node};
 use super::kernel;
 use crate::machines::{NftTool, host_key};
@@ -11,22 +11,22 @@ use lab::node::Node;
 
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
-    Fault::caught("node-hangs", "a node takes connections and answers nothing", Primary::Unavailable, node_hangs)
+    Fault::new("node-hangs", "a node takes connections and answers nothing", node_hangs)
         .argument("onprem-client").in_kernel(kernel::nodes::node_hangs).from("§4", "design: exit code 8"),
-    Fault::caught("other-hostname", "a node says that it is another machine", Primary::Assertion("preflight.nodes"), other_hostname)
-        .argument("onprem-router").exits(4).trips(&["other-host"]).in_kernel(kernel::nodes::other_hostname).from("§4", "contract §9.4"),
-    Fault::caught("other-host-key", "a node shows another host key than the pinned one", Primary::Both("preflight.host-keys", "other-host"), other_host_key)
-        .argument("cloud-client").exits(5).also(&["preflight.baseline", "preflight.captured-address-silent", "preflight.clocks", "preflight.nodes"]).in_kernel(kernel::nodes::other_host_key).from("§4", "issue 6"),
-    Fault::caught("clock-skew", "routerd-cloud's clock is ahead", Primary::Stop("clock-skew"), clock_skew)
-        .argument("60s").also(&["preflight.clocks"]).from("§5", "issue 3"),
-    Fault::caught("harness-clock", "the harness's own clock is hours behind that of everything else", Primary::Stop("clock-skew"), harness_clock)
-        .argument("300m").also(&["preflight.clocks"]).from("§5", "issue 5"),
-    Fault::caught("clock-unreadable", "routerd-cloud's date knows no nanoseconds", Primary::Assertion("preflight.clocks"), clock_unreadable)
-        .exits(5).from("§5", "issue 3"),
-    Fault::caught("os-address-before", "the guest has the captured address on its own interface already", Primary::Assertion("preflight.os-address"), os_address_before)
+    Fault::new("other-hostname", "a node says that it is another machine", other_hostname)
+        .argument("onprem-router").in_kernel(kernel::nodes::other_hostname).from("§4", "contract §9.4"),
+    Fault::new("other-host-key", "a node shows another host key than the pinned one", other_host_key)
+        .argument("cloud-client").in_kernel(kernel::nodes::other_host_key).from("§4", "issue 6"),
+    Fault::new("clock-skew", "routerd-cloud's clock is ahead", clock_skew)
+        .argument("60s").from("§5", "issue 3"),
+    Fault::new("harness-clock", "the harness's own clock is hours behind that of everything else", harness_clock)
+        .argument("300m").from("§5", "issue 5"),
+    Fault::new("clock-unreadable", "routerd-cloud's date knows no nanoseconds", clock_unreadable)
+        .from("§5", "issue 3"),
+    Fault::new("os-address-before", "the guest has the captured address on its own interface already", os_address_before)
         .in_kernel(kernel::nodes::os_address_before).from("§7", "contract F8"),
-    Fault::caught("nft-missing", "a node has no nft, so its rules cannot be taken down", Primary::Assertion("preflight.baseline"), nft_missing)
-        .argument("onprem-router").exits(5).in_kernel(kernel::nodes::nft_missing).from("§4", "contract F19"),
+    Fault::new("nft-missing", "a node has no nft, so its rules cannot be taken down", nft_missing)
+        .argument("onprem-router").in_kernel(kernel::nodes::nft_missing).from("§4", "contract F19"),
 ];
 
 fn node_hangs(world: &mut World, argument: &str) -> Done {

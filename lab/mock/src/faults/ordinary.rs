@@ -18,13 +18,13 @@ const ISSUE: &str = "issue 12";
 
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
-    Fault::tolerated("second-interface", "onprem-client has a second interface with a network of its own", second_interface)
+    Fault::new("second-interface", "onprem-client has a second interface with a network of its own", second_interface)
         .in_kernel(kernel::ordinary::second_interface).from("§7", ISSUE),
-    Fault::tolerated("ipv6-enabled", "both clients have addresses of IPv6", ipv6)
+    Fault::new("ipv6-enabled", "both clients have addresses of IPv6", ipv6)
         .in_kernel(kernel::ordinary::ipv6).from("§7", ISSUE),
-    Fault::tolerated("container-bridge", "onprem-router has a bridge for containers, and masquerades what comes from there", container_bridge)
+    Fault::new("container-bridge", "onprem-router has a bridge for containers, and masquerades what comes from there", container_bridge)
         .in_kernel(kernel::ordinary::container_bridge).from("§7", ISSUE),
-    Fault::tolerated("other-traffic", "the clients talk to others all the time, on the ports of the smokes too", other_traffic)
+    Fault::new("other-traffic", "the clients talk to others all the time, on the ports of the smokes too", other_traffic)
         .in_kernel(kernel::ordinary::other_traffic).from("§7", ISSUE),
 ];
 

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::fault::{Fault, Primary};
+use super::fault::Fault;
 use super::hand::{CAPTURED, CLIENT, Done, OVERLAY, STRANGE, host};
 use super::kernel;
 use crate::machines::{Action, ChainKind, Hook, Match, Rule, Transport};
@@ -11,42 +11,42 @@ use lab::node::Node;
 
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
-    Fault::caught("ping-fails", "the on-prem router drops ICMP", Primary::Assertion("ping.cloud-to-onprem"), ping_fails)
-        .in_kernel(kernel::packets::ping_fails).exits(5).also(&["no-nat.icmp.cloud-to-onprem", "no-nat.icmp.onprem-to-cloud", "no-nat.payload.cloud-to-onprem", "no-nat.payload.onprem-to-cloud", "ping.onprem-to-cloud"]).from("§7", "contract F9"),
-    Fault::caught("client-deaf", "cloud-client drops echo requests", Primary::Assertion("ping.onprem-to-cloud"), client_deaf)
-        .in_kernel(kernel::packets::client_deaf).also(&["no-nat.conntrack.onprem-router", "no-nat.conntrack.routerd-cloud", "no-nat.payload.onprem-to-cloud"]).from("§7", "contract F9"),
-    Fault::caught("far-router-mute", "the on-prem router sends no ICMP errors", Primary::Assertion("source-dest-check.canary"), far_router_mute)
-        .also(&["ssh.onprem-to-cloud.payload"]).in_kernel(kernel::packets::far_router_mute).from("§7", "netns-lab §0"),
-    Fault::caught("pmtu-black-hole", "packets above so many bytes vanish on the overlay", Primary::Assertion("ssh.cloud-to-onprem.payload"), pmtu_black_hole)
-        .argument("1400").also(&["ssh.onprem-to-cloud.payload", "no-nat.payload.cloud-to-onprem", "no-nat.payload.onprem-to-cloud"]).in_kernel(kernel::packets::pmtu_black_hole).from("§7", "contract F10"),
-    Fault::caught("pmtu-black-hole-inwards", "packets above so many bytes vanish on their way into the cloud", Primary::Assertion("ssh.onprem-to-cloud.payload"), pmtu_black_hole_inwards)
-        .argument("1400").in_kernel(kernel::packets::pmtu_black_hole_inwards).also(&["no-nat.payload.cloud-to-onprem", "no-nat.payload.onprem-to-cloud"]).from("§7", "contract F10"),
-    Fault::caught("onprem-closed", "onprem-client's ssh port is closed for the cloud", Primary::Assertion("ssh.cloud-to-onprem.login"), onprem_closed)
-        .in_kernel(kernel::packets::onprem_closed).exits(5).also(&["no-nat.tcp.cloud-to-onprem", "no-nat.handshake.cloud-to-onprem"]).from("§7", "contract F9"),
-    Fault::caught("client-closed", "a firewall closes cloud-client's ssh port for the captured address", Primary::Assertion("ssh.onprem-to-cloud.login"), client_closed)
-        .in_kernel(kernel::packets::client_closed).exits(5).also(&["no-nat.tcp.onprem-to-cloud", "no-nat.handshake.onprem-to-cloud"]).from("§7", "issue 6"),
-    Fault::caught("masquerade", "routerd-cloud masquerades what goes into the overlay and into the VPC", Primary::Assertion("no-nat.tcp.cloud-to-onprem"), masquerade)
-        .in_kernel(kernel::packets::masquerade).also(&["restored.captured-address-unreachable", "no-nat.tcp.onprem-to-cloud", "no-nat.icmp.cloud-to-onprem", "no-nat.icmp.onprem-to-cloud", "no-nat.tables.routerd-cloud", "no-nat.conntrack.routerd-cloud", "no-nat.conntrack.onprem-router", "no-nat.payload.cloud-to-onprem", "no-nat.payload.onprem-to-cloud", "no-nat.handshake.cloud-to-onprem", "no-nat.handshake.onprem-to-cloud", "no-nat.path.routerd-cloud", "no-nat.path.onprem-router"]).exits(6).from("§7", "netns-lab §4: masquerade"),
-    Fault::caught("masquerade-tcp-inwards", "routerd-cloud masquerades TCP that goes into the VPC", Primary::Assertion("no-nat.tcp.onprem-to-cloud"), masquerade_tcp_inwards)
-        .in_kernel(kernel::packets::masquerade_tcp_inwards).also(&["restored.captured-address-unreachable", "no-nat.tables.routerd-cloud", "no-nat.conntrack.routerd-cloud", "no-nat.handshake.onprem-to-cloud", "no-nat.path.routerd-cloud", "no-nat.path.onprem-router"]).exits(6).from("§7", "netns-lab §4: masquerade"),
-    Fault::caught("masquerade-icmp", "routerd-cloud masquerades ICMP alone: TCP is clean", Primary::Assertion("no-nat.icmp.cloud-to-onprem"), masquerade_icmp)
-        .in_kernel(kernel::packets::masquerade_icmp).also(&["no-nat.conntrack.onprem-router", "no-nat.conntrack.routerd-cloud", "no-nat.path.onprem-router", "no-nat.path.routerd-cloud", "no-nat.payload.cloud-to-onprem", "no-nat.tables.routerd-cloud"]).from("§7", "netns-lab §4: ICMP-only masquerade"),
-    Fault::caught("masquerade-icmp-inwards", "routerd-cloud masquerades ICMP that goes into the VPC", Primary::Assertion("no-nat.icmp.onprem-to-cloud"), masquerade_icmp_inwards)
-        .in_kernel(kernel::packets::masquerade_icmp_inwards).also(&["restored.captured-address-unreachable", "no-nat.tables.routerd-cloud", "no-nat.conntrack.routerd-cloud", "no-nat.payload.onprem-to-cloud", "no-nat.path.routerd-cloud", "no-nat.path.onprem-router"]).exits(6).from("§7", "netns-lab §4: ICMP-only masquerade"),
-    Fault::caught("masquerade-legacy", "routerd-cloud masquerades by legacy iptables, which nft does not show", Primary::Assertion("no-nat.tables.routerd-cloud"), masquerade_legacy)
-        .in_kernel(kernel::packets::masquerade_legacy).also(&["no-nat.conntrack.onprem-router", "no-nat.conntrack.routerd-cloud", "no-nat.handshake.cloud-to-onprem", "no-nat.icmp.cloud-to-onprem", "no-nat.path.onprem-router", "no-nat.path.routerd-cloud", "no-nat.payload.cloud-to-onprem", "no-nat.tcp.cloud-to-onprem"]).from("§7", "netns-lab §4: masquerade by iptables-legacy"),
-    Fault::caught("idle-nat-rule", "onprem-router translates a port of the path that the run sends nothing to", Primary::Assertion("no-nat.tables.onprem-router"), idle_nat_rule)
+    Fault::new("ping-fails", "the on-prem router drops ICMP", ping_fails)
+        .in_kernel(kernel::packets::ping_fails).from("§7", "contract F9"),
+    Fault::new("client-deaf", "cloud-client drops echo requests", client_deaf)
+        .in_kernel(kernel::packets::client_deaf).from("§7", "contract F9"),
+    Fault::new("far-router-mute", "the on-prem router sends no ICMP errors", far_router_mute)
+        .in_kernel(kernel::packets::far_router_mute).from("§7", "netns-lab §0"),
+    Fault::new("pmtu-black-hole", "packets above so many bytes vanish on the overlay", pmtu_black_hole)
+        .argument("1400").in_kernel(kernel::packets::pmtu_black_hole).from("§7", "contract F10"),
+    Fault::new("pmtu-black-hole-inwards", "packets above so many bytes vanish on their way into the cloud", pmtu_black_hole_inwards)
+        .argument("1400").in_kernel(kernel::packets::pmtu_black_hole_inwards).from("§7", "contract F10"),
+    Fault::new("onprem-closed", "onprem-client's ssh port is closed for the cloud", onprem_closed)
+        .in_kernel(kernel::packets::onprem_closed).from("§7", "contract F9"),
+    Fault::new("client-closed", "a firewall closes cloud-client's ssh port for the captured address", client_closed)
+        .in_kernel(kernel::packets::client_closed).from("§7", "issue 6"),
+    Fault::new("masquerade", "routerd-cloud masquerades what goes into the overlay and into the VPC", masquerade)
+        .in_kernel(kernel::packets::masquerade).from("§7", "netns-lab §4: masquerade"),
+    Fault::new("masquerade-tcp-inwards", "routerd-cloud masquerades TCP that goes into the VPC", masquerade_tcp_inwards)
+        .in_kernel(kernel::packets::masquerade_tcp_inwards).from("§7", "netns-lab §4: masquerade"),
+    Fault::new("masquerade-icmp", "routerd-cloud masquerades ICMP alone: TCP is clean", masquerade_icmp)
+        .in_kernel(kernel::packets::masquerade_icmp).from("§7", "netns-lab §4: ICMP-only masquerade"),
+    Fault::new("masquerade-icmp-inwards", "routerd-cloud masquerades ICMP that goes into the VPC", masquerade_icmp_inwards)
+        .in_kernel(kernel::packets::masquerade_icmp_inwards).from("§7", "netns-lab §4: ICMP-only masquerade"),
+    Fault::new("masquerade-legacy", "routerd-cloud masquerades by legacy iptables, which nft does not show", masquerade_legacy)
+        .in_kernel(kernel::packets::masquerade_legacy).from("§7", "netns-lab §4: masquerade by iptables-legacy"),
+    Fault::new("idle-nat-rule", "onprem-router translates a port of the path that the run sends nothing to", idle_nat_rule)
         .in_kernel(kernel::packets::idle_nat_rule).from("§7", "netns-lab §4: masquerade"),
-    Fault::tolerated("masquerade-for-the-internet", "onprem-router masquerades what goes to the internet, and nothing else", masquerade_for_the_internet)
+    Fault::new("masquerade-for-the-internet", "onprem-router masquerades what goes to the internet, and nothing else", masquerade_for_the_internet)
         .in_kernel(kernel::packets::masquerade_for_the_internet).from("§7", "issue 12"),
-    Fault::caught("echo-source-rewritten", "onprem-router gives echo replies to the cloud another source", Primary::Assertion("ping.cloud-to-onprem"), echo_source_rewritten)
-        .in_kernel(kernel::packets::echo_source_rewritten).also(&["no-nat.conntrack.routerd-cloud", "no-nat.path.onprem-router", "no-nat.path.routerd-cloud", "no-nat.payload.cloud-to-onprem", "no-nat.tables.onprem-router"]).from("§7", "issue 12"),
-    Fault::caught("stateless-rewrite", "routerd-cloud rewrites the source without tracking", Primary::Assertion("no-nat.tables.routerd-cloud"), stateless_rewrite)
-        .in_kernel(kernel::packets::stateless_rewrite).also(&["no-nat.conntrack.onprem-router", "no-nat.conntrack.routerd-cloud", "no-nat.icmp.cloud-to-onprem", "no-nat.path.onprem-router", "no-nat.path.routerd-cloud", "no-nat.payload.cloud-to-onprem", "no-nat.payload.onprem-to-cloud", "ping.cloud-to-onprem", "ping.onprem-to-cloud", "source-dest-check.canary"]).from("§7", "netns-lab §4: stateless rewrite"),
-    Fault::caught("double-snat", "routerd-cloud translates the source and the on-prem router translates it back: both ends are clean", Primary::Assertion("no-nat.conntrack.routerd-cloud"), double_snat)
-        .in_kernel(kernel::packets::double_snat).also(&["no-nat.conntrack.onprem-router", "no-nat.path.onprem-router", "no-nat.path.routerd-cloud", "no-nat.tables.routerd-cloud"]).from("§7", "netns-lab §4: double SNAT that restores the source at the far router"),
-    Fault::caught("double-snat-inwards", "the on-prem router translates the source and routerd-cloud translates it back: both ends are clean", Primary::Assertion("no-nat.conntrack.onprem-router"), double_snat_inwards)
-        .in_kernel(kernel::packets::double_snat_inwards).also(&["no-nat.path.onprem-router", "no-nat.path.routerd-cloud", "no-nat.tables.onprem-router"]).from("§7", "netns-lab §4: double SNAT that restores the source at the far router"),
+    Fault::new("echo-source-rewritten", "onprem-router gives echo replies to the cloud another source", echo_source_rewritten)
+        .in_kernel(kernel::packets::echo_source_rewritten).from("§7", "issue 12"),
+    Fault::new("stateless-rewrite", "routerd-cloud rewrites the source without tracking", stateless_rewrite)
+        .in_kernel(kernel::packets::stateless_rewrite).from("§7", "netns-lab §4: stateless rewrite"),
+    Fault::new("double-snat", "routerd-cloud translates the source and the on-prem router translates it back: both ends are clean", double_snat)
+        .in_kernel(kernel::packets::double_snat).from("§7", "netns-lab §4: double SNAT that restores the source at the far router"),
+    Fault::new("double-snat-inwards", "the on-prem router translates the source and routerd-cloud translates it back: both ends are clean", double_snat_inwards)
+        .in_kernel(kernel::packets::double_snat_inwards).from("§7", "netns-lab §4: double SNAT that restores the source at the far router"),
 ];
 
 /// A filter that lets answers through and drops what matches.

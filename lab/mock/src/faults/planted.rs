@@ -13,7 +13,7 @@ const MARK: &str = "Pl4nT";
 
 #[rustfmt::skip] // A table: one fault each.
 pub const FAULTS: &[Fault] = &[
-    Fault::tolerated("planted-secrets", "tags, router.yaml, routerd's service and what commands print are full of secrets", plant)
+    Fault::new("planted-secrets", "tags, router.yaml, routerd's service and what commands print are full of secrets", plant)
         .from("§5", "issue 11"),
 ];
 

@@ -1,7 +1,7 @@
 //! routerd on its node as preflight finds it: configuration, programs, journal.
 
 use super::events::sql;
-use super::fault::{Fault, Left, Primary};
+use super::fault::Fault;
 use super::hand::{
     CAPTURED, Done, EXECUTOR, PLANNER, STRANGERS_PART, edit_yaml, happens_after, on_router_eni,
     strangers_row,
@@ -13,37 +13,37 @@ use lab::node::Node;
 
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
-    Fault::caught("policy-typo", "allowedCIDRs is misspelt in router.yaml: routerd takes it for no restriction", Primary::Assertion("preflight.router-yaml"), policy_typo)
-        .exits(4).trips(&["policy"]).in_kernel(kernel::router::policy_typo).from("§8.8", "contract F28"),
-    Fault::caught("wider-policy", "the policy allows the whole subnet", Primary::Assertion("preflight.policy"), wider_policy)
-        .exits(4).trips(&["policy"]).in_kernel(kernel::router::wider_policy).from("§8.8", "contract §9.4"),
-    Fault::caught("auto-approve", "the policy approves by itself", Primary::Stop("policy"), auto_approve)
-        .also(&["preflight.policy"]).in_kernel(kernel::router::auto_approve).from("§8.8", "contract F25"),
-    Fault::caught("second-provider", "the policy allows a second provider", Primary::Stop("other-provider"), second_provider)
-        .also(&["preflight.policy"]).in_kernel(kernel::router::second_provider).from("§8.3", "contract §9.4"),
-    Fault::caught("no-undo", "the policy does not allow undo", Primary::Stop("undo-not-allowed"), no_undo)
-        .also(&["preflight.policy"]).in_kernel(kernel::router::no_undo).from("§8.4", "contract §1.9"),
-    Fault::caught("credentials-in-yaml", "the executor's plugin has static AWS keys in its environment", Primary::Stop("credentials-in-router-yaml"), credentials_in_yaml)
-        .also(&["preflight.policy"]).in_kernel(kernel::router::credentials_in_yaml).from("§8.1", "contract §3.2"),
-    Fault::caught("planner-missing", "the planner's file is not on the node", Primary::Assertion("preflight.programs"), planner_missing)
+    Fault::new("policy-typo", "allowedCIDRs is misspelt in router.yaml: routerd takes it for no restriction", policy_typo)
+        .in_kernel(kernel::router::policy_typo).from("§8.8", "contract F28"),
+    Fault::new("wider-policy", "the policy allows the whole subnet", wider_policy)
+        .in_kernel(kernel::router::wider_policy).from("§8.8", "contract §9.4"),
+    Fault::new("auto-approve", "the policy approves by itself", auto_approve)
+        .in_kernel(kernel::router::auto_approve).from("§8.8", "contract F25"),
+    Fault::new("second-provider", "the policy allows a second provider", second_provider)
+        .in_kernel(kernel::router::second_provider).from("§8.3", "contract §9.4"),
+    Fault::new("no-undo", "the policy does not allow undo", no_undo)
+        .in_kernel(kernel::router::no_undo).from("§8.4", "contract §1.9"),
+    Fault::new("credentials-in-yaml", "the executor's plugin has static AWS keys in its environment", credentials_in_yaml)
+        .in_kernel(kernel::router::credentials_in_yaml).from("§8.1", "contract §3.2"),
+    Fault::new("planner-missing", "the planner's file is not on the node", planner_missing)
         .in_kernel(kernel::router::planner_missing).from("§7.1", "contract F17"),
-    Fault::caught("planner-replaced", "the planner on the node is another program than the manifest's", Primary::Assertion("preflight.planner-digest"), planner_replaced)
+    Fault::new("planner-replaced", "the planner on the node is another program than the manifest's", planner_replaced)
         .in_kernel(kernel::router::planner_replaced).from("§7.1", "contract F17"),
-    Fault::caught("executor-fails", "the executor cannot run on its node: the AWS CLI that it needs is not its to read", Primary::Assertion("preflight.executor-dry-run"), executor_fails)
+    Fault::new("executor-fails", "the executor cannot run on its node: the AWS CLI that it needs is not its to read", executor_fails)
         .in_kernel(kernel::router::executor_fails).from("§4", "contract §4.2"),
-    Fault::caught("dry-run-mutates", "the executor's dry run assigns the address", Primary::Assertion("preflight.executor-changes-nothing"), dry_run_mutates)
-        .exits(6).leaves(&[Left::Interface]).on_netns().from("§4", "contract §4.2"),
-    Fault::caught("database-garbage", "routerd's database is not a database", Primary::Assertion("preflight.rows"), database_garbage)
-        .exits(5).also(&["preflight.plan-source"]).in_kernel(kernel::router::database_garbage).from("§4", "contract F6"),
-    Fault::caught("open-row", "routerd's journal has a pending row that is nobody's run", Primary::Stop("foreign-rows"), open_row)
-        .also(&["preflight.rows"]).in_kernel(kernel::router::open_row).from("§8.8", "contract F25"),
-    Fault::caught("wedged-row", "routerd's journal has a row that runs for ever", Primary::Assertion("preflight.rows"), wedged_row)
-        .exits(4).trips(&["foreign-rows"]).in_kernel(kernel::router::wedged_row).from("§8.8", "contract F23"),
-    Fault::tolerated("earlier-run", "routerd's journal has a row that was rolled back long ago", earlier_run)
+    Fault::new("dry-run-mutates", "the executor's dry run assigns the address", dry_run_mutates)
+        .on_netns().from("§4", "contract §4.2"),
+    Fault::new("database-garbage", "routerd's database is not a database", database_garbage)
+        .in_kernel(kernel::router::database_garbage).from("§4", "contract F6"),
+    Fault::new("open-row", "routerd's journal has a pending row that is nobody's run", open_row)
+        .in_kernel(kernel::router::open_row).from("§8.8", "contract F25"),
+    Fault::new("wedged-row", "routerd's journal has a row that runs for ever", wedged_row)
+        .in_kernel(kernel::router::wedged_row).from("§8.8", "contract F23"),
+    Fault::new("earlier-run", "routerd's journal has a row that was rolled back long ago", earlier_run)
         .in_kernel(kernel::router::earlier_run).from("§4", "design: rows of earlier runs are facts"),
-    Fault::caught("mobility-plans", "a MobilityPool has plans that would be imported too", Primary::Assertion("preflight.plan-source"), mobility_plans)
+    Fault::new("mobility-plans", "a MobilityPool has plans that would be imported too", mobility_plans)
         .in_kernel(kernel::router::mobility_plans).from("§7.1", "contract §2.6"),
-    Fault::caught("leftover", "a run that never ended left its change set on the node", Primary::Assertion("preflight.leftovers"), leftover)
+    Fault::new("leftover", "a run that never ended left its change set on the node", leftover)
         .in_kernel(kernel::router::leftover).from("§4", "contract F14"),
 ];
 

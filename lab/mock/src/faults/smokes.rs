@@ -1,7 +1,7 @@
 //! What real smokes of routerd ran into (contract §8.4) and no other table has, and what the kernel
 //! lab measured of translations (netns-lab §4).
 
-use super::fault::{Fault, Primary};
+use super::fault::Fault;
 use super::hand::{
     CAPTURED, Done, EXECUTE_ASSIGN, EXECUTE_FORWARDING, IMPORT, answers, command, event,
     happens_after, sql,
@@ -13,19 +13,19 @@ use lab::node::Node;
 
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
-    Fault::tolerated("cold-neighbour", "so many first echo requests die on the on-prem router, whose neighbour entry of the captured host is cold", cold_neighbour)
+    Fault::new("cold-neighbour", "so many first echo requests die on the on-prem router, whose neighbour entry of the captured host is cold", cold_neighbour)
         .argument("2").from("§7", "contract F12"),
-    Fault::caught("fenced-row", "routerd fences the assignment: the lease of a mobility assignment stands in it, and has ended", Primary::Assertion("execute.assign-succeeded"), fenced_row)
-        .exits(4).also(&["execute.assign-on-eni"]).trips(&["ambiguous"]).leaves_approved_rows().from("§8.5", "contract F13"),
-    Fault::caught("import-flag-gone", "the node's routerctl does not know import's flags", Primary::Assertion("import.imported"), import_flag_gone)
-        .also(&["import.assign-pending", "import.forwarding-pending"]).from("§7.2", "contract F16"),
-    Fault::caught("allowed-ips", "routerd-cloud's WireGuard peer does not cover the captured address", Primary::Assertion("ping.cloud-to-onprem"), allowed_ips)
-        .exits(5).also(&["no-nat.handshake.cloud-to-onprem", "no-nat.handshake.onprem-to-cloud", "no-nat.icmp.cloud-to-onprem", "no-nat.icmp.onprem-to-cloud", "no-nat.path.onprem-router", "no-nat.path.routerd-cloud", "no-nat.payload.cloud-to-onprem", "no-nat.payload.onprem-to-cloud", "no-nat.tcp.cloud-to-onprem", "no-nat.tcp.onprem-to-cloud", "ping.onprem-to-cloud", "source-dest-check.canary", "ssh.cloud-to-onprem.login", "ssh.onprem-to-cloud.login"]).from("§7", "contract F21"),
-    Fault::caught("masquerade-meanwhile", "routerd-cloud begins to masquerade while the acceptance runs: new flows are translated, old ones are not", Primary::Assertion("no-nat.tcp.cloud-to-onprem"), masquerade_meanwhile)
-        .exits(6).also(&["no-nat.conntrack.onprem-router", "no-nat.conntrack.routerd-cloud", "no-nat.handshake.cloud-to-onprem", "no-nat.handshake.onprem-to-cloud", "no-nat.icmp.cloud-to-onprem", "no-nat.icmp.onprem-to-cloud", "no-nat.path.onprem-router", "no-nat.path.routerd-cloud", "no-nat.payload.cloud-to-onprem", "no-nat.payload.onprem-to-cloud", "no-nat.tables.routerd-cloud", "no-nat.tcp.onprem-to-cloud", "restored.captured-address-unreachable", "restored.nft-rulesets"]).from("§7", "netns-lab §4: masquerade added while a ping runs"),
-    Fault::caught("conntrack-off", "routerd-cloud stops tracking connections while the acceptance runs", Primary::Assertion("no-nat.conntrack.routerd-cloud"), conntrack_off)
-        .on_netns().exits(6).also(&["restored.nft-rulesets", "node-state.routerd-cloud"]).from("§7", "issue 12"),
-    Fault::tolerated("conntrack-unarmed", "no rule of routerd-cloud asks for connection tracking: its empty table is right", conntrack_unarmed)
+    Fault::new("fenced-row", "routerd fences the assignment: the lease of a mobility assignment stands in it, and has ended", fenced_row)
+        .from("§8.5", "contract F13"),
+    Fault::new("import-flag-gone", "the node's routerctl does not know import's flags", import_flag_gone)
+        .from("§7.2", "contract F16"),
+    Fault::new("allowed-ips", "routerd-cloud's WireGuard peer does not cover the captured address", allowed_ips)
+        .from("§7", "contract F21"),
+    Fault::new("masquerade-meanwhile", "routerd-cloud begins to masquerade while the acceptance runs: new flows are translated, old ones are not", masquerade_meanwhile)
+        .from("§7", "netns-lab §4: masquerade added while a ping runs"),
+    Fault::new("conntrack-off", "routerd-cloud stops tracking connections while the acceptance runs", conntrack_off)
+        .on_netns().from("§7", "issue 12"),
+    Fault::new("conntrack-unarmed", "no rule of routerd-cloud asks for connection tracking: its empty table is right", conntrack_unarmed)
         .from("§7", "netns-lab §4: no NAT, no ct rule"),
 ];
 

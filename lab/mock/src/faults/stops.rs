@@ -4,7 +4,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::fault::{Answer, CheckOff, Fault, Left, Primary};
+use super::fault::Fault;
 use super::hand::{
     APPROVE_FORWARDING, CAPTURED, CLIENT, Done, IMPORT, PLUGIN_RUN, ROUTER, UNDO_ADDRESS, YAML,
     after, api, event, happens_after, interface_of, on_router_eni, sql, strangers_row,
@@ -18,82 +18,74 @@ use lab::node::Node;
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
     // 1
-    Fault::caught("other-instance-profile", "routerd-cloud's instance has somebody else's instance profile", Primary::Stop("other-identity"), other_instance_profile)
-        .also(&["preflight.instance-profile"]).from("§8.1", "contract §9.4"),
-    Fault::caught("secret-in-row", "a row would hand the executor a secret key", Primary::Stop("credentials-in-request"), secret_in_row)
-        .also(&["approve.rows-equal-change-set"]).trips(&["foreign-plan"]).leaves_approved_rows().from("§8.1", "contract §9.4"),
-    Fault::caught("credentials-in-unit", "routerd's service has static AWS keys in its environment", Primary::Both("preflight.routerd-unit", "credentials-in-unit"), credentials_in_unit)
+    Fault::new("other-instance-profile", "routerd-cloud's instance has somebody else's instance profile", other_instance_profile)
         .from("§8.1", "contract §9.4"),
-    Fault::caught("credentials-in-environment-file", "a file of the environment of routerd's service has static AWS keys", Primary::Stop("credentials-in-unit"), credentials_in_environment_file)
-        .also(&["preflight.routerd-unit"]).from("§8.1", "contract §9.4"),
-    Fault::caught("credentials-passed-to-unit", "routerd's service is passed an AWS key that its manager is told", Primary::Stop("credentials-in-unit"), credentials_passed_to_unit)
-        .also(&["preflight.routerd-unit"]).from("§8.1", "issue 11"),
-    Fault::caught("credentials-in-drop-in", "a drop-in of routerd's service that is not loaded yet has static AWS keys", Primary::Stop("credentials-in-unit"), credentials_in_drop_in)
-        .also(&["preflight.routerd-unit"]).from("§8.1", "issue 11"),
-    Fault::caught("roots-credentials", "root on routerd-cloud has AWS keys of his own, which the executor's CLI takes first", Primary::Both("preflight.executor-identity", "executor-identity"), roots_credentials)
+    Fault::new("secret-in-row", "a row would hand the executor a secret key", secret_in_row)
+        .from("§8.1", "contract §9.4"),
+    Fault::new("credentials-in-unit", "routerd's service has static AWS keys in its environment", credentials_in_unit)
+        .from("§8.1", "contract §9.4"),
+    Fault::new("credentials-in-environment-file", "a file of the environment of routerd's service has static AWS keys", credentials_in_environment_file)
+        .from("§8.1", "contract §9.4"),
+    Fault::new("credentials-passed-to-unit", "routerd's service is passed an AWS key that its manager is told", credentials_passed_to_unit)
+        .from("§8.1", "issue 11"),
+    Fault::new("credentials-in-drop-in", "a drop-in of routerd's service that is not loaded yet has static AWS keys", credentials_in_drop_in)
+        .from("§8.1", "issue 11"),
+    Fault::new("roots-credentials", "root on routerd-cloud has AWS keys of his own, which the executor's CLI takes first", roots_credentials)
         .from("§8.1", "contract §9.4"),
     // 3
-    Fault::caught("other-providers-row", "routerd's journal has a pending row of another provider", Primary::Stop("other-provider"), other_providers_row)
-        .also(&["preflight.rows"]).trips(&["foreign-rows"]).from("§8.3", "contract §9.4"),
+    Fault::new("other-providers-row", "routerd's journal has a pending row of another provider", other_providers_row)
+        .from("§8.3", "contract §9.4"),
     // 4
-    Fault::caught("interface-unreadable", "EC2's answers about network interfaces end in the middle", Primary::Stop("no-baseline"), interface_unreadable)
-        .exits(5).also(&["preflight.network-interface", "preflight.address-free", "preflight.cloud-state"]).from("§8.4", "contract §9.4"),
-    Fault::caught("plan-other-undo", "what routerd stored is taken back by another action than the runbook's", Primary::Stop("undo-not-in-plan"), plan_other_undo)
-        .also(&["plan.equals-change-set"]).trips(&["foreign-plan"]).from("§8.4", "contract §9.4"),
+    Fault::new("interface-unreadable", "EC2's answers about network interfaces end in the middle", interface_unreadable)
+        .from("§8.4", "contract §9.4"),
+    Fault::new("plan-other-undo", "what routerd stored is taken back by another action than the runbook's", plan_other_undo)
+        .from("§8.4", "contract §9.4"),
     // 6
-    Fault::caught("forgotten-address", "an elastic IP address of the lab is in no teardown", Primary::Both("preflight.cost-bearing", "would-be-left"), forgotten_address)
-        .exits(6).from("§8.6", "contract §8.3"),
-    Fault::caught("forgotten-instance", "an instance of the lab is in no teardown", Primary::Stop("would-be-left"), forgotten_instance)
-        .exits(6).also(&["preflight.cost-bearing"]).leaves(&[Left::Instances]).from("§8.6", "contract §8.3"),
-    Fault::caught("forgotten-nat-gateway", "the lab's VPC has a NAT gateway that is in no teardown", Primary::Stop("would-be-left"), forgotten_nat_gateway)
-        .exits(6).also(&["preflight.cost-bearing"]).from("§8.6", "issue 5"),
-    Fault::caught("forgotten-endpoint", "the lab's VPC has an interface endpoint that is in no teardown", Primary::Stop("would-be-left"), forgotten_endpoint)
-        .exits(6).also(&["preflight.cost-bearing"]).from("§8.6", "issue 5"),
-    Fault::caught("new-instance", "an instance of the lab starts during the run", Primary::Stop("new-cost"), new_instance)
-        .exits(6).also(&["residue.instances"]).trips(&["left-running"]).leaves(&[Left::Instances]).from("§8.6", "issue 5"),
-    Fault::caught("new-address", "an elastic IP address of the lab is allocated during the run", Primary::Stop("new-cost"), new_address)
-        .exits(6).also(&["residue.addresses"]).trips(&["left-running"]).leaves(&[Left::Addresses]).from("§8.6", "issue 5"),
-    Fault::caught("new-volume", "a volume of the lab is made during the run, and attached to nothing", Primary::Stop("new-cost"), new_volume)
-        .exits(6).also(&["residue.volumes"]).trips(&["left-running"]).leaves(&[Left::Volumes]).from("§8.6", "issue 5"),
-    Fault::caught("new-nat-gateway", "a NAT gateway is made in the lab's VPC during the run", Primary::Stop("new-cost"), new_nat_gateway)
-        .exits(6).also(&["residue.nat-gateways"]).trips(&["left-running"]).from("§8.6", "issue 5"),
-    Fault::caught("new-endpoint", "an interface endpoint is made in the lab's VPC during the run", Primary::Stop("new-cost"), new_endpoint)
-        .exits(6).also(&["residue.endpoints"]).trips(&["left-running"]).from("§8.6", "issue 5"),
-    Fault::caught("stray-nat-gateway", "a NAT gateway is made in the lab's VPC after the undo", Primary::Assertion("residue.nat-gateways"), stray_nat_gateway)
-        .exits(6).trips(&["left-running"]).from("§8.6", "issue 5"),
-    Fault::caught("stray-endpoint", "an interface endpoint is made in the lab's VPC after the undo", Primary::Assertion("residue.endpoints"), stray_endpoint)
-        .exits(6).trips(&["left-running"]).from("§8.6", "issue 5"),
+    Fault::new("forgotten-address", "an elastic IP address of the lab is in no teardown", forgotten_address)
+        .from("§8.6", "contract §8.3"),
+    Fault::new("forgotten-instance", "an instance of the lab is in no teardown", forgotten_instance)
+        .from("§8.6", "contract §8.3"),
+    Fault::new("forgotten-nat-gateway", "the lab's VPC has a NAT gateway that is in no teardown", forgotten_nat_gateway)
+        .from("§8.6", "issue 5"),
+    Fault::new("forgotten-endpoint", "the lab's VPC has an interface endpoint that is in no teardown", forgotten_endpoint)
+        .from("§8.6", "issue 5"),
+    Fault::new("new-instance", "an instance of the lab starts during the run", new_instance)
+        .from("§8.6", "issue 5"),
+    Fault::new("new-address", "an elastic IP address of the lab is allocated during the run", new_address)
+        .from("§8.6", "issue 5"),
+    Fault::new("new-volume", "a volume of the lab is made during the run, and attached to nothing", new_volume)
+        .from("§8.6", "issue 5"),
+    Fault::new("new-nat-gateway", "a NAT gateway is made in the lab's VPC during the run", new_nat_gateway)
+        .from("§8.6", "issue 5"),
+    Fault::new("new-endpoint", "an interface endpoint is made in the lab's VPC during the run", new_endpoint)
+        .from("§8.6", "issue 5"),
+    Fault::new("stray-nat-gateway", "a NAT gateway is made in the lab's VPC after the undo", stray_nat_gateway)
+        .from("§8.6", "issue 5"),
+    Fault::new("stray-endpoint", "an interface endpoint is made in the lab's VPC after the undo", stray_endpoint)
+        .from("§8.6", "issue 5"),
     // 7
-    Fault::caught("owner-silent", "the lab does not grant itself the go, and its owner does not answer", Primary::Stop("waited-too-long"), owner_silent)
-        .exits(3).from("§8.7", "issue 5"),
+    Fault::new("owner-silent", "the lab does not grant itself the go, and its owner does not answer", owner_silent)
+        .from("§8.7", "issue 5"),
     // 8
-    Fault::caught("other-region", "the subnet is in another region than the manifest's", Primary::Both("preflight.subnet", "outside-manifest"), other_region)
+    Fault::new("other-region", "the subnet is in another region than the manifest's", other_region)
         .from("§8.8", "contract §9.4"),
-    Fault::caught("foreign-in-group", "another instance's ENI has the lab's security group", Primary::Both("preflight.nothing-attached", "shared"), foreign_in_group)
+    Fault::new("foreign-in-group", "another instance's ENI has the lab's security group", foreign_in_group)
         .from("§8.8", "issue 5"),
-    Fault::caught("peering", "the lab's VPC is peered with another account's", Primary::Stop("shared"), peering)
-        .also(&["preflight.nothing-attached"]).from("§8.8", "issue 5"),
-    Fault::caught("transit-gateway", "the lab's VPC is attached to a transit gateway", Primary::Stop("shared"), transit_gateway)
-        .also(&["preflight.nothing-attached"]).from("§8.8", "issue 5"),
-    Fault::caught("shared-route-table", "another subnet uses the route table of the lab's", Primary::Stop("shared"), shared_route_table)
-        .also(&["preflight.nothing-attached"]).from("§8.8", "issue 5"),
-    Fault::caught("other-config", "routerd's service runs with another router.yaml than the manifest names", Primary::Stop("other-config"), other_config)
-        .also(&["preflight.routerd-unit"]).from("§8.8", "contract §9.4"),
-    Fault::caught("policy-later", "the policy is switched to approve by itself while the run is on", Primary::Stop("policy-changed"), policy_later)
-        .also(&["restored.router-yaml"]).exits(6).from("§8.8", "contract §0.13"),
-    Fault::caught("policy-after-undo", "the policy is switched to approve by itself after the undo", Primary::Assertion("restored.router-yaml"), policy_after_undo)
-        .exits(6).trips(&["policy-changed"]).from("§8.8", "contract §0.13"),
-    Fault::caught("executed-again", "seconds after the undo a daemon executes it again", Primary::Assertion("restored.stays-restored"), executed_again)
-        .exits(6).trips(&["foreign-rows"]).at_stop(STAYS_ASSIGNED).at_keep(STAYS_ASSIGNED).from("§8.8", "contract §0.13"),
+    Fault::new("peering", "the lab's VPC is peered with another account's", peering)
+        .from("§8.8", "issue 5"),
+    Fault::new("transit-gateway", "the lab's VPC is attached to a transit gateway", transit_gateway)
+        .from("§8.8", "issue 5"),
+    Fault::new("shared-route-table", "another subnet uses the route table of the lab's", shared_route_table)
+        .from("§8.8", "issue 5"),
+    Fault::new("other-config", "routerd's service runs with another router.yaml than the manifest names", other_config)
+        .from("§8.8", "contract §9.4"),
+    Fault::new("policy-later", "the policy is switched to approve by itself while the run is on", policy_later)
+        .from("§8.8", "contract §0.13"),
+    Fault::new("policy-after-undo", "the policy is switched to approve by itself after the undo", policy_after_undo)
+        .from("§8.8", "contract §0.13"),
+    Fault::new("executed-again", "seconds after the undo a daemon executes it again", executed_again)
+        .from("§8.8", "contract §0.13"),
 ];
-
-/// The ENI does not go with its instance.
-const STAYS_ASSIGNED: CheckOff = CheckOff::Differs(Answer {
-    exit_code: 6,
-    also: &[],
-    stops: &["foreign-rows"],
-    left: &[Left::Interface],
-});
 
 fn other_instance_profile(world: &mut World, _: &str) -> Done {
     let name = "somebody-else";

@@ -1,47 +1,35 @@
 //! The end: what costs money and cannot be ended, and what was never the run's to end.
 
-use super::fault::{Answer, CheckOff, Fault, Left, Primary};
+use super::fault::Fault;
 use super::hand::{
     CLIENT, Done, UNDO_ADDRESS, answers, api, command, happens_after, interface_of, refused,
 };
 use super::rules::{Caller, Happening, Stray};
 use crate::world::World;
 
-const NOT_TERMINATED: CheckOff = CheckOff::WithoutMeaning("nothing is terminated");
-
-/// Nothing is asked of an instance that is kept.
-const UNTAGGED: Answer = Answer {
-    exit_code: 6,
-    also: &["residue.instances", "restored.cloud-state"],
-    stops: &[],
-    left: &[Left::Instances],
-};
-
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
-    Fault::caught("lock-stays", "the lab's lock cannot be released", Primary::Assertion("residue.lock"), lock_stays)
-        .exits(6).leaves(&[Left::Lock]).from("§6", "issue 3"),
-    Fault::caught("terminate-refused", "EC2 refuses to terminate an instance: it is protected", Primary::Assertion("teardown.instances"), terminate_refused)
-        .exits(6).also(&["residue.instances"]).trips(&["left-running"]).leaves(&[Left::Instances])
-        .at_stop(NOT_TERMINATED).at_keep(NOT_TERMINATED).from("§8.6", "issue 3"),
-    Fault::caught("instance-untagged-meanwhile", "an instance loses the lab's tag during the run", Primary::Stop("left-running"), instance_untagged_meanwhile)
-        .exits(6).also(&["teardown.instances", "residue.instances", "restored.cloud-state"]).leaves(&[Left::Instances])
-        .at_keep(CheckOff::Differs(UNTAGGED)).from("§8.6", "design I6"),
-    Fault::caught("volume-untagged-meanwhile", "the orphaned volume loses the lab's tag during the run", Primary::Assertion("teardown.volumes"), volume_untagged_meanwhile)
-        .exits(6).also(&["residue.volumes"]).trips(&["left-running"]).leaves(&[Left::Volumes]).from("§6.3", "issue 11"),
-    Fault::caught("address-stays", "EC2 refuses to release the elastic IP address", Primary::Assertion("teardown.addresses"), address_stays)
-        .exits(6).also(&["residue.addresses"]).trips(&["left-running"]).leaves(&[Left::Addresses]).from("§6.3", "contract §8.3"),
-    Fault::caught("volume-stays", "EC2 refuses to delete the orphaned volume", Primary::Assertion("teardown.volumes"), volume_stays)
-        .exits(6).also(&["residue.volumes"]).trips(&["left-running"]).leaves(&[Left::Volumes]).from("§6.3", "contract §8.3"),
-    Fault::caught("stray-instance", "another instance with the lab's tag runs after the undo", Primary::Assertion("residue.instances"), stray_instance)
-        .exits(6).trips(&["left-running"]).leaves(&[Left::Instances]).from("§8.6", "contract §8.3"),
-    Fault::caught("stray-untagged-instance", "another instance runs in the lab's VPC after the undo, without the lab's tag", Primary::Assertion("residue.instances"), stray_untagged)
-        .exits(6).trips(&["left-running"]).leaves(&[Left::Instances]).from("§8.6", "issue 11"),
-    Fault::caught("stray-address", "another elastic IP address has the lab's tag after the undo", Primary::Assertion("residue.addresses"), stray_address)
-        .exits(6).trips(&["left-running"]).leaves(&[Left::Addresses]).from("§8.6", "contract §8.3"),
-    Fault::caught("stray-volume", "another volume has the lab's tag after the undo", Primary::Assertion("residue.volumes"), stray_volume)
-        .exits(6).trips(&["left-running"]).leaves(&[Left::Volumes]).from("§8.6", "contract §8.3"),
-    Fault::caught("low-ceiling", "the manifest allows fewer instance-seconds than the run takes", Primary::Both("residue.instance-seconds", "ceiling"), low_ceiling)
+    Fault::new("lock-stays", "the lab's lock cannot be released", lock_stays)
+        .from("§6", "issue 3"),
+    Fault::new("terminate-refused", "EC2 refuses to terminate an instance: it is protected", terminate_refused)
+        .from("§8.6", "issue 3"),
+    Fault::new("instance-untagged-meanwhile", "an instance loses the lab's tag during the run", instance_untagged_meanwhile)
+        .from("§8.6", "design I6"),
+    Fault::new("volume-untagged-meanwhile", "the orphaned volume loses the lab's tag during the run", volume_untagged_meanwhile)
+        .from("§6.3", "issue 11"),
+    Fault::new("address-stays", "EC2 refuses to release the elastic IP address", address_stays)
+        .from("§6.3", "contract §8.3"),
+    Fault::new("volume-stays", "EC2 refuses to delete the orphaned volume", volume_stays)
+        .from("§6.3", "contract §8.3"),
+    Fault::new("stray-instance", "another instance with the lab's tag runs after the undo", stray_instance)
+        .from("§8.6", "contract §8.3"),
+    Fault::new("stray-untagged-instance", "another instance runs in the lab's VPC after the undo, without the lab's tag", stray_untagged)
+        .from("§8.6", "issue 11"),
+    Fault::new("stray-address", "another elastic IP address has the lab's tag after the undo", stray_address)
+        .from("§8.6", "contract §8.3"),
+    Fault::new("stray-volume", "another volume has the lab's tag after the undo", stray_volume)
+        .from("§8.6", "contract §8.3"),
+    Fault::new("low-ceiling", "the manifest allows fewer instance-seconds than the run takes", low_ceiling)
         .argument("10").from("§8.6", "issue 3"),
 ];
 

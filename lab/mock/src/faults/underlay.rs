@@ -35,9 +35,9 @@ impl Losses {
 
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
-    Fault::tolerated("underlay-delay", "every packet between the routers takes longer, each way", delay)
+    Fault::new("underlay-delay", "every packet between the routers takes longer, each way", delay)
         .argument("40ms").on_netns().from("§7", "netns-lab §9"),
-    Fault::tolerated("underlay-loss", "so many of a hundred packets between the routers are lost, each way", loss)
+    Fault::new("underlay-loss", "so many of a hundred packets between the routers are lost, each way", loss)
         .argument("5%").on_netns().from("§7", "netns-lab §9"),
 ];
 

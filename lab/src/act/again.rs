@@ -9,9 +9,10 @@ use aws_sdk_ec2::operation::RequestId as HasRequestId;
 use reports::journal::Writer;
 use reports::record::Outcome;
 
-use super::{DEADLINE, ReadError};
+use super::mutator::DEADLINE;
+use super::{Acted, Mutation, NotTried, Seen, finish_request, until_seen};
 use crate::Lab;
-use crate::act::{Acted, Mutation, NotTried, Seen, finish_request, until_seen};
+use crate::ec2::ReadError;
 use crate::permit::Permit;
 
 /// The first pause before a request is made again; each is twice as long as the one before.

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use lab::iam::{DocumentName, Effect, Grants, Statement, Subject};
 use serde::Serialize;
-
-use super::document::{DocumentName, Effect, Grants, Statement, Subject};
 
 /// What the executor calls.
 pub const ACTIONS: [&str; 4] = [
@@ -18,6 +17,7 @@ pub const ACTIONS: [&str; 4] = [
 /// EC2 knows no resource for it: only `*` grants it.
 const DESCRIBE: &str = "ec2:DescribeNetworkInterfaces";
 
+/// The lab's ENI, which the mutations are to be limited to.
 #[derive(Clone, Debug)]
 pub struct RoleExpectation {
     pub region: String,
@@ -77,7 +77,8 @@ pub struct Judgement {
     pub granted_by: BTreeMap<&'static str, Vec<DocumentName>>,
 }
 
-pub fn judge(grants: &Grants, expected: &RoleExpectation) -> Judgement {
+/// Judges what a role's documents grant.
+pub fn judge_grants(grants: &Grants, expected: &RoleExpectation) -> Judgement {
     let mut judge = Judge { expected, arn: eni_arn(expected), judgement: Judgement::default() };
     for (document, reason) in &grants.unreadable {
         judge.problem(IamProblemKind::Unreadable, document, format!("can't be read: {reason}"));

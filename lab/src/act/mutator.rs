@@ -4,25 +4,26 @@
 
 use std::time::Duration;
 
+use aws_smithy_types::retry::RetryConfig;
 use reports::journal::Writer;
 use reports::record::{Effect, Operation, Outcome};
 use serde_json::json;
 
 use super::again::{NotTaken, RequestId, Tried, said};
-use super::{
+use super::{Acted, Mutation, NotLab, NotTried, POLL, Seen};
+use crate::Lab;
+use crate::ec2::{
     Address, Answer, Connection, Instance, InstanceState, ReadError, Sighted, Tags, Volume,
 };
-use crate::Lab;
-use crate::act::{Acted, Mutation, NotLab, NotTried, POLL, Seen};
 use crate::permit::{Cost, Permit, Power, Undo};
 
 /// How long EC2 may take to show what it was asked to do: `instance_terminated`'s own waiter gives
 /// up after ten minutes.
-pub(crate) const DEADLINE: Duration = Duration::from_mins(10);
+pub(super) const DEADLINE: Duration = Duration::from_mins(10);
 
 /// Only for [`Lab`]'s functions below.
 #[derive(Clone)]
-pub struct Mutator {
+pub(crate) struct Mutator {
     ec2: aws_sdk_ec2::Client,
 }
 
@@ -62,8 +63,12 @@ impl Wanted {
 }
 
 impl Mutator {
-    pub fn new(connection: &Connection) -> Self {
-        Self { ec2: connection.ec2_without_retry() }
+    /// Sends each request once, for the SDK would silently repeat one whose reply was lost.
+    pub(crate) fn new(connection: &Connection) -> Self {
+        let config = aws_sdk_ec2::config::Builder::from(&connection.sdk_config())
+            .retry_config(RetryConfig::disabled())
+            .build();
+        Self { ec2: aws_sdk_ec2::Client::from_conf(config) }
     }
 
     async fn change_state(&self, wanted: Wanted, id: &str) -> Result<RequestId, NotTaken> {
@@ -146,7 +151,7 @@ impl Lab {
     }
 
     /// A plan for another region is another lab's.
-    pub(crate) fn prove_region(&self, region: &str) -> Result<(), NotLab> {
+    pub(super) fn prove_region(&self, region: &str) -> Result<(), NotLab> {
         let wanted = &self.manifest.aws.region;
         if region == wanted {
             return Ok(());
@@ -408,7 +413,7 @@ fn gone_already() -> Tried {
 
 /// What a later look says of an instance that was to get into a state: what is under way is not yet,
 /// and what is not listed is gone only by what the run has seen of it.
-pub(crate) fn state_of(
+pub(super) fn state_of(
     lab: &Lab,
     journal: &Writer,
     id: &str,

@@ -3,9 +3,7 @@
 use std::fmt;
 
 use ipnet::Ipv4Net;
-
-use super::credentials::is_credential_name;
-use super::read::{Executor, Plugin, Policy, RouterConfig};
+use lab::router_yaml::{Executor, Plugin, Policy, RouterConfig, is_credential_name};
 
 /// The change set, as far as the policy sees it.
 #[derive(Clone, Debug)]
@@ -19,7 +17,7 @@ pub struct PolicyExpectation {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PolicyProblem {
-    /// A hard stop (contract §9.4).
+    /// One of the hard stops (contract §9.4).
     Stop { stop: u8, detector: &'static str, message: String },
     /// The run could not do what it is asked to do; nothing is dangerous about it.
     Unusable { detector: &'static str, message: String },
@@ -59,8 +57,8 @@ const CHANGE_SET: [&str; 4] =
 const MIN_EXECUTOR_TIMEOUT_MS: u64 = 60_000;
 const DEFAULT_EXECUTOR_TIMEOUT_MS: u64 = 30_000;
 
-/// Everything about the node's configuration that forbids the run.
-pub fn policy_problems(config: &RouterConfig, expected: &PolicyExpectation) -> Vec<PolicyProblem> {
+/// Lists everything about the node's configuration that forbids the run.
+pub fn judge_policy(config: &RouterConfig, expected: &PolicyExpectation) -> Vec<PolicyProblem> {
     let mut found = Found { problems: Vec::new() };
     match &config.policies[..] {
         [] => found.unusable("policy-missing", "router.yaml has no ProviderActionPolicy"),

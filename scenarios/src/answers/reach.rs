@@ -1,0 +1,40 @@
+//! Answers to the faults of the mock lab's table `reach`.
+
+use super::owed::Owed;
+use super::owed::Primary::Assertion;
+use crate::{cloud_unchanged, no_nat, node_unchanged, ping, restored, source_dest_check, ssh};
+
+pub const OWED: &[Owed] = &[
+    Owed::caught("security-group-closes", Assertion(ping::TO_ONPREM)).exits(6).also(&[
+        cloud_unchanged::UNCHANGED,
+        restored::CLOUD,
+        no_nat::HANDSHAKE_TO_ONPREM,
+        no_nat::HANDSHAKE_TO_CLOUD,
+        no_nat::ICMP_TO_ONPREM,
+        no_nat::ICMP_TO_CLOUD,
+        no_nat::PATH_ONPREM_ROUTER,
+        no_nat::PATH_ROUTERD_CLOUD,
+        no_nat::PAYLOAD_TO_ONPREM,
+        no_nat::PAYLOAD_TO_CLOUD,
+        no_nat::TCP_TO_ONPREM,
+        no_nat::TCP_TO_CLOUD,
+        ping::TO_CLOUD,
+        source_dest_check::CANARY,
+        ssh::LOGIN_ONPREM,
+        ssh::LOGIN_CLOUD,
+    ]),
+    Owed::caught("arp-thief", Assertion(ping::TO_ONPREM)).exits(6).also(&[
+        no_nat::HANDSHAKE_TO_ONPREM,
+        no_nat::HANDSHAKE_TO_CLOUD,
+        no_nat::ICMP_TO_ONPREM,
+        no_nat::PAYLOAD_TO_ONPREM,
+        no_nat::PAYLOAD_TO_CLOUD,
+        no_nat::TCP_TO_ONPREM,
+        no_nat::TCP_TO_CLOUD,
+        node_unchanged::ONPREM_ROUTER,
+        restored::STATE_ONPREM_ROUTER,
+        ping::TO_CLOUD,
+        ssh::LOGIN_ONPREM,
+        ssh::LOGIN_CLOUD,
+    ]),
+];
