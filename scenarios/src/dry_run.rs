@@ -1,4 +1,4 @@
-//! The executor's preview of both actions says what is expected, and changes nothing: the ENI is
+//! The executor's preview of each action says what is expected, and changes nothing: the ENI is
 //! the same before and after.
 
 use lab::Lab;
@@ -9,34 +9,29 @@ use serde_json::json;
 
 use crate::baseline::restorable;
 use crate::context::Context;
+use crate::run::StepRow;
 use crate::{observe, preview};
 
-const ASSIGN: &str = "dry-run.assign";
-const FORWARDING: &str = "dry-run.forwarding";
+pub const ASSIGN: &str = "dry-run.assign";
+pub const FORWARDING: &str = "dry-run.forwarding";
 const NO_MUTATION: &str = "dry-run.no-mutation";
 
 pub const ASSERTS: &[&str] = &[ASSIGN, FORWARDING, NO_MUTATION];
 pub const NOT_APPLICABLE: &[&str] = &[];
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
-    let Some(ids) = ctx.run.rows() else { return };
+    let Some(own) = ctx.run.rows() else { return };
     let before = observe::interface(lab, ctx).await;
     let routerd = &lab.manifest.routerd;
-    let commands = [ids.assign, ids.forwarding].map(|id| Observe::execute_dry_run(routerd, id));
-    let (assign, forwarding) = futures::join!(
-        lab.shell.observe(Node::RouterdCloud, &commands[0]),
-        lab.shell.observe(Node::RouterdCloud, &commands[1]),
-    );
+    let commands: Vec<_> =
+        own.iter().map(|row| Observe::execute_dry_run(routerd, row.id)).collect();
+    let asked = commands.iter().map(|command| lab.shell.observe(Node::RouterdCloud, command));
+    let told = futures::future::join_all(asked).await;
     let after = observe::interface(lab, ctx).await;
-    let [assigned, forwarded] = preview::expected_messages(&ctx.run.change_set);
-    let rows = [
-        (ASSIGN, ids.assign, assigned.as_str(), assign),
-        (FORWARDING, ids.forwarding, forwarded.as_str(), forwarding),
-    ];
-    for (id, row, message, told) in rows {
-        let call = Routerctl::new(routerd).execute_dry_run(row);
+    for (StepRow { step, id }, told) in own.iter().zip(told) {
+        let call = Routerctl::new(routerd).execute_dry_run(*id);
         let preview = preview::read(ctx, told, |output| call.read(output));
-        preview::judge(ctx, id, message, preview);
+        preview::judge(ctx, step.asserts.previewed, &step.preview, preview);
     }
     match (before, after) {
         (Ok((before, how)), Ok((after, other))) => {

@@ -17,6 +17,7 @@ use reports::record::{Assertion, AssertionStatus, Kind, Outcome, Record};
 use reports::redact::Form;
 
 use crate::baseline::Baseline;
+use crate::capture::capture_steps;
 use crate::context::{Context, Finished};
 use crate::run::{Go, GoRequest, GoSource, PlanSource, Run, State};
 use crate::sequence::{Scenario, find};
@@ -120,6 +121,7 @@ pub fn judged_as(
         }
         let run = Run {
             id: "run-1".to_owned(),
+            steps: capture_steps(&asked),
             change_set: asked,
             plan_source: PlanSource::Planner,
             brake: Brake::default(),

@@ -1,4 +1,4 @@
-//! Both actions are executed, one after the other, each judged by its row *and* by the ENI. What
+//! All actions are executed, one after the other, each judged by its row *and* by the ENI. What
 //! routerctl printed and its exit code prove nothing (contract §1.7).
 
 use lab::Lab;
@@ -8,20 +8,20 @@ use lab::node::{Node, Output};
 use lab::outage::watch;
 use lab::routerd::{Row, Status};
 use lab::shell::{Observe, ShellError};
-use reports::record::{Goal, Outcome};
+use reports::record::Outcome;
 use serde_json::json;
 
+use crate::capture::CaptureStep;
 use crate::context::{Context, How};
-use crate::run::RowIds;
-use crate::undo_plan::{UNDO_ADDRESS, UNDO_FORWARDING};
+use crate::run::StepRow;
 use crate::{approve, observe, outage, stops, watch as watchdog};
 
 const AS_APPROVED: &str = "execute.rows-as-approved";
 const UNDER_LOCK: &str = "execute.under-lock";
-const ASSIGN_ROW: &str = "execute.assign-succeeded";
-const ASSIGN_ENI: &str = "execute.assign-on-eni";
-const FORWARDING_ROW: &str = "execute.forwarding-succeeded";
-const FORWARDING_ENI: &str = "execute.forwarding-on-eni";
+pub const ASSIGN_ROW: &str = "execute.assign-succeeded";
+pub const ASSIGN_ENI: &str = "execute.assign-on-eni";
+pub const FORWARDING_ROW: &str = "execute.forwarding-succeeded";
+pub const FORWARDING_ENI: &str = "execute.forwarding-on-eni";
 
 pub const ASSERTS: &[&str] =
     &[AS_APPROVED, UNDER_LOCK, ASSIGN_ROW, ASSIGN_ENI, FORWARDING_ROW, FORWARDING_ENI];
@@ -30,40 +30,30 @@ pub const NOT_APPLICABLE: &[&str] = &[];
 type Told = Result<Answer<Output>, ShellError>;
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
-    let (Some(forward), Some(ids), Some(executor)) =
+    let (Some(forward), Some(own), Some(executor)) =
         (ctx.run.forward(), ctx.run.rows(), ctx.run.executor())
     else {
         return;
     };
-    let address = lab.manifest.capture.address.addr();
-    let steps = [
-        (ids.assign, Goal::Assigned(address), UNDO_ADDRESS, ASSIGN_ROW, ASSIGN_ENI),
-        (
-            ids.forwarding,
-            Goal::SourceDestCheck(false),
-            UNDO_FORWARDING,
-            FORWARDING_ROW,
-            FORWARDING_ENI,
-        ),
-    ];
     let name = outage::probe_name(ctx.run, "execute");
     let ((), watched) = watch(lab, &name, outage::EXECUTE, async |mark| {
-        for (row_id, goal, undo, row, eni) in steps {
-            if !as_granted(lab, ctx, ids).await {
+        for &StepRow { step, id } in &own {
+            if !as_granted(lab, ctx, &own).await {
                 return;
             }
             mark.begins().await;
             let began = lab.clock.now();
-            let execution = Execution { row_id, goal, plugin_timeout: executor.timeout };
-            let executed = lab.execute(&forward, ctx.journal, execution, undo);
+            let (goal, plugin_timeout) = (step.goal(), executor.timeout);
+            let execution = Execution { row_id: id, goal, plugin_timeout };
+            let executed = lab.execute(&forward, ctx.journal, execution, &step.undo);
             let (acted, look) = futures::join!(executed, Box::pin(watchdog::look(lab)));
-            let clear = judge(lab, ctx, (row, eni), goal, began, acted);
+            let clear = judge(lab, ctx, step, began, acted);
             watchdog::judge(lab, ctx, &look);
             if !clear || ctx.failed() {
                 return;
             }
         }
-        granted_throughout(ctx, ids);
+        granted_throughout(ctx, &own);
     })
     .await;
     outage::record(ctx, "execute", watched);
@@ -71,16 +61,16 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
 
 /// Just before each mutation: the rows are still what was approved, and the lab is this run's.
 /// Somebody who edits routerd's database or takes the lock away comes to nothing.
-async fn as_granted(lab: &Lab, ctx: &mut Context<'_>, ids: RowIds) -> bool {
+async fn as_granted(lab: &Lab, ctx: &mut Context<'_>, own: &[StepRow<'_>]) -> bool {
     let (rows, lock) = (Observe::rows(&lab.manifest.routerd), Observe::read_file(LOCK_PATH));
     let node = Node::RouterdCloud;
     let (rows, lock) =
         futures::join!(lab.shell.observe(node, &rows), lab.shell.observe(node, &lock));
-    let approved = rows_as_approved(lab, ctx, ids, rows);
+    let approved = rows_as_approved(lab, ctx, own, rows);
     under_lock(ctx, lock) && approved
 }
 
-fn rows_as_approved(lab: &Lab, ctx: &mut Context<'_>, ids: RowIds, told: Told) -> bool {
+fn rows_as_approved(lab: &Lab, ctx: &mut Context<'_>, own: &[StepRow<'_>], told: Told) -> bool {
     let expected = approve::approved(ctx.run);
     let read = observe::told(ctx, told).and_then(|(out, how)| observe::rows_in(lab, &out, how));
     let (rows, how) = match read {
@@ -90,7 +80,7 @@ fn rows_as_approved(lab: &Lab, ctx: &mut Context<'_>, ids: RowIds, told: Told) -
             return false;
         }
     };
-    let observed = approve::stored(&rows, ids);
+    let observed = approve::stored(&rows, own);
     let message = "routerd would execute something else than what was approved: somebody has \
         edited its journal since";
     let found = (expected != observed).then(|| message.to_owned());
@@ -133,11 +123,12 @@ fn under_lock(ctx: &mut Context<'_>, told: Told) -> bool {
     held
 }
 
-/// Both mutations were begun, and before each it was so.
-fn granted_throughout(ctx: &mut Context<'_>, ids: RowIds) {
+/// All mutations were begun, and before each it was so.
+fn granted_throughout(ctx: &mut Context<'_>, own: &[StepRow<'_>]) {
     let expected = approve::approved(ctx.run);
     let how = How::words("routerctl action list, before each mutation");
-    let observed = json!({ "rows": [ids.assign, ids.forwarding], "are": "the change set" });
+    let ids: Vec<u64> = own.iter().map(|row| row.id).collect();
+    let observed = json!({ "rows": ids, "are": "the change set" });
     ctx.judge(AS_APPROVED, true, json!(expected), observed, how, None);
     let run_id = json!({ "run_id": ctx.run.id });
     let how = How::words(format!("routerd-cloud$ sudo -n cat {LOCK_PATH}, before each mutation"));
@@ -147,11 +138,12 @@ fn granted_throughout(ctx: &mut Context<'_>, ids: RowIds) {
 fn judge(
     lab: &Lab,
     ctx: &mut Context<'_>,
-    (row_assertion, eni_assertion): (&'static str, &'static str),
-    goal: Goal,
+    step: &CaptureStep,
     began: chrono::DateTime<chrono::Utc>,
     acted: Result<Acted<RowAnswer>, NotTried>,
 ) -> bool {
+    let (row_assertion, eni_assertion) = (step.asserts.succeeded, step.asserts.on_eni);
+    let goal = step.goal();
     let resource = lab.manifest.capture.network_interface_id.clone();
     let expected = json!({ "status": "succeeded", "executed_since": "this run's start of it" });
     let how = How::words("routerctl action execute --approved");

@@ -1,5 +1,7 @@
-//! Both plans are in routerd's journal as pending rows, by their keys. How many were inserted is
+//! All plans are in routerd's journal as pending rows, by their keys. How many were inserted is
 //! not asked: a daemon imports too (contract §1.11).
+
+use std::collections::BTreeMap;
 
 use lab::Lab;
 use lab::act::{Acted, NotTried};
@@ -13,8 +15,8 @@ use crate::run::RowIds;
 use crate::stops;
 
 const IMPORTED: &str = "import.imported";
-const ASSIGN: &str = "import.assign-pending";
-const FORWARDING: &str = "import.forwarding-pending";
+pub const ASSIGN: &str = "import.assign-pending";
+pub const FORWARDING: &str = "import.forwarding-pending";
 const NOTHING_ELSE: &str = "import.nothing-else";
 
 pub const ASSERTS: &[&str] = &[IMPORTED, ASSIGN, FORWARDING, NOTHING_ELSE];
@@ -31,7 +33,11 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     }
     match observe::rows(lab, ctx).await {
         Ok((rows, how)) => judge(ctx, &rows, &how),
-        Err((why, how)) => ctx.unknown(ASSIGN, json!("pending"), how, why),
+        Err((why, how)) => {
+            if let Some(first) = ctx.run.steps.first() {
+                ctx.unknown(first.asserts.pending, json!("pending"), how, why);
+            }
+        }
     }
 }
 
@@ -50,26 +56,32 @@ fn judge_import<T>(ctx: &mut Context<'_>, acted: Result<Acted<T>, NotTried>) {
 }
 
 fn judge(ctx: &mut Context<'_>, rows: &[Row], how: &How) {
-    let plans = ctx.run.change_set.plans();
-    let mut ids = Vec::new();
-    for (id, plan) in [ASSIGN, FORWARDING].into_iter().zip(&plans) {
-        let found: Vec<_> =
-            rows.iter().filter(|row| row.idempotency_key == plan.idempotency_key).collect();
+    let mut ids = BTreeMap::new();
+    for step in &ctx.run.steps {
+        let found: Vec<_> = rows.iter().filter(|row| row.idempotency_key == step.key()).collect();
         let observed: Vec<_> =
             found.iter().map(|row| json!({ "id": row.id, "status": row.status })).collect();
         let pending = matches!(found[..], [row] if row.status == Status::Pending);
-        let message = format!("not exactly one pending row with the key {}", plan.idempotency_key);
+        let message = format!("not exactly one pending row with the key {}", step.key());
         let expected = json!({ "rows": 1, "status": "pending" });
-        ctx.judge(id, pending, expected, json!(observed), how.clone(), Some(message));
-        ids.extend(found.first().map(|row| row.id));
+        ctx.judge(
+            step.asserts.pending,
+            pending,
+            expected,
+            json!(observed),
+            how.clone(),
+            Some(message),
+        );
+        ids.extend(found.first().map(|row| (step.key(), row.id)));
     }
-    if let [assign, forwarding] = ids[..] {
-        ctx.run.state.borrow_mut().rows = Some(RowIds { assign, forwarding });
+    if let Some(all) = RowIds::find(&ctx.run.steps, |key| ids.get(key).copied()) {
+        ctx.run.state.borrow_mut().rows = Some(all);
     }
+    let own: Vec<u64> = ids.into_values().collect();
     let baseline = ctx.run.baseline().map(|baseline| baseline.rows.clone()).unwrap_or_default();
     let strangers: Vec<_> = rows
         .iter()
-        .filter(|row| !ids.contains(&row.id) && !baseline.contains(&row.id))
+        .filter(|row| !own.contains(&row.id) && !baseline.contains(&row.id))
         .map(|row| row.idempotency_key.clone())
         .collect();
     let message = format!("rows that are not the run's appeared: {}", strangers.join(", "));
@@ -119,21 +131,26 @@ mod tests {
         let (assign, forwarding) = (keys[0].as_str(), keys[1].as_str());
         let both = [(2, assign, "pending"), (3, forwarding, "pending")];
         let with = |more| [&both[..], more].concat();
-        let ids = Some(RowIds { assign: 2, forwarding: 3 });
+        let ids = Some(vec![2, 3]);
         let table = [
-            ("both", both.to_vec(), [A::Passed; 3], ids),
-            ("an earlier run's too", with(&[(1, "earlier", "succeeded")]), [A::Passed; 3], ids),
+            ("both", both.to_vec(), [A::Passed; 3], ids.clone()),
+            (
+                "an earlier run's too",
+                with(&[(1, "earlier", "succeeded")]),
+                [A::Passed; 3],
+                ids.clone(),
+            ),
             (
                 "a stranger",
                 with(&[(4, "stranger", "pending")]),
                 [A::Passed, A::Passed, A::Failed],
-                ids,
+                ids.clone(),
             ),
             (
                 "twice the same",
                 with(&[(4, assign, "pending")]),
                 [A::Failed, A::Passed, A::Failed],
-                ids,
+                ids.clone(),
             ),
             (
                 "approved already",
@@ -148,7 +165,9 @@ mod tests {
                 let baseline = std::rc::Rc::new(crate::example::baseline());
                 ctx.run.state.borrow_mut().baseline = Some(baseline);
                 judge(ctx, &rows.iter().map(row).collect::<Vec<_>>(), &How::default());
-                assert_eq!(ctx.run.rows(), ids, "{what}");
+                let given = ctx.run.rows();
+                let given = given.map(|rows| rows.iter().map(|row| row.id).collect::<Vec<_>>());
+                assert_eq!(given, ids, "{what}");
             });
             let given = [ASSIGN, FORWARDING, NOTHING_ELSE].map(|id| judged.status(id));
             assert_eq!(given, expected, "{what}");

@@ -2,6 +2,7 @@
 //! table. Nothing here knows which lab it runs on.
 
 pub mod baseline;
+pub mod capture;
 mod context;
 pub mod cost;
 #[cfg(test)]

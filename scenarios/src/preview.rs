@@ -1,7 +1,6 @@
 //! What routerctl's dry-runs say, of an execution as of a rollback: one rule for both. A refusal in
 //! words that are known is an answer, and the wrong one; what is lost or not understood is unknown.
 
-use lab::change_set::ChangeSet;
 use lab::ec2::Answer;
 use lab::node::Output;
 use lab::routerd::{AnswerError, Previewed, Status};
@@ -12,13 +11,6 @@ use crate::context::{Context, How};
 use crate::observe;
 
 pub type Told = Result<Answer<Output>, ShellError>;
-
-/// What the executor says of the assignment and of the forwarding before it does them.
-pub fn expected_messages(change_set: &ChangeSet) -> [String; 2] {
-    let verb = if change_set.allow_reassignment { "seize/reassign" } else { "assign" };
-    let (address, eni) = (change_set.address.addr(), &change_set.network_interface_id);
-    [format!("would {verb} {address} to {eni}"), "would set SourceDestCheck=false".to_owned()]
-}
 
 pub enum Preview {
     Said(Previewed, How),

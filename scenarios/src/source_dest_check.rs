@@ -4,10 +4,12 @@
 //! whose address the ENI does not own.
 
 use lab::Lab;
+use lab::change_set::CaptureAction;
 use lab::node::Node;
 use lab::shell::Observe;
 use serde_json::{Value, json};
 
+use crate::capture::CaptureStep;
 use crate::context::Context;
 use crate::observe;
 
@@ -65,8 +67,9 @@ fn judge_prior(
     };
     match lab::routerd::Routerctl::new(&lab.manifest.routerd).list().read(&output) {
         Ok(rows) => {
-            let row =
-                ctx.run.rows().and_then(|ids| observe::row_with(&rows, ids.forwarding).cloned());
+            let is_own = |step: &&CaptureStep| step.action == CaptureAction::Forwarding;
+            let id = ctx.run.steps.iter().find(is_own).and_then(|step| ctx.run.row_of(step));
+            let row = id.and_then(|id| observe::row_with(&rows, id));
             let observed = row.and_then(|row| row.observed.get("priorSourceDestCheck").cloned());
             ctx.expect(PRIOR, expected, json!(observed), how);
         }

@@ -1,4 +1,4 @@
-//! What the run did is taken back, in reverse order: forwarding first, then the address, then the
+//! What the run did is taken back, in reverse order: forwarding first, then the addresses, then the
 //! run's own file. What is restored is the baseline, never what routerd remembers (I3).
 //!
 //! Three ways, tried in this order: routerd's own rollback, previewed first, where the row still is
@@ -17,10 +17,11 @@ use reports::journal::Writer;
 use reports::record::{Effect, Goal, Kind, Operation, Outcome, Record, UndoStep};
 use serde_json::{Value, json};
 
+use crate::capture::CaptureStep;
 use crate::context::{Context, How};
 use crate::preview::{self, Preview, Told};
 use crate::run::{Executor, Run, not_tried};
-use crate::undo_plan::{UNDO_ADDRESS, UNDO_CHANGE_SET, UNDO_FORWARDING};
+use crate::undo_plan::UNDO_CHANGE_SET;
 use crate::{observe, outage, sight, stops};
 
 mod rows;
@@ -28,27 +29,36 @@ mod rows;
 use rows::Rows;
 
 const GRANTED: &str = "undo.rows-as-granted";
-const PREVIEW_FORWARDING: &str = "undo.forwarding-previewed";
-const FORWARDING: &str = "undo.forwarding-restored";
-const PREVIEW_ADDRESS: &str = "undo.address-previewed";
-const ADDRESS: &str = "undo.address-unassigned";
+pub const PREVIEW_FORWARDING: &str = "undo.forwarding-previewed";
+pub const FORWARDING: &str = "undo.forwarding-restored";
+pub const PREVIEW_ADDRESS: &str = "undo.address-previewed";
+pub const ADDRESS: &str = "undo.address-unassigned";
 const CHANGE_SET: &str = "undo.change-set-removed";
 
 pub const ASSERTS: &[&str] =
     &[GRANTED, PREVIEW_FORWARDING, FORWARDING, PREVIEW_ADDRESS, ADDRESS, CHANGE_SET];
 pub const NOT_APPLICABLE: &[&str] = &[];
 
-/// One of the two actions, and how it is taken back.
+/// A step of the capture, and how it is taken back.
 struct Step {
-    id: &'static str,
-    /// Of its plan in the change set.
-    plan: usize,
+    capture: CaptureStep,
     row_id: Option<u64>,
+    /// What the ENI is to become again.
     goal: Goal,
-    preview: &'static str,
-    assertion: &'static str,
     /// What the preview says where there is something to do.
     message: String,
+}
+
+impl Step {
+    /// Its id in the undo plan.
+    fn id(&self) -> &str {
+        &self.capture.undo
+    }
+
+    /// Under which it is judged.
+    fn assertion(&self) -> &'static str {
+        self.capture.asserts.undone
+    }
 }
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
@@ -64,26 +74,14 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
 /// How a step of the undo plan is carried out here; none for one of another scenario.
 fn step_of(run: &Run, planned: &UndoStep) -> Option<Step> {
     let goal = goal_of(&planned.operation)?;
-    let ids = run.rows();
-    let step = match &planned.operation {
-        Operation::RestoreSourceDestCheck { source_dest_check: prior, .. } => Step {
-            id: UNDO_FORWARDING,
-            plan: 1,
-            row_id: ids.map(|ids| ids.forwarding),
-            goal,
-            preview: PREVIEW_FORWARDING,
-            assertion: FORWARDING,
-            message: format!("would re-enable SourceDestCheck (restore prior={prior})"),
-        },
-        Operation::UnassignAddress { network_interface_id: eni, address, .. } => Step {
-            id: UNDO_ADDRESS,
-            plan: 0,
-            row_id: ids.map(|ids| ids.assign),
-            goal,
-            preview: PREVIEW_ADDRESS,
-            assertion: ADDRESS,
-            message: format!("would unassign {address} from {eni}"),
-        },
+    let capture = run.steps.iter().find(|step| step.undo == planned.id)?.clone();
+    let message = match &planned.operation {
+        Operation::RestoreSourceDestCheck { source_dest_check: prior, .. } => {
+            format!("would re-enable SourceDestCheck (restore prior={prior})")
+        }
+        Operation::UnassignAddress { network_interface_id: eni, address, .. } => {
+            format!("would unassign {address} from {eni}")
+        }
         Operation::RemoveChangeSet { .. }
         | Operation::ReleaseLock { .. }
         | Operation::TerminateInstance { .. }
@@ -91,7 +89,7 @@ fn step_of(run: &Run, planned: &UndoStep) -> Option<Step> {
         | Operation::ReleaseAddress { .. }
         | Operation::DeleteVolume { .. } => return None,
     };
-    Some(step)
+    Some(Step { row_id: run.row_of(&capture), capture, goal, message })
 }
 
 async fn undo(lab: &Lab, ctx: &mut Context<'_>, steps: &[Step], mark: &Mark<'_>) {
@@ -133,11 +131,11 @@ fn leave_alone(ctx: &mut Context<'_>, steps: &[Step], now: &Now, holder: &Holder
         match now {
             Ok((_, eni, how)) => {
                 let met = eni.meets(step.goal);
-                let message = format!("{why}; to settle it: {}", owner_command(ctx, step.id));
-                ctx.judge(step.assertion, met, expected, state(eni), how.clone(), Some(message));
+                let message = format!("{why}; to settle it: {}", owner_command(ctx, step.id()));
+                ctx.judge(step.assertion(), met, expected, state(eni), how.clone(), Some(message));
             }
             Err((unread, how)) => {
-                ctx.unknown(step.assertion, expected, how.clone(), format!("{unread}; {why}"));
+                ctx.unknown(step.assertion(), expected, how.clone(), format!("{unread}; {why}"));
             }
         }
     }
@@ -208,10 +206,10 @@ async fn undo_step(
     let status = row.map(|row| row.status.clone());
     let skip = judge_preview(ctx, step, status.as_ref(), met, preview);
     if !begun(ctx, step) {
-        ctx.judge(step.assertion, met, expected, state(eni), how, Some(never_begun(step)));
+        ctx.judge(step.assertion(), met, expected, state(eni), how, Some(never_begun(step)));
     } else if met && (skip || status != Some(Status::Succeeded)) {
         // Nothing to restore: the check was off before the run, or the action never landed.
-        ctx.judge(step.assertion, true, expected, state(eni), how, None);
+        ctx.judge(step.assertion(), true, expected, state(eni), how, None);
     } else {
         take_back(lab, ctx, step, granted).await;
     }
@@ -222,7 +220,7 @@ fn begun(ctx: &Context<'_>, step: &Step) -> bool {
     ctx.journal.with_records(|records| {
         records.iter().any(|record| match &record.kind {
             reports::record::Kind::Intent(intent) => {
-                intent.scenario == "execute" && intent.undo.as_deref() == Some(step.id)
+                intent.scenario == "execute" && intent.undo.as_deref() == Some(step.id())
             }
             _ => false,
         })
@@ -246,7 +244,7 @@ fn judge_preview(
     met: bool,
     preview: Option<Preview>,
 ) -> bool {
-    let id = step.preview;
+    let id = step.capture.asserts.undo_previewed;
     if status != Some(&Status::Succeeded) {
         let why = "the row was never executed with success: routerd has nothing to roll back";
         ctx.skipped(id, json!(status), How::words("routerctl action list"), why);
@@ -270,11 +268,11 @@ fn judge_preview(
 
 async fn take_back(lab: &Lab, ctx: &mut Context<'_>, step: &Step, granted: &mut Rows) {
     let expected = json!({ "outcome": "done", "goal": step.goal.to_string() });
-    let permit = match ctx.run.permit(ctx.journal, step.id) {
+    let permit = match ctx.run.permit(ctx.journal, step.id()) {
         Ok(permit) => permit,
         Err(error) => {
             let how = How::words("the run's journal");
-            ctx.judge(step.assertion, false, expected, Value::Null, how, Some(error.to_string()));
+            ctx.judge(step.assertion(), false, expected, Value::Null, how, Some(error.to_string()));
             return;
         }
     };
@@ -310,14 +308,14 @@ fn give_up(lab: &Lab, ctx: &mut Context<'_>, step: &Step, ways: &[Value]) {
     let expected = json!({ "outcome": "done", "goal": step.goal.to_string() });
     let message = format!(
         "neither way took it back; the owner settles it with: {}",
-        owner_command(ctx, step.id)
+        owner_command(ctx, step.id())
     );
     let unknown = ways.iter().any(|way| way["outcome"] == json!(Outcome::Unknown));
     let how = How::words("the row and the ENI, read back");
     if unknown {
-        ctx.unknown(step.assertion, expected, how, message.clone());
+        ctx.unknown(step.assertion(), expected, how, message.clone());
     } else {
-        ctx.judge(step.assertion, false, expected, json!(ways), how, Some(message.clone()));
+        ctx.judge(step.assertion(), false, expected, json!(ways), how, Some(message.clone()));
     }
     let resource = lab.manifest.capture.network_interface_id.clone();
     ctx.stop(&stops::AMBIGUOUS, Some(message), &resource);
@@ -340,7 +338,7 @@ fn settle(
                 let expected = json!({ "outcome": "done", "goal": step.goal.to_string() });
                 let how =
                     how.and(How::words("routerctl action list; ec2 DescribeNetworkInterfaces"));
-                ctx.judge(step.assertion, true, expected, json!(ways), how, None);
+                ctx.judge(step.assertion(), true, expected, json!(ways), how, None);
             }
             acted.outcome == Outcome::Done
         }
@@ -364,7 +362,7 @@ async fn take_back_unread(
     if begun(ctx, step) {
         take_back(lab, ctx, step, granted).await;
     } else {
-        ctx.unknown(step.assertion, expected, how, why);
+        ctx.unknown(step.assertion(), expected, how, why);
     }
 }
 

@@ -2,13 +2,16 @@
 //! each with what it restores and with the command by which the owner can do it by hand.
 
 use lab::Lab;
+use lab::change_set::CaptureAction;
 use lab::manifest::Instances;
 use reports::digest::Digest;
 use reports::record::{Kind, Operation, UndoPlanned, UndoStep};
 use serde_json::{Value, json};
 
 use crate::baseline::Baseline;
+use crate::capture::CaptureStep;
 use crate::context::{Context, How};
+use crate::run::Run;
 use crate::stops;
 
 pub const UNDO_FORWARDING: &str = "undo.forwarding";
@@ -32,7 +35,7 @@ fn teardown_step(kind: &str, id: &str) -> String {
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let Some(baseline) = ctx.run.baseline() else { return };
-    let steps = steps(lab, &baseline);
+    let steps = steps(lab, ctx.run, &baseline);
     if !complete(lab, ctx, &steps).await {
         return;
     }
@@ -93,50 +96,44 @@ async fn complete(lab: &Lab, ctx: &mut Context<'_>, steps: &[UndoStep]) -> bool 
     holds
 }
 
-fn steps(lab: &Lab, baseline: &Baseline) -> Vec<UndoStep> {
-    let manifest = &lab.manifest;
-    let region = || manifest.aws.region.clone();
-    let network_interface_id = || manifest.capture.network_interface_id.clone();
-    let source_dest_check = baseline.interface.source_dest_check;
-    let taken_back = [
-        (
-            UNDO_FORWARDING,
-            "§6.1",
-            Operation::RestoreSourceDestCheck {
-                network_interface_id: network_interface_id(),
-                source_dest_check,
-                region: region(),
-            },
-            json!({ "source_dest_check": source_dest_check }),
-        ),
-        (
-            UNDO_ADDRESS,
-            "§6.2",
-            Operation::UnassignAddress {
-                network_interface_id: network_interface_id(),
-                address: manifest.capture.address.addr(),
-                region: region(),
-            },
-            json!({ "secondary_addresses": baseline.interface.secondary_addresses }),
-        ),
-        (
-            UNDO_CHANGE_SET,
-            "§6",
-            Operation::RemoveChangeSet { path: lab::change_set::PATH.to_owned() },
-            json!({ "absent": true }),
-        ),
-        (
-            UNDO_LOCK,
-            "§6",
-            Operation::ReleaseLock { path: lab::act::LOCK_PATH.to_owned() },
-            json!({ "absent": true }),
-        ),
+/// What the run changes is taken back in reverse order, then its files.
+fn steps(lab: &Lab, run: &Run, baseline: &Baseline) -> Vec<UndoStep> {
+    let captured = run.steps.iter().rev().map(|step| undo_of(lab, step, baseline));
+    let files = [
+        (UNDO_CHANGE_SET, Operation::RemoveChangeSet { path: lab::change_set::PATH.to_owned() }),
+        (UNDO_LOCK, Operation::ReleaseLock { path: lab::act::LOCK_PATH.to_owned() }),
     ];
-    let taken_back = taken_back.into_iter().map(|(id, section, operation, restores)| {
-        let (id, section) = (id.to_owned(), section.to_owned());
-        UndoStep { id, section, operation, restores }
+    let files = files.map(|(id, operation)| UndoStep {
+        id: id.to_owned(),
+        section: "§6".to_owned(),
+        operation,
+        restores: json!({ "absent": true }),
     });
-    taken_back.chain(teardown_steps(lab)).collect()
+    captured.chain(files).chain(teardown_steps(lab)).collect()
+}
+
+/// How one step of the capture is taken back: to the baseline.
+fn undo_of(lab: &Lab, step: &CaptureStep, baseline: &Baseline) -> UndoStep {
+    let region = lab.manifest.aws.region.clone();
+    let network_interface_id = lab.manifest.capture.network_interface_id.clone();
+    let before = &baseline.interface;
+    let (section, operation, restores) = match step.action {
+        CaptureAction::Forwarding => {
+            let source_dest_check = before.source_dest_check;
+            let operation = Operation::RestoreSourceDestCheck {
+                network_interface_id,
+                source_dest_check,
+                region,
+            };
+            ("§6.1", operation, json!({ "source_dest_check": source_dest_check }))
+        }
+        CaptureAction::Assign(address) => {
+            let address = address.addr();
+            let operation = Operation::UnassignAddress { network_interface_id, address, region };
+            ("§6.2", operation, json!({ "secondary_addresses": before.secondary_addresses }))
+        }
+    };
+    UndoStep { id: step.undo.clone(), section: section.to_owned(), operation, restores }
 }
 
 fn teardown_steps(lab: &Lab) -> Vec<UndoStep> {

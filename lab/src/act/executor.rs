@@ -12,6 +12,7 @@ use serde_json::json;
 use super::settle::{Conclusion, Patience, Reply, Sample, shown, until_settled};
 use super::{Acted, Execution, Mutation, NotTried, RowAnswer, RowCall, finish, taking_back};
 use crate::Lab;
+use crate::change_set::ActionPlan;
 use crate::ec2::Answer;
 use crate::manifest::Manifest;
 use crate::node::{Node, Output};
@@ -101,7 +102,7 @@ impl Lab {
 
 /// What is asked of an executor.
 struct Order<'a> {
-    action: &'static str,
+    action: &'a str,
     parameters: serde_json::Value,
     eni: &'a str,
     address: String,
@@ -130,32 +131,16 @@ fn request(manifest: &Manifest, order: &Order<'_>, key: &str) -> serde_json::Val
     })
 }
 
-/// One of the change set's actions, of which the executor is asked what it would do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DryRun {
-    Assign,
-    Forwarding,
-}
-
-impl DryRun {
-    pub const BOTH: [Self; 2] = [Self::Assign, Self::Forwarding];
-
-    /// The request, whose mode is the dry run's.
-    pub(crate) fn request(self, manifest: &Manifest) -> serde_json::Value {
-        let (action, parameters) = match self {
-            Self::Assign if manifest.capture.allow_reassignment => {
-                ("assign-secondary-ip", json!({ "allowReassignment": "true" }))
-            }
-            Self::Assign => ("assign-secondary-ip", json!({})),
-            Self::Forwarding => {
-                ("ensure-forwarding-enabled", json!({ "sourceDestCheck": "false" }))
-            }
-        };
-        let capture = &manifest.capture;
-        let (eni, address) = (capture.network_interface_id.as_str(), capture.address.to_string());
-        let order = Order { action, parameters, eni, address, mode: "dry-run" };
-        request(manifest, &order, &format!("lab-smoke:preflight:{action}"))
-    }
+/// The request by which the executor is asked what it would do of a plan.
+pub(crate) fn dry_run_request(manifest: &Manifest, plan: &ActionPlan) -> serde_json::Value {
+    let order = Order {
+        action: &plan.action,
+        parameters: json!(plan.parameters),
+        eni: &manifest.capture.network_interface_id,
+        address: plan.target.get("address").cloned().unwrap_or_default(),
+        mode: "dry-run",
+    };
+    request(manifest, &order, &format!("lab-smoke:preflight:{}", plan.action))
 }
 
 /// What an executor answers to routerd.

@@ -9,7 +9,8 @@ mod reconcile;
 mod routerd;
 mod settle;
 
-pub use executor::{DryRun, ExecutorAnswer, ExecutorProgram};
+pub(crate) use executor::dry_run_request;
+pub use executor::{ExecutorAnswer, ExecutorProgram};
 pub use files::{Burn, Holder, LOCK_PATH, LockPermit, RENEWAL, Release};
 pub use lock::LockState;
 pub use prove::Proving;

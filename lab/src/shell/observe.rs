@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use reports::redact::Form;
 
-use crate::act::{DryRun, ExecutorProgram};
+use crate::act::{ExecutorProgram, dry_run_request};
+use crate::change_set::ActionPlan;
 use crate::manifest::{Manifest, Routerd};
 use crate::node::Output;
 use crate::outage;
@@ -257,16 +258,16 @@ impl Observe {
         Self::quick(&["sudo", "-n", "sha256sum", path])
     }
 
-    /// What the executor says that it would do: its own dry run, which asks AWS and changes nothing.
+    /// What the executor says that it would do of a plan: its own dry run, which asks AWS and changes nothing.
     pub fn executor_dry_run(
         manifest: &Manifest,
         program: &ExecutorProgram,
-        action: DryRun,
+        plan: &ActionPlan,
         limit: Duration,
     ) -> Self {
         let mut argv = super::as_executor(&program.env);
         argv.push(program.executable.clone());
-        let stdin = action.request(manifest).to_string().into_bytes();
+        let stdin = dry_run_request(manifest, plan).to_string().into_bytes();
         Self { stdin, ..Self::new(argv, limit + QUICK) }
     }
 

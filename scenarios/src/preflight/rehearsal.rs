@@ -3,7 +3,7 @@
 //! before and after.
 
 use lab::Lab;
-use lab::act::{DryRun, ExecutorAnswer};
+use lab::act::ExecutorAnswer;
 use lab::ec2::NetworkInterface;
 use lab::node::Node;
 use lab::shell::Observe;
@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use super::gather::Told;
 use super::{EXECUTOR_DRY_RUN, EXECUTOR_READS};
 use crate::baseline::{changed, restorable};
+use crate::capture::CaptureStep;
 use crate::context::{Context, How};
 use crate::observe;
-use crate::preview::expected_messages;
 use crate::run::Executor;
 
 pub async fn judge(
@@ -24,16 +24,14 @@ pub async fn judge(
     executor: &Executor,
     before: &NetworkInterface,
 ) {
-    let dry_run = |action| {
-        Observe::executor_dry_run(&lab.manifest, &executor.program, action, executor.timeout)
+    let dry_run = |step: &CaptureStep| {
+        Observe::executor_dry_run(&lab.manifest, &executor.program, &step.plan, executor.timeout)
     };
-    let commands = DryRun::BOTH.map(dry_run);
-    let (assign, forwarding) = futures::join!(
-        lab.shell.observe(Node::RouterdCloud, &commands[0]),
-        lab.shell.observe(Node::RouterdCloud, &commands[1]),
-    );
+    let commands: Vec<_> = ctx.run.steps.iter().map(dry_run).collect();
+    let asked = commands.iter().map(|command| lab.shell.observe(Node::RouterdCloud, command));
+    let told = futures::future::join_all(asked).await;
     let after = observe::interface(lab, ctx).await;
-    said(ctx, [assign, forwarding]);
+    said(ctx, told);
     let expected = restorable(before);
     match after {
         Err((why, how)) => ctx.unknown(EXECUTOR_READS, expected, how, why),
@@ -64,9 +62,9 @@ pub fn leave_out(ctx: &mut Context<'_>) {
     }
 }
 
-/// Both answers, as the executor gives them to routerd.
-fn said(ctx: &mut Context<'_>, told: [Told; 2]) {
-    let messages = expected_messages(&ctx.run.change_set);
+/// An answer for each step, as the executor gives it to routerd.
+fn said(ctx: &mut Context<'_>, told: Vec<Told>) {
+    let messages: Vec<&String> = ctx.run.steps.iter().map(|step| &step.preview).collect();
     let expected = json!(messages);
     let (mut how, mut observed, mut wrong) = (How::default(), Vec::new(), Vec::new());
     for (told, message) in told.into_iter().zip(&messages) {
@@ -120,11 +118,11 @@ mod tests {
         ];
         for (right, code, status, expected, says) in table {
             let judged = judged("preflight", async |_, ctx| {
-                let [assign, forwarding] = expected_messages(&ctx.run.change_set);
-                let first = if right { assign } else { "would do more".to_owned() };
-                let told = [
-                    told(code, &answer(status, &first), ""),
-                    told(0, &answer("succeeded", &forwarding), ""),
+                let [assign, forwarding] = &ctx.run.steps[..] else { panic!("two steps") };
+                let first = if right { &assign.preview } else { "would do more" };
+                let told = vec![
+                    told(code, &answer(status, first), ""),
+                    told(0, &answer("succeeded", &forwarding.preview), ""),
                 ];
                 said(ctx, told);
             });
@@ -134,7 +132,7 @@ mod tests {
             }
         }
         let judged = judged("preflight", async |_, ctx| {
-            said(ctx, [told(127, "", "aws: not found"), silent()]);
+            said(ctx, vec![told(127, "", "aws: not found"), silent()]);
         });
         assert_eq!(judged.status(EXECUTOR_DRY_RUN), A::Unknown);
     }

@@ -8,16 +8,20 @@ use reports::record::{AssertionStatus as A, Intent, Kind, Permit, UndoPlanned};
 use reports::redact::Form;
 
 use super::*;
+use crate::capture::capture_steps;
 use crate::example::{Judged, acted, judged, silent, told};
+use crate::undo_plan::{UNDO_ADDRESS, UNDO_FORWARDING};
+
+fn forwarding() -> CaptureStep {
+    let steps = capture_steps(&crate::example::change_set());
+    steps.into_iter().find(|step| step.undo == UNDO_FORWARDING).expect("a step")
+}
 
 fn step() -> Step {
     Step {
-        id: UNDO_FORWARDING,
-        plan: 1,
+        capture: forwarding(),
         row_id: Some(2),
         goal: Goal::SourceDestCheck(true),
-        preview: PREVIEW_FORWARDING,
-        assertion: FORWARDING,
         message: "would re-enable SourceDestCheck (restore prior=true)".to_owned(),
     }
 }
