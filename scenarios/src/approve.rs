@@ -9,7 +9,7 @@ use lab::routerd::{Row, Status};
 use reports::record::Outcome;
 use serde_json::{Value, json};
 
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::observe;
 use crate::requests;
 use crate::run::{Run, StepRow};
@@ -37,7 +37,10 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         Ok((rows, how)) => judge(ctx, &rows, &own, &by, &how),
         Err((why, how)) => {
             if let Some(first) = own.first() {
-                ctx.unknown(first.step.asserts.approved, json!("approved"), how, why);
+                ctx.check(first.step.asserts.approved)
+                    .expects(json!("approved"))
+                    .seen(how)
+                    .unknown(why);
             }
         }
     }
@@ -57,7 +60,7 @@ fn may_be_approved<T>(
         }
         Ok(acted) if acted.outcome == Outcome::NotDone => {
             let detail = acted.detail;
-            ctx.judge(id, false, json!("approved"), json!("not-done"), how, Some(detail))
+            ctx.check(id).expects(json!("approved")).seen(how).fails(json!("not-done"), detail)
         }
         Ok(_) => true,
     }
@@ -75,14 +78,22 @@ fn judge(ctx: &mut Context<'_>, rows: &[Row], own: &[StepRow<'_>], by: &str, how
         });
         let expected = json!({ "status": "approved", "approved_by": by });
         let message = format!("row {id} is not approved by this run");
-        ctx.judge(step.asserts.approved, approved, expected, observed, how.clone(), Some(message));
+        let ruling = Ruling::when(approved, message);
+        ctx.check(step.asserts.approved)
+            .expects(expected)
+            .seen(how.clone())
+            .comes_to(observed, ruling);
     }
     let expected = approved(ctx.run);
     let observed = stored(rows, own);
     let same = expected == observed;
     let message = "routerd would execute something else than the approved change set";
     let found = (!same).then(|| message.to_owned());
-    ctx.judge(UNCHANGED, same, json!(expected), json!(&observed), how.clone(), found.clone());
+    let ruling = Ruling::unless(found.clone());
+    ctx.check(UNCHANGED)
+        .expects(json!(expected))
+        .seen(how.clone())
+        .comes_to(json!(&observed), ruling);
     ctx.stop(&stops::FOREIGN_PLAN, found, "routerd's journal");
     let secret = requests::secret_in(&observed);
     ctx.stop(&stops::CREDENTIALS_IN_REQUEST, secret, "routerd's journal");

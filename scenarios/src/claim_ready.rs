@@ -8,7 +8,7 @@ use lab::routerd::{AnswerError, Owner, Refusal, Routerctl};
 use lab::shell::Observe;
 use serde_json::json;
 
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::observe;
 
 const READY: &str = "claim-ready.ready";
@@ -47,7 +47,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
             judge(ctx, &phases, captured, how.and(owner_how));
         }
         (Found::Unreadable(why, how), _) | (_, Found::Unreadable(why, how)) => {
-            ctx.unknown(READY, json!("Ready"), how, why);
+            ctx.check(READY).expects(json!("Ready")).seen(how).unknown(why);
         }
         (Found::NoDaemon, _) | (_, Found::NoDaemon) => ctx.not_applicable(NO_DAEMON),
         (Found::NoSuchKind, Found::NoSuchKind) => ctx.not_applicable(NO_KIND),
@@ -97,14 +97,14 @@ fn captures(owner: &Owner, address: &str) -> bool {
 
 fn judge(ctx: &mut Context<'_>, phases: &[(String, Option<String>)], captured: bool, how: How) {
     let ready = phases.iter().all(|(_, phase)| phase.as_deref() == Some("Ready"));
-    ctx.judge(
-        READY,
+    let ruling = Ruling::when(
         ready && captured,
-        json!({ "phase": "Ready", "owner_row_captured": true }),
-        json!({ "phases": phases, "owner_row_captured": captured }),
-        how,
-        Some("not Ready with the captured address in its owner table".to_owned()),
+        "not Ready with the captured address in its owner table".to_owned(),
     );
+    ctx.check(READY)
+        .expects(json!({ "phase": "Ready", "owner_row_captured": true }))
+        .seen(how)
+        .comes_to(json!({ "phases": phases, "owner_row_captured": captured }), ruling);
 }
 
 #[cfg(test)]

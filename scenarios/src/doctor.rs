@@ -50,14 +50,14 @@ fn judge(
     let (output, how) = match observe::told(ctx, answer) {
         Ok(seen) => seen,
         Err((why, how)) => {
-            ctx.unknown(id, expected, how, why);
+            ctx.check(id).expects(expected).seen(how).unknown(why);
             return None;
         }
     };
     let report = match Routerctl::new(&lab.manifest.routerd).doctor(area).read(&output) {
         Ok(report) => report,
         Err(error) => {
-            ctx.unknown(id, expected, how, error.to_string());
+            ctx.check(id).expects(expected).seen(how).unknown(error.to_string());
             return None;
         }
     };
@@ -66,14 +66,14 @@ fn judge(
     let failed = complaints(&report);
     if !failed.is_empty() {
         let message = format!("doctor {area} fails: {}", failed.join("; "));
-        ctx.judge(id, false, expected, observed, how, Some(message));
+        ctx.check(id).expects(expected).seen(how).fails(observed, message);
         None
     } else if report.checks.iter().any(|check| check.status == CheckStatus::Pass) {
-        ctx.judge(id, true, expected, observed, how, None);
+        ctx.check(id).expects(expected).seen(how).passes(observed);
         Some(Weight::Something)
     } else {
         let why = format!("doctor {area} only skips: nothing was checked by it");
-        ctx.skipped(id, observed, how, why);
+        ctx.check(id).seen(how).skipped(observed, why);
         Some(Weight::Nothing)
     }
 }

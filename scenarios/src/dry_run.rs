@@ -36,10 +36,10 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     match (before, after) {
         (Ok((before, how)), Ok((after, other))) => {
             let (before, after) = (restorable(&before), restorable(&after));
-            ctx.expect(NO_MUTATION, before, after, how.and(other));
+            ctx.check(NO_MUTATION).expects(before).seen(how.and(other)).is(after);
         }
         (Err((why, how)), _) | (_, Err((why, how))) => {
-            ctx.unknown(NO_MUTATION, json!("the ENI unchanged"), how, why);
+            ctx.check(NO_MUTATION).expects(json!("the ENI unchanged")).seen(how).unknown(why);
         }
     }
 }

@@ -12,7 +12,7 @@ use reports::record::Outcome;
 use serde_json::json;
 
 use crate::capture::CaptureStep;
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::run::StepRow;
 use crate::{approve, observe, outage, stops, watch as watchdog};
 
@@ -76,7 +76,7 @@ fn rows_as_approved(lab: &Lab, ctx: &mut Context<'_>, own: &[StepRow<'_>], told:
     let (rows, how) = match read {
         Ok(seen) => seen,
         Err((why, how)) => {
-            ctx.unknown(AS_APPROVED, json!(expected), how, why);
+            ctx.check(AS_APPROVED).expects(json!(expected)).seen(how).unknown(why);
             return false;
         }
     };
@@ -85,8 +85,8 @@ fn rows_as_approved(lab: &Lab, ctx: &mut Context<'_>, own: &[StepRow<'_>], told:
         edited its journal since";
     let found = (expected != observed).then(|| message.to_owned());
     let same = found.is_none();
-    if !same {
-        ctx.judge(AS_APPROVED, false, json!(expected), json!(observed), how, found.clone());
+    if let Some(why) = &found {
+        ctx.check(AS_APPROVED).expects(json!(expected)).seen(how).fails(json!(observed), why);
     }
     ctx.stop(&stops::FOREIGN_PLAN, found, "routerd's journal");
     same
@@ -97,7 +97,7 @@ fn under_lock(ctx: &mut Context<'_>, told: Told) -> bool {
     let (output, how) = match observe::told(ctx, told) {
         Ok(seen) => seen,
         Err((why, how)) => {
-            ctx.unknown(UNDER_LOCK, expected, how, why);
+            ctx.check(UNDER_LOCK).expects(expected).seen(how).unknown(why);
             return false;
         }
     };
@@ -111,13 +111,13 @@ fn under_lock(ctx: &mut Context<'_>, told: Told) -> bool {
             (json!({ "run_id": holder.run_id }), Some(why))
         }
         LockState::Unread(why) => {
-            ctx.unknown(UNDER_LOCK, expected, how, why);
+            ctx.check(UNDER_LOCK).expects(expected).seen(how).unknown(why);
             return false;
         }
     };
     let held = lost.is_none();
-    if !held {
-        ctx.judge(UNDER_LOCK, false, expected, observed, how, lost.clone());
+    if let Some(why) = &lost {
+        ctx.check(UNDER_LOCK).expects(expected).seen(how).fails(observed, why);
     }
     ctx.stop(&stops::LOCK_LOST, lost, LOCK_PATH);
     held
@@ -129,10 +129,10 @@ fn granted_throughout(ctx: &mut Context<'_>, own: &[StepRow<'_>]) {
     let how = How::words("routerctl action list, before each mutation");
     let ids: Vec<u64> = own.iter().map(|row| row.id).collect();
     let observed = json!({ "rows": ids, "are": "the change set" });
-    ctx.judge(AS_APPROVED, true, json!(expected), observed, how, None);
+    ctx.check(AS_APPROVED).expects(json!(expected)).seen(how).passes(observed);
     let run_id = json!({ "run_id": ctx.run.id });
     let how = How::words(format!("routerd-cloud$ sudo -n cat {LOCK_PATH}, before each mutation"));
-    ctx.judge(UNDER_LOCK, true, run_id.clone(), run_id, how, None);
+    ctx.check(UNDER_LOCK).expects(run_id.clone()).seen(how).passes(run_id);
 }
 
 fn judge(
@@ -150,14 +150,10 @@ fn judge(
     let acted = match acted {
         Ok(acted) => acted,
         Err(NotTried::NotLab(why)) => {
-            ctx.judge(
-                row_assertion,
-                false,
-                expected,
-                json!("not-tried"),
-                how,
-                Some(why.to_string()),
-            );
+            ctx.check(row_assertion)
+                .expects(expected)
+                .seen(how)
+                .fails(json!("not-tried"), why.to_string());
             ctx.stop(&stops::NOT_THE_LABS, Some(why.to_string()), &resource);
             return false;
         }
@@ -185,23 +181,21 @@ fn judge(
         json!({ "status": row.status, "executed_at": row.executed_at.is_some(), "message": row.result_message, "error": row.error })
     });
     if row.is_some() {
-        ctx.judge(
-            row_assertion,
-            row_holds,
-            expected,
-            json!(observed),
-            how.clone(),
-            Some(row_complaint(row)),
-        );
+        let ruling = Ruling::when(row_holds, row_complaint(row));
+        ctx.check(row_assertion)
+            .expects(expected)
+            .seen(how.clone())
+            .comes_to(json!(observed), ruling);
     } else {
-        ctx.unknown(row_assertion, expected, how.clone(), acted.detail.clone());
+        ctx.check(row_assertion).expects(expected).seen(how.clone()).unknown(acted.detail.clone());
     }
     let goal_json = json!(goal.to_string());
     if let Some(eni) = eni {
         let observed = json!({ "addresses": eni.secondary_addresses, "source_dest_check": eni.source_dest_check });
-        ctx.judge(eni_assertion, eni_holds, goal_json, observed, how, Some(acted.detail.clone()));
+        let ruling = Ruling::when(eni_holds, acted.detail.clone());
+        ctx.check(eni_assertion).expects(goal_json).seen(how).comes_to(observed, ruling);
     } else {
-        ctx.unknown(eni_assertion, goal_json, how, acted.detail.clone());
+        ctx.check(eni_assertion).expects(goal_json).seen(how).unknown(acted.detail.clone());
     }
     let clear = row_holds && eni_holds && acted.outcome == Outcome::Done;
     ctx.stop(&stops::AMBIGUOUS, (!clear).then(|| acted.detail.clone()), &resource);

@@ -9,7 +9,7 @@ use lab::routerd::{Row, Status};
 use reports::record::{Kind, Outcome, Phase, RowsRecorded};
 use serde_json::json;
 
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::observe;
 use crate::run::RowIds;
 use crate::stops;
@@ -35,7 +35,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         Ok((rows, how)) => judge(ctx, &rows, &how),
         Err((why, how)) => {
             if let Some(first) = ctx.run.steps.first() {
-                ctx.unknown(first.asserts.pending, json!("pending"), how, why);
+                ctx.check(first.asserts.pending).expects(json!("pending")).seen(how).unknown(why);
             }
         }
     }
@@ -45,11 +45,15 @@ fn judge_import<T>(ctx: &mut Context<'_>, acted: Result<Acted<T>, NotTried>) {
     let how = How::words("routerctl action import");
     match acted {
         Ok(acted) if acted.outcome == Outcome::Unknown => {
-            ctx.unknown(IMPORTED, json!("done"), how, acted.detail);
+            ctx.check(IMPORTED).expects(json!("done")).seen(how).unknown(acted.detail);
         }
         Ok(acted) => {
             let done = acted.outcome == Outcome::Done;
-            ctx.judge(IMPORTED, done, json!("done"), json!(acted.outcome), how, Some(acted.detail));
+            let ruling = Ruling::when(done, acted.detail);
+            ctx.check(IMPORTED)
+                .expects(json!("done"))
+                .seen(how)
+                .comes_to(json!(acted.outcome), ruling);
         }
         Err(error) => ctx.not_tried(IMPORTED, json!("done"), how, &error),
     }
@@ -64,14 +68,11 @@ fn judge(ctx: &mut Context<'_>, rows: &[Row], how: &How) {
         let pending = matches!(found[..], [row] if row.status == Status::Pending);
         let message = format!("not exactly one pending row with the key {}", step.key());
         let expected = json!({ "rows": 1, "status": "pending" });
-        ctx.judge(
-            step.asserts.pending,
-            pending,
-            expected,
-            json!(observed),
-            how.clone(),
-            Some(message),
-        );
+        let ruling = Ruling::when(pending, message);
+        ctx.check(step.asserts.pending)
+            .expects(expected)
+            .seen(how.clone())
+            .comes_to(json!(observed), ruling);
         ids.extend(found.first().map(|row| (step.key(), row.id)));
     }
     if let Some(all) = RowIds::find(&ctx.run.steps, |key| ids.get(key).copied()) {
@@ -87,7 +88,8 @@ fn judge(ctx: &mut Context<'_>, rows: &[Row], how: &How) {
     let message = format!("rows that are not the run's appeared: {}", strangers.join(", "));
     let found = (!strangers.is_empty()).then(|| message.clone());
     let observed = json!(strangers);
-    ctx.judge(NOTHING_ELSE, found.is_none(), json!([]), observed, how.clone(), found.clone());
+    let ruling = Ruling::unless(found.clone());
+    ctx.check(NOTHING_ELSE).expects(json!([])).seen(how.clone()).comes_to(observed, ruling);
     ctx.stop(&stops::FOREIGN_ROWS, found, "routerd's journal");
     ctx.write(Kind::RowsRecorded(RowsRecorded { phase: Phase::Baseline, rows: json!(rows) }));
 }

@@ -12,7 +12,7 @@ use lab::node::{Node, Output};
 use lab::shell::{Observe, ssh};
 use serde_json::json;
 
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::observe;
 
 mod conntrack;
@@ -140,25 +140,25 @@ fn judge_tcp(
         json!({ "client": address(near), "server": address(far), "same_at_both_ends": true });
     let (output, how) = match observe::told(ctx, told) {
         Ok(seen) => seen,
-        Err((why, how)) => return ctx.unknown(id, expected, how, why),
+        Err((why, how)) => return ctx.check(id).expects(expected).seen(how).unknown(why),
     };
     let greeting = ssh::greeting(&String::from_utf8_lossy(&output.stdout));
     let Some(flow) = greeting.connection else {
         let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         let why = format!("no connection to look at: {why}");
-        return ctx.unknown(id, expected, how, why);
+        return ctx.check(id).expects(expected).seen(how).unknown(why);
     };
     let same = greeting.local_flows.contains(&flow);
     let right = *flow.client.ip() == address(near) && *flow.server.ip() == address(far);
     let near_view: Vec<String> = greeting.local_flows.iter().map(ToString::to_string).collect();
-    ctx.judge(
-        id,
+    let ruling = Ruling::when(
         same && right,
-        expected,
-        json!({ "far_end": flow.to_string(), "near_end": near_view }),
-        how,
-        Some(format!("the far end sees {flow}, the near end {}", near_view.join(", "))),
+        format!("the far end sees {flow}, the near end {}", near_view.join(", ")),
     );
+    ctx.check(id)
+        .expects(expected)
+        .seen(how)
+        .comes_to(json!({ "far_end": flow.to_string(), "near_end": near_view }), ruling);
 }
 
 fn judge_icmp(
@@ -177,22 +177,18 @@ fn judge_icmp(
         });
     let (output, how) = match observe::told(ctx, sniffed) {
         Ok((output, how)) => (output, how.and(ping_how)),
-        Err((why, how)) => return ctx.unknown(id, expected, how.and(ping_how), why),
+        Err((why, how)) => {
+            return ctx.check(id).expects(expected).seen(how.and(ping_how)).unknown(why);
+        }
     };
     let sources = echo_sources(&String::from_utf8_lossy(&output.stdout), &address(far).to_string());
     if sources.is_empty() {
         let why = "no echo request arrived at the far end, so its source is not known";
-        return ctx.unknown(id, expected, how, why);
+        return ctx.check(id).expects(expected).seen(how).unknown(why);
     }
     let message = format!("{far} sees echo requests from {}", sources.join(", "));
-    ctx.judge(
-        id,
-        sources == [address(near).to_string()],
-        expected,
-        json!({ "sources": sources }),
-        how,
-        Some(message),
-    );
+    let ruling = Ruling::when(sources == [address(near).to_string()], message);
+    ctx.check(id).expects(expected).seen(how).comes_to(json!({ "sources": sources }), ruling);
 }
 
 /// The ids of the echo requests to `destination` in tcpdump's lines.

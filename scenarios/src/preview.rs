@@ -7,7 +7,7 @@ use lab::routerd::{AnswerError, Previewed, Status};
 use lab::shell::ShellError;
 use serde_json::json;
 
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::observe;
 
 pub type Told = Result<Answer<Output>, ShellError>;
@@ -42,12 +42,12 @@ pub fn judge(ctx: &mut Context<'_>, id: &'static str, message: &str, preview: Pr
                 preview.status == Status::Succeeded && preview.message.as_deref() == Some(message);
             let observed = json!({ "status": preview.status, "message": preview.message });
             let said = format!("the preview says: {}", preview.message.unwrap_or_default());
-            ctx.judge(id, holds, expected, observed, how, Some(said));
+            ctx.check(id).expects(expected).seen(how).comes_to(observed, Ruling::when(holds, said));
         }
         Preview::Refused(why, how) => {
-            ctx.judge(id, false, expected, json!("refused"), how, Some(why));
+            ctx.check(id).expects(expected).seen(how).fails(json!("refused"), why);
         }
-        Preview::Unread(why, how) => ctx.unknown(id, expected, how, why),
+        Preview::Unread(why, how) => ctx.check(id).expects(expected).seen(how).unknown(why),
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::baseline::{self, Baseline, restorable};
 use crate::cloud_state;
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::left::{self, Changed};
 use crate::node_state::{self, Explained, Looked, NodeState, REST, Source};
 use crate::silence::{self, When};
@@ -161,7 +161,11 @@ async fn judge_later(lab: &Lab, ctx: &mut Context<'_>, first: First) {
     let how = observe::told(ctx, rows).map_or_else(|(_, how)| how, |(_, how)| how).and(eni);
     let (Some((interface, ids)), Some((later, later_ids))) = (first, second) else {
         let expected = json!("as at the first look");
-        return ctx.unknown(STAYS, expected, how, "one of the two looks saw not all of it");
+        return ctx
+            .check(STAYS)
+            .expects(expected)
+            .seen(how)
+            .unknown("one of the two looks saw not all of it");
     };
     let new: Vec<u64> = later_ids.into_iter().filter(|id| !ids.contains(id)).collect();
     if let Some(now) = &now
@@ -173,7 +177,7 @@ async fn judge_later(lab: &Lab, ctx: &mut Context<'_>, first: First) {
     }
     note_rows(lab, ctx, all.iter().flatten().filter(|row| new.contains(&row.id)));
     let expected = json!({ "interface": interface, "new_rows": [] });
-    ctx.expect(STAYS, expected, json!({ "interface": later, "new_rows": new }), how);
+    ctx.check(STAYS).expects(expected).seen(how).is(json!({ "interface": later, "new_rows": new }));
     let found = (!new.is_empty()).then(|| format!("somebody made rows after the undo: {new:?}"));
     ctx.stop(&stops::FOREIGN_ROWS, found, "routerd's journal");
 }
@@ -186,12 +190,12 @@ fn judge_yaml(lab: &Lab, ctx: &mut Context<'_>, told: Told) {
         Ok((text, how)) => {
             let observed = json!({ "sha256": Digest::of(&text) });
             let before = expected["sha256"].clone();
-            let holds = ctx.expect(ROUTER_YAML, expected, observed, how);
+            let holds = ctx.check(ROUTER_YAML).expects(expected).seen(how).is(observed);
             note(ctx, (!holds).then(|| left::router_yaml(path, &before)));
             let found = (!holds).then(|| format!("{path} is not what preflight read"));
             ctx.stop(&stops::POLICY_CHANGED, found, path);
         }
-        Err((why, how)) => ctx.unknown(ROUTER_YAML, expected, how, why),
+        Err((why, how)) => ctx.check(ROUTER_YAML).expects(expected).seen(how).unknown(why),
     }
 }
 
@@ -209,16 +213,10 @@ fn judge_files(ctx: &mut Context<'_>, told: Told) {
             let folder = lab::shell::NODE_FOLDER;
             let message = format!("left in {folder} on routerd-cloud: {}", left.join(", "));
             note(ctx, left.iter().map(|name| left::file(&format!("{folder}/{name}"))));
-            ctx.judge(
-                FILES,
-                left.is_empty(),
-                expected,
-                json!({ "left": left }),
-                how,
-                Some(message),
-            );
+            let ruling = Ruling::when(left.is_empty(), message);
+            ctx.check(FILES).expects(expected).seen(how).comes_to(json!({ "left": left }), ruling);
         }
-        Err((why, how)) => ctx.unknown(FILES, expected, how, why),
+        Err((why, how)) => ctx.check(FILES).expects(expected).seen(how).unknown(why),
     }
 }
 
@@ -245,11 +243,12 @@ fn judge_interface(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, eni: Int
                 state: json!({ "interface": observed["interface"] }),
             }));
             let same = expected == observed;
-            ctx.judge(INTERFACE, same, expected, observed, how, message);
+            let ruling = Ruling::when(same, message);
+            ctx.check(INTERFACE).expects(expected).seen(how).comes_to(observed, ruling);
         }
         Err(error) => {
             let how = ctx.seen_error(&error);
-            ctx.unknown(INTERFACE, expected, how, error.to_string());
+            ctx.check(INTERFACE).expects(expected).seen(how).unknown(error.to_string());
         }
     }
 }
@@ -315,13 +314,21 @@ fn judge_nodes(
         }
     }
     if !differs && !unknown.is_empty() {
-        return ctx.unknown(id, Value::Object(expected), how, unknown.join("; "));
+        return ctx
+            .check(id)
+            .expects(Value::Object(expected))
+            .seen(how)
+            .unknown(unknown.join("; "));
     }
     let message = differs.then(|| {
         let (expected, observed) = (json!(expected), json!(observed));
         format!("expected {expected}, observed {observed}")
     });
-    ctx.judge(id, !differs, Value::Object(expected), Value::Object(observed), how, message);
+    let ruling = Ruling::unless(message);
+    ctx.check(id)
+        .expects(Value::Object(expected))
+        .seen(how)
+        .comes_to(Value::Object(observed), ruling);
 }
 
 fn judge_rows(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, told: Told) {
@@ -329,7 +336,7 @@ fn judge_rows(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, told: Told) {
     let read = observe::told(ctx, told).and_then(|(out, how)| observe::rows_in(lab, &out, how));
     let (rows, how) = match read {
         Ok(seen) => seen,
-        Err((why, how)) => return ctx.unknown(ROWS, expected, how, why),
+        Err((why, how)) => return ctx.check(ROWS).expects(expected).seen(how).unknown(why),
     };
     // By their keys: where one of the two was never imported, the other is the run's all the same.
     let plans = ctx.run.change_set.plans();
@@ -345,14 +352,16 @@ fn judge_rows(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, told: Told) {
     let message = format!("routerctl cannot move these rows any more: {running:?}");
     let expected = json!({ "running": [] });
     let observed = json!({ "running": running, "rows": statuses });
-    ctx.judge(ROWS, running.is_empty(), expected, observed, how.clone(), Some(message));
+    let ruling = Ruling::when(running.is_empty(), message);
+    ctx.check(ROWS).expects(expected).seen(how.clone()).comes_to(observed, ruling);
     let strangers = || rows.iter().filter(|row| !own(row) && !before.rows.contains(&row.id));
     note_rows(lab, ctx, strangers());
     let new: Vec<_> =
         strangers().map(|row| format!("{} ({})", row.idempotency_key, row.status)).collect();
     let message = format!("somebody made rows during the run: {}", new.join(", "));
     let found = (!new.is_empty()).then(|| message.clone());
-    ctx.judge(NO_NEW_ROWS, new.is_empty(), json!([]), json!(new), how, found.clone());
+    let ruling = Ruling::unless(found.clone());
+    ctx.check(NO_NEW_ROWS).expects(json!([])).seen(how).comes_to(json!(new), ruling);
     ctx.stop(&stops::FOREIGN_ROWS, found, "routerd's journal");
     ctx.write(Kind::RowsRecorded(RowsRecorded { phase: Phase::Final, rows: json!(rows) }));
 }

@@ -10,7 +10,7 @@ use lab::shell::Observe;
 use serde_json::{Value, json};
 
 use crate::capture::CaptureStep;
-use crate::context::Context;
+use crate::context::{Context, Ruling};
 use crate::observe;
 
 const OFF: &str = "source-dest-check.off";
@@ -45,11 +45,11 @@ fn judge_off(
         Ok(answer) => {
             let how = ctx.seen(&answer);
             let observed = answer.value.map(|eni| eni.source_dest_check);
-            ctx.expect(OFF, json!(false), json!(observed), how);
+            ctx.check(OFF).expects(json!(false)).seen(how).is(json!(observed));
         }
         Err(error) => {
             let how = ctx.seen_error(&error);
-            ctx.unknown(OFF, json!(false), how, error.to_string());
+            ctx.check(OFF).expects(json!(false)).seen(how).unknown(error.to_string());
         }
     }
 }
@@ -63,7 +63,7 @@ fn judge_prior(
     let expected = json!(baseline.interface.source_dest_check.to_string());
     let (output, how) = match observe::told(ctx, rows) {
         Ok(seen) => seen,
-        Err((why, how)) => return ctx.unknown(PRIOR, expected, how, why),
+        Err((why, how)) => return ctx.check(PRIOR).expects(expected).seen(how).unknown(why),
     };
     match lab::routerd::Routerctl::new(&lab.manifest.routerd).list().read(&output) {
         Ok(rows) => {
@@ -71,9 +71,9 @@ fn judge_prior(
             let id = ctx.run.steps.iter().find(is_own).and_then(|step| ctx.run.row_of(step));
             let row = id.and_then(|id| observe::row_with(&rows, id));
             let observed = row.and_then(|row| row.observed.get("priorSourceDestCheck").cloned());
-            ctx.expect(PRIOR, expected, json!(observed), how);
+            ctx.check(PRIOR).expects(expected).seen(how).is(json!(observed));
         }
-        Err(error) => ctx.unknown(PRIOR, expected, how, error.to_string()),
+        Err(error) => ctx.check(PRIOR).expects(expected).seen(how).unknown(error.to_string()),
     }
 }
 
@@ -87,15 +87,12 @@ fn judge_canary(
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
             let line = text.lines().find(|line| line.contains("Time to live exceeded"));
             let observed = line.map_or(Value::Null, |line| json!(line.trim()));
-            ctx.judge(
-                CANARY,
+            let ruling = Ruling::when(
                 line.is_some(),
-                expected,
-                observed,
-                how,
-                Some("the far router's answer did not come back: the check still drops it".into()),
+                "the far router's answer did not come back: the check still drops it".to_owned(),
             );
+            ctx.check(CANARY).expects(expected).seen(how).comes_to(observed, ruling);
         }
-        Err((why, how)) => ctx.unknown(CANARY, expected, how, why),
+        Err((why, how)) => ctx.check(CANARY).expects(expected).seen(how).unknown(why),
     }
 }

@@ -6,7 +6,7 @@ use lab::node::Node;
 use lab::shell::{Observe, ssh};
 use serde_json::json;
 
-use crate::context::Context;
+use crate::context::{Context, Ruling};
 use crate::observe;
 
 const LOGIN_ONPREM: &str = "ssh.cloud-to-onprem.login";
@@ -49,30 +49,28 @@ fn judge(
     let hostname = lab.manifest.nodes[&far].hostname.clone();
     let (output, how) = match observe::told(ctx, answer) {
         Ok(seen) => seen,
-        Err((why, how)) => return ctx.unknown(login, json!(hostname), how, why),
+        Err((why, how)) => return ctx.check(login).expects(json!(hostname)).seen(how).unknown(why),
     };
     let greeting = ssh::greeting(&String::from_utf8_lossy(&output.stdout));
     let complaint = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     let said = format!("ssh ended with exit code {}: {complaint}", output.code);
-    ctx.judge(
-        login,
-        greeting.hostname.as_deref() == Some(hostname.as_str()),
-        json!({ "hostname": hostname }),
-        json!({ "hostname": greeting.hostname }),
-        how.clone(),
-        Some(said.clone()),
-    );
+    let ruling =
+        Ruling::when(greeting.hostname.as_deref() == Some(hostname.as_str()), said.clone());
+    ctx.check(login)
+        .expects(json!({ "hostname": hostname }))
+        .seen(how.clone())
+        .comes_to(json!({ "hostname": greeting.hostname }), ruling);
     let expected = ssh::payload_digest();
     let arrived = greeting.sha256.as_deref() == Some(expected.as_str());
     if greeting.hostname.is_some() {
-        ctx.judge(
-            payload,
+        let ruling = Ruling::when(
             arrived && output.code == 0,
-            json!({ "sha256": expected }),
-            json!({ "sha256": greeting.sha256, "exit_code": output.code }),
-            how,
-            Some(format!("the payload did not arrive whole; {said}")),
+            format!("the payload did not arrive whole; {said}"),
         );
+        ctx.check(payload)
+            .expects(json!({ "sha256": expected }))
+            .seen(how)
+            .comes_to(json!({ "sha256": greeting.sha256, "exit_code": output.code }), ruling);
     }
 }
 

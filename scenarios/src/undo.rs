@@ -18,7 +18,7 @@ use reports::record::{Effect, Goal, Kind, Operation, Outcome, Record, UndoStep};
 use serde_json::{Value, json};
 
 use crate::capture::CaptureStep;
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::preview::{self, Preview, Told};
 use crate::run::{Executor, Run, not_tried};
 use crate::undo_plan::UNDO_CHANGE_SET;
@@ -132,15 +132,22 @@ fn leave_alone(ctx: &mut Context<'_>, steps: &[Step], now: &Now, holder: &Holder
             Ok((_, eni, how)) => {
                 let met = eni.meets(step.goal);
                 let message = format!("{why}; to settle it: {}", owner_command(ctx, step.id()));
-                ctx.judge(step.assertion(), met, expected, state(eni), how.clone(), Some(message));
+                let ruling = Ruling::when(met, message);
+                ctx.check(step.assertion())
+                    .expects(expected)
+                    .seen(how.clone())
+                    .comes_to(state(eni), ruling);
             }
             Err((unread, how)) => {
-                ctx.unknown(step.assertion(), expected, how.clone(), format!("{unread}; {why}"));
+                ctx.check(step.assertion())
+                    .expects(expected)
+                    .seen(how.clone())
+                    .unknown(format!("{unread}; {why}"));
             }
         }
     }
     let how = How::words("the lock on routerd-cloud");
-    ctx.judge(CHANGE_SET, false, json!("gone"), json!("left alone"), how, Some(why));
+    ctx.check(CHANGE_SET).expects(json!("gone")).seen(how).fails(json!("left alone"), why);
 }
 
 /// As the undo plan has it.
@@ -206,10 +213,11 @@ async fn undo_step(
     let status = row.map(|row| row.status.clone());
     let skip = judge_preview(ctx, step, status.as_ref(), met, preview);
     if !begun(ctx, step) {
-        ctx.judge(step.assertion(), met, expected, state(eni), how, Some(never_begun(step)));
+        let ruling = Ruling::when(met, never_begun(step));
+        ctx.check(step.assertion()).expects(expected).seen(how).comes_to(state(eni), ruling);
     } else if met && (skip || status != Some(Status::Succeeded)) {
         // Nothing to restore: the check was off before the run, or the action never landed.
-        ctx.judge(step.assertion(), true, expected, state(eni), how, None);
+        ctx.check(step.assertion()).expects(expected).seen(how).passes(state(eni));
     } else {
         take_back(lab, ctx, step, granted).await;
     }
@@ -247,7 +255,7 @@ fn judge_preview(
     let id = step.capture.asserts.undo_previewed;
     if status != Some(&Status::Succeeded) {
         let why = "the row was never executed with success: routerd has nothing to roll back";
-        ctx.skipped(id, json!(status), How::words("routerctl action list"), why);
+        ctx.check(id).seen(How::words("routerctl action list")).skipped(json!(status), why);
         return false;
     }
     match preview {
@@ -255,7 +263,8 @@ fn judge_preview(
             let message = "routerd would restore nothing, and the baseline says otherwise";
             let nothing = json!({ "status": "skipped", "baseline_already_holds": true });
             let observed = json!({ "status": preview.status, "baseline_already_holds": met });
-            ctx.judge(id, met, nothing, observed, how, Some(message.to_owned()));
+            let ruling = Ruling::when(met, message.to_owned());
+            ctx.check(id).expects(nothing).seen(how).comes_to(observed, ruling);
             met
         }
         Some(preview) => {
@@ -272,7 +281,10 @@ async fn take_back(lab: &Lab, ctx: &mut Context<'_>, step: &Step, granted: &mut 
         Ok(permit) => permit,
         Err(error) => {
             let how = How::words("the run's journal");
-            ctx.judge(step.assertion(), false, expected, Value::Null, how, Some(error.to_string()));
+            ctx.check(step.assertion())
+                .expects(expected)
+                .seen(how)
+                .fails(Value::Null, error.to_string());
             return;
         }
     };
@@ -313,9 +325,9 @@ fn give_up(lab: &Lab, ctx: &mut Context<'_>, step: &Step, ways: &[Value]) {
     let unknown = ways.iter().any(|way| way["outcome"] == json!(Outcome::Unknown));
     let how = How::words("the row and the ENI, read back");
     if unknown {
-        ctx.unknown(step.assertion(), expected, how, message.clone());
+        ctx.check(step.assertion()).expects(expected).seen(how).unknown(message.clone());
     } else {
-        ctx.judge(step.assertion(), false, expected, json!(ways), how, Some(message.clone()));
+        ctx.check(step.assertion()).expects(expected).seen(how).fails(json!(ways), message.clone());
     }
     let resource = lab.manifest.capture.network_interface_id.clone();
     ctx.stop(&stops::AMBIGUOUS, Some(message), &resource);
@@ -338,7 +350,7 @@ fn settle(
                 let expected = json!({ "outcome": "done", "goal": step.goal.to_string() });
                 let how =
                     how.and(How::words("routerctl action list; ec2 DescribeNetworkInterfaces"));
-                ctx.judge(step.assertion(), true, expected, json!(ways), how, None);
+                ctx.check(step.assertion()).expects(expected).seen(how).passes(json!(ways));
             }
             acted.outcome == Outcome::Done
         }
@@ -362,7 +374,7 @@ async fn take_back_unread(
     if begun(ctx, step) {
         take_back(lab, ctx, step, granted).await;
     } else {
-        ctx.unknown(step.assertion(), expected, how, why);
+        ctx.check(step.assertion()).expects(expected).seen(how).unknown(why);
     }
 }
 
@@ -398,14 +410,16 @@ fn judge_change_set(ctx: &mut Context<'_>, removed: Result<Acted<()>, String>) {
     let how = How::words("rm on routerd-cloud, then its folder's names");
     match removed {
         Ok(acted) if acted.outcome == Outcome::Unknown => {
-            ctx.unknown(CHANGE_SET, expected, how, acted.detail);
+            ctx.check(CHANGE_SET).expects(expected).seen(how).unknown(acted.detail);
         }
         Ok(acted) => {
             let done = acted.outcome == Outcome::Done;
-            ctx.judge(CHANGE_SET, done, expected, json!(acted.detail), how, Some(acted.detail));
+            let observed = json!(acted.detail);
+            let ruling = Ruling::when(done, acted.detail);
+            ctx.check(CHANGE_SET).expects(expected).seen(how).comes_to(observed, ruling);
         }
         Err(why) => {
-            ctx.judge(CHANGE_SET, false, expected, Value::Null, how, Some(why));
+            ctx.check(CHANGE_SET).expects(expected).seen(how).fails(Value::Null, why);
         }
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::baseline::Baseline;
 use crate::capture::CaptureStep;
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::run::Run;
 use crate::stops;
 
@@ -49,12 +49,14 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     match written {
         Ok(reserved) => {
             let observed = json!({ "digest": digest, "reserved": format!("{reserved:?}") });
-            ctx.judge(ON_DISK, true, json!({ "digest": digest }), observed, how, None);
+            ctx.check(ON_DISK).expects(json!({ "digest": digest })).seen(how).passes(observed);
             ctx.run.state.borrow_mut().undo_plan = Some(plan);
         }
         Err(error) => {
-            let why = Some(error.to_string());
-            ctx.judge(ON_DISK, false, json!({ "digest": digest }), Value::Null, how, why);
+            ctx.check(ON_DISK)
+                .expects(json!({ "digest": digest }))
+                .seen(how)
+                .fails(Value::Null, error.to_string());
         }
     }
 }
@@ -72,7 +74,7 @@ async fn complete(lab: &Lab, ctx: &mut Context<'_>, steps: &[UndoStep]) -> bool 
         (Ok(addresses), Ok(volumes)) => (addresses, volumes),
         (Err(error), _) | (_, Err(error)) => {
             let how = ctx.seen_error(&error);
-            ctx.unknown(COMPLETE, expected, how, error.to_string());
+            ctx.check(COMPLETE).expects(expected).seen(how).unknown(error.to_string());
             return false;
         }
     };
@@ -89,8 +91,8 @@ async fn complete(lab: &Lab, ctx: &mut Context<'_>, steps: &[UndoStep]) -> bool 
     let names: Vec<_> = steps.iter().map(|step| step.id.clone()).collect();
     let message = format!("to be torn down, and not there with the lab's tag: {foreign:?}");
     let observed = json!({ "steps": names, "not_the_labs": foreign });
-    let holds =
-        ctx.judge(COMPLETE, foreign.is_empty(), expected, observed, how, Some(message.clone()));
+    let ruling = Ruling::when(foreign.is_empty(), message.clone());
+    let holds = ctx.check(COMPLETE).expects(expected).seen(how).comes_to(observed, ruling);
     let resource = foreign.first().map_or("the undo plan", |id| id.as_str());
     ctx.stop(&stops::UNDO_NOT_PLANNED, (!holds).then_some(message), resource);
     holds

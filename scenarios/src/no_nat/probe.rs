@@ -21,7 +21,7 @@ use super::measure::{self, Captures, Found, Ports};
 use super::path::CapturedPath;
 use super::plan::{Plan, Token, Way};
 use super::{Told, WAYS, wire};
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::observe;
 use crate::ssh::target;
 
@@ -293,17 +293,20 @@ impl Probed {
                 "ports": plan.ports, "failed": failed, "not_probed": not_probed,
             });
             match (&unknown, found.wrong.first()) {
-                (Some(why), _) => ctx.unknown(id, expected, how.clone(), why.clone()),
+                (Some(why), _) => {
+                    ctx.check(id).expects(expected).seen(how.clone()).unknown(why.clone())
+                }
                 (None, None) if found.as_sent == 0 => {
                     let why = "nothing of the probe arrived, so nothing was seen of it";
-                    ctx.unknown(id, expected, how.clone(), why);
+                    ctx.check(id).expects(expected).seen(how.clone()).unknown(why);
                 }
                 (None, first) => {
                     let more = found.wrong.len().saturating_sub(1);
                     let more =
                         if more == 0 { String::new() } else { format!(" (and {more} more)") };
                     let message = first.map(|first| format!("{first}{more}"));
-                    ctx.judge(id, first.is_none(), expected, observed, how.clone(), message);
+                    let ruling = Ruling::unless(message);
+                    ctx.check(id).expects(expected).seen(how.clone()).comes_to(observed, ruling);
                 }
             }
         };

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::gather::Told;
 use super::{EXECUTOR_IDENTITY, ROUTERD_UNIT};
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::{observe, stops};
 
 /// routerd's unit, and the files that hold more of its environment.
@@ -44,11 +44,11 @@ pub fn judge_unit(lab: &Lab, ctx: &mut Context<'_>, reads: UnitReads) {
         observe::told(ctx, reads.shown).and_then(|(out, how)| observe::succeeded(&out, &how));
     let (text, mut how) = match read {
         Ok(seen) => seen,
-        Err((why, how)) => return ctx.unknown(ROUTERD_UNIT, expected, how, why),
+        Err((why, how)) => return ctx.check(ROUTERD_UNIT).expects(expected).seen(how).unknown(why),
     };
     let Some(unit) = Unit::read(&text) else {
         let why = format!("what systemctl says of {} cannot be understood", lab::routerd::UNIT);
-        return ctx.unknown(ROUTERD_UNIT, expected, how, why);
+        return ctx.check(ROUTERD_UNIT).expects(expected).seen(how).unknown(why);
     };
     let mut credentials = unit.credentials;
     for (file, told) in reads.files {
@@ -57,7 +57,9 @@ pub fn judge_unit(lab: &Lab, ctx: &mut Context<'_>, reads: UnitReads) {
                 how = how.and(one);
                 credentials.extend(names);
             }
-            Err((why, one)) => return ctx.unknown(ROUTERD_UNIT, expected, how.and(one), why),
+            Err((why, one)) => {
+                return ctx.check(ROUTERD_UNIT).expects(expected).seen(how.and(one)).unknown(why);
+            }
         }
     }
     // What a unit does not name is routerd's own default, as the manifest's is unless it says so.
@@ -75,7 +77,8 @@ pub fn judge_unit(lab: &Lab, ctx: &mut Context<'_>, reads: UnitReads) {
         json!({ "credentials": credentials, "config": config, "state_file": state_file });
     let complaints: Vec<String> = secret.iter().chain(&other).cloned().collect();
     let message = Some(complaints.join("; "));
-    ctx.judge(ROUTERD_UNIT, complaints.is_empty(), expected, observed, how, message);
+    let ruling = Ruling::when(complaints.is_empty(), message);
+    ctx.check(ROUTERD_UNIT).expects(expected).seen(how).comes_to(observed, ruling);
     ctx.stop(&stops::CREDENTIALS_IN_UNIT, secret, lab::routerd::UNIT);
     ctx.stop(&stops::OTHER_CONFIG, other, lab::routerd::UNIT);
 }
@@ -115,7 +118,9 @@ pub fn judge_executor(lab: &Lab, ctx: &mut Context<'_>, read: IdentityRead) {
     };
     let (identity, how) = match seen {
         Ok(seen) => seen,
-        Err((why, how)) => return ctx.unknown(EXECUTOR_IDENTITY, expected, how, why),
+        Err((why, how)) => {
+            return ctx.check(EXECUTOR_IDENTITY).expects(expected).seen(how).unknown(why);
+        }
     };
     let right = identity == wanted(lab);
     let message = format!(
@@ -123,7 +128,8 @@ pub fn judge_executor(lab: &Lab, ctx: &mut Context<'_>, read: IdentityRead) {
         Node::RouterdCloud
     );
     let found = (!right).then(|| message.clone());
-    ctx.judge(EXECUTOR_IDENTITY, right, expected, json!(identity), how, Some(message));
+    let ruling = Ruling::when(right, message);
+    ctx.check(EXECUTOR_IDENTITY).expects(expected).seen(how).comes_to(json!(identity), ruling);
     ctx.stop(&stops::EXECUTOR_IDENTITY, found, Node::RouterdCloud.as_str());
 }
 

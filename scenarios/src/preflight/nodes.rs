@@ -10,7 +10,7 @@ use serde_json::json;
 use super::gather::{ClockRead, NodeReads, Told};
 use super::{BASELINE, CLOCKS, HOST_KEYS, NODES, OS_ADDRESS};
 use crate::baseline::NodeBaseline;
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::node_state::{self, Looked};
 use crate::{observe, stops};
 
@@ -118,7 +118,8 @@ fn os_address(lab: &Lab, ctx: &mut Context<'_>, nodes: &Nodes) {
     let message = format!("{} has {address} of its own: {}", Node::RouterdCloud, places.join("; "));
     let how = How::words("routerd-cloud$ sudo -n sh -s node-state");
     let expected = json!({ "absent": address });
-    ctx.judge(OS_ADDRESS, places.is_empty(), expected, json!(places), how, Some(message));
+    let ruling = Ruling::when(places.is_empty(), message);
+    ctx.check(OS_ADDRESS).expects(expected).seen(how).comes_to(json!(places), ruling);
 }
 
 /// What was seen of one question on all nodes.
@@ -155,11 +156,11 @@ impl Collected {
         let observed = serde_json::Value::Object(self.seen);
         if !self.wrong.is_empty() {
             let message = self.wrong.join("; ");
-            ctx.judge(id, false, json!(expected), observed, self.how, Some(message));
+            ctx.check(id).expects(json!(expected)).seen(self.how).fails(observed, message);
         } else if self.unknown.is_empty() {
-            ctx.judge(id, true, json!(expected), observed, self.how, None);
+            ctx.check(id).expects(json!(expected)).seen(self.how).passes(observed);
         } else {
-            ctx.unknown(id, json!(expected), self.how, self.unknown.join("; "));
+            ctx.check(id).expects(json!(expected)).seen(self.how).unknown(self.unknown.join("; "));
         }
     }
 }

@@ -14,7 +14,7 @@ use super::gather::Told;
 use super::{EXECUTOR_DRY_RUN, EXECUTOR_READS};
 use crate::baseline::{changed, restorable};
 use crate::capture::CaptureStep;
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::observe;
 use crate::run::Executor;
 
@@ -34,7 +34,7 @@ pub async fn judge(
     said(ctx, told);
     let expected = restorable(before);
     match after {
-        Err((why, how)) => ctx.unknown(EXECUTOR_READS, expected, how, why),
+        Err((why, how)) => ctx.check(EXECUTOR_READS).expects(expected).seen(how).unknown(why),
         Ok((after, how)) => {
             let now = restorable(&after);
             let left = changed(&lab.manifest.aws.region, before, Some(&after));
@@ -44,7 +44,8 @@ pub async fn judge(
                     left.owner_commands.join("; ")
                 )
             });
-            ctx.judge(EXECUTOR_READS, now == expected, expected, now, how, message);
+            let ruling = Ruling::when(now == expected, message);
+            ctx.check(EXECUTOR_READS).expects(expected).seen(how).comes_to(now, ruling);
             // Nobody granted it, so that nobody may take it back but the owner.
             let items: Vec<_> = left.into_iter().collect();
             if !items.is_empty() {
@@ -58,7 +59,7 @@ pub async fn judge(
 pub fn leave_out(ctx: &mut Context<'_>) {
     for id in [EXECUTOR_DRY_RUN, EXECUTOR_READS] {
         let why = "not judged: something before it does not hold";
-        ctx.skipped(id, Value::Null, How::default(), why);
+        ctx.check(id).seen(How::default()).skipped(Value::Null, why);
     }
 }
 
@@ -70,7 +71,13 @@ fn said(ctx: &mut Context<'_>, told: Vec<Told>) {
     for (told, message) in told.into_iter().zip(&messages) {
         let (output, one) = match observe::told(ctx, told) {
             Ok(seen) => seen,
-            Err((why, one)) => return ctx.unknown(EXECUTOR_DRY_RUN, expected, how.and(one), why),
+            Err((why, one)) => {
+                return ctx
+                    .check(EXECUTOR_DRY_RUN)
+                    .expects(expected)
+                    .seen(how.and(one))
+                    .unknown(why);
+            }
         };
         how = how.and(one);
         let said = match ExecutorAnswer::read(&output) {
@@ -93,7 +100,8 @@ fn said(ctx: &mut Context<'_>, told: Vec<Told>) {
             wrong.join("; ")
         )
     });
-    ctx.judge(EXECUTOR_DRY_RUN, wrong.is_empty(), expected, json!(observed), how, message);
+    let ruling = Ruling::unless(message);
+    ctx.check(EXECUTOR_DRY_RUN).expects(expected).seen(how).comes_to(json!(observed), ruling);
 }
 
 #[cfg(test)]

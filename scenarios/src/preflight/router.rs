@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::gather::{RouterReads, Told};
 use super::identity;
 use super::{LEFTOVERS, PLAN_SOURCE, PLANNER, POLICY, PROGRAMS, ROUTER_YAML, ROWS};
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::run::{Executor, PlanSource};
 use crate::{imports, observe, stops};
 
@@ -68,13 +68,13 @@ fn yaml(lab: &Lab, ctx: &mut Context<'_>, told: Told) -> Option<(Digest, RouterC
     let (text, how) = match read {
         Ok(seen) => seen,
         Err((why, how)) => {
-            ctx.unknown(ROUTER_YAML, expected, how, why);
+            ctx.check(ROUTER_YAML).expects(expected).seen(how).unknown(why);
             return None;
         }
     };
     match router_yaml::read(&text) {
         Ok(config) => {
-            ctx.judge(ROUTER_YAML, true, expected, json!({ "problems": [] }), how, None);
+            ctx.check(ROUTER_YAML).expects(expected).seen(how).passes(json!({ "problems": [] }));
             ctx.stop(&stops::POLICY, None, path);
             Some((Digest::of(&text), config))
         }
@@ -82,7 +82,7 @@ fn yaml(lab: &Lab, ctx: &mut Context<'_>, told: Told) -> Option<(Digest, RouterC
             let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
             let message = problems.join("; ");
             let observed = json!({ "problems": problems });
-            ctx.judge(ROUTER_YAML, false, expected, observed, how, Some(message.clone()));
+            ctx.check(ROUTER_YAML).expects(expected).seen(how).fails(observed, message.clone());
             // routerd itself decodes laxly: a misspelt key in the policy opens the gate.
             ctx.stop(&stops::POLICY, Some(message), path);
             None
@@ -103,7 +103,8 @@ fn policy(lab: &Lab, ctx: &mut Context<'_>, config: &RouterConfig) -> Option<Exe
     let how = How::words(format!("routerd-cloud$ sudo -n cat {path}"));
     let message = shown.join("; ");
     let observed = json!({ "problems": shown });
-    ctx.judge(POLICY, problems.is_empty(), json!({ "problems": [] }), observed, how, Some(message));
+    let ruling = Ruling::when(problems.is_empty(), message);
+    ctx.check(POLICY).expects(json!({ "problems": [] })).seen(how).comes_to(observed, ruling);
     let detectors = [
         (1, &stops::CREDENTIALS_IN_ROUTER_YAML),
         (3, &stops::OTHER_PROVIDER),
@@ -157,7 +158,7 @@ fn programs(
     if !wanted.iter().any(|(name, _)| *name == routerd.planner) {
         let why = format!("router.yaml has no Plugin {}", routerd.planner);
         let how = How::words("router.yaml");
-        ctx.judge(PROGRAMS, false, json!(routerd.planner), Value::Null, how, Some(why));
+        ctx.check(PROGRAMS).expects(json!(routerd.planner)).seen(how).fails(Value::Null, why);
         return None;
     }
     let expected = json!(wanted.iter().map(|(_, path)| path).collect::<Vec<_>>());
@@ -176,7 +177,10 @@ fn programs(
             // A file that cannot be identified is hashed by itself.
             (Ok((_, one)), _) | (Err((_, one)), None) => how = how.and(one),
             (Err((why, one)), Some(path)) => {
-                ctx.unknown(PROGRAMS, expected, how.and(one), format!("{path}: {why}"));
+                ctx.check(PROGRAMS)
+                    .expects(expected)
+                    .seen(how.and(one))
+                    .unknown(format!("{path}: {why}"));
                 return None;
             }
         }
@@ -197,7 +201,8 @@ fn programs(
         missing.join(", "),
         complaints.join("; ")
     );
-    ctx.judge(PROGRAMS, missing.is_empty(), expected, json!(programs), how, Some(message));
+    let ruling = Ruling::when(missing.is_empty(), message);
+    ctx.check(PROGRAMS).expects(expected).seen(how).comes_to(json!(programs), ruling);
     planner_digest(lab, ctx, &programs);
     missing.is_empty().then_some(programs)
 }
@@ -208,7 +213,7 @@ fn planner_digest(lab: &Lab, ctx: &mut Context<'_>, programs: &[Program]) {
     let planner = programs.iter().find(|program| program.name == routerd.planner);
     let Some(digest) = planner.and_then(|program| program.digest.as_ref()) else { return };
     let how = How::words("routerd-cloud$ sudo -n sha256sum");
-    ctx.expect(PLANNER, json!(routerd.planner_sha256), json!(digest), how);
+    ctx.check(PLANNER).expects(json!(routerd.planner_sha256)).seen(how).is(json!(digest));
 }
 
 /// Rows of earlier runs are facts for the owner; open rows that are nobody's run are a stop.
@@ -218,7 +223,7 @@ fn rows(lab: &Lab, ctx: &mut Context<'_>, told: Told) -> Option<Vec<Row>> {
     let (rows, how) = match read {
         Ok(seen) => seen,
         Err((why, how)) => {
-            ctx.unknown(ROWS, expected, how, why);
+            ctx.check(ROWS).expects(expected).seen(how).unknown(why);
             return None;
         }
     };
@@ -229,7 +234,8 @@ fn rows(lab: &Lab, ctx: &mut Context<'_>, told: Told) -> Option<Vec<Row>> {
         .collect();
     let message = format!("open rows that are not this run's: {}", open.join(", "));
     let found = (!open.is_empty()).then(|| message.clone());
-    ctx.judge(ROWS, open.is_empty(), expected, json!({ "open": open }), how, Some(message));
+    let ruling = Ruling::when(open.is_empty(), message);
+    ctx.check(ROWS).expects(expected).seen(how).comes_to(json!({ "open": open }), ruling);
     ctx.stop(&stops::FOREIGN_ROWS, found, "routerd's journal");
     ctx.stop(&stops::OTHER_PROVIDER, of_another_provider(&rows), "routerd's journal");
     ctx.write(Kind::RowsRecorded(RowsRecorded { phase: Phase::Baseline, rows: json!(rows) }));
@@ -260,17 +266,21 @@ fn parts(
     let expected = json!({ "other_planners": [] });
     let (output, how) = match observe::told(ctx, told) {
         Ok(seen) => seen,
-        Err((why, how)) => return ctx.unknown(PLAN_SOURCE, expected, how, why),
+        Err((why, how)) => return ctx.check(PLAN_SOURCE).expects(expected).seen(how).unknown(why),
     };
     let own = PlanSource::part_of(&lab.manifest.routerd.planner);
     let (plans, how) = match observe::parts_of(lab, ctx, &own, plans) {
         Ok((plans, one)) => (plans, how.and(one)),
-        Err((why, one)) => return ctx.unknown(PLAN_SOURCE, expected, how.and(one), why),
+        Err((why, one)) => {
+            return ctx.check(PLAN_SOURCE).expects(expected).seen(how.and(one)).unknown(why);
+        }
     };
     let parts = match Routerctl::new(&lab.manifest.routerd).dynamic_list().read(&output) {
         Ok(parts) => parts,
         Err(error) if observe::no_database(&error) => Vec::new(),
-        Err(error) => return ctx.unknown(PLAN_SOURCE, expected, how, error.to_string()),
+        Err(error) => {
+            return ctx.check(PLAN_SOURCE).expects(expected).seen(how).unknown(error.to_string());
+        }
     };
     let pools = config.map(|config| config.mobility_pools.clone()).unwrap_or_default();
     let now = lab.clock.now();
@@ -284,11 +294,11 @@ fn parts(
         let described: usize = lasting.map(|part| part.plans.len()).sum();
         if ours.iter().map(|part| part.plans).sum::<u64>() != described as u64 {
             let why = format!("routerctl lists and describes other plans of {own}");
-            return ctx.unknown(PLAN_SOURCE, expected, how, why);
+            return ctx.check(PLAN_SOURCE).expects(expected).seen(how).unknown(why);
         }
         let Some(rows) = rows else {
             let why = format!("whether {own} would be imported cannot be told without the rows");
-            return ctx.unknown(PLAN_SOURCE, expected, how, why);
+            return ctx.check(PLAN_SOURCE).expects(expected).seen(how).unknown(why);
         };
         if !imports::to_come(&plans, rows, now).is_empty() {
             others.push(format!("{own} (an earlier run's, until {until})"));
@@ -301,7 +311,8 @@ fn parts(
         others.join(", ")
     );
     let observed = json!({ "other_planners": others });
-    ctx.judge(PLAN_SOURCE, others.is_empty(), expected, observed, how, Some(message));
+    let ruling = Ruling::when(others.is_empty(), message);
+    ctx.check(PLAN_SOURCE).expects(expected).seen(how).comes_to(observed, ruling);
 }
 
 /// Files of a run that never ended.
@@ -320,9 +331,10 @@ fn leftovers(ctx: &mut Context<'_>, told: Told) {
                 left.join(", "),
                 lab::shell::NODE_FOLDER
             );
-            ctx.judge(LEFTOVERS, left.is_empty(), expected, json!(left), how, Some(message));
+            let ruling = Ruling::when(left.is_empty(), message);
+            ctx.check(LEFTOVERS).expects(expected).seen(how).comes_to(json!(left), ruling);
         }
-        Err((why, how)) => ctx.unknown(LEFTOVERS, expected, how, why),
+        Err((why, how)) => ctx.check(LEFTOVERS).expects(expected).seen(how).unknown(why),
     }
 }
 

@@ -44,8 +44,8 @@ impl Rows {
             row.id
         );
         let found = (!same && !self.other).then_some(message);
-        if found.is_some() {
-            ctx.judge(GRANTED, false, expected, observed, how.clone(), found.clone());
+        if let Some(why) = &found {
+            ctx.check(GRANTED).expects(expected).seen(how.clone()).fails(observed, why);
         }
         self.same += u32::from(same);
         self.other |= !same;
@@ -83,10 +83,10 @@ impl Rows {
         let how = How::words("routerctl action list, before each rollback");
         if self.same > 0 && !self.other {
             let expected = json!("the change set");
-            ctx.judge(GRANTED, true, expected.clone(), expected, how, None);
+            ctx.check(GRANTED).expects(expected.clone()).seen(how).passes(expected);
         } else if !self.other {
             let why = "no row of the run succeeded: routerd has nothing to roll back";
-            ctx.skipped(GRANTED, json!(null), how, why);
+            ctx.check(GRANTED).seen(how).skipped(json!(null), why);
         }
     }
 }
