@@ -13,8 +13,9 @@ use serde_json::json;
 
 use crate::capture::CaptureStep;
 use crate::context::{Context, How, Ruling};
+use crate::observe::{self, Readout};
 use crate::run::StepRow;
-use crate::{approve, observe, outage, stops, watch as watchdog};
+use crate::{approve, outage, stops, watch as watchdog};
 
 const AS_APPROVED: &str = "execute.rows-as-approved";
 const UNDER_LOCK: &str = "execute.under-lock";
@@ -66,14 +67,13 @@ async fn as_granted(lab: &Lab, ctx: &mut Context<'_>, own: &[StepRow<'_>]) -> bo
     let node = Node::RouterdCloud;
     let (rows, lock) =
         futures::join!(lab.shell.observe(node, &rows), lab.shell.observe(node, &lock));
-    let approved = rows_as_approved(lab, ctx, own, rows);
+    let approved = rows_as_approved(ctx, own, rows);
     under_lock(ctx, lock) && approved
 }
 
-fn rows_as_approved(lab: &Lab, ctx: &mut Context<'_>, own: &[StepRow<'_>], told: Told) -> bool {
+fn rows_as_approved(ctx: &mut Context<'_>, own: &[StepRow<'_>], asked: Readout<Vec<Row>>) -> bool {
     let expected = approve::approved(ctx.run);
-    let read = observe::told(ctx, told).and_then(|(out, how)| observe::rows_in(lab, &out, how));
-    let (rows, how) = match read {
+    let (rows, how) = match observe::list_of(ctx, asked) {
         Ok(seen) => seen,
         Err((why, how)) => {
             ctx.check(AS_APPROVED).expects(json!(expected)).seen(how).unknown(why);

@@ -4,7 +4,7 @@
 use lab::Lab;
 use lab::act::{Acted, NotTried};
 use lab::node::Node;
-use lab::routerd::{PluginRun, Routerctl};
+use lab::routerd::{Part, PartCounts, PluginRun, Row};
 use lab::shell::Observe;
 use reports::digest::Digest;
 use reports::record::Outcome;
@@ -12,8 +12,7 @@ use serde_json::{Value, json};
 
 use crate::context::{Context, How, Ruling};
 use crate::imports;
-use crate::observe;
-use crate::preview::Told;
+use crate::observe::{self, Readout};
 use crate::requests;
 use crate::run::PlanSource;
 use crate::stops;
@@ -118,16 +117,22 @@ async fn compare(lab: &Lab, ctx: &mut Context<'_>) {
         lab.shell.observe(Node::RouterdCloud, &rows),
     );
     judge_part(lab, ctx, &source, part, rows);
-    judge_list(lab, ctx, &source, list);
+    judge_list(ctx, &source, list);
 }
 
 /// What the next import would make rows of; an ended run's plans, whose rows are settled, it leaves
 /// alone.
-fn judge_part(lab: &Lab, ctx: &mut Context<'_>, source: &str, part: Told, rows: Told) {
+fn judge_part(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    source: &str,
+    part: Readout<Vec<Part>>,
+    rows: Readout<Vec<Row>>,
+) {
     let expected = json!(ctx.run.change_set.plans());
-    let read = observe::parts_of(lab, ctx, source, part).and_then(|(parts, how)| {
-        let (output, rows_how) = observe::told(ctx, rows)?;
-        let (rows, how) = observe::rows_in(lab, &output, how.and(rows_how))?;
+    let read = observe::list_of(ctx, part).and_then(|(parts, how)| {
+        let (read, rows_how) = observe::told(ctx, rows)?;
+        let (rows, how) = observe::listed(read, how.and(rows_how))?;
         Ok(((parts, rows), how))
     });
     match read {
@@ -158,13 +163,10 @@ fn judge_part(lab: &Lab, ctx: &mut Context<'_>, source: &str, part: Told, rows: 
     }
 }
 
-fn judge_list(lab: &Lab, ctx: &mut Context<'_>, source: &str, list: Told) {
-    let routerd = &lab.manifest.routerd;
-    let read = observe::told(ctx, list).and_then(|(output, how)| {
-        match Routerctl::new(routerd).dynamic_list().read(&output) {
-            Ok(parts) => Ok((parts, how)),
-            Err(error) => Err((error.to_string(), how)),
-        }
+fn judge_list(ctx: &mut Context<'_>, source: &str, list: Readout<Vec<PartCounts>>) {
+    let read = observe::told(ctx, list).and_then(|(read, how)| match read {
+        Ok(parts) => Ok((parts, how)),
+        Err(error) => Err((error.to_string(), how)),
     });
     match read {
         Ok((parts, how)) => {

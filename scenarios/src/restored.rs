@@ -5,7 +5,7 @@ use lab::Lab;
 use lab::ec2::Answer;
 use lab::node::{Node, Output};
 use lab::routerd::{Row, Status};
-use lab::shell::{Observe, ShellError};
+use lab::shell::{Observe, ShellError, Unread};
 use reports::digest::Digest;
 use reports::record::{Kind, Phase, ResidueItem, RowsRecorded, StateRecorded};
 use serde_json::{Value, json};
@@ -15,8 +15,9 @@ use crate::cloud_state;
 use crate::context::{Context, How, Ruling};
 use crate::left::{self, Changed};
 use crate::node_state::{self, Explained, Looked, NodeState, REST, Source};
+use crate::observe::{self, Readout};
 use crate::silence::{self, When};
-use crate::{default_gateway, node_unchanged, observe, stops};
+use crate::{default_gateway, node_unchanged, stops};
 
 const INTERFACE: &str = "restored.interface";
 const UNREACHABLE: &str = "restored.captured-address-unreachable";
@@ -68,6 +69,9 @@ pub const NOT_APPLICABLE: &[&str] = &[];
 
 type Told = Result<Answer<Output>, ShellError>;
 
+/// The files in a folder.
+type Names = Result<Answer<Result<Vec<String>, Unread>>, ShellError>;
+
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     if ctx.run.baseline().is_none() {
         return;
@@ -97,7 +101,7 @@ async fn look_twice(lab: &Lab, ctx: &mut Context<'_>) {
     );
     // A recovery that is repeated looks anew.
     ctx.run.state.borrow_mut().changed.clear();
-    let first = seen_first(&eni, rows_of(lab, &rows).as_deref());
+    let first = seen_first(&eni, rows_of(&rows).as_deref());
     judge_interface(lab, ctx, &before, eni);
     silence::judge(ctx, UNREACHABLE, silence);
     let states: Vec<Looked> =
@@ -121,9 +125,9 @@ fn seen_first(eni: &Interface, rows: Option<&[Row]>) -> First {
     Some((json!(eni), rows?.iter().map(|row| row.id).collect()))
 }
 
-fn rows_of(lab: &Lab, rows: &Told) -> Option<Vec<Row>> {
-    let output = &rows.as_ref().ok()?.value;
-    observe::rows_in(lab, output, How::default()).ok().map(|(rows, _)| rows)
+fn rows_of(rows: &Readout<Vec<Row>>) -> Option<Vec<Row>> {
+    let read = rows.as_ref().ok()?.value.clone();
+    observe::listed(read, How::default()).ok().map(|(rows, _)| rows)
 }
 
 fn note(ctx: &Context<'_>, changed: impl IntoIterator<Item = Changed>) {
@@ -151,7 +155,7 @@ async fn judge_later(lab: &Lab, ctx: &mut Context<'_>, first: First) {
         lab.reader.network_interface(&lab.manifest.capture.network_interface_id),
         lab.shell.observe(Node::RouterdCloud, &rows),
     );
-    let all = rows_of(lab, &rows);
+    let all = rows_of(&rows);
     let second = seen_first(&eni, all.as_deref());
     let now = eni.as_ref().ok().and_then(|answer| answer.value.clone());
     let eni = match eni {
@@ -201,13 +205,13 @@ fn judge_yaml(lab: &Lab, ctx: &mut Context<'_>, told: Told) {
 
 /// Of the run's own files only the lock is still there, which is released next; burnt goes stay on
 /// purpose. Teardown may end the node, so that nobody could look any more.
-fn judge_files(ctx: &mut Context<'_>, told: Told) {
+fn judge_files(ctx: &mut Context<'_>, told: Names) {
     let expected = json!({ "left": [] });
-    let read = observe::told(ctx, told).and_then(|(output, how)| observe::succeeded(&output, &how));
-    match read {
-        Ok((text, how)) => {
-            let left: Vec<&str> = text
-                .lines()
+    match observe::read(ctx, told) {
+        Ok((names, how)) => {
+            let left: Vec<&str> = names
+                .iter()
+                .map(String::as_str)
                 .filter(|name| !name.starts_with("burnt-") && !name.starts_with("lock.json"))
                 .collect();
             let folder = lab::shell::NODE_FOLDER;
@@ -331,10 +335,9 @@ fn judge_nodes(
         .comes_to(Value::Object(observed), ruling);
 }
 
-fn judge_rows(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, told: Told) {
+fn judge_rows(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, asked: Readout<Vec<Row>>) {
     let expected = json!("none pending, approved or running");
-    let read = observe::told(ctx, told).and_then(|(out, how)| observe::rows_in(lab, &out, how));
-    let (rows, how) = match read {
+    let (rows, how) = match observe::list_of(ctx, asked) {
         Ok(seen) => seen,
         Err((why, how)) => return ctx.check(ROWS).expects(expected).seen(how).unknown(why),
     };
@@ -371,7 +374,7 @@ mod tests {
     use reports::record::AssertionStatus as A;
 
     use super::*;
-    use crate::example::{baseline, change_set, judged, told};
+    use crate::example::{baseline, change_set, judged, read_by, told};
 
     fn list(rows: &[(u64, &str, &str)]) -> String {
         let at = "2026-10-01T12:00:00Z";
@@ -397,7 +400,9 @@ mod tests {
         ];
         for (rows, ended, alone) in table {
             let judged = judged("restored", async |lab, ctx| {
-                judge_rows(lab, ctx, &baseline(), told(0, &list(&rows), ""));
+                let rows = told(0, &list(&rows), "");
+                let rows = read_by(&Observe::rows(&lab.manifest.routerd), rows);
+                judge_rows(lab, ctx, &baseline(), rows);
             });
             let given = (judged.status(ROWS), judged.status(NO_NEW_ROWS));
             assert_eq!(given, (ended, alone), "{rows:?}");
@@ -416,9 +421,10 @@ mod tests {
         let rows =
             list(&[(1, "earlier", "running"), (2, own, "running"), (3, "another", "pending")]);
         judged("restored", async |lab, ctx| {
-            let seen = rows_of(lab, &told(0, &rows, "")).expect("rows");
+            let rows = read_by(&Observe::rows(&lab.manifest.routerd), told(0, &rows, ""));
+            let seen = rows_of(&rows).expect("rows");
             assert_eq!(seen.iter().map(|row| row.id).collect::<Vec<_>>(), [1, 2, 3]);
-            judge_rows(lab, ctx, &baseline(), told(0, &rows, ""));
+            judge_rows(lab, ctx, &baseline(), rows);
             assert_eq!(changed(ctx), ["2", "3"]);
         });
     }

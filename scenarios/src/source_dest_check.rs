@@ -6,12 +6,13 @@
 use lab::Lab;
 use lab::change_set::CaptureAction;
 use lab::node::Node;
+use lab::routerd::Row;
 use lab::shell::Observe;
 use serde_json::{Value, json};
 
 use crate::capture::CaptureStep;
 use crate::context::{Context, Ruling};
-use crate::observe;
+use crate::observe::{self, Readout};
 
 const OFF: &str = "source-dest-check.off";
 const PRIOR: &str = "source-dest-check.prior-recorded";
@@ -33,7 +34,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         lab.shell.observe(Node::CloudClient, &canary),
     );
     judge_off(ctx, eni);
-    judge_prior(lab, ctx, rows);
+    judge_prior(ctx, rows);
     judge_canary(ctx, canary);
 }
 
@@ -54,18 +55,14 @@ fn judge_off(
     }
 }
 
-fn judge_prior(
-    lab: &Lab,
-    ctx: &mut Context<'_>,
-    rows: Result<lab::ec2::Answer<lab::node::Output>, lab::shell::ShellError>,
-) {
+fn judge_prior(ctx: &mut Context<'_>, rows: Readout<Vec<Row>>) {
     let Some(baseline) = ctx.run.baseline() else { return };
     let expected = json!(baseline.interface.source_dest_check.to_string());
-    let (output, how) = match observe::told(ctx, rows) {
+    let (read, how) = match observe::told(ctx, rows) {
         Ok(seen) => seen,
         Err((why, how)) => return ctx.check(PRIOR).expects(expected).seen(how).unknown(why),
     };
-    match lab::routerd::Routerctl::new(&lab.manifest.routerd).list().read(&output) {
+    match read {
         Ok(rows) => {
             let is_own = |step: &&CaptureStep| step.action == CaptureAction::Forwarding;
             let id = ctx.run.steps.iter().find(is_own).and_then(|step| ctx.run.row_of(step));

@@ -11,7 +11,7 @@ use lab::act::{Acted, Holder, LockState, NotTried, RowAnswer, RowCall, goal_of};
 use lab::ec2::NetworkInterface;
 use lab::node::Node;
 use lab::outage::{Mark, watch};
-use lab::routerd::{Routerctl, Row, Status};
+use lab::routerd::{Previewed, Row, Status};
 use lab::shell::Observe;
 use reports::journal::Writer;
 use reports::record::{Effect, Goal, Kind, Operation, Outcome, Record, UndoStep};
@@ -19,10 +19,11 @@ use serde_json::{Value, json};
 
 use crate::capture::CaptureStep;
 use crate::context::{Context, How, Ruling};
-use crate::preview::{self, Preview, Told};
+use crate::observe::{self, Readout};
+use crate::preview::{self, Preview};
 use crate::run::{Executor, Run, not_tried};
 use crate::undo_plan::UNDO_CHANGE_SET;
-use crate::{observe, outage, sight, stops};
+use crate::{outage, sight, stops};
 
 mod rows;
 
@@ -96,7 +97,7 @@ async fn undo(lab: &Lab, ctx: &mut Context<'_>, steps: &[Step], mark: &Mark<'_>)
     let previews = steps.iter().map(|step| ask_preview(lab, step));
     let (looked, previews, lock) =
         futures::join!(look(lab), futures::future::join_all(previews), lab.lock_state(&ctx.run.id));
-    let now = now(lab, ctx, looked);
+    let now = now(ctx, looked);
     if let LockState::Other(holder) = lock {
         return leave_alone(ctx, steps, &now, &holder);
     }
@@ -104,11 +105,8 @@ async fn undo(lab: &Lab, ctx: &mut Context<'_>, steps: &[Step], mark: &Mark<'_>)
     if let Ok((seen, _, how)) = &now {
         rows.look(ctx, steps, seen, how);
     }
-    let previews = previews
-        .into_iter()
-        .zip(steps)
-        .map(|(told, step)| told.map(|told| previewed(lab, ctx, step, told)));
-    let previews: Vec<_> = previews.collect();
+    let previews: Vec<_> =
+        previews.into_iter().map(|told| told.map(|told| preview::read(ctx, told))).collect();
     mark.begins().await;
     // The file on the node has nothing to do with the ENI: it goes meanwhile.
     let (run, journal) = (ctx.run, ctx.journal);
@@ -159,12 +157,13 @@ fn owner_command(ctx: &Context<'_>, step: &str) -> String {
 /// What is so before the undo: the rows and the ENI. The steps do not touch one another's.
 type Now = Result<(Vec<Row>, NetworkInterface, How), (String, How)>;
 
-async fn ask_preview(lab: &Lab, step: &Step) -> Option<Told> {
+async fn ask_preview(lab: &Lab, step: &Step) -> Option<Readout<Previewed>> {
     let command = Observe::rollback_dry_run(&lab.manifest.routerd, step.row_id?);
     Some(lab.shell.observe(Node::RouterdCloud, &command).await)
 }
 
-type Looked = (Told, Result<lab::ec2::Answer<Option<NetworkInterface>>, lab::ec2::ReadError>);
+type Looked =
+    (Readout<Vec<Row>>, Result<lab::ec2::Answer<Option<NetworkInterface>>, lab::ec2::ReadError>);
 
 async fn look(lab: &Lab) -> Looked {
     let command = Observe::rows(&lab.manifest.routerd);
@@ -174,22 +173,16 @@ async fn look(lab: &Lab) -> Looked {
     )
 }
 
-fn now(lab: &Lab, ctx: &mut Context<'_>, (rows, eni): Looked) -> Now {
+fn now(ctx: &mut Context<'_>, (rows, eni): Looked) -> Now {
     let eni = match eni {
         Ok(answer) => answer,
         Err(error) => return Err((error.to_string(), ctx.seen_error(&error))),
     };
     let how = ctx.seen(&eni);
     let Some(eni) = eni.value else { return Err(("the ENI is gone".to_owned(), how)) };
-    let (output, rows_how) = observe::told(ctx, rows)?;
-    let how = how.and(rows_how);
-    let (rows, how) = observe::rows_in(lab, &output, how)?;
+    let (read, rows_how) = observe::told(ctx, rows)?;
+    let (rows, how) = observe::listed(read, how.and(rows_how))?;
     Ok((rows, eni, how))
-}
-
-fn previewed(lab: &Lab, ctx: &mut Context<'_>, step: &Step, told: Told) -> Preview {
-    let call = Routerctl::new(&lab.manifest.routerd).rollback_dry_run(step.row_id.unwrap_or(0));
-    preview::read(ctx, told, |output| call.read(output))
 }
 
 async fn undo_step(

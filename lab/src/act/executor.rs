@@ -153,20 +153,31 @@ pub struct ExecutorAnswer {
     error: String,
 }
 
+/// Why there is no answer of an executor, in its own words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExecutorSilence {
+    #[error("it ended with exit code {code}: {said}")]
+    Ended { code: i32, said: String },
+    #[error("it gave no answer ({why}) {said}")]
+    NoAnswer { why: String, said: String },
+}
+
 impl ExecutorAnswer {
     /// # Errors
-    /// Where the executor did not come to its end with one, in its own words.
-    pub fn read(output: &Output) -> Result<Self, String> {
+    /// Where the executor did not come to its end with one.
+    pub fn read(output: &Output) -> Result<Self, ExecutorSilence> {
         #[derive(Deserialize)]
         struct Document {
             status: ExecutorAnswer,
         }
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         if output.code != 0 {
-            return Err(format!("it ended with exit code {}: {said}", output.code));
+            return Err(ExecutorSilence::Ended { code: output.code, said });
         }
         let document: Result<Document, _> = serde_json::from_slice(&output.stdout);
-        document.map(|it| it.status).map_err(|error| format!("it gave no answer ({error}) {said}"))
+        document
+            .map(|it| it.status)
+            .map_err(|error| ExecutorSilence::NoAnswer { why: error.to_string(), said })
     }
 
     /// Whether it would do this, in these words.

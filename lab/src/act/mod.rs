@@ -10,7 +10,7 @@ mod routerd;
 mod settle;
 
 pub(crate) use executor::dry_run_request;
-pub use executor::{ExecutorAnswer, ExecutorProgram};
+pub use executor::{ExecutorAnswer, ExecutorProgram, ExecutorSilence};
 pub use files::{Burn, Holder, LOCK_PATH, LockPermit, RENEWAL, Release};
 pub use lock::LockState;
 pub use prove::Proving;

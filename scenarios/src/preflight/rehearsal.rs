@@ -3,20 +3,21 @@
 //! before and after.
 
 use lab::Lab;
-use lab::act::ExecutorAnswer;
-use lab::ec2::NetworkInterface;
+use lab::act::{ExecutorAnswer, ExecutorSilence};
+use lab::ec2::{Answer, NetworkInterface};
 use lab::node::Node;
-use lab::shell::Observe;
+use lab::shell::{Observe, ShellError};
 use reports::record::{Kind, ResidueListed};
 use serde_json::{Value, json};
 
-use super::gather::Told;
 use super::{EXECUTOR_DRY_RUN, EXECUTOR_READS};
 use crate::baseline::{changed, restorable};
 use crate::capture::CaptureStep;
 use crate::context::{Context, How, Ruling};
 use crate::observe;
 use crate::run::Executor;
+
+type Told = Result<Answer<Result<ExecutorAnswer, ExecutorSilence>>, ShellError>;
 
 pub async fn judge(
     lab: &Lab,
@@ -69,7 +70,7 @@ fn said(ctx: &mut Context<'_>, told: Vec<Told>) {
     let expected = json!(messages);
     let (mut how, mut observed, mut wrong) = (How::default(), Vec::new(), Vec::new());
     for (told, message) in told.into_iter().zip(&messages) {
-        let (output, one) = match observe::told(ctx, told) {
+        let (read, one) = match observe::told(ctx, told) {
             Ok(seen) => seen,
             Err((why, one)) => {
                 return ctx
@@ -80,13 +81,13 @@ fn said(ctx: &mut Context<'_>, told: Vec<Told>) {
             }
         };
         how = how.and(one);
-        let said = match ExecutorAnswer::read(&output) {
+        let said = match read {
             Ok(answer) if answer.would(message) => {
                 observed.push(answer.message);
                 continue;
             }
             Ok(answer) => answer.to_string(),
-            Err(words) => words,
+            Err(silence) => silence.to_string(),
         };
         observed.push(said.clone());
         if !wrong.contains(&said) {
@@ -109,7 +110,14 @@ mod tests {
     use reports::record::AssertionStatus as A;
 
     use super::*;
-    use crate::example::{judged, silent, told};
+    use crate::example::{self, judged, silent, told};
+
+    fn read(told: example::Told) -> Told {
+        told.map(|answer| {
+            let Answer { value, call, raw, form, attempts } = answer;
+            Answer { value: ExecutorAnswer::read(&value), call, raw, form, attempts }
+        })
+    }
 
     /// How the executor ends and what it prints, for the assignment alone.
     #[test]
@@ -128,11 +136,11 @@ mod tests {
             let judged = judged("preflight", async |_, ctx| {
                 let [assign, forwarding] = &ctx.run.steps[..] else { panic!("two steps") };
                 let first = if right { &assign.preview } else { "would do more" };
-                let told = vec![
+                let told = [
                     told(code, &answer(status, first), ""),
                     told(0, &answer("succeeded", &forwarding.preview), ""),
                 ];
-                said(ctx, told);
+                said(ctx, told.map(read).into());
             });
             assert_eq!(judged.status(EXECUTOR_DRY_RUN), expected, "{right} {code} {status}");
             if expected != A::Passed {
@@ -140,7 +148,7 @@ mod tests {
             }
         }
         let judged = judged("preflight", async |_, ctx| {
-            said(ctx, vec![told(127, "", "aws: not found"), silent()]);
+            said(ctx, [told(127, "", "aws: not found"), silent()].map(read).into());
         });
         assert_eq!(judged.status(EXECUTOR_DRY_RUN), A::Unknown);
     }

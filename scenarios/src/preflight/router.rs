@@ -7,18 +7,19 @@ use std::time::Duration;
 use lab::Lab;
 use lab::act::ExecutorProgram;
 use lab::router_yaml::{self, Executor as Resolved, PolicyExpectation, RouterConfig};
-use lab::routerd::{Routerctl, Row, Status};
+use lab::routerd::{Part, PartCounts, Row, Status};
 use lab::shell::{HashedFile, Hashing};
 use reports::digest::Digest;
 use reports::record::{Kind, Phase, Program, RowsRecorded};
 use serde_json::{Value, json};
 
-use super::gather::{RouterReads, Told};
+use super::gather::{Names, RouterReads, Told};
 use super::identity;
 use super::{LEFTOVERS, PLAN_SOURCE, PLANNER, POLICY, PROGRAMS, ROUTER_YAML, ROWS};
 use crate::context::{Context, How, Ruling};
+use crate::observe::{self, Readout};
 use crate::run::{Executor, PlanSource};
-use crate::{imports, observe, stops};
+use crate::{imports, stops};
 
 pub struct Router {
     pub yaml_digest: Digest,
@@ -35,7 +36,7 @@ pub struct Router {
 pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: RouterReads) -> Option<Router> {
     let files = reads.programs.as_ref().map(Hashing::files).unwrap_or_default();
     let yaml = yaml(lab, ctx, reads.yaml);
-    let rows = rows(lab, ctx, reads.rows);
+    let rows = rows(ctx, reads.rows);
     let config = yaml.as_ref().map(|(_, config)| config);
     parts(lab, ctx, (reads.parts, reads.plans), rows.as_deref(), config);
     leftovers(ctx, reads.folder);
@@ -217,10 +218,9 @@ fn planner_digest(lab: &Lab, ctx: &mut Context<'_>, programs: &[Program]) {
 }
 
 /// Rows of earlier runs are facts for the owner; open rows that are nobody's run are a stop.
-fn rows(lab: &Lab, ctx: &mut Context<'_>, told: Told) -> Option<Vec<Row>> {
+fn rows(ctx: &mut Context<'_>, asked: Readout<Vec<Row>>) -> Option<Vec<Row>> {
     let expected = json!({ "open": [] });
-    let read = observe::told(ctx, told).and_then(|(out, how)| observe::rows_in(lab, &out, how));
-    let (rows, how) = match read {
+    let (rows, how) = match observe::list_of(ctx, asked) {
         Ok(seen) => seen,
         Err((why, how)) => {
             ctx.check(ROWS).expects(expected).seen(how).unknown(why);
@@ -259,28 +259,25 @@ fn of_another_provider(rows: &[Row]) -> Option<String> {
 fn parts(
     lab: &Lab,
     ctx: &mut Context<'_>,
-    (told, plans): (Told, Told),
+    (list, plans): (Readout<Vec<PartCounts>>, Readout<Vec<Part>>),
     rows: Option<&[Row]>,
     config: Option<&RouterConfig>,
 ) {
     let expected = json!({ "other_planners": [] });
-    let (output, how) = match observe::told(ctx, told) {
+    let (list, how) = match observe::told(ctx, list) {
         Ok(seen) => seen,
         Err((why, how)) => return ctx.check(PLAN_SOURCE).expects(expected).seen(how).unknown(why),
     };
     let own = PlanSource::part_of(&lab.manifest.routerd.planner);
-    let (plans, how) = match observe::parts_of(lab, ctx, &own, plans) {
+    let (plans, how) = match observe::list_of(ctx, plans) {
         Ok((plans, one)) => (plans, how.and(one)),
         Err((why, one)) => {
             return ctx.check(PLAN_SOURCE).expects(expected).seen(how.and(one)).unknown(why);
         }
     };
-    let parts = match Routerctl::new(&lab.manifest.routerd).dynamic_list().read(&output) {
-        Ok(parts) => parts,
-        Err(error) if observe::no_database(&error) => Vec::new(),
-        Err(error) => {
-            return ctx.check(PLAN_SOURCE).expects(expected).seen(how).unknown(error.to_string());
-        }
+    let (parts, how) = match observe::listed(list, how) {
+        Ok(seen) => seen,
+        Err((why, how)) => return ctx.check(PLAN_SOURCE).expects(expected).seen(how).unknown(why),
     };
     let pools = config.map(|config| config.mobility_pools.clone()).unwrap_or_default();
     let now = lab.clock.now();
@@ -316,15 +313,13 @@ fn parts(
 }
 
 /// Files of a run that never ended.
-fn leftovers(ctx: &mut Context<'_>, told: Told) {
+fn leftovers(ctx: &mut Context<'_>, told: Names) {
     let expected = json!([]);
-    let read = observe::told(ctx, told).and_then(|(out, how)| observe::succeeded(&out, &how));
-    match read {
-        Ok((text, how)) => {
-            let left: Vec<String> = text
-                .lines()
+    match observe::read(ctx, told) {
+        Ok((names, how)) => {
+            let left: Vec<String> = names
+                .into_iter()
                 .filter(|name| !name.starts_with("burnt-") && !name.starts_with("lock.json"))
-                .map(str::to_owned)
                 .collect();
             let message = format!(
                 "an earlier run left {} in {}; end it with `lab-smoke recover`",
