@@ -8,8 +8,9 @@
 use std::cell::Cell;
 
 use lab::Lab;
+use lab::ec2::Answer;
 use lab::node::{Node, Output};
-use lab::shell::{Observe, ssh};
+use lab::shell::{Observe, ShellError, ssh};
 use serde_json::json;
 
 use crate::context::{Context, How, Ruling};
@@ -50,7 +51,10 @@ const WAYS: [(Node, Node); 2] =
     [(Node::CloudClient, Node::OnpremClient), (Node::OnpremClient, Node::CloudClient)];
 const ROUTERS: [Node; 2] = [Node::RouterdCloud, Node::OnpremRouter];
 
-type Told = Result<lab::ec2::Answer<Output>, lab::shell::ShellError>;
+type Told = Result<Answer<Output>, ShellError>;
+
+/// What came of a nested ssh.
+type LoggedIn = Result<Answer<ssh::Login>, ShellError>;
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let plan = probe::plan(lab, ctx);
@@ -106,18 +110,18 @@ async fn icmp(lab: &Lab, near: Node, far: Node) -> (Told, Vec<Told>) {
 }
 
 /// ping's exit code 2 says that it could not send.
-fn was_sent(answer: &lab::ec2::Answer<Output>) -> bool {
+fn was_sent(answer: &Answer<Output>) -> bool {
     answer.value.code <= 1
 }
 
 /// What this run's own connections and pings are for who tracks them.
-fn own_flows(lab: &Lab, tcp: &[Told], icmp: &[(Told, Vec<Told>)]) -> Vec<Own> {
+fn own_flows(lab: &Lab, tcp: &[LoggedIn], icmp: &[(Told, Vec<Told>)]) -> Vec<Own> {
     let text = |told: &Told| {
         told.as_ref().map(|answer| String::from_utf8_lossy(&answer.value.stdout).into_owned()).ok()
     };
-    let connections = tcp.iter().filter_map(text).flat_map(|text| {
-        let greeting = ssh::greeting(&text);
-        greeting.local_flows.into_iter().chain(greeting.connection).map(Own::Connection)
+    let connections = tcp.iter().flatten().flat_map(|answer| {
+        let greeting = &answer.value.greeting;
+        greeting.local_flows.iter().copied().chain(greeting.connection).map(Own::Connection)
     });
     let echoes = icmp.iter().zip(WAYS).filter_map(|((sniffed, _), (near, far))| {
         let address = |node| lab.manifest.nodes[&node].address;
@@ -133,19 +137,17 @@ fn judge_tcp(
     ctx: &mut Context<'_>,
     id: &'static str,
     (near, far): (Node, Node),
-    told: Told,
+    told: LoggedIn,
 ) {
     let address = |node| lab.manifest.nodes[&node].address;
     let expected =
         json!({ "client": address(near), "server": address(far), "same_at_both_ends": true });
-    let (output, how) = match observe::told(ctx, told) {
+    let (ssh::Login { greeting, complaint, .. }, how) = match observe::told(ctx, told) {
         Ok(seen) => seen,
         Err((why, how)) => return ctx.check(id).expects(expected).seen(how).unknown(why),
     };
-    let greeting = ssh::greeting(&String::from_utf8_lossy(&output.stdout));
     let Some(flow) = greeting.connection else {
-        let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        let why = format!("no connection to look at: {why}");
+        let why = format!("no connection to look at: {complaint}");
         return ctx.check(id).expects(expected).seen(how).unknown(why);
     };
     let same = greeting.local_flows.contains(&flow);

@@ -78,7 +78,7 @@ pub fn read<T>(
     match read {
         Ok(value) => Ok((value, how)),
         Err(Unread::Ended { code, said }) => Err((ended(&how, code, &said), how)),
-        Err(why @ Unread::NoTime(_)) => Err((why.to_string(), how)),
+        Err(why) => Err((why.to_string(), how)),
     }
 }
 

@@ -342,7 +342,7 @@ impl Lab {
         let answer = self.shell.observe(Node::RouterdCloud, &Observe::node_folder()).await;
         answer.map_err(|error| error.to_string())?.value.map_err(|why| match why {
             Unread::Ended { said, .. } => said,
-            why @ Unread::NoTime(_) => why.to_string(),
+            Unread::NoTime(_) | Unread::NoUnit(_) => why.to_string(),
         })
     }
 

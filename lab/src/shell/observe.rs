@@ -260,8 +260,8 @@ impl Observe {
         Self::quick(&argv).prints(Prints::File(form))
     }
 
-    /// A unit of the node's service manager, and its files.
-    pub fn unit(name: &str) -> Self {
+    /// What the service manager says of a unit, and the unit's files.
+    pub(super) fn unit_and_files(name: &str) -> Self {
         let argv = ["sudo", "-n", "sh", "-c", SHOW_UNIT, "sh", name, UNIT_FOLDERS];
         Self::quick(&argv).prints(Prints::Plainly(Form::Unit))
     }
@@ -368,13 +368,6 @@ impl Observe {
         Self::new(argv, QUICK)
     }
 
-    /// Exchanges datagrams and connections with the other client.
-    pub fn exchange(program: &str, order: &outage::Order) -> Self {
-        let mut argv = words(&["sudo", "-n", program, "exchange"]);
-        argv.extend(order.words());
-        Self::new(argv, QUICK)
-    }
-
     /// The interfaces, and which is a part of which.
     pub fn links() -> Self {
         Self::quick(&["ip", "-j", "link", "show"])
@@ -397,17 +390,6 @@ impl Observe {
     /// Asks for a connection that should not come about; a second is enough for an answer.
     pub fn connect_in_vain(to: &ssh::Target) -> Self {
         Self::new(ssh::knock_argv(to), QUICK)
-    }
-
-    /// Logs in on another node over a fresh connection and sends a payload larger than the path
-    /// MTU: the far side says who it is, which connection it sees, and the payload's digest.
-    pub fn ssh_payload(to: &ssh::Target) -> Self {
-        Self::new(ssh::payload_argv(to), Duration::from_secs(30))
-    }
-
-    /// The same over another fresh connection, with the near end's view of it.
-    pub fn ssh_tuple(to: &ssh::Target) -> Self {
-        Self::new(ssh::tuple_argv(to), Duration::from_secs(30))
     }
 
     pub fn routerctl_version(routerd: &Routerd) -> Self {

@@ -6,13 +6,18 @@ use chrono::{DateTime, Utc};
 
 use super::Observe;
 use super::observe::{QUICK, ROUTERCTL, words};
+use super::ssh::{self, Login};
 use crate::act::{ExecutorAnswer, ExecutorProgram, ExecutorSilence, dry_run_request};
 use crate::change_set::ActionPlan;
 use crate::manifest::{Manifest, Routerd};
 use crate::node::Output;
+use crate::outage::{Exchanged, Order, ProbeSilence};
 use crate::routerd::{
-    AnswerError, Call, Owner, Part, PartCounts, Previewed, Report, Resources, Routerctl, Row,
+    AnswerError, Call, Owner, Part, PartCounts, Previewed, Report, Resources, Routerctl, Row, Unit,
 };
+
+/// A login with a payload over a slow way.
+const LOGIN: Duration = Duration::from_secs(30);
 
 /// Why what a command printed cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +27,8 @@ pub enum Unread {
     Ended { code: i32, said: String },
     #[error("`{0}` is not a time")]
     NoTime(String),
+    #[error("what systemctl says of {0} cannot be understood")]
+    NoUnit(String),
 }
 
 /// What a command printed that ended well, as text.
@@ -50,6 +57,41 @@ impl Observe<Result<Vec<String>, Unread>> {
         let script = "test ! -e \"$1\" || ls -1A \"$1\"";
         Observe::quick(&["sudo", "-n", "sh", "-c", script, "sh", super::NODE_FOLDER])
             .read_as(|output| Ok(text(&output)?.lines().map(str::to_owned).collect()))
+    }
+}
+
+impl Observe<Result<Unit, Unread>> {
+    /// A unit of the node's service manager, with what its files hold.
+    pub fn unit(name: &str) -> Self {
+        let shown = name.to_owned();
+        Observe::unit_and_files(name)
+            .read_as(move |output| Unit::read(&text(&output)?).ok_or(Unread::NoUnit(shown.clone())))
+    }
+}
+
+impl Observe<Login> {
+    /// Logs in on another node over a fresh connection and sends a payload larger than the path
+    /// MTU: the far side says who it is, which connection it sees, and the payload's digest.
+    pub fn ssh_payload(to: &ssh::Target) -> Self {
+        Self::login(ssh::payload_argv(to))
+    }
+
+    /// The same over another fresh connection, with the near end's view of it.
+    pub fn ssh_tuple(to: &ssh::Target) -> Self {
+        Self::login(ssh::tuple_argv(to))
+    }
+
+    fn login(argv: Vec<String>) -> Self {
+        Observe::new(argv, LOGIN).read_as(|output| Login::read(&output))
+    }
+}
+
+impl Observe<Result<Exchanged, ProbeSilence>> {
+    /// Exchanges datagrams and connections with the other client.
+    pub fn exchange(program: &str, order: &Order) -> Self {
+        let mut argv = words(&["sudo", "-n", program, "exchange"]);
+        argv.extend(order.words());
+        Observe::new(argv, QUICK).read_as(|output| Exchanged::read(&output))
     }
 }
 

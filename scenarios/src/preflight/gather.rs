@@ -12,7 +12,7 @@ use lab::router_yaml::{self, Executor};
 use lab::routerd::{Part, PartCounts, Row, UNIT, Unit};
 use lab::shell::{Hashing, Observe, ShellError, Unread};
 
-use super::identity::{ChainReads, IdentityRead, UnitReads};
+use super::identity::{ChainReads, IdentityRead, UnitRead, UnitReads};
 use super::router;
 use super::shared::Ways;
 use crate::node_state;
@@ -190,7 +190,7 @@ async fn router(lab: &Lab) -> RouterReads {
 async fn unit(lab: &Lab) -> UnitReads {
     let node = Node::RouterdCloud;
     let shown = lab.shell.observe(node, &Observe::unit(UNIT)).await;
-    let named = unit_of(&shown).map(|unit| unit.environment_files).unwrap_or_default();
+    let named = unit_of(&shown).map(|unit| unit.environment_files.clone()).unwrap_or_default();
     let files = futures::future::join_all(named.into_iter().map(async |file| {
         let told = lab.shell.observe(node, &Observe::environment_file(&file.path)).await;
         (file, told)
@@ -226,7 +226,8 @@ async fn chain(lab: &Lab, unit: &UnitReads) -> ChainReads {
     let node = Node::RouterdCloud;
     let accounts = lab.shell.observe(node, &Observe::read_file(ACCOUNTS)).await;
     let mut users = vec!["root".to_owned()];
-    users.extend(unit_of(&unit.shown).and_then(|unit| unit.user).filter(|user| user != "root"));
+    let user = unit_of(&unit.shown).and_then(|unit| unit.user.clone());
+    users.extend(user.filter(|user| user != "root"));
     let text = accounts.as_ref().map(|answer| String::from_utf8_lossy(&answer.value.stdout));
     let homes = text.map(|text| users.iter().map(|user| home_of(&text, user)).collect::<Vec<_>>());
     let homes = homes.unwrap_or_default();
@@ -252,9 +253,8 @@ fn home_of(accounts: &str, user: &str) -> Option<String> {
     fields.get(5).map(|&home| home.to_owned())
 }
 
-fn unit_of(shown: &Told) -> Option<Unit> {
-    let text = String::from_utf8_lossy(&shown.as_ref().ok()?.value.stdout).into_owned();
-    Unit::read(&text)
+fn unit_of(shown: &UnitRead) -> Option<&Unit> {
+    shown.as_ref().ok()?.value.as_ref().ok()
 }
 
 /// Several of them may be one file of 100 MB.

@@ -2,8 +2,10 @@
 //! service. Neither routerd's service nor a file of root's may hold others (hard stop 1).
 
 use lab::Lab;
+use lab::ec2::Answer;
 use lab::node::Node;
 use lab::routerd::{EnvironmentFile, Unit, credentials_in_file};
+use lab::shell::{ShellError, Unread};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -12,9 +14,12 @@ use super::{EXECUTOR_IDENTITY, ROUTERD_UNIT};
 use crate::context::{Context, How, Ruling};
 use crate::{observe, stops};
 
+/// What the service manager says of a unit.
+pub type UnitRead = Result<Answer<Result<Unit, Unread>>, ShellError>;
+
 /// routerd's unit, and the files that hold more of its environment.
 pub struct UnitReads {
-    pub shown: Told,
+    pub shown: UnitRead,
     pub files: Vec<(EnvironmentFile, Told)>,
 }
 
@@ -40,15 +45,9 @@ pub fn judge_unit(lab: &Lab, ctx: &mut Context<'_>, reads: UnitReads) {
     let routerd = &lab.manifest.routerd;
     let expected =
         json!({ "credentials": [], "config": routerd.config, "state_file": routerd.state_file });
-    let read =
-        observe::told(ctx, reads.shown).and_then(|(out, how)| observe::succeeded(&out, &how));
-    let (text, mut how) = match read {
+    let (unit, mut how) = match observe::read(ctx, reads.shown) {
         Ok(seen) => seen,
         Err((why, how)) => return ctx.check(ROUTERD_UNIT).expects(expected).seen(how).unknown(why),
-    };
-    let Some(unit) = Unit::read(&text) else {
-        let why = format!("what systemctl says of {} cannot be understood", lab::routerd::UNIT);
-        return ctx.check(ROUTERD_UNIT).expects(expected).seen(how).unknown(why);
     };
     let mut credentials = unit.credentials;
     for (file, told) in reads.files {
@@ -205,10 +204,11 @@ fn by_metadata(lab: &Lab, ctx: &mut Context<'_>, told: Told) -> observe::Fact<St
 
 #[cfg(test)]
 mod tests {
+    use lab::shell::Observe;
     use reports::record::AssertionStatus as A;
 
     use super::*;
-    use crate::example::{judged, silent, told};
+    use crate::example::{judged, read_by, silent, told};
 
     /// Where there is no CLI: what the files have, and what cannot be read of them.
     #[test]
@@ -267,7 +267,8 @@ mod tests {
                 );
                 let file = EnvironmentFile { path: "/etc/default/routerd".to_owned(), optional };
                 let files = vec![(file, told(code, text, "No such file or directory"))];
-                judge_unit(lab, ctx, UnitReads { shown: told(0, &shown, ""), files });
+                let shown = read_by(&Observe::unit(lab::routerd::UNIT), told(0, &shown, ""));
+                judge_unit(lab, ctx, UnitReads { shown, files });
             });
             let given = judged.status(ROUTERD_UNIT);
             assert_eq!(given, expected, "{config} {state_file} {text} {optional}");

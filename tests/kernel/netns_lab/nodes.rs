@@ -176,10 +176,10 @@ async fn nested_ssh(opened: &Netns) {
             user: far.user.clone(),
             known_hosts: ssh::KNOWN_HOSTS.to_owned(),
         };
-        let observe = async |command: Observe| {
+        let observe = async |command: Observe<ssh::Login>| {
             let answer = opened.lab.shell.observe(from, &command).await.unwrap().value;
             assert_eq!(answer.code, 0, "{answer:?}");
-            ssh::greeting(&String::from_utf8_lossy(&answer.stdout))
+            answer.greeting
         };
         let greeting = observe(Observe::ssh_payload(&target)).await;
         assert_eq!(greeting.hostname.as_deref(), Some(to.as_str()));
