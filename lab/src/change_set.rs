@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use ipnet::Ipv4Net;
+use reports::record::Goal;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -99,24 +100,23 @@ impl ChangeSet {
         Ok(())
     }
 
-    /// Assign first, so that an undo in reverse order takes the address off last.
+    /// The addresses to be captured. Here is the limit of one: the file and the manifest name one
+    /// each. Whoever gives both a list answers all of it here, and everything that is made of the
+    /// change set (plans, rows, undo steps) has as many; the scenarios of the acceptance look at the
+    /// manifest's one address, and `RESERVE_BYTES` of the undo plan is room for a dozen steps.
+    pub fn addresses(&self) -> Vec<Ipv4Net> {
+        vec![self.address]
+    }
+
+    /// Assign first, so that an undo in reverse order takes the addresses off last.
+    pub fn actions(&self) -> Vec<CaptureAction> {
+        let assign = self.addresses().into_iter().map(CaptureAction::Assign);
+        assign.chain([CaptureAction::Forwarding]).collect()
+    }
+
+    /// The plans of all actions, in their order.
     pub fn plans(&self) -> Vec<ActionPlan> {
-        let parameters = if self.allow_reassignment {
-            texts([("allowReassignment", "true")])
-        } else {
-            BTreeMap::new()
-        };
-        let assign = format!("assign-secondary-ip:{}", self.address);
-        let disable = texts([("sourceDestCheck", "false")]);
-        vec![
-            self.plan("assign-secondary-ip", &assign, parameters, "unassign-secondary-ip"),
-            self.plan(
-                "ensure-forwarding-enabled",
-                "ensure-forwarding-enabled",
-                disable,
-                "ensure-forwarding-disabled",
-            ),
-        ]
+        self.actions().into_iter().map(|action| self.plan(action)).collect()
     }
 
     /// The idempotency keys of the plans: no other run's.
@@ -124,17 +124,22 @@ impl ChangeSet {
         self.plans().into_iter().map(|plan| plan.idempotency_key).collect()
     }
 
-    /// The forwarding plan names the address too, though it changes the whole interface: routerd's
-    /// policy denies a plan without one. No undo names a prior state: routerd puts in what it saw.
-    fn plan(
-        &self,
-        action: &str,
-        key: &str,
-        parameters: BTreeMap<String, String>,
-        undo: &str,
-    ) -> ActionPlan {
+    /// routerd's plan of one action. The forwarding plan names an address too, though it changes the
+    /// whole interface: routerd's policy denies a plan without one. No undo names a prior state:
+    /// routerd puts in what it saw.
+    pub fn plan(&self, action: CaptureAction) -> ActionPlan {
+        let (address, key, parameters) = match action {
+            CaptureAction::Assign(address) if self.allow_reassignment => {
+                (address, format!(":{address}"), texts([("allowReassignment", "true")]))
+            }
+            CaptureAction::Assign(address) => (address, format!(":{address}"), BTreeMap::new()),
+            CaptureAction::Forwarding => {
+                (self.address, String::new(), texts([("sourceDestCheck", "false")]))
+            }
+        };
+        let (undo, action) = (action.undo(), action.name());
         let Self { run_id, provider, provider_ref, network_interface_id: eni, .. } = self;
-        let address = self.address.to_string();
+        let address = address.to_string();
         ActionPlan {
             name: action.into(),
             provider: provider.clone(),
@@ -149,10 +154,43 @@ impl ChangeSet {
             provider_ref: provider_ref.clone(),
             mode: "dry-run".into(),
             risk_level: "medium".into(),
-            idempotency_key: format!("{run_id}:{provider}:{eni}:{key}"),
+            idempotency_key: format!("{run_id}:{provider}:{eni}:{action}{key}"),
             parameters,
             undo: Some(ActionUndo { action: undo.into(), parameters: BTreeMap::new() }),
             ..ActionPlan::default()
+        }
+    }
+}
+
+/// One of the actions that capture addresses: what routerd calls it, and what the ENI is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CaptureAction {
+    /// The ENI gets this secondary address.
+    Assign(Ipv4Net),
+    /// The ENI's source/dest check is set off, so that it forwards.
+    Forwarding,
+}
+
+impl CaptureAction {
+    /// What the ENI looks like once it is done.
+    pub fn goal(self) -> Goal {
+        match self {
+            Self::Assign(address) => Goal::Assigned(address.addr()),
+            Self::Forwarding => Goal::SourceDestCheck(false),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Assign(_) => "assign-secondary-ip",
+            Self::Forwarding => "ensure-forwarding-enabled",
+        }
+    }
+
+    fn undo(self) -> &'static str {
+        match self {
+            Self::Assign(_) => "unassign-secondary-ip",
+            Self::Forwarding => "ensure-forwarding-disabled",
         }
     }
 }

@@ -9,10 +9,10 @@ use lab::routerd::{Row, Status};
 use reports::record::Outcome;
 use serde_json::{Value, json};
 
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::observe;
 use crate::requests;
-use crate::run::{RowIds, Run};
+use crate::run::{Run, StepRow};
 use crate::stops;
 
 pub const ASSIGN: &str = "approve.assign-approved";
@@ -23,21 +23,26 @@ pub const ASSERTS: &[&str] = &[ASSIGN, FORWARDING, UNCHANGED];
 pub const NOT_APPLICABLE: &[&str] = &[];
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
-    let (Some(forward), Some(ids)) = (ctx.run.forward(), ctx.run.rows()) else { return };
+    let (Some(forward), Some(own)) = (ctx.run.forward(), ctx.run.rows()) else { return };
     let by = format!("lab-smoke:{}", ctx.run.id);
-    let (journal, ids) = (ctx.journal, [ids.assign, ids.forwarding]);
-    let (assign, forwarding) = futures::join!(
-        lab.approve(&forward, journal, ids[0], &by),
-        lab.approve(&forward, journal, ids[1], &by),
-    );
-    for (id, acted) in [(ASSIGN, assign), (FORWARDING, forwarding)] {
-        if !may_be_approved(ctx, id, acted) {
+    let journal = ctx.journal;
+    let approvals = own.iter().map(|row| lab.approve(&forward, journal, row.id, &by));
+    let acted = futures::future::join_all(approvals).await;
+    for (row, acted) in own.iter().zip(acted) {
+        if !may_be_approved(ctx, row.step.asserts.approved, acted) {
             return;
         }
     }
     match observe::rows(lab, ctx).await {
-        Ok((rows, how)) => judge(ctx, &rows, ids, &by, &how),
-        Err((why, how)) => ctx.unknown(ASSIGN, json!("approved"), how, why),
+        Ok((rows, how)) => judge(ctx, &rows, &own, &by, &how),
+        Err((why, how)) => {
+            if let Some(first) = own.first() {
+                ctx.check(first.step.asserts.approved)
+                    .expects(json!("approved"))
+                    .seen(how)
+                    .unknown(why);
+            }
+        }
     }
 }
 
@@ -55,15 +60,15 @@ fn may_be_approved<T>(
         }
         Ok(acted) if acted.outcome == Outcome::NotDone => {
             let detail = acted.detail;
-            ctx.judge(id, false, json!("approved"), json!("not-done"), how, Some(detail))
+            ctx.check(id).expects(json!("approved")).seen(how).fails(json!("not-done"), detail)
         }
         Ok(_) => true,
     }
 }
 
-fn judge(ctx: &mut Context<'_>, rows: &[Row], ids: [u64; 2], by: &str, how: &How) {
-    for (assertion, id) in [ASSIGN, FORWARDING].into_iter().zip(ids) {
-        let row = observe::row_with(rows, id);
+fn judge(ctx: &mut Context<'_>, rows: &[Row], own: &[StepRow<'_>], by: &str, how: &How) {
+    for StepRow { step, id } in own {
+        let row = observe::row_with(rows, *id);
         let observed = json!({
             "status": row.map(|row| &row.status),
             "approved_by": row.and_then(|row| row.approved_by.as_ref()),
@@ -73,28 +78,36 @@ fn judge(ctx: &mut Context<'_>, rows: &[Row], ids: [u64; 2], by: &str, how: &How
         });
         let expected = json!({ "status": "approved", "approved_by": by });
         let message = format!("row {id} is not approved by this run");
-        ctx.judge(assertion, approved, expected, observed, how.clone(), Some(message));
+        let ruling = Ruling::when(approved, message);
+        ctx.check(step.asserts.approved)
+            .expects(expected)
+            .seen(how.clone())
+            .comes_to(observed, ruling);
     }
     let expected = approved(ctx.run);
-    let observed = stored(rows, RowIds { assign: ids[0], forwarding: ids[1] });
+    let observed = stored(rows, own);
     let same = expected == observed;
     let message = "routerd would execute something else than the approved change set";
     let found = (!same).then(|| message.to_owned());
-    ctx.judge(UNCHANGED, same, json!(expected), json!(&observed), how.clone(), found.clone());
+    let ruling = Ruling::unless(found.clone());
+    ctx.check(UNCHANGED)
+        .expects(json!(expected))
+        .seen(how.clone())
+        .comes_to(json!(&observed), ruling);
     ctx.stop(&stops::FOREIGN_PLAN, found, "routerd's journal");
     let secret = requests::secret_in(&observed);
     ctx.stop(&stops::CREDENTIALS_IN_REQUEST, secret, "routerd's journal");
 }
 
-/// What the two rows are to be: the change set that the owner granted.
+/// What the rows are to be: the change set that the owner granted.
 pub(crate) fn approved(run: &Run) -> Vec<Value> {
-    run.change_set.plans().iter().map(|plan| as_executed(&json!(plan))).collect()
+    run.steps.iter().map(|step| as_executed(&json!(step.plan))).collect()
 }
 
 /// What they are.
-pub(crate) fn stored(rows: &[Row], ids: RowIds) -> Vec<Value> {
+pub(crate) fn stored(rows: &[Row], own: &[StepRow<'_>]) -> Vec<Value> {
     let of = |id| observe::row_with(rows, id).map_or(Value::Null, row_as_executed);
-    [ids.assign, ids.forwarding].map(of).into()
+    own.iter().map(|row| of(row.id)).collect()
 }
 
 /// What of a plan reaches the executor.

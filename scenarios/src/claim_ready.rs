@@ -4,12 +4,12 @@
 
 use lab::Lab;
 use lab::node::Node;
-use lab::routerd::{AnswerError, Owner, Refusal, Routerctl};
+use lab::routerd::{AnswerError, Owner, Refusal, Resources};
 use lab::shell::Observe;
 use serde_json::json;
 
-use crate::context::{Context, How};
-use crate::observe;
+use crate::context::{Context, How, Ruling};
+use crate::observe::{self, Readout};
 
 pub const READY: &str = "claim-ready.ready";
 
@@ -38,8 +38,8 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         lab.shell.observe(Node::RouterdCloud, &commands[1]),
         lab.shell.observe(Node::RouterdCloud, &owners),
     );
-    let claim = found(lab, ctx, "RemoteAddressClaim", claim);
-    let pool = found(lab, ctx, "MobilityPool", pool);
+    let claim = found(ctx, claim);
+    let pool = found(ctx, pool);
     match (claim, pool) {
         (Found::Phases(phases, how), _) => judge(ctx, &phases, true, how),
         (_, Found::Phases(phases, how)) => {
@@ -47,21 +47,19 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
             judge(ctx, &phases, captured, how.and(owner_how));
         }
         (Found::Unreadable(why, how), _) | (_, Found::Unreadable(why, how)) => {
-            ctx.unknown(READY, json!("Ready"), how, why);
+            ctx.check(READY).expects(json!("Ready")).seen(how).unknown(why);
         }
         (Found::NoDaemon, _) | (_, Found::NoDaemon) => ctx.not_applicable(NO_DAEMON),
         (Found::NoSuchKind, Found::NoSuchKind) => ctx.not_applicable(NO_KIND),
     }
 }
 
-type Asked = Result<lab::ec2::Answer<lab::node::Output>, lab::shell::ShellError>;
-
-fn found(lab: &Lab, ctx: &mut Context<'_>, kind: &str, asked: Asked) -> Found {
-    let (output, how) = match observe::told(ctx, asked) {
+fn found(ctx: &mut Context<'_>, asked: Readout<Resources>) -> Found {
+    let (read, how) = match observe::told(ctx, asked) {
         Ok(seen) => seen,
         Err((why, how)) => return Found::Unreadable(why, how),
     };
-    match Routerctl::new(&lab.manifest.routerd).get(kind).read(&output) {
+    match read {
         Ok(resources) if resources.items.is_empty() => Found::NoSuchKind,
         Ok(resources) => {
             let phase = |item: &lab::routerd::Resource| {
@@ -78,11 +76,10 @@ fn found(lab: &Lab, ctx: &mut Context<'_>, kind: &str, asked: Asked) -> Found {
 
 /// A pool without plans is Ready as well: the owner's row of the address has to say that it is
 /// captured here (contract §5.4).
-fn captured(lab: &Lab, ctx: &mut Context<'_>, owners: Asked) -> (bool, How) {
+fn captured(lab: &Lab, ctx: &mut Context<'_>, owners: Readout<Vec<Owner>>) -> (bool, How) {
     let address = lab.manifest.capture.address.to_string();
     match observe::told(ctx, owners) {
-        Ok((output, how)) => {
-            let owners = Routerctl::new(&lab.manifest.routerd).mobility_owners().read(&output);
+        Ok((owners, how)) => {
             (owners.is_ok_and(|owners| owners.iter().any(|it| captures(it, &address))), how)
         }
         Err((_, how)) => (false, how),
@@ -97,14 +94,14 @@ fn captures(owner: &Owner, address: &str) -> bool {
 
 fn judge(ctx: &mut Context<'_>, phases: &[(String, Option<String>)], captured: bool, how: How) {
     let ready = phases.iter().all(|(_, phase)| phase.as_deref() == Some("Ready"));
-    ctx.judge(
-        READY,
+    let ruling = Ruling::when(
         ready && captured,
-        json!({ "phase": "Ready", "owner_row_captured": true }),
-        json!({ "phases": phases, "owner_row_captured": captured }),
-        how,
-        Some("not Ready with the captured address in its owner table".to_owned()),
+        "not Ready with the captured address in its owner table".to_owned(),
     );
+    ctx.check(READY)
+        .expects(json!({ "phase": "Ready", "owner_row_captured": true }))
+        .seen(how)
+        .comes_to(json!({ "phases": phases, "owner_row_captured": captured }), ruling);
 }
 
 #[cfg(test)]
@@ -112,7 +109,7 @@ mod tests {
     use reports::record::AssertionStatus;
 
     use super::*;
-    use crate::example::{judged, silent, told};
+    use crate::example::{judged, read_by, silent, told};
 
     /// What `get` of a kind comes to, in a word and with the phases.
     #[test]
@@ -137,7 +134,9 @@ mod tests {
         for (answer, expected) in table {
             let shown = format!("{answer:?}");
             judged("claim-ready", async |lab, ctx| {
-                let word = match found(lab, ctx, "RemoteAddressClaim", answer) {
+                let command = Observe::get(&lab.manifest.routerd, "RemoteAddressClaim");
+                let answer = read_by(&command, answer);
+                let word = match found(ctx, answer) {
                     Found::Phases(phases, _) => {
                         let one = |(name, phase): (String, Option<String>)| {
                             format!("{name} {}", phase.unwrap_or_default())
@@ -172,7 +171,8 @@ mod tests {
         for (answer, expected, seen) in table {
             let shown = format!("{answer:?}");
             judged("claim-ready", async |lab, ctx| {
-                let (is, how) = captured(lab, ctx, answer);
+                let command = Observe::mobility_owners(&lab.manifest.routerd);
+                let (is, how) = captured(lab, ctx, read_by(&command, answer));
                 assert_eq!(is, expected, "{shown}");
                 assert!(how.how.contains(seen), "{shown}: {}", how.how);
             });

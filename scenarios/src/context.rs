@@ -18,6 +18,10 @@ use crate::run::Run;
 use crate::sequence::Scenario;
 use crate::stops;
 
+mod draft;
+
+pub use draft::Ruling;
+
 /// How something was observed, with the raw answers behind it.
 #[derive(Clone, Debug, Default)]
 pub struct How {
@@ -169,44 +173,6 @@ impl<'a> Context<'a> {
         How::words(error.to_string())
     }
 
-    /// An assertion that holds where both are equal.
-    pub fn expect(&mut self, id: &'static str, expected: Value, observed: Value, how: How) -> bool {
-        let holds = expected == observed;
-        let message = (!holds).then(|| format!("expected {expected}, observed {observed}"));
-        self.judge(id, holds, expected, observed, how, message)
-    }
-
-    /// An assertion with a rule of its own; `failure` says what is wrong. Where it holds nothing is,
-    /// and the sentence goes no further.
-    pub fn judge(
-        &mut self,
-        id: &'static str,
-        holds: bool,
-        expected: Value,
-        observed: Value,
-        how: How,
-        failure: Option<String>,
-    ) -> bool {
-        let (status, message) = if holds {
-            (AssertionStatus::Passed, None)
-        } else {
-            (AssertionStatus::Failed, failure)
-        };
-        self.assert(id, status, expected, observed, how, message);
-        holds
-    }
-
-    /// What is so could not be established.
-    pub fn unknown(&mut self, id: &'static str, expected: Value, how: How, why: impl Into<String>) {
-        let why = why.into();
-        self.assert(id, AssertionStatus::Unknown, expected, Value::Null, how, Some(why));
-    }
-
-    /// Judged to be without meaning here, with the reason.
-    pub fn skipped(&mut self, id: &'static str, observed: Value, how: How, why: impl Into<String>) {
-        self.assert(id, AssertionStatus::Skipped, Value::Null, observed, how, Some(why.into()));
-    }
-
     fn assert(
         &mut self,
         id: &'static str,
@@ -236,10 +202,10 @@ impl<'a> Context<'a> {
     pub fn not_tried(&mut self, id: &'static str, expected: Value, how: How, error: &NotTried) {
         let why = format!("not tried: {error}");
         if matches!(error, NotTried::Refused(Refused::ToldToStop)) {
-            self.skipped(id, Value::Null, how, why.clone());
+            self.check(id).seen(how).skipped(Value::Null, why.clone());
             self.told_to_stop = Some(why);
         } else {
-            self.judge(id, false, expected, json!("not-tried"), how, Some(why));
+            self.check(id).expects(expected).seen(how).fails(json!("not-tried"), why);
         }
     }
 
@@ -317,9 +283,9 @@ impl<'a> Context<'a> {
                 if failed {
                     let why = self.told_to_stop.clone();
                     let why = why.unwrap_or("not judged: something before it failed".to_owned());
-                    self.skipped(id, Value::Null, How::default(), why);
+                    self.check(id).skipped(Value::Null, why);
                 } else {
-                    self.unknown(id, Value::Null, How::default(), "not judged");
+                    self.check(id).unknown("not judged");
                 }
             }
         }

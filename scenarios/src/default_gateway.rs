@@ -60,7 +60,7 @@ pub fn judge(
             node_state::changed(node, &comparison, before, now)
         }
         Err((why, how)) => {
-            ctx.unknown(id, expected, how.clone(), why);
+            ctx.check(id).expects(expected).seen(how.clone()).unknown(why);
             None
         }
     }
@@ -76,11 +76,11 @@ pub fn settle(
 ) {
     if !comparison.is_equal() {
         let message = format!("it is not as before the run: {}", comparison.words());
-        ctx.judge(id, false, expected, observed, how.clone(), Some(message));
+        ctx.check(id).expects(expected).seen(how.clone()).fails(observed, message);
     } else if comparison.unknown.is_empty() {
-        ctx.judge(id, true, expected, observed, how.clone(), None);
+        ctx.check(id).expects(expected).seen(how.clone()).passes(observed);
     } else {
-        ctx.unknown(id, expected, how.clone(), comparison.unknown.join("; "));
+        ctx.check(id).expects(expected).seen(how.clone()).unknown(comparison.unknown.join("; "));
     }
 }
 

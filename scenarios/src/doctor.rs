@@ -4,12 +4,12 @@
 
 use lab::Lab;
 use lab::node::Node;
-use lab::routerd::{CheckStatus, Report, Routerctl};
+use lab::routerd::{CheckStatus, Report};
 use lab::shell::Observe;
 use serde_json::json;
 
 use crate::context::Context;
-use crate::observe;
+use crate::observe::{self, Readout};
 
 pub const HYBRID: &str = "doctor.hybrid";
 pub const SAM: &str = "doctor.sam";
@@ -26,7 +26,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         lab.shell.observe(Node::RouterdCloud, &commands[0]),
         lab.shell.observe(Node::RouterdCloud, &commands[1]),
     );
-    let weights = [judge(lab, ctx, HYBRID, "hybrid", hybrid), judge(lab, ctx, SAM, "sam", sam)];
+    let weights = [judge(ctx, HYBRID, "hybrid", hybrid), judge(ctx, SAM, "sam", sam)];
     if weights == [Some(Weight::Nothing); 2] {
         ctx.not_applicable(VACUOUS);
     }
@@ -40,24 +40,23 @@ enum Weight {
 }
 
 fn judge(
-    lab: &Lab,
     ctx: &mut Context<'_>,
     id: &'static str,
     area: &str,
-    answer: Result<lab::ec2::Answer<lab::node::Output>, lab::shell::ShellError>,
+    asked: Readout<Report>,
 ) -> Option<Weight> {
     let expected = json!({ "fail": 0 });
-    let (output, how) = match observe::told(ctx, answer) {
+    let (read, how) = match observe::told(ctx, asked) {
         Ok(seen) => seen,
         Err((why, how)) => {
-            ctx.unknown(id, expected, how, why);
+            ctx.check(id).expects(expected).seen(how).unknown(why);
             return None;
         }
     };
-    let report = match Routerctl::new(&lab.manifest.routerd).doctor(area).read(&output) {
+    let report = match read {
         Ok(report) => report,
         Err(error) => {
-            ctx.unknown(id, expected, how, error.to_string());
+            ctx.check(id).expects(expected).seen(how).unknown(error.to_string());
             return None;
         }
     };
@@ -66,14 +65,14 @@ fn judge(
     let failed = complaints(&report);
     if !failed.is_empty() {
         let message = format!("doctor {area} fails: {}", failed.join("; "));
-        ctx.judge(id, false, expected, observed, how, Some(message));
+        ctx.check(id).expects(expected).seen(how).fails(observed, message);
         None
     } else if report.checks.iter().any(|check| check.status == CheckStatus::Pass) {
-        ctx.judge(id, true, expected, observed, how, None);
+        ctx.check(id).expects(expected).seen(how).passes(observed);
         Some(Weight::Something)
     } else {
         let why = format!("doctor {area} only skips: nothing was checked by it");
-        ctx.skipped(id, observed, how, why);
+        ctx.check(id).seen(how).skipped(observed, why);
         Some(Weight::Nothing)
     }
 }
@@ -94,7 +93,7 @@ mod tests {
     use reports::record::{AssertionStatus, ScenarioStatus};
 
     use super::*;
-    use crate::example::{Told, judged, silent, told};
+    use crate::example::{Told, judged, read_by, silent, told};
 
     /// A report of checks with these statuses.
     fn report(code: i32, statuses: &[&str]) -> Told {
@@ -130,7 +129,8 @@ mod tests {
             let mut given = None;
             let shown = format!("{answer:?}");
             let judged = judged("doctor", async |lab, ctx| {
-                given = judge(lab, ctx, HYBRID, "hybrid", answer);
+                let command = Observe::doctor(&lab.manifest.routerd, "hybrid");
+                given = judge(ctx, HYBRID, "hybrid", read_by(&command, answer));
             });
             assert_eq!((judged.status(HYBRID), given), (status, weight), "{shown}");
             let said = judged.message(HYBRID);

@@ -1,14 +1,14 @@
-//! The executor's preview of both actions says what is expected, and changes nothing: the ENI is
+//! The executor's preview of each action says what is expected, and changes nothing: the ENI is
 //! the same before and after.
 
 use lab::Lab;
 use lab::node::Node;
-use lab::routerd::Routerctl;
 use lab::shell::Observe;
 use serde_json::json;
 
 use crate::baseline::restorable;
 use crate::context::Context;
+use crate::run::StepRow;
 use crate::{observe, preview};
 
 pub const ASSIGN: &str = "dry-run.assign";
@@ -19,32 +19,25 @@ pub const ASSERTS: &[&str] = &[ASSIGN, FORWARDING, NO_MUTATION];
 pub const NOT_APPLICABLE: &[&str] = &[];
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
-    let Some(ids) = ctx.run.rows() else { return };
+    let Some(own) = ctx.run.rows() else { return };
     let before = observe::interface(lab, ctx).await;
     let routerd = &lab.manifest.routerd;
-    let commands = [ids.assign, ids.forwarding].map(|id| Observe::execute_dry_run(routerd, id));
-    let (assign, forwarding) = futures::join!(
-        lab.shell.observe(Node::RouterdCloud, &commands[0]),
-        lab.shell.observe(Node::RouterdCloud, &commands[1]),
-    );
+    let commands: Vec<_> =
+        own.iter().map(|row| Observe::execute_dry_run(routerd, row.id)).collect();
+    let asked = commands.iter().map(|command| lab.shell.observe(Node::RouterdCloud, command));
+    let told = futures::future::join_all(asked).await;
     let after = observe::interface(lab, ctx).await;
-    let [assigned, forwarded] = preview::expected_messages(&ctx.run.change_set);
-    let rows = [
-        (ASSIGN, ids.assign, assigned.as_str(), assign),
-        (FORWARDING, ids.forwarding, forwarded.as_str(), forwarding),
-    ];
-    for (id, row, message, told) in rows {
-        let call = Routerctl::new(routerd).execute_dry_run(row);
-        let preview = preview::read(ctx, told, |output| call.read(output));
-        preview::judge(ctx, id, message, preview);
+    for (StepRow { step, .. }, told) in own.iter().zip(told) {
+        let preview = preview::read(ctx, told);
+        preview::judge(ctx, step.asserts.previewed, &step.preview, preview);
     }
     match (before, after) {
         (Ok((before, how)), Ok((after, other))) => {
             let (before, after) = (restorable(&before), restorable(&after));
-            ctx.expect(NO_MUTATION, before, after, how.and(other));
+            ctx.check(NO_MUTATION).expects(before).seen(how.and(other)).is(after);
         }
         (Err((why, how)), _) | (_, Err((why, how))) => {
-            ctx.unknown(NO_MUTATION, json!("the ENI unchanged"), how, why);
+            ctx.check(NO_MUTATION).expects(json!("the ENI unchanged")).seen(how).unknown(why);
         }
     }
 }

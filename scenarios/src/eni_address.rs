@@ -3,7 +3,7 @@
 use lab::Lab;
 use serde_json::json;
 
-use crate::context::Context;
+use crate::context::{Context, Ruling};
 use crate::observe;
 
 pub const PRESENT: &str = "eni-address.present";
@@ -16,15 +16,17 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let address = lab.manifest.capture.address.addr();
     let (eni, how) = match observe::interface(lab, ctx).await {
         Ok(seen) => seen,
-        Err((why, how)) => return ctx.unknown(PRESENT, json!(address), how, why),
+        Err((why, how)) => {
+            return ctx.check(PRESENT).expects(json!(address)).seen(how).unknown(why);
+        }
     };
-    ctx.judge(
-        PRESENT,
+    let ruling = Ruling::when(
         eni.secondary_addresses.contains(&address),
-        json!(address),
+        format!("{address} is no secondary address of {}", eni.network_interface_id),
+    );
+    ctx.check(PRESENT).expects(json!(address)).seen(how.clone()).comes_to(
         json!({ "primary": eni.primary_address, "secondary": eni.secondary_addresses }),
-        how.clone(),
-        Some(format!("{address} is no secondary address of {}", eni.network_interface_id)),
+        ruling,
     );
     let Some(baseline) = ctx.run.baseline() else { return };
     let mut expected = baseline.interface.clone();
@@ -41,7 +43,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
             "instance_id": eni.instance_id,
         })
     };
-    ctx.expect(NOTHING_ELSE, others(&expected), others(&eni), how);
+    ctx.check(NOTHING_ELSE).expects(others(&expected)).seen(how).is(others(&eni));
 }
 
 #[cfg(test)]

@@ -11,12 +11,13 @@ use lab::change_set::ChangeSet;
 use lab::ec2::{Answer, Instance, InstanceState, Tags};
 use lab::node::{Node, Output};
 use lab::permit::Brake;
-use lab::shell::{Failure, ShellError};
+use lab::shell::{Failure, Observe, ShellError};
 use reports::journal::Writer;
 use reports::record::{Assertion, AssertionStatus, Kind, Outcome, Record};
 use reports::redact::Form;
 
 use crate::baseline::Baseline;
+use crate::capture::capture_steps;
 use crate::context::{Context, Finished};
 use crate::run::{Go, GoRequest, GoSource, PlanSource, Run, State};
 use crate::sequence::{Scenario, find};
@@ -120,6 +121,7 @@ pub fn judged_as(
         }
         let run = Run {
             id: "run-1".to_owned(),
+            steps: capture_steps(&asked),
             change_set: asked,
             plan_source: PlanSource::Planner,
             brake: Brake::default(),
@@ -143,6 +145,14 @@ pub fn told(code: i32, stdout: &str, stderr: &str) -> Told {
     let value = Output { code, stdout: stdout.into(), stderr: stderr.into() };
     let call = "routerd-cloud$ command".to_owned();
     Ok(Answer { value, call, raw: vec![stdout.into()], form: Form::Text, attempts: 1 })
+}
+
+/// The same answer, as that command reads it.
+pub fn read_by<T>(command: &Observe<T>, told: Told) -> Result<Answer<T>, ShellError> {
+    told.map(|answer| {
+        let Answer { value, call, raw, form, attempts } = answer;
+        Answer { value: command.read(value), call, raw, form, attempts }
+    })
 }
 
 /// A command that nobody answered.

@@ -1,4 +1,4 @@
-//! Both actions are executed, one after the other, each judged by its row *and* by the ENI. What
+//! All actions are executed, one after the other, each judged by its row *and* by the ENI. What
 //! routerctl printed and its exit code prove nothing (contract §1.7).
 
 use lab::Lab;
@@ -8,13 +8,14 @@ use lab::node::{Node, Output};
 use lab::outage::watch;
 use lab::routerd::{Row, Status};
 use lab::shell::{Observe, ShellError};
-use reports::record::{Goal, Outcome};
+use reports::record::Outcome;
 use serde_json::json;
 
-use crate::context::{Context, How};
-use crate::run::RowIds;
-use crate::undo_plan::{UNDO_ADDRESS, UNDO_FORWARDING};
-use crate::{approve, observe, outage, stops, watch as watchdog};
+use crate::capture::CaptureStep;
+use crate::context::{Context, How, Ruling};
+use crate::observe::{self, Readout};
+use crate::run::StepRow;
+use crate::{approve, outage, stops, watch as watchdog};
 
 pub const AS_APPROVED: &str = "execute.rows-as-approved";
 pub const UNDER_LOCK: &str = "execute.under-lock";
@@ -30,40 +31,30 @@ pub const NOT_APPLICABLE: &[&str] = &[];
 type Told = Result<Answer<Output>, ShellError>;
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
-    let (Some(forward), Some(ids), Some(executor)) =
+    let (Some(forward), Some(own), Some(executor)) =
         (ctx.run.forward(), ctx.run.rows(), ctx.run.executor())
     else {
         return;
     };
-    let address = lab.manifest.capture.address.addr();
-    let steps = [
-        (ids.assign, Goal::Assigned(address), UNDO_ADDRESS, ASSIGN_ROW, ASSIGN_ENI),
-        (
-            ids.forwarding,
-            Goal::SourceDestCheck(false),
-            UNDO_FORWARDING,
-            FORWARDING_ROW,
-            FORWARDING_ENI,
-        ),
-    ];
     let name = outage::probe_name(ctx.run, "execute");
     let ((), watched) = watch(lab, &name, outage::EXECUTE, async |mark| {
-        for (row_id, goal, undo, row, eni) in steps {
-            if !as_granted(lab, ctx, ids).await {
+        for &StepRow { step, id } in &own {
+            if !as_granted(lab, ctx, &own).await {
                 return;
             }
             mark.begins().await;
             let began = lab.clock.now();
-            let execution = Execution { row_id, goal, plugin_timeout: executor.timeout };
-            let executed = lab.execute(&forward, ctx.journal, execution, undo);
+            let (goal, plugin_timeout) = (step.goal(), executor.timeout);
+            let execution = Execution { row_id: id, goal, plugin_timeout };
+            let executed = lab.execute(&forward, ctx.journal, execution, &step.undo);
             let (acted, look) = futures::join!(executed, Box::pin(watchdog::look(lab)));
-            let clear = judge(lab, ctx, (row, eni), goal, began, acted);
+            let clear = judge(lab, ctx, step, began, acted);
             watchdog::judge(lab, ctx, &look);
             if !clear || ctx.failed() {
                 return;
             }
         }
-        granted_throughout(ctx, ids);
+        granted_throughout(ctx, &own);
     })
     .await;
     outage::record(ctx, "execute", watched);
@@ -71,32 +62,31 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
 
 /// Just before each mutation: the rows are still what was approved, and the lab is this run's.
 /// Somebody who edits routerd's database or takes the lock away comes to nothing.
-async fn as_granted(lab: &Lab, ctx: &mut Context<'_>, ids: RowIds) -> bool {
+async fn as_granted(lab: &Lab, ctx: &mut Context<'_>, own: &[StepRow<'_>]) -> bool {
     let (rows, lock) = (Observe::rows(&lab.manifest.routerd), Observe::read_file(LOCK_PATH));
     let node = Node::RouterdCloud;
     let (rows, lock) =
         futures::join!(lab.shell.observe(node, &rows), lab.shell.observe(node, &lock));
-    let approved = rows_as_approved(lab, ctx, ids, rows);
+    let approved = rows_as_approved(ctx, own, rows);
     under_lock(ctx, lock) && approved
 }
 
-fn rows_as_approved(lab: &Lab, ctx: &mut Context<'_>, ids: RowIds, told: Told) -> bool {
+fn rows_as_approved(ctx: &mut Context<'_>, own: &[StepRow<'_>], asked: Readout<Vec<Row>>) -> bool {
     let expected = approve::approved(ctx.run);
-    let read = observe::told(ctx, told).and_then(|(out, how)| observe::rows_in(lab, &out, how));
-    let (rows, how) = match read {
+    let (rows, how) = match observe::list_of(ctx, asked) {
         Ok(seen) => seen,
         Err((why, how)) => {
-            ctx.unknown(AS_APPROVED, json!(expected), how, why);
+            ctx.check(AS_APPROVED).expects(json!(expected)).seen(how).unknown(why);
             return false;
         }
     };
-    let observed = approve::stored(&rows, ids);
+    let observed = approve::stored(&rows, own);
     let message = "routerd would execute something else than what was approved: somebody has \
         edited its journal since";
     let found = (expected != observed).then(|| message.to_owned());
     let same = found.is_none();
-    if !same {
-        ctx.judge(AS_APPROVED, false, json!(expected), json!(observed), how, found.clone());
+    if let Some(why) = &found {
+        ctx.check(AS_APPROVED).expects(json!(expected)).seen(how).fails(json!(observed), why);
     }
     ctx.stop(&stops::FOREIGN_PLAN, found, "routerd's journal");
     same
@@ -107,7 +97,7 @@ fn under_lock(ctx: &mut Context<'_>, told: Told) -> bool {
     let (output, how) = match observe::told(ctx, told) {
         Ok(seen) => seen,
         Err((why, how)) => {
-            ctx.unknown(UNDER_LOCK, expected, how, why);
+            ctx.check(UNDER_LOCK).expects(expected).seen(how).unknown(why);
             return false;
         }
     };
@@ -121,51 +111,49 @@ fn under_lock(ctx: &mut Context<'_>, told: Told) -> bool {
             (json!({ "run_id": holder.run_id }), Some(why))
         }
         LockState::Unread(why) => {
-            ctx.unknown(UNDER_LOCK, expected, how, why);
+            ctx.check(UNDER_LOCK).expects(expected).seen(how).unknown(why);
             return false;
         }
     };
     let held = lost.is_none();
-    if !held {
-        ctx.judge(UNDER_LOCK, false, expected, observed, how, lost.clone());
+    if let Some(why) = &lost {
+        ctx.check(UNDER_LOCK).expects(expected).seen(how).fails(observed, why);
     }
     ctx.stop(&stops::LOCK_LOST, lost, LOCK_PATH);
     held
 }
 
-/// Both mutations were begun, and before each it was so.
-fn granted_throughout(ctx: &mut Context<'_>, ids: RowIds) {
+/// All mutations were begun, and before each it was so.
+fn granted_throughout(ctx: &mut Context<'_>, own: &[StepRow<'_>]) {
     let expected = approve::approved(ctx.run);
     let how = How::words("routerctl action list, before each mutation");
-    let observed = json!({ "rows": [ids.assign, ids.forwarding], "are": "the change set" });
-    ctx.judge(AS_APPROVED, true, json!(expected), observed, how, None);
+    let ids: Vec<u64> = own.iter().map(|row| row.id).collect();
+    let observed = json!({ "rows": ids, "are": "the change set" });
+    ctx.check(AS_APPROVED).expects(json!(expected)).seen(how).passes(observed);
     let run_id = json!({ "run_id": ctx.run.id });
     let how = How::words(format!("routerd-cloud$ sudo -n cat {LOCK_PATH}, before each mutation"));
-    ctx.judge(UNDER_LOCK, true, run_id.clone(), run_id, how, None);
+    ctx.check(UNDER_LOCK).expects(run_id.clone()).seen(how).passes(run_id);
 }
 
 fn judge(
     lab: &Lab,
     ctx: &mut Context<'_>,
-    (row_assertion, eni_assertion): (&'static str, &'static str),
-    goal: Goal,
+    step: &CaptureStep,
     began: chrono::DateTime<chrono::Utc>,
     acted: Result<Acted<RowAnswer>, NotTried>,
 ) -> bool {
+    let (row_assertion, eni_assertion) = (step.asserts.succeeded, step.asserts.on_eni);
+    let goal = step.goal();
     let resource = lab.manifest.capture.network_interface_id.clone();
     let expected = json!({ "status": "succeeded", "executed_since": "this run's start of it" });
     let how = How::words("routerctl action execute --approved");
     let acted = match acted {
         Ok(acted) => acted,
         Err(NotTried::NotLab(why)) => {
-            ctx.judge(
-                row_assertion,
-                false,
-                expected,
-                json!("not-tried"),
-                how,
-                Some(why.to_string()),
-            );
+            ctx.check(row_assertion)
+                .expects(expected)
+                .seen(how)
+                .fails(json!("not-tried"), why.to_string());
             ctx.stop(&stops::NOT_THE_LABS, Some(why.to_string()), &resource);
             return false;
         }
@@ -193,23 +181,21 @@ fn judge(
         json!({ "status": row.status, "executed_at": row.executed_at.is_some(), "message": row.result_message, "error": row.error })
     });
     if row.is_some() {
-        ctx.judge(
-            row_assertion,
-            row_holds,
-            expected,
-            json!(observed),
-            how.clone(),
-            Some(row_complaint(row)),
-        );
+        let ruling = Ruling::when(row_holds, row_complaint(row));
+        ctx.check(row_assertion)
+            .expects(expected)
+            .seen(how.clone())
+            .comes_to(json!(observed), ruling);
     } else {
-        ctx.unknown(row_assertion, expected, how.clone(), acted.detail.clone());
+        ctx.check(row_assertion).expects(expected).seen(how.clone()).unknown(acted.detail.clone());
     }
     let goal_json = json!(goal.to_string());
     if let Some(eni) = eni {
         let observed = json!({ "addresses": eni.secondary_addresses, "source_dest_check": eni.source_dest_check });
-        ctx.judge(eni_assertion, eni_holds, goal_json, observed, how, Some(acted.detail.clone()));
+        let ruling = Ruling::when(eni_holds, acted.detail.clone());
+        ctx.check(eni_assertion).expects(goal_json).seen(how).comes_to(observed, ruling);
     } else {
-        ctx.unknown(eni_assertion, goal_json, how, acted.detail.clone());
+        ctx.check(eni_assertion).expects(goal_json).seen(how).unknown(acted.detail.clone());
     }
     let clear = row_holds && eni_holds && acted.outcome == Outcome::Done;
     ctx.stop(&stops::AMBIGUOUS, (!clear).then(|| acted.detail.clone()), &resource);

@@ -30,7 +30,10 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         Ok(forward) => std::rc::Rc::new(forward),
         Err(error) => {
             let how = How::words("the run's journal");
-            ctx.judge(LOCK, false, json!("permit"), Value::Null, how, Some(error.to_string()));
+            ctx.check(LOCK)
+                .expects(json!("permit"))
+                .seen(how)
+                .fails(Value::Null, error.to_string());
             return;
         }
     };
@@ -57,7 +60,10 @@ async fn verified(lab: &Lab, ctx: &mut Context<'_>) -> Option<Verified> {
     let request = request(lab.manifest.lab.kind, ctx.run)?;
     if let Err(differs) = ctx.journal.with_records(|records| shown(records).map(drop)) {
         let how = How::words("the run's journal");
-        ctx.judge(GO, false, json!("every digest"), Value::Null, how, Some(differs.to_string()));
+        ctx.check(GO)
+            .expects(json!("every digest"))
+            .seen(how)
+            .fails(Value::Null, differs.to_string());
         return None;
     }
     let how = How::words("go.json and go.json.sig");
@@ -68,7 +74,7 @@ async fn verified(lab: &Lab, ctx: &mut Context<'_>) -> Option<Verified> {
         "lab_fingerprint": request.lab_fingerprint,
     });
     let Some(go) = ctx.run.go.go(&request).await else {
-        ctx.judge(GO, false, expected, Value::Null, how, Some("there is no go".to_owned()));
+        ctx.check(GO).expects(expected).seen(how).fails(Value::Null, "there is no go".to_owned());
         return None;
     };
     match check(&request, &go, lab.clock.now()) {
@@ -79,7 +85,7 @@ async fn verified(lab: &Lab, ctx: &mut Context<'_>) -> Option<Verified> {
                 "key": verified.key_fingerprint(),
                 "self_granted": verified.self_granted(),
             });
-            ctx.judge(GO, true, expected, observed, how, None);
+            ctx.check(GO).expects(expected).seen(how).passes(observed);
             let record = GoVerified {
                 go_digest: verified.digest().clone(),
                 principal: verified.principal().to_owned(),
@@ -94,7 +100,7 @@ async fn verified(lab: &Lab, ctx: &mut Context<'_>) -> Option<Verified> {
         }
         Err(refused) => {
             let (rule, reason) = (&refused.rule, refused.reason.clone());
-            ctx.judge(GO, false, expected, json!({ "rule": rule }), how, Some(reason));
+            ctx.check(GO).expects(expected).seen(how).fails(json!({ "rule": rule }), reason);
             ctx.write(Kind::GoRefused(refused));
             None
         }
@@ -135,16 +141,16 @@ async fn take_lock(lab: &Lab, ctx: &mut Context<'_>, forward: &Forward) -> bool 
     match lab.take_lock(forward, ctx.journal, &ctx.run.id).await {
         Ok(acted) if acted.outcome == Outcome::Done => {
             ctx.run.state.borrow_mut().lock_taken = true;
-            ctx.judge(LOCK, true, expected, json!(acted.value), how, None)
+            ctx.check(LOCK).expects(expected).seen(how).passes(json!(acted.value))
         }
         Ok(acted) if acted.outcome == Outcome::Unknown => {
-            ctx.unknown(LOCK, expected, how, acted.detail);
+            ctx.check(LOCK).expects(expected).seen(how).unknown(acted.detail);
             false
         }
         Ok(acted) => {
             let held_by = acted.value.as_ref().map(|holder| holder.run_id.clone());
             ctx.unavailable(format!("the lab's lock: {}", acted.detail), held_by);
-            ctx.skipped(LOCK, json!(acted.value), how, acted.detail);
+            ctx.check(LOCK).seen(how).skipped(json!(acted.value), acted.detail);
             false
         }
         Err(error) => {
@@ -171,14 +177,14 @@ async fn unchanged(lab: &Lab, ctx: &mut Context<'_>) -> bool {
         (Ok(eni), Ok(holders)) => (eni, holders),
         (Err(error), _) | (_, Err(error)) => {
             let how = ctx.seen_error(&error);
-            ctx.unknown(UNCHANGED, expected, how, error.to_string());
+            ctx.check(UNCHANGED).expects(expected).seen(how).unknown(error.to_string());
             return false;
         }
     };
     let how = ctx.seen(&eni).and(ctx.seen(&holders));
     let held: Vec<_> = holders.value.iter().map(|eni| eni.network_interface_id.clone()).collect();
     let observed = json!({ "interface": eni.value.as_ref().map(restorable), "holders": held });
-    let unchanged = ctx.expect(UNCHANGED, expected, observed, how);
+    let unchanged = ctx.check(UNCHANGED).expects(expected).seen(how).is(observed);
     let own = &lab.manifest.capture.network_interface_id;
     let stranger = held.iter().find(|holder| *holder != own);
     ctx.stop(
@@ -198,15 +204,18 @@ async fn burn(lab: &Lab, ctx: &mut Context<'_>, forward: &Forward) {
                 let mut state = ctx.run.state.borrow_mut();
                 (state.burnt, state.proof) = (true, acted.value);
                 drop(state);
-                ctx.judge(BURNT, true, expected, json!(acted.detail), how, None);
+                ctx.check(BURNT).expects(expected).seen(how).passes(json!(acted.detail));
             }
             Outcome::NotDone => {
                 let rule = "used".to_owned();
                 let reason = acted.detail.clone();
                 ctx.write(Kind::GoRefused(GoRefused { rule, reason }));
-                ctx.judge(BURNT, false, expected, json!(acted.detail), how, Some(acted.detail));
+                ctx.check(BURNT)
+                    .expects(expected)
+                    .seen(how)
+                    .fails(json!(acted.detail), acted.detail);
             }
-            Outcome::Unknown => ctx.unknown(BURNT, expected, how, acted.detail),
+            Outcome::Unknown => ctx.check(BURNT).expects(expected).seen(how).unknown(acted.detail),
         },
         Err(error) => ctx.not_tried(BURNT, expected, how, &error),
     }

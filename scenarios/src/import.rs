@@ -1,5 +1,7 @@
-//! Both plans are in routerd's journal as pending rows, by their keys. How many were inserted is
+//! All plans are in routerd's journal as pending rows, by their keys. How many were inserted is
 //! not asked: a daemon imports too (contract §1.11).
+
+use std::collections::BTreeMap;
 
 use lab::Lab;
 use lab::act::{Acted, NotTried};
@@ -7,7 +9,7 @@ use lab::routerd::{Row, Status};
 use reports::record::{Kind, Outcome, Phase, RowsRecorded};
 use serde_json::json;
 
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::observe;
 use crate::run::RowIds;
 use crate::stops;
@@ -31,7 +33,11 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     }
     match observe::rows(lab, ctx).await {
         Ok((rows, how)) => judge(ctx, &rows, &how),
-        Err((why, how)) => ctx.unknown(ASSIGN, json!("pending"), how, why),
+        Err((why, how)) => {
+            if let Some(first) = ctx.run.steps.first() {
+                ctx.check(first.asserts.pending).expects(json!("pending")).seen(how).unknown(why);
+            }
+        }
     }
 }
 
@@ -39,43 +45,51 @@ fn judge_import<T>(ctx: &mut Context<'_>, acted: Result<Acted<T>, NotTried>) {
     let how = How::words("routerctl action import");
     match acted {
         Ok(acted) if acted.outcome == Outcome::Unknown => {
-            ctx.unknown(IMPORTED, json!("done"), how, acted.detail);
+            ctx.check(IMPORTED).expects(json!("done")).seen(how).unknown(acted.detail);
         }
         Ok(acted) => {
             let done = acted.outcome == Outcome::Done;
-            ctx.judge(IMPORTED, done, json!("done"), json!(acted.outcome), how, Some(acted.detail));
+            let ruling = Ruling::when(done, acted.detail);
+            ctx.check(IMPORTED)
+                .expects(json!("done"))
+                .seen(how)
+                .comes_to(json!(acted.outcome), ruling);
         }
         Err(error) => ctx.not_tried(IMPORTED, json!("done"), how, &error),
     }
 }
 
 fn judge(ctx: &mut Context<'_>, rows: &[Row], how: &How) {
-    let plans = ctx.run.change_set.plans();
-    let mut ids = Vec::new();
-    for (id, plan) in [ASSIGN, FORWARDING].into_iter().zip(&plans) {
-        let found: Vec<_> =
-            rows.iter().filter(|row| row.idempotency_key == plan.idempotency_key).collect();
+    let mut ids = BTreeMap::new();
+    for step in &ctx.run.steps {
+        let found: Vec<_> = rows.iter().filter(|row| row.idempotency_key == step.key()).collect();
         let observed: Vec<_> =
             found.iter().map(|row| json!({ "id": row.id, "status": row.status })).collect();
         let pending = matches!(found[..], [row] if row.status == Status::Pending);
-        let message = format!("not exactly one pending row with the key {}", plan.idempotency_key);
+        let message = format!("not exactly one pending row with the key {}", step.key());
         let expected = json!({ "rows": 1, "status": "pending" });
-        ctx.judge(id, pending, expected, json!(observed), how.clone(), Some(message));
-        ids.extend(found.first().map(|row| row.id));
+        let ruling = Ruling::when(pending, message);
+        ctx.check(step.asserts.pending)
+            .expects(expected)
+            .seen(how.clone())
+            .comes_to(json!(observed), ruling);
+        ids.extend(found.first().map(|row| (step.key(), row.id)));
     }
-    if let [assign, forwarding] = ids[..] {
-        ctx.run.state.borrow_mut().rows = Some(RowIds { assign, forwarding });
+    if let Some(all) = RowIds::find(&ctx.run.steps, |key| ids.get(key).copied()) {
+        ctx.run.state.borrow_mut().rows = Some(all);
     }
+    let own: Vec<u64> = ids.into_values().collect();
     let baseline = ctx.run.baseline().map(|baseline| baseline.rows.clone()).unwrap_or_default();
     let strangers: Vec<_> = rows
         .iter()
-        .filter(|row| !ids.contains(&row.id) && !baseline.contains(&row.id))
+        .filter(|row| !own.contains(&row.id) && !baseline.contains(&row.id))
         .map(|row| row.idempotency_key.clone())
         .collect();
     let message = format!("rows that are not the run's appeared: {}", strangers.join(", "));
     let found = (!strangers.is_empty()).then(|| message.clone());
     let observed = json!(strangers);
-    ctx.judge(NOTHING_ELSE, found.is_none(), json!([]), observed, how.clone(), found.clone());
+    let ruling = Ruling::unless(found.clone());
+    ctx.check(NOTHING_ELSE).expects(json!([])).seen(how.clone()).comes_to(observed, ruling);
     ctx.stop(&stops::FOREIGN_ROWS, found, "routerd's journal");
     ctx.write(Kind::RowsRecorded(RowsRecorded { phase: Phase::Baseline, rows: json!(rows) }));
 }
@@ -119,21 +133,26 @@ mod tests {
         let (assign, forwarding) = (keys[0].as_str(), keys[1].as_str());
         let both = [(2, assign, "pending"), (3, forwarding, "pending")];
         let with = |more| [&both[..], more].concat();
-        let ids = Some(RowIds { assign: 2, forwarding: 3 });
+        let ids = Some(vec![2, 3]);
         let table = [
-            ("both", both.to_vec(), [A::Passed; 3], ids),
-            ("an earlier run's too", with(&[(1, "earlier", "succeeded")]), [A::Passed; 3], ids),
+            ("both", both.to_vec(), [A::Passed; 3], ids.clone()),
+            (
+                "an earlier run's too",
+                with(&[(1, "earlier", "succeeded")]),
+                [A::Passed; 3],
+                ids.clone(),
+            ),
             (
                 "a stranger",
                 with(&[(4, "stranger", "pending")]),
                 [A::Passed, A::Passed, A::Failed],
-                ids,
+                ids.clone(),
             ),
             (
                 "twice the same",
                 with(&[(4, assign, "pending")]),
                 [A::Failed, A::Passed, A::Failed],
-                ids,
+                ids.clone(),
             ),
             (
                 "approved already",
@@ -148,7 +167,9 @@ mod tests {
                 let baseline = std::rc::Rc::new(crate::example::baseline());
                 ctx.run.state.borrow_mut().baseline = Some(baseline);
                 judge(ctx, &rows.iter().map(row).collect::<Vec<_>>(), &How::default());
-                assert_eq!(ctx.run.rows(), ids, "{what}");
+                let given = ctx.run.rows();
+                let given = given.map(|rows| rows.iter().map(|row| row.id).collect::<Vec<_>>());
+                assert_eq!(given, ids, "{what}");
             });
             let given = [ASSIGN, FORWARDING, NOTHING_ELSE].map(|id| judged.status(id));
             assert_eq!(given, expected, "{what}");

@@ -3,6 +3,7 @@
 
 pub mod answers;
 pub mod baseline;
+pub mod capture;
 mod context;
 pub mod cost;
 #[cfg(test)]

@@ -8,11 +8,12 @@
 use std::cell::Cell;
 
 use lab::Lab;
+use lab::ec2::Answer;
 use lab::node::{Node, Output};
-use lab::shell::{Observe, ssh};
+use lab::shell::{Observe, ShellError, ssh};
 use serde_json::json;
 
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::observe;
 
 mod chains;
@@ -66,7 +67,10 @@ const WAYS: [(Node, Node); 2] =
     [(Node::CloudClient, Node::OnpremClient), (Node::OnpremClient, Node::CloudClient)];
 const ROUTERS: [Node; 2] = [Node::RouterdCloud, Node::OnpremRouter];
 
-type Told = Result<lab::ec2::Answer<Output>, lab::shell::ShellError>;
+type Told = Result<Answer<Output>, ShellError>;
+
+/// What came of a nested ssh.
+type LoggedIn = Result<Answer<ssh::Login>, ShellError>;
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let plan = probe::plan(lab, ctx);
@@ -122,18 +126,18 @@ async fn icmp(lab: &Lab, near: Node, far: Node) -> (Told, Vec<Told>) {
 }
 
 /// ping's exit code 2 says that it could not send.
-fn was_sent(answer: &lab::ec2::Answer<Output>) -> bool {
+fn was_sent(answer: &Answer<Output>) -> bool {
     answer.value.code <= 1
 }
 
 /// What this run's own connections and pings are for who tracks them.
-fn own_flows(lab: &Lab, tcp: &[Told], icmp: &[(Told, Vec<Told>)]) -> Vec<Own> {
+fn own_flows(lab: &Lab, tcp: &[LoggedIn], icmp: &[(Told, Vec<Told>)]) -> Vec<Own> {
     let text = |told: &Told| {
         told.as_ref().map(|answer| String::from_utf8_lossy(&answer.value.stdout).into_owned()).ok()
     };
-    let connections = tcp.iter().filter_map(text).flat_map(|text| {
-        let greeting = ssh::greeting(&text);
-        greeting.local_flows.into_iter().chain(greeting.connection).map(Own::Connection)
+    let connections = tcp.iter().flatten().flat_map(|answer| {
+        let greeting = &answer.value.greeting;
+        greeting.local_flows.iter().copied().chain(greeting.connection).map(Own::Connection)
     });
     let echoes = icmp.iter().zip(WAYS).filter_map(|((sniffed, _), (near, far))| {
         let address = |node| lab.manifest.nodes[&node].address;
@@ -149,32 +153,30 @@ fn judge_tcp(
     ctx: &mut Context<'_>,
     id: &'static str,
     (near, far): (Node, Node),
-    told: Told,
+    told: LoggedIn,
 ) {
     let address = |node| lab.manifest.nodes[&node].address;
     let expected =
         json!({ "client": address(near), "server": address(far), "same_at_both_ends": true });
-    let (output, how) = match observe::told(ctx, told) {
+    let (ssh::Login { greeting, complaint, .. }, how) = match observe::told(ctx, told) {
         Ok(seen) => seen,
-        Err((why, how)) => return ctx.unknown(id, expected, how, why),
+        Err((why, how)) => return ctx.check(id).expects(expected).seen(how).unknown(why),
     };
-    let greeting = ssh::greeting(&String::from_utf8_lossy(&output.stdout));
     let Some(flow) = greeting.connection else {
-        let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        let why = format!("no connection to look at: {why}");
-        return ctx.unknown(id, expected, how, why);
+        let why = format!("no connection to look at: {complaint}");
+        return ctx.check(id).expects(expected).seen(how).unknown(why);
     };
     let same = greeting.local_flows.contains(&flow);
     let right = *flow.client.ip() == address(near) && *flow.server.ip() == address(far);
     let near_view: Vec<String> = greeting.local_flows.iter().map(ToString::to_string).collect();
-    ctx.judge(
-        id,
+    let ruling = Ruling::when(
         same && right,
-        expected,
-        json!({ "far_end": flow.to_string(), "near_end": near_view }),
-        how,
-        Some(format!("the far end sees {flow}, the near end {}", near_view.join(", "))),
+        format!("the far end sees {flow}, the near end {}", near_view.join(", ")),
     );
+    ctx.check(id)
+        .expects(expected)
+        .seen(how)
+        .comes_to(json!({ "far_end": flow.to_string(), "near_end": near_view }), ruling);
 }
 
 fn judge_icmp(
@@ -193,22 +195,18 @@ fn judge_icmp(
         });
     let (output, how) = match observe::told(ctx, sniffed) {
         Ok((output, how)) => (output, how.and(ping_how)),
-        Err((why, how)) => return ctx.unknown(id, expected, how.and(ping_how), why),
+        Err((why, how)) => {
+            return ctx.check(id).expects(expected).seen(how.and(ping_how)).unknown(why);
+        }
     };
     let sources = echo_sources(&String::from_utf8_lossy(&output.stdout), &address(far).to_string());
     if sources.is_empty() {
         let why = "no echo request arrived at the far end, so its source is not known";
-        return ctx.unknown(id, expected, how, why);
+        return ctx.check(id).expects(expected).seen(how).unknown(why);
     }
     let message = format!("{far} sees echo requests from {}", sources.join(", "));
-    ctx.judge(
-        id,
-        sources == [address(near).to_string()],
-        expected,
-        json!({ "sources": sources }),
-        how,
-        Some(message),
-    );
+    let ruling = Ruling::when(sources == [address(near).to_string()], message);
+    ctx.check(id).expects(expected).seen(how).comes_to(json!({ "sources": sources }), ruling);
 }
 
 /// The ids of the echo requests to `destination` in tcpdump's lines.

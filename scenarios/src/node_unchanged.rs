@@ -9,7 +9,7 @@ use lab::shell::{HashedFile, Hashing};
 use serde_json::json;
 
 use crate::baseline::Baseline;
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::default_gateway::{explained, settle};
 use crate::left::{self, Changed};
 use crate::no_nat;
@@ -70,7 +70,7 @@ pub fn judge_programs(
         }
     }
     if let Some(why) = unknown {
-        ctx.unknown(id, json!(expected), how, why);
+        ctx.check(id).expects(json!(expected)).seen(how).unknown(why);
         return Vec::new();
     }
     let differ = expected.iter().filter(|(path, contents)| now.get(*path) != Some(*contents));
@@ -78,7 +78,7 @@ pub fn judge_programs(
     let paths: Vec<&str> = left.iter().map(|it| it.item.id.as_str()).collect();
     let message = format!("not what preflight hashed: {} {complaints}", paths.join(", "));
     let message = (!paths.is_empty()).then(|| message.trim().to_owned());
-    ctx.judge(id, message.is_none(), json!(expected), json!(now), how, message);
+    ctx.check(id).expects(json!(expected)).seen(how).comes_to(json!(now), Ruling::unless(message));
     left
 }
 
@@ -105,7 +105,7 @@ pub fn judge(
             node_state::changed(node, &comparison, before, now)
         }
         Err((why, how)) => {
-            ctx.unknown(id, expected, how.clone(), why);
+            ctx.check(id).expects(expected).seen(how.clone()).unknown(why);
             None
         }
     }

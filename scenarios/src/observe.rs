@@ -4,13 +4,16 @@
 use lab::Lab;
 use lab::ec2::{Answer, NetworkInterface};
 use lab::node::{Node, Output};
-use lab::routerd::{AnswerError, Part, Refusal, Routerctl, Row};
-use lab::shell::Observe;
+use lab::routerd::{AnswerError, Refusal, Row};
+use lab::shell::{Observe, ShellError, Unread};
 
 use crate::context::{Context, How};
 
 /// A fact with how it was seen; or why it is not known, with what was seen of it.
 pub type Fact<T> = Result<(T, How), (String, How)>;
+
+/// What routerctl said, read.
+pub type Readout<T> = Result<Answer<Result<T, AnswerError>>, ShellError>;
 
 /// The lab's ENI as EC2 shows it now.
 pub async fn interface(lab: &Lab, ctx: &mut Context<'_>) -> Fact<NetworkInterface> {
@@ -24,22 +27,8 @@ pub async fn interface(lab: &Lab, ctx: &mut Context<'_>) -> Fact<NetworkInterfac
     }
 }
 
-/// A read-only command, whatever its exit code.
-pub async fn output(
-    lab: &Lab,
-    ctx: &mut Context<'_>,
-    node: Node,
-    observe: &Observe,
-) -> Fact<Output> {
-    let answer = lab.shell.observe(node, observe).await;
-    told(ctx, answer)
-}
-
 /// Keeps the answer of a command.
-pub fn told(
-    ctx: &mut Context<'_>,
-    answer: Result<Answer<Output>, lab::shell::ShellError>,
-) -> Fact<Output> {
+pub fn told<T>(ctx: &mut Context<'_>, answer: Result<Answer<T>, ShellError>) -> Fact<T> {
     match answer {
         Ok(answer) => {
             let how = ctx.seen(&answer);
@@ -55,47 +44,46 @@ pub fn succeeded(output: &Output, how: &How) -> Fact<String> {
     if output.code == 0 {
         Ok((text(&output.stdout), how.clone()))
     } else {
-        let why = format!(
-            "`{}` ended with exit code {}: {}",
-            how.how,
-            output.code,
-            text(&output.stderr).trim()
-        );
-        Err((why, how.clone()))
+        Err((ended(how, output.code, text(&output.stderr).trim()), how.clone()))
     }
 }
 
 /// All rows of routerd's journal.
 pub async fn rows(lab: &Lab, ctx: &mut Context<'_>) -> Fact<Vec<Row>> {
-    let routerd = &lab.manifest.routerd;
-    let (output, how) = output(lab, ctx, Node::RouterdCloud, &Observe::rows(routerd)).await?;
-    rows_in(lab, &output, how)
+    let asked = lab.shell.observe(Node::RouterdCloud, &Observe::rows(&lab.manifest.routerd)).await;
+    list_of(ctx, asked)
 }
 
-/// The rows that `action list` shows. Before the first planner or import routerd has no database,
-/// and so no row.
-pub fn rows_in(lab: &Lab, output: &Output, how: How) -> Fact<Vec<Row>> {
-    match Routerctl::new(&lab.manifest.routerd).list().read(output) {
-        Ok(rows) => Ok((rows, how)),
+/// Keeps routerctl's answer, and what it lists: rows, or parts.
+pub fn list_of<T>(ctx: &mut Context<'_>, asked: Readout<Vec<T>>) -> Fact<Vec<T>> {
+    let (read, how) = told(ctx, asked)?;
+    listed(read, how)
+}
+
+/// What routerd lists. Before the first planner or import it has no database, and so nothing in it.
+pub fn listed<T>(read: Result<Vec<T>, AnswerError>, how: How) -> Fact<Vec<T>> {
+    match read {
+        Ok(all) => Ok((all, how)),
         Err(error) if no_database(&error) => Ok((Vec::new(), how)),
         Err(error) => Err((error.to_string(), how)),
     }
 }
 
-/// The parts of one source with their plans, as `dynamic describe` shows them; none where routerd
-/// has no database.
-pub fn parts_of(
-    lab: &Lab,
+/// Keeps the answer of a command, and what was read of it.
+pub fn read<T>(
     ctx: &mut Context<'_>,
-    source: &str,
-    answer: Result<Answer<Output>, lab::shell::ShellError>,
-) -> Fact<Vec<Part>> {
-    let (output, how) = told(ctx, answer)?;
-    match Routerctl::new(&lab.manifest.routerd).dynamic_describe(source).read(&output) {
-        Ok(parts) => Ok((parts, how)),
-        Err(error) if no_database(&error) => Ok((Vec::new(), how)),
-        Err(error) => Err((error.to_string(), how)),
+    answer: Result<Answer<Result<T, Unread>>, ShellError>,
+) -> Fact<T> {
+    let (read, how) = told(ctx, answer)?;
+    match read {
+        Ok(value) => Ok((value, how)),
+        Err(Unread::Ended { code, said }) => Err((ended(&how, code, &said), how)),
+        Err(why) => Err((why.to_string(), how)),
     }
+}
+
+fn ended(how: &How, code: i32, said: &str) -> String {
+    format!("`{}` ended with exit code {code}: {said}", how.how)
 }
 
 /// Whether routerd has not made its database yet.
@@ -128,7 +116,8 @@ mod tests {
         judged("import", async |lab, _| {
             for (code, stdout, stderr, expected) in table {
                 let output = Output { code, stdout: stdout.into(), stderr: stderr.into() };
-                let rows = rows_in(lab, &output, How::default());
+                let read = Observe::rows(&lab.manifest.routerd).read(output);
+                let rows = listed(read, How::default());
                 let given = rows.map(|(rows, _)| rows.len()).map_err(|_| ());
                 assert_eq!(given, expected, "{stdout}{stderr}");
             }

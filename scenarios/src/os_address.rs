@@ -8,7 +8,7 @@ use lab::Lab;
 use lab::node::Node;
 use serde_json::{Value, json};
 
-use crate::context::Context;
+use crate::context::{Context, Ruling};
 use crate::node_state::{self, Looked, NodeState, namespaces_out_of_reach};
 
 pub const ABSENT: &str = "os-address.absent";
@@ -48,14 +48,14 @@ fn judge(lab: &Lab, ctx: &mut Context<'_>, id: &'static str, expected: Value, lo
                     Node::RouterdCloud,
                     unread.join(", ")
                 );
-                return ctx.unknown(id, expected, how, why);
+                return ctx.check(id).expects(expected).seen(how).unknown(why);
             }
             let has = format!("{} has it: {}", Node::RouterdCloud, places.join("; "));
             let message = (!places.is_empty()).then_some(has);
             let observed = json!({ "addresses": state.addresses(), "has_it": places });
-            ctx.judge(id, message.is_none(), expected, observed, how, message);
+            ctx.check(id).expects(expected).seen(how).comes_to(observed, Ruling::unless(message));
         }
-        Err((why, how)) => ctx.unknown(id, expected, how, why),
+        Err((why, how)) => ctx.check(id).expects(expected).seen(how).unknown(why),
     }
 }
 

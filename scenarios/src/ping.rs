@@ -9,7 +9,7 @@ use lab::node::Node;
 use lab::shell::Observe;
 use serde_json::{Value, json};
 
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::observe;
 
 pub const TO_ONPREM: &str = "ping.cloud-to-onprem";
@@ -84,9 +84,9 @@ fn judge(ctx: &mut Context<'_>, id: &'static str, destination: Ipv4Addr, rounds:
                 "received": count, "rounds": seen, "lost": lost, "round_trip_ms": round_trip,
                 "strange": strange,
             });
-            ctx.judge(id, message.is_none(), expected, observed, how, message);
+            ctx.check(id).expects(expected).seen(how).comes_to(observed, Ruling::unless(message));
         }
-        (None, why) => ctx.unknown(id, expected, how, why.unwrap_or_default()),
+        (None, why) => ctx.check(id).expects(expected).seen(how).unknown(why.unwrap_or_default()),
     }
 }
 

@@ -4,16 +4,15 @@
 use lab::Lab;
 use lab::act::{Acted, NotTried};
 use lab::node::Node;
-use lab::routerd::{PluginRun, Routerctl};
+use lab::routerd::{Part, PartCounts, PluginRun, Row};
 use lab::shell::Observe;
 use reports::digest::Digest;
 use reports::record::Outcome;
 use serde_json::{Value, json};
 
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::imports;
-use crate::observe;
-use crate::preview::Told;
+use crate::observe::{self, Readout};
 use crate::requests;
 use crate::run::PlanSource;
 use crate::stops;
@@ -30,14 +29,10 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     if ctx.run.plan_source == PlanSource::MobilityPool {
         let why = "plans of a MobilityPool end their lease before an owner can decide on them, and change their keys: this version runs its own planner";
         let how = How::words("the run's settings");
-        ctx.judge(
-            CHANGE_SET,
-            false,
-            json!("planner"),
-            json!("mobility-pool"),
-            how,
-            Some(why.to_owned()),
-        );
+        ctx.check(CHANGE_SET)
+            .expects(json!("planner"))
+            .seen(how)
+            .fails(json!("mobility-pool"), why.to_owned());
         return;
     }
     if put_change_set(lab, ctx).await && run_planner(lab, ctx).await {
@@ -55,24 +50,16 @@ fn judge_change_set<T>(ctx: &mut Context<'_>, acted: Result<Acted<T>, NotTried>)
     let expected = json!("done");
     match acted {
         Ok(acted) if acted.outcome == Outcome::Unknown => {
-            ctx.unknown(
-                CHANGE_SET,
-                expected,
-                How::words("create the file on routerd-cloud"),
-                acted.detail,
-            );
+            ctx.check(CHANGE_SET)
+                .expects(expected)
+                .seen(How::words("create the file on routerd-cloud"))
+                .unknown(acted.detail);
             false
         }
         Ok(acted) => {
             let how = How::words(format!("create the file on routerd-cloud: {}", acted.detail));
-            ctx.judge(
-                CHANGE_SET,
-                acted.outcome == Outcome::Done,
-                expected,
-                json!(acted.outcome),
-                how,
-                Some(acted.detail),
-            )
+            let ruling = Ruling::when(acted.outcome == Outcome::Done, acted.detail);
+            ctx.check(CHANGE_SET).expects(expected).seen(how).comes_to(json!(acted.outcome), ruling)
         }
         Err(error) => {
             ctx.not_tried(CHANGE_SET, expected, How::words("the permit"), &error);
@@ -96,17 +83,18 @@ fn judge_planner(ctx: &mut Context<'_>, acted: Result<Acted<Option<PluginRun>>, 
             Some(run) => {
                 let observed =
                     json!({ "stored": run.stored, "stdout_digest": run.outcome.stdout_digest });
-                ctx.judge(STORED, run.stored, expected, observed, how, Some(acted.detail))
+                let ruling = Ruling::when(run.stored, acted.detail);
+                ctx.check(STORED).expects(expected).seen(how).comes_to(observed, ruling)
             }
             None if acted.outcome == Outcome::Done => {
                 let observed = json!({ "stored": true, "read_back": acted.detail });
-                ctx.judge(STORED, true, expected, observed, how, None)
+                ctx.check(STORED).expects(expected).seen(how).passes(observed)
             }
             None if acted.outcome == Outcome::NotDone => {
-                ctx.judge(STORED, false, expected, json!("not-done"), how, Some(acted.detail))
+                ctx.check(STORED).expects(expected).seen(how).fails(json!("not-done"), acted.detail)
             }
             None => {
-                ctx.unknown(STORED, expected, how, acted.detail);
+                ctx.check(STORED).expects(expected).seen(how).unknown(acted.detail);
                 false
             }
         },
@@ -129,16 +117,22 @@ async fn compare(lab: &Lab, ctx: &mut Context<'_>) {
         lab.shell.observe(Node::RouterdCloud, &rows),
     );
     judge_part(lab, ctx, &source, part, rows);
-    judge_list(lab, ctx, &source, list);
+    judge_list(ctx, &source, list);
 }
 
 /// What the next import would make rows of; an ended run's plans, whose rows are settled, it leaves
 /// alone.
-fn judge_part(lab: &Lab, ctx: &mut Context<'_>, source: &str, part: Told, rows: Told) {
+fn judge_part(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    source: &str,
+    part: Readout<Vec<Part>>,
+    rows: Readout<Vec<Row>>,
+) {
     let expected = json!(ctx.run.change_set.plans());
-    let read = observe::parts_of(lab, ctx, source, part).and_then(|(parts, how)| {
-        let (output, rows_how) = observe::told(ctx, rows)?;
-        let (rows, how) = observe::rows_in(lab, &output, how.and(rows_how))?;
+    let read = observe::list_of(ctx, part).and_then(|(parts, how)| {
+        let (read, rows_how) = observe::told(ctx, rows)?;
+        let (rows, how) = observe::listed(read, how.and(rows_how))?;
         Ok(((parts, rows), how))
     });
     match read {
@@ -146,7 +140,8 @@ fn judge_part(lab: &Lab, ctx: &mut Context<'_>, source: &str, part: Told, rows: 
             let plans = json!(imports::to_come(&parts, &rows, lab.clock.now()));
             let same = Digest::of_json(&plans) == Digest::of_json(&expected);
             let message = "routerd would import another plan than the approved change set";
-            ctx.judge(EQUAL, same, expected, plans.clone(), how, Some(message.to_owned()));
+            let ruling = Ruling::when(same, message.to_owned());
+            ctx.check(EQUAL).expects(expected).seen(how).comes_to(plans.clone(), ruling);
             let found = (!same).then(|| message.to_owned());
             ctx.stop(&stops::FOREIGN_PLAN, found, source);
             let other = parts
@@ -164,17 +159,14 @@ fn judge_part(lab: &Lab, ctx: &mut Context<'_>, source: &str, part: Told, rows: 
             let secret = requests::secret_in(plans.as_array().into_iter().flatten());
             ctx.stop(&stops::CREDENTIALS_IN_REQUEST, secret, source);
         }
-        Err((why, how)) => ctx.unknown(EQUAL, expected, how, why),
+        Err((why, how)) => ctx.check(EQUAL).expects(expected).seen(how).unknown(why),
     }
 }
 
-fn judge_list(lab: &Lab, ctx: &mut Context<'_>, source: &str, list: Told) {
-    let routerd = &lab.manifest.routerd;
-    let read = observe::told(ctx, list).and_then(|(output, how)| {
-        match Routerctl::new(routerd).dynamic_list().read(&output) {
-            Ok(parts) => Ok((parts, how)),
-            Err(error) => Err((error.to_string(), how)),
-        }
+fn judge_list(ctx: &mut Context<'_>, source: &str, list: Readout<Vec<PartCounts>>) {
+    let read = observe::told(ctx, list).and_then(|(read, how)| match read {
+        Ok(parts) => Ok((parts, how)),
+        Err(error) => Err((error.to_string(), how)),
     });
     match read {
         Ok((parts, how)) => {
@@ -184,9 +176,10 @@ fn judge_list(lab: &Lab, ctx: &mut Context<'_>, source: &str, list: Told) {
                 .map(|part| part.source.clone())
                 .collect();
             let message = format!("their plans would be imported too: {}", others.join(", "));
-            ctx.judge(ALONE, others.is_empty(), json!([]), json!(others), how, Some(message));
+            let ruling = Ruling::when(others.is_empty(), message);
+            ctx.check(ALONE).expects(json!([])).seen(how).comes_to(json!(others), ruling);
         }
-        Err((why, how)) => ctx.unknown(ALONE, json!([]), how, why),
+        Err((why, how)) => ctx.check(ALONE).expects(json!([])).seen(how).unknown(why),
     }
 }
 

@@ -1,24 +1,11 @@
 //! What routerctl's dry-runs say, of an execution as of a rollback: one rule for both. A refusal in
 //! words that are known is an answer, and the wrong one; what is lost or not understood is unknown.
 
-use lab::change_set::ChangeSet;
-use lab::ec2::Answer;
-use lab::node::Output;
-use lab::routerd::{AnswerError, Previewed, Status};
-use lab::shell::ShellError;
+use lab::routerd::{Previewed, Status};
 use serde_json::json;
 
-use crate::context::{Context, How};
-use crate::observe;
-
-pub type Told = Result<Answer<Output>, ShellError>;
-
-/// What the executor says of the assignment and of the forwarding before it does them.
-pub fn expected_messages(change_set: &ChangeSet) -> [String; 2] {
-    let verb = if change_set.allow_reassignment { "seize/reassign" } else { "assign" };
-    let (address, eni) = (change_set.address.addr(), &change_set.network_interface_id);
-    [format!("would {verb} {address} to {eni}"), "would set SourceDestCheck=false".to_owned()]
-}
+use crate::context::{Context, How, Ruling};
+use crate::observe::{self, Readout};
 
 pub enum Preview {
     Said(Previewed, How),
@@ -26,18 +13,14 @@ pub enum Preview {
     Unread(String, How),
 }
 
-pub fn read(
-    ctx: &mut Context<'_>,
-    told: Told,
-    read: impl Fn(&Output) -> Result<Previewed, AnswerError>,
-) -> Preview {
-    match observe::told(ctx, told) {
+pub fn read(ctx: &mut Context<'_>, asked: Readout<Previewed>) -> Preview {
+    match observe::told(ctx, asked) {
         Err((why, how)) => Preview::Unread(why, how),
-        Ok((output, how)) => match read(&output) {
-            Ok(preview) => Preview::Said(preview, how),
-            Err(error) if error.refusal().is_some() => Preview::Refused(error.to_string(), how),
-            Err(error) => Preview::Unread(error.to_string(), how),
-        },
+        Ok((Ok(preview), how)) => Preview::Said(preview, how),
+        Ok((Err(error), how)) if error.refusal().is_some() => {
+            Preview::Refused(error.to_string(), how)
+        }
+        Ok((Err(error), how)) => Preview::Unread(error.to_string(), how),
     }
 }
 
@@ -50,22 +33,22 @@ pub fn judge(ctx: &mut Context<'_>, id: &'static str, message: &str, preview: Pr
                 preview.status == Status::Succeeded && preview.message.as_deref() == Some(message);
             let observed = json!({ "status": preview.status, "message": preview.message });
             let said = format!("the preview says: {}", preview.message.unwrap_or_default());
-            ctx.judge(id, holds, expected, observed, how, Some(said));
+            ctx.check(id).expects(expected).seen(how).comes_to(observed, Ruling::when(holds, said));
         }
         Preview::Refused(why, how) => {
-            ctx.judge(id, false, expected, json!("refused"), how, Some(why));
+            ctx.check(id).expects(expected).seen(how).fails(json!("refused"), why);
         }
-        Preview::Unread(why, how) => ctx.unknown(id, expected, how, why),
+        Preview::Unread(why, how) => ctx.check(id).expects(expected).seen(how).unknown(why),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use lab::routerd::Routerctl;
+    use lab::shell::Observe;
     use reports::record::AssertionStatus as A;
 
     use super::*;
-    use crate::example::{judged, silent, told};
+    use crate::example::{judged, read_by, silent, told};
 
     const ID: &str = "dry-run.assign";
 
@@ -88,8 +71,8 @@ mod tests {
         for (answer, expected) in table {
             let shown = format!("{answer:?}");
             let judged = judged("dry-run", async |lab, ctx| {
-                let call = Routerctl::new(&lab.manifest.routerd).execute_dry_run(1);
-                let preview = read(ctx, answer, |output| call.read(output));
+                let command = Observe::execute_dry_run(&lab.manifest.routerd, 1);
+                let preview = read(ctx, read_by(&command, answer));
                 judge(ctx, ID, "would do it", preview);
             });
             assert_eq!(judged.status(ID), expected, "{shown}");

@@ -11,7 +11,7 @@ use lab::manifest::Instances;
 use reports::record::{Kind, Outcome, Permit, Record, ResidueItem, ResidueListed, ResourceKind};
 use serde_json::json;
 
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::left::Changed;
 use crate::sight::{self, LabAddresses};
 use crate::watch::{self, Costly};
@@ -174,7 +174,7 @@ fn instances(
         (Ok(tagged), Ok(by_id)) => (tagged, by_id),
         (Err(error), _) | (_, Err(error)) => {
             let how = ctx.seen_error(&error);
-            return ctx.unknown(INSTANCES, expected, how, error.to_string());
+            return ctx.check(INSTANCES).expects(expected).seen(how).unknown(error.to_string());
         }
     };
     let how = ctx.seen(&tagged).and(ctx.seen(&by_id));
@@ -194,7 +194,11 @@ fn instances(
     all.items.extend(vanished.iter().map(|id| item(lab, "instance", id, why.clone())));
     if found.left.is_empty() && !vanished.is_empty() {
         all.kept.extend(found.kept);
-        return ctx.unknown(INSTANCES, expected, how, format!("{}: {why}", vanished.join(", ")));
+        return ctx
+            .check(INSTANCES)
+            .expects(expected)
+            .seen(how)
+            .unknown(format!("{}: {why}", vanished.join(", ")));
     }
     settle(ctx, INSTANCES, found, how, all);
 }
@@ -306,7 +310,7 @@ fn judge<T>(
         }
         Err(error) => {
             let how = ctx.seen_error(&error);
-            ctx.unknown(id, json!({ "left": [] }), how, error.to_string());
+            ctx.check(id).expects(json!({ "left": [] })).seen(how).unknown(error.to_string());
         }
     }
 }
@@ -323,7 +327,8 @@ fn settle(
     let message = format!("left: {}", left.join(", "));
     let observed = json!({ "left": left, "kept": ids(&found.kept) });
     let expected = json!({ "left": [] });
-    ctx.judge(id, left.is_empty(), expected, observed, how, Some(message));
+    let ruling = Ruling::when(left.is_empty(), message);
+    ctx.check(id).expects(expected).seen(how).comes_to(observed, ruling);
     all.items.extend(found.left);
     all.kept.extend(found.kept);
 }
@@ -376,7 +381,8 @@ fn lock(ctx: &mut Context<'_>, all: &mut ResidueListed) {
     let how = How::words("the journal's records of the lock");
     let message = format!("{path} could not be removed from routerd-cloud");
     let observed = json!({ "held": held });
-    ctx.judge(LOCK, !held, json!({ "held": false }), observed, how, Some(message));
+    let ruling = Ruling::when(!held, message);
+    ctx.check(LOCK).expects(json!({ "held": false })).seen(how).comes_to(observed, ruling);
     if held {
         all.items.push(ResidueItem {
             resource: "lock on routerd-cloud".to_owned(),
@@ -396,7 +402,7 @@ fn instance_seconds(lab: &Lab, ctx: &mut Context<'_>) {
     let how = How::words("from preflight, or their start, to the sight of their end");
     let observed = json!({ "instance_seconds": seconds });
     let expected = json!({ "max_instance_seconds": cost::ceiling(lab) });
-    ctx.judge(CEILING, over.is_none(), expected, observed, how, over.clone());
+    ctx.check(CEILING).expects(expected).seen(how).comes_to(observed, Ruling::unless(over.clone()));
     ctx.stop(&stops::CEILING, over, &lab.manifest.lab.name);
 }
 

@@ -5,18 +5,19 @@ use lab::Lab;
 use lab::ec2::Answer;
 use lab::node::{Node, Output};
 use lab::routerd::{Row, Status};
-use lab::shell::{Observe, ShellError};
+use lab::shell::{Observe, ShellError, Unread};
 use reports::digest::Digest;
 use reports::record::{Kind, Phase, ResidueItem, RowsRecorded, StateRecorded};
 use serde_json::{Value, json};
 
 use crate::baseline::{self, Baseline, restorable};
 use crate::cloud_state;
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::left::{self, Changed};
 use crate::node_state::{self, Explained, Looked, NodeState, REST, Source};
+use crate::observe::{self, Readout};
 use crate::silence::{self, When};
-use crate::{default_gateway, node_unchanged, observe, stops};
+use crate::{default_gateway, node_unchanged, stops};
 
 pub const INTERFACE: &str = "restored.interface";
 pub const UNREACHABLE: &str = "restored.captured-address-unreachable";
@@ -69,6 +70,9 @@ pub const NOT_APPLICABLE: &[&str] = &[];
 
 type Told = Result<Answer<Output>, ShellError>;
 
+/// The files in a folder.
+type Names = Result<Answer<Result<Vec<String>, Unread>>, ShellError>;
+
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     if ctx.run.baseline().is_none() {
         return;
@@ -98,7 +102,7 @@ async fn look_twice(lab: &Lab, ctx: &mut Context<'_>) {
     );
     // A recovery that is repeated looks anew.
     ctx.run.state.borrow_mut().changed.clear();
-    let first = seen_first(&eni, rows_of(lab, &rows).as_deref());
+    let first = seen_first(&eni, rows_of(&rows).as_deref());
     judge_interface(lab, ctx, &before, eni);
     silence::judge(ctx, UNREACHABLE, silence);
     let states: Vec<Looked> =
@@ -122,9 +126,9 @@ fn seen_first(eni: &Interface, rows: Option<&[Row]>) -> First {
     Some((json!(eni), rows?.iter().map(|row| row.id).collect()))
 }
 
-fn rows_of(lab: &Lab, rows: &Told) -> Option<Vec<Row>> {
-    let output = &rows.as_ref().ok()?.value;
-    observe::rows_in(lab, output, How::default()).ok().map(|(rows, _)| rows)
+fn rows_of(rows: &Readout<Vec<Row>>) -> Option<Vec<Row>> {
+    let read = rows.as_ref().ok()?.value.clone();
+    observe::listed(read, How::default()).ok().map(|(rows, _)| rows)
 }
 
 fn note(ctx: &Context<'_>, changed: impl IntoIterator<Item = Changed>) {
@@ -152,7 +156,7 @@ async fn judge_later(lab: &Lab, ctx: &mut Context<'_>, first: First) {
         lab.reader.network_interface(&lab.manifest.capture.network_interface_id),
         lab.shell.observe(Node::RouterdCloud, &rows),
     );
-    let all = rows_of(lab, &rows);
+    let all = rows_of(&rows);
     let second = seen_first(&eni, all.as_deref());
     let now = eni.as_ref().ok().and_then(|answer| answer.value.clone());
     let eni = match eni {
@@ -162,7 +166,11 @@ async fn judge_later(lab: &Lab, ctx: &mut Context<'_>, first: First) {
     let how = observe::told(ctx, rows).map_or_else(|(_, how)| how, |(_, how)| how).and(eni);
     let (Some((interface, ids)), Some((later, later_ids))) = (first, second) else {
         let expected = json!("as at the first look");
-        return ctx.unknown(STAYS, expected, how, "one of the two looks saw not all of it");
+        return ctx
+            .check(STAYS)
+            .expects(expected)
+            .seen(how)
+            .unknown("one of the two looks saw not all of it");
     };
     let new: Vec<u64> = later_ids.into_iter().filter(|id| !ids.contains(id)).collect();
     if let Some(now) = &now
@@ -174,7 +182,7 @@ async fn judge_later(lab: &Lab, ctx: &mut Context<'_>, first: First) {
     }
     note_rows(lab, ctx, all.iter().flatten().filter(|row| new.contains(&row.id)));
     let expected = json!({ "interface": interface, "new_rows": [] });
-    ctx.expect(STAYS, expected, json!({ "interface": later, "new_rows": new }), how);
+    ctx.check(STAYS).expects(expected).seen(how).is(json!({ "interface": later, "new_rows": new }));
     let found = (!new.is_empty()).then(|| format!("somebody made rows after the undo: {new:?}"));
     ctx.stop(&stops::FOREIGN_ROWS, found, "routerd's journal");
 }
@@ -187,39 +195,33 @@ fn judge_yaml(lab: &Lab, ctx: &mut Context<'_>, told: Told) {
         Ok((text, how)) => {
             let observed = json!({ "sha256": Digest::of(&text) });
             let before = expected["sha256"].clone();
-            let holds = ctx.expect(ROUTER_YAML, expected, observed, how);
+            let holds = ctx.check(ROUTER_YAML).expects(expected).seen(how).is(observed);
             note(ctx, (!holds).then(|| left::router_yaml(path, &before)));
             let found = (!holds).then(|| format!("{path} is not what preflight read"));
             ctx.stop(&stops::POLICY_CHANGED, found, path);
         }
-        Err((why, how)) => ctx.unknown(ROUTER_YAML, expected, how, why),
+        Err((why, how)) => ctx.check(ROUTER_YAML).expects(expected).seen(how).unknown(why),
     }
 }
 
 /// Of the run's own files only the lock is still there, which is released next; burnt goes stay on
 /// purpose. Teardown may end the node, so that nobody could look any more.
-fn judge_files(ctx: &mut Context<'_>, told: Told) {
+fn judge_files(ctx: &mut Context<'_>, told: Names) {
     let expected = json!({ "left": [] });
-    let read = observe::told(ctx, told).and_then(|(output, how)| observe::succeeded(&output, &how));
-    match read {
-        Ok((text, how)) => {
-            let left: Vec<&str> = text
-                .lines()
+    match observe::read(ctx, told) {
+        Ok((names, how)) => {
+            let left: Vec<&str> = names
+                .iter()
+                .map(String::as_str)
                 .filter(|name| !name.starts_with("burnt-") && !name.starts_with("lock.json"))
                 .collect();
             let folder = lab::shell::NODE_FOLDER;
             let message = format!("left in {folder} on routerd-cloud: {}", left.join(", "));
             note(ctx, left.iter().map(|name| left::file(&format!("{folder}/{name}"))));
-            ctx.judge(
-                FILES,
-                left.is_empty(),
-                expected,
-                json!({ "left": left }),
-                how,
-                Some(message),
-            );
+            let ruling = Ruling::when(left.is_empty(), message);
+            ctx.check(FILES).expects(expected).seen(how).comes_to(json!({ "left": left }), ruling);
         }
-        Err((why, how)) => ctx.unknown(FILES, expected, how, why),
+        Err((why, how)) => ctx.check(FILES).expects(expected).seen(how).unknown(why),
     }
 }
 
@@ -246,11 +248,12 @@ fn judge_interface(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, eni: Int
                 state: json!({ "interface": observed["interface"] }),
             }));
             let same = expected == observed;
-            ctx.judge(INTERFACE, same, expected, observed, how, message);
+            let ruling = Ruling::when(same, message);
+            ctx.check(INTERFACE).expects(expected).seen(how).comes_to(observed, ruling);
         }
         Err(error) => {
             let how = ctx.seen_error(&error);
-            ctx.unknown(INTERFACE, expected, how, error.to_string());
+            ctx.check(INTERFACE).expects(expected).seen(how).unknown(error.to_string());
         }
     }
 }
@@ -316,21 +319,28 @@ fn judge_nodes(
         }
     }
     if !differs && !unknown.is_empty() {
-        return ctx.unknown(id, Value::Object(expected), how, unknown.join("; "));
+        return ctx
+            .check(id)
+            .expects(Value::Object(expected))
+            .seen(how)
+            .unknown(unknown.join("; "));
     }
     let message = differs.then(|| {
         let (expected, observed) = (json!(expected), json!(observed));
         format!("expected {expected}, observed {observed}")
     });
-    ctx.judge(id, !differs, Value::Object(expected), Value::Object(observed), how, message);
+    let ruling = Ruling::unless(message);
+    ctx.check(id)
+        .expects(Value::Object(expected))
+        .seen(how)
+        .comes_to(Value::Object(observed), ruling);
 }
 
-fn judge_rows(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, told: Told) {
+fn judge_rows(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, asked: Readout<Vec<Row>>) {
     let expected = json!("none pending, approved or running");
-    let read = observe::told(ctx, told).and_then(|(out, how)| observe::rows_in(lab, &out, how));
-    let (rows, how) = match read {
+    let (rows, how) = match observe::list_of(ctx, asked) {
         Ok(seen) => seen,
-        Err((why, how)) => return ctx.unknown(ROWS, expected, how, why),
+        Err((why, how)) => return ctx.check(ROWS).expects(expected).seen(how).unknown(why),
     };
     // By their keys: where one of the two was never imported, the other is the run's all the same.
     let plans = ctx.run.change_set.plans();
@@ -346,14 +356,16 @@ fn judge_rows(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, told: Told) {
     let message = format!("routerctl cannot move these rows any more: {running:?}");
     let expected = json!({ "running": [] });
     let observed = json!({ "running": running, "rows": statuses });
-    ctx.judge(ROWS, running.is_empty(), expected, observed, how.clone(), Some(message));
+    let ruling = Ruling::when(running.is_empty(), message);
+    ctx.check(ROWS).expects(expected).seen(how.clone()).comes_to(observed, ruling);
     let strangers = || rows.iter().filter(|row| !own(row) && !before.rows.contains(&row.id));
     note_rows(lab, ctx, strangers());
     let new: Vec<_> =
         strangers().map(|row| format!("{} ({})", row.idempotency_key, row.status)).collect();
     let message = format!("somebody made rows during the run: {}", new.join(", "));
     let found = (!new.is_empty()).then(|| message.clone());
-    ctx.judge(NO_NEW_ROWS, new.is_empty(), json!([]), json!(new), how, found.clone());
+    let ruling = Ruling::unless(found.clone());
+    ctx.check(NO_NEW_ROWS).expects(json!([])).seen(how).comes_to(json!(new), ruling);
     ctx.stop(&stops::FOREIGN_ROWS, found, "routerd's journal");
     ctx.write(Kind::RowsRecorded(RowsRecorded { phase: Phase::Final, rows: json!(rows) }));
 }
@@ -363,7 +375,7 @@ mod tests {
     use reports::record::AssertionStatus as A;
 
     use super::*;
-    use crate::example::{baseline, change_set, judged, told};
+    use crate::example::{baseline, change_set, judged, read_by, told};
 
     fn list(rows: &[(u64, &str, &str)]) -> String {
         let at = "2026-10-01T12:00:00Z";
@@ -389,7 +401,9 @@ mod tests {
         ];
         for (rows, ended, alone) in table {
             let judged = judged("restored", async |lab, ctx| {
-                judge_rows(lab, ctx, &baseline(), told(0, &list(&rows), ""));
+                let rows = told(0, &list(&rows), "");
+                let rows = read_by(&Observe::rows(&lab.manifest.routerd), rows);
+                judge_rows(lab, ctx, &baseline(), rows);
             });
             let given = (judged.status(ROWS), judged.status(NO_NEW_ROWS));
             assert_eq!(given, (ended, alone), "{rows:?}");
@@ -408,9 +422,10 @@ mod tests {
         let rows =
             list(&[(1, "earlier", "running"), (2, own, "running"), (3, "another", "pending")]);
         judged("restored", async |lab, ctx| {
-            let seen = rows_of(lab, &told(0, &rows, "")).expect("rows");
+            let rows = read_by(&Observe::rows(&lab.manifest.routerd), told(0, &rows, ""));
+            let seen = rows_of(&rows).expect("rows");
             assert_eq!(seen.iter().map(|row| row.id).collect::<Vec<_>>(), [1, 2, 3]);
-            judge_rows(lab, ctx, &baseline(), told(0, &rows, ""));
+            judge_rows(lab, ctx, &baseline(), rows);
             assert_eq!(changed(ctx), ["2", "3"]);
         });
     }

@@ -4,7 +4,6 @@ use std::rc::Rc;
 
 use lab::Lab;
 use lab::act::ExecutorProgram;
-use lab::change_set::ChangeSet;
 use lab::node::Node;
 use lab::router_yaml::{self, Executor as Resolved};
 use lab::routerd::Row;
@@ -15,12 +14,13 @@ use reports::record::{
 use serde::Deserialize;
 
 use crate::baseline::Baseline;
+use crate::capture::CaptureStep;
 use crate::context::How;
 use crate::observe;
 use crate::run::{Executor, RowIds, State};
 
 /// The state of a run as its journal has it.
-pub fn state(records: &[Record], change_set: &ChangeSet) -> State {
+pub fn state(records: &[Record], steps: &[CaptureStep]) -> State {
     let mut state = State::default();
     for record in records {
         match &record.kind {
@@ -42,7 +42,7 @@ pub fn state(records: &[Record], change_set: &ChangeSet) -> State {
                 let rows: Vec<Recorded> =
                     serde_json::from_value(found.rows.clone()).unwrap_or_default();
                 let keys = rows.iter().map(|row| (row.id, row.idempotency_key.as_str()));
-                state.rows = both(&keys.collect::<Vec<_>>(), change_set).or(state.rows);
+                state.rows = all_of(&keys.collect::<Vec<_>>(), steps).or(state.rows);
             }
             _ => {}
         }
@@ -59,10 +59,10 @@ pub fn state(records: &[Record], change_set: &ChangeSet) -> State {
     state
 }
 
-/// The run's two rows, by their keys.
-pub fn own_rows(rows: &[Row], change_set: &ChangeSet) -> Option<RowIds> {
+/// The run's rows, by their keys.
+pub fn own_rows(rows: &[Row], steps: &[CaptureStep]) -> Option<RowIds> {
     let keys = rows.iter().map(|row| (row.id, row.idempotency_key.as_str()));
-    both(&keys.collect::<Vec<_>>(), change_set)
+    all_of(&keys.collect::<Vec<_>>(), steps)
 }
 
 /// What of a row tells whose it is, as the journal has it: in other words than routerctl's.
@@ -72,13 +72,8 @@ struct Recorded {
     idempotency_key: String,
 }
 
-fn both(keys: &[(u64, &str)], change_set: &ChangeSet) -> Option<RowIds> {
-    let plans = change_set.plans();
-    let id = |index: usize| {
-        let key = &plans.get(index)?.idempotency_key;
-        keys.iter().find(|(_, other)| other == key).map(|(id, _)| *id)
-    };
-    Some(RowIds { assign: id(0)?, forwarding: id(1)? })
+fn all_of(keys: &[(u64, &str)], steps: &[CaptureStep]) -> Option<RowIds> {
+    RowIds::find(steps, |key| keys.iter().find(|(_, other)| *other == key).map(|(id, _)| *id))
 }
 
 /// The last outcome of the last intent of such an effect.
@@ -121,11 +116,11 @@ pub async fn executor(lab: &Lab) -> Option<Executor> {
 }
 
 /// The run's rows as routerd has them now, where the journal does not know them yet.
-pub async fn rows(lab: &Lab, change_set: &ChangeSet) -> Option<RowIds> {
+pub async fn rows(lab: &Lab, steps: &[CaptureStep]) -> Option<RowIds> {
     let command = Observe::rows(&lab.manifest.routerd);
     let answer = lab.shell.observe(Node::RouterdCloud, &command).await.ok()?;
-    let (rows, _) = observe::rows_in(lab, &answer.value, How::default()).ok()?;
-    own_rows(&rows, change_set)
+    let (rows, _) = observe::listed(answer.value, How::default()).ok()?;
+    own_rows(&rows, steps)
 }
 
 #[cfg(test)]

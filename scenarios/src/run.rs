@@ -13,6 +13,7 @@ use reports::journal::Writer;
 use reports::record::{LabKind, ResidueItem, UndoPlanned, UndoStep};
 
 use crate::baseline::Baseline;
+use crate::capture::CaptureStep;
 use crate::left::Changed;
 use crate::node_state::Looks;
 
@@ -70,11 +71,23 @@ pub trait GoSource {
     fn go<'a>(&'a self, request: &'a GoRequest) -> LocalBoxFuture<'a, Option<Go>>;
 }
 
-/// The run's two rows in routerd's journal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RowIds {
-    pub assign: u64,
-    pub forwarding: u64,
+/// The rows of all steps in routerd's journal, by the keys of their plans.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowIds(BTreeMap<String, u64>);
+
+impl RowIds {
+    /// The rows of these steps; none where one of them has none.
+    pub fn find(steps: &[CaptureStep], id_of: impl Fn(&str) -> Option<u64>) -> Option<Self> {
+        let id = |step: &CaptureStep| Some((step.key().to_owned(), id_of(step.key())?));
+        steps.iter().map(id).collect::<Option<_>>().map(Self)
+    }
+}
+
+/// A step of the run, with its row.
+#[derive(Clone, Copy, Debug)]
+pub struct StepRow<'a> {
+    pub step: &'a CaptureStep,
+    pub id: u64,
 }
 
 /// The executor, as preflight read it from router.yaml.
@@ -116,6 +129,8 @@ pub struct State {
 pub struct Run {
     pub id: String,
     pub change_set: ChangeSet,
+    /// What the change set comes to, in its order.
+    pub steps: Vec<CaptureStep>,
     pub plan_source: PlanSource,
     pub brake: Brake,
     /// Finds nothing, in a test of the table of faults.
@@ -140,8 +155,14 @@ impl Run {
         self.state.borrow().looks.end_one();
     }
 
-    pub fn rows(&self) -> Option<RowIds> {
-        self.state.borrow().rows
+    /// All steps with their rows, once routerd has them.
+    pub fn rows(&self) -> Option<Vec<StepRow<'_>>> {
+        self.steps.iter().map(|step| Some(StepRow { step, id: self.row_of(step)? })).collect()
+    }
+
+    /// The row of one step, once routerd has those of all.
+    pub fn row_of(&self, step: &CaptureStep) -> Option<u64> {
+        self.state.borrow().rows.as_ref()?.0.get(step.key()).copied()
     }
 
     pub fn forward(&self) -> Option<Rc<Forward>> {

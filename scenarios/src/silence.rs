@@ -8,7 +8,7 @@ use lab::shell::Observe;
 use lab::shell::ssh::{self, Knocked};
 use serde_json::json;
 
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::observe;
 use crate::{ping, ssh::target};
 
@@ -82,10 +82,11 @@ pub fn judge(ctx: &mut Context<'_>, id: &'static str, asked: Vec<Asked>) {
         keep(connection, connected);
     }
     if answers.is_empty() && !unread.is_empty() {
-        return ctx.unknown(id, expected, how, unread.join("; "));
+        return ctx.check(id).expects(expected).seen(how).unknown(unread.join("; "));
     }
     let message = (!answers.is_empty()).then(|| answers.join("; "));
-    ctx.judge(id, answers.is_empty(), expected, json!({ "answers": answers }), how, message);
+    let ruling = Ruling::unless(message);
+    ctx.check(id).expects(expected).seen(how).comes_to(json!({ "answers": answers }), ruling);
 }
 
 fn echoed(output: &lab::node::Output) -> Result<Option<String>, String> {

@@ -4,12 +4,15 @@
 //! whose address the ENI does not own.
 
 use lab::Lab;
+use lab::change_set::CaptureAction;
 use lab::node::Node;
+use lab::routerd::Row;
 use lab::shell::Observe;
 use serde_json::{Value, json};
 
-use crate::context::Context;
-use crate::observe;
+use crate::capture::CaptureStep;
+use crate::context::{Context, Ruling};
+use crate::observe::{self, Readout};
 
 pub const OFF: &str = "source-dest-check.off";
 pub const PRIOR: &str = "source-dest-check.prior-recorded";
@@ -31,7 +34,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         lab.shell.observe(Node::CloudClient, &canary),
     );
     judge_off(ctx, eni);
-    judge_prior(lab, ctx, rows);
+    judge_prior(ctx, rows);
     judge_canary(ctx, canary);
 }
 
@@ -43,34 +46,31 @@ fn judge_off(
         Ok(answer) => {
             let how = ctx.seen(&answer);
             let observed = answer.value.map(|eni| eni.source_dest_check);
-            ctx.expect(OFF, json!(false), json!(observed), how);
+            ctx.check(OFF).expects(json!(false)).seen(how).is(json!(observed));
         }
         Err(error) => {
             let how = ctx.seen_error(&error);
-            ctx.unknown(OFF, json!(false), how, error.to_string());
+            ctx.check(OFF).expects(json!(false)).seen(how).unknown(error.to_string());
         }
     }
 }
 
-fn judge_prior(
-    lab: &Lab,
-    ctx: &mut Context<'_>,
-    rows: Result<lab::ec2::Answer<lab::node::Output>, lab::shell::ShellError>,
-) {
+fn judge_prior(ctx: &mut Context<'_>, rows: Readout<Vec<Row>>) {
     let Some(baseline) = ctx.run.baseline() else { return };
     let expected = json!(baseline.interface.source_dest_check.to_string());
-    let (output, how) = match observe::told(ctx, rows) {
+    let (read, how) = match observe::told(ctx, rows) {
         Ok(seen) => seen,
-        Err((why, how)) => return ctx.unknown(PRIOR, expected, how, why),
+        Err((why, how)) => return ctx.check(PRIOR).expects(expected).seen(how).unknown(why),
     };
-    match lab::routerd::Routerctl::new(&lab.manifest.routerd).list().read(&output) {
+    match read {
         Ok(rows) => {
-            let row =
-                ctx.run.rows().and_then(|ids| observe::row_with(&rows, ids.forwarding).cloned());
+            let is_own = |step: &&CaptureStep| step.action == CaptureAction::Forwarding;
+            let id = ctx.run.steps.iter().find(is_own).and_then(|step| ctx.run.row_of(step));
+            let row = id.and_then(|id| observe::row_with(&rows, id));
             let observed = row.and_then(|row| row.observed.get("priorSourceDestCheck").cloned());
-            ctx.expect(PRIOR, expected, json!(observed), how);
+            ctx.check(PRIOR).expects(expected).seen(how).is(json!(observed));
         }
-        Err(error) => ctx.unknown(PRIOR, expected, how, error.to_string()),
+        Err(error) => ctx.check(PRIOR).expects(expected).seen(how).unknown(error.to_string()),
     }
 }
 
@@ -84,15 +84,12 @@ fn judge_canary(
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
             let line = text.lines().find(|line| line.contains("Time to live exceeded"));
             let observed = line.map_or(Value::Null, |line| json!(line.trim()));
-            ctx.judge(
-                CANARY,
+            let ruling = Ruling::when(
                 line.is_some(),
-                expected,
-                observed,
-                how,
-                Some("the far router's answer did not come back: the check still drops it".into()),
+                "the far router's answer did not come back: the check still drops it".to_owned(),
             );
+            ctx.check(CANARY).expects(expected).seen(how).comes_to(observed, ruling);
         }
-        Err((why, how)) => ctx.unknown(CANARY, expected, how, why),
+        Err((why, how)) => ctx.check(CANARY).expects(expected).seen(how).unknown(why),
     }
 }

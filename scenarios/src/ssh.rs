@@ -2,11 +2,12 @@
 //! than the path MTU and arrives unchanged. Which addresses the connection has is `no-nat`'s matter.
 
 use lab::Lab;
+use lab::ec2::Answer;
 use lab::node::Node;
-use lab::shell::{Observe, ssh};
+use lab::shell::{Observe, ShellError, ssh};
 use serde_json::json;
 
-use crate::context::Context;
+use crate::context::{Context, Ruling};
 use crate::observe;
 
 pub const LOGIN_ONPREM: &str = "ssh.cloud-to-onprem.login";
@@ -44,35 +45,30 @@ fn judge(
     login: &'static str,
     payload: &'static str,
     far: Node,
-    answer: Result<lab::ec2::Answer<lab::node::Output>, lab::shell::ShellError>,
+    answer: Result<Answer<ssh::Login>, ShellError>,
 ) {
     let hostname = lab.manifest.nodes[&far].hostname.clone();
-    let (output, how) = match observe::told(ctx, answer) {
+    let (told, how) = match observe::told(ctx, answer) {
         Ok(seen) => seen,
-        Err((why, how)) => return ctx.unknown(login, json!(hostname), how, why),
+        Err((why, how)) => return ctx.check(login).expects(json!(hostname)).seen(how).unknown(why),
     };
-    let greeting = ssh::greeting(&String::from_utf8_lossy(&output.stdout));
-    let complaint = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    let said = format!("ssh ended with exit code {}: {complaint}", output.code);
-    ctx.judge(
-        login,
-        greeting.hostname.as_deref() == Some(hostname.as_str()),
-        json!({ "hostname": hostname }),
-        json!({ "hostname": greeting.hostname }),
-        how.clone(),
-        Some(said.clone()),
-    );
+    let ssh::Login { greeting, code, complaint } = told;
+    let said = format!("ssh ended with exit code {code}: {complaint}");
+    let ruling =
+        Ruling::when(greeting.hostname.as_deref() == Some(hostname.as_str()), said.clone());
+    ctx.check(login)
+        .expects(json!({ "hostname": hostname }))
+        .seen(how.clone())
+        .comes_to(json!({ "hostname": greeting.hostname }), ruling);
     let expected = ssh::payload_digest();
     let arrived = greeting.sha256.as_deref() == Some(expected.as_str());
     if greeting.hostname.is_some() {
-        ctx.judge(
-            payload,
-            arrived && output.code == 0,
-            json!({ "sha256": expected }),
-            json!({ "sha256": greeting.sha256, "exit_code": output.code }),
-            how,
-            Some(format!("the payload did not arrive whole; {said}")),
-        );
+        let ruling =
+            Ruling::when(arrived && code == 0, format!("the payload did not arrive whole; {said}"));
+        ctx.check(payload)
+            .expects(json!({ "sha256": expected }))
+            .seen(how)
+            .comes_to(json!({ "sha256": greeting.sha256, "exit_code": code }), ruling);
     }
 }
 
@@ -81,7 +77,7 @@ mod tests {
     use reports::record::AssertionStatus as A;
 
     use super::*;
-    use crate::example::{judged, silent, told};
+    use crate::example::{judged, read_by, silent, told};
 
     #[test]
     fn login_and_payload_are_two_questions() {
@@ -99,6 +95,8 @@ mod tests {
         ];
         for (what, answer, expected) in table {
             let judged = judged("ssh", async |lab, ctx| {
+                let command = Observe::ssh_payload(&target(lab, Node::OnpremClient));
+                let answer = read_by(&command, answer);
                 judge(lab, ctx, LOGIN_ONPREM, PAYLOAD_ONPREM, Node::OnpremClient, answer);
             });
             assert_eq!(

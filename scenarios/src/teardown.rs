@@ -10,7 +10,7 @@ use reports::operation::Torn;
 use reports::record::{Operation, Outcome, UndoStep};
 use serde_json::json;
 
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::run::{Run, not_tried};
 use crate::sight;
 
@@ -133,11 +133,12 @@ fn judge(ctx: &mut Context<'_>, id: &'static str, torn: &[Came]) {
     let unknown = bad(Some(Outcome::Unknown));
     if !unknown.is_empty() {
         let why = format!("not established for {}", unknown.join(", "));
-        return ctx.unknown(id, expected, how, why);
+        return ctx.check(id).expects(expected).seen(how).unknown(why);
     }
     let failed: Vec<_> = bad(Some(Outcome::NotDone)).into_iter().chain(bad(None)).collect();
     let message = format!("not done: {}", failed.join(", "));
-    ctx.judge(id, failed.is_empty(), expected, json!(observed), how, Some(message));
+    let ruling = Ruling::when(failed.is_empty(), message);
+    ctx.check(id).expects(expected).seen(how).comes_to(json!(observed), ruling);
 }
 
 #[cfg(test)]

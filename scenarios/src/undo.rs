@@ -1,4 +1,4 @@
-//! What the run did is taken back, in reverse order: forwarding first, then the address, then the
+//! What the run did is taken back, in reverse order: forwarding first, then the addresses, then the
 //! run's own file. What is restored is the baseline, never what routerd remembers (I3).
 //!
 //! Three ways, tried in this order: routerd's own rollback, previewed first, where the row still is
@@ -11,17 +11,19 @@ use lab::act::{Acted, Holder, LockState, NotTried, RowAnswer, RowCall, goal_of};
 use lab::ec2::NetworkInterface;
 use lab::node::Node;
 use lab::outage::{Mark, watch};
-use lab::routerd::{Routerctl, Row, Status};
+use lab::routerd::{Previewed, Row, Status};
 use lab::shell::Observe;
 use reports::journal::Writer;
 use reports::record::{Effect, Goal, Kind, Operation, Outcome, Record, UndoStep};
 use serde_json::{Value, json};
 
-use crate::context::{Context, How};
-use crate::preview::{self, Preview, Told};
+use crate::capture::CaptureStep;
+use crate::context::{Context, How, Ruling};
+use crate::observe::{self, Readout};
+use crate::preview::{self, Preview};
 use crate::run::{Executor, Run, not_tried};
-use crate::undo_plan::{UNDO_ADDRESS, UNDO_CHANGE_SET, UNDO_FORWARDING};
-use crate::{observe, outage, sight, stops};
+use crate::undo_plan::UNDO_CHANGE_SET;
+use crate::{outage, sight, stops};
 
 mod rows;
 
@@ -38,17 +40,26 @@ pub const ASSERTS: &[&str] =
     &[GRANTED, PREVIEW_FORWARDING, FORWARDING, PREVIEW_ADDRESS, ADDRESS, CHANGE_SET];
 pub const NOT_APPLICABLE: &[&str] = &[];
 
-/// One of the two actions, and how it is taken back.
+/// A step of the capture, and how it is taken back.
 struct Step {
-    id: &'static str,
-    /// Of its plan in the change set.
-    plan: usize,
+    capture: CaptureStep,
     row_id: Option<u64>,
+    /// What the ENI is to become again.
     goal: Goal,
-    preview: &'static str,
-    assertion: &'static str,
     /// What the preview says where there is something to do.
     message: String,
+}
+
+impl Step {
+    /// Its id in the undo plan.
+    fn id(&self) -> &str {
+        &self.capture.undo
+    }
+
+    /// Under which it is judged.
+    fn assertion(&self) -> &'static str {
+        self.capture.asserts.undone
+    }
 }
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
@@ -64,26 +75,14 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
 /// How a step of the undo plan is carried out here; none for one of another scenario.
 fn step_of(run: &Run, planned: &UndoStep) -> Option<Step> {
     let goal = goal_of(&planned.operation)?;
-    let ids = run.rows();
-    let step = match &planned.operation {
-        Operation::RestoreSourceDestCheck { source_dest_check: prior, .. } => Step {
-            id: UNDO_FORWARDING,
-            plan: 1,
-            row_id: ids.map(|ids| ids.forwarding),
-            goal,
-            preview: PREVIEW_FORWARDING,
-            assertion: FORWARDING,
-            message: format!("would re-enable SourceDestCheck (restore prior={prior})"),
-        },
-        Operation::UnassignAddress { network_interface_id: eni, address, .. } => Step {
-            id: UNDO_ADDRESS,
-            plan: 0,
-            row_id: ids.map(|ids| ids.assign),
-            goal,
-            preview: PREVIEW_ADDRESS,
-            assertion: ADDRESS,
-            message: format!("would unassign {address} from {eni}"),
-        },
+    let capture = run.steps.iter().find(|step| step.undo == planned.id)?.clone();
+    let message = match &planned.operation {
+        Operation::RestoreSourceDestCheck { source_dest_check: prior, .. } => {
+            format!("would re-enable SourceDestCheck (restore prior={prior})")
+        }
+        Operation::UnassignAddress { network_interface_id: eni, address, .. } => {
+            format!("would unassign {address} from {eni}")
+        }
         Operation::RemoveChangeSet { .. }
         | Operation::ReleaseLock { .. }
         | Operation::TerminateInstance { .. }
@@ -91,14 +90,14 @@ fn step_of(run: &Run, planned: &UndoStep) -> Option<Step> {
         | Operation::ReleaseAddress { .. }
         | Operation::DeleteVolume { .. } => return None,
     };
-    Some(step)
+    Some(Step { row_id: run.row_of(&capture), capture, goal, message })
 }
 
 async fn undo(lab: &Lab, ctx: &mut Context<'_>, steps: &[Step], mark: &Mark<'_>) {
     let previews = steps.iter().map(|step| ask_preview(lab, step));
     let (looked, previews, lock) =
         futures::join!(look(lab), futures::future::join_all(previews), lab.lock_state(&ctx.run.id));
-    let now = now(lab, ctx, looked);
+    let now = now(ctx, looked);
     if let LockState::Other(holder) = lock {
         return leave_alone(ctx, steps, &now, &holder);
     }
@@ -106,11 +105,8 @@ async fn undo(lab: &Lab, ctx: &mut Context<'_>, steps: &[Step], mark: &Mark<'_>)
     if let Ok((seen, _, how)) = &now {
         rows.look(ctx, steps, seen, how);
     }
-    let previews = previews
-        .into_iter()
-        .zip(steps)
-        .map(|(told, step)| told.map(|told| previewed(lab, ctx, step, told)));
-    let previews: Vec<_> = previews.collect();
+    let previews: Vec<_> =
+        previews.into_iter().map(|told| told.map(|told| preview::read(ctx, told))).collect();
     mark.begins().await;
     // The file on the node has nothing to do with the ENI: it goes meanwhile.
     let (run, journal) = (ctx.run, ctx.journal);
@@ -133,16 +129,23 @@ fn leave_alone(ctx: &mut Context<'_>, steps: &[Step], now: &Now, holder: &Holder
         match now {
             Ok((_, eni, how)) => {
                 let met = eni.meets(step.goal);
-                let message = format!("{why}; to settle it: {}", owner_command(ctx, step.id));
-                ctx.judge(step.assertion, met, expected, state(eni), how.clone(), Some(message));
+                let message = format!("{why}; to settle it: {}", owner_command(ctx, step.id()));
+                let ruling = Ruling::when(met, message);
+                ctx.check(step.assertion())
+                    .expects(expected)
+                    .seen(how.clone())
+                    .comes_to(state(eni), ruling);
             }
             Err((unread, how)) => {
-                ctx.unknown(step.assertion, expected, how.clone(), format!("{unread}; {why}"));
+                ctx.check(step.assertion())
+                    .expects(expected)
+                    .seen(how.clone())
+                    .unknown(format!("{unread}; {why}"));
             }
         }
     }
     let how = How::words("the lock on routerd-cloud");
-    ctx.judge(CHANGE_SET, false, json!("gone"), json!("left alone"), how, Some(why));
+    ctx.check(CHANGE_SET).expects(json!("gone")).seen(how).fails(json!("left alone"), why);
 }
 
 /// As the undo plan has it.
@@ -154,12 +157,13 @@ fn owner_command(ctx: &Context<'_>, step: &str) -> String {
 /// What is so before the undo: the rows and the ENI. The steps do not touch one another's.
 type Now = Result<(Vec<Row>, NetworkInterface, How), (String, How)>;
 
-async fn ask_preview(lab: &Lab, step: &Step) -> Option<Told> {
+async fn ask_preview(lab: &Lab, step: &Step) -> Option<Readout<Previewed>> {
     let command = Observe::rollback_dry_run(&lab.manifest.routerd, step.row_id?);
     Some(lab.shell.observe(Node::RouterdCloud, &command).await)
 }
 
-type Looked = (Told, Result<lab::ec2::Answer<Option<NetworkInterface>>, lab::ec2::ReadError>);
+type Looked =
+    (Readout<Vec<Row>>, Result<lab::ec2::Answer<Option<NetworkInterface>>, lab::ec2::ReadError>);
 
 async fn look(lab: &Lab) -> Looked {
     let command = Observe::rows(&lab.manifest.routerd);
@@ -169,22 +173,16 @@ async fn look(lab: &Lab) -> Looked {
     )
 }
 
-fn now(lab: &Lab, ctx: &mut Context<'_>, (rows, eni): Looked) -> Now {
+fn now(ctx: &mut Context<'_>, (rows, eni): Looked) -> Now {
     let eni = match eni {
         Ok(answer) => answer,
         Err(error) => return Err((error.to_string(), ctx.seen_error(&error))),
     };
     let how = ctx.seen(&eni);
     let Some(eni) = eni.value else { return Err(("the ENI is gone".to_owned(), how)) };
-    let (output, rows_how) = observe::told(ctx, rows)?;
-    let how = how.and(rows_how);
-    let (rows, how) = observe::rows_in(lab, &output, how)?;
+    let (read, rows_how) = observe::told(ctx, rows)?;
+    let (rows, how) = observe::listed(read, how.and(rows_how))?;
     Ok((rows, eni, how))
-}
-
-fn previewed(lab: &Lab, ctx: &mut Context<'_>, step: &Step, told: Told) -> Preview {
-    let call = Routerctl::new(&lab.manifest.routerd).rollback_dry_run(step.row_id.unwrap_or(0));
-    preview::read(ctx, told, |output| call.read(output))
 }
 
 async fn undo_step(
@@ -208,10 +206,11 @@ async fn undo_step(
     let status = row.map(|row| row.status.clone());
     let skip = judge_preview(ctx, step, status.as_ref(), met, preview);
     if !begun(ctx, step) {
-        ctx.judge(step.assertion, met, expected, state(eni), how, Some(never_begun(step)));
+        let ruling = Ruling::when(met, never_begun(step));
+        ctx.check(step.assertion()).expects(expected).seen(how).comes_to(state(eni), ruling);
     } else if met && (skip || status != Some(Status::Succeeded)) {
         // Nothing to restore: the check was off before the run, or the action never landed.
-        ctx.judge(step.assertion, true, expected, state(eni), how, None);
+        ctx.check(step.assertion()).expects(expected).seen(how).passes(state(eni));
     } else {
         take_back(lab, ctx, step, granted).await;
     }
@@ -222,7 +221,7 @@ fn begun(ctx: &Context<'_>, step: &Step) -> bool {
     ctx.journal.with_records(|records| {
         records.iter().any(|record| match &record.kind {
             reports::record::Kind::Intent(intent) => {
-                intent.scenario == "execute" && intent.undo.as_deref() == Some(step.id)
+                intent.scenario == "execute" && intent.undo.as_deref() == Some(step.id())
             }
             _ => false,
         })
@@ -246,10 +245,10 @@ fn judge_preview(
     met: bool,
     preview: Option<Preview>,
 ) -> bool {
-    let id = step.preview;
+    let id = step.capture.asserts.undo_previewed;
     if status != Some(&Status::Succeeded) {
         let why = "the row was never executed with success: routerd has nothing to roll back";
-        ctx.skipped(id, json!(status), How::words("routerctl action list"), why);
+        ctx.check(id).seen(How::words("routerctl action list")).skipped(json!(status), why);
         return false;
     }
     match preview {
@@ -257,7 +256,8 @@ fn judge_preview(
             let message = "routerd would restore nothing, and the baseline says otherwise";
             let nothing = json!({ "status": "skipped", "baseline_already_holds": true });
             let observed = json!({ "status": preview.status, "baseline_already_holds": met });
-            ctx.judge(id, met, nothing, observed, how, Some(message.to_owned()));
+            let ruling = Ruling::when(met, message.to_owned());
+            ctx.check(id).expects(nothing).seen(how).comes_to(observed, ruling);
             met
         }
         Some(preview) => {
@@ -270,11 +270,14 @@ fn judge_preview(
 
 async fn take_back(lab: &Lab, ctx: &mut Context<'_>, step: &Step, granted: &mut Rows) {
     let expected = json!({ "outcome": "done", "goal": step.goal.to_string() });
-    let permit = match ctx.run.permit(ctx.journal, step.id) {
+    let permit = match ctx.run.permit(ctx.journal, step.id()) {
         Ok(permit) => permit,
         Err(error) => {
             let how = How::words("the run's journal");
-            ctx.judge(step.assertion, false, expected, Value::Null, how, Some(error.to_string()));
+            ctx.check(step.assertion())
+                .expects(expected)
+                .seen(how)
+                .fails(Value::Null, error.to_string());
             return;
         }
     };
@@ -310,14 +313,14 @@ fn give_up(lab: &Lab, ctx: &mut Context<'_>, step: &Step, ways: &[Value]) {
     let expected = json!({ "outcome": "done", "goal": step.goal.to_string() });
     let message = format!(
         "neither way took it back; the owner settles it with: {}",
-        owner_command(ctx, step.id)
+        owner_command(ctx, step.id())
     );
     let unknown = ways.iter().any(|way| way["outcome"] == json!(Outcome::Unknown));
     let how = How::words("the row and the ENI, read back");
     if unknown {
-        ctx.unknown(step.assertion, expected, how, message.clone());
+        ctx.check(step.assertion()).expects(expected).seen(how).unknown(message.clone());
     } else {
-        ctx.judge(step.assertion, false, expected, json!(ways), how, Some(message.clone()));
+        ctx.check(step.assertion()).expects(expected).seen(how).fails(json!(ways), message.clone());
     }
     let resource = lab.manifest.capture.network_interface_id.clone();
     ctx.stop(&stops::AMBIGUOUS, Some(message), &resource);
@@ -340,7 +343,7 @@ fn settle(
                 let expected = json!({ "outcome": "done", "goal": step.goal.to_string() });
                 let how =
                     how.and(How::words("routerctl action list; ec2 DescribeNetworkInterfaces"));
-                ctx.judge(step.assertion, true, expected, json!(ways), how, None);
+                ctx.check(step.assertion()).expects(expected).seen(how).passes(json!(ways));
             }
             acted.outcome == Outcome::Done
         }
@@ -364,7 +367,7 @@ async fn take_back_unread(
     if begun(ctx, step) {
         take_back(lab, ctx, step, granted).await;
     } else {
-        ctx.unknown(step.assertion, expected, how, why);
+        ctx.check(step.assertion()).expects(expected).seen(how).unknown(why);
     }
 }
 
@@ -400,14 +403,16 @@ fn judge_change_set(ctx: &mut Context<'_>, removed: Result<Acted<()>, String>) {
     let how = How::words("rm on routerd-cloud, then its folder's names");
     match removed {
         Ok(acted) if acted.outcome == Outcome::Unknown => {
-            ctx.unknown(CHANGE_SET, expected, how, acted.detail);
+            ctx.check(CHANGE_SET).expects(expected).seen(how).unknown(acted.detail);
         }
         Ok(acted) => {
             let done = acted.outcome == Outcome::Done;
-            ctx.judge(CHANGE_SET, done, expected, json!(acted.detail), how, Some(acted.detail));
+            let observed = json!(acted.detail);
+            let ruling = Ruling::when(done, acted.detail);
+            ctx.check(CHANGE_SET).expects(expected).seen(how).comes_to(observed, ruling);
         }
         Err(why) => {
-            ctx.judge(CHANGE_SET, false, expected, Value::Null, how, Some(why));
+            ctx.check(CHANGE_SET).expects(expected).seen(how).fails(Value::Null, why);
         }
     }
 }

@@ -2,13 +2,16 @@
 //! each with what it restores and with the command by which the owner can do it by hand.
 
 use lab::Lab;
+use lab::change_set::CaptureAction;
 use lab::manifest::Instances;
 use reports::digest::Digest;
 use reports::record::{Kind, Operation, UndoPlanned, UndoStep};
 use serde_json::{Value, json};
 
 use crate::baseline::Baseline;
-use crate::context::{Context, How};
+use crate::capture::CaptureStep;
+use crate::context::{Context, How, Ruling};
+use crate::run::Run;
 use crate::stops;
 
 pub const UNDO_FORWARDING: &str = "undo.forwarding";
@@ -32,7 +35,7 @@ fn teardown_step(kind: &str, id: &str) -> String {
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let Some(baseline) = ctx.run.baseline() else { return };
-    let steps = steps(lab, &baseline);
+    let steps = steps(lab, ctx.run, &baseline);
     if !complete(lab, ctx, &steps).await {
         return;
     }
@@ -46,12 +49,14 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     match written {
         Ok(reserved) => {
             let observed = json!({ "digest": digest, "reserved": format!("{reserved:?}") });
-            ctx.judge(ON_DISK, true, json!({ "digest": digest }), observed, how, None);
+            ctx.check(ON_DISK).expects(json!({ "digest": digest })).seen(how).passes(observed);
             ctx.run.state.borrow_mut().undo_plan = Some(plan);
         }
         Err(error) => {
-            let why = Some(error.to_string());
-            ctx.judge(ON_DISK, false, json!({ "digest": digest }), Value::Null, how, why);
+            ctx.check(ON_DISK)
+                .expects(json!({ "digest": digest }))
+                .seen(how)
+                .fails(Value::Null, error.to_string());
         }
     }
 }
@@ -69,7 +74,7 @@ async fn complete(lab: &Lab, ctx: &mut Context<'_>, steps: &[UndoStep]) -> bool 
         (Ok(addresses), Ok(volumes)) => (addresses, volumes),
         (Err(error), _) | (_, Err(error)) => {
             let how = ctx.seen_error(&error);
-            ctx.unknown(COMPLETE, expected, how, error.to_string());
+            ctx.check(COMPLETE).expects(expected).seen(how).unknown(error.to_string());
             return false;
         }
     };
@@ -86,57 +91,51 @@ async fn complete(lab: &Lab, ctx: &mut Context<'_>, steps: &[UndoStep]) -> bool 
     let names: Vec<_> = steps.iter().map(|step| step.id.clone()).collect();
     let message = format!("to be torn down, and not there with the lab's tag: {foreign:?}");
     let observed = json!({ "steps": names, "not_the_labs": foreign });
-    let holds =
-        ctx.judge(COMPLETE, foreign.is_empty(), expected, observed, how, Some(message.clone()));
+    let ruling = Ruling::when(foreign.is_empty(), message.clone());
+    let holds = ctx.check(COMPLETE).expects(expected).seen(how).comes_to(observed, ruling);
     let resource = foreign.first().map_or("the undo plan", |id| id.as_str());
     ctx.stop(&stops::UNDO_NOT_PLANNED, (!holds).then_some(message), resource);
     holds
 }
 
-fn steps(lab: &Lab, baseline: &Baseline) -> Vec<UndoStep> {
-    let manifest = &lab.manifest;
-    let region = || manifest.aws.region.clone();
-    let network_interface_id = || manifest.capture.network_interface_id.clone();
-    let source_dest_check = baseline.interface.source_dest_check;
-    let taken_back = [
-        (
-            UNDO_FORWARDING,
-            "§6.1",
-            Operation::RestoreSourceDestCheck {
-                network_interface_id: network_interface_id(),
-                source_dest_check,
-                region: region(),
-            },
-            json!({ "source_dest_check": source_dest_check }),
-        ),
-        (
-            UNDO_ADDRESS,
-            "§6.2",
-            Operation::UnassignAddress {
-                network_interface_id: network_interface_id(),
-                address: manifest.capture.address.addr(),
-                region: region(),
-            },
-            json!({ "secondary_addresses": baseline.interface.secondary_addresses }),
-        ),
-        (
-            UNDO_CHANGE_SET,
-            "§6",
-            Operation::RemoveChangeSet { path: lab::change_set::PATH.to_owned() },
-            json!({ "absent": true }),
-        ),
-        (
-            UNDO_LOCK,
-            "§6",
-            Operation::ReleaseLock { path: lab::act::LOCK_PATH.to_owned() },
-            json!({ "absent": true }),
-        ),
+/// What the run changes is taken back in reverse order, then its files.
+fn steps(lab: &Lab, run: &Run, baseline: &Baseline) -> Vec<UndoStep> {
+    let captured = run.steps.iter().rev().map(|step| undo_of(lab, step, baseline));
+    let files = [
+        (UNDO_CHANGE_SET, Operation::RemoveChangeSet { path: lab::change_set::PATH.to_owned() }),
+        (UNDO_LOCK, Operation::ReleaseLock { path: lab::act::LOCK_PATH.to_owned() }),
     ];
-    let taken_back = taken_back.into_iter().map(|(id, section, operation, restores)| {
-        let (id, section) = (id.to_owned(), section.to_owned());
-        UndoStep { id, section, operation, restores }
+    let files = files.map(|(id, operation)| UndoStep {
+        id: id.to_owned(),
+        section: "§6".to_owned(),
+        operation,
+        restores: json!({ "absent": true }),
     });
-    taken_back.chain(teardown_steps(lab)).collect()
+    captured.chain(files).chain(teardown_steps(lab)).collect()
+}
+
+/// How one step of the capture is taken back: to the baseline.
+fn undo_of(lab: &Lab, step: &CaptureStep, baseline: &Baseline) -> UndoStep {
+    let region = lab.manifest.aws.region.clone();
+    let network_interface_id = lab.manifest.capture.network_interface_id.clone();
+    let before = &baseline.interface;
+    let (section, operation, restores) = match step.action {
+        CaptureAction::Forwarding => {
+            let source_dest_check = before.source_dest_check;
+            let operation = Operation::RestoreSourceDestCheck {
+                network_interface_id,
+                source_dest_check,
+                region,
+            };
+            ("§6.1", operation, json!({ "source_dest_check": source_dest_check }))
+        }
+        CaptureAction::Assign(address) => {
+            let address = address.addr();
+            let operation = Operation::UnassignAddress { network_interface_id, address, region };
+            ("§6.2", operation, json!({ "secondary_addresses": before.secondary_addresses }))
+        }
+    };
+    UndoStep { id: step.undo.clone(), section: section.to_owned(), operation, restores }
 }
 
 fn teardown_steps(lab: &Lab) -> Vec<UndoStep> {

@@ -14,7 +14,7 @@ use reports::journal::Writer;
 use reports::record::{Kind, NobodysFound, ResidueItem};
 use serde_json::json;
 
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::sight::{self, LabAddresses};
 use crate::stops::Detector;
 use crate::{cost, stops};
@@ -163,7 +163,7 @@ pub fn judge_before(lab: &Lab, ctx: &mut Context<'_>, id: &'static str, costly: 
     let own = LabAddresses::known(lab, ctx.journal);
     let (mut found, errors) = costly.found(&own);
     if let Some(error) = errors.first() {
-        return ctx.unknown(id, expected, how, error.to_string());
+        return ctx.check(id).expects(expected).seen(how).unknown(error.to_string());
     }
     let outlive = outliving(lab, costly);
     found.extend(outlive.keys().map(|id| (id.clone(), "volume")));
@@ -176,7 +176,8 @@ pub fn judge_before(lab: &Lab, ctx: &mut Context<'_>, id: &'static str, costly: 
     ctx.write(Kind::NobodysFound(NobodysFound { items: items.clone() }));
     ctx.run.state.borrow_mut().nobodys = items;
     let tripped = (!nobodys.is_empty()).then(|| message.clone());
-    ctx.judge(id, nobodys.is_empty(), expected, observed, how, Some(message));
+    let ruling = Ruling::when(nobodys.is_empty(), message);
+    ctx.check(id).expects(expected).seen(how).comes_to(observed, ruling);
     ctx.stop(&stops::WOULD_BE_LEFT, tripped, &resource(&nobodys));
     ctx.run.state.borrow_mut().costly = Some(found.into_keys().collect());
 }

@@ -31,6 +31,7 @@ use reports::record::{
     RunStarted, SCHEMA_VERSION, ScenarioDeclared, ScenarioStatus, StopDeclared, Verdict,
 };
 use reports::verdict::{ExitCode, Judgement, judge_ending};
+use scenarios::capture::{CaptureStep, capture_steps};
 use scenarios::run::{GoSource, PlanSource, Run, State};
 use scenarios::{Context, Finished, Leg, SEQUENCE, Scenario, cost, stops, watch};
 
@@ -95,9 +96,11 @@ pub async fn run(
     settings: &Settings,
     announce: &mut dyn FnMut(Announcement),
 ) -> Judgement {
+    let change_set = change_set(lab, &settings.run_id);
     let run = Run {
         id: settings.run_id.clone(),
-        change_set: change_set(lab, &settings.run_id),
+        steps: capture_steps(&change_set),
+        change_set,
         plan_source: PlanSource::Planner,
         brake,
         detector_off: lab.detector_off(),
@@ -130,7 +133,7 @@ pub async fn run(
     engine.finish()
 }
 
-/// The two actions that the owner is asked for.
+/// What the owner is asked for: the capture of the manifest's address.
 pub fn change_set(lab: &Lab, run_id: &str) -> ChangeSet {
     let manifest = &lab.manifest;
     ChangeSet {

@@ -17,9 +17,9 @@ use scenarios::watch;
 use super::recover::left;
 use super::standing::standing;
 use super::{
-    Announcement, Brake, ChangeSet, Engine, GoSource, Judgement, Lab, PlanSource, RefCell, Run,
-    SEQUENCE, Scenario, Selection, Settings, State, Waiting, Writer, change_set, declared_stops,
-    judge_ending,
+    Announcement, Brake, CaptureStep, ChangeSet, Engine, GoSource, Judgement, Lab, PlanSource,
+    RefCell, Run, SEQUENCE, Scenario, Selection, Settings, State, Waiting, Writer, capture_steps,
+    change_set, declared_stops, judge_ending,
 };
 use crate::grant::{Found, OwnersFiles};
 
@@ -72,8 +72,10 @@ pub async fn run_until_go(
     settings: &Settings,
     announce: &mut dyn FnMut(Announcement),
 ) -> Judgement {
+    let change_set = change_set(lab, &settings.run_id);
     let parts = Parts {
-        change_set: change_set(lab, &settings.run_id),
+        steps: capture_steps(&change_set),
+        change_set,
         state: State::default(),
         selection: &settings.selection,
         brake,
@@ -105,6 +107,7 @@ fn gate_index() -> usize {
 /// What differs between a run that begins and one that is resumed.
 pub(super) struct Parts<'a> {
     pub change_set: ChangeSet,
+    pub steps: Vec<CaptureStep>,
     pub state: State,
     pub selection: &'a Selection,
     pub brake: Brake,
@@ -122,6 +125,7 @@ impl<'a> Engine<'a> {
         let run = Run {
             id: parts.change_set.run_id.clone(),
             change_set: parts.change_set,
+            steps: parts.steps,
             plan_source: PlanSource::Planner,
             brake: parts.brake,
             detector_off: lab.detector_off(),

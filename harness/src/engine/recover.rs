@@ -19,7 +19,7 @@ use scenarios::{RESERVE_BYTES, resume, unsaid, watch};
 use super::pending::Hold;
 use super::{
     Announcement, Brake, Engine, GoSource, Judgement, Lab, Part, PlanSource, Rc, RefCell, Run,
-    SEQUENCE, Selection, Writer, change_set, judge_ending, sabotage,
+    SEQUENCE, Selection, Writer, capture_steps, change_set, judge_ending, sabotage,
 };
 
 /// Where nobody can be asked any more how long an executor may be at work.
@@ -52,7 +52,8 @@ pub async fn recover(
         tracing::error!(%error, "recovery goes on without its record");
     }
     let change_set = change_set(lab, run_id);
-    let state = journal.with_records(|records| resume::state(records, &change_set));
+    let steps = capture_steps(&change_set);
+    let state = journal.with_records(|records| resume::state(records, &steps));
     let brake = Brake::default();
     brake.pull();
     let parts = SEQUENCE.iter().map(|scenario| (scenario.name, Part::Judged)).collect();
@@ -63,6 +64,7 @@ pub async fn recover(
         run: Run {
             id: run_id.to_owned(),
             change_set,
+            steps,
             plan_source: PlanSource::Planner,
             brake,
             detector_off: lab.detector_off(),
@@ -132,11 +134,11 @@ impl Engine<'_> {
         let executor = resume::executor(self.lab).await;
         let timeout = executor.as_ref().map_or(PLUGIN_TIMEOUT, |it| it.timeout);
         self.lab.reconcile(self.journal, timeout).await;
-        let change_set = &self.run.change_set;
-        let mut state = self.journal.with_records(|records| resume::state(records, change_set));
+        let steps = &self.run.steps;
+        let mut state = self.journal.with_records(|records| resume::state(records, steps));
         state.executor = executor;
         if state.burnt && state.rows.is_none() {
-            state.rows = resume::rows(self.lab, change_set).await;
+            state.rows = resume::rows(self.lab, steps).await;
         }
         // The journal may say that it was given back; what lies on the node says whether it was.
         if matches!(self.lab.lock_state(&self.run.id).await, LockState::Own(_)) {

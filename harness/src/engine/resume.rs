@@ -15,7 +15,10 @@ use scenarios::stops::WAITED_TOO_LONG;
 use super::pending::{Came, Hold, Meanwhile, Parts, Pending, before_the_gate};
 use super::recover::PLUGIN_TIMEOUT;
 use super::standing::{Standing, standing, started};
-use super::{Announcement, Brake, Engine, Judgement, Lab, Selection, Waiting, Writer, change_set};
+use super::{
+    Announcement, Brake, Engine, Judgement, Lab, Selection, Waiting, Writer, capture_steps,
+    change_set,
+};
 
 /// Which run it is.
 #[derive(Clone, Debug)]
@@ -37,8 +40,9 @@ pub async fn resume(
     announce: &mut dyn FnMut(Announcement),
 ) -> Judgement {
     let change_set = change_set(lab, &resumed.run_id);
-    let state = journal.with_records(|records| state(records, &change_set));
-    let parts = Parts { change_set, state, selection: &resumed.selection, brake };
+    let steps = capture_steps(&change_set);
+    let state = journal.with_records(|records| state(records, &steps));
+    let parts = Parts { change_set, steps, state, selection: &resumed.selection, brake };
     Engine::awaiting(lab, pending, journal, parts, announce).resume(pending).await
 }
 

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::settle::{Conclusion, Patience, Reply, Sample, shown, until_settled};
 use super::{Acted, Execution, Mutation, NotTried, RowAnswer, RowCall, finish, taking_back};
 use crate::Lab;
+use crate::change_set::ActionPlan;
 use crate::ec2::Answer;
 use crate::manifest::Manifest;
 use crate::node::{Node, Output};
@@ -101,7 +102,7 @@ impl Lab {
 
 /// What is asked of an executor.
 struct Order<'a> {
-    action: &'static str,
+    action: &'a str,
     parameters: serde_json::Value,
     eni: &'a str,
     address: String,
@@ -130,32 +131,16 @@ fn request(manifest: &Manifest, order: &Order<'_>, key: &str) -> serde_json::Val
     })
 }
 
-/// One of the change set's actions, of which the executor is asked what it would do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DryRun {
-    Assign,
-    Forwarding,
-}
-
-impl DryRun {
-    pub const BOTH: [Self; 2] = [Self::Assign, Self::Forwarding];
-
-    /// The request, whose mode is the dry run's.
-    pub(crate) fn request(self, manifest: &Manifest) -> serde_json::Value {
-        let (action, parameters) = match self {
-            Self::Assign if manifest.capture.allow_reassignment => {
-                ("assign-secondary-ip", json!({ "allowReassignment": "true" }))
-            }
-            Self::Assign => ("assign-secondary-ip", json!({})),
-            Self::Forwarding => {
-                ("ensure-forwarding-enabled", json!({ "sourceDestCheck": "false" }))
-            }
-        };
-        let capture = &manifest.capture;
-        let (eni, address) = (capture.network_interface_id.as_str(), capture.address.to_string());
-        let order = Order { action, parameters, eni, address, mode: "dry-run" };
-        request(manifest, &order, &format!("lab-smoke:preflight:{action}"))
-    }
+/// The request by which the executor is asked what it would do of a plan.
+pub(crate) fn dry_run_request(manifest: &Manifest, plan: &ActionPlan) -> serde_json::Value {
+    let order = Order {
+        action: &plan.action,
+        parameters: json!(plan.parameters),
+        eni: &manifest.capture.network_interface_id,
+        address: plan.target.get("address").cloned().unwrap_or_default(),
+        mode: "dry-run",
+    };
+    request(manifest, &order, &format!("lab-smoke:preflight:{}", plan.action))
 }
 
 /// What an executor answers to routerd.
@@ -168,20 +153,31 @@ pub struct ExecutorAnswer {
     error: String,
 }
 
+/// Why there is no answer of an executor, in its own words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExecutorSilence {
+    #[error("it ended with exit code {code}: {said}")]
+    Ended { code: i32, said: String },
+    #[error("it gave no answer ({why}) {said}")]
+    NoAnswer { why: String, said: String },
+}
+
 impl ExecutorAnswer {
     /// # Errors
-    /// Where the executor did not come to its end with one, in its own words.
-    pub fn read(output: &Output) -> Result<Self, String> {
+    /// Where the executor did not come to its end with one.
+    pub fn read(output: &Output) -> Result<Self, ExecutorSilence> {
         #[derive(Deserialize)]
         struct Document {
             status: ExecutorAnswer,
         }
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         if output.code != 0 {
-            return Err(format!("it ended with exit code {}: {said}", output.code));
+            return Err(ExecutorSilence::Ended { code: output.code, said });
         }
         let document: Result<Document, _> = serde_json::from_slice(&output.stdout);
-        document.map(|it| it.status).map_err(|error| format!("it gave no answer ({error}) {said}"))
+        document
+            .map(|it| it.status)
+            .map_err(|error| ExecutorSilence::NoAnswer { why: error.to_string(), said })
     }
 
     /// Whether it would do this, in these words.

@@ -18,7 +18,7 @@ use crate::change_set::PATH as CHANGE_SET_PATH;
 use crate::node::Node;
 use crate::permit::{Forward, Permit, Proof, Release, Undo};
 use crate::sabotage::Sabotage;
-use crate::shell::{Action, NODE_FOLDER, Observe};
+use crate::shell::{Action, NODE_FOLDER, Observe, Unread};
 
 /// Who holds the lab's lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -340,11 +340,10 @@ impl Lab {
 
     pub(super) async fn names_on_node(&self) -> Result<Vec<String>, String> {
         let answer = self.shell.observe(Node::RouterdCloud, &Observe::node_folder()).await;
-        let output = answer.map_err(|error| error.to_string())?.value;
-        if output.code != 0 {
-            return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+        answer.map_err(|error| error.to_string())?.value.map_err(|why| match why {
+            Unread::Ended { said, .. } => said,
+            Unread::NoTime(_) | Unread::NoUnit(_) => why.to_string(),
+        })
     }
 
     /// Creates a file and, unless that plainly worked, reads back whose it is.

@@ -52,9 +52,7 @@ impl Lab {
 
     /// The time by routerd-cloud's clock, where the node says it.
     pub async fn node_time(&self) -> Option<DateTime<Utc>> {
-        let told = self.shell.observe(Node::RouterdCloud, &Observe::clock()).await.ok()?;
-        let text = String::from_utf8_lossy(&told.value.stdout).trim().to_owned();
-        text.parse().ok().map(DateTime::<Utc>::from_timestamp_nanos)
+        self.shell.observe(Node::RouterdCloud, &Observe::clock()).await.ok()?.value.ok()
     }
 
     /// When a lease begins that is written now: by the clock of the node that keeps it, so that it

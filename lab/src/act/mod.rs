@@ -11,7 +11,8 @@ mod reconcile;
 mod routerd;
 mod settle;
 
-pub use executor::{DryRun, ExecutorAnswer, ExecutorProgram};
+pub(crate) use executor::dry_run_request;
+pub use executor::{ExecutorAnswer, ExecutorProgram, ExecutorSilence};
 pub use files::{Burn, Holder, LOCK_PATH, LockPermit, RENEWAL};
 pub use lock::LockState;
 pub(crate) use mutator::Mutator;

@@ -14,8 +14,8 @@ use super::settle::{Conclusion, Patience, Sample, shown, until_settled};
 use super::{Acted, Finding, Seen, finish, until_seen};
 use crate::Lab;
 use crate::ec2::{InstanceState, ReadError};
-use crate::node::{Node, Output};
-use crate::routerd::{AnswerError, Refusal, Routerctl, Row, Status};
+use crate::node::Node;
+use crate::routerd::{AnswerError, Refusal, Row, Status};
 use crate::shell::Observe;
 
 /// The intents that have no outcome, or an unknown one, oldest first.
@@ -152,15 +152,13 @@ impl Lab {
     /// What a planner stored is this run's only where its plans have this run's keys.
     async fn find_plans(&self, source: &str, keys: &[String], patience: Patience) -> Finding {
         until_seen(self, patience.command, async || {
-            let call = Routerctl::new(&self.manifest.routerd).dynamic_describe(source);
             let command = Observe::dynamic_part(&self.manifest.routerd, source);
-            self.seen_in_routerd(&command, |output| {
-                let parts = call.read(output)?;
+            self.seen_in_routerd(&command, |parts| {
                 let plans = parts.iter().flat_map(|part| &part.plans);
                 let stored: Vec<&str> = plans.map(|plan| plan.idempotency_key.as_str()).collect();
                 let done =
                     !keys.is_empty() && keys.iter().all(|key| stored.contains(&key.as_str()));
-                Ok((done, json!({ "plans": stored })))
+                (done, json!({ "plans": stored }))
             })
             .await
         })
@@ -170,13 +168,12 @@ impl Lab {
     async fn find_rows(&self, patience: Patience, done: impl Fn(&[Row]) -> bool) -> Finding {
         until_seen(self, patience.command, async || {
             let command = Observe::rows(&self.manifest.routerd);
-            self.seen_in_routerd(&command, |output| {
-                let rows = Routerctl::new(&self.manifest.routerd).list().read(output)?;
+            self.seen_in_routerd(&command, |rows| {
                 let shown: Vec<_> = rows
                     .iter()
                     .map(|row| json!({ "id": row.id, "status": row.status, "by": row.approved_by }))
                     .collect();
-                Ok((done(&rows), json!({ "rows": shown })))
+                (done(&rows), json!({ "rows": shown }))
             })
             .await
         })
@@ -185,14 +182,14 @@ impl Lab {
 
     /// One look into routerd's database; where routerd itself says that it has no such thing,
     /// nothing is there yet.
-    async fn seen_in_routerd(
+    async fn seen_in_routerd<T>(
         &self,
-        command: &Observe,
-        read: impl Fn(&Output) -> Result<(bool, Value), AnswerError>,
+        command: &Observe<Result<T, AnswerError>>,
+        is_done: impl Fn(T) -> (bool, Value),
     ) -> Result<Seen, String> {
         let answer = self.shell.observe(Node::RouterdCloud, command).await;
-        let output = answer.map_err(|error| error.to_string())?.value;
-        match read(&output) {
+        let read = answer.map_err(|error| error.to_string())?.value;
+        match read.map(is_done) {
             Ok((true, shown)) => Ok(Seen::Done(shown)),
             Ok((false, shown)) => Ok(Seen::NotYet(shown)),
             Err(error) if error.refusal().is_some_and(Refusal::is_absence) => {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::Lab;
 use crate::ec2::NetworkInterface;
 use crate::node::Node;
-use crate::routerd::{Routerctl, Row, Status};
+use crate::routerd::{Row, Status};
 use crate::shell::Observe;
 
 /// What the ENI looks like once this step of the undo plan is done; none where the step is not
@@ -125,8 +125,8 @@ pub(super) async fn sample(lab: &Lab, row_id: u64) -> Sample {
 async fn read_row(lab: &Lab, row_id: u64) -> Result<Row, String> {
     let routerd = &lab.manifest.routerd;
     let answer = lab.shell.observe(Node::RouterdCloud, &Observe::rows(routerd)).await;
-    let output = answer.map_err(|error| error.to_string())?.value;
-    let rows = Routerctl::new(routerd).list().read(&output).map_err(|error| error.to_string())?;
+    let read = answer.map_err(|error| error.to_string())?.value;
+    let rows = read.map_err(|error| error.to_string())?;
     rows.into_iter()
         .find(|row| row.id == row_id)
         .ok_or_else(|| format!("routerd's journal has no row {row_id}"))

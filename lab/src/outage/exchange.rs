@@ -4,6 +4,8 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::node::Output;
+
 /// What to exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
@@ -65,6 +67,28 @@ pub struct Exchanged {
     pub connections: Vec<Connection>,
     /// What did not come about, in words.
     pub failed: Vec<String>,
+}
+
+/// Why there is no report of an exchange.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProbeSilence {
+    #[error("outage-probe ended with exit code {code}: {said}")]
+    Ended { code: i32, said: String },
+    #[error("outage-probe's report cannot be read: {0}")]
+    NoReport(String),
+}
+
+impl Exchanged {
+    /// # Errors
+    /// Where the program did not come to its end with a report.
+    pub fn read(output: &Output) -> Result<Self, ProbeSilence> {
+        if output.code != 0 {
+            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            return Err(ProbeSilence::Ended { code: output.code, said });
+        }
+        serde_json::from_slice(&output.stdout)
+            .map_err(|error| ProbeSilence::NoReport(error.to_string()))
+    }
 }
 
 /// A connection that this end opened.

@@ -7,7 +7,7 @@ mod watch;
 
 use std::time::Duration;
 
-pub use exchange::{Connection, Exchanged, Order};
+pub use exchange::{Connection, Exchanged, Order, ProbeSilence};
 pub use figures::{Arrival, Report, Spans, figures};
 pub use watch::{Margins, Mark, Watched, watch};
 

@@ -1,5 +1,5 @@
-//! The typed routerctl client: argument lists out, answers in. It does no I/O: a caller runs
-//! `Call::argv` on the node and hands what came back to `Call::read`.
+//! The typed routerctl client: argument lists out, answers in. It does no I/O: what runs `Call::argv`
+//! on the node hands what came back to `Call::read`, as an `Observe` does by itself.
 
 mod answer;
 mod call;

@@ -4,12 +4,14 @@ mod action;
 mod follow;
 mod hashing;
 mod observe;
+mod readings;
 pub mod ssh;
 
 pub use action::{Action, NODE_FOLDER};
 pub use follow::{Heard, Stream};
 pub use hashing::{FileIdentity, HashedFile, Hashing, IDENTITY_FORMAT};
 pub use observe::Observe;
+pub use readings::Unread;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -114,12 +116,13 @@ impl Shell {
         self.calls.get()
     }
 
-    /// Runs a read-only command. A read whose connection broke is repeated once.
-    pub async fn observe(
+    /// Runs a read-only command, and reads what it printed. A read whose connection broke is repeated
+    /// once.
+    pub async fn observe<T>(
         &self,
         node: Node,
-        command: &Observe,
-    ) -> Result<Answer<Output>, ShellError> {
+        command: &Observe<T>,
+    ) -> Result<Answer<T>, ShellError> {
         let (argv, stdin, limit) = command.parts();
         let mut attempts = 1;
         let mut result = self.send(node, argv, stdin, limit).await;
@@ -127,10 +130,10 @@ impl Shell {
             attempts = 2;
             result = self.send(node, argv, stdin, limit).await;
         }
-        let (output, form) = command.read(result?);
+        let (output, form) = command.keep(result?);
         let raw = [output.stdout.clone(), output.stderr.clone()].concat();
         Ok(Answer {
-            value: output,
+            value: command.read(output),
             call: format!("{node}$ {}", command.shown()),
             raw: vec![raw],
             form,

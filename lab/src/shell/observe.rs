@@ -2,25 +2,45 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use reports::redact::Form;
 
-use crate::act::{DryRun, ExecutorProgram};
-use crate::manifest::{Manifest, Routerd};
+use crate::manifest::Routerd;
 use crate::node::Output;
 use crate::outage;
 use crate::routerd::Routerctl;
 
 use super::ssh;
 
-/// A command that changes nothing on its node.
-#[derive(Clone, Debug)]
-pub struct Observe {
+/// A command that changes nothing on its node, with the parser of what it prints: so no answer meets a
+/// wrong one, and no caller reads it a second time. Where not every output can be read, `T` is a
+/// `Result` with a typed reason; where nothing is read here, it is the output itself.
+pub struct Observe<T = Output> {
     argv: Vec<String>,
     stdin: Vec<u8>,
     limit: Duration,
     prints: Prints,
+    parse: Rc<dyn Fn(Output) -> T>,
+}
+
+impl<T> Clone for Observe<T> {
+    fn clone(&self) -> Self {
+        Self {
+            argv: self.argv.clone(),
+            stdin: self.stdin.clone(),
+            limit: self.limit,
+            prints: self.prints,
+            parse: Rc::clone(&self.parse),
+        }
+    }
+}
+
+impl<T> std::fmt::Debug for Observe<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Observe").field("argv", &self.argv).finish_non_exhaustive()
+    }
 }
 
 /// What a command prints.
@@ -31,11 +51,11 @@ enum Prints {
     File(Form),
 }
 
-const QUICK: Duration = Duration::from_secs(15);
+pub(super) const QUICK: Duration = Duration::from_secs(15);
 /// A capture goes on until what is sent meanwhile has arrived, each command of it as slow as may be.
 const CAPTURE: Duration = Duration::from_secs(75);
 /// `routerctl` waits up to 5 s for its database, and a preview asks AWS.
-const ROUTERCTL: Duration = Duration::from_secs(90);
+pub(super) const ROUTERCTL: Duration = Duration::from_secs(90);
 
 /// A change waits for it, so it is short.
 const OUTAGE_PROBE: Duration = Duration::from_secs(5);
@@ -99,30 +119,18 @@ fn split_permissions(stdout: &[u8]) -> (Option<u32>, &[u8]) {
     }
 }
 
-fn words(words: &[&str]) -> Vec<String> {
+pub(super) fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|&word| word.to_owned()).collect()
 }
 
-impl Observe {
-    fn new(argv: Vec<String>, limit: Duration) -> Self {
-        Self { argv, stdin: Vec::new(), limit, prints: Prints::Plainly(Form::Text) }
-    }
-
-    fn quick(argv: &[&str]) -> Self {
-        Self::new(words(argv), QUICK)
-    }
-
+impl<T> Observe<T> {
     pub(super) fn parts(&self) -> (&[String], &[u8], Duration) {
         (&self.argv, &self.stdin, self.limit)
     }
 
-    fn prints(self, prints: Prints) -> Self {
-        Self { prints, ..self }
-    }
-
     /// What the command's caller is told, and what may be kept of it. A file that not everybody on
     /// the node may read, or whose permissions are not known, is kept as a digest.
-    pub(super) fn read(&self, output: Output) -> (Output, Form) {
+    pub(super) fn keep(&self, output: Output) -> (Output, Form) {
         let (form, output) = match self.prints {
             Prints::Plainly(form) => (form, output),
             Prints::File(form) => {
@@ -142,13 +150,45 @@ impl Observe {
         self.argv.join(" ")
     }
 
-    pub fn hostname() -> Self {
-        Self::quick(&["hostname"])
+    /// What the command printed, as what it was asked for.
+    pub fn read(&self, output: Output) -> T {
+        (self.parse)(output)
     }
 
-    /// Nanoseconds since 1970 by the node's clock.
-    pub fn clock() -> Self {
-        Self::quick(&["date", "+%s%N"])
+    /// The same command, of which only what it prints is wanted.
+    #[must_use]
+    pub fn printed(self) -> Observe {
+        let Self { argv, stdin, limit, prints, .. } = self;
+        Observe { argv, stdin, limit, prints, parse: Rc::new(|output| output) }
+    }
+
+    /// The same command, with the parser of what it prints.
+    pub(super) fn read_as<U>(self, parse: impl Fn(Output) -> U + 'static) -> Observe<U> {
+        let Self { argv, stdin, limit, prints, .. } = self;
+        Observe { argv, stdin, limit, prints, parse: Rc::new(parse) }
+    }
+}
+
+impl Observe {
+    pub(super) fn new(argv: Vec<String>, limit: Duration) -> Self {
+        let (stdin, prints) = (Vec::new(), Prints::Plainly(Form::Text));
+        Self { argv, stdin, limit, prints, parse: Rc::new(|output| output) }
+    }
+
+    pub(super) fn with_stdin(self, stdin: Vec<u8>) -> Self {
+        Self { stdin, ..self }
+    }
+
+    pub(super) fn quick(argv: &[&str]) -> Self {
+        Self::new(words(argv), QUICK)
+    }
+
+    fn prints(self, prints: Prints) -> Self {
+        Self { prints, ..self }
+    }
+
+    pub fn hostname() -> Self {
+        Self::quick(&["hostname"])
     }
 
     /// All that the node's kernel does with packets, and who may log in: one answer, in frames. Of
@@ -156,12 +196,7 @@ impl Observe {
     pub fn node_state(files: &[String]) -> Self {
         let mut argv = words(&["sudo", "-n", "sh", "-s", "node-state"]);
         argv.extend_from_slice(files);
-        Self {
-            argv,
-            stdin: NODE_STATE.as_bytes().to_vec(),
-            limit: QUICK,
-            prints: Prints::Plainly(Form::Text),
-        }
+        Self::new(argv, QUICK).with_stdin(NODE_STATE.as_bytes().to_vec())
     }
 
     /// The public half of the key that the node's sshd shows.
@@ -225,8 +260,8 @@ impl Observe {
         Self::quick(&argv).prints(Prints::File(form))
     }
 
-    /// A unit of the node's service manager, and its files.
-    pub fn unit(name: &str) -> Self {
+    /// What the service manager says of a unit, and the unit's files.
+    pub(super) fn unit_and_files(name: &str) -> Self {
         let argv = ["sudo", "-n", "sh", "-c", SHOW_UNIT, "sh", name, UNIT_FOLDERS];
         Self::quick(&argv).prints(Prints::Plainly(Form::Unit))
     }
@@ -257,37 +292,11 @@ impl Observe {
         Self::quick(&["sudo", "-n", "sha256sum", path])
     }
 
-    /// What the executor says that it would do: its own dry run, which asks AWS and changes nothing.
-    pub fn executor_dry_run(
-        manifest: &Manifest,
-        program: &ExecutorProgram,
-        action: DryRun,
-        limit: Duration,
-    ) -> Self {
-        let mut argv = super::as_executor(&program.env);
-        argv.push(program.executable.clone());
-        let stdin = action.request(manifest).to_string().into_bytes();
-        Self { stdin, ..Self::new(argv, limit + QUICK) }
-    }
-
     /// Which files the paths lead to, and in which state they are.
     pub fn identify_files(paths: &[String]) -> Self {
         let mut argv = words(&["sudo", "-n", "stat", "-L", "-c", super::IDENTITY_FORMAT]);
         argv.extend(paths.iter().cloned());
         Self::new(argv, QUICK)
-    }
-
-    /// The names in the folder where a run keeps its files; empty where there is none.
-    pub fn node_folder() -> Self {
-        Self::quick(&[
-            "sudo",
-            "-n",
-            "sh",
-            "-c",
-            "test ! -e \"$1\" || ls -1A \"$1\"",
-            "sh",
-            super::NODE_FOLDER,
-        ])
     }
 
     pub fn ping(source: Ipv4Addr, destination: Ipv4Addr) -> Self {
@@ -359,13 +368,6 @@ impl Observe {
         Self::new(argv, QUICK)
     }
 
-    /// Exchanges datagrams and connections with the other client.
-    pub fn exchange(program: &str, order: &outage::Order) -> Self {
-        let mut argv = words(&["sudo", "-n", program, "exchange"]);
-        argv.extend(order.words());
-        Self::new(argv, QUICK)
-    }
-
     /// The interfaces, and which is a part of which.
     pub fn links() -> Self {
         Self::quick(&["ip", "-j", "link", "show"])
@@ -390,50 +392,7 @@ impl Observe {
         Self::new(ssh::knock_argv(to), QUICK)
     }
 
-    /// Logs in on another node over a fresh connection and sends a payload larger than the path
-    /// MTU: the far side says who it is, which connection it sees, and the payload's digest.
-    pub fn ssh_payload(to: &ssh::Target) -> Self {
-        Self::new(ssh::payload_argv(to), Duration::from_secs(30))
-    }
-
-    /// The same over another fresh connection, with the near end's view of it.
-    pub fn ssh_tuple(to: &ssh::Target) -> Self {
-        Self::new(ssh::tuple_argv(to), Duration::from_secs(30))
-    }
-
     pub fn routerctl_version(routerd: &Routerd) -> Self {
         Self::new(Routerctl::new(routerd).version(), ROUTERCTL)
-    }
-
-    pub fn rows(routerd: &Routerd) -> Self {
-        Self::new(Routerctl::new(routerd).list().argv, ROUTERCTL)
-    }
-
-    pub fn dynamic_parts(routerd: &Routerd) -> Self {
-        Self::new(Routerctl::new(routerd).dynamic_list().argv, ROUTERCTL)
-    }
-
-    pub fn dynamic_part(routerd: &Routerd, source: &str) -> Self {
-        Self::new(Routerctl::new(routerd).dynamic_describe(source).argv, ROUTERCTL)
-    }
-
-    pub fn execute_dry_run(routerd: &Routerd, id: u64) -> Self {
-        Self::new(Routerctl::new(routerd).execute_dry_run(id).argv, ROUTERCTL)
-    }
-
-    pub fn rollback_dry_run(routerd: &Routerd, id: u64) -> Self {
-        Self::new(Routerctl::new(routerd).rollback_dry_run(id).argv, ROUTERCTL)
-    }
-
-    pub fn doctor(routerd: &Routerd, area: &str) -> Self {
-        Self::new(Routerctl::new(routerd).doctor(area).argv, ROUTERCTL)
-    }
-
-    pub fn get(routerd: &Routerd, kind: &str) -> Self {
-        Self::new(Routerctl::new(routerd).get(kind).argv, ROUTERCTL)
-    }
-
-    pub fn mobility_owners(routerd: &Routerd) -> Self {
-        Self::new(Routerctl::new(routerd).mobility_owners().argv, ROUTERCTL)
     }
 }

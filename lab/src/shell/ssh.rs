@@ -4,6 +4,8 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use reports::digest::Digest;
 
+use crate::node::Output;
+
 /// Where a nested ssh goes.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -144,9 +146,30 @@ impl std::fmt::Display for Flow {
     }
 }
 
+/// How a login went: what both ends said, and how ssh ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// Empty where there was no login.
+    pub greeting: Greeting,
+    /// ssh's own exit code.
+    pub code: i32,
+    /// What ssh said on stderr.
+    pub complaint: String,
+}
+
+impl Login {
+    pub(super) fn read(output: &Output) -> Self {
+        Self {
+            greeting: greeting(&String::from_utf8_lossy(&output.stdout)),
+            code: output.code,
+            complaint: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        }
+    }
+}
+
 /// Reads what `payload_argv` and `tuple_argv` print; lines of anything else (a banner) are
 /// passed over.
-pub fn greeting(stdout: &str) -> Greeting {
+fn greeting(stdout: &str) -> Greeting {
     let mut greeting = Greeting::default();
     for line in stdout.lines() {
         if let Some(rest) = line.strip_prefix("connection ") {

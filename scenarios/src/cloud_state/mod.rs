@@ -20,7 +20,7 @@ use reports::digest::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::observe::Fact;
 
 /// By kind and id, what is compared of it.
@@ -301,7 +301,7 @@ pub fn judge(
     let (Some(before), how) = (before, now.as_ref().map_or_else(|it| &it.1, |it| &it.1).clone())
     else {
         let how = now.map_or_else(|it| it.1, |it| it.1);
-        ctx.unknown(id, Value::Null, how, "preflight kept no state of the cloud");
+        ctx.check(id).seen(how).unknown("preflight kept no state of the cloud");
         return None;
     };
     let expected = json!({ "digest": before.digest(), "changed": [] });
@@ -312,11 +312,11 @@ pub fn judge(
             let message = format!("not as before the run: {}", said.join("; "));
             let message = (!said.is_empty()).then_some(message);
             let observed = json!({ "digest": now.digest(), "changed": said });
-            ctx.judge(id, differences.is_empty(), expected, observed, how, message);
+            ctx.check(id).expects(expected).seen(how).comes_to(observed, Ruling::unless(message));
             Some(differences)
         }
         Err((why, _)) => {
-            ctx.unknown(id, expected, how, why);
+            ctx.check(id).expects(expected).seen(how).unknown(why);
             None
         }
     }

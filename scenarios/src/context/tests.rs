@@ -28,11 +28,11 @@ fn asked(body: impl FnOnce(&mut Context<'_>)) -> (Finished, Vec<Record>) {
 }
 
 fn pass(ctx: &mut Context<'_>, id: &'static str) {
-    assert!(ctx.expect(id, json!(1), json!(1), How::default()));
+    assert!(ctx.check(id).expects(json!(1)).seen(How::default()).is(json!(1)));
 }
 
 fn fail(ctx: &mut Context<'_>, id: &'static str) {
-    assert!(!ctx.expect(id, json!(1), json!(2), How::default()));
+    assert!(!ctx.check(id).expects(json!(1)).seen(How::default()).is(json!(2)));
 }
 
 fn answer(call: &str, pages: usize, attempts: u32) -> Answer<()> {
@@ -58,7 +58,7 @@ fn what_a_scenario_comes_to() {
             "one is unknown",
             |c| {
                 pass(c, "asked.one");
-                c.unknown("asked.two", json!(1), How::default(), "no answer");
+                c.check("asked.two").expects(json!(1)).seen(How::default()).unknown("no answer");
             },
             S::Unknown,
             Some("no answer"),
@@ -66,7 +66,7 @@ fn what_a_scenario_comes_to() {
         (
             "a failure is said before what is unknown",
             |c| {
-                c.unknown("asked.one", json!(1), How::default(), "no answer");
+                c.check("asked.one").expects(json!(1)).seen(How::default()).unknown("no answer");
                 fail(c, "asked.two");
             },
             S::Failed,
@@ -103,7 +103,7 @@ fn what_a_scenario_comes_to() {
 fn complaints_say_which_assertion_and_why() {
     let (finished, _) = asked(|ctx| {
         fail(ctx, "asked.one");
-        ctx.unknown("asked.two", json!(1), How::default(), "no answer");
+        ctx.check("asked.two").expects(json!(1)).seen(How::default()).unknown("no answer");
     });
     let expected = ["asked.one failed: expected 1, observed 2", "asked.two unknown: no answer"];
     assert_eq!(finished.complaints, expected);
@@ -113,7 +113,7 @@ fn complaints_say_which_assertion_and_why() {
 fn a_scenario_holds_while_nothing_failed_or_is_unknown() {
     asked(|ctx| {
         assert!(ctx.holds() && !ctx.failed());
-        ctx.unknown("asked.one", json!(1), How::default(), "no answer");
+        ctx.check("asked.one").expects(json!(1)).seen(How::default()).unknown("no answer");
         assert!(!ctx.holds() && !ctx.failed());
         fail(ctx, "asked.two");
         assert!(!ctx.holds() && ctx.failed());

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::Told;
 use super::path::CapturedPath;
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::observe;
 
 /// Something that this run has sent.
@@ -166,7 +166,9 @@ pub fn judge(
                 how = how.and(one);
                 lines.extend(text.lines().filter(|line| line.contains("src=")).map(str::to_owned));
             }
-            Err((why, one)) => return ctx.unknown(id, expected, how.and(one), why),
+            Err((why, one)) => {
+                return ctx.check(id).expects(expected).seen(how.and(one)).unknown(why);
+            }
         }
     }
     let ends = path.ends().map(|address| address.to_string());
@@ -197,7 +199,7 @@ pub fn judge(
         "armed": armed, "entries": entries.len(), "own": own_count,
         "translated": translated, "unanswered": unanswered,
     });
-    ctx.judge(id, message.is_none(), expected, observed, how, message);
+    ctx.check(id).expects(expected).seen(how).comes_to(observed, Ruling::unless(message));
 }
 
 /// One of them tells what is going on; all are in what was observed.

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 use lab::Lab;
+use lab::ec2::Answer;
 use lab::node::{Node, Output};
-use lab::outage::{Exchanged, Order};
-use lab::shell::{Heard, Observe, Stream, ssh};
+use lab::outage::{Exchanged, Order, ProbeSilence};
+use lab::shell::{Heard, Observe, ShellError, Stream, ssh};
 use reports::digest::Digest;
 use serde::Deserialize;
 use serde_json::json;
@@ -20,8 +21,8 @@ use tokio::sync::Notify;
 use super::measure::{self, Captures, Found, Ports};
 use super::path::CapturedPath;
 use super::plan::{Plan, Token, Way};
-use super::{Told, WAYS, wire};
-use crate::context::{Context, How};
+use super::{LoggedIn, Told, WAYS, wire};
+use crate::context::{Context, How, Ruling};
 use crate::observe;
 use crate::ssh::target;
 
@@ -176,8 +177,8 @@ pub async fn run(lab: &Lab, plan: Plan) -> Probed {
 /// What the senders said.
 #[derive(Default)]
 struct Sent {
-    tcp: Vec<Told>,
-    exchanged: Vec<Told>,
+    tcp: Vec<LoggedIn>,
+    exchanged: Vec<Result<Answer<Result<Exchanged, ProbeSilence>>, ShellError>>,
     echoes: Vec<Told>,
 }
 
@@ -236,7 +237,7 @@ fn read(texts: impl Iterator<Item = (Node, String)>) -> Captures {
 
 impl Probed {
     /// The nested ssh, one for each way; none where nothing was sent.
-    pub fn tcp(&self) -> &[Told] {
+    pub fn tcp(&self) -> &[LoggedIn] {
         &self.sent.tcp
     }
 
@@ -247,17 +248,6 @@ impl Probed {
         let mut how = How::default();
         let mut captures = Captures::new();
         let mut unknown = self.unready;
-        let keep = |ctx: &mut Context<'_>, told: Told, how: &mut How| match observe::told(ctx, told)
-        {
-            Ok((output, one)) => {
-                *how = std::mem::take(how).and(one);
-                Ok(output)
-            }
-            Err((why, one)) => {
-                *how = std::mem::take(how).and(one);
-                Err(why)
-            }
-        };
         for (node, told) in self.heard {
             match keep(ctx, told, &mut how) {
                 Ok(output) => {
@@ -269,8 +259,9 @@ impl Probed {
         }
         let mut failed = Vec::new();
         for told in self.sent.exchanged {
-            match keep(ctx, told, &mut how).and_then(|output| exchanged(&output)) {
-                Ok(report) => failed.extend(report.failed),
+            match keep(ctx, told, &mut how) {
+                Ok(Ok(report)) => failed.extend(report.failed),
+                Ok(Err(silence)) => unknown = unknown.or(Some(silence.to_string())),
                 Err(why) => unknown = unknown.or(Some(why)),
             }
         }
@@ -293,17 +284,20 @@ impl Probed {
                 "ports": plan.ports, "failed": failed, "not_probed": not_probed,
             });
             match (&unknown, found.wrong.first()) {
-                (Some(why), _) => ctx.unknown(id, expected, how.clone(), why.clone()),
+                (Some(why), _) => {
+                    ctx.check(id).expects(expected).seen(how.clone()).unknown(why.clone())
+                }
                 (None, None) if found.as_sent == 0 => {
                     let why = "nothing of the probe arrived, so nothing was seen of it";
-                    ctx.unknown(id, expected, how.clone(), why);
+                    ctx.check(id).expects(expected).seen(how.clone()).unknown(why);
                 }
                 (None, first) => {
                     let more = found.wrong.len().saturating_sub(1);
                     let more =
                         if more == 0 { String::new() } else { format!(" (and {more} more)") };
                     let message = first.map(|first| format!("{first}{more}"));
-                    ctx.judge(id, first.is_none(), expected, observed, how.clone(), message);
+                    let ruling = Ruling::unless(message);
+                    ctx.check(id).expects(expected).seen(how.clone()).comes_to(observed, ruling);
                 }
             }
         };
@@ -332,13 +326,18 @@ fn not_probed(plan: &Plan) -> Vec<&'static str> {
     all
 }
 
-fn exchanged(output: &Output) -> Result<Exchanged, String> {
-    let said = String::from_utf8_lossy(&output.stderr);
-    if output.code != 0 {
-        return Err(format!("outage-probe ended with exit code {}: {}", output.code, said.trim()));
-    }
-    serde_json::from_slice(&output.stdout)
-        .map_err(|error| format!("outage-probe's report cannot be read: {error}"))
+/// Keeps one answer of several with how the others were seen.
+fn keep<T>(
+    ctx: &mut Context<'_>,
+    told: Result<Answer<T>, ShellError>,
+    how: &mut How,
+) -> Result<T, String> {
+    let (kept, one) = match observe::told(ctx, told) {
+        Ok((value, one)) => (Ok(value), one),
+        Err((why, one)) => (Err(why), one),
+    };
+    *how = std::mem::take(how).and(one);
+    kept
 }
 
 /// The ports of the run's own connections, by way.
@@ -346,7 +345,7 @@ fn own_ports(sent: &Sent) -> [Vec<Ports>; 2] {
     let mut own: [Vec<Ports>; 2] = Default::default();
     for (index, told) in sent.tcp.iter().enumerate() {
         let Ok(answer) = told else { continue };
-        let greeting = ssh::greeting(&String::from_utf8_lossy(&answer.value.stdout));
+        let greeting = &answer.value.greeting;
         // The near end may have others to the same port; the far end's view is of this one, and is
         // where nothing translates the same.
         let flow = greeting.connection.filter(|flow| greeting.local_flows.contains(flow));
@@ -354,11 +353,7 @@ fn own_ports(sent: &Sent) -> [Vec<Ports>; 2] {
         own[index % 2].extend(flow.map(|flow| (flow.client.port(), flow.server.port())));
     }
     for (index, told) in sent.exchanged.iter().enumerate() {
-        let Ok(report) =
-            told.as_ref().map_err(drop).and_then(|it| exchanged(&it.value).map_err(drop))
-        else {
-            continue;
-        };
+        let Ok(Answer { value: Ok(report), .. }) = told else { continue };
         own[index % 2].extend(report.connections.iter().map(|it| (it.local_port, it.port)));
     }
     own

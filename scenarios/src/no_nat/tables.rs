@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::Told;
 use super::chains::{self, Leads, Targets};
 use super::path::{CapturedPath, iptables_can_hold, iptables_conditions, nft_can_hold};
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::observe::{self, Fact};
 
 pub async fn look(lab: &Lab, router: Node) -> (Told, Told) {
@@ -49,13 +49,15 @@ pub fn judge(
         (Ok((mut found, how)), Ok((more, other))) => {
             found.meets.extend(more.meets);
             found.beside.extend(more.beside);
-            let holds = found.meets.is_empty();
             let message = format!("the router translates: {}", found.meets.join("; "));
             let observed = json!({ "on_the_path": found.meets, "beside_it": found.beside });
-            let message = (!holds).then_some(message);
-            ctx.judge(id, holds, expected, observed, how.and(other), message);
+            let message = (!found.meets.is_empty()).then_some(message);
+            let ruling = Ruling::unless(message);
+            ctx.check(id).expects(expected).seen(how.and(other)).comes_to(observed, ruling);
         }
-        (Err((why, how)), _) | (_, Err((why, how))) => ctx.unknown(id, expected, how, why),
+        (Err((why, how)), _) | (_, Err((why, how))) => {
+            ctx.check(id).expects(expected).seen(how).unknown(why)
+        }
     }
 }
 

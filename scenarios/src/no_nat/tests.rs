@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::tables::{Translation, translation, translations_in_iptables, translations_in_nft};
 use super::*;
-use crate::example::{judged, told};
+use crate::example::{judged, read_by, told};
 
 #[test]
 fn every_kind_of_translation_is_seen_in_a_ruleset() {
@@ -121,7 +121,8 @@ fn a_connection_has_the_same_addresses_at_both_ends() {
     ];
     for (what, text, expected) in table {
         let judged = judged("no-nat", async |lab, ctx| {
-            judge_tcp(lab, ctx, TCP, WAYS[0], told(0, &text, ""));
+            let command = Observe::ssh_tuple(&crate::ssh::target(lab, WAYS[0].1));
+            judge_tcp(lab, ctx, TCP, WAYS[0], read_by(&command, told(0, &text, "")));
         });
         assert_eq!(judged.status(TCP), expected, "{what}");
     }

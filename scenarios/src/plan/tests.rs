@@ -5,7 +5,7 @@ use lab::permit::Refused;
 use reports::record::{AssertionStatus as A, Kind};
 
 use super::*;
-use crate::example::{Judged, acted, judged, told};
+use crate::example::{Judged, Told, acted, judged, read_by, told};
 
 const SOURCE: &str = "Plugin/lab-planner";
 
@@ -112,7 +112,10 @@ fn what_is_stored_and_has_not_expired_is_the_change_set() {
     for (what, seconds, plans, status, stops) in table {
         let judged = judged("plan", async |lab, ctx| {
             let part = part(lab.clock.now(), seconds, &plans);
-            judge_part(lab, ctx, SOURCE, part, told(0, "[]", ""));
+            let routerd = &lab.manifest.routerd;
+            let part = read_by(&Observe::dynamic_part(routerd, SOURCE), part);
+            let rows = read_by(&Observe::rows(routerd), told(0, "[]", ""));
+            judge_part(lab, ctx, SOURCE, part, rows);
         });
         assert_eq!((judged.status(EQUAL), tripped(&judged)), (status, stops), "{what}");
     }
@@ -149,7 +152,10 @@ fn nothing_beside_it_would_be_imported() {
     ];
     for (parts, expected) in table {
         let list = told(0, &json!(parts).to_string(), "");
-        let judged = judged("plan", async |lab, ctx| judge_list(lab, ctx, SOURCE, list));
+        let judged = judged("plan", async |lab, ctx| {
+            let list = read_by(&Observe::dynamic_parts(&lab.manifest.routerd), list);
+            judge_list(ctx, SOURCE, list);
+        });
         assert_eq!(judged.status(ALONE), expected, "{parts:?}");
     }
 }

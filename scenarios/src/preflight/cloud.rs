@@ -14,7 +14,7 @@ use super::gather::{CloudReads, Read};
 use super::shared;
 use super::{ADDRESS_FREE, IDENTITY, INSTANCES, INTERFACE, ROUTES, STATE, SUBNET, VPC};
 use crate::cloud_state::{CloudState, Parts};
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::stops;
 
 /// The facts about the cloud.
@@ -93,11 +93,14 @@ fn state(
     };
     match parts.state(lab) {
         Ok(state) => {
-            ctx.judge(STATE, true, expected, json!({ "digest": state.digest() }), how, None);
+            ctx.check(STATE)
+                .expects(expected)
+                .seen(how)
+                .passes(json!({ "digest": state.digest() }));
             Some(state)
         }
         Err(why) => {
-            ctx.unknown(STATE, expected, how, why);
+            ctx.check(STATE).expects(expected).seen(how).unknown(why);
             None
         }
     }
@@ -121,7 +124,7 @@ pub fn read<T>(
         }
         Err(error) => {
             let how = ctx.seen_error(&error);
-            ctx.unknown(id, expected.clone(), how, error.to_string());
+            ctx.check(id).expects(expected.clone()).seen(how).unknown(error.to_string());
             None
         }
     }
@@ -133,7 +136,8 @@ fn identity(lab: &Lab, ctx: &mut Context<'_>, answer: Read<lab::ec2::Identity>) 
     let right = identity.account_id == lab.manifest.aws.account_id;
     let message = format!("{} is of another account than the manifest's", identity.arn);
     let observed = json!({ "account_id": identity.account_id, "arn": identity.arn });
-    ctx.judge(IDENTITY, right, expected, observed, how, Some(message.clone()));
+    let ruling = Ruling::when(right, message.clone());
+    ctx.check(IDENTITY).expects(expected).seen(how).comes_to(observed, ruling);
     ctx.stop(&stops::OTHER_ACCOUNT, (!right).then_some(message), &identity.arn);
 }
 
@@ -163,7 +167,7 @@ fn interface(
     let (eni, how) = read(ctx, INTERFACE, &expected, answer)?;
     let Some(eni) = eni else {
         let why = format!("there is no network interface {id}");
-        ctx.judge(INTERFACE, false, expected, Value::Null, how, Some(why));
+        ctx.check(INTERFACE).expects(expected).seen(how).fails(Value::Null, why);
         return None;
     };
     let observed = json!({
@@ -184,7 +188,8 @@ fn interface(
         .collect();
     let message = format!("{id} is not the lab's: {}", wrong.join(", "));
     let found = (!wrong.is_empty()).then(|| message.clone());
-    ctx.judge(INTERFACE, wrong.is_empty(), expected.clone(), observed.clone(), how, Some(message));
+    let ruling = Ruling::when(wrong.is_empty(), message);
+    ctx.check(INTERFACE).expects(expected.clone()).seen(how).comes_to(observed.clone(), ruling);
     ctx.stop(&stops::NOT_THE_LABS, found.clone(), id);
     ctx.stop(&stops::OUTSIDE_MANIFEST, found, id);
     Some(eni)
@@ -207,14 +212,8 @@ fn address_free(
     }
     let message =
         format!("{address} is held by {}", ids.iter().cloned().collect::<Vec<_>>().join(", "));
-    ctx.judge(
-        ADDRESS_FREE,
-        ids.is_empty(),
-        expected,
-        json!({ "holders": ids }),
-        how,
-        Some(message.clone()),
-    );
+    let ruling = Ruling::when(ids.is_empty(), message.clone());
+    ctx.check(ADDRESS_FREE).expects(expected).seen(how).comes_to(json!({ "holders": ids }), ruling);
     let stranger = ids.iter().any(|id| id != own);
     let text = address.to_string();
     ctx.stop(&stops::FOREIGN_HOLDER, stranger.then(|| message.clone()), &text);
@@ -255,7 +254,8 @@ fn instances(
         .map(|it| json!({ "instance_id": it.instance_id, "state": it.state, "vpc_id": it.vpc_id, "tagged": tagged(lab, &it.tags) }))
         .collect();
     let message = complaints.join("; ");
-    ctx.judge(INSTANCES, complaints.is_empty(), expected, json!(observed), how, Some(message));
+    let ruling = Ruling::when(complaints.is_empty(), message);
+    ctx.check(INSTANCES).expects(expected).seen(how).comes_to(json!(observed), ruling);
     let found = (!foreign.is_empty()).then(|| foreign.join("; "));
     ctx.stop(&stops::NOT_THE_LABS, found.clone(), "the lab's instances");
     ctx.stop(&stops::OUTSIDE_MANIFEST, found, "the lab's instances");
@@ -282,7 +282,7 @@ fn subnet(lab: &Lab, ctx: &mut Context<'_>, answer: Read<Option<Subnet>>) -> Opt
         "tagged": tagged(lab, &subnet.tags),
         "contains": if contains { json!(address) } else { Value::Null },
     });
-    let holds = ctx.expect(SUBNET, expected, observed.clone(), how);
+    let holds = ctx.check(SUBNET).expects(expected).seen(how).is(observed.clone());
     let found = (!holds).then(|| format!("{} is not the lab's: {observed}", subnet.subnet_id));
     ctx.stop(&stops::OUTSIDE_MANIFEST, found, &subnet.subnet_id);
     Some(subnet)
@@ -296,7 +296,7 @@ fn vpc(lab: &Lab, ctx: &mut Context<'_>, answer: Read<Option<Vpc>>) -> Option<Vp
     let lab_tag = tagged(lab, &vpc.tags);
     let observed =
         json!({ "is_default": vpc.is_default, "owner_id": vpc.owner_id, "tagged": lab_tag });
-    ctx.expect(VPC, expected, observed, how);
+    ctx.check(VPC).expects(expected).seen(how).is(observed);
     let default = vpc.is_default.then(|| format!("{} is the account's default VPC", vpc.vpc_id));
     ctx.stop(&stops::DEFAULT_VPC, default, &vpc.vpc_id);
     let owned = vpc.owner_id == lab.manifest.aws.account_id;
@@ -321,13 +321,14 @@ fn routes(
     let table = explicit.or_else(|| tables.iter().find(|table| table.main)).cloned();
     let Some(table) = table else {
         let why = format!("{subnet} has no route table, and its VPC no main one");
-        ctx.judge(ROUTES, false, expected, json!(tables), how, Some(why));
+        ctx.check(ROUTES).expects(expected).seen(how).fails(json!(tables), why);
         return None;
     };
     let own: Vec<_> = table.routes.keys().filter(|cidr| **cidr == captured).collect();
     let message = format!("{} has a route for {captured} already", table.route_table_id);
     let observed = json!({ "table": table.route_table_id, "routes_for_the_address": own });
-    ctx.judge(ROUTES, own.is_empty(), expected, observed, how, Some(message));
+    let ruling = Ruling::when(own.is_empty(), message);
+    ctx.check(ROUTES).expects(expected).seen(how).comes_to(observed, ruling);
     Some((table, tables))
 }
 

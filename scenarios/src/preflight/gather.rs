@@ -9,18 +9,22 @@ use lab::ec2::{
 use lab::iam::Document;
 use lab::node::{Node, Output};
 use lab::router_yaml::{self, Executor};
-use lab::routerd::{UNIT, Unit};
-use lab::shell::{Hashing, Observe, ShellError};
+use lab::routerd::{Part, PartCounts, Row, UNIT, Unit};
+use lab::shell::{Hashing, Observe, ShellError, Unread};
 
-use super::identity::{ChainReads, IdentityRead, UnitReads};
+use super::identity::{ChainReads, IdentityRead, UnitRead, UnitReads};
 use super::router;
 use super::shared::Ways;
 use crate::node_state;
+use crate::observe::Readout;
 use crate::run::PlanSource;
 use crate::silence::{self, Asked, When};
 use crate::watch::{self, Costly};
 
 pub type Told = Result<Answer<Output>, ShellError>;
+
+/// The files in a folder.
+pub type Names = Result<Answer<Result<Vec<String>, Unread>>, ShellError>;
 pub type Read<T> = Result<Answer<T>, ReadError>;
 
 pub struct Gathered {
@@ -58,7 +62,7 @@ pub struct NodeReads {
 /// A node's clock, between two readings of the harness's own.
 pub struct ClockRead {
     pub before: DateTime<Utc>,
-    pub told: Told,
+    pub told: Result<Answer<Result<DateTime<Utc>, Unread>>, ShellError>,
     pub after: DateTime<Utc>,
 }
 
@@ -70,11 +74,11 @@ pub struct RouterReads {
     pub identity: Option<IdentityRead>,
     pub unit: UnitReads,
     pub version: Told,
-    pub rows: Told,
-    pub parts: Told,
+    pub rows: Readout<Vec<Row>>,
+    pub parts: Readout<Vec<PartCounts>>,
     /// Of the run's own planner, with their plans.
-    pub plans: Told,
-    pub folder: Told,
+    pub plans: Readout<Vec<Part>>,
+    pub folder: Names,
 }
 
 pub async fn gather(lab: &Lab) -> Gathered {
@@ -153,28 +157,24 @@ async fn one_node(lab: &Lab, node: Node) -> NodeReads {
 
 async fn router(lab: &Lab) -> RouterReads {
     let routerd = &lab.manifest.routerd;
-    let commands = [
-        Observe::read_file(&routerd.config),
-        Observe::rows(routerd),
-        Observe::dynamic_parts(routerd),
-        Observe::node_folder(),
-        Observe::routerctl_version(routerd),
-        Observe::dynamic_part(routerd, &PlanSource::part_of(&routerd.planner)),
-    ];
+    let config = Observe::read_file(&routerd.config);
+    let (rows, parts) = (Observe::rows(routerd), Observe::dynamic_parts(routerd));
+    let (folder, version) = (Observe::node_folder(), Observe::routerctl_version(routerd));
+    let plans = Observe::dynamic_part(routerd, &PlanSource::part_of(&routerd.planner));
     let node = Node::RouterdCloud;
     let programs = async {
-        let yaml = lab.shell.observe(node, &commands[0]).await;
+        let yaml = lab.shell.observe(node, &config).await;
         let (programs, identity) = futures::join!(hash_programs(lab, &yaml), identity(lab, &yaml));
         (yaml, programs, identity)
     };
     let ((yaml, programs, identity), unit, rows, parts, folder, version, plans) = futures::join!(
         programs,
         unit(lab),
-        lab.shell.observe(node, &commands[1]),
-        lab.shell.observe(node, &commands[2]),
-        lab.shell.observe(node, &commands[3]),
-        lab.shell.observe(node, &commands[4]),
-        lab.shell.observe(node, &commands[5]),
+        lab.shell.observe(node, &rows),
+        lab.shell.observe(node, &parts),
+        lab.shell.observe(node, &folder),
+        lab.shell.observe(node, &version),
+        lab.shell.observe(node, &plans),
     );
     let identity = match identity {
         Some(IdentityRead::Metadata { role, chain: None }) => {
@@ -190,7 +190,7 @@ async fn router(lab: &Lab) -> RouterReads {
 async fn unit(lab: &Lab) -> UnitReads {
     let node = Node::RouterdCloud;
     let shown = lab.shell.observe(node, &Observe::unit(UNIT)).await;
-    let named = unit_of(&shown).map(|unit| unit.environment_files).unwrap_or_default();
+    let named = unit_of(&shown).map(|unit| unit.environment_files.clone()).unwrap_or_default();
     let files = futures::future::join_all(named.into_iter().map(async |file| {
         let told = lab.shell.observe(node, &Observe::environment_file(&file.path)).await;
         (file, told)
@@ -226,7 +226,8 @@ async fn chain(lab: &Lab, unit: &UnitReads) -> ChainReads {
     let node = Node::RouterdCloud;
     let accounts = lab.shell.observe(node, &Observe::read_file(ACCOUNTS)).await;
     let mut users = vec!["root".to_owned()];
-    users.extend(unit_of(&unit.shown).and_then(|unit| unit.user).filter(|user| user != "root"));
+    let user = unit_of(&unit.shown).and_then(|unit| unit.user.clone());
+    users.extend(user.filter(|user| user != "root"));
     let text = accounts.as_ref().map(|answer| String::from_utf8_lossy(&answer.value.stdout));
     let homes = text.map(|text| users.iter().map(|user| home_of(&text, user)).collect::<Vec<_>>());
     let homes = homes.unwrap_or_default();
@@ -252,9 +253,8 @@ fn home_of(accounts: &str, user: &str) -> Option<String> {
     fields.get(5).map(|&home| home.to_owned())
 }
 
-fn unit_of(shown: &Told) -> Option<Unit> {
-    let text = String::from_utf8_lossy(&shown.as_ref().ok()?.value.stdout).into_owned();
-    Unit::read(&text)
+fn unit_of(shown: &UnitRead) -> Option<&Unit> {
+    shown.as_ref().ok()?.value.as_ref().ok()
 }
 
 /// Several of them may be one file of 100 MB.

@@ -2,19 +2,24 @@
 //! service. Neither routerd's service nor a file of root's may hold others (hard stop 1).
 
 use lab::Lab;
+use lab::ec2::Answer;
 use lab::node::Node;
 use lab::routerd::{EnvironmentFile, Unit, credentials_in_file};
+use lab::shell::{ShellError, Unread};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::gather::Told;
 use super::{EXECUTOR_IDENTITY, ROUTERD_UNIT};
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::{observe, stops};
+
+/// What the service manager says of a unit.
+pub type UnitRead = Result<Answer<Result<Unit, Unread>>, ShellError>;
 
 /// routerd's unit, and the files that hold more of its environment.
 pub struct UnitReads {
-    pub shown: Told,
+    pub shown: UnitRead,
     pub files: Vec<(EnvironmentFile, Told)>,
 }
 
@@ -40,15 +45,9 @@ pub fn judge_unit(lab: &Lab, ctx: &mut Context<'_>, reads: UnitReads) {
     let routerd = &lab.manifest.routerd;
     let expected =
         json!({ "credentials": [], "config": routerd.config, "state_file": routerd.state_file });
-    let read =
-        observe::told(ctx, reads.shown).and_then(|(out, how)| observe::succeeded(&out, &how));
-    let (text, mut how) = match read {
+    let (unit, mut how) = match observe::read(ctx, reads.shown) {
         Ok(seen) => seen,
-        Err((why, how)) => return ctx.unknown(ROUTERD_UNIT, expected, how, why),
-    };
-    let Some(unit) = Unit::read(&text) else {
-        let why = format!("what systemctl says of {} cannot be understood", lab::routerd::UNIT);
-        return ctx.unknown(ROUTERD_UNIT, expected, how, why);
+        Err((why, how)) => return ctx.check(ROUTERD_UNIT).expects(expected).seen(how).unknown(why),
     };
     let mut credentials = unit.credentials;
     for (file, told) in reads.files {
@@ -57,7 +56,9 @@ pub fn judge_unit(lab: &Lab, ctx: &mut Context<'_>, reads: UnitReads) {
                 how = how.and(one);
                 credentials.extend(names);
             }
-            Err((why, one)) => return ctx.unknown(ROUTERD_UNIT, expected, how.and(one), why),
+            Err((why, one)) => {
+                return ctx.check(ROUTERD_UNIT).expects(expected).seen(how.and(one)).unknown(why);
+            }
         }
     }
     // What a unit does not name is routerd's own default, as the manifest's is unless it says so.
@@ -75,7 +76,8 @@ pub fn judge_unit(lab: &Lab, ctx: &mut Context<'_>, reads: UnitReads) {
         json!({ "credentials": credentials, "config": config, "state_file": state_file });
     let complaints: Vec<String> = secret.iter().chain(&other).cloned().collect();
     let message = Some(complaints.join("; "));
-    ctx.judge(ROUTERD_UNIT, complaints.is_empty(), expected, observed, how, message);
+    let ruling = Ruling::when(complaints.is_empty(), message);
+    ctx.check(ROUTERD_UNIT).expects(expected).seen(how).comes_to(observed, ruling);
     ctx.stop(&stops::CREDENTIALS_IN_UNIT, secret, lab::routerd::UNIT);
     ctx.stop(&stops::OTHER_CONFIG, other, lab::routerd::UNIT);
 }
@@ -115,7 +117,9 @@ pub fn judge_executor(lab: &Lab, ctx: &mut Context<'_>, read: IdentityRead) {
     };
     let (identity, how) = match seen {
         Ok(seen) => seen,
-        Err((why, how)) => return ctx.unknown(EXECUTOR_IDENTITY, expected, how, why),
+        Err((why, how)) => {
+            return ctx.check(EXECUTOR_IDENTITY).expects(expected).seen(how).unknown(why);
+        }
     };
     let right = identity == wanted(lab);
     let message = format!(
@@ -123,7 +127,8 @@ pub fn judge_executor(lab: &Lab, ctx: &mut Context<'_>, read: IdentityRead) {
         Node::RouterdCloud
     );
     let found = (!right).then(|| message.clone());
-    ctx.judge(EXECUTOR_IDENTITY, right, expected, json!(identity), how, Some(message));
+    let ruling = Ruling::when(right, message);
+    ctx.check(EXECUTOR_IDENTITY).expects(expected).seen(how).comes_to(json!(identity), ruling);
     ctx.stop(&stops::EXECUTOR_IDENTITY, found, Node::RouterdCloud.as_str());
 }
 
@@ -199,10 +204,11 @@ fn by_metadata(lab: &Lab, ctx: &mut Context<'_>, told: Told) -> observe::Fact<St
 
 #[cfg(test)]
 mod tests {
+    use lab::shell::Observe;
     use reports::record::AssertionStatus as A;
 
     use super::*;
-    use crate::example::{judged, silent, told};
+    use crate::example::{judged, read_by, silent, told};
 
     /// Where there is no CLI: what the files have, and what cannot be read of them.
     #[test]
@@ -261,7 +267,8 @@ mod tests {
                 );
                 let file = EnvironmentFile { path: "/etc/default/routerd".to_owned(), optional };
                 let files = vec![(file, told(code, text, "No such file or directory"))];
-                judge_unit(lab, ctx, UnitReads { shown: told(0, &shown, ""), files });
+                let shown = read_by(&Observe::unit(lab::routerd::UNIT), told(0, &shown, ""));
+                judge_unit(lab, ctx, UnitReads { shown, files });
             });
             let given = judged.status(ROUTERD_UNIT);
             assert_eq!(given, expected, "{config} {state_file} {text} {optional}");

@@ -167,7 +167,8 @@ mod tests {
         let baseline = baseline.expect("the baseline is recorded");
         let known: Vec<_> = Node::ALL.map(|node| baseline.nodes[&node].host_key.clone()).to_vec();
         assert_eq!(known, keys);
-        let recorded = crate::resume::state(&judged.records, &crate::example::change_set());
+        let steps = crate::capture::capture_steps(&crate::example::change_set());
+        let recorded = crate::resume::state(&judged.records, &steps);
         assert_eq!(recorded.baseline.as_deref().map(|it| &it.nodes), Some(&baseline.nodes));
         assert!(recorded.router_yaml.is_some() && recorded.facts_digest.is_some());
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::Duration;
 use lab::Lab;
 use lab::node::Node;
 use serde_json::json;
@@ -10,7 +10,7 @@ use serde_json::json;
 use super::gather::{ClockRead, NodeReads, Told};
 use super::{BASELINE, CLOCKS, HOST_KEYS, NODES, OS_ADDRESS};
 use crate::baseline::NodeBaseline;
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::node_state::{self, Looked};
 use crate::{observe, stops};
 
@@ -90,16 +90,12 @@ fn clock(
     clocks: &mut Collected,
 ) -> Option<String> {
     let way = read.after - read.before;
-    let (text, how) = match text(ctx, read.told) {
+    let (time, how) = match observe::read(ctx, read.told) {
         Ok(seen) => seen,
         Err((why, how)) => {
             clocks.unknown(node, &why, how);
             return None;
         }
-    };
-    let Some(time) = text.parse().ok().map(DateTime::<Utc>::from_timestamp_nanos) else {
-        clocks.unknown(node, &format!("`{text}` is not a time"), how);
-        return None;
     };
     let offset = (time - (read.before + way / 2)).abs();
     let tolerance = i64::try_from(lab.manifest.limits.clock_skew_ms).unwrap_or(i64::MAX);
@@ -118,7 +114,8 @@ fn os_address(lab: &Lab, ctx: &mut Context<'_>, nodes: &Nodes) {
     let message = format!("{} has {address} of its own: {}", Node::RouterdCloud, places.join("; "));
     let how = How::words("routerd-cloud$ sudo -n sh -s node-state");
     let expected = json!({ "absent": address });
-    ctx.judge(OS_ADDRESS, places.is_empty(), expected, json!(places), how, Some(message));
+    let ruling = Ruling::when(places.is_empty(), message);
+    ctx.check(OS_ADDRESS).expects(expected).seen(how).comes_to(json!(places), ruling);
 }
 
 /// What was seen of one question on all nodes.
@@ -155,11 +152,11 @@ impl Collected {
         let observed = serde_json::Value::Object(self.seen);
         if !self.wrong.is_empty() {
             let message = self.wrong.join("; ");
-            ctx.judge(id, false, json!(expected), observed, self.how, Some(message));
+            ctx.check(id).expects(json!(expected)).seen(self.how).fails(observed, message);
         } else if self.unknown.is_empty() {
-            ctx.judge(id, true, json!(expected), observed, self.how, None);
+            ctx.check(id).expects(json!(expected)).seen(self.how).passes(observed);
         } else {
-            ctx.unknown(id, json!(expected), self.how, self.unknown.join("; "));
+            ctx.check(id).expects(json!(expected)).seen(self.how).unknown(self.unknown.join("; "));
         }
     }
 }
@@ -168,8 +165,11 @@ impl Collected {
 mod tests {
     use std::rc::Rc;
 
+    use chrono::{DateTime, Utc};
+    use lab::shell::Observe;
+
     use super::*;
-    use crate::example::{judged, silent, told};
+    use crate::example::{judged, read_by, silent, told};
 
     /// Half of what the way took is added to the tolerance, and its middle is what is compared.
     #[test]
@@ -194,7 +194,8 @@ mod tests {
                 let time = before + Duration::milliseconds(offset);
                 let nanoseconds = time.timestamp_nanos_opt().expect("in range").to_string();
                 let after = before + Duration::milliseconds(way);
-                let read = ClockRead { before, told: told(0, &nanoseconds, ""), after };
+                let told = read_by(&Observe::clock(), told(0, &nanoseconds, ""));
+                let read = ClockRead { before, told, after };
                 let mut clocks = Collected::default();
                 let given = clock(lab, ctx, Node::CloudClient, read, &mut clocks);
                 let said = given.is_some_and(|it| it.contains(expected.unwrap_or("off")));
@@ -202,7 +203,8 @@ mod tests {
                 assert_eq!(clocks.wrong.is_empty(), expected.is_none(), "{way} {offset}");
             }
             for answer in [told(0, "noon", ""), silent()] {
-                let read = ClockRead { before, told: answer, after: before };
+                let told = read_by(&Observe::clock(), answer);
+                let read = ClockRead { before, told, after: before };
                 let mut clocks = Collected::default();
                 assert_eq!(clock(lab, ctx, Node::CloudClient, read, &mut clocks), None);
                 assert_eq!(clocks.unknown.len(), 1);

@@ -3,20 +3,21 @@
 //! before and after.
 
 use lab::Lab;
-use lab::act::{DryRun, ExecutorAnswer};
-use lab::ec2::NetworkInterface;
+use lab::act::{ExecutorAnswer, ExecutorSilence};
+use lab::ec2::{Answer, NetworkInterface};
 use lab::node::Node;
-use lab::shell::Observe;
+use lab::shell::{Observe, ShellError};
 use reports::record::{Kind, ResidueListed};
 use serde_json::{Value, json};
 
-use super::gather::Told;
 use super::{EXECUTOR_DRY_RUN, EXECUTOR_READS};
 use crate::baseline::{changed, restorable};
-use crate::context::{Context, How};
+use crate::capture::CaptureStep;
+use crate::context::{Context, How, Ruling};
 use crate::observe;
-use crate::preview::expected_messages;
 use crate::run::Executor;
+
+type Told = Result<Answer<Result<ExecutorAnswer, ExecutorSilence>>, ShellError>;
 
 pub async fn judge(
     lab: &Lab,
@@ -24,19 +25,17 @@ pub async fn judge(
     executor: &Executor,
     before: &NetworkInterface,
 ) {
-    let dry_run = |action| {
-        Observe::executor_dry_run(&lab.manifest, &executor.program, action, executor.timeout)
+    let dry_run = |step: &CaptureStep| {
+        Observe::executor_dry_run(&lab.manifest, &executor.program, &step.plan, executor.timeout)
     };
-    let commands = DryRun::BOTH.map(dry_run);
-    let (assign, forwarding) = futures::join!(
-        lab.shell.observe(Node::RouterdCloud, &commands[0]),
-        lab.shell.observe(Node::RouterdCloud, &commands[1]),
-    );
+    let commands: Vec<_> = ctx.run.steps.iter().map(dry_run).collect();
+    let asked = commands.iter().map(|command| lab.shell.observe(Node::RouterdCloud, command));
+    let told = futures::future::join_all(asked).await;
     let after = observe::interface(lab, ctx).await;
-    said(ctx, [assign, forwarding]);
+    said(ctx, told);
     let expected = restorable(before);
     match after {
-        Err((why, how)) => ctx.unknown(EXECUTOR_READS, expected, how, why),
+        Err((why, how)) => ctx.check(EXECUTOR_READS).expects(expected).seen(how).unknown(why),
         Ok((after, how)) => {
             let now = restorable(&after);
             let left = changed(&lab.manifest.aws.region, before, Some(&after));
@@ -46,7 +45,8 @@ pub async fn judge(
                     left.owner_commands.join("; ")
                 )
             });
-            ctx.judge(EXECUTOR_READS, now == expected, expected, now, how, message);
+            let ruling = Ruling::when(now == expected, message);
+            ctx.check(EXECUTOR_READS).expects(expected).seen(how).comes_to(now, ruling);
             // Nobody granted it, so that nobody may take it back but the owner.
             let items: Vec<_> = left.into_iter().collect();
             if !items.is_empty() {
@@ -60,28 +60,34 @@ pub async fn judge(
 pub fn leave_out(ctx: &mut Context<'_>) {
     for id in [EXECUTOR_DRY_RUN, EXECUTOR_READS] {
         let why = "not judged: something before it does not hold";
-        ctx.skipped(id, Value::Null, How::default(), why);
+        ctx.check(id).seen(How::default()).skipped(Value::Null, why);
     }
 }
 
-/// Both answers, as the executor gives them to routerd.
-fn said(ctx: &mut Context<'_>, told: [Told; 2]) {
-    let messages = expected_messages(&ctx.run.change_set);
+/// An answer for each step, as the executor gives it to routerd.
+fn said(ctx: &mut Context<'_>, told: Vec<Told>) {
+    let messages: Vec<&String> = ctx.run.steps.iter().map(|step| &step.preview).collect();
     let expected = json!(messages);
     let (mut how, mut observed, mut wrong) = (How::default(), Vec::new(), Vec::new());
     for (told, message) in told.into_iter().zip(&messages) {
-        let (output, one) = match observe::told(ctx, told) {
+        let (read, one) = match observe::told(ctx, told) {
             Ok(seen) => seen,
-            Err((why, one)) => return ctx.unknown(EXECUTOR_DRY_RUN, expected, how.and(one), why),
+            Err((why, one)) => {
+                return ctx
+                    .check(EXECUTOR_DRY_RUN)
+                    .expects(expected)
+                    .seen(how.and(one))
+                    .unknown(why);
+            }
         };
         how = how.and(one);
-        let said = match ExecutorAnswer::read(&output) {
+        let said = match read {
             Ok(answer) if answer.would(message) => {
                 observed.push(answer.message);
                 continue;
             }
             Ok(answer) => answer.to_string(),
-            Err(words) => words,
+            Err(silence) => silence.to_string(),
         };
         observed.push(said.clone());
         if !wrong.contains(&said) {
@@ -95,7 +101,8 @@ fn said(ctx: &mut Context<'_>, told: [Told; 2]) {
             wrong.join("; ")
         )
     });
-    ctx.judge(EXECUTOR_DRY_RUN, wrong.is_empty(), expected, json!(observed), how, message);
+    let ruling = Ruling::unless(message);
+    ctx.check(EXECUTOR_DRY_RUN).expects(expected).seen(how).comes_to(json!(observed), ruling);
 }
 
 #[cfg(test)]
@@ -103,7 +110,14 @@ mod tests {
     use reports::record::AssertionStatus as A;
 
     use super::*;
-    use crate::example::{judged, silent, told};
+    use crate::example::{self, judged, silent, told};
+
+    fn read(told: example::Told) -> Told {
+        told.map(|answer| {
+            let Answer { value, call, raw, form, attempts } = answer;
+            Answer { value: ExecutorAnswer::read(&value), call, raw, form, attempts }
+        })
+    }
 
     /// How the executor ends and what it prints, for the assignment alone.
     #[test]
@@ -120,13 +134,13 @@ mod tests {
         ];
         for (right, code, status, expected, says) in table {
             let judged = judged("preflight", async |_, ctx| {
-                let [assign, forwarding] = expected_messages(&ctx.run.change_set);
-                let first = if right { assign } else { "would do more".to_owned() };
+                let [assign, forwarding] = &ctx.run.steps[..] else { panic!("two steps") };
+                let first = if right { &assign.preview } else { "would do more" };
                 let told = [
-                    told(code, &answer(status, &first), ""),
-                    told(0, &answer("succeeded", &forwarding), ""),
+                    told(code, &answer(status, first), ""),
+                    told(0, &answer("succeeded", &forwarding.preview), ""),
                 ];
-                said(ctx, told);
+                said(ctx, told.map(read).into());
             });
             assert_eq!(judged.status(EXECUTOR_DRY_RUN), expected, "{right} {code} {status}");
             if expected != A::Passed {
@@ -134,7 +148,7 @@ mod tests {
             }
         }
         let judged = judged("preflight", async |_, ctx| {
-            said(ctx, [told(127, "", "aws: not found"), silent()]);
+            said(ctx, [told(127, "", "aws: not found"), silent()].map(read).into());
         });
         assert_eq!(judged.status(EXECUTOR_DRY_RUN), A::Unknown);
     }

@@ -14,7 +14,7 @@ use self::grants::{Judgement, RoleExpectation, judge_grants};
 use super::cloud::read;
 use super::gather::Read;
 use super::{PROFILE, ROLE};
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
 use crate::stops;
 
 /// What the owner decides on: the documents, with what grants what.
@@ -36,7 +36,7 @@ pub fn judge(
         Ok(answers) => answers,
         Err(error) => {
             let how = ctx.seen_error(&error);
-            ctx.unknown(ROLE, expected, how, error.to_string());
+            ctx.check(ROLE).expects(expected).seen(how).unknown(error.to_string());
             return Role::default();
         }
     };
@@ -59,7 +59,8 @@ pub fn judge(
         "granted_by": judgement.granted_by,
     });
     let found = (!problems.is_empty()).then(|| message.clone());
-    ctx.judge(ROLE, problems.is_empty(), expected, observed, how, Some(message));
+    let ruling = Ruling::when(problems.is_empty(), message);
+    ctx.check(ROLE).expects(expected).seen(how).comes_to(observed, ruling);
     ctx.stop(&stops::ROLE, found, &lab.manifest.iam.role_name);
     let digest = |document: &Document| reports::digest::Digest::of(&document.text);
     Role {
@@ -83,7 +84,7 @@ fn profile_has_role(
     // Where the instances cannot be read, that is another assertion's to say.
     let given = given.unwrap_or(name);
     let observed = json!({ "roles": roles, "of_the_instance": given });
-    let holds = ctx.expect(PROFILE, expected, observed, how);
+    let holds = ctx.check(PROFILE).expects(expected).seen(how).is(observed);
     let found = (!holds).then(|| {
         format!("routerd-cloud's instance has {given}, and {name} has the roles {roles:?}")
     });

@@ -11,19 +11,20 @@ use std::time::Duration;
 use lab::Lab;
 use lab::act::ExecutorProgram;
 use lab::router_yaml::{self, Executor as Resolved, RouterConfig};
-use lab::routerd::{Routerctl, Row, Status};
+use lab::routerd::{Part, PartCounts, Row, Status};
 use lab::shell::{HashedFile, Hashing};
 use reports::digest::Digest;
 use reports::record::{Kind, Phase, Program, RowsRecorded};
 use serde_json::{Value, json};
 
 use self::policy::{PolicyExpectation, judge_policy};
-use super::gather::{RouterReads, Told};
+use super::gather::{Names, RouterReads, Told};
 use super::identity;
 use super::{LEFTOVERS, PLAN_SOURCE, PLANNER, POLICY, PROGRAMS, ROUTER_YAML, ROWS};
-use crate::context::{Context, How};
+use crate::context::{Context, How, Ruling};
+use crate::observe::{self, Readout};
 use crate::run::{Executor, PlanSource};
-use crate::{imports, observe, stops};
+use crate::{imports, stops};
 
 pub struct Router {
     pub yaml_digest: Digest,
@@ -40,7 +41,7 @@ pub struct Router {
 pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: RouterReads) -> Option<Router> {
     let files = reads.programs.as_ref().map(Hashing::files).unwrap_or_default();
     let yaml = yaml(lab, ctx, reads.yaml);
-    let rows = rows(lab, ctx, reads.rows);
+    let rows = rows(ctx, reads.rows);
     let config = yaml.as_ref().map(|(_, config)| config);
     parts(lab, ctx, (reads.parts, reads.plans), rows.as_deref(), config);
     leftovers(ctx, reads.folder);
@@ -73,13 +74,13 @@ fn yaml(lab: &Lab, ctx: &mut Context<'_>, told: Told) -> Option<(Digest, RouterC
     let (text, how) = match read {
         Ok(seen) => seen,
         Err((why, how)) => {
-            ctx.unknown(ROUTER_YAML, expected, how, why);
+            ctx.check(ROUTER_YAML).expects(expected).seen(how).unknown(why);
             return None;
         }
     };
     match router_yaml::read(&text) {
         Ok(config) => {
-            ctx.judge(ROUTER_YAML, true, expected, json!({ "problems": [] }), how, None);
+            ctx.check(ROUTER_YAML).expects(expected).seen(how).passes(json!({ "problems": [] }));
             ctx.stop(&stops::POLICY, None, path);
             Some((Digest::of(&text), config))
         }
@@ -87,7 +88,7 @@ fn yaml(lab: &Lab, ctx: &mut Context<'_>, told: Told) -> Option<(Digest, RouterC
             let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
             let message = problems.join("; ");
             let observed = json!({ "problems": problems });
-            ctx.judge(ROUTER_YAML, false, expected, observed, how, Some(message.clone()));
+            ctx.check(ROUTER_YAML).expects(expected).seen(how).fails(observed, message.clone());
             // routerd itself decodes laxly: a misspelt key in the policy opens the gate.
             ctx.stop(&stops::POLICY, Some(message), path);
             None
@@ -108,7 +109,8 @@ fn policy(lab: &Lab, ctx: &mut Context<'_>, config: &RouterConfig) -> Option<Exe
     let how = How::words(format!("routerd-cloud$ sudo -n cat {path}"));
     let message = shown.join("; ");
     let observed = json!({ "problems": shown });
-    ctx.judge(POLICY, problems.is_empty(), json!({ "problems": [] }), observed, how, Some(message));
+    let ruling = Ruling::when(problems.is_empty(), message);
+    ctx.check(POLICY).expects(json!({ "problems": [] })).seen(how).comes_to(observed, ruling);
     let detectors = [
         (1, &stops::CREDENTIALS_IN_ROUTER_YAML),
         (3, &stops::OTHER_PROVIDER),
@@ -162,7 +164,7 @@ fn programs(
     if !wanted.iter().any(|(name, _)| *name == routerd.planner) {
         let why = format!("router.yaml has no Plugin {}", routerd.planner);
         let how = How::words("router.yaml");
-        ctx.judge(PROGRAMS, false, json!(routerd.planner), Value::Null, how, Some(why));
+        ctx.check(PROGRAMS).expects(json!(routerd.planner)).seen(how).fails(Value::Null, why);
         return None;
     }
     let expected = json!(wanted.iter().map(|(_, path)| path).collect::<Vec<_>>());
@@ -181,7 +183,10 @@ fn programs(
             // A file that cannot be identified is hashed by itself.
             (Ok((_, one)), _) | (Err((_, one)), None) => how = how.and(one),
             (Err((why, one)), Some(path)) => {
-                ctx.unknown(PROGRAMS, expected, how.and(one), format!("{path}: {why}"));
+                ctx.check(PROGRAMS)
+                    .expects(expected)
+                    .seen(how.and(one))
+                    .unknown(format!("{path}: {why}"));
                 return None;
             }
         }
@@ -202,7 +207,8 @@ fn programs(
         missing.join(", "),
         complaints.join("; ")
     );
-    ctx.judge(PROGRAMS, missing.is_empty(), expected, json!(programs), how, Some(message));
+    let ruling = Ruling::when(missing.is_empty(), message);
+    ctx.check(PROGRAMS).expects(expected).seen(how).comes_to(json!(programs), ruling);
     planner_digest(lab, ctx, &programs);
     missing.is_empty().then_some(programs)
 }
@@ -213,17 +219,16 @@ fn planner_digest(lab: &Lab, ctx: &mut Context<'_>, programs: &[Program]) {
     let planner = programs.iter().find(|program| program.name == routerd.planner);
     let Some(digest) = planner.and_then(|program| program.digest.as_ref()) else { return };
     let how = How::words("routerd-cloud$ sudo -n sha256sum");
-    ctx.expect(PLANNER, json!(routerd.planner_sha256), json!(digest), how);
+    ctx.check(PLANNER).expects(json!(routerd.planner_sha256)).seen(how).is(json!(digest));
 }
 
 /// Rows of earlier runs are facts for the owner; open rows that are nobody's run are a stop.
-fn rows(lab: &Lab, ctx: &mut Context<'_>, told: Told) -> Option<Vec<Row>> {
+fn rows(ctx: &mut Context<'_>, asked: Readout<Vec<Row>>) -> Option<Vec<Row>> {
     let expected = json!({ "open": [] });
-    let read = observe::told(ctx, told).and_then(|(out, how)| observe::rows_in(lab, &out, how));
-    let (rows, how) = match read {
+    let (rows, how) = match observe::list_of(ctx, asked) {
         Ok(seen) => seen,
         Err((why, how)) => {
-            ctx.unknown(ROWS, expected, how, why);
+            ctx.check(ROWS).expects(expected).seen(how).unknown(why);
             return None;
         }
     };
@@ -234,7 +239,8 @@ fn rows(lab: &Lab, ctx: &mut Context<'_>, told: Told) -> Option<Vec<Row>> {
         .collect();
     let message = format!("open rows that are not this run's: {}", open.join(", "));
     let found = (!open.is_empty()).then(|| message.clone());
-    ctx.judge(ROWS, open.is_empty(), expected, json!({ "open": open }), how, Some(message));
+    let ruling = Ruling::when(open.is_empty(), message);
+    ctx.check(ROWS).expects(expected).seen(how).comes_to(json!({ "open": open }), ruling);
     ctx.stop(&stops::FOREIGN_ROWS, found, "routerd's journal");
     ctx.stop(&stops::OTHER_PROVIDER, of_another_provider(&rows), "routerd's journal");
     ctx.write(Kind::RowsRecorded(RowsRecorded { phase: Phase::Baseline, rows: json!(rows) }));
@@ -258,24 +264,25 @@ fn of_another_provider(rows: &[Row]) -> Option<String> {
 fn parts(
     lab: &Lab,
     ctx: &mut Context<'_>,
-    (told, plans): (Told, Told),
+    (list, plans): (Readout<Vec<PartCounts>>, Readout<Vec<Part>>),
     rows: Option<&[Row]>,
     config: Option<&RouterConfig>,
 ) {
     let expected = json!({ "other_planners": [] });
-    let (output, how) = match observe::told(ctx, told) {
+    let (list, how) = match observe::told(ctx, list) {
         Ok(seen) => seen,
-        Err((why, how)) => return ctx.unknown(PLAN_SOURCE, expected, how, why),
+        Err((why, how)) => return ctx.check(PLAN_SOURCE).expects(expected).seen(how).unknown(why),
     };
     let own = PlanSource::part_of(&lab.manifest.routerd.planner);
-    let (plans, how) = match observe::parts_of(lab, ctx, &own, plans) {
+    let (plans, how) = match observe::list_of(ctx, plans) {
         Ok((plans, one)) => (plans, how.and(one)),
-        Err((why, one)) => return ctx.unknown(PLAN_SOURCE, expected, how.and(one), why),
+        Err((why, one)) => {
+            return ctx.check(PLAN_SOURCE).expects(expected).seen(how.and(one)).unknown(why);
+        }
     };
-    let parts = match Routerctl::new(&lab.manifest.routerd).dynamic_list().read(&output) {
-        Ok(parts) => parts,
-        Err(error) if observe::no_database(&error) => Vec::new(),
-        Err(error) => return ctx.unknown(PLAN_SOURCE, expected, how, error.to_string()),
+    let (parts, how) = match observe::listed(list, how) {
+        Ok(seen) => seen,
+        Err((why, how)) => return ctx.check(PLAN_SOURCE).expects(expected).seen(how).unknown(why),
     };
     let pools = config.map(|config| config.mobility_pools.clone()).unwrap_or_default();
     let now = lab.clock.now();
@@ -289,11 +296,11 @@ fn parts(
         let described: usize = lasting.map(|part| part.plans.len()).sum();
         if ours.iter().map(|part| part.plans).sum::<u64>() != described as u64 {
             let why = format!("routerctl lists and describes other plans of {own}");
-            return ctx.unknown(PLAN_SOURCE, expected, how, why);
+            return ctx.check(PLAN_SOURCE).expects(expected).seen(how).unknown(why);
         }
         let Some(rows) = rows else {
             let why = format!("whether {own} would be imported cannot be told without the rows");
-            return ctx.unknown(PLAN_SOURCE, expected, how, why);
+            return ctx.check(PLAN_SOURCE).expects(expected).seen(how).unknown(why);
         };
         if !imports::to_come(&plans, rows, now).is_empty() {
             others.push(format!("{own} (an earlier run's, until {until})"));
@@ -306,28 +313,28 @@ fn parts(
         others.join(", ")
     );
     let observed = json!({ "other_planners": others });
-    ctx.judge(PLAN_SOURCE, others.is_empty(), expected, observed, how, Some(message));
+    let ruling = Ruling::when(others.is_empty(), message);
+    ctx.check(PLAN_SOURCE).expects(expected).seen(how).comes_to(observed, ruling);
 }
 
 /// Files of a run that never ended.
-fn leftovers(ctx: &mut Context<'_>, told: Told) {
+fn leftovers(ctx: &mut Context<'_>, told: Names) {
     let expected = json!([]);
-    let read = observe::told(ctx, told).and_then(|(out, how)| observe::succeeded(&out, &how));
-    match read {
-        Ok((text, how)) => {
-            let left: Vec<String> = text
-                .lines()
+    match observe::read(ctx, told) {
+        Ok((names, how)) => {
+            let left: Vec<String> = names
+                .into_iter()
                 .filter(|name| !name.starts_with("burnt-") && !name.starts_with("lock.json"))
-                .map(str::to_owned)
                 .collect();
             let message = format!(
                 "an earlier run left {} in {}; end it with `lab-smoke recover`",
                 left.join(", "),
                 lab::shell::NODE_FOLDER
             );
-            ctx.judge(LEFTOVERS, left.is_empty(), expected, json!(left), how, Some(message));
+            let ruling = Ruling::when(left.is_empty(), message);
+            ctx.check(LEFTOVERS).expects(expected).seen(how).comes_to(json!(left), ruling);
         }
-        Err((why, how)) => ctx.unknown(LEFTOVERS, expected, how, why),
+        Err((why, how)) => ctx.check(LEFTOVERS).expects(expected).seen(how).unknown(why),
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::SHARED;
 use super::cloud::read;
 use super::gather::Read;
-use crate::context::Context;
+use crate::context::{Context, Ruling};
 use crate::stops;
 
 /// What was asked about the VPC's ways to others.
@@ -39,7 +39,8 @@ pub fn judge(
     let message = format!("not the lab's alone: {}", others.join("; "));
     let found = (!others.is_empty()).then(|| message.clone());
     let observed = json!({ "others": others });
-    ctx.judge(SHARED, found.is_none(), expected, observed, how.and(more), Some(message));
+    let ruling = Ruling::when(found.is_none(), message);
+    ctx.check(SHARED).expects(expected).seen(how.and(more)).comes_to(observed, ruling);
     ctx.stop(&stops::SHARED, found, &lab.manifest.aws.vpc_id);
 }
 

@@ -9,6 +9,7 @@ use reports::record::{
 use serde_json::{Value, json};
 
 use super::*;
+use crate::capture::capture_steps;
 use crate::example::change_set;
 
 const TAKE: fn() -> Effect = || Effect::TakeLock { path: "/p".into(), contents: "{}".into() };
@@ -21,7 +22,18 @@ fn records(kinds: Vec<Kind>) -> Vec<Record> {
 }
 
 fn after(kinds: Vec<Kind>) -> State {
-    state(&records(kinds), &change_set())
+    state(&records(kinds), &steps())
+}
+
+fn steps() -> Vec<CaptureStep> {
+    capture_steps(&change_set())
+}
+
+/// The rows of all steps, in their order.
+fn ids(ids: &[u64]) -> Option<RowIds> {
+    let keys = change_set().keys();
+    let pairs: Vec<_> = ids.iter().copied().zip(keys.iter().map(String::as_str)).collect();
+    all_of(&pairs, &steps())
 }
 
 fn intent(id: &str, effect: fn() -> Effect) -> Kind {
@@ -177,14 +189,14 @@ fn the_runs_rows_are_found_by_both_their_keys() {
     let plans = change_set().plans();
     let [assign, forwarding] = [&plans[0].idempotency_key, &plans[1].idempotency_key];
     let table = [
-        (vec!["else", assign, forwarding], Some(RowIds { assign: 2, forwarding: 3 })),
-        (vec![forwarding, assign], Some(RowIds { assign: 2, forwarding: 1 })),
+        (vec!["else", assign, forwarding], ids(&[2, 3])),
+        (vec![forwarding, assign], ids(&[2, 1])),
         (vec![assign], None),
         (vec!["else"], None),
     ];
     for (keys, expected) in table {
         let rows = rows_with(&keys);
-        assert_eq!(own_rows(&rows, &change_set()), expected, "{keys:?}");
+        assert_eq!(own_rows(&rows, &steps()), expected, "{keys:?}");
         let recorded = RowsRecorded { phase: Phase::Baseline, rows: json!(rows) };
         let state = after(vec![Kind::RowsRecorded(recorded)]);
         assert_eq!(state.rows, expected, "as the journal has them: {keys:?}");
@@ -226,10 +238,8 @@ fn the_executor_is_read_from_router_yaml_again() {
 async fn rows_that_the_journal_lacks_are_asked_of_routerd() {
     let plans = change_set().plans();
     let [assign, forwarding] = [&plans[0].idempotency_key, &plans[1].idempotency_key];
-    for (keys, expected) in [
-        (vec!["else", assign, forwarding], Some(RowIds { assign: 2, forwarding: 3 })),
-        (vec!["else"], None),
-    ] {
+    for (keys, expected) in [(vec!["else", assign, forwarding], ids(&[2, 3])), (vec!["else"], None)]
+    {
         let options = lab_mock::Options { seed: 1, ..lab_mock::Options::default() };
         let mock = lab_mock::open(&options).expect("a mock lab");
         let (stdout, stderr) = (shown(&keys).to_string(), String::new());
@@ -242,6 +252,6 @@ async fn rows_that_the_journal_lacks_are_asked_of_routerd() {
             seen: 0,
             fired: 0,
         });
-        assert_eq!(super::rows(&mock.lab, &change_set()).await, expected, "{keys:?}");
+        assert_eq!(super::rows(&mock.lab, &steps()).await, expected, "{keys:?}");
     }
 }

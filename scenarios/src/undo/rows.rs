@@ -34,18 +34,18 @@ impl Rows {
     pub fn judge(&mut self, ctx: &mut Context<'_>, step: &Step, rows: &[Row], how: &How) -> bool {
         let row = step.row_id.and_then(|id| observe::row_with(rows, id));
         let Some(row) = row.filter(|row| row.status == Status::Succeeded) else { return false };
-        let expected = ctx.run.change_set.plans().into_iter().nth(step.plan).map(|plan| {
-            json!({ "key": plan.idempotency_key, "row": approve::as_executed(&json!(plan)) })
-        });
+        let plan = &step.capture.plan;
+        let expected =
+            json!({ "key": plan.idempotency_key, "row": approve::as_executed(&json!(plan)) });
         let observed = json!({ "key": row.idempotency_key, "row": approve::row_as_executed(row) });
-        let same = expected.as_ref() == Some(&observed);
+        let same = expected == observed;
         let message = format!(
             "row {} is not what the owner granted any more: routerd would roll back something else",
             row.id
         );
         let found = (!same && !self.other).then_some(message);
-        if found.is_some() {
-            ctx.judge(GRANTED, false, json!(expected), observed, how.clone(), found.clone());
+        if let Some(why) = &found {
+            ctx.check(GRANTED).expects(expected).seen(how.clone()).fails(observed, why);
         }
         self.same += u32::from(same);
         self.other |= !same;
@@ -83,10 +83,10 @@ impl Rows {
         let how = How::words("routerctl action list, before each rollback");
         if self.same > 0 && !self.other {
             let expected = json!("the change set");
-            ctx.judge(GRANTED, true, expected.clone(), expected, how, None);
+            ctx.check(GRANTED).expects(expected.clone()).seen(how).passes(expected);
         } else if !self.other {
             let why = "no row of the run succeeded: routerd has nothing to roll back";
-            ctx.skipped(GRANTED, json!(null), how, why);
+            ctx.check(GRANTED).seen(how).skipped(json!(null), why);
         }
     }
 }

@@ -2,22 +2,25 @@
 
 use lab::ec2::ReadError;
 use lab::permit::Refused;
-use lab::routerd::Previewed;
 use reports::digest::Digest;
 use reports::record::{AssertionStatus as A, Intent, Kind, Permit, UndoPlanned};
 use reports::redact::Form;
 
 use super::*;
-use crate::example::{Judged, acted, judged, silent, told};
+use crate::capture::capture_steps;
+use crate::example::{Judged, acted, judged, read_by, silent, told};
+use crate::undo_plan::{UNDO_ADDRESS, UNDO_FORWARDING};
+
+fn forwarding() -> CaptureStep {
+    let steps = capture_steps(&crate::example::change_set());
+    steps.into_iter().find(|step| step.undo == UNDO_FORWARDING).expect("a step")
+}
 
 fn step() -> Step {
     Step {
-        id: UNDO_FORWARDING,
-        plan: 1,
+        capture: forwarding(),
         row_id: Some(2),
         goal: Goal::SourceDestCheck(true),
-        preview: PREVIEW_FORWARDING,
-        assertion: FORWARDING,
         message: "would re-enable SourceDestCheck (restore prior=true)".to_owned(),
     }
 }
@@ -321,7 +324,9 @@ fn what_is_so_before_needs_both_the_eni_and_the_rows() {
     ];
     for (what, looked, complaint) in table {
         judged("undo", async |lab, ctx| {
-            let why = now(lab, ctx, looked).err().map(|(why, _)| why);
+            let (rows, eni) = looked;
+            let rows = read_by(&Observe::rows(&lab.manifest.routerd), rows);
+            let why = now(ctx, (rows, eni)).err().map(|(why, _)| why);
             let right = match (&why, complaint) {
                 (Some(why), Some(complaint)) => why.contains(complaint),
                 (given, expected) => given.is_none() && expected.is_none(),

@@ -31,14 +31,14 @@ fn every_observation_runs_on_every_node() {
         for (node, entry) in &lab.manifest.nodes {
             let everywhere = [
                 Observe::hostname(),
-                Observe::clock(),
+                Observe::clock().printed(),
                 Observe::host_key(),
                 Observe::addresses(),
                 Observe::default_routes(),
                 Observe::nft_ruleset(),
                 Observe::iptables_legacy(),
                 Observe::conntrack_from([10, 88, 60, 7].into()),
-                Observe::node_folder(),
+                Observe::node_folder().printed(),
                 Observe::digest("/etc/hostname"),
                 Observe::read_file("/etc/lab-smoke/known_hosts"),
             ];
@@ -66,11 +66,11 @@ async fn on_the_router(opened: &Netns) {
     for command in [
         Observe::read_file(&routerd.config),
         Observe::digest(&routerd.routerctl),
-        Observe::rows(routerd),
-        Observe::dynamic_parts(routerd),
-        Observe::doctor(routerd, "sam"),
-        Observe::get(routerd, "CloudProviderProfile"),
-        Observe::mobility_owners(routerd),
+        Observe::rows(routerd).printed(),
+        Observe::dynamic_parts(routerd).printed(),
+        Observe::doctor(routerd, "sam").printed(),
+        Observe::get(routerd, "CloudProviderProfile").printed(),
+        Observe::mobility_owners(routerd).printed(),
     ] {
         let answer = lab.shell.observe(Node::RouterdCloud, &command).await;
         let output = answer.unwrap_or_else(|error| panic!("{error}")).value;
@@ -176,10 +176,10 @@ async fn nested_ssh(opened: &Netns) {
             user: far.user.clone(),
             known_hosts: ssh::KNOWN_HOSTS.to_owned(),
         };
-        let observe = async |command: Observe| {
+        let observe = async |command: Observe<ssh::Login>| {
             let answer = opened.lab.shell.observe(from, &command).await.unwrap().value;
             assert_eq!(answer.code, 0, "{answer:?}");
-            ssh::greeting(&String::from_utf8_lossy(&answer.stdout))
+            answer.greeting
         };
         let greeting = observe(Observe::ssh_payload(&target)).await;
         assert_eq!(greeting.hostname.as_deref(), Some(to.as_str()));

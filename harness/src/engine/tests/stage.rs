@@ -64,8 +64,10 @@ impl Scene {
             let parts = wanted.map(|scenario| (scenario.name, Part::Judged)).collect();
             let selection = Selection { filter: None, parts };
             let pending = Pending { files, wait: None, meanwhile: Meanwhile::Park };
+            let change_set = change_set(&lab, &opened.run_id);
             let parts = pending::Parts {
-                change_set: change_set(&lab, &opened.run_id),
+                steps: capture_steps(&change_set),
+                change_set,
                 state: State::default(),
                 selection: &selection,
                 brake: Brake::default(),

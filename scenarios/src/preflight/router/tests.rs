@@ -6,7 +6,18 @@ use lab::shell::Observe;
 use reports::record::AssertionStatus as A;
 
 use super::*;
-use crate::example::{judged, silent, told};
+use crate::example::{judged, read_by, silent, told};
+
+/// The list of parts, and those of the run's own planner, as routerctl prints them.
+fn as_asked(
+    lab: &Lab,
+    (list, plans): (Told, Told),
+) -> (Readout<Vec<PartCounts>>, Readout<Vec<Part>>) {
+    let routerd = &lab.manifest.routerd;
+    let own = PlanSource::part_of(&routerd.planner);
+    let list = read_by(&Observe::dynamic_parts(routerd), list);
+    (list, read_by(&Observe::dynamic_part(routerd, &own), plans))
+}
 
 #[test]
 fn nobody_elses_plans_would_be_imported() {
@@ -30,7 +41,8 @@ fn nobody_elses_plans_would_be_imported() {
                 })
             };
             let list = json!(counts.iter().map(part).collect::<Vec<_>>());
-            parts(lab, ctx, (told(0, &list.to_string(), ""), told(0, "[]", "")), Some(&[]), None);
+            let reads = (told(0, &list.to_string(), ""), told(0, "[]", ""));
+            parts(lab, ctx, as_asked(lab, reads), Some(&[]), None);
         });
         let made = judged.assertion(PLAN_SOURCE);
         let found = made.observed.get("other_planners").unwrap_or(&Value::Null);
@@ -45,7 +57,8 @@ fn nobody_elses_plans_would_be_imported() {
     for (answer, expected) in table {
         let shown = format!("{answer:?}");
         let judged = judged("preflight", async |lab, ctx| {
-            parts(lab, ctx, (answer, told(1, "", absent)), Some(&[]), None);
+            let reads = as_asked(lab, (answer, told(1, "", absent)));
+            parts(lab, ctx, reads, Some(&[]), None);
         });
         assert_eq!(judged.status(PLAN_SOURCE), expected, "{shown}");
     }
@@ -90,7 +103,7 @@ fn the_plans_of_a_run_whose_rows_are_settled_keep_nobody_out() {
                 "actionPlans": crate::example::change_set().plans(),
             }]);
             let reads = (told(0, &list.to_string(), ""), told(0, &described.to_string(), ""));
-            parts(lab, ctx, reads, rows.as_deref(), None);
+            parts(lab, ctx, as_asked(lab, reads), rows.as_deref(), None);
         });
         assert_eq!(judged.status(PLAN_SOURCE), expected, "{rows:?}");
     }
@@ -105,7 +118,9 @@ fn of_an_earlier_run_only_its_burnt_goes_and_the_lock_may_be_there() {
         ("a-lock.json\n", A::Failed, json!(["a-lock.json"])),
     ];
     for (names, status, left) in table {
-        let judged = judged("preflight", async |_, ctx| leftovers(ctx, told(0, names, "")));
+        let judged = judged("preflight", async |_, ctx| {
+            leftovers(ctx, read_by(&Observe::node_folder(), told(0, names, "")));
+        });
         let made = judged.assertion(LEFTOVERS);
         assert_eq!((made.status, &made.observed), (status, &left), "{names}");
     }
@@ -133,7 +148,8 @@ fn open_rows_are_nobodys_run_and_those_of_another_provider_are_named() {
     for (status, provider, expected, other) in table {
         let list = json!([row(status, provider)]).to_string();
         let judged = judged("preflight", async |lab, ctx| {
-            let found = rows(lab, ctx, told(0, &list, "")).expect("rows");
+            let list = read_by(&Observe::rows(&lab.manifest.routerd), told(0, &list, ""));
+            let found = rows(ctx, list).expect("rows");
             assert_eq!(of_another_provider(&found).as_deref(), other, "{status} {provider}");
         });
         assert_eq!(judged.status(ROWS), expected, "{status} {provider}");

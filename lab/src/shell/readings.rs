@@ -1,0 +1,173 @@
+//! The read-only commands whose answer has a type: each is made together with its parser.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::Observe;
+use super::observe::{QUICK, ROUTERCTL, words};
+use super::ssh::{self, Login};
+use crate::act::{ExecutorAnswer, ExecutorProgram, ExecutorSilence, dry_run_request};
+use crate::change_set::ActionPlan;
+use crate::manifest::{Manifest, Routerd};
+use crate::node::Output;
+use crate::outage::{Exchanged, Order, ProbeSilence};
+use crate::routerd::{
+    AnswerError, Call, Owner, Part, PartCounts, Previewed, Report, Resources, Routerctl, Row, Unit,
+};
+
+/// A login with a payload over a slow way.
+const LOGIN: Duration = Duration::from_secs(30);
+
+/// Why what a command printed cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unread {
+    /// It did not come to its end, and what it said on stderr.
+    #[error("it ended with exit code {code}: {said}")]
+    Ended { code: i32, said: String },
+    #[error("`{0}` is not a time")]
+    NoTime(String),
+    #[error("what systemctl says of {0} cannot be understood")]
+    NoUnit(String),
+}
+
+/// What a command printed that ended well, as text.
+fn text(output: &Output) -> Result<String, Unread> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    match output.code {
+        0 => Ok(text(&output.stdout)),
+        code => Err(Unread::Ended { code, said: text(&output.stderr).trim().to_owned() }),
+    }
+}
+
+impl Observe<Result<DateTime<Utc>, Unread>> {
+    /// The node's clock: it says nanoseconds since 1970.
+    pub fn clock() -> Self {
+        Observe::quick(&["date", "+%s%N"]).read_as(|output| {
+            let text = text(&output)?.trim().to_owned();
+            let nanoseconds = text.parse().map_err(|_| Unread::NoTime(text))?;
+            Ok(DateTime::from_timestamp_nanos(nanoseconds))
+        })
+    }
+}
+
+impl Observe<Result<Vec<String>, Unread>> {
+    /// The names in the folder where a run keeps its files; none where there is no folder.
+    pub fn node_folder() -> Self {
+        let script = "test ! -e \"$1\" || ls -1A \"$1\"";
+        Observe::quick(&["sudo", "-n", "sh", "-c", script, "sh", super::NODE_FOLDER])
+            .read_as(|output| Ok(text(&output)?.lines().map(str::to_owned).collect()))
+    }
+}
+
+impl Observe<Result<Unit, Unread>> {
+    /// A unit of the node's service manager, with what its files hold.
+    pub fn unit(name: &str) -> Self {
+        let shown = name.to_owned();
+        Observe::unit_and_files(name)
+            .read_as(move |output| Unit::read(&text(&output)?).ok_or(Unread::NoUnit(shown.clone())))
+    }
+}
+
+impl Observe<Login> {
+    /// Logs in on another node over a fresh connection and sends a payload larger than the path
+    /// MTU: the far side says who it is, which connection it sees, and the payload's digest.
+    pub fn ssh_payload(to: &ssh::Target) -> Self {
+        Self::login(ssh::payload_argv(to))
+    }
+
+    /// The same over another fresh connection, with the near end's view of it.
+    pub fn ssh_tuple(to: &ssh::Target) -> Self {
+        Self::login(ssh::tuple_argv(to))
+    }
+
+    fn login(argv: Vec<String>) -> Self {
+        Observe::new(argv, LOGIN).read_as(|output| Login::read(&output))
+    }
+}
+
+impl Observe<Result<Exchanged, ProbeSilence>> {
+    /// Exchanges datagrams and connections with the other client.
+    pub fn exchange(program: &str, order: &Order) -> Self {
+        let mut argv = words(&["sudo", "-n", program, "exchange"]);
+        argv.extend(order.words());
+        Observe::new(argv, QUICK).read_as(|output| Exchanged::read(&output))
+    }
+}
+
+impl Observe<Result<ExecutorAnswer, ExecutorSilence>> {
+    /// What the executor says that it would do of a plan: its own dry run, which asks AWS and changes
+    /// nothing.
+    pub fn executor_dry_run(
+        manifest: &Manifest,
+        program: &ExecutorProgram,
+        plan: &ActionPlan,
+        limit: Duration,
+    ) -> Self {
+        let mut argv = super::as_executor(&program.env);
+        argv.extend(words(&[&program.executable]));
+        let stdin = dry_run_request(manifest, plan).to_string().into_bytes();
+        let command = Observe::new(argv, limit + QUICK).with_stdin(stdin);
+        command.read_as(|output| ExecutorAnswer::read(&output))
+    }
+}
+
+impl<T: 'static> Observe<Result<T, AnswerError>> {
+    fn routerctl(call: Call<T>) -> Self {
+        Observe::new(call.argv.clone(), ROUTERCTL).read_as(move |output| call.read(&output))
+    }
+}
+
+impl Observe<Result<Vec<Row>, AnswerError>> {
+    /// All rows of routerd's journal.
+    pub fn rows(routerd: &Routerd) -> Self {
+        Self::routerctl(Routerctl::new(routerd).list())
+    }
+}
+
+impl Observe<Result<Vec<PartCounts>, AnswerError>> {
+    /// The dynamic parts of all sources, without their plans.
+    pub fn dynamic_parts(routerd: &Routerd) -> Self {
+        Self::routerctl(Routerctl::new(routerd).dynamic_list())
+    }
+}
+
+impl Observe<Result<Vec<Part>, AnswerError>> {
+    /// The dynamic parts of one source, with their plans.
+    pub fn dynamic_part(routerd: &Routerd, source: &str) -> Self {
+        Self::routerctl(Routerctl::new(routerd).dynamic_describe(source))
+    }
+}
+
+impl Observe<Result<Previewed, AnswerError>> {
+    /// The executor's preview of an approved row.
+    pub fn execute_dry_run(routerd: &Routerd, id: u64) -> Self {
+        Self::routerctl(Routerctl::new(routerd).execute_dry_run(id))
+    }
+
+    /// The executor's preview of a row's undo.
+    pub fn rollback_dry_run(routerd: &Routerd, id: u64) -> Self {
+        Self::routerctl(Routerctl::new(routerd).rollback_dry_run(id))
+    }
+}
+
+impl Observe<Result<Report, AnswerError>> {
+    /// `routerctl doctor` of one area.
+    pub fn doctor(routerd: &Routerd, area: &str) -> Self {
+        Self::routerctl(Routerctl::new(routerd).doctor(area))
+    }
+}
+
+impl Observe<Result<Resources, AnswerError>> {
+    /// All resources of a kind, as the daemon has them.
+    pub fn get(routerd: &Routerd, kind: &str) -> Self {
+        Self::routerctl(Routerctl::new(routerd).get(kind))
+    }
+}
+
+impl Observe<Result<Vec<Owner>, AnswerError>> {
+    /// The owner table of captured addresses.
+    pub fn mobility_owners(routerd: &Routerd) -> Self {
+        Self::routerctl(Routerctl::new(routerd).mobility_owners())
+    }
+}
