@@ -15,7 +15,7 @@ pub mod outage;
 pub mod permit;
 pub mod router_yaml;
 pub mod routerd;
-#[doc(hidden)]
+#[cfg(feature = "sabotage")]
 pub mod sabotage;
 pub mod shell;
 pub mod ssh_transport;

@@ -124,6 +124,7 @@ pub fn judged_as(
             plan_source: PlanSource::Planner,
             brake: Brake::default(),
             detector_off: None,
+            #[cfg(feature = "sabotage")]
             go: Rc::new(NoGo),
             state: RefCell::new(State::default()),
         };

@@ -119,7 +119,7 @@ pub struct Run {
     pub plan_source: PlanSource,
     pub brake: Brake,
     /// Finds nothing, in a test of the table of faults.
-    #[doc(hidden)]
+    #[cfg(feature = "sabotage")]
     pub detector_off: Option<&'static str>,
     pub go: Rc<dyn GoSource>,
     pub state: RefCell<State>,

@@ -7,6 +7,8 @@ mod lock;
 mod prove;
 mod reconcile;
 mod routerd;
+#[cfg(feature = "sabotage")]
+mod sabotage;
 mod settle;
 
 pub use executor::{DryRun, ExecutorAnswer, ExecutorProgram};
@@ -24,6 +26,7 @@ use serde_json::Value;
 use crate::Lab;
 use crate::ec2::{NetworkInterface, ReadError};
 use crate::permit::{Permit, Refused, Undo};
+#[cfg(feature = "sabotage")]
 use crate::sabotage::Sabotage;
 
 /// What a mutation came to.
@@ -79,6 +82,7 @@ impl Mutation {
         journal: &Writer,
     ) -> Result<String, NotTried> {
         permit.check(lab.clock.now())?;
+        #[cfg(feature = "sabotage")]
         if lab.is_sabotaged(Sabotage::RecordsNoIntent) {
             return Ok("none".to_owned());
         }
