@@ -7,6 +7,7 @@ pub mod clock;
 #[cfg(test)]
 mod deaf;
 pub mod ec2;
+pub mod golang;
 pub mod iam;
 mod lab;
 pub mod manifest;
