@@ -12,13 +12,14 @@ use lab::ec2::{Answer, Instance, InstanceState, Tags};
 use lab::node::{Node, Output};
 use lab::permit::Brake;
 use lab::shell::{Failure, ShellError};
+use reports::go::Expectation;
 use reports::journal::Writer;
 use reports::record::{Assertion, AssertionStatus, Kind, Outcome, Record};
 use reports::redact::Form;
 
 use crate::baseline::Baseline;
 use crate::context::{Context, Finished};
-use crate::run::{Go, GoRequest, GoSource, PlanSource, Run, State};
+use crate::run::{Go, GoSource, PlanSource, Run, State};
 use crate::sequence::{Scenario, find};
 
 pub fn change_set() -> ChangeSet {
@@ -67,7 +68,7 @@ pub fn instance(id: &str, state: &str) -> Instance {
 struct NoGo;
 
 impl GoSource for NoGo {
-    fn go<'a>(&'a self, _request: &'a GoRequest) -> LocalBoxFuture<'a, Option<Go>> {
+    fn go<'a>(&'a self, _expected: &'a Expectation) -> LocalBoxFuture<'a, Option<Go>> {
         Box::pin(std::future::ready(None))
     }
 }
@@ -123,8 +124,8 @@ pub fn judged_as(
             change_set: asked,
             plan_source: PlanSource::Planner,
             brake: Brake::default(),
-            detector_off: None,
             #[cfg(feature = "sabotage")]
+            detector_off: None,
             go: Rc::new(NoGo),
             state: RefCell::new(State::default()),
         };

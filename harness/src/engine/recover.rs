@@ -30,7 +30,7 @@ struct NoGo;
 impl GoSource for NoGo {
     fn go<'a>(
         &'a self,
-        _request: &'a scenarios::run::GoRequest,
+        _expected: &'a reports::go::Expectation,
     ) -> futures::future::LocalBoxFuture<'a, Option<scenarios::run::Go>> {
         Box::pin(std::future::ready(None))
     }
