@@ -34,7 +34,7 @@ impl Shell {
                     let name = self.text(word, io).await?;
                     self.read_from(&name, &mut opened)
                 }
-                Target::Write(word) | Target::Clobber(word) | Target::Append(word) => {
+                Target::Write(word) | Target::Append(word) => {
                     let name = self.text(word, io).await?;
                     self.write_to(&name, redirect, &mut opened)
                 }
