@@ -90,7 +90,6 @@ pub struct Redirect {
 pub enum Target {
     Read(Word),
     Write(Word),
-    Append(Word),
     /// `>&N`.
     Duplicate(u8),
 }

@@ -323,17 +323,12 @@ impl Parser {
             let target = Target::Duplicate(copied.ok_or("Bad fd number")?);
             return Ok(Some(Redirect { descriptor, target }));
         }
-        let append = !input && self.eat(">");
         self.skip_blanks();
         let word = self.word()?;
         if word.is_empty() {
             return Err("newline unexpected".into());
         }
-        let target = match (input, append) {
-            (true, _) => Target::Read(word),
-            (_, true) => Target::Append(word),
-            _ => Target::Write(word),
-        };
+        let target = if input { Target::Read(word) } else { Target::Write(word) };
         Ok(Some(Redirect { descriptor, target }))
     }
 
