@@ -11,8 +11,8 @@ use futures::future::LocalBoxFuture;
 use lab::clock::Clock;
 use lab_mock::faults::GoFault;
 use reports::folder::{SMALL_LIMIT_BYTES, read_plain};
-use reports::go::{Document, GO_VERSION, SELF_PRINCIPAL, self_grant};
-use scenarios::run::{Go, GoRequest, GoSource};
+use reports::go::{Document, Expectation, GO_VERSION, SELF_PRINCIPAL, self_grant};
+use scenarios::run::{Go, GoSource};
 
 /// Longer than any run on a built-in lab.
 const VALID_FOR: TimeDelta = TimeDelta::hours(1);
@@ -28,13 +28,13 @@ pub struct LabItself {
 }
 
 impl GoSource for LabItself {
-    fn go<'a>(&'a self, request: &'a GoRequest) -> LocalBoxFuture<'a, Option<Go>> {
-        Box::pin(std::future::ready(self.grant(request)))
+    fn go<'a>(&'a self, expected: &'a Expectation) -> LocalBoxFuture<'a, Option<Go>> {
+        Box::pin(std::future::ready(self.grant(expected)))
     }
 }
 
 impl LabItself {
-    fn grant(&self, request: &GoRequest) -> Option<Go> {
+    fn grant(&self, expected: &Expectation) -> Option<Go> {
         if matches!(self.fault, Some(GoFault::Missing | GoFault::OwnerSilent)) {
             return None;
         }
@@ -43,12 +43,12 @@ impl LabItself {
         let now = self.clock.now() - age;
         let document = Document {
             version: GO_VERSION,
-            run_id: request.run_id.clone(),
-            facts_digest: request.facts_digest.clone(),
-            change_set: request.change_set.clone(),
-            undo_plan_digest: request.undo_plan_digest.clone(),
-            lab_fingerprint: request.lab_fingerprint.clone(),
-            lab_kind: request.lab_kind,
+            run_id: expected.run_id.clone(),
+            facts_digest: expected.facts_digest.clone(),
+            change_set: expected.change_set.clone(),
+            undo_plan_digest: expected.undo_plan_digest.clone(),
+            lab_fingerprint: expected.lab_fingerprint.clone(),
+            lab_kind: expected.lab_kind,
             principal: SELF_PRINCIPAL.to_owned(),
             not_before: now,
             not_after: now + VALID_FOR,
@@ -112,7 +112,7 @@ impl OwnersFiles {
 }
 
 impl GoSource for OwnersFiles {
-    fn go<'a>(&'a self, _request: &'a GoRequest) -> LocalBoxFuture<'a, Option<Go>> {
+    fn go<'a>(&'a self, _expected: &'a Expectation) -> LocalBoxFuture<'a, Option<Go>> {
         let go = match self.look(Duration::MAX) {
             Found::Go(go) => Some(go),
             Found::Nothing | Found::Unsigned | Found::Unreadable(_) => None,
@@ -144,8 +144,8 @@ mod tests {
     use reports::record::LabKind;
     use scenarios::gate;
 
-    fn request(lab_kind: LabKind) -> GoRequest {
-        GoRequest {
+    fn request(lab_kind: LabKind) -> Expectation {
+        Expectation {
             run_id: "run-1".into(),
             lab_kind,
             lab_fingerprint: Digest::of("lab"),

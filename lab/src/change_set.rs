@@ -10,6 +10,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::golang::parse_duration;
+
 /// Where the change set lies on the routerd node: the one file that the planner reads.
 pub const PATH: &str = "/var/lib/lab-smoke/change-set.json";
 
@@ -254,22 +256,8 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_plain)
 }
 
-/// `2h`, `1h30m`, `1.5h`: numbers, each with a unit, not all of them zero.
 fn is_positive_go_duration(text: &str) -> bool {
-    let mut rest = text;
-    let mut positive = false;
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
-        let (number, tail) = rest.split_at(digits);
-        let units = ["ns", "us", "µs", "ms", "s", "m", "h"];
-        let Some(unit) = units.iter().find(|unit| tail.starts_with(**unit)) else { return false };
-        match number.parse::<f64>() {
-            Ok(number) => positive |= number > 0.0,
-            Err(_) => return false,
-        }
-        rest = &tail[unit.len()..];
-    }
-    positive
+    parse_duration(text).is_ok_and(|nanos| nanos > 0)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::act::Mutator;
 use crate::clock::Clock;
 use crate::ec2::{Connection, Reader};
 use crate::manifest::Manifest;
+#[cfg(feature = "sabotage")]
 use crate::sabotage::Sabotage;
 use crate::shell::{Shell, Transport};
 
@@ -26,7 +27,9 @@ pub struct Lab {
     pub(crate) mutator: Mutator,
     after_effect: AfterEffect,
     has_ended: Rc<dyn Fn() -> bool>,
+    #[cfg(feature = "sabotage")]
     sabotage: Option<Sabotage>,
+    #[cfg(feature = "sabotage")]
     detector_off: Option<&'static str>,
     own_signers: Option<Rc<str>>,
 }
@@ -48,7 +51,9 @@ impl Lab {
             mutator: Mutator::new(connection),
             after_effect,
             has_ended: Rc::new(|| false),
+            #[cfg(feature = "sabotage")]
             sabotage: None,
+            #[cfg(feature = "sabotage")]
             detector_off: None,
             own_signers: None,
         }
@@ -73,31 +78,6 @@ impl Lab {
         self.own_signers.as_deref()
     }
 
-    /// The same lab as a deliberately broken build sees it. For tests of the invariants alone.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn sabotaged(self, sabotage: Option<Sabotage>) -> Self {
-        Self { sabotage, ..self }
-    }
-
-    #[doc(hidden)]
-    pub fn is_sabotaged(&self, by: Sabotage) -> bool {
-        self.sabotage == Some(by)
-    }
-
-    /// The same lab, where one detector of a hard stop finds nothing. For the test that the table of
-    /// faults notices, alone.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn without_detector(self, name: Option<&'static str>) -> Self {
-        Self { detector_off: name, ..self }
-    }
-
-    #[doc(hidden)]
-    pub fn detector_off(&self) -> Option<&'static str> {
-        self.detector_off
-    }
-
     /// How long whatever daemon may be at work on the routers takes to do again what was undone: two
     /// rounds of routerd, which runs its controllers every five seconds (contract §0.13). No daemon
     /// runs in a kernel lab.
@@ -114,5 +94,32 @@ impl Lab {
 
     pub(crate) fn changed(&self) -> Result<(), String> {
         (self.after_effect)()
+    }
+}
+
+/// The switches that only a build for the tests has.
+#[cfg(feature = "sabotage")]
+impl Lab {
+    /// The same lab as a deliberately broken build sees it. For tests of the invariants alone.
+    #[must_use]
+    pub fn sabotaged(self, sabotage: Option<Sabotage>) -> Self {
+        Self { sabotage, ..self }
+    }
+
+    /// Whether this build is broken in this way.
+    pub fn is_sabotaged(&self, by: Sabotage) -> bool {
+        self.sabotage == Some(by)
+    }
+
+    /// The same lab, where one detector of a hard stop finds nothing. For the test that the table of
+    /// faults notices, alone.
+    #[must_use]
+    pub fn without_detector(self, name: Option<&'static str>) -> Self {
+        Self { detector_off: name, ..self }
+    }
+
+    /// The detector that finds nothing, by its name.
+    pub fn detector_off(&self) -> Option<&'static str> {
+        self.detector_off
     }
 }

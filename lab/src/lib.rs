@@ -7,6 +7,7 @@ pub mod clock;
 #[cfg(test)]
 mod deaf;
 pub mod ec2;
+pub mod golang;
 pub mod iam;
 mod lab;
 pub mod manifest;
@@ -15,7 +16,7 @@ pub mod outage;
 pub mod permit;
 pub mod router_yaml;
 pub mod routerd;
-#[doc(hidden)]
+#[cfg(feature = "sabotage")]
 pub mod sabotage;
 pub mod shell;
 pub mod ssh_transport;

@@ -1,6 +1,7 @@
 //! Deliberate breaks of the harness. Each invariant of the end-to-end tests is shown to catch one,
 //! since a check that cannot fail is worse than no check. Only a test can ask for one: no word on a
-//! command line, no variable of the environment and no file leads here.
+//! command line, no variable of the environment and no file leads here, and a user's program is built
+//! without this module: the feature `sabotage` is turned on by the tests' crate alone.
 
 /// What a broken build does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -235,8 +235,9 @@ impl<'a> Context<'a> {
             detector: detector.name.to_owned(),
             scenario: scenario.clone(),
         }));
-        let off = self.run.detector_off == Some(detector.name);
-        let Some(reason) = tripped.filter(|_| !off) else { return false };
+        #[cfg(feature = "sabotage")]
+        let tripped = tripped.filter(|_| self.run.detector_off != Some(detector.name));
+        let Some(reason) = tripped else { return false };
         self.write(Kind::StopTripped(StopTripped {
             stop: detector.stop,
             detector: detector.name.to_owned(),

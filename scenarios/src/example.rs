@@ -12,6 +12,7 @@ use lab::ec2::{Answer, Instance, InstanceState, Tags};
 use lab::node::{Node, Output};
 use lab::permit::Brake;
 use lab::shell::{Failure, Observe, ShellError};
+use reports::go::Expectation;
 use reports::journal::Writer;
 use reports::record::{Assertion, AssertionStatus, Kind, Outcome, Record};
 use reports::redact::Form;
@@ -19,7 +20,7 @@ use reports::redact::Form;
 use crate::baseline::Baseline;
 use crate::capture::capture_steps;
 use crate::context::{Context, Finished};
-use crate::run::{Go, GoRequest, GoSource, PlanSource, Run, State};
+use crate::run::{Go, GoSource, PlanSource, Run, State};
 use crate::sequence::{Scenario, find};
 
 pub fn change_set() -> ChangeSet {
@@ -68,7 +69,7 @@ pub fn instance(id: &str, state: &str) -> Instance {
 struct NoGo;
 
 impl GoSource for NoGo {
-    fn go<'a>(&'a self, _request: &'a GoRequest) -> LocalBoxFuture<'a, Option<Go>> {
+    fn go<'a>(&'a self, _expected: &'a Expectation) -> LocalBoxFuture<'a, Option<Go>> {
         Box::pin(std::future::ready(None))
     }
 }
@@ -125,6 +126,7 @@ pub fn judged_as(
             change_set: asked,
             plan_source: PlanSource::Planner,
             brake: Brake::default(),
+            #[cfg(feature = "sabotage")]
             detector_off: None,
             go: Rc::new(NoGo),
             state: RefCell::new(State::default()),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::baseline::restorable;
 use crate::cloud_state;
 use crate::context::{Context, How};
-use crate::run::{Go, GoRequest, Run};
+use crate::run::{Go, Run};
 use crate::stops;
 
 pub const GO: &str = "gate.go";
@@ -44,9 +44,9 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
 }
 
 /// What a go has to be for; none before preflight and the undo plan.
-pub fn request(lab_kind: LabKind, run: &Run) -> Option<GoRequest> {
+pub fn request(lab_kind: LabKind, run: &Run) -> Option<Expectation> {
     let state = run.state.borrow();
-    Some(GoRequest {
+    Some(Expectation {
         run_id: run.id.clone(),
         lab_kind,
         lab_fingerprint: state.lab_fingerprint.clone()?,
@@ -109,7 +109,7 @@ async fn verified(lab: &Lab, ctx: &mut Context<'_>) -> Option<Verified> {
 
 /// Whether the go is good for that, now. It changes nothing, so that it can be asked offline.
 pub fn check(
-    request: &GoRequest,
+    expected: &Expectation,
     go: &Go,
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<Verified, GoRefused> {
@@ -122,16 +122,7 @@ pub fn check(
     let signers = signers.map_err(|error| refused("allowed-signers", error.to_string()))?;
     let signature = std::str::from_utf8(&go.signature)
         .map_err(|_| refused("signature", "go.json.sig is not text".to_owned()))?;
-    let expected = Expectation {
-        run_id: request.run_id.clone(),
-        facts_digest: request.facts_digest.clone(),
-        change_set: request.change_set.clone(),
-        undo_plan_digest: request.undo_plan_digest.clone(),
-        lab_fingerprint: request.lab_fingerprint.clone(),
-        lab_kind: request.lab_kind,
-        burnt: None,
-    };
-    verify(&go.document, signature, &signers, &expected, now)
+    verify(&go.document, signature, &signers, expected, now)
         .map_err(|error| refused(error.rule, error.reason))
 }
 

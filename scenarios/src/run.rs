@@ -9,8 +9,9 @@ use lab::act::{ExecutorProgram, NotTried};
 use lab::change_set::ChangeSet;
 use lab::permit::{Brake, Forward, Proof, Refused, Undo};
 use reports::digest::Digest;
+use reports::go::Expectation;
 use reports::journal::Writer;
-use reports::record::{LabKind, ResidueItem, UndoPlanned, UndoStep};
+use reports::record::{ResidueItem, UndoPlanned, UndoStep};
 
 use crate::baseline::Baseline;
 use crate::capture::CaptureStep;
@@ -25,17 +26,6 @@ pub struct Go {
     pub signature: Vec<u8>,
     pub allowed_signers: String,
     pub self_granted: bool,
-}
-
-/// What a go has to be for.
-#[derive(Clone, Debug)]
-pub struct GoRequest {
-    pub run_id: String,
-    pub lab_kind: LabKind,
-    pub lab_fingerprint: Digest,
-    pub facts_digest: Digest,
-    pub change_set: serde_json::Value,
-    pub undo_plan_digest: Digest,
 }
 
 /// Who plans. Only `plan` and `import` ask for it.
@@ -68,7 +58,7 @@ impl PlanSource {
 
 /// Where the go comes from: the owner's file, or a lab that may grant itself one.
 pub trait GoSource {
-    fn go<'a>(&'a self, request: &'a GoRequest) -> LocalBoxFuture<'a, Option<Go>>;
+    fn go<'a>(&'a self, expected: &'a Expectation) -> LocalBoxFuture<'a, Option<Go>>;
 }
 
 /// The rows of all steps in routerd's journal, by the keys of their plans.
@@ -134,7 +124,7 @@ pub struct Run {
     pub plan_source: PlanSource,
     pub brake: Brake,
     /// Finds nothing, in a test of the table of faults.
-    #[doc(hidden)]
+    #[cfg(feature = "sabotage")]
     pub detector_off: Option<&'static str>,
     pub go: Rc<dyn GoSource>,
     pub state: RefCell<State>,

@@ -91,6 +91,20 @@ fn no_program_can_be_sabotaged() {
     assert!(looked_at > 100, "only {looked_at} sources were looked at");
 }
 
+/// Nor does any manifest build a program with it, but the tests' own.
+#[test]
+fn the_tests_alone_turn_the_switches_on() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let turns_on = |folder: &&str| {
+        let manifest = std::fs::read_to_string(root.join(folder).join("Cargo.toml"));
+        manifest.expect("a manifest").contains("features = [\"sabotage\"]")
+    };
+    let all = ["", "reports", "lab", "lab/programs", "lab/mock", "lab/netns", "scenarios"];
+    let turned_on: Vec<_> = all.into_iter().chain(["harness", "tests"]).collect();
+    let turned_on: Vec<_> = turned_on.iter().filter(|it| turns_on(it)).collect();
+    assert_eq!(turned_on, [&"tests"]);
+}
+
 fn sources(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let entries =
         std::fs::read_dir(folder).expect("a folder").map(|it| it.expect("an entry").path());

@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 
 use lab::node::Node;
 use lab_mock::faults::{Befall, Event, Happening, InterfaceChange, When};
+use lab_smoke_tests::binary::choose_binary;
 use lab_smoke_tests::crash::{Aftermath, Blow, Plan, Prior, quiet, strike};
 use lab_smoke_tests::invariants::broken;
 use lab_smoke_tests::smoke;
@@ -158,7 +159,7 @@ impl Place {
     }
 
     fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lab-smoke"));
+        let mut command = Command::new(choose_binary(env!("CARGO_BIN_EXE_lab-smoke")));
         command.args(words).current_dir(self.0.path()).stdin(Stdio::null());
         command
     }

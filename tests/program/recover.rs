@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use lab_mock::cloud::InstanceState;
 use lab_mock::running_instances;
 use lab_mock::world::World;
+use lab_smoke_tests::binary::choose_binary;
 use reports::evidence::Evidence;
 use reports::folder::{EVIDENCE_FILE, WORLD_FILE};
 use reports::journal::JOURNAL_FILE;
@@ -17,7 +18,7 @@ use reports::record::Verdict;
 use tempfile::TempDir;
 
 fn lab_smoke(place: &Path, words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lab-smoke"));
+    let mut command = Command::new(choose_binary(env!("CARGO_BIN_EXE_lab-smoke")));
     command.args(words).current_dir(place).stdin(Stdio::null()).stderr(Stdio::null());
     command
 }

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use lab_smoke_tests::binary::choose_binary;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use reports::evidence::Evidence;
@@ -31,7 +32,7 @@ impl Place {
     }
 
     fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lab-smoke"));
+        let mut command = Command::new(choose_binary(env!("CARGO_BIN_EXE_lab-smoke")));
         command.args(words).current_dir(self.0.path()).stdin(Stdio::null());
         command
     }

@@ -1,5 +1,6 @@
 //! What end-to-end tests share: whole runs in process, and what must be true of each.
 
+pub mod binary;
 pub mod coverage;
 pub mod crash;
 pub mod crash_table;

@@ -6,6 +6,7 @@ mod lease;
 mod pending;
 mod recover;
 mod resume;
+#[cfg(feature = "sabotage")]
 mod sabotage;
 mod settling;
 mod standing;
@@ -24,7 +25,6 @@ use lab::Lab;
 use lab::act::LockPermit;
 use lab::change_set::ChangeSet;
 use lab::permit::{Brake, Release};
-use lab::sabotage::Sabotage;
 use reports::journal::{JournalError, Writer};
 use reports::record::{
     Kind, LabDeclared, LabKind, Outcome, Part, Program, ResidueItem, ResidueListed, RunFinished,
@@ -103,6 +103,7 @@ pub async fn run(
         change_set,
         plan_source: PlanSource::Planner,
         brake,
+        #[cfg(feature = "sabotage")]
         detector_off: lab.detector_off(),
         go,
         state: RefCell::new(State::default()),
@@ -120,6 +121,7 @@ pub async fn run(
         tracing::error!(%error, "the run cannot begin: its journal cannot be written");
         return journal.with_records(judge_ending);
     }
+    #[cfg(feature = "sabotage")]
     sabotage::at_the_start(&engine).await;
     let work = async {
         engine.forward(SEQUENCE).await;
@@ -218,6 +220,7 @@ impl Engine<'_> {
             self.release_lock().await;
             return;
         }
+        #[cfg(feature = "sabotage")]
         sabotage::before_the_undo(self).await;
         for scenario in SEQUENCE.iter().filter(|it| it.leg == Leg::Back) {
             if scenario.name == "teardown" {
@@ -246,10 +249,12 @@ impl Engine<'_> {
             return;
         }
         Box::pin(self.park_at_the_end()).await;
+        #[cfg(feature = "sabotage")]
         Box::pin(sabotage::after_the_rest(self)).await;
     }
 
     async fn run_one(&self, scenario: &'static Scenario) -> ScenarioStatus {
+        #[cfg(feature = "sabotage")]
         if sabotage::skips(self, scenario) {
             return ScenarioStatus::Passed;
         }
@@ -259,7 +264,9 @@ impl Engine<'_> {
         let watched = stops::WATCHED.contains(&scenario.name) && scenario.name != "execute";
         let look =
             async { if watched { Some(Box::pin(watch::look(self.lab)).await) } else { None } };
-        let work = sabotage::around(self, scenario, (scenario.run)(self.lab, &mut context));
+        let work = (scenario.run)(self.lab, &mut context);
+        #[cfg(feature = "sabotage")]
+        let work = sabotage::around(self, scenario, work);
         let ((), look) = futures::join!(work, look);
         if let Some(look) = look {
             watch::judge(self.lab, &mut context, &look);
@@ -274,7 +281,11 @@ impl Engine<'_> {
     /// Answers the lock where it could not be given back: it is listed then.
     async fn release_lock(&self) -> Option<ResidueItem> {
         let _renewing = self.renewing.lock().await;
-        if !self.run.state.borrow().lock_taken || self.lab.is_sabotaged(Sabotage::KeepsTheLock) {
+        #[cfg(feature = "sabotage")]
+        if sabotage::keeps_the_lock(self) {
+            return None;
+        }
+        if !self.run.state.borrow().lock_taken {
             return None;
         }
         let undo = self.run.permit(self.journal, scenarios::UNDO_LOCK);
@@ -388,7 +399,9 @@ impl Engine<'_> {
         self.list_what_nobody_ends();
         // What is judged has to be there for others to judge.
         let _ = self.journal.check(self.lab.clock.now());
-        let judgement = sabotage::judged(self, self.journal.with_records(judge_ending));
+        let judgement = self.journal.with_records(judge_ending);
+        #[cfg(feature = "sabotage")]
+        let judgement = sabotage::judged(self, judgement);
         self.record(Kind::RunFinished(RunFinished {
             verdict: judgement.verdict,
             exit_code: judgement.exit_code,

@@ -128,6 +128,7 @@ impl<'a> Engine<'a> {
             steps: parts.steps,
             plan_source: PlanSource::Planner,
             brake: parts.brake,
+            #[cfg(feature = "sabotage")]
             detector_off: lab.detector_off(),
             go,
             state: RefCell::new(parts.state),
@@ -203,10 +204,10 @@ impl<'a> Engine<'a> {
             if self.run.brake.pulled() {
                 return Came::Nothing;
             }
-            if runs && !self.is_off(&CEILING) && self.too_dear() {
+            if runs && !is_off(&self.run, &CEILING) && self.too_dear() {
                 return Came::TooDear;
             }
-            if clocked && waited >= TOO_LONG && !self.is_off(&WAITED_TOO_LONG) {
+            if clocked && waited >= TOO_LONG && !is_off(&self.run, &WAITED_TOO_LONG) {
                 self.trip();
                 return Came::Nothing;
             }
@@ -223,10 +224,6 @@ impl<'a> Engine<'a> {
             }
             self.lab.clock.sleep(LOOK.min(wait.saturating_sub(waited))).await;
         }
-    }
-
-    fn is_off(&self, detector: &Detector) -> bool {
-        self.run.detector_off == Some(detector.name)
     }
 
     /// Hard stop 6, while nobody decides.
@@ -450,6 +447,17 @@ impl<'a> Engine<'a> {
             Err(error) => vec![format!("what goes on costing cannot be read: {error}")],
         }
     }
+}
+
+#[cfg(feature = "sabotage")]
+fn is_off(run: &Run, detector: &Detector) -> bool {
+    run.detector_off == Some(detector.name)
+}
+
+/// No user's program can be told to look away.
+#[cfg(not(feature = "sabotage"))]
+fn is_off(_run: &Run, _detector: &Detector) -> bool {
+    false
 }
 
 fn checked(detector: &Detector) -> Kind {

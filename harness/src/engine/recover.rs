@@ -7,7 +7,6 @@ use lab::act::{LockState, Proving};
 use lab::ec2::Instance;
 use lab::node::Node;
 use lab::permit::Cost;
-use lab::sabotage::Sabotage;
 use reports::operation::Torn;
 use reports::record::{
     Kind, Outcome, ProofSought, Record, RecoveryStarted, ResidueItem, ResidueListed,
@@ -19,7 +18,7 @@ use scenarios::{RESERVE_BYTES, resume, unsaid, watch};
 use super::pending::Hold;
 use super::{
     Announcement, Brake, Engine, GoSource, Judgement, Lab, Part, PlanSource, Rc, RefCell, Run,
-    SEQUENCE, Selection, Writer, capture_steps, change_set, judge_ending, sabotage,
+    SEQUENCE, Selection, Writer, capture_steps, change_set, judge_ending,
 };
 
 /// Where nobody can be asked any more how long an executor may be at work.
@@ -31,7 +30,7 @@ struct NoGo;
 impl GoSource for NoGo {
     fn go<'a>(
         &'a self,
-        _request: &'a scenarios::run::GoRequest,
+        _expected: &'a reports::go::Expectation,
     ) -> futures::future::LocalBoxFuture<'a, Option<scenarios::run::Go>> {
         Box::pin(std::future::ready(None))
     }
@@ -67,6 +66,7 @@ pub async fn recover(
             steps,
             plan_source: PlanSource::Planner,
             brake,
+            #[cfg(feature = "sabotage")]
             detector_off: lab.detector_off(),
             go: Rc::new(NoGo),
             state: RefCell::new(state),
@@ -180,7 +180,8 @@ impl Engine<'_> {
             let lock = self.release_lock().await;
             return self.stop_what_costs(lock).await;
         }
-        sabotage::before_the_undo(self).await;
+        #[cfg(feature = "sabotage")]
+        super::sabotage::before_the_undo(self).await;
         // A run that was seen restored may have been torn down since: its nodes may be gone.
         let restored = self.journal.with_records(|records| resume::passed(records, "restored"));
         for scenario in SEQUENCE.iter().filter(|it| it.leg == scenarios::Leg::Back) {
@@ -202,7 +203,8 @@ impl Engine<'_> {
     /// lock is read before each is stopped: another run may hold the lab by now. `lock` is this run's
     /// own, where it is left.
     async fn stop_what_costs(&self, lock: Option<ResidueItem>) -> Result<(), String> {
-        if self.lab.is_sabotaged(Sabotage::LeavesItRunning) {
+        #[cfg(feature = "sabotage")]
+        if super::sabotage::leaves_it_running(self) {
             return Ok(());
         }
         // Before the node is stopped that may tell.

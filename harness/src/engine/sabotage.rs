@@ -1,5 +1,6 @@
 //! What a deliberately broken engine does, for the tests of the invariants: see
-//! [`lab::sabotage::Sabotage`]. Each of these does nothing in an engine that is whole.
+//! [`lab::sabotage::Sabotage`]. Each of these does nothing where it was not asked for, and none is in
+//! a program that is built for users.
 
 use std::io::Write as _;
 use std::rc::Rc;
@@ -67,6 +68,14 @@ pub(super) async fn before_the_undo(engine: &Engine<'_>) {
     if let (Some(now), Some(baseline)) = (now, &mut state.baseline) {
         Rc::make_mut(baseline).interface.source_dest_check = now.source_dest_check;
     }
+}
+
+pub(super) fn keeps_the_lock(engine: &Engine<'_>) -> bool {
+    engine.lab.is_sabotaged(Sabotage::KeepsTheLock)
+}
+
+pub(super) fn leaves_it_running(engine: &Engine<'_>) -> bool {
+    engine.lab.is_sabotaged(Sabotage::LeavesItRunning)
 }
 
 pub(super) fn skips(engine: &Engine<'_>, scenario: &Scenario) -> bool {

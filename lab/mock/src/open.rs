@@ -43,7 +43,6 @@ pub struct Options {
 pub struct Mock {
     pub lab: Lab,
     pub shared: Shared,
-    pub manifest_text: String,
     pub run_id: String,
     /// Of the ed25519 key with which this lab grants itself a go.
     pub go_seed: [u8; 32],
@@ -131,13 +130,12 @@ fn assemble(
         let saved = saves.save();
         saved.map_err(|error| format!("the mock's world cannot be kept: {error}"))
     });
-    let manifest_text = manifest.to_toml()?;
     let go_seed = digest(seed, "go");
     let lab = Lab::new(manifest, clock, &connection, transport, after_effect)
         .that_grants_itself(&self_signers(&go_seed)?);
     let started = start_time(seed).format("%Y%m%dT%H%M%SZ");
     let run_id = format!("smoke-{started}-{}", &hex_of(seed, "run")[..8]);
-    Ok((Mock { lab, shared, manifest_text, run_id, go_seed }, saver))
+    Ok((Mock { lab, shared, run_id, go_seed }, saver))
 }
 
 /// The world of a seed before any fault.

@@ -107,12 +107,6 @@ impl Serving {
         exports
     }
 
-    /// The same for a shell to read.
-    pub fn export_lines(&self, cloud: &Cloud) -> String {
-        let line = |(name, value): (String, String)| format!("export {name}={value}\n");
-        self.exports(cloud).into_iter().map(line).collect()
-    }
-
     /// Takes no more requests, and waits until `patience` ends or the open ones are answered.
     ///
     /// # Errors

@@ -17,7 +17,6 @@ use crate::change_set::ChangeSet;
 use crate::change_set::PATH as CHANGE_SET_PATH;
 use crate::node::Node;
 use crate::permit::{Forward, Permit, Proof, Release, Undo};
-use crate::sabotage::Sabotage;
 use crate::shell::{Action, NODE_FOLDER, Observe, Unread};
 
 /// Who holds the lab's lock.
@@ -49,7 +48,7 @@ pub(super) fn burn_path(go_digest: &Digest) -> String {
 }
 
 /// What became of a file that was to be created.
-enum Created {
+pub(super) enum Created {
     Ours,
     /// Somebody made it before; with what stands in it.
     Theirs(String),
@@ -252,30 +251,6 @@ impl Lab {
         Ok(acted)
     }
 
-    /// What [`Sabotage::ActsBeforeTheGo`] does; nothing without it.
-    #[doc(hidden)]
-    pub async fn act_before_the_go(&self, journal: &Writer) {
-        if !self.is_sabotaged(Sabotage::ActsBeforeTheGo) {
-            return;
-        }
-        let path = format!("{NODE_FOLDER}/before-the-go");
-        let effect = Effect::PutChangeSet { path: path.clone(), contents: String::new() };
-        let mutation = Mutation { scenario: "preflight", effect, undo: None };
-        if let Ok(intent) = mutation.begin(self, &NoPermit, journal) {
-            let outcome = match self.create(&path, "").await {
-                Created::Ours => Outcome::Done,
-                _ => Outcome::NotDone,
-            };
-            let detail = "sabotage".to_owned();
-            finish(
-                self,
-                journal,
-                &intent,
-                Acted { outcome, detail, samples: Vec::new(), value: () },
-            );
-        }
-    }
-
     /// Who holds the lab's lock; none where nobody does, or nobody can tell.
     pub async fn lock_holder(&self) -> Option<Holder> {
         let command = Observe::read_file(LOCK_PATH);
@@ -347,7 +322,7 @@ impl Lab {
     }
 
     /// Creates a file and, unless that plainly worked, reads back whose it is.
-    async fn create(&self, path: &str, contents: &str) -> Created {
+    pub(super) async fn create(&self, path: &str, contents: &str) -> Created {
         let action = Action::create_file(path, contents.as_bytes().to_vec());
         let said = match self.shell.act(Node::RouterdCloud, &action).await {
             Ok(output) if output.code == 0 => return Created::Ours,
@@ -399,21 +374,4 @@ fn own_path(path: &str, wanted: &str) -> Result<(), NotLab> {
     }
     let (resource, found) = ("the file on routerd-cloud".to_owned(), path.to_owned());
     Err(NotLab::Foreign { resource, field: "path", found, wanted: wanted.to_owned() })
-}
-
-/// What [`Sabotage::ActsBeforeTheGo`] acts with.
-struct NoPermit;
-
-impl Permit for NoPermit {
-    fn kind(&self) -> reports::record::Permit {
-        reports::record::Permit::Forward
-    }
-
-    fn check(&self, _now: DateTime<Utc>) -> Result<(), crate::permit::Refused> {
-        Ok(())
-    }
-
-    fn needs_record(&self) -> bool {
-        false
-    }
 }

@@ -9,6 +9,8 @@ mod mutator;
 mod prove;
 mod reconcile;
 mod routerd;
+#[cfg(feature = "sabotage")]
+mod sabotage;
 mod settle;
 
 pub(crate) use executor::dry_run_request;
@@ -28,6 +30,7 @@ use serde_json::Value;
 use crate::Lab;
 use crate::ec2::{NetworkInterface, ReadError};
 use crate::permit::{Permit, Refused, Undo};
+#[cfg(feature = "sabotage")]
 use crate::sabotage::Sabotage;
 
 /// What a mutation came to.
@@ -83,6 +86,7 @@ impl Mutation {
         journal: &Writer,
     ) -> Result<String, NotTried> {
         permit.check(lab.clock.now())?;
+        #[cfg(feature = "sabotage")]
         if lab.is_sabotaged(Sabotage::RecordsNoIntent) {
             return Ok("none".to_owned());
         }

@@ -103,12 +103,12 @@ impl Lab {
                 undo_plan_digest: plan.digest.clone(),
                 lab_fingerprint: facts.lab_fingerprint.clone(),
                 lab_kind: self.manifest.lab.kind,
-                burnt: Some(burnt.go.go_digest.clone()),
             };
             let signers = self.signers(verified.self_granted)?;
             let at = burnt.record.at;
             let go = verify(&kept.document, &signature, &signers, &expected, at)
                 .map_err(|refused| refused.to_string())?;
+            is_the_burnt(go.digest(), &burnt.go.go_digest)?;
             let record = line_of(records, burnt, head);
             let burn = Burn { run_id: expected.run_id, record };
             let path = burn_path(go.digest());
@@ -177,6 +177,14 @@ fn terminates(effect: &Effect, id: &str) -> bool {
     matches!(effect, Effect::Ec2TerminateInstance { instance_id, .. } if instance_id == id)
 }
 
+/// No other go of the owner's for this run is good any more.
+fn is_the_burnt(go: &Digest, burnt: &Digest) -> Result<(), String> {
+    if go == burnt {
+        return Ok(());
+    }
+    Err(format!("this run has burnt the go {burnt}; {go} is another"))
+}
+
 /// The node answers that there is no burn. Where something was begun nevertheless, somebody took it
 /// away, or wrote the journal.
 fn never_burnt(granted: &Granted) -> Proving {
@@ -209,5 +217,17 @@ fn run_id(records: &[Record]) -> Option<String> {
     match records.first().map(|record| &record.kind) {
         Some(Kind::RunStarted(started)) => Some(started.run_id.clone()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_go_is_refused_once_one_is_burnt() {
+        let (first, second) = (Digest::of("the first go"), Digest::of("another"));
+        assert_eq!(is_the_burnt(&first, &first), Ok(()));
+        assert!(is_the_burnt(&second, &first).is_err_and(|why| why.ends_with("is another")));
     }
 }

@@ -49,7 +49,6 @@ fn go_for(number: u8, plan: &UndoPlanned) -> Verified {
         undo_plan_digest: document.undo_plan_digest.clone(),
         lab_fingerprint: document.lab_fingerprint.clone(),
         lab_kind: LabKind::Mock,
-        burnt: None,
     };
     let signers = AllowedSigners::parse(&grant.allowed_signers).expect("one signer");
     verify(&grant.document, &grant.signature, &signers, &expected, time(FROM)).expect("good")

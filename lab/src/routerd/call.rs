@@ -3,7 +3,7 @@
 
 use super::answer::AnswerError;
 use super::{Approved, Executed, Imported, Previewed, RolledBack, answers};
-use super::{Explanation, Owner, Part, PartCounts, PluginRun, Report, Resource, Resources, Row};
+use super::{Owner, Part, PartCounts, PluginRun, Report, Resource, Resources, Row};
 use crate::manifest::Routerd;
 use crate::node::Output;
 
@@ -131,16 +131,6 @@ impl<'a> Routerctl<'a> {
 
     pub fn mobility_owners(self) -> Call<Vec<Owner>> {
         self.call(&["mobility", "owners"], &[&self.state(), "-o", "json"], answers::owners)
-    }
-
-    /// `address` with its prefix length, as `10.88.60.9/32`.
-    pub fn mobility_explain(self, pool: &str, address: &str) -> Call<Explanation> {
-        let (pool, address) = (format!("--pool={pool}"), format!("--address={address}"));
-        self.call(
-            &["mobility", "explain"],
-            &[&pool, &address, &self.state(), "-o", "json"],
-            answers::explained,
-        )
     }
 
     fn config(self) -> String {

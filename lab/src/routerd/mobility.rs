@@ -1,7 +1,5 @@
 //! What a routerd with a MobilityPool says about it: resources by `get` and `describe`, the owner
-//! table, and its explanation of one address.
-
-use std::collections::BTreeMap;
+//! table.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -88,44 +86,6 @@ pub struct Owner {
     pub conflict_reason: Option<String>,
 }
 
-/// What routerd knows about one address. `ProviderActionApplied` and the like are never `True`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all(deserialize = "camelCase"))]
-pub struct Explanation {
-    pub pool: String,
-    pub address: String,
-    pub phase: String,
-    #[serde(default)]
-    pub class: String,
-    #[serde(default)]
-    pub owner_node: Option<String>,
-    #[serde(default)]
-    pub capture_holder_node: Option<String>,
-    #[serde(default)]
-    pub capture_disposition: Option<String>,
-    #[serde(default)]
-    pub conditions: BTreeMap<String, String>,
-    #[serde(default)]
-    pub condition_reasons: BTreeMap<String, String>,
-}
-
-/// A capture that the daemon plans.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all(deserialize = "camelCase"))]
-pub struct Trap {
-    pub source: String,
-    pub action: String,
-    pub provider: String,
-    #[serde(default)]
-    pub provider_ref: String,
-    #[serde(default)]
-    pub nic_ref: String,
-    #[serde(default)]
-    pub address: String,
-    #[serde(default)]
-    pub idempotency_key: String,
-}
-
 /// The answer of `get KIND -o json`.
 pub fn resources(command: &str, output: &Output) -> Result<Resources, AnswerError> {
     let answer = Answer::new(command, output);
@@ -146,16 +106,6 @@ pub fn described(command: &str, output: &Output) -> Result<Resource, AnswerError
 /// The answer of `mobility owners -o json`.
 pub fn owners(command: &str, output: &Output) -> Result<Vec<Owner>, AnswerError> {
     Answer::new(command, output).json_list("the owner table, as JSON")
-}
-
-/// The answer of `mobility explain -o json`.
-pub fn explained(command: &str, output: &Output) -> Result<Explanation, AnswerError> {
-    Answer::new(command, output).json("the explanation of an address, as JSON")
-}
-
-/// The answer of `mobility traps -o json`.
-pub fn traps(command: &str, output: &Output) -> Result<Vec<Trap>, AnswerError> {
-    Answer::new(command, output).json_list("the planned captures, as JSON")
 }
 
 fn of_kind<T: serde::de::DeserializeOwned>(

@@ -16,7 +16,7 @@ pub use answer::AnswerError;
 pub use call::{Call, Routerctl};
 pub use dynamic::{Part, PartCounts, Plan, PluginOutcome, PluginRun, Undo};
 pub use lines::{Approved, Executed, Imported, Previewed, RolledBack};
-pub use mobility::{Explanation, Owner, Pool, Resource, Resources, Trap};
+pub use mobility::{Owner, Pool, Resource, Resources};
 pub use refusal::{Effect, Refusal, UndoRefusal};
 pub use report::{Check, CheckStatus, Report, Summary};
 pub use row::{Row, Status};
@@ -26,7 +26,7 @@ pub use unit::{EnvironmentFile, UNIT, Unit, credentials_in_file};
 pub mod answers {
     pub use super::dynamic::{parts, parts_described, plugin_run};
     pub use super::lines::{approved, executed, imported, previewed, rolled_back, undo_previewed};
-    pub use super::mobility::{described, explained, owners, resources, traps};
+    pub use super::mobility::{described, owners, resources};
     pub use super::report::report;
     pub use super::row::{row, rows};
 }

@@ -54,10 +54,6 @@ fn argument_lists() {
             "describe MobilityPool/smoke -o json".to_owned(),
         ),
         (routerctl.mobility_owners().argv, format!("mobility owners {s} -o json")),
-        (
-            routerctl.mobility_explain("smoke", "10.88.60.9/32").argv,
-            format!("mobility explain --pool=smoke --address=10.88.60.9/32 {s} -o json"),
-        ),
     ];
     for (argv, expected) in table {
         assert_eq!(argv.join(" "), format!("sudo -n /usr/bin/routerctl {expected}"));

@@ -42,7 +42,6 @@ pub fn expectation() -> Expectation {
         undo_plan_digest: document.undo_plan_digest,
         lab_fingerprint: document.lab_fingerprint,
         lab_kind: document.lab_kind,
-        burnt: None,
     }
 }
 

@@ -452,7 +452,6 @@ pub fn real_lab() {
         undo_plan_digest: document.undo_plan_digest,
         lab_fingerprint: document.lab_fingerprint,
         lab_kind: LabKind::Mock,
-        burnt: None,
     };
     let now = document.not_before;
     verify(go.as_bytes(), &signature, &signers, &expected, now).expect("good on the mock");

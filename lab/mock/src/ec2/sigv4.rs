@@ -1,8 +1,13 @@
 //! Whether a request was signed with the secret that belongs to its access key (AWS Signature
 //! Version 4, in the `Authorization` header).
 
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{
+    PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, UriPathNormalizationMode,
+    sign,
+};
+use aws_sigv4::sign::v4;
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
-use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
 
 /// A request as it came over the wire.
@@ -61,24 +66,55 @@ struct Authorization<'a> {
     signature: &'a str,
 }
 
+impl Authorization<'_> {
+    fn signs(&self, header: &str) -> bool {
+        self.signed_headers.contains(&header)
+    }
+}
+
 /// # Errors
 /// The first flaw, in the order in which AWS looks.
 pub fn verify(http: &Http<'_>, secret: &str, now: DateTime<Utc>) -> Result<(), Flaw> {
     let authorization = authorization(http)?;
-    let stamp = http.header("x-amz-date").unwrap_or_default();
-    check_date(stamp, &authorization, now)?;
+    let at = check_date(http, &authorization, now)?;
     check_signed(http, &authorization)?;
-    let text = format!(
-        "AWS4-HMAC-SHA256\n{stamp}\n{}\n{}",
-        scope_tail(authorization.scope),
-        hash(canonical(http, &authorization).as_bytes())
-    );
-    let mismatch = || Flaw::Mismatch(DIFFERENT.to_owned());
-    let given = hex::decode(authorization.signature).map_err(|_| mismatch())?;
-    let key = scope_tail(authorization.scope)
-        .split('/')
-        .fold(format!("AWS4{secret}").into_bytes(), |key, part| mac(&key, part).finalize_bytes());
-    mac(&key, &text).verify_slice(&given).map_err(|_| mismatch())
+    match calculate_signature(http, &authorization, secret, at) {
+        Some(wanted) if wanted == authorization.signature => Ok(()),
+        _ => Err(Flaw::Mismatch(DIFFERENT.to_owned())),
+    }
+}
+
+/// As the SDK calculates it; none for what cannot be signed.
+fn calculate_signature(
+    http: &Http<'_>,
+    authorization: &Authorization<'_>,
+    secret: &str,
+    at: DateTime<Utc>,
+) -> Option<String> {
+    let scope: Vec<&str> = scope_tail(authorization.scope).split('/').collect();
+    let [_, region, service, "aws4_request"] = scope[..] else { return None };
+    let mut settings = SigningSettings::default();
+    // Which headers are signed is the client's choice.
+    settings.excluded_headers = None;
+    settings.percent_encoding_mode = PercentEncodingMode::Single;
+    settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+    let identity = Credentials::new("", secret, None, None, "mock").into();
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(region)
+        .name(service)
+        .time(at.into())
+        .settings(settings)
+        .build()
+        .ok()?;
+    let signed = http.headers.iter().filter(|(name, _)| authorization.signs(name));
+    let headers = signed.map(|(name, value)| (name.as_str(), value.as_str()));
+    // The host that counts is the header's.
+    let uri = format!("http://localhost{}?{}", http.path, http.query);
+    let request =
+        SignableRequest::new(http.method, uri, headers, SignableBody::Bytes(http.body)).ok()?;
+    let (_, signature) = sign(request, &params.into()).ok()?.into_parts();
+    Some(signature)
 }
 
 fn authorization<'a>(http: &'a Http<'_>) -> Result<Authorization<'a>, Flaw> {
@@ -106,11 +142,13 @@ fn scope_tail(scope: &str) -> &str {
     scope.split_once('/').map_or("", |(_, tail)| tail)
 }
 
+/// Answers when the request was signed.
 fn check_date(
-    stamp: &str,
+    http: &Http<'_>,
     authorization: &Authorization<'_>,
     now: DateTime<Utc>,
-) -> Result<(), Flaw> {
+) -> Result<DateTime<Utc>, Flaw> {
+    let stamp = http.header("x-amz-date").unwrap_or_default();
     let Ok(at) = NaiveDateTime::parse_from_str(stamp, STAMP).map(|at| at.and_utc()) else {
         return Err(Flaw::Incomplete(
             "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
@@ -137,19 +175,20 @@ fn check_date(
             "Signature not yet current: {stamp} is still later than {limit} ({shown} + 5 min.)"
         )));
     }
-    Ok(())
+    Ok(at)
 }
 
 /// The host and everything of Amazon's must be under the signature.
 fn check_signed(http: &Http<'_>, authorization: &Authorization<'_>) -> Result<(), Flaw> {
-    let is_signed = |name: &str| authorization.signed_headers.contains(&name);
-    if !is_signed("host") {
+    if !authorization.signs("host") {
         return Err(Flaw::Mismatch(
             "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.".to_owned(),
         ));
     }
-    let unsigned =
-        http.headers.iter().find(|(name, _)| name.starts_with("x-amz-") && !is_signed(name));
+    let unsigned = http
+        .headers
+        .iter()
+        .find(|(name, _)| name.starts_with("x-amz-") && !authorization.signs(name));
     if unsigned.is_some() {
         return Err(Flaw::Mismatch(DIFFERENT.to_owned()));
     }
@@ -160,72 +199,8 @@ fn check_signed(http: &Http<'_>, authorization: &Authorization<'_>) -> Result<()
     Ok(())
 }
 
-fn canonical(http: &Http<'_>, authorization: &Authorization<'_>) -> String {
-    let lines: Vec<String> = authorization
-        .signed_headers
-        .iter()
-        .map(|name| format!("{name}:{}\n", values(http, name)))
-        .collect();
-    let headers = lines.concat();
-    format!(
-        "{}\n{}\n{}\n{headers}\n{}\n{}",
-        http.method,
-        if http.path.is_empty() { "/" } else { http.path },
-        canonical_query(http.query),
-        authorization.signed_headers.join(";"),
-        hash(http.body)
-    )
-}
-
-/// All values of a header, each with single blanks only.
-fn values(http: &Http<'_>, name: &str) -> String {
-    let all = http.headers.iter().filter(|(own, _)| own == name);
-    all.map(|(_, value)| value.split_whitespace().collect::<Vec<_>>().join(" "))
-        .collect::<Vec<_>>()
-        .join(",")
-}
-
-fn canonical_query(query: &str) -> String {
-    let mut pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes())
-        .map(|(name, value)| (encoded(&name), encoded(&value)))
-        .collect();
-    pairs.sort();
-    pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
-}
-
-/// RFC 3986: only letters, digits and `-._~` stand for themselves.
-fn encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            out.push_str(&hex::encode_upper([byte]));
-        }
-        out
-    })
-}
-
 fn hash(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
-}
-
-fn mac(key: &[u8], text: &str) -> Tag {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
-    mac.update(text.as_bytes());
-    Tag(mac)
-}
-
-struct Tag(Hmac<Sha256>);
-
-impl Tag {
-    fn finalize_bytes(self) -> Vec<u8> {
-        self.0.finalize().into_bytes().to_vec()
-    }
-
-    fn verify_slice(self, given: &[u8]) -> Result<(), hmac::digest::MacError> {
-        self.0.verify_slice(given)
-    }
 }
 
 #[cfg(test)]

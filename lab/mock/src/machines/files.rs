@@ -117,18 +117,6 @@ impl Files {
         Ok(())
     }
 
-    pub fn change_mode(&mut self, path: &str, uid: u32, new: u32) -> Result<(), FileError> {
-        match self.0.get_mut(path).ok_or(FileError::NotFound)? {
-            FileNode::File { mode, owner, .. } | FileNode::Directory { mode, owner } => {
-                if uid != ROOT && uid != *owner {
-                    return Err(FileError::Denied);
-                }
-                *mode = new;
-                Ok(())
-            }
-        }
-    }
-
     /// `mkdir`.
     pub fn make_directory(&mut self, path: &str, uid: u32, mode: u32) -> Result<(), FileError> {
         if self.0.contains_key(path) {

@@ -70,7 +70,7 @@ pub fn exec<'a>(
 /// Programs that read their input to the end before they say anything.
 fn reads_input(name: Option<&str>, args: &[&str]) -> bool {
     let files = args.iter().any(|arg| !arg.starts_with('-'));
-    matches!(name, Some("cat" | "sha256sum" | "wc" | "head" | "tee" | "base64")) && !files
+    matches!(name, Some("cat" | "sha256sum")) && !files
 }
 
 /// Programs that run another one.
@@ -80,7 +80,6 @@ async fn wrapper(session: &Session, name: &str, argv: &[String], io: &Io) -> Opt
         "sudo" => Some(wrap::sudo(session, &argv[1..], io).await),
         "env" => Some(wrap::env(session, &argv[1..], io).await),
         "timeout" => Some(wrap::timeout(session, &argv[1..], io).await),
-        "nohup" | "setsid" => Some(wrap::plain(session, &argv[1..], io).await),
         _ => None,
     }
 }

@@ -18,14 +18,7 @@ pub fn main(session: &Session, name: &str, args: &[&str], io: &Io) -> Option<i32
         "printf" => printf(args, io),
         "seq" => seq(args, io),
         "hostname" => hostname(session, args, io),
-        "uname" => uname(session, args, io),
         "id" => id(session, args, io),
-        "whoami" => {
-            io.out(if session.is_root() { "root\n" } else { "lab\n" });
-            0
-        }
-        "head" => head(args, io),
-        "wc" => wc(args, io),
         _ => return None,
     })
 }
@@ -111,24 +104,6 @@ fn hostname(session: &Session, args: &[&str], io: &Io) -> i32 {
     }
 }
 
-fn uname(session: &Session, args: &[&str], io: &Io) -> i32 {
-    let text = match args {
-        [] | ["-s"] => "Linux".to_owned(),
-        ["-r"] => "6.1.0-28-cloud-amd64".to_owned(),
-        ["-n"] => session.machine(|machine| machine.hostname.clone()),
-        ["-m"] => "x86_64".to_owned(),
-        [option, ..] => {
-            let letter = option.chars().nth(1).unwrap_or('-');
-            let text = format!(
-                "uname: invalid option -- '{letter}'\nTry 'uname --help' for more information."
-            );
-            return io.fail(1, &text);
-        }
-    };
-    io.out(&format!("{text}\n"));
-    0
-}
-
 fn id(session: &Session, args: &[&str], io: &Io) -> i32 {
     let name = if session.is_root() { "root" } else { "lab" };
     let uid = session.uid;
@@ -138,35 +113,5 @@ fn id(session: &Session, args: &[&str], io: &Io) -> i32 {
         [] => io.out(&format!("uid={uid}({name}) gid={uid}({name}) groups={uid}({name})\n")),
         _ => return io.fail(1, "id: extra operand\nTry 'id --help' for more information."),
     }
-    0
-}
-
-fn head(args: &[&str], io: &Io) -> i32 {
-    let (unit, count) = match args {
-        [] => ('n', Some(10)),
-        ["-n", n] => ('n', n.parse().ok()),
-        ["-c", n] => ('c', n.parse().ok()),
-        [short] => match short.strip_prefix("-n").or_else(|| short.strip_prefix('-')) {
-            Some(n) if !n.starts_with('c') => ('n', n.parse().ok()),
-            _ => ('c', short.strip_prefix("-c").and_then(|n| n.parse().ok())),
-        },
-        _ => ('n', None),
-    };
-    let Some(count) = count else { return io.fail(1, "head: invalid number of lines") };
-    if unit == 'c' {
-        io.stdout.write(&io.stdin[..io.stdin.len().min(count)]);
-    } else {
-        io.stdin.split_inclusive(|b| *b == b'\n').take(count).for_each(|l| io.stdout.write(l));
-    }
-    0
-}
-
-fn wc(args: &[&str], io: &Io) -> i32 {
-    let count = match args {
-        ["-c"] => io.stdin.len(),
-        ["-l"] => io.stdin.split(|b| *b == b'\n').count() - 1,
-        _ => return io.fail(1, "wc: only -c and -l of standard input are there"),
-    };
-    io.out(&format!("{count}\n"));
     0
 }

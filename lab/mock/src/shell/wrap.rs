@@ -115,17 +115,6 @@ fn after_signal(name: &str) -> i32 {
     if matches!(name, "KILL" | "SIGKILL" | "9") { 128 + 9 } else { TIMED_OUT }
 }
 
-/// Programs that change nothing that is modelled about the command they run.
-pub async fn plain(session: &Session, args: &[String], io: &Io) -> i32 {
-    match exec(session, args, io).await {
-        Ok(code) => code,
-        Err(NotFound) => io.fail(
-            127,
-            &format!("failed to run command ‘{}’: No such file or directory", first(args)),
-        ),
-    }
-}
-
 fn seconds(text: &str) -> Option<Duration> {
     let (number, unit) = match text.strip_suffix(['s', 'm', 'h']) {
         Some(number) if text.ends_with('m') => (number, 60.0),

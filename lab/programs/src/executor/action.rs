@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::decode::go_quoted;
 use super::protocol::{Request, Status};
+use lab::golang::quote;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
@@ -57,7 +57,7 @@ impl Order {
             "dry-run" => Mode::DryRun,
             "execute" => Mode::Execute,
             other => {
-                let mode = go_quoted(other);
+                let mode = quote(other);
                 return Err(Status::failed(format!(
                     "invalid mode {mode} (want dry-run or execute)"
                 )));
@@ -75,7 +75,7 @@ impl Order {
             "ensure-forwarding-enabled" => enable_forwarding(request)?,
             "ensure-forwarding-disabled" => restore_forwarding(request)?,
             other => {
-                return Err(Status::failed(format!("unsupported action {}", go_quoted(other))));
+                return Err(Status::failed(format!("unsupported action {}", quote(other))));
             }
         };
         Ok(Self { mode, region, action })

@@ -136,30 +136,6 @@ fn go_character(character: char) -> String {
     }
 }
 
-/// A string as Go's `%q` prints it.
-pub(super) fn go_quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            '\u{7}' => quoted.push_str("\\a"),
-            '\u{8}' => quoted.push_str("\\b"),
-            '\u{b}' => quoted.push_str("\\v"),
-            '\u{c}' => quoted.push_str("\\f"),
-            '\0'..='\u{1f}' | '\u{7f}' => {
-                quoted.extend(["\\x".to_owned(), format!("{:02x}", u32::from(character))]);
-            }
-            other => quoted.push(other),
-        }
-    }
-    quoted.push('"');
-    quoted
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,10 +175,5 @@ mod tests {
         for stdin in ["", "null", "{}", "{\"spec\":null}", "{\"spec\":{\"target\":null,\"x\":1}}"] {
             assert_eq!(request(stdin.as_bytes()), Ok(Request::default()), "{stdin}");
         }
-    }
-
-    #[test]
-    fn a_quoted_string_is_gos() {
-        assert_eq!(go_quoted("a\"\\\n\u{1}\u{7f}é"), r#""a\"\\\n\x01\x7fé""#);
     }
 }

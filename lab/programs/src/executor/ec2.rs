@@ -19,9 +19,9 @@ use crate::process::Process;
 use super::action::{Reassignment, Route};
 use super::answer::WholeAnswer;
 use super::deadline::{ALL_ENDS, Deadline, READS_END, TimeUp};
-use super::decode::go_quoted;
 use super::error::{CallError, Command, Effect};
 use super::identity;
+use lab::golang::quote;
 
 type Answer<O, E> = Result<O, SdkError<E, HttpResponse>>;
 
@@ -67,7 +67,7 @@ impl Describer<'_> {
 
 impl Interface {
     fn find(eni: &str, answered: &[NetworkInterface]) -> Result<Self, CallError> {
-        let eni_quoted = go_quoted(eni);
+        let eni_quoted = quote(eni);
         let nothing = |what: &str| {
             CallError::uninformative(format!("describe-network-interfaces {what} {eni_quoted}"))
         };
@@ -94,7 +94,7 @@ impl Interface {
         self.source_dest_check.ok_or_else(|| {
             CallError::uninformative(format!(
                 "describe-network-interfaces returned no SourceDestCheck for {}",
-                go_quoted(&self.id)
+                quote(&self.id)
             ))
         })
     }
@@ -103,7 +103,7 @@ impl Interface {
 fn routes_of(id: &str, answered: &[RouteTable]) -> Result<Vec<(String, String)>, CallError> {
     let table = answered.iter().find(|table| table.route_table_id() == Some(id));
     let table = table.ok_or_else(|| {
-        let id = go_quoted(id);
+        let id = quote(id);
         CallError::uninformative(format!("describe-route-tables returned no route table for {id}"))
     })?;
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_yaml_ng::Value;
 
-use super::go::quote::os_error;
+use super::go::numbers::os_error;
 use super::go::yaml::refusal;
 use super::kinds;
 use crate::process::Host;
@@ -53,8 +53,6 @@ pub struct Plugin {
     pub timeout: String,
     pub env: BTreeMap<String, String>,
     pub capabilities: Vec<String>,
-    /// As `plugin list` prints them.
-    pub triggers: Vec<String>,
 }
 
 impl Router {
@@ -134,23 +132,6 @@ fn plugin(spec: &Value) -> Result<Plugin, String> {
         timeout: text(at(spec, "timeout"))?,
         env: text_map(at(spec, "env"))?,
         capabilities: texts(at(spec, "capabilities"))?,
-        triggers: match at(spec, "triggers") {
-            Value::Null => Vec::new(),
-            Value::Sequence(items) => items.iter().map(trigger).collect::<Result<_, _>>()?,
-            other => return Err(mismatch(other, "[]api.PluginTrigger")),
-        },
-    })
-}
-
-fn trigger(value: &Value) -> Result<String, String> {
-    let kind = text(at(value, "type"))?;
-    Ok(match kind.as_str() {
-        "interval" => format!("interval:{}", text(at(value, "every"))?),
-        "event" => match text(at(value, "topic"))?.as_str() {
-            "" => kind,
-            topic => format!("event:{topic}"),
-        },
-        _ => kind,
     })
 }
 

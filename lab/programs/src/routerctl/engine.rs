@@ -8,12 +8,12 @@ use super::config::{Plugin, Policy, Router};
 use super::executor::{self, Request, Status, request, resolve, resolve_for};
 use super::fence;
 use super::go::json;
-use super::go::quote::quote;
 use super::plan::{Plan, Undo};
 use super::policy::Mode;
 use super::store::Database;
 use super::store::actions::{self, Action, Imported, Outcome};
 use super::store::parts;
+use lab::golang::quote;
 
 #[derive(Debug, Default)]
 pub struct ImportCounts {

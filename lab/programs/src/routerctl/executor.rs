@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::Call;
 use super::config::{Plugin, Router};
 use super::go::json::{self, string_map};
-use super::go::quote::quote;
 use super::launch::{self, Role};
 use super::policy::Mode;
 use super::store::actions::{Action, Outcome};
+use lab::golang::quote;
 
 const CAPABILITY: &str = "execute.providerAction";
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);

@@ -104,7 +104,7 @@ fn fresh_plans(parts: &[Part], now: DateTime<Utc>) -> Result<Vec<Plan>, String> 
 
 pub fn decoded(part: &Part) -> Result<Vec<Plan>, String> {
     part.plans().map_err(|error| {
-        format!("decode actionPlans for source {}: {error}", super::go::quote::quote(&part.source))
+        format!("decode actionPlans for source {}: {error}", lab::golang::quote(&part.source))
     })
 }
 

@@ -135,13 +135,3 @@ pub fn check(kind: &str, id: &str) -> Result<(), String> {
         None => Err(format!("unsupported resource kind {kind} in {id}")),
     }
 }
-
-/// The kind behind a short name of the action path's kinds; any other text is taken as it stands.
-pub fn canonical(text: &str) -> &str {
-    match text.replace(['-', '_'], "").to_lowercase().as_str() {
-        "bgp" | "bgprouter" => "BGPRouter",
-        "bgppeer" | "bgppeers" => "BGPPeer",
-        "if" | "iface" | "interface" | "interfaces" => "Interface",
-        _ => text,
-    }
-}

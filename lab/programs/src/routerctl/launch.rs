@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::config::Plugin;
-use super::go::quote::{os_error, quote};
-use super::go::time::{duration, parse_duration};
+use super::go::numbers::os_error;
+use super::go::time::duration;
 use crate::process::{Child, Host, SpawnError};
+use lab::golang::parse_duration;
+use lab::golang::quote;
 use lab::node::Output;
 
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

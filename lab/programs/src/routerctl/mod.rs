@@ -3,7 +3,8 @@
 //! `action execute` whose executor failed exits with 0.
 //!
 //! What it does not do, it refuses by name: resources in a planner's answer, the `doctor` areas of
-//! home routers, a daemon's socket, and the commands that have nothing to do with provider actions.
+//! home routers, a daemon's socket, the commands that have nothing to do with provider actions, help, and
+//! output in a form that nobody here reads.
 
 mod commands;
 mod config;
@@ -23,7 +24,6 @@ mod store;
 
 use std::collections::BTreeMap;
 
-use go::flags::{FlagSet, Parsed, Stop};
 pub use store::make_tables;
 
 use crate::process::{Host, Process};
@@ -56,21 +56,6 @@ pub async fn main(process: Process<'_>) -> Output {
 }
 
 impl Call<'_> {
-    /// Reads options; `None` where help was asked for, and printed.
-    fn options(&mut self, flags: &FlagSet, args: &[String]) -> Result<Option<Parsed>, String> {
-        match flags.parse(args) {
-            Ok(parsed) => Ok(Some(parsed)),
-            Err(Stop::Help(text)) => {
-                self.stdout.push_str(&text);
-                Ok(None)
-            }
-            Err(Stop::Wrong { printed, error }) => {
-                self.stdout.push_str(&printed);
-                Err(error)
-            }
-        }
-    }
-
     fn line(&mut self, text: &str) {
         self.stdout.push_str(text);
         self.stdout.push('\n');

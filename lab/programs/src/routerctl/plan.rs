@@ -7,7 +7,7 @@ use serde_yaml_ng::Value;
 
 use super::config::{at, text, text_map, texts};
 use super::go::doc::{Doc, Fields, strings};
-use super::go::quote::quote;
+use lab::golang::quote;
 
 const PROVIDERS: [&str; 4] = ["aws", "azure", "oci", "gcp"];
 const RISK_LEVELS: [&str; 3] = ["low", "medium", "high"];
@@ -124,7 +124,7 @@ impl Plan {
             .put("name", self.name.as_str())
             .put("provider", self.provider.as_str())
             .put("action", self.action.as_str())
-            .put("target", self.target.as_ref().map_or(Doc::NilMap, strings))
+            .put("target", self.target.as_ref().map_or(Doc::Nil, strings))
             .text("providerRef", &self.provider_ref)
             .text("mode", &self.mode)
             .text("description", &self.description)

@@ -8,11 +8,11 @@ use serde_yaml_ng::Value;
 use super::config::{at, text};
 use super::go::doc::{Doc, Fields};
 use super::go::json;
-use super::go::quote::quote;
-use super::go::time::{Time, parse, parse_duration};
+use super::go::time::{Time, parse};
 use super::go::yaml::refusal;
 use super::plan::Plan;
 use super::store::parts::Part;
+use lab::golang::{parse_duration, quote};
 
 const API_VERSION: &str = "plugin.routerd.net/v1alpha1";
 
@@ -71,7 +71,7 @@ impl Directive {
                 .text("reason", &directive.reason)
                 .done()
         };
-        directives.map_or(Doc::NilList, |all| Doc::List(all.iter().map(doc).collect()))
+        directives.map_or(Doc::Nil, |all| Doc::List(all.iter().map(doc).collect()))
     }
 
     fn from_yaml(value: &Value) -> Result<Self, String> {
@@ -194,7 +194,7 @@ impl Answer {
     }
 
     pub fn resources_doc(&self) -> Doc {
-        self.resources.map_or(Doc::NilList, |_| Doc::List(Vec::new()))
+        self.resources.map_or(Doc::Nil, |_| Doc::List(Vec::new()))
     }
 }
 

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use super::config::Policy;
 use super::go::json::string_map;
-use super::go::quote::quote;
 use super::store::actions::Action;
+use lab::golang::quote;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {

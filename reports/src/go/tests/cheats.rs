@@ -99,14 +99,6 @@ fn another_principals_go_is_refused_though_that_principal_signed_it() {
 }
 
 #[test]
-fn a_second_go_is_refused_once_one_is_burnt() {
-    let good = bytes(&document());
-    let burnt = Expectation { burnt: Some(Digest::of("the first go")), ..expectation() };
-    let result = verify(&good, &sign(&key(1), NAMESPACE, &good), &allowed(), &burnt, now());
-    assert_eq!(rule(result), "another-go-burnt");
-}
-
-#[test]
 fn a_go_that_ends_before_it_begins_is_refused() {
     let backwards = Document { not_before: now(), not_after: now(), ..document() };
     let good = bytes(&backwards);

@@ -46,11 +46,6 @@ pub enum Body {
         words: Vec<Word>,
         body: Script,
     },
-    While {
-        until: bool,
-        condition: Script,
-        body: Script,
-    },
     /// `NAME() { …; }`.
     Function {
         name: String,
@@ -95,9 +90,6 @@ pub struct Redirect {
 pub enum Target {
     Read(Word),
     Write(Word),
-    /// `>|`.
-    Clobber(Word),
-    Append(Word),
     /// `>&N`.
     Duplicate(u8),
 }

@@ -89,11 +89,6 @@ impl Shell {
                 (Some(value), None) => Ok(value),
                 (Some(value), Some(_)) if !value.is_empty() => Ok(value),
                 (_, Some(word)) => self.text(word, io).await,
-                (None, None) if self.options.nounset => {
-                    let prefix = self.prefix();
-                    io.err(&format!("{prefix}: {name}: parameter not set\n"));
-                    Err(Exit(2))
-                }
                 (None, None) => Ok(String::new()),
             },
         }
@@ -115,7 +110,6 @@ impl Shell {
             "@" | "*" => Some(self.arguments.join(" ")),
             "#" => Some(self.arguments.len().to_string()),
             "?" => Some(self.status.to_string()),
-            "$" => Some("4242".into()),
             "0" => Some(self.name.clone()),
             _ => match name.parse::<usize>() {
                 Ok(position) => self.arguments.get(position - 1).cloned(),

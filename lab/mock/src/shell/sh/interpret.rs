@@ -18,7 +18,6 @@ pub(super) struct Exit(pub i32);
 pub(super) struct Options {
     pub errexit: bool,
     pub noclobber: bool,
-    pub nounset: bool,
 }
 
 #[derive(Clone)]
@@ -77,7 +76,6 @@ impl Shell {
         match letter {
             'e' => self.options.errexit = on,
             'C' => self.options.noclobber = on,
-            'u' => self.options.nounset = on,
             'f' => {}
             _ => return false,
         }
@@ -195,13 +193,6 @@ impl Shell {
                 }
                 Ok(self.status)
             }
-            Body::While { until, condition, body } => {
-                let mut status = 0;
-                while (self.condition(condition, io).await? == 0) != *until {
-                    status = self.script(body, io).await?;
-                }
-                Ok(status)
-            }
         }
     }
 
@@ -256,7 +247,6 @@ impl Shell {
     async fn builtin(&mut self, name: &str, args: &[String], io: &Io) -> Result<Option<i32>, Exit> {
         let first = args.first().map(String::as_str);
         Ok(Some(match (name, first) {
-            (":", _) => 0,
             ("set", _) => self.set(args, io)?,
             ("umask", Some(text)) => match u32::from_str_radix(text, 8) {
                 Ok(mask) => {
@@ -275,10 +265,6 @@ impl Shell {
                 for (key, value) in args.iter().filter_map(|word| word.split_once('=')) {
                     self.session.env.insert(key.into(), value.into());
                 }
-                0
-            }
-            ("unset", Some(name)) => {
-                self.session.env.remove(name);
                 0
             }
             ("shift", None) => {
@@ -303,17 +289,13 @@ impl Shell {
     }
 
     fn set(&mut self, args: &[String], io: &Io) -> Result<i32, Exit> {
-        for (at, word) in args.iter().enumerate() {
+        for word in args {
             let on = match word.chars().next() {
-                _ if word == "--" => {
-                    self.arguments = args[at + 1..].to_vec();
-                    return Ok(0);
-                }
-                Some('-') => true,
+                Some('-') if word != "--" => true,
                 Some('+') => false,
                 _ => {
-                    self.arguments = args[at..].to_vec();
-                    return Ok(0);
+                    io.err(&format!("{}: set: {word} is not there\n", self.prefix()));
+                    return Err(Exit(2));
                 }
             };
             for letter in word.chars().skip(1) {

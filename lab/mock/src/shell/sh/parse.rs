@@ -172,11 +172,7 @@ impl Parser {
         let body = match self.reserved() {
             Some("if") => self.conditional()?,
             Some("for") => self.for_loop()?,
-            Some(word @ ("while" | "until")) => {
-                self.at += word.len();
-                let condition = self.list(&["do"])?;
-                Body::While { until: word == "until", condition, body: self.loop_body()? }
-            }
+            Some(word @ ("while" | "until")) => return Err(format!("{word} is not there")),
             _ => return self.simple(line),
         };
         self.compound(body, line)
@@ -327,19 +323,12 @@ impl Parser {
             let target = Target::Duplicate(copied.ok_or("Bad fd number")?);
             return Ok(Some(Redirect { descriptor, target }));
         }
-        let append = !input && self.eat(">");
-        let clobber = !input && !append && self.eat("|");
         self.skip_blanks();
         let word = self.word()?;
         if word.is_empty() {
             return Err("newline unexpected".into());
         }
-        let target = match (input, append, clobber) {
-            (true, ..) => Target::Read(word),
-            (_, true, _) => Target::Append(word),
-            (_, _, true) => Target::Clobber(word),
-            _ => Target::Write(word),
-        };
+        let target = if input { Target::Read(word) } else { Target::Write(word) };
         Ok(Some(Redirect { descriptor, target }))
     }
 

@@ -34,7 +34,7 @@ impl Shell {
                     let name = self.text(word, io).await?;
                     self.read_from(&name, &mut opened)
                 }
-                Target::Write(word) | Target::Clobber(word) | Target::Append(word) => {
+                Target::Write(word) => {
                     let name = self.text(word, io).await?;
                     self.write_to(&name, redirect, &mut opened)
                 }
@@ -66,11 +66,10 @@ impl Shell {
             name => {
                 let sink = Sink::default();
                 let path = self.session.absolute(name);
-                let kept = self.create(&path, redirect).map_err(|error| match error {
+                self.create(&path).map_err(|error| match error {
                     FileError::NotFound => format!("cannot create {name}: Directory nonexistent"),
                     other => format!("cannot create {name}: {other}"),
                 })?;
-                sink.write(&kept);
                 opened.files.push((path, sink.clone()));
                 sink
             }
@@ -79,17 +78,14 @@ impl Shell {
         Ok(())
     }
 
-    /// Opens the file, and gives what stays in it.
-    fn create(&self, path: &str, redirect: &Redirect) -> Result<Vec<u8>, FileError> {
-        let exclusive = self.options.noclobber && matches!(redirect.target, Target::Write(_));
+    /// Opens the file, and empties it.
+    fn create(&self, path: &str) -> Result<(), FileError> {
+        let exclusive = self.options.noclobber;
         let mode = 0o666 & !self.session.umask;
         let uid = self.session.uid;
         self.session.change(|machine| {
-            let bytes = machine.files.open(path, uid, mode, exclusive)?;
-            if !matches!(redirect.target, Target::Append(_)) {
-                bytes.clear();
-            }
-            Ok(bytes.clone())
+            machine.files.open(path, uid, mode, exclusive)?.clear();
+            Ok(())
         })
     }
 

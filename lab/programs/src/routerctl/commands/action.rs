@@ -2,27 +2,24 @@
 
 use std::fmt::Write as _;
 
-use super::{no_arguments, print, rows, usage};
+use super::{no_arguments, print, rows};
 use crate::routerctl::config;
 use crate::routerctl::engine;
 use crate::routerctl::executor::Status;
 use crate::routerctl::go::doc::{Doc, Fields};
 use crate::routerctl::go::flags::{FlagSet, Parsed};
 use crate::routerctl::go::json::string_map;
-use crate::routerctl::go::quote::{parse_int, quote};
+use crate::routerctl::go::numbers::parse_int;
 use crate::routerctl::go::table::cell;
 use crate::routerctl::go::time;
 use crate::routerctl::paths::{CONFIG_FILE, STATE_FILE};
 use crate::routerctl::store::Database;
 use crate::routerctl::store::actions::{self, Action};
 use crate::routerctl::{Call, Outcome};
-
-const STATE_USAGE: &str = "routerd state database file";
-const CONFIG_USAGE: &str = "startup config path (ProviderActionPolicy + executor Plugin)";
+use lab::golang::quote;
 
 pub async fn run(call: &mut Call<'_>, args: &[String]) -> Outcome {
     let Some((subcommand, args)) = args.split_first() else {
-        call.stderr.push_str(usage::ACTION);
         return Err("action requires subcommand".into());
     };
     match subcommand.as_str() {
@@ -33,28 +30,13 @@ pub async fn run(call: &mut Call<'_>, args: &[String]) -> Outcome {
         "approve" => approve(call, args),
         "execute" => execute(call, args).await,
         "rollback" => rollback(call, args).await,
-        "help" | "-h" | "--help" => {
-            call.stdout.push_str(usage::ACTION);
-            Ok(())
-        }
         other => Err(format!("unknown action subcommand {}", quote(other))),
     }
 }
 
 fn import(call: &mut Call<'_>, args: &[String]) -> Outcome {
-    let flags = FlagSet::new(
-        "action import",
-        "Import planned provider actions from stored DynamicConfigParts into the journal as pending.",
-        "routerctl action import\n\
-         routerctl action import --state-file /var/lib/routerd/routerd.db",
-    )
-    .text(
-        "config",
-        CONFIG_FILE,
-        "startup config path (unused by import; accepted for symmetry)",
-    )
-    .text("state-file", STATE_FILE, STATE_USAGE);
-    let Some(options) = call.options(&flags, args)? else { return Ok(()) };
+    let flags = FlagSet::new().text("config", CONFIG_FILE).text("state-file", STATE_FILE);
+    let options = flags.parse(args)?;
     no_arguments("action import", &options.rest)?;
     let database = Database::new(call.host, options.text("state-file"));
     let counts = engine::import(call, database)?;
@@ -69,33 +51,19 @@ fn import(call: &mut Call<'_>, args: &[String]) -> Outcome {
 }
 
 fn list(call: &mut Call<'_>, args: &[String]) -> Outcome {
-    let flags = FlagSet::new(
-        "action list",
-        "List journaled provider actions, optionally filtered by status and/or provider.",
-        "routerctl action list\nrouterctl action list --status pending -o json",
-    )
-    .text("state-file", STATE_FILE, STATE_USAGE)
-    .text(
-        "status",
-        "",
-        "filter by status (pending|approved|running|succeeded|failed|skipped|rolledBack)",
-    )
-    .text("provider", "", "filter by provider")
-    .output();
-    let Some(options) = call.options(&flags, args)? else { return Ok(()) };
+    let flags = FlagSet::new()
+        .text("state-file", STATE_FILE)
+        .text("status", "")
+        .text("provider", "")
+        .output();
+    let options = flags.parse(args)?;
     no_arguments("action list", &options.rest)?;
     print_list(call, &options)
 }
 
 fn journal(call: &mut Call<'_>, args: &[String]) -> Outcome {
-    let flags = FlagSet::new(
-        "action journal",
-        "Show the full provider-action journal history (all statuses, newest first).",
-        "routerctl action journal\nrouterctl action journal -o yaml",
-    )
-    .text("state-file", STATE_FILE, STATE_USAGE)
-    .output();
-    let Some(options) = call.options(&flags, args)? else { return Ok(()) };
+    let flags = FlagSet::new().text("state-file", STATE_FILE).output();
+    let options = flags.parse(args)?;
     no_arguments("action journal", &options.rest)?;
     print_list(call, &options)
 }
@@ -122,7 +90,13 @@ fn print_list(call: &mut Call<'_>, options: &Parsed) -> Outcome {
             cell(&action.approved_by),
         );
     }
-    print(call, options.text("output"), &rows(found.iter().map(doc).collect()), &table)
+    print(
+        call,
+        "action list",
+        options.text("output"),
+        &rows(found.iter().map(doc).collect()),
+        &table,
+    )
 }
 
 fn lifecycle(status: &str) -> &'static str {
@@ -133,20 +107,14 @@ fn lifecycle(status: &str) -> &'static str {
 }
 
 fn show(call: &mut Call<'_>, args: &[String]) -> Outcome {
-    let flags = FlagSet::new(
-        "action show",
-        "Show a single journaled provider action in full (target, parameters, undo, result, error).",
-        "routerctl action show 1\nrouterctl action show 1 -o yaml",
-    )
-    .text("state-file", STATE_FILE, STATE_USAGE)
-    .output();
+    let flags = FlagSet::new().text("state-file", STATE_FILE).output();
     let (id, args) = split_id(args)?;
-    let Some(options) = call.options(&flags, &args)? else { return Ok(()) };
+    let options = flags.parse(&args)?;
     no_arguments("action show", &options.rest)?;
     let action = Database::new(call.host, options.text("state-file"))
         .read(|db| actions::get(db, id))?
         .ok_or_else(|| format!("action {id} not found"))?;
-    print(call, options.text("output"), &doc(&action), &show_table(&action))
+    print(call, "action show", options.text("output"), &doc(&action), &show_table(&action))
 }
 
 fn show_table(action: &Action) -> String {
@@ -189,8 +157,8 @@ fn doc(action: &Action) -> Doc {
         .text("riskLevel", &action.risk_level)
         .put("status", action.status.as_str())
         .text("approvedBy", &action.approved_by)
-        .time("approvedAt", action.approved_at)
-        .time("executedAt", action.executed_at)
+        .put("approvedAt", action.approved_at)
+        .put("executedAt", action.executed_at)
         .text("resultMessage", &action.result_message)
         .text("error", &action.error)
         .strings("observed", &action.observed)
@@ -200,15 +168,9 @@ fn doc(action: &Action) -> Doc {
 }
 
 fn approve(call: &mut Call<'_>, args: &[String]) -> Outcome {
-    let flags = FlagSet::new(
-        "action approve",
-        "Approve a pending provider action (pending -> approved).",
-        "routerctl action approve 1 --by alice",
-    )
-    .text("state-file", STATE_FILE, STATE_USAGE)
-    .text("by", "operator", "operator name recorded as the approver");
+    let flags = FlagSet::new().text("state-file", STATE_FILE).text("by", "operator");
     let (id, args) = split_id(args)?;
-    let Some(options) = call.options(&flags, &args)? else { return Ok(()) };
+    let options = flags.parse(&args)?;
     no_arguments("action approve", &options.rest)?;
     let database = Database::new(call.host, options.text("state-file"));
     let action = engine::approve(call, database, id, options.text("by"))?;
@@ -218,26 +180,13 @@ fn approve(call: &mut Call<'_>, args: &[String]) -> Outcome {
 }
 
 async fn execute(call: &mut Call<'_>, args: &[String]) -> Outcome {
-    let flags = FlagSet::new(
-        "action execute",
-        "Execute a journaled provider action. Requires --dry-run (preview) or --approved (live, gated).",
-        "routerctl action execute 1 --dry-run\n\
-         routerctl action execute 1 --approved --config /usr/local/etc/routerd/router.yaml",
-    )
-    .text("config", CONFIG_FILE, CONFIG_USAGE)
-    .text("state-file", STATE_FILE, STATE_USAGE)
-    .switch(
-        "dry-run",
-        false,
-        "non-destructive preview: run the executor in dry-run mode, do not mutate the journal",
-    )
-    .switch(
-        "approved",
-        false,
-        "operator intent to execute live (still gated by approval + policy)",
-    );
+    let flags = FlagSet::new()
+        .text("config", CONFIG_FILE)
+        .text("state-file", STATE_FILE)
+        .switch("dry-run", false)
+        .switch("approved", false);
     let (id, args) = split_id(args)?;
-    let Some(options) = call.options(&flags, &args)? else { return Ok(()) };
+    let options = flags.parse(&args)?;
     no_arguments("action execute", &options.rest)?;
     check_mode(&options, "execute", "live execute")?;
     let router = config::load(call.host, options.text("config"))?;
@@ -255,25 +204,13 @@ async fn execute(call: &mut Call<'_>, args: &[String]) -> Outcome {
 }
 
 async fn rollback(call: &mut Call<'_>, args: &[String]) -> Outcome {
-    let flags = FlagSet::new(
-        "action rollback",
-        "Preview (or, with --approved, perform) the best-effort undo of a succeeded action.",
-        "routerctl action rollback 1 --dry-run",
-    )
-    .text("config", CONFIG_FILE, CONFIG_USAGE)
-    .text("state-file", STATE_FILE, STATE_USAGE)
-    .switch(
-        "dry-run",
-        false,
-        "non-destructive preview of the undo plan (run the executor in dry-run mode)",
-    )
-    .switch(
-        "approved",
-        false,
-        "operator intent to perform the live rollback (still gated by allowUndo + policy)",
-    );
+    let flags = FlagSet::new()
+        .text("config", CONFIG_FILE)
+        .text("state-file", STATE_FILE)
+        .switch("dry-run", false)
+        .switch("approved", false);
     let (id, args) = split_id(args)?;
-    let Some(options) = call.options(&flags, &args)? else { return Ok(()) };
+    let options = flags.parse(&args)?;
     no_arguments("action rollback", &options.rest)?;
     check_mode(&options, "rollback", "live rollback")?;
     let router = config::load(call.host, options.text("config"))?;

@@ -1,20 +1,19 @@
 //! `routerctl doctor`: the areas of the action path. Without a daemon, `hybrid` and `sam` have
 //! nothing to look at and say so with a skip.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
-use super::{not_here, print, usage};
+use super::{not_here, print_json};
 use crate::routerctl::config::{self, Plugin, Router};
 use crate::routerctl::go::doc::{Doc, Fields};
-use crate::routerctl::go::flags::{FlagSet, Parsed, Stop};
-use crate::routerctl::go::quote::{os_error, quote};
-use crate::routerctl::go::table::cell;
+use crate::routerctl::go::flags::{FlagSet, Parsed};
+use crate::routerctl::go::numbers::os_error;
 use crate::routerctl::go::time;
 use crate::routerctl::launch;
-use crate::routerctl::paths::{CONFIG_FILE, STATE_FILE, STATUS_SOCKET};
+use crate::routerctl::paths::{CONFIG_FILE, STATE_FILE};
 use crate::routerctl::store::{Database, parts, runs};
 use crate::routerctl::{Call, Outcome};
+use lab::golang::quote;
 
 const AREAS: [&str; 19] = [
     "wan",
@@ -37,20 +36,6 @@ const AREAS: [&str; 19] = [
     "bgp-dynamic-peer",
     "federation",
 ];
-const VALUE_OPTIONS: [&str; 11] = [
-    "-o",
-    "--output",
-    "--config",
-    "--state-file",
-    "--server",
-    "--name",
-    "--timeout",
-    "--since",
-    "--status-socket",
-    "--socket",
-    "--probe",
-];
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Pass,
@@ -95,9 +80,13 @@ impl Check {
 }
 
 pub fn run(call: &mut Call<'_>, args: &[String]) -> Outcome {
-    let Some(options) = options(call, args)? else { return Ok(()) };
-    if !options.text("probe").is_empty() {
-        return not_here("routerctl doctor --probe");
+    if let Some(other) = args.iter().find(|arg| arg.starts_with('-') && !is_known(arg)) {
+        return not_here(&format!("routerctl doctor {other}"));
+    }
+    let flags = FlagSet::new().output().text("config", CONFIG_FILE).text("state-file", STATE_FILE);
+    let options = flags.parse_anywhere(args)?;
+    if let Some(extra) = options.rest.get(1) {
+        return Err(format!("unexpected diagnose argument {}", quote(extra)));
     }
     let area = match options.rest.first().map(String::as_str) {
         Some(area) if area != "incident" && !AREAS.contains(&area) => {
@@ -106,9 +95,6 @@ pub fn run(call: &mut Call<'_>, args: &[String]) -> Outcome {
         Some(area) => area,
         None => return not_here("routerctl doctor of all areas at once"),
     };
-    if options.on("incident") || options.on("remediation-plan") {
-        return not_here("routerctl doctor --incident and --remediation-plan");
-    }
     let checks = match area {
         "hybrid" => hybrid(&inputs(call, &options)?)?,
         "sam" => sam(&inputs(call, &options)?)?,
@@ -135,97 +121,10 @@ fn inputs(call: &Call<'_>, options: &Parsed) -> Result<Router, String> {
     Ok(router)
 }
 
-fn options(call: &mut Call<'_>, args: &[String]) -> Result<Option<Parsed>, String> {
-    let parsed = normalized(args).map_err(|error| (String::new(), error)).and_then(|args| {
-        match flags().parse(&args) {
-            Ok(parsed) if parsed.rest.len() > 1 => {
-                let extra = quote(&parsed.rest[1]);
-                Err((String::new(), format!("unexpected diagnose argument {extra}")))
-            }
-            Ok(parsed) => Ok(Ok(parsed)),
-            Err(Stop::Help(text)) => Ok(Err(text)),
-            Err(Stop::Wrong { printed, error }) => Err((printed, error)),
-        }
-    });
-    match parsed {
-        Ok(Ok(parsed)) => Ok(Some(parsed)),
-        Ok(Err(help)) => {
-            call.stdout.push_str(&help);
-            Ok(None)
-        }
-        Err((printed, error)) => {
-            call.stdout.push_str(&printed);
-            call.stderr.push_str(usage::ROUTERCTL);
-            Err(error)
-        }
-    }
-}
-
-/// Options may stand behind the area: they are moved to the front.
-fn normalized(args: &[String]) -> Result<Vec<String>, String> {
-    let (mut flags, mut positionals) = (Vec::new(), Vec::new());
-    let mut args = args.iter();
-    while let Some(arg) = args.next() {
-        if !arg.starts_with('-') {
-            positionals.push(arg.clone());
-            continue;
-        }
-        flags.push(arg.clone());
-        if VALUE_OPTIONS.contains(&arg.as_str()) {
-            let value = args.next().ok_or_else(|| format!("{arg} requires a value"))?;
-            flags.push(value.clone());
-        }
-    }
-    flags.append(&mut positionals);
-    Ok(flags)
-}
-
-fn flags() -> FlagSet {
-    FlagSet::new(
-        "doctor",
-        "routerd の各 area (wan/dns/dslite/dhcpv6-pd/nat/firewall/rollback/disk/mgmt/reconcile/runtime/dynamic/routes/plugin/hybrid/sam/sam-enrollment-client/bgp-dynamic-peer/federation) の\n\
-         健全性チェックをまとめて実行する。\n\
-         --incident を付けると host ダンプ(診断コマンド出力/イベント/オブジェクトステータス/プラグイン実行履歴)を付加する。\n\
-         --remediation-plan を付けると federation SLO 違反に対する修復アクション計画を生成する(実行はしない)。\n\
-         位置引数: [area] (省略時は全 area)。--probe は control API 経由の対象別 probe を実行する。",
-        "routerctl doctor\n\
-         routerctl doctor wan\n\
-         routerctl doctor --incident\n\
-         routerctl doctor federation --remediation-plan -o json\n\
-         routerctl doctor --probe egress ipv4-default\n\
-         routerctl doctor --probe dns -o json",
-    )
-    .output()
-    .text("config", CONFIG_FILE, "config path")
-    .text("state-file", STATE_FILE, "routerd state database file")
-    .switch("host", true, "run host commands")
-    .switch("no-host", false, "skip host commands")
-    .text("server", "", "DNS server for diagnose dns")
-    .text("name", "", "comma-separated DNS names for diagnose dns")
-    .duration("timeout", "5s", "host command timeout")
-    .duration(
-        "since",
-        "0s",
-        "doctor reconcile area: only count errors newer than this duration (e.g. 1h, 24h)",
-    )
-    .alias(
-        "status-socket",
-        "socket",
-        STATUS_SOCKET,
-        "doctor reconcile area: routerd read-only status Unix domain socket path",
-    )
-    .text("socket", STATUS_SOCKET, "routerd read-only status Unix domain socket path")
-    .text("probe", "", "doctor probe subject (egress, dns, lan-client)")
-    .switch(
-        "incident",
-        false,
-        "collect incident debug dump (status/events/object status/plugin runs and host command outputs)",
-    )
-    .switch(
-        "remediation-plan",
-        false,
-        "generate a remediation plan for federation SLO violations (plan-only, no execution)",
-    )
+/// What routerd's doctor is asked with here; it knows more.
+fn is_known(option: &str) -> bool {
+    let name = option.trim_start_matches('-').split('=').next().unwrap_or_default();
+    matches!(name, "o" | "output" | "config" | "state-file")
 }
 
 fn hybrid(router: &Router) -> Result<Vec<Check>, String> {
@@ -245,13 +144,12 @@ fn sam(router: &Router) -> Result<Vec<Check>, String> {
 }
 
 fn plugins(call: &Call<'_>, router: &Router, options: &Parsed) -> Result<Vec<Check>, String> {
-    let with_host = options.on("host") && !options.on("no-host");
     let database = Database::new(call.host, options.text("state-file"));
     let mut checks = Vec::new();
     let mut by_name: Vec<_> = router.plugins().collect();
     by_name.sort_by_key(|(name, _)| *name);
     for (name, plugin) in by_name {
-        checks.extend(executable(call, name, plugin, with_host));
+        checks.extend(executable(call, name, plugin));
         checks.push(last_run(database, name)?);
         checks.push(last_result(call, database, name)?);
     }
@@ -262,7 +160,7 @@ fn plugins(call: &Call<'_>, router: &Router, options: &Parsed) -> Result<Vec<Che
     Ok(checks)
 }
 
-fn executable(call: &Call<'_>, name: &str, plugin: &Plugin, with_host: bool) -> [Check; 2] {
+fn executable(call: &Call<'_>, name: &str, plugin: &Plugin) -> [Check; 2] {
     let path = plugin.executable.as_str();
     let exists = |verdict, detail: String| {
         Check::new("plugin", format!("Plugin/{name} executable exists"), verdict, detail)
@@ -270,10 +168,6 @@ fn executable(call: &Call<'_>, name: &str, plugin: &Plugin, with_host: bool) -> 
     let runs = |verdict, detail: String| {
         Check::new("plugin", format!("Plugin/{name} executable is executable"), verdict, detail)
     };
-    if !with_host {
-        let detail = "host commands disabled by --no-host".to_owned();
-        return [exists(Verdict::Skip, detail.clone()), runs(Verdict::Skip, detail)];
-    }
     match call.host.file_mode(Path::new(path.trim())) {
         Err(error) => [
             exists(Verdict::Fail, format!("stat {}: {}", path.trim(), os_error(&error)))
@@ -347,22 +241,8 @@ fn report(call: &mut Call<'_>, options: &Parsed, checks: &[Check]) -> Outcome {
         (0, _, _, skip) if skip > 0 => Verdict::Skip,
         _ => Verdict::Pass,
     };
-    let mut table = format!(
-        "DOCTOR\t{}\tpass={pass} warn={warn} fail={fail} skip={skip}\n\
-         AREA\tSTATUS\tCHECK\tDETAIL\tREMEDY\n",
-        overall.as_str().to_uppercase()
-    );
     let mut items = Vec::new();
     for check in checks {
-        let _ = writeln!(
-            table,
-            "{}\t{}\t{}\t{}\t{}",
-            check.area,
-            check.verdict.as_str().to_uppercase(),
-            check.name,
-            cell(&check.detail),
-            cell(&check.remedy)
-        );
         items.push(
             Fields::new()
                 .put("area", check.area)
@@ -381,5 +261,5 @@ fn report(call: &mut Call<'_>, options: &Parsed, checks: &[Check]) -> Outcome {
         .put("skip", skip)
         .done();
     let doc = Fields::new().put("summary", summary).put("checks", Doc::List(items)).done();
-    print(call, options.text("output"), &doc, &table)
+    print_json(call, "doctor", options.text("output"), &doc)
 }

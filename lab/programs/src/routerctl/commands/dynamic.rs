@@ -1,32 +1,24 @@
 //! `routerctl dynamic`: the parts that planners stored, with their plans.
 
-use std::fmt::Write as _;
-
-use super::{no_arguments, not_here, print, usage};
+use super::{no_arguments, not_here, print_json};
 use crate::routerctl::go::doc::{Doc, Fields};
 use crate::routerctl::go::flags::FlagSet;
-use crate::routerctl::go::quote::quote;
-use crate::routerctl::go::time;
 use crate::routerctl::paths::STATE_FILE;
 use crate::routerctl::plan::Plan;
 use crate::routerctl::planner_answer::Directive;
 use crate::routerctl::store::Database;
 use crate::routerctl::store::parts::{self, Part};
 use crate::routerctl::{Call, Outcome};
+use lab::golang::quote;
 
 pub fn run(call: &mut Call<'_>, args: &[String]) -> Outcome {
     let Some((subcommand, args)) = args.split_first() else {
-        call.stderr.push_str(usage::DYNAMIC);
         return Err("dynamic requires subcommand".into());
     };
     match subcommand.as_str() {
         "list" => list(call, args),
         "describe" => describe(call, args),
         "render" | "diff" => not_here(&format!("routerctl dynamic {subcommand}")),
-        "help" | "-h" | "--help" => {
-            call.stdout.push_str(usage::DYNAMIC);
-            Ok(())
-        }
         other => Err(format!("unknown dynamic subcommand {}", quote(other))),
     }
 }
@@ -64,34 +56,17 @@ fn count(column: &str) -> Result<Option<usize>, String> {
 }
 
 fn list(call: &mut Call<'_>, args: &[String]) -> Outcome {
-    let flags = FlagSet::new(
-        "dynamic list",
-        "Show stored DynamicConfigPart generations from the routerd state database.",
-        "routerctl dynamic list\n\
-         routerctl dynamic list --state-file /var/lib/routerd/state.db -o json",
-    )
-    .text("state-file", STATE_FILE, "routerd state database file")
-    .output();
-    let Some(options) = call.options(&flags, args)? else { return Ok(()) };
+    let flags = FlagSet::new().text("state-file", STATE_FILE).output();
+    let options = flags.parse(args)?;
     no_arguments("dynamic list", &options.rest)?;
     let found = Database::new(call.host, options.text("state-file")).read(|db| parts::list(db))?;
     let now = call.host.now();
-    let mut table = "SOURCE\tGEN\tSTATUS\tRESOURCES\tDIRECTIVES\tACTIONPLANS\tEXPIRES\n".to_owned();
     let mut items = Vec::new();
     for part in found {
         let content = Content::decode(part)?;
         let part = &content.part;
         let resources = content.resources.unwrap_or_default();
         let directives = content.directives.as_ref().map_or(0, Vec::len);
-        let _ = writeln!(
-            table,
-            "{}\t{}\t{}\t{resources}\t{directives}\t{}\t{}",
-            part.source,
-            part.generation,
-            part.status_at(now),
-            content.plans.len(),
-            time::cell(part.expires_at),
-        );
         items.push(
             Fields::new()
                 .put("source", part.source.as_str())
@@ -104,32 +79,27 @@ fn list(call: &mut Call<'_>, args: &[String]) -> Outcome {
                 .done(),
         );
     }
-    print(call, options.text("output"), &Doc::List(items), &table)
+    print_json(call, "dynamic list", options.text("output"), &Doc::List(items))
 }
 
 fn describe(call: &mut Call<'_>, args: &[String]) -> Outcome {
-    let Some(options) = Describe::parse(call, args)? else { return Ok(()) };
+    let options = Describe::parse(args)?;
     let found = Database::new(call.host, &options.state_file)
         .read(|db| parts::of_source(db, &options.source))?;
     let now = call.host.now();
-    let mut table = String::new();
     let mut items = Vec::new();
     for part in found {
         let content = Content::decode(part)?;
-        if !items.is_empty() {
-            table.push('\n');
-        }
-        describe_table(&content, content.part.status_at(now), &mut table);
         items.push(describe_doc(&content, content.part.status_at(now)));
     }
-    print(call, &options.output, &Doc::List(items), &table)
+    print_json(call, "dynamic describe", &options.output, &Doc::List(items))
 }
 
 fn describe_doc(content: &Content, status: &str) -> Doc {
     let part = &content.part;
     let resources = match content.resources {
         Some(_) => Doc::List(Vec::new()),
-        None => Doc::NilList,
+        None => Doc::Nil,
     };
     Fields::new()
         .put("id", part.id)
@@ -149,60 +119,6 @@ fn describe_doc(content: &Content, status: &str) -> Doc {
         .done()
 }
 
-fn describe_table(content: &Content, status: &str, table: &mut String) {
-    let part = &content.part;
-    let _ = writeln!(table, "Source:\t{}", part.source);
-    let _ = writeln!(table, "Generation:\t{}", part.generation);
-    let _ = writeln!(table, "Status:\t{status}");
-    let _ = writeln!(table, "Stored Status:\t{}", part.status);
-    let _ = writeln!(table, "Observed At:\t{}", time::cell(part.observed_at));
-    let _ = writeln!(table, "Expires:\t{}", time::cell(part.expires_at));
-    let _ = writeln!(table, "Digest:\t{}", part.digest);
-    if !part.error.is_empty() {
-        let _ = writeln!(table, "Error:\t{}", part.error);
-    }
-    table.push_str("Resources:\n  <none>\nDirectives:\n");
-    let directives = content.directives.as_deref().unwrap_or_default();
-    if directives.is_empty() {
-        table.push_str("  <none>\n");
-    }
-    for directive in directives {
-        let reason = match directive.reason.as_str() {
-            "" => String::new(),
-            reason => format!("\t{reason}"),
-        };
-        let _ = writeln!(table, "  - {}\t{}{reason}", directive.op, directive.target.path());
-    }
-    table.push_str("Action Plans (dry-run / not executed):\n");
-    if content.plans.is_empty() {
-        table.push_str("  <none>\n");
-    }
-    for plan in &content.plans {
-        describe_plan(plan, table);
-    }
-    let _ = writeln!(table, "Created At:\t{}", time::cell(part.created_at));
-    let _ = writeln!(table, "Updated At:\t{}", time::cell(part.updated_at));
-}
-
-fn describe_plan(plan: &Plan, table: &mut String) {
-    let mode = if plan.mode.is_empty() { "dry-run" } else { &plan.mode };
-    let _ = writeln!(
-        table,
-        "  - {}\tprovider={}\taction={}\tmode={mode}",
-        plan.name, plan.provider, plan.action
-    );
-    for (label, value) in [
-        ("riskLevel", plan.risk_level.as_str()),
-        ("target.address", plan.target("address")),
-        ("target.nicRef", plan.target("nicRef")),
-        ("expectedEffects", &plan.expected_effects.join("; ")),
-    ] {
-        if !value.is_empty() {
-            let _ = writeln!(table, "    {label}:\t{value}");
-        }
-    }
-}
-
 /// Options that may stand anywhere.
 struct Describe {
     source: String,
@@ -211,7 +127,7 @@ struct Describe {
 }
 
 impl Describe {
-    fn parse(call: &mut Call<'_>, args: &[String]) -> Result<Option<Self>, String> {
+    fn parse(args: &[String]) -> Result<Self, String> {
         let mut options =
             Self { source: String::new(), state_file: STATE_FILE.into(), output: "table".into() };
         let mut args = args.iter();
@@ -220,10 +136,6 @@ impl Describe {
                 args.next().cloned().ok_or_else(|| format!("{missing} requires a value"))
             };
             match arg.as_str() {
-                "-h" | "--help" | "help" => {
-                    call.stdout.push_str(&describe_help());
-                    return Ok(None);
-                }
                 "-o" | "--output" => options.output = value("-o")?,
                 "--state-file" => options.state_file = value("--state-file")?,
                 arg => options.take(arg)?,
@@ -233,7 +145,7 @@ impl Describe {
         if options.source.is_empty() {
             return Err("dynamic describe requires <source>".into());
         }
-        Ok(Some(options))
+        Ok(options)
     }
 
     fn take(&mut self, arg: &str) -> Outcome {
@@ -250,16 +162,4 @@ impl Describe {
         }
         Ok(())
     }
-}
-
-fn describe_help() -> String {
-    FlagSet::new(
-        "dynamic describe",
-        "Show detailed stored DynamicConfigPart generations for one source.",
-        "routerctl dynamic describe cloudedge\n\
-         routerctl dynamic describe cloudedge --state-file /var/lib/routerd/state.db -o yaml",
-    )
-    .text("state-file", STATE_FILE, "routerd state database file")
-    .output()
-    .help()
 }

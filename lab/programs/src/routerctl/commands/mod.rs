@@ -6,12 +6,11 @@ mod dynamic;
 mod inspect;
 mod mobility;
 mod plugin;
-mod usage;
 
 use super::go::doc::Doc;
-use super::go::quote::quote;
-use super::go::{json, table, yaml};
+use super::go::{json, table};
 use super::{Call, Outcome};
+use lab::golang::quote;
 
 /// The release whose words these are.
 const VERSION: &str = "v20260822.1715";
@@ -37,7 +36,6 @@ const OTHERS: [&str; 15] = [
 
 pub(super) async fn run(call: &mut Call<'_>, args: &[String]) -> Outcome {
     let Some((command, args)) = args.split_first() else {
-        call.stderr.push_str(usage::ROUTERCTL);
         return Err("missing command".into());
     };
     match command.as_str() {
@@ -52,15 +50,9 @@ pub(super) async fn run(call: &mut Call<'_>, args: &[String]) -> Outcome {
         "doctor" => doctor::run(call, args),
         "get" => inspect::get(call, args),
         "describe" => inspect::describe(call, args),
-        "help" | "-h" | "--help" => {
-            call.stdout.push_str(usage::ROUTERCTL);
-            Ok(())
-        }
         other if OTHERS.contains(&other) => not_here(&format!("routerctl {other}")),
-        other => {
-            call.stderr.push_str(usage::ROUTERCTL);
-            Err(format!("unknown command {}", quote(other)))
-        }
+        "help" | "-h" | "--help" => not_here("routerctl help"),
+        other => Err(format!("unknown command {}", quote(other))),
     }
 }
 
@@ -69,14 +61,22 @@ fn not_here(what: &str) -> Outcome {
     Err(format!("{what} is not part of this stand-in routerctl; use routerd's own"))
 }
 
-fn print(call: &mut Call<'_>, output: &str, doc: &Doc, table_text: &str) -> Outcome {
-    let text = match output {
-        "" | "table" => table::align(table_text),
-        "json" => json::pretty(doc),
-        "yaml" => yaml::print(doc),
+/// Where somebody reads the table, too.
+fn print(call: &mut Call<'_>, what: &str, output: &str, doc: &Doc, table_text: &str) -> Outcome {
+    if !matches!(output, "" | "table") {
+        return print_json(call, what, output, doc);
+    }
+    call.stdout.push_str(&table::align(table_text));
+    Ok(())
+}
+
+/// The form that the harness reads; routerd has others.
+fn print_json(call: &mut Call<'_>, what: &str, output: &str, doc: &Doc) -> Outcome {
+    match output {
+        "json" => call.stdout.push_str(&json::pretty(doc)),
+        "" | "table" | "yaml" => not_here(&format!("routerctl {what} without -o json"))?,
         other => return Err(format!("unsupported output {}", quote(other))),
-    };
-    call.stdout.push_str(&text);
+    }
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! A value on its way to a reader: one tree, printed as Go's `encoding/json` or `yaml.v3` would.
+//! A value on its way to a reader: one tree, printed as Go's `encoding/json` would.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,8 @@ use super::time::Time;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Doc {
-    /// A nil slice: `null` in JSON, `[]` in YAML.
-    NilList,
-    /// A nil map: `null` in JSON, `{}` in YAML.
-    NilMap,
+    /// A nil slice or map.
+    Nil,
     Bool(bool),
     Number(i64),
     Text(String),
@@ -22,14 +20,6 @@ pub enum Doc {
 pub struct Field {
     pub key: String,
     pub value: Doc,
-    pub shown: Shown,
-}
-
-/// `omitempty` means two things: `encoding/json` never omits a struct, `yaml.v3` does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shown {
-    Always,
-    InJsonAlone,
 }
 
 /// Builds a [`Doc::Map`] in Go's field order.
@@ -41,8 +31,9 @@ impl Fields {
         Self::default()
     }
 
-    pub fn put(self, key: &str, value: impl Into<Doc>) -> Self {
-        self.push(key, value.into(), Shown::Always)
+    pub fn put(mut self, key: &str, value: impl Into<Doc>) -> Self {
+        self.0.push(Field { key: key.into(), value: value.into() });
+        self
     }
 
     /// `omitempty` on a string.
@@ -60,29 +51,13 @@ impl Fields {
         if number == 0 { self } else { self.put(key, number) }
     }
 
-    /// `omitempty` on a time.
-    pub fn time(self, key: &str, time: Time) -> Self {
-        let shown = if time.is_none() { Shown::InJsonAlone } else { Shown::Always };
-        self.push(key, Doc::Time(time), shown)
-    }
-
     /// `omitempty` on a slice.
     pub fn list(self, key: &str, items: Vec<Doc>) -> Self {
         if items.is_empty() { self } else { self.put(key, Doc::List(items)) }
     }
 
-    /// `omitempty` on a struct that is empty.
-    pub fn empty_struct(self, key: &str) -> Self {
-        self.push(key, Doc::Map(Vec::new()), Shown::InJsonAlone)
-    }
-
     pub fn done(self) -> Doc {
         Doc::Map(self.0)
-    }
-
-    fn push(mut self, key: &str, value: Doc, shown: Shown) -> Self {
-        self.0.push(Field { key: key.into(), value, shown });
-        self
     }
 }
 
@@ -91,14 +66,13 @@ pub fn strings(map: &BTreeMap<String, String>) -> Doc {
     let field = |(key, value): (&String, &String)| Field {
         key: key.clone(),
         value: Doc::Text(value.clone()),
-        shown: Shown::Always,
     };
     Doc::Map(map.iter().map(field).collect())
 }
 
 /// A slice that Go's `append` made: nil while nothing was appended.
 pub fn appended(items: Vec<Doc>) -> Doc {
-    if items.is_empty() { Doc::NilList } else { Doc::List(items) }
+    if items.is_empty() { Doc::Nil } else { Doc::List(items) }
 }
 
 impl From<&str> for Doc {

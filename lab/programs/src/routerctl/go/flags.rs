@@ -1,17 +1,13 @@
-//! Go's `flag` package: how options are read, refused and explained.
+//! Go's `flag` package: how options are read and refused.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
-use super::quote::{parse_int, quote};
-use super::time;
+use lab::golang::quote;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Text,
     Switch,
-    Int,
-    Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -21,15 +17,11 @@ struct Flag {
     variable: &'static str,
     kind: Kind,
     default: String,
-    usage: &'static str,
 }
 
 /// The options of one subcommand.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct FlagSet {
-    name: &'static str,
-    summary: &'static str,
-    examples: &'static str,
     flags: Vec<Flag>,
 }
 
@@ -37,15 +29,6 @@ pub struct FlagSet {
 pub struct Parsed {
     values: BTreeMap<&'static str, String>,
     pub rest: Vec<String>,
-}
-
-/// Why there is nothing to run.
-#[derive(Debug)]
-pub enum Stop {
-    /// Help was asked for.
-    Help(String),
-    /// What Go prints where the flags' output goes, and the error itself.
-    Wrong { printed: String, error: String },
 }
 
 impl Parsed {
@@ -59,41 +42,21 @@ impl Parsed {
 }
 
 impl FlagSet {
-    pub fn new(name: &'static str, summary: &'static str, examples: &'static str) -> Self {
-        Self { name, summary, examples, flags: Vec::new() }
+    pub fn new() -> Self {
+        Self::default()
     }
 
-    pub fn text(self, name: &'static str, default: &str, usage: &'static str) -> Self {
-        self.add(name, name, Kind::Text, default, usage)
+    pub fn text(self, name: &'static str, default: &str) -> Self {
+        self.add(name, name, Kind::Text, default)
     }
 
-    pub fn switch(self, name: &'static str, default: bool, usage: &'static str) -> Self {
-        self.add(name, name, Kind::Switch, if default { "true" } else { "false" }, usage)
-    }
-
-    pub fn int(self, name: &'static str, default: &str, usage: &'static str) -> Self {
-        self.add(name, name, Kind::Int, default, usage)
-    }
-
-    pub fn duration(self, name: &'static str, default: &str, usage: &'static str) -> Self {
-        self.add(name, name, Kind::Duration, default, usage)
-    }
-
-    /// A second name for `variable`.
-    pub fn alias(
-        self,
-        name: &'static str,
-        variable: &'static str,
-        default: &str,
-        usage: &'static str,
-    ) -> Self {
-        self.add(name, variable, Kind::Text, default, usage)
+    pub fn switch(self, name: &'static str, default: bool) -> Self {
+        self.add(name, name, Kind::Switch, if default { "true" } else { "false" })
     }
 
     /// `-o` and `--output`.
     pub fn output(self) -> Self {
-        const USAGE: &str = "output format: table, json, yaml";
-        self.alias("o", "output", "table", USAGE).text("output", "table", USAGE)
+        self.add("o", "output", Kind::Text, "table").text("output", "table")
     }
 
     fn add(
@@ -102,13 +65,32 @@ impl FlagSet {
         variable: &'static str,
         kind: Kind,
         default: &str,
-        usage: &'static str,
     ) -> Self {
-        self.flags.push(Flag { name, variable, kind, default: default.into(), usage });
+        self.flags.push(Flag { name, variable, kind, default: default.into() });
         self
     }
 
-    pub fn parse(&self, args: &[String]) -> Result<Parsed, Stop> {
+    /// Options may stand behind the arguments as well.
+    pub fn parse_anywhere(&self, args: &[String]) -> Result<Parsed, String> {
+        let (mut options, mut positionals) = (Vec::new(), Vec::new());
+        let mut args = args.iter();
+        while let Some(arg) = args.next() {
+            if !arg.starts_with('-') {
+                positionals.push(arg.clone());
+                continue;
+            }
+            options.push(arg.clone());
+            let name = arg.trim_start_matches('-');
+            if self.flags.iter().any(|flag| flag.name == name && flag.kind == Kind::Text) {
+                let value = args.next().ok_or_else(|| format!("{arg} requires a value"))?;
+                options.push(value.clone());
+            }
+        }
+        options.append(&mut positionals);
+        self.parse(&options)
+    }
+
+    pub fn parse(&self, args: &[String]) -> Result<Parsed, String> {
         let mut values: BTreeMap<&'static str, String> =
             self.flags.iter().map(|flag| (flag.variable, flag.default.clone())).collect();
         let mut args = args.iter();
@@ -123,17 +105,14 @@ impl FlagSet {
             }
             let name = arg.strip_prefix("--").unwrap_or(&arg[1..]);
             if name.is_empty() || name.starts_with(['-', '=']) {
-                return Err(self.wrong(format!("bad flag syntax: {arg}")));
+                return Err(format!("bad flag syntax: {arg}"));
             }
             let (name, value) = match name.split_once('=') {
                 Some((name, value)) => (name, Some(value.to_owned())),
                 None => (name, None),
             };
             let Some(flag) = self.flags.iter().find(|flag| flag.name == name) else {
-                return Err(match name {
-                    "help" | "h" => Stop::Help(self.help()),
-                    _ => self.wrong(format!("flag provided but not defined: -{name}")),
-                });
+                return Err(format!("flag provided but not defined: -{name}"));
             };
             let value = match (&flag.kind, value) {
                 (Kind::Switch, None) => "true".to_owned(),
@@ -141,40 +120,17 @@ impl FlagSet {
                 (_, None) => args
                     .next()
                     .cloned()
-                    .ok_or_else(|| self.wrong(format!("flag needs an argument: -{name}")))?,
+                    .ok_or_else(|| format!("flag needs an argument: -{name}"))?,
             };
-            let value = flag.check(&value).map_err(|error| self.wrong(error))?;
-            values.insert(flag.variable, value);
+            values.insert(flag.variable, flag.check(&value)?);
         }
         rest.extend(args.cloned());
         Ok(Parsed { values, rest })
-    }
-
-    fn wrong(&self, error: String) -> Stop {
-        Stop::Wrong { printed: format!("{error}\n{}", self.help()), error }
-    }
-
-    pub fn help(&self) -> String {
-        let mut out =
-            format!("Usage: routerctl {} [flags]\n\n{}\n\nFlags:\n", self.name, self.summary);
-        let mut flags: Vec<&Flag> = self.flags.iter().collect();
-        flags.sort_by_key(|flag| flag.name);
-        for flag in flags {
-            flag.explain(&mut out);
-        }
-        out.push_str("\nExamples:\n");
-        for line in self.examples.lines() {
-            let _ = writeln!(out, "  {line}");
-        }
-        out
     }
 }
 
 impl Flag {
     fn check(&self, value: &str) -> Result<String, String> {
-        let invalid = |reason: &str| {
-            Err(format!("invalid value {} for flag -{}: {reason}", quote(value), self.name))
-        };
         match self.kind {
             Kind::Text => Ok(value.into()),
             Kind::Switch => match value {
@@ -186,30 +142,7 @@ impl Flag {
                     self.name
                 )),
             },
-            Kind::Int => match parse_int(value) {
-                Ok(number) => Ok(number.to_string()),
-                Err(error) if error.ends_with("range") => invalid("value out of range"),
-                Err(_) => invalid("parse error"),
-            },
-            Kind::Duration => match time::parse_duration(value) {
-                Ok(nanos) => Ok(time::duration(nanos)),
-                Err(_) => invalid("parse error"),
-            },
         }
-    }
-
-    fn explain(&self, out: &mut String) {
-        let (kind, default) = match self.kind {
-            Kind::Text if self.default.is_empty() => (" string", String::new()),
-            Kind::Text => (" string", format!(" (default {})", quote(&self.default))),
-            Kind::Switch if self.default == "false" => ("", String::new()),
-            Kind::Switch => ("", format!(" (default {})", self.default)),
-            Kind::Int if self.default == "0" => (" int", String::new()),
-            Kind::Int => (" int", format!(" (default {})", self.default)),
-            Kind::Duration if self.default == "0s" => (" duration", String::new()),
-            Kind::Duration => (" duration", format!(" (default {})", self.default)),
-        };
-        let _ = writeln!(out, "  -{}{kind}\n    \t{}{default}", self.name, self.usage);
     }
 }
 
@@ -218,20 +151,12 @@ mod tests {
     use super::*;
 
     fn flags() -> FlagSet {
-        FlagSet::new("action list", "List.", "routerctl action list")
-            .text("status", "", "filter")
-            .switch("dry-run", false, "preview")
-            .int("limit", "100", "rows")
-            .duration("timeout", "5s", "wait")
-            .output()
+        FlagSet::new().text("status", "").switch("dry-run", false).output()
     }
 
     fn parse(args: &[&str]) -> Result<Parsed, String> {
         let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
-        flags().parse(&args).map_err(|stop| match stop {
-            Stop::Help(_) => "help".into(),
-            Stop::Wrong { error, .. } => error,
-        })
+        flags().parse(&args)
     }
 
     #[test]
@@ -250,9 +175,6 @@ mod tests {
             (vec!["-o"], "flag needs an argument: -o"),
             (vec!["---x"], "bad flag syntax: ---x"),
             (vec!["--dry-run=maybe"], r#"invalid boolean value "maybe" for -dry-run: parse error"#),
-            (vec!["--limit=x"], r#"invalid value "x" for flag -limit: parse error"#),
-            (vec!["--timeout=5"], r#"invalid value "5" for flag -timeout: parse error"#),
-            (vec!["-h"], "help"),
         ] {
             assert_eq!(parse(&args).map(|_| ()), Err(error.to_owned()));
         }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 
 use super::doc::{Doc, Field};
-use super::quote::quote;
 use super::time;
+use lab::golang::quote;
 
 /// With the newline that Go's encoder ends with.
 pub fn pretty(doc: &Doc) -> String {
@@ -40,7 +40,7 @@ pub fn escape_html(json: &str) -> String {
 
 fn write(doc: &Doc, depth: usize, out: &mut String) {
     match doc {
-        Doc::NilList | Doc::NilMap => out.push_str("null"),
+        Doc::Nil => out.push_str("null"),
         Doc::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
         Doc::Number(number) => out.push_str(&number.to_string()),
         Doc::Text(text) => out.push_str(&string(text)),
@@ -131,11 +131,11 @@ mod tests {
             .put("id", 2_i64)
             .text("source", "")
             .put("note", "a<b>&\"c\"\u{2028}\n\u{1}")
-            .time("approvedAt", None)
-            .put("none", Doc::NilList)
+            .put("approvedAt", Doc::Time(None))
+            .put("none", Doc::Nil)
             .put("empty", Doc::List(Vec::new()))
             .put("items", Doc::List(vec![true.into()]))
-            .empty_struct("plan")
+            .put("plan", Doc::Map(Vec::new()))
             .done();
         let expected = r#"{
   "id": 2,

@@ -4,7 +4,7 @@
 pub mod doc;
 pub mod flags;
 pub mod json;
-pub mod quote;
+pub mod numbers;
 pub mod table;
 pub mod time;
 pub mod yaml;

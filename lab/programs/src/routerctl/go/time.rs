@@ -2,8 +2,6 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::quote::quote;
-
 pub type Time = Option<DateTime<Utc>>;
 
 const ZERO: &str = "0001-01-01T00:00:00Z";
@@ -30,56 +28,6 @@ pub fn parse(text: &str) -> Time {
         return None;
     }
     DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc())
-}
-
-/// `time.ParseDuration`, in nanoseconds, with its errors.
-pub fn parse_duration(text: &str) -> Result<i64, String> {
-    let invalid = || format!("time: invalid duration {}", quote(text));
-    let (negative, mut rest) = match text.as_bytes().first() {
-        Some(b'-') => (true, &text[1..]),
-        Some(b'+') => (false, &text[1..]),
-        _ => (false, text),
-    };
-    if rest == "0" {
-        return Ok(0);
-    }
-    if rest.is_empty() {
-        return Err(invalid());
-    }
-    let mut total = 0_f64;
-    while !rest.is_empty() {
-        let number_len = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-        let number: f64 = rest[..number_len].parse().map_err(|_| invalid())?;
-        rest = &rest[number_len..];
-        let unit_len = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
-        let unit = &rest[..unit_len];
-        if unit.is_empty() {
-            return Err(format!("time: missing unit in duration {}", quote(text)));
-        }
-        total += number
-            * unit_nanos(unit).ok_or_else(|| {
-                format!("time: unknown unit {} in duration {}", quote(unit), quote(text))
-            })?;
-        rest = &rest[unit_len..];
-    }
-    if total > 9_223_372_036_854_775_807.0 {
-        return Err(invalid());
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "the range was checked above")]
-    let nanos = total as i64;
-    Ok(if negative { -nanos } else { nanos })
-}
-
-fn unit_nanos(unit: &str) -> Option<f64> {
-    Some(match unit {
-        "ns" => 1.0,
-        "us" | "µs" | "μs" => 1e3,
-        "ms" => 1e6,
-        "s" => 1e9,
-        "m" => 60e9,
-        "h" => 3600e9,
-        _ => return None,
-    })
 }
 
 /// `time.Duration.String`.
@@ -114,6 +62,8 @@ pub fn duration(nanos: i64) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use lab::golang::parse_duration;
+
     use super::*;
 
     #[test]
@@ -144,18 +94,6 @@ mod tests {
             ("-1m", "-1m0s"),
         ] {
             assert_eq!(duration(parse_duration(text).unwrap()), printed);
-        }
-    }
-
-    #[test]
-    fn a_wrong_duration_is_named_as_go_names_it() {
-        for (text, error) in [
-            ("", r#"time: invalid duration """#),
-            ("abc", r#"time: invalid duration "abc""#),
-            ("30", r#"time: missing unit in duration "30""#),
-            ("1d", r#"time: unknown unit "d" in duration "1d""#),
-        ] {
-            assert_eq!(parse_duration(text).unwrap_err(), error);
         }
     }
 }

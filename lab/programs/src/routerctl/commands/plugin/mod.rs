@@ -1,10 +1,9 @@
-//! `routerctl plugin`: what plugins there are, and one run of one of them.
+//! `routerctl plugin`: one run of one of them.
 
 mod options;
 mod report;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,78 +12,33 @@ use reports::digest::Digest;
 
 use self::options::Options;
 use self::report::Report;
-use super::{no_arguments, print, usage};
+use super::{not_here, print};
 use crate::routerctl::config::{self, Plugin, Router};
-use crate::routerctl::go::doc::{Doc, Fields};
-use crate::routerctl::go::flags::FlagSet;
 use crate::routerctl::go::json;
-use crate::routerctl::go::quote::quote;
-use crate::routerctl::go::table::cell;
 use crate::routerctl::go::time;
 use crate::routerctl::launch::{self, Ran, Role};
-use crate::routerctl::paths::CONFIG_FILE;
 use crate::routerctl::planner_answer::Answer;
 use crate::routerctl::store::Database;
 use crate::routerctl::store::parts::{self, Part};
 use crate::routerctl::store::runs::{self, Event};
 use crate::routerctl::{Call, Outcome};
+use lab::golang::quote;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub async fn run(call: &mut Call<'_>, args: &[String]) -> Outcome {
     let Some((subcommand, args)) = args.split_first() else {
-        call.stderr.push_str(usage::PLUGIN);
         return Err("plugin requires subcommand".into());
     };
     match subcommand.as_str() {
-        "list" => list(call, args),
         "run" => run_one(call, args).await,
-        "help" | "-h" | "--help" => {
-            call.stdout.push_str(usage::PLUGIN);
-            Ok(())
-        }
+        "list" => not_here("routerctl plugin list"),
         other => Err(format!("unknown plugin subcommand {}", quote(other))),
     }
 }
 
-fn list(call: &mut Call<'_>, args: &[String]) -> Outcome {
-    let flags = FlagSet::new(
-        "plugin list",
-        "List Plugin resources from startup config.",
-        "routerctl plugin list --config /usr/local/etc/routerd/router.yaml\n\
-         routerctl plugin list -o yaml",
-    )
-    .text("config", CONFIG_FILE, "startup config path")
-    .output();
-    let Some(options) = call.options(&flags, args)? else { return Ok(()) };
-    no_arguments("plugin list", &options.rest)?;
-    let router = config::load(call.host, options.text("config"))?;
-    let mut table = "NAME\tEXECUTABLE\tCAPABILITIES\tTRIGGERS\n".to_owned();
-    let mut items = Vec::new();
-    for (name, plugin) in router.plugins() {
-        let capabilities = plugin.capabilities.join(",");
-        let triggers = plugin.triggers.join(",");
-        let _ = writeln!(
-            table,
-            "{name}\t{}\t{}\t{}",
-            cell(&plugin.executable),
-            cell(&capabilities),
-            cell(&triggers)
-        );
-        items.push(
-            Fields::new()
-                .put("name", name)
-                .put("executable", plugin.executable.as_str())
-                .put("capabilities", capabilities.as_str())
-                .put("triggers", triggers.as_str())
-                .done(),
-        );
-    }
-    print(call, options.text("output"), &Doc::List(items), &table)
-}
-
 async fn run_one(call: &mut Call<'_>, args: &[String]) -> Outcome {
-    let Some(options) = Options::parse(call, args)? else { return Ok(()) };
+    let options = Options::parse(args)?;
     let router = config::load(call.host, &options.config)?;
     let name = options.name.as_str();
     let plugin = router
@@ -125,7 +79,7 @@ async fn run_one(call: &mut Call<'_>, args: &[String]) -> Outcome {
         answer: &answer,
         part: &part,
     };
-    print(call, &options.output, &report.doc(), &report.table())
+    print(call, "plugin run", &options.output, &report.doc(), &report.table())
 }
 
 enum Failed {

@@ -1,9 +1,8 @@
 //! How `plugin run` reads its arguments.
 
-use crate::routerctl::go::flags::FlagSet;
-use crate::routerctl::go::quote::quote;
+use crate::routerctl::Outcome;
 use crate::routerctl::paths::{CONFIG_FILE, STATE_FILE};
-use crate::routerctl::{Call, Outcome};
+use lab::golang::quote;
 
 /// Options that may stand anywhere, unlike those of `action`.
 pub struct Options {
@@ -15,7 +14,7 @@ pub struct Options {
 }
 
 impl Options {
-    pub fn parse(call: &mut Call<'_>, args: &[String]) -> Result<Option<Self>, String> {
+    pub fn parse(args: &[String]) -> Result<Self, String> {
         let mut options = Self {
             name: String::new(),
             config: CONFIG_FILE.into(),
@@ -29,10 +28,6 @@ impl Options {
                 args.next().cloned().ok_or_else(|| format!("{option} requires a value"))
             };
             match arg.as_str() {
-                "-h" | "--help" | "help" => {
-                    call.stdout.push_str(&run_help());
-                    return Ok(None);
-                }
                 "--dry-run" => options.dry_run = true,
                 "--config" => options.config = value("--config")?,
                 "--state-file" => options.state_file = value("--state-file")?,
@@ -43,7 +38,7 @@ impl Options {
         if options.name.trim().is_empty() {
             return Err("plugin run requires <name>".into());
         }
-        Ok(Some(options))
+        Ok(options)
     }
 
     fn take(&mut self, arg: &str) -> Outcome {
@@ -64,18 +59,4 @@ impl Options {
         }
         Ok(())
     }
-}
-
-fn run_help() -> String {
-    FlagSet::new(
-        "plugin run",
-        "Run one Plugin resource and optionally store its DynamicConfigPart.",
-        "routerctl plugin run oci-inventory --dry-run\n\
-         routerctl plugin run oci-inventory --state-file /var/lib/routerd/routerd.db -o yaml",
-    )
-    .text("config", CONFIG_FILE, "startup config path")
-    .text("state-file", STATE_FILE, "routerd state database file")
-    .switch("dry-run", false, "print candidate DynamicConfigPart without writing state")
-    .output()
-    .help()
 }

@@ -60,7 +60,7 @@ impl Report<'_> {
             .put("resources", self.answer.resources_doc())
             .put("directives", Directive::docs(self.answer.directives.as_deref()))
             .list("actionPlans", plans)
-            .empty_struct("mobilityDataplane");
+            .put("mobilityDataplane", Doc::Map(Vec::new()));
         Fields::new()
             .put("apiVersion", "config.routerd.net/v1alpha1")
             .put("kind", "DynamicConfigPart")
