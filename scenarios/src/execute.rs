@@ -73,7 +73,7 @@ async fn as_granted(lab: &Lab, ctx: &mut Context<'_>, own: &[StepRow<'_>]) -> bo
 
 fn rows_as_approved(ctx: &mut Context<'_>, own: &[StepRow<'_>], asked: Readout<Vec<Row>>) -> bool {
     let expected = approve::approved(ctx.run);
-    let (rows, how) = match observe::list_of(ctx, asked) {
+    let (rows, how) = match observe::keep_list(ctx, asked) {
         Ok(seen) => seen,
         Err((why, how)) => {
             ctx.check(AS_APPROVED).expects(json!(expected)).seen(how).unknown(why);

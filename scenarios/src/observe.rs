@@ -51,17 +51,17 @@ pub fn succeeded(output: &Output, how: &How) -> Fact<String> {
 /// All rows of routerd's journal.
 pub async fn rows(lab: &Lab, ctx: &mut Context<'_>) -> Fact<Vec<Row>> {
     let asked = lab.shell.observe(Node::RouterdCloud, &Observe::rows(&lab.manifest.routerd)).await;
-    list_of(ctx, asked)
+    keep_list(ctx, asked)
 }
 
 /// Keeps routerctl's answer, and what it lists: rows, or parts.
-pub fn list_of<T>(ctx: &mut Context<'_>, asked: Readout<Vec<T>>) -> Fact<Vec<T>> {
+pub fn keep_list<T>(ctx: &mut Context<'_>, asked: Readout<Vec<T>>) -> Fact<Vec<T>> {
     let (read, how) = told(ctx, asked)?;
-    listed(read, how)
+    read_list(read, how)
 }
 
 /// What routerd lists. Before the first planner or import it has no database, and so nothing in it.
-pub fn listed<T>(read: Result<Vec<T>, AnswerError>, how: How) -> Fact<Vec<T>> {
+pub fn read_list<T>(read: Result<Vec<T>, AnswerError>, how: How) -> Fact<Vec<T>> {
     match read {
         Ok(all) => Ok((all, how)),
         Err(error) if no_database(&error) => Ok((Vec::new(), how)),
@@ -70,7 +70,7 @@ pub fn listed<T>(read: Result<Vec<T>, AnswerError>, how: How) -> Fact<Vec<T>> {
 }
 
 /// Keeps the answer of a command, and what was read of it.
-pub fn read<T>(
+pub fn keep_reading<T>(
     ctx: &mut Context<'_>,
     answer: Result<Answer<Result<T, Unread>>, ShellError>,
 ) -> Fact<T> {
@@ -117,7 +117,7 @@ mod tests {
             for (code, stdout, stderr, expected) in table {
                 let output = Output { code, stdout: stdout.into(), stderr: stderr.into() };
                 let read = Observe::rows(&lab.manifest.routerd).read(output);
-                let rows = listed(read, How::default());
+                let rows = read_list(read, How::default());
                 let given = rows.map(|(rows, _)| rows.len()).map_err(|_| ());
                 assert_eq!(given, expected, "{stdout}{stderr}");
             }

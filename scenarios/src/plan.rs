@@ -130,9 +130,9 @@ fn judge_part(
     rows: Readout<Vec<Row>>,
 ) {
     let expected = json!(ctx.run.change_set.plans());
-    let read = observe::list_of(ctx, part).and_then(|(parts, how)| {
+    let read = observe::keep_list(ctx, part).and_then(|(parts, how)| {
         let (read, rows_how) = observe::told(ctx, rows)?;
-        let (rows, how) = observe::listed(read, how.and(rows_how))?;
+        let (rows, how) = observe::read_list(read, how.and(rows_how))?;
         Ok(((parts, rows), how))
     });
     match read {

@@ -128,7 +128,7 @@ fn seen_first(eni: &Interface, rows: Option<&[Row]>) -> First {
 
 fn rows_of(rows: &Readout<Vec<Row>>) -> Option<Vec<Row>> {
     let read = rows.as_ref().ok()?.value.clone();
-    observe::listed(read, How::default()).ok().map(|(rows, _)| rows)
+    observe::read_list(read, How::default()).ok().map(|(rows, _)| rows)
 }
 
 fn note(ctx: &Context<'_>, changed: impl IntoIterator<Item = Changed>) {
@@ -208,7 +208,7 @@ fn judge_yaml(lab: &Lab, ctx: &mut Context<'_>, told: Told) {
 /// purpose. Teardown may end the node, so that nobody could look any more.
 fn judge_files(ctx: &mut Context<'_>, told: Names) {
     let expected = json!({ "left": [] });
-    match observe::read(ctx, told) {
+    match observe::keep_reading(ctx, told) {
         Ok((names, how)) => {
             let left: Vec<&str> = names
                 .iter()
@@ -338,7 +338,7 @@ fn judge_nodes(
 
 fn judge_rows(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, asked: Readout<Vec<Row>>) {
     let expected = json!("none pending, approved or running");
-    let (rows, how) = match observe::list_of(ctx, asked) {
+    let (rows, how) = match observe::keep_list(ctx, asked) {
         Ok(seen) => seen,
         Err((why, how)) => return ctx.check(ROWS).expects(expected).seen(how).unknown(why),
     };

@@ -119,7 +119,7 @@ pub async fn executor(lab: &Lab) -> Option<Executor> {
 pub async fn rows(lab: &Lab, steps: &[CaptureStep]) -> Option<RowIds> {
     let command = Observe::rows(&lab.manifest.routerd);
     let answer = lab.shell.observe(Node::RouterdCloud, &command).await.ok()?;
-    let (rows, _) = observe::listed(answer.value, How::default()).ok()?;
+    let (rows, _) = observe::read_list(answer.value, How::default()).ok()?;
     own_rows(&rows, steps)
 }
 

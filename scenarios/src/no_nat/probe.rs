@@ -285,7 +285,7 @@ impl Probed {
             });
             match (&unknown, found.wrong.first()) {
                 (Some(why), _) => {
-                    ctx.check(id).expects(expected).seen(how.clone()).unknown(why.clone())
+                    ctx.check(id).expects(expected).seen(how.clone()).unknown(why.clone());
                 }
                 (None, None) if found.as_sent == 0 => {
                     let why = "nothing of the probe arrived, so nothing was seen of it";

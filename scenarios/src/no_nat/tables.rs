@@ -56,7 +56,7 @@ pub fn judge(
             ctx.check(id).expects(expected).seen(how.and(other)).comes_to(observed, ruling);
         }
         (Err((why, how)), _) | (_, Err((why, how))) => {
-            ctx.check(id).expects(expected).seen(how).unknown(why)
+            ctx.check(id).expects(expected).seen(how).unknown(why);
         }
     }
 }

@@ -45,7 +45,7 @@ pub fn judge_unit(lab: &Lab, ctx: &mut Context<'_>, reads: UnitReads) {
     let routerd = &lab.manifest.routerd;
     let expected =
         json!({ "credentials": [], "config": routerd.config, "state_file": routerd.state_file });
-    let (unit, mut how) = match observe::read(ctx, reads.shown) {
+    let (unit, mut how) = match observe::keep_reading(ctx, reads.shown) {
         Ok(seen) => seen,
         Err((why, how)) => return ctx.check(ROUTERD_UNIT).expects(expected).seen(how).unknown(why),
     };

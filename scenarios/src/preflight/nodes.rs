@@ -90,7 +90,7 @@ fn clock(
     clocks: &mut Collected,
 ) -> Option<String> {
     let way = read.after - read.before;
-    let (time, how) = match observe::read(ctx, read.told) {
+    let (time, how) = match observe::keep_reading(ctx, read.told) {
         Ok(seen) => seen,
         Err((why, how)) => {
             clocks.unknown(node, &why, how);

@@ -225,7 +225,7 @@ fn planner_digest(lab: &Lab, ctx: &mut Context<'_>, programs: &[Program]) {
 /// Rows of earlier runs are facts for the owner; open rows that are nobody's run are a stop.
 fn rows(ctx: &mut Context<'_>, asked: Readout<Vec<Row>>) -> Option<Vec<Row>> {
     let expected = json!({ "open": [] });
-    let (rows, how) = match observe::list_of(ctx, asked) {
+    let (rows, how) = match observe::keep_list(ctx, asked) {
         Ok(seen) => seen,
         Err((why, how)) => {
             ctx.check(ROWS).expects(expected).seen(how).unknown(why);
@@ -274,13 +274,13 @@ fn parts(
         Err((why, how)) => return ctx.check(PLAN_SOURCE).expects(expected).seen(how).unknown(why),
     };
     let own = PlanSource::part_of(&lab.manifest.routerd.planner);
-    let (plans, how) = match observe::list_of(ctx, plans) {
+    let (plans, how) = match observe::keep_list(ctx, plans) {
         Ok((plans, one)) => (plans, how.and(one)),
         Err((why, one)) => {
             return ctx.check(PLAN_SOURCE).expects(expected).seen(how.and(one)).unknown(why);
         }
     };
-    let (parts, how) = match observe::listed(list, how) {
+    let (parts, how) = match observe::read_list(list, how) {
         Ok(seen) => seen,
         Err((why, how)) => return ctx.check(PLAN_SOURCE).expects(expected).seen(how).unknown(why),
     };
@@ -320,7 +320,7 @@ fn parts(
 /// Files of a run that never ended.
 fn leftovers(ctx: &mut Context<'_>, told: Names) {
     let expected = json!([]);
-    match observe::read(ctx, told) {
+    match observe::keep_reading(ctx, told) {
         Ok((names, how)) => {
             let left: Vec<String> = names
                 .into_iter()
