@@ -261,7 +261,7 @@ fn a_folder_that_cannot_be_written_is_refused_and_nothing_is_touched() {
     let place = Place::new();
     place.pending();
     let program = place.path("lab-smoke");
-    fs::copy(env!("CARGO_BIN_EXE_lab-smoke"), &program).expect("copied");
+    fs::copy(choose_binary(env!("CARGO_BIN_EXE_lab-smoke")), &program).expect("copied");
     let run = place.path("run");
     let open = |path: &Path, mode| {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("changed");
