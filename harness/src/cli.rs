@@ -1,4 +1,4 @@
-//! What can be said on the command line. Help is made from these definitions and nothing else.
+//! The words that the command line takes. Help is made from these definitions and nothing else.
 
 use std::convert::Infallible;
 use std::net::Ipv4Addr;

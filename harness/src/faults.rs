@@ -21,9 +21,9 @@ pub struct KnownFault {
     #[serde(flatten)]
     pub answer: Answer,
     pub check_off: CheckOff,
-    /// What turns where teardown stops the instances in place of terminating them.
+    /// The answer where teardown stops the instances in place of terminating them.
     pub stopped: CheckOff,
-    /// What turns where the manifest keeps them.
+    /// The answer where the manifest keeps the instances.
     pub kept: CheckOff,
     pub labs: &'static [&'static str],
     /// The section of the runbook that it touches.
@@ -55,14 +55,14 @@ impl KnownFault {
         }
     }
 
-    /// What a run owes to it where teardown does this with the instances; none where it is no fault
-    /// there.
+    /// The answer that a run owes to it where teardown does this with the instances; none where it
+    /// is no fault there.
     pub fn answer_at(&self, teardown: Instances) -> Option<Answer> {
         self.owed.answer_at(teardown)
     }
 
-    /// What a run owes to it where the source/dest check was on before, or off; none where it is no
-    /// fault there.
+    /// The answer that a run owes to it where the source/dest check was on before, or off; none
+    /// where it is no fault there.
     pub fn answer_with(&self, check_before: bool) -> Option<Answer> {
         self.owed.answer_with(check_before)
     }

@@ -20,7 +20,7 @@ const VALID_FOR: TimeDelta = TimeDelta::hours(1);
 /// Signs for a built-in lab; a lab of kind aws gets nothing from it.
 #[derive(Debug)]
 pub struct LabItself {
-    /// Of the ed25519 key.
+    /// The seed of the ed25519 key.
     pub key_seed: [u8; 32],
     pub clock: Clock,
     /// How its go is made to go wrong.
@@ -76,7 +76,7 @@ pub struct OwnersFiles {
     pub hidden_for: Duration,
 }
 
-/// What lies where the go should.
+/// The state of the place where the go should lie.
 #[derive(Clone, Debug)]
 pub enum Found {
     Nothing,
@@ -172,7 +172,7 @@ mod tests {
         assert!(granted(LabKind::Aws, None).is_none());
     }
 
-    /// What is made to go wrong with its go does: whether there is one, and what the gate says.
+    /// A fault of its go does what it says: whether there is a go, and what the gate says.
     #[test]
     fn a_faulty_go_is_none_or_is_refused() {
         for (fault, expected) in [
@@ -193,7 +193,7 @@ mod tests {
         }
     }
 
-    /// What lies there, as the file and as its signature, and what is seen.
+    /// Table: what lies there as the file and as its signature, and what is seen.
     #[test]
     fn a_go_is_two_plain_files_that_are_not_hidden() {
         #[derive(Clone, Copy, Debug)]

@@ -18,7 +18,7 @@ use crate::words::{self, Ending};
 /// The thread's name; its panics are expected and quiet.
 const THREAD: &str = "printer";
 
-/// What became of the printer.
+/// The end of the printer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shown {
     Whole,

@@ -65,7 +65,7 @@ fn filter_words(arguments: &Arguments) -> String {
     words.join(" ")
 }
 
-/// What a reader must know before the first scenario: who else runs, and why.
+/// Notes that a reader must know before the first scenario: who else runs, and why.
 pub fn notes(selection: &Selection) -> Vec<String> {
     let names = |wanted: Part| -> Vec<&str> {
         let parts = selection.parts.iter().filter(|(_, part)| *part == wanted);

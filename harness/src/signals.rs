@@ -50,7 +50,7 @@ mod tests {
 
     use super::*;
 
-    /// As many virtual seconds as a run may wait before it must have heard a signal.
+    /// Virtual seconds, as many as a run may wait before it must have heard a signal.
     const PATIENCE_SECONDS: u32 = 10_000;
 
     #[tokio::test(start_paused = true)]

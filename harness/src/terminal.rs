@@ -30,7 +30,7 @@ pub fn stdout() -> Box<dyn Write + Send> {
     Box::new(io::stdout())
 }
 
-/// What the program says of its own insides goes to stderr, as `LAB_SMOKE_LOG` chooses
+/// Sends what the program says of its own insides to stderr, as `LAB_SMOKE_LOG` chooses
 /// (`lab=debug`); by default only what is wrong.
 pub fn log_to_stderr() {
     let filter = EnvFilter::try_from_env("LAB_SMOKE_LOG")
@@ -52,7 +52,7 @@ pub fn presentable(text: &str) -> String {
     spelled_out(&Redactor::default().text(text)).into_owned()
 }
 
-/// As [`presentable`], for a part of a line: it cannot begin another.
+/// Does the same as [`presentable`], for a part of a line: it cannot begin another.
 pub fn in_one_line(text: &str) -> String {
     presentable(text).replace('\n', "\\n").replace('\t', "\\t")
 }
@@ -75,7 +75,7 @@ fn spelled_out(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// What a terminal obeys instead of showing it: control characters, and what changes a line's
+/// Whether a terminal obeys it instead of showing it: control characters, and what changes a line's
 /// direction or has no width.
 fn is_unseen(c: char) -> bool {
     let obeyed = c.is_control() && !matches!(c, '\n' | '\t');
@@ -85,7 +85,7 @@ fn is_unseen(c: char) -> bool {
         || matches!(c, '\u{e0000}'..='\u{e007f}')
 }
 
-/// What goes to stderr of the program's own insides, an event at a time.
+/// The way to stderr for what the program says of its own insides, an event at a time.
 struct Log;
 
 /// Shows what was written to it once it is whole.
@@ -135,7 +135,7 @@ impl Terminal {
         Self { out: RefCell::new(Stream::Open(out)), err: RefCell::new(Stream::Open(err)) }
     }
 
-    /// What was asked for.
+    /// Writes what was asked for.
     pub fn out(&self, text: &str) {
         self.out.borrow_mut().write(&presentable(text));
     }
@@ -146,7 +146,7 @@ impl Terminal {
         self.out.borrow_mut().write(text);
     }
 
-    /// What is wrong.
+    /// Writes what is wrong.
     pub fn err(&self, text: &str) {
         self.err.borrow_mut().write(&presentable(text));
     }

@@ -1,4 +1,4 @@
-//! What people read of a scenario's end and of a run's.
+//! The words that people read of a scenario's end and of a run's.
 
 use libtest_mimic::{Completion, Failed};
 use reports::record::{FlowOutage, Kind, Outage, OutageRecorded, Record, ScenarioStatus};

@@ -1,6 +1,6 @@
-//! What one run changes, and the two plans of routerd that change it: the harness writes this file
-//! on the routerd node, the planner makes the plans from it, and the harness compares what routerd
-//! stored with the same plans.
+//! The change that one run makes, and the two plans of routerd that make it: the harness writes this
+//! file on the routerd node, the planner makes the plans from it, and the harness compares what
+//! routerd stored with the same plans.
 
 use std::collections::BTreeMap;
 
@@ -174,7 +174,7 @@ pub enum CaptureAction {
 }
 
 impl CaptureAction {
-    /// What the ENI looks like once it is done.
+    /// The state of the ENI once it is done.
     pub fn goal(self) -> Goal {
         match self {
             Self::Assign(address) => Goal::Assigned(address.addr()),
@@ -226,7 +226,7 @@ pub struct ActionPlan {
     pub undo: Option<ActionUndo>,
 }
 
-/// What routerd shows and never evaluates.
+/// A precondition that routerd shows and never evaluates.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ActionCheck {
@@ -239,6 +239,7 @@ pub struct ActionCheck {
     pub target: BTreeMap<String, String>,
 }
 
+/// The action of routerd that takes an [`ActionPlan`] back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ActionUndo {

@@ -24,6 +24,7 @@ pub enum Clock {
 pub struct Stopwatch(Instant);
 
 impl Stopwatch {
+    /// The time since the start, by tokio's clock: virtual where the runtime is paused.
     pub fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }
@@ -39,6 +40,7 @@ impl Clock {
         Self::Virtual { epoch, start: Instant::now() }
     }
 
+    /// The time of day by this clock.
     pub fn now(&self) -> DateTime<Utc> {
         match self {
             Self::System => Utc::now(),
@@ -52,6 +54,7 @@ impl Clock {
         Stopwatch(Instant::now())
     }
 
+    /// Waits for so long by tokio's clock: virtual where the runtime is paused.
     pub async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
     }

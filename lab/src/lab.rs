@@ -17,7 +17,7 @@ use crate::shell::{Shell, Transport};
 /// record is lost then.
 pub type AfterEffect = Rc<dyn Fn() -> Result<(), String>>;
 
-/// What the scenarios run on. They never ask which lab it is.
+/// The lab that the scenarios run on. They never ask which lab it is.
 #[derive(Clone)]
 pub struct Lab {
     pub manifest: Rc<Manifest>,

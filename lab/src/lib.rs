@@ -1,4 +1,4 @@
-//! What a lab is: an EC2 API, nodes that run commands, and routerd on one of them. This crate
+//! A lab: an EC2 API, nodes that run commands, and routerd on one of them. This crate
 //! observes and acts, and says done, not done or unknown; it judges nothing.
 
 pub mod act;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+/// One of the four nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Node {
@@ -16,9 +17,11 @@ pub enum Node {
 }
 
 impl Node {
+    /// All four nodes, in their order.
     pub const ALL: [Self; 4] =
         [Self::RouterdCloud, Self::CloudClient, Self::OnpremRouter, Self::OnpremClient];
 
+    /// The node's name in the manifest and the journal, as `routerd-cloud`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::RouterdCloud => "routerd-cloud",
@@ -35,7 +38,7 @@ impl std::fmt::Display for Node {
     }
 }
 
-/// What a program left behind.
+/// The exit status and the output that a program left behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Output {
     /// Exit status as a shell shows it: 128 + n after signal n.

@@ -43,6 +43,7 @@ use reports::shown::{Differs, shown};
 use crate::ec2::Instance;
 use crate::manifest::Manifest;
 
+/// The reason why a permit is not given, or does not hold for what is asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     #[error("the go is not the one that this run's journal has verified")]
@@ -80,10 +81,12 @@ pub enum Refused {
 pub struct Brake(Arc<AtomicBool>);
 
 impl Brake {
+    /// Stops new forward work, for every clone. Nothing takes it back.
     pub fn pull(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
 
+    /// Whether it was pulled, on any clone.
     pub fn pulled(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
@@ -117,6 +120,7 @@ impl Forward {
         Ok(Self { go: go.clone(), brake })
     }
 
+    /// The digest of the go that the permit comes from.
     pub fn go_digest(&self) -> &Digest {
         self.go.digest()
     }
@@ -163,7 +167,7 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// Of a go whose signature holds, and whose burn was seen.
+    /// The proof for a go whose signature holds, and whose burn was seen.
     pub(crate) fn of(go: &Verified) -> Self {
         Self { go_digest: go.digest().clone(), plan_digest: go.undo_plan_digest().clone() }
     }
@@ -193,10 +197,12 @@ impl Undo {
         })
     }
 
+    /// The id of the step in the undo plan, as `undo.address`.
     pub fn step(&self) -> &str {
         &self.step
     }
 
+    /// The operation of the step, as the plan has it.
     pub fn operation(&self) -> &Operation {
         &self.operation
     }
@@ -208,7 +214,7 @@ impl Undo {
     }
 }
 
-/// What a [`Cost`] permit is for.
+/// The act that a [`Cost`] permit is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Power {
     Stop,
@@ -224,10 +230,14 @@ pub struct Cost {
 }
 
 impl Cost {
+    /// Permits to stop this instance. Fails where the manifest does not consent ([`Refused::NoConsent`]), or
+    /// the instance does not carry the lab's tag ([`Refused::NotTagged`]).
     pub fn to_stop(manifest: &Manifest, instance: &Instance) -> Result<Self, Refused> {
         Self::grant(manifest, instance, Power::Stop)
     }
 
+    /// Permits to start this instance. Fails where the manifest does not consent ([`Refused::NoConsent`]), or
+    /// the instance does not carry the lab's tag ([`Refused::NotTagged`]).
     pub fn to_start(manifest: &Manifest, instance: &Instance) -> Result<Self, Refused> {
         Self::grant(manifest, instance, Power::Start)
     }
@@ -243,6 +253,7 @@ impl Cost {
         Ok(Self { instance_id: instance.instance_id.clone(), power })
     }
 
+    /// The id of the one instance that the permit is for.
     pub fn instance_id(&self) -> &str {
         &self.instance_id
     }
@@ -292,7 +303,7 @@ impl From<&Forward> for Release {
     }
 }
 
-/// What every permit says for the record.
+/// The questions that every permit answers for the record.
 pub(crate) trait Permit {
     fn kind(&self) -> PermitKind;
     /// The step of the undo plan that this mutation carries out or is taken back by.

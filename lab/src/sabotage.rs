@@ -3,18 +3,18 @@
 //! command line, no variable of the environment and no file leads here, and a user's program is built
 //! without this module: the feature `sabotage` is turned on by the tests' crate alone.
 
-/// What a broken build does.
+/// The way in which a build is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sabotage {
     /// Two handles write one journal.
     ForksTheJournal,
-    /// What is restored is the source/dest check as it is when the undo begins (I3).
+    /// The undo restores the source/dest check as it is when the undo begins (I3).
     TakesTheBaselineLate,
     /// Nothing is torn down, and nobody looks.
     SkipsTeardown,
     /// A refused run's instances run on.
     LeavesItRunning,
-    /// What a run that began nothing has stopped, it starts again before it ends.
+    /// A run that began nothing starts again, before it ends, what it has stopped.
     WakesWhatItStopped,
     /// Something is changed before the gate (I1).
     ActsBeforeTheGo,
@@ -26,6 +26,6 @@ pub enum Sabotage {
     KeepsTheLock,
     /// Recovery says that it could not find out, and it could.
     RecoversHalf,
-    /// What is left is not named.
+    /// Things that are left are not named.
     NamesNothing,
 }

@@ -32,6 +32,7 @@ pub struct Access {
     pub hosts: BTreeMap<Node, String>,
 }
 
+/// A [`Transport`] to the nodes over ssh.
 pub struct SshTransport {
     access: Access,
     links: BTreeMap<Node, Link>,
@@ -44,6 +45,7 @@ struct Link {
 }
 
 impl SshTransport {
+    /// Makes no connection yet: a node's is made with its first command.
     pub fn new(access: Access) -> Self {
         let link = || Link { session: Mutex::default(), sessions: Semaphore::new(SESSIONS) };
         let links = access.hosts.keys().map(|node| (*node, link())).collect();
@@ -245,7 +247,7 @@ pub struct Host<'a> {
     pub proxy_command: &'a str,
 }
 
-/// What `ssh -F` reads.
+/// The text that `ssh -F` reads.
 pub fn config(hosts: &[Host<'_>], key: &Path, known_hosts: &Path) -> String {
     let host = |Host { name, user, proxy_command }: &Host<'_>| {
         format!(
@@ -275,7 +277,7 @@ mod tests {
         words.iter().map(|&word| word.to_owned()).collect()
     }
 
-    /// As sshd would run it.
+    /// Runs the words as sshd would.
     fn run(words: &[&str]) -> Result<Output, TransportError> {
         let mark = Mark::new(7);
         mark.read(Command::new("sh").arg("-c").arg(mark.wrap(&argv(words))).output().unwrap())

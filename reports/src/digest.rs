@@ -24,6 +24,7 @@ impl JsonSchema for Digest {
     }
 }
 
+/// A text that is no digest.
 #[derive(Debug, Error)]
 #[error("`{0}` is not a SHA-256 digest of 64 lower-case hexadecimal digits")]
 pub struct NotADigest(String);
@@ -34,6 +35,7 @@ impl Digest {
         Self("0".repeat(64))
     }
 
+    /// The digest of these bytes.
     pub fn of(bytes: impl AsRef<[u8]>) -> Self {
         Self(hex::encode(Sha256::digest(bytes)))
     }
@@ -43,6 +45,7 @@ impl Digest {
         Self::of(canonical_json(value))
     }
 
+    /// The 64 hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,5 +1,6 @@
-//! What a run changes: a closed enum with everything that its intent needs, so that whoever goes on
-//! with a run reads an effect back by what it is, and never by a sentence. Files are on routerd-cloud.
+//! The changes that a run makes: a closed enum with everything that its intent needs, so that
+//! whoever goes on with a run reads an effect back by what it is, and never by a sentence. Files
+//! are on routerd-cloud.
 
 use std::net::Ipv4Addr;
 
@@ -125,7 +126,7 @@ pub enum Power {
 }
 
 impl Effect {
-    /// What is done, for people; of EC2 the call's name.
+    /// The name of what is done, for people; of EC2 the call's name.
     pub fn what(&self) -> String {
         let what = match self {
             Self::TakeLock { .. } => "take the lab's lock",
@@ -152,7 +153,7 @@ impl Effect {
         what.to_owned()
     }
 
-    /// What it is done to: an id of EC2, a file's path, or how routerd names it.
+    /// The thing that it is done to: an id of EC2, a file's path, or how routerd names it.
     pub fn resource(&self) -> String {
         match self {
             Self::TakeLock { path, .. }

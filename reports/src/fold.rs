@@ -16,6 +16,7 @@ use crate::record::{
     ScenarioFinished, StopArmed, StopChecked, StopTripped, UndoPlanned,
 };
 
+/// The records of a journal by what they are about; nothing is judged yet.
 #[derive(Debug, Default)]
 pub struct Gathered<'a> {
     pub started: Option<(&'a RunStarted, DateTime<Utc>)>,
@@ -51,17 +52,19 @@ pub struct Sides<'a> {
     pub last: Option<&'a Value>,
 }
 
+/// A scenario as it was declared, and what came of it.
 #[derive(Debug)]
 pub struct Scenario<'a> {
     pub declared: &'a ScenarioDeclared,
     /// How often it was started.
     pub attempts: u32,
-    /// Of the last attempt.
+    /// The start of the last attempt.
     pub started_at: Option<DateTime<Utc>>,
     pub assertions: Vec<(&'a Assertion, DateTime<Utc>)>,
     pub finished: Option<(&'a ScenarioFinished, DateTime<Utc>)>,
 }
 
+/// The go and the lab's lock, as far as the run has come with them.
 #[derive(Debug, Default)]
 pub struct Gate<'a> {
     pub verified: Option<(&'a GoVerified, DateTime<Utc>)>,
@@ -73,6 +76,7 @@ pub struct Gate<'a> {
     pub lock_released: Option<DateTime<Utc>>,
 }
 
+/// An intent and its last outcome; none where that was never recorded.
 #[derive(Debug)]
 pub struct Mutation<'a> {
     pub intent: &'a Intent,
@@ -80,6 +84,7 @@ pub struct Mutation<'a> {
     pub outcome: Option<(&'a OutcomeRecorded, DateTime<Utc>)>,
 }
 
+/// Gathers the records, in their order.
 pub fn gather(records: &[Record]) -> Gathered<'_> {
     let mut run = Gathered::default();
     for record in records {

@@ -25,15 +25,22 @@ pub use files::{
 pub use lock::{FolderHolder, FolderLock, Locked};
 pub(crate) use lock::{Names, names, take};
 
+/// The file of the run's evidence.
 pub const EVIDENCE_FILE: &str = "evidence.json";
+/// The file of a mock lab's world.
 pub const WORLD_FILE: &str = "world.json";
+/// The file of a [`RunFile`].
 pub const RUN_FILE: &str = "run.json";
+/// The file that a process locks while it has the folder; it holds the holder's words.
 pub const LOCK_FILE: &str = "lock";
+/// The file of the go's bytes.
 pub const GO_FILE: &str = "go.json";
+/// The file of the go's signature, as ssh-keygen writes it.
 pub const GO_SIGNATURE_FILE: &str = "go.json.sig";
 /// Where runs are kept, below the working directory, unless `--out` says otherwise.
 pub const RUNS_DIR: &str = "lab-smoke-runs";
 
+/// The reason why a folder is not taken or opened, or a file of it not read or written.
 #[derive(Debug, Error)]
 pub enum FolderError {
     #[error("{path}: {source}")]
@@ -61,7 +68,7 @@ pub enum FolderError {
     Json { path: PathBuf, source: serde_json::Error },
 }
 
-/// What is true of this machine and not of the run, and so never enters the journal.
+/// The facts that are true of this machine and not of the run, and so never enter the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunFile {
@@ -84,6 +91,7 @@ pub struct BegunIn {
     pub identity: Identity,
 }
 
+/// A run's folder, by its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunFolder {
     path: PathBuf,
@@ -186,10 +194,12 @@ impl RunFolder {
         Err(unknown())
     }
 
+    /// The folder's path, as it was given.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
+    /// The path of a file of this name in the folder, whether it is there or not.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
@@ -200,7 +210,7 @@ impl RunFolder {
         write_atomically(&path, bytes, Sync::Yes).map_err(|source| FolderError::Io { path, source })
     }
 
-    /// As [`write`](Self::write), pretty-printed with a final newline.
+    /// Writes as [`write`](Self::write) does, pretty-printed with a final newline.
     pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), FolderError> {
         let mut text = serde_json::to_string_pretty(value)
             .map_err(|source| FolderError::Json { path: self.file(name), source })?;
@@ -208,6 +218,7 @@ impl RunFolder {
         self.write(name, text.as_bytes())
     }
 
+    /// Reads `run.json`. Fails where it is no plain file, is too large, or was changed.
     pub fn read_run_file(&self) -> Result<RunFile, FolderError> {
         let path = self.file(RUN_FILE);
         let bytes = read_plain(&path, SMALL_LIMIT_BYTES)
@@ -222,7 +233,7 @@ impl RunFolder {
         Ok(Identity::of(&found))
     }
 
-    /// What `run.json` says of this folder.
+    /// The entry of `run.json` for this folder.
     pub fn begun_here(&self) -> Result<BegunIn, FolderError> {
         let io = |source| FolderError::Io { path: self.path.clone(), source };
         let path = std::path::absolute(&self.path).map_err(io)?;

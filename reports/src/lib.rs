@@ -1,5 +1,5 @@
-//! What evidence is. A verifier links this crate alone: it knows neither EC2's API nor how a run
-//! works.
+//! The definition of evidence. A verifier links this crate alone: it knows neither EC2's API nor
+//! how a run works.
 
 // The tests of the go share a file with those against ssh-keygen, which see this crate from outside.
 #[cfg(test)]

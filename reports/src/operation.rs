@@ -1,5 +1,6 @@
-//! What a step of the undo and teardown plan does: a closed enum with every parameter, so that the
-//! plan's digest, which the owner signs, covers all of it, and so that nobody acts by a sentence.
+//! The operation of a step of the undo and teardown plan: a closed enum with every parameter, so
+//! that the plan's digest, which the owner signs, covers all of it, and so that nobody acts by a
+//! sentence.
 
 use std::net::Ipv4Addr;
 
@@ -55,7 +56,7 @@ pub enum Torn {
 }
 
 impl Operation {
-    /// What is done, for people.
+    /// The name of what is done, for people.
     pub fn what(&self) -> String {
         match self {
             Self::RestoreSourceDestCheck { source_dest_check, .. } => {
@@ -71,7 +72,7 @@ impl Operation {
         }
     }
 
-    /// What it is done to: an id of EC2, or a file's path.
+    /// The thing that it is done to: an id of EC2, or a file's path.
     pub fn resource(&self) -> &str {
         match self {
             Self::RestoreSourceDestCheck { network_interface_id, .. }
@@ -124,7 +125,7 @@ impl Operation {
         }
     }
 
-    /// What of the lab teardown ends with it; none for what only takes back.
+    /// The part of the lab that teardown ends with it; none for what only takes back.
     pub fn torn(&self) -> Option<Torn> {
         match self {
             Self::RestoreSourceDestCheck { .. }

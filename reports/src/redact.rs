@@ -28,7 +28,7 @@ use crate::digest::Digest;
 use crate::record::Kind;
 use names::{Named, judge_name};
 
-/// What stands in a secret's place.
+/// The text that stands in a secret's place.
 pub const REDACTED: &str = "[redacted]";
 
 /// Shorter values would hide innocent text.
@@ -57,11 +57,12 @@ impl Redactor {
         if self.value(&mut value) { serde_json::from_value(value) } else { Ok(kind) }
     }
 
-    /// What is kept of a raw answer: byte for byte the same where it had no secret.
+    /// The part of a raw answer that is kept: byte for byte the same where it had no secret.
     pub fn keep<'a>(&self, form: Form, bytes: &'a [u8]) -> Kept<'a> {
         form::keep(self, form, bytes)
     }
 
+    /// The text without its secrets; borrowed where it had none.
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if let Some(json) = json::in_text(self, text) {
             return json;
@@ -138,7 +139,7 @@ fn is_compared_by_digest(value: &str) -> bool {
     digest.is_some_and(|it| it.len() == 64 && it.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// What says nothing, or says that it was hidden already.
+/// Whether it says nothing, or says that it was hidden already.
 fn is_silent(value: &str) -> bool {
     let value = value.trim().trim_end_matches([',', ';', ')', '}']);
     matches!(

@@ -15,14 +15,17 @@ use crate::record::{
 };
 use crate::verdict::judge_ending;
 
+/// The records of a run, to which more can be added.
 #[derive(Clone, Debug)]
 pub struct Sample(Vec<Record>);
 
+/// The time of the first record; each one after it is a second later.
 pub fn start_time() -> DateTime<Utc> {
     "2026-10-01T12:00:00Z".parse().expect("a time")
 }
 
 impl Sample {
+    /// Appends a record that is chained to the one before.
     pub fn push(&mut self, kind: Kind) {
         let seq = self.0.len() as u64;
         let last = self.0.last().map(|record| serde_json::to_string(record).expect("JSON"));
@@ -31,10 +34,12 @@ impl Sample {
         self.0.push(Record { seq, prev, at: start_time() + TimeDelta::seconds(seconds), kind });
     }
 
+    /// Starts a scenario.
     pub fn start(&mut self, scenario: &str) {
         self.push(Kind::ScenarioStarted(ScenarioStarted { scenario: scenario.into() }));
     }
 
+    /// Makes an assertion; unless it passed it has a message.
     pub fn assert(&mut self, scenario: &str, id: &str, status: AssertionStatus) {
         self.push(Kind::AssertionMade(Assertion {
             scenario: scenario.into(),
@@ -48,6 +53,7 @@ impl Sample {
         }));
     }
 
+    /// Ends a scenario; one that did not run to its end has a reason.
     pub fn finish(&mut self, scenario: &str, status: ScenarioStatus) {
         let reason = match status {
             ScenarioStatus::Passed | ScenarioStatus::Failed | ScenarioStatus::Unknown => None,
@@ -58,7 +64,7 @@ impl Sample {
         self.push(Kind::ScenarioFinished(finished));
     }
 
-    /// As if the scenario had been started again and not ended.
+    /// Leaves the scenario as if it had been started again and not ended.
     pub fn unfinish(&mut self, scenario: &str) {
         self.start(scenario);
     }
@@ -75,21 +81,24 @@ impl Sample {
         }));
     }
 
+    /// Records what came of an intent.
     pub fn outcome(&mut self, intent: &str, outcome: Outcome) {
         let outcome = OutcomeRecorded::of(intent, outcome);
         self.push(Kind::Outcome(OutcomeRecorded { detail: "read back".to_owned(), ..outcome }));
     }
 
+    /// Declares the run to be filtered by these words.
     pub fn filter(&mut self, words: &str) {
         self.started().filter = Some(words.into());
     }
 
+    /// Declares a scenario to be this part of the run.
     pub fn part(&mut self, scenario: &str, part: Part) {
         let mut scenarios = self.started().scenarios.iter_mut();
         scenarios.find(|it| it.name == scenario).expect("declared").part = part;
     }
 
-    /// As if the run had been declared without anybody for this.
+    /// Changes the run as if it had been declared without anybody for this.
     pub fn relieve(&mut self, duty: Duty) {
         let scenarios = self.started().scenarios.iter_mut();
         scenarios.filter(|it| it.duty == Some(duty)).for_each(|it| it.duty = None);
@@ -107,6 +116,7 @@ impl Sample {
         self.0.clone()
     }
 
+    /// The records, and an end with the verdict that is theirs.
     pub fn records_with_end(mut self) -> Vec<Record> {
         let judged = judge_ending(&self.0);
         let (verdict, exit_code, reasons) = (judged.verdict, judged.exit_code, judged.reasons);
@@ -114,6 +124,7 @@ impl Sample {
         self.0
     }
 
+    /// Starts and ends a scenario with one assertion, all of which passes.
     pub fn scenario(&mut self, name: &str, assertion: &str) {
         self.start(name);
         self.assert(name, assertion, AssertionStatus::Passed);
@@ -291,6 +302,7 @@ fn state(phase: Phase) -> Kind {
     Kind::StateRecorded(StateRecorded { phase, state: json!({"source_dest_check": true}) })
 }
 
+/// A go that was verified, granted by the lab itself.
 pub fn verified() -> Kind {
     Kind::GoVerified(GoVerified {
         go_digest: Digest::of("go"),
@@ -303,12 +315,13 @@ pub fn verified() -> Kind {
     })
 }
 
+/// A go that was refused because it has expired.
 pub fn refused() -> Kind {
     let (rule, reason) = ("expired".to_owned(), "it was good until noon".to_owned());
     Kind::GoRefused(GoRefused { rule, reason })
 }
 
-/// As a lab with a probe says it.
+/// The outage as a lab with a probe says it.
 pub fn outage() -> Kind {
     let flow = FlowOutage {
         source: "10.88.60.7".into(),
@@ -330,6 +343,7 @@ pub fn outage() -> Kind {
     })
 }
 
+/// An outage that a lab without a probe has not measured.
 pub fn not_measured() -> Kind {
     let reason = "the manifest has no nodes.cloud-client.outage_probe".to_owned();
     Kind::OutageRecorded(OutageRecorded {
@@ -339,10 +353,12 @@ pub fn not_measured() -> Kind {
     })
 }
 
+/// A list of residue with nothing in it.
 pub fn no_residue() -> Kind {
     Kind::ResidueListed(ResidueListed { items: vec![], kept: vec![] })
 }
 
+/// A list of residue with one running instance in it.
 pub fn residue(id: &str) -> Kind {
     let item = ResidueItem {
         resource: "instance".into(),

@@ -1,6 +1,6 @@
-//! What a run's journal shows of what is asked for and granted, with every digest computed again
-//! from what is shown. A chain that verifies proves order alone: whoever writes a journal anew can
-//! show other facts or another plan beside a digest that somebody signs.
+//! The view that a run's journal gives of what is asked for and granted, with every digest computed
+//! again from what is shown. A chain that verifies proves order alone: whoever writes a journal
+//! anew can show other facts or another plan beside a digest that somebody signs.
 
 use serde_json::{Value, json};
 use thiserror::Error;

@@ -1,6 +1,6 @@
-//! What the programs of others say of ours: ssh-keygen of the go, the AWS CLI and botocore of the
-//! mock's EC2, moto of what differs. Without them the trials are ignored with the reason, and fail
-//! where `LAB_SMOKE_REQUIRE_FOREIGN=1`.
+//! The programs of others judge ours: ssh-keygen the go, the AWS CLI and botocore the mock's EC2,
+//! moto what differs. Without them the trials are ignored with the reason, and fail where
+//! `LAB_SMOKE_REQUIRE_FOREIGN=1`.
 
 mod aws_cli;
 mod go;

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     if failed.contains(&true) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// Of a group of which nothing is asked for nothing is said.
+/// Whether one of the group has failed. Nothing is said of a group of which nothing is asked for.
 fn has_failed(arguments: &Arguments, mut trials: Vec<Trial>, test_threads: usize) -> bool {
     trials.retain(|trial| !arguments.is_filtered_out(trial));
     if trials.is_empty() {
@@ -48,7 +48,8 @@ fn has_failed(arguments: &Arguments, mut trials: Vec<Trial>, test_threads: usize
     libtest_mimic::run(&arguments, trials).has_failed()
 }
 
-/// What a short run takes besides every so many: a smoke, a death, and that nothing is left.
+/// The trials that a short run takes besides every so many: a smoke, a death, and that nothing is
+/// left.
 const ALWAYS: &[&str] = &[
     "netns::the_whole_smoke_passes_in_the_kernel",
     "netns::a_run_killed_in_the_middle_is_recovered_in_the_kernel",

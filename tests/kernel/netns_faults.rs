@@ -24,7 +24,7 @@ pub fn trials() -> Vec<Trial> {
     trials
 }
 
-/// What this machine can, asked once and by the first who needs it.
+/// The abilities of this machine, asked once and by the first who needs it.
 static HERE: LazyLock<Report> = LazyLock::new(probe::probe);
 
 fn trial(fault: &'static KnownFault) -> Trial {
@@ -89,7 +89,7 @@ fn lab_smoke(words: &[&str]) -> Result<std::process::Output, String> {
         .map_err(|error| error.to_string())
 }
 
-/// Of every assertion that was made; of a scenario without any its own.
+/// The status of every assertion that was made; of a scenario without any its own.
 fn statuses(evidence: &Evidence) -> BTreeMap<String, AssertionStatus> {
     let all = evidence.scenarios.iter().flat_map(|scenario| &scenario.assertions);
     all.map(|assertion| (assertion.id.clone(), assertion.status)).collect()

@@ -1,5 +1,5 @@
-//! What is one lab's on this machine, told apart from other labs of the same time, and what the host
-//! has by itself.
+//! The things that are one lab's on this machine, told apart from other labs of the same time, and what the
+//! host has by itself.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,11 +10,11 @@ use std::time::Duration;
 use lab::clock::Clock;
 use lab_netns::Folder;
 
-/// What the host itself has; labs that others hold at the same time never show in it.
+/// The things that the host itself has; labs that others hold at the same time never show in it.
 #[derive(Debug)]
 pub struct Host {
     has: Has,
-    /// What was changed since is newer.
+    /// The file that is older than whatever was changed since.
     marker: tempfile::NamedTempFile,
 }
 
@@ -22,7 +22,7 @@ pub struct Host {
 struct Has {
     links: BTreeSet<String>,
     mounts: BTreeSet<String>,
-    /// As `ip netns` names them.
+    /// The names of network namespaces, as `ip netns` has them.
     names: BTreeSet<String>,
 }
 
@@ -75,8 +75,8 @@ pub fn shown() -> Vec<PathBuf> {
     paths.filter(|path| !never(path) && !is_a_users(path)).collect()
 }
 
-/// What the Filesystem Hierarchy Standard does not name at the root is a user's: others write there
-/// while a test runs (a build, the log of the CI that runs this). Nodes show all of these folders by
+/// Whether a folder at the root is a user's: the Filesystem Hierarchy Standard does not name it. Others write
+/// there while a test runs (a build, the log of the CI that runs this). Nodes show all of these folders by
 /// the same overlay; `a_nodes_files_are_its_own` writes into them and looks for its own names.
 pub fn is_a_users(top: &Path) -> bool {
     const SYSTEMS: [&str; 10] =
@@ -113,7 +113,7 @@ fn namespaces(pid: u32) -> BTreeSet<String> {
     KINDS.into_iter().filter_map(link).map(|it| it.to_string_lossy().into_owned()).collect()
 }
 
-/// What is one lab's own.
+/// The things that are one lab's own.
 pub struct Own {
     /// Its folder, which stands in the words of its processes and of those that use it.
     folder: String,
@@ -121,7 +121,7 @@ pub struct Own {
 }
 
 impl Own {
-    /// Of a lab that lives: everything below the process that holds it.
+    /// The things of a lab that lives: everything below the process that holds it.
     pub fn of(folder: &Folder) -> Self {
         let holder = holder(folder);
         let mut tree = BTreeSet::from([holder]);

@@ -14,7 +14,7 @@ pub struct Asked {
     shown: OnceLock<Shown>,
 }
 
-/// What the tests judge of a run: the whole of some hundred does not fit into memory.
+/// The parts of a run that the tests judge: the whole of some hundred does not fit into memory.
 pub struct Shown {
     pub given: Outcome,
     pub reasons: Vec<String>,

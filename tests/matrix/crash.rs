@@ -26,7 +26,7 @@ const RECOVERED_FROM: &[(Prior, &str, Befall)] = &[
     (Prior::CheckOff, "TerminateInstances", Befall::KilledAfter),
 ];
 
-/// What is tried: a blow, or a state that is left by one death or more.
+/// The case that is tried: a blow, or a state that is left by one death or more.
 enum Cell {
     Struck(Plan, Option<Left>),
     Killed(Plan, State),
@@ -36,9 +36,9 @@ fn number(index: usize) -> u32 {
     u32::try_from(index).expect("a run has not that many effects")
 }
 
-/// What befalls one process and does not kill it at once, by what it asked for and wrote: all
-/// others are deaths that were looked at while it ran. A journal is full or gone from the first or
-/// the last append between two effects.
+/// The blows that befall one process and do not kill it at once, by what it asked for and wrote:
+/// all others are deaths that were looked at while it ran. A journal is full or gone from the first
+/// or the last append between two effects.
 fn blows(process: &Process, recorder: &Recorder) -> Vec<Blow> {
     let effects = process.effects.iter().enumerate();
     let at_effects = effects.flat_map(|(at, seen)| {
@@ -102,7 +102,8 @@ fn cells_of_a_recovery((prior, name, what): &(Prior, &str, Befall)) -> Vec<Cell>
 /// In the recovery from this death, with all in place, something befalls each effect.
 const STRUCK_EVERYWHERE: &str = "action rollback ensure-forwarding-enabled --approved";
 
-/// Of what can befall an effect one after the other, effect by effect.
+/// Whether it is the turn of this blow: of what can befall an effect one after the other, effect by
+/// effect.
 fn in_turn(process: &Process, blow: Blow) -> bool {
     let Blow::Effect(at, what) = blow else { return false };
     let at = at as usize;
@@ -111,12 +112,13 @@ fn in_turn(process: &Process, blow: Blow) -> bool {
     can.get(at % can.len().max(1)) == Some(&what)
 }
 
-/// Of the others not: recovery asks again what it was not told.
+/// Whether a blow matters in every recovery. The others do not: recovery asks again what it was not
+/// told.
 fn matters(blow: Blow) -> bool {
     matches!(blow, Blow::Append(..) | Blow::Effect(_, Befall::KilledMeanwhile))
 }
 
-/// What is wrong after one cell.
+/// The complaints after one cell.
 fn judge(cell: &Cell) -> Vec<String> {
     let folder = smoke::folder();
     match cell {
@@ -184,7 +186,7 @@ fn figures(cells: &[Cell]) -> String {
     )
 }
 
-/// Of every so many states one is left by a real death too.
+/// One of so many states is left by a real death too.
 const DIED_TOO: usize = 29;
 
 /// A process that is killed leaves what was recorded for its death.

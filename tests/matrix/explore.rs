@@ -4,8 +4,8 @@ use lab_smoke_tests::crash::quiet;
 use lab_smoke_tests::explore::{explore, plan};
 use lab_smoke_tests::{extent, parallel};
 
-/// What CI explores, and what a short run does; `cargo run -p lab-smoke-tests --bin explore` explores
-/// more.
+/// The seeds that CI explores, and those of a short run; `cargo run -p lab-smoke-tests --bin explore`
+/// explores more.
 const SEEDS: usize = 200;
 const FEW: usize = 50;
 /// How many of them are played twice.

@@ -6,7 +6,7 @@ use lab_smoke_tests::crash::{Blow, Plan, Prior, quiet, strike};
 use lab_smoke_tests::invariants as inv;
 use lab_smoke_tests::smoke;
 
-/// What befalls the run, by the name of an effect; none where it runs to its end.
+/// The blow that befalls the run, by the name of an effect; none where it runs to its end.
 type Befalls = Option<(&'static str, Befall)>;
 
 /// Which invariants complain about which broken build, in a run that this befalls. A broken build

@@ -1,4 +1,5 @@
-//! What a run leaves, and what its evidence says of it: never the one without the other.
+//! The things that a run leaves, and what its evidence says of them: never the one without the
+//! other.
 
 use lab::manifest::{Instances, Manifest};
 use lab_smoke_tests::in_turn::{self, rows, stands};
@@ -67,7 +68,7 @@ fn what_was_approved_is_gone_with_its_node() {
     assert_eq!((left(&ran), ran.judgement.exit_code), (vec![], 1));
 }
 
-/// What the planner stored is imported for two hours: the next run need not wait for that.
+/// A plan that the planner stored is imported for two hours: the next run need not wait for that.
 #[test]
 fn one_run_after_the_other_passes_on_a_lab_that_stands() {
     for prior in [&[][..], &["check-off"]] {

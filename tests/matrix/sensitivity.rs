@@ -95,7 +95,7 @@ fn tolerated_without_a_trace(case: &Case, traces: &[String]) -> Option<String> {
 const PAIRS: usize = 150;
 const TRIPLES: usize = 100;
 
-/// Of all pairs so many are drawn, others with another seed.
+/// Draws so many of all pairs, others with another seed.
 #[test]
 fn no_pair_of_faults_gets_a_run_to_pass_or_hides_what_it_left() {
     // The world is another one as well.

@@ -10,7 +10,7 @@ use scenarios::stops::DETECTORS;
 
 use super::asked::CASES;
 
-/// What the table of `docs/HARD-STOPS.md` says, against the records of a run with each fault.
+/// The table of `docs/HARD-STOPS.md`, against the records of a run with each fault.
 #[test]
 fn every_detector_looks_where_the_table_says() {
     let looked = parallel::map(&CASES, |asked| asked.shown().looks.clone());
@@ -111,7 +111,7 @@ fn plan(ran: &Ran) -> Vec<String> {
     plan.steps.iter().map(|step| step.id.clone()).collect()
 }
 
-/// Of the two actions only what was executed is taken back; where nothing was, neither is.
+/// Only what was executed of the two actions is taken back; where nothing was, neither is.
 #[test]
 fn what_is_provably_the_runs_is_undone_and_nothing_else() {
     let table: &[(&str, &[&str])] =
@@ -183,8 +183,8 @@ fn the_rest_is_listed_with_ids_and_the_owners_commands() {
     }
 }
 
-/// What costs money after the run: all that runs, and of the rest what the run's teardown should have
-/// ended, or what nobody is to end.
+/// The things that cost money after the run: all that runs, and of the rest what the run's teardown should
+/// have ended, or what nobody is to end.
 fn costs_after(ran: &Ran) -> BTreeSet<String> {
     let (before, after) = (&ran.before.cloud, &ran.world.cloud);
     let mut costs: BTreeSet<String> =
@@ -224,7 +224,7 @@ fn after_every_stop_what_costs_money_is_stopped_or_listed_with_its_command() {
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
-/// What preflight finds and nobody is to end is listed, each with its own command.
+/// The things that preflight finds and nobody is to end are listed, each with its own command.
 #[test]
 fn what_nobody_is_to_end_is_listed_with_its_command() {
     for (fault, command) in [
@@ -257,8 +257,8 @@ fn a_changed_interface_is_residue_with_the_owners_commands() {
     assert!(!eni.costs_money && ran.judgement.exit_code == 6, "{:?}", ran.judgement);
 }
 
-/// What `restored` finds changed on a node that is still there: each with its own command. What was
-/// on an instance goes with it.
+/// A change that `restored` finds on a node that is still there is listed: each with its own
+/// command. What was on an instance goes with it.
 #[test]
 fn what_was_changed_on_a_node_is_residue_with_the_owners_commands() {
     let table = [

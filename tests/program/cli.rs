@@ -123,7 +123,7 @@ fn the_example_manifest_passes_and_an_error_is_named_with_its_place() {
     }
 }
 
-/// What those who choose faults by program read.
+/// The list that those read who choose faults by program.
 #[test]
 fn faults_are_listed_with_all_that_is_known_of_them() {
     let place = Place::new();

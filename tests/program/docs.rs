@@ -1,4 +1,4 @@
-//! What is generated stands in `docs/` byte for byte. `INSTA_UPDATE=always` writes it anew.
+//! The generated texts stand in `docs/` byte for byte. `INSTA_UPDATE=always` writes them anew.
 
 use std::fs;
 use std::path::PathBuf;
@@ -86,7 +86,7 @@ fn every_scenario_stands_in_the_operators_guide() {
     }
 }
 
-/// What the README's reader sees, without what the machine's speed decides.
+/// The text that the README's reader sees, without what the machine's speed decides.
 fn transcript(seed: &str) -> String {
     let place = tempfile::tempdir().expect("a temporary folder");
     let mut command = Command::new(env!("CARGO_BIN_EXE_lab-smoke"));

@@ -1,4 +1,4 @@
-//! What a run leaves holds at every instant, for every reader, and without a secret.
+//! The things that a run leaves hold at every instant, for every reader, and without a secret.
 
 use std::fs;
 use std::path::Path;
@@ -100,7 +100,7 @@ fn a_planted_secret_reaches_no_file_of_the_run() {
     }
 }
 
-/// What each scenario costs in round trips, one after the other: the virtual time that a latency
+/// The cost of each scenario in round trips, one after the other: the virtual time that a latency
 /// of 200 ms on every call adds, in units of it.
 #[test]
 fn round_trips_of_each_scenario() {

@@ -23,7 +23,7 @@ use tokio::runtime::Runtime;
 
 const SEED: u64 = 5;
 
-/// What is known of the lab between the commands.
+/// The knowledge of the lab between the commands.
 #[derive(Default)]
 struct OwnLab {
     world: RefCell<Option<Shared>>,

@@ -35,7 +35,7 @@ fn killed_at(needle: &str) -> Option<TempDir> {
     (0..TRIES).find_map(|_| try_to_kill_at(needle, |text| text, &[]))
 }
 
-/// As [`killed_at`], of a run with a manifest of the operator's own.
+/// Does the same as [`killed_at`], of a run with a manifest of the operator's own.
 fn killed_with(needle: &str, own: impl Fn(String) -> String) -> TempDir {
     let killed = (0..TRIES).find_map(|_| try_to_kill_at(needle, &own, &[]));
     killed.expect("killed in time")
@@ -130,7 +130,7 @@ fn a_live_run_is_left_alone() {
     assert_eq!(recover(place.path()), Some(0));
 }
 
-/// What became of the lab's instances.
+/// The states of the lab's instances, as they have become.
 fn states(place: &Path) -> Vec<InstanceState> {
     let world = world(place);
     world.cloud.instances.values().map(|it| it.state_at(world.now)).collect()

@@ -145,7 +145,7 @@ fn a_planted_secret_is_in_no_byte_of_a_run() {
     }
 }
 
-/// What the evidence needs stays: where nothing is secret, nothing is hidden.
+/// Everything that the evidence needs stays: where nothing is secret, nothing is hidden.
 #[test]
 fn a_run_without_secrets_hides_nothing() {
     let ran = run(&["--format", "json"]);
@@ -161,7 +161,7 @@ fn a_run_without_secrets_hides_nothing() {
     assert!(sources.is_empty(), "{sources:?} are kept otherwise than they came");
 }
 
-/// What was hidden can still be compared, and what is root's own is a digest.
+/// A hidden text can still be compared, and what is root's own is a digest.
 #[test]
 fn the_digest_of_what_came_stands_beside_what_is_kept() {
     let ran = run(&["--inject", "planted-secrets"]);

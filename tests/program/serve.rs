@@ -47,7 +47,7 @@ impl Served {
         Credentials::new(&operator.access_key_id, &operator.secret_access_key, None, None, "tests")
     }
 
-    /// Of a program on routerd-cloud.
+    /// The credentials of a program on routerd-cloud.
     fn executor(&self) -> Credentials {
         let cloud = &self.shared.lock().cloud;
         let instance = &cloud.instance_of(Node::RouterdCloud).unwrap().id;

@@ -19,7 +19,7 @@ pub fn detectors() -> impl Iterator<Item = &'static str> {
     names.filter(|name| !OUT_OF_REACH.iter().any(|(other, _)| other == name))
 }
 
-/// What is missing or contradicts itself in the table of faults.
+/// The gaps in the table of faults: what is missing or contradicts itself.
 pub fn gaps() -> Vec<String> {
     let mut gaps = Vec::new();
     for id in assertions().filter(|id| !list_faults().any(|it| it.primary.assertion() == Some(id)))

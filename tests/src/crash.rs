@@ -25,7 +25,7 @@ use crate::disk::{Appends, AtAppend, DyingDisk, put_back};
 use crate::smoke;
 pub use crate::smoke::Prior;
 
-/// What befalls one process.
+/// A blow that befalls one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blow {
     Effect(u32, Befall),
@@ -46,13 +46,13 @@ impl Blow {
 pub struct Plan {
     pub seed: u64,
     pub prior: Prior,
-    /// As `lab-smoke faults` names them.
+    /// The faults, as `lab-smoke faults` names them.
     pub faults: Vec<String>,
     pub latency_ms: u64,
-    /// What others do to the lab meanwhile.
+    /// The events that others do to the lab meanwhile.
     pub others: Vec<Event>,
     pub run: Vec<Blow>,
-    /// Of each recovery in turn; the last one of all is left alone.
+    /// The blows to each recovery in turn; the last one of all is left alone.
     pub recoveries: Vec<Vec<Blow>>,
     pub sabotage: Option<Sabotage>,
 }
@@ -104,7 +104,7 @@ pub enum End {
     Killed,
 }
 
-/// What one process asked for, and what of its blows fell.
+/// The record of what one process asked for, and of its blows that fell.
 #[derive(Clone, Debug)]
 pub struct Process {
     pub end: End,
@@ -114,7 +114,7 @@ pub struct Process {
     pub fell: Vec<(Blow, String)>,
 }
 
-/// What the processes so far have left, in the run's folder and in the lab.
+/// The things that the processes so far have left, in the run's folder and in the lab.
 #[derive(Clone)]
 pub struct Left {
     pub processes: Vec<Process>,
@@ -136,11 +136,11 @@ impl Left {
     }
 }
 
-/// What is left after a run and its recoveries.
+/// The things that are left after a run and its recoveries.
 pub struct Aftermath {
     pub run: Process,
     pub recoveries: Vec<Process>,
-    /// What recovery answered; none where there was none, or nothing to recover.
+    /// The answer of recovery; none where there was none, or nothing to recover.
     pub recovered: Option<Judgement>,
     pub before: Arc<World>,
     pub world: World,
@@ -164,7 +164,7 @@ impl Aftermath {
         self.processes().flat_map(|process| &process.fell)
     }
 
-    /// What was said last of all; none where the run died before its first record.
+    /// The judgement that was said last of all; none where the run died before its first record.
     pub fn said(&self) -> Option<&Judgement> {
         match (&self.recovered, &self.run.end) {
             (Some(judgement), _) | (None, End::Judged(judgement)) => Some(judgement),
@@ -247,14 +247,14 @@ pub fn finish(dir: &Path, plan: &Plan, mut left: Left) -> Aftermath {
     }
 }
 
-/// What a process works on.
+/// The world that a process works on.
 #[derive(Clone)]
 struct Opened {
     shared: Shared,
     before: Arc<World>,
 }
 
-/// What is to befall a process, and who looks on.
+/// The blows that are to befall a process, and who looks on.
 struct Given {
     appends: Appends,
     planned: Vec<Nth>,
@@ -305,7 +305,7 @@ fn process<F: Future<Output = Judgement>>(
     Process { end, effects: blows.seen, appends: given.appends.count(), fell }
 }
 
-/// What an append hits.
+/// The name of what an append hits.
 pub const JOURNAL: &str = "the journal";
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -360,7 +360,7 @@ async fn run(
     judgement
 }
 
-/// As `lab-smoke recover` does it, on the world that is left.
+/// Recovers as `lab-smoke recover` does it, on the world that is left.
 async fn recover(
     dir: &Path,
     started: &RunStarted,

@@ -1,6 +1,6 @@
-//! What a process would leave that is killed: kept for every effect and every append of one that
-//! runs to its end. Nobody who is killed tidies up, so the journal so far and the lab as it is are
-//! all that is left, and deaths between which nothing happened leave the same.
+//! The state that a process would leave that is killed: kept for every effect and every append of
+//! one that runs to its end. Nobody who is killed tidies up, so the journal so far and the lab as
+//! it is are all that is left, and deaths between which nothing happened leave the same.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -128,7 +128,8 @@ impl Recorder {
         (0..appends.len()).filter(at_border).map(|index| appends[index].0).collect()
     }
 
-    /// What each death of the last of these processes would have left, in the order of time.
+    /// The states that each death of the last of these processes would have left, in the order of
+    /// time.
     pub fn states(&self, whole: &Left) -> Vec<State> {
         let Some(recorded) = self.recorded() else { return Vec::new() };
         let mut states: Vec<State> = Vec::new();
@@ -148,7 +149,7 @@ impl Recorder {
 }
 
 impl Process {
-    /// As it was when it died there.
+    /// The process as it was when it died there.
     fn killed_at(&self, death: &Death) -> Self {
         Self {
             end: End::Killed,
@@ -159,7 +160,7 @@ impl Process {
     }
 }
 
-/// What a process leaves that is killed, wherever it is killed of these.
+/// The state that a process leaves that is killed, wherever it is killed of these.
 pub struct State {
     /// Its last process died the first of the deaths.
     pub left: Left,
@@ -186,7 +187,7 @@ impl State {
         self.deaths[0].fell[0].0
     }
 
-    /// What killed it, in each of the deaths.
+    /// The blows that killed it, one for each of the deaths.
     pub fn blows(&self) -> impl Iterator<Item = Blow> {
         self.deaths.iter().flat_map(|process| process.fell.iter().map(|(blow, _)| *blow))
     }

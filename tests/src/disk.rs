@@ -11,7 +11,7 @@ use reports::journal::{Disk, FileDisk, JOURNAL_FILE, Lost};
 
 use crate::deaths::Recorder;
 
-/// What befalls an append.
+/// A blow that befalls an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtAppend {
     /// The harness dies before it.

@@ -46,11 +46,11 @@ const MOMENTS: &[&str] = &[
 static MANIFEST: LazyLock<Manifest> =
     LazyLock::new(|| harness::labs::mock_manifest(1).expect("the mock's manifest"));
 
-/// What a seed came to.
+/// The result that a seed came to.
 pub struct Explored {
     pub plan: Plan,
     pub aftermath: Aftermath,
-    /// Of the journal's bytes.
+    /// The digest of the journal's bytes.
     pub journal: Digest,
     /// The invariants that do not hold, and why.
     pub complaints: Vec<(&'static str, String)>,
@@ -106,7 +106,7 @@ fn named_faults(rng: &mut Rng, prior: Prior) -> Vec<String> {
     chosen
 }
 
-/// What somebody else does, and when.
+/// An event that somebody else causes, and when.
 fn other(rng: &mut Rng, routerctl: Routerctl<'_>) -> Event {
     let when = if rng.bool() {
         let pattern = MOMENTS[rng.usize(0..MOMENTS.len())].to_owned();
@@ -152,7 +152,7 @@ pub fn explore(plan: Plan) -> Explored {
     explore_in(folder.path(), plan)
 }
 
-/// As [`explore`], where the folder is to be looked at afterwards.
+/// Does the same as [`explore`], where the folder is to be looked at afterwards.
 pub fn explore_in(dir: &Path, plan: Plan) -> Explored {
     let aftermath = strike(dir, &plan);
     let complaints = broken(dir, &plan, &aftermath);

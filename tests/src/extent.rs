@@ -9,7 +9,8 @@ pub fn is_exhaustive() -> bool {
     std::env::var("LAB_SMOKE_EXHAUSTIVE").as_deref() == Ok("1")
 }
 
-/// What a variable asks for; without it the one number in a sample, the other where all is tried.
+/// The number that a variable asks for; without it the one number in a sample, the other where all
+/// is tried.
 pub fn number<T: FromStr>(variable: &str, in_a_sample: T, of_all: T) -> T {
     let asked = std::env::var(variable).ok().and_then(|text| text.parse().ok());
     asked.unwrap_or(if is_exhaustive() { of_all } else { in_a_sample })

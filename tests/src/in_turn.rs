@@ -16,7 +16,7 @@ use rusqlite::{Connection, MAIN_DB};
 
 use crate::smoke::{Ran, all, folder};
 
-/// What a lab is to be that one run after the other finds as it was.
+/// Edits the manifest so that one run after the other finds the lab as it was.
 pub fn stands(manifest: &mut Manifest) {
     let teardown = &mut manifest.teardown;
     teardown.instances = Instances::Keep;

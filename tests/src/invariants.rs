@@ -1,5 +1,6 @@
-//! What must hold after every run, whatever befell it: one list, used by the crash matrix and by
-//! exploration. `tests/matrix/invariants.rs` shows that each catches a deliberately broken build.
+//! The invariants that must hold after every run, whatever befell it: one list, used by the crash
+//! matrix and by exploration. `tests/matrix/invariants.rs` shows that each catches a deliberately
+//! broken build.
 
 use std::path::Path;
 
@@ -67,7 +68,7 @@ impl Written {
         Self(records.map_err(|error| error.to_string()))
     }
 
-    /// As [`broken`].
+    /// The same as [`broken`].
     pub fn broken(&self, plan: &Plan, aftermath: &Aftermath) -> Vec<Broken> {
         let chain = self.0.as_deref().map_err(String::as_str);
         let case = Case { plan, aftermath, chain, records: chain.unwrap_or_default() };
@@ -142,8 +143,8 @@ fn lab_is_torn_down(case: &Case<'_>) -> Result<(), String> {
     }
 }
 
-/// What runs is named with its command in what is left, whatever the verdict. The one excuse is a lab
-/// that could not be used, or is another run's, and in which nothing was started.
+/// Checks that every instance that runs is named with its command in what is left, whatever the verdict. The
+/// one excuse is a lab that could not be used, or is another run's, and in which nothing was started.
 fn nothing_costs(case: &Case<'_>) -> Result<(), String> {
     let unavailable = case.aftermath.said().is_some_and(|said| said.exit_code == 8)
         || case.records.iter().any(|it| matches!(it.kind, Kind::LabUnavailable(_)));

@@ -1,4 +1,4 @@
-//! What end-to-end tests share: whole runs in process, and what must be true of each.
+//! The helpers that end-to-end tests share: whole runs in process, and what must be true of each.
 
 pub mod binary;
 pub mod coverage;

@@ -87,7 +87,7 @@ fn apart(one: &KnownFault, other: &KnownFault) -> bool {
 }
 
 impl Mix {
-    /// As `--inject` has them.
+    /// The faults, as `--inject` has them.
     pub fn injected(&self) -> Vec<&'static str> {
         injection_of(self.teardown)
             .into_iter()
@@ -116,8 +116,8 @@ impl Mix {
         self.injected().into_iter().all(|fault| faults::inject(&mut world, fault).is_ok())
     }
 
-    /// What is caught where instances are terminated may be none where they are kept, and the other way
-    /// round.
+    /// Whether one of them is caught. A fault that is caught where instances are terminated may be none where
+    /// they are kept, and the other way round.
     pub fn has_a_caught_one(&self) -> bool {
         let is_caught = |fault: &&'static KnownFault| match self.teardown {
             Instances::Terminate => fault.class == Class::Caught,
@@ -128,7 +128,7 @@ impl Mix {
         self.faults.iter().any(is_caught)
     }
 }
-/// What the run did that no run may do.
+/// The things that the run did that no run may do.
 pub fn complaints(mix: &Mix, ran: &Ran) -> Vec<String> {
     let mut complaints = Vec::new();
     let passed = ran.judgement.exit_code == 0;

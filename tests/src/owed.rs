@@ -1,5 +1,5 @@
-//! What a run owes to the lab, read from the mock's world itself and never from what the harness
-//! says.
+//! The things that a run owes to the lab, read from the mock's world itself and never from what the
+//! harness says.
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
@@ -77,7 +77,7 @@ fn plan_touches_the_check(plan: &Plan) -> bool {
     plan.faults.iter().any(|fault| fault.contains("check"))
 }
 
-/// What no run ever changes.
+/// Compares what no run ever changes.
 fn network(before: &Cloud, after: &Cloud) -> Result<(), String> {
     same("VPCs", &before.vpcs, &after.vpcs)?;
     same("subnets", &before.subnets, &after.subnets)?;
@@ -103,7 +103,7 @@ fn kept(machine: &Machine) -> Value {
     })
 }
 
-/// What the manifest says is ended, and nothing else.
+/// Checks that what the manifest says is ended, and nothing else.
 pub fn torn_down(plan: &Plan, aftermath: &Aftermath, manifest: &Manifest) -> Result<(), String> {
     let world = &aftermath.world;
     let wanted = match manifest.teardown.instances {
@@ -159,7 +159,7 @@ pub fn go_is_used(run_id: &str, aftermath: &Aftermath) -> bool {
     files.list(RUNS_FOLDER).is_ok_and(|names| names.iter().any(used_by_it))
 }
 
-/// What was hit by a death in the middle may be half written: the name is enough.
+/// A file that was hit by a death in the middle may be half written: the name is enough.
 fn names_the_run(bytes: &[u8], run_id: &str) -> bool {
     String::from_utf8_lossy(bytes).contains(run_id)
 }

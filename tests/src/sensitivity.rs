@@ -1,4 +1,4 @@
-//! What a run owes to a fault, and what it gave: the two are compared as a whole.
+//! The comparison of what a run owes to a fault with what it gave: the two are compared as a whole.
 
 use std::collections::BTreeSet;
 
@@ -47,7 +47,7 @@ pub fn cases_of_other_teardowns() -> Vec<Case> {
         .collect()
 }
 
-/// What turned: expected of a fault, or given by a run.
+/// The set of what turned: expected of a fault, or given by a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     pub turned: BTreeSet<String>,
@@ -57,7 +57,7 @@ pub struct Outcome {
     pub silent: Vec<String>,
 }
 
-/// As `--inject` has it; nothing is the lab's own, which terminates.
+/// The word for it as `--inject` has it; nothing is the lab's own, which terminates.
 pub fn injection_of(teardown: Instances) -> Option<&'static str> {
     match teardown {
         Instances::Terminate => None,
@@ -94,9 +94,9 @@ impl Case {
     }
 }
 
-/// What stands in the evidence of something that was tolerated: repeated reads, a mutation whose
-/// reply was not the proof of it, an assertion that took more than one round, what translates beside
-/// the path, a router that tracks nothing, or echo requests that took long or were lost.
+/// The traces in the evidence of something that was tolerated: repeated reads, a mutation whose reply was not
+/// the proof of it, an assertion that took more than one round, what translates beside the path, a router
+/// that tracks nothing, or echo requests that took long or were lost.
 pub fn traces(ran: &Ran) -> Vec<String> {
     let evidence = &ran.evidence;
     let reads =
@@ -135,7 +135,7 @@ pub fn turned_and_tripped(evidence: &Evidence) -> (BTreeSet<String>, BTreeSet<St
     (texts(smoke::turned(evidence)), texts(smoke::tripped(evidence)))
 }
 
-/// What a run gave.
+/// The outcome that a run gave.
 pub fn given(ran: &Ran) -> Outcome {
     let (turned, tripped) = turned_and_tripped(&ran.evidence);
     let silent = faults::fired(&ran.world).into_iter().filter(|(_, times)| *times == 0);
@@ -163,7 +163,7 @@ pub fn contradictions(ran: &Ran) -> Vec<String> {
     sentences.chain(empty).collect()
 }
 
-/// What of the lab is not as the run owes it.
+/// The parts of the lab that are not as the run owes them.
 pub fn left(ran: &Ran) -> BTreeSet<Left> {
     let mut left = BTreeSet::new();
     let (before, after) = (&ran.before, &ran.world);
@@ -198,7 +198,7 @@ pub fn left(ran: &Ran) -> BTreeSet<Left> {
     left
 }
 
-/// As the manifest wants it; what it does not name is wanted by nobody.
+/// Whether it is as the manifest wants it; what it does not name is wanted by nobody.
 fn is_as_wanted(world: &World, instance: &Instance) -> bool {
     let state = instance.state_at(world.now);
     let name = instance.tags.get("Name");

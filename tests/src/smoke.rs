@@ -14,7 +14,7 @@ use reports::record::{AssertionStatus, Part, Record};
 use reports::verdict::Judgement;
 use scenarios::SEQUENCE;
 
-/// What the ENI's source/dest check is before the run.
+/// The state of the ENI's source/dest check before the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Prior {
     CheckOn,
@@ -30,9 +30,9 @@ pub struct Ran {
     pub evidence: Evidence,
     pub records: Vec<Record>,
     pub judgement: Judgement,
-    /// As it was when the run began, with its faults.
+    /// The world as it was when the run began, with its faults.
     pub before: World,
-    /// As the run left it.
+    /// The world as the run left it.
     pub world: World,
 }
 
@@ -112,12 +112,12 @@ pub fn tripped(evidence: &Evidence) -> BTreeSet<&str> {
 }
 
 impl Ran {
-    /// As [`turned`].
+    /// The same as [`turned`].
     pub fn turned(&self) -> BTreeSet<&str> {
         turned(&self.evidence)
     }
 
-    /// As [`tripped`].
+    /// The same as [`tripped`].
     pub fn tripped(&self) -> BTreeSet<&str> {
         tripped(&self.evidence)
     }

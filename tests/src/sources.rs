@@ -7,12 +7,12 @@ use harness::faults::{KnownFault, list_faults};
 /// A source, and what was found there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// As a fault names it: `contract F12`.
+    /// The name as a fault has it: `contract F12`.
     pub name: &'static str,
     pub what: &'static str,
 }
 
-/// What cannot occur in a smoke, with the reason.
+/// The sources that cannot occur in a smoke, with the reason.
 const ABSENT: &[(&str, &str)] = &[
     ("ec2-facts §4.2", "each run has a retry partition of its own (`Connection::retry_partition`)"),
     (
@@ -97,7 +97,8 @@ const fn row(
     NatRow { source, fault, tcp, far_end, conntrack, tables }
 }
 
-/// As measured. `tables` reads legacy iptables too, so that it sees what `nft list ruleset` misses.
+/// The rows as they were measured. `tables` reads legacy iptables too, so that it sees what
+/// `nft list ruleset` misses.
 pub const NAT_ROWS: &[NatRow] = {
     use Sees::{No, Untold, Yes};
     &[

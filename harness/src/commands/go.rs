@@ -49,7 +49,7 @@ pub fn go(args: &GoArgs, terminal: &Terminal) -> u8 {
     }
 }
 
-/// What the owner is asked for.
+/// The request that the owner is asked for.
 struct Asked<'a> {
     started: &'a RunStarted,
     facts: &'a FactsRecorded,

@@ -1,4 +1,4 @@
-//! What each command does, and the exit code that it answers.
+//! The commands: what each does, and the exit code that it answers.
 
 mod alive;
 mod go;
@@ -32,7 +32,7 @@ use crate::labs::Labs;
 use crate::terminal::{self, Terminal};
 use crate::{descriptors, signals};
 
-/// What every command has.
+/// The things that every command has.
 #[derive(Clone, Copy)]
 struct Console<'a> {
     labs: &'a Labs,

@@ -18,7 +18,8 @@ pub(super) struct Both {
 }
 
 impl Both {
-    /// What a recovery goes by: consent and signers may have changed since, the run's plan may not.
+    /// The manifest that a recovery goes by: consent and signers may have changed since, the run's
+    /// plan may not.
     pub(super) fn merged(self) -> Manifest {
         let Self { journals, outside } = self;
         Manifest { consent: outside.consent, owner: outside.owner, ..journals }
@@ -61,7 +62,7 @@ pub(super) fn read(
     }
 }
 
-/// What preflight was given, as its first record has it.
+/// The manifest that preflight was given, as its first record has it.
 pub(super) fn of_the_journal(started: &RunStarted) -> Result<Manifest, Refusal> {
     let manifest = Manifest::parse("the run's manifest", &started.lab.manifest);
     manifest.map_err(Refusal::JournalsManifest)

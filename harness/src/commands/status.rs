@@ -85,8 +85,8 @@ fn shown(run: &Path, format: Format, console: Console<'_>) -> Result<String, Unr
     })
 }
 
-/// What `recover` would find: a run that has not ended may live in another folder or on another
-/// machine.
+/// The holder that `recover` would find: a run that has not ended may live in another folder or on
+/// another machine.
 fn who_lives_elsewhere(
     folder: &RunFolder,
     records: &[Record],

@@ -35,7 +35,7 @@ use scenarios::capture::{CaptureStep, capture_steps};
 use scenarios::run::{GoSource, PlanSource, Run, State};
 use scenarios::{Context, Finished, Leg, SEQUENCE, Scenario, cost, stops, watch};
 
-/// What the engine tells while it runs; in order of happening.
+/// The events that the engine tells of while it runs; in order of happening.
 #[derive(Clone, Debug)]
 pub enum Announcement {
     Started(&'static str),
@@ -80,7 +80,7 @@ struct Engine<'a> {
     run: Run,
     selection: &'a Selection,
     announce: RefCell<&'a mut dyn FnMut(Announcement)>,
-    /// What has ended, by name.
+    /// The scenarios that have ended, by name.
     ended: RefCell<Vec<(&'static str, ScenarioStatus)>>,
     /// Held while the lease is renewed, and while the lock is given back.
     renewing: futures::lock::Mutex<()>,
@@ -135,7 +135,7 @@ pub async fn run(
     engine.finish()
 }
 
-/// What the owner is asked for: the capture of the manifest's address.
+/// The change set that the owner is asked for: the capture of the manifest's address.
 pub fn change_set(lab: &Lab, run_id: &str) -> ChangeSet {
     let manifest = &lab.manifest;
     ChangeSet {
@@ -213,7 +213,7 @@ impl Engine<'_> {
         futures::future::join_all(looks).await;
     }
 
-    /// What was begun is ended. The lock goes between `restored` and `teardown`, which may stop the
+    /// Ends what was begun. The lock goes between `restored` and `teardown`, which may stop the
     /// node that holds it.
     async fn back(&self) {
         if !self.run.state.borrow().burnt {
@@ -230,8 +230,8 @@ impl Engine<'_> {
         }
     }
 
-    /// Of a run that ends without having begun anything: its instances need not run any more, unless
-    /// only a part was asked for and it passed, or the lab could not be used at all.
+    /// Stops the instances of a run that ends without having begun anything: they need not run any more,
+    /// unless only a part was asked for and it passed, or the lab could not be used at all.
     async fn rest(&self) {
         let unusable = self.journal.with_records(|records| {
             // What an earlier command came to is over.
@@ -317,7 +317,7 @@ impl Engine<'_> {
         Some(item)
     }
 
-    /// What was listed last, which is all that is left.
+    /// The list that was made last, which is all that is left.
     fn listed(&self) -> Option<ResidueListed> {
         self.journal.with_records(|records| standing::listed(records).cloned())
     }
@@ -413,8 +413,8 @@ impl Engine<'_> {
     }
 }
 
-/// What nobody can read again is no pass; and a run that has ended awaits nobody, though its journal
-/// may hold nothing after the question.
+/// A judgement that nobody can read again is no pass; and a run that has ended awaits nobody, though its
+/// journal may hold nothing after the question.
 fn witnessed(judgement: Judgement, journal: &Writer) -> Judgement {
     let rests_on_the_journal =
         [ExitCode::Pass, ExitCode::Pending].map(ExitCode::number).contains(&judgement.exit_code);

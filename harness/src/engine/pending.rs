@@ -23,7 +23,7 @@ use super::{
 };
 use crate::grant::{Found, OwnersFiles};
 
-/// What becomes of running instances while the owner decides.
+/// The fate of running instances while the owner decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meanwhile {
     /// They are stopped when nobody waits any more, or after ten minutes (hard stop 7).
@@ -56,7 +56,7 @@ pub(super) enum Came {
     TooDear,
 }
 
-/// What may be done with the instances.
+/// The answer to whether the instances may be touched.
 pub(super) enum Hold {
     Free,
     /// By another run, or nobody can tell: with the reason.
@@ -104,7 +104,7 @@ fn gate_index() -> usize {
     SEQUENCE.iter().position(|scenario| scenario.name == "gate").unwrap_or(0)
 }
 
-/// What differs between a run that begins and one that is resumed.
+/// The difference between a run that begins and one that is resumed.
 pub(super) struct Parts<'a> {
     pub change_set: ChangeSet,
     pub steps: Vec<CaptureStep>,
@@ -249,8 +249,8 @@ impl<'a> Engine<'a> {
         self.finish()
     }
 
-    /// Of a run that ends: what may not be stopped is said, and listed where the verdict is about
-    /// something else, since nobody would look for what runs then.
+    /// Parks a run that ends: what may not be stopped is said, and listed where the verdict is
+    /// about something else, since nobody would look for what runs then.
     pub(super) async fn park_at_the_end(&self) {
         let Hold::Taken(reason) = self.park().await else { return };
         self.record(Kind::LabUnavailable(LabUnavailable { reason: reason.clone(), held_by: None }));
@@ -272,7 +272,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// What runs and may not be stopped, beside what was listed before.
+    /// Lists what runs and may not be stopped, beside what was listed before.
     pub(super) async fn list_what_runs(&self, why: &str) {
         let ids = self.instance_ids();
         let running = match self.lab.find_instances(&ids).await {

@@ -113,7 +113,7 @@ impl Engine<'_> {
         Ok(Some(router))
     }
 
-    /// What was woken for the proof alone is stopped again.
+    /// Stops again what was woken for the proof alone.
     async fn let_it_rest(&self, router: &Instance) {
         let id = &router.instance_id;
         let planned = self.run.planned_steps();
@@ -129,7 +129,7 @@ impl Engine<'_> {
         }
     }
 
-    /// What became of what the run began, and what is there of it.
+    /// Looks again at what became of what the run began, and at what is there of it.
     async fn look_again(&self) {
         let executor = resume::executor(self.lab).await;
         let timeout = executor.as_ref().map_or(PLUGIN_TIMEOUT, |it| it.timeout);
@@ -199,9 +199,9 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Of a run that never burnt its go: the lab is as it was, and its instances need not run. The
-    /// lock is read before each is stopped: another run may hold the lab by now. `lock` is this run's
-    /// own, where it is left.
+    /// Stops the instances of a run that never burnt its go: the lab is as it was, and its instances need not
+    /// run. The lock is read before each is stopped: another run may hold the lab by now. `lock` is this
+    /// run's own, where it is left.
     async fn stop_what_costs(&self, lock: Option<ResidueItem>) -> Result<(), String> {
         #[cfg(feature = "sabotage")]
         if super::sabotage::leaves_it_running(self) {
@@ -277,7 +277,7 @@ pub(super) fn left(manifest: &lab::manifest::Manifest, id: &str, why: String) ->
     }
 }
 
-/// What a recovery that came to its end answers again, touching nothing.
+/// The judgement that a recovery that came to its end answers again, touching nothing.
 pub fn answered(journal: &Writer) -> Option<Judgement> {
     journal.with_records(|records| {
         let ended = records.iter().any(|it| matches!(it.kind, Kind::RunFinished(_)));

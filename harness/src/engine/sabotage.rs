@@ -1,6 +1,6 @@
-//! What a deliberately broken engine does, for the tests of the invariants: see
-//! [`lab::sabotage::Sabotage`]. Each of these does nothing where it was not asked for, and none is in
-//! a program that is built for users.
+//! The deeds of a deliberately broken engine, for the tests of the invariants: see
+//! [`lab::sabotage::Sabotage`]. Each of these does nothing where it was not asked for, and none is in a
+//! program that is built for users.
 
 use std::io::Write as _;
 use std::rc::Rc;
@@ -47,7 +47,7 @@ pub(super) async fn around<T>(
     done
 }
 
-/// As a writer would that knows nothing of the other: its line follows the same one.
+/// Writes as a writer would that knows nothing of the other: its line follows the same one.
 fn fork(engine: &Engine<'_>) -> std::io::Result<()> {
     let records = engine.journal.with_records(<[Record]>::to_vec);
     let last = records.last().cloned().ok_or(std::io::ErrorKind::UnexpectedEof)?;
@@ -102,10 +102,10 @@ pub(super) async fn after_the_rest(engine: &Engine<'_>) {
 
 const STOPPED_BY_THEN: Duration = Duration::from_mins(5);
 
-/// What such a build leaves behind it says to be as it was.
+/// Builds that say of what they leave behind that it is as it was.
 const HIDDEN: &[Sabotage] = &[Sabotage::TakesTheBaselineLate, Sabotage::KeepsTheLock];
 
-/// What is said in place of the truth.
+/// The judgement that is said in place of the truth.
 pub(super) fn judged(engine: &Engine<'_>, truth: Judgement) -> Judgement {
     let lab = engine.lab;
     let recovers = engine.journal.with_records(|records| {

@@ -10,7 +10,7 @@ use reports::record::{
 };
 use serde::Serialize;
 
-/// Of a run that no process holds.
+/// The standing of a run that no process holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
@@ -61,8 +61,8 @@ pub fn standing(records: &[Record]) -> Standing {
     }
 }
 
-/// What leaves nothing to wait for. Stop 7 parks, a permit for cost alone begins nothing, and a lab
-/// that could not be used was not touched.
+/// Whether this leaves nothing to wait for. Stop 7 parks, a permit for cost alone begins nothing,
+/// and a lab that could not be used was not touched.
 fn closes(kind: &Kind) -> bool {
     match kind {
         Kind::RecoveryStarted(_)
@@ -120,7 +120,7 @@ pub fn undo_plan(records: &[Record]) -> Option<&UndoPlanned> {
     })
 }
 
-/// What a reader of a pending or dead run types next; nothing where it has ended.
+/// The commands that a reader of a pending or dead run types next; nothing where it has ended.
 pub fn next_steps(records: &[Record], folder: &Path) -> String {
     let run = in_a_command(folder);
     match standing(records) {
@@ -166,7 +166,7 @@ fn what_stops_the_cost(records: &[Record]) -> String {
     commands.map(line).collect()
 }
 
-/// What is left: the last list.
+/// The residue that is left: the last list.
 pub(super) fn listed(records: &[Record]) -> Option<&ResidueListed> {
     records.iter().rev().find_map(|record| match &record.kind {
         Kind::ResidueListed(listed) => Some(listed),

@@ -1,5 +1,5 @@
-//! What a run tells beside its scenarios: who was not reached and why, what it cost, which stops
-//! were armed; and, each in its own file, what the engine decides between them.
+//! Tests of what a run tells beside its scenarios: who was not reached and why, what it cost, which
+//! stops were armed; and, each in its own file, of what the engine decides between them.
 
 mod ending;
 mod lock;
@@ -190,8 +190,8 @@ fn a_lock_of_which_nobody_can_tell_whether_it_was_taken_is_unknown() {
     assert!(!burnt, "{:?}", told.judgement);
 }
 
-/// What the watchdog sees during the first mutation ends the work, though that mutation came well:
-/// the second is not even tried.
+/// A stop that the watchdog sees during the first mutation ends the work, though that mutation came
+/// well: the second is not even tried.
 #[test]
 fn a_stop_during_the_first_mutation_leaves_the_second_alone() {
     let stray = |world: &mut World| {

@@ -86,13 +86,13 @@ struct MockSite {
     from: From,
 }
 
-/// What the world is made from.
+/// The source that the world is made from.
 enum From {
     Seed {
         options: MockOptions,
         manifest: Option<Manifest>,
     },
-    /// As an earlier process left it in the folder.
+    /// The world as an earlier process left it in the folder.
     World {
         manifest: Manifest,
         last_seen_at: Option<DateTime<Utc>>,
@@ -148,18 +148,18 @@ async fn catch_up(clock: &Clock, last_seen_at: Option<DateTime<Utc>>) {
 /// An open mock, for whoever wants to look behind it.
 pub struct OpenMock {
     pub lab: Lab,
-    /// Of a lab that grants itself its go.
+    /// The giver of the go, for a lab that grants itself its go.
     pub go: Rc<dyn GoSource>,
     pub run_id: String,
     /// How long nobody sees the owner's go (a fault of the mock).
     pub go_hidden_for: Duration,
     /// How long the owner is waited for where the lab does not grant itself the go (a fault).
     pub owner_awaited: Option<Duration>,
-    /// What the lab is, for whoever looks behind it: a test, or the fault of a full disk.
+    /// The world that the lab is, for whoever looks behind it: a test, or the fault of a full disk.
     pub world: Shared,
 }
 
-/// What the mock is opened with.
+/// The options that the mock is opened with.
 #[derive(Clone, Debug)]
 pub struct MockOptions {
     pub seed: u64,
@@ -179,7 +179,7 @@ pub fn open_mock(options: &MockOptions) -> Result<OpenMock, OpenError> {
     open_mock_as(options, None)
 }
 
-/// As [`open_mock`], with the operator's own manifest of it.
+/// Does the same as [`open_mock`], with the operator's own manifest of it.
 pub fn open_mock_as(options: &MockOptions, own: Option<Manifest>) -> Result<OpenMock, OpenError> {
     let options = lab_mock::Options {
         seed: options.seed,

@@ -88,7 +88,7 @@ pub enum LabPlace {
 pub trait Site {
     fn run_id(&self) -> &str;
 
-    /// Of a lab that is made from one: the same run can be had again.
+    /// The seed of a lab that is made from one: the same run can be had again.
     fn seed(&self) -> Option<u64>;
 
     /// Where the manifest lies that a recovery reads again. None where the lab makes its own.
@@ -98,7 +98,7 @@ pub trait Site {
     /// opener's runtime.
     fn open<'a>(&'a self, folder: &'a RunFolder) -> LocalBoxFuture<'a, Result<Opened, OpenError>>;
 
-    /// What becomes of the lab, now that the command ends. `say` is for people.
+    /// Decides what becomes of the lab, now that the command ends. `say` is for people.
     fn leave<'a>(&'a self, how: Leaving, say: &'a dyn Fn(&str)) -> LocalBoxFuture<'a, ()>;
 }
 
@@ -118,7 +118,7 @@ pub enum Leaving {
 /// An open lab, with what a run needs of it.
 pub struct Opened {
     pub lab: Lab,
-    /// Of a lab that may grant itself its go.
+    /// The giver of the go, for a lab that may grant itself its go.
     pub self_grant: Option<Rc<dyn GoSource>>,
     /// How long nobody sees the owner's go (a fault of the mock).
     pub go_hidden_for: Duration,
@@ -130,13 +130,13 @@ pub struct Opened {
 /// Makes the empty journal of a run's folder.
 pub type RunDisk = Box<dyn Fn(&Path) -> Result<Writer, JournalError>>;
 
-/// What a run is to be begun on.
+/// The lab that a run is to be begun on, and what it is begun with.
 #[derive(Debug)]
 pub struct Wanted {
     pub lab: Choice,
     pub seed: Option<u64>,
     pub faults: Vec<String>,
-    /// What a lab that is made is made with.
+    /// The options of the command line that a lab that is made is made with.
     pub make: MakeArgs,
     pub after: AfterRun,
     pub grantor: Grantor,
@@ -157,7 +157,7 @@ pub struct Own {
     pub manifest: Manifest,
 }
 
-/// What becomes of a lab that was made for a run, when the run has ended.
+/// The fate of a lab that was made for a run, when the run has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterRun {
     TakeDown,
@@ -179,7 +179,7 @@ pub enum Grantor {
 #[derive(Debug)]
 pub struct Existing {
     pub started: RunStarted,
-    /// As it stands outside the folder by now.
+    /// The manifest as it stands outside the folder by now.
     pub manifest: Manifest,
     /// The time of its last record.
     pub last_seen_at: Option<DateTime<Utc>>,
@@ -242,7 +242,7 @@ fn word(kind: LabKind) -> &'static str {
 pub struct Labs(Vec<Box<dyn Opener>>);
 
 impl Labs {
-    /// What this build can open.
+    /// The labs that this build can open.
     pub fn built_in() -> Self {
         Self(vec![Box::new(mock::MockLabs), Box::new(netns::KernelLabs)])
     }

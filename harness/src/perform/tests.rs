@@ -39,7 +39,7 @@ impl Scene {
         self.temp.path().join("run")
     }
 
-    /// What stdout would have shown, with what differs between two runs taken out.
+    /// The text that stdout would have shown, with what differs between two runs taken out.
     fn shown(&self) -> String {
         let printed = fs::read_to_string(self.log()).expect("the printer's file");
         let text = format!("{printed}--\n{}", self.out.text());

@@ -1,4 +1,4 @@
-//! What a served world shows and takes besides AWS's APIs, under `/_lab-smoke/`.
+//! The endpoints of a served world besides AWS's APIs, under `/_lab-smoke/`.
 
 use axum::body::Bytes;
 use axum::extract::State;

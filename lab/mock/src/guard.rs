@@ -1,6 +1,6 @@
-//! What a served endpoint lets in: so many connections, each of which says what it wants within a
-//! moment, in one way, to a name of this machine. A web page that was given the machine's address
-//! under another name (DNS rebinding) is answered nothing.
+//! The door of a served endpoint. It lets in so many connections, each of which says what it wants
+//! within a moment, in one way, to a name of this machine. A web page that was given the machine's
+//! address under another name (DNS rebinding) is answered nothing.
 
 use std::io;
 use std::net::SocketAddr;
@@ -29,7 +29,7 @@ const HEAD_MAX_BYTES: usize = 64 * 1024;
 /// EC2 takes no larger request.
 const BODY_MAX_BYTES: usize = 1024 * 1024;
 
-/// Of this machine's names, those that a client may ask for.
+/// The names of this machine that a client may ask for.
 const NAMES: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
 
 /// Refuses what is not for this machine, before anything else is looked at, and whoever does not say
@@ -140,7 +140,7 @@ enum Head {
         bytes: Vec<u8>,
         limit: Pin<Box<dyn Future<Output = ()> + Send>>,
     },
-    /// What of it is still to be handed on.
+    /// The bytes for the server; those from `from` on are still to be handed on.
     Whole {
         bytes: Vec<u8>,
         from: usize,

@@ -18,7 +18,7 @@ use lab::clock::Clock;
 use lab::node::{Node, Output};
 use lab_programs::process::{Child, Host, OpenMode, Process, SpawnError};
 
-/// What a program on a node of the mock's world sees.
+/// The machine that a program on a node of the mock's world sees.
 #[derive(Clone)]
 pub struct NodeHost {
     session: Session,

@@ -44,7 +44,7 @@ pub struct Mock {
     pub lab: Lab,
     pub shared: Shared,
     pub run_id: String,
-    /// Of the ed25519 key with which this lab grants itself a go.
+    /// The seed of the ed25519 key with which this lab grants itself a go.
     pub go_seed: [u8; 32],
 }
 
@@ -73,8 +73,8 @@ pub fn open(options: &Options) -> Result<Mock, OpenError> {
     open_as(options, None)
 }
 
-/// As [`open`], with the operator's own manifest instead of the one that the world is made with:
-/// where that is another lab's, preflight finds out.
+/// Does the same as [`open`], with the operator's own manifest instead of the one that the world is
+/// made with: where that is another lab's, preflight finds out.
 pub fn open_as(options: &Options, own: Option<Manifest>) -> Result<Mock, OpenError> {
     fastrand::seed(options.seed);
     let epoch = start_time(options.seed);

@@ -93,7 +93,8 @@ pub async fn serve_with(
 }
 
 impl Serving {
-    /// What a shell must export so that SDKs and the AWS CLI come here, and the lab's ids.
+    /// The variables that a shell must export so that SDKs and the AWS CLI come here, and the lab's
+    /// ids.
     pub fn exports(&self, cloud: &Cloud) -> Vec<(String, String)> {
         let endpoint = format!("http://{}", self.address);
         let mut exports = vec![
@@ -168,7 +169,7 @@ impl Endpoint {
     }
 }
 
-/// What cannot be written is an answer, never silence.
+/// The answer where the state file cannot be written: an error, never silence.
 pub(super) fn unsaved(error: &std::io::Error) -> HttpResponse {
     let message = format!("The change was made, and the state file was not: {error}\n");
     (StatusCode::INTERNAL_SERVER_ERROR, message).into_response()

@@ -11,7 +11,7 @@ use reports::folder::{WORLD_LIMIT_BYTES, read_plain};
 #[derive(Clone, Debug)]
 pub struct StateFile {
     path: PathBuf,
-    /// What the file holds, without its time: an unchanged world is not written again.
+    /// The contents of the file, without its time: an unchanged world is not written again.
     written: Arc<Mutex<String>>,
 }
 

@@ -15,18 +15,18 @@ pub struct World {
     pub seed: u64,
     /// The world's time when it was last saved, so that it goes on from there.
     pub now: DateTime<Utc>,
-    /// What EC2, STS and IAM know.
+    /// The model of everything that EC2, STS and IAM know.
     pub cloud: Cloud,
-    /// What the four nodes are: interfaces, routes, files, rules.
+    /// The model of the four nodes: interfaces, routes, files, rules.
     pub machines: Machines,
     pub faults: Faults,
-    /// As it was just before the harness first stopped or ended something that costs: what a run owes is
-    /// looked at there, since an ENI ends with its instance. For tests.
+    /// The lab just before the harness first stopped or ended something that costs: what a run owes
+    /// is looked at there, since an ENI ends with its instance. For tests.
     #[serde(skip)]
     pub at_first_end: Option<Box<Lab>>,
 }
 
-/// What of the world a run has to leave as it was.
+/// The part of the world that a run has to leave as it was.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lab {
     pub cloud: Cloud,

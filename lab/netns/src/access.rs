@@ -14,7 +14,7 @@ use lab::node::Node;
 use lab::ssh_transport::{Access, Host, config};
 use lab_mock::world::World;
 
-/// What a host key is known by.
+/// The name that a host key is known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
     /// Between the nodes.

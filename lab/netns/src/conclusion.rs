@@ -1,4 +1,4 @@
-//! What became of a packet that was sent through the lab: in which namespaces it was seen, by which of
+//! The conclusion on a packet that was sent through the lab: in which namespaces it was seen, by which of
 //! their hooks, and so where it ended.
 
 use std::collections::BTreeMap;

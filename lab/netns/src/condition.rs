@@ -1,4 +1,5 @@
-//! What earlier runs have left of a lab: whether its instances run, rest, or are gone for good.
+//! The condition in which earlier runs have left a lab: whether its instances run, rest, or are
+//! gone for good.
 
 use std::fmt;
 use std::io;

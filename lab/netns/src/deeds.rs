@@ -70,7 +70,7 @@ fn near_end(far_pid: u32) -> String {
 
 const FAR_END: &str = "addr add 169.254.121.2/30 dev bypass\nlink set bypass up\n";
 
-/// What is bound there is another file of the host: it must never be written through.
+/// A file that is bound there is another file of the host: it must never be written through.
 const PUT: &str = "umount \"$1\" 2>/dev/null || true; mkdir -p \"$(dirname \"$1\")\"; \
     cat > \"$1.fault\" && chmod \"$2\" \"$1.fault\" && mv -f \"$1.fault\" \"$1\"";
 const REMOVE: &str = "umount \"$1\" 2>/dev/null || true; rm -f \"$1\"";

@@ -1,4 +1,4 @@
-//! What the supervisor serves: EC2 to the desk and to the nodes, metadata to each instance, and
+//! The services of the supervisor: EC2 to the desk and to the nodes, metadata to each instance, and
 //! the world itself to whoever prepares or inspects the lab.
 
 use std::path::Path;

@@ -16,12 +16,12 @@ use super::run;
 use super::watching::{Spot, Watch, packets};
 use lab::node::Node;
 
-/// What became of one echo request and its answer.
+/// The course of one echo request and its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Walk {
-    /// What `ping` said.
+    /// The words that `ping` said.
     pub ping: String,
-    /// Of both ends: who owns the address, and which way the fabric takes to it.
+    /// The ways to both ends: who owns the address, and which way the fabric takes to it.
     pub ways: Vec<String>,
     /// Rules and verdicts of the fabric, in the kernel's words.
     pub trace: Vec<String>,
@@ -144,7 +144,7 @@ impl Found<'_> {
         self.spots.iter().find(|spot| spot.place == place).copied()
     }
 
-    /// What ended a packet within this place.
+    /// The rule, or another cause, that ended a packet within this place.
     async fn kept(&self, place: Place, to: Ipv4Addr) -> String {
         let mut rules = self.traces.get(&place).into_iter().flatten();
         let drops = |line: &&String| line.contains("verdict drop") || line.contains("policy drop");
@@ -183,7 +183,7 @@ fn without_number(rule: &str) -> &str {
     rule.strip_prefix("trace id ").and_then(|rest| rest.split_once(' ')).map_or(rule, |(_, it)| it)
 }
 
-/// What `ping` said last, but for its statistics.
+/// The words that `ping` said last, but for its statistics.
 fn last_words(ping: &str) -> String {
     let words = ping.lines().rfind(|line| line.starts_with("ping:"));
     words.unwrap_or("it was never sent").to_owned()

@@ -27,7 +27,7 @@ const LEFT_TO: &str = "run";
 /// The ids of all runs that were begun on the lab.
 const RUNS: &str = "runs";
 
-/// What the lab is to be, written before it is built.
+/// The description of what the lab is to be, written before it is built.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Spec {
     pub id: String,
@@ -40,7 +40,7 @@ pub struct Spec {
     pub executor: Option<PathBuf>,
     /// Who may grant a go, in OpenSSH's format.
     pub allowed_signers: String,
-    /// What the nodes are shown of the host's.
+    /// The AWS CLI of the host that the nodes are shown.
     pub aws_cli: Option<AwsCli>,
 }
 
@@ -179,12 +179,12 @@ impl Folder {
         text.lines().next_back().map(str::to_owned)
     }
 
-    /// What the nodes see of the folder.
+    /// The part of the folder that the nodes see.
     pub fn inside(&self) -> PathBuf {
         self.path.join("in")
     }
 
-    /// What one node sees of it, and no other does.
+    /// The part of it that one node sees, and no other does.
     pub fn inside_of(&self, node: Node) -> PathBuf {
         self.inside().join(node.as_str())
     }

@@ -31,7 +31,7 @@ pub struct Held {
     pids: Vec<(Node, u32)>,
 }
 
-/// What was last brought into the kernel.
+/// The state that was last brought into the kernel.
 struct Kernel {
     fabric: Fabric,
     relays: Relays,
@@ -97,7 +97,7 @@ impl Held {
         Ok(())
     }
 
-    /// What the world's events did to nodes since the last look.
+    /// The deeds that the world's events did to nodes since the last look.
     fn happened(&self) -> Vec<Deed> {
         let happened = std::mem::take(&mut self.shared.lock().faults.happened);
         happened.iter().flat_map(Happening::deeds).collect()
@@ -183,7 +183,7 @@ impl Held {
 /// Long enough for the state between to be seen, and over when somebody looks again.
 const TRANSITION: TimeDelta = TimeDelta::milliseconds(100);
 
-/// What an instance is here is a process; nobody need wait as long as on EC2.
+/// An instance is a process here; nobody need wait as long as on EC2.
 fn hasten(cloud: &mut Cloud, now: DateTime<Utc>) {
     let soon = now + TRANSITION;
     for transition in cloud.instances.values_mut().filter_map(|one| one.transition.as_mut()) {

@@ -20,7 +20,7 @@ use super::probe::{self, Report};
 use super::program::SUPERVISOR_COMMAND;
 use lab::clock::Clock;
 
-/// What a lab is made of.
+/// The options that a lab is made of.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub home: PathBuf,

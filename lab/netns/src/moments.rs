@@ -78,7 +78,7 @@ pub async fn inject(folder: &Folder, fault: &str) -> std::io::Result<()> {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Moment {
     pub node: Node,
-    /// As rules of faults name it.
+    /// The command, named as in the rules of faults.
     pub line: String,
     pub phase: Phase,
 }
@@ -94,7 +94,7 @@ pub enum Phase {
 pub struct ToldTransport {
     ssh: SshTransport,
     folder: Folder,
-    /// What each row of routerd's journal does, from the lists that went by.
+    /// The action of each row of routerd's journal, from the lists that went by.
     rows: RefCell<BTreeMap<u64, String>>,
     /// Why a fault did not happen: from then on no node is reached, so that no run passes without
     /// what it was to be tried with.

@@ -3,7 +3,7 @@
 
 use std::io;
 
-/// What `node.sh` calls the mounts that it makes.
+/// The name by which `node.sh` calls the mounts that it makes.
 const OWN: &str = "lab-smoke";
 
 /// # Errors

@@ -192,7 +192,7 @@ async fn serve_cloud(node: Node) -> io::Result<()> {
     Ok(())
 }
 
-/// As programs on the nodes reach it.
+/// The name of EC2's socket, as programs on the nodes reach it.
 pub const EC2_SOCKET: &str = "ec2.sock";
 
 /// A node reaches its own alone.

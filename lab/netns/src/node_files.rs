@@ -1,4 +1,4 @@
-//! What stands in a node's files: its identity, its sshd, who may log in, and routerd's
+//! The contents of a node's files: its identity, its sshd, who may log in, and routerd's
 //! configuration.
 
 use serde::{Deserialize, Serialize};
@@ -15,12 +15,12 @@ pub const USER: &str = "lab";
 pub const OUTAGE_PROBE: &str = "/usr/local/sbin/outage-probe";
 pub const SSHD_CONFIG: &str = "/etc/ssh/sshd_config";
 
-/// What the supervisor tells a node about itself, as one line of JSON.
+/// A node's description, which the supervisor tells it as one line of JSON.
 #[derive(Serialize, Deserialize)]
 pub struct NodeSpec {
     pub host_key: String,
     pub host_key_public: String,
-    /// Of the node's user, for the ssh between the clients.
+    /// The private key of the node's user, for the ssh between the clients.
     pub user_key: String,
     /// Public keys.
     pub authorized: Vec<String>,

@@ -35,7 +35,7 @@ pub struct Netns {
     /// For commands that are no scenario's.
     pub transport: Rc<dyn Transport>,
     pub folder: Folder,
-    /// Of the ed25519 key with which this lab grants itself a go.
+    /// The seed of the ed25519 key with which this lab grants itself a go.
     pub go_seed: [u8; 32],
 }
 
@@ -73,7 +73,7 @@ pub fn open_for(
     open_by(folder, clock, manifest, transport)
 }
 
-/// What is injected may need more of the guests' time than the operator gives them: the lab's own
+/// An injected fault may need more of the guests' time than the operator gives them: the lab's own
 /// manifest says how much.
 fn settling_as_long_as(mut own: Manifest, of_lab: &Manifest) -> Manifest {
     let least = of_lab.limits.guest_settle_ms;

@@ -68,7 +68,7 @@ pub const NODE_UNSHARE: [&str; 10] = [
     "private",
 ];
 
-/// What the kernel must let a lab do, each tried in namespaces of its own.
+/// The things that the kernel must let a lab do, each tried in namespaces of its own.
 const TRIALS: [(&str, &str); 7] = [
     ("tmpfs", "mount -t tmpfs t /run"),
     (
@@ -95,7 +95,7 @@ pub struct Missing {
     pub remedy: String,
 }
 
-/// What the machine lacks; nothing is good news.
+/// The things that the machine lacks; nothing is good news.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     pub missing: Vec<Missing>,
@@ -134,7 +134,7 @@ pub fn probe() -> Report {
     report
 }
 
-/// What this machine lacks for one fault of a lab that can be built; nothing for most.
+/// The things that this machine lacks for one fault of a lab that can be built; nothing for most.
 pub fn for_fault(text: &str) -> Report {
     let deeds = faults::deeds(text).ok().flatten().unwrap_or_default();
     let mut report = Report::default();

@@ -134,7 +134,7 @@ route add 10.88.60.7/32 via 169.254.120.1 dev wg-hybrid metric 120
     }
 }
 
-/// What a stopped instance loses: every device but `lo`.
+/// The devices that a stopped instance loses: every one but `lo`.
 pub fn power_off(node: Node) -> String {
     let batch = node_batch(node);
     let raised =
@@ -143,8 +143,8 @@ pub fn power_off(node: Node) -> String {
     raised.filter(|device| *device != "lo").map(down).collect()
 }
 
-/// What it gets when it starts: its devices, and the routes that went with them. Addresses stay on
-/// a device that is down.
+/// The things that it gets when it starts: its devices, and the routes that went with them.
+/// Addresses stay on a device that is down.
 pub fn power_on(node: Node) -> String {
     let batch = node_batch(node);
     let raised =

@@ -68,7 +68,8 @@ impl Watch {
         Ok(Self { spot, monitor })
     }
 
-    /// What was seen of each leg, and the rules that were looked at, in the kernel's words.
+    /// Ends the watch. Answers what was seen of each leg, and the rules that were looked at, in the
+    /// kernel's words.
     ///
     /// # Errors
     /// Where nft does not answer.

@@ -25,7 +25,7 @@ use crate::process::{Child, Host, OpenMode, Process, SpawnError};
 use lab::clock::Clock;
 use lab::node::Output;
 
-/// As long as routerd itself waits for another writer.
+/// The time that routerd itself waits for another writer.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// This machine.
@@ -180,7 +180,7 @@ fn shell_code(status: ExitStatus) -> i32 {
     status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(-1)
 }
 
-/// What a node-side program's `main` is: one start of it on this machine.
+/// Does the work of a node-side program's `main`: one start of it on this machine.
 pub fn run_program(program: impl AsyncFnOnce(Process<'_>) -> Output) -> ExitCode {
     match start(program).and_then(|output| {
         io::stderr().write_all(&output.stderr)?;

@@ -1,5 +1,5 @@
-//! What a node-side program (the executor, the planner, the stand-in `routerctl`) sees of the
-//! machine it runs on. A real machine and a node of the mock's world both are one, so that one
+//! The machine, as a node-side program (the executor, the planner, the stand-in `routerctl`) that
+//! runs on it sees it. A real machine and a node of the mock's world both are one, so that one
 //! program serves both.
 
 use std::collections::BTreeMap;

@@ -45,7 +45,7 @@ pub(super) struct NotTaken {
 /// The service's id of a request that it took; none where its answer has none.
 pub(super) type RequestId = Option<String>;
 
-/// What a request answered, for people: it is never the proof.
+/// The answer to a request, for people: it is never the proof.
 pub(super) fn said<T: HasRequestId, E>(
     result: Result<T, SdkError<E>>,
 ) -> Result<RequestId, NotTaken>
@@ -69,7 +69,7 @@ where
     })
 }
 
-/// What one request came to.
+/// The result of one request.
 pub(super) enum Tried {
     Came(Acted<()>),
     /// Certainly not done, and it may be later.

@@ -100,7 +100,7 @@ impl Lab {
     }
 }
 
-/// What is asked of an executor.
+/// The order that an executor is asked to carry out.
 struct Order<'a> {
     action: &'a str,
     parameters: serde_json::Value,
@@ -109,7 +109,7 @@ struct Order<'a> {
     mode: &'static str,
 }
 
-/// As routerd's engine writes it.
+/// The request as routerd's engine writes it.
 fn request(manifest: &Manifest, order: &Order<'_>, key: &str) -> serde_json::Value {
     json!({
         "apiVersion": "provideraction.routerd.net/v1alpha1",
@@ -143,7 +143,7 @@ pub(crate) fn dry_run_request(manifest: &Manifest, plan: &ActionPlan) -> serde_j
     request(manifest, &order, &format!("lab-smoke:preflight:{}", plan.action))
 }
 
-/// What an executor answers to routerd.
+/// The answer of an executor to routerd.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct ExecutorAnswer {
     status: String,

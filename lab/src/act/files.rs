@@ -1,6 +1,6 @@
-//! What a run puts on the routerd node: its lock, the burnt go, the change set. Files are created
-//! exclusively and synced, so that two runs cannot both have made one, and they outlive a stop and
-//! start of the node.
+//! The files that a run puts on the routerd node: its lock, the burnt go, the change set. They are
+//! created exclusively and synced, so that two runs cannot both have made one, and they outlive a
+//! stop and start of the node.
 
 use chrono::{DateTime, Duration, Utc};
 use reports::digest::Digest;
@@ -27,7 +27,7 @@ pub struct Holder {
     pub lease_until: DateTime<Utc>,
 }
 
-/// What stands in a burnt go's file: whose it is, and the hash of the journal's record of it.
+/// The contents of a burnt go's file: whose it is, and the hash of the journal's record of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Burn {
     pub run_id: String,
@@ -47,7 +47,7 @@ pub(super) fn burn_path(go_digest: &Digest) -> String {
     format!("{NODE_FOLDER}/burnt-{go_digest}.json")
 }
 
-/// What became of a file that was to be created.
+/// The result for a file that was to be created.
 pub(super) enum Created {
     Ours,
     /// Somebody made it before; with what stands in it.

@@ -7,7 +7,7 @@ use crate::Lab;
 use crate::node::{Node, Output};
 use crate::shell::Observe;
 
-/// What the lock's file says.
+/// The lock as its file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LockState {
     Own(Holder),

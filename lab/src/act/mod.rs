@@ -33,7 +33,7 @@ use crate::permit::{Permit, Refused, Undo};
 #[cfg(feature = "sabotage")]
 use crate::sabotage::Sabotage;
 
-/// What a mutation came to.
+/// The result of a mutation.
 #[derive(Clone, Debug)]
 pub struct Acted<T> {
     pub outcome: Outcome,
@@ -69,7 +69,7 @@ pub enum NotLab {
     Foreign { resource: String, field: &'static str, found: String, wanted: String },
 }
 
-/// What is about to be done, and by which scenario.
+/// The effect that is about to be made, and the scenario that makes it.
 pub(crate) struct Mutation {
     pub scenario: &'static str,
     pub effect: Effect,
@@ -119,7 +119,7 @@ pub(crate) fn finish<T>(lab: &Lab, journal: &Writer, intent: &str, acted: Acted<
     finish_request(lab, journal, intent, acted, None)
 }
 
-/// As [`finish`], with the service's id of the request.
+/// Does as [`finish`] does, with the service's id of the request.
 pub(crate) fn finish_request<T>(
     lab: &Lab,
     journal: &Writer,
@@ -151,7 +151,7 @@ pub(crate) async fn prove_interface(lab: &Lab) -> Result<NetworkInterface, NotLa
     prove_this_interface(lab, &lab.manifest.capture.network_interface_id).await
 }
 
-/// As [`prove_interface`], of the ENI that a permit names.
+/// Does as [`prove_interface`] does, for the ENI that a permit names.
 async fn prove_this_interface(lab: &Lab, id: &str) -> Result<NetworkInterface, NotLab> {
     let resource = || format!("network interface {id}");
     let wanted = &lab.manifest.capture.network_interface_id;
@@ -227,7 +227,7 @@ mod tests {
     use crate::ec2::Tags;
     use crate::manifest::Manifest;
 
-    /// What stands between a mutation and somebody else's resource.
+    /// The proof that stands between a mutation and somebody else's resource.
     #[test]
     fn a_resource_is_the_labs_only_in_every_field_and_by_its_tag() {
         let manifest =

@@ -27,7 +27,7 @@ pub(crate) struct Mutator {
     ec2: aws_sdk_ec2::Client,
 }
 
-/// What an instance is to become.
+/// The state that an instance is to get into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wanted {
     Terminated,
@@ -378,7 +378,7 @@ impl Lab {
         }
     }
 
-    /// What was read is the lab's by its tag.
+    /// Proves by its tag that the resource that was read is the lab's.
     fn prove_tagged<T>(
         &self,
         resource: String,
@@ -411,8 +411,8 @@ fn gone_already() -> Tried {
     settled(Outcome::Done, "it is gone already".to_owned())
 }
 
-/// What a later look says of an instance that was to get into a state: what is under way is not yet,
-/// and what is not listed is gone only by what the run has seen of it.
+/// The result of a later look at an instance that was to get into a state: what is under way is not
+/// yet, and what is not listed is gone only by what the run has seen of it.
 pub(super) fn state_of(
     lab: &Lab,
     journal: &Writer,

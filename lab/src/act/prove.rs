@@ -16,7 +16,7 @@ use crate::node::Node;
 use crate::permit::Proof;
 use crate::shell::Observe;
 
-/// What became of the question.
+/// The answer to the question whether the run's go was given and used.
 #[derive(Clone, Debug)]
 pub enum Proving {
     Proved(Proof, ProofOutcome),
@@ -27,6 +27,7 @@ pub enum Proving {
 }
 
 impl Proving {
+    /// The outcome of the proof, as recovery records it.
     pub fn outcome(&self) -> ProofOutcome {
         match self {
             Self::Proved(_, outcome) => *outcome,
@@ -36,7 +37,7 @@ impl Proving {
     }
 }
 
-/// What the journal says was granted and used, with its signature verified.
+/// The go and the plan that the journal says were granted and used, with the signature verified.
 struct Granted {
     go: Verified,
     plan: UndoPlanned,
@@ -83,7 +84,7 @@ impl Lab {
         }
     }
 
-    /// What can be proved without the node.
+    /// Proves as much as can be proved without the node.
     fn granted(&self, journal: &Writer) -> Result<Granted, String> {
         let kept = read_kept(&journal.dir());
         let kept = kept.map_err(|error| format!("the go in the run's folder: {error}"))?;

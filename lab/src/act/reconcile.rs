@@ -1,6 +1,6 @@
-//! What became of mutations whose outcome no record holds: the run died, or could not tell. Each is
-//! read back until it is known, and its outcome written, so that nothing stays unknown that can be
-//! known.
+//! Finds the outcome of mutations for which no record holds one: the run died, or could not tell.
+//! Each is read back until it is known, and its outcome written, so that nothing stays unknown that
+//! can be known.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -139,7 +139,7 @@ impl Lab {
         (outcome, detail, shown(&samples))
     }
 
-    /// What is under way is waited for: an instance that stops still runs.
+    /// Waits for what is under way: an instance that stops still runs.
     async fn find_settled(&self, journal: &Writer, id: &str, wanted: InstanceState) -> Finding {
         let ids = [id.to_owned()];
         until_seen(self, DEADLINE, async || {
@@ -149,7 +149,7 @@ impl Lab {
         .await
     }
 
-    /// What a planner stored is this run's only where its plans have this run's keys.
+    /// Plans that a planner stored are this run's only where they have this run's keys.
     async fn find_plans(&self, source: &str, keys: &[String], patience: Patience) -> Finding {
         until_seen(self, patience.command, async || {
             let command = Observe::dynamic_part(&self.manifest.routerd, source);

@@ -1,5 +1,5 @@
-//! What is asked of routerd: plan, import, approve, execute, roll back. Its exit codes and printed
-//! lines are kept and never believed (I4): the row and the ENI say what happened.
+//! The commands that routerd is given: plan, import, approve, execute, roll back. Its exit codes and
+//! printed lines are kept and never believed (I4): the row and the ENI say what happened.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use crate::shell::{Action, ShellError};
 pub struct Execution {
     pub row_id: u64,
     pub goal: Goal,
-    /// Of the executor's plugin.
+    /// The timeout of the executor's plugin.
     pub plugin_timeout: Duration,
 }
 
@@ -31,11 +31,11 @@ pub struct Execution {
 #[derive(Clone, Copy, Debug)]
 pub struct RowCall {
     pub row_id: u64,
-    /// Of the executor's plugin.
+    /// The timeout of the executor's plugin.
     pub plugin_timeout: Duration,
 }
 
-/// What routerctl printed, and all that was read back.
+/// The output of routerctl, and all that was read back.
 #[derive(Clone, Debug)]
 pub struct RowAnswer {
     pub printed: Option<Answer<Output>>,
@@ -43,6 +43,7 @@ pub struct RowAnswer {
 }
 
 impl RowAnswer {
+    /// The sample that was taken last; none where there is none.
     pub fn last(&self) -> Option<&Sample> {
         self.samples.last()
     }
@@ -244,7 +245,7 @@ impl Lab {
     }
 }
 
-/// What routerctl's answer says of its effect, before anything is read back.
+/// The effect that routerctl's answer tells of, before anything is read back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Told {
     /// Certainly nothing was done.
@@ -263,7 +264,7 @@ fn told(read: Result<(), AnswerError>) -> Told {
     }
 }
 
-/// What an answer says by itself.
+/// The outcome that an answer tells by itself.
 enum Said<T> {
     Done(String, T),
     NotDone(String),

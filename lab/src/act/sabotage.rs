@@ -12,7 +12,7 @@ use crate::sabotage::Sabotage;
 use crate::shell::NODE_FOLDER;
 
 impl Lab {
-    /// What [`Sabotage::ActsBeforeTheGo`] does; nothing where it was not asked for.
+    /// Does what [`Sabotage::ActsBeforeTheGo`] does; nothing where it was not asked for.
     pub async fn act_before_the_go(&self, journal: &Writer) {
         if !self.is_sabotaged(Sabotage::ActsBeforeTheGo) {
             return;
@@ -36,7 +36,7 @@ impl Lab {
     }
 }
 
-/// What [`Sabotage::ActsBeforeTheGo`] acts with.
+/// The permit that [`Sabotage::ActsBeforeTheGo`] acts with.
 struct NoPermit;
 
 impl Permit for NoPermit {

@@ -14,8 +14,8 @@ use crate::node::Node;
 use crate::routerd::{Row, Status};
 use crate::shell::Observe;
 
-/// What the ENI looks like once this step of the undo plan is done; none where the step is not
-/// about an ENI.
+/// The state of the ENI once this step of the undo plan is done; none where the step is not about
+/// an ENI.
 pub fn goal_of(operation: &Operation) -> Option<Goal> {
     match operation {
         Operation::RestoreSourceDestCheck { source_dest_check, .. } => {
@@ -40,14 +40,17 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// Whether the ENI meets the goal; none where the ENI could not be read.
     pub fn met(&self, goal: Goal) -> Option<bool> {
         self.eni.as_ref().ok().map(|eni| eni.meets(goal))
     }
 
+    /// The row's status; none where the row could not be read.
     pub fn status(&self) -> Option<&Status> {
         self.row.as_ref().ok().map(|row| &row.status)
     }
 
+    /// The sample as an outcome's record has it: of the ENI its secondary addresses and source/dest check.
     pub fn to_json(&self) -> Value {
         json!({
             "at": self.at,
@@ -73,6 +76,7 @@ pub(super) struct Patience {
 }
 
 impl Patience {
+    /// The patience with an executor whose plugin has this `timeout`.
     pub fn for_plugin(timeout: Duration) -> Self {
         Self {
             answered: Duration::from_secs(30),
@@ -96,7 +100,7 @@ impl Patience {
     }
 }
 
-/// What came back from a command that was sent.
+/// The reply to a command that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reply {
     Read,
@@ -138,20 +142,20 @@ async fn read_interface(lab: &Lab) -> Result<NetworkInterface, String> {
     answer.value.ok_or_else(|| format!("{id} is gone"))
 }
 
-/// What one look says of something that was asked for.
+/// The result of one look at something that was asked for.
 pub(crate) enum Seen {
     Done(Value),
     /// It may become so.
     NotYet(Value),
     /// It is not so, and nothing is under way: two such looks in a row say that it is not done.
     Not(Value),
-    /// What was to go is not listed: two such looks in a row say that it is gone.
+    /// The thing that was to go is not listed: two such looks in a row say that it is gone.
     Absent,
     /// It is not listed, which says nothing: in the end nobody knows.
     Unlisted,
 }
 
-/// What became of a mutation: its outcome, for people what was seen, and the samples.
+/// The outcome of a mutation; what was seen, for people; and the samples.
 pub(crate) type Finding = (Outcome, String, Vec<Value>);
 
 /// Looks until it is so. What is not so when the patience has run out is not done; what could not
@@ -194,7 +198,7 @@ pub(crate) async fn until_seen<E: std::fmt::Display>(
     }
 }
 
-/// What a sample lets one conclude.
+/// The conclusion that a sample allows.
 pub(super) enum Conclusion {
     /// It is so.
     Settled(Outcome, String),

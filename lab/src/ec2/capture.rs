@@ -15,12 +15,13 @@ pub(super) struct Capture(Arc<Mutex<Captured>>);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Captured {
     pub attempts: u32,
-    /// Of the last attempt that got a response.
+    /// The HTTP status of the last attempt that got a response.
     pub status: Option<u16>,
     pub body: Vec<u8>,
 }
 
 impl Capture {
+    /// Takes out what was captured and leaves it empty.
     pub fn take(&self) -> Captured {
         match self.0.lock() {
             Ok(mut captured) => std::mem::take(&mut captured),

@@ -1,4 +1,4 @@
-//! What EC2 said, as the harness's own types. A field that the smoke decides on and that the answer
+//! EC2's facts, as the harness's own types. A field that the smoke decides on and that the answer
 //! lacks is an error when it is read, never a default (contract §4.4: the upstream executor takes a
 //! missing `SourceDestCheck` for false).
 
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::InstanceState;
 
+/// The tags of a resource, key to value. A secret's value is read as its digest.
 pub type Tags = BTreeMap<String, String>;
 
 /// A field that the answer lacks, or whose value cannot be read.
@@ -22,6 +23,7 @@ pub struct Missing {
     pub field: &'static str,
 }
 
+/// An ENI, as `DescribeNetworkInterfaces` answers it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkInterface {
     pub network_interface_id: String,
@@ -40,6 +42,7 @@ pub struct NetworkInterface {
 }
 
 impl NetworkInterface {
+    /// Whether the ENI has the address, as its primary or a secondary one.
     pub fn has(&self, address: Ipv4Addr) -> bool {
         self.primary_address == address || self.secondary_addresses.contains(&address)
     }
@@ -54,6 +57,7 @@ impl NetworkInterface {
     }
 }
 
+/// An instance, as `DescribeInstances` answers it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instance {
     pub instance_id: String,
@@ -74,23 +78,25 @@ pub struct Instance {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockDevice {
     pub volume_id: String,
-    /// As `/dev/xvda`.
+    /// `DeviceName`, as `/dev/xvda`.
     pub device_name: String,
     pub delete_on_termination: bool,
 }
 
+/// A subnet, as `DescribeSubnets` answers it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subnet {
     pub subnet_id: String,
     pub vpc_id: String,
     /// Another account shares it with this one where it is not this one's.
     pub owner_id: String,
-    /// As `ap-northeast-1a`.
+    /// `AvailabilityZone`, as `ap-northeast-1a`.
     pub availability_zone: String,
     pub cidr_block: String,
     pub tags: Tags,
 }
 
+/// A VPC, as `DescribeVpcs` answers it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vpc {
     pub vpc_id: String,
@@ -100,6 +106,7 @@ pub struct Vpc {
     pub tags: Tags,
 }
 
+/// A route table, as `DescribeRouteTables` answers it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteTable {
     pub route_table_id: String,
@@ -110,6 +117,7 @@ pub struct RouteTable {
     pub routes: BTreeMap<String, String>,
 }
 
+/// An elastic IP address, as `DescribeAddresses` answers it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Address {
     pub allocation_id: String,
@@ -119,10 +127,11 @@ pub struct Address {
     pub tags: Tags,
 }
 
+/// An EBS volume, as `DescribeVolumes` answers it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Volume {
     pub volume_id: String,
-    /// As `available` or `in-use`.
+    /// `State`, as `available` or `in-use`.
     pub state: String,
     pub attached_to: Vec<String>,
     pub tags: Tags,

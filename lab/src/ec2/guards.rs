@@ -1,4 +1,4 @@
-//! What lets packets through and what does not: security groups with their rules, and network ACLs.
+//! The guards that let packets through or do not: security groups with their rules, and network ACLs.
 
 use std::collections::BTreeSet;
 
@@ -9,6 +9,7 @@ use super::Missing;
 use super::facts::{Tags, need, tags};
 use super::reader::{Answer, ReadError, Reader, answer, call, describe, filter, unreadable};
 
+/// A security group with its rules, as `DescribeSecurityGroups` answers it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecurityGroup {
     pub group_id: String,
@@ -18,11 +19,12 @@ pub struct SecurityGroup {
     pub tags: Tags,
 }
 
+/// A network ACL with its entries, as `DescribeNetworkAcls` answers it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkAcl {
     pub network_acl_id: String,
     pub subnet_ids: BTreeSet<String>,
-    /// As `ingress 100 allow -1 0.0.0.0/0`.
+    /// Each entry as `ingress 100 allow -1 0.0.0.0/0`.
     pub entries: BTreeSet<String>,
     pub tags: Tags,
 }

@@ -5,6 +5,7 @@ use reports::redact::Form;
 use super::reader::{Answer, ReadError, Reader, call};
 use crate::iam::{Document, DocumentName};
 
+/// The caller of AWS, as `GetCallerIdentity` answers it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     pub account_id: String,
@@ -20,6 +21,7 @@ fn missing(call: &str, what: &str, raw: &[u8]) -> ReadError {
 }
 
 impl Reader {
+    /// The account and the ARN by which AWS knows the harness. Fails where the answer lacks one of them.
     pub async fn caller_identity(&self) -> Result<Answer<Identity>, ReadError> {
         const CALL: &str = "sts GetCallerIdentity";
         self.count();

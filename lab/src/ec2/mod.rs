@@ -29,7 +29,7 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use std::time::Duration;
 
-/// What the clients are made of: where AWS is, who asks, and whose time it is.
+/// The parts that the clients are made of: where AWS is, who asks, and whose time it is.
 #[derive(Clone)]
 pub struct Connection {
     pub region: String,

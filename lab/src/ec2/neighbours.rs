@@ -1,5 +1,5 @@
-//! What hangs on the lab's VPC beside instances: what else costs money there, and the ways by which
-//! others are connected to it.
+//! The things that hang on the lab's VPC beside instances: what else costs money there, and the ways
+//! by which others are connected to it.
 
 use aws_sdk_ec2::types as sdk;
 use serde::{Deserialize, Serialize};
@@ -8,46 +8,52 @@ use super::Missing;
 use super::facts::{Tags, need, tags};
 use super::reader::{Answer, ReadError, Reader, answer, call, describe, filter, unreadable};
 
+/// A NAT gateway, as `DescribeNatGateways` answers it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NatGateway {
     pub nat_gateway_id: String,
-    /// As `available`.
+    /// `State`, as `available`.
     pub state: String,
     pub tags: Tags,
 }
 
+/// A VPC endpoint, as `DescribeVpcEndpoints` answers it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     pub vpc_endpoint_id: String,
-    /// As `Interface`; one of type `Gateway` costs nothing.
+    /// `VpcEndpointType`, as `Interface`; one of type `Gateway` costs nothing.
     pub kind: String,
-    /// As `available`.
+    /// `State`, as `available`.
     pub state: String,
     pub tags: Tags,
 }
 
+/// A VPC peering connection, as `DescribeVpcPeeringConnections` answers it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peering {
     pub vpc_peering_connection_id: String,
-    /// As `active`.
+    /// `Status.Code`, as `active`.
     pub status: String,
     /// Requester and accepter.
     pub vpc_ids: [String; 2],
 }
 
+/// An attachment of a VPC to a transit gateway, as `DescribeTransitGatewayVpcAttachments` answers it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransitAttachment {
     pub transit_gateway_attachment_id: String,
-    /// As `available`.
+    /// `State`, as `available`.
     pub state: String,
 }
 
 impl Reader {
+    /// All NAT gateways of the VPC, in whatever state.
     pub async fn nat_gateways(&self, vpc_id: &str) -> Result<Answer<Vec<NatGateway>>, ReadError> {
         let request = self.ec2.describe_nat_gateways().filter(filter("vpc-id", vpc_id));
         describe!(self, "ec2 DescribeNatGateways", request, nat_gateways, NatGateway)
     }
 
+    /// All VPC endpoints of the VPC, in whatever state.
     pub async fn endpoints(&self, vpc_id: &str) -> Result<Answer<Vec<Endpoint>>, ReadError> {
         let request = self.ec2.describe_vpc_endpoints().filters(filter("vpc-id", vpc_id));
         describe!(self, "ec2 DescribeVpcEndpoints", request, vpc_endpoints, Endpoint)
@@ -65,6 +71,7 @@ impl Reader {
         )
     }
 
+    /// All attachments of the VPC to transit gateways, in whatever state.
     pub async fn transit_attachments(
         &self,
         vpc_id: &str,

@@ -18,16 +18,17 @@ use super::facts::{Instance, Missing, NetworkInterface, RouteTable, Subnet, Vpc}
 #[derive(Clone, Debug)]
 pub struct Answer<T> {
     pub value: T,
-    /// As `ec2 DescribeNetworkInterfaces`.
+    /// The service and its operation, as `ec2 DescribeNetworkInterfaces`.
     pub call: String,
     /// The bodies, as they came; one for each page.
     pub raw: Vec<Vec<u8>>,
-    /// What they are written in: what is kept of them depends on it.
+    /// The format that they are written in: what is kept of them depends on it.
     pub form: Form,
     /// More than the number of pages where something had to be repeated.
     pub attempts: u32,
 }
 
+/// The failure of a call: AWS refused it, its answer cannot be read, or there was none.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ReadError {
     #[error("{call} was refused with {code}: {message}")]
@@ -39,6 +40,7 @@ pub enum ReadError {
 }
 
 impl ReadError {
+    /// The service's error code, as `UnauthorizedOperation`; none where it did not refuse the request.
     pub fn code(&self) -> Option<&str> {
         match self {
             Self::Refused { code, .. } => Some(code),
@@ -46,6 +48,7 @@ impl ReadError {
         }
     }
 
+    /// The body of the answer; none where none came.
     pub fn raw(&self) -> Option<&[u8]> {
         match self {
             Self::Refused { raw, .. } | Self::Unreadable { raw, .. } => Some(raw),
@@ -181,6 +184,7 @@ macro_rules! describe {
 pub(super) use describe;
 
 impl Reader {
+    /// A reader whose clients for EC2, STS and IAM use this connection.
     pub fn new(connection: &Connection) -> Self {
         Self {
             ec2: connection.ec2(),
@@ -268,11 +272,13 @@ impl Reader {
         self.describe_instances(request).await
     }
 
+    /// All instances of the VPC, sorted by id.
     pub async fn instances_in(&self, vpc_id: &str) -> Result<Answer<Vec<Instance>>, ReadError> {
         let request = self.ec2.describe_instances().filters(filter("vpc-id", vpc_id));
         self.describe_instances(request).await
     }
 
+    /// All instances of the region that carry this tag, sorted by id.
     pub async fn instances_tagged(
         &self,
         key: &str,
@@ -312,6 +318,7 @@ impl Reader {
         Ok(answer(CALL, facts, pages))
     }
 
+    /// The subnet of this id. Fails where EC2 does not know it; never `None`.
     pub async fn subnet(&self, id: &str) -> Result<Answer<Option<Subnet>>, ReadError> {
         let request = self.ec2.describe_subnets().subnet_ids(id);
         let found: Result<Answer<Vec<Subnet>>, ReadError> =
@@ -319,6 +326,7 @@ impl Reader {
         one(found?, id, |subnet| &subnet.subnet_id)
     }
 
+    /// The VPC of this id. Fails where EC2 does not know it; never `None`.
     pub async fn vpc(&self, id: &str) -> Result<Answer<Option<Vpc>>, ReadError> {
         let request = self.ec2.describe_vpcs().vpc_ids(id);
         let found: Result<Answer<Vec<Vpc>>, ReadError> =
@@ -345,7 +353,7 @@ pub(super) fn nothing_asked<T>(call: &str) -> Answer<Vec<T>> {
     }
 }
 
-/// As [`one`], of a filter that may match nothing.
+/// Does as [`one`] does, for a filter that may match nothing.
 pub(super) fn at_most_one<T>(
     answer: Answer<Vec<T>>,
     id: &str,

@@ -1,6 +1,6 @@
-//! What a run has seen of its lab, from its journal: the ids by which a later look asks again, and
-//! when each instance was last alive. That EC2 does not list an id says little: it forgets what is
-//! terminated after about an hour, and what is new it may not know yet.
+//! The resources that a run has seen of its lab, from its journal: the ids by which a later look asks
+//! again, and when each instance was last alive. That EC2 does not list an id says little: it forgets
+//! what is terminated after about an hour, and what is new it may not know yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -30,6 +30,7 @@ enum Sight {
 }
 
 impl Sighted {
+    /// Gathers all that the records saw: what was listed, the instances that were acted on, and their ends.
     pub fn of(records: &[Record]) -> Self {
         let mut sighted = Self::default();
         for record in records {
@@ -125,7 +126,7 @@ impl Lab {
         self.twice(async || self.reader.address(id).await, Option::is_some).await
     }
 
-    /// As [`Lab::find_address`].
+    /// Does as [`Lab::find_address`] does, for a volume.
     pub async fn find_volume(&self, id: &str) -> Result<Answer<Option<Volume>>, ReadError> {
         self.twice(async || self.reader.volume(id).await, Option::is_some).await
     }

@@ -1,4 +1,4 @@
-//! What state an instance is in, and which of the states cost.
+//! The states that an instance can be in, and which of them cost.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ pub enum InstanceState {
 }
 
 impl InstanceState {
-    /// As EC2 writes it, as `shutting-down`.
+    /// Reads a state as EC2 writes it, as `shutting-down`.
     pub fn parse(name: &str) -> Self {
         match name {
             "pending" => Self::Pending,
@@ -29,6 +29,7 @@ impl InstanceState {
         }
     }
 
+    /// EC2's name of the state, as `shutting-down`.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Pending => "pending",

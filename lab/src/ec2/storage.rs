@@ -1,4 +1,4 @@
-//! What stays when an instance has ended: elastic IP addresses and volumes.
+//! The resources that stay when an instance has ended: elastic IP addresses and volumes.
 
 use super::facts::{Address, Volume};
 use super::reader::{
@@ -7,6 +7,7 @@ use super::reader::{
 };
 
 impl Reader {
+    /// All elastic IP addresses of the region that carry this tag.
     pub async fn addresses_tagged(
         &self,
         key: &str,
@@ -40,6 +41,7 @@ impl Reader {
         Ok(answer(CALL, facts.map_err(unreadable(CALL, &pages))?, pages))
     }
 
+    /// All volumes of the region that carry this tag.
     pub async fn volumes_tagged(
         &self,
         key: &str,

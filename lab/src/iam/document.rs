@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// The name of a policy document, by which it is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum DocumentName {
     /// Part of the role itself.
@@ -22,6 +23,7 @@ impl fmt::Display for DocumentName {
     }
 }
 
+/// A policy document with its text as IAM returned it: JSON, maybe percent-encoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
     pub name: DocumentName,
@@ -36,19 +38,21 @@ pub struct Grants {
     pub unreadable: Vec<(DocumentName, String)>,
 }
 
+/// A statement's `Effect`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Effect {
     Allow,
     Deny,
 }
 
-/// What a statement is about: these, or all but these.
+/// The actions or resources that a statement is about: these, or all but these.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum Subject {
     Only(Vec<String>),
     AllBut(Vec<String>),
 }
 
+/// A statement of a policy document; one action or resource is a list of one here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Statement {
     pub document: DocumentName,
@@ -63,6 +67,7 @@ pub struct Statement {
 }
 
 impl Grants {
+    /// Reads the statements of all documents. A document that cannot be read goes to `unreadable`.
     pub fn read(documents: &[Document]) -> Self {
         let mut grants = Self::default();
         for document in documents {

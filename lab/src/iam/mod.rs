@@ -1,4 +1,4 @@
-//! What a role's policy documents grant, statement by statement.
+//! The grants of a role's policy documents, statement by statement.
 
 mod document;
 

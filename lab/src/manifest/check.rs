@@ -1,4 +1,4 @@
-//! What must hold of a manifest beyond its shape.
+//! The checks that a manifest must pass beyond its shape.
 
 use std::collections::BTreeMap;
 
@@ -244,7 +244,7 @@ fn is_name(value: &str) -> bool {
         && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 
-/// As `ap-northeast-1` or `us-gov-west-1`.
+/// Whether it has the form of a region, as `ap-northeast-1` or `us-gov-west-1`.
 fn is_region(value: &str) -> bool {
     let parts: Vec<&str> = value.split('-').collect();
     let Some((number, words)) = parts.split_last() else { return false };

@@ -21,13 +21,14 @@ pub struct ManifestError {
     pub problems: Vec<Problem>,
 }
 
+/// A mistake in a manifest, with its place in the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// From 1.
     pub line: usize,
     /// From 1, in characters.
     pub column: usize,
-    /// As `nodes.routerd-cloud.host_key`; empty where the text is no TOML.
+    /// The field's path, as `nodes.routerd-cloud.host_key`; empty where the text is no TOML.
     pub field: String,
     pub message: String,
 }
@@ -75,7 +76,8 @@ impl Manifest {
         })
     }
 
-    /// As [`parse`](Self::parse), from a file's bytes: what is no UTF-8 is a problem with its place.
+    /// Does as [`parse`](Self::parse) does, from a file's bytes: what is no UTF-8 is a problem with its
+    /// place.
     pub fn parse_bytes(file_name: &str, bytes: &[u8]) -> Result<Self, ManifestError> {
         match std::str::from_utf8(bytes) {
             Ok(text) => Self::parse(file_name, text),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::node::Node;
 
+/// The lab manifest, `lab.toml`. A key that is not known is a problem.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
@@ -26,6 +27,7 @@ pub struct Manifest {
     pub owner: Owner,
 }
 
+/// Section `[lab]`: the kind of lab, its name, and the tag of its resources.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lab {
@@ -36,6 +38,7 @@ pub struct Lab {
     pub tag_value: String,
 }
 
+/// Section `[aws]`: the account, region, VPC and subnet of the lab.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Aws {
@@ -50,6 +53,7 @@ pub struct Aws {
     pub dedicated_vpc: bool,
 }
 
+/// Section `[capture]`: the captured address, the ENI that gets it, and the way between the clients.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Capture {
@@ -78,6 +82,7 @@ fn wireguards_mtu() -> u16 {
     1420
 }
 
+/// Section `[iam]`: the executor's role, and the instance profile that gives it to routerd-cloud.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Iam {
@@ -86,6 +91,7 @@ pub struct Iam {
     pub instance_profile_name: String,
 }
 
+/// Section `[routerd]`: routerd's files on routerd-cloud, and the planner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Routerd {
@@ -99,6 +105,7 @@ pub struct Routerd {
     pub planner_sha256: String,
 }
 
+/// Section `[nodes.NAME]`: one node, and how it is reached.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NodeEntry {
@@ -141,6 +148,7 @@ impl NodeEntry {
     }
 }
 
+/// Section `[limits]`: the ceiling of a run's instance time, the clock skew, and the guests' time to settle.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
@@ -166,12 +174,14 @@ pub enum Ceiling {
     Word(NoCeiling),
 }
 
+/// The word `none`: there is no ceiling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NoCeiling {
     None,
 }
 
+/// Section `[consent]`: the owner's consent that the run stops and starts instances.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Consent {
@@ -179,6 +189,7 @@ pub struct Consent {
     pub stop_instances: bool,
 }
 
+/// The fate of the lab's instances at teardown: `terminate`, `stop` or `keep`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Instances {
@@ -187,6 +198,7 @@ pub enum Instances {
     Keep,
 }
 
+/// Section `[teardown]`: what becomes of the lab's resources at the end of the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Teardown {
@@ -202,6 +214,7 @@ pub struct Teardown {
     pub keep: Vec<String>,
 }
 
+/// Section `[owner]`: who may grant a go.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Owner {

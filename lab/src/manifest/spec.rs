@@ -1,4 +1,4 @@
-//! What a manifest may say, and how its mistakes are told.
+//! Shows what a manifest may say, and how its mistakes are told.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -1,4 +1,4 @@
-//! What `outage-probe exchange` is asked for, and what it answers.
+//! The order to `outage-probe exchange`, and its answer.
 
 use std::net::Ipv4Addr;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::node::Output;
 
-/// What to exchange.
+/// The order to exchange datagrams and connections between two addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
     pub from: Ipv4Addr,
@@ -15,7 +15,7 @@ pub struct Order {
     pub nonce: u32,
     /// 0 from the cloud, 1 to it.
     pub way: u8,
-    /// Of a full-sized packet, with its headers.
+    /// The size of a full-sized packet, with its headers.
     pub bytes: u16,
     /// To which datagrams are sent.
     pub ports: Vec<u16>,
@@ -38,6 +38,7 @@ impl Order {
         ]
     }
 
+    /// Reads what [`words`](Self::words) writes; none for any other words.
     pub fn read(words: &[&str]) -> Option<Self> {
         let list = |text: &str| -> Option<Vec<u16>> {
             text.split(',').filter(|it| !it.is_empty()).map(|it| it.parse().ok()).collect()
@@ -61,11 +62,11 @@ impl Order {
     }
 }
 
-/// What came of it.
+/// The outcome of an exchange.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exchanged {
     pub connections: Vec<Connection>,
-    /// What did not come about, in words.
+    /// The exchanges that did not come about, in words.
     pub failed: Vec<String>,
 }
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use reports::record::{Datagrams, FlowOutage};
 use serde::{Deserialize, Serialize};
 
-/// What `outage-probe` prints.
+/// The report that `outage-probe` prints.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     pub interval_us: u64,
@@ -40,7 +40,8 @@ impl From<Arrival> for (u64, i64) {
 }
 
 impl Report {
-    /// Of a probe that begins now and sends a datagram each `interval`: nothing is sent or heard yet.
+    /// The report of a probe that begins now and sends a datagram each `interval`: nothing is sent
+    /// or heard yet.
     pub fn beginning(now: DateTime<Utc>, interval: Duration) -> Self {
         let interval_us = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX);
         let first_sent_at_us = now.timestamp_micros();
@@ -102,7 +103,7 @@ impl Span {
         (self.from_us..self.until_us).contains(&at_us)
     }
 
-    /// What is sent in the first half has arrived by then, or is lost.
+    /// The second half alone: what is sent in the first half has arrived by then, or is lost.
     fn second_half(self) -> Self {
         Self { from_us: i64::midpoint(self.from_us, self.until_us), ..self }
     }

@@ -11,7 +11,7 @@ pub use exchange::{Connection, Exchanged, Order, ProbeSilence};
 pub use figures::{Arrival, Report, Spans, figures};
 pub use watch::{Margins, Mark, Watched, watch};
 
-/// Of the probe's datagrams, on both clients.
+/// The port of the probe's datagrams, on both clients.
 pub const PORT: u16 = 7311;
 /// After that long a probe ends by itself: longer than a change that is worth measuring.
 pub const LIFE: Duration = Duration::from_secs(30);

@@ -22,7 +22,7 @@ pub struct Margins {
     pub after: Duration,
 }
 
-/// What came of watching.
+/// The outcome of watching.
 pub struct Watched {
     pub outage: Outage,
     /// The probes' own words.

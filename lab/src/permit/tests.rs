@@ -101,7 +101,7 @@ fn plan_of(steps: &[(&str, Operation)]) -> UndoPlanned {
     UndoPlanned { digest: Digest::of_json(&json!(steps)), steps }
 }
 
-/// What is granted.
+/// The undo plan that is granted.
 fn plan() -> UndoPlanned {
     plan_of(&[("undo.address", unassign())])
 }

@@ -7,12 +7,13 @@ use super::read::Problem;
 
 /// The problems of one resource.
 pub(super) struct Fields<'a> {
-    /// As `Plugin/aws-executor`.
+    /// The resource's name, as `Plugin/aws-executor`.
     pub resource: String,
     pub problems: &'a mut Vec<Problem>,
 }
 
 impl Fields<'_> {
+    /// Adds a problem of this resource. `field` is its path, as `spec.timeout`.
     pub fn report(&mut self, field: impl Into<String>, message: impl Into<String>) {
         self.problems.push(Problem {
             resource: self.resource.clone(),
@@ -66,6 +67,8 @@ impl Fields<'_> {
         }
     }
 
+    /// The text of a key that must be there. Empty where it is absent, null or no text, which is
+    /// reported.
     pub fn required(&mut self, path: &str, mapping: &Mapping, key: &str) -> String {
         let value: Option<String> = self.optional(path, mapping, key);
         if value.is_none() && mapping.get(key).is_none_or(Value::is_null) {

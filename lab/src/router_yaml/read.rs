@@ -15,7 +15,7 @@ use super::{credentials, duration, kinds};
 pub struct Problem {
     /// `KIND/NAME`, or `Router` for the file itself.
     pub resource: String,
-    /// As `spec.allowedCidrs`.
+    /// The path of the field, as `spec.allowedCIDRs`.
     pub field: String,
     pub message: String,
 }
@@ -26,6 +26,7 @@ impl fmt::Display for Problem {
     }
 }
 
+/// The facts of a router.yaml: the resources that a preflight needs, and the names of all others.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct RouterConfig {
     pub name: String,
@@ -60,6 +61,7 @@ pub struct Policy {
     pub execution_window: String,
 }
 
+/// A Plugin: a program that routerd starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Plugin {
     pub name: String,
@@ -74,12 +76,14 @@ pub struct Plugin {
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment(pub BTreeMap<String, String>);
 
+/// A CloudProviderProfile.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ProviderProfile {
     pub name: String,
     pub provider: String,
 }
 
+/// A resource whose spec is not read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OtherResource {
     pub kind: String,
@@ -113,10 +117,13 @@ const CAPABILITIES: [&str; 5] = [
 ];
 
 impl RouterConfig {
+    /// The plugins with the capability `execute.providerAction`.
     pub fn executors(&self) -> impl Iterator<Item = &Plugin> {
         self.plugins.iter().filter(|it| it.capabilities.iter().any(|held| held == EXECUTES))
     }
 
+    /// The plugin that routerd would start for a provider: the executor with the name
+    /// `PROVIDER-executor`, else the only executor that there is.
     pub fn executor(&self, provider: &str) -> Executor<'_> {
         let name = format!("{provider}-executor");
         if let Some(plugin) = self.executors().find(|it| it.name.eq_ignore_ascii_case(&name)) {

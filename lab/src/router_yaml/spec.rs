@@ -1,4 +1,4 @@
-//! What a good router.yaml is, and each way to spoil it.
+//! A good router.yaml, and each way to spoil it.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

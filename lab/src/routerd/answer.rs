@@ -1,5 +1,5 @@
-//! What all answers have in common: an exit code, and text that is one of a few known shapes or
-//! else is ambiguous.
+//! The form that all answers have in common: an exit code, and text that is one of a few known
+//! shapes or else is ambiguous.
 
 use serde::de::DeserializeOwned;
 
@@ -18,6 +18,7 @@ pub enum AnswerError {
 }
 
 impl AnswerError {
+    /// The refusal; none where the answer is ambiguous.
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Refused { refusal, .. } => Some(refusal),
@@ -26,7 +27,7 @@ impl AnswerError {
     }
 }
 
-/// As much of an unexpected answer as an error repeats.
+/// The most of an unexpected answer that an error repeats.
 const EXCERPT_BYTES: usize = 200;
 
 /// One answer that is being read.
@@ -36,10 +37,12 @@ pub(super) struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
+    /// The answer `output` of this command line.
     pub fn new(command: &'a str, output: &'a Output) -> Self {
         Self { command, output }
     }
 
+    /// The error of an answer that is not as expected, with the beginning of what came instead.
     pub fn ambiguous(&self, expected: &'static str) -> AnswerError {
         let Output { code, stdout, stderr } = self.output;
         let got = if stdout.is_empty() {
@@ -73,7 +76,7 @@ impl<'a> Answer<'a> {
         Ok(self.json::<Option<Vec<T>>>(expected)?.unwrap_or_default())
     }
 
-    /// What a command that did not succeed said: a known refusal, or something ambiguous.
+    /// The error of a command that did not succeed: a known refusal, or something ambiguous.
     pub fn failed(&self, expected: &'static str) -> AnswerError {
         // routerctl itself only ever exits with 1; 255 is ssh's, 128 + n a signal's.
         let refusal = (self.output.code == 1 && self.output.stdout.is_empty())

@@ -14,6 +14,7 @@ pub struct Call<T> {
 }
 
 impl<T> Call<T> {
+    /// Reads the command's answer. Fails where it is a refusal, or ambiguous.
     pub fn read(&self, output: &Output) -> Result<T, AnswerError> {
         (self.parse)(&self.argv.join(" "), output)
     }
@@ -26,10 +27,12 @@ pub struct Routerctl<'a> {
 }
 
 impl<'a> Routerctl<'a> {
+    /// The routerctl that the manifest's `routerd` names, with its config and state file.
     pub fn new(routerd: &'a Routerd) -> Self {
         Self { routerd }
     }
 
+    /// Runs a plugin once, and routerd stores its result (`plugin run`).
     pub fn plugin_run(self, name: &str) -> Call<PluginRun> {
         self.call(
             &["plugin", "run", name],
@@ -38,6 +41,7 @@ impl<'a> Routerctl<'a> {
         )
     }
 
+    /// Lists the dynamic parts with how much each holds (`dynamic list`).
     pub fn dynamic_list(self) -> Call<Vec<PartCounts>> {
         self.call(&["dynamic", "list"], &[&self.state(), "-o", "json"], answers::parts)
     }
@@ -51,6 +55,7 @@ impl<'a> Routerctl<'a> {
         )
     }
 
+    /// Imports the stored plans into routerd's journal (`action import`).
     pub fn import(self) -> Call<Imported> {
         self.call(&["action", "import"], &[&self.state()], answers::imported)
     }
@@ -60,10 +65,12 @@ impl<'a> Routerctl<'a> {
         self.call(&["action", "list"], &[&self.state(), "-o", "json"], answers::rows)
     }
 
+    /// Shows one row of routerd's journal (`action show`).
     pub fn show(self, id: u64) -> Call<Row> {
         self.action("show", id, &[&self.state(), "-o", "json"], answers::row)
     }
 
+    /// Approves a pending row in the name of `by` (`action approve`).
     pub fn approve(self, id: u64, by: &str) -> Call<Approved> {
         self.action("approve", id, &[&format!("--by={by}"), &self.state()], answers::approved)
     }
@@ -78,6 +85,7 @@ impl<'a> Routerctl<'a> {
         )
     }
 
+    /// Executes an approved row, live (`action execute --approved`).
     pub fn execute(self, id: u64) -> Call<Executed> {
         self.action(
             "execute",
@@ -87,6 +95,7 @@ impl<'a> Routerctl<'a> {
         )
     }
 
+    /// The executor's preview of a row's undo (`action rollback --dry-run`).
     pub fn rollback_dry_run(self, id: u64) -> Call<Previewed> {
         self.action(
             "rollback",
@@ -96,6 +105,7 @@ impl<'a> Routerctl<'a> {
         )
     }
 
+    /// Undoes a row that succeeded, live (`action rollback --approved`).
     pub fn rollback(self, id: u64) -> Call<RolledBack> {
         self.action(
             "rollback",
@@ -125,10 +135,12 @@ impl<'a> Routerctl<'a> {
         self.call(&["get", kind], &["-o", "json"], answers::resources)
     }
 
+    /// One resource by its kind and name; the daemon answers.
     pub fn describe(self, kind: &str, name: &str) -> Call<Resource> {
         self.call(&["describe", &format!("{kind}/{name}")], &["-o", "json"], answers::described)
     }
 
+    /// The owner table: who has an address, and who captures it (`mobility owners`).
     pub fn mobility_owners(self) -> Call<Vec<Owner>> {
         self.call(&["mobility", "owners"], &[&self.state(), "-o", "json"], answers::owners)
     }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::answer::{Answer, AnswerError};
 use crate::node::Output;
 
+/// The action that takes a planned one back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Undo {
     pub action: String,
@@ -59,6 +60,7 @@ pub struct PluginRun {
     pub part: RunPart,
 }
 
+/// The outcome of a plugin's run: its exit code, its time, and what it wrote.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all(deserialize = "camelCase"))]
 pub struct PluginOutcome {
@@ -75,7 +77,7 @@ pub struct PluginOutcome {
     pub error: Option<String>,
 }
 
-/// What a run stored.
+/// The part that a run stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all(deserialize = "camelCase"))]
 pub struct RunPart {

@@ -5,6 +5,7 @@ use super::answer::{Answer, AnswerError};
 use super::row::Status;
 use crate::node::Output;
 
+/// The counts of an import.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Imported {
     /// Inserted and duplicate together.
@@ -15,6 +16,7 @@ pub struct Imported {
     pub skipped: u64,
 }
 
+/// An approval: the row, in whose name, and the row's status after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approved {
     pub id: u64,
@@ -38,6 +40,7 @@ pub struct Previewed {
     pub message: Option<String>,
 }
 
+/// A live rollback that succeeded, in routerctl's words: the row proves it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RolledBack {
     pub id: u64,

@@ -1,5 +1,5 @@
-//! What a routerd with a MobilityPool says about it: resources by `get` and `describe`, the owner
-//! table.
+//! The answers of a routerd with a MobilityPool about it: resources by `get` and `describe`, the
+//! owner table.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::answer::{Answer, AnswerError};
 use crate::node::Output;
 
+/// A resource as the daemon shows it: its spec, and the status that the daemon keeps of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all(deserialize = "camelCase"))]
 pub struct Resource {

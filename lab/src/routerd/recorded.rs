@@ -51,7 +51,7 @@ impl Record {
     }
 }
 
-/// What the fitting parser makes of a record, or none where no parser fits the command.
+/// The result that the fitting parser makes of a record, or none where no parser fits the command.
 fn said(record: &Record) -> Option<Result<String, AnswerError>> {
     let argv: Vec<&str> = record.argv.iter().map(String::as_str).collect();
     let dry_run = argv.contains(&"--dry-run");

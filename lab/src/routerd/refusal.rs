@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::row::Status;
 
+/// A refusal of routerctl's, by its words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// A gate of the ProviderActionPolicy.
@@ -72,6 +73,7 @@ pub enum Refusal {
     },
 }
 
+/// The reason why routerd does not undo an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UndoRefusal {
     NotAllowed,
@@ -79,7 +81,7 @@ pub enum UndoRefusal {
     NoUndo,
 }
 
-/// What a refused command can have changed.
+/// The change that a refused command can have made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     Nothing,
@@ -88,6 +90,7 @@ pub enum Effect {
 }
 
 impl Refusal {
+    /// The change that the command can have made: unknown where an executor ran, else nothing.
     pub fn effect(&self) -> Effect {
         match self {
             Self::ExecutorBroke { .. } | Self::UndoNotSucceeded { .. } | Self::UndoBroke { .. } => {

@@ -1,10 +1,11 @@
-//! What `routerctl doctor` reports.
+//! The report of `routerctl doctor`.
 
 use serde::{Deserialize, Serialize};
 
 use super::answer::{Answer, AnswerError};
 use crate::node::Output;
 
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckStatus {
@@ -15,6 +16,7 @@ pub enum CheckStatus {
     Skip,
 }
 
+/// The checks of `routerctl doctor`, and their summary.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     pub summary: Summary,
@@ -22,6 +24,7 @@ pub struct Report {
     pub checks: Vec<Check>,
 }
 
+/// The count of checks by their result, as doctor gives it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     /// Also `pass` when nothing was checked at all.
@@ -32,6 +35,7 @@ pub struct Summary {
     pub skip: usize,
 }
 
+/// One check of doctor's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
     pub area: String,

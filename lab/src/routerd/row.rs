@@ -9,6 +9,7 @@ use super::answer::{Answer, AnswerError};
 use super::dynamic::Undo;
 use crate::node::Output;
 
+/// The status of a row, in routerd's words.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Status {
     Pending,
@@ -24,6 +25,7 @@ pub enum Status {
 }
 
 impl Status {
+    /// Reads routerd's word; one that is not known is kept as [`Self::Unknown`].
     pub fn parse(word: &str) -> Self {
         match word {
             "pending" => Self::Pending,
@@ -37,6 +39,7 @@ impl Status {
         }
     }
 
+    /// The word, as routerd writes it.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Pending => "pending",
@@ -75,7 +78,7 @@ impl<'de> Deserialize<'de> for Status {
 pub struct Row {
     pub id: u64,
     pub idempotency_key: String,
-    /// As `Plugin/lab-planner`; empty where routerd has none.
+    /// The source of its plan, as `Plugin/lab-planner`; empty where routerd has none.
     #[serde(default)]
     pub source: String,
     pub provider: String,
@@ -101,7 +104,7 @@ pub struct Row {
     pub result_message: Option<String>,
     #[serde(default)]
     pub error: Option<String>,
-    /// What the executor observed, as `priorSourceDestCheck`.
+    /// The executor's observations, as `priorSourceDestCheck`.
     #[serde(default)]
     pub observed: BTreeMap<String, String>,
     pub created_at: DateTime<Utc>,

@@ -7,9 +7,10 @@ use reports::redact::split_unit_words;
 use super::unit_files::{environment, split_files};
 use crate::router_yaml::is_aws_credential;
 
-/// As upstream installs it.
+/// The unit's name, as upstream installs it.
 pub const UNIT: &str = "routerd.service";
 
+/// routerd's unit: what its daemon would be handed, whom it runs as, and which files it would use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unit {
     /// Names of variables that are, or are named like, an AWS credential.
@@ -18,11 +19,13 @@ pub struct Unit {
     pub environment_files: Vec<EnvironmentFile>,
     /// Whom it runs as; none where it does not say, which is root.
     pub user: Option<String>,
-    /// What its command line names; none where it names nothing, and where there is no such unit.
+    /// The router.yaml that its command line names; none where it names nothing, and where there is
+    /// no such unit.
     pub config: Option<String>,
     pub state_file: Option<String>,
 }
 
+/// A file of variables that the service manager adds to the daemon's environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvironmentFile {
     pub path: String,
@@ -57,7 +60,7 @@ impl Unit {
         Some(unit)
     }
 
-    /// What its files would hand it besides, once they are loaded.
+    /// Adds what its files would hand it besides, once they are loaded.
     fn add_files(&mut self, files: &str) {
         let found = environment(files);
         for name in credentials(found.assignments).into_iter().chain(passed(found.passed)) {
@@ -74,7 +77,7 @@ impl Unit {
 }
 
 impl EnvironmentFile {
-    /// As a unit's file has it: `-/etc/default/routerd`.
+    /// Reads it as a unit's file has it: `-/etc/default/routerd`.
     pub(super) fn named(value: &str) -> Self {
         let path = value.strip_prefix('-');
         Self { path: path.unwrap_or(value).to_owned(), optional: path.is_some() }
@@ -132,7 +135,7 @@ fn option(argv: &[String], name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// As systemd 252 prints it.
+    /// The unit as systemd 252 prints it.
     const SHOWN: &str = "\
 LoadState=loaded
 ExecStart={ path=/usr/local/sbin/routerd ; argv[]=/usr/local/sbin/routerd serve --config /usr/local/etc/routerd/router.yaml --state-file=/var/lib/routerd/routerd.db ; ignore_errors=no ; start_time=[n/a] ; stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }
@@ -154,7 +157,8 @@ EnvironmentFiles=/etc/routerd.env (ignore_errors=no)
         assert_eq!(files, [("/etc/default/routerd", true), ("/etc/routerd.env", false)]);
     }
 
-    /// What lies on the disk, with its folder's order; and of that what would be handed to routerd.
+    /// The files on the disk, with their folders' order; and of them what would be handed to
+    /// routerd.
     #[test]
     fn what_is_not_loaded_yet_is_read_from_the_units_files() {
         const KEY: &str = "AWS_SECRET_ACCESS_KEY";

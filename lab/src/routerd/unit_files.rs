@@ -7,7 +7,7 @@ use reports::redact::{split_unit_lines, split_unit_words, unit_setting};
 
 use super::unit::EnvironmentFile;
 
-/// What the unit's files make of its environment.
+/// The environment that the unit's files make.
 #[derive(Default)]
 pub(super) struct Environment {
     /// `NAME=value`.
@@ -30,8 +30,9 @@ fn is_path(line: &str) -> bool {
     line.starts_with("# /")
 }
 
-/// Of each name the first file counts, as its folder comes first; the unit's own is read before its
-/// drop-ins, which are read by their names. Whatever is set to nothing is forgotten.
+/// Reads the files. Of each name the first one counts, as its folder comes first; the unit's own is
+/// read before its drop-ins, which are read by their names. Whatever is set to nothing is
+/// forgotten.
 pub(super) fn environment(files: &str) -> Environment {
     let mut by_name: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut name = None;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::manifest::Routerd;
 use crate::routerd::Routerctl;
 
-/// What a run puts on the routerd node: change set, lock, burnt goes. It survives a stop and start.
+/// The folder of what a run puts on the routerd node: change set, lock, burnt goes. It survives a
+/// stop and start.
 pub const NODE_FOLDER: &str = "/var/lib/lab-smoke";
 
 /// A command that changes its node.

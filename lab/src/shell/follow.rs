@@ -10,13 +10,14 @@ use super::{Failure, Observe, Shell, ShellError};
 use crate::ec2::Answer;
 use crate::node::{Node, Output};
 
+/// An output stream of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
     Out,
     Err,
 }
 
-/// What a command has said so far.
+/// The output of a command so far.
 #[derive(Default)]
 pub struct Heard {
     said: RefCell<(Vec<u8>, Vec<u8>)>,
@@ -29,6 +30,7 @@ impl Heard {
         Self { said: RefCell::default(), more }
     }
 
+    /// Adds what came on a stream, and tells `more` of it.
     pub fn add(&self, stream: Stream, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
@@ -38,6 +40,7 @@ impl Heard {
         self.more.notify_one();
     }
 
+    /// The text of a stream so far; bytes that are no UTF-8 are replaced.
     pub fn text(&self, stream: Stream) -> String {
         let (out, err) = &*self.said.borrow();
         String::from_utf8_lossy(if stream == Stream::Out { out } else { err }).into_owned()

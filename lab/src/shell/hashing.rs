@@ -1,5 +1,6 @@
-//! What files of a node hold. A program has 100 MB, and several paths may lead to the same one: each
-//! inode is hashed once, and again only where it is seen to be another or in another state.
+//! The contents of a node's files, by digest. A program has 100 MB, and several paths may lead to
+//! the same one: each inode is hashed once, and again only where it is seen to be another or in
+//! another state.
 
 use std::collections::BTreeMap;
 
@@ -27,8 +28,8 @@ pub struct FileIdentity {
     pub changed: String,
 }
 
-/// What `stat` prints of a file for [`FileIdentity`], and its path at the end of the line. Links are
-/// followed.
+/// The format of what `stat` prints of a file for [`FileIdentity`], and its path at the end of the
+/// line. Links are followed.
 pub const IDENTITY_FORMAT: &str = "%d %i %s %a %u:%g %.9Y %.9Z %n";
 
 impl FileIdentity {
@@ -53,7 +54,8 @@ pub struct HashedFile {
 }
 
 impl HashedFile {
-    /// What it holds and who may do what with it: the same for a copy that keeps its mode.
+    /// The digest of what it holds, and who may do what with it: the same for a copy that keeps its
+    /// mode.
     pub fn contents(&self) -> String {
         let Self { identity, sha256 } = self;
         identity.as_ref().map_or_else(
@@ -117,7 +119,7 @@ impl Hashing {
         by_path
     }
 
-    /// What the node's programs complained of, one of them a line.
+    /// The complaints of the node's programs, one entry for each that complained.
     pub fn complaints(&self) -> Vec<String> {
         let told = self.hashed.iter().filter_map(|(_, told)| told.as_ref().ok());
         let words = told.map(|it| String::from_utf8_lossy(&it.value.stderr).trim().to_owned());
@@ -152,7 +154,8 @@ fn to_hash(
     wanted
 }
 
-/// As `sha256sum` prints it: the line of a name with a backslash in it begins with another.
+/// The digest as `sha256sum` prints it: the line of a name with a backslash in it begins with
+/// another.
 fn digest(output: &Output) -> Option<Digest> {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let (digest, _) = text.trim_start_matches('\\').split_once("  ")?;

@@ -51,6 +51,7 @@ pub trait Transport {
     ) -> LocalBoxFuture<'a, Result<i32, TransportError>>;
 }
 
+/// An error of the transport, by whether the command was sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
     /// The command was never sent.
@@ -64,6 +65,7 @@ pub enum TransportError {
     Lost(String),
 }
 
+/// A command without an answer: where it was to run, its words, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{node}: `{command}`: {why}")]
 pub struct ShellError {
@@ -72,6 +74,7 @@ pub struct ShellError {
     pub why: Failure,
 }
 
+/// The reason why a command has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     #[error("{0}")]
@@ -81,7 +84,8 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// What was found instead of the node, where its host key is not the pinned one.
+    /// The transport's words on what was found instead of the node, where its host key is not the
+    /// pinned one.
     pub fn other_host_key(&self) -> Option<&str> {
         match self {
             Self::Transport(TransportError::OtherHostKey(why)) => Some(why),
@@ -107,6 +111,7 @@ pub struct Shell {
 }
 
 impl Shell {
+    /// The shells of the nodes that `transport` reaches; `clock` measures the time limits.
     pub fn new(transport: Rc<dyn Transport>, clock: Clock) -> Self {
         Self { transport, clock, calls: Rc::default() }
     }

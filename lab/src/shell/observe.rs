@@ -43,7 +43,7 @@ impl<T> std::fmt::Debug for Observe<T> {
     }
 }
 
-/// What a command prints.
+/// The form of what a command prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Prints {
     Plainly(Form),
@@ -77,7 +77,7 @@ const SHOW_UNIT: &str = "test ! -d /run/systemd/system || { systemctl show \"$1\
 const UNIT_FOLDERS: &str = "/etc/systemd/system /run/systemd/system /usr/local/lib/systemd/system \
     /usr/lib/systemd/system /lib/systemd/system";
 
-/// What of a file an SDK takes for credentials, or for a way to some: the names alone.
+/// Prints what of a file an SDK takes for credentials, or for a way to some: the names alone.
 const CREDENTIAL_NAMES: &str = "test ! -e \"$1\" || grep -oiE \"$2\" \"$1\"";
 const CREDENTIAL_PATTERN: &str = "^[[:space:]]*(aws_access_key_id|aws_secret_access_key|aws_session_token|\
     credential_process|credential_source|role_arn|source_profile|web_identity_token_file|\
@@ -99,7 +99,7 @@ const NODE_STATE: &str = include_str!("node_state.sh");
 
 /// A file's permissions, then the file: `sh cat PATH`.
 const READ_FILE: &str = "stat -L -c %a \"$2\" 2>/dev/null || echo unknown; exec \"$@\"";
-/// As `READ_FILE` says it where it cannot tell.
+/// The first line of `READ_FILE` where it cannot tell.
 const UNKNOWN: &[u8] = b"unknown\n";
 const READ_BY_ALL: u32 = 0o004;
 
@@ -128,8 +128,8 @@ impl<T> Observe<T> {
         (&self.argv, &self.stdin, self.limit)
     }
 
-    /// What the command's caller is told, and what may be kept of it. A file that not everybody on
-    /// the node may read, or whose permissions are not known, is kept as a digest.
+    /// The output for the command's caller, and the form of what may be kept of it. A file that not
+    /// everybody on the node may read, or whose permissions are not known, is kept as a digest.
     pub(super) fn keep(&self, output: Output) -> (Output, Form) {
         let (form, output) = match self.prints {
             Prints::Plainly(form) => (form, output),
@@ -150,7 +150,7 @@ impl<T> Observe<T> {
         self.argv.join(" ")
     }
 
-    /// What the command printed, as what it was asked for.
+    /// Reads what the command printed, as what it was asked for.
     pub fn read(&self, output: Output) -> T {
         (self.parse)(output)
     }
@@ -187,6 +187,7 @@ impl Observe {
         Self { prints, ..self }
     }
 
+    /// The node's host name.
     pub fn hostname() -> Self {
         Self::quick(&["hostname"])
     }
@@ -204,14 +205,17 @@ impl Observe {
         Self::quick(&["cat", "/etc/ssh/ssh_host_ed25519_key.pub"])
     }
 
+    /// The IPv4 addresses of all interfaces, as iproute2's JSON.
     pub fn addresses() -> Self {
         Self::quick(&["ip", "-j", "-4", "addr", "show"])
     }
 
+    /// The IPv4 default routes of the main table, as iproute2's JSON.
     pub fn default_routes() -> Self {
         Self::quick(&["ip", "-j", "-4", "route", "show", "default"])
     }
 
+    /// The whole ruleset of nftables, as nft's JSON.
     pub fn nft_ruleset() -> Self {
         Self::quick(&["sudo", "-n", "nft", "-j", "list", "ruleset"])
     }
@@ -260,7 +264,7 @@ impl Observe {
         Self::quick(&argv).prints(Prints::File(form))
     }
 
-    /// What the service manager says of a unit, and the unit's files.
+    /// The unit as the service manager shows it, and the unit's files.
     pub(super) fn unit_and_files(name: &str) -> Self {
         let argv = ["sudo", "-n", "sh", "-c", SHOW_UNIT, "sh", name, UNIT_FOLDERS];
         Self::quick(&argv).prints(Prints::Plainly(Form::Unit))
@@ -299,6 +303,7 @@ impl Observe {
         Self::new(argv, QUICK)
     }
 
+    /// A ping that should be answered. It waits up to 2 seconds for an answer.
     pub fn ping(source: Ipv4Addr, destination: Ipv4Addr) -> Self {
         Self::echoes(source, destination, "2")
     }
@@ -314,7 +319,7 @@ impl Observe {
         Self::echoes(source, destination, "1")
     }
 
-    /// As fast as every ping lets an ordinary user.
+    /// Three echo requests, as fast as every ping lets an ordinary user.
     fn echoes(source: Ipv4Addr, destination: Ipv4Addr, wait_seconds: &str) -> Self {
         let (source, to) = (source.to_string(), destination.to_string());
         Self::quick(&["ping", "-n", "-c", "3", "-i", "0.2", "-W", wait_seconds, "-I", &source, &to])
@@ -379,10 +384,12 @@ impl Observe {
         Self::new(argv, outage::LIFE + QUICK)
     }
 
+    /// Waits until the probe of this name runs.
     pub fn outage_probe_ready(program: &str, name: &str) -> Self {
         Self::new(words(&[program, "ready", name]), OUTAGE_PROBE)
     }
 
+    /// Tells the probe of this name to stop.
     pub fn outage_probe_stop(program: &str, name: &str) -> Self {
         Self::new(words(&[program, "stop", name]), OUTAGE_PROBE)
     }
@@ -392,6 +399,7 @@ impl Observe {
         Self::new(ssh::knock_argv(to), QUICK)
     }
 
+    /// The version of routerctl, in its own words.
     pub fn routerctl_version(routerd: &Routerd) -> Self {
         Self::new(Routerctl::new(routerd).version(), ROUTERCTL)
     }

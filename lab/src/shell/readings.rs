@@ -31,7 +31,7 @@ pub enum Unread {
     NoUnit(String),
 }
 
-/// What a command printed that ended well, as text.
+/// The text that a command printed which ended well.
 fn text(output: &Output) -> Result<String, Unread> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     match output.code {
@@ -96,8 +96,8 @@ impl Observe<Result<Exchanged, ProbeSilence>> {
 }
 
 impl Observe<Result<ExecutorAnswer, ExecutorSilence>> {
-    /// What the executor says that it would do of a plan: its own dry run, which asks AWS and changes
-    /// nothing.
+    /// The executor's word on what it would do of a plan: its own dry run, which asks AWS and
+    /// changes nothing.
     pub fn executor_dry_run(
         manifest: &Manifest,
         program: &ExecutorProgram,

@@ -62,7 +62,7 @@ pub(super) fn knock_argv(to: &Target) -> Vec<String> {
     ["ssh".to_owned()].into_iter().chain(options(to)).chain(rest).collect()
 }
 
-/// What became of a connection that was asked for.
+/// The outcome of a connection that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Knocked {
     /// Nobody answered, in ssh's words.
@@ -122,7 +122,7 @@ pub(super) fn tuple_argv(to: &Target) -> Vec<String> {
     ))
 }
 
-/// What the far side said.
+/// The words of the far side.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Greeting {
     /// Client and server, as the server sees them.
@@ -153,7 +153,7 @@ pub struct Login {
     pub greeting: Greeting,
     /// ssh's own exit code.
     pub code: i32,
-    /// What ssh said on stderr.
+    /// The words of ssh on stderr.
     pub complaint: String,
 }
 

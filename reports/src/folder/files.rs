@@ -9,11 +9,11 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use serde::{Deserialize, Serialize};
 
-/// Of a go, its signature, `run.json` and `lock`: more than any of them needs.
+/// The limit of a go, its signature, `run.json` and `lock`: more than any of them needs.
 pub const SMALL_LIMIT_BYTES: u64 = 1024 * 1024;
-/// Of a mock lab's world.
+/// The limit of a mock lab's world.
 pub const WORLD_LIMIT_BYTES: u64 = 256 * 1024 * 1024;
-/// Of a journal.
+/// The limit of a journal.
 pub const JOURNAL_LIMIT_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// Which file or folder it is, whatever its name.
@@ -25,6 +25,7 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// The identity of the file or folder that has this metadata.
     pub fn of(found: &Metadata) -> Self {
         Self { device: found.dev(), inode: found.ino() }
     }

@@ -33,6 +33,7 @@ impl FolderHolder {
     }
 }
 
+/// The answer to a process that asks for a folder's lock.
 #[derive(Debug)]
 pub enum Locked {
     Taken(FolderLock),
@@ -149,7 +150,7 @@ fn share(file: &File) -> io::Result<bool> {
     }
 }
 
-/// What lies at the path of an open file.
+/// The file that lies at the path of an open one.
 pub(crate) enum Names {
     This,
     Another,

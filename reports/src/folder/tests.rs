@@ -87,7 +87,7 @@ fn a_run_file_is_read_back() {
     assert_eq!(folder.read_run_file().expect("readable"), written);
 }
 
-/// What lies there, and why it is not taken; its mode and its files stay as they are.
+/// The contents of a folder, and why it is not taken; its mode and its files stay as they are.
 #[test]
 fn only_a_new_folder_or_an_own_empty_one_is_taken_and_no_mode_is_changed() {
     let temp = tempfile::tempdir().expect("a temporary folder");

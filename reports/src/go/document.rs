@@ -11,13 +11,13 @@ use crate::record::LabKind;
 /// Version of the document.
 pub const GO_VERSION: u32 = 1;
 
-/// What the owner grants. The bytes that are signed are its canonical JSON, without a newline.
+/// The owner's grant. The bytes that are signed are its canonical JSON, without a newline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Document {
     pub version: u32,
     pub run_id: String,
-    /// Of the preflight facts that the owner read.
+    /// The digest of the preflight facts that the owner read.
     pub facts_digest: Digest,
     pub change_set: Value,
     pub undo_plan_digest: Digest,
@@ -29,6 +29,7 @@ pub struct Document {
     pub not_after: DateTime<Utc>,
 }
 
+/// The reason why bytes are no go document.
 #[derive(Debug, Error)]
 pub enum NotADocument {
     #[error("it is not a go document: {0}")]
@@ -43,7 +44,7 @@ pub enum NotADocument {
 }
 
 impl Document {
-    /// What is written to `go.json` and signed.
+    /// The bytes that are written to `go.json` and signed.
     pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
         Ok(canonical_json(&serde_json::to_value(self)?).into_bytes())
     }

@@ -9,7 +9,7 @@ use crate::folder::{
     GO_FILE, GO_SIGNATURE_FILE, SMALL_LIMIT_BYTES, Sync, read_plain, write_atomically,
 };
 
-/// What lies there; nothing about it is proved.
+/// The go that lies there; nothing about it is proved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     pub document: Vec<u8>,

@@ -1,6 +1,6 @@
 //! OpenSSH's pattern lists: `*`, `?`, commas, and `!` for what is not to match.
 
-/// As OpenSSH's `match_pattern_list`: some pattern matches, and no negated one does.
+/// Matches as OpenSSH's `match_pattern_list` does: some pattern matches, and no negated one does.
 pub fn matches_list(text: &str, list: &str) -> bool {
     let mut positive = false;
     for pattern in list.split(',') {

@@ -12,6 +12,7 @@ use crate::record::LabKind;
 /// Who signs for a lab itself. A document of this principal is never good on AWS.
 pub const SELF_PRINCIPAL: &str = "lab-itself";
 
+/// A go that a lab has signed itself, with the line that allows its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SelfGrant {
     /// The bytes of `go.json`.
@@ -22,6 +23,7 @@ pub struct SelfGrant {
     pub allowed_signers: String,
 }
 
+/// The reason why a lab does not grant itself a go.
 #[derive(Debug, Error)]
 pub enum NoSelfGrant {
     #[error("a lab of kind aws cannot grant itself a go: its owner must")]

@@ -19,6 +19,7 @@ use super::patterns::matches_list;
 
 const BLANKS: [char; 2] = [' ', '\t'];
 
+/// A line for which the whole file is refused.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("allowed signers, line {line}: {why}")]
 pub struct BadLine {
@@ -27,6 +28,7 @@ pub struct BadLine {
     pub why: String,
 }
 
+/// The signers that one file allows.
 #[derive(Clone, Debug, Default)]
 pub struct AllowedSigners {
     signers: Vec<Signer>,
@@ -62,6 +64,7 @@ pub(super) enum NotAllowed {
 }
 
 impl AllowedSigners {
+    /// Reads the owner's file. Fails at its first bad line.
     pub fn parse(text: &str) -> Result<Self, BadLine> {
         let mut signers = Vec::new();
         for (index, line) in text.lines().enumerate() {

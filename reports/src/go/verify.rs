@@ -17,7 +17,7 @@ use super::signers::{AllowedSigners, NotAllowed};
 use crate::digest::Digest;
 use crate::record::LabKind;
 
-/// What this run is: what a go must be for.
+/// The facts of this run: what a go must be for.
 #[derive(Clone, Debug)]
 pub struct Expectation {
     pub run_id: String,
@@ -46,6 +46,7 @@ struct Given {
     expected: Expectation,
 }
 
+/// The first rule that a go does not meet, and why.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("the go is refused ({rule}): {reason}")]
 pub struct Refused {
@@ -71,10 +72,12 @@ impl Verified {
         verify(document, signature, signers, expected, now).map(|_| ())
     }
 
+    /// The document of the go.
     pub fn document(&self) -> &Document {
         &self.document
     }
 
+    /// The run that the go is for.
     pub fn run_id(&self) -> &str {
         &self.document.run_id
     }
@@ -84,6 +87,7 @@ impl Verified {
         &self.digest
     }
 
+    /// The principal that grants it, as the allowed signers name it.
     pub fn principal(&self) -> &str {
         &self.document.principal
     }
@@ -93,14 +97,17 @@ impl Verified {
         &self.key_fingerprint
     }
 
+    /// The time from which it holds.
     pub fn not_before(&self) -> DateTime<Utc> {
         self.document.not_before
     }
 
+    /// The time until which it holds.
     pub fn not_after(&self) -> DateTime<Utc> {
         self.document.not_after
     }
 
+    /// The digest of the undo plan that it grants.
     pub fn undo_plan_digest(&self) -> &Digest {
         &self.document.undo_plan_digest
     }

@@ -20,13 +20,13 @@ pub(super) struct Attachments {
 }
 
 impl Attachments {
-    /// Of a journal that keeps nothing as yet.
+    /// The attachments of a journal that keeps nothing as yet.
     pub fn new(dir: &Path) -> Self {
         Self { path: dir.join(ATTACHMENTS_DIR), made: None, kept: HashSet::new() }
     }
 
-    /// Of a journal that names these. What is gone already is nobody's to lose any more: a run is
-    /// brought to its end without it.
+    /// The attachments of a journal that names these. What is gone already is nobody's to lose any
+    /// more: a run is brought to its end without it.
     pub fn found(dir: &Path, named: impl Iterator<Item = Digest>) -> Self {
         let mut this = Self::new(dir);
         this.made = fs::symlink_metadata(&this.path).ok().map(|found| Identity::of(&found));

@@ -1,4 +1,5 @@
-//! What the journal asks of a disk, so that a full or broken one can be tried in a test.
+//! The operations that the journal asks of a disk, so that a full or broken one can be tried in a
+//! test.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -63,6 +64,7 @@ impl FileDisk {
         Ok(Self { file, path: path.to_owned() })
     }
 
+    /// The path at which it was created or reopened.
     pub fn path(&self) -> &Path {
         &self.path
     }

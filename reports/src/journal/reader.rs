@@ -17,10 +17,11 @@ pub struct Chain {
     pub head: Digest,
     /// Length of the whole lines, newlines included.
     pub whole_bytes: u64,
-    /// What follows the last newline: a line whose write never ended.
+    /// The bytes behind the last newline: a line whose write never ended.
     pub torn: Vec<u8>,
 }
 
+/// The line at which a journal does not hold together, and why.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("journal line {line}: {why}")]
 pub struct ChainError {
@@ -72,7 +73,7 @@ fn read_line(line: &[u8], before: &Chain) -> Result<Record, String> {
     Ok(record)
 }
 
-/// What the first line of every version has.
+/// The fields that the first line of every version has.
 #[derive(Deserialize)]
 struct First {
     data: Begun,

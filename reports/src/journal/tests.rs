@@ -344,7 +344,7 @@ fn secrets_never_reach_the_folder() {
     verify_chain(&bytes_of(&dir)).expect("it holds together");
 }
 
-/// What befalls a journal behind its writer's back.
+/// The change that befalls a journal behind its writer's back.
 type Blow = fn(&Path);
 
 fn journal_in(dir: &Path) -> PathBuf {
@@ -438,7 +438,7 @@ fn a_journal_that_is_lost_takes_nothing_forward_and_says_so() {
     }
 }
 
-/// What is left of a journal that somebody cut is still one.
+/// The rest of a journal that somebody cut is still one.
 #[test]
 fn nothing_is_written_behind_a_foreign_change() {
     let (dir, writer) = journal_of(&["a".into(), "b".into()]);
@@ -465,7 +465,7 @@ fn what_ends_a_run_is_found_where_its_folder_was_moved() {
     assert_eq!(records, *writer.records());
 }
 
-/// What was gone before is nobody's to lose: a run is brought to its end without it.
+/// An attachment that was gone before is nobody's to lose: a run is brought to its end without it.
 #[test]
 fn a_reopened_journal_names_the_attachment_that_it_lacks_and_goes_on() {
     let (dir, writer) = journal_of(&[]);
@@ -521,7 +521,7 @@ const CHANGES: &[(&str, Blow, &str)] = &[
     ),
 ];
 
-/// What cannot be read again is no proof either.
+/// Bytes that cannot be read again are no proof either.
 #[test]
 fn before_a_verdict_what_was_written_is_read_again() {
     for (what, change, why) in CHANGES {

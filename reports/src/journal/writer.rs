@@ -25,6 +25,7 @@ use crate::digest::Digest;
 use crate::record::{Attachment, JournalLost, Kind, Permit, Record};
 use crate::redact::{Form, Redactor};
 
+/// The reason why a journal cannot be opened, read or written.
 #[derive(Debug, Error)]
 pub enum JournalError {
     #[error("{path}: {source}; check the disk and the folder's permissions")]
@@ -40,7 +41,7 @@ pub enum JournalError {
     Held(PathBuf),
 }
 
-/// What became of a reservation.
+/// The outcome of a reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reserved {
     Kept,
@@ -120,7 +121,7 @@ impl Writer {
         Self::reopen_on(dir, |disk| Box::new(disk))
     }
 
-    /// As [`reopen`](Self::reopen), with something between the journal and its file.
+    /// Reopens as [`reopen`](Self::reopen) does, with something between the journal and its file.
     pub fn reopen_on(
         dir: &Path,
         between: impl FnOnce(FileDisk) -> Box<dyn Disk>,
@@ -160,8 +161,8 @@ impl Writer {
         Ok(digest)
     }
 
-    /// As [`append`](Self::append), and the line is on the disk when this returns: in the file that
-    /// lies at the journal's path.
+    /// Appends as [`append`](Self::append) does, and the line is on the disk when this returns: in
+    /// the file that lies at the journal's path.
     pub fn append_synced(&self, at: DateTime<Utc>, kind: Kind) -> Result<Digest, JournalError> {
         let last = matches!(kind, Kind::RunFinished(_));
         let depends = if last || matches!(kind, Kind::Intent(_)) {
@@ -206,7 +207,7 @@ impl Writer {
         }
     }
 
-    /// What is not there any more is lost for good, and said once.
+    /// Proves what is written; whatever is not there any more is lost for good, and said once.
     fn prove(&self, at: DateTime<Utc>, depends: Depends) {
         let proved = self.0.borrow_mut().prove(depends);
         if let Err(why) = proved {
@@ -251,8 +252,9 @@ impl Writer {
         self.0.borrow_mut().start_reserve(bytes)
     }
 
-    /// As [`reserve`](Self::reserve), for who goes on with a journal. Where there is no room, what
-    /// an earlier process has reserved is left for the records that end a run, and for no others.
+    /// Reserves as [`reserve`](Self::reserve) does, for who goes on with a journal. Where there is
+    /// no room, what an earlier process has reserved is left for the records that end a run, and
+    /// for no others.
     pub fn reserve_for_the_end(&self, bytes: u64) {
         let mut inner = self.0.borrow_mut();
         if let Err(error) = inner.start_reserve(bytes) {
@@ -280,6 +282,7 @@ impl Writer {
         Ref::map(self.0.borrow(), |inner| inner.records.as_slice())
     }
 
+    /// Calls `read` with the records so far; it must not append.
     pub fn with_records<T>(&self, read: impl FnOnce(&[Record]) -> T) -> T {
         read(&self.0.borrow().records)
     }
@@ -289,6 +292,7 @@ impl Writer {
         self.0.borrow().head.clone()
     }
 
+    /// The folder that the journal lies in.
     pub fn dir(&self) -> PathBuf {
         self.0.borrow().dir.clone()
     }
@@ -310,7 +314,7 @@ impl Writer {
     }
 }
 
-/// What a line depends on.
+/// The files that a line depends on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Depends {
     OnTheJournal,
@@ -474,7 +478,7 @@ impl Inner {
     }
 }
 
-/// What may still be tried when the journal fails: the records that end what was begun.
+/// Whether a record may still be tried when the journal fails: the records that end what was begun.
 fn ends_a_run(kind: &Kind) -> bool {
     match kind {
         Kind::Intent(intent) => intent.permit == Permit::Undo,
@@ -527,7 +531,7 @@ fn sync_dir(dir: &Path) -> Result<(), JournalError> {
     sync.map_err(|source| JournalError::Io { path: dir.to_owned(), source })
 }
 
-/// What is recorded once: the same answer from the same source.
+/// The key of what is recorded once: the same answer from the same source.
 type Stored = (Digest, Option<Digest>, String);
 
 fn key_of(kept: &Attachment) -> Stored {

@@ -1,4 +1,5 @@
-//! What a run is declared to be before anything happens: its lab, its scenarios, its stops.
+//! The records of what a run is declared to be before anything happens: its lab, its scenarios, its
+//! stops.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

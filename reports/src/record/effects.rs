@@ -1,4 +1,4 @@
-//! What was changed: intents, their permits and their outcomes.
+//! The records of what was changed: intents, their permits and their outcomes.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -54,7 +54,7 @@ pub struct OutcomeRecorded {
 }
 
 impl OutcomeRecorded {
-    /// What came of an intent, and nothing of how it was found.
+    /// The outcome of an intent, and nothing of how it was found.
     pub fn of(intent: &str, outcome: Outcome) -> Self {
         let (intent, detail) = (intent.to_owned(), String::new());
         Self { intent, outcome, detail, request_id: None, samples: Vec::new() }

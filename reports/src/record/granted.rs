@@ -1,4 +1,4 @@
-//! What the owner decides on, and the go.
+//! The records of what the owner decides on, and the go.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What scenarios and hard stops looked at, and what they judged.
+//! The records of what scenarios and hard stops looked at, and what they judged.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

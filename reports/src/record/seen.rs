@@ -1,4 +1,4 @@
-//! What the lab was seen to be, what it cost, and what is left of it.
+//! The records of what the lab was seen to be, what it cost, and what is left of it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

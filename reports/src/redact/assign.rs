@@ -135,7 +135,7 @@ fn telling(text: &str, name: Option<Name>) -> Option<Name> {
     name.filter(|(name, _)| tells(&text[name.clone()]))
 }
 
-/// What an assignment is of a pair that names its secret one step away.
+/// The part that an assignment is of a pair that names its secret one step away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     Name,
@@ -143,6 +143,7 @@ pub enum Part {
 }
 
 impl Part {
+    /// The part that the last word of this name says; none where it says neither.
     pub fn of(name: &str) -> Option<Self> {
         match name.rsplit(['.', '-', '_']).next().unwrap_or_default().to_ascii_lowercase().as_str()
         {
@@ -232,7 +233,7 @@ fn wrapping(text: &str) -> usize {
     0
 }
 
-/// As much of a line as a value without quotes may be.
+/// The part of a line that a value without quotes may be.
 fn rest_of_line(text: &str, at: usize, name: &Name) -> Range<usize> {
     let rest = &text[at..];
     let stops = |(index, c): (usize, char)| match c {
@@ -363,7 +364,7 @@ fn closing(text: &str) -> Option<usize> {
     None
 }
 
-/// What stands farther in than the name, where it begins as a list or a map does.
+/// The lines that stand farther in than the name, where they begin as a list or a map does.
 fn lines_below(text: &str, at: usize, name: usize) -> Option<Range<usize>> {
     let line_start = text[..name].rfind('\n').map_or(0, |it| it + 1);
     let outer = level(&text[line_start..name]);

@@ -1,5 +1,5 @@
-//! What is kept of a raw answer, by its form. The digest of the bytes as they came stands beside
-//! whatever was changed, so that two answers can be compared without the secrets in them.
+//! The part of a raw answer that is kept, by its form. The digest of the bytes as they came stands
+//! beside whatever was changed, so that two answers can be compared without the secrets in them.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Redactor, service, yaml};
 use crate::digest::Digest;
 
-/// What a raw answer is written in.
+/// The form that a raw answer is written in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Form {
     /// Whatever a command prints; JSON is recognised.
@@ -25,7 +25,7 @@ pub enum Form {
     Sealed,
 }
 
-/// What goes into a folder.
+/// The bytes that go into a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept<'a> {
     pub bytes: Cow<'a, [u8]>,

@@ -99,7 +99,7 @@ fn hide_texts(value: &mut Value, is_one: &impl Fn(&str) -> bool) -> bool {
     }
 }
 
-/// What says nothing (`null`, a flag, an empty text) stays.
+/// Hides a value; one that says nothing (`null`, a flag, an empty text) stays.
 fn hide(value: &mut Value) -> bool {
     let silent = match value {
         Value::Null | Value::Bool(_) => true,

@@ -1,10 +1,10 @@
-//! What a name says of its value. A name is read word by word (`db_passwordOld` is `db`, `password`,
-//! `old`), so that `password_file` is a path and `clientToken` makes a call idempotent.
+//! The judgement of a value by its name. A name is read word by word (`db_passwordOld` is `db`,
+//! `password`, `old`), so that `password_file` is a path and `clientToken` makes a call idempotent.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-/// What a value is, by its name.
+/// The nature of a value, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Named {
     /// A secret, whatever it looks like.
@@ -197,7 +197,7 @@ const PERHAPS_WHOLE: &[&str] = &["sig", "sas"];
 const PUBLIC_KEYS: &[&str] =
     &["public", "host", "idempotency", "sort", "partition", "primary", "foreign", "cache", "known"];
 
-/// What the value of something with this name is.
+/// Judges the value of something with this name.
 pub fn judge_name(name: &str) -> Named {
     if name.len() > 120 {
         return Named::Innocent;

@@ -26,7 +26,7 @@ fn drawn(alphabet: &str, chars: usize, seed: u64) -> String {
     (0..chars).map(|_| char::from(letters[next() % letters.len()])).collect()
 }
 
-/// What a rule's test has around the secret; `@` is its place.
+/// The text that a rule's test has around the secret; `@` is its place.
 type Carrier = &'static str;
 
 const ALONE: Carrier = "found @ here";
@@ -188,7 +188,7 @@ const RULES: &[Row] = &[
     ("detect-secrets twilio", "TWILIO_AUTH_TOKEN=@", &[Of(HEX, 32)]),
 ];
 
-/// What the scanners' tests say is none, and what looks like one of the rows above.
+/// The texts that the scanners' tests say are none, and some that look like one of the rows above.
 const NONE: &[(&str, &str)] = &[
     ("detect-secrets basic_auth", "'https://url:8000';@something else"),
     ("detect-secrets basic_auth", "https://url:8000/ @something else"),

@@ -1,5 +1,5 @@
-//! What a value is by its looks alone: tokens that carry their maker's mark, key blocks, logins in
-//! URLs; and what looks random.
+//! The judgement of a value by its looks alone: tokens that carry their maker's mark, key blocks,
+//! logins in URLs; and what looks random.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -213,7 +213,7 @@ fn word(bytes: &[u8], word: Range<usize>, spans: &mut Vec<Range<usize>>) {
     marked_at_the_end(bytes, start..end, spans);
 }
 
-/// What more a short mark asks for.
+/// Whether the token has what more a short mark asks for.
 fn is_certain(mark: &str, token: &[u8]) -> bool {
     let tail = &token[mark.len()..];
     match mark {
@@ -243,7 +243,7 @@ fn marked_at_the_end(bytes: &[u8], word: Range<usize>, spans: &mut Vec<Range<usi
     }
 }
 
-/// What stands around a mark in the middle, and behind the address of a webhook.
+/// Finds what stands around a mark in the middle, and behind the address of a webhook.
 fn marked_within(text: &str, spans: &mut Vec<Range<usize>>) {
     let bytes = text.as_bytes();
     let is_one = |byte: u8| Class::Dotted.has(byte) || matches!(byte, b'~' | b'=');
@@ -440,7 +440,7 @@ pub fn looks_random(value: &str) -> bool {
         && !names_a_thing(value)
 }
 
-/// What evidence names things by.
+/// Whether evidence names things by such a value.
 pub fn names_a_thing(value: &str) -> bool {
     let hex = |text: &str| !text.is_empty() && text.bytes().all(|it| it.is_ascii_hexdigit());
     let lower_id = value.rsplit_once('-').is_some_and(|(kind, id)| {

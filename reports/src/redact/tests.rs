@@ -131,7 +131,8 @@ fn text_loses_its_secrets_and_nothing_else() {
     }
 }
 
-/// What evidence is made of: ids, digests, addresses, public keys, and words about secrets.
+/// The texts that evidence is made of: ids, digests, addresses, public keys, and words about
+/// secrets.
 #[test]
 fn innocent_text_stays_byte_for_byte() {
     let table = [
@@ -203,7 +204,7 @@ fn kept(form: Form, text: &str) -> String {
     String::from_utf8(kept.bytes.into_owned()).expect("UTF-8")
 }
 
-/// What is kept of each form.
+/// The text that is kept of each form.
 #[test]
 fn a_form_is_read_as_what_it_is() {
     let table = [

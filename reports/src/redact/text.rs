@@ -229,7 +229,7 @@ fn byte_lists(text: &str, spans: &mut Vec<Range<usize>>) {
     }
 }
 
-/// What only says where the secret is: `$TOKEN`, `${TOKEN}`, `$(pass show x)`, `{{ token }}`.
+/// Whether it only says where the secret is: `$TOKEN`, `${TOKEN}`, `$(pass show x)`, `{{ token }}`.
 fn is_reference(value: &str) -> bool {
     let value = value.trim();
     let variable = |name: &str| {

@@ -36,7 +36,7 @@ fn has_aliases(text: &str) -> bool {
     names.any(|name| !name.is_empty() && text.contains(&format!("*{name}")))
 }
 
-/// What an alias repeats is hidden at its anchor too, whatever that is named.
+/// Hides what an alias repeats at its anchor too, whatever that is named.
 fn hide_elsewhere(came: &[Value], documents: &mut [Value]) {
     let mut secrets = BTreeSet::new();
     came.iter().zip(&*documents).for_each(|(came, kept)| collect_hidden(came, kept, &mut secrets));

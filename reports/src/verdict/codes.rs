@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::Verdict;
 
-/// What a command answers to its caller.
+/// The answer of a command to its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ExitCode {
     Pass,
@@ -55,6 +55,7 @@ impl ExitCode {
         Self::Terminated,
     ];
 
+    /// The number that the process exits with.
     pub const fn number(self) -> u8 {
         self.row().0
     }
@@ -64,10 +65,12 @@ impl ExitCode {
         self.row().1
     }
 
+    /// The meaning, in the words of `docs/EXIT-CODES.md`.
     pub const fn meaning(self) -> &'static str {
         self.row().2
     }
 
+    /// The code with this number; none where there is no such code.
     pub fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|code| code.number() == number)
     }

@@ -22,7 +22,7 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// What `recover` answers: 0 where the lab is restored and nothing is left.
+    /// The answer of `recover`: 0 where the lab is restored and nothing is left.
     pub fn recover_exit_code(&self) -> u8 {
         match self.exit_code {
             code @ (5 | 6 | 8 | 70) => code,
@@ -114,7 +114,7 @@ fn broken(run: &Gathered<'_>, causes: &mut Causes) {
     }
 }
 
-/// What is told from here on, nobody can read again.
+/// The cause of a lost record: nobody can read again what is told from here on.
 fn lost(run: &Gathered<'_>, causes: &mut Causes) {
     if let Some(lost) = run.lost {
         let reason = format!("the run's own record is lost: {}", lost.why);
@@ -133,7 +133,7 @@ fn residue(run: &Gathered<'_>, causes: &mut Causes) {
     }
 }
 
-/// What was done to a lab that is gone, and whether it was undone there, is nothing to anybody.
+/// Mutations of a lab that is gone, and whether they were undone there, are nothing to anybody.
 fn mutations(run: &Gathered<'_>, causes: &mut Causes) {
     if run.lab_gone.is_some() {
         return;
@@ -150,8 +150,8 @@ fn mutations(run: &Gathered<'_>, causes: &mut Causes) {
     }
 }
 
-/// What was touched must be seen to be back, and nothing left; that neither was looked at is not
-/// good news.
+/// A lab that was touched must be seen to be back, and nothing left; that neither was looked at is
+/// not good news.
 fn not_back(run: &Gathered<'_>, causes: &mut Causes) {
     if !run.touched() || run.lab_gone.is_some() {
         return;
@@ -230,8 +230,8 @@ fn assertions(run: &Gathered<'_>, causes: &mut Causes) {
     }
 }
 
-/// Of a lab that is not as it was. Without a list of what is left nobody knows what that is, so that no
-/// verdict of residue comes without one.
+/// The exit code of a lab that is not as it was. Without a list of what is left nobody knows what
+/// that is, so that no verdict of residue comes without one.
 fn not_restored(run: &Gathered<'_>) -> ExitCode {
     let listed = run.residue.is_some_and(|listed| !listed.items.is_empty());
     if listed { ExitCode::Residue } else { ExitCode::Unknown }

@@ -266,7 +266,7 @@ fn no_go_is_awaited_where_half_of_what_it_would_grant_is_missing() {
     }
 }
 
-/// What the owner reads is as right as the code.
+/// The reasons that the owner reads are as right as the code.
 #[test]
 fn a_reason_says_what_happened() {
     let table: [(&str, Change); 6] = [
@@ -315,7 +315,7 @@ fn what_the_end_record_says_is_no_evidence() {
     assert_eq!(judged(&sample.records()), (Verdict::Fail, 1));
 }
 
-/// What a second signal left open is known once somebody has recovered the run.
+/// The state that a second signal left open is known once somebody has recovered the run.
 #[test]
 fn a_run_that_was_ended_at_once_is_settled_by_its_recovery() {
     let twice = |run: &mut Sample| {

@@ -172,7 +172,7 @@ pub fn cheat(rule: &str, how: impl FnOnce(&mut Case)) {
     assert_eq!(case.place.status("run")["state"], "parked", "a better go may come");
 }
 
-/// What only the lab itself gives away.
+/// The cheats that only the lab itself gives away.
 pub const CHEATS_SEEN_AT_THE_GATE: &[(&str, &str, How)] = &[
     ("the-lab-has-changed-since", "facts-digest", |case| {
         case.change_world(|world| {
@@ -226,7 +226,7 @@ pub fn at_the_gate(rule: &str, how: fn(&mut Case)) {
     assert_eq!(done, Vec::<String>::new());
 }
 
-/// What would have moved the address.
+/// The effect that would have moved the address.
 pub fn executed(record: &Record) -> Option<String> {
     match &record.kind {
         Kind::Intent(intent) => match &intent.effect {

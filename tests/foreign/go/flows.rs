@@ -104,8 +104,8 @@ fn came_to(place: &Place, out: &str, code: i32) -> (i32, Value, bool) {
     (code, place.status(out)["state"].clone(), tripped)
 }
 
-/// As [`waited`], where the prepared go is put into the folder as soon as the run has begun: it stands
-/// still meanwhile, for virtual time waits for nobody.
+/// Does the same as [`waited`], where the prepared go is put into the folder as soon as the run has begun: it
+/// stands still meanwhile, for virtual time waits for nobody.
 fn waited_with_a_go(place: &Place, out: &str, words: &str) -> (i32, Value, bool) {
     let line = format!("run --lab lab.toml --seed 7 --format json --out {out} {words}");
     let mut command = Command::new(env!("CARGO_BIN_EXE_lab-smoke"));
@@ -293,7 +293,8 @@ pub fn status() {
     assert!(people.contains(": parked\nverdict: parked (exit 3)\n"), "{people}");
 }
 
-/// What is printed runs as it is, from where it was printed: the folder's name may be any.
+/// The commands that are printed run as they are, from where they were printed: the folder's name
+/// may be any.
 pub fn printed_commands() {
     let place = Place::new();
     let out = "the owner's run";

@@ -168,7 +168,7 @@ pub fn says_nothing_to_the_terminal() {
     }
 }
 
-/// What the last recovery found of the proof.
+/// The outcome that the last recovery found for the proof.
 fn proof(place: &Place) -> Option<ProofOutcome> {
     place.records("run").iter().rev().find_map(|record| match &record.kind {
         Kind::ProofSought(sought) => Some(sought.outcome),

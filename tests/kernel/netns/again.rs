@@ -95,7 +95,8 @@ pub fn a_fault_gets_the_time_that_it_needs() -> Result<(), String> {
     }
 }
 
-/// What a run has stopped is started for the next one, and its nodes are then what they were.
+/// An instance that a run has stopped is started for the next one, and its nodes are then what they
+/// were.
 pub fn a_lab_that_a_run_has_stopped_is_used_again() -> Result<(), String> {
     let place = Place::new()?;
     let id = place.call("lab up netns --time-to-live 10m", 0)?.trim().to_owned();
@@ -131,7 +132,7 @@ pub fn a_lab_that_a_run_has_stopped_is_used_again() -> Result<(), String> {
     if before == after { Ok(()) } else { Err(format!("{before:#?} is not {after:#?}")) }
 }
 
-/// What the owner decides on of the nodes.
+/// The facts of the nodes that the owner decides on.
 fn nodes(place: &Place, run: &str) -> Result<BTreeMap<String, serde_json::Value>, String> {
     let records = read_file(&place.path(run)).map_err(words)?.records;
     let facts = records.into_iter().find_map(|record| match record.kind {

@@ -9,7 +9,7 @@ use super::place::{Place, block_on, words};
 use crate::own::{Host, Own, holder, parent, processes, told};
 
 const RUN: &str = "run --lab netns --out run";
-/// What happens to a run whose lab is there, and what then must be gone.
+/// Lets something happen to a run whose lab is there, and looks at what then must be gone.
 fn after(
     line: &str,
     happens: impl FnOnce(&Place, super::place::Running) -> Result<(), String>,

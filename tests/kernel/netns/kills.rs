@@ -8,7 +8,7 @@ use reports::journal::JOURNAL_FILE;
 
 use super::place::{Place, block_on, words};
 
-/// What the manifest says of the instances, and what they are in the end.
+/// The words of the manifest about the instances, and what these are in the end.
 const TEARDOWNS: [(&str, InstanceState); 2] =
     [("stop", InstanceState::Stopped), ("keep", InstanceState::Running)];
 

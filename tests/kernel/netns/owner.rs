@@ -104,7 +104,7 @@ pub fn a_stranger_grants_nothing() -> Result<(), String> {
     refused.map(drop)
 }
 
-/// What waits for a command of the second part is told of it there.
+/// A fault that waits for a command of the second part is told of it there.
 pub fn a_fault_waits_for_the_resumed_run() -> Result<(), String> {
     let place = place()?;
     let line = "preflight --lab netns --allowed-signers signers --inject security-group-closes";

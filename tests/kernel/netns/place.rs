@@ -71,7 +71,7 @@ impl Place {
         Ok(Running { child, said: BufReader::new(said) })
     }
 
-    /// Of a run that was here.
+    /// The evidence of a run that was here.
     pub fn evidence(&self, run: &str) -> Result<Evidence, String> {
         let bytes = std::fs::read(self.path(run).join(EVIDENCE_FILE)).map_err(words)?;
         serde_json::from_slice(&bytes).map_err(words)
@@ -127,7 +127,7 @@ pub fn said(command: &mut Command, code: i32) -> Result<String, String> {
     }
 }
 
-/// What a command says on standard error, however it ends.
+/// The words of a command on standard error, however it ends.
 pub fn complaint(command: &mut Command) -> Result<String, String> {
     let output = command.output().map_err(words)?;
     Ok(String::from_utf8_lossy(&output.stderr).into_owned())

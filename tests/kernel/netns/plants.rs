@@ -1,6 +1,6 @@
-//! What somebody plants in the kernel that no fault of the registry can: it hangs beneath what the
-//! node's own programs show, or the model has no such thing. It is measured all the same. Only root
-//! of the host can plant it.
+//! Things that somebody plants in the kernel and that no fault of the registry can: each hangs
+//! beneath what the node's own programs show, or the model has no such thing. It is measured all
+//! the same. Only root of the host can plant it.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};

@@ -27,7 +27,7 @@ pub fn own_executor() -> Result<(), String> {
     trace.map(drop).map_err(|_| "the run did not use the user's executor".to_owned())
 }
 
-/// As an AWS CLI is that the executor needs and may not read: found while nobody has granted anything.
+/// An executor that may not read the AWS CLI that it needs is found while nobody has granted anything.
 pub fn an_executor_that_cannot_run_is_found_before_the_go() -> Result<(), String> {
     let place = Place::new()?;
     executable(&place.path("own"), b"#!/bin/sh\nexec /root/nowhere/bin/aws \"$@\"\n")?;

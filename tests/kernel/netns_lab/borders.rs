@@ -36,7 +36,7 @@ type Permitted = (&'static str, Span);
 
 const EVERYTHING: &[Permitted] = &[("-1", None)];
 
-/// What guards the client's subnet.
+/// The guard of the client's subnet.
 #[derive(Clone, Copy)]
 enum Border {
     /// The client is in the router's subnet, whose ACL lets nothing pass.
@@ -45,7 +45,7 @@ enum Border {
     Across { out: &'static [Entry], into: &'static [Entry] },
 }
 
-/// Of an ACL: number, rule, protocol, ports or type and code, and the other end.
+/// An ACL's entry: number, rule, protocol, ports or type and code, and the other end.
 type Entry = (u32, Rule, &'static str, Span, &'static str);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,7 +60,7 @@ struct Row {
     ingress: &'static [Permitted],
     egress: &'static [Permitted],
     border: Border,
-    /// What passes, in the order of [`Seen::passes`].
+    /// The traffic that passes, in the order of [`Seen::passes`].
     passes: &'static str,
 }
 
@@ -125,7 +125,7 @@ const ROWS: [Row; 33] = [
     acl("from somebody else alone", &[(100, Allow, "-1", None, "10.88.60.4/32")], &[(100, Allow, "-1", None, "10.88.60.5/32")], ""),
 ];
 
-/// What is seen from outside, in words that both sides have.
+/// The observations from outside, in words that both sides have.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
     passes: String,

@@ -117,7 +117,7 @@ fn without_overlayfs() {
     }
 }
 
-/// What would show the host's files again, or change its kernel for all; each has to fail.
+/// Ways that would show the host's files again, or change its kernel for all; each has to fail.
 const WAYS: [&str; 12] = [
     "mount -o remount,bind,rw none /usr/local/sbin/routerctl",
     "mount -o remount,bind,rw none /run/lab-smoke/program",

@@ -1,5 +1,5 @@
-//! What an instance may ask without knowing anything: nothing. Spoken by hand, over ssh's own
-//! forwarding, so that no program of the host is in between.
+//! The requests that an instance may make without knowing anything: none. Spoken by hand, over
+//! ssh's own forwarding, so that no program of the host is in between.
 
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};

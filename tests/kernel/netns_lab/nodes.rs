@@ -119,7 +119,7 @@ async fn answered(opened: &Netns, from: Node, to: &str, wait: &str) -> bool {
     run(opened, from, &format!("ping -n -c 1 -W {wait} {to}")).await.code == 0
 }
 
-/// What is not answered at once is not answered.
+/// Seconds: an echo request that is not answered at once is not answered.
 const AT_ONCE: &str = "0.5";
 /// The machine may be busy.
 const AT_LAST: &str = "10";
@@ -189,7 +189,7 @@ async fn nested_ssh(opened: &Netns) {
     }
 }
 
-/// As the default chain of an SDK finds its identity, and what that identity may do.
+/// Finds its identity as the default chain of an SDK does, and tries what that identity may do.
 fn only_the_four_actions() {
     on_a_lab(async |opened| {
         let ask = |path: &str| {

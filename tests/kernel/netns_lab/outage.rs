@@ -23,7 +23,8 @@ const CUT: &str = "t() { echo $(($(date +%s%N) / 1000)); }; t; \
     nft 'table inet cut { chain forward { type filter hook forward priority 0; policy drop; }; }'; \
     t; sleep 0.2; t; nft delete table inet cut; t";
 
-/// What the scheduler of a busy machine may add. Less than the quiet, which is no part of an outage.
+/// Microseconds that the scheduler of a busy machine may add. Less than the quiet, which is no part of an
+/// outage.
 const SLACK_US: u64 = 400_000;
 
 fn as_long_as_it_was() {

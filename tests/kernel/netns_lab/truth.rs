@@ -80,7 +80,7 @@ const ROWS: [Row; 15] = [
     row("undone", false, true),
 ];
 
-/// What is seen from outside, in words that both sides have.
+/// The observations from outside, in words that both sides have.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
     ping_there: String,

@@ -157,7 +157,7 @@ fn judge(row: &Row, walk: &Walk) {
     }
 }
 
-/// What is done to a node, what undoes it, and where a packet from the one client to the other then ends.
+/// A deed to a node, the one that undoes it, and where a packet from the one client to the other then ends.
 const BROKEN: [(Node, &str, &str, Leg, Node, &str); 5] = [
     (
         Node::RouterdCloud,

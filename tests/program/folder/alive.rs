@@ -50,7 +50,7 @@ fn recover_and_resume_leave_a_live_run_alone_whatever_its_lock_is() {
     }
 }
 
-/// Of a run that is dead: somebody else has its `lock` or its journal, and shares it.
+/// A run is dead, and somebody else has its `lock` or its journal, and shares it.
 #[test]
 fn who_shares_a_lock_holds_the_run_for_every_command() {
     for name in [LOCK_FILE, JOURNAL_FILE] {
@@ -76,7 +76,7 @@ fn edit(run: &Path, change: impl FnOnce(&mut Value)) {
     fs::write(run.join(RUN_FILE), file.to_string()).expect("written");
 }
 
-/// What `run.json` says of a run that is dead.
+/// The forms that `run.json` of a run that is dead may have.
 const RUN_FILES: &[(&str, Blow)] = &[
     ("as it was", |_| {}),
     ("a pid that is another process's by now", |run| {

@@ -1,4 +1,4 @@
-//! What a process may not do: write large files, open many, or read what is damaged.
+//! The things that a process may not do: write large files, open many, or read what is damaged.
 
 use std::fs;
 

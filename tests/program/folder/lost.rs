@@ -1,4 +1,4 @@
-//! What becomes of a run whose journal or attachments somebody takes away.
+//! The fate of a run whose journal or attachments somebody takes away.
 
 use std::fs;
 use std::os::unix::fs::FileExt as _;
@@ -90,7 +90,7 @@ fn nothing_is_begun_without_what_the_journal_names() {
     }
 }
 
-/// What was begun is taken back, and its records are in the folder that was moved.
+/// A change that was begun is taken back, and its records are in the folder that was moved.
 #[test]
 fn a_run_whose_folder_is_moved_is_taken_back_and_says_so_there() {
     let in_time = || {

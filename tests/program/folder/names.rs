@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use super::place::Place;
 
-/// As bytes, since that is what a path is.
+/// The names of folders, as bytes, since that is what a path is.
 const NAMES: &[&[u8]] = &[
     b"run",
     b"two words",

@@ -24,7 +24,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Of a command that may hang: then the code is 124.
+    /// The answer of a command that may hang: then the code is 124.
     pub fn of(command: &mut Command) -> Self {
         let Output { status, stdout, stderr } =
             command.stdin(Stdio::null()).output().expect("it starts");
@@ -74,7 +74,7 @@ impl Place {
         begun
     }
 
-    /// As [`begun`](Self::begun), but that its records have shown this.
+    /// Begins a run like [`begun`](Self::begun), but stops it once its records have shown this.
     pub fn begun_until(&self, needle: &str) -> Begun {
         let mut begun = self.begun();
         begun.signal(Signal::SIGCONT);

@@ -1,5 +1,5 @@
-//! What routerd's own tests of its executor ask for and no recorded run shows, and what this
-//! executor does better where nobody can have come to rely on it.
+//! The cases that routerd's own tests of its executor ask for and no recorded run shows, and what
+//! this executor does better where nobody can have come to rely on it.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What the executor says when EC2 does not answer as it should: a mutation is sent once, every
+//! The executor's words when EC2 does not answer as it should: a mutation is sent once, every
 //! request ends in time, and what is not known is not told.
 
 use serde_json::{Value, json};

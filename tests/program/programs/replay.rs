@@ -44,7 +44,7 @@ async fn replay(case: &Value) {
     }
 }
 
-/// What follows the error code is the AWS client's own.
+/// Cuts the result off behind the error code: what follows is the AWS client's own.
 fn up_to_error_code(mut result: Value) -> Value {
     if let Some(error) = result["status"]["error"].as_str() {
         const OPENING: &str = "An error occurred (";

@@ -53,7 +53,7 @@ pub struct Script {
     pub world: Value,
     pub metadata: Metadata,
     pub faults: BTreeMap<&'static str, Fault>,
-    /// As in the fixtures: `{"operation": …, "arguments": {…}}`.
+    /// The calls, as in the fixtures: `{"operation": …, "arguments": {…}}`.
     pub calls: Vec<Value>,
     /// Scheme and authority of each request.
     pub endpoints: Vec<String>,

@@ -13,8 +13,8 @@ use reports::journal::JOURNAL_FILE;
 
 use super::{evidence, lab_smoke, recover, world};
 
-/// What the manifest has become of the instances, as it is injected, and what they are then: where
-/// nothing is said of it they are terminated.
+/// The teardowns that the manifest may have for the instances, each as it is injected, and what the
+/// instances are then: where nothing is said of it they are terminated.
 const TEARDOWNS: [(&str, InstanceState); 3] = [
     ("latency=1ms", InstanceState::Terminated),
     ("teardown=stop", InstanceState::Stopped),

@@ -8,7 +8,7 @@ use super::stage::{Scene, Stage, play};
 const FAILED: (&str, ScenarioStatus) = ("preflight", ScenarioStatus::Failed);
 const PASSED: (&str, ScenarioStatus) = ("preflight", ScenarioStatus::Passed);
 
-/// What is so of a run that has come to its end.
+/// The circumstance of a run that has come to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum But {
     Nothing,
@@ -93,7 +93,7 @@ fn item(id: &str) -> ResidueItem {
     }
 }
 
-/// What preflight saw is told beside what was listed since, and not twice.
+/// The end tells what preflight saw beside what was listed since, and not twice.
 #[test]
 fn what_nobody_ends_is_listed_at_the_end() {
     for (listed, seen, expected) in [

@@ -61,7 +61,7 @@ fn a_lock_that_cannot_be_given_back_is_listed_beside_what_else_is_left() {
     });
 }
 
-/// Of a run that never burnt its go, instances are stopped once the lock could not be given back.
+/// A run that never burnt its go has its instances stopped once the lock could not be given back.
 #[test]
 fn a_recovery_that_stops_what_costs_lists_the_lock_that_it_could_not_give_back() {
     play(async |stage: &Stage<'_>| {

@@ -1,5 +1,5 @@
-//! What costs is stopped, whatever state it is in and whoever else is not listed; and what was to be
-//! started is, once it has stopped.
+//! Tests that what costs is stopped, whatever state it is in and whoever else is not listed; and that what
+//! was to be started is, once it has stopped.
 
 use chrono::TimeDelta;
 use lab::ec2::InstanceState as Seen;
@@ -28,7 +28,7 @@ fn both(stage: &Stage<'_>) -> [String; 2] {
     ids.try_into().expect("two instances")
 }
 
-/// As after a crash right behind StartInstances: nothing is left only where nothing runs.
+/// The state after a crash right behind StartInstances: nothing is left only where nothing runs.
 #[test]
 fn what_is_about_to_run_is_waited_for_and_stopped() {
     use InstanceState::{Pending, Running, ShuttingDown, Stopped, Stopping, Terminated};

@@ -24,12 +24,12 @@ pub(super) struct Stage<'a> {
 
 pub(super) type Change = fn(&mut Manifest);
 
-/// What a test wants otherwise.
+/// The settings that a test wants otherwise.
 pub(super) struct Scene {
     pub manifest: Change,
     /// Finds nothing.
     pub detector_off: Option<&'static str>,
-    /// What is judged; whatever is not named is left out.
+    /// The scenarios that are judged; whatever is not named is left out.
     pub wanted: fn(&str) -> bool,
 }
 
@@ -95,7 +95,7 @@ pub(super) fn intent(id: &str, permit: Permit, effect: Effect) -> Kind {
     })
 }
 
-/// What came of it.
+/// The record of what came of an intent.
 pub(super) fn outcome(intent: &str, outcome: Outcome) -> Kind {
     Kind::Outcome(OutcomeRecorded::of(intent, outcome))
 }
@@ -125,7 +125,7 @@ impl Stage<'_> {
         }));
     }
 
-    /// What has ended, as if it had run.
+    /// Sets what has ended, as if it had run.
     pub fn ended(&self, ended: &[(&'static str, ScenarioStatus)]) {
         *self.engine.ended.borrow_mut() = ended.to_vec();
     }
@@ -143,7 +143,7 @@ impl Stage<'_> {
         all.collect()
     }
 
-    /// What was listed last.
+    /// The list that was made last.
     pub fn residue(&self) -> Option<Vec<ResidueItem>> {
         self.records().into_iter().rev().find_map(|record| match record.kind {
             Kind::ResidueListed(listed) => Some(listed.items),

@@ -95,7 +95,7 @@ pub struct Transition {
 pub struct StateReason {
     pub code: String,
     pub message: String,
-    /// As `User initiated (2026-01-01 00:00:00 GMT)`.
+    /// AWS's `reason`, such as `User initiated (2026-01-01 00:00:00 GMT)`.
     pub transition: String,
 }
 

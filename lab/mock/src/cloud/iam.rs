@@ -40,7 +40,7 @@ pub struct User {
     pub tags: Tags,
 }
 
-/// What AssumeRole hands out.
+/// A session that AssumeRole hands out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Session {
     /// The role's name.
@@ -76,7 +76,7 @@ pub struct ManagedPolicy {
     pub arn: String,
     pub path: String,
     pub created_at: DateTime<Utc>,
-    /// As `v1`.
+    /// AWS's `DefaultVersionId`, such as `v1`.
     pub default_version: String,
     pub versions: BTreeMap<String, PolicyVersion>,
     pub tags: Tags,

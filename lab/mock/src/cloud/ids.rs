@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
-/// As `eni-0123456789abcdef0`: the same for the same seed and label.
+/// An id such as `eni-0123456789abcdef0`: the same for the same seed and label.
 pub fn id(prefix: &str, seed: u64, label: &str) -> String {
     let digest = hex::encode(hash(&[&seed.to_string(), prefix, label]));
     format!("{prefix}-0{}", &digest[..16])

@@ -1,4 +1,4 @@
-//! What an instance type can hold, as DescribeInstanceTypes says it.
+//! Instance types: how much each can hold, as DescribeInstanceTypes says it.
 
 /// One instance type.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! What instances are launched from: images and key pairs. And internet gateways, which have
+//! Images and key pairs, from which instances are launched. And internet gateways, which have
 //! little else to say.
 
 use base64::Engine as _;
@@ -17,7 +17,7 @@ pub struct Image {
     pub description: String,
     pub architecture: String,
     pub root_device_name: String,
-    /// Of the root volume.
+    /// The size of the root volume, in GiB.
     pub size_gib: u32,
     pub snapshot_id: String,
     pub owner_id: String,
@@ -29,7 +29,7 @@ pub struct Image {
 pub struct KeyPair {
     pub id: String,
     pub name: String,
-    /// As AWS computes it, which depends on the kind and on who made the key.
+    /// The fingerprint as AWS computes it, which depends on the kind and on who made the key.
     pub fingerprint: String,
     /// `rsa` or `ed25519`.
     pub key_type: String,

@@ -1,5 +1,5 @@
-//! What EC2, STS and IAM know: the model behind the endpoint. No protocol here, and no clock: time
-//! is handed in.
+//! Everything that EC2, STS and IAM know: the model behind the endpoint. No protocol here, and no
+//! clock: time is handed in.
 
 mod compute;
 mod example;
@@ -92,7 +92,7 @@ pub struct Cloud {
     pub history: Vec<Before>,
     #[serde(skip)]
     pub reads: u64,
-    /// As it was before the last change, for reads that are answered too early.
+    /// The cloud before the last change, for reads that are answered too early.
     #[serde(skip)]
     pub previous: Option<Box<Cloud>>,
 }

@@ -1,5 +1,6 @@
-//! What may hang on a VPC beside instances: NAT gateways and endpoints, which cost money, and the
-//! ways to other networks. They are there to be described; the mock makes none by itself.
+//! Everything that may hang on a VPC beside instances: NAT gateways and endpoints, which cost
+//! money, and the ways to other networks. They are there to be described; the mock makes none by
+//! itself.
 
 use std::net::Ipv4Addr;
 
@@ -13,7 +14,7 @@ pub struct NatGateway {
     pub id: String,
     pub vpc_id: String,
     pub subnet_id: String,
-    /// As `available` or `deleted`.
+    /// AWS's `state`, such as `available` or `deleted`.
     pub state: String,
     pub private_address: Ipv4Addr,
     pub created_at: DateTime<Utc>,
@@ -24,11 +25,11 @@ pub struct NatGateway {
 pub struct VpcEndpoint {
     pub id: String,
     pub vpc_id: String,
-    /// As `Interface` or `Gateway`.
+    /// AWS's `vpcEndpointType`, such as `Interface` or `Gateway`.
     pub kind: String,
-    /// As `com.amazonaws.ap-northeast-1.ssm`.
+    /// AWS's `serviceName`, such as `com.amazonaws.ap-northeast-1.ssm`.
     pub service_name: String,
-    /// As `available` or `deleted`.
+    /// AWS's `state`, such as `available` or `deleted`.
     pub state: String,
     pub created_at: DateTime<Utc>,
     pub tags: Tags,
@@ -40,7 +41,7 @@ pub struct PeeringConnection {
     pub id: String,
     pub requester: PeeredVpc,
     pub accepter: PeeredVpc,
-    /// As `active` or `deleted`.
+    /// AWS's `status.code`, such as `active` or `deleted`.
     pub status: String,
     pub tags: Tags,
 }
@@ -59,7 +60,7 @@ pub struct TransitGatewayAttachment {
     pub transit_gateway_id: String,
     pub vpc_id: String,
     pub subnet_ids: Vec<String>,
-    /// As `available` or `deleted`.
+    /// AWS's `state`, such as `available` or `deleted`.
     pub state: String,
     pub created_at: DateTime<Utc>,
     pub tags: Tags,

@@ -52,7 +52,7 @@ impl AclEntry {
         }
     }
 
-    /// What every ACL ends with.
+    /// The rules that every ACL ends with.
     pub fn last_rules() -> Vec<Self> {
         [true, false].map(|egress| Self::everything(LAST_RULE, egress, false)).into()
     }

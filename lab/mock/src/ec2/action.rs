@@ -23,7 +23,7 @@ use crate::world::World;
 pub struct Action {
     pub service: Service,
     pub name: &'static str,
-    /// As on the wire; `N` stands for a number.
+    /// The parameters' names as on the wire; `N` stands for a number.
     pub parameters: &'static [&'static str],
     pub effect: Effect,
     pub dry_run: DryRun,
@@ -44,7 +44,7 @@ pub enum DryRun {
     Absent,
 }
 
-/// What a policy is asked about.
+/// The resources that a policy is asked about.
 #[derive(Clone, Copy, Debug)]
 pub enum Resources {
     /// `*`.
@@ -61,7 +61,7 @@ pub enum Resources {
     Free,
 }
 
-/// What a handler sees.
+/// The request and the cloud as a handler sees them.
 #[derive(Debug)]
 pub struct Call<'a> {
     pub cloud: &'a mut Cloud,

@@ -133,7 +133,7 @@ fn context(
     context
 }
 
-/// What the resource itself shows: its tags, its VPC and its subnet.
+/// The context with the keys that the resource itself shows: its tags, its VPC and its subnet.
 fn with_resource(
     cloud: &Cloud,
     base: &Context,
@@ -185,7 +185,7 @@ fn refusal(
     ApiError::new(403, "UnauthorizedOperation", message)
 }
 
-/// What DecodeAuthorizationMessage shows.
+/// The details of a refusal that DecodeAuthorizationMessage shows.
 fn details(principal: &Principal<'_>, asked: &Asked, decision: Decision) -> Value {
     let items = |values: Vec<Value>| json!({ "items": values });
     let conditions = asked.context.iter().map(|(key, values)| {

@@ -86,7 +86,7 @@ fn holds(operator: &str, key: &str, values: &Value, context: &Context) -> bool {
 
 type Test = fn(&str, &str) -> bool;
 
-/// What an operator asks of a wanted and an own value, and whether it is the contrary.
+/// The test that an operator makes of a wanted and an own value, and whether it is the contrary.
 fn test(operator: &str) -> Option<(Test, bool)> {
     let equal_text: Test = |wanted, own| wanted == own;
     let ignoring_case: Test = |wanted, own| wanted.eq_ignore_ascii_case(own);

@@ -19,7 +19,7 @@ use lab::clock::Clock;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Broken;
 
-/// What of a request's headers says who calls.
+/// The headers of a request that say who calls.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Headers<'a> {
     pub authorization: Option<&'a str>,
@@ -129,7 +129,7 @@ async fn exchange(
     }
 }
 
-/// What stops or ends something that costs.
+/// The operations that stop or end something that costs.
 const ENDS: &[&str] = &[
     "DeleteVolume",
     "DisassociateAddress",
@@ -154,7 +154,7 @@ fn asked(world: &mut World, request: &Request, from: faults::Caller) -> faults::
     world.faults.nth(Seen { name: name.to_owned(), kind, after_a_change, ends: Ends::ByItself })
 }
 
-/// What befalls a call of the API; one that kills the harness first does so here.
+/// The effect that befalls a call of the API; one that kills the harness first does so here.
 fn as_api_effect(befalls: Befall) -> ApiEffect {
     match befalls {
         Befall::KilledBefore | Befall::KilledAfter | Befall::KilledMeanwhile => faults::kill(),

@@ -1,4 +1,4 @@
-//! What AWS refuses, in its codes and words. Clients parse both.
+//! The refusals of AWS, in its codes and words. Clients parse both.
 
 /// An error answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,12 +48,12 @@ impl ApiError {
         )
     }
 
-    /// What AWS would do and the mock does not.
+    /// The error for something that AWS would do and the mock does not.
     pub fn unsupported(message: impl Into<String>) -> Self {
         Self::bad("UnsupportedOperation", message)
     }
 
-    /// As EC2 answers in a region that the account has not enabled.
+    /// The error with which EC2 answers in a region that the account has not enabled.
     pub fn region_not_enabled() -> Self {
         let message = "AWS was not able to validate the provided access credentials";
         Self::new(401, "AuthFailure", message)
@@ -74,7 +74,7 @@ pub fn kind_of(id: &str) -> Option<&'static Kind> {
 #[derive(Debug)]
 pub struct Kind {
     pub prefix: &'static str,
-    /// As AWS calls it in messages.
+    /// The word that AWS has for it in messages.
     noun: &'static str,
     malformed: &'static str,
     not_found: &'static str,

@@ -14,7 +14,7 @@ struct Filter<'a> {
     values: Vec<&'a str>,
 }
 
-/// What an item shows under a name.
+/// Reads the values that an item shows under a name.
 pub type Reader<'a, T> = Box<dyn Fn(&Cloud, &T) -> Vec<String> + 'a>;
 
 /// Filters that an item has from what it contains, by name.

@@ -24,7 +24,7 @@ pub enum Caller {
 /// The header that a session's token comes in.
 pub const SECURITY_TOKEN: &str = "x-amz-security-token";
 
-/// What the metadata service hands out.
+/// The credentials that the metadata service hands out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
     pub access_key_id: String,

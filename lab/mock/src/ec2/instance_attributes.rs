@@ -1,4 +1,4 @@
-//! What an instance shows besides its description: attributes, status checks, the console.
+//! Everything that an instance shows besides its description: attributes, status checks, the console.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,4 @@
-//! What instances are filtered by.
+//! The names by which instances are filtered.
 
 use super::filters::{Field, Reader};
 use super::instances::{architecture, attachments, profile, public_ip};

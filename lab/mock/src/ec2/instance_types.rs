@@ -1,4 +1,4 @@
-//! What the instance types can hold.
+//! DescribeInstanceTypes: how much each instance type can hold.
 
 use super::action::{Action, Call};
 use super::error::ApiError;

@@ -149,7 +149,7 @@ pub fn block_devices(xml: &mut Xml, cloud: &Cloud, instance: &Instance) {
     });
 }
 
-/// As DescribeNetworkInterfaces, without the association's ids.
+/// Writes an interface as DescribeNetworkInterfaces does, without the association's ids.
 fn interface(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface) {
     if let Some(primary) = eni.primary() {
         render::association(xml, cloud, eni, primary, Association::WithoutIds);

@@ -108,7 +108,7 @@ fn check_card(
     Ok(())
 }
 
-/// Of the default VPC, in the zone that is asked for.
+/// The id of the default VPC's subnet in the zone that is asked for.
 fn default_subnet(cloud: &Cloud, params: &Params) -> Result<String, ApiError> {
     let Some(vpc) = cloud.vpcs.values().find(|vpc| vpc.is_default) else {
         return Err(ApiError::bad(

@@ -10,7 +10,7 @@ use super::render;
 use super::response::Response;
 use crate::cloud::{Cloud, Instance, NetworkInterface};
 
-/// What is asked for.
+/// A request to the metadata service.
 #[derive(Clone, Debug)]
 pub struct Query<'a> {
     pub method: &'a str,

@@ -1,4 +1,4 @@
-//! What hangs on a VPC beside instances: described only.
+//! Everything that hangs on a VPC beside instances: described only.
 
 use super::action::{Action, Call};
 use super::error::{ApiError, ENDPOINT, NAT_GATEWAY, PEERING, TRANSIT_ATTACHMENT};

@@ -8,7 +8,7 @@ use super::private_addresses::{check_range, free_addresses, holder};
 use super::render;
 use crate::cloud::{Cloud, NetworkInterface, PrivateAddress, Subnet, Tags, ids};
 
-/// What is asked for.
+/// The interface that is asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     pub subnet_id: String,

@@ -1,4 +1,4 @@
-//! What the endpoint knows, for those who check it from outside.
+//! The operations that the endpoint knows, for those who check it from outside.
 
 use serde::Serialize;
 
@@ -6,10 +6,10 @@ use super::action::{DryRun, all};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Operation {
-    /// As `ec2`.
+    /// The short name of the service, such as `ec2`.
     pub service: &'static str,
     pub name: &'static str,
-    /// As on the wire; `N` stands for a number.
+    /// The parameters' names as on the wire; `N` stands for a number.
     pub parameters: &'static [&'static str],
     pub dry_run: bool,
 }

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::error::ApiError;
 use super::params::Params;
 
-/// What a describe's page may hold.
+/// The least and the most items that a describe's page may hold.
 #[derive(Debug)]
 pub struct Bounds {
     pub least: usize,

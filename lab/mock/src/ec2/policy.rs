@@ -1,4 +1,4 @@
-//! What policy documents decide: an explicit deny wins, then any allow, else nothing allows.
+//! The decision of policy documents: an explicit deny wins, then any allow, else nothing allows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ pub type Context = BTreeMap<String, Vec<String>>;
 
 #[derive(Debug)]
 pub struct Question<'a> {
-    /// As `ec2:StopInstances`.
+    /// The service and the operation, such as `ec2:StopInstances`.
     pub action: &'a str,
     pub resource: &'a str,
     pub context: &'a Context,

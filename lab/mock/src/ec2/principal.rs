@@ -107,7 +107,7 @@ impl<'a> Principal<'a> {
         if verdict.decision == Decision::Allowed { limited } else { verdict }
     }
 
-    /// What every request of this principal has.
+    /// The condition keys that every request of this principal has.
     pub fn context(&self, account_id: &str) -> Context {
         let kind = if self.name.is_some() { "User" } else { "AssumedRole" };
         let mut context: Context = [

@@ -1,4 +1,4 @@
-//! What several describes write: tags, groups, names, times, addresses.
+//! The parts that several describes write: tags, groups, names, times, addresses.
 
 use std::net::Ipv4Addr;
 
@@ -85,7 +85,8 @@ pub fn private_addresses(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface, i
     });
 }
 
-/// What an interface shows wherever it is shown: in its own describe and in its instance's.
+/// Writes the part of an interface that it shows wherever it is shown: in its own describe and in
+/// its instance's.
 pub fn interface(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface, ids: Association) {
     xml.leaf("description", &eni.description);
     group_set(xml, cloud, &eni.groups);
@@ -111,7 +112,7 @@ pub fn state(xml: &mut Xml, name: &str, state: InstanceState) {
     });
 }
 
-/// What most changes answer.
+/// The answer of most changes.
 pub fn done() -> Xml {
     let mut xml = Xml::new();
     xml.leaf("return", true);

@@ -110,7 +110,7 @@ impl Rule {
         }
     }
 
-    /// As AWS names it in its refusals.
+    /// The rule as AWS names it in its refusals.
     fn shown(&self) -> String {
         let protocol = match self.protocol.as_str() {
             "-1" => "ALL".to_owned(),

@@ -23,7 +23,7 @@ pub struct Http<'a> {
 }
 
 impl<'a> Http<'a> {
-    /// As a server of the `http` crate's requests got it.
+    /// The request as a server of the `http` crate's requests got it.
     pub fn of(
         method: &'a http::Method,
         uri: &'a http::Uri,
@@ -84,7 +84,7 @@ pub fn verify(http: &Http<'_>, secret: &str, now: DateTime<Utc>) -> Result<(), F
     }
 }
 
-/// As the SDK calculates it; none for what cannot be signed.
+/// The signature as the SDK calculates it; none for what cannot be signed.
 fn calculate_signature(
     http: &Http<'_>,
     authorization: &Authorization<'_>,

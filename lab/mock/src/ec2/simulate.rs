@@ -102,7 +102,7 @@ fn evaluate(call: &Call<'_>, principal: Principal<'_>) -> Result<Xml, ApiError> 
     Ok(xml)
 }
 
-/// What the request says, and nothing of the world besides who is asked about.
+/// The condition keys that the request gives, and nothing of the world besides who is asked about.
 fn context(
     params: &Params,
     principal: &Principal<'_>,

@@ -66,7 +66,7 @@ impl Xml {
         format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}", self.0)
     }
 
-    /// As [`Xml::element`], with a namespace.
+    /// Writes the same as [`Xml::element`], with a namespace.
     pub fn root(&mut self, name: &str, namespace: &str, body: impl FnOnce(&mut Self)) {
         self.push(format_args!("<{name} xmlns=\"{namespace}\">"));
         body(self);

@@ -1,5 +1,5 @@
-//! What somebody does to a node's kernel or its logins, as one list: how it is in the model, and by
-//! which means it is done to a node of the kernel lab.
+//! The changes that somebody makes to a node's kernel or its logins, as one list: how each is in
+//! the model, and by which means it is done to a node of the kernel lab.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -61,7 +61,7 @@ const FAR_END: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 7);
 const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFNvbWVib2R5RWxzZXNLZXlPZlRoaXNMYWIwMDAw somebody";
 
-/// What the node reaches others by.
+/// The interface by which the node reaches others.
 fn own_link(node: Node) -> &'static str {
     match node {
         Node::RouterdCloud | Node::CloudClient => "ens5",

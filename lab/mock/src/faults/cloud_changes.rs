@@ -1,4 +1,4 @@
-//! What somebody does to the cloud around the lab, as one list.
+//! The changes that somebody makes to the cloud around the lab, as one list.
 
 use std::net::Ipv4Addr;
 

@@ -1,5 +1,5 @@
-//! What lies around the lab in the cloud, changed by somebody before the lock is taken, during the
-//! run and after its undo.
+//! The surroundings of the lab in the cloud, changed by somebody before the lock is taken, during
+//! the run and after its undo.
 
 use super::cloud_changes::CloudChange;
 use super::fault::Fault;

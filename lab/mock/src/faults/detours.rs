@@ -41,7 +41,7 @@ pub const FAULTS: &[Fault] = &[
         .from("§7", "issue 12"),
 ];
 
-/// As somebody adds it by hand.
+/// A route as somebody adds it by hand.
 pub fn route(to: Ipv4Addr, via: Option<Ipv4Addr>, dev: &str, source: Ipv4Addr) -> Route {
     Route {
         destination: Ipv4Net::from(to),
@@ -84,7 +84,7 @@ struct Detour {
 
 const CLIENTS: [Node; 2] = [Node::CloudClient, Node::OnpremClient];
 
-/// What leads the clients to each other.
+/// The detours that lead the clients to each other.
 const PAST_EVERYTHING: [Detour; 2] = [
     Detour { node: Node::CloudClient, to: CAPTURED, via: None, source: CLIENT },
     Detour { node: Node::OnpremClient, to: CLIENT, via: None, source: CAPTURED },
@@ -148,7 +148,7 @@ fn return_past_the_router(world: &mut World, _: &str) -> Done {
     meanwhile(world, &[Detour { node, to: CLIENT, via: Some(NEAR_END), source: FAR_END }])
 }
 
-/// What the node's own programs do not show.
+/// Puts a rule beneath everything that the node's own programs show.
 fn beneath(world: &mut World, node: Node, matches: Vec<Match>, action: Action) -> Done {
     world.machines.get_mut(node).beneath.push(Rule { handle: 0, matches, action });
     Ok(())

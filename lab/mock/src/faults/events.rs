@@ -83,7 +83,7 @@ fn moment(world: &mut World, now: DateTime<Utc>, line: &str, is_it: impl Fn(&Whe
     due(world, now);
 }
 
-/// What is to happen to a file that the command names has its path now.
+/// Gives a happening its path now, where it is to happen to a file that the command names.
 fn name_file(what: &mut Happening, line: &str) {
     if let Happening::FileNamed { node, begins, contents } = what
         && let Some(path) = line.split(' ').find(|word| word.starts_with(begins.as_str()))

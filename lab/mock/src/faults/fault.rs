@@ -1,5 +1,5 @@
-//! What a fault is: what it breaks, on which labs, and where it was seen. What a run owes to it is the
-//! runbook's, under the same name (`scenarios/src/answers/`).
+//! The shape of a fault: what it breaks, on which labs, and where it was seen. What a run owes to
+//! it is the runbook's, under the same name (`scenarios/src/answers/`).
 
 use super::kernel::{Deed, Kernel};
 use crate::world::World;

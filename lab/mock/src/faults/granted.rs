@@ -1,5 +1,5 @@
-//! What the owner granted does not stay as it was: rows are edited after their approval, the lock is
-//! taken away, the watchdog is blinded.
+//! Faults in which the things that the owner granted do not stay as they were: rows are edited
+//! after their approval, the lock is taken away, the watchdog is blinded.
 
 use super::fault::Fault;
 use super::gate::{LOCK, STRANGERS_LOCK};

@@ -161,7 +161,7 @@ pub fn edit_yaml(world: &mut World, from: &str, to: &str) -> Done {
     edit_file(world, YAML, from, to)
 }
 
-/// Of routerd-cloud.
+/// Replaces the first `from` in a file of routerd-cloud. Fails where there is no such file or text.
 pub fn edit_file(world: &mut World, path: &str, from: &str, to: &str) -> Done {
     let files = &mut world.machines.get_mut(Node::RouterdCloud).files;
     let text = files.contents(path).ok_or_else(|| format!("there is no {path}"))?;

@@ -44,7 +44,7 @@ pub fn inject(world: &mut World, text: &str) -> Result<(), BadFault> {
     Ok(())
 }
 
-/// What is done to the kernel lab's nodes for a fault; none where it has no means there.
+/// The deeds that are done to the kernel lab's nodes for a fault; none where it has no means there.
 ///
 /// # Errors
 /// Where there is no such fault, or it does not take the argument.

@@ -21,12 +21,12 @@ pub struct Line {
 const ROW: &str = "{row}";
 
 impl Line {
-    /// As the mock has it, which looks into routerd's database.
+    /// The line as the mock has it, which looks into routerd's database.
     pub fn of(world: &World, argv: &[String]) -> Self {
         Self::named(argv, |id| action_of(world, id))
     }
 
-    /// As somebody has it who knows what a row does.
+    /// The line as somebody has it who knows what a row does.
     pub fn named(argv: &[String], action_of: impl Fn(u64) -> Option<String>) -> Self {
         let mut words = argv.to_vec();
         let row = row_of(argv);
@@ -57,7 +57,7 @@ fn row_of(argv: &[String]) -> Option<(usize, u64)> {
     Some((at + 2, argv[at + 2].parse().ok()?))
 }
 
-/// What a row of routerd's journal does; none where there is no such row, or no journal.
+/// The action of a row of routerd's journal; none where there is no such row, or no journal.
 fn action_of(world: &World, id: u64) -> Option<String> {
     let stored = world.machines.get(Node::RouterdCloud).files.contents(DATABASE)?;
     let mut connection = Connection::open_in_memory().ok()?;

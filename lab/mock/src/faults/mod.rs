@@ -1,5 +1,5 @@
-//! What can be made to go wrong beneath the harness. A fault that is a state of the world (a
-//! foreign address, a masquerade rule) is put into the world before the run; one that is a
+//! Everything that can be made to go wrong beneath the harness. A fault that is a state of the
+//! world (a foreign address, a masquerade rule) is put into the world before the run; one that is a
 //! behaviour is a rule that the endpoint and the nodes consult, or an event that waits for its
 //! moment. What a run owes to each is the runbook's to say (`scenarios/src/answers/`).
 

@@ -1,5 +1,5 @@
-//! What goes on costing where nobody looks: a volume that outlives its instance, an address without
-//! a tag, an instance that EC2 does not list; and what only takes its time.
+//! Things that go on costing where nobody looks: a volume that outlives its instance, an address
+//! without a tag, an instance that EC2 does not list; and things that only take their time.
 
 use std::net::Ipv4Addr;
 
@@ -68,7 +68,7 @@ fn volume_attached_later(world: &mut World, _: &str) -> Done {
     happens_after(world, IMPORT, Happening::VolumeAttached { instance_id })
 }
 
-/// As AttachVolume does: it is to stay when the instance is terminated.
+/// Attaches a volume as AttachVolume does: it is to stay when the instance is terminated.
 pub(super) fn attach_volume(world: &mut World, instance_id: &str) {
     let now = world.now;
     let mut volumes = world.cloud.volumes.values_mut();

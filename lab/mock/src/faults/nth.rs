@@ -1,5 +1,5 @@
-//! What befalls the n-th effect of a run, whatever that effect is, so that a test can go through all
-//! of them; and the effects themselves, as they were asked for.
+//! The blow that befalls the n-th effect of a run, whatever that effect is, so that a test can go
+//! through all of them; and the effects themselves, as they were asked for.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::world::{Shared, World};
 use lab::clock::Clock;
 use lab::node::Node;
 
-/// What can befall an effect: an EC2 call, or a command sent to a node.
+/// A blow that can befall an effect: an EC2 call, or a command sent to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Befall {
@@ -52,7 +52,7 @@ impl Befall {
     }
 }
 
-/// What an effect is, as far as it says what can befall it.
+/// The kind of an effect, as far as it says what can befall it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EffectKind {
     /// The harness asks EC2, STS or IAM.
@@ -131,7 +131,7 @@ impl EffectKind {
         }
     }
 
-    /// Of a command's words, without `sudo -n`, and of what it reads.
+    /// The kind of a command, by its words without `sudo -n` and by what it reads.
     pub fn of_command(line: &str, stdin: &[u8]) -> Self {
         let has = |part: &str| line.contains(part);
         if has(" sts get-caller-identity") || is_dry_run(stdin) {
@@ -193,7 +193,7 @@ impl Seen {
     }
 }
 
-/// What is to befall one effect.
+/// A blow that is to befall one effect.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Nth {
     /// From 0.
@@ -279,7 +279,8 @@ pub struct Asked {
 }
 
 impl Blows {
-    /// What befalls this effect. One that the table does not name for it does not fall.
+    /// The effect's number, and the blow that befalls it. A blow that the table does not name for
+    /// it does not fall.
     pub(super) fn next(&mut self, seen: Seen) -> Asked {
         let number = u32::try_from(self.seen.len()).unwrap_or(u32::MAX);
         let hit = self

@@ -1,4 +1,5 @@
-//! What many a lab has and no check may mind: another interface, IPv6, containers, other traffic.
+//! Things that many a lab has and no check may mind: another interface, IPv6, containers, other
+//! traffic.
 
 use std::net::Ipv4Addr;
 
@@ -75,7 +76,7 @@ fn container_bridge(world: &mut World, _: &str) -> Done {
     Ok(())
 }
 
-/// As the router of a home translates it.
+/// Adds a flow of other traffic as the router of a home translates it.
 fn other_traffic(world: &mut World, _: &str) -> Done {
     let (inside, outside) = (Ipv4Addr::new(10, 88, 60, 9), Ipv4Addr::new(198, 51, 100, 22));
     let original = Tuple {

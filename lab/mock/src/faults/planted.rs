@@ -42,7 +42,7 @@ impl Secrets {
         secret
     }
 
-    /// As AWS's ids of access keys.
+    /// A secret in the form of AWS's ids of access keys.
     fn access_key(&mut self) -> String {
         let number = self.0.len();
         let key = format!("{}{}{number:02}EXAMPLE7", "AKIA", MARK.to_uppercase());

@@ -25,13 +25,13 @@ pub struct Faults {
     pub go_after_ms: u64,
     pub api: Vec<ApiFault>,
     pub commands: Vec<CommandFault>,
-    /// What befalls effects by their number, whatever they are.
+    /// The blows that befall effects by their number, whatever the effects are.
     #[serde(default)]
     pub blows: Blows,
     /// Commands that somebody on a node has begun and that run next.
     #[serde(default)]
     pub begun: Vec<NodeCommand>,
-    /// What happens to the world by itself, once something was asked of it.
+    /// Everything that happens to the world by itself, once something was asked of it.
     #[serde(default)]
     pub events: Vec<Event>,
     /// How often a state that was put into the world at the start was seen to be one: always once.
@@ -47,13 +47,13 @@ pub struct Faults {
     /// From the cloud, and to it.
     #[serde(default)]
     pub underlay_losses: [Losses; 2],
-    /// What happened since somebody looked: the kernel lab does it to its nodes.
+    /// Everything that happened since somebody looked: the kernel lab does it to its nodes.
     #[serde(skip)]
     pub happened: Vec<Happening>,
     /// The manifest's ceiling, where it is another than the mock's own.
     #[serde(default)]
     pub max_instance_seconds: Option<u64>,
-    /// What becomes of the instances, where the manifest says otherwise than the mock's own.
+    /// The fate of the instances, where the manifest says otherwise than the mock's own.
     #[serde(default)]
     pub teardown: Option<Instances>,
 }
@@ -167,7 +167,7 @@ pub enum InterfaceChange {
     Untagged,
 }
 
-/// What costs money and belongs to nobody's plan.
+/// Something that costs money and belongs to nobody's plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stray {
@@ -180,7 +180,7 @@ pub enum Stray {
     Endpoint,
 }
 
-/// What the lab's own go turns out to be.
+/// The flaw that the lab's own go turns out to have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GoFault {
@@ -208,7 +208,7 @@ pub enum Caller {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApiFault {
-    /// As `AssignPrivateIpAddresses`.
+    /// AWS's name of the operation, such as `AssignPrivateIpAddresses`.
     pub action: String,
     pub caller: Caller,
     /// How many matching calls pass first.
@@ -273,7 +273,7 @@ pub enum CommandEffect {
     Delay { ms: u64 },
 }
 
-/// What the rule list says about one call.
+/// The effect that the rule list has for one call.
 macro_rules! hit {
     ($rules:expr, $matches:expr) => {{
         let mut effect = None;
@@ -309,7 +309,7 @@ impl Faults {
     }
 }
 
-/// Of a machine that is none of the lab's.
+/// The MAC of a machine that is none of the lab's.
 pub const THIEF_MAC: &str = "02:00:0a:58:3c:66";
 
 /// Whether a command's line begins as the pattern does; `*` stands for any words.

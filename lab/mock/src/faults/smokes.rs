@@ -1,5 +1,5 @@
-//! What real smokes of routerd ran into (contract §8.4) and no other table has, and what the kernel
-//! lab measured of translations (netns-lab §4).
+//! Troubles that real smokes of routerd ran into (contract §8.4) and no other table has, and those
+//! that the kernel lab measured of translations (netns-lab §4).
 
 use super::fault::Fault;
 use super::hand::{
@@ -35,7 +35,7 @@ fn cold_neighbour(world: &mut World, argument: &str) -> Done {
     Ok(())
 }
 
-/// As a MobilityPool would have planned it, long ago.
+/// Turns the row into one that a MobilityPool would have planned long ago.
 fn fenced_row(world: &mut World, _: &str) -> Done {
     let statement = "UPDATE action_executions SET parameters_json=\
         '{\"mobilityAssignmentGeneration\":\"1\",\"mobilityAssignmentLeaseUntil\":\"2020-01-01T00:00:00Z\"}' \

@@ -1,6 +1,6 @@
-//! What the hard stops are for, one fault for each of their signals that no other table has: secrets
-//! in a request, other providers, costs that nobody ends, a lab that is not alone, a policy that
-//! turns while the run is on, an owner who does not answer.
+//! The reasons for the hard stops, one fault for each of their signals that no other table has:
+//! secrets in a request, other providers, costs that nobody ends, a lab that is not alone, a policy
+//! that turns while the run is on, an owner who does not answer.
 
 use std::net::Ipv4Addr;
 
@@ -100,7 +100,7 @@ fn other_instance_profile(world: &mut World, _: &str) -> Done {
     Ok(())
 }
 
-/// Of the unit of routerd's service.
+/// Replaces the first `from` in the unit of routerd's service.
 pub(super) fn edit_unit(world: &mut World, from: &str, to: &str) -> Done {
     let path = format!("/etc/systemd/system/{}", lab::routerd::UNIT);
     super::hand::edit_file(world, &path, from, to)
@@ -272,7 +272,7 @@ fn shared_route_table(world: &mut World, _: &str) -> Done {
     Ok(())
 }
 
-/// What somebody writes into router.yaml.
+/// The change that somebody writes into router.yaml: it requires no approval.
 fn approves_by_itself(world: &World) -> Result<Happening, String> {
     let files = &world.machines.get(Node::RouterdCloud).files;
     let text = String::from_utf8_lossy(files.contents(YAML).ok_or("there is no router.yaml")?);

@@ -1,5 +1,5 @@
-//! What lies between the two routers: it may be slow, and it may lose packets. The model's overlay
-//! and the kernel lab's relay follow the same rule.
+//! The network between the two routers: it may be slow, and it may lose packets. The model's
+//! overlay and the kernel lab's relay follow the same rule.
 
 use serde::{Deserialize, Serialize};
 

@@ -49,7 +49,7 @@ impl Tuple {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tracked {
     pub original: Tuple,
-    /// What an answer looks like: the original's inverse where nothing is translated.
+    /// The flow of an answer: the original's inverse where nothing is translated.
     pub reply: Tuple,
     /// An answer was seen.
     pub replied: bool,

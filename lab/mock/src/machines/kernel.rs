@@ -1,5 +1,5 @@
-//! What a node's kernel has beside what carries the model's packets: rules and tables of routing,
-//! IPv6, attached programs, namespaces, listeners. The programs of the node show it.
+//! Everything that a node's kernel has beside what carries the model's packets: rules and tables of
+//! routing, IPv6, attached programs, namespaces, listeners. The programs of the node show it.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -23,7 +23,7 @@ pub struct Kernel {
     pub legacy: BTreeMap<String, Vec<String>>,
     pub filters: Vec<Filter>,
     pub programs: Vec<Program>,
-    /// Of XFRM, one text each.
+    /// The policies of XFRM, one text each.
     pub policies: Vec<String>,
     pub namespaces: BTreeMap<String, Namespace>,
     pub listeners: Vec<Listener>,
@@ -67,7 +67,7 @@ pub struct Filter {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Program {
     pub dev: String,
-    /// As bpftool says: `clsact/ingress`, `driver`.
+    /// The hook in bpftool's words: `clsact/ingress`, `driver`.
     pub hook: String,
     pub name: String,
 }

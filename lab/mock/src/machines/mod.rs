@@ -1,5 +1,5 @@
-//! What the four nodes are: interfaces, addresses, routes, neighbours, rules, files, keys; and the
-//! overlay between them.
+//! The four nodes: interfaces, addresses, routes, neighbours, rules, files, keys; and the overlay
+//! between them.
 
 mod conntrack;
 mod example;

@@ -21,7 +21,7 @@ pub struct Machines {
     /// How long whatever configures a guest may take to act on an address that its interface got.
     #[serde(default = "guest_settle_ms_on_ec2")]
     pub guest_settle_ms: u64,
-    /// What the VPC did with the packets so far.
+    /// Counts of what the VPC did with the packets so far.
     pub fabric: FabricCounters,
 }
 
@@ -93,11 +93,11 @@ pub struct Machine {
     /// Ports on which something beside sshd listens.
     #[serde(skip)]
     pub listening: BTreeSet<u16>,
-    /// What treats packets that the node passes on beneath all that its programs show: a program on
-    /// a device, a proxy in another namespace.
+    /// The rules for packets that the node passes on, beneath all that its programs show: a program
+    /// on a device, a proxy in another namespace.
     #[serde(default)]
     pub beneath: Vec<Rule>,
-    /// What a packet capture saw lately.
+    /// The packets that a packet capture saw lately.
     #[serde(skip)]
     pub capture: Capture,
 }
@@ -105,7 +105,7 @@ pub struct Machine {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sshd {
     pub running: bool,
-    /// As `ssh-ed25519 AAAA…`.
+    /// The public key's kind and text, such as `ssh-ed25519 AAAA…`.
     pub host_key: String,
     /// Who may log in.
     pub users: Vec<String>,
@@ -146,7 +146,7 @@ pub struct Route {
     pub via: Option<Ipv4Addr>,
     pub dev: String,
     pub metric: Option<u32>,
-    /// As iproute2 names it: `boot`, `static`, `dhcp`, `bgp`, `kernel`.
+    /// The name that iproute2 has for it: `boot`, `static`, `dhcp`, `bgp`, `kernel`.
     pub protocol: String,
     pub source: Option<Ipv4Addr>,
     #[serde(default)]
@@ -162,7 +162,7 @@ pub struct Neighbour {
     pub dev: String,
     /// None while nobody answered.
     pub mac: Option<String>,
-    /// As iproute2 names it.
+    /// The name that iproute2 has for it.
     pub state: String,
 }
 

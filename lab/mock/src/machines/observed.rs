@@ -1,5 +1,5 @@
-//! What can be observed on a node while things happen: its open connections and the packets that
-//! passed. Nothing of it outlives the process.
+//! Everything that can be observed on a node while things happen: its open connections and the
+//! packets that passed. Nothing of it outlives the process.
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -40,14 +40,14 @@ pub struct SeenPacket {
     pub mark: Mark,
 }
 
-/// What tells a packet from every other: in its payload, or between the two stacks.
+/// The numbers that tell a packet from every other: in its payload, or between the two stacks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mark {
-    /// What a program put at the payload's beginning.
+    /// The number that a program put at the payload's beginning.
     pub nonce: u64,
-    /// Of TCP; of an echo what ping writes before the payload: when it was sent.
+    /// The sequence number of TCP; in an echo, what ping writes before the payload: when it was sent.
     pub sequence: u32,
-    /// What a SYN-ACK acknowledges.
+    /// The sequence number that a SYN-ACK acknowledges.
     pub acknowledges: u32,
     /// The window scale that is offered.
     pub scale: u8,
@@ -77,7 +77,7 @@ impl Capture {
         self.count
     }
 
-    /// What came after the mark, the oldest first; the capacity bounds it.
+    /// The packets that came after the mark, the oldest first; the capacity bounds it.
     pub fn since(&self, mark: u64) -> impl Iterator<Item = &SeenPacket> {
         let new = usize::try_from(self.count.saturating_sub(mark)).unwrap_or(usize::MAX);
         self.packets.iter().skip(self.packets.len().saturating_sub(new))

@@ -61,8 +61,8 @@ impl Machine {
         table
     }
 
-    /// As the kernel chooses: the first table in which there is one, there the longest prefix, then
-    /// the lowest metric.
+    /// The route that the kernel chooses: the first table in which there is one, there the longest
+    /// prefix, then the lowest metric.
     pub fn best_route(&self, destination: Ipv4Addr) -> Option<Route> {
         let usable = |route: &Route| {
             route.destination.contains(&destination)

@@ -82,9 +82,9 @@ pub enum Match {
     Source(Ipv4Net),
     Destination(Ipv4Net),
     Protocol(Transport),
-    /// Of TCP.
+    /// A destination port of TCP.
     DestinationPort(u16),
-    /// Of UDP.
+    /// A destination port of UDP.
     DatagramTo(u16),
     /// An ICMP echo reply.
     EchoReply,

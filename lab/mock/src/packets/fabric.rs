@@ -42,8 +42,7 @@ fn route_target<'a>(
     }
 }
 
-/// What the network ACLs say of a packet that leaves one subnet for another; inside one nobody asks
-/// them.
+/// Whether the network ACLs let a packet from one subnet to another pass; inside one nobody asks them.
 fn crosses(cloud: &Cloud, from: &NetworkInterface, to: &NetworkInterface, wire: &Wire) -> bool {
     let allows = |subnet_id: &str, egress: bool, peer: Ipv4Addr| {
         cloud.acl_of(subnet_id).is_none_or(|acl| acl.allows(egress, &wire.crossing(peer)))
@@ -53,8 +52,8 @@ fn crosses(cloud: &Cloud, from: &NetworkInterface, to: &NetworkInterface, wire: 
             && allows(&to.subnet_id, false, wire.source))
 }
 
-/// What the security groups say of a packet that opens a flow; answers are let through, as the
-/// groups keep state.
+/// Whether the security groups let through a packet that opens a flow; answers are let through, as
+/// the groups keep state.
 fn admits(cloud: &Cloud, from: &NetworkInterface, to: &NetworkInterface, wire: &Wire) -> bool {
     if !wire.opens() {
         return true;

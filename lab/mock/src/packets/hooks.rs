@@ -55,8 +55,7 @@ fn filter(
     Passage::Through
 }
 
-/// What befalls a packet that the node passes on beneath all its tables; answers whose copy takes
-/// it.
+/// Treats a packet that the node passes on, beneath all its tables; answers whose copy takes it.
 pub(super) fn beneath(
     machine: &Machine,
     wire: &mut Wire,

@@ -32,7 +32,7 @@ use wire::{Body, Segment, Wire};
 pub use fabric::is_up;
 pub use wire::IcmpError;
 
-/// What a program on a node sends.
+/// A packet that a program on a node sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet {
     pub from: Node,
@@ -76,7 +76,7 @@ pub enum Payload {
     },
 }
 
-/// What the sender learns.
+/// The fate of a packet, as far as the sender learns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
     Answered(Answer),
@@ -112,7 +112,7 @@ pub struct Answer {
     pub far: Tuple,
     /// Where the answer claims to come from.
     pub source: Ipv4Addr,
-    /// What is left of its TTL.
+    /// The rest of its TTL.
     pub ttl: u8,
     pub round_trip: Duration,
 }
@@ -176,7 +176,7 @@ pub fn send_marked(world: &mut World, now: DateTime<Utc>, packet: Packet, nonce:
     }
 }
 
-/// What the stack begins to count with, or ping writes for the time.
+/// The number that the stack begins to count with, or that ping writes for the time.
 fn first_number(seed: u64, flow: Tuple, payload: Payload) -> u32 {
     let digest = Sha256::new()
         .chain_update(seed.to_be_bytes())
@@ -209,7 +209,7 @@ fn outgoing(packet: Packet, source: Ipv4Addr) -> Wire {
     }
 }
 
-/// What the stack of the node where a packet arrived sends back, and how that fares.
+/// Sends back the reply of the stack of the node where a packet arrived, and says how it fares.
 fn answer(
     world: &mut World,
     now: DateTime<Utc>,

@@ -217,7 +217,7 @@ fn a_captured_prefix_needs_the_check_off() {
     }
 }
 
-/// What each observation of the kernel lab's table of NAT cases shows.
+/// The observations of one case in the kernel lab's table of NAT cases.
 struct Seen {
     ssh_there: Option<&'static str>,
     ssh_back: Option<&'static str>,

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::wire::{Body, Wire};
 use crate::machines::{Machine, Tracked, Tuple};
 
-/// What conntrack says of a packet while it is on the node. Entries are named by their index.
+/// The state that conntrack gives a packet while it is on the node. Entries are named by their index.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Track {
     /// Not tracked.

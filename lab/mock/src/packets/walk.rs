@@ -35,7 +35,7 @@ pub(super) enum End {
     Lost(Loss),
 }
 
-/// What one step says.
+/// The outcome of one step.
 enum Step {
     /// On to the interface of another node.
     To {
@@ -151,7 +151,7 @@ fn forward(
 /// Who made a packet: errors about one's own are told without a packet.
 enum Maker {
     Local,
-    /// As it came in.
+    /// The packet as it came in.
     Another(Wire),
 }
 
@@ -285,7 +285,7 @@ fn end_of_cable(world: &World, node: Node, other: Node) -> Result<(Node, String)
     end.map(|interface| (other, interface.name.clone())).ok_or(Loss::Outside)
 }
 
-/// What the kernel thinks of a packet's source before it routes.
+/// Checks a packet's source as the kernel does before it routes.
 fn check_source(machine: &Machine, node: Node, wire: &Wire, dev: &str) -> Result<(), Loss> {
     if machine.has_address(wire.source) {
         return Err(Loss::Martian(node));

@@ -92,7 +92,7 @@ impl Wire {
         }
     }
 
-    /// As a network ACL sees it, which looks at nothing but this packet.
+    /// The packet as a network ACL sees it, which looks at nothing but this packet.
     pub fn crossing(&self, peer: Ipv4Addr) -> Crossing {
         let port = match self.body {
             Body::Datagram { destination_port, .. } => Some(destination_port),
@@ -117,7 +117,7 @@ impl Wire {
         Crossing { protocol, peer, destination_port: port, icmp }
     }
 
-    /// What a host answers; nothing to an answer.
+    /// The answer of a host; none to an answer.
     pub fn reply(&self, listens: impl Fn(u16) -> bool) -> Option<Self> {
         let body = match self.body {
             Body::Echo { id, sequence } => Body::EchoReply { id, sequence },
@@ -168,7 +168,7 @@ impl Wire {
         }
     }
 
-    /// As a capture names it, with its two numbers.
+    /// The name that a capture gives it, and its two numbers.
     pub fn seen(&self) -> (&'static str, (u16, u16)) {
         match self.body {
             Body::Echo { id, sequence } => ("echo request", (id, sequence)),
@@ -200,7 +200,8 @@ impl Wire {
 }
 
 impl Mark {
-    /// Of what answers: a payload comes back, and a connection's other end has numbers of its own.
+    /// The mark of the answer: a payload comes back, and a connection's other end has numbers of
+    /// its own.
     fn answer(self, transport: Transport) -> Self {
         match transport {
             Transport::Tcp => Self {
@@ -212,8 +213,8 @@ impl Mark {
         }
     }
 
-    /// Of the same connection beyond a proxy, which has its own with either end: what it makes of
-    /// one end's numbers it makes of their acknowledgements too.
+    /// The mark of the same connection beyond a proxy, which has its own with either end: what it
+    /// makes of one end's numbers it makes of their acknowledgements too.
     #[must_use]
     pub fn reopened(self) -> Self {
         let other = |number: u32| number ^ 0x00ab_cdef;

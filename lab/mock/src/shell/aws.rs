@@ -8,7 +8,7 @@ use super::{Io, Session};
 use crate::ec2::{arn_and_user_id_of, instance_credentials};
 use crate::machines::{AWS_CLI, ROOTS_HOME};
 
-/// Of whom, and perhaps with a session's token.
+/// The id of somebody's access key, perhaps with a session's token.
 struct Key {
     id: String,
     token: Option<String>,

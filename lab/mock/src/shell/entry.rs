@@ -142,8 +142,8 @@ fn goes_on_alone(shared: &Shared, clock: Clock, command: NodeCommand) {
     });
 }
 
-/// What was begun on a node without the harness comes to its end before the harness's next command
-/// or call.
+/// Brings the commands that were begun on a node without the harness to their end before the
+/// harness's next command or call.
 pub async fn run_what_was_begun(shared: &Shared, clock: Clock) {
     loop {
         let next = {
@@ -190,7 +190,7 @@ async fn befall(
     }
 }
 
-/// What befalls a command; one that kills the harness before it is sent does so here.
+/// The effect that befalls a command; one that kills the harness before it is sent does so here.
 fn as_command_effect(befalls: Befall) -> Option<CommandEffect> {
     match befalls {
         Befall::KilledBefore | Befall::KilledMeanwhile => faults::kill(),

@@ -19,7 +19,7 @@ pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
     session.machine(|machine| run(machine, args, io))
 }
 
-/// What the program says in the namespace of this machine.
+/// Runs the program in the namespace of this machine, and returns its exit code.
 pub fn run(machine: &Machine, args: &[&str], io: &Io) -> i32 {
     let mut rest = args;
     let mut options = Options::default();

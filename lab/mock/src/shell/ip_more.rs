@@ -40,7 +40,7 @@ pub fn rules(machine: &Machine, ipv6: bool) -> Vec<Vec<Field>> {
     all.into_iter().map(|(_, fields)| fields).collect()
 }
 
-/// What the tables beside main and local hold.
+/// The routes of the tables beside main and local.
 pub fn routes_of_tables(machine: &Machine) -> Vec<Vec<Field>> {
     let tables = machine.kernel.tables.iter();
     let routes = tables.flat_map(|(table, routes)| routes.iter().map(move |it| (table, it)));

@@ -53,7 +53,7 @@ fn lines(machine: &Machine, family: &str, table: &str) -> Vec<String> {
     lines.unwrap_or_default()
 }
 
-/// What `/proc/net/ip_tables_names` lists.
+/// The names that `/proc/net/ip_tables_names` lists.
 pub fn names(machine: &Machine, family: &str) -> String {
     let own =
         machine.kernel.legacy.keys().filter_map(|key| key.strip_prefix(&format!("{family} ")));

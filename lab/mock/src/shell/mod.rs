@@ -1,6 +1,6 @@
-//! What a node's shell answers: a command that the operator sends, run by a model of the programs
-//! that the scenarios use. A program or an option that the model does not know fails as a real one
-//! that lacks it would.
+//! The shell of a node: it answers a command that the operator sends, run by a model of the
+//! programs that the scenarios use. A program or an option that the model does not know fails as a
+//! real one that lacks it would.
 
 mod aws;
 mod connections;

@@ -40,13 +40,13 @@ impl Program {
     }
 }
 
-/// What a file of the node is as a program.
+/// A file of the node, seen as a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Executable {
     Runs(Program),
     Missing,
     Denied,
-    /// Of a kind that the model cannot run.
+    /// A file of a kind that the model cannot run.
     Unknown,
 }
 

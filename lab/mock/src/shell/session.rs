@@ -130,7 +130,7 @@ impl Sink {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
     }
 
-    /// What came so far; the sink is empty then.
+    /// The bytes that came so far; the sink is empty then.
     pub fn take(&self) -> Vec<u8> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -67,7 +67,7 @@ pub async fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
     0
 }
 
-/// What it says last, also when it is killed.
+/// The lines that it says last, also when it is killed.
 struct Summary<'a> {
     io: &'a Io,
     count: u64,

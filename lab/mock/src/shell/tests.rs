@@ -1,4 +1,4 @@
-//! What the programs print, word for word, their failures included.
+//! The output of the programs, word for word, their failures included.
 
 #![allow(clippy::unwrap_used)]
 

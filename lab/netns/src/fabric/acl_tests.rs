@@ -1,4 +1,4 @@
-//! What the ruleset says for which network ACLs, and that it says what the model does.
+//! Tests of what the ruleset says for which network ACLs, and that it says what the model does.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -234,7 +234,7 @@ fn packets() -> Vec<Crossing> {
     peers.into_iter().flat_map(of).collect()
 }
 
-/// As nft reads the few words that the renderer knows: the first rule that matches decides.
+/// Reads the few words that the renderer knows as nft does: the first rule that matches decides.
 fn passes(rules: &[&str], packet: &Crossing) -> bool {
     for rule in rules {
         let mut words = rule.split(' ');

@@ -1,4 +1,4 @@
-//! What the fabric enforces, taken from the world model: ports, owners, rules.
+//! The model of what the fabric enforces, taken from the world model: ports, owners, rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;

@@ -1,4 +1,5 @@
-//! What a security group's permission or a network ACL's entry lets through, and its match in nft.
+//! The traffic that a security group's permission or a network ACL's entry lets through, and its
+//! match in nft.
 
 use std::collections::BTreeSet;
 

@@ -227,7 +227,7 @@ fn acl(entries: &[AclEntry], side: Side) -> Vec<String> {
     entries.iter().map(rule).chain([last]).collect()
 }
 
-/// What is not permitted is dropped; what answers a permitted flow never comes here.
+/// Drops what is not permitted; what answers a permitted flow never comes here.
 fn security_groups(text: &mut String, port: &Port) {
     let (out, into) = (name("sgout", &port.wire.device), name("sgin", &port.wire.device));
     let rules = |permits: &[super::Permit], side, verdict: &str, drop: &str| -> Vec<String> {

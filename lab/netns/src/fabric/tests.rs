@@ -1,4 +1,4 @@
-//! What the ruleset says for which world.
+//! Tests of what the ruleset says for which world.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -1,5 +1,5 @@
-//! What a request asks for, parsed once: whatever is missing or unknown is answered here, before
-//! anything is sent.
+//! The action that a request asks for, parsed once: whatever is missing or unknown is answered
+//! here, before anything is sent.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

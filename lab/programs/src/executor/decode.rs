@@ -101,7 +101,7 @@ fn syntax_error(error: &serde_json::Error, text: &[u8]) -> String {
     }
 }
 
-/// What Go says that it was reading where serde_json has these words.
+/// The part that Go says it was reading where serde_json has these words.
 fn reading(words: &str, character: char) -> Option<&'static str> {
     let beginnings = [
         ("key must be a string", "looking for beginning of object key string"),

@@ -29,7 +29,7 @@ pub(super) struct Describer<'a> {
     link: Link<'a>,
 }
 
-/// What a describe said of the one interface that was asked for.
+/// The one interface that was asked for, as a describe showed it.
 pub(super) struct Interface {
     id: String,
     source_dest_check: Option<bool>,

@@ -17,7 +17,7 @@ const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 const TIMEOUT: Duration = Duration::from_secs(6);
 
-/// As the metadata service writes it.
+/// The document with the credentials, as the metadata service writes it.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Document {

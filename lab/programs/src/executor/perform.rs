@@ -72,7 +72,8 @@ async fn enable_forwarding(caller: &Caller<'_>, eni: &str) -> Status {
     }
 }
 
-/// What was off before stays off: the interface was a forwarder for reasons of its own.
+/// Enables the check again where it was on before. A check that was off stays off: the interface
+/// was a forwarder for reasons of its own.
 async fn restore_forwarding(caller: &Caller<'_>, eni: &str, prior: Prior) -> Status {
     if prior == Prior::Off {
         return Status::skipped(NOTHING_TO_RESTORE).observing("priorSourceDestCheck", "false");

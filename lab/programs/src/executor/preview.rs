@@ -1,4 +1,4 @@
-//! What would be done. All it has is a [`Describer`], which cannot change anything.
+//! Says what would be done. All it has is a [`Describer`], which cannot change anything.
 
 use super::action::{Action, Prior, Reassignment};
 use super::ec2::Describer;

@@ -7,7 +7,7 @@ use serde::Serialize;
 const API_VERSION: &str = "provideraction.routerd.net/v1alpha1";
 const RESULT_KIND: &str = "ExecuteActionResult";
 
-/// What an executor reads of an `ExecuteActionRequest`. The envelope, the provider and the
+/// The part of an `ExecuteActionRequest` that an executor reads. The envelope, the provider and the
 /// idempotency key do not matter to it: routerd's journal has asked already.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Request {

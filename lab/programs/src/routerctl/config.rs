@@ -14,7 +14,7 @@ use crate::process::Host;
 #[derive(Debug, Default)]
 pub struct Router {
     pub resources: Vec<Resource>,
-    /// Of the file: what a planner gets as the hash of the configuration.
+    /// The digest of the file: what a planner gets as the hash of the configuration.
     pub digest: String,
 }
 

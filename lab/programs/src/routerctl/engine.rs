@@ -1,5 +1,5 @@
-//! What happens to an action: import, approval, the gates, the executor, the undo. The database
-//! is read and let go before a program is started, and opened again for what it reported.
+//! The life of an action: import, approval, the gates, the executor, the undo. The database is read
+//! and let go before a program is started, and opened again for what it reported.
 
 use std::collections::BTreeMap;
 

@@ -83,7 +83,7 @@ struct Answer {
     status: Status,
 }
 
-/// What an executor reports.
+/// The status that an executor reports.
 #[expect(clippy::struct_field_names, reason = "the protocol calls it so")]
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

@@ -19,7 +19,7 @@ const MAX_STDERR_BYTES: usize = 64 << 10;
 const FILE_TYPE: u32 = 0o170_000;
 const REGULAR_FILE: u32 = 0o100_000;
 
-/// What is being started: the words of its failures differ.
+/// The role of the program that is being started: the words of its failures differ.
 #[derive(Clone, Copy, Debug)]
 pub struct Role<'a> {
     /// `plugin` or `executor`.
@@ -28,7 +28,7 @@ pub struct Role<'a> {
     pub default_timeout: Duration,
 }
 
-/// What a program left behind, and what is wrong with that.
+/// The output that a program left behind, and what is wrong with that.
 #[derive(Debug, Default)]
 pub struct Ran {
     /// -1 where a signal ended it; `None` where it never started.

@@ -73,7 +73,7 @@ fn bad_lines_are_refused_with_their_number_and_the_reason() {
     }
 }
 
-/// Of several lines, the reason of the one that came nearest is told.
+/// The reason of the line that came nearest is told, where there are several.
 #[test]
 fn the_nearest_reason_is_told_whatever_the_order_of_the_lines() {
     let (ours, theirs) = (public(&key(1)), public(&key(2)));
@@ -98,7 +98,7 @@ fn the_nearest_reason_is_told_whatever_the_order_of_the_lines() {
     }
 }
 
-/// As ssh-keygen has it, which is asked the same where it is there: both ends belong to the time.
+/// Both ends belong to the time, as ssh-keygen has it, which is asked the same where it is there.
 #[test]
 fn a_signers_time_includes_both_of_its_ends() {
     let line = owner_line("valid-after=\"20261001120000Z\",valid-before=\"20261001120010Z\"");

@@ -1,4 +1,4 @@
-//! What the endpoint does not know is an error, never an empty success.
+//! Anything that the endpoint does not know is an error, never an empty success.
 
 use super::{Lab, Refusal, refusal};
 use crate::ec2::{ApiError, Headers, Request, answer};

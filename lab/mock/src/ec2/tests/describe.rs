@@ -1,4 +1,4 @@
-//! What the describes show, and how filters and pages choose.
+//! Tests of what the describes show, and of how filters and pages choose.
 
 use aws_sdk_ec2::types::{Filter, InstanceStateName, NetworkInterfaceStatus, VolumeState};
 

@@ -1,5 +1,5 @@
-//! What holds for every operation, whatever else it does: found in the endpoint's own table, so that
-//! a new operation is asked too.
+//! Tests of the rules that hold for every operation, whatever else it does: each is found in the
+//! endpoint's own table, so that a new operation is asked too.
 
 use super::Lab;
 use super::boundaries::{code, raw};

@@ -1,4 +1,4 @@
-//! What AWS refuses, by operation: one line each.
+//! The refusals of AWS, by operation: one line each.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

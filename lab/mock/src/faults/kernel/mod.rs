@@ -77,7 +77,7 @@ pub(super) fn on(node: Node, means: Means) -> Deed {
 }
 
 impl Happening {
-    /// What of it is done to a node; nothing where the world alone changes.
+    /// The deeds that are done to a node for it; none where the world alone changes.
     pub fn deeds(&self) -> Vec<Deed> {
         match self {
             Self::DefaultRoute { node, via } => {
@@ -184,7 +184,8 @@ mod tests {
         serde_json::to_string(value).expect("the world is JSON")
     }
 
-    /// What the kernel lab cannot know of must not be a part of a fault that it is said to have.
+    /// Things that the kernel lab cannot know of must not be a part of a fault that it is said to
+    /// have.
     #[test]
     fn a_fault_of_both_labs_is_nothing_that_only_the_mock_can_do() {
         for fault in all().filter(|fault| !matches!(fault.kernel, Kernel::Nothing)) {

@@ -1,4 +1,4 @@
-//! What many a lab has, with the kernel's own means.
+//! Things that many a lab has, with the kernel's own means.
 
 use super::{Deed, Means, on};
 use lab::node::Node;

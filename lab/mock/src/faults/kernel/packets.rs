@@ -36,7 +36,7 @@ pub fn far_router_mute(_: &str) -> Deeds {
     Ok(vec![nft(Node::OnpremRouter, "inet fault_filter", hook, "ip protocol icmp drop")])
 }
 
-/// What leaves through the overlay and is longer is dropped, without an ICMP error.
+/// Drops packets that leave through the overlay and are longer than `bytes`, without an ICMP error.
 fn black_hole(node: Node, bytes: &str) -> Result<Deed, String> {
     let bytes: u32 = bytes.parse().map_err(|_| "it is no number of bytes")?;
     let hook = "type filter hook postrouting priority 200;";

@@ -19,7 +19,7 @@ pub(super) struct Options {
     pub source: Option<String>,
     pub quiet: bool,
     pub fragment: Fragment,
-    /// What the payload is filled with.
+    /// The pattern with which the payload is filled.
     pub pattern: Option<u64>,
     pub destination: Ipv4Addr,
 }

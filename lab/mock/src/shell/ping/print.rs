@@ -1,6 +1,6 @@
 //! Numbers as ping prints them.
 
-/// As `%g` prints it.
+/// The percentage as `%g` prints it.
 pub(super) fn percent(part: u64, whole: u64) -> String {
     let hundredths_of_percent = part * 1_000_000 / whole.max(1);
     let (whole, rest) = (hundredths_of_percent / 10_000, hundredths_of_percent % 10_000);

@@ -1,4 +1,4 @@
-//! What a script is once it is parsed.
+//! The form of a script once it is parsed.
 
 /// Commands in a row.
 pub type Script = Vec<AndOr>;

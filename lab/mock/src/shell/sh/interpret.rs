@@ -67,7 +67,7 @@ impl Shell {
         }
     }
 
-    /// What its messages begin with.
+    /// The text that its messages begin with.
     pub fn prefix(&self) -> String {
         format!("{}: {}", self.name, self.line)
     }
@@ -243,7 +243,7 @@ impl Shell {
         ran
     }
 
-    /// What the shell does itself.
+    /// Runs a command that the shell does itself; none where the shell has no such command.
     async fn builtin(&mut self, name: &str, args: &[String], io: &Io) -> Result<Option<i32>, Exit> {
         let first = args.first().map(String::as_str);
         Ok(Some(match (name, first) {

@@ -6,7 +6,7 @@ use super::options::{Options, Strict};
 use crate::shell::exec::exec;
 use crate::shell::{Io, Session};
 
-/// What the client's files say about a host.
+/// The knowledge that the client's files have of a host.
 enum Known {
     Same,
     /// Another key stands there.

@@ -14,7 +14,7 @@ use crate::packets::{self, Answer, Delivery, Fragment, IcmpError, Loss, Packet, 
 use lab::node::Node;
 use options::Options;
 
-/// What ssh exits with when it fails itself.
+/// The code that ssh exits with when it fails itself.
 const FAILED: i32 = 255;
 /// When the kernel stops repeating its first segment.
 const KERNEL_GIVES_UP: Duration = Duration::from_secs(131);
@@ -23,7 +23,7 @@ const SEGMENT_AGAIN_AFTER: Duration = Duration::from_millis(200);
 const ARP_GIVES_UP: Duration = Duration::from_millis(3_060);
 /// The largest packet of a key exchange by curve25519: OpenSSH's list of what it can do.
 const KEY_EXCHANGE_BYTES: u32 = 1_320;
-/// What one end of every connection between the sites announces: Ethernet's.
+/// The packet size that one end of every connection between the sites announces: Ethernet's.
 const LARGEST_BYTES: u32 = 1_500;
 
 pub async fn main(session: &Session, args: &[&str], io: &Io) -> i32 {

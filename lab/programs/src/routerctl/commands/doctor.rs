@@ -121,7 +121,7 @@ fn inputs(call: &Call<'_>, options: &Parsed) -> Result<Router, String> {
     Ok(router)
 }
 
-/// What routerd's doctor is asked with here; it knows more.
+/// Whether routerd's doctor is asked with this option here; it knows more options.
 fn is_known(option: &str) -> bool {
     let name = option.trim_start_matches('-').split('=').next().unwrap_or_default();
     matches!(name, "o" | "output" | "config" | "state-file")

@@ -26,8 +26,8 @@ pub fn run(call: &mut Call<'_>, args: &[String]) -> Outcome {
     }
 }
 
-/// What an owner's row says beside its class: its key in the output, and the keys of the status that
-/// it may stand under.
+/// The fields of an owner's row beside its class: the key of each in the output, and the keys of
+/// the status that it may stand under.
 const OWNER: [(&str, &[&str]); 14] = [
     ("ownerNode", &["ownerNode", "homeOwnerNode"]),
     ("ownerProviderRef", &["ownerProviderRef"]),

@@ -56,7 +56,8 @@ pub(super) async fn run(call: &mut Call<'_>, args: &[String]) -> Outcome {
     }
 }
 
-/// What routerd has and this stand-in has not is never answered as if it were done.
+/// Refuses something that routerd has and this stand-in has not: it is never answered as if it were
+/// done.
 fn not_here(what: &str) -> Outcome {
     Err(format!("{what} is not part of this stand-in routerctl; use routerd's own"))
 }

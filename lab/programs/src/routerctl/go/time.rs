@@ -22,7 +22,7 @@ pub fn cell(time: Time) -> String {
     time.map_or_else(|| "-".into(), |time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
 }
 
-/// As routerd reads a column: what is no RFC 3339 time is the zero time.
+/// Reads a time as routerd reads a column: what is no RFC 3339 time is the zero time.
 pub fn parse(text: &str) -> Time {
     if text == ZERO {
         return None;

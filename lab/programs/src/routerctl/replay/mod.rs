@@ -36,7 +36,7 @@ struct Record {
     planner_stdout: Option<Box<RawValue>>,
 }
 
-/// What happened since the group's last record.
+/// Something that happened since the group's last record.
 #[derive(Deserialize)]
 #[serde(untagged, rename_all = "camelCase")]
 enum Before {
@@ -52,7 +52,7 @@ enum Before {
     },
 }
 
-/// What was deleted by hand before a record; the records say so in their `why`.
+/// The files that were deleted by hand before a record; the records say so in their `why`.
 const DELETED: [(&str, &str); 2] =
     [("78-doctor-plugin-missing", PLANNER), ("81-list-missing-db", DATABASE)];
 
@@ -146,7 +146,7 @@ fn without_times(text: &str) -> String {
     out
 }
 
-/// Of an RFC 3339 time in UTC at the start of `text`.
+/// The length of an RFC 3339 time in UTC at the start of `text`; 0 where there is none.
 fn time_length(text: &str) -> usize {
     let shape = "dddd-dd-ddTdd:dd:dd";
     let fits = text.len() > shape.len()

@@ -1,4 +1,5 @@
-//! What no record shows: approval by policy, fencing at execution, and whose undo parameters win.
+//! Behaviour that no record shows: approval by policy, fencing at execution, and whose undo
+//! parameters win.
 
 use serde_json::{Value, json};
 

@@ -41,7 +41,7 @@ pub struct Action {
     pub updated_at: Time,
 }
 
-/// What an import did with a plan.
+/// The outcome of an import of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Imported {
     /// A new row, or a failed or skipped one that is pending again, its facts wiped.
@@ -49,7 +49,7 @@ pub enum Imported {
     Duplicate,
 }
 
-/// What an executor reported.
+/// The outcome that an executor reported.
 #[derive(Debug, Default)]
 pub struct Outcome {
     pub status: String,

@@ -81,7 +81,7 @@ impl<'a> Database<'a> {
     }
 }
 
-/// What SQLite takes for a host in `file://<path>?mode=ro`; an absolute path has none.
+/// The part that SQLite takes for a host in `file://<path>?mode=ro`; an absolute path has none.
 fn uri_authority(path: &str) -> Option<String> {
     if path.starts_with('/') {
         return None;

@@ -1,4 +1,4 @@
-//! What `plugin run` prints.
+//! The report that `plugin run` prints.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use crate::routerctl::plan::Plan;
 use crate::routerctl::planner_answer::{Answer, Directive};
 use crate::routerctl::store::parts::Part;
 
-/// What a run was.
+/// A run, with everything that is reported of it.
 pub struct Report<'a> {
     pub name: &'a str,
     pub source: String,
