@@ -11,6 +11,7 @@ use reports::record::{Effect, GoBurnt, Kind, LockReleased, LockTaken, Operation,
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::lock::LockState;
 use super::{Acted, Mutation, NotLab, NotTried, finish};
 use crate::Lab;
 use crate::change_set::ChangeSet;
@@ -226,11 +227,20 @@ impl Lab {
         run_id: &str,
     ) -> Result<Acted<()>, NotTried> {
         let path = permit.path()?;
-        if let Some(other) = self.lock_holder().await.filter(|holder| holder.run_id != run_id) {
-            // Ours is gone, whoever took it away: that is what the end of the run asks for.
-            journal.append(self.clock.now(), Kind::LockReleased(LockReleased { path }))?;
-            let detail = format!("run {} holds the lock now", other.run_id);
-            return Ok(Acted { outcome: Outcome::Done, detail, samples: Vec::new(), value: () });
+        let ended = |outcome, detail| Acted { outcome, detail, samples: Vec::new(), value: () };
+        match self.lock_state_or_again(run_id).await {
+            LockState::Own(_) | LockState::Free => {}
+            LockState::Other(other) => {
+                // Ours is gone, whoever took it away: that is what the end of the run asks for.
+                journal.append(self.clock.now(), Kind::LockReleased(LockReleased { path }))?;
+                let detail = format!("run {} holds the lock now", other.run_id);
+                return Ok(ended(Outcome::Done, detail));
+            }
+            // It may be another run's.
+            LockState::Unread(why) => {
+                let detail = format!("{path} cannot be read, so nobody can say whose it is: {why}");
+                return Ok(ended(Outcome::NotDone, detail));
+            }
         }
         let mutation = Mutation {
             scenario: "gate",

@@ -50,6 +50,14 @@ impl Lab {
         }
     }
 
+    /// The same, asked a second time where the first answer was lost.
+    pub(super) async fn lock_state_or_again(&self, run_id: &str) -> LockState {
+        match self.lock_state(run_id).await {
+            LockState::Unread(_) => self.lock_state(run_id).await,
+            read => read,
+        }
+    }
+
     /// The time by routerd-cloud's clock, where the node says it.
     pub async fn node_time(&self) -> Option<DateTime<Utc>> {
         self.shell.observe(Node::RouterdCloud, &Observe::clock()).await.ok()?.value.ok()

@@ -12,6 +12,7 @@ use reports::shown::{Burnt, shown};
 use super::Burn;
 use super::files::burn_path;
 use crate::Lab;
+use crate::ec2::Sighted;
 use crate::node::Node;
 use crate::permit::Proof;
 use crate::shell::Observe;
@@ -162,13 +163,14 @@ impl Lab {
         if !planned || !tried {
             return Err(format!("this run has not ended {id}"));
         }
-        let seen = self.reader.instances(std::slice::from_ref(&id)).await;
+        let gone =
+            journal.with_records(|records| Sighted::of(records).is_gone(&id, self.clock.now()));
+        let seen = self.find_instances(std::slice::from_ref(&id)).await;
         match seen.map(|answer| answer.value.first().map(|it| it.state.clone())) {
-            Ok(None) => Ok(()),
+            Ok(None) if gone == Some(true) => Ok(()),
+            Ok(None) => Err(format!("EC2 does not list {id}, and this run did not see it end")),
             Ok(Some(state)) if matches!(state.as_str(), "shutting-down" | "terminated") => Ok(()),
             Ok(Some(state)) => Err(format!("{id} is {state}")),
-            // Long after its end: the plan had it ended, and the journal began it.
-            Err(error) if error.code() == Some("InvalidInstanceID.NotFound") => Ok(()),
             Err(error) => Err(error.to_string()),
         }
     }

@@ -1,5 +1,5 @@
-//! What a router tracks: the reply of each connection to the captured address, or between the clients,
-//! is the inverse of what was asked, and this run's own are among them and answered. Where no rule makes
+//! What a router tracks: each connection to the captured address, or between the clients, has exactly
+//! the two in both directions, and this run's own are among them and answered. Where no rule makes
 //! the router track anything an empty table is right.
 
 use std::collections::BTreeSet;
@@ -87,10 +87,14 @@ impl<'a> Entry<'a> {
             || all.contains(&cloud.as_str()) && all.contains(&captured.as_str())
     }
 
-    /// Whether its reply is the inverse of what was asked. Somebody else's connection to the captured
-    /// address is as plain as the clients': one that was made in a client's place is not the client's at
-    /// its other end, which the four fields and the handshakes are compared for.
-    fn is_plain(&self) -> bool {
+    /// Whether it has only the two, and its reply is the inverse of what was asked.
+    fn is_plain(&self, ends: &[String; 2]) -> bool {
+        let Self { original, .. } = self;
+        let pair = BTreeSet::from([original.source, original.destination]);
+        pair == ends.iter().map(String::as_str).collect() && self.is_mirrored()
+    }
+
+    fn is_mirrored(&self) -> bool {
         let Self { original, reply, .. } = self;
         let turned = reply.ports.map(|(from, to)| (to, from));
         (reply.source, reply.destination) == (original.destination, original.source)
@@ -178,7 +182,7 @@ pub fn judge(
         entries.iter().filter(wanted).map(|entry| entry.line).collect()
     };
     let is_own = |entry: &Entry<'_>| own.iter().any(|own| entry.is(own));
-    let translated = shown(&|entry| !entry.is_plain());
+    let translated = shown(&|entry| !entry.is_plain(&ends));
     // One packet may be lost on its way; where the same way was answered, its answers come through.
     let is_answered = |entry: &Entry<'_>| {
         entries.iter().any(|other| is_own(other) && other.replied && other.goes_as(entry))
@@ -187,7 +191,10 @@ pub fn judge(
     let own_count = entries.iter().filter(|entry| is_own(entry)).count();
     let armed = is_armed(ctx, router);
     let message = if !translated.is_empty() {
-        Some(format!("translated: {}", in_short(&translated)))
+        // Somebody else's own connection looks like one that a proxy makes for a client.
+        let mirrored = entries.iter().any(|it| !it.is_plain(&ends) && it.is_mirrored());
+        let what = if mirrored { "translated, or made in a client's place" } else { "translated" };
+        Some(format!("{what}: {}", in_short(&translated)))
     } else if !unanswered.is_empty() {
         Some(format!("not answered through this router: {}", in_short(&unanswered)))
     } else if armed && own_count == 0 && !own.is_empty() {

@@ -1,13 +1,19 @@
 //! Numbers as ping prints them.
 
-/// The percentage as `%g` prints it.
+/// The percentage as `%g` prints it: six digits that count, rounded.
 pub(super) fn percent(part: u64, whole: u64) -> String {
-    let hundredths_of_percent = part * 1_000_000 / whole.max(1);
-    let (whole, rest) = (hundredths_of_percent / 10_000, hundredths_of_percent % 10_000);
-    match rest {
-        0 => whole.to_string(),
-        _ => format!("{whole}.{rest:04}").trim_end_matches('0').to_owned(),
-    }
+    let whole = whole.max(1);
+    let decimals: u32 = match part * 100 / whole {
+        100.. => 3,
+        10.. => 4,
+        1.. => 5,
+        0 => 6,
+    };
+    let scale = 10_u64.pow(decimals);
+    let rounded = (part * 100 * scale * 2 + whole) / (whole * 2);
+    let (before, behind) = (rounded / scale, rounded % scale);
+    let digits = format!("{before}.{behind:0width$}", width = decimals as usize);
+    digits.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// Three digits that count, as ping chooses them.
@@ -36,4 +42,25 @@ pub(super) fn statistics(round_trips_us: &[u64]) -> String {
         shown(most),
         shown(deviation)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentage_has_six_digits_that_count() {
+        let table = [
+            (0, 3, "0"),
+            (1, 3, "33.3333"),
+            (2, 3, "66.6667"),
+            (1, 15, "6.66667"),
+            (1, 200, "0.5"),
+            (3, 3, "100"),
+            (0, 0, "0"),
+        ];
+        for (part, whole, shown) in table {
+            assert_eq!(percent(part, whole), shown, "{part} of {whole}");
+        }
+    }
 }
