@@ -99,18 +99,18 @@ fn judge(ctx: &mut Context<'_>, rows: &[Row], own: &[StepRow<'_>], by: &str, how
     ctx.stop(&stops::CREDENTIALS_IN_REQUEST, secret, "routerd's journal");
 }
 
-/// What the rows are to be: the change set that the owner granted.
+/// The rows as they are to be: the change set that the owner granted.
 pub(crate) fn approved(run: &Run) -> Vec<Value> {
     run.steps.iter().map(|step| as_executed(&json!(step.plan))).collect()
 }
 
-/// What they are.
+/// The rows as they are.
 pub(crate) fn stored(rows: &[Row], own: &[StepRow<'_>]) -> Vec<Value> {
     let of = |id| observe::row_with(rows, id).map_or(Value::Null, row_as_executed);
     own.iter().map(|row| of(row.id)).collect()
 }
 
-/// What of a plan reaches the executor.
+/// The part of a plan that reaches the executor.
 pub(crate) fn as_executed(plan: &Value) -> Value {
     let texts = |value: &Value| -> BTreeMap<String, String> {
         serde_json::from_value(value.clone()).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! What the lab was before the run: the only thing that is ever restored (I3).
+//! The lab as it was before the run: the only thing that is ever restored (I3).
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ pub struct Baseline {
     /// The programs under test on routerd-cloud, by path.
     #[serde(default)]
     pub programs: BTreeMap<String, HashedFile>,
-    /// What each node's nft ruleset held, to be put back.
+    /// The items of each node's nft ruleset, to be put back.
     #[serde(default)]
     pub rulesets: BTreeMap<Node, Vec<Value>>,
 }
@@ -38,7 +38,8 @@ pub struct NodeBaseline {
 }
 
 impl NodeBaseline {
-    /// What the owner decides on: the ways out and the addresses in words, the rest as digests.
+    /// The facts that the owner decides on: the ways out and the addresses in words, the rest as
+    /// digests.
     pub fn facts(&self) -> Value {
         json!({
             "host_key": self.host_key,
@@ -56,7 +57,7 @@ impl Baseline {
     }
 }
 
-/// What undo has to bring back.
+/// The part of the ENI that undo has to bring back.
 pub fn restorable(interface: &NetworkInterface) -> Value {
     json!({
         "network_interface_id": interface.network_interface_id,
@@ -143,7 +144,7 @@ pub fn nft_ruleset(nft_json: &str) -> Result<Value, String> {
     Ok(ruleset)
 }
 
-/// What the ruleset holds, as `nft -j -f` takes it again: counters begin where they were.
+/// The items of the ruleset, as `nft -j -f` takes them again: counters begin where they were.
 pub fn nft_items(nft_json: &str) -> Result<Vec<Value>, String> {
     let mut ruleset: Value = parse(nft_json)?;
     let items = ruleset.get_mut("nftables").and_then(Value::as_array_mut);
@@ -188,7 +189,7 @@ mod tests {
 
     type Change = fn(&mut NetworkInterface);
 
-    /// What somebody did to the ENI since, and the commands that take it back.
+    /// A change that somebody made to the ENI since, and the commands that take it back.
     #[test]
     fn a_changed_interface_comes_with_the_commands_that_settle_it() {
         let before = || {

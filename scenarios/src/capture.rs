@@ -1,4 +1,4 @@
-//! What the runbook does to the lab's ENI, as one list of steps in the order of the change set. All
+//! The runbook's actions on the lab's ENI, as one list of steps in the order of the change set. All
 //! that import, approve, dry-run, execute, undo and resume know of an action stands here: none of
 //! them counts the actions or tells one from another.
 
@@ -12,9 +12,9 @@ use crate::{approve, dry_run, execute, import, undo};
 #[derive(Clone, Debug)]
 pub struct CaptureStep {
     pub action: CaptureAction,
-    /// What routerd is to have of it: the row is found by its key.
+    /// The plan of it that routerd is to have: the row is found by its key.
     pub plan: ActionPlan,
-    /// What the executor says before it does it.
+    /// The executor's words before it does it.
     pub preview: String,
     /// The step of the undo plan that takes it back.
     pub undo: String,
@@ -56,7 +56,7 @@ static FORWARDING: StepAsserts = StepAsserts {
 };
 
 impl CaptureStep {
-    /// What the ENI looks like once it is done.
+    /// The ENI as it looks once the action is done.
     pub fn goal(&self) -> Goal {
         self.action.goal()
     }

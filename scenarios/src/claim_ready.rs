@@ -20,7 +20,7 @@ const NO_DAEMON: &str = "no routerd daemon runs on routerd-cloud: nothing claims
 const NO_KIND: &str =
     "this routerd has neither a RemoteAddressClaim nor a MobilityPool: nothing claims the address";
 
-/// What one kind's question came to.
+/// The answer to one kind's question.
 enum Found {
     Phases(Vec<(String, Option<String>)>, How),
     NoDaemon,
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
     use crate::example::{judged, read_by, silent, told};
 
-    /// What `get` of a kind comes to, in a word and with the phases.
+    /// The result of `get` of a kind, in a word and with the phases.
     #[test]
     fn a_kind_without_an_item_is_as_one_that_is_not_there() {
         let items = |items: serde_json::Value| {

@@ -1,5 +1,5 @@
-//! What a scenario is given: the run so far, and the means to say what it saw. It writes every
-//! assertion, stop and raw answer to the journal as it happens.
+//! The context that a scenario is given: the run so far, and the means to say what it saw. It writes
+//! every assertion, stop and raw answer to the journal as it happens.
 
 use lab::act::NotTried;
 use lab::ec2::{Answer, ReadError};
@@ -50,7 +50,7 @@ impl How {
     }
 }
 
-/// What came of a scenario.
+/// The result of a scenario.
 #[derive(Clone, Debug)]
 pub struct Finished {
     pub status: ScenarioStatus,

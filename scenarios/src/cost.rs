@@ -22,7 +22,7 @@ pub fn instance_seconds(lab: &Lab, journal: &Writer) -> u64 {
     journal.with_records(|records| ids.map(|id| seconds_of(records, id, now)).sum())
 }
 
-/// What a reader of the evidence sees.
+/// The record that a reader of the evidence sees.
 pub fn recorded(lab: &Lab, instance_seconds: u64) -> Kind {
     Kind::CostRecorded(CostRecorded { instance_seconds, max_instance_seconds: ceiling(lab) })
 }
@@ -55,7 +55,7 @@ enum Turn {
     /// By this run.
     Started,
     Ended,
-    /// As a preflight found it.
+    /// A preflight found it running.
     Runs,
     Rests,
 }
@@ -81,7 +81,7 @@ fn turns(records: &[Record], id: &str) -> Vec<(DateTime<Utc>, Turn)> {
     records.iter().filter_map(turned).collect()
 }
 
-/// What a preflight that looked for this instance says of it.
+/// The word of a preflight that looked for this instance.
 fn as_found(found: &InstancesFound, id: &str) -> Turn {
     if found.costing.iter().any(|costing| costing == id) { Turn::Runs } else { Turn::Rests }
 }

@@ -1,6 +1,7 @@
-//! What decides where packets to outside go is as it was on every node: rules, routes of all tables,
-//! both families, the gateways' permanent neighbours, and the kernel's own answer for addresses
-//! outside. Each is compared with the baseline of that node: that a gateway exists proves nothing.
+//! Everything that decides where packets to outside go is as it was on every node: rules, routes of
+//! all tables, both families, the gateways' permanent neighbours, and the kernel's own answer for
+//! addresses outside. Each is compared with the baseline of that node: that a gateway exists proves
+//! nothing.
 
 use lab::Lab;
 use lab::node::Node;
@@ -29,7 +30,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     }
 }
 
-/// What the plan source is known to do to a node while the address is captured.
+/// The changes that the plan source is known to make to a node while the address is captured.
 pub fn explained(lab: &Lab, ctx: &Context<'_>) -> Explained {
     match ctx.run.plan_source {
         crate::run::PlanSource::Planner => Explained::Nothing,

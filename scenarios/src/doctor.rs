@@ -32,7 +32,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     }
 }
 
-/// What a report that does not fail is worth.
+/// The worth of a report that does not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Weight {
     Something,

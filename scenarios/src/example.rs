@@ -1,4 +1,4 @@
-//! What the tests of several scenarios begin with.
+//! Helpers with which the tests of several scenarios begin.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -74,7 +74,7 @@ impl GoSource for NoGo {
     }
 }
 
-/// What a scenario wrote, and how it ended.
+/// The records that a scenario wrote, and how it ended.
 pub struct Judged {
     pub finished: Finished,
     pub records: Vec<Record>,
@@ -163,7 +163,7 @@ pub fn silent() -> Told {
     Err(ShellError { node: Node::RouterdCloud, command: "command".to_owned(), why })
 }
 
-/// What came of a mutation.
+/// The result of a mutation.
 pub fn acted<T>(outcome: Outcome, value: T) -> Acted<T> {
     Acted { outcome, detail: "as it was seen".to_owned(), samples: Vec::new(), value }
 }

@@ -43,7 +43,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     }
 }
 
-/// What a go has to be for; none before preflight and the undo plan.
+/// The terms that a go has to be for; none before preflight and the undo plan.
 pub fn request(lab_kind: LabKind, run: &Run) -> Option<Expectation> {
     let state = run.state.borrow();
     Some(Expectation {

@@ -1,6 +1,6 @@
-//! What an import would make of the plans that routerd keeps. It takes every plan of every part that
-//! has not expired, and nothing can take a part back: an ended run's plans lie there until their time
-//! is over (contract §2.3). What they come to is said by the rows with their keys alone.
+//! Rows that an import would make of the plans that routerd keeps. It takes every plan of every part
+//! that has not expired, and nothing can take a part back: an ended run's plans lie there until their
+//! time is over (contract §2.3). What they come to is said by the rows with their keys alone.
 
 use chrono::{DateTime, Utc};
 use lab::routerd::{Part, Plan, Row, Status};

@@ -1,4 +1,4 @@
-//! What `restored` finds changed on the nodes and in routerd's journal, each with the commands that
+//! Changes that `restored` finds on the nodes and in routerd's journal, each with the commands that
 //! make it as it was. They are the owner's to run: whoever changed it, this run cannot prove that it
 //! was its own.
 
@@ -34,7 +34,7 @@ impl Changed {
         Self { node: Some(node), item }
     }
 
-    /// Of the node itself; none where nothing is to be done.
+    /// A change of the node itself; none where nothing is to be done.
     fn of_node(node: Node, what: &str, commands: Vec<String>) -> Option<Self> {
         let why = format!("its {what} are not as before the run");
         (!commands.is_empty()).then(|| Self::on(node, "node", node.as_str(), why, commands))
@@ -163,7 +163,7 @@ pub fn program(path: &str, before: &str) -> Changed {
     Changed::on(Node::RouterdCloud, "file on routerd-cloud", path, why, vec![look])
 }
 
-/// What it was is not kept: it may hold what no evidence may hold.
+/// The change of router.yaml. Its text before is not kept: it may hold what no evidence may hold.
 pub fn router_yaml(path: &str, before: &Value) -> Changed {
     let before = before.as_str().unwrap_or("unknown");
     let why = format!("it is not what preflight read: put back the one whose sha256 is {before}");

@@ -69,7 +69,7 @@ const ROUTERS: [Node; 2] = [Node::RouterdCloud, Node::OnpremRouter];
 
 type Told = Result<Answer<Output>, ShellError>;
 
-/// What came of a nested ssh.
+/// The result of a nested ssh.
 type LoggedIn = Result<Answer<ssh::Login>, ShellError>;
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
@@ -130,7 +130,7 @@ fn was_sent(answer: &Answer<Output>) -> bool {
     answer.value.code <= 1
 }
 
-/// What this run's own connections and pings are for who tracks them.
+/// This run's own connections and pings, as whoever tracks them sees them.
 fn own_flows(lab: &Lab, tcp: &[LoggedIn], icmp: &[(Told, Vec<Told>)]) -> Vec<Own> {
     let text = |told: &Told| {
         told.as_ref().map(|answer| String::from_utf8_lossy(&answer.value.stdout).into_owned()).ok()

@@ -12,7 +12,7 @@ use crate::context::{Context, How};
 /// A fact with how it was seen; or why it is not known, with what was seen of it.
 pub type Fact<T> = Result<(T, How), (String, How)>;
 
-/// What routerctl said, read.
+/// An answer of routerctl, read.
 pub type Readout<T> = Result<Answer<Result<T, AnswerError>>, ShellError>;
 
 /// The lab's ENI as EC2 shows it now.
@@ -60,7 +60,8 @@ pub fn keep_list<T>(ctx: &mut Context<'_>, asked: Readout<Vec<T>>) -> Fact<Vec<T
     read_list(read, how)
 }
 
-/// What routerd lists. Before the first planner or import it has no database, and so nothing in it.
+/// The list that routerd gives. Before the first planner or import it has no database, and so nothing
+/// in it.
 pub fn read_list<T>(read: Result<Vec<T>, AnswerError>, how: How) -> Fact<Vec<T>> {
     match read {
         Ok(all) => Ok((all, how)),

@@ -59,7 +59,8 @@ fn judge(lab: &Lab, ctx: &mut Context<'_>, id: &'static str, expected: Value, lo
     }
 }
 
-/// What could not be looked into before the run either is said to be not seen.
+/// Namespaces that are out of reach by now; one that could not be looked into before the run either
+/// is said to be not seen.
 fn out_of_reach_since(ctx: &Context<'_>, state: &NodeState) -> Vec<String> {
     let baseline = ctx.run.baseline();
     let before = baseline.as_ref().and_then(|it| it.nodes.get(&Node::RouterdCloud));

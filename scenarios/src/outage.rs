@@ -15,7 +15,7 @@ pub const EXECUTE: Margins =
 pub const UNDO: Margins =
     Margins { before: Duration::from_millis(250), after: Duration::from_millis(100) };
 
-/// What the probes of this run and scenario are called on the nodes.
+/// The name of the probes of this run and scenario on the nodes.
 pub fn probe_name(run: &Run, scenario: &str) -> String {
     format!("{}-{scenario}", run.id)
 }

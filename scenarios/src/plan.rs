@@ -120,8 +120,8 @@ async fn compare(lab: &Lab, ctx: &mut Context<'_>) {
     judge_list(ctx, &source, list);
 }
 
-/// What the next import would make rows of; an ended run's plans, whose rows are settled, it leaves
-/// alone.
+/// Judges the part of which the next import would make rows; an ended run's plans, whose rows are
+/// settled, it leaves alone.
 fn judge_part(
     lab: &Lab,
     ctx: &mut Context<'_>,

@@ -1,4 +1,4 @@
-//! What routerctl's dry-runs say, of an execution as of a rollback: one rule for both. A refusal in
+//! Answers of routerctl's dry-runs, of an execution as of a rollback: one rule for both. A refusal in
 //! words that are known is an answer, and the wrong one; what is lost or not understood is unknown.
 
 use lab::routerd::{Previewed, Status};

@@ -1,4 +1,4 @@
-//! What routerd would hand to its executor: it must hold no secret (hard stop 1).
+//! Requests that routerd would hand to its executor: they must hold no secret (hard stop 1).
 
 use lab::router_yaml::is_credential_name;
 use serde_json::Value;

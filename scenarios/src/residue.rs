@@ -32,7 +32,7 @@ pub const ASSERTS: &[&str] =
     &[INSTANCES, ADDRESSES, VOLUMES, NAT_GATEWAYS, ENDPOINTS, LOCK, CEILING];
 pub const NOT_APPLICABLE: &[&str] = &[];
 
-/// What was found of one kind, and what of it is left or kept.
+/// The things that were found of one kind, and what of them is left or kept.
 #[derive(Default)]
 struct Found {
     left: Vec<ResidueItem>,
@@ -97,7 +97,8 @@ fn to_be_ended<'a>(lab: &Lab, instances: &'a [String]) -> &'a [String] {
     if lab.manifest.teardown.instances == Instances::Keep { &[] } else { instances }
 }
 
-/// What teardown was to end and nobody saw end, where it cannot be looked at: it may go on costing.
+/// Lists what teardown was to end and nobody saw end, where it cannot be looked at: it may go on
+/// costing.
 fn unseen<T>(
     lab: &Lab,
     ctx: &Context<'_>,
@@ -203,7 +204,7 @@ fn instances(
     settle(ctx, INSTANCES, found, how, all);
 }
 
-/// What the manifest makes of an instance as it is.
+/// The manifest's verdict on an instance as it is.
 #[derive(Debug, PartialEq)]
 enum Fate {
     /// It has ended, or was stopped, as teardown says.
@@ -333,7 +334,7 @@ fn settle(
     all.kept.extend(found.kept);
 }
 
-/// What `restored` found changed, unless it went with its instance since.
+/// The changes that `restored` found, unless they went with their instance since.
 async fn changed(lab: &Lab, ctx: &mut Context<'_>, ended: &BTreeSet<String>) -> Vec<ResidueItem> {
     let all = ctx.run.state.borrow().changed.clone();
     let mut left = Vec::new();

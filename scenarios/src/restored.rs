@@ -116,7 +116,8 @@ async fn look_twice(lab: &Lab, ctx: &mut Context<'_>) {
     judge_later(lab, ctx, first).await;
 }
 
-/// What the first look saw, for the second to be compared with; none where it saw not all of it.
+/// The ENI and the rows that the first look saw, for the second to be compared with; none where it
+/// saw not all of it.
 type First = Option<(Value, Vec<u64>)>;
 
 type Interface = Result<Answer<Option<lab::ec2::NetworkInterface>>, lab::ec2::ReadError>;
@@ -147,8 +148,8 @@ fn replace_interface(ctx: &Context<'_>, item: Option<ResidueItem>) {
     state.changed.extend(item.map(|item| Changed { node: None, item }));
 }
 
-/// What was restored stays so, and nobody makes new rows: a daemon whose policy approves by itself
-/// would by then have executed again what was undone.
+/// Judges that what was restored stays so, and that nobody makes new rows: a daemon whose policy
+/// approves by itself would by then have executed again what was undone.
 async fn judge_later(lab: &Lab, ctx: &mut Context<'_>, first: First) {
     lab.clock.sleep(lab.two_daemon_rounds()).await;
     let rows = Observe::rows(&lab.manifest.routerd);
@@ -204,7 +205,7 @@ fn judge_yaml(lab: &Lab, ctx: &mut Context<'_>, told: Told) {
     }
 }
 
-/// Of the run's own files only the lock is still there, which is released next; burnt goes stay on
+/// Judges the run's own files: only the lock is still there, which is released next; burnt goes stay on
 /// purpose. Teardown may end the node, so that nobody could look any more.
 fn judge_files(ctx: &mut Context<'_>, told: Names) {
     let expected = json!({ "left": [] });
@@ -225,7 +226,8 @@ fn judge_files(ctx: &mut Context<'_>, told: Names) {
     }
 }
 
-/// What it is by now, where that is not what it was, is listed with the commands that settle it.
+/// Judges the ENI: what it is by now, where that is not what it was, is listed with the commands that
+/// settle it.
 fn judge_interface(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, eni: Interface) {
     let now = eni.as_ref().ok().and_then(|answer| answer.value.as_ref());
     let item = baseline::changed(&lab.manifest.aws.region, &before.interface, now);
@@ -410,7 +412,7 @@ mod tests {
         }
     }
 
-    /// What is listed as left, by its id.
+    /// The items that are listed as left, by their ids.
     fn changed(ctx: &Context<'_>) -> Vec<String> {
         ctx.run.state.borrow().changed.iter().map(|it| it.item.id.clone()).collect()
     }

@@ -1,4 +1,4 @@
-//! What a later process knows of a run: all of it from the journal.
+//! Everything that a later process knows of a run: all of it from the journal.
 
 use std::rc::Rc;
 
@@ -65,7 +65,7 @@ pub fn own_rows(rows: &[Row], steps: &[CaptureStep]) -> Option<RowIds> {
     all_of(&keys.collect::<Vec<_>>(), steps)
 }
 
-/// What of a row tells whose it is, as the journal has it: in other words than routerctl's.
+/// The part of a row that tells whose it is, as the journal has it: in other words than routerctl's.
 #[derive(Deserialize)]
 struct Recorded {
     id: u64,

@@ -1,4 +1,4 @@
-//! What one scenario leaves for the next. All of it stands in the journal too.
+//! The state that one scenario leaves for the next. All of it stands in the journal too.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -104,13 +104,13 @@ pub struct State {
     pub rows: Option<RowIds>,
     /// Ids of all that cost money at preflight.
     pub costly: Option<BTreeSet<String>>,
-    /// What `restored` did not find as it was.
+    /// Everything that `restored` did not find as it was.
     pub changed: Vec<Changed>,
     /// How often in a row the watchdog saw nothing, by detector.
     pub blind_looks: BTreeMap<&'static str, u32>,
-    /// What costs money and nobody is to end, as preflight found it.
+    /// Resources that cost money and nobody is to end, as preflight found them.
     pub nobodys: Vec<ResidueItem>,
-    /// Of the file as preflight read it.
+    /// The digest of the file as preflight read it.
     pub router_yaml: Option<Digest>,
     /// At the nodes, where several scenarios want to know the same.
     pub looks: Rc<Looks>,
@@ -119,7 +119,7 @@ pub struct State {
 pub struct Run {
     pub id: String,
     pub change_set: ChangeSet,
-    /// What the change set comes to, in its order.
+    /// The steps that the change set comes to, in its order.
     pub steps: Vec<CaptureStep>,
     pub plan_source: PlanSource,
     pub brake: Brake,

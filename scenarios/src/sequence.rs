@@ -14,10 +14,10 @@ use crate::{
 /// One scenario.
 pub struct Scenario {
     pub name: &'static str,
-    /// Of the runbook.
+    /// The section of the runbook.
     pub section: &'static str,
     pub class: Class,
-    /// What must have passed before.
+    /// The scenarios that must have passed before.
     pub needs: &'static [&'static str],
     pub leg: Leg,
     /// For what the verdict asks it, beside its assertions.

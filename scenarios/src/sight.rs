@@ -1,5 +1,5 @@
-//! What hangs on the lab's instances: recorded while it is seen, and asked for by id ever after. A
-//! tag may never have been there, and what a resource hung on may be gone by then.
+//! Resources that hang on the lab's instances: recorded while they are seen, and asked for by id ever
+//! after. A tag may never have been there, and what a resource hung on may be gone by then.
 
 use std::collections::BTreeSet;
 
@@ -61,8 +61,8 @@ pub async fn interfaces_of_the_vpc(lab: &Lab) -> Vec<String> {
     found.into_iter().map(|eni| eni.network_interface_id).collect()
 }
 
-/// What hangs on the instances by now, and on their addresses: once those are taken off, or the
-/// instances are terminated, nothing says that it did.
+/// Records what hangs on the instances by now, and on their addresses: once those are taken off, or
+/// the instances are terminated, nothing says that it did.
 pub async fn look_again(lab: &Lab, ctx: &mut Context<'_>) {
     let nodes = lab.manifest.nodes.values();
     let ids: Vec<String> = nodes.filter_map(|node| node.instance_id.clone()).collect();

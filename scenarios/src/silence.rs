@@ -18,7 +18,7 @@ type Told = Result<lab::ec2::Answer<lab::node::Output>, lab::shell::ShellError>;
 const WAYS: [(Node, Node); 2] =
     [(Node::CloudClient, Node::OnpremClient), (Node::OnpremClient, Node::CloudClient)];
 
-/// What came of asking one way.
+/// The answers that came of asking one way.
 pub struct Asked {
     source: Node,
     destination: Node,

@@ -26,7 +26,7 @@ pub const WORDS: [&str; 8] = [
     "Any command implies a production or shared mutation",
 ];
 
-/// What happens when the stop trips, by number, beside the end of all forward work.
+/// The consequence of a stop that trips, by number, beside the end of all forward work.
 const DONE: [&str; 8] = [
     TAKEN_BACK,
     TAKEN_BACK,
@@ -108,7 +108,7 @@ A look of the watchdog that sees nothing stands in the evidence as a repeated re
 then. The next look is the second try; if that sees nothing either, the detector trips.
 ";
 
-/// What can be a sign of a stop and is not looked for, with the reason.
+/// Things that can be a sign of a stop and are not looked for, with the reason.
 const UNSEEN: &[(u8, &str, &str)] = &[
     (
         1,

@@ -1,5 +1,5 @@
-//! What costs money is stopped or destroyed, as the undo plan says and the manifest grants: the
-//! instances, then what hung on them, volumes and elastic IP addresses at the same time. Each is
+//! Resources that cost money are stopped or destroyed, as the undo plan says and the manifest grants:
+//! the instances, then what hung on them, volumes and elastic IP addresses at the same time. Each is
 //! proved to be the lab's just before, and read back after.
 
 use lab::Lab;
@@ -21,7 +21,7 @@ pub const VOLUMES: &str = "teardown.volumes";
 pub const ASSERTS: &[&str] = &[INSTANCES, ADDRESSES, VOLUMES];
 pub const NOT_APPLICABLE: &[&str] = &[];
 
-/// What came of one resource.
+/// The result for one resource.
 type Came = (String, Result<Acted<()>, String>);
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {

@@ -1,5 +1,5 @@
-//! What the run did is taken back, in reverse order: forwarding first, then the addresses, then the
-//! run's own file. What is restored is the baseline, never what routerd remembers (I3).
+//! Everything that the run did is taken back, in reverse order: forwarding first, then the addresses,
+//! then the run's own file. What is restored is the baseline, never what routerd remembers (I3).
 //!
 //! Three ways, tried in this order: routerd's own rollback, previewed first, where the row still is
 //! what the owner granted; the executor with the baseline's prior value, where the row can or may no
@@ -44,9 +44,9 @@ pub const NOT_APPLICABLE: &[&str] = &[];
 struct Step {
     capture: CaptureStep,
     row_id: Option<u64>,
-    /// What the ENI is to become again.
+    /// The state that the ENI is to come to again.
     goal: Goal,
-    /// What the preview says where there is something to do.
+    /// The preview's words where there is something to do.
     message: String,
 }
 
@@ -148,13 +148,13 @@ fn leave_alone(ctx: &mut Context<'_>, steps: &[Step], now: &Now, holder: &Holder
     ctx.check(CHANGE_SET).expects(json!("gone")).seen(how).fails(json!("left alone"), why);
 }
 
-/// As the undo plan has it.
+/// The owner's command as the undo plan has it.
 fn owner_command(ctx: &Context<'_>, step: &str) -> String {
     let steps = ctx.run.planned_steps().into_iter().filter(|planned| planned.id == step);
     steps.map(|it| it.operation.owner_command()).collect::<Vec<_>>().join("; ")
 }
 
-/// What is so before the undo: the rows and the ENI. The steps do not touch one another's.
+/// The state before the undo: the rows and the ENI. The steps do not touch one another's.
 type Now = Result<(Vec<Row>, NetworkInterface, How), (String, How)>;
 
 async fn ask_preview(lab: &Lab, step: &Step) -> Option<Readout<Previewed>> {
@@ -354,8 +354,8 @@ fn settle(
     }
 }
 
-/// What is so cannot be read. A step that this run began is taken back all the same: both ways are
-/// idempotent, and each reads back what came of it.
+/// Takes a step back where its state cannot be read. A step that this run began is taken back all the
+/// same: both ways are idempotent, and each reads back what came of it.
 async fn take_back_unread(
     lab: &Lab,
     ctx: &mut Context<'_>,

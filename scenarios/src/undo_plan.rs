@@ -61,8 +61,9 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     }
 }
 
-/// What the manifest has torn down must be there and be the lab's: else its step would do nothing,
-/// or end what is somebody else's. The instances were looked at by preflight.
+/// Whether the plan is complete: what the manifest has torn down must be there and be the lab's. Else
+/// its step would do nothing, or end what is somebody else's. The instances were looked at by
+/// preflight.
 async fn complete(lab: &Lab, ctx: &mut Context<'_>, steps: &[UndoStep]) -> bool {
     let (key, value) = (&lab.manifest.lab.tag_key, &lab.manifest.lab.tag_value);
     let expected = json!({ "not_the_labs": [] });
@@ -98,7 +99,7 @@ async fn complete(lab: &Lab, ctx: &mut Context<'_>, steps: &[UndoStep]) -> bool 
     holds
 }
 
-/// What the run changes is taken back in reverse order, then its files.
+/// Steps that take back, in reverse order, what the run changes, then its files.
 fn steps(lab: &Lab, run: &Run, baseline: &Baseline) -> Vec<UndoStep> {
     let captured = run.steps.iter().rev().map(|step| undo_of(lab, step, baseline));
     let files = [
@@ -178,7 +179,7 @@ mod tests {
     use super::*;
     use crate::example::judged;
 
-    /// Of each step the last outcome with all its samples, each a row and an ENI.
+    /// The last outcome of each step with all its samples, each a row and an ENI.
     #[test]
     fn the_reserve_holds_the_outcomes_of_all_steps() {
         judged("undo-plan", async |lab, _| {

@@ -1,4 +1,4 @@
-//! What is in the lab of a run whose journal says that it never used its go: a journal that lost its
+//! Things in the lab of a run whose journal says that it never used its go: a journal that lost its
 //! end is a whole one to whoever reads it, and the lab knows better.
 
 use lab::Lab;
@@ -10,8 +10,8 @@ use crate::run::Run;
 
 const WHY: &str = "this run's journal does not say that it used its go: it has lost its end";
 
-/// What the ENI and routerd-cloud say that this run has begun, with what settles it. What cannot be
-/// asked says nothing.
+/// Lists what the ENI and routerd-cloud say that this run has begun, with what settles it. What cannot
+/// be asked says nothing.
 pub async fn items(lab: &Lab, run: &Run) -> Vec<ResidueItem> {
     let files = lab.files_of(&run.id, &run.change_set).await.unwrap_or_default();
     let mut items: Vec<ResidueItem> = files

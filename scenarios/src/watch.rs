@@ -96,7 +96,7 @@ pub fn is_charged(endpoint: &Endpoint) -> bool {
 }
 
 impl Costly {
-    /// What costs money, by id with its kind; and which reads had no answer.
+    /// The resources that cost money, by id with their kind; and which reads had no answer.
     pub fn found(&self, own: &LabAddresses) -> (BTreeMap<String, &'static str>, Vec<&ReadError>) {
         let mut found = Found::default();
         found.add(&self.instances, "instance", |it| it.state.costs().then_some(&it.instance_id));
@@ -182,7 +182,7 @@ pub fn judge_before(lab: &Lab, ctx: &mut Context<'_>, id: &'static str, costly: 
     ctx.run.state.borrow_mut().costly = Some(found.into_keys().collect());
 }
 
-/// What the manifest neither ends nor keeps.
+/// The resources that the manifest neither ends nor keeps.
 fn nobodys<'a>(lab: &Lab, found: &'a BTreeMap<String, &'static str>) -> Vec<&'a String> {
     let teardown = &lab.manifest.teardown;
     let nodes = lab.manifest.nodes.values().filter_map(|node| node.instance_id.as_ref());
@@ -194,9 +194,9 @@ fn nobodys<'a>(lab: &Lab, found: &'a BTreeMap<String, &'static str>) -> Vec<&'a 
     found.keys().filter(|id| !known.contains(id)).collect()
 }
 
-/// What of the lab costs money and nobody will end, for a run that ends before it used its go: its
-/// preflight may not have come so far as to look, and what it saw may have changed since. What cannot
-/// be looked at may be there.
+/// Resources of the lab that cost money and nobody will end, for a run that ends before it used its
+/// go: its preflight may not have come so far as to look, and what it saw may have changed since.
+/// What cannot be looked at may be there.
 pub async fn left_by_nobody(lab: &Lab, journal: &Writer) -> Vec<ResidueItem> {
     let (costly, interfaces) = futures::join!(costly(lab), sight::interfaces_of_the_vpc(lab));
     let own = LabAddresses::known(lab, journal).and_on(interfaces);
@@ -282,8 +282,8 @@ fn resource(ids: &[&String]) -> String {
     ids.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// What a look during the run says. One without an answer is told; the next look is the second try,
-/// and if that sees nothing either nobody watches any more, which is as good as having found it.
+/// Judges a look during the run. One without an answer is told; the next look is the second try, and
+/// if that sees nothing either nobody watches any more, which is as good as having found it.
 pub fn judge(lab: &Lab, ctx: &mut Context<'_>, look: &Look) {
     ctx.looked(5, 1);
     new_cost(lab, ctx, &look.costly);

@@ -1,4 +1,4 @@
-//! What the runbook must answer to each fault that can be put into a simulated lab: the assertions, by
+//! Answers of the runbook to each fault that can be put into a simulated lab: the assertions, by
 //! their own constants, the detectors, the exit code, and what is left. How a world is broken stands
 //! under the same name in the mock lab (`lab/mock/src/faults/`), in a table of the same name.
 

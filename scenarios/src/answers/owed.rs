@@ -1,4 +1,5 @@
-//! What a run owes to a fault: who answers first, what else turns, how it ends, and what it leaves.
+//! The answer that a run owes to a fault: who answers first, what else turns, how it ends, and what it
+//! leaves.
 
 use lab::manifest::Instances;
 use serde::{Serialize, Serializer};
@@ -60,8 +61,8 @@ impl Serialize for Primary {
     }
 }
 
-/// What of the lab is not as a run owes it: the ENI as before and nothing of the run on the nodes;
-/// once the go was burnt also nothing that costs money.
+/// A part of the lab that is not as a run owes it. A run owes the ENI as before and nothing of the
+/// run on the nodes; once the go was burnt also nothing that costs money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Left {
@@ -84,7 +85,7 @@ pub struct Answer {
     pub left: &'static [Left],
 }
 
-/// What turns where the lab is another one: the ENI's source/dest check was off before the run, or
+/// The answer where the lab is another one: the ENI's source/dest check was off before the run, or
 /// its teardown stops or keeps the instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -104,9 +105,9 @@ pub struct Owed {
     pub primary: Primary,
     pub answer: Answer,
     pub check_off: CheckOff,
-    /// What turns where teardown stops the instances in place of terminating them.
+    /// The answer where teardown stops the instances in place of terminating them.
     pub stopped: CheckOff,
-    /// What turns where the manifest keeps them.
+    /// The answer where the manifest keeps the instances.
     pub kept: CheckOff,
 }
 
@@ -168,8 +169,8 @@ impl Owed {
         Self { stopped: CheckOff::Differs(answer), kept: CheckOff::Differs(answer), ..self }
     }
 
-    /// What a run owes to the fault where teardown does this with the instances; none where it is no
-    /// fault there.
+    /// The answer that a run owes to the fault where teardown does this with the instances; none
+    /// where it is no fault there.
     pub fn answer_at(&self, teardown: Instances) -> Option<Answer> {
         let otherwise = match teardown {
             Instances::Terminate => CheckOff::Same,
@@ -183,7 +184,7 @@ impl Owed {
         }
     }
 
-    /// What the run owes to the fault; none where it is no fault.
+    /// The answer that the run owes to the fault; none where it is no fault.
     pub fn answer_with(&self, check_before: bool) -> Option<Answer> {
         match self.check_off {
             CheckOff::Differs(answer) if !check_before => Some(answer),

@@ -1,4 +1,4 @@
-//! What of the cloud's side is left changed, with the commands that make it as it was.
+//! Changes that are left on the cloud's side, with the commands that make it as it was.
 
 use std::collections::BTreeSet;
 

@@ -56,7 +56,7 @@ pub async fn ask(lab: &Lab) -> Reads {
     Reads { interfaces, instances, groups, route_tables, acls, profile, policies }
 }
 
-/// What the calls said, or why it is not known.
+/// The answers of the calls, or why one is not known.
 pub struct Parts {
     pub interfaces: Result<Vec<NetworkInterface>, String>,
     pub instances: Result<Vec<Instance>, String>,
@@ -146,7 +146,7 @@ fn shown(instance: &Instance) -> Value {
     })
 }
 
-/// What lies around the lab in its VPC.
+/// The resources around the lab in its VPC.
 struct Around {
     interfaces: Vec<NetworkInterface>,
     groups: Vec<SecurityGroup>,
@@ -214,7 +214,7 @@ impl Around {
     }
 }
 
-/// Of the ENI its address and its check are the change set's, which other assertions judge.
+/// The ENI's value. Its address and its check are the change set's, which other assertions judge.
 fn interface(eni: &NetworkInterface, is_the_captures: bool) -> Value {
     let mut value = json!({
         "primary_address": eni.primary_address,
@@ -270,7 +270,7 @@ impl CloudState {
 }
 
 impl Difference {
-    /// As `security group sg-1: ingress was […], is […]`.
+    /// A sentence such as `security group sg-1: ingress was […], is […]`.
     pub fn words(&self) -> String {
         let name = format!("{} {}", self.kind, self.id);
         match (&self.before, &self.now) {

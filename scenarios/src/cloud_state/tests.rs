@@ -1,4 +1,4 @@
-//! What is a difference of the cloud's side, and what is left of it.
+//! Tests of what is a difference of the cloud's side, and what is left of it.
 
 use super::*;
 use crate::example::judged;

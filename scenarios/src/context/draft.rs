@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Context, How};
 
-/// What an assertion with a rule of its own comes to.
+/// The result of an assertion with a rule of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ruling {
     Holds,

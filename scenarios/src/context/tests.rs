@@ -1,4 +1,4 @@
-//! What of a scenario gets into the journal, and what becomes of it.
+//! Tests of what of a scenario gets into the journal, and what becomes of it.
 
 use reports::record::{Class, Record};
 use reports::redact::Form;

@@ -1,6 +1,6 @@
-//! What a router tracks: each connection to the captured address, or between the clients, has exactly
-//! the two in both directions, and this run's own are among them and answered. Where no rule makes
-//! the router track anything an empty table is right.
+//! Entries that a router tracks: each connection to the captured address, or between the clients, has
+//! exactly the two in both directions, and this run's own are among them and answered. Where no rule
+//! makes the router track anything an empty table is right.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;

@@ -1,4 +1,4 @@
-//! What was sent compared with what arrived, and with what the routers saw of it. Pure.
+//! Comparison of what was sent with what arrived, and with what the routers saw of it. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,13 +8,13 @@ use super::path::{CapturedPath, View};
 use super::plan::{Kind, Plan, Way, kind, kinds};
 use super::wire::{Body, Direction, Opening, Packet, Seen};
 
-/// What each node's capture saw.
+/// The packets that each node's capture saw.
 pub type Captures = BTreeMap<Node, Vec<Seen>>;
 
 /// A connection of the run's own: source and destination port, as the program says that opened it.
 pub type Ports = (u16, u16);
 
-/// What was found.
+/// The findings of one comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
     /// Packets that arrived as they were sent.
@@ -30,7 +30,7 @@ impl Found {
     }
 }
 
-/// What makes a packet the same one at two places.
+/// The part of a packet that makes it the same one at two places.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Identity<'a> {
     Payload { transport: u8, payload: &'a [u8] },
@@ -262,7 +262,7 @@ struct Travelling<'a> {
     way: usize,
 }
 
-/// What arrived of the run's own, both ways.
+/// The run's own packets that arrived, both ways.
 fn delivered<'a>(
     plan: &Plan,
     own: &[Vec<Ports>; 2],

@@ -110,7 +110,7 @@ fn clean() -> Captures {
     captures
 }
 
-/// What all six judge: payloads, handshakes, passages.
+/// The findings of all six: payloads, handshakes, passages.
 fn judged(plan: &Plan, captures: &Captures) -> [Found; 6] {
     let own = [OWN.to_vec(), OWN.to_vec()];
     let members = BTreeMap::from([("lan1".to_owned(), "br-lan".to_owned())]);
@@ -196,7 +196,7 @@ const SECOND: [bool; 6] = [false, false, false, false, false, true];
 
 type Row = (&'static str, Node, Direction, Change, [bool; 6], &'static str);
 
-/// Of what a node's capture saw in one direction, each for which the change says so is kept.
+/// Each packet that a node's capture saw in one direction is kept where the change says so.
 #[test]
 fn each_change_on_the_way_is_called_what_it_is() {
     let (near, far) = (Node::CloudClient, Node::OnpremClient);

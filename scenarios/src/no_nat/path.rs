@@ -75,7 +75,7 @@ pub fn nft_can_hold(view: &View, expression: &Value) -> bool {
 enum Field<'a> {
     Interface(&'a str),
     Address(Ipv4Addr),
-    /// Of another family than the path's.
+    /// A field of another family than the path's.
     Absent,
 }
 

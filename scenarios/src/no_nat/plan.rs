@@ -1,4 +1,4 @@
-//! What is sent between the clients, and how it is known again.
+//! Packets that are sent between the clients, and how each is known again.
 
 use std::net::Ipv4Addr;
 
@@ -15,7 +15,7 @@ pub struct Way {
     pub destination: Ipv4Addr,
 }
 
-/// What was to be sent, and how it has to arrive.
+/// The packets that were to be sent, and how they have to arrive.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// In the payload of each packet.
@@ -29,7 +29,7 @@ pub struct Plan {
     pub clamps_mss: bool,
 }
 
-/// What stands in a payload of the probe: the nonce, the way, whether it is full-sized, the port.
+/// The content of a payload of the probe: the nonce, the way, whether it is full-sized, the port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Token {
     pub way: u8,

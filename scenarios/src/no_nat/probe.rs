@@ -33,7 +33,7 @@ const GRACE_AT_LEAST: Duration = Duration::from_millis(500);
 /// A packet may be lost.
 const ROUNDS: usize = 4;
 
-/// What was captured, and what the senders said.
+/// The packets that were captured, and what the senders said.
 pub struct Probed {
     plan: Plan,
     heard: Vec<(Node, Told)>,
@@ -43,7 +43,7 @@ pub struct Probed {
     links: Vec<(Node, Told)>,
 }
 
-/// What this run sends: nonce and ports are its id's.
+/// The packets that this run sends: nonce and ports are its id's.
 pub fn plan(lab: &Lab, ctx: &Context<'_>) -> Plan {
     let address = |node| lab.manifest.nodes[&node].address;
     let way = |(near, far)| Way { near, far, source: address(near), destination: address(far) };
@@ -174,7 +174,7 @@ pub async fn run(lab: &Lab, plan: Plan) -> Probed {
     Probed { heard: answers.collect(), plan: plan.clone(), unready, sent, links }
 }
 
-/// What the senders said.
+/// The senders' answers.
 #[derive(Default)]
 struct Sent {
     tcp: Vec<LoggedIn>,
@@ -315,7 +315,7 @@ impl Probed {
     }
 }
 
-/// What the evidence says was not sent.
+/// The list of what the evidence says was not sent.
 fn not_probed(plan: &Plan) -> Vec<&'static str> {
     let mut all = vec!["other ports than those named"];
     if plan.ports.is_empty() {

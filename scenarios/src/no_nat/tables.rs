@@ -22,7 +22,7 @@ pub async fn look(lab: &Lab, router: Node) -> (Told, Told) {
 /// Rules that translate something.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
-    /// What can be a packet of the path.
+    /// Rules that a packet of the path can meet.
     pub meets: Vec<String>,
     /// Only others.
     pub beside: Vec<String>,
@@ -102,7 +102,7 @@ fn is_met(entered: &[BTreeSet<String>; 2], chain: &str, holds: [bool; 2]) -> boo
 
 /// A rule of nft's JSON.
 struct NftRule<'a> {
-    /// As `ip nat DOCKER`.
+    /// The chain's name, such as `ip nat DOCKER`.
     chain: String,
     expressions: &'a [Value],
     holds: [bool; 2],
@@ -163,8 +163,8 @@ pub(super) fn translation(statement: &Value) -> Translation {
     }
 }
 
-/// What a stateless rewrite changes. A raw payload (`@nh,96,32`) has no field's name: which bytes
-/// of a packet are an address depends on what carries it, so each is taken for a rewrite.
+/// The thing that a stateless rewrite changes. A raw payload (`@nh,96,32`) has no field's name: which
+/// bytes of a packet are an address depends on what carries it, so each is taken for a rewrite.
 fn rewritten(mangle: &Value) -> Option<String> {
     let payload = mangle.get("key")?.get("payload")?;
     match payload.get("field").and_then(Value::as_str) {
@@ -226,7 +226,7 @@ const HOOKS: [&str; 5] = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTI
 /// A line `-A CHAIN … -j TARGET` below its `*table`.
 struct LegacyRule<'a> {
     table: &'a str,
-    /// As `nat DOCKER`.
+    /// The chain's name, such as `nat DOCKER`.
     chain: String,
     target: Option<&'a str>,
     holds: [bool; 2],

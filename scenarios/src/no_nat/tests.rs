@@ -274,7 +274,7 @@ fn what_is_tracked_has_the_two_ends_alone_and_this_runs_are_among_it() {
     }
 }
 
-/// What came of no connection can be tracked nowhere.
+/// A connection that never came about can be tracked nowhere.
 #[test]
 fn where_this_run_sent_nothing_it_need_not_be_tracked() {
     let judged = judged("no-nat", async |_, ctx| {

@@ -23,7 +23,7 @@ pub struct Packet {
     pub destination: Ipv4Addr,
     pub ttl: u8,
     pub may_be_cut: bool,
-    /// Of the whole packet, by its header.
+    /// The length of the whole packet, by its header.
     pub bytes: u16,
     pub body: Body,
 }
@@ -41,7 +41,7 @@ pub struct Opening {
     pub source_port: u16,
     pub destination_port: u16,
     pub sequence: u32,
-    /// What a SYN-ACK acknowledges.
+    /// The number that a SYN-ACK acknowledges.
     pub acknowledges: Option<u32>,
     pub window: u16,
     /// The largest segment that is announced.
@@ -229,7 +229,7 @@ impl std::fmt::Display for Packet {
 mod tests {
     use super::*;
 
-    /// As tcpdump 4.99.3 printed them.
+    /// Packets as tcpdump 4.99.3 printed them.
     const TEXT: &str = "\
 ens5  Out IP 10.88.60.7 > 10.88.60.9: ICMP echo request, id 5, seq 1, length 12
 \t0x0000:  4500 0020 abcd 4000 4001 0000 0a58 3c07

@@ -1,4 +1,4 @@
-//! What of a node's state is not as it was.
+//! Differences of a node's state from what it was.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{NodeState, Source};
 
-/// What decides where packets to outside go.
+/// The sources that decide where packets to outside go.
 pub const ROUTING: &[Source] = &[Source::Rules, Source::Routes, Source::Ways];
 
 /// All that no assertion of its own compares.
@@ -45,7 +45,7 @@ pub struct Comparison {
     pub not_compared: Vec<&'static str>,
 }
 
-/// What the change set is known to do to a node.
+/// The changes that the change set is known to make to a node.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Explained {
     #[default]
@@ -138,7 +138,7 @@ fn differ(source: Source, before: &[Value], now: &[Value]) -> Option<Difference>
     Some(Difference { source, appeared, gone })
 }
 
-/// As often as it is there more often than in the other.
+/// The items that are there more often than in the other, each as often as it is there more often.
 fn only(of: &[Value], other: &[Value]) -> Vec<Value> {
     let mut left = other.to_vec();
     let mut only = Vec::new();

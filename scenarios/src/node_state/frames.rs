@@ -2,10 +2,10 @@
 
 use lab::node::Output;
 
-/// What one program said.
+/// The answer of one program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Frame {
-    /// As `routes` or `filters ens5 ingress`.
+    /// The frame's name, such as `routes` or `filters ens5 ingress`.
     pub name: String,
     pub stdout: String,
     pub stderr: String,
@@ -17,7 +17,7 @@ const STATUS: &str = "##status ";
 const END: &str = "##end";
 
 impl Frame {
-    /// What it answered, where it ended well; else its own words.
+    /// The program's answer, where it ended well; else its own words.
     pub fn text(&self) -> Result<&str, String> {
         if self.code == 0 { Ok(&self.stdout) } else { Err(self.refusal()) }
     }

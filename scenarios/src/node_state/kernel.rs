@@ -1,4 +1,4 @@
-//! What is done to packets on their way: rules of both kinds, filters, programs, XFRM.
+//! Everything that is done to packets on their way: rules of both kinds, filters, programs, XFRM.
 
 use serde_json::{Map, Value, json};
 
@@ -26,7 +26,7 @@ pub fn nft(frames: &Frames) -> Result<Reading, String> {
     Ok(Reading::Read(items))
 }
 
-/// What packets put into a set goes by itself.
+/// Removes the elements that packets put into a set: such an element goes by itself.
 fn forget_elements(item: &mut Value) {
     let Some(set) = ["set", "map"].into_iter().find(|kind| item.get(kind).is_some()) else {
         return;
@@ -39,7 +39,7 @@ fn forget_elements(item: &mut Value) {
     }
 }
 
-/// As `ip nat: -A POSTROUTING …`. A table without rules is none: who only asks makes it.
+/// Lines such as `ip nat: -A POSTROUTING …`. A table without rules is none: who only asks makes it.
 pub fn legacy_tables(frames: &Frames) -> Reading {
     let mut items = Vec::new();
     for (table, frame) in frames.beginning("legacy ") {
@@ -75,7 +75,7 @@ fn legacy_line(line: &str) -> Option<String> {
     (!(built_in && policy == "ACCEPT")).then(|| format!(":{chain} {policy}"))
 }
 
-/// What a link has by itself.
+/// The qdiscs that a link has by itself.
 const PLAIN: &[&str] = &["noqueue", "noop", "mq", "fq_codel", "fq", "pfifo_fast"];
 /// Numbers and what is counted.
 const COUNTED: &[&str] = &[

@@ -42,7 +42,7 @@ const VOLATILE: &[&str] = &[
     "designated_bridge",
 ];
 const PREFIXES: &[&str] = &["num_", "gso_", "gro_", "tso_", "stats", "carrier_"];
-/// What a cable does, not who configured the link.
+/// Flags that a cable sets, not who configured the link.
 const CABLE: &[&str] = &["LOWER_UP", "NO-CARRIER", "M-DOWN", "RUNNING", "DORMANT", "ECHO"];
 
 fn is_volatile(key: &str) -> bool {
@@ -80,8 +80,8 @@ impl Links {
         Ok(Reading::Read(sorted(links)))
     }
 
-    /// Of every link, as `{dev, address}`; lifetimes are none of it, nor are the addresses that the
-    /// kernel makes for privacy or for the link alone.
+    /// The addresses of every link, as `{dev, address}`; lifetimes are none of it, nor are the
+    /// addresses that the kernel makes for privacy or for the link alone.
     pub fn addresses(&self) -> Reading {
         let mut items = Vec::new();
         for (dev, info) in self.infos() {

@@ -71,7 +71,8 @@ pub async fn look(lab: &Lab, ctx: &mut Context<'_>, node: Node) -> Looked {
     read(ctx, told)
 }
 
-/// Of all nodes, in the order of [`Node::ALL`]: whoever comes first asks for all who want to know.
+/// The answers of all nodes, in the order of [`Node::ALL`]: whoever comes first asks for all who want
+/// to know.
 pub async fn at_acceptance(lab: &Lab, run: &Run) -> Rc<Vec<Told>> {
     let looks = run.state.borrow().looks.clone();
     let mut kept = looks.acceptance.lock().await;

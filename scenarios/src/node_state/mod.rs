@@ -26,7 +26,7 @@ use reports::digest::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-/// What is asked for; each is compared as a whole.
+/// A thing that is asked for; each is compared as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
@@ -38,12 +38,12 @@ pub enum Source {
     /// Entries that nobody's answer changes, and proxied ones.
     Neighbours,
     Rules,
-    /// Of all tables, without those that the kernel makes for addresses.
+    /// The routes of all tables, without those that the kernel makes for addresses.
     Routes,
     /// How the kernel decides for addresses outside.
     Ways,
     Nft,
-    /// Of iptables and ip6tables, where they have tables.
+    /// The tables of iptables and ip6tables, where they have some.
     LegacyTables,
     TrafficControl,
     Bpf,
@@ -117,7 +117,7 @@ impl Source {
     }
 }
 
-/// What a source says.
+/// The answer of a source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reading {
@@ -136,7 +136,7 @@ pub struct NodeState {
 }
 
 impl NodeState {
-    /// What was read; nothing where it could not be.
+    /// The items that were read; none where the source could not be read.
     pub fn items(&self, source: Source) -> &[Value] {
         match self.sources.get(&source) {
             Some(Reading::Read(items)) => items,
@@ -178,8 +178,8 @@ impl NodeState {
         self.items(Source::Routes).iter().filter(|route| route["dst"] == "default").collect()
     }
 
-    /// What the owner decides on: each source's digest, or that it is not readable there. That
-    /// connections are tracked is left out: the module comes with the first who asks for it.
+    /// The facts that the owner decides on: each source's digest, or that it is not readable there.
+    /// That connections are tracked is left out: the module comes with the first who asks for it.
     pub fn facts(&self) -> Value {
         let mut facts = Map::new();
         for source in Source::ALL.into_iter().filter(|it| *it != Source::Conntrack) {

@@ -52,7 +52,8 @@ fn inside(name: &str, what: &str, said: &str) -> Result<Vec<Value>, String> {
     Ok(items)
 }
 
-/// What the kernel reckons anew at each boot by the memory it finds, and which modules are loaded.
+/// Settings that the kernel reckons anew at each boot by the memory it finds, and the one that says
+/// which modules are loaded.
 const RECKONED: &[&str] = &["tcp_mem", "udp_mem", "tcp_available_congestion_control"];
 
 /// The network's settings, but for conntrack's: its module comes with the first who asks for it.
@@ -138,7 +139,7 @@ fn ephemeral(frames: &Frames) -> Option<(u16, u16)> {
     Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
 }
 
-/// Of `users:(("sshd",pid=1,fd=3))`, without who only hands the socket on.
+/// The names in `users:(("sshd",pid=1,fd=3))`, without who only hands the socket on.
 fn names(users: &str) -> Vec<String> {
     let quoted = users.split('"').skip(1).step_by(2).filter(|name| *name != "systemd");
     let names: std::collections::BTreeSet<&str> = quoted.collect();

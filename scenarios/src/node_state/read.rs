@@ -52,7 +52,7 @@ fn read_one(frames: &Frames, links: &links::Links, source: Source) -> Result<Rea
     }
 }
 
-/// What the programs of one look said.
+/// The answers of the programs of one look.
 pub struct Frames(Vec<Frame>);
 
 impl Frames {
@@ -74,7 +74,7 @@ impl Frames {
     }
 }
 
-/// Of one or several lists in a row; nothing at all is an empty one.
+/// The objects of one or several lists in a row; nothing at all is an empty one.
 pub fn objects_in(text: &str) -> Result<Vec<Object>, String> {
     let mut all = Vec::new();
     for list in serde_json::Deserializer::from_str(text).into_iter::<Vec<Object>>() {

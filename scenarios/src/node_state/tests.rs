@@ -1,4 +1,4 @@
-//! What is the same while nobody changes anything, what is not, and what is not known.
+//! Tests of what is the same while nobody changes anything, what is not, and what is not known.
 
 use std::fmt::Write as _;
 

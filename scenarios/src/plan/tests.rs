@@ -1,4 +1,4 @@
-//! What the planner's run came to, and what routerd keeps of it.
+//! Tests of what the planner's run came to, and what routerd keeps of it.
 
 use chrono::TimeDelta;
 use lab::permit::Refused;
@@ -68,7 +68,8 @@ fn what_the_planner_made_is_stored_or_not_or_nobody_knows() {
     }
 }
 
-/// As `dynamic describe` shows a part with these plans, which expires so many seconds from now.
+/// The answer of `dynamic describe` for a part with these plans, which expires so many seconds from
+/// now.
 fn part(now: chrono::DateTime<chrono::Utc>, seconds: i64, plans: &[Value]) -> Told {
     let expires_at = now + TimeDelta::seconds(seconds);
     let part = json!([{

@@ -1,4 +1,4 @@
-//! What EC2 says: the ENI and everything around it is the lab's, and nobody has the address.
+//! The answers of EC2: the ENI and everything around it is the lab's, and nobody has the address.
 
 use std::collections::BTreeSet;
 

@@ -77,7 +77,7 @@ fn instance(instance: &Instance) -> InstanceFacts {
     }
 }
 
-/// What others said, as the owner is shown it: the digest is of that.
+/// Words of others, as the owner is shown them: the digest is of that.
 fn shown(said: &impl Serialize) -> Value {
     let mut said = json!(said);
     Redactor::default().value(&mut said);

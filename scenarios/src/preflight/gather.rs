@@ -68,7 +68,7 @@ pub struct ClockRead {
 
 pub struct RouterReads {
     pub yaml: Told,
-    /// Of the programs that router.yaml names; none where it cannot be read.
+    /// Digests of the programs that router.yaml names; none where it cannot be read.
     pub programs: Option<Hashing>,
     /// None where router.yaml names no executor.
     pub identity: Option<IdentityRead>,
@@ -76,7 +76,7 @@ pub struct RouterReads {
     pub version: Told,
     pub rows: Readout<Vec<Row>>,
     pub parts: Readout<Vec<PartCounts>>,
-    /// Of the run's own planner, with their plans.
+    /// Parts of the run's own planner, with their plans.
     pub plans: Readout<Vec<Part>>,
     pub folder: Names,
 }
@@ -220,8 +220,8 @@ async fn identity(lab: &Lab, yaml: &Told) -> Option<IdentityRead> {
     Some(IdentityRead::Cli(by_cli))
 }
 
-/// What an SDK finds in files before it asks the metadata service, of root and of whom routerd's unit
-/// runs as: the executor is started by either.
+/// Reads what an SDK finds in files before it asks the metadata service, of root and of whom
+/// routerd's unit runs as: the executor is started by either.
 async fn chain(lab: &Lab, unit: &UnitReads) -> ChainReads {
     let node = Node::RouterdCloud;
     let accounts = lab.shell.observe(node, &Observe::read_file(ACCOUNTS)).await;

@@ -14,7 +14,7 @@ use super::{EXECUTOR_IDENTITY, ROUTERD_UNIT};
 use crate::context::{Context, How, Ruling};
 use crate::{observe, stops};
 
-/// What the service manager says of a unit.
+/// The service manager's answer about a unit.
 pub type UnitRead = Result<Answer<Result<Unit, Unread>>, ShellError>;
 
 /// routerd's unit, and the files that hold more of its environment.
@@ -31,7 +31,7 @@ pub enum IdentityRead {
     Metadata { role: Told, chain: Option<ChainReads> },
 }
 
-/// What an SDK's chain looks at on the node's disk.
+/// The places on the node's disk at which an SDK's chain looks.
 pub struct ChainReads {
     /// Who is at home where.
     pub accounts: Told,
@@ -95,7 +95,7 @@ fn of_file(
     }
 }
 
-/// As `aws sts get-caller-identity` prints it.
+/// The answer of `aws sts get-caller-identity`, as it prints it.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct CallerIdentity {
@@ -241,7 +241,7 @@ mod tests {
         }
     }
 
-    /// What routerd's command line names, what a file of its environment holds, whether that file
+    /// The names on routerd's command line, what a file of its environment holds, whether that file
     /// may be absent, and what is made of it.
     #[test]
     fn the_service_has_the_manifests_files_and_nobodys_credentials() {

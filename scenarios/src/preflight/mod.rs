@@ -136,7 +136,7 @@ mod tests {
     use crate::baseline::Baseline;
     use crate::example::judged;
 
-    /// What the owner decides on, what is restored, and what a later process goes on from.
+    /// The facts that the owner decides on, what is restored, and what a later process goes on from.
     #[test]
     fn on_a_lab_in_order_facts_rows_and_baseline_are_recorded() {
         let mut keys = Vec::new();

@@ -118,7 +118,7 @@ fn os_address(lab: &Lab, ctx: &mut Context<'_>, nodes: &Nodes) {
     ctx.check(OS_ADDRESS).expects(expected).seen(how).comes_to(json!(places), ruling);
 }
 
-/// What was seen of one question on all nodes.
+/// The answers to one question that were seen on all nodes.
 #[derive(Default)]
 struct Collected {
     seen: serde_json::Map<String, serde_json::Value>,

@@ -17,7 +17,7 @@ use super::{PROFILE, ROLE};
 use crate::context::{Context, How, Ruling};
 use crate::stops;
 
-/// What the owner decides on: the documents, with what grants what.
+/// The role as the owner decides on it: the documents, with what grants what.
 #[derive(Default)]
 pub struct Role {
     pub judgement: Judgement,

@@ -13,7 +13,7 @@ use super::gather::Read;
 use crate::context::{Context, Ruling};
 use crate::stops;
 
-/// What was asked about the VPC's ways to others.
+/// The answers about the VPC's ways to others.
 pub struct Ways {
     pub peerings: Read<Vec<Peering>>,
     pub transit_attachments: Read<Vec<TransitAttachment>>,

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::context::Context;
 use crate::left;
 
-/// What of a row the journal has, in other words than routerctl's.
+/// The part of a row that the journal has, in other words than routerctl's.
 #[derive(Clone, Debug, Deserialize)]
 struct Recorded {
     id: u64,
@@ -21,8 +21,8 @@ struct Recorded {
     status: Status,
 }
 
-/// As `restored` saw them last; `ended` are the instances that are gone, with whatever was on their
-/// disks.
+/// Lists the run's own rows as `restored` saw them last; `ended` are the instances that are gone,
+/// with whatever was on their disks.
 pub(super) fn list(
     lab: &Lab,
     ctx: &Context<'_>,
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
     use crate::example::{change_set, judged};
 
-    /// What an import has seen is over.
+    /// Everything that an import has seen is over.
     #[test]
     fn the_runs_own_rows_are_left_where_they_are_approved_and_kept_where_they_are_pending() {
         let keys = change_set().keys();

@@ -1,4 +1,4 @@
-//! What is left after a run, and what nobody can tell.
+//! Tests of what is left after a run, and what nobody can tell.
 
 use std::rc::Rc;
 
@@ -103,7 +103,7 @@ fn changed(id: &str, permit: Permit, effect: Effect, outcome: Outcome) -> [Kind;
     ]
 }
 
-/// What is to be ended and cannot be looked at is left, unless the run saw it end.
+/// A resource that is to be ended and cannot be looked at is left, unless the run saw it end.
 #[test]
 fn what_nobody_can_look_at_is_left_unless_it_was_seen_to_end() {
     let refused = |code: &str| -> Result<Answer<Vec<Volume>>, ReadError> {
@@ -168,7 +168,7 @@ fn a_changed_interface_is_left_as_long_as_it_is_there() {
     }
 }
 
-/// What was on an instance goes with it; on-prem hosts stay.
+/// Changes on an instance go with it; on-prem hosts stay.
 #[test]
 fn what_was_changed_on_an_instance_is_left_as_long_as_it_is_there() {
     for (node, gone, left) in [
@@ -188,8 +188,8 @@ fn what_was_changed_on_an_instance_is_left_as_long_as_it_is_there() {
     }
 }
 
-/// What was on it is taken to be there as long as nobody says that it is gone; what is not listed is
-/// gone only where its end was seen, or long after its last sight.
+/// Everything that was on an instance is taken to be there as long as nobody says that it is gone; an
+/// instance that is not listed is gone only where its end was seen, or long after its last sight.
 #[test]
 fn an_instance_has_ended_where_ec2_says_so_and_not_where_nobody_can_tell() {
     let listed = |all: &[(&str, &str)]| {

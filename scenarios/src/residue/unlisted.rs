@@ -1,4 +1,4 @@
-//! What `restored` found changed and no item says: its complaint itself is what is left, or what went
+//! Changes that `restored` found and no item says: its complaint itself is what is left, or what went
 //! with its instance. So that a lab that was not restored never comes without its list.
 
 use std::collections::BTreeSet;
@@ -80,7 +80,7 @@ fn is_at(changed: &Changed, place: Place) -> bool {
     }
 }
 
-/// Of the last attempt.
+/// The assertions of the last attempt that failed.
 fn failed(records: &[Record]) -> Vec<Assertion> {
     let begun = records.iter().rposition(
         |record| matches!(&record.kind, Kind::ScenarioStarted(it) if it.scenario == "restored"),

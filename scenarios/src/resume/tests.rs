@@ -1,4 +1,4 @@
-//! What a later process takes a run to be, from its journal alone.
+//! Tests of what a later process takes a run to be, from its journal alone.
 
 use lab_mock::faults::{CommandEffect, CommandFault};
 use reports::digest::Digest;

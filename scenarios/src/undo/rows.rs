@@ -9,14 +9,14 @@ use super::{GRANTED, Step};
 use crate::context::{Context, How};
 use crate::{approve, observe, stops};
 
-/// What was found of the rows so far.
+/// The findings about the rows so far.
 #[derive(Default)]
 pub(super) struct Rows {
     /// How often a row was what the owner granted.
     same: u32,
     /// A row was another: said once.
     other: bool,
-    /// What was read and nothing was done since.
+    /// The rows that were read and since which nothing was done.
     just_read: Option<(Vec<Row>, How)>,
 }
 

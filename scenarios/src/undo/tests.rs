@@ -1,4 +1,4 @@
-//! What becomes of one step, by what is so before it and what came of each way.
+//! Tests of what becomes of one step, by what is so before it and what came of each way.
 
 use lab::ec2::ReadError;
 use lab::permit::Refused;
@@ -191,7 +191,7 @@ fn routerd_is_asked_only_for_rows_that_are_what_the_owner_granted() {
     }
 }
 
-/// What was read a moment ago is not read again.
+/// A row that was read a moment ago is not read again.
 #[test]
 fn just_before_its_rollback_a_row_is_looked_at_and_a_refusal_says_why() {
     let table = [

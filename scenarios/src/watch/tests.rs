@@ -1,4 +1,4 @@
-//! What costs money, and what the watchdog makes of it.
+//! Tests of what costs money, and what the watchdog makes of it.
 
 use std::rc::Rc;
 
@@ -21,7 +21,7 @@ fn address(id: &str) -> Address {
     }
 }
 
-/// Of no lab, unless it hangs on one's interface.
+/// An address of no lab, unless it hangs on one's interface.
 fn untagged_address(id: &str, network_interface_id: Option<&str>) -> Address {
     let network_interface_id = network_interface_id.map(str::to_owned);
     Address { network_interface_id, tags: Tags::new(), ..address(id) }
@@ -162,8 +162,8 @@ fn before_the_run_all_that_costs_money_is_somebodys() {
     }
 }
 
-/// What hangs on an instance without a tag is the lab's all the same, and a volume that stays when
-/// its instance is terminated is left by then.
+/// A resource that hangs on an instance without a tag is the lab's all the same, and a volume that
+/// stays when its instance is terminated is left by then.
 #[test]
 fn what_hangs_on_an_instance_and_would_outlive_it_is_nobodys() {
     const COSTLY: &str = "preflight.cost-bearing";

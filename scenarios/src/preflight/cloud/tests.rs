@@ -1,4 +1,4 @@
-//! What of the cloud is the lab's.
+//! Tests of what of the cloud is the lab's.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;

@@ -6,7 +6,7 @@ use std::fmt;
 use lab::iam::{DocumentName, Effect, Grants, Statement, Subject};
 use serde::Serialize;
 
-/// What the executor calls.
+/// The actions that the executor calls.
 pub const ACTIONS: [&str; 4] = [
     DESCRIBE,
     "ec2:AssignPrivateIpAddresses",
@@ -218,7 +218,7 @@ fn eni_arn(expected: &RoleExpectation) -> String {
     format!("arn:{partition}:ec2:{region}:{account_id}:network-interface/{network_interface_id}")
 }
 
-/// What kind of too much an action is that is none of the four.
+/// The kind of too much that an action is which is none of the four.
 fn kind_of(action: &str) -> IamProblemKind {
     let action = action.to_ascii_lowercase();
     let service = action.split_once(':').map_or("*", |(service, _)| service);

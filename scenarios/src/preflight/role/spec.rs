@@ -1,4 +1,4 @@
-//! What the executor's role may be granted, and each way to grant it too much or too little.
+//! Grants that the executor's role may have, and each way to grant it too much or too little.
 
 use lab::iam::{Document, DocumentName, Grants};
 

@@ -1,4 +1,4 @@
-//! What routerd's policy permits, against what the run is going to do.
+//! The permissions of routerd's policy, against what the run is going to do.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What routerd's node may hold before a run.
+//! Tests of what routerd's node may hold before a run.
 
 use chrono::TimeDelta;
 use lab::node::Node;
