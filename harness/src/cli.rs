@@ -316,7 +316,7 @@ fn span(text: &str) -> Result<Duration, String> {
 }
 
 /// The words after `--`, as libtest-mimic reads them.
-pub fn libtest(words: &[String]) -> Result<libtest_mimic::Arguments, clap::Error> {
+pub fn parse_libtest_arguments(words: &[String]) -> Result<libtest_mimic::Arguments, clap::Error> {
     let program = "lab-smoke run --".to_owned();
     libtest_mimic::Arguments::try_parse_from(std::iter::once(&program).chain(words))
 }
@@ -346,7 +346,7 @@ mod tests {
         assert_eq!((args.begin.seed, args.begin.format), (None, Format::Human));
         let args = run_args(&["--inject", "a", "--inject", "b=1", "--", "--exact", "ping"]);
         assert_eq!(args.begin.inject, ["a", "b=1"]);
-        let libtest = libtest(&args.libtest).expect("libtest words");
+        let libtest = parse_libtest_arguments(&args.libtest).expect("libtest words");
         assert_eq!((libtest.exact, libtest.filter.as_deref()), (true, Some("ping")));
     }
 
@@ -364,7 +364,7 @@ mod tests {
     fn what_libtest_mimic_refuses_is_a_usage_error() {
         for words in [&["ping", "ssh"][..], &["--shuffle"], &["--format", "loud"]] {
             let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
-            let error = libtest(&words).expect_err("refused");
+            let error = parse_libtest_arguments(&words).expect_err("refused");
             assert_eq!(error.exit_code(), 2, "{words:?}");
         }
     }

@@ -5,21 +5,21 @@ use std::sync::LazyLock;
 
 use lab::manifest::Instances;
 use lab_mock::faults::Fault;
-use scenarios::answers::{Answer, CheckOff, Class, Owed, Primary, find_answer};
+use scenarios::answers::{CheckOff, FaultAnswer, FaultClass, Owed, Primary, find_answer};
 use serde::Serialize;
 
 /// A fault as `lab-smoke faults` lists it.
 #[derive(Debug, Serialize)]
 pub struct KnownFault {
     pub name: &'static str,
-    pub class: Class,
+    pub class: FaultClass,
     /// The default one; none where it takes none.
     pub argument: Option<&'static str>,
     pub breaks: &'static str,
     #[serde(rename = "caught_by")]
     pub primary: Primary,
     #[serde(flatten)]
-    pub answer: Answer,
+    pub answer: FaultAnswer,
     pub check_off: CheckOff,
     /// The answer where teardown stops the instances in place of terminating them.
     pub stopped: CheckOff,
@@ -57,20 +57,20 @@ impl KnownFault {
 
     /// The answer that a run owes to it where teardown does this with the instances; none where it
     /// is no fault there.
-    pub fn answer_at(&self, teardown: Instances) -> Option<Answer> {
+    pub fn answer_at(&self, teardown: Instances) -> Option<FaultAnswer> {
         self.owed.answer_at(teardown)
     }
 
     /// The answer that a run owes to it where the source/dest check was on before, or off; none
     /// where it is no fault there.
-    pub fn answer_with(&self, check_before: bool) -> Option<Answer> {
+    pub fn answer_with(&self, check_before: bool) -> Option<FaultAnswer> {
         self.owed.answer_with(check_before)
     }
 }
 
 static KNOWN: LazyLock<Vec<KnownFault>> = LazyLock::new(|| {
     let answered = |fault| Some(KnownFault::of(fault, find_answer(fault.name)?));
-    lab_mock::faults::all().filter_map(answered).collect()
+    lab_mock::faults::all_faults().filter_map(answered).collect()
 });
 
 /// Lists them in the order of a run.

@@ -11,7 +11,7 @@ use futures::future::LocalBoxFuture;
 use lab::clock::Clock;
 use lab_mock::faults::GoFault;
 use reports::folder::{SMALL_LIMIT_BYTES, read_plain};
-use reports::go::{Document, Expectation, GO_VERSION, SELF_PRINCIPAL, self_grant};
+use reports::go::{Expectation, GO_VERSION, GoDocument, SELF_PRINCIPAL, self_grant};
 use scenarios::run::{Go, GoSource};
 
 /// Longer than any run on a built-in lab.
@@ -41,7 +41,7 @@ impl LabItself {
         let age =
             if self.fault == Some(GoFault::Expired) { VALID_FOR * 2 } else { TimeDelta::zero() };
         let now = self.clock.now() - age;
-        let document = Document {
+        let document = GoDocument {
             version: GO_VERSION,
             run_id: expected.run_id.clone(),
             facts_digest: expected.facts_digest.clone(),
@@ -78,7 +78,7 @@ pub struct OwnersFiles {
 
 /// The state of the place where the go should lie.
 #[derive(Clone, Debug)]
-pub enum Found {
+pub enum FoundGo {
     Nothing,
     /// The document alone: its signature may still come.
     Unsigned,
@@ -89,24 +89,24 @@ pub enum Found {
 
 impl OwnersFiles {
     /// `waited` is for how long they have been awaited.
-    pub fn look(&self, waited: Duration) -> Found {
+    pub fn look(&self, waited: Duration) -> FoundGo {
         if waited < self.hidden_for {
-            return Found::Nothing;
+            return FoundGo::Nothing;
         }
         let document = match read(&self.document) {
             Ok(Some(document)) => document,
-            Ok(None) => return Found::Nothing,
-            Err(why) => return Found::Unreadable(why),
+            Ok(None) => return FoundGo::Nothing,
+            Err(why) => return FoundGo::Unreadable(why),
         };
         match read(&signature_of(&self.document)) {
-            Ok(Some(signature)) => Found::Go(Go {
+            Ok(Some(signature)) => FoundGo::Go(Go {
                 document,
                 signature,
                 allowed_signers: self.allowed_signers.clone(),
                 self_granted: false,
             }),
-            Ok(None) => Found::Unsigned,
-            Err(why) => Found::Unreadable(why),
+            Ok(None) => FoundGo::Unsigned,
+            Err(why) => FoundGo::Unreadable(why),
         }
     }
 }
@@ -114,8 +114,8 @@ impl OwnersFiles {
 impl GoSource for OwnersFiles {
     fn go<'a>(&'a self, _expected: &'a Expectation) -> LocalBoxFuture<'a, Option<Go>> {
         let go = match self.look(Duration::MAX) {
-            Found::Go(go) => Some(go),
-            Found::Nothing | Found::Unsigned | Found::Unreadable(_) => None,
+            FoundGo::Go(go) => Some(go),
+            FoundGo::Nothing | FoundGo::Unsigned | FoundGo::Unreadable(_) => None,
         };
         Box::pin(std::future::ready(go))
     }
@@ -184,7 +184,7 @@ mod tests {
         ] {
             let request = request(LabKind::Mock);
             let judged = granted(LabKind::Mock, fault).map(|go| {
-                let checked = gate::check(&request, &go, Clock::System.now());
+                let checked = gate::check_go(&request, &go, Clock::System.now());
                 checked.map(|_| ()).map_err(|refused| refused.rule)
             });
             let judged =
@@ -226,13 +226,13 @@ mod tests {
             let hidden_for = Duration::from_secs(5);
             let files =
                 OwnersFiles { document: path, allowed_signers: "signers".into(), hidden_for };
-            assert!(matches!(files.look(Duration::from_secs(4)), Found::Nothing), "it is hidden");
+            assert!(matches!(files.look(Duration::from_secs(4)), FoundGo::Nothing), "it is hidden");
             let found = files.look(hidden_for);
             let word = match &found {
-                Found::Nothing => "nothing",
-                Found::Unsigned => "unsigned",
-                Found::Unreadable(_) => "unreadable",
-                Found::Go(_) => "a go",
+                FoundGo::Nothing => "nothing",
+                FoundGo::Unsigned => "unsigned",
+                FoundGo::Unreadable(_) => "unreadable",
+                FoundGo::Go(_) => "a go",
             };
             assert_eq!(word, seen, "{document:?} {signature:?}: {found:?}");
             let go =

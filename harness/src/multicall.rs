@@ -9,7 +9,7 @@ use crate::labs::Labs;
 
 /// A program of the binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Program {
+enum BundledProgram {
     LabSmoke,
     Executor,
     Planner,
@@ -17,7 +17,7 @@ enum Program {
     OutageProbe,
 }
 
-impl Program {
+impl BundledProgram {
     fn named(called_as: Option<&OsStr>) -> Self {
         match called_as.and_then(|name| Path::new(name).file_name()).and_then(OsStr::to_str) {
             Some("aws-provider-executor") => Self::Executor,
@@ -35,12 +35,12 @@ pub fn main(words: Vec<OsString>) -> ExitCode {
     if let Some(code) = lab_netns::dispatch(&words) {
         return code;
     }
-    match Program::named(words.first().map(OsString::as_os_str)) {
-        Program::LabSmoke => commands::main(words, &Labs::built_in()),
-        Program::Executor => lab_programs::host::run_program(lab_programs::executor::main),
-        Program::Planner => lab_programs::host::run_program(lab_programs::planner::main),
-        Program::Routerctl => lab_programs::host::run_program(lab_programs::routerctl::main),
-        Program::OutageProbe => lab_programs::host::run_program(lab_programs::outage::main),
+    match BundledProgram::named(words.first().map(OsString::as_os_str)) {
+        BundledProgram::LabSmoke => commands::main(words, &Labs::built_in()),
+        BundledProgram::Executor => lab_programs::host::run_program(lab_programs::executor::main),
+        BundledProgram::Planner => lab_programs::host::run_program(lab_programs::planner::main),
+        BundledProgram::Routerctl => lab_programs::host::run_program(lab_programs::routerctl::main),
+        BundledProgram::OutageProbe => lab_programs::host::run_program(lab_programs::outage::main),
     }
 }
 
@@ -51,16 +51,16 @@ mod tests {
     #[test]
     fn the_name_decides_wherever_the_link_lies() {
         let table = [
-            (Some("lab-smoke"), Program::LabSmoke),
-            (Some("/opt/routerd/aws-provider-executor"), Program::Executor),
-            (Some("./lab-planner"), Program::Planner),
-            (Some("routerctl"), Program::Routerctl),
-            (Some("/usr/local/sbin/outage-probe"), Program::OutageProbe),
-            (Some("routerctl-old"), Program::LabSmoke),
-            (None, Program::LabSmoke),
+            (Some("lab-smoke"), BundledProgram::LabSmoke),
+            (Some("/opt/routerd/aws-provider-executor"), BundledProgram::Executor),
+            (Some("./lab-planner"), BundledProgram::Planner),
+            (Some("routerctl"), BundledProgram::Routerctl),
+            (Some("/usr/local/sbin/outage-probe"), BundledProgram::OutageProbe),
+            (Some("routerctl-old"), BundledProgram::LabSmoke),
+            (None, BundledProgram::LabSmoke),
         ];
         for (name, program) in table {
-            assert_eq!(Program::named(name.map(OsStr::new)), program, "{name:?}");
+            assert_eq!(BundledProgram::named(name.map(OsStr::new)), program, "{name:?}");
         }
     }
 }

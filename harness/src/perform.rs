@@ -12,16 +12,16 @@ use lab::clock::Clock;
 use lab::permit::Brake;
 use libtest_mimic::{Arguments, FormatSetting};
 use reports::digest::Digest;
-use reports::evidence::fold;
+use reports::evidence::fold_records;
 use reports::folder::{EVIDENCE_FILE, FolderError, RunFolder};
 use reports::journal::Writer;
 use reports::record::{HarnessBroke, Interrupted, Kind, Part, Record};
-use reports::verdict::{Judgement, judge, judge_ending};
+use reports::verdict::{Judgement, judge_ending, judge_journal};
 
 use crate::cli::Format;
-use crate::engine::{Announcement, Selection, in_a_command, next_steps, standing};
-use crate::printer::{Printer, Shown};
-use crate::selection::notes;
+use crate::engine::{Announcement, Selection, in_a_command, next_steps, read_standing};
+use crate::printer::{Printer, PrinterEnd};
+use crate::selection::explain_selection;
 use crate::terminal::{self, Terminal};
 use crate::words::{self, Ending};
 
@@ -44,7 +44,7 @@ impl Show {
 }
 
 /// How the engine came to its end.
-enum End {
+enum EngineEnd {
     Judged(Judgement),
     Panicked(String),
     /// By a second signal.
@@ -65,46 +65,46 @@ pub struct Stage<'a> {
 }
 
 /// The run's judgement, once everything is written and shown.
-pub async fn perform(
+pub async fn perform_run(
     stage: &Stage<'_>,
     signals: &mut (impl Stream<Item = &'static str> + Unpin),
     engine: impl AsyncFnOnce(&Writer, Brake, &mut dyn FnMut(Announcement)) -> Judgement,
 ) -> Judgement {
     let Stage { folder, clock, terminal, show, selection, journal, .. } = stage;
-    for note in notes(selection) {
+    for note in explain_selection(selection) {
         show.people(terminal, &format!("{note}\n"));
     }
     let mut printer = match show.format {
         Format::Human => Printer::libtest(&show.arguments, selection),
-        Format::Json => Printer::records(terminal::stdout()),
+        Format::Json => Printer::records(terminal::open_stdout()),
     };
     if let Some(listener) = printer.listener() {
         journal.on_append(listener);
     }
 
     let brake = Brake::default();
-    let (mut shown, mut aside) = (Shown::Whole, Vec::new());
+    let (mut shown, mut aside) = (PrinterEnd::Whole, Vec::new());
     let mut announce = |announcement: Announcement| {
         aside.extend(beside(selection, &announcement));
-        if printer.announce(&announcement) == Shown::Gone && shown == Shown::Whole {
-            shown = Shown::Gone;
+        if printer.announce(&announcement) == PrinterEnd::Gone && shown == PrinterEnd::Whole {
+            shown = PrinterEnd::Gone;
             terminal.err("the printer is gone (is stdout closed or full?); the run goes on\n");
         }
     };
     let running = engine(journal, brake.clone(), &mut announce);
     let end = until_the_end(running, signals, journal, *clock, &brake, terminal).await;
-    let complete = matches!(end, End::Judged(_));
+    let complete = matches!(end, EngineEnd::Judged(_));
     let judgement = match end {
         // It may have gone since.
-        End::Judged(_) if journal.check(clock.now()).is_err() && journal.is_lost() => {
+        EngineEnd::Judged(_) if journal.check(clock.now()).is_err() && journal.is_lost() => {
             journal.with_records(judge_ending)
         }
-        End::Judged(judgement) => judgement,
-        End::Panicked(message) => {
+        EngineEnd::Judged(judgement) => judgement,
+        EngineEnd::Panicked(message) => {
             record(journal, *clock, terminal, Kind::HarnessBroke(HarnessBroke { message }));
-            journal.with_records(judge)
+            journal.with_records(judge_journal)
         }
-        End::Abandoned => journal.with_records(judge),
+        EngineEnd::Abandoned => journal.with_records(judge_journal),
     };
     // The evidence first: showing may wait for whoever reads stdout.
     let written = journal.with_records(|records| write_evidence(folder, records, &journal.head()));
@@ -112,8 +112,8 @@ pub async fn perform(
         let path = in_a_command(folder.path());
         terminal.err(&format!("{error}; `lab-smoke report {path}` makes it again\n"));
     }
-    let mut text = aside.concat() + &journal.with_records(words::outages);
-    text.push_str(&words::verdict(&judgement));
+    let mut text = aside.concat() + &journal.with_records(words::describe_outages);
+    text.push_str(&words::describe_verdict(&judgement));
     text.push_str(&closing(stage, complete, journal));
     match wait_for_the_printer(stage, signals, printer, shown).await {
         Wait::Ended => show.people(terminal, &text),
@@ -125,7 +125,7 @@ pub async fn perform(
 
 /// A line about a scenario that is not judged and did not end well.
 fn beside(selection: &Selection, announcement: &Announcement) -> Option<String> {
-    let (name, ending) = words::ending(announcement)?;
+    let (name, ending) = words::describe_ending(announcement)?;
     let part = selection.parts.iter().find(|(other, _)| *other == name).map(|(_, part)| *part)?;
     let role = match part {
         Part::Prerequisite => "prerequisite",
@@ -147,13 +147,13 @@ async fn until_the_end(
     clock: Clock,
     brake: &Brake,
     terminal: &Terminal,
-) -> End {
+) -> EngineEnd {
     let mut running = std::pin::pin!(AssertUnwindSafe(running).catch_unwind());
     loop {
         tokio::select! {
             ended = &mut running => return match ended {
-                Ok(judgement) => End::Judged(judgement),
-                Err(panic) => End::Panicked(message(&*panic)),
+                Ok(judgement) => EngineEnd::Judged(judgement),
+                Err(panic) => EngineEnd::Panicked(message(&*panic)),
             },
             Some(signal) = signals.next() => {
                 let first = !signal_was_heard(journal);
@@ -162,7 +162,7 @@ async fn until_the_end(
                 let name = signal.signal.clone();
                 record(journal, clock, terminal, Kind::Interrupted(signal));
                 if !first {
-                    return End::Abandoned;
+                    return EngineEnd::Abandoned;
                 }
                 terminal.err(&format!(
                     "{name}: nothing new is begun; what was begun is undone. A second signal \
@@ -198,7 +198,7 @@ pub fn write_evidence(
     records: &[Record],
     head: &Digest,
 ) -> Result<(), FolderError> {
-    folder.write_json(EVIDENCE_FILE, &fold(records, head))
+    folder.write_json(EVIDENCE_FILE, &fold_records(records, head))
 }
 
 enum Wait {
@@ -211,13 +211,13 @@ async fn wait_for_the_printer(
     stage: &Stage<'_>,
     signals: &mut (impl Stream<Item = &'static str> + Unpin),
     printer: Printer,
-    shown: Shown,
+    shown: PrinterEnd,
 ) -> Wait {
     let ended = tokio::select! {
         ended = printer.end() => ended,
         Some(_) = signals.next() => return Wait::GivenUp,
     };
-    if (shown, ended) == (Shown::Whole, Shown::Gone) {
+    if (shown, ended) == (PrinterEnd::Whole, PrinterEnd::Gone) {
         stage.terminal.err("the printer is gone (is stdout closed or full?); the run was not\n");
     }
     Wait::Ended
@@ -228,7 +228,7 @@ fn closing(stage: &Stage<'_>, complete: bool, journal: &Writer) -> String {
     let folder = stage.folder.path();
     let path = folder.display();
     let seed = stage.seed.map(|seed| format!("seed: {seed}\n")).unwrap_or_default();
-    let pending = journal.with_records(|records| standing(records).pending());
+    let pending = journal.with_records(|records| read_standing(records).pending());
     let next = match (complete, pending) {
         (_, true) => journal.with_records(|records| next_steps(records, folder)),
         (true, false) => String::new(),

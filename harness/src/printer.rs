@@ -20,18 +20,18 @@ const THREAD: &str = "printer";
 
 /// The end of the printer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shown {
+pub enum PrinterEnd {
     Whole,
     /// It died before the end.
     Gone,
 }
 
 /// Is called with each record's line.
-type Listener = Box<dyn FnMut(&str)>;
+type LineListener = Box<dyn FnMut(&str)>;
 
 pub struct Printer {
     feed: Feed,
-    ended: oneshot::Receiver<Shown>,
+    ended: oneshot::Receiver<PrinterEnd>,
 }
 
 enum Feed {
@@ -64,7 +64,7 @@ impl Printer {
         let ended = start(move || {
             // The exit code is the run's, not libtest's.
             let _ = libtest_mimic::run(&arguments, trials);
-            Shown::Whole
+            PrinterEnd::Whole
         });
         Self { feed: Feed::Trials(senders), ended }
     }
@@ -74,19 +74,19 @@ impl Printer {
         let (sender, receiver) = mpsc::channel();
         let ended = start(move || {
             while let Ok(Line::Text(mut line)) = receiver.recv() {
-                line = terminal::presentable(&line);
+                line = terminal::make_presentable(&line);
                 line.push('\n');
                 if out.write_all(line.as_bytes()).and_then(|()| out.flush()).is_err() {
-                    return Shown::Gone;
+                    return PrinterEnd::Gone;
                 }
             }
-            Shown::Whole
+            PrinterEnd::Whole
         });
         Self { feed: Feed::Lines(sender), ended }
     }
 
     /// For the journal, where this printer shows its records.
-    pub fn listener(&self) -> Option<Listener> {
+    pub fn listener(&self) -> Option<LineListener> {
         let Feed::Lines(sender) = &self.feed else { return None };
         let sender = sender.clone();
         Some(Box::new(move |line| {
@@ -96,43 +96,45 @@ impl Printer {
     }
 
     /// Hands a verdict to the trial that waits for it.
-    pub fn announce(&mut self, announcement: &Announcement) -> Shown {
-        let Feed::Trials(senders) = &mut self.feed else { return Shown::Whole };
-        let Some((name, ending)) = words::ending(announcement) else { return Shown::Whole };
+    pub fn announce(&mut self, announcement: &Announcement) -> PrinterEnd {
+        let Feed::Trials(senders) = &mut self.feed else { return PrinterEnd::Whole };
+        let Some((name, ending)) = words::describe_ending(announcement) else {
+            return PrinterEnd::Whole;
+        };
         match senders.remove(name).map(|sender| sender.send(ending)) {
-            Some(Err(_)) => Shown::Gone,
-            _ => Shown::Whole,
+            Some(Err(_)) => PrinterEnd::Gone,
+            _ => PrinterEnd::Whole,
         }
     }
 
     /// Waits until everything is shown. Trials without a verdict are told that there is none.
-    pub async fn end(self) -> Shown {
+    pub async fn end(self) -> PrinterEnd {
         match self.feed {
             Feed::Trials(senders) => drop(senders),
             Feed::Lines(sender) => drop(sender.send(Line::End)),
         }
-        self.ended.await.unwrap_or(Shown::Gone)
+        self.ended.await.unwrap_or(PrinterEnd::Gone)
     }
 }
 
 /// Prints libtest's own list of the trials.
-pub fn list(arguments: &Arguments) -> Shown {
+pub fn print_trial_list(arguments: &Arguments) -> PrinterEnd {
     let arguments = arguments.clone();
     let ended = start(move || {
         let trial = |scenario: &scenarios::Scenario| {
             Trial::ignorable_test(scenario.name, || Ending::Ok.into())
         };
         let _ = libtest_mimic::run(&arguments, scenarios::SEQUENCE.iter().map(trial).collect());
-        Shown::Whole
+        PrinterEnd::Whole
     });
-    ended.blocking_recv().unwrap_or(Shown::Gone)
+    ended.blocking_recv().unwrap_or(PrinterEnd::Gone)
 }
 
-fn start(body: impl FnOnce() -> Shown + Send + 'static) -> oneshot::Receiver<Shown> {
+fn start(body: impl FnOnce() -> PrinterEnd + Send + 'static) -> oneshot::Receiver<PrinterEnd> {
     quiet_panics();
     let (sender, ended) = oneshot::channel();
     let caught = move || {
-        let shown = panic::catch_unwind(AssertUnwindSafe(body)).unwrap_or(Shown::Gone);
+        let shown = panic::catch_unwind(AssertUnwindSafe(body)).unwrap_or(PrinterEnd::Gone);
         // Nobody waits any more: a second signal ended the run.
         let _ = sender.send(shown);
     };

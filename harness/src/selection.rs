@@ -13,7 +13,7 @@ use crate::engine::Selection;
 pub struct NothingMatches(String);
 
 /// By libtest-mimic's own rules for filter, `--exact` and `--skip`.
-pub fn select(arguments: &Arguments) -> Result<Selection, NothingMatches> {
+pub fn select_scenarios(arguments: &Arguments) -> Result<Selection, NothingMatches> {
     let judged = |scenario: &Scenario| is_judged(arguments, scenario.name);
     let needed: Vec<&str> = SEQUENCE
         .iter()
@@ -66,7 +66,7 @@ fn filter_words(arguments: &Arguments) -> String {
 }
 
 /// Notes that a reader must know before the first scenario: who else runs, and why.
-pub fn notes(selection: &Selection) -> Vec<String> {
+pub fn explain_selection(selection: &Selection) -> Vec<String> {
     let names = |wanted: Part| -> Vec<&str> {
         let parts = selection.parts.iter().filter(|(_, part)| *part == wanted);
         parts.map(|(name, _)| *name).collect()
@@ -91,7 +91,7 @@ mod tests {
 
     fn selected(words: &str) -> Result<Selection, NothingMatches> {
         let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
-        select(&cli::libtest(&words).expect("libtest words"))
+        select_scenarios(&cli::parse_libtest_arguments(&words).expect("libtest words"))
     }
 
     /// One letter for each scenario, in order.
@@ -154,8 +154,8 @@ mod tests {
 
     #[test]
     fn a_reader_is_told_who_else_runs() {
-        assert_eq!(notes(&selected("").expect("all")), Vec::<String>::new());
-        let notes = notes(&selected("plan --exact").expect("one"));
+        assert_eq!(explain_selection(&selected("").expect("all")), Vec::<String>::new());
+        let notes = explain_selection(&selected("plan --exact").expect("one"));
         assert_eq!(
             notes,
             [

@@ -26,7 +26,7 @@ enum Stream {
 }
 
 /// For a printer, which looks at its errors itself.
-pub fn stdout() -> Box<dyn Write + Send> {
+pub fn open_stdout() -> Box<dyn Write + Send> {
     Box::new(io::stdout())
 }
 
@@ -48,13 +48,13 @@ pub fn log_to_stderr() {
 
 /// A text as people may see it: without its secrets, and with its control characters spelled out
 /// as JSON spells them.
-pub fn presentable(text: &str) -> String {
+pub fn make_presentable(text: &str) -> String {
     spelled_out(&Redactor::default().text(text)).into_owned()
 }
 
 /// Does the same as [`presentable`], for a part of a line: it cannot begin another.
 pub fn in_one_line(text: &str) -> String {
-    presentable(text).replace('\n', "\\n").replace('\t', "\\t")
+    make_presentable(text).replace('\n', "\\n").replace('\t', "\\t")
 }
 
 fn spelled_out(text: &str) -> Cow<'_, str> {
@@ -89,17 +89,17 @@ fn is_unseen(c: char) -> bool {
 struct Log;
 
 /// Shows what was written to it once it is whole.
-struct Event(Vec<u8>);
+struct LogEvent(Vec<u8>);
 
 impl<'a> MakeWriter<'a> for Log {
-    type Writer = Event;
+    type Writer = LogEvent;
 
-    fn make_writer(&'a self) -> Event {
-        Event(Vec::new())
+    fn make_writer(&'a self) -> LogEvent {
+        LogEvent(Vec::new())
     }
 }
 
-impl Write for Event {
+impl Write for LogEvent {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.extend_from_slice(bytes);
         Ok(bytes.len())
@@ -110,7 +110,7 @@ impl Write for Event {
     }
 }
 
-impl Drop for Event {
+impl Drop for LogEvent {
     fn drop(&mut self) {
         let text = Redactor::default().log(&String::from_utf8_lossy(&self.0));
         let text = spelled_out(&text);
@@ -122,13 +122,13 @@ impl Drop for Event {
 /// A panic's message may quote the world.
 pub fn panics_to_stderr() {
     std::panic::set_hook(Box::new(|info| {
-        let _ = io::stderr().write_all(presentable(&format!("{info}\n")).as_bytes());
+        let _ = io::stderr().write_all(make_presentable(&format!("{info}\n")).as_bytes());
     }));
 }
 
 impl Terminal {
     pub fn of_the_process() -> Self {
-        Self::new(stdout(), Box::new(io::stderr()))
+        Self::new(open_stdout(), Box::new(io::stderr()))
     }
 
     pub fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Self {
@@ -137,7 +137,7 @@ impl Terminal {
 
     /// Writes what was asked for.
     pub fn out(&self, text: &str) {
-        self.out.borrow_mut().write(&presentable(text));
+        self.out.borrow_mut().write(&make_presentable(text));
     }
 
     /// The same, byte for byte: only for what this program itself has made, as its schema, and the
@@ -148,7 +148,7 @@ impl Terminal {
 
     /// Writes what is wrong.
     pub fn err(&self, text: &str) {
-        self.err.borrow_mut().write(&presentable(text));
+        self.err.borrow_mut().write(&make_presentable(text));
     }
 }
 
@@ -212,7 +212,7 @@ pub mod tests {
     #[test]
     fn json_stays_json_whatever_is_in_it() {
         let value = serde_json::json!({ "a": "\u{1b}\u{9b}\u{202e}\u{e0041}x", "b": 1 });
-        let shown = presentable(&value.to_string());
+        let shown = make_presentable(&value.to_string());
         assert!(!shown.chars().any(is_unseen), "{shown}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).expect("JSON"), value);
     }

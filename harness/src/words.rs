@@ -20,14 +20,14 @@ impl From<Ending> for Result<Completion, Failed> {
     fn from(ending: Ending) -> Self {
         match ending {
             Ending::Ok => Ok(Completion::Completed),
-            Ending::Failed(message) => Err(terminal::presentable(&message).into()),
+            Ending::Failed(message) => Err(terminal::make_presentable(&message).into()),
             Ending::Ignored(reason) => Ok(Completion::ignored_with(terminal::in_one_line(&reason))),
         }
     }
 }
 
 /// The scenario that an announcement ends, and how; none for one that only begins it.
-pub fn ending(announcement: &Announcement) -> Option<(&'static str, Ending)> {
+pub fn describe_ending(announcement: &Announcement) -> Option<(&'static str, Ending)> {
     match announcement {
         Announcement::Started(_) => None,
         Announcement::Finished { name, finished } => Some((name, of_finished(finished))),
@@ -79,7 +79,7 @@ fn one_line(text: &str) -> String {
 }
 
 /// The run's verdict with all of its reasons.
-pub fn verdict(judgement: &Judgement) -> String {
+pub fn describe_verdict(judgement: &Judgement) -> String {
     let (word, code) = (judgement.verdict.word(), judgement.exit_code);
     let mut text = format!("verdict: {word} (exit {code})\n");
     for reason in &judgement.reasons {
@@ -91,7 +91,7 @@ pub fn verdict(judgement: &Judgement) -> String {
 }
 
 /// A line for each direction in which an outage was measured.
-pub fn outages(records: &[Record]) -> String {
+pub fn describe_outages(records: &[Record]) -> String {
     let measured = records.iter().filter_map(|record| match &record.kind {
         Kind::OutageRecorded(OutageRecorded { scenario, outage, .. }) => match outage {
             Outage::Measured { flows } => Some((scenario, flows)),

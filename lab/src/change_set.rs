@@ -17,7 +17,7 @@ pub const PATH: &str = "/var/lib/lab-smoke/change-set.json";
 
 /// Read strictly: a key too many, too few or of another type is refused by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Document")]
+#[serde(try_from = "RawChangeSet")]
 pub struct ChangeSet {
     /// Part of both idempotency keys, so that each run's rows are its own.
     pub run_id: String,
@@ -38,7 +38,7 @@ pub struct ChangeSet {
 /// The fields before their types are known, so that an error can name the one it is about.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Document {
+struct RawChangeSet {
     run_id: Value,
     provider: Value,
     provider_ref: Value,
@@ -49,10 +49,10 @@ struct Document {
     ttl: Value,
 }
 
-impl TryFrom<Document> for ChangeSet {
+impl TryFrom<RawChangeSet> for ChangeSet {
     type Error = String;
 
-    fn try_from(document: Document) -> Result<Self, String> {
+    fn try_from(document: RawChangeSet) -> Result<Self, String> {
         let change_set = Self {
             run_id: typed("run_id", document.run_id)?,
             provider: typed("provider", document.provider)?,

@@ -13,8 +13,8 @@ use futures::future::LocalBoxFuture;
 
 use crate::Lab;
 use crate::clock::Clock;
-use crate::ec2::Connection;
-use crate::manifest::{Manifest, example};
+use crate::ec2::AwsConnection;
+use crate::manifest::{Manifest, example_manifest};
 use crate::node::{Node, Output};
 use crate::shell::{Heard, Transport, TransportError};
 
@@ -52,9 +52,9 @@ fn silence() -> TransportError {
 }
 
 /// Must be called inside the paused runtime.
-pub fn lab() -> Lab {
+pub fn open_deaf_lab() -> Lab {
     let clock = Clock::System;
-    let connection = Connection {
+    let connection = AwsConnection {
         region: "ap-northeast-1".to_owned(),
         credentials: SharedCredentialsProvider::new(Credentials::new(
             "nobody", "knows", None, None, "nobody",
@@ -65,6 +65,6 @@ pub fn lab() -> Lab {
         endpoint_url: None,
         retry_partition: "nobody".to_owned(),
     };
-    let manifest = Manifest::parse("the example", example()).expect("a manifest");
+    let manifest = Manifest::parse("the example", example_manifest()).expect("a manifest");
     Lab::new(manifest, clock, &connection, Rc::new(Nobody), Rc::new(|| Ok(())))
 }

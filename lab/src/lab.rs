@@ -7,7 +7,7 @@ use reports::record::LabKind;
 
 use crate::act::Mutator;
 use crate::clock::Clock;
-use crate::ec2::{Connection, Reader};
+use crate::ec2::{AwsConnection, Reader};
 use crate::manifest::Manifest;
 #[cfg(feature = "sabotage")]
 use crate::sabotage::Sabotage;
@@ -39,7 +39,7 @@ impl Lab {
     pub fn new(
         manifest: Manifest,
         clock: Clock,
-        connection: &Connection,
+        connection: &AwsConnection,
         transport: Rc<dyn Transport>,
         after_effect: AfterEffect,
     ) -> Self {

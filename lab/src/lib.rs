@@ -22,4 +22,4 @@ pub mod shell;
 pub mod ssh_transport;
 
 pub use lab::{AfterEffect, Lab};
-pub use ssh_transport::quoted;
+pub use ssh_transport::quote_for_shell;

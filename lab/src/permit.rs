@@ -38,14 +38,14 @@ use reports::digest::Digest;
 use reports::go::Verified;
 use reports::journal::Writer;
 use reports::record::{Effect, Kind, Operation, Outcome, Permit as PermitKind, Record};
-use reports::shown::{Differs, shown};
+use reports::shown::{Differs, read_shown};
 
 use crate::ec2::Instance;
 use crate::manifest::Manifest;
 
 /// The reason why a permit is not given, or does not hold for what is asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum PermitRefused {
     #[error("the go is not the one that this run's journal has verified")]
     NotOfThisRun,
     #[error("another go was burnt by this run: {0}")]
@@ -101,20 +101,20 @@ pub struct Forward {
 
 impl Forward {
     /// The journal must hold the verification of this very go, and no burn of another.
-    pub fn grant(go: &Verified, journal: &Writer, brake: Brake) -> Result<Self, Refused> {
+    pub fn grant(go: &Verified, journal: &Writer, brake: Brake) -> Result<Self, PermitRefused> {
         let go_digest = go.digest().clone();
         journal.with_records(|records| {
             if records.iter().any(|record| matches!(record.kind, Kind::RunFinished(_))) {
-                return Err(Refused::RunEnded);
+                return Err(PermitRefused::RunEnded);
             }
             if let Some(burnt) = burnt(records)
                 && burnt != go_digest
             {
-                return Err(Refused::OtherGoBurnt(burnt));
+                return Err(PermitRefused::OtherGoBurnt(burnt));
             }
             match verified(records) {
                 Some(digest) if digest == go_digest => Ok(()),
-                _ => Err(Refused::NotOfThisRun),
+                _ => Err(PermitRefused::NotOfThisRun),
             }
         })?;
         Ok(Self { go: go.clone(), brake })
@@ -130,13 +130,13 @@ impl Forward {
     }
 
     /// Asked again before each mutation.
-    pub(crate) fn check(&self, now: DateTime<Utc>) -> Result<(), Refused> {
+    pub(crate) fn check(&self, now: DateTime<Utc>) -> Result<(), PermitRefused> {
         if self.brake.pulled() {
-            Err(Refused::ToldToStop)
+            Err(PermitRefused::ToldToStop)
         } else if now < self.go.not_before() {
-            Err(Refused::NotYet(self.go.not_before()))
+            Err(PermitRefused::NotYet(self.go.not_before()))
         } else if now > self.go.not_after() {
-            Err(Refused::Expired(self.go.not_after()))
+            Err(PermitRefused::Expired(self.go.not_after()))
         } else {
             // Signature, signer and all that it binds: a signer's own time may have ended.
             Ok(self.go.again(now)?)
@@ -175,23 +175,27 @@ impl Proof {
 
 impl Undo {
     /// For what ends something of the lab the proof is needed too: a journal alone may be anybody's.
-    pub fn for_step(journal: &Writer, step: &str, proof: Option<&Proof>) -> Result<Self, Refused> {
+    pub fn for_step(
+        journal: &Writer,
+        step: &str,
+        proof: Option<&Proof>,
+    ) -> Result<Self, PermitRefused> {
         journal.with_records(|records| {
-            let shown = shown(records)?;
-            let burnt = shown.burnt.ok_or(Refused::NothingBegun)?;
-            let verified = shown.verified.ok_or(Refused::NothingBegun)?;
+            let shown = read_shown(records)?;
+            let burnt = shown.burnt.ok_or(PermitRefused::NothingBegun)?;
+            let verified = shown.verified.ok_or(PermitRefused::NothingBegun)?;
             if verified.go_digest != burnt.go.go_digest {
-                return Err(Refused::OtherGoBurnt(burnt.go.go_digest.clone()));
+                return Err(PermitRefused::OtherGoBurnt(burnt.go.go_digest.clone()));
             }
             let steps = shown.granted_plan().map(|plan| plan.steps.as_slice()).unwrap_or_default();
             let planned = steps.iter().find(|planned| planned.id == step);
-            let planned = planned.ok_or_else(|| Refused::NotInPlan(step.to_owned()))?;
+            let planned = planned.ok_or_else(|| PermitRefused::NotInPlan(step.to_owned()))?;
             let proves = |proof: &Proof| {
                 (&proof.go_digest, &proof.plan_digest)
                     == (&verified.go_digest, &verified.undo_plan_digest)
             };
             if planned.operation.needs_proof() && !proof.is_some_and(proves) {
-                return Err(Refused::NotProved);
+                return Err(PermitRefused::NotProved);
             }
             Ok(Self { step: step.to_owned(), operation: planned.operation.clone() })
         })
@@ -208,15 +212,15 @@ impl Undo {
     }
 
     /// Why it is no permit for something else.
-    pub(crate) fn other_than(&self, wanted: &'static str) -> Refused {
+    pub(crate) fn other_than(&self, wanted: &'static str) -> PermitRefused {
         let permitted = format!("{} ({})", self.operation.what(), self.operation.resource());
-        Refused::OtherOperation { permitted, wanted }
+        PermitRefused::OtherOperation { permitted, wanted }
     }
 }
 
 /// The act that a [`Cost`] permit is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Power {
+pub enum PowerChange {
     Stop,
     Start,
 }
@@ -226,29 +230,33 @@ pub enum Power {
 #[derive(Debug)]
 pub struct Cost {
     instance_id: String,
-    power: Power,
+    power: PowerChange,
 }
 
 impl Cost {
     /// Permits to stop this instance. Fails where the manifest does not consent ([`Refused::NoConsent`]), or
     /// the instance does not carry the lab's tag ([`Refused::NotTagged`]).
-    pub fn to_stop(manifest: &Manifest, instance: &Instance) -> Result<Self, Refused> {
-        Self::grant(manifest, instance, Power::Stop)
+    pub fn to_stop(manifest: &Manifest, instance: &Instance) -> Result<Self, PermitRefused> {
+        Self::grant(manifest, instance, PowerChange::Stop)
     }
 
     /// Permits to start this instance. Fails where the manifest does not consent ([`Refused::NoConsent`]), or
     /// the instance does not carry the lab's tag ([`Refused::NotTagged`]).
-    pub fn to_start(manifest: &Manifest, instance: &Instance) -> Result<Self, Refused> {
-        Self::grant(manifest, instance, Power::Start)
+    pub fn to_start(manifest: &Manifest, instance: &Instance) -> Result<Self, PermitRefused> {
+        Self::grant(manifest, instance, PowerChange::Start)
     }
 
-    fn grant(manifest: &Manifest, instance: &Instance, power: Power) -> Result<Self, Refused> {
+    fn grant(
+        manifest: &Manifest,
+        instance: &Instance,
+        power: PowerChange,
+    ) -> Result<Self, PermitRefused> {
         if !manifest.consent.stop_instances {
-            return Err(Refused::NoConsent);
+            return Err(PermitRefused::NoConsent);
         }
         let tag = instance.tags.get(&manifest.lab.tag_key);
         if tag.is_none_or(|value| *value != manifest.lab.tag_value) {
-            return Err(Refused::NotTagged(instance.instance_id.clone()));
+            return Err(PermitRefused::NotTagged(instance.instance_id.clone()));
         }
         Ok(Self { instance_id: instance.instance_id.clone(), power })
     }
@@ -258,16 +266,16 @@ impl Cost {
         &self.instance_id
     }
 
-    pub(crate) fn is_to(&self, power: Power) -> Result<(), Refused> {
+    pub(crate) fn is_to(&self, power: PowerChange) -> Result<(), PermitRefused> {
         if self.power == power {
             return Ok(());
         }
         let word = |power| match power {
-            Power::Stop => "stop an instance",
-            Power::Start => "start an instance",
+            PowerChange::Stop => "stop an instance",
+            PowerChange::Start => "start an instance",
         };
         let permitted = format!("{} ({})", word(self.power), self.instance_id);
-        Err(Refused::OtherOperation { permitted, wanted: word(power) })
+        Err(PermitRefused::OtherOperation { permitted, wanted: word(power) })
     }
 }
 
@@ -307,7 +315,7 @@ impl From<&Forward> for Release {
 pub(crate) trait Permit {
     fn kind(&self) -> PermitKind;
     /// The step of the undo plan that this mutation carries out or is taken back by.
-    fn check(&self, now: DateTime<Utc>) -> Result<(), Refused>;
+    fn check(&self, now: DateTime<Utc>) -> Result<(), PermitRefused>;
     /// Forward work needs its record first; undo goes on where it cannot be written (I2).
     fn needs_record(&self) -> bool;
 }
@@ -317,7 +325,7 @@ impl Permit for Forward {
         PermitKind::Forward
     }
 
-    fn check(&self, now: DateTime<Utc>) -> Result<(), Refused> {
+    fn check(&self, now: DateTime<Utc>) -> Result<(), PermitRefused> {
         Self::check(self, now)
     }
 
@@ -331,7 +339,7 @@ impl Permit for Undo {
         PermitKind::Undo
     }
 
-    fn check(&self, _now: DateTime<Utc>) -> Result<(), Refused> {
+    fn check(&self, _now: DateTime<Utc>) -> Result<(), PermitRefused> {
         Ok(())
     }
 
@@ -345,7 +353,7 @@ impl Permit for Cost {
         PermitKind::Cost
     }
 
-    fn check(&self, _now: DateTime<Utc>) -> Result<(), Refused> {
+    fn check(&self, _now: DateTime<Utc>) -> Result<(), PermitRefused> {
         Ok(())
     }
 
@@ -359,7 +367,7 @@ impl Permit for Release {
         PermitKind::Undo
     }
 
-    fn check(&self, _now: DateTime<Utc>) -> Result<(), crate::permit::Refused> {
+    fn check(&self, _now: DateTime<Utc>) -> Result<(), crate::permit::PermitRefused> {
         Ok(())
     }
 

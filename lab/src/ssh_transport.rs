@@ -35,11 +35,11 @@ pub struct Access {
 /// A [`Transport`] to the nodes over ssh.
 pub struct SshTransport {
     access: Access,
-    links: BTreeMap<Node, Link>,
+    links: BTreeMap<Node, SshLink>,
     calls: Cell<u64>,
 }
 
-struct Link {
+struct SshLink {
     session: Mutex<Option<Rc<Session>>>,
     sessions: Semaphore,
 }
@@ -47,7 +47,7 @@ struct Link {
 impl SshTransport {
     /// Makes no connection yet: a node's is made with its first command.
     pub fn new(access: Access) -> Self {
-        let link = || Link { session: Mutex::default(), sessions: Semaphore::new(SESSIONS) };
+        let link = || SshLink { session: Mutex::default(), sessions: Semaphore::new(SESSIONS) };
         let links = access.hosts.keys().map(|node| (*node, link())).collect();
         Self { access, links, calls: Cell::new(0) }
     }
@@ -56,7 +56,7 @@ impl SshTransport {
     async fn begin_call(
         &self,
         node: Node,
-    ) -> Result<(SemaphorePermit<'_>, Rc<Session>, Mark), TransportError> {
+    ) -> Result<(SemaphorePermit<'_>, Rc<Session>, ExitMark), TransportError> {
         let unreachable =
             |error: &dyn std::fmt::Display| TransportError::Unreachable(error.to_string());
         let link = self
@@ -66,7 +66,7 @@ impl SshTransport {
         let permit = link.sessions.acquire().await.map_err(|error| unreachable(&error))?;
         let session = self.session(node, link).await?;
         self.calls.set(self.calls.get() + 1);
-        Ok((permit, session, Mark::new(self.calls.get())))
+        Ok((permit, session, ExitMark::new(self.calls.get())))
     }
 
     async fn send(
@@ -119,7 +119,7 @@ impl SshTransport {
     }
 
     /// The open connection, or a new one where there is none or it has died.
-    async fn session(&self, node: Node, link: &Link) -> Result<Rc<Session>, TransportError> {
+    async fn session(&self, node: Node, link: &SshLink) -> Result<Rc<Session>, TransportError> {
         let mut kept = link.session.lock().await;
         if let Some(session) = kept.as_ref()
             && session.check().await.is_ok()
@@ -204,15 +204,15 @@ fn words(error: &dyn std::error::Error) -> String {
 /// ssh's own exit codes say too little: 255 is a broken connection and a command's own, 127 an
 /// error of the crate. So the far shell writes the code behind the command's last words, and where
 /// it is missing the command may still be running.
-struct Mark(String);
+struct ExitMark(String);
 
-impl Mark {
+impl ExitMark {
     fn new(call: u64) -> Self {
         Self(format!("lab-smoke-exit-{}-{call}=", std::process::id()))
     }
 
     fn wrap(&self, argv: &[String]) -> String {
-        let words: Vec<_> = argv.iter().map(|word| quoted(word)).collect();
+        let words: Vec<_> = argv.iter().map(|word| quote_for_shell(word)).collect();
         format!("{}; printf '\\n{}%d\\n' \"$?\" >&2", words.join(" "), self.0)
     }
 
@@ -235,7 +235,7 @@ fn position_of_last(text: &[u8], what: &[u8]) -> Option<usize> {
 }
 
 /// For a POSIX shell: nothing in it means anything.
-pub fn quoted(word: &str) -> String {
+pub fn quote_for_shell(word: &str) -> String {
     reports::operation::shell_word(word)
 }
 
@@ -248,7 +248,7 @@ pub struct Host<'a> {
 }
 
 /// The text that `ssh -F` reads.
-pub fn config(hosts: &[Host<'_>], key: &Path, known_hosts: &Path) -> String {
+pub fn make_ssh_config(hosts: &[Host<'_>], key: &Path, known_hosts: &Path) -> String {
     let host = |Host { name, user, proxy_command }: &Host<'_>| {
         format!(
             "Host {name}\n  User {user}\n  HostKeyAlias {name}\n  ProxyCommand {proxy_command}\n"
@@ -279,7 +279,7 @@ mod tests {
 
     /// Runs the words as sshd would.
     fn run(words: &[&str]) -> Result<Output, TransportError> {
-        let mark = Mark::new(7);
+        let mark = ExitMark::new(7);
         mark.read(Command::new("sh").arg("-c").arg(mark.wrap(&argv(words))).output().unwrap())
     }
 
@@ -307,16 +307,16 @@ mod tests {
     #[test]
     fn without_the_mark_the_command_may_still_run() {
         let killed = Command::new("sh").args(["-c", "echo half >&2; exit 255"]).output().unwrap();
-        assert!(matches!(Mark::new(7).read(killed), Err(TransportError::Lost(_))));
-        let other_call = Mark::new(6).wrap(&argv(&["true"]));
+        assert!(matches!(ExitMark::new(7).read(killed), Err(TransportError::Lost(_))));
+        let other_call = ExitMark::new(6).wrap(&argv(&["true"]));
         let other = Command::new("sh").arg("-c").arg(other_call).output().unwrap();
-        assert!(matches!(Mark::new(7).read(other), Err(TransportError::Lost(_))));
+        assert!(matches!(ExitMark::new(7).read(other), Err(TransportError::Lost(_))));
     }
 
     #[test]
     fn the_configuration_pins_host_keys_and_reads_nothing_else() {
         let host = Host { name: "routerd-cloud", user: "lab", proxy_command: "true" };
-        let text = config(&[host], Path::new("/k/key"), Path::new("/k/hosts"));
+        let text = make_ssh_config(&[host], Path::new("/k/key"), Path::new("/k/hosts"));
         for line in [
             "HostKeyAlias routerd-cloud",
             "StrictHostKeyChecking yes",

@@ -23,7 +23,7 @@ use crate::record::{
 };
 use crate::verdict::Judgement;
 
-pub use folding::fold;
+pub use folding::fold_records;
 
 /// The evidence of one run. What is null was not established.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

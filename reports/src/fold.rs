@@ -20,11 +20,11 @@ use crate::record::{
 #[derive(Debug, Default)]
 pub struct Gathered<'a> {
     pub started: Option<(&'a RunStarted, DateTime<Utc>)>,
-    pub scenarios: Vec<Scenario<'a>>,
+    pub scenarios: Vec<FoldedScenario<'a>>,
     pub facts: Option<&'a FactsRecorded>,
     pub undo_plan: Option<&'a UndoPlanned>,
     pub gate: Gate<'a>,
-    pub mutations: Vec<Mutation<'a>>,
+    pub mutations: Vec<FoldedMutation<'a>>,
     pub checked: Vec<&'a StopChecked>,
     pub tripped: Vec<(&'a StopTripped, DateTime<Utc>)>,
     pub rows: Sides<'a>,
@@ -54,7 +54,7 @@ pub struct Sides<'a> {
 
 /// A scenario as it was declared, and what came of it.
 #[derive(Debug)]
-pub struct Scenario<'a> {
+pub struct FoldedScenario<'a> {
     pub declared: &'a ScenarioDeclared,
     /// How often it was started.
     pub attempts: u32,
@@ -78,14 +78,14 @@ pub struct Gate<'a> {
 
 /// An intent and its last outcome; none where that was never recorded.
 #[derive(Debug)]
-pub struct Mutation<'a> {
+pub struct FoldedMutation<'a> {
     pub intent: &'a Intent,
     pub at: DateTime<Utc>,
     pub outcome: Option<(&'a OutcomeRecorded, DateTime<Utc>)>,
 }
 
 /// Gathers the records, in their order.
-pub fn gather(records: &[Record]) -> Gathered<'_> {
+pub fn gather_records(records: &[Record]) -> Gathered<'_> {
     let mut run = Gathered::default();
     for record in records {
         run.take(record);
@@ -113,7 +113,9 @@ impl<'a> Gathered<'a> {
             }
             Kind::GoRefused(refused) => self.gate.refused = Some((refused, at)),
             Kind::GoBurnt(burnt) => self.gate.burnt = Some((burnt, at)),
-            Kind::Intent(intent) => self.mutations.push(Mutation { intent, at, outcome: None }),
+            Kind::Intent(intent) => {
+                self.mutations.push(FoldedMutation { intent, at, outcome: None })
+            }
             Kind::Outcome(outcome) => {
                 let mut mutations = self.mutations.iter_mut().rev();
                 if let Some(it) = mutations.find(|it| it.intent.id == outcome.intent) {
@@ -163,7 +165,7 @@ impl<'a> Gathered<'a> {
 
     fn start(&mut self, started: &'a RunStarted, at: DateTime<Utc>) {
         self.started = Some((started, at));
-        self.scenarios = started.scenarios.iter().map(Scenario::declared).collect();
+        self.scenarios = started.scenarios.iter().map(FoldedScenario::declared).collect();
     }
 
     fn start_scenario(&mut self, name: &str, at: DateTime<Utc>) {
@@ -185,12 +187,12 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    fn scenario_mut(&mut self, name: &str) -> Option<&mut Scenario<'a>> {
+    fn scenario_mut(&mut self, name: &str) -> Option<&mut FoldedScenario<'a>> {
         self.scenarios.iter_mut().find(|scenario| scenario.declared.name == name)
     }
 
     /// The scenarios that the run was declared to have for this.
-    pub fn scenarios_that(&self, duty: Duty) -> impl Iterator<Item = &Scenario<'a>> {
+    pub fn scenarios_that(&self, duty: Duty) -> impl Iterator<Item = &FoldedScenario<'a>> {
         self.scenarios.iter().filter(move |scenario| scenario.declared.duty == Some(duty))
     }
 
@@ -198,13 +200,13 @@ impl<'a> Gathered<'a> {
     /// instances (permit `Cost`) is not: it is the same lab. Neither is a lock that was given back,
     /// nor a burn that the node refused or was never told of.
     pub fn touched(&self) -> bool {
-        let lock = |it: &Mutation<'_>| {
+        let lock = |it: &FoldedMutation<'_>| {
             matches!(it.intent.effect, Effect::TakeLock { .. }) && self.gate.lock_released.is_some()
         };
-        let forward = |it: &&Mutation<'_>| {
+        let forward = |it: &&FoldedMutation<'_>| {
             it.intent.permit == Permit::Forward && !it.certainly_not_done() && !lock(it)
         };
-        let burn = |it: &Mutation<'_>| matches!(it.intent.effect, Effect::BurnGo { .. });
+        let burn = |it: &FoldedMutation<'_>| matches!(it.intent.effect, Effect::BurnGo { .. });
         let refused = self.mutations.iter().any(|it| burn(it) && it.certainly_not_done());
         let never = self.gate.proof.is_some_and(|it| it.outcome == ProofOutcome::NeverBurnt);
         (self.gate.burnt.is_some() && !refused && !never)
@@ -212,7 +214,7 @@ impl<'a> Gathered<'a> {
     }
 }
 
-impl Mutation<'_> {
+impl FoldedMutation<'_> {
     fn certainly_not_done(&self) -> bool {
         self.outcome.is_some_and(|(outcome, _)| outcome.outcome == Outcome::NotDone)
     }
@@ -227,7 +229,7 @@ impl<'a> Sides<'a> {
     }
 }
 
-impl<'a> Scenario<'a> {
+impl<'a> FoldedScenario<'a> {
     fn declared(declared: &'a ScenarioDeclared) -> Self {
         Self { declared, attempts: 0, started_at: None, assertions: Vec::new(), finished: None }
     }

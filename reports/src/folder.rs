@@ -19,11 +19,11 @@ use crate::journal::JOURNAL_FILE;
 
 pub(crate) use files::read_whole;
 pub use files::{
-    Identity, JOURNAL_LIMIT_BYTES, SMALL_LIMIT_BYTES, Sync, WORLD_LIMIT_BYTES, open_plain,
+    FileId, JOURNAL_LIMIT_BYTES, SMALL_LIMIT_BYTES, Sync, WORLD_LIMIT_BYTES, open_plain,
     read_plain, write_atomically,
 };
 pub use lock::{FolderHolder, FolderLock, Locked};
-pub(crate) use lock::{Names, names, take};
+pub(crate) use lock::{Names, check_names, take};
 
 /// The file of the run's evidence.
 pub const EVIDENCE_FILE: &str = "evidence.json";
@@ -88,7 +88,7 @@ pub struct RunFile {
 pub struct BegunIn {
     /// Absolute; absent where JSON cannot say it.
     pub path: Option<PathBuf>,
-    pub identity: Identity,
+    pub identity: FileId,
 }
 
 /// A run's folder, by its path.
@@ -227,10 +227,10 @@ impl RunFolder {
     }
 
     /// Which folder it is, whatever its path.
-    pub fn identity(&self) -> Result<Identity, FolderError> {
+    pub fn identity(&self) -> Result<FileId, FolderError> {
         let found = fs::metadata(&self.path);
         let found = found.map_err(|source| FolderError::Io { path: self.path.clone(), source })?;
-        Ok(Identity::of(&found))
+        Ok(FileId::of(&found))
     }
 
     /// The entry of `run.json` for this folder.

@@ -59,7 +59,7 @@ impl Redactor {
 
     /// The part of a raw answer that is kept: byte for byte the same where it had no secret.
     pub fn keep<'a>(&self, form: Form, bytes: &'a [u8]) -> Kept<'a> {
-        form::keep(self, form, bytes)
+        form::redact_bytes(self, form, bytes)
     }
 
     /// The text without its secrets; borrowed where it had none.
@@ -73,10 +73,10 @@ impl Redactor {
                 result = Cow::Owned(result.replace(secret, REDACTED));
             }
         }
-        if let Cow::Owned(unwrapped) = encoded::redacted(self, &result) {
+        if let Cow::Owned(unwrapped) = encoded::redact_encoded(self, &result) {
             result = Cow::Owned(unwrapped);
         }
-        let spans = text::secrets(&result);
+        let spans = text::find_secrets(&result);
         if spans.is_empty() {
             return result;
         }

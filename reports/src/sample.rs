@@ -159,7 +159,7 @@ fn facts() -> Facts {
 }
 
 /// Up to the owner's go.
-pub fn pending() -> Sample {
+pub fn pending_run() -> Sample {
     let mut run = Sample(vec![]);
     run.push(Kind::RunStarted(started()));
     run.push(Kind::AttachmentStored(Attachment {
@@ -219,10 +219,10 @@ fn identity() -> LabIdentity {
 }
 
 /// Everything but the end record; it passes.
-pub fn whole() -> Sample {
-    let mut run = pending();
+pub fn whole_run() -> Sample {
+    let mut run = pending_run();
     let path = "/var/lib/lab-smoke/lock".to_owned();
-    run.push(verified());
+    run.push(verified_go());
     let lease_until = start_time() + TimeDelta::hours(1);
     run.push(Kind::LockTaken(LockTaken { path: path.clone(), lease_until }));
     let burn = "/var/lib/lab-smoke/burnt".to_owned();
@@ -231,7 +231,7 @@ pub fn whole() -> Sample {
     run.intent("seize", Permit::Forward, "routerctl action execute");
     run.outcome("seize", Outcome::Done);
     run.assert("execute", "execute.succeeded", AssertionStatus::Passed);
-    run.push(outage());
+    run.push(measured_outage());
     run.finish("execute", ScenarioStatus::Passed);
     run.start("ping");
     run.push(Kind::Retried(Retried {
@@ -303,7 +303,7 @@ fn state(phase: Phase) -> Kind {
 }
 
 /// A go that was verified, granted by the lab itself.
-pub fn verified() -> Kind {
+pub fn verified_go() -> Kind {
     Kind::GoVerified(GoVerified {
         go_digest: Digest::of("go"),
         principal: "lab-itself".into(),
@@ -316,13 +316,13 @@ pub fn verified() -> Kind {
 }
 
 /// A go that was refused because it has expired.
-pub fn refused() -> Kind {
+pub fn refused_go() -> Kind {
     let (rule, reason) = ("expired".to_owned(), "it was good until noon".to_owned());
     Kind::GoRefused(GoRefused { rule, reason })
 }
 
 /// The outage as a lab with a probe says it.
-pub fn outage() -> Kind {
+pub fn measured_outage() -> Kind {
     let flow = FlowOutage {
         source: "10.88.60.7".into(),
         destination: "10.88.60.9".into(),
@@ -359,7 +359,7 @@ pub fn no_residue() -> Kind {
 }
 
 /// A list of residue with one running instance in it.
-pub fn residue(id: &str) -> Kind {
+pub fn listed_residue(id: &str) -> Kind {
     let item = ResidueItem {
         resource: "instance".into(),
         id: id.into(),

@@ -10,7 +10,7 @@ pub const SCHEMA_ID: &str = "https://lab-smoke.dev/schema/evidence-v2.json";
 
 /// JSON Schema 2020-12, pretty-printed with a final newline: what `lab-smoke schema` prints and
 /// `docs/` holds.
-pub fn schema() -> String {
+pub fn print_schema() -> String {
     format!("{:#}\n", schema_value())
 }
 
@@ -65,7 +65,7 @@ mod tests {
     }
 
     fn schema_text() -> String {
-        let text = schema();
+        let text = print_schema();
         assert!(text.ends_with("}\n"));
         text
     }

@@ -57,7 +57,7 @@ pub struct Differs {
 ///
 /// # Errors
 /// The first record whose digest is not that of what is shown.
-pub fn shown(records: &[Record]) -> Result<Shown<'_>, Differs> {
+pub fn read_shown(records: &[Record]) -> Result<Shown<'_>, Differs> {
     let mut shown = Shown::default();
     for record in records {
         shown.take(record)?;
@@ -109,7 +109,7 @@ impl<'a> Shown<'a> {
 mod tests {
     use super::*;
     use crate::operation::Operation;
-    use crate::sample::{pending, whole};
+    use crate::sample::{pending_run, whole_run};
 
     fn change(records: &mut [Record], change: impl Fn(&mut Kind)) {
         for record in records {
@@ -119,17 +119,17 @@ mod tests {
 
     #[test]
     fn what_a_run_wrote_is_shown_and_nothing_differs() {
-        let records = whole().records();
-        let shown = shown(&records).expect("all digests are right");
+        let records = whole_run().records();
+        let shown = read_shown(&records).expect("all digests are right");
         assert!(shown.facts.is_some() && shown.change_set().is_some());
         assert_eq!(shown.granted_plan(), shown.plan);
         assert!(
             shown.burnt.is_some_and(|burnt| burnt.record.kind == Kind::GoBurnt(burnt.go.clone()))
         );
-        let pending = pending().records();
-        let shown = super::shown(&pending).expect("all digests are right");
+        let pending = pending_run().records();
+        let shown = super::read_shown(&pending).expect("all digests are right");
         assert!(shown.plan.is_some() && shown.granted_plan().is_none() && shown.burnt.is_none());
-        assert!(super::shown(&[]).expect("nothing differs").plan.is_none());
+        assert!(super::read_shown(&[]).expect("nothing differs").plan.is_none());
     }
 
     /// Each way to show something else than what is signed, and the record that is named.
@@ -171,9 +171,9 @@ mod tests {
             }),
         ];
         for (kind, what, edit) in table {
-            let mut records = whole().records();
+            let mut records = whole_run().records();
             change(&mut records, edit);
-            let differs = shown(&records).expect_err(what);
+            let differs = read_shown(&records).expect_err(what);
             assert_eq!((differs.kind, differs.what), (*kind, *what));
             let line = usize::try_from(differs.line).expect("small");
             let named = serde_json::to_value(&records[line - 1]).expect("JSON");

@@ -26,4 +26,4 @@ mod rules;
 mod tests;
 
 pub use codes::{ExitCode, PRECEDENCE, exit_codes_markdown};
-pub use rules::{Judgement, judge, judge_ending};
+pub use rules::{Judgement, judge_ending, judge_journal};

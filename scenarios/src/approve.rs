@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use lab::Lab;
 use lab::act::{Acted, NotTried};
-use lab::routerd::{Row, Status};
+use lab::routerd::{Row, RowStatus};
 use reports::record::Outcome;
 use serde_json::{Value, json};
 
@@ -74,7 +74,7 @@ fn judge(ctx: &mut Context<'_>, rows: &[Row], own: &[StepRow<'_>], by: &str, how
             "approved_by": row.and_then(|row| row.approved_by.as_ref()),
         });
         let approved = row.is_some_and(|row| {
-            row.status == Status::Approved && row.approved_by.as_deref() == Some(by)
+            row.status == RowStatus::Approved && row.approved_by.as_deref() == Some(by)
         });
         let expected = json!({ "status": "approved", "approved_by": by });
         let message = format!("row {id} is not approved by this run");
@@ -84,8 +84,8 @@ fn judge(ctx: &mut Context<'_>, rows: &[Row], own: &[StepRow<'_>], by: &str, how
             .seen(how.clone())
             .comes_to(observed, ruling);
     }
-    let expected = approved(ctx.run);
-    let observed = stored(rows, own);
+    let expected = expected_rows(ctx.run);
+    let observed = observed_rows(rows, own);
     let same = expected == observed;
     let message = "routerd would execute something else than the approved change set";
     let found = (!same).then(|| message.to_owned());
@@ -100,12 +100,12 @@ fn judge(ctx: &mut Context<'_>, rows: &[Row], own: &[StepRow<'_>], by: &str, how
 }
 
 /// The rows as they are to be: the change set that the owner granted.
-pub(crate) fn approved(run: &Run) -> Vec<Value> {
+pub(crate) fn expected_rows(run: &Run) -> Vec<Value> {
     run.steps.iter().map(|step| as_executed(&json!(step.plan))).collect()
 }
 
 /// The rows as they are.
-pub(crate) fn stored(rows: &[Row], own: &[StepRow<'_>]) -> Vec<Value> {
+pub(crate) fn observed_rows(rows: &[Row], own: &[StepRow<'_>]) -> Vec<Value> {
     let of = |id| observe::row_with(rows, id).map_or(Value::Null, row_as_executed);
     own.iter().map(|row| of(row.id)).collect()
 }
@@ -142,26 +142,26 @@ pub(crate) fn row_as_executed(row: &Row) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use lab::permit::Refused;
+    use lab::permit::PermitRefused;
     use reports::record::ScenarioStatus;
 
     use super::*;
-    use crate::example::{acted, judged};
+    use crate::example::{example_acted, judge_as_scenario};
 
     #[test]
     fn a_refusal_is_an_answer_and_all_else_is_asked_of_the_rows() {
         use ScenarioStatus::{Failed, Unknown};
-        let refused = || Err(NotTried::Refused(Refused::RunEnded));
+        let refused = || Err(NotTried::Refused(PermitRefused::RunEnded));
         let table = [
-            (Ok(acted(Outcome::Done, ())), true, Unknown, "not judged"),
-            (Ok(acted(Outcome::Unknown, ())), true, Unknown, "not judged"),
-            (Ok(acted(Outcome::NotDone, ())), false, Failed, "as it was seen"),
+            (Ok(example_acted(Outcome::Done, ())), true, Unknown, "not judged"),
+            (Ok(example_acted(Outcome::Unknown, ())), true, Unknown, "not judged"),
+            (Ok(example_acted(Outcome::NotDone, ())), false, Failed, "as it was seen"),
             (refused(), false, Failed, "the run has ended"),
         ];
         for (came, expected, status, why) in table {
             let shown = format!("{came:?}");
             let mut given = None;
-            let judged = judged("approve", async |_, ctx| {
+            let judged = judge_as_scenario("approve", async |_, ctx| {
                 given = Some(may_be_approved(ctx, ASSIGN, came));
             });
             assert_eq!((given, judged.finished.status), (Some(expected), status), "{shown}");

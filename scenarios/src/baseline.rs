@@ -53,12 +53,12 @@ impl NodeBaseline {
 impl Baseline {
     /// The ENI as it is restored: its addresses and its check, digest for digest.
     pub fn interface_digest(interface: &NetworkInterface) -> Digest {
-        Digest::of_json(&restorable(interface))
+        Digest::of_json(&restorable_fields(interface))
     }
 }
 
 /// The part of the ENI that undo has to bring back.
-pub fn restorable(interface: &NetworkInterface) -> Value {
+pub fn restorable_fields(interface: &NetworkInterface) -> Value {
     json!({
         "network_interface_id": interface.network_interface_id,
         "primary_address": interface.primary_address,
@@ -71,7 +71,7 @@ pub fn restorable(interface: &NetworkInterface) -> Value {
 
 /// The ENI where it is not as it was, with the commands that make it so; `now` is none where it
 /// cannot be seen.
-pub fn changed(
+pub fn describe_changed_interface(
     region: &str,
     before: &NetworkInterface,
     now: Option<&NetworkInterface>,
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn a_changed_interface_comes_with_the_commands_that_settle_it() {
         let before = || {
-            let mut before = crate::example::baseline().interface;
+            let mut before = crate::example::example_baseline().interface;
             before.secondary_addresses = vec![Ipv4Addr::new(10, 88, 60, 20)];
             before.security_groups = vec!["sg-1".to_owned(), "sg-2".to_owned()];
             before.tags = [("lab".to_owned(), "smoke".to_owned())].into();
@@ -233,7 +233,7 @@ mod tests {
         for (change, commands) in table {
             let mut now = before();
             change(&mut now);
-            let item = changed("eu-central-1", &before(), Some(&now));
+            let item = describe_changed_interface("eu-central-1", &before(), Some(&now));
             let expected: Vec<_> = commands
                 .iter()
                 .map(|command| format!("aws ec2 {command} --region eu-central-1"))
@@ -242,13 +242,14 @@ mod tests {
             let Some(item) = item else { continue };
             assert_eq!((item.id.as_str(), item.owner_commands), ("eni-1", expected));
         }
-        let unseen = changed("eu-central-1", &before(), None).expect("an item");
+        let unseen = describe_changed_interface("eu-central-1", &before(), None).expect("an item");
         let look = "aws ec2 describe-network-interfaces --network-interface-ids eni-1 \
                     --region eu-central-1";
         assert_eq!(unseen.owner_commands, [look]);
         let mut off = before();
         off.source_dest_check = false;
-        let item = changed("eu-central-1", &off, Some(&before())).expect("an item");
+        let item =
+            describe_changed_interface("eu-central-1", &off, Some(&before())).expect("an item");
         assert!(item.owner_commands[0].contains(" --no-source-dest-check "), "{item:?}");
     }
 

@@ -21,7 +21,7 @@ const NO_KIND: &str =
     "this routerd has neither a RemoteAddressClaim nor a MobilityPool: nothing claims the address";
 
 /// The answer to one kind's question.
-enum Found {
+enum ClaimAnswer {
     Phases(Vec<(String, Option<String>)>, How),
     NoDaemon,
     NoSuchKind,
@@ -41,36 +41,40 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let claim = found(ctx, claim);
     let pool = found(ctx, pool);
     match (claim, pool) {
-        (Found::Phases(phases, how), _) => judge(ctx, &phases, true, how),
-        (_, Found::Phases(phases, how)) => {
+        (ClaimAnswer::Phases(phases, how), _) => judge(ctx, &phases, true, how),
+        (_, ClaimAnswer::Phases(phases, how)) => {
             let (captured, owner_how) = captured(lab, ctx, owners);
             judge(ctx, &phases, captured, how.and(owner_how));
         }
-        (Found::Unreadable(why, how), _) | (_, Found::Unreadable(why, how)) => {
+        (ClaimAnswer::Unreadable(why, how), _) | (_, ClaimAnswer::Unreadable(why, how)) => {
             ctx.check(READY).expects(json!("Ready")).seen(how).unknown(why);
         }
-        (Found::NoDaemon, _) | (_, Found::NoDaemon) => ctx.not_applicable(NO_DAEMON),
-        (Found::NoSuchKind, Found::NoSuchKind) => ctx.not_applicable(NO_KIND),
+        (ClaimAnswer::NoDaemon, _) | (_, ClaimAnswer::NoDaemon) => ctx.not_applicable(NO_DAEMON),
+        (ClaimAnswer::NoSuchKind, ClaimAnswer::NoSuchKind) => ctx.not_applicable(NO_KIND),
     }
 }
 
-fn found(ctx: &mut Context<'_>, asked: Readout<Resources>) -> Found {
+fn found(ctx: &mut Context<'_>, asked: Readout<Resources>) -> ClaimAnswer {
     let (read, how) = match observe::told(ctx, asked) {
         Ok(seen) => seen,
-        Err((why, how)) => return Found::Unreadable(why, how),
+        Err((why, how)) => return ClaimAnswer::Unreadable(why, how),
     };
     match read {
-        Ok(resources) if resources.items.is_empty() => Found::NoSuchKind,
+        Ok(resources) if resources.items.is_empty() => ClaimAnswer::NoSuchKind,
         Ok(resources) => {
             let phase = |item: &lab::routerd::Resource| {
                 item.status.get("phase").and_then(|phase| phase.as_str()).map(str::to_owned)
             };
             let phases = resources.items.iter().map(|item| (item.name.clone(), phase(item)));
-            Found::Phases(phases.collect(), how)
+            ClaimAnswer::Phases(phases.collect(), how)
         }
-        Err(AnswerError::Refused { refusal: Refusal::NoDaemon { .. }, .. }) => Found::NoDaemon,
-        Err(AnswerError::Refused { refusal: Refusal::NoResource { .. }, .. }) => Found::NoSuchKind,
-        Err(error) => Found::Unreadable(error.to_string(), how),
+        Err(AnswerError::Refused { refusal: Refusal::NoDaemon { .. }, .. }) => {
+            ClaimAnswer::NoDaemon
+        }
+        Err(AnswerError::Refused { refusal: Refusal::NoResource { .. }, .. }) => {
+            ClaimAnswer::NoSuchKind
+        }
+        Err(error) => ClaimAnswer::Unreadable(error.to_string(), how),
     }
 }
 
@@ -109,14 +113,14 @@ mod tests {
     use reports::record::AssertionStatus;
 
     use super::*;
-    use crate::example::{judged, read_by, silent, told};
+    use crate::example::{example_answer, example_silence, judge_as_scenario, read_by};
 
     /// The result of `get` of a kind, in a word and with the phases.
     #[test]
     fn a_kind_without_an_item_is_as_one_that_is_not_there() {
         let items = |items: serde_json::Value| {
             let answer = json!({ "kind": "GetResult", "items": items }).to_string();
-            told(0, &answer, "")
+            example_answer(0, &answer, "")
         };
         let claim = json!({
             "apiVersion": "v1", "kind": "RemoteAddressClaim", "name": "claim",
@@ -126,27 +130,27 @@ mod tests {
         let table = [
             (items(json!([claim])), "phases: claim Ready"),
             (items(json!([])), "no such kind"),
-            (told(1, "", "bad request: RemoteAddressClaim not found\n"), "no such kind"),
-            (told(1, "", nobody), "no daemon"),
-            (told(0, "not JSON", ""), "unreadable"),
-            (silent(), "unreadable"),
+            (example_answer(1, "", "bad request: RemoteAddressClaim not found\n"), "no such kind"),
+            (example_answer(1, "", nobody), "no daemon"),
+            (example_answer(0, "not JSON", ""), "unreadable"),
+            (example_silence(), "unreadable"),
         ];
         for (answer, expected) in table {
             let shown = format!("{answer:?}");
-            judged("claim-ready", async |lab, ctx| {
+            judge_as_scenario("claim-ready", async |lab, ctx| {
                 let command = Observe::get(&lab.manifest.routerd, "RemoteAddressClaim");
                 let answer = read_by(&command, answer);
                 let word = match found(ctx, answer) {
-                    Found::Phases(phases, _) => {
+                    ClaimAnswer::Phases(phases, _) => {
                         let one = |(name, phase): (String, Option<String>)| {
                             format!("{name} {}", phase.unwrap_or_default())
                         };
                         let each: Vec<_> = phases.into_iter().map(one).collect();
                         format!("phases: {}", each.join(", "))
                     }
-                    Found::NoDaemon => "no daemon".to_owned(),
-                    Found::NoSuchKind => "no such kind".to_owned(),
-                    Found::Unreadable(..) => "unreadable".to_owned(),
+                    ClaimAnswer::NoDaemon => "no daemon".to_owned(),
+                    ClaimAnswer::NoSuchKind => "no such kind".to_owned(),
+                    ClaimAnswer::Unreadable(..) => "unreadable".to_owned(),
                 };
                 assert_eq!(word, expected, "{shown}");
             });
@@ -160,17 +164,17 @@ mod tests {
                 "address": "10.88.60.9/32", "state": state, "class": "Static",
                 "captureHolderNode": "r1",
             }]);
-            told(0, &row.to_string(), "")
+            example_answer(0, &row.to_string(), "")
         };
         let table = [
             (owners("OK"), true, "routerd-cloud$ command"),
             (owners("Stale"), false, "routerd-cloud$ command"),
-            (told(1, "", "what?"), false, "routerd-cloud$ command"),
-            (silent(), false, "no answer"),
+            (example_answer(1, "", "what?"), false, "routerd-cloud$ command"),
+            (example_silence(), false, "no answer"),
         ];
         for (answer, expected, seen) in table {
             let shown = format!("{answer:?}");
-            judged("claim-ready", async |lab, ctx| {
+            judge_as_scenario("claim-ready", async |lab, ctx| {
                 let command = Observe::mobility_owners(&lab.manifest.routerd);
                 let (is, how) = captured(lab, ctx, read_by(&command, answer));
                 assert_eq!(is, expected, "{shown}");
@@ -190,7 +194,7 @@ mod tests {
             (vec![None], true, Failed),
         ];
         for (phases, captured, expected) in table {
-            let judged = judged("claim-ready", async |_, ctx| {
+            let judged = judge_as_scenario("claim-ready", async |_, ctx| {
                 let named = |phase: Option<&str>| ("one".to_owned(), phase.map(str::to_owned));
                 let phases: Vec<_> = phases.iter().copied().map(named).collect();
                 judge(ctx, &phases, captured, How::default());

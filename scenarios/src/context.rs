@@ -3,7 +3,7 @@
 
 use lab::act::NotTried;
 use lab::ec2::{Answer, ReadError};
-use lab::permit::Refused;
+use lab::permit::PermitRefused;
 use lab::shell::ShellError;
 use reports::digest::Digest;
 use reports::journal::{JournalError, Writer};
@@ -201,7 +201,7 @@ impl<'a> Context<'a> {
     /// every other reason is one.
     pub fn not_tried(&mut self, id: &'static str, expected: Value, how: How, error: &NotTried) {
         let why = format!("not tried: {error}");
-        if matches!(error, NotTried::Refused(Refused::ToldToStop)) {
+        if matches!(error, NotTried::Refused(PermitRefused::ToldToStop)) {
             self.check(id).seen(how).skipped(Value::Null, why.clone());
             self.told_to_stop = Some(why);
         } else {

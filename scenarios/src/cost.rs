@@ -7,7 +7,7 @@ use reports::journal::Writer;
 use reports::record::{CostRecorded, Effect, InstancesFound, Kind, Outcome, Power, Record};
 
 /// The manifest's, where it has one.
-pub fn ceiling(lab: &Lab) -> Option<u64> {
+pub fn read_ceiling(lab: &Lab) -> Option<u64> {
     match lab.manifest.limits.max_instance_seconds {
         Ceiling::Seconds(ceiling) => Some(ceiling),
         Ceiling::Word(_) => None,
@@ -23,8 +23,8 @@ pub fn instance_seconds(lab: &Lab, journal: &Writer) -> u64 {
 }
 
 /// The record that a reader of the evidence sees.
-pub fn recorded(lab: &Lab, instance_seconds: u64) -> Kind {
-    Kind::CostRecorded(CostRecorded { instance_seconds, max_instance_seconds: ceiling(lab) })
+pub fn make_cost_record(lab: &Lab, instance_seconds: u64) -> Kind {
+    Kind::CostRecorded(CostRecorded { instance_seconds, max_instance_seconds: read_ceiling(lab) })
 }
 
 /// From the run's first record, or each start, to each sight of the instance's end.

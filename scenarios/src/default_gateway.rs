@@ -24,14 +24,14 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let Some(before) = ctx.run.baseline() else { return };
     let looked = node_state::at_acceptance(lab, ctx.run).await;
     let looked = node_state::read_all(ctx, &looked);
-    let explained = explained(lab, ctx);
+    let explained = explain_by_plan_source(lab, ctx);
     for ((node, id), looked) in Node::ALL.into_iter().zip(ASSERTS).zip(&looked) {
         judge(ctx, &before, (node, id), looked, explained);
     }
 }
 
 /// The changes that the plan source is known to make to a node while the address is captured.
-pub fn explained(lab: &Lab, ctx: &Context<'_>) -> Explained {
+pub fn explain_by_plan_source(lab: &Lab, ctx: &Context<'_>) -> Explained {
     match ctx.run.plan_source {
         crate::run::PlanSource::Planner => Explained::Nothing,
         crate::run::PlanSource::MobilityPool => {
@@ -57,8 +57,8 @@ pub fn judge(
             observed["changed"] = comparison.shown();
             let mut expected = expected;
             expected["changed"] = json!([]);
-            settle(ctx, id, &comparison, (expected, observed), how);
-            node_state::changed(node, &comparison, before, now)
+            judge_comparison(ctx, id, &comparison, (expected, observed), how);
+            node_state::describe_changed_node(node, &comparison, before, now)
         }
         Err((why, how)) => {
             ctx.check(id).expects(expected).seen(how.clone()).unknown(why);
@@ -68,7 +68,7 @@ pub fn judge(
 }
 
 /// A difference fails, whatever else could not be read.
-pub fn settle(
+pub fn judge_comparison(
     ctx: &mut Context<'_>,
     id: &'static str,
     comparison: &Comparison,
@@ -90,7 +90,7 @@ fn shown(state: &NodeState) -> Value {
 }
 
 fn compare(before: &NodeState, now: &NodeState, explained: Explained) -> Comparison {
-    let mut comparison = node_state::compare(before, now, ROUTING, explained);
-    comparison.differences.extend(node_state::gateways(before, now));
+    let mut comparison = node_state::compare_states(before, now, ROUTING, explained);
+    comparison.differences.extend(node_state::compare_gateways(before, now));
     comparison
 }

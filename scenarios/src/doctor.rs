@@ -4,7 +4,7 @@
 
 use lab::Lab;
 use lab::node::Node;
-use lab::routerd::{CheckStatus, Report};
+use lab::routerd::{CheckStatus, DoctorReport};
 use lab::shell::Observe;
 use serde_json::json;
 
@@ -43,7 +43,7 @@ fn judge(
     ctx: &mut Context<'_>,
     id: &'static str,
     area: &str,
-    asked: Readout<Report>,
+    asked: Readout<DoctorReport>,
 ) -> Option<Weight> {
     let expected = json!({ "fail": 0 });
     let (read, how) = match observe::told(ctx, asked) {
@@ -77,7 +77,7 @@ fn judge(
     }
 }
 
-fn complaints(report: &Report) -> Vec<String> {
+fn complaints(report: &DoctorReport) -> Vec<String> {
     report
         .checks
         .iter()
@@ -93,10 +93,11 @@ mod tests {
     use reports::record::{AssertionStatus, ScenarioStatus};
 
     use super::*;
-    use crate::example::{Told, judged, read_by, silent, told};
+    use crate::example::{example_answer, example_silence, judge_as_scenario, read_by};
+    use lab::shell::NodeAnswer;
 
     /// A report of checks with these statuses.
-    fn report(code: i32, statuses: &[&str]) -> Told {
+    fn report(code: i32, statuses: &[&str]) -> NodeAnswer {
         let count = |status: &str| statuses.iter().filter(|it| **it == status).count();
         let checks = statuses.iter().map(
             |status| json!({ "area": "hybrid", "name": format!("a {status}"), "status": status }),
@@ -109,7 +110,7 @@ mod tests {
             },
             "checks": checks.collect::<Vec<_>>(),
         });
-        told(code, &report.to_string(), "")
+        example_answer(code, &report.to_string(), "")
     }
 
     #[test]
@@ -123,12 +124,12 @@ mod tests {
             (report(0, &[]), A::Skipped, Some(Weight::Nothing), skips),
             (report(1, &["pass", "fail"]), A::Failed, None, "doctor hybrid fails: a fail: "),
             (report(1, &["pass"]), A::Unknown, None, "agree"),
-            (silent(), A::Unknown, None, "no answer"),
+            (example_silence(), A::Unknown, None, "no answer"),
         ];
         for (answer, status, weight, message) in table {
             let mut given = None;
             let shown = format!("{answer:?}");
-            let judged = judged("doctor", async |lab, ctx| {
+            let judged = judge_as_scenario("doctor", async |lab, ctx| {
                 let command = Observe::doctor(&lab.manifest.routerd, "hybrid");
                 given = judge(ctx, HYBRID, "hybrid", read_by(&command, answer));
             });
@@ -140,7 +141,7 @@ mod tests {
 
     #[test]
     fn it_is_not_applicable_where_both_areas_check_nothing() {
-        let judged = judged("doctor", async |lab, ctx| run(lab, ctx).await);
+        let judged = judge_as_scenario("doctor", async |lab, ctx| run(lab, ctx).await);
         let expected = (ScenarioStatus::NotApplicable, Some(VACUOUS));
         assert_eq!((judged.finished.status, judged.finished.reason.as_deref()), expected);
     }

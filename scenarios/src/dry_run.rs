@@ -6,7 +6,7 @@ use lab::node::Node;
 use lab::shell::Observe;
 use serde_json::json;
 
-use crate::baseline::restorable;
+use crate::baseline::restorable_fields;
 use crate::context::Context;
 use crate::run::StepRow;
 use crate::{observe, preview};
@@ -33,7 +33,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     }
     match (before, after) {
         (Ok((before, how)), Ok((after, other))) => {
-            let (before, after) = (restorable(&before), restorable(&after));
+            let (before, after) = (restorable_fields(&before), restorable_fields(&after));
             ctx.check(NO_MUTATION).expects(before).seen(how.and(other)).is(after);
         }
         (Err((why, how)), _) | (_, Err((why, how))) => {

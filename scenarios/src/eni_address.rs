@@ -53,7 +53,7 @@ mod tests {
     use reports::record::AssertionStatus as A;
 
     use super::*;
-    use crate::example::{baseline, judged};
+    use crate::example::{example_baseline, judge_as_scenario};
 
     /// The lab's ENI has no secondary address yet: the baseline is told to have had these.
     #[test]
@@ -64,10 +64,10 @@ mod tests {
             (vec!["10.88.60.50"], A::Failed),
         ];
         for (secondary, expected) in table {
-            let judged = judged("eni-address", async |lab, ctx| {
+            let judged = judge_as_scenario("eni-address", async |lab, ctx| {
                 let id = &lab.manifest.capture.network_interface_id;
                 let eni = lab.reader.network_interface(id).await.expect("an answer").value;
-                let mut before = baseline();
+                let mut before = example_baseline();
                 before.interface = eni.expect("the lab's ENI");
                 let parsed = secondary.iter().map(|it| it.parse().expect("an address"));
                 before.interface.secondary_addresses = parsed.collect();

@@ -11,7 +11,7 @@ use lab::change_set::ChangeSet;
 use lab::ec2::{Answer, Instance, InstanceState, Tags};
 use lab::node::{Node, Output};
 use lab::permit::Brake;
-use lab::shell::{Failure, Observe, ShellError};
+use lab::shell::{Failure, NodeAnswer, Observe, ShellError};
 use reports::go::Expectation;
 use reports::journal::Writer;
 use reports::record::{Assertion, AssertionStatus, Kind, Outcome, Record};
@@ -20,7 +20,7 @@ use reports::redact::Form;
 use crate::baseline::Baseline;
 use crate::capture::capture_steps;
 use crate::context::{Context, Finished};
-use crate::run::{Go, GoSource, PlanSource, Run, State};
+use crate::run::{Go, GoSource, PlanSource, Run, RunState};
 use crate::sequence::{Scenario, find};
 
 pub fn change_set() -> ChangeSet {
@@ -37,7 +37,7 @@ pub fn change_set() -> ChangeSet {
 }
 
 /// An ENI without secondary addresses, no nodes, and one row of an earlier run.
-pub fn baseline() -> Baseline {
+pub fn example_baseline() -> Baseline {
     let baseline = serde_json::json!({
         "interface": {
             "network_interface_id": "eni-1", "owner_id": "123456789012", "vpc_id": "vpc-1",
@@ -52,7 +52,7 @@ pub fn baseline() -> Baseline {
 }
 
 /// A small one, in no VPC and without tags.
-pub fn instance(id: &str, state: &str) -> Instance {
+pub fn example_instance(id: &str, state: &str) -> Instance {
     Instance {
         instance_id: id.to_owned(),
         state: InstanceState::parse(state),
@@ -99,7 +99,7 @@ impl Judged {
 }
 
 /// Runs `body` as the scenario of that name, on a mock lab to which nothing was done yet.
-pub fn judged(name: &str, body: impl AsyncFnOnce(&mut Lab, &mut Context<'_>)) -> Judged {
+pub fn judge_as_scenario(name: &str, body: impl AsyncFnOnce(&mut Lab, &mut Context<'_>)) -> Judged {
     judged_as(find(name).expect("a scenario"), body)
 }
 
@@ -110,8 +110,8 @@ pub fn judged_as(
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build().expect("a runtime");
     runtime.block_on(async {
-        let options = lab_mock::Options { seed: 1, ..lab_mock::Options::default() };
-        let mut mock = lab_mock::open(&options).expect("a mock lab");
+        let options = lab_mock::MockLabOptions { seed: 1, ..lab_mock::MockLabOptions::default() };
+        let mut mock = lab_mock::open_mock_lab(&options).expect("a mock lab");
         let folder = tempfile::tempdir().expect("a folder");
         let journal = Writer::create(folder.path()).expect("a journal");
         let mut asked = change_set();
@@ -129,7 +129,7 @@ pub fn judged_as(
             #[cfg(feature = "sabotage")]
             detector_off: None,
             go: Rc::new(NoGo),
-            state: RefCell::new(State::default()),
+            state: RefCell::new(RunState::default()),
         };
         let mut context = Context::begin(scenario, mock.lab.clock, &journal, &run);
         body(&mut mock.lab, &mut context).await;
@@ -139,18 +139,16 @@ pub fn judged_as(
     })
 }
 
-pub type Told = Result<Answer<Output>, ShellError>;
-
 /// A command's answer.
 #[expect(clippy::unnecessary_wraps, reason = "as an answer is handed on")]
-pub fn told(code: i32, stdout: &str, stderr: &str) -> Told {
+pub fn example_answer(code: i32, stdout: &str, stderr: &str) -> NodeAnswer {
     let value = Output { code, stdout: stdout.into(), stderr: stderr.into() };
     let call = "routerd-cloud$ command".to_owned();
     Ok(Answer { value, call, raw: vec![stdout.into()], form: Form::Text, attempts: 1 })
 }
 
 /// The same answer, as that command reads it.
-pub fn read_by<T>(command: &Observe<T>, told: Told) -> Result<Answer<T>, ShellError> {
+pub fn read_by<T>(command: &Observe<T>, told: NodeAnswer) -> Result<Answer<T>, ShellError> {
     told.map(|answer| {
         let Answer { value, call, raw, form, attempts } = answer;
         Answer { value: command.read(value), call, raw, form, attempts }
@@ -158,12 +156,12 @@ pub fn read_by<T>(command: &Observe<T>, told: Told) -> Result<Answer<T>, ShellEr
 }
 
 /// A command that nobody answered.
-pub fn silent() -> Told {
+pub fn example_silence() -> NodeAnswer {
     let why = Failure::TimedOut(Duration::from_secs(30));
     Err(ShellError { node: Node::RouterdCloud, command: "command".to_owned(), why })
 }
 
 /// The result of a mutation.
-pub fn acted<T>(outcome: Outcome, value: T) -> Acted<T> {
+pub fn example_acted<T>(outcome: Outcome, value: T) -> Acted<T> {
     Acted { outcome, detail: "as it was seen".to_owned(), samples: Vec::new(), value }
 }

@@ -3,11 +3,10 @@
 
 use lab::Lab;
 use lab::act::{Acted, Execution, LOCK_PATH, LockState, NotTried, RowAnswer};
-use lab::ec2::Answer;
-use lab::node::{Node, Output};
-use lab::outage::watch;
-use lab::routerd::{Row, Status};
-use lab::shell::{Observe, ShellError};
+use lab::node::Node;
+use lab::outage::watch_change;
+use lab::routerd::{Row, RowStatus};
+use lab::shell::{NodeAnswer, Observe};
 use reports::record::Outcome;
 use serde_json::json;
 
@@ -28,8 +27,6 @@ pub const ASSERTS: &[&str] =
     &[AS_APPROVED, UNDER_LOCK, ASSIGN_ROW, ASSIGN_ENI, FORWARDING_ROW, FORWARDING_ENI];
 pub const NOT_APPLICABLE: &[&str] = &[];
 
-type Told = Result<Answer<Output>, ShellError>;
-
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let (Some(forward), Some(own), Some(executor)) =
         (ctx.run.forward(), ctx.run.rows(), ctx.run.executor())
@@ -37,7 +34,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         return;
     };
     let name = outage::probe_name(ctx.run, "execute");
-    let ((), watched) = watch(lab, &name, outage::EXECUTE, async |mark| {
+    let ((), watched) = watch_change(lab, &name, outage::EXECUTE, async |mark| {
         for &StepRow { step, id } in &own {
             if !as_granted(lab, ctx, &own).await {
                 return;
@@ -72,7 +69,7 @@ async fn as_granted(lab: &Lab, ctx: &mut Context<'_>, own: &[StepRow<'_>]) -> bo
 }
 
 fn rows_as_approved(ctx: &mut Context<'_>, own: &[StepRow<'_>], asked: Readout<Vec<Row>>) -> bool {
-    let expected = approve::approved(ctx.run);
+    let expected = approve::expected_rows(ctx.run);
     let (rows, how) = match observe::keep_list(ctx, asked) {
         Ok(seen) => seen,
         Err((why, how)) => {
@@ -80,7 +77,7 @@ fn rows_as_approved(ctx: &mut Context<'_>, own: &[StepRow<'_>], asked: Readout<V
             return false;
         }
     };
-    let observed = approve::stored(&rows, own);
+    let observed = approve::observed_rows(&rows, own);
     let message = "routerd would execute something else than what was approved: somebody has \
         edited its journal since";
     let found = (expected != observed).then(|| message.to_owned());
@@ -92,7 +89,7 @@ fn rows_as_approved(ctx: &mut Context<'_>, own: &[StepRow<'_>], asked: Readout<V
     same
 }
 
-fn under_lock(ctx: &mut Context<'_>, told: Told) -> bool {
+fn under_lock(ctx: &mut Context<'_>, told: NodeAnswer) -> bool {
     let expected = json!({ "run_id": ctx.run.id });
     let (output, how) = match observe::told(ctx, told) {
         Ok(seen) => seen,
@@ -125,7 +122,7 @@ fn under_lock(ctx: &mut Context<'_>, told: Told) -> bool {
 
 /// All mutations were begun, and before each it was so.
 fn granted_throughout(ctx: &mut Context<'_>, own: &[StepRow<'_>]) {
-    let expected = approve::approved(ctx.run);
+    let expected = approve::expected_rows(ctx.run);
     let how = How::words("routerctl action list, before each mutation");
     let ids: Vec<u64> = own.iter().map(|row| row.id).collect();
     let observed = json!({ "rows": ids, "are": "the change set" });
@@ -173,7 +170,7 @@ fn judge(
     let sample = acted.value.last();
     let row = sample.and_then(|sample| sample.row.as_ref().ok());
     let row_holds = row.is_some_and(|row| {
-        row.status == Status::Succeeded && row.executed_at.is_some_and(|at| at + skew >= began)
+        row.status == RowStatus::Succeeded && row.executed_at.is_some_and(|at| at + skew >= began)
     });
     let eni = sample.and_then(|sample| sample.eni.as_ref().ok());
     let eni_holds = eni.is_some_and(|eni| eni.meets(goal));

@@ -3,13 +3,13 @@
 
 use lab::Lab;
 use lab::permit::Forward;
-use reports::go::{AllowedSigners, Expectation, Verified, verify};
+use reports::go::{AllowedSigners, Expectation, Verified, verify_go};
 use reports::record::LabKind;
 use reports::record::{GoRefused, GoVerified, Kind, Outcome};
-use reports::shown::shown;
+use reports::shown::read_shown;
 use serde_json::{Value, json};
 
-use crate::baseline::restorable;
+use crate::baseline::restorable_fields;
 use crate::cloud_state;
 use crate::context::{Context, How};
 use crate::run::{Go, Run};
@@ -44,7 +44,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
 }
 
 /// The terms that a go has to be for; none before preflight and the undo plan.
-pub fn request(lab_kind: LabKind, run: &Run) -> Option<Expectation> {
+pub fn make_go_request(lab_kind: LabKind, run: &Run) -> Option<Expectation> {
     let state = run.state.borrow();
     Some(Expectation {
         run_id: run.id.clone(),
@@ -57,8 +57,8 @@ pub fn request(lab_kind: LabKind, run: &Run) -> Option<Expectation> {
 }
 
 async fn verified(lab: &Lab, ctx: &mut Context<'_>) -> Option<Verified> {
-    let request = request(lab.manifest.lab.kind, ctx.run)?;
-    if let Err(differs) = ctx.journal.with_records(|records| shown(records).map(drop)) {
+    let request = make_go_request(lab.manifest.lab.kind, ctx.run)?;
+    if let Err(differs) = ctx.journal.with_records(|records| read_shown(records).map(drop)) {
         let how = How::words("the run's journal");
         ctx.check(GO)
             .expects(json!("every digest"))
@@ -77,7 +77,7 @@ async fn verified(lab: &Lab, ctx: &mut Context<'_>) -> Option<Verified> {
         ctx.check(GO).expects(expected).seen(how).fails(Value::Null, "there is no go".to_owned());
         return None;
     };
-    match check(&request, &go, lab.clock.now()) {
+    match check_go(&request, &go, lab.clock.now()) {
         Ok(verified) => {
             let observed = json!({
                 "go_digest": verified.digest(),
@@ -108,7 +108,7 @@ async fn verified(lab: &Lab, ctx: &mut Context<'_>) -> Option<Verified> {
 }
 
 /// Whether the go is good for that, now. It changes nothing, so that it can be asked offline.
-pub fn check(
+pub fn check_go(
     expected: &Expectation,
     go: &Go,
     now: chrono::DateTime<chrono::Utc>,
@@ -122,7 +122,7 @@ pub fn check(
     let signers = signers.map_err(|error| refused("allowed-signers", error.to_string()))?;
     let signature = std::str::from_utf8(&go.signature)
         .map_err(|_| refused("signature", "go.json.sig is not text".to_owned()))?;
-    verify(&go.document, signature, &signers, expected, now)
+    verify_go(&go.document, signature, &signers, expected, now)
         .map_err(|error| refused(error.rule, error.reason))
 }
 
@@ -161,7 +161,7 @@ async fn unchanged(lab: &Lab, ctx: &mut Context<'_>) -> bool {
         holders,
         cloud_state::ask(lab),
     );
-    let expected = json!({ "interface": restorable(&baseline.interface), "holders": [] });
+    let expected = json!({ "interface": restorable_fields(&baseline.interface), "holders": [] });
     let same =
         cloud_state::judge(lab, ctx, CLOUD_UNCHANGED, around).is_some_and(|it| it.is_empty());
     let (eni, holders) = match (eni, holders) {
@@ -174,7 +174,8 @@ async fn unchanged(lab: &Lab, ctx: &mut Context<'_>) -> bool {
     };
     let how = ctx.seen(&eni).and(ctx.seen(&holders));
     let held: Vec<_> = holders.value.iter().map(|eni| eni.network_interface_id.clone()).collect();
-    let observed = json!({ "interface": eni.value.as_ref().map(restorable), "holders": held });
+    let observed =
+        json!({ "interface": eni.value.as_ref().map(restorable_fields), "holders": held });
     let unchanged = ctx.check(UNCHANGED).expects(expected).seen(how).is(observed);
     let own = &lab.manifest.capture.network_interface_id;
     let stranger = held.iter().find(|holder| *holder != own);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use lab::Lab;
 use lab::act::{Acted, NotTried};
-use lab::routerd::{Row, Status};
+use lab::routerd::{Row, RowStatus};
 use reports::record::{Kind, Outcome, Phase, RowsRecorded};
 use serde_json::json;
 
@@ -65,7 +65,7 @@ fn judge(ctx: &mut Context<'_>, rows: &[Row], how: &How) {
         let found: Vec<_> = rows.iter().filter(|row| row.idempotency_key == step.key()).collect();
         let observed: Vec<_> =
             found.iter().map(|row| json!({ "id": row.id, "status": row.status })).collect();
-        let pending = matches!(found[..], [row] if row.status == Status::Pending);
+        let pending = matches!(found[..], [row] if row.status == RowStatus::Pending);
         let message = format!("not exactly one pending row with the key {}", step.key());
         let expected = json!({ "rows": 1, "status": "pending" });
         let ruling = Ruling::when(pending, message);
@@ -96,23 +96,23 @@ fn judge(ctx: &mut Context<'_>, rows: &[Row], how: &How) {
 
 #[cfg(test)]
 mod tests {
-    use lab::permit::Refused;
+    use lab::permit::PermitRefused;
     use reports::record::AssertionStatus as A;
 
     use super::*;
-    use crate::example::{acted, judged};
+    use crate::example::{example_acted, judge_as_scenario};
 
     #[test]
     fn an_import_is_done_or_not_or_nobody_knows() {
         let table = [
-            (Ok(acted(Outcome::Done, ())), A::Passed),
-            (Ok(acted(Outcome::NotDone, ())), A::Failed),
-            (Ok(acted(Outcome::Unknown, ())), A::Unknown),
-            (Err(NotTried::Refused(Refused::RunEnded)), A::Failed),
+            (Ok(example_acted(Outcome::Done, ())), A::Passed),
+            (Ok(example_acted(Outcome::NotDone, ())), A::Failed),
+            (Ok(example_acted(Outcome::Unknown, ())), A::Unknown),
+            (Err(NotTried::Refused(PermitRefused::RunEnded)), A::Failed),
         ];
         for (came, expected) in table {
             let shown = format!("{came:?}");
-            let judged = judged("import", async |_, ctx| judge_import(ctx, came));
+            let judged = judge_as_scenario("import", async |_, ctx| judge_import(ctx, came));
             assert_eq!(judged.status(IMPORTED), expected, "{shown}");
         }
     }
@@ -163,8 +163,8 @@ mod tests {
             ("one alone", vec![both[0]], [A::Passed, A::Failed, A::Passed], None),
         ];
         for (what, rows, expected, ids) in table {
-            let judged = judged("import", async |_, ctx| {
-                let baseline = std::rc::Rc::new(crate::example::baseline());
+            let judged = judge_as_scenario("import", async |_, ctx| {
+                let baseline = std::rc::Rc::new(crate::example::example_baseline());
                 ctx.run.state.borrow_mut().baseline = Some(baseline);
                 judge(ctx, &rows.iter().map(row).collect::<Vec<_>>(), &How::default());
                 let given = ctx.run.rows();

@@ -3,15 +3,15 @@
 //! time is over (contract §2.3). What they come to is said by the rows with their keys alone.
 
 use chrono::{DateTime, Utc};
-use lab::routerd::{Part, Plan, Row, Status};
+use lab::routerd::{DynamicPart, Plan, Row, RowStatus};
 
 /// The plans of which an import would make a pending row: those of whose key there is no row yet, or
 /// one that failed or was skipped, which is opened again. A row that succeeded or was rolled back
 /// stays as it is for ever (contract §1.6); one that is open is a finding of its own.
-pub fn to_come<'a>(parts: &'a [Part], rows: &[Row], now: DateTime<Utc>) -> Vec<&'a Plan> {
+pub fn to_come<'a>(parts: &'a [DynamicPart], rows: &[Row], now: DateTime<Utc>) -> Vec<&'a Plan> {
     let settled = |plan: &Plan| {
         rows.iter().any(|row| {
-            let ended = matches!(row.status, Status::Succeeded | Status::RolledBack);
+            let ended = matches!(row.status, RowStatus::Succeeded | RowStatus::RolledBack);
             ended && row.idempotency_key == plan.idempotency_key
         })
     };
@@ -31,7 +31,7 @@ mod tests {
     fn what_an_import_would_leave_alone_is_not_to_come() {
         let now: DateTime<Utc> = "2026-10-01T12:00:00Z".parse().expect("a time");
         let (plans, keys) = (change_set().plans(), change_set().keys());
-        let part = |seconds: i64| -> Part {
+        let part = |seconds: i64| -> DynamicPart {
             let part = json!({
                 "id": 1, "source": "Plugin/lab-planner", "generation": 1, "status": "active",
                 "storedStatus": "active", "observedAt": now, "digest": "d",

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use lab::manifest::Routerd;
 use lab::node::Node;
-use lab::quoted;
-use lab::routerd::{Routerctl, Row, Status};
+use lab::quote_for_shell;
+use lab::routerd::{Routerctl, Row, RowStatus};
 use reports::record::ResidueItem;
 use serde_json::{Value, json};
 
@@ -43,13 +43,15 @@ impl Changed {
 
 type Addresses = BTreeMap<String, Vec<String>>;
 
-pub fn addresses(node: Node, before: &Addresses, now: &Addresses) -> Option<Changed> {
+pub fn find_left_addresses(node: Node, before: &Addresses, now: &Addresses) -> Option<Changed> {
     let only = |of: &Addresses, not_in: &Addresses, verb: &str| -> Vec<String> {
         let had = |dev: &String, address| not_in.get(dev).is_some_and(|it| it.contains(address));
         of.iter()
             .flat_map(|(dev, all)| all.iter().map(move |address| (dev, address)))
             .filter(|(dev, address)| !had(dev, address))
-            .map(|(dev, address)| format!("sudo ip addr {verb} {address} dev {}", quoted(dev)))
+            .map(|(dev, address)| {
+                format!("sudo ip addr {verb} {address} dev {}", quote_for_shell(dev))
+            })
             .collect()
     };
     let commands = [only(now, before, "del"), only(before, now, "add")].concat();
@@ -57,11 +59,12 @@ pub fn addresses(node: Node, before: &Addresses, now: &Addresses) -> Option<Chan
 }
 
 /// Tables that were not there go; one that was and is another is put back whole, in one transaction.
-pub fn rules(node: Node, before: &[Value], now: &[Value]) -> Option<Changed> {
+pub fn find_left_rules(node: Node, before: &[Value], now: &[Value]) -> Option<Changed> {
     let (before, now) = (tables(before), tables(now));
     let added = now.keys().filter(|table| !before.contains_key(*table));
-    let delete = added
-        .map(|(family, name)| format!("sudo nft delete table {} {}", quoted(family), quoted(name)));
+    let delete = added.map(|(family, name)| {
+        format!("sudo nft delete table {} {}", quote_for_shell(family), quote_for_shell(name))
+    });
     let other = before.iter().filter(|(table, items)| {
         let bare = |items: &[Value]| baseline::without_counts(json!(items));
         now.get(*table).is_none_or(|now| bare(now) != bare(items.as_slice()))
@@ -72,7 +75,7 @@ pub fn rules(node: Node, before: &[Value], now: &[Value]) -> Option<Changed> {
         let add = items.iter().map(|item| json!({ "add": item }));
         let all: Vec<Value> = clear.into_iter().chain(add).collect();
         let ruleset = json!({ "nftables": all }).to_string();
-        format!("printf %s {} | sudo nft -j -f -", quoted(&ruleset))
+        format!("printf %s {} | sudo nft -j -f -", quote_for_shell(&ruleset))
     });
     Changed::of_node(node, "rules", delete.chain(restore).collect())
 }
@@ -103,24 +106,25 @@ pub fn approved_row(routerd: &Routerd, id: u64) -> ResidueItem {
         "it is approved: `routerctl action execute {id} --approved` would change the ENI without a \
          go, and no command of routerctl withdraws it"
     );
-    row_item(id, why, vec![set_status(routerd, id, &Status::Approved, "rolledBack")])
+    row_item(id, why, vec![set_status(routerd, id, &RowStatus::Approved, "rolledBack")])
 }
 
 /// The run's own, which nobody approved.
 pub fn pending_row(routerd: &Routerd, id: u64) -> ResidueItem {
     let why = "it is pending: nobody approved it, and no command of routerctl withdraws it";
-    let commands = vec![set_status(routerd, id, &Status::Pending, "rolledBack")];
+    let commands = vec![set_status(routerd, id, &RowStatus::Pending, "rolledBack")];
     row_item(id, why.to_owned(), commands)
 }
 
 /// Somebody else's, made during or after the run: to be looked at before it is taken back.
 pub fn strangers_row(routerd: &Routerd, row: &Row) -> Changed {
     let call = Routerctl::new(routerd);
-    let words = |argv: &[String]| argv.iter().map(|it| quoted(it)).collect::<Vec<_>>().join(" ");
+    let words =
+        |argv: &[String]| argv.iter().map(|it| quote_for_shell(it)).collect::<Vec<_>>().join(" ");
     let show = words(&call.show(row.id).argv);
     let settles = match row.status {
-        Status::Succeeded => Some(words(&call.rollback(row.id).argv)),
-        Status::Pending | Status::Approved | Status::Running => {
+        RowStatus::Succeeded => Some(words(&call.rollback(row.id).argv)),
+        RowStatus::Pending | RowStatus::Approved | RowStatus::Running => {
             Some(set_status(routerd, row.id, &row.status, "skipped"))
         }
         _ => None,
@@ -138,27 +142,27 @@ fn row_item(id: u64, why: String, owner_commands: Vec<String>) -> ResidueItem {
     ResidueItem { resource, id, why, costs_money: false, owner_commands }
 }
 
-fn set_status(routerd: &Routerd, id: u64, from: &Status, to: &str) -> String {
+fn set_status(routerd: &Routerd, id: u64, from: &RowStatus, to: &str) -> String {
     let sql = format!(
         "UPDATE action_executions SET status='{to}', \
          updated_at=strftime('%Y-%m-%dT%H:%M:%fZ','now') WHERE id={id} AND status='{from}'"
     );
-    format!("sudo sqlite3 {} \"{sql}\"", quoted(&routerd.state_file))
+    format!("sudo sqlite3 {} \"{sql}\"", quote_for_shell(&routerd.state_file))
 }
 
 /// One that is beside the run's own, or could not be removed.
-pub fn file(path: &str) -> Changed {
+pub fn describe_left_file(path: &str) -> Changed {
     let why = "it was not there before the run".to_owned();
-    let remove = format!("sudo rm -f {}", quoted(path));
+    let remove = format!("sudo rm -f {}", quote_for_shell(path));
     Changed::on(Node::RouterdCloud, "file on routerd-cloud", path, why, vec![remove])
 }
 
 /// One of the programs under test.
 ///
 /// `before` is [`lab::shell::HashedFile::contents`].
-pub fn program(path: &str, before: &str) -> Changed {
+pub fn describe_left_program(path: &str, before: &str) -> Changed {
     let why = format!("it is not what preflight hashed: put back the one with {before}");
-    let path_quoted = quoted(path);
+    let path_quoted = quote_for_shell(path);
     let look = format!("sudo sha256sum {path_quoted} && sudo stat -c '%a %u:%g' {path_quoted}");
     Changed::on(Node::RouterdCloud, "file on routerd-cloud", path, why, vec![look])
 }
@@ -167,7 +171,7 @@ pub fn program(path: &str, before: &str) -> Changed {
 pub fn router_yaml(path: &str, before: &Value) -> Changed {
     let before = before.as_str().unwrap_or("unknown");
     let why = format!("it is not what preflight read: put back the one whose sha256 is {before}");
-    let look = format!("sudo sha256sum {}", quoted(path));
+    let look = format!("sudo sha256sum {}", quote_for_shell(path));
     Changed::on(Node::RouterdCloud, "file on routerd-cloud", path, why, vec![look])
 }
 

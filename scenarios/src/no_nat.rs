@@ -10,7 +10,7 @@ use std::cell::Cell;
 use lab::Lab;
 use lab::ec2::Answer;
 use lab::node::{Node, Output};
-use lab::shell::{Observe, ShellError, ssh};
+use lab::shell::{NodeAnswer, Observe, ShellError, ssh};
 use serde_json::json;
 
 use crate::context::{Context, How, Ruling};
@@ -67,13 +67,11 @@ const WAYS: [(Node, Node); 2] =
     [(Node::CloudClient, Node::OnpremClient), (Node::OnpremClient, Node::CloudClient)];
 const ROUTERS: [Node; 2] = [Node::RouterdCloud, Node::OnpremRouter];
 
-type Told = Result<Answer<Output>, ShellError>;
-
 /// The result of a nested ssh.
 type LoggedIn = Result<Answer<ssh::Login>, ShellError>;
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
-    let plan = probe::plan(lab, ctx);
+    let plan = probe::plan_probe(lab, ctx);
     let (probed, icmp, tables) = futures::join!(
         probe::run(lab, plan),
         futures::future::join_all(WAYS.map(|(near, far)| icmp(lab, near, far))),
@@ -102,7 +100,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
 
 /// The far end's capture, and fresh pings until it has seen enough or given up: nothing says when
 /// a capture begins.
-async fn icmp(lab: &Lab, near: Node, far: Node) -> (Told, Vec<Told>) {
+async fn icmp(lab: &Lab, near: Node, far: Node) -> (NodeAnswer, Vec<NodeAnswer>) {
     let address = |node| lab.manifest.nodes[&node].address;
     let (capture, ping) =
         (Observe::echo_requests(address(far)), Observe::ping(address(near), address(far)));
@@ -131,8 +129,8 @@ fn was_sent(answer: &Answer<Output>) -> bool {
 }
 
 /// This run's own connections and pings, as whoever tracks them sees them.
-fn own_flows(lab: &Lab, tcp: &[LoggedIn], icmp: &[(Told, Vec<Told>)]) -> Vec<Own> {
-    let text = |told: &Told| {
+fn own_flows(lab: &Lab, tcp: &[LoggedIn], icmp: &[(NodeAnswer, Vec<NodeAnswer>)]) -> Vec<Own> {
+    let text = |told: &NodeAnswer| {
         told.as_ref().map(|answer| String::from_utf8_lossy(&answer.value.stdout).into_owned()).ok()
     };
     let connections = tcp.iter().flatten().flat_map(|answer| {
@@ -184,8 +182,8 @@ fn judge_icmp(
     ctx: &mut Context<'_>,
     id: &'static str,
     (near, far): (Node, Node),
-    sniffed: Told,
-    pings: Vec<Told>,
+    sniffed: NodeAnswer,
+    pings: Vec<NodeAnswer>,
 ) {
     let address = |node| lab.manifest.nodes[&node].address;
     let expected = json!({ "sources": [address(near)] });

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::baseline::Baseline;
 use crate::context::{Context, How, Ruling};
-use crate::default_gateway::{explained, settle};
+use crate::default_gateway::{explain_by_plan_source, judge_comparison};
 use crate::left::{self, Changed};
 use crate::no_nat;
 use crate::node_state::{self, Explained, Looked, REST, Source};
@@ -31,7 +31,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         futures::join!(node_state::at_acceptance(lab, ctx.run), ask_programs(lab, &before));
     let looked = node_state::read_all(ctx, &looked);
     judge_programs(ctx, &before, PROGRAMS, programs);
-    let explained = explained(lab, ctx);
+    let explained = explain_by_plan_source(lab, ctx);
     let sources = [REST, &[Source::Addresses, Source::Nft]].concat();
     for ((node, id), looked) in Node::ALL.into_iter().zip(ASSERTS).zip(&looked) {
         judge(ctx, &before, (node, id), looked, &sources, explained);
@@ -74,7 +74,8 @@ pub fn judge_programs(
         return Vec::new();
     }
     let differ = expected.iter().filter(|(path, contents)| now.get(*path) != Some(*contents));
-    let left: Vec<Changed> = differ.map(|(path, before)| left::program(path, before)).collect();
+    let left: Vec<Changed> =
+        differ.map(|(path, before)| left::describe_left_program(path, before)).collect();
     let paths: Vec<&str> = left.iter().map(|it| it.item.id.as_str()).collect();
     let message = format!("not what preflight hashed: {} {complaints}", paths.join(", "));
     let message = (!paths.is_empty()).then(|| message.trim().to_owned());
@@ -95,14 +96,14 @@ pub fn judge(
     let expected = json!({ "changed": [] });
     match looked {
         Ok((now, how)) => {
-            let comparison = node_state::compare(before, now, sources, explained);
+            let comparison = node_state::compare_states(before, now, sources, explained);
             let comparison = comparison.without_listeners_on(&no_nat::listening_ports(&ctx.run.id));
             let observed = json!({
                 "changed": comparison.shown(),
                 "not_readable_here": comparison.not_compared,
             });
-            settle(ctx, id, &comparison, (expected, observed), how);
-            node_state::changed(node, &comparison, before, now)
+            judge_comparison(ctx, id, &comparison, (expected, observed), how);
+            node_state::describe_changed_node(node, &comparison, before, now)
         }
         Err((why, how)) => {
             ctx.check(id).expects(expected).seen(how.clone()).unknown(why);

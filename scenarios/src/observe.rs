@@ -100,7 +100,7 @@ pub fn row_with(rows: &[Row], id: u64) -> Option<&Row> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::example::judged;
+    use crate::example::judge_as_scenario;
 
     /// Before the first import routerd has no database; any other refusal is no empty journal.
     #[test]
@@ -114,7 +114,7 @@ mod tests {
             (0, "[]", "", Ok(0)),
             (0, "not JSON", "", Err(())),
         ];
-        judged("import", async |lab, _| {
+        judge_as_scenario("import", async |lab, _| {
             for (code, stdout, stderr, expected) in table {
                 let output = Output { code, stdout: stdout.into(), stderr: stderr.into() };
                 let read = Observe::rows(&lab.manifest.routerd).read(output);

@@ -31,7 +31,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     lab.clock.sleep(Duration::from_millis(settle_ms).saturating_sub(passed)).await;
     let looks = ctx.run.state.borrow().looks.clone();
     looks.are_over().await;
-    let second = node_state::look(lab, ctx, Node::RouterdCloud).await;
+    let second = node_state::look_at_node(lab, ctx, Node::RouterdCloud).await;
     let expected = json!({ "absent": address, "guest_settle_ms": settle_ms });
     judge(lab, ctx, ABSENT_AFTER_SETTLING, expected, second);
 }

@@ -34,14 +34,14 @@ mod tests {
     use reports::record::Outage;
 
     use super::*;
-    use crate::example::{judged, told};
+    use crate::example::{example_answer, judge_as_scenario};
 
     #[test]
     fn what_was_measured_is_recorded_with_its_raw_answers() {
-        let judged = judged("undo", async |_, ctx| {
+        let judged = judge_as_scenario("undo", async |_, ctx| {
             assert_eq!(probe_name(ctx.run, "undo"), "run-1-undo");
             let outage = Outage::NotMeasured { reason: "no probe".to_owned() };
-            let answers = vec![told(0, "1 2 3", "").expect("an answer")];
+            let answers = vec![example_answer(0, "1 2 3", "").expect("an answer")];
             record(ctx, "undo", Watched { outage, answers });
         });
         let recorded = judged.records.iter().find_map(|record| match &record.kind {

@@ -123,28 +123,29 @@ mod tests {
     use reports::record::AssertionStatus as A;
 
     use super::*;
-    use crate::example::{judged, silent, told};
+    use crate::example::{example_answer, example_silence, judge_as_scenario};
 
     /// A round in which so many replies came.
     fn replies(count: u32) -> Round {
-        told(0, &format!("3 packets transmitted, {count} received, 0% packet loss\n"), "")
+        example_answer(0, &format!("3 packets transmitted, {count} received, 0% packet loss\n"), "")
     }
 
     #[test]
     fn the_last_round_counts_and_all_are_told() {
-        let unread = || told(2, "", "connect: Network is unreachable");
+        let unread = || example_answer(2, "", "connect: Network is unreachable");
         let cannot = "ping ended with exit code 2: connect: Network is unreachable";
         let table = [
             ("at once", vec![replies(3)], A::Passed, None),
             ("at last", vec![replies(1), replies(3)], A::Passed, None),
             ("never", vec![replies(0), replies(2)], A::Failed, Some("2 of 3 replies received")),
             ("cannot be sent", vec![unread()], A::Unknown, Some(cannot)),
-            ("no answer", vec![silent()], A::Unknown, Some("no answer")),
-            ("no answer at first", vec![silent(), replies(3)], A::Passed, None),
+            ("no answer", vec![example_silence()], A::Unknown, Some("no answer")),
+            ("no answer at first", vec![example_silence(), replies(3)], A::Passed, None),
             ("unread at last", vec![replies(3), unread()], A::Unknown, Some(cannot)),
         ];
         for (what, rounds, status, message) in table {
-            let judged = judged("ping", async |_, ctx| judge(ctx, TO_CLOUD, CLOUD, rounds));
+            let judged =
+                judge_as_scenario("ping", async |_, ctx| judge(ctx, TO_CLOUD, CLOUD, rounds));
             assert_eq!(judged.status(TO_CLOUD), status, "{what}");
             match message {
                 Some(message) => assert!(judged.message(TO_CLOUD).contains(message), "{what}"),
@@ -170,8 +171,9 @@ mod tests {
         for (end, status) in table {
             let text =
                 format!("{plain}{end}\n\n3 packets transmitted, 3 received, 0% packet loss\n");
-            let rounds = vec![told(0, &text, "")];
-            let judged = judged("ping", async |_, ctx| judge(ctx, TO_CLOUD, CLOUD, rounds));
+            let rounds = vec![example_answer(0, &text, "")];
+            let judged =
+                judge_as_scenario("ping", async |_, ctx| judge(ctx, TO_CLOUD, CLOUD, rounds));
             assert_eq!(judged.status(TO_CLOUD), status, "{end}");
         }
     }
@@ -179,7 +181,7 @@ mod tests {
     /// Nobody has the address yet.
     #[test]
     fn rounds_without_all_replies_are_repeated_within_bounds() {
-        judged("ping", async |lab, _| {
+        judge_as_scenario("ping", async |lab, _| {
             let address = |node| lab.manifest.nodes[&node].address;
             let (cloud, onprem) = (address(Node::CloudClient), address(Node::OnpremClient));
             let vain = rounds(lab, Node::CloudClient, cloud, onprem).await;

@@ -4,7 +4,7 @@
 use lab::Lab;
 use lab::act::{Acted, NotTried};
 use lab::node::Node;
-use lab::routerd::{Part, PartCounts, PluginRun, Row};
+use lab::routerd::{DynamicPart, PartCounts, PluginRun, Row};
 use lab::shell::Observe;
 use reports::digest::Digest;
 use reports::record::Outcome;
@@ -126,7 +126,7 @@ fn judge_part(
     lab: &Lab,
     ctx: &mut Context<'_>,
     source: &str,
-    part: Readout<Vec<Part>>,
+    part: Readout<Vec<DynamicPart>>,
     rows: Readout<Vec<Row>>,
 ) {
     let expected = json!(ctx.run.change_set.plans());

@@ -34,12 +34,12 @@ pub const NOT_APPLICABLE: &[&str] = &[];
 
 /// The things that were found of one kind, and what of them is left or kept.
 #[derive(Default)]
-struct Found {
+struct ResidueOfKind {
     left: Vec<ResidueItem>,
     kept: Vec<ResidueItem>,
 }
 
-impl Found {
+impl ResidueOfKind {
     fn add(&mut self, lab: &Lab, item: ResidueItem) {
         if lab.manifest.teardown.keep.contains(&item.id) {
             self.kept.push(item);
@@ -179,7 +179,7 @@ fn instances(
         }
     };
     let how = ctx.seen(&tagged).and(ctx.seen(&by_id));
-    let mut found = Found::default();
+    let mut found = ResidueOfKind::default();
     let mut seen = BTreeSet::new();
     for instance in tagged.value.iter().chain(&by_id.value) {
         if !seen.insert(instance.instance_id.clone()) {
@@ -243,7 +243,7 @@ fn fate(lab: &Lab, instance: &Instance) -> Fate {
         }
         Instances::Keep if !is_tagged(lab, instance) => {
             let (key, value) = (&lab.manifest.lab.tag_key, &lab.manifest.lab.tag_value);
-            let tag = lab::quoted(&format!("Key={key},Value={value}"));
+            let tag = lab::quote_for_shell(&format!("Key={key},Value={value}"));
             let puts_on = format!("create-tags --tags {tag} --resources");
             Fate::Left(left(&puts_on, format!("{is} and has lost the lab's tag")))
         }
@@ -303,7 +303,7 @@ fn judge<T>(
     match answer {
         Ok(answer) => {
             let how = ctx.seen(&answer);
-            let mut found = Found::default();
+            let mut found = ResidueOfKind::default();
             for item in answer.value.iter().filter_map(|one| item(lab, one)) {
                 found.add(lab, item);
             }
@@ -319,7 +319,7 @@ fn judge<T>(
 fn settle(
     ctx: &mut Context<'_>,
     id: &'static str,
-    found: Found,
+    found: ResidueOfKind,
     how: How,
     all: &mut ResidueListed,
 ) {
@@ -398,11 +398,11 @@ fn lock(ctx: &mut Context<'_>, all: &mut ResidueListed) {
 /// Seconds that the lab's instances ran during this run, by the journal's own times.
 fn instance_seconds(lab: &Lab, ctx: &mut Context<'_>) {
     let seconds = cost::instance_seconds(lab, ctx.journal);
-    ctx.write(cost::recorded(lab, seconds));
+    ctx.write(cost::make_cost_record(lab, seconds));
     let over = watch::over_the_ceiling(lab, seconds);
     let how = How::words("from preflight, or their start, to the sight of their end");
     let observed = json!({ "instance_seconds": seconds });
-    let expected = json!({ "max_instance_seconds": cost::ceiling(lab) });
+    let expected = json!({ "max_instance_seconds": cost::read_ceiling(lab) });
     ctx.check(CEILING).expects(expected).seen(how).comes_to(observed, Ruling::unless(over.clone()));
     ctx.stop(&stops::CEILING, over, &lab.manifest.lab.name);
 }

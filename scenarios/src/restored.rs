@@ -3,14 +3,14 @@
 
 use lab::Lab;
 use lab::ec2::Answer;
-use lab::node::{Node, Output};
-use lab::routerd::{Row, Status};
-use lab::shell::{Observe, ShellError, Unread};
+use lab::node::Node;
+use lab::routerd::{Row, RowStatus};
+use lab::shell::{NodeAnswer, Observe, ShellError, Unread};
 use reports::digest::Digest;
 use reports::record::{Kind, Phase, ResidueItem, RowsRecorded, StateRecorded};
 use serde_json::{Value, json};
 
-use crate::baseline::{self, Baseline, restorable};
+use crate::baseline::{self, Baseline, restorable_fields};
 use crate::cloud_state;
 use crate::context::{Context, How, Ruling};
 use crate::left::{self, Changed};
@@ -68,8 +68,6 @@ pub const ASSERTS: &[&str] = &[
 ];
 pub const NOT_APPLICABLE: &[&str] = &[];
 
-type Told = Result<Answer<Output>, ShellError>;
-
 /// The files in a folder.
 type Names = Result<Answer<Result<Vec<String>, Unread>>, ShellError>;
 
@@ -81,8 +79,9 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let ((), around) = futures::join!(look_twice(lab, ctx), cloud_state::ask(lab));
     let differences = cloud_state::judge(lab, ctx, CLOUD, around).unwrap_or_default();
     let region = &lab.manifest.aws.region;
-    let left =
-        differences.iter().map(|it| Changed { node: None, item: cloud_state::left(region, it) });
+    let left = differences
+        .iter()
+        .map(|it| Changed { node: None, item: cloud_state::describe_difference(region, it) });
     note(ctx, left);
 }
 
@@ -120,10 +119,10 @@ async fn look_twice(lab: &Lab, ctx: &mut Context<'_>) {
 /// saw not all of it.
 type First = Option<(Value, Vec<u64>)>;
 
-type Interface = Result<Answer<Option<lab::ec2::NetworkInterface>>, lab::ec2::ReadError>;
+type InterfaceRead = Result<Answer<Option<lab::ec2::NetworkInterface>>, lab::ec2::ReadError>;
 
-fn seen_first(eni: &Interface, rows: Option<&[Row]>) -> First {
-    let eni = eni.as_ref().ok()?.value.as_ref().map(restorable);
+fn seen_first(eni: &InterfaceRead, rows: Option<&[Row]>) -> First {
+    let eni = eni.as_ref().ok()?.value.as_ref().map(restorable_fields);
     Some((json!(eni), rows?.iter().map(|row| row.id).collect()))
 }
 
@@ -178,7 +177,11 @@ async fn judge_later(lab: &Lab, ctx: &mut Context<'_>, first: First) {
         && interface != later
         && let Some(before) = ctx.run.baseline()
     {
-        let item = baseline::changed(&lab.manifest.aws.region, &before.interface, Some(now));
+        let item = baseline::describe_changed_interface(
+            &lab.manifest.aws.region,
+            &before.interface,
+            Some(now),
+        );
         replace_interface(ctx, item);
     }
     note_rows(lab, ctx, all.iter().flatten().filter(|row| new.contains(&row.id)));
@@ -188,7 +191,7 @@ async fn judge_later(lab: &Lab, ctx: &mut Context<'_>, first: First) {
     ctx.stop(&stops::FOREIGN_ROWS, found, "routerd's journal");
 }
 
-fn judge_yaml(lab: &Lab, ctx: &mut Context<'_>, told: Told) {
+fn judge_yaml(lab: &Lab, ctx: &mut Context<'_>, told: NodeAnswer) {
     let path = &lab.manifest.routerd.config;
     let expected = json!({ "sha256": ctx.run.state.borrow().router_yaml });
     let read = observe::told(ctx, told).and_then(|(output, how)| observe::succeeded(&output, &how));
@@ -218,7 +221,10 @@ fn judge_files(ctx: &mut Context<'_>, told: Names) {
                 .collect();
             let folder = lab::shell::NODE_FOLDER;
             let message = format!("left in {folder} on routerd-cloud: {}", left.join(", "));
-            note(ctx, left.iter().map(|name| left::file(&format!("{folder}/{name}"))));
+            note(
+                ctx,
+                left.iter().map(|name| left::describe_left_file(&format!("{folder}/{name}"))),
+            );
             let ruling = Ruling::when(left.is_empty(), message);
             ctx.check(FILES).expects(expected).seen(how).comes_to(json!({ "left": left }), ruling);
         }
@@ -228,21 +234,22 @@ fn judge_files(ctx: &mut Context<'_>, told: Names) {
 
 /// Judges the ENI: what it is by now, where that is not what it was, is listed with the commands that
 /// settle it.
-fn judge_interface(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, eni: Interface) {
+fn judge_interface(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, eni: InterfaceRead) {
     let now = eni.as_ref().ok().and_then(|answer| answer.value.as_ref());
-    let item = baseline::changed(&lab.manifest.aws.region, &before.interface, now);
+    let item =
+        baseline::describe_changed_interface(&lab.manifest.aws.region, &before.interface, now);
     let message = item.as_ref().map(|item| {
         let settles = item.owner_commands.join("; ");
         format!("{} {}: {}; to settle it: {settles}", item.resource, item.id, item.why)
     });
     replace_interface(ctx, item);
     let digest = Baseline::interface_digest(&before.interface);
-    let expected = json!({ "digest": digest, "interface": restorable(&before.interface) });
+    let expected = json!({ "digest": digest, "interface": restorable_fields(&before.interface) });
     match eni {
         Ok(answer) => {
             let how = ctx.seen(&answer);
             let observed = answer.value.as_ref().map(|eni| {
-                json!({ "digest": Baseline::interface_digest(eni), "interface": restorable(eni) })
+                json!({ "digest": Baseline::interface_digest(eni), "interface": restorable_fields(eni) })
             });
             let observed = observed.unwrap_or(Value::Null);
             ctx.write(Kind::StateRecorded(StateRecorded {
@@ -272,11 +279,11 @@ fn judge_states(ctx: &mut Context<'_>, before: &Baseline, states: &[Looked]) {
         note(ctx, rest);
     }
     let addresses = |node: Node, was: &NodeState, now: &NodeState| {
-        left::addresses(node, &was.addresses(), &now.addresses())
+        left::find_left_addresses(node, &was.addresses(), &now.addresses())
     };
     judge_nodes(ctx, ADDRESSES, before, states, Source::Addresses, addresses);
     let rules = |node: Node, _: &NodeState, now: &NodeState| {
-        left::rules(node, before.rulesets.get(&node)?, &now.ruleset)
+        left::find_left_rules(node, before.rulesets.get(&node)?, &now.ruleset)
     };
     judge_nodes(ctx, RULES, before, states, Source::Nft, rules);
 }
@@ -303,11 +310,11 @@ fn judge_nodes(
             Ok((now, one)) => {
                 how = how.and(one.clone());
                 let sources = [source];
-                let comparison = node_state::compare(was, now, &sources, Explained::Nothing);
+                let comparison = node_state::compare_states(was, now, &sources, Explained::Nothing);
                 if !comparison.is_equal() {
                     differs = true;
                     let with_commands = changed(node, was, now);
-                    let other = || node_state::changed(node, &comparison, was, now);
+                    let other = || node_state::describe_changed_node(node, &comparison, was, now);
                     note(ctx, with_commands.or_else(other));
                 }
                 unknown.extend(comparison.unknown.iter().map(|why| format!("{node}: {why}")));
@@ -347,7 +354,7 @@ fn judge_rows(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, asked: Readou
     // By their keys: where one of the two was never imported, the other is the run's all the same.
     let plans = ctx.run.change_set.plans();
     let own = |row: &&Row| plans.iter().any(|plan| plan.idempotency_key == row.idempotency_key);
-    let wedged = || rows.iter().filter(own).filter(|row| row.status == Status::Running);
+    let wedged = || rows.iter().filter(own).filter(|row| row.status == RowStatus::Running);
     let running: Vec<_> = wedged().map(|row| row.id).collect();
     note(ctx, wedged().map(|row| left::wedged_row(&lab.manifest.routerd, row)));
     let statuses: Vec<_> = rows
@@ -377,7 +384,9 @@ mod tests {
     use reports::record::AssertionStatus as A;
 
     use super::*;
-    use crate::example::{baseline, change_set, judged, read_by, told};
+    use crate::example::{
+        change_set, example_answer, example_baseline, judge_as_scenario, read_by,
+    };
 
     fn list(rows: &[(u64, &str, &str)]) -> String {
         let at = "2026-10-01T12:00:00Z";
@@ -402,10 +411,10 @@ mod tests {
             (vec![(2, own, "rolledBack"), (3, "another", "pending")], A::Passed, A::Failed),
         ];
         for (rows, ended, alone) in table {
-            let judged = judged("restored", async |lab, ctx| {
-                let rows = told(0, &list(&rows), "");
+            let judged = judge_as_scenario("restored", async |lab, ctx| {
+                let rows = example_answer(0, &list(&rows), "");
                 let rows = read_by(&Observe::rows(&lab.manifest.routerd), rows);
-                judge_rows(lab, ctx, &baseline(), rows);
+                judge_rows(lab, ctx, &example_baseline(), rows);
             });
             let given = (judged.status(ROWS), judged.status(NO_NEW_ROWS));
             assert_eq!(given, (ended, alone), "{rows:?}");
@@ -423,11 +432,11 @@ mod tests {
         let own = keys[0].as_str();
         let rows =
             list(&[(1, "earlier", "running"), (2, own, "running"), (3, "another", "pending")]);
-        judged("restored", async |lab, ctx| {
-            let rows = read_by(&Observe::rows(&lab.manifest.routerd), told(0, &rows, ""));
+        judge_as_scenario("restored", async |lab, ctx| {
+            let rows = read_by(&Observe::rows(&lab.manifest.routerd), example_answer(0, &rows, ""));
             let seen = rows_of(&rows).expect("rows");
             assert_eq!(seen.iter().map(|row| row.id).collect::<Vec<_>>(), [1, 2, 3]);
-            judge_rows(lab, ctx, &baseline(), rows);
+            judge_rows(lab, ctx, &example_baseline(), rows);
             assert_eq!(changed(ctx), ["2", "3"]);
         });
     }
@@ -435,9 +444,9 @@ mod tests {
     #[test]
     fn only_another_router_yaml_is_left() {
         for (read, left) in [("policy", 0), ("another", 1)] {
-            judged("restored", async |lab, ctx| {
+            judge_as_scenario("restored", async |lab, ctx| {
                 ctx.run.state.borrow_mut().router_yaml = Some(Digest::of("policy"));
-                judge_yaml(lab, ctx, told(0, read, ""));
+                judge_yaml(lab, ctx, example_answer(0, read, ""));
                 let path = lab.manifest.routerd.config.clone();
                 assert_eq!(changed(ctx), &[path][..left], "{read}");
             });
@@ -448,20 +457,24 @@ mod tests {
     #[test]
     fn of_the_interface_the_last_look_that_saw_a_change_counts() {
         for (same, left) in [(true, &["eni-1", "file"][..]), (false, &["file"][..])] {
-            judged("restored", async |lab, ctx| {
-                let mut before = baseline();
+            judge_as_scenario("restored", async |lab, ctx| {
+                let mut before = example_baseline();
                 before.interface.source_dest_check = false;
-                let now = baseline().interface;
-                let item = baseline::changed("eu-central-1", &before.interface, Some(&now));
+                let now = example_baseline().interface;
+                let item = baseline::describe_changed_interface(
+                    "eu-central-1",
+                    &before.interface,
+                    Some(&now),
+                );
                 replace_interface(ctx, item.clone());
                 replace_interface(ctx, item);
-                note(ctx, [left::file("file")]);
+                note(ctx, [left::describe_left_file("file")]);
                 let id = lab.manifest.capture.network_interface_id.clone();
                 let eni = lab.reader.network_interface(&id).await.expect("an answer").value;
                 // By the last look it is as before.
                 before.interface = eni.clone().expect("an interface");
                 ctx.run.state.borrow_mut().baseline = Some(std::rc::Rc::new(before));
-                let mut first = json!(eni.as_ref().map(restorable));
+                let mut first = json!(eni.as_ref().map(restorable_fields));
                 if !same {
                     first["source_dest_check"] = json!("unlike");
                 }

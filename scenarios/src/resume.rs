@@ -17,11 +17,11 @@ use crate::baseline::Baseline;
 use crate::capture::CaptureStep;
 use crate::context::How;
 use crate::observe;
-use crate::run::{Executor, RowIds, State};
+use crate::run::{Executor, RowIds, RunState};
 
 /// The state of a run as its journal has it.
-pub fn state(records: &[Record], steps: &[CaptureStep]) -> State {
-    let mut state = State::default();
+pub fn state(records: &[Record], steps: &[CaptureStep]) -> RunState {
+    let mut state = RunState::default();
     for record in records {
         match &record.kind {
             Kind::StateRecorded(StateRecorded { phase: Phase::Baseline, state: found }) => {
@@ -104,7 +104,7 @@ pub async fn executor(lab: &Lab) -> Option<Executor> {
     let command = Observe::read_file(&lab.manifest.routerd.config);
     let answer = lab.shell.observe(Node::RouterdCloud, &command).await.ok()?;
     let text = String::from_utf8(answer.value.stdout).ok()?;
-    let config = router_yaml::read(&text).ok()?;
+    let config = router_yaml::read_config(&text).ok()?;
     let Resolved::Resolved(plugin) = config.executor("aws") else { return None };
     Some(Executor {
         program: ExecutorProgram {

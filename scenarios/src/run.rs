@@ -7,7 +7,7 @@ use std::rc::Rc;
 use futures::future::LocalBoxFuture;
 use lab::act::{ExecutorProgram, NotTried};
 use lab::change_set::ChangeSet;
-use lab::permit::{Brake, Forward, Proof, Refused, Undo};
+use lab::permit::{Brake, Forward, PermitRefused, Proof, Undo};
 use reports::digest::Digest;
 use reports::go::Expectation;
 use reports::journal::Writer;
@@ -88,7 +88,7 @@ pub struct Executor {
 }
 
 #[derive(Default)]
-pub struct State {
+pub struct RunState {
     pub baseline: Option<Rc<Baseline>>,
     pub facts_digest: Option<Digest>,
     pub lab_fingerprint: Option<Digest>,
@@ -127,7 +127,7 @@ pub struct Run {
     #[cfg(feature = "sabotage")]
     pub detector_off: Option<&'static str>,
     pub go: Rc<dyn GoSource>,
-    pub state: RefCell<State>,
+    pub state: RefCell<RunState>,
 }
 
 impl Run {
@@ -160,7 +160,7 @@ impl Run {
     }
 
     /// The permit for one step of the plan that the run's go granted.
-    pub fn permit(&self, journal: &Writer, step: &str) -> Result<Undo, Refused> {
+    pub fn permit(&self, journal: &Writer, step: &str) -> Result<Undo, PermitRefused> {
         Undo::for_step(journal, step, self.state.borrow().proof.as_ref())
     }
 
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn what_was_not_tried_says_why() {
-        let why = not_tried(&NotTried::Refused(Refused::RunEnded));
+        let why = not_tried(&NotTried::Refused(PermitRefused::RunEnded));
         assert_eq!(why, "not tried: the run has ended; its go is used");
     }
 }

@@ -4,26 +4,24 @@
 
 use lab::Lab;
 use lab::node::Node;
-use lab::shell::Observe;
 use lab::shell::ssh::{self, Knocked};
+use lab::shell::{NodeAnswer, Observe};
 use serde_json::json;
 
 use crate::context::{Context, How, Ruling};
 use crate::observe;
 use crate::{ping, ssh::target};
 
-type Told = Result<lab::ec2::Answer<lab::node::Output>, lab::shell::ShellError>;
-
 /// Who asks, and whom: the captured address first.
 const WAYS: [(Node, Node); 2] =
     [(Node::CloudClient, Node::OnpremClient), (Node::OnpremClient, Node::CloudClient)];
 
 /// The answers that came of asking one way.
-pub struct Asked {
+pub struct WayAnswers {
     source: Node,
     destination: Node,
-    echoes: Told,
-    connection: Told,
+    echoes: NodeAnswer,
+    connection: NodeAnswer,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +34,7 @@ pub enum When {
 }
 
 /// Asks at the same time.
-pub async fn ask(lab: &Lab, when: When) -> Vec<Asked> {
+pub async fn ask(lab: &Lab, when: When) -> Vec<WayAnswers> {
     let ways = if when == When::Before { &WAYS[..1] } else { &WAYS[..] };
     let ask = async |&(asking, asked): &(Node, Node)| {
         let address = |node| lab.manifest.nodes[&node].address;
@@ -50,17 +48,17 @@ pub async fn ask(lab: &Lab, when: When) -> Vec<Asked> {
             lab.shell.observe(asking, &echoes),
             lab.shell.observe(asking, &connection),
         );
-        Asked { source: asking, destination: asked, echoes, connection }
+        WayAnswers { source: asking, destination: asked, echoes, connection }
     };
     futures::future::join_all(ways.iter().map(ask)).await
 }
 
 /// Holds where nothing came back.
-pub fn judge(ctx: &mut Context<'_>, id: &'static str, asked: Vec<Asked>) {
+pub fn judge(ctx: &mut Context<'_>, id: &'static str, asked: Vec<WayAnswers>) {
     let expected = json!({ "answers": [] });
     let mut how = How::default();
     let (mut answers, mut unread) = (Vec::new(), Vec::new());
-    for Asked { source: asking, destination: asked, echoes, connection } in asked {
+    for WayAnswers { source: asking, destination: asked, echoes, connection } in asked {
         let mut keep = |told, read: fn(&lab::node::Output) -> Result<Option<String>, String>| {
             match observe::told(ctx, told) {
                 Ok((output, one)) => {
@@ -104,7 +102,7 @@ fn echoed(output: &lab::node::Output) -> Result<Option<String>, String> {
 const NO_SUCH_PROGRAM: i32 = 127;
 
 fn connected(output: &lab::node::Output) -> Result<Option<String>, String> {
-    match ssh::knocked(output) {
+    match ssh::read_knock(output) {
         Knocked::Silence(_) => Ok(None),
         Knocked::Answer(said) if output.code == NO_SUCH_PROGRAM => Err(said),
         Knocked::Answer(said) => Ok(Some(said)),
@@ -116,15 +114,16 @@ mod tests {
     use reports::record::AssertionStatus as A;
 
     use super::*;
-    use crate::example::{judged, silent, told};
+    use crate::example::{example_answer, example_silence, judge_as_scenario};
 
     const ID: &str = "preflight.captured-address-silent";
 
     #[test]
     fn one_answer_of_any_kind_from_any_side_is_one_too_many() {
-        let echoes =
-            |count: u32| told(1, &format!("3 packets transmitted, {count} received, x\n"), "");
-        let ssh = |code, why: &str| told(code, "", &format!("{why}\r\n"));
+        let echoes = |count: u32| {
+            example_answer(1, &format!("3 packets transmitted, {count} received, x\n"), "")
+        };
+        let ssh = |code, why: &str| example_answer(code, "", &format!("{why}\r\n"));
         let nobody = || ssh(255, "ssh: connect to host 10.88.60.9 port 22: No route to host");
         let refused = || ssh(255, "ssh: connect to host 10.88.60.9 port 22: Connection refused");
         let no_ssh = || ssh(127, "sh: 1: ssh: not found");
@@ -133,21 +132,22 @@ mod tests {
             ("an echo", echoes(1), nobody(), A::Failed),
             ("a refusal", echoes(0), refused(), A::Failed),
             ("a login", echoes(0), ssh(0, ""), A::Failed),
-            ("no words of ping", told(2, "", "ping: no"), nobody(), A::Unknown),
+            ("no words of ping", example_answer(2, "", "ping: no"), nobody(), A::Unknown),
             ("no ssh", echoes(0), no_ssh(), A::Unknown),
-            ("no node", silent(), nobody(), A::Unknown),
-            ("no node, and an answer", silent(), refused(), A::Failed),
+            ("no node", example_silence(), nobody(), A::Unknown),
+            ("no node, and an answer", example_silence(), refused(), A::Failed),
         ];
         for (what, echoes, connection, status) in table {
             for turned in [false, true] {
                 let (asking, asked) = WAYS[usize::from(turned)];
-                let one = Asked {
+                let one = WayAnswers {
                     source: asking,
                     destination: asked,
                     echoes: echoes.clone(),
                     connection: connection.clone(),
                 };
-                let judged = judged("preflight", async |_, ctx| judge(ctx, ID, vec![one]));
+                let judged =
+                    judge_as_scenario("preflight", async |_, ctx| judge(ctx, ID, vec![one]));
                 assert_eq!(judged.status(ID), status, "{what}");
             }
         }
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn before_the_run_nobody_answers() {
         for (when, ways) in [(When::Before, 1), (When::After, 2)] {
-            let judged = judged("preflight", async |lab, ctx| {
+            let judged = judge_as_scenario("preflight", async |lab, ctx| {
                 let asked = ask(lab, when).await;
                 assert_eq!(asked.len(), ways);
                 judge(ctx, ID, asked);

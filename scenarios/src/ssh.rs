@@ -30,9 +30,9 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
 }
 
 /// Where a nested ssh to `node` goes.
-pub fn target(lab: &Lab, node: Node) -> ssh::Target {
+pub fn target(lab: &Lab, node: Node) -> ssh::SshTarget {
     let entry = &lab.manifest.nodes[&node];
-    ssh::Target {
+    ssh::SshTarget {
         address: entry.address,
         user: entry.user.clone(),
         known_hosts: ssh::KNOWN_HOSTS.to_owned(),
@@ -77,7 +77,7 @@ mod tests {
     use reports::record::AssertionStatus as A;
 
     use super::*;
-    use crate::example::{judged, read_by, silent, told};
+    use crate::example::{example_answer, example_silence, judge_as_scenario, read_by};
 
     #[test]
     fn login_and_payload_are_two_questions() {
@@ -86,15 +86,23 @@ mod tests {
             |hostname: &str, digest: &str| format!("hostname {hostname}\nsha256 {digest}  -\n");
         let right = |digest: &str| said("onprem-client", digest);
         let table = [
-            ("all is well", told(0, &right(&whole), ""), (A::Passed, A::Passed)),
-            ("another payload", told(0, &right("ab12"), ""), (A::Passed, A::Failed)),
-            ("ssh failed after it", told(255, &right(&whole), "closed"), (A::Passed, A::Failed)),
-            ("another machine", told(0, &said("mallory", &whole), ""), (A::Failed, A::Passed)),
-            ("no login", told(255, "", "refused"), (A::Failed, A::Skipped)),
-            ("no answer", silent(), (A::Unknown, A::Unknown)),
+            ("all is well", example_answer(0, &right(&whole), ""), (A::Passed, A::Passed)),
+            ("another payload", example_answer(0, &right("ab12"), ""), (A::Passed, A::Failed)),
+            (
+                "ssh failed after it",
+                example_answer(255, &right(&whole), "closed"),
+                (A::Passed, A::Failed),
+            ),
+            (
+                "another machine",
+                example_answer(0, &said("mallory", &whole), ""),
+                (A::Failed, A::Passed),
+            ),
+            ("no login", example_answer(255, "", "refused"), (A::Failed, A::Skipped)),
+            ("no answer", example_silence(), (A::Unknown, A::Unknown)),
         ];
         for (what, answer, expected) in table {
-            let judged = judged("ssh", async |lab, ctx| {
+            let judged = judge_as_scenario("ssh", async |lab, ctx| {
                 let command = Observe::ssh_payload(&target(lab, Node::OnpremClient));
                 let answer = read_by(&command, answer);
                 judge(lab, ctx, LOGIN_ONPREM, PAYLOAD_ONPREM, Node::OnpremClient, answer);

@@ -4,7 +4,7 @@
 
 use lab::Lab;
 use lab::act::{Acted, LockState, NotTried};
-use lab::permit::{Cost, Refused};
+use lab::permit::{Cost, PermitRefused};
 use reports::journal::Writer;
 use reports::operation::Torn;
 use reports::record::{Operation, Outcome, UndoStep};
@@ -59,7 +59,7 @@ async fn tear_down(
     }
     let result = match run.permit(journal, &step.id) {
         Ok(permit) => plain(lab.tear_down(&permit, journal).await),
-        Err(Refused::NotProved) => unproved(lab, run, journal, step).await,
+        Err(PermitRefused::NotProved) => unproved(lab, run, journal, step).await,
         Err(refused) => Err(refused.to_string()),
     };
     (resource, result)
@@ -75,8 +75,8 @@ async fn unproved(
 ) -> Result<Acted<()>, String> {
     let why = run.state.borrow().unproved.clone();
     let why = why.map_or_else(
-        || Refused::NotProved.to_string(),
-        |why| format!("{}: {why}", Refused::NotProved),
+        || PermitRefused::NotProved.to_string(),
+        |why| format!("{}: {why}", PermitRefused::NotProved),
     );
     let (only_stopped, id) = match &step.operation {
         Operation::StopInstance { instance_id, .. } => (true, instance_id),
@@ -147,12 +147,12 @@ mod tests {
     use reports::record::{AssertionStatus as A, UndoPlanned};
 
     use super::*;
-    use crate::example::{acted, judged};
+    use crate::example::{example_acted, judge_as_scenario};
 
     /// The manifest of this lab has all of it terminated: what counts is the plan alone.
     #[test]
     fn where_the_plan_tears_nothing_down_nothing_is_touched() {
-        let judged = judged("teardown", async |lab, ctx| {
+        let judged = judge_as_scenario("teardown", async |lab, ctx| {
             let path = lab::act::LOCK_PATH.to_owned();
             let step = UndoStep {
                 id: "undo.lock".to_owned(),
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_said_before_what_was_not_done() {
-        let is = |outcome| Ok(acted(outcome, ()));
+        let is = |outcome| Ok(example_acted(outcome, ()));
         let not_tried = || Err("not tried".to_owned());
         let table = [
             (vec![], A::Passed, ""),
@@ -186,7 +186,7 @@ mod tests {
             let shown = format!("{results:?}");
             let named = |(index, result): (usize, _)| (index.to_string(), result);
             let torn: Vec<Came> = results.into_iter().enumerate().map(named).collect();
-            let judged = judged("teardown", async |_, ctx| judge(ctx, VOLUMES, &torn));
+            let judged = judge_as_scenario("teardown", async |_, ctx| judge(ctx, VOLUMES, &torn));
             assert_eq!(judged.status(VOLUMES), expected, "{shown}");
             assert!(judged.message(VOLUMES).contains(why), "{shown}");
         }

@@ -10,8 +10,8 @@ use lab::Lab;
 use lab::act::{Acted, Holder, LockState, NotTried, RowAnswer, RowCall, goal_of};
 use lab::ec2::NetworkInterface;
 use lab::node::Node;
-use lab::outage::{Mark, watch};
-use lab::routerd::{Previewed, Row, Status};
+use lab::outage::{ChangeMark, watch_change};
+use lab::routerd::{Previewed, Row, RowStatus};
 use lab::shell::Observe;
 use reports::journal::Writer;
 use reports::record::{Effect, Goal, Kind, Operation, Outcome, Record, UndoStep};
@@ -41,7 +41,7 @@ pub const ASSERTS: &[&str] =
 pub const NOT_APPLICABLE: &[&str] = &[];
 
 /// A step of the capture, and how it is taken back.
-struct Step {
+struct StepToUndo {
     capture: CaptureStep,
     row_id: Option<u64>,
     /// The state that the ENI is to come to again.
@@ -50,7 +50,7 @@ struct Step {
     message: String,
 }
 
-impl Step {
+impl StepToUndo {
     /// Its id in the undo plan.
     fn id(&self) -> &str {
         &self.capture.undo
@@ -64,16 +64,17 @@ impl Step {
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     Box::pin(sight::look_again(lab, ctx)).await;
-    let steps: Vec<Step> =
+    let steps: Vec<StepToUndo> =
         ctx.run.planned_steps().iter().filter_map(|planned| step_of(ctx.run, planned)).collect();
     let name = outage::probe_name(ctx.run, "undo");
     let ((), watched) =
-        watch(lab, &name, outage::UNDO, async |mark| undo(lab, ctx, &steps, mark).await).await;
+        watch_change(lab, &name, outage::UNDO, async |mark| undo(lab, ctx, &steps, mark).await)
+            .await;
     outage::record(ctx, "undo", watched);
 }
 
 /// How a step of the undo plan is carried out here; none for one of another scenario.
-fn step_of(run: &Run, planned: &UndoStep) -> Option<Step> {
+fn step_of(run: &Run, planned: &UndoStep) -> Option<StepToUndo> {
     let goal = goal_of(&planned.operation)?;
     let capture = run.steps.iter().find(|step| step.undo == planned.id)?.clone();
     let message = match &planned.operation {
@@ -90,10 +91,10 @@ fn step_of(run: &Run, planned: &UndoStep) -> Option<Step> {
         | Operation::ReleaseAddress { .. }
         | Operation::DeleteVolume { .. } => return None,
     };
-    Some(Step { row_id: run.row_of(&capture), capture, goal, message })
+    Some(StepToUndo { row_id: run.row_of(&capture), capture, goal, message })
 }
 
-async fn undo(lab: &Lab, ctx: &mut Context<'_>, steps: &[Step], mark: &Mark<'_>) {
+async fn undo(lab: &Lab, ctx: &mut Context<'_>, steps: &[StepToUndo], mark: &ChangeMark<'_>) {
     let previews = steps.iter().map(|step| ask_preview(lab, step));
     let (looked, previews, lock) =
         futures::join!(look(lab), futures::future::join_all(previews), lab.lock_state(&ctx.run.id));
@@ -122,7 +123,7 @@ async fn undo(lab: &Lab, ctx: &mut Context<'_>, steps: &[Step], mark: &Mark<'_>)
 }
 
 /// Another run holds the lab by now: nothing in it can be proved to be this run's any more.
-fn leave_alone(ctx: &mut Context<'_>, steps: &[Step], now: &Now, holder: &Holder) {
+fn leave_alone(ctx: &mut Context<'_>, steps: &[StepToUndo], now: &Now, holder: &Holder) {
     let why = format!("the lab's lock is held by {holder}: what is there is left alone");
     for step in steps {
         let expected = json!(step.goal.to_string());
@@ -157,7 +158,7 @@ fn owner_command(ctx: &Context<'_>, step: &str) -> String {
 /// The state before the undo: the rows and the ENI. The steps do not touch one another's.
 type Now = Result<(Vec<Row>, NetworkInterface, How), (String, How)>;
 
-async fn ask_preview(lab: &Lab, step: &Step) -> Option<Readout<Previewed>> {
+async fn ask_preview(lab: &Lab, step: &StepToUndo) -> Option<Readout<Previewed>> {
     let command = Observe::rollback_dry_run(&lab.manifest.routerd, step.row_id?);
     Some(lab.shell.observe(Node::RouterdCloud, &command).await)
 }
@@ -188,7 +189,7 @@ fn now(ctx: &mut Context<'_>, (rows, eni): Looked) -> Now {
 async fn undo_step(
     lab: &Lab,
     ctx: &mut Context<'_>,
-    step: &Step,
+    step: &StepToUndo,
     now: &Now,
     preview: Option<Preview>,
     granted: &mut Rows,
@@ -208,7 +209,7 @@ async fn undo_step(
     if !begun(ctx, step) {
         let ruling = Ruling::when(met, never_begun(step));
         ctx.check(step.assertion()).expects(expected).seen(how).comes_to(state(eni), ruling);
-    } else if met && (skip || status != Some(Status::Succeeded)) {
+    } else if met && (skip || status != Some(RowStatus::Succeeded)) {
         // Nothing to restore: the check was off before the run, or the action never landed.
         ctx.check(step.assertion()).expects(expected).seen(how).passes(state(eni));
     } else {
@@ -217,7 +218,7 @@ async fn undo_step(
 }
 
 /// Whether this run's journal has an intent for the action.
-fn begun(ctx: &Context<'_>, step: &Step) -> bool {
+fn begun(ctx: &Context<'_>, step: &StepToUndo) -> bool {
     ctx.journal.with_records(|records| {
         records.iter().any(|record| match &record.kind {
             reports::record::Kind::Intent(intent) => {
@@ -228,7 +229,7 @@ fn begun(ctx: &Context<'_>, step: &Step) -> bool {
     })
 }
 
-fn never_begun(step: &Step) -> String {
+fn never_begun(step: &StepToUndo) -> String {
     format!("{} does not hold, and this run never began to change it: it is left alone", step.goal)
 }
 
@@ -240,19 +241,19 @@ fn state(eni: &NetworkInterface) -> Value {
 /// do. That is right only where the baseline says so too.
 fn judge_preview(
     ctx: &mut Context<'_>,
-    step: &Step,
-    status: Option<&Status>,
+    step: &StepToUndo,
+    status: Option<&RowStatus>,
     met: bool,
     preview: Option<Preview>,
 ) -> bool {
     let id = step.capture.asserts.undo_previewed;
-    if status != Some(&Status::Succeeded) {
+    if status != Some(&RowStatus::Succeeded) {
         let why = "the row was never executed with success: routerd has nothing to roll back";
         ctx.check(id).seen(How::words("routerctl action list")).skipped(json!(status), why);
         return false;
     }
     match preview {
-        Some(Preview::Said(preview, how)) if preview.status == Status::Skipped => {
+        Some(Preview::Said(preview, how)) if preview.status == RowStatus::Skipped => {
             let message = "routerd would restore nothing, and the baseline says otherwise";
             let nothing = json!({ "status": "skipped", "baseline_already_holds": true });
             let observed = json!({ "status": preview.status, "baseline_already_holds": met });
@@ -268,7 +269,7 @@ fn judge_preview(
     }
 }
 
-async fn take_back(lab: &Lab, ctx: &mut Context<'_>, step: &Step, granted: &mut Rows) {
+async fn take_back(lab: &Lab, ctx: &mut Context<'_>, step: &StepToUndo, granted: &mut Rows) {
     let expected = json!({ "outcome": "done", "goal": step.goal.to_string() });
     let permit = match ctx.run.permit(ctx.journal, step.id()) {
         Ok(permit) => permit,
@@ -309,7 +310,7 @@ async fn take_back(lab: &Lab, ctx: &mut Context<'_>, step: &Step, granted: &mut 
 const ROLLBACK: &str = "routerctl action rollback";
 
 /// Neither way took it back: what is so is known or not, and the owner has a command for it.
-fn give_up(lab: &Lab, ctx: &mut Context<'_>, step: &Step, ways: &[Value]) {
+fn give_up(lab: &Lab, ctx: &mut Context<'_>, step: &StepToUndo, ways: &[Value]) {
     let expected = json!({ "outcome": "done", "goal": step.goal.to_string() });
     let message = format!(
         "neither way took it back; the owner settles it with: {}",
@@ -329,7 +330,7 @@ fn give_up(lab: &Lab, ctx: &mut Context<'_>, step: &Step, ways: &[Value]) {
 /// Judges one way of undoing; true where it is done.
 fn settle(
     ctx: &mut Context<'_>,
-    step: &Step,
+    step: &StepToUndo,
     ways: &mut Vec<Value>,
     way: &str,
     acted: Result<Acted<RowAnswer>, NotTried>,
@@ -359,7 +360,7 @@ fn settle(
 async fn take_back_unread(
     lab: &Lab,
     ctx: &mut Context<'_>,
-    step: &Step,
+    step: &StepToUndo,
     expected: Value,
     (why, how): (&str, How),
     granted: &mut Rows,

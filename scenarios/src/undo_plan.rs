@@ -177,12 +177,12 @@ mod tests {
     use reports::record::{Outcome, OutcomeRecorded};
 
     use super::*;
-    use crate::example::judged;
+    use crate::example::judge_as_scenario;
 
     /// The last outcome of each step with all its samples, each a row and an ENI.
     #[test]
     fn the_reserve_holds_the_outcomes_of_all_steps() {
-        judged("undo-plan", async |lab, _| {
+        judge_as_scenario("undo-plan", async |lab, _| {
             let manifest = Rc::make_mut(&mut lab.manifest);
             manifest.teardown.instances = Instances::Terminate;
             let steps = 4 + teardown_steps(lab).len();
@@ -204,7 +204,7 @@ mod tests {
             (Instances::Keep, ""),
         ];
         for (wanted, command) in table {
-            judged("undo-plan", async |lab, _| {
+            judge_as_scenario("undo-plan", async |lab, _| {
                 let manifest = Rc::make_mut(&mut lab.manifest);
                 manifest.teardown.instances = wanted;
                 manifest.teardown.release_addresses = vec!["eipalloc-1".to_owned()];

@@ -4,7 +4,7 @@
 use lab::Lab;
 use reports::record::ResidueItem;
 
-use crate::baseline::{Baseline, changed};
+use crate::baseline::{Baseline, describe_changed_interface};
 use crate::left;
 use crate::run::Run;
 
@@ -16,7 +16,7 @@ pub async fn items(lab: &Lab, run: &Run) -> Vec<ResidueItem> {
     let files = lab.files_of(&run.id, &run.change_set).await.unwrap_or_default();
     let mut items: Vec<ResidueItem> = files
         .iter()
-        .map(|path| ResidueItem { why: WHY.to_owned(), ..left::file(path).item })
+        .map(|path| ResidueItem { why: WHY.to_owned(), ..left::describe_left_file(path).item })
         .collect();
     if let Some(baseline) = run.baseline() {
         items.extend(interface(lab, &baseline).await);
@@ -27,6 +27,7 @@ pub async fn items(lab: &Lab, run: &Run) -> Vec<ResidueItem> {
 async fn interface(lab: &Lab, baseline: &Baseline) -> Option<ResidueItem> {
     let before = &baseline.interface;
     let answer = lab.reader.network_interface(&before.network_interface_id).await.ok()?;
-    let changed = changed(&lab.manifest.aws.region, before, answer.value.as_ref())?;
+    let changed =
+        describe_changed_interface(&lab.manifest.aws.region, before, answer.value.as_ref())?;
     Some(ResidueItem { why: format!("{}, and {WHY}", changed.why), ..changed })
 }

@@ -98,7 +98,7 @@ pub fn is_charged(endpoint: &Endpoint) -> bool {
 impl Costly {
     /// The resources that cost money, by id with their kind; and which reads had no answer.
     pub fn found(&self, own: &LabAddresses) -> (BTreeMap<String, &'static str>, Vec<&ReadError>) {
-        let mut found = Found::default();
+        let mut found = CostlyIds::default();
         found.add(&self.instances, "instance", |it| it.state.costs().then_some(&it.instance_id));
         found.add(&self.addresses, "elastic IP address", |it| {
             own.has(it).then_some(&it.allocation_id)
@@ -134,12 +134,12 @@ fn one<T>(ctx: &mut Context<'_>, read: &Read<T>) -> How {
 }
 
 #[derive(Default)]
-struct Found<'a> {
+struct CostlyIds<'a> {
     by_id: BTreeMap<String, &'static str>,
     errors: Vec<&'a ReadError>,
 }
 
-impl<'a> Found<'a> {
+impl<'a> CostlyIds<'a> {
     fn add<T>(
         &mut self,
         read: &'a Read<T>,
@@ -206,7 +206,7 @@ pub async fn left_by_nobody(lab: &Lab, journal: &Writer) -> Vec<ResidueItem> {
     let mut items: Vec<ResidueItem> = nobodys(lab, &found).into_iter().map(item).collect();
     if let Some(error) = errors.first() {
         let (key, value) = (&lab.manifest.lab.tag_key, &lab.manifest.lab.tag_value);
-        let tag = lab::quoted(&format!("Key={key},Values={value}"));
+        let tag = lab::quote_for_shell(&format!("Key={key},Values={value}"));
         let asks = format!("aws resourcegroupstaggingapi get-resources --tag-filters {tag}");
         items.push(ResidueItem {
             resource: "lab".to_owned(),
@@ -251,7 +251,7 @@ fn goes_with(instance_id: &str, device: &str, region: &str) -> String {
     format!(
         "aws ec2 modify-instance-attribute --instance-id {instance_id} \
          --block-device-mappings {} --region {region}",
-        lab::quoted(&mapping)
+        lab::quote_for_shell(&mapping)
     )
 }
 
@@ -333,7 +333,7 @@ pub fn ceiling(lab: &Lab, ctx: &mut Context<'_>) {
 }
 
 pub fn over_the_ceiling(lab: &Lab, seconds: u64) -> Option<String> {
-    let ceiling = cost::ceiling(lab).filter(|ceiling| seconds > *ceiling)?;
+    let ceiling = cost::read_ceiling(lab).filter(|ceiling| seconds > *ceiling)?;
     Some(format!("{seconds} instance-seconds, more than the manifest's ceiling of {ceiling}"))
 }
 

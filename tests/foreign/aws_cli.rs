@@ -8,9 +8,9 @@ use std::process::{Command, Stdio};
 
 use lab::clock::Clock;
 use lab_mock::cloud::Cloud;
-use lab_mock::faults::{ApiEffect, ApiFault, Caller, Faults};
+use lab_mock::faults::{ApiEffect, ApiFault, CallerKind, Faults};
 use lab_mock::machines::Machines;
-use lab_mock::serve::{Serving, serve};
+use lab_mock::serve::{Serving, serve_api};
 use lab_mock::world::{Shared, World};
 use libtest_mimic::{Completion, Failed, Trial};
 use serde_json::{Value, json};
@@ -78,7 +78,7 @@ impl Cli {
             faults: Faults::default(),
             at_first_end: None,
         });
-        let serving = serve(shared.clone(), clock, 0).await.unwrap();
+        let serving = serve_api(shared.clone(), clock, 0).await.unwrap();
         let exports = serving.exports(&shared.lock().cloud);
         Self { serving, shared, exports }
     }
@@ -219,7 +219,7 @@ async fn mutations_and_their_undo(cli: &Cli) {
 async fn a_lost_reply_is_no_answer(cli: &Cli) {
     cli.shared.lock().faults.api.push(ApiFault {
         action: "AssignPrivateIpAddresses".to_owned(),
-        caller: Caller::Operator,
+        caller: CallerKind::Operator,
         skip: 0,
         times: 1,
         effect: ApiEffect::ReplyLost,

@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use lab::clock::Clock;
 use lab_mock::cloud::{Cloud, ManagedPolicy, PolicyVersion, Role, Tags};
-use lab_mock::ec2::operations;
+use lab_mock::ec2::list_operations;
 use lab_mock::faults::Faults;
 use lab_mock::machines::Machines;
-use lab_mock::serve::serve;
+use lab_mock::serve::serve_api;
 use lab_mock::world::{Shared, World};
 use libtest_mimic::{Completion, Failed, Trial};
 
@@ -27,7 +27,7 @@ pub fn trials() -> Vec<Trial> {
     vec![
         trial("shapes_are_botocores", "botocore, boto3", "shapes.py", |folder| {
             let path = folder.join("operations.json");
-            std::fs::write(&path, serde_json::to_vec(&operations()).unwrap()).unwrap();
+            std::fs::write(&path, serde_json::to_vec(&list_operations()).unwrap()).unwrap();
             path
         }),
         trial("moto_differs_as_documented", MOTO, "against_moto.py", document),
@@ -82,7 +82,7 @@ fn find(modules: &str) -> Result<(), String> {
 
 async fn referee(script: &str, file: &Path) -> Result<(), Failed> {
     let shared = world();
-    let serving = serve(shared.clone(), Clock::System, 0).await?;
+    let serving = serve_api(shared.clone(), Clock::System, 0).await?;
     let operator = shared.lock().cloud.operator.clone();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/foreign/referee");
     let mut process = tokio::process::Command::new(python());

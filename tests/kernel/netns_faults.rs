@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use harness::faults::{KnownFault, list_faults};
-use lab_netns::probe::{self, Report};
+use lab_netns::probe::{self, HostReport};
 use lab_smoke_tests::sensitivity::{Case, turned_and_tripped};
 use lab_smoke_tests::smoke::Prior;
 use libtest_mimic::{Completion, Failed, Trial};
@@ -25,7 +25,7 @@ pub fn trials() -> Vec<Trial> {
 }
 
 /// The abilities of this machine, asked once and by the first who needs it.
-static HERE: LazyLock<Report> = LazyLock::new(probe::probe);
+static HERE: LazyLock<HostReport> = LazyLock::new(probe::probe_host);
 
 fn trial(fault: &'static KnownFault) -> Trial {
     Trial::ignorable_test(format!("netns_faults::{}", fault.name), move || {

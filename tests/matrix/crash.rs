@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use lab_mock::faults::{Befall, EffectKind, Seen};
+use lab_mock::faults::{Befall, EffectKind, SeenEffect};
 use lab_smoke_tests::crash::{
     Aftermath, Blow, End, Left, Plan, Prior, Process, finish, quiet, recover_once, start, strike,
 };
@@ -79,7 +79,7 @@ fn is_of_prior(run: &Process, blow: Blow, prior: Prior) -> bool {
 fn cells_of_a_recovery((prior, name, what): &(Prior, &str, Befall)) -> Vec<Cell> {
     let folder = smoke::folder();
     let whole = start(folder.path(), &Plan::quiet(*prior), Recorder::none());
-    let changes = |seen: &Seen| seen.kind != EffectKind::NodeRead || name.contains("dry-run");
+    let changes = |seen: &SeenEffect| seen.kind != EffectKind::NodeRead || name.contains("dry-run");
     let effects = &whole.processes[0].effects;
     let found = effects.iter().position(|it| it.name.contains(name) && changes(it));
     let at = number(found.unwrap_or_else(|| panic!("no effect is {name}")));

@@ -5,7 +5,7 @@ use lab::manifest::{Instances, Manifest};
 use lab_smoke_tests::in_turn::{self, rows, stands};
 use lab_smoke_tests::smoke::{self, Prior, Ran};
 use reports::record::{ResidueItem, Verdict};
-use reports::verdict::judge;
+use reports::verdict::judge_journal;
 
 type Edit = fn(&mut Manifest);
 
@@ -94,7 +94,7 @@ fn what_cannot_be_stopped_under_a_lock_is_said_with_its_id_wherever_one_looks() 
     let ran = smoke::run(1, &["lock-unknown", "owner-silent"], Prior::CheckOn);
     let running = lab_mock::running_instances(&ran.world, ran.world.now);
     assert_eq!(running.len(), 2, "they cannot be stopped");
-    for judgement in [&ran.judgement, &ran.evidence.verdict, &judge(&ran.records)] {
+    for judgement in [&ran.judgement, &ran.evidence.verdict, &judge_journal(&ran.records)] {
         let given = (judgement.verdict, judgement.exit_code);
         assert_eq!(given, (Verdict::Unavailable, 8), "{judgement:?}");
         let named = |id: &String| judgement.reasons.iter().any(|it| it.contains(id.as_str()));

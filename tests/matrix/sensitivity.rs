@@ -10,7 +10,7 @@ use lab_smoke_tests::sensitivity::{Case, cases_of_other_teardowns, contradiction
 use lab_smoke_tests::smoke::Prior;
 use lab_smoke_tests::sources::{NAT_ROWS, NatRow};
 use lab_smoke_tests::{documents, extent, parallel, smoke, sources, table};
-use scenarios::answers::Class;
+use scenarios::answers::FaultClass;
 
 use super::asked::{Asked, CASES};
 
@@ -86,8 +86,9 @@ fn tolerated_without_a_trace(case: &Case, traces: &[String]) -> Option<String> {
     ];
     // Where nothing is terminated, less is read back.
     let terminates = case.teardown == Instances::Terminate;
-    let owes =
-        case.fault.class == Class::Tolerated && !quiet.contains(&case.fault.name) && terminates;
+    let owes = case.fault.class == FaultClass::Tolerated
+        && !quiet.contains(&case.fault.name)
+        && terminates;
     (owes && traces.is_empty()).then(|| "the evidence does not say what was borne".to_owned())
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use reports::evidence::fold;
+use reports::evidence::fold_records;
 use reports::journal::JOURNAL_FILE;
 use reports::record::{Kind, Outage, Record, Verdict};
 use serde_json::Value;
@@ -41,7 +41,7 @@ fn the_evidence_of_every_prefix_of_a_run_follows_the_schema() {
         assert!(records.len() > 30, "a run of {} records shows nothing", records.len());
         for end in 1..=records.len() {
             let head = reports::digest::Digest::of(end.to_string());
-            let evidence = fold(&records[..end], &head);
+            let evidence = fold_records(&records[..end], &head);
             let value = serde_json::to_value(&evidence).expect("JSON");
             let errors: Vec<_> = validator.iter_errors(&value).map(|e| e.to_string()).collect();
             assert!(errors.is_empty(), "after {end} records of {faults:?}: {errors:?}");
@@ -53,7 +53,7 @@ fn the_evidence_of_every_prefix_of_a_run_follows_the_schema() {
 fn the_schema_refuses_what_is_not_evidence() {
     let validator = jsonschema::validator_for(&reports::schema::schema_value()).expect("a schema");
     let records = records(&run(&[]));
-    let evidence = fold(&records, &reports::digest::Digest::zero());
+    let evidence = fold_records(&records, &reports::digest::Digest::zero());
     let good = serde_json::to_value(&evidence).expect("JSON");
     assert!(validator.is_valid(&good));
     let edits: [fn(&mut Value); 3] = [
@@ -157,7 +157,7 @@ fn lasted_ms(records: &[Record], scenario: &str) -> i64 {
 #[test]
 fn an_outage_that_nobody_measured_is_said_with_the_reason() {
     let records = records(&run(&[]));
-    let outages = fold(&records, &reports::digest::Digest::zero()).outages;
+    let outages = fold_records(&records, &reports::digest::Digest::zero()).outages;
     let scenarios: Vec<_> = outages.iter().map(|it| it.scenario.as_str()).collect();
     assert_eq!(scenarios, ["execute", "undo"]);
     for recorded in outages {
@@ -170,7 +170,7 @@ fn an_outage_that_nobody_measured_is_said_with_the_reason() {
 fn a_bad_underlay_is_borne_and_stands_in_the_evidence() {
     let pings = |faults: &[&str]| -> Vec<Value> {
         let records = records(&run(faults));
-        let evidence = fold(&records, &reports::digest::Digest::zero());
+        let evidence = fold_records(&records, &reports::digest::Digest::zero());
         assert_eq!(evidence.verdict.verdict, Verdict::Pass, "{faults:?}: {:?}", evidence.verdict);
         let ping = evidence.scenarios.into_iter().find(|it| it.name == "ping").expect("declared");
         ping.assertions.into_iter().map(|it| it.observed).collect()

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures::future::LocalBoxFuture;
 use harness::labs::{
-    Choice, Existing, Labs, Leaving, MockOptions, OpenError, Opened, Opener, Own, Site, Wanted,
+    Choice, Existing, LabRequest, Labs, Leaving, MockOptions, OpenError, Opened, Opener, Own, Site,
     mock_manifest, open_mock_as,
 };
 use lab::manifest::Manifest;
@@ -41,13 +41,13 @@ impl Opener for OwnLabs {
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()
     }
 
-    fn check(&self, _wanted: &Wanted) -> Result<(), OpenError> {
+    fn check(&self, _wanted: &LabRequest) -> Result<(), OpenError> {
         Ok(())
     }
 
     fn begin<'a>(
         &'a self,
-        wanted: &'a Wanted,
+        wanted: &'a LabRequest,
         _say: &'a dyn Fn(&str),
     ) -> LocalBoxFuture<'a, Result<Box<dyn Site>, OpenError>> {
         let Choice::Described(own) = &wanted.lab else { panic!("a real lab is described") };
@@ -96,7 +96,7 @@ impl Site for OwnSite {
         Box::pin(async move {
             let known = self.lab.world.borrow().clone();
             let lab = if let Some(world) = known {
-                lab_mock::attach(world, self.manifest.clone())?.lab
+                lab_mock::attach_world(world, self.manifest.clone())?.lab
             } else {
                 let options = MockOptions { seed: SEED, faults: vec![], world_file: None };
                 let mock = open_mock_as(&options, Some(self.manifest.clone()))?;

@@ -2,7 +2,7 @@
 
 use harness::faults::list_faults;
 use scenarios::SEQUENCE;
-use scenarios::answers::{Class, Primary};
+use scenarios::answers::{FaultClass, Primary};
 use scenarios::stops::DETECTORS;
 
 /// Detectors that no run can reach yet, with the reason.
@@ -33,7 +33,9 @@ pub fn gaps() -> Vec<String> {
     for fault in list_faults() {
         let name = fault.name;
         let passes = fault.primary == Primary::Nothing;
-        if passes != (fault.class == Class::Tolerated) || passes != (fault.answer.exit_code == 0) {
+        if passes != (fault.class == FaultClass::Tolerated)
+            || passes != (fault.answer.exit_code == 0)
+        {
             gaps.push(format!("{name} is neither caught nor tolerated"));
         }
         let named = fault.primary.assertion().into_iter().chain(fault.answer.also.iter().copied());

@@ -12,8 +12,8 @@ use lab::clock::Clock;
 use lab::manifest::Manifest;
 use lab::permit::Brake;
 use lab::sabotage::Sabotage;
-use lab_mock::Options;
-use lab_mock::faults::{self, Befall, Event, Killed, Nth, Seen};
+use lab_mock::MockLabOptions;
+use lab_mock::faults::{self, Befall, Event, Killed, Nth, SeenEffect};
 use lab_mock::world::{Shared, World};
 use reports::go::Kept;
 use reports::journal::{FileDisk, JOURNAL_FILE, Writer};
@@ -108,7 +108,7 @@ pub enum End {
 #[derive(Clone, Debug)]
 pub struct Process {
     pub end: End,
-    pub effects: Vec<Seen>,
+    pub effects: Vec<SeenEffect>,
     pub appends: u32,
     /// The blows that fell, each with the name of what it hit.
     pub fell: Vec<(Blow, String)>,
@@ -130,7 +130,7 @@ impl Left {
     pub fn put_into(self, dir: &Path) -> Self {
         std::fs::write(dir.join(JOURNAL_FILE), &self.journal).expect("written");
         if let Some(go) = &self.go {
-            reports::go::keep(dir, &go.document, &go.signature).expect("written");
+            reports::go::keep_go(dir, &go.document, &go.signature).expect("written");
         }
         self
     }
@@ -324,8 +324,9 @@ async fn run(
 ) -> Judgement {
     let off = (plan.prior == Prior::CheckOff).then(|| "check-off".to_owned());
     let names: Vec<String> = off.into_iter().chain(plan.faults.iter().cloned()).collect();
-    let options = Options { seed: plan.seed, faults: names.clone(), world_file: None };
-    let mock = lab_mock::open(&options).unwrap_or_else(|error| panic!("{plan:?}: {error}"));
+    let options = MockLabOptions { seed: plan.seed, faults: names.clone(), world_file: None };
+    let mock =
+        lab_mock::open_mock_lab(&options).unwrap_or_else(|error| panic!("{plan:?}: {error}"));
     let shared = mock.shared.clone();
     let fault = {
         let mut world = shared.lock();
@@ -355,7 +356,8 @@ async fn run(
         selection: smoke::all(),
     };
     let go = Rc::new(LabItself { key_seed: mock.go_seed, clock: lab.clock, fault });
-    let judgement = engine::run(&lab, go, &journal, Brake::default(), &settings, &mut |_| {}).await;
+    let judgement =
+        engine::run_sequence(&lab, go, &journal, Brake::default(), &settings, &mut |_| {}).await;
     drop(keeper);
     judgement
 }
@@ -371,12 +373,13 @@ async fn recover(
     let appends = given.appends.clone();
     let between = |disk| Box::new(DyingDisk::new(disk, length(dir), appends)) as Box<_>;
     let manifest = Manifest::parse("the journal's", &started.lab.manifest).expect("the manifest");
-    let mock = lab_mock::attach(shared.clone(), manifest).expect("the lab");
+    let mock = lab_mock::attach_world(shared.clone(), manifest).expect("the lab");
     given.put_into(&shared, mock.lab.clock);
     let journal = Writer::reopen_on(dir, between).expect("a journal that can be gone on with");
     let lab = mock.lab.sabotaged(plan.sabotage);
     let keeper = Keeper { shared, clock: lab.clock };
-    let judgement = engine::recover(&lab, &journal, &started.run_id, &mut |_| {}).await;
+    let judgement =
+        engine::recover_from_journal(&lab, &journal, &started.run_id, &mut |_| {}).await;
     drop(keeper);
     judgement
 }
@@ -389,11 +392,11 @@ fn length(dir: &Path) -> u64 {
 fn needs_recovery(dir: &Path) -> Option<RunStarted> {
     let records = reports::journal::read_file(dir).ok()?.records;
     let ended = records.iter().any(|it| matches!(it.kind, Kind::RunFinished(_)));
-    if ended { None } else { engine::started(&records).cloned() }
+    if ended { None } else { engine::find_run_started(&records).cloned() }
 }
 
 fn first_record(dir: &Path) -> Option<RunStarted> {
-    engine::started(&reports::journal::read_file(dir).ok()?.records).cloned()
+    engine::find_run_started(&reports::journal::read_file(dir).ok()?.records).cloned()
 }
 
 fn answered(dir: &Path) -> Option<Judgement> {

@@ -87,7 +87,7 @@ fn few(rng: &mut Rng) -> usize {
 fn named_faults(rng: &mut Rng, prior: Prior) -> Vec<String> {
     let epoch = lab_mock::start_time(1);
     let mut world = lab_mock::world_of(1, epoch);
-    if prior == Prior::CheckOff && faults::inject(&mut world, "check-off").is_err() {
+    if prior == Prior::CheckOff && faults::inject_fault(&mut world, "check-off").is_err() {
         return Vec::new();
     }
     let all: Vec<_> = list_faults()
@@ -99,7 +99,7 @@ fn named_faults(rng: &mut Rng, prior: Prior) -> Vec<String> {
     for _ in 0..wanted {
         let name = all[rng.usize(0..all.len())].name;
         // Two faults of the same row or line cannot be put into one world.
-        if faults::inject(&mut world, name).is_ok() {
+        if faults::inject_fault(&mut world, name).is_ok() {
             chosen.push(name.to_owned());
         }
     }

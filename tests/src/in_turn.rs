@@ -10,7 +10,7 @@ use lab::manifest::{Instances, Manifest};
 use lab::node::Node;
 use lab::permit::Brake;
 use lab_mock::world::World;
-use reports::evidence::fold;
+use reports::evidence::fold_records;
 use reports::record::Record;
 use rusqlite::{Connection, MAIN_DB};
 
@@ -38,7 +38,7 @@ pub fn run(seed: u64, edit: fn(&mut Manifest), faults: &[&[&str]]) -> Vec<Ran> {
         let mut ran = Vec::new();
         for (turn, faults) in faults.iter().enumerate() {
             for fault in *faults {
-                lab_mock::faults::inject(&mut world, fault).expect("a fault");
+                lab_mock::faults::inject_fault(&mut world, fault).expect("a fault");
             }
             let one = run_one(&format!("smoke-turn-{turn}"), world, manifest.clone()).await;
             world = one.world.clone();
@@ -51,8 +51,9 @@ pub fn run(seed: u64, edit: fn(&mut Manifest), faults: &[&[&str]]) -> Vec<Ran> {
 async fn run_one(run_id: &str, world: World, manifest: Manifest) -> Ran {
     let folder = folder();
     let (before, seed) = (world.clone(), world.seed);
-    let mock = lab_mock::attach(lab_mock::world::Shared::new(world), manifest).expect("the lab");
-    let journal = labs::journal(folder.path(), &mock.shared).expect("an empty journal");
+    let mock =
+        lab_mock::attach_world(lab_mock::world::Shared::new(world), manifest).expect("the lab");
+    let journal = labs::create_journal(folder.path(), &mock.shared).expect("an empty journal");
     let settings = Settings {
         run_id: run_id.to_owned(),
         seed: Some(seed),
@@ -61,9 +62,9 @@ async fn run_one(run_id: &str, world: World, manifest: Manifest) -> Ran {
     };
     let go = Rc::new(LabItself { key_seed: mock.go_seed, clock: mock.lab.clock, fault: None });
     let (brake, announce) = (Brake::default(), &mut |_| {});
-    let judgement = engine::run(&mock.lab, go, &journal, brake, &settings, announce).await;
+    let judgement = engine::run_sequence(&mock.lab, go, &journal, brake, &settings, announce).await;
     let records = journal.with_records(<[Record]>::to_vec);
-    let evidence = journal.with_records(|records| fold(records, &journal.head()));
+    let evidence = journal.with_records(|records| fold_records(records, &journal.head()));
     let mut world = mock.shared.lock().clone();
     world.now = mock.lab.clock.now();
     Ran { evidence, records, judgement, before, world }

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use lab_mock::faults::{Befall, EffectKind, Happening, InterfaceChange, Seen};
+use lab_mock::faults::{Befall, EffectKind, Happening, InterfaceChange, SeenEffect};
 use lab_mock::running_instances;
 use reports::journal::{JOURNAL_FILE, read_chain};
 use reports::record::{Intent, Kind, Permit, Record, Verdict};
@@ -109,7 +109,7 @@ impl Case<'_> {
         })
     }
 
-    fn effects(&self) -> impl Iterator<Item = &Seen> {
+    fn effects(&self) -> impl Iterator<Item = &SeenEffect> {
         self.aftermath.processes().flat_map(|process| &process.effects)
     }
 }
@@ -180,7 +180,7 @@ fn nothing_without_a_go(case: &Case<'_>) -> Result<(), String> {
         }
     }
     let changed =
-        |seen: &&Seen| matches!(seen.kind, EffectKind::NodeChange | EffectKind::NodeAction);
+        |seen: &&SeenEffect| matches!(seen.kind, EffectKind::NodeChange | EffectKind::NodeAction);
     match case.effects().find(changed).filter(|_| !verified) {
         Some(seen) => Err(format!("the world saw {}", seen.name)),
         None => Ok(()),
@@ -289,7 +289,7 @@ fn somebody_took_it_away(plan: &Plan) -> bool {
 /// reply of something that is read back, and a call to EC2 that was certainly not done, which is
 /// made again with an intent of its own. Nothing else that was not done is done again, but for what
 /// is taken back: there is a second way.
-fn may_pass(seen: &Seen, what: Befall) -> bool {
+fn may_pass(seen: &SeenEffect, what: Befall) -> bool {
     match what {
         Befall::KilledBefore | Befall::KilledAfter | Befall::KilledMeanwhile => false,
         Befall::ReplyLost | Befall::Garbage | Befall::Stale => true,

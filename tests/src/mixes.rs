@@ -5,7 +5,7 @@ use lab::manifest::Instances;
 use lab_mock::faults;
 use lab_mock::world::World;
 use reports::record::Kind;
-use scenarios::answers::{Class, Left};
+use scenarios::answers::{FaultClass, Left};
 
 use crate::sensitivity::{injection_of, left};
 use crate::smoke::{Prior, Ran};
@@ -83,7 +83,7 @@ fn a_world() -> World {
 
 /// Faults with the same first answer touch the same thing.
 fn apart(one: &KnownFault, other: &KnownFault) -> bool {
-    one.class == Class::Tolerated || one.primary != other.primary
+    one.class == FaultClass::Tolerated || one.primary != other.primary
 }
 
 impl Mix {
@@ -113,14 +113,14 @@ impl Mix {
     /// Faults of the same row or line cannot be put into one world.
     fn fits_into(&self, world: &World) -> bool {
         let mut world = world.clone();
-        self.injected().into_iter().all(|fault| faults::inject(&mut world, fault).is_ok())
+        self.injected().into_iter().all(|fault| faults::inject_fault(&mut world, fault).is_ok())
     }
 
     /// Whether one of them is caught. A fault that is caught where instances are terminated may be none where
     /// they are kept, and the other way round.
     pub fn has_a_caught_one(&self) -> bool {
         let is_caught = |fault: &&'static KnownFault| match self.teardown {
-            Instances::Terminate => fault.class == Class::Caught,
+            Instances::Terminate => fault.class == FaultClass::Caught,
             Instances::Stop | Instances::Keep => {
                 fault.answer_at(self.teardown).is_some_and(|answer| answer.exit_code != 0)
             }

@@ -10,7 +10,7 @@ use lab_mock::faults;
 use lab_mock::world::World;
 use reports::evidence::Evidence;
 use reports::record::{AssertionStatus, Verdict};
-use scenarios::answers::{Answer, Left};
+use scenarios::answers::{FaultAnswer, Left};
 
 use crate::smoke::{self, Prior, Ran, run};
 
@@ -20,7 +20,7 @@ pub struct Case {
     pub fault: &'static KnownFault,
     pub prior: Prior,
     pub teardown: Instances,
-    pub answer: Answer,
+    pub answer: FaultAnswer,
 }
 
 /// Every fault on every lab on which it is one.

@@ -8,7 +8,7 @@ use harness::grant::OwnersFiles;
 use harness::labs::{self, MockOptions};
 use lab::permit::Brake;
 use lab_mock::world::World;
-use reports::evidence::{Evidence, fold};
+use reports::evidence::{Evidence, fold_records};
 use reports::folder::GO_FILE;
 use reports::record::{AssertionStatus, Part, Record};
 use reports::verdict::Judgement;
@@ -59,14 +59,14 @@ async fn run_here(seed: u64, faults: &[&str], prior: Prior, off: Option<&'static
     let options = MockOptions { seed, faults: faults.clone(), world_file: None };
     let opened = labs::open_mock(&options).unwrap_or_else(|error| panic!("{faults:?}: {error}"));
     let before = opened.world.lock().clone();
-    let journal = labs::journal(folder.path(), &opened.world).expect("an empty journal");
+    let journal = labs::create_journal(folder.path(), &opened.world).expect("an empty journal");
     let settings =
         Settings { run_id: opened.run_id.clone(), seed: Some(seed), faults, selection: all() };
     let lab = &opened.lab.clone().without_detector(detector_off);
     let go = opened.go.clone();
     let (brake, announce) = (Brake::default(), &mut |_| {});
     let judgement = match opened.owner_awaited {
-        None => engine::run(lab, go, &journal, brake, &settings, announce).await,
+        None => engine::run_sequence(lab, go, &journal, brake, &settings, announce).await,
         Some(wait) => {
             let files = OwnersFiles {
                 document: folder.path().join(GO_FILE),
@@ -78,7 +78,7 @@ async fn run_here(seed: u64, faults: &[&str], prior: Prior, off: Option<&'static
         }
     };
     let records = journal.with_records(<[Record]>::to_vec);
-    let evidence = journal.with_records(|records| fold(records, &journal.head()));
+    let evidence = journal.with_records(|records| fold_records(records, &journal.head()));
     let mut world = opened.world.lock().clone();
     world.now = lab.clock.now();
     Ran { evidence, records, judgement, before, world }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use harness::faults::{KnownFault, list_faults};
 use scenarios::SEQUENCE;
-use scenarios::answers::{Answer, CheckOff, Class, Left};
+use scenarios::answers::{CheckOff, FaultAnswer, FaultClass, Left};
 use scenarios::stops::{DETECTORS, WORDS};
 
 use crate::coverage::OUT_OF_REACH;
@@ -25,8 +25,8 @@ pub fn render() -> String {
         text,
         "\n{} faults: {} are caught, {} are tolerated.",
         list_faults().count(),
-        count(Class::Caught),
-        count(Class::Tolerated)
+        count(FaultClass::Caught),
+        count(FaultClass::Tolerated)
     );
     by_assertion(&mut text);
     by_detector(&mut text);
@@ -52,7 +52,7 @@ fn by_assertion(text: &mut String) {
     }
 }
 
-fn answers(fault: &KnownFault) -> impl Iterator<Item = Answer> {
+fn answers(fault: &KnownFault) -> impl Iterator<Item = FaultAnswer> {
     let other = |otherwise| match otherwise {
         CheckOff::Differs(answer) => Some(answer),
         CheckOff::Same | CheckOff::WithoutMeaning(_) => None,
@@ -117,7 +117,7 @@ fn by_source(text: &mut String) {
     }
 }
 
-fn row(text: &mut String, fault: &KnownFault, answer: Answer, when: &str) {
+fn row(text: &mut String, fault: &KnownFault, answer: FaultAnswer, when: &str) {
     let argument = fault.argument.map(|it| format!("={it}")).unwrap_or_default();
     let list = |words: &[&str]| {
         words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")

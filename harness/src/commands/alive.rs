@@ -4,7 +4,7 @@
 
 use reports::folder::{BegunIn, FolderError, FolderLock, Locked, RunFile, RunFolder};
 
-use super::refusal::Refusal;
+use super::refusal::CommandRefusal;
 use crate::engine;
 use crate::labs::LabPlace;
 
@@ -19,7 +19,7 @@ pub(super) enum Held {
 }
 
 /// Who holds the run of this folder; whoever asks may hold the folder itself.
-pub(super) fn held(folder: &RunFolder, place: LabPlace) -> Result<Held, FolderError> {
+pub(super) fn find_run_holder(folder: &RunFolder, place: LabPlace) -> Result<Held, FolderError> {
     // Virtual time ends no lease.
     if place == LabPlace::InTheFolder {
         return Ok(Held::Nobody);
@@ -34,7 +34,7 @@ pub(super) fn held(folder: &RunFolder, place: LabPlace) -> Result<Held, FolderEr
 }
 
 fn begun_on_this_machine(file: Option<RunFile>) -> Option<BegunIn> {
-    let file = file.filter(|file| host().is_ok_and(|host| host == file.host))?;
+    let file = file.filter(|file| get_hostname().is_ok_and(|host| host == file.host))?;
     file.begun_in
 }
 
@@ -50,19 +50,23 @@ fn held_there(begun_in: &BegunIn) -> Held {
 }
 
 /// A run is live while its process holds the folder's lock; `by` says who that is.
-pub(super) fn hold(folder: &RunFolder, by: &str) -> Result<FolderLock, Refusal> {
+pub(super) fn lock_folder(folder: &RunFolder, by: &str) -> Result<FolderLock, CommandRefusal> {
     match folder.try_lock(by)? {
         Locked::Taken(lock) => Ok(lock),
-        Locked::HeldBy(by) => Err(Refusal::Live { folder: folder.path().to_owned(), by }),
+        Locked::HeldBy(by) => Err(CommandRefusal::Live { folder: folder.path().to_owned(), by }),
     }
 }
 
 /// This machine's name.
-pub(super) fn host() -> std::io::Result<String> {
+pub(super) fn get_hostname() -> std::io::Result<String> {
     Ok(nix::unistd::gethostname()?.to_string_lossy().into_owned())
 }
 
 /// Who holds the lab for a run of which [`held`] says that its lease decides.
-pub(super) async fn leased(held: &Held, lab: &lab::Lab, run_id: &str) -> Option<lab::act::Holder> {
-    if *held == Held::Elsewhere { engine::lives(lab, run_id).await } else { None }
+pub(super) async fn find_lease_holder(
+    held: &Held,
+    lab: &lab::Lab,
+    run_id: &str,
+) -> Option<lab::act::Holder> {
+    if *held == Held::Elsewhere { engine::find_live_holder(lab, run_id).await } else { None }
 }

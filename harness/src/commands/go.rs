@@ -9,10 +9,10 @@ use std::process::Command;
 use ::lab::clock::Clock;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use reports::folder::{FolderError, GO_FILE, GO_SIGNATURE_FILE, RunFolder};
-use reports::go::{Document, GO_VERSION, NAMESPACE, set_aside};
+use reports::go::{GO_VERSION, GoDocument, NAMESPACE, set_aside};
 use reports::journal::{ChainError, read_file};
 use reports::record::{FactsRecorded, LabIdentity, LabKind, Record, RunStarted, UndoPlanned};
-use reports::shown::{Differs, shown};
+use reports::shown::{Differs, read_shown};
 use reports::verdict::ExitCode;
 
 use super::refuse;
@@ -21,7 +21,7 @@ use crate::engine;
 use crate::terminal::{Terminal, in_one_line};
 
 #[derive(Debug, thiserror::Error)]
-enum Refusal {
+enum GrantRefusal {
     #[error(transparent)]
     Folder(#[from] FolderError),
     #[error(transparent)]
@@ -42,7 +42,7 @@ enum Refusal {
     NotSigned,
 }
 
-pub fn go(args: &GoArgs, terminal: &Terminal) -> u8 {
+pub fn grant_go(args: &GoArgs, terminal: &Terminal) -> u8 {
     match grant(args, terminal) {
         Ok(()) => ExitCode::Pass.number(),
         Err(refusal) => refuse(ExitCode::Usage, refusal, terminal),
@@ -50,24 +50,24 @@ pub fn go(args: &GoArgs, terminal: &Terminal) -> u8 {
 }
 
 /// The request that the owner is asked for.
-struct Asked<'a> {
+struct GrantRequest<'a> {
     started: &'a RunStarted,
     facts: &'a FactsRecorded,
     plan: &'a UndoPlanned,
     now: DateTime<Utc>,
 }
 
-fn grant(args: &GoArgs, terminal: &Terminal) -> Result<(), Refusal> {
+fn grant(args: &GoArgs, terminal: &Terminal) -> Result<(), GrantRefusal> {
     let folder = RunFolder::resolve(Path::new(""), &args.run)?;
     let records = read_file(folder.path())?.records;
-    let not_pending = || Refusal::NotPending(engine::in_a_command(folder.path()));
+    let not_pending = || GrantRefusal::NotPending(engine::in_a_command(folder.path()));
     let asked = asked(&records)?.ok_or_else(not_pending)?;
     let document = document(&asked, args)?;
     terminal.out(&granted(&asked, &document));
     let bytes = document.to_bytes()?;
     let signature = sign(&folder, &bytes, &args.key)?;
     let aside = set_aside(folder.path());
-    aside.map_err(|source| Refusal::Io { path: folder.path().to_owned(), source })?;
+    aside.map_err(|source| GrantRefusal::Io { path: folder.path().to_owned(), source })?;
     folder.write(GO_FILE, &bytes)?;
     // Last: who waits for a go takes none without its signature.
     folder.write(GO_SIGNATURE_FILE, &signature)?;
@@ -76,10 +76,11 @@ fn grant(args: &GoArgs, terminal: &Terminal) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn asked(records: &[Record]) -> Result<Option<Asked<'_>>, Differs> {
+fn asked(records: &[Record]) -> Result<Option<GrantRequest<'_>>, Differs> {
     // First: what differs from its digest is shown to nobody.
-    let shown = shown(records)?;
-    let started = engine::started(records).filter(|_| engine::standing(records).pending());
+    let shown = read_shown(records)?;
+    let started =
+        engine::find_run_started(records).filter(|_| engine::read_standing(records).pending());
     let Some((started, last)) = started.zip(records.last()) else { return Ok(None) };
     // On the mock, time is virtual: it stands where the run stopped.
     let now = match started.lab.kind {
@@ -88,13 +89,13 @@ fn asked(records: &[Record]) -> Result<Option<Asked<'_>>, Differs> {
     };
     let now = now.trunc_subsecs(0);
     let asked = shown.facts.zip(shown.plan);
-    Ok(asked.map(|(facts, plan)| Asked { started, facts, plan, now }))
+    Ok(asked.map(|(facts, plan)| GrantRequest { started, facts, plan, now }))
 }
 
-fn document(asked: &Asked<'_>, args: &GoArgs) -> Result<Document, Refusal> {
-    let expires = TimeDelta::from_std(args.expires).map_err(|_| Refusal::TooLong)?;
-    let not_after = asked.now.checked_add_signed(expires).ok_or(Refusal::TooLong)?;
-    Ok(Document {
+fn document(asked: &GrantRequest<'_>, args: &GoArgs) -> Result<GoDocument, GrantRefusal> {
+    let expires = TimeDelta::from_std(args.expires).map_err(|_| GrantRefusal::TooLong)?;
+    let not_after = asked.now.checked_add_signed(expires).ok_or(GrantRefusal::TooLong)?;
+    Ok(GoDocument {
         version: GO_VERSION,
         run_id: asked.started.run_id.clone(),
         facts_digest: asked.facts.facts_digest.clone(),
@@ -110,9 +111,9 @@ fn document(asked: &Asked<'_>, args: &GoArgs) -> Result<Document, Refusal> {
 
 /// Everything that the signature is for, before it is made: the digests beside what they are of. What
 /// stands in the journal is shown on its line, and begins no other.
-fn granted(asked: &Asked<'_>, go: &Document) -> String {
-    let Document { run_id, lab_fingerprint, facts_digest, undo_plan_digest, .. } = go;
-    let Document { principal, not_before, not_after, .. } = go;
+fn granted(asked: &GrantRequest<'_>, go: &GoDocument) -> String {
+    let GoDocument { run_id, lab_fingerprint, facts_digest, undo_plan_digest, .. } = go;
+    let GoDocument { principal, not_before, not_after, .. } = go;
     let set = &go.change_set;
     let word = |name: &str| set[name].as_str().map_or_else(|| set[name].to_string(), str::to_owned);
     let kind = serde_json::json!(go.lab_kind);
@@ -157,19 +158,19 @@ fn in_the_lab(lab: &LabIdentity) -> String {
 }
 
 /// In a folder of its own, so that ssh-keygen never asks whether it may overwrite.
-fn sign(folder: &RunFolder, document: &[u8], key: &Path) -> Result<Vec<u8>, Refusal> {
+fn sign(folder: &RunFolder, document: &[u8], key: &Path) -> Result<Vec<u8>, GrantRefusal> {
     let io = |path: &Path| {
         let path = path.to_owned();
-        move |source| Refusal::Io { path, source }
+        move |source| GrantRefusal::Io { path, source }
     };
     let desk = tempfile::tempdir_in(folder.path()).map_err(io(folder.path()))?;
     let path = desk.path().join(GO_FILE);
     fs::write(&path, document).map_err(io(&path))?;
     let mut command = Command::new("ssh-keygen");
     command.args(["-q", "-Y", "sign", "-n", NAMESPACE, "-f"]).arg(key).arg(&path);
-    let status = command.status().map_err(Refusal::NoKeygen)?;
+    let status = command.status().map_err(GrantRefusal::NoKeygen)?;
     if !status.success() {
-        return Err(Refusal::NotSigned);
+        return Err(GrantRefusal::NotSigned);
     }
     let signature = desk.path().join(GO_SIGNATURE_FILE);
     fs::read(&signature).map_err(io(&signature))

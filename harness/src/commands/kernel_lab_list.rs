@@ -2,20 +2,25 @@
 
 use ::lab::clock::Clock;
 use chrono::TimeDelta;
-use lab_netns::{Condition, Found};
+use lab_netns::{Condition, KernelLab};
 
 /// A line for each: id, age, state, the run that was begun on it last, and when it ends.
-pub(super) async fn shown() -> std::io::Result<String> {
-    let labs = lab_netns::list(&lab_netns::home())?;
+pub(super) async fn list_kernel_labs() -> std::io::Result<String> {
+    let labs = lab_netns::list_labs(&lab_netns::find_home())?;
     let now = Clock::System.now();
     let asked = futures::future::join_all(labs.iter().map(async |lab| {
-        let condition = lab_netns::condition(&lab.folder).await.ok();
+        let condition = lab_netns::read_condition(&lab.folder).await.ok();
         line(lab, condition.as_ref(), lab.folder.last_run().as_deref(), now - lab.made_at)
     }));
     Ok(asked.await.concat())
 }
 
-fn line(lab: &Found, condition: Option<&Condition>, run: Option<&str>, age: TimeDelta) -> String {
+fn line(
+    lab: &KernelLab,
+    condition: Option<&Condition>,
+    run: Option<&str>,
+    age: TimeDelta,
+) -> String {
     let (id, age, ends_at) = (&lab.id, age_of(age), lab.ends_at.format("%Y-%m-%dT%H:%M:%SZ"));
     // It may have ended since it was listed.
     let state = condition.map_or_else(|| "silent".to_owned(), ToString::to_string);
@@ -50,7 +55,8 @@ mod tests {
     fn a_lab_is_told_with_its_age_its_state_and_its_run() {
         let made_at = chrono::DateTime::UNIX_EPOCH;
         let ends_at = made_at + TimeDelta::hours(1);
-        let lab = Found { id: "a1".to_owned(), folder: Folder::at("/tmp/a1"), made_at, ends_at };
+        let lab =
+            KernelLab { id: "a1".to_owned(), folder: Folder::at("/tmp/a1"), made_at, ends_at };
         let over = Condition::Terminated(vec![Node::RouterdCloud]);
         let stopped = Condition::Stopped(vec![Node::RouterdCloud]);
         let table = [

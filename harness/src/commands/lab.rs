@@ -18,7 +18,7 @@ pub enum ReadError {
     Manifest(#[from] ManifestError),
 }
 
-pub fn read(file: &Path) -> Result<Manifest, ReadError> {
+pub fn read_manifest_file(file: &Path) -> Result<Manifest, ReadError> {
     let name = file.display().to_string();
     match read_file(file) {
         Ok(bytes) => Ok(Manifest::parse_bytes(&name, &bytes)?),
@@ -63,8 +63,8 @@ pub fn mock_example(seed: u64, allowed_signers: Option<&Path>, terminal: &Termin
     }
 }
 
-pub fn check(file: &Path, terminal: &Terminal) -> u8 {
-    match read(file) {
+pub fn check_manifest(file: &Path, terminal: &Terminal) -> u8 {
+    match read_manifest_file(file) {
         Ok(_) => {
             terminal.out(&format!("{}: ok\n", file.display()));
             ExitCode::Pass.number()

@@ -10,21 +10,21 @@ use crate::faults::{KnownFault, list_faults};
 use crate::terminal::Terminal;
 
 #[derive(Serialize)]
-struct Row {
+struct ScenarioRow {
     name: &'static str,
     section: &'static str,
     class: Class,
     needs: &'static [&'static str],
 }
 
-pub fn scenarios(format: Format, terminal: &Terminal) -> u8 {
-    let row = |it: &scenarios::Scenario| Row {
+pub fn print_scenarios(format: Format, terminal: &Terminal) -> u8 {
+    let row = |it: &scenarios::Scenario| ScenarioRow {
         name: it.name,
         section: it.section,
         class: it.class,
         needs: it.needs,
     };
-    let rows: Vec<Row> = SEQUENCE.iter().map(row).collect();
+    let rows: Vec<ScenarioRow> = SEQUENCE.iter().map(row).collect();
     terminal.out(&match format {
         Format::Json => json(&rows),
         Format::Human => {
@@ -38,7 +38,7 @@ pub fn scenarios(format: Format, terminal: &Terminal) -> u8 {
     ExitCode::Pass.number()
 }
 
-pub fn faults(format: Format, terminal: &Terminal) -> u8 {
+pub fn print_faults(format: Format, terminal: &Terminal) -> u8 {
     let faults: Vec<&KnownFault> = list_faults().collect();
     terminal.out(&match format {
         Format::Json => json(&faults),
@@ -90,7 +90,10 @@ mod tests {
     fn scenarios_are_listed_for_people_and_for_programs() {
         let list = |format| {
             let kept = Kept::default();
-            scenarios(format, &Terminal::new(Box::new(kept.clone()), Box::new(Kept::default())));
+            print_scenarios(
+                format,
+                &Terminal::new(Box::new(kept.clone()), Box::new(Kept::default())),
+            );
             kept.text()
         };
         insta::assert_snapshot!(list(Format::Human));

@@ -78,31 +78,33 @@ fn answer(words: Vec<OsString>, console: Console<'_>) -> u8 {
         return refuse(ExitCode::Unavailable, error, terminal);
     }
     match cli.command {
-        Command::Run(args) => run::run(&args, console),
-        Command::List { format } => list::scenarios(format, terminal),
+        Command::Run(args) => run::run_smoke(&args, console),
+        Command::List { format } => list::print_scenarios(format, terminal),
         Command::Schema => {
-            terminal.out_as_it_is(&reports::schema::schema());
+            terminal.out_as_it_is(&reports::schema::print_schema());
             ExitCode::Pass.number()
         }
-        Command::Preflight(args) => preflight::preflight(&args, console),
-        Command::Go(args) => go::go(&args, terminal),
-        Command::Resume(args) => resume::resume(&args, console),
-        Command::Status { run, format } => status::status(&run, format, console),
-        Command::Recover { run, lab } => recover::recover(&run, lab.as_deref(), console),
-        Command::Report { run } => report::report(&run, terminal),
+        Command::Preflight(args) => preflight::run_preflight(&args, console),
+        Command::Go(args) => go::grant_go(&args, terminal),
+        Command::Resume(args) => resume::resume_run(&args, console),
+        Command::Status { run, format } => status::show_status(&run, format, console),
+        Command::Recover { run, lab } => recover::recover_run(&run, lab.as_deref(), console),
+        Command::Report { run } => report::remake_evidence(&run, terminal),
         Command::Mock(MockCommand::Serve { port, enforce_iam, state }) => {
             mock::serve(ServeOptions { port, enforce_iam, state_file: state }, terminal)
         }
-        Command::Lab(LabCommand::Netns(command)) => kernel_lab::command(&command, terminal),
-        Command::Lab(LabCommand::Check { file }) => lab::check(&file, terminal),
+        Command::Lab(LabCommand::Netns(command)) => {
+            kernel_lab::run_netns_command(&command, terminal)
+        }
+        Command::Lab(LabCommand::Check { file }) => lab::check_manifest(&file, terminal),
         Command::Lab(LabCommand::Example { seed: Some(seed), allowed_signers, .. }) => {
             lab::mock_example(seed, allowed_signers.as_deref(), terminal)
         }
         Command::Lab(LabCommand::Example { .. }) => {
-            terminal.out_as_it_is(::lab::manifest::example());
+            terminal.out_as_it_is(::lab::manifest::example_manifest());
             ExitCode::Pass.number()
         }
-        Command::Faults { format } => list::faults(format, terminal),
+        Command::Faults { format } => list::print_faults(format, terminal),
     }
 }
 

@@ -8,7 +8,7 @@ use reports::folder::RunFolder;
 use reports::record::RunStarted;
 
 use super::lab;
-use super::refusal::Refusal;
+use super::refusal::CommandRefusal;
 use crate::labs::Opener;
 
 /// The run's manifest in its journal, and the one outside.
@@ -31,12 +31,12 @@ impl Both {
 ///
 /// # Errors
 /// Where it cannot be read, or does not describe the run's lab any more.
-pub(super) fn read(
+pub(super) fn read_outside_manifest(
     named: Option<&Path>,
     folder: &RunFolder,
     started: &RunStarted,
     opener: &dyn Opener,
-) -> Result<Both, Refusal> {
+) -> Result<Both, CommandRefusal> {
     let journals = of_the_journal(started)?;
     let run_file = folder.read_run_file();
     let path = match (named, &run_file) {
@@ -51,21 +51,21 @@ pub(super) fn read(
         return if run_file.is_ok() || same {
             Ok(Both { journals, outside })
         } else {
-            Err(Refusal::ManifestLost)
+            Err(CommandRefusal::ManifestLost)
         };
     };
-    let outside = lab::read(&path).map_err(Refusal::Unread)?;
+    let outside = lab::read_manifest_file(&path).map_err(CommandRefusal::Unread)?;
     if describes(&outside, &journals) {
         Ok(Both { journals, outside })
     } else {
-        Err(Refusal::OtherLab(path))
+        Err(CommandRefusal::OtherLab(path))
     }
 }
 
 /// The manifest that preflight was given, as its first record has it.
-pub(super) fn of_the_journal(started: &RunStarted) -> Result<Manifest, Refusal> {
+pub(super) fn of_the_journal(started: &RunStarted) -> Result<Manifest, CommandRefusal> {
     let manifest = Manifest::parse("the run's manifest", &started.lab.manifest);
-    manifest.map_err(Refusal::JournalsManifest)
+    manifest.map_err(CommandRefusal::JournalsManifest)
 }
 
 /// Whether both are of one lab, whatever is wanted of it.

@@ -5,13 +5,13 @@ use std::path::Path;
 use reports::folder::RunFolder;
 use reports::journal::Writer;
 use reports::record::{Kind, RunStarted};
-use reports::shown::shown;
+use reports::shown::read_shown;
 use reports::verdict::{ExitCode, Judgement};
 
 use super::alive::{self, Held};
 use super::outside;
-use super::refusal::Refusal;
-use super::resume::existing;
+use super::refusal::CommandRefusal;
+use super::resume::gather_existing_run;
 use super::to_its_end::to_its_end;
 use super::{Console, refuse};
 use crate::engine::{self, Announcement};
@@ -20,7 +20,7 @@ use crate::perform::write_evidence;
 use crate::signals;
 use crate::words::{self, Ending};
 
-pub fn recover(run: &Path, lab: Option<&Path>, console: Console<'_>) -> u8 {
+pub fn recover_run(run: &Path, lab: Option<&Path>, console: Console<'_>) -> u8 {
     match in_its_folder(run, lab, console) {
         Ok(judgement) => judgement.recover_exit_code(),
         Err(refusal) => refuse(refusal.code(), &refusal, console.terminal),
@@ -31,21 +31,21 @@ fn in_its_folder(
     run: &Path,
     lab: Option<&Path>,
     console: Console<'_>,
-) -> Result<Judgement, Refusal> {
+) -> Result<Judgement, CommandRefusal> {
     let terminal = console.terminal;
     let folder = RunFolder::resolve(Path::new(""), run)?;
-    let _lock = alive::hold(&folder, &format!("recover, pid {}", std::process::id()))?;
+    let _lock = alive::lock_folder(&folder, &format!("recover, pid {}", std::process::id()))?;
     let journal = Writer::reopen(folder.path())?;
-    journal.with_records(|records| shown(records).map(drop))?;
-    let started = journal.with_records(|records| engine::started(records).cloned());
-    let started = started.ok_or(Refusal::Empty)?;
+    journal.with_records(|records| read_shown(records).map(drop))?;
+    let started = journal.with_records(|records| engine::find_run_started(records).cloned());
+    let started = started.ok_or(CommandRefusal::Empty)?;
     let opener = console.labs.of(started.lab.kind)?;
-    let judgement = match engine::answered(&journal) {
+    let judgement = match engine::repeat_judgement(&journal) {
         Some(judgement) if was_recovered(&journal) => {
             leave_as_recovered(&journal, &started, &judgement, opener, console)?;
             judgement
         }
-        Some(_) => return Err(Refusal::NothingToRecover),
+        Some(_) => return Err(CommandRefusal::NothingToRecover),
         None => on_its_lab(&folder, &journal, &started, lab, opener, console)?,
     };
     // The lab is as it is now: that its evidence cannot be written changes nothing of that.
@@ -54,7 +54,7 @@ fn in_its_folder(
         let path = engine::in_a_command(folder.path());
         terminal.err(&format!("{error}; `lab-smoke report {path}` makes it again\n"));
     }
-    terminal.out(&words::verdict(&judgement));
+    terminal.out(&words::describe_verdict(&judgement));
     terminal.out(&format!("{}\n", folder.path().display()));
     Ok(judgement)
 }
@@ -72,9 +72,9 @@ fn leave_as_recovered(
     judgement: &Judgement,
     opener: &dyn Opener,
     console: Console<'_>,
-) -> Result<(), Refusal> {
+) -> Result<(), CommandRefusal> {
     let manifest = outside::of_the_journal(started)?;
-    let run = existing(journal, started.clone(), manifest, Purpose::Recover);
+    let run = gather_existing_run(journal, started.clone(), manifest, Purpose::Recover);
     // A lab that has gone has been left.
     let Ok(site) = opener.return_to(run) else { return Ok(()) };
     opener.runtime()?.block_on(site.leave(leaving(judgement), &console.say()));
@@ -96,18 +96,24 @@ fn on_its_lab(
     lab: Option<&Path>,
     opener: &dyn Opener,
     console: Console<'_>,
-) -> Result<Judgement, Refusal> {
+) -> Result<Judgement, CommandRefusal> {
     if let Some(proof) = opener.prove_gone(folder, &started.run_id)? {
-        return Ok(engine::close(journal, lab::clock::Clock::System, proof)?);
+        return Ok(engine::close_gone_run(journal, lab::clock::Clock::System, proof)?);
     }
-    let manifest = outside::read(lab, folder, started, opener)?.merged();
-    let site = opener.return_to(existing(journal, started.clone(), manifest, Purpose::Recover))?;
+    let manifest = outside::read_outside_manifest(lab, folder, started, opener)?.merged();
+    let site = opener.return_to(gather_existing_run(
+        journal,
+        started.clone(),
+        manifest,
+        Purpose::Recover,
+    ))?;
     let mut announce = |announcement: Announcement| show(&announcement, console);
     opener.runtime()?.block_on(async {
         let mut signals = signals::listen()?;
         let opened = site.open(folder).await?;
         prove_dead(folder, opener, &opened.lab, started).await?;
-        let running = engine::recover(&opened.lab, journal, &started.run_id, &mut announce);
+        let running =
+            engine::recover_from_journal(&opened.lab, journal, &started.run_id, &mut announce);
         let judgement = to_its_end(running, &mut signals, folder.path(), console.terminal).await;
         site.leave(leaving(&judgement), &console.say()).await;
         Ok(judgement)
@@ -115,7 +121,7 @@ fn on_its_lab(
 }
 
 fn show(announcement: &Announcement, console: Console<'_>) {
-    let Some((name, ending)) = words::ending(announcement) else { return };
+    let Some((name, ending)) = words::describe_ending(announcement) else { return };
     console.terminal.out(&match ending {
         Ending::Ok => format!("{name}: ok\n"),
         Ending::Failed(why) => format!("{name}: FAILED\n{why}\n"),
@@ -129,13 +135,15 @@ async fn prove_dead(
     opener: &dyn Opener,
     lab: &lab::Lab,
     started: &RunStarted,
-) -> Result<(), Refusal> {
-    let held = alive::held(folder, opener.place())?;
+) -> Result<(), CommandRefusal> {
+    let held = alive::find_run_holder(folder, opener.place())?;
     if let Held::By(by) = held {
-        return Err(Refusal::Live { folder: folder.path().to_owned(), by });
+        return Err(CommandRefusal::Live { folder: folder.path().to_owned(), by });
     }
-    match alive::leased(&held, lab, &started.run_id).await {
+    match alive::find_lease_holder(&held, lab, &started.run_id).await {
         None => Ok(()),
-        Some(holder) => Err(Refusal::Leased { run: holder.run_id, until: holder.lease_until }),
+        Some(holder) => {
+            Err(CommandRefusal::Leased { run: holder.run_id, until: holder.lease_until })
+        }
     }
 }

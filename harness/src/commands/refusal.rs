@@ -13,7 +13,7 @@ use crate::labs::OpenError;
 use crate::selection::NothingMatches;
 
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refusal {
+pub(super) enum CommandRefusal {
     #[error(transparent)]
     Nothing(#[from] NothingMatches),
     #[error(transparent)]
@@ -75,7 +75,7 @@ pub(super) enum Refusal {
     Io(#[from] std::io::Error),
 }
 
-impl Refusal {
+impl CommandRefusal {
     pub(super) fn code(&self) -> ExitCode {
         match self {
             Self::Open(error) => error.code(),

@@ -6,21 +6,21 @@ use ::lab::manifest::Manifest;
 use reports::folder::{GO_FILE, RUN_FILE, RunFile, RunFolder};
 use reports::journal::Writer;
 use reports::record::{Kind, Record, RunStarted};
-use reports::shown::shown;
+use reports::shown::read_shown;
 use reports::verdict::Judgement;
 
 use super::outside::{self, Both};
-use super::refusal::Refusal;
-use super::run::{Ended, meanwhile, owners_files};
+use super::refusal::CommandRefusal;
+use super::run::{Ended, choose_meanwhile, owners_files};
 use super::{Console, alive, refuse, say_usage};
 use crate::cli::{self, ResumeArgs};
 use crate::engine::{self, Pending, Resumed, Standing};
 use crate::labs::{Existing, Leaving, Opener, Purpose};
-use crate::perform::{Show, Stage, perform};
+use crate::perform::{Show, Stage, perform_run};
 use crate::signals;
 
-pub fn resume(args: &ResumeArgs, console: Console<'_>) -> u8 {
-    let arguments = match cli::libtest(&[]) {
+pub fn resume_run(args: &ResumeArgs, console: Console<'_>) -> u8 {
+    let arguments = match cli::parse_libtest_arguments(&[]) {
         Ok(arguments) => arguments,
         Err(error) => return say_usage(&error, console.terminal),
     };
@@ -35,28 +35,28 @@ fn in_its_folder(
     args: &ResumeArgs,
     show: &Show,
     console: Console<'_>,
-) -> Result<Judgement, Refusal> {
+) -> Result<Judgement, CommandRefusal> {
     let folder = RunFolder::resolve(Path::new(""), &args.run)?;
-    let _lock = alive::hold(&folder, &format!("resume, pid {}", std::process::id()))?;
+    let _lock = alive::lock_folder(&folder, &format!("resume, pid {}", std::process::id()))?;
     let journal = Writer::reopen(folder.path())?;
-    journal.with_records(|records| shown(records).map(drop))?;
+    journal.with_records(|records| read_shown(records).map(drop))?;
     journal.with_records(|records| awaits(records, &folder))?;
     let run = || engine::in_a_command(folder.path());
     if let Some(gone) = journal.missing_attachment() {
-        return Err(Refusal::Incomplete { gone, run: run() });
+        return Err(CommandRefusal::Incomplete { gone, run: run() });
     }
-    let started = journal.with_records(|records| engine::started(records).cloned());
-    let started = started.ok_or(Refusal::Empty)?;
+    let started = journal.with_records(|records| engine::find_run_started(records).cloned());
+    let started = started.ok_or(CommandRefusal::Empty)?;
     let opener = console.labs.of(started.lab.kind)?;
     if let Some(proof) = opener.prove_gone(&folder, &started.run_id)? {
-        return Err(Refusal::LabGone { proof, run: run() });
+        return Err(CommandRefusal::LabGone { proof, run: run() });
     }
     let manifest = manifest(args, &folder, &started, opener)?;
-    let run = existing(&journal, started, manifest, Purpose::GoOn);
+    let run = gather_existing_run(&journal, started, manifest, Purpose::GoOn);
     on_its_lab(args, &folder, journal, run, opener, show, console)
 }
 
-pub(super) fn existing(
+pub(super) fn gather_existing_run(
     journal: &Writer,
     started: RunStarted,
     manifest: Manifest,
@@ -66,18 +66,18 @@ pub(super) fn existing(
     Existing { started, manifest, last_seen_at, purpose }
 }
 
-fn awaits(records: &[Record], folder: &RunFolder) -> Result<(), Refusal> {
+fn awaits(records: &[Record], folder: &RunFolder) -> Result<(), CommandRefusal> {
     let run = || engine::in_a_command(folder.path());
     let burnt = records.iter().rev().find_map(|record| match &record.kind {
         Kind::GoBurnt(burnt) => Some(burnt.go_digest.to_string()),
         _ => None,
     });
-    match (engine::standing(records), burnt) {
+    match (engine::read_standing(records), burnt) {
         (Standing::AwaitingGo | Standing::Parked, _) => Ok(()),
-        (Standing::Empty, _) => Err(Refusal::Empty),
-        (Standing::Ended, _) => Err(Refusal::Ended),
-        (Standing::Dead, Some(burnt)) => Err(Refusal::Used(burnt, run())),
-        (Standing::Dead, None) => Err(Refusal::NotPending(run())),
+        (Standing::Empty, _) => Err(CommandRefusal::Empty),
+        (Standing::Ended, _) => Err(CommandRefusal::Ended),
+        (Standing::Dead, Some(burnt)) => Err(CommandRefusal::Used(burnt, run())),
+        (Standing::Dead, None) => Err(CommandRefusal::NotPending(run())),
     }
 }
 
@@ -88,8 +88,8 @@ fn manifest(
     folder: &RunFolder,
     started: &RunStarted,
     opener: &dyn Opener,
-) -> Result<Manifest, Refusal> {
-    let both = outside::read(args.lab.as_deref(), folder, started, opener)?;
+) -> Result<Manifest, CommandRefusal> {
+    let both = outside::read_outside_manifest(args.lab.as_deref(), folder, started, opener)?;
     let path = args.lab.clone().or_else(|| folder.read_run_file().ok()?.manifest);
     let Some(path) = path else { return Ok(both.outside) };
     let Both { journals, outside } = both;
@@ -99,7 +99,7 @@ fn manifest(
         ..outside.clone()
     };
     if same != journals {
-        return Err(Refusal::OtherManifest(path));
+        return Err(CommandRefusal::OtherManifest(path));
     }
     if args.lab.is_some() {
         remember(folder, &path);
@@ -126,8 +126,8 @@ fn on_its_lab(
     opener: &dyn Opener,
     show: &Show,
     console: Console<'_>,
-) -> Result<Judgement, Refusal> {
-    let selection = journal.with_records(engine::selection).ok_or(Refusal::Empty)?;
+) -> Result<Judgement, CommandRefusal> {
+    let selection = journal.with_records(engine::read_selection).ok_or(CommandRefusal::Empty)?;
     let (run_id, seed) = (run.started.run_id.clone(), run.started.seed);
     let resumed = Resumed { run_id, selection };
     let site = opener.return_to(run)?;
@@ -138,7 +138,7 @@ fn on_its_lab(
         let pending = Pending {
             files: owners_files(&opened, document),
             wait: args.wait_go,
-            meanwhile: meanwhile(args.leave_running),
+            meanwhile: choose_meanwhile(args.leave_running),
         };
         let stage = Stage {
             folder,
@@ -149,8 +149,8 @@ fn on_its_lab(
             seed,
             journal,
         };
-        let judgement = perform(&stage, &mut signals, async |journal, brake, announce| {
-            engine::resume(&opened.lab, &pending, journal, brake, &resumed, announce).await
+        let judgement = perform_run(&stage, &mut signals, async |journal, brake, announce| {
+            engine::resume_sequence(&opened.lab, &pending, journal, brake, &resumed, announce).await
         });
         let ended = Ended::of(Box::pin(judgement).await, folder);
         site.leave(Leaving::Run(ended.standing), &console.say()).await;

@@ -10,41 +10,43 @@ use reports::journal::{Writer, read_file};
 use reports::record::LabKind;
 use reports::verdict::{ExitCode, Judgement};
 
-use super::refusal::Refusal;
+use super::refusal::CommandRefusal;
 use super::{Console, alive, lab, refuse, say_usage};
 use crate::cli::{self, BeginArgs, LabChoice, RunArgs};
 use crate::engine::{self, Announcement, Meanwhile, Pending, Selection, Settings, Standing};
 use crate::grant::OwnersFiles;
-use crate::labs::{AfterRun, Choice, Grantor, Leaving, Opened, Own, Site, Wanted};
-use crate::perform::{Show, Stage, perform};
-use crate::printer::{self, Shown};
-use crate::selection::select;
+use crate::labs::{AfterRun, Choice, Grantor, LabRequest, Leaving, Opened, Own, Site};
+use crate::perform::{Show, Stage, perform_run};
+use crate::printer::{self, PrinterEnd};
+use crate::selection::select_scenarios;
 use crate::signals;
 
-pub fn run(args: &RunArgs, console: Console<'_>) -> u8 {
-    let arguments = match cli::libtest(&args.libtest) {
+pub fn run_smoke(args: &RunArgs, console: Console<'_>) -> u8 {
+    let arguments = match cli::parse_libtest_arguments(&args.libtest) {
         Ok(arguments) => arguments,
         Err(error) => return say_usage(&error, console.terminal),
     };
     if arguments.list {
         // A list that nobody reads to its end is no error of the list.
-        let (Shown::Whole | Shown::Gone) = printer::list(&arguments);
+        let (PrinterEnd::Whole | PrinterEnd::Gone) = printer::print_trial_list(&arguments);
         return ExitCode::Pass.number();
     }
     let grantor = match args.wait_go {
         None => Grantor::LabItself,
-        Some(_) => Grantor::Owner { wait: args.wait_go, meanwhile: meanwhile(args.leave_running) },
+        Some(_) => {
+            Grantor::Owner { wait: args.wait_go, meanwhile: choose_meanwhile(args.leave_running) }
+        }
     };
     let after = if args.keep { AfterRun::Keep } else { AfterRun::TakeDown };
-    begin(&args.begin, after, arguments, grantor, console)
+    begin_run(&args.begin, after, arguments, grantor, console)
 }
 
-pub(super) fn meanwhile(leave_running: bool) -> Meanwhile {
+pub(super) fn choose_meanwhile(leave_running: bool) -> Meanwhile {
     if leave_running { Meanwhile::LeaveRunning } else { Meanwhile::Park }
 }
 
 /// Begins a run in a folder of its own.
-pub(super) fn begin(
+pub(super) fn begin_run(
     args: &BeginArgs,
     after: AfterRun,
     arguments: Arguments,
@@ -63,10 +65,10 @@ fn on_its_lab(
     arguments: Arguments,
     grantor: Grantor,
     console: Console<'_>,
-) -> Result<Judgement, Refusal> {
-    let selection = select(&arguments)?;
+) -> Result<Judgement, CommandRefusal> {
+    let selection = select_scenarios(&arguments)?;
     let (kind, lab) = chosen(&args.lab)?;
-    let wanted = Wanted {
+    let wanted = LabRequest {
         lab,
         seed: args.seed,
         faults: args.inject.clone(),
@@ -92,13 +94,13 @@ fn on_its_lab(
 }
 
 /// Which lab the words mean.
-fn chosen(lab: &LabChoice) -> Result<(LabKind, Choice), Refusal> {
+fn chosen(lab: &LabChoice) -> Result<(LabKind, Choice), CommandRefusal> {
     Ok(match lab {
         LabChoice::Mock => (LabKind::Mock, Choice::Usual),
         LabChoice::Netns(None) => (LabKind::Netns, Choice::Usual),
         LabChoice::Netns(Some(id)) => (LabKind::Netns, Choice::Named(id.clone())),
         LabChoice::Manifest(file) => {
-            let manifest = lab::read(file)?;
+            let manifest = lab::read_manifest_file(file)?;
             let kind = manifest.lab.kind;
             let own = Own { path: std::path::absolute(file)?, manifest };
             (kind, Choice::Described(Box::new(own)))
@@ -116,12 +118,12 @@ impl Ended {
     pub(super) fn of(judgement: Judgement, folder: &RunFolder) -> Self {
         // What cannot be read does not wait for anybody.
         let records = read_file(folder.path()).map(|journal| journal.records).unwrap_or_default();
-        Self { judgement, standing: engine::standing(&records) }
+        Self { judgement, standing: engine::read_standing(&records) }
     }
 }
 
 struct NewRun<'a> {
-    wanted: &'a Wanted,
+    wanted: &'a LabRequest,
     out: Option<&'a Path>,
     show: &'a Show,
     console: Console<'a>,
@@ -133,7 +135,7 @@ impl NewRun<'_> {
         site: &dyn Site,
         selection: Selection,
         signals: &mut (impl Stream<Item = &'static str> + Unpin),
-    ) -> Result<Ended, Refusal> {
+    ) -> Result<Ended, CommandRefusal> {
         let run_id = site.run_id().to_owned();
         let folder = RunFolder::create(&match self.out {
             Some(dir) => dir.to_owned(),
@@ -152,7 +154,7 @@ impl NewRun<'_> {
             seed,
             journal: (opened.disk)(folder.path())?,
         };
-        let judgement = perform(&stage, signals, async |journal, brake, announce| {
+        let judgement = perform_run(&stage, signals, async |journal, brake, announce| {
             self.run_engine(&opened, &folder, &settings, (journal, brake, announce)).await
         });
         Ok(Ended::of(judgement.await, &folder))
@@ -169,7 +171,8 @@ impl NewRun<'_> {
         let grantor = self.wanted.grantor.or_owner(opened.owner_awaited);
         let (wait, meanwhile) = match (grantor, &opened.self_grant) {
             (Grantor::LabItself, Some(go)) => {
-                return engine::run(lab, go.clone(), journal, brake, settings, announce).await;
+                return engine::run_sequence(lab, go.clone(), journal, brake, settings, announce)
+                    .await;
             }
             // Only its owner can: the command ends once he is asked.
             (Grantor::LabItself, None) => (None, Meanwhile::Park),
@@ -195,10 +198,10 @@ fn hold_new(
     folder: &RunFolder,
     run_id: &str,
     manifest: Option<PathBuf>,
-) -> Result<FolderLock, Refusal> {
-    let host = alive::host()?;
+) -> Result<FolderLock, CommandRefusal> {
+    let host = alive::get_hostname()?;
     let pid = std::process::id();
-    let lock = alive::hold(folder, &format!("run {run_id}, pid {pid} on {host}"))?;
+    let lock = alive::lock_folder(folder, &format!("run {run_id}, pid {pid} on {host}"))?;
     let begun_in = Some(folder.begun_here()?);
     let run_file = RunFile { run_id: run_id.to_owned(), host, pid, manifest, begun_in };
     folder.write_json(RUN_FILE, &run_file)?;

@@ -8,7 +8,7 @@ use reports::folder::{FolderError, RunFolder};
 use reports::journal::{ChainError, read_file};
 use reports::record::{GoRefused, Kind, Record, RunStarted, Verdict};
 use reports::shown::Differs;
-use reports::verdict::{ExitCode, judge};
+use reports::verdict::{ExitCode, judge_journal};
 use serde::Serialize;
 
 use super::alive::{self, Held};
@@ -19,10 +19,10 @@ use crate::labs::{Existing, Opener, Purpose};
 use crate::terminal::in_one_line;
 
 #[derive(Serialize)]
-struct Status {
+struct RunStatus {
     run_id: Option<String>,
     folder: String,
-    state: State,
+    state: FolderState,
     /// Who holds its folder on this machine.
     held_by: Option<String>,
     verdict: Verdict,
@@ -36,7 +36,7 @@ struct Status {
 
 #[derive(Clone, Copy, Serialize)]
 #[serde(untagged)]
-enum State {
+enum FolderState {
     Held(Live),
     Free(Standing),
 }
@@ -59,7 +59,7 @@ enum Unreadable {
     Json(#[from] serde_json::Error),
 }
 
-pub fn status(run: &Path, format: Format, console: Console<'_>) -> u8 {
+pub fn show_status(run: &Path, format: Format, console: Console<'_>) -> u8 {
     let terminal = console.terminal;
     match shown(run, format, console) {
         Ok(text) => {
@@ -73,7 +73,7 @@ pub fn status(run: &Path, format: Format, console: Console<'_>) -> u8 {
 fn shown(run: &Path, format: Format, console: Console<'_>) -> Result<String, Unreadable> {
     let folder = RunFolder::resolve(Path::new(""), run)?;
     let records = read_file(folder.path())?.records;
-    reports::shown::shown(&records)?;
+    reports::shown::read_shown(&records)?;
     let held_by = match folder.held_by()? {
         Some(by) => Some(by),
         None => who_lives_elsewhere(&folder, &records, console)?,
@@ -92,13 +92,13 @@ fn who_lives_elsewhere(
     records: &[Record],
     console: Console<'_>,
 ) -> Result<Option<String>, FolderError> {
-    let Some(started) = engine::started(records) else { return Ok(None) };
-    if engine::standing(records) == Standing::Ended {
+    let Some(started) = engine::find_run_started(records) else { return Ok(None) };
+    if engine::read_standing(records) == Standing::Ended {
         return Ok(None);
     }
     // Of a lab that this program cannot open nobody can be asked.
     let Ok(opener) = console.labs.of(started.lab.kind) else { return Ok(None) };
-    Ok(match alive::held(folder, opener.place())? {
+    Ok(match alive::find_run_holder(folder, opener.place())? {
         Held::By(by) => Some(by),
         Held::Elsewhere => who_leased(folder, started, opener).map(|holder| holder.to_string()),
         Held::Nobody => None,
@@ -114,26 +114,26 @@ fn who_leased(folder: &RunFolder, started: &RunStarted, opener: &dyn Opener) -> 
     let site = opener.return_to(run).ok()?;
     opener.runtime().ok()?.block_on(async {
         let opened = site.open(folder).await.ok()?;
-        alive::leased(&Held::Elsewhere, &opened.lab, &run_id).await
+        alive::find_lease_holder(&Held::Elsewhere, &opened.lab, &run_id).await
     })
 }
 
-fn of(folder: &RunFolder, held_by: Option<String>, records: &[Record]) -> Status {
-    let judgement = judge(records);
+fn of(folder: &RunFolder, held_by: Option<String>, records: &[Record]) -> RunStatus {
+    let judgement = judge_journal(records);
     let state = match held_by {
-        Some(_) => State::Held(Live::Live),
-        None => State::Free(engine::standing(records)),
+        Some(_) => FolderState::Held(Live::Live),
+        None => FolderState::Free(engine::read_standing(records)),
     };
     let next = engine::next_steps(records, folder.path());
-    Status {
-        run_id: engine::started(records).map(|started| started.run_id.clone()),
+    RunStatus {
+        run_id: engine::find_run_started(records).map(|started| started.run_id.clone()),
         folder: folder.path().display().to_string(),
         state,
         held_by,
         verdict: judgement.verdict,
         exit_code: judgement.exit_code,
         reasons: judgement.reasons,
-        facts_digest: engine::facts(records).map(|facts| facts.facts_digest.clone()),
+        facts_digest: engine::find_last_facts(records).map(|facts| facts.facts_digest.clone()),
         refused_go: refused(records),
         next: next.lines().map(str::to_owned).collect(),
     }
@@ -148,7 +148,7 @@ fn refused(records: &[Record]) -> Option<GoRefused> {
     answer.flatten()
 }
 
-fn for_people(status: &Status) -> Result<String, serde_json::Error> {
+fn for_people(status: &RunStatus) -> Result<String, serde_json::Error> {
     let state = serde_json::to_value(status.state)?;
     let run = status.run_id.as_deref().unwrap_or("no run");
     let mut lines = vec![format!("{run}: {}", state.as_str().unwrap_or_default())];

@@ -9,7 +9,11 @@ use reports::verdict::{Judgement, judge_ending};
 ///
 /// # Errors
 /// Where the journal cannot be written: the run is not closed then.
-pub fn close(journal: &Writer, clock: Clock, proof: String) -> Result<Judgement, JournalError> {
+pub fn close_gone_run(
+    journal: &Writer,
+    clock: Clock,
+    proof: String,
+) -> Result<Judgement, JournalError> {
     let why = "its lab is gone".to_owned();
     let (items, kept) = (Vec::new(), Vec::new());
     for kind in [

@@ -53,7 +53,7 @@ impl Engine<'_> {
 /// Who holds the lab for this run, where its lease has not ended by the node's clock, the only one
 /// that counts: a process that cannot be seen from here is alive. Where the node does not say what
 /// time it is, nobody can tell that the lease has ended.
-pub async fn lives(lab: &Lab, run_id: &str) -> Option<Holder> {
+pub async fn find_live_holder(lab: &Lab, run_id: &str) -> Option<Holder> {
     let LockState::Own(holder) = lab.lock_state(run_id).await else { return None };
     let ended = lab.node_time().await.is_some_and(|now| now >= holder.lease_until);
     (!ended).then_some(holder)

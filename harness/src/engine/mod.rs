@@ -11,12 +11,14 @@ mod sabotage;
 mod settling;
 mod standing;
 
-pub use gone::close;
-pub use lease::lives;
+pub use gone::close_gone_run;
+pub use lease::find_live_holder;
 pub use pending::{Meanwhile, Pending, run_until_go};
-pub use recover::{answered, recover};
-pub use resume::{Resumed, resume, selection};
-pub use standing::{Standing, facts, in_a_command, next_steps, standing, started, undo_plan};
+pub use recover::{recover_from_journal, repeat_judgement};
+pub use resume::{Resumed, read_selection, resume_sequence};
+pub use standing::{
+    Standing, find_last_facts, find_run_started, in_a_command, next_steps, read_standing, undo_plan,
+};
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -32,7 +34,7 @@ use reports::record::{
 };
 use reports::verdict::{ExitCode, Judgement, judge_ending};
 use scenarios::capture::{CaptureStep, capture_steps};
-use scenarios::run::{GoSource, PlanSource, Run, State};
+use scenarios::run::{GoSource, PlanSource, Run, RunState};
 use scenarios::{Context, Finished, Leg, SEQUENCE, Scenario, cost, stops, watch};
 
 /// The events that the engine tells of while it runs; in order of happening.
@@ -88,7 +90,7 @@ struct Engine<'a> {
 
 /// Runs the whole sequence on an open lab and appends everything to the journal, run-finished
 /// included.
-pub async fn run(
+pub async fn run_sequence(
     lab: &Lab,
     go: Rc<dyn GoSource>,
     journal: &Writer,
@@ -106,7 +108,7 @@ pub async fn run(
         #[cfg(feature = "sabotage")]
         detector_off: lab.detector_off(),
         go,
-        state: RefCell::new(State::default()),
+        state: RefCell::new(RunState::default()),
     };
     let engine = Engine {
         lab,
@@ -255,7 +257,7 @@ impl Engine<'_> {
 
     async fn run_one(&self, scenario: &'static Scenario) -> ScenarioStatus {
         #[cfg(feature = "sabotage")]
-        if sabotage::skips(self, scenario) {
+        if sabotage::skips_scenario(self, scenario) {
             return ScenarioStatus::Passed;
         }
         self.tell(Announcement::Started(scenario.name));
@@ -266,7 +268,7 @@ impl Engine<'_> {
             async { if watched { Some(Box::pin(watch::look(self.lab)).await) } else { None } };
         let work = (scenario.run)(self.lab, &mut context);
         #[cfg(feature = "sabotage")]
-        let work = sabotage::around(self, scenario, work);
+        let work = sabotage::run_with_late_baseline(self, scenario, work);
         let ((), look) = futures::join!(work, look);
         if let Some(look) = look {
             watch::judge(self.lab, &mut context, &look);
@@ -319,7 +321,7 @@ impl Engine<'_> {
 
     /// The list that was made last, which is all that is left.
     fn listed(&self) -> Option<ResidueListed> {
-        self.journal.with_records(|records| standing::listed(records).cloned())
+        self.journal.with_records(|records| standing::find_last_residue(records).cloned())
     }
 
     /// Lists these beside what was listed before. The same one is not listed twice.
@@ -375,7 +377,7 @@ impl Engine<'_> {
                 .any(|it| matches!(&it.kind, Kind::ScenarioStarted(it) if it.scenario == "residue"))
         });
         if !said {
-            self.record(cost::recorded(self.lab, self.instance_seconds()));
+            self.record(cost::make_cost_record(self.lab, self.instance_seconds()));
         }
     }
 
@@ -401,7 +403,7 @@ impl Engine<'_> {
         let _ = self.journal.check(self.lab.clock.now());
         let judgement = self.journal.with_records(judge_ending);
         #[cfg(feature = "sabotage")]
-        let judgement = sabotage::judged(self, judgement);
+        let judgement = sabotage::falsify_judgement(self, judgement);
         self.record(Kind::RunFinished(RunFinished {
             verdict: judgement.verdict,
             exit_code: judgement.exit_code,

@@ -9,19 +9,19 @@ use lab::node::Node;
 use reports::record::{
     GoRefused, Kind, LabUnavailable, ResidueItem, ScenarioStatus, StopChecked, StopTripped,
 };
-use reports::verdict::{ExitCode, judge};
+use reports::verdict::{ExitCode, judge_journal};
 use scenarios::gate;
 use scenarios::stops::{CEILING, Detector, WAITED_TOO_LONG};
 use scenarios::watch;
 
-use super::recover::left;
-use super::standing::standing;
+use super::recover::describe_left_instance;
+use super::standing::read_standing;
 use super::{
     Announcement, Brake, CaptureStep, ChangeSet, Engine, GoSource, Judgement, Lab, PlanSource,
-    RefCell, Run, SEQUENCE, Scenario, Selection, Settings, State, Waiting, Writer, capture_steps,
-    change_set, declared_stops, judge_ending,
+    RefCell, Run, RunState, SEQUENCE, Scenario, Selection, Settings, Waiting, Writer,
+    capture_steps, change_set, declared_stops, judge_ending,
 };
-use crate::grant::{Found, OwnersFiles};
+use crate::grant::{FoundGo, OwnersFiles};
 
 /// The fate of running instances while the owner decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ pub async fn run_until_go(
     let parts = Parts {
         steps: capture_steps(&change_set),
         change_set,
-        state: State::default(),
+        state: RunState::default(),
         selection: &settings.selection,
         brake,
     };
@@ -108,7 +108,7 @@ fn gate_index() -> usize {
 pub(super) struct Parts<'a> {
     pub change_set: ChangeSet,
     pub steps: Vec<CaptureStep>,
-    pub state: State,
+    pub state: RunState,
     pub selection: &'a Selection,
     pub brake: Brake,
 }
@@ -170,7 +170,7 @@ impl<'a> Engine<'a> {
     pub(super) async fn pass_the_gate(&self, pending: &Pending) -> Judgement {
         let work = async {
             self.forward(SEQUENCE.split_at(gate_index()).1).await;
-            let pending = self.journal.with_records(standing).pending();
+            let pending = self.journal.with_records(read_standing).pending();
             if !pending {
                 self.acceptance().await;
                 self.back().await;
@@ -212,12 +212,12 @@ impl<'a> Engine<'a> {
                 return Came::Nothing;
             }
             match pending.files.look(waited) {
-                Found::Go(_) => return Came::Go,
-                Found::Unreadable(why) => {
+                FoundGo::Go(_) => return Came::Go,
+                FoundGo::Unreadable(why) => {
                     self.refuse("unreadable", why);
                     return Came::Refused;
                 }
-                Found::Nothing | Found::Unsigned => {}
+                FoundGo::Nothing | FoundGo::Unsigned => {}
             }
             if waited >= wait {
                 return Came::Nothing;
@@ -283,7 +283,9 @@ impl<'a> Engine<'a> {
             Err(_) => ids,
         };
         let manifest = &self.lab.manifest;
-        self.list_left(running.iter().map(|id| left(manifest, id, why.to_owned())).collect());
+        self.list_left(
+            running.iter().map(|id| describe_left_instance(manifest, id, why.to_owned())).collect(),
+        );
     }
 
     pub(super) fn instance_ids(&self) -> Vec<String> {
@@ -309,17 +311,18 @@ impl<'a> Engine<'a> {
     /// Whether the go that lies there would pass the gate now. Asks nothing of the lab.
     pub(super) fn judge_offline(&self, pending: &Pending) -> Came {
         let refused = match pending.files.look(Duration::MAX) {
-            Found::Nothing => return Came::Nothing,
-            Found::Unsigned => {
+            FoundGo::Nothing => return Came::Nothing,
+            FoundGo::Unsigned => {
                 let reason = "there is a go without its signature (go.json.sig)".to_owned();
                 GoRefused { rule: "unsigned".to_owned(), reason }
             }
-            Found::Unreadable(reason) => GoRefused { rule: "unreadable".to_owned(), reason },
-            Found::Go(go) => {
-                let Some(request) = gate::request(self.lab.manifest.lab.kind, &self.run) else {
+            FoundGo::Unreadable(reason) => GoRefused { rule: "unreadable".to_owned(), reason },
+            FoundGo::Go(go) => {
+                let Some(request) = gate::make_go_request(self.lab.manifest.lab.kind, &self.run)
+                else {
                     return Came::Nothing;
                 };
-                match gate::check(&request, &go, self.lab.clock.now()) {
+                match gate::check_go(&request, &go, self.lab.clock.now()) {
                     Ok(_) => return Came::Go,
                     Err(refused) => refused,
                 }
@@ -353,7 +356,7 @@ impl<'a> Engine<'a> {
     /// journal later comes to the same.
     pub(super) fn unusable(&self, reason: String) -> Judgement {
         self.record(Kind::LabUnavailable(LabUnavailable { reason, held_by: None }));
-        self.journal.with_records(judge)
+        self.journal.with_records(judge_journal)
     }
 
     /// Stops what runs, unless another run holds the lab; what must not be stopped is residue.
@@ -383,13 +386,18 @@ impl<'a> Engine<'a> {
         let found = match self.lab.find_instances(&ids).await {
             Ok(answer) => answer.value,
             Err(error) => {
-                return Ok(ids.iter().map(|id| left(manifest, id, error.to_string())).collect());
+                return Ok(ids
+                    .iter()
+                    .map(|id| describe_left_instance(manifest, id, error.to_string()))
+                    .collect());
             }
         };
         let unlisted = "EC2 does not list it, and this run did not see it end";
         let vanished = self.vanished(&ids, &found);
-        let mut items: Vec<ResidueItem> =
-            vanished.iter().map(|id| left(manifest, id, unlisted.to_owned())).collect();
+        let mut items: Vec<ResidueItem> = vanished
+            .iter()
+            .map(|id| describe_left_instance(manifest, id, unlisted.to_owned()))
+            .collect();
         let mut running = found;
         running.retain(|it| it.state.costs());
         self.wait_for_the_lock(&running).await;
@@ -399,7 +407,7 @@ impl<'a> Engine<'a> {
                 Ok(instance) if instance.state.costs() => instance,
                 Ok(_) => continue,
                 Err(why) => {
-                    items.push(left(manifest, &instance.instance_id, why));
+                    items.push(describe_left_instance(manifest, &instance.instance_id, why));
                     continue;
                 }
             };
@@ -409,7 +417,7 @@ impl<'a> Engine<'a> {
                 return Err(format!("{why}; what runs goes on costing: {ids}"));
             }
             if let Err(why) = self.stop_one(&instance).await {
-                items.push(left(manifest, &instance.instance_id, why));
+                items.push(describe_left_instance(manifest, &instance.instance_id, why));
             }
         }
         Ok(items)

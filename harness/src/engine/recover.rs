@@ -11,7 +11,7 @@ use reports::operation::Torn;
 use reports::record::{
     Kind, Outcome, ProofSought, Record, RecoveryStarted, ResidueItem, ResidueListed,
 };
-use reports::shown::shown;
+use reports::shown::read_shown;
 use scenarios::stops::OTHER_ACCOUNT;
 use scenarios::{RESERVE_BYTES, resume, unsaid, watch};
 
@@ -37,7 +37,7 @@ impl GoSource for NoGo {
 }
 
 /// Recovers the run of this journal on its lab, and appends everything, run-finished included.
-pub async fn recover(
+pub async fn recover_from_journal(
     lab: &Lab,
     journal: &Writer,
     run_id: &str,
@@ -124,7 +124,11 @@ impl Engine<'_> {
             return;
         }
         if let Err(why) = self.stop_one(router).await {
-            let item = left(&self.lab.manifest, id, format!("it was started to be asked: {why}"));
+            let item = describe_left_instance(
+                &self.lab.manifest,
+                id,
+                format!("it was started to be asked: {why}"),
+            );
             self.list_left(vec![item]);
         }
     }
@@ -248,7 +252,7 @@ fn something_is_left(records: &[Record]) -> bool {
     if !resume::passed(records, "restored") {
         return true;
     }
-    let steps = shown(records).ok().and_then(|shown| shown.granted_plan());
+    let steps = read_shown(records).ok().and_then(|shown| shown.granted_plan());
     let mut steps = steps.iter().flat_map(|plan| &plan.steps);
     let done = |step: &str| {
         let tried = records.iter().filter_map(|record| match &record.kind {
@@ -264,7 +268,11 @@ fn something_is_left(records: &[Record]) -> bool {
     steps.any(|step| step.operation.destroys() && !done(&step.id))
 }
 
-pub(super) fn left(manifest: &lab::manifest::Manifest, id: &str, why: String) -> ResidueItem {
+pub(super) fn describe_left_instance(
+    manifest: &lab::manifest::Manifest,
+    id: &str,
+    why: String,
+) -> ResidueItem {
     let region = &manifest.aws.region;
     ResidueItem {
         resource: "instance".to_owned(),
@@ -278,7 +286,7 @@ pub(super) fn left(manifest: &lab::manifest::Manifest, id: &str, why: String) ->
 }
 
 /// The judgement that a recovery that came to its end answers again, touching nothing.
-pub fn answered(journal: &Writer) -> Option<Judgement> {
+pub fn repeat_judgement(journal: &Writer) -> Option<Judgement> {
     journal.with_records(|records| {
         let ended = records.iter().any(|it| matches!(it.kind, Kind::RunFinished(_)));
         ended.then(|| judge_ending(records))

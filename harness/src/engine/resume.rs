@@ -14,7 +14,7 @@ use scenarios::stops::WAITED_TOO_LONG;
 
 use super::pending::{Came, Hold, Meanwhile, Parts, Pending, before_the_gate};
 use super::recover::PLUGIN_TIMEOUT;
-use super::standing::{Standing, standing, started};
+use super::standing::{Standing, find_run_started, read_standing};
 use super::{
     Announcement, Brake, Engine, Judgement, Lab, Selection, Waiting, Writer, capture_steps,
     change_set,
@@ -31,7 +31,7 @@ pub struct Resumed {
 const BOOT: Duration = Duration::from_mins(5);
 const LOOK: Duration = Duration::from_secs(5);
 
-pub async fn resume(
+pub async fn resume_sequence(
     lab: &Lab,
     pending: &Pending,
     journal: &Writer,
@@ -69,7 +69,7 @@ impl Engine<'_> {
             return if said { judgement } else { self.unusable(why) };
         }
         self.forward(before_the_gate()).await;
-        if self.run.brake.pulled() && self.journal.with_records(standing).pending() {
+        if self.run.brake.pulled() && self.journal.with_records(read_standing).pending() {
             return self.stay_pending(pending).await;
         }
         if !self.asks() {
@@ -89,7 +89,7 @@ impl Engine<'_> {
                 Kind::StopArmed(it) if it.stop == stop => Some(it.armed),
                 _ => None,
             });
-            let declared = || started(records)?.stops.iter().find(|it| it.number == stop);
+            let declared = || find_run_started(records)?.stops.iter().find(|it| it.number == stop);
             later.or_else(|| declared().map(|it| it.armed))
         });
         let tries_again = self.journal.with_records(|records| {
@@ -106,7 +106,7 @@ impl Engine<'_> {
         if judgement.exit_code != ExitCode::Stopped.number() {
             return judgement;
         }
-        let parked = self.journal.with_records(standing) == Standing::Parked;
+        let parked = self.journal.with_records(read_standing) == Standing::Parked;
         Judgement {
             verdict: if parked { Verdict::Parked } else { Verdict::AwaitingGo },
             exit_code: ExitCode::Pending.number(),
@@ -176,7 +176,7 @@ impl Engine<'_> {
 }
 
 /// The selection as the run was begun with.
-pub fn selection(records: &[reports::record::Record]) -> Option<Selection> {
+pub fn read_selection(records: &[reports::record::Record]) -> Option<Selection> {
     let Kind::RunStarted(started) = &records.first()?.kind else { return None };
     let part = |scenario: &scenarios::Scenario| {
         let declared = started.scenarios.iter().find(|it| it.name == scenario.name);

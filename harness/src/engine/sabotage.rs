@@ -26,7 +26,7 @@ pub(super) async fn at_the_start(engine: &Engine<'_>) {
 
 /// The baseline as it is once the address is captured, for as long as the undo plan is made from it:
 /// what preflight saw is put back before the gate looks again.
-pub(super) async fn around<T>(
+pub(super) async fn run_with_late_baseline<T>(
     engine: &Engine<'_>,
     scenario: &Scenario,
     work: impl Future<Output = T>,
@@ -78,7 +78,7 @@ pub(super) fn leaves_it_running(engine: &Engine<'_>) -> bool {
     engine.lab.is_sabotaged(Sabotage::LeavesItRunning)
 }
 
-pub(super) fn skips(engine: &Engine<'_>, scenario: &Scenario) -> bool {
+pub(super) fn skips_scenario(engine: &Engine<'_>, scenario: &Scenario) -> bool {
     engine.lab.is_sabotaged(Sabotage::SkipsTeardown)
         && scenario.leg == Leg::Back
         && matches!(scenario.name, "teardown" | "residue")
@@ -106,7 +106,7 @@ const STOPPED_BY_THEN: Duration = Duration::from_mins(5);
 const HIDDEN: &[Sabotage] = &[Sabotage::TakesTheBaselineLate, Sabotage::KeepsTheLock];
 
 /// The judgement that is said in place of the truth.
-pub(super) fn judged(engine: &Engine<'_>, truth: Judgement) -> Judgement {
+pub(super) fn falsify_judgement(engine: &Engine<'_>, truth: Judgement) -> Judgement {
     let lab = engine.lab;
     let recovers = engine.journal.with_records(|records| {
         records.iter().any(|it| matches!(&it.kind, Kind::RecoveryStarted(RecoveryStarted { .. })))

@@ -41,7 +41,7 @@ impl Standing {
 }
 
 /// A refused go closes nothing: the owner may give another as long as none is burnt.
-pub fn standing(records: &[Record]) -> Standing {
+pub fn read_standing(records: &[Record]) -> Standing {
     if records.is_empty() {
         return Standing::Empty;
     }
@@ -98,7 +98,7 @@ fn stopped_last(records: &[Record]) -> bool {
 }
 
 /// The run's first record.
-pub fn started(records: &[Record]) -> Option<&RunStarted> {
+pub fn find_run_started(records: &[Record]) -> Option<&RunStarted> {
     match records.first().map(|record| &record.kind) {
         Some(Kind::RunStarted(started)) => Some(started),
         _ => None,
@@ -106,7 +106,7 @@ pub fn started(records: &[Record]) -> Option<&RunStarted> {
 }
 
 /// The facts that the owner decides on.
-pub fn facts(records: &[Record]) -> Option<&FactsRecorded> {
+pub fn find_last_facts(records: &[Record]) -> Option<&FactsRecorded> {
     records.iter().rev().find_map(|record| match &record.kind {
         Kind::FactsRecorded(facts) => Some(&**facts),
         _ => None,
@@ -123,9 +123,9 @@ pub fn undo_plan(records: &[Record]) -> Option<&UndoPlanned> {
 /// The commands that a reader of a pending or dead run types next; nothing where it has ended.
 pub fn next_steps(records: &[Record], folder: &Path) -> String {
     let run = in_a_command(folder);
-    match standing(records) {
+    match read_standing(records) {
         Standing::AwaitingGo | Standing::Parked => {
-            let digest = facts(records).map(|facts| facts.facts_digest.to_string());
+            let digest = find_last_facts(records).map(|facts| facts.facts_digest.to_string());
             format!(
                 "facts: {}\n{}\
                  the owner grants it: lab-smoke go {run} --key KEY --by {} --expires 2h\n\
@@ -148,7 +148,7 @@ pub fn in_a_command(folder: &Path) -> String {
     let plain = std::str::from_utf8(bytes).ok().filter(|text| !text.contains(char::is_control));
     let dashed = if bytes.starts_with(b"-") { "./" } else { "" };
     if let Some(text) = plain {
-        lab::quoted(&format!("{dashed}{text}"))
+        lab::quote_for_shell(&format!("{dashed}{text}"))
     } else {
         let escaped = bytes.iter().map(|byte| match byte {
             b'\'' | b'\\' | ..b' ' | 0x7f.. => format!("\\x{byte:02x}"),
@@ -160,14 +160,14 @@ pub fn in_a_command(folder: &Path) -> String {
 
 /// The owner's commands for what must not be stopped for him.
 fn what_stops_the_cost(records: &[Record]) -> String {
-    let items = listed(records).into_iter().flat_map(|listed| &listed.items);
+    let items = find_last_residue(records).into_iter().flat_map(|listed| &listed.items);
     let commands = items.flat_map(|item| &item.owner_commands);
     let line = |command: &String| ["to stop the cost:    ", command, "\n"].concat();
     commands.map(line).collect()
 }
 
 /// The residue that is left: the last list.
-pub(super) fn listed(records: &[Record]) -> Option<&ResidueListed> {
+pub(super) fn find_last_residue(records: &[Record]) -> Option<&ResidueListed> {
     records.iter().rev().find_map(|record| match &record.kind {
         Kind::ResidueListed(listed) => Some(listed),
         _ => None,
@@ -176,7 +176,7 @@ pub(super) fn listed(records: &[Record]) -> Option<&ResidueListed> {
 
 /// The only name that the manifest's allowed signers have, where it is a plain one.
 fn principal(records: &[Record]) -> Option<String> {
-    let text = &started(records)?.lab.manifest;
+    let text = &find_run_started(records)?.lab.manifest;
     let signers = Manifest::parse("the run's manifest", text).ok()?.owner.allowed_signers;
     let mut lines = signers.lines().map(str::trim).filter(|it| !it.is_empty());
     let name = lines.find(|line| !line.starts_with('#'))?.split_whitespace().next()?;

@@ -21,21 +21,21 @@ use reports::record::{AssertionStatus, CostRecorded, Record};
 use serde_json::json;
 
 use super::*;
-use crate::labs::{MockOptions, journal, open_mock};
+use crate::labs::{MockOptions, create_journal, open_mock};
 
 /// A whole run on the mock, with these faults; told to stop before it began, or not.
-struct Told {
+struct FinishedRun {
     announced: Vec<Announcement>,
     records: Vec<Record>,
     judgement: Judgement,
 }
 
-fn run_with(faults: &[&str], brake: &Brake) -> Told {
+fn run_with(faults: &[&str], brake: &Brake) -> FinishedRun {
     run_in(faults, |_| {}, brake)
 }
 
 /// The same in a world to which something else was done.
-fn run_in(faults: &[&str], change: fn(&mut World), brake: &Brake) -> Told {
+fn run_in(faults: &[&str], change: fn(&mut World), brake: &Brake) -> FinishedRun {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build().expect("a runtime");
     runtime.block_on(async {
@@ -45,7 +45,7 @@ fn run_in(faults: &[&str], change: fn(&mut World), brake: &Brake) -> Told {
         let options = MockOptions { seed: 1, faults: faults.clone(), world_file };
         let opened = open_mock(&options).expect("a mock lab");
         change(&mut opened.world.lock());
-        let journal = journal(folder.path(), &opened.world).expect("an empty journal");
+        let journal = create_journal(folder.path(), &opened.world).expect("an empty journal");
         let (world, kept) = (opened.world.clone(), folder.path().join(WORLD_FILE));
         journal.on_append(Box::new(move |line| {
             if line.contains(r#""kind":"outcome""#) {
@@ -58,9 +58,9 @@ fn run_in(faults: &[&str], change: fn(&mut World), brake: &Brake) -> Told {
         let mut announced = Vec::new();
         let announce = &mut |announcement| announced.push(announcement);
         let (lab, go) = (&opened.lab, opened.go.clone());
-        let judgement = run(lab, go, &journal, brake.clone(), &settings, announce).await;
+        let judgement = run_sequence(lab, go, &journal, brake.clone(), &settings, announce).await;
         let records = journal.with_records(<[Record]>::to_vec);
-        Told { announced, records, judgement }
+        FinishedRun { announced, records, judgement }
     })
 }
 
@@ -74,7 +74,7 @@ fn outcomes_are_kept(world: &World, kept: &Path, line: &str) {
     );
 }
 
-impl Told {
+impl FinishedRun {
     fn not_run(&self) -> Vec<(&str, &str)> {
         let told = self.announced.iter().filter_map(|announcement| match announcement {
             Announcement::NotRun { name, reason } => Some((*name, reason.as_str())),

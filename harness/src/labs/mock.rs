@@ -18,7 +18,9 @@ use reports::record::{LabKind, RunStarted};
 use scenarios::run::GoSource;
 use tokio::runtime::Runtime;
 
-use super::{Choice, Existing, LabPlace, Leaving, OpenError, Opened, Opener, Own, Site, Wanted};
+use super::{
+    Choice, Existing, LabPlace, LabRequest, Leaving, OpenError, Opened, Opener, Own, Site,
+};
 use crate::grant::LabItself;
 
 pub struct MockLabs;
@@ -33,7 +35,7 @@ impl Opener for MockLabs {
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()
     }
 
-    fn check(&self, wanted: &Wanted) -> Result<(), OpenError> {
+    fn check(&self, wanted: &LabRequest) -> Result<(), OpenError> {
         wanted.makes_nothing()?;
         match (&wanted.lab, wanted.seed) {
             (Choice::Described(own), None) => Err(OpenError::NoSeed(own.path.clone())),
@@ -43,7 +45,7 @@ impl Opener for MockLabs {
 
     fn begin<'a>(
         &'a self,
-        wanted: &'a Wanted,
+        wanted: &'a LabRequest,
         _say: &'a dyn Fn(&str),
     ) -> LocalBoxFuture<'a, Result<Box<dyn Site>, OpenError>> {
         Box::pin(async move {
@@ -121,13 +123,13 @@ impl Site for MockSite {
                     open_mock_as(&options, manifest.clone())?
                 }
                 From::World { manifest, last_seen_at } => {
-                    let mock = opened(lab_mock::reopen(&world_file, manifest.clone())?);
+                    let mock = opened(lab_mock::reopen_mock_lab(&world_file, manifest.clone())?);
                     catch_up(&mock.lab.clock, *last_seen_at).await;
                     mock
                 }
             };
             let OpenMock { lab, go, go_hidden_for, owner_awaited, world, .. } = mock;
-            let disk = Box::new(move |folder: &Path| journal(folder, &world));
+            let disk = Box::new(move |folder: &Path| create_journal(folder, &world));
             Ok(Opened { lab, self_grant: Some(go), go_hidden_for, owner_awaited, disk })
         })
     }
@@ -181,7 +183,7 @@ pub fn open_mock(options: &MockOptions) -> Result<OpenMock, OpenError> {
 
 /// Does the same as [`open_mock`], with the operator's own manifest of it.
 pub fn open_mock_as(options: &MockOptions, own: Option<Manifest>) -> Result<OpenMock, OpenError> {
-    let options = lab_mock::Options {
+    let options = lab_mock::MockLabOptions {
         seed: options.seed,
         faults: options.faults.clone(),
         world_file: options.world_file.clone(),
@@ -207,7 +209,7 @@ fn opened(mock: lab_mock::Mock) -> OpenMock {
 }
 
 /// An empty journal in the folder, on a disk as the world has it.
-pub fn journal(folder: &Path, world: &Shared) -> Result<Writer, JournalError> {
+pub fn create_journal(folder: &Path, world: &Shared) -> Result<Writer, JournalError> {
     if !world.lock().faults.disk_full {
         return Writer::create(folder);
     }
@@ -243,6 +245,6 @@ impl Disk for FullDisk {
 
 /// The manifest that the mock of this seed is made with.
 pub fn mock_manifest(seed: u64) -> Result<Manifest, OpenError> {
-    let options = lab_mock::Options { seed, ..Default::default() };
-    Ok(Manifest::clone(&lab_mock::open(&options)?.lab.manifest))
+    let options = lab_mock::MockLabOptions { seed, ..Default::default() };
+    Ok(Manifest::clone(&lab_mock::open_mock_lab(&options)?.lab.manifest))
 }

@@ -24,9 +24,9 @@ use tokio::runtime::Runtime;
 
 pub use crate::cli::MakeArgs;
 use crate::engine::{Meanwhile, Standing};
-pub use mock::{MockOptions, OpenMock, journal, mock_manifest, open_mock, open_mock_as};
+pub use mock::{MockOptions, OpenMock, create_journal, mock_manifest, open_mock, open_mock_as};
 pub use served::{ServeError, Served, serve_mock};
-pub use which::{NetnsError, find, folder_id, make};
+pub use which::{NetnsError, find_kernel_lab, folder_id, make_kernel_lab};
 
 /// Opens the labs of one kind.
 pub trait Opener {
@@ -42,12 +42,12 @@ pub trait Opener {
     ///
     /// # Errors
     /// Words that do not fit it.
-    fn check(&self, wanted: &Wanted) -> Result<(), OpenError>;
+    fn check(&self, wanted: &LabRequest) -> Result<(), OpenError>;
 
     /// The site of a new run: found, or made for it. `say` is for people.
     fn begin<'a>(
         &'a self,
-        wanted: &'a Wanted,
+        wanted: &'a LabRequest,
         say: &'a dyn Fn(&str),
     ) -> LocalBoxFuture<'a, Result<Box<dyn Site>, OpenError>>;
 
@@ -132,7 +132,7 @@ pub type RunDisk = Box<dyn Fn(&Path) -> Result<Writer, JournalError>>;
 
 /// The lab that a run is to be begun on, and what it is begun with.
 #[derive(Debug)]
-pub struct Wanted {
+pub struct LabRequest {
     pub lab: Choice,
     pub seed: Option<u64>,
     pub faults: Vec<String>,
@@ -259,7 +259,11 @@ impl Labs {
     ///
     /// # Errors
     /// Words that do not fit, and where this program has no opener of that kind.
-    pub fn for_new_run(&self, kind: LabKind, wanted: &Wanted) -> Result<&dyn Opener, OpenError> {
+    pub fn for_new_run(
+        &self,
+        kind: LabKind,
+        wanted: &LabRequest,
+    ) -> Result<&dyn Opener, OpenError> {
         if kind == LabKind::Aws {
             wanted.makes_nothing_up()?;
         }
@@ -276,7 +280,7 @@ impl Labs {
     }
 }
 
-impl Wanted {
+impl LabRequest {
     /// A seed and faults are things of a lab that is built in.
     fn makes_nothing_up(&self) -> Result<(), OpenError> {
         if self.seed.is_some() {

@@ -16,10 +16,11 @@ use scenarios::run::GoSource;
 use tokio::runtime::Runtime;
 
 use super::which::{
-    NetnsError, find, folder_id, lab_of, make, of_manifest, of_run, prove_gone, time_to_live,
+    NetnsError, find_kernel_lab, folder_id, lab_of, make_kernel_lab, of_manifest, of_run,
+    prove_gone, time_to_live,
 };
 use super::{
-    AfterRun, Choice, Existing, Leaving, OpenError, Opened, Opener, Purpose, Site, Wanted,
+    AfterRun, Choice, Existing, LabRequest, Leaving, OpenError, Opened, Opener, Purpose, Site,
     real_time,
 };
 use crate::grant::LabItself;
@@ -35,7 +36,7 @@ impl Opener for KernelLabs {
         real_time()
     }
 
-    fn check(&self, wanted: &Wanted) -> Result<(), OpenError> {
+    fn check(&self, wanted: &LabRequest) -> Result<(), OpenError> {
         if !matches!(wanted.lab, Choice::Usual) {
             wanted.makes_nothing()?;
         }
@@ -47,16 +48,16 @@ impl Opener for KernelLabs {
 
     fn begin<'a>(
         &'a self,
-        wanted: &'a Wanted,
+        wanted: &'a LabRequest,
         say: &'a dyn Fn(&str),
     ) -> LocalBoxFuture<'a, Result<Box<dyn Site>, OpenError>> {
         Box::pin(async move {
             let site = match &wanted.lab {
                 Choice::Usual => {
-                    let folder = make(&wanted.make, time_to_live(wanted.grantor))?;
+                    let folder = make_kernel_lab(&wanted.make, time_to_live(wanted.grantor))?;
                     KernelSite::of_new_run(folder, Whose::made(wanted.after), wanted, None)
                 }
-                Choice::Named(id) => found(find(Some(id))?, wanted, None, say).await?,
+                Choice::Named(id) => found(find_kernel_lab(Some(id))?, wanted, None, say).await?,
                 Choice::Described(own) => {
                     let manifest = Some((own.path.clone(), own.manifest.clone()));
                     found(of_manifest(own)?, wanted, manifest, say).await?
@@ -82,7 +83,7 @@ impl Opener for KernelLabs {
     }
 
     fn own_manifest(&self, run: &RunStarted) -> Result<Manifest, OpenError> {
-        Ok(lab_netns::manifest(&of_run(&run.run_id)?)?)
+        Ok(lab_netns::read_manifest(&of_run(&run.run_id)?)?)
     }
 
     fn prove_gone(&self, run: &RunFolder, run_id: &str) -> Result<Option<String>, OpenError> {
@@ -94,19 +95,19 @@ impl Opener for KernelLabs {
 /// terminated is said before anything is begun.
 async fn found(
     folder: Folder,
-    wanted: &Wanted,
+    wanted: &LabRequest,
     own: Option<(PathBuf, Manifest)>,
     say: &dyn Fn(&str),
 ) -> Result<KernelSite, OpenError> {
     if let Some(run) = folder.last_run() {
-        match lab_netns::condition(&folder).await? {
+        match lab_netns::read_condition(&folder).await? {
             Condition::Running => {}
             Condition::Terminated(_) => {
                 return Err(NetnsError::Spent { id: folder_id(&folder), run }.into());
             }
             Condition::Stopped(nodes) => {
-                let lab = lab_netns::open(folder.clone(), Clock::System)?;
-                lab_netns::start(&lab, &nodes, Clock::System).await?;
+                let lab = lab_netns::open_kernel_lab(folder.clone(), Clock::System)?;
+                lab_netns::start_instances(&lab, &nodes, Clock::System).await?;
                 let names: Vec<_> = nodes.iter().map(|node| node.as_str()).collect();
                 let names = names.join(" and ");
                 say(&format!("{run} left {names} stopped: started again\n"));
@@ -156,7 +157,7 @@ impl KernelSite {
     fn of_new_run(
         folder: Folder,
         whose: Whose,
-        wanted: &Wanted,
+        wanted: &LabRequest,
         own: Option<(PathBuf, Manifest)>,
     ) -> Self {
         let now = Clock::System.now().format("%Y%m%dT%H%M%SZ");
@@ -182,7 +183,7 @@ impl KernelSite {
     }
 
     async fn take_down(&self, say: &dyn Fn(&str)) {
-        if let Err(error) = lab_netns::down(&self.folder, Clock::System).await {
+        if let Err(error) = lab_netns::take_down(&self.folder, Clock::System).await {
             say(&format!("the lab could not be taken down: {error}\n"));
         }
     }
@@ -209,7 +210,7 @@ impl Site for KernelSite {
         Box::pin(async move {
             if self.begun == Begun::Now {
                 for fault in &self.faults {
-                    lab_netns::inject(&self.folder, fault).await?;
+                    lab_netns::inject_into_lab(&self.folder, fault).await?;
                 }
             }
             let (lab, manifest) = (self.folder.clone(), self.manifest.clone());

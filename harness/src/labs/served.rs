@@ -31,7 +31,7 @@ pub async fn serve_mock(options: &MockOptions, serve: ServeOptions) -> Result<Se
     let clock = Clock::System;
     let mut world = lab_mock::world_of(options.seed, clock.now());
     for fault in &options.faults {
-        lab_mock::faults::inject(&mut world, fault)?;
+        lab_mock::faults::inject_fault(&mut world, fault)?;
     }
     let cloud = world.cloud.clone();
     let serving = serve_with(Shared::new(world), clock, serve).await?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lab::clock::Clock;
-use lab_netns::{Folder, Gone, Options, UpError};
+use lab_netns::{Folder, Gone, KernelLabOptions, UpError};
 use reports::folder::RunFolder;
 
 use super::{Grantor, Own};
@@ -43,9 +43,9 @@ pub(super) fn time_to_live(grantor: Grantor) -> Duration {
     }
 }
 
-pub fn make(args: &MakeArgs, time_to_live: Duration) -> Result<Folder, NetnsError> {
+pub fn make_kernel_lab(args: &MakeArgs, time_to_live: Duration) -> Result<Folder, NetnsError> {
     let seed = Clock::System.now().timestamp_millis().unsigned_abs();
-    let mut options = Options { time_to_live, ..Options::usual(seed)? };
+    let mut options = KernelLabOptions { time_to_live, ..KernelLabOptions::usual(seed)? };
     if let Some(folder) = &args.routerd_bin {
         options = options.with_routerd(folder)?;
     }
@@ -57,11 +57,11 @@ pub fn make(args: &MakeArgs, time_to_live: Duration) -> Result<Folder, NetnsErro
             std::io::Error::new(error.kind(), format!("{}: {error}", file.display()))
         })?;
     }
-    Ok(lab_netns::up(&options, Clock::System)?)
+    Ok(lab_netns::bring_up(&options, Clock::System)?)
 }
 
-pub fn find(id: Option<&str>) -> Result<Folder, NetnsError> {
-    Ok(lab_netns::find(&lab_netns::home(), id)?)
+pub fn find_kernel_lab(id: Option<&str>) -> Result<Folder, NetnsError> {
+    Ok(lab_netns::find_lab(&lab_netns::find_home(), id)?)
 }
 
 pub fn folder_id(folder: &Folder) -> String {
@@ -70,7 +70,7 @@ pub fn folder_id(folder: &Folder) -> String {
 
 /// The lab that a run was begun on, which its supervisor still holds.
 pub(super) fn of_run(run_id: &str) -> Result<Folder, NetnsError> {
-    find(Some(lab_of(run_id)))
+    find_kernel_lab(Some(lab_of(run_id)))
 }
 
 pub(super) fn lab_of(run_id: &str) -> &str {
@@ -86,7 +86,7 @@ pub(super) fn prove_gone(folder: &RunFolder, run_id: &str) -> Result<Option<Gone
         return Ok(None);
     }
     // A lab's own manifest lies in its folder, wherever labs are kept by now.
-    let (home, id) = (lab_netns::home(), lab_of(run_id));
+    let (home, id) = (lab_netns::find_home(), lab_of(run_id));
     let then = file.manifest.as_deref().and_then(Path::parent);
     let then = then.filter(|folder| folder.file_name().is_some_and(|name| name == id));
     let homes: Vec<&Path> =
@@ -99,11 +99,12 @@ pub(super) fn prove_gone(folder: &RunFolder, run_id: &str) -> Result<Option<Gone
 pub(super) fn of_manifest(own: &Own) -> Result<Folder, NetnsError> {
     let Own { path, manifest } = own;
     let is_it = |folder: &Folder| {
-        lab_netns::manifest(folder).is_ok_and(|lab| {
+        lab_netns::read_manifest(folder).is_ok_and(|lab| {
             (&lab.aws, &lab.nodes) == (&manifest.aws, &manifest.nodes)
                 && lab.capture.network_interface_id == manifest.capture.network_interface_id
         })
     };
-    let mut labs = lab_netns::list(&lab_netns::home())?.into_iter().map(|found| found.folder);
+    let mut labs =
+        lab_netns::list_labs(&lab_netns::find_home())?.into_iter().map(|found| found.folder);
     labs.find(is_it).ok_or_else(|| NetnsError::NotThere(path.clone()))
 }

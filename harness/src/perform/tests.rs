@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::cli;
-use crate::selection::select;
+use crate::selection::select_scenarios;
 use crate::terminal::tests::Kept;
 
 /// A folder for the run, a file for what libtest-mimic prints, and a terminal.
@@ -59,8 +59,8 @@ impl Scene {
     ) -> Judgement {
         let mut words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
         words.extend(["--logfile".to_owned(), log.display().to_string()]);
-        let arguments = cli::libtest(&words).expect("libtest words");
-        let selection = select(&arguments).expect("something matches");
+        let arguments = cli::parse_libtest_arguments(&words).expect("libtest words");
+        let selection = select_scenarios(&arguments).expect("something matches");
         let folder = RunFolder::create(&self.run_dir()).expect("a new folder");
         let terminal = Terminal::new(Box::new(self.out.clone()), Box::new(self.err.clone()));
         let stage = Stage {
@@ -72,7 +72,7 @@ impl Scene {
             seed: Some(7),
             journal: Writer::create(folder.path()).expect("an empty journal"),
         };
-        perform(&stage, &mut { signals }, engine).await
+        perform_run(&stage, &mut { signals }, engine).await
     }
 
     fn evidence(&self) -> Evidence {
@@ -281,8 +281,8 @@ async fn a_folder_that_holds_a_journal_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn records_are_shown_one_per_line_until_nobody_reads() {
     for (out, expected) in [
-        (Box::new(Kept::default()) as Box<dyn std::io::Write + Send>, Shown::Whole),
-        (Box::new(fs::File::create("/dev/full").expect("Linux")), Shown::Gone),
+        (Box::new(Kept::default()) as Box<dyn std::io::Write + Send>, PrinterEnd::Whole),
+        (Box::new(fs::File::create("/dev/full").expect("Linux")), PrinterEnd::Gone),
     ] {
         let printer = Printer::records(out);
         let mut tell = printer.listener().expect("it shows records");

@@ -9,7 +9,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 
 use super::ec2::{self, Response, metadata};
-use super::faults::Caller;
+use super::faults::CallerKind;
 use super::world::Shared;
 use lab::clock::Clock;
 use lab::node::Node;
@@ -22,12 +22,12 @@ const METADATA_HOST: &str = "169.254.169.254";
 pub struct Connector {
     shared: Shared,
     clock: Clock,
-    place: Place,
+    place: ClientPlace,
 }
 
 /// Where the client runs.
 #[derive(Clone, Copy, Debug)]
-enum Place {
+enum ClientPlace {
     /// At the operator's desk: AWS is far away, and there is no metadata service.
     Desk,
     Node(Node),
@@ -36,13 +36,13 @@ enum Place {
 impl Connector {
     /// For the harness.
     pub fn operator(shared: Shared, clock: Clock) -> SharedHttpClient {
-        Self { shared, clock, place: Place::Desk }.into_client()
+        Self { shared, clock, place: ClientPlace::Desk }.into_client()
     }
 
     /// For a program on a node. On a running instance the metadata service answers as well;
     /// elsewhere nothing listens at its address.
     pub fn instance(shared: Shared, clock: Clock, node: Node) -> SharedHttpClient {
-        Self { shared, clock, place: Place::Node(node) }.into_client()
+        Self { shared, clock, place: ClientPlace::Node(node) }.into_client()
     }
 
     fn into_client(self) -> SharedHttpClient {
@@ -66,10 +66,10 @@ impl Connector {
                 security_token: request.headers().get(ec2::SECURITY_TOKEN),
             };
             let from = match self.place {
-                Place::Desk => Caller::Operator,
-                Place::Node(_) => Caller::Instance,
+                ClientPlace::Desk => CallerKind::Operator,
+                ClientPlace::Node(_) => CallerKind::Instance,
             };
-            ec2::answer(&self.shared, self.clock, from, headers, &body)
+            ec2::answer_request(&self.shared, self.clock, from, headers, &body)
                 .await
                 .map_err(|ec2::Broken| io_error(std::io::ErrorKind::ConnectionReset))?
         };
@@ -78,7 +78,7 @@ impl Connector {
 
     fn metadata(&self, request: &HttpRequest) -> Result<Response, ConnectorError> {
         let refused = || io_error(std::io::ErrorKind::ConnectionRefused);
-        let Place::Node(node) = self.place else { return Err(refused()) };
+        let ClientPlace::Node(node) = self.place else { return Err(refused()) };
         let now = self.clock.now();
         let mut world = self.shared.lock();
         world.cloud.advance(now);
@@ -94,7 +94,7 @@ impl Connector {
             token: request.headers().get("x-aws-ec2-metadata-token"),
             ttl_seconds: request.headers().get("x-aws-ec2-metadata-token-ttl-seconds"),
         };
-        Ok(metadata::answer(&world.cloud, instance, &query, now))
+        Ok(metadata::answer_query(&world.cloud, instance, &query, now))
     }
 }
 

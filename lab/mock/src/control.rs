@@ -6,15 +6,15 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
-use super::ec2::operations;
+use super::ec2::list_operations;
 use super::faults::ApiFault;
-use super::serve::{Endpoint, unsaved};
+use super::serve::{Endpoint, answer_unsaved};
 use super::state_file::to_json;
 
-type Refusal = (StatusCode, String);
+type ControlError = (StatusCode, String);
 
 /// `GET /_lab-smoke/world`: all of it, as JSON.
-pub async fn world(State(endpoint): State<Endpoint>) -> Response {
+pub async fn get_world(State(endpoint): State<Endpoint>) -> Response {
     let text = to_json(&endpoint.shared.lock());
     match text {
         Ok(text) => as_json(text),
@@ -24,7 +24,11 @@ pub async fn world(State(endpoint): State<Endpoint>) -> Response {
 
 /// `POST /_lab-smoke/faults`: a JSON list of faults, which take effect together or not at all. The
 /// content type must say JSON, so that no page in a browser can post here.
-pub async fn inject(State(endpoint): State<Endpoint>, headers: HeaderMap, body: Bytes) -> Response {
+pub async fn inject_faults(
+    State(endpoint): State<Endpoint>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let faults = match check(&headers).and_then(|()| parse(&body)) {
         Ok(faults) => faults,
         Err(refusal) => return refusal.into_response(),
@@ -36,11 +40,11 @@ pub async fn inject(State(endpoint): State<Endpoint>, headers: HeaderMap, body: 
     };
     match endpoint.save() {
         Ok(()) => as_json(all),
-        Err(error) => unsaved(&error),
+        Err(error) => answer_unsaved(&error),
     }
 }
 
-fn check(headers: &HeaderMap) -> Result<(), Refusal> {
+fn check(headers: &HeaderMap) -> Result<(), ControlError> {
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if given.is_some_and(|given| given.split(';').next() == Some("application/json")) {
         return Ok(());
@@ -50,7 +54,7 @@ fn check(headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 /// A fault's counters start at nothing, and it hits once, unless it says otherwise.
-fn parse(body: &[u8]) -> Result<Vec<ApiFault>, Refusal> {
+fn parse(body: &[u8]) -> Result<Vec<ApiFault>, ControlError> {
     let refused = |error: serde_json::Error| {
         (StatusCode::BAD_REQUEST, format!("This is no list of faults: {error}\n"))
     };
@@ -68,7 +72,7 @@ fn parse(body: &[u8]) -> Result<Vec<ApiFault>, Refusal> {
         }
     }
     let faults: Vec<ApiFault> = serde_json::from_value(Value::Array(list)).map_err(refused)?;
-    let known = operations();
+    let known = list_operations();
     match faults.iter().find(|fault| known.iter().all(|it| it.name != fault.action)) {
         // It would never fire, and whoever posted it would think that it had no effect.
         Some(fault) => Err((

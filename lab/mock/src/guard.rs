@@ -51,9 +51,9 @@ pub(super) async fn refuse_strangers(
     response
 }
 
-type Refusal = (StatusCode, &'static str);
+type GuardRefusal = (StatusCode, &'static str);
 
-fn stranger(port: u16, headers: &HeaderMap, uri: &Uri) -> Option<Refusal> {
+fn stranger(port: u16, headers: &HeaderMap, uri: &Uri) -> Option<GuardRefusal> {
     let mut hosts = headers.get_all(header::HOST).iter().map(HeaderValue::to_str);
     let (Some(Ok(host)), None) = (hosts.next(), hosts.next()) else {
         return Some((StatusCode::BAD_REQUEST, "A request names one host.\n"));
@@ -68,8 +68,8 @@ fn stranger(port: u16, headers: &HeaderMap, uri: &Uri) -> Option<Refusal> {
 }
 
 /// The request with the whole of its body.
-async fn in_time(clock: Clock, request: Request) -> Result<Request, Refusal> {
-    const TOO_LARGE: Refusal =
+async fn in_time(clock: Clock, request: Request) -> Result<Request, GuardRefusal> {
+    const TOO_LARGE: GuardRefusal =
         (StatusCode::PAYLOAD_TOO_LARGE, "A body has at most 1 MiB, and is whole.\n");
     let (head, body) = request.into_parts();
     let length = head.headers.get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok());

@@ -199,10 +199,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::packets::testing::{lab, start};
+    use crate::packets::testing::{make_test_world, test_start_time};
 
     fn host() -> NodeHost {
-        NodeHost::new(Shared::new(lab()), Clock::starting_at(start()), Node::RouterdCloud)
+        NodeHost::new(
+            Shared::new(make_test_world()),
+            Clock::starting_at(test_start_time()),
+            Node::RouterdCloud,
+        )
     }
 
     #[tokio::test(start_paused = true)]

@@ -16,8 +16,8 @@ mod state_file;
 mod transport;
 pub mod world;
 
-pub use open::manifest as manifest_of;
+pub use open::manifest_of;
 pub use open::{
-    Mock, OpenError, Options, attach, open, open_as, reopen, running_instances, start_time,
-    world as world_of,
+    Mock, MockLabOptions, OpenError, attach_world, open_as, open_mock_lab, reopen_mock_lab,
+    running_instances, start_time, world_of,
 };

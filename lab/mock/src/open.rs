@@ -22,16 +22,16 @@ use super::transport::MockTransport;
 use super::world::{Shared, World};
 use lab::Lab;
 use lab::clock::Clock;
-use lab::ec2::Connection;
+use lab::ec2::AwsConnection;
 use lab::manifest::{
-    Aws, Capture, Ceiling, Consent, Iam, Instances, Lab as LabSection, Limits, Manifest, NodeEntry,
-    Owner, Routerd, Teardown,
+    Aws, Capture, Ceiling, Consent, Iam, Instances, LabSection, Limits, Manifest, NodeEntry, Owner,
+    Routerd, Teardown,
 };
 use lab::node::Node;
 use lab::shell::ssh::KNOWN_HOSTS;
 
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct MockLabOptions {
     pub seed: u64,
     /// `NAME` or `NAME=ARG`, as `lab-smoke faults` lists them.
     pub faults: Vec<String>,
@@ -69,21 +69,21 @@ const ROUTERCTL: &str = "/usr/local/sbin/routerctl";
 
 /// Makes the world of `seed`, with its faults, and opens it. Must be called inside the paused
 /// runtime: the lab's time is tokio's from here on.
-pub fn open(options: &Options) -> Result<Mock, OpenError> {
+pub fn open_mock_lab(options: &MockLabOptions) -> Result<Mock, OpenError> {
     open_as(options, None)
 }
 
 /// Does the same as [`open`], with the operator's own manifest instead of the one that the world is
 /// made with: where that is another lab's, preflight finds out.
-pub fn open_as(options: &Options, own: Option<Manifest>) -> Result<Mock, OpenError> {
+pub fn open_as(options: &MockLabOptions, own: Option<Manifest>) -> Result<Mock, OpenError> {
     fastrand::seed(options.seed);
     let epoch = start_time(options.seed);
     let clock = Clock::starting_at(epoch);
-    let mut world = world(options.seed, epoch);
-    let mut manifest = manifest(&world)?;
+    let mut world = world_of(options.seed, epoch);
+    let mut manifest = manifest_of(&world)?;
     pin_host_keys(&mut world, &manifest);
     for fault in &options.faults {
-        faults::inject(&mut world, fault)?;
+        faults::inject_fault(&mut world, fault)?;
     }
     if let Some(seconds) = world.faults.max_instance_seconds {
         manifest.limits.max_instance_seconds = Ceiling::Seconds(seconds);
@@ -99,7 +99,7 @@ pub fn open_as(options: &Options, own: Option<Manifest>) -> Result<Mock, OpenErr
 
 /// Opens the world that an earlier process left, at the time at which it left it, with the manifest
 /// of its run. Must be called inside the paused runtime.
-pub fn reopen(world_file: &Path, manifest: Manifest) -> Result<Mock, OpenError> {
+pub fn reopen_mock_lab(world_file: &Path, manifest: Manifest) -> Result<Mock, OpenError> {
     let bytes =
         read_plain(world_file, WORLD_LIMIT_BYTES).map_err(|source| failed(world_file, source))?;
     let world: World =
@@ -110,7 +110,7 @@ pub fn reopen(world_file: &Path, manifest: Manifest) -> Result<Mock, OpenError> 
 }
 
 /// A lab on a world that is there already: what the next process would find.
-pub fn attach(shared: Shared, manifest: Manifest) -> Result<Mock, OpenError> {
+pub fn attach_world(shared: Shared, manifest: Manifest) -> Result<Mock, OpenError> {
     let clock = Clock::starting_at(shared.lock().now);
     Ok(assemble(shared, clock, manifest, None)?.0)
 }
@@ -139,7 +139,7 @@ fn assemble(
 }
 
 /// The world of a seed before any fault.
-pub fn world(seed: u64, now: DateTime<Utc>) -> World {
+pub fn world_of(seed: u64, now: DateTime<Utc>) -> World {
     let cloud = Cloud::example(seed, now, true);
     let machines = Machines::example(seed, &cloud);
     World { seed, now, cloud, machines, faults: faults::Faults::default(), at_first_end: None }
@@ -167,7 +167,7 @@ pub fn start_time(seed: u64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(NEW_YEAR_2026 + i64::from(random % YEAR_SECONDS))
 }
 
-fn connection(shared: &Shared, clock: Clock) -> Connection {
+fn connection(shared: &Shared, clock: Clock) -> AwsConnection {
     let world = shared.lock();
     let operator = &world.cloud.operator;
     let credentials = Credentials::new(
@@ -177,7 +177,7 @@ fn connection(shared: &Shared, clock: Clock) -> Connection {
         None,
         "the mock's operator",
     );
-    Connection {
+    AwsConnection {
         region: world.cloud.region.clone(),
         credentials: SharedCredentialsProvider::new(credentials),
         http_client: Connector::operator(shared.clone(), clock),
@@ -189,7 +189,7 @@ fn connection(shared: &Shared, clock: Clock) -> Connection {
 }
 
 /// The manifest that an operator would write for this world.
-pub fn manifest(world: &World) -> Result<Manifest, OpenError> {
+pub fn manifest_of(world: &World) -> Result<Manifest, OpenError> {
     let cloud = &world.cloud;
     let captured = CAPTURED.parse().map_err(|_| OpenError::Lacks("a captured address"))?;
     let router = world.machines.get(Node::RouterdCloud);

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use super::cloud::Cloud;
 use super::control;
 use super::ec2;
-use super::faults::Caller;
+use super::faults::CallerKind;
 use super::guard::{self, Door};
 use super::state_file::StateFile;
 use super::world::Shared;
@@ -49,7 +49,7 @@ pub struct ServeOptions {
 ///
 /// # Errors
 /// Where the port cannot be bound.
-pub async fn serve(shared: Shared, clock: Clock, port: u16) -> std::io::Result<Serving> {
+pub async fn serve_api(shared: Shared, clock: Clock, port: u16) -> std::io::Result<Serving> {
     serve_with(shared, clock, ServeOptions { port, ..ServeOptions::default() }).await
 }
 
@@ -72,8 +72,8 @@ pub async fn serve_with(
     let (stop, stopped) = oneshot::channel();
     let endpoint = Endpoint { shared, clock, enforce_iam: options.enforce_iam, state };
     let router = Router::new()
-        .route("/_lab-smoke/world", get(control::world))
-        .route("/_lab-smoke/faults", post(control::inject))
+        .route("/_lab-smoke/world", get(control::get_world))
+        .route("/_lab-smoke/faults", post(control::inject_faults))
         .fallback(answer)
         .with_state(endpoint)
         // The guard has its own.
@@ -170,7 +170,7 @@ impl Endpoint {
 }
 
 /// The answer where the state file cannot be written: an error, never silence.
-pub(super) fn unsaved(error: &std::io::Error) -> HttpResponse {
+pub(super) fn answer_unsaved(error: &std::io::Error) -> HttpResponse {
     let message = format!("The change was made, and the state file was not: {error}\n");
     (StatusCode::INTERNAL_SERVER_ERROR, message).into_response()
 }
@@ -186,20 +186,20 @@ async fn answer(
     let http = ec2::Http::of(&method, &uri, &headers, &body);
     let (shared, clock) = (&endpoint.shared, endpoint.clock);
     let answer = if endpoint.enforce_iam {
-        ec2::answer_signed(shared, clock, Caller::Operator, &http).await
+        ec2::answer_signed(shared, clock, CallerKind::Operator, &http).await
     } else {
         let headers = ec2::Headers {
             authorization: http.header("authorization"),
             security_token: http.header(ec2::SECURITY_TOKEN),
         };
-        ec2::answer(shared, clock, Caller::Operator, headers, http.form()).await
+        ec2::answer_request(shared, clock, CallerKind::Operator, headers, http.form()).await
     };
     if let Err(error) = endpoint.save() {
-        return unsaved(&error);
+        return answer_unsaved(&error);
     }
     match answer {
         Ok(response) => to_http(response),
-        Err(ec2::Broken) => broken(),
+        Err(ec2::Broken) => answer_broken(),
     }
 }
 
@@ -216,11 +216,11 @@ pub fn to_http(response: ec2::Response) -> HttpResponse {
     for (name, value) in response.headers {
         http = http.header(name, value);
     }
-    http.body(Body::from(response.body)).unwrap_or_else(|_| broken())
+    http.body(Body::from(response.body)).unwrap_or_else(|_| answer_broken())
 }
 
 /// A body that fails before its first byte: the client sees the connection end.
-pub fn broken() -> HttpResponse {
+pub fn answer_broken() -> HttpResponse {
     let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
     let body = Body::from_stream(futures::stream::once(async { Err::<Bytes, _>(reset) }));
     let mut http = HttpResponse::new(body);

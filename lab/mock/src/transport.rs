@@ -20,8 +20,10 @@ impl Transport for MockTransport {
         argv: &'a [String],
         stdin: &'a [u8],
     ) -> LocalBoxFuture<'a, Result<Output, TransportError>> {
-        async move { shell::run(&self.shared, self.clock, node, argv, stdin).await.map_err(told) }
-            .boxed_local()
+        async move {
+            shell::run_command(&self.shared, self.clock, node, argv, stdin).await.map_err(told)
+        }
+        .boxed_local()
     }
 
     fn follow<'a>(
@@ -30,7 +32,7 @@ impl Transport for MockTransport {
         argv: &'a [String],
         heard: &'a Heard,
     ) -> LocalBoxFuture<'a, Result<i32, TransportError>> {
-        shell::follow(&self.shared, self.clock, node, argv, heard)
+        shell::follow_command(&self.shared, self.clock, node, argv, heard)
             .map(|ended| ended.map_err(told))
             .boxed_local()
     }

@@ -23,12 +23,12 @@ pub struct World {
     /// The lab just before the harness first stopped or ended something that costs: what a run owes
     /// is looked at there, since an ENI ends with its instance. For tests.
     #[serde(skip)]
-    pub at_first_end: Option<Box<Lab>>,
+    pub at_first_end: Option<Box<LabState>>,
 }
 
 /// The part of the world that a run has to leave as it was.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Lab {
+pub struct LabState {
     pub cloud: Cloud,
     pub machines: Machines,
 }
@@ -36,7 +36,7 @@ pub struct Lab {
 impl World {
     pub(super) fn ends_something(&mut self) {
         if self.at_first_end.is_none() {
-            let lab = Lab { cloud: self.cloud.clone(), machines: self.machines.clone() };
+            let lab = LabState { cloud: self.cloud.clone(), machines: self.machines.clone() };
             self.at_first_end = Some(Box::new(lab));
         }
     }

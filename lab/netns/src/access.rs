@@ -11,7 +11,7 @@ use super::node_files::{OUTAGE_PROBE, USER};
 use super::program::CONNECT_COMMAND;
 use lab::manifest::Manifest;
 use lab::node::Node;
-use lab::ssh_transport::{Access, Host, config};
+use lab::ssh_transport::{Access, Host, make_ssh_config};
 use lab_mock::world::World;
 
 /// The name that a host key is known by.
@@ -46,11 +46,11 @@ pub fn write(
         .iter()
         .map(|(node, proxy_command)| Host { name: node.as_str(), user: USER, proxy_command })
         .collect();
-    let text = config(&hosts, &folder.operator_key(), &folder.known_hosts());
+    let text = make_ssh_config(&hosts, &folder.operator_key(), &folder.known_hosts());
     write_private(&folder.ssh_config(), text.as_bytes())
 }
 
-pub fn access(folder: &Folder) -> Access {
+pub fn make_access(folder: &Folder) -> Access {
     let hosts: BTreeMap<_, _> =
         Node::ALL.into_iter().map(|node| (node, node.as_str().to_owned())).collect();
     Access { config: folder.ssh_config(), control_folder: folder.control_folder(), hosts }

@@ -62,7 +62,7 @@ impl Leg {
 
 /// How many packets of a leg passed each hook of a place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct HookCounts {
     /// prerouting, input, output, postrouting.
     pub entered: u64,
     pub taken: u64,
@@ -70,7 +70,7 @@ pub struct Seen {
     pub left: u64,
 }
 
-pub type Sightings = BTreeMap<(Leg, Place), Seen>;
+pub type Sightings = BTreeMap<(Leg, Place), HookCounts>;
 
 /// The end of a walk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,7 +98,7 @@ impl fmt::Display for Conclusion {
 
 /// In what way a leg ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum LegEnd {
     /// At this place something took it.
     Taken(Place),
     /// Its sender never sent it.
@@ -110,17 +110,17 @@ pub enum End {
 }
 
 /// Where a leg that begins at `from` ended.
-pub fn end_of(sightings: &Sightings, leg: Leg, from: Place) -> End {
+pub fn end_of(sightings: &Sightings, leg: Leg, from: Place) -> LegEnd {
     let seen = |place: Place| sightings.get(&(leg, place)).copied().unwrap_or_default();
     if let Some(place) = Place::ON_THE_WAY.into_iter().find(|place| seen(*place).taken > 0) {
-        return End::Taken(place);
+        return LegEnd::Taken(place);
     }
     let was_there = |place: &Place| seen(*place).entered > 0 || seen(*place).sent > 0;
     let reached = Place::ON_THE_WAY.into_iter().filter(was_there);
     match reached.max_by_key(|place| place.distance(from)) {
-        None => End::NotSent(from),
-        Some(last) if seen(last).left == 0 => End::Kept(last),
-        Some(last) => End::Lost(last),
+        None => LegEnd::NotSent(from),
+        Some(last) if seen(last).left == 0 => LegEnd::Kept(last),
+        Some(last) => LegEnd::Lost(last),
     }
 }
 
@@ -128,7 +128,9 @@ pub fn end_of(sightings: &Sightings, leg: Leg, from: Place) -> End {
 pub fn way_of(sightings: &Sightings, leg: Leg, from: Place) -> Vec<Place> {
     let mut places: Vec<Place> = Place::ON_THE_WAY
         .into_iter()
-        .filter(|place| sightings.get(&(leg, *place)).is_some_and(|seen| *seen != Seen::default()))
+        .filter(|place| {
+            sightings.get(&(leg, *place)).is_some_and(|seen| *seen != HookCounts::default())
+        })
         .collect();
     places.sort_by_key(|place| place.distance(from));
     places
@@ -142,33 +144,36 @@ mod tests {
     const ROUTER: Place = Place::Node(Node::RouterdCloud);
     const FAR: Place = Place::Node(Node::OnpremClient);
 
-    fn seen(entered: u64, taken: u64, sent: u64, left: u64) -> Seen {
-        Seen { entered, taken, sent, left }
+    fn seen(entered: u64, taken: u64, sent: u64, left: u64) -> HookCounts {
+        HookCounts { entered, taken, sent, left }
     }
 
     #[test]
     fn a_leg_ends_where_it_was_seen_last() {
         let (starts, passes) = (seen(0, 0, 1, 1), seen(1, 0, 0, 1));
         let table = [
-            (vec![], End::NotSent(CLIENT)),
-            (vec![(CLIENT, seen(0, 0, 1, 0))], End::Kept(CLIENT)),
-            (vec![(CLIENT, starts)], End::Lost(CLIENT)),
-            (vec![(CLIENT, starts), (Place::Fabric, seen(1, 0, 0, 0))], End::Kept(Place::Fabric)),
-            (vec![(CLIENT, starts), (Place::Fabric, passes)], End::Lost(Place::Fabric)),
+            (vec![], LegEnd::NotSent(CLIENT)),
+            (vec![(CLIENT, seen(0, 0, 1, 0))], LegEnd::Kept(CLIENT)),
+            (vec![(CLIENT, starts)], LegEnd::Lost(CLIENT)),
+            (
+                vec![(CLIENT, starts), (Place::Fabric, seen(1, 0, 0, 0))],
+                LegEnd::Kept(Place::Fabric),
+            ),
+            (vec![(CLIENT, starts), (Place::Fabric, passes)], LegEnd::Lost(Place::Fabric)),
             (
                 vec![(CLIENT, starts), (Place::Fabric, passes), (ROUTER, seen(1, 0, 0, 0))],
-                End::Kept(ROUTER),
+                LegEnd::Kept(ROUTER),
             ),
             (
                 vec![(CLIENT, starts), (Place::Fabric, passes), (FAR, seen(1, 1, 0, 0))],
-                End::Taken(FAR),
+                LegEnd::Taken(FAR),
             ),
         ];
         for (all, expected) in table {
             let sightings: Sightings =
                 all.iter().map(|(place, seen)| ((Leg::Request, *place), *seen)).collect();
             assert_eq!(end_of(&sightings, Leg::Request, CLIENT), expected, "{all:?}");
-            assert_eq!(end_of(&sightings, Leg::Answer, FAR), End::NotSent(FAR), "another leg");
+            assert_eq!(end_of(&sightings, Leg::Answer, FAR), LegEnd::NotSent(FAR), "another leg");
             assert_eq!(way_of(&sightings, Leg::Request, CLIENT).len(), all.len());
         }
     }

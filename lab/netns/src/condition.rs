@@ -57,7 +57,7 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
 /// # Errors
 /// Where the lab's supervisor does not answer.
-pub async fn condition(folder: &Folder) -> io::Result<Condition> {
+pub async fn read_condition(folder: &Folder) -> io::Result<Condition> {
     let world = Clock::System.timeout(ANSWERS_WITHIN, read_world(folder)).await;
     let world = world.map_err(|_| io::Error::other("the lab's supervisor does not answer"))??;
     Ok(Condition::of(&world))
@@ -72,7 +72,7 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// Where the supervisor does not answer, or a node does not.
-pub async fn start(lab: &Netns, stopped: &[Node], clock: Clock) -> io::Result<()> {
+pub async fn start_instances(lab: &Netns, stopped: &[Node], clock: Clock) -> io::Result<()> {
     let mut world = read_world(&lab.folder).await?;
     for node in stopped {
         let id = world.cloud.instance_of(*node).map(|instance| instance.id.clone());

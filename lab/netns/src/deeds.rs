@@ -98,7 +98,7 @@ impl Inside {
     }
 
     async fn feed(&self, words: &[&str], input: &str) -> io::Result<()> {
-        run::succeed(self.command(words), input).await.map(drop)
+        run::run_checked(self.command(words), input).await.map(drop)
     }
 
     async fn script(&self, script: &str, words: &[&str], input: &str) -> io::Result<()> {
@@ -111,7 +111,7 @@ impl Inside {
     }
 
     async fn edit(&self, path: &str, from: &str, to: &str) -> io::Result<()> {
-        let text = run::succeed(self.command(&["cat", path]), "").await?;
+        let text = run::run_checked(self.command(&["cat", path]), "").await?;
         let text = String::from_utf8_lossy(&text).into_owned();
         let edited = text.replacen(from, to, 1);
         if edited == text {

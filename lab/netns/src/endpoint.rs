@@ -19,8 +19,8 @@ use super::left;
 use super::node::{EC2_SOCKET, METADATA_SOCKET};
 use lab::node::Node;
 use lab_mock::ec2::{self, metadata};
-use lab_mock::faults::Caller;
-use lab_mock::serve::{broken, plain_headers, to_http};
+use lab_mock::faults::CallerKind;
+use lab_mock::serve::{answer_broken, plain_headers, to_http};
 use lab_mock::world::World;
 
 /// Serves until the process ends.
@@ -28,10 +28,10 @@ use lab_mock::world::World;
 /// # Errors
 /// Where a socket cannot be made.
 pub fn serve(held: &Arc<Held>, folder: &Folder) -> std::io::Result<()> {
-    listen(&folder.ec2_socket(), ec2_router(held, Caller::Operator))?;
+    listen(&folder.ec2_socket(), ec2_router(held, CallerKind::Operator))?;
     for node in [Node::RouterdCloud, Node::CloudClient] {
         let inside = folder.inside_of(node);
-        listen(&inside.join(EC2_SOCKET), ec2_router(held, Caller::Instance))?;
+        listen(&inside.join(EC2_SOCKET), ec2_router(held, CallerKind::Instance))?;
         listen(&inside.join(METADATA_SOCKET), metadata_router(held, node))?;
     }
     listen(&folder.supervisor_socket(), supervisor_router(held))
@@ -43,12 +43,12 @@ fn listen(path: &Path, router: Router) -> std::io::Result<()> {
     Ok(())
 }
 
-fn ec2_router(held: &Arc<Held>, from: Caller) -> Router {
+fn ec2_router(held: &Arc<Held>, from: CallerKind) -> Router {
     Router::new().fallback(answer_ec2).with_state((held.clone(), from))
 }
 
 async fn answer_ec2(
-    State((held, from)): State<(Arc<Held>, Caller)>,
+    State((held, from)): State<(Arc<Held>, CallerKind)>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
@@ -59,9 +59,9 @@ async fn answer_ec2(
     let answer = ec2::answer_signed(&held.shared, held.clock, from, &http).await;
     if let Err(error) = held.settle().await {
         tracing::error!(%error, "the fabric does not follow the world");
-        return broken();
+        return answer_broken();
     }
-    answer.map_or_else(|ec2::Broken| broken(), to_http)
+    answer.map_or_else(|ec2::Broken| answer_broken(), to_http)
 }
 
 fn metadata_router(held: &Arc<Held>, node: Node) -> Router {
@@ -75,7 +75,7 @@ async fn answer_metadata(
     let now = held.clock.now();
     let mut world = held.shared.lock();
     world.cloud.advance(now);
-    let Some(instance) = world.cloud.instance_of(node) else { return broken() };
+    let Some(instance) = world.cloud.instance_of(node) else { return answer_broken() };
     let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     let query = metadata::Query {
         method: request.method().as_str(),
@@ -83,7 +83,7 @@ async fn answer_metadata(
         token: text("x-aws-ec2-metadata-token"),
         ttl_seconds: text("x-aws-ec2-metadata-token-ttl-seconds"),
     };
-    to_http(metadata::answer(&world.cloud, instance, &query, now))
+    to_http(metadata::answer_query(&world.cloud, instance, &query, now))
 }
 
 fn supervisor_router(held: &Arc<Held>) -> Router {
@@ -112,7 +112,7 @@ async fn write_world(State(held): State<Arc<Held>>, body: Bytes) -> Response {
 }
 
 async fn leave_to_process(State(held): State<Arc<Held>>, run: Bytes) -> Response {
-    json(left::watch(held, &run))
+    json(left::watch_run(held, &run))
 }
 
 async fn inject(State(held): State<Arc<Held>>, fault: String) -> Response {
@@ -127,7 +127,7 @@ async fn moment(State(held): State<Arc<Held>>, body: Bytes) -> Response {
 }
 
 async fn counters() -> Response {
-    json(explain::counters().await)
+    json(explain::read_counters().await)
 }
 
 async fn walk(
@@ -137,7 +137,7 @@ async fn walk(
         std::net::Ipv4Addr,
     )>,
 ) -> Response {
-    json(explain::walk(&held, source, destination).await)
+    json(explain::trace_packet(&held, source, destination).await)
 }
 
 fn json<T: serde::Serialize>(answer: std::io::Result<T>) -> Response {

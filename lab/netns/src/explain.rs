@@ -10,10 +10,10 @@ use std::process::Stdio;
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
-use super::conclusion::{Conclusion, End, Leg, Place, Sightings, end_of, way_of};
+use super::conclusion::{Conclusion, Leg, LegEnd, Place, Sightings, end_of, way_of};
 use super::held::Held;
 use super::run;
-use super::watching::{Spot, Watch, packets};
+use super::watching::{Spot, Watch, read_packet_counts};
 use lab::node::Node;
 
 /// The course of one echo request and its answer.
@@ -51,7 +51,11 @@ impl fmt::Display for Walk {
 
 /// # Errors
 /// Where nobody has the source address, or `nft` cannot trace.
-pub async fn walk(held: &Held, source: Ipv4Addr, destination: Ipv4Addr) -> io::Result<Walk> {
+pub async fn trace_packet(
+    held: &Held,
+    source: Ipv4Addr,
+    destination: Ipv4Addr,
+) -> io::Result<Walk> {
     let node = node_of(source)
         .ok_or_else(|| io::Error::other(format!("no node of the lab has {source}")))?;
     let spots = Place::ON_THE_WAY.map(|place| Spot {
@@ -77,7 +81,7 @@ async fn watched(
     source: Ipv4Addr,
     destination: Ipv4Addr,
 ) -> io::Result<Walk> {
-    let before = counters().await?;
+    let before = read_counters().await?;
     let start = |spot: &Spot| Watch::start(*spot, held.clock, source, destination);
     let watches = futures::future::try_join_all(spots.iter().map(start)).await?;
     let ping = ping(held.pid(node), source, destination).await?;
@@ -87,15 +91,15 @@ async fn watched(
         sightings.extend(seen.into_iter().map(|(leg, seen)| ((leg, spot.place), seen)));
         traces.insert(spot.place, trace);
     }
-    let counted = moved(&before, &counters().await?);
+    let counted = moved(&before, &read_counters().await?);
     let ways = vec![way(source).await?, way(destination).await?];
-    let found = Found { spots, sightings, traces, counted, ping, source, destination };
+    let found = PacketEvidence { spots, sightings, traces, counted, ping, source, destination };
     let conclusion = found.conclude(Place::Node(node)).await;
     Ok(found.told(node, ways, conclusion))
 }
 
 /// All that was seen of a packet.
-struct Found<'a> {
+struct PacketEvidence<'a> {
     spots: &'a [Spot],
     sightings: Sightings,
     /// By place, the rules that were looked at.
@@ -106,11 +110,11 @@ struct Found<'a> {
     destination: Ipv4Addr,
 }
 
-impl Found<'_> {
+impl PacketEvidence<'_> {
     fn told(mut self, node: Node, ways: Vec<String>, conclusion: Conclusion) -> Walk {
         let from = Place::Node(node);
         let there = end_of(&self.sightings, Leg::Request, from);
-        let back = if let End::Taken(place) = there { place } else { from };
+        let back = if let LegEnd::Taken(place) = there { place } else { from };
         let passed = vec![
             (Leg::Request, way_of(&self.sightings, Leg::Request, from)),
             (Leg::Answer, way_of(&self.sightings, Leg::Answer, back)),
@@ -121,21 +125,21 @@ impl Found<'_> {
 
     async fn conclude(&self, from: Place) -> Conclusion {
         let (leg, end) = match end_of(&self.sightings, Leg::Request, from) {
-            End::Taken(there) => match end_of(&self.sightings, Leg::Answer, there) {
-                End::Taken(_) => return Conclusion::Arrived,
+            LegEnd::Taken(there) => match end_of(&self.sightings, Leg::Answer, there) {
+                LegEnd::Taken(_) => return Conclusion::Arrived,
                 end => (Leg::Answer, end),
             },
             end => (Leg::Request, end),
         };
         let to = if leg == Leg::Request { self.destination } else { self.source };
         let (place, by) = match end {
-            End::Taken(place) => (place, String::new()),
-            End::NotSent(place) if leg == Leg::Answer => {
+            LegEnd::Taken(place) => (place, String::new()),
+            LegEnd::NotSent(place) if leg == Leg::Answer => {
                 (place, "the request came there, and nothing answers it".to_owned())
             }
-            End::NotSent(place) => (place, last_words(&self.ping)),
-            End::Kept(place) => (place, self.kept(place, to).await),
-            End::Lost(place) => (place, self.lost(place, to).await),
+            LegEnd::NotSent(place) => (place, last_words(&self.ping)),
+            LegEnd::Kept(place) => (place, self.kept(place, to).await),
+            LegEnd::Lost(place) => (place, self.lost(place, to).await),
         };
         Conclusion::Dropped { leg, place, by }
     }
@@ -154,7 +158,7 @@ impl Found<'_> {
         let Some(spot) = self.spot(place) else { return String::new() };
         let mut route = spot.command("ip");
         route.args(["-o", "route", "get", &to.to_string()]);
-        match run::succeed(route, "").await {
+        match run::run_checked(route, "").await {
             Err(error) => format!("its kernel has no route to {to} ({error})"),
             Ok(_) => "its kernel, and no rule of nft: reverse path, time to live, a policy route, or iptables-legacy"
                 .to_owned(),
@@ -170,7 +174,7 @@ impl Found<'_> {
         let Some(spot) = self.spot(place) else { return String::new() };
         let mut neighbours = spot.command("ip");
         neighbours.args(["-o", "neigh", "show", "nud", "incomplete", "nud", "failed"]);
-        let silent = run::succeed(neighbours, "").await.unwrap_or_default();
+        let silent = run::run_checked(neighbours, "").await.unwrap_or_default();
         match String::from_utf8_lossy(&silent).lines().next() {
             Some(neighbour) => format!("no neighbour answers there: {}", neighbour.trim_end()),
             None => "it left, and came to no other place of the lab".to_owned(),
@@ -194,13 +198,13 @@ async fn way(address: Ipv4Addr) -> io::Result<String> {
     let mut command = Command::new("nft");
     command.args(["get", "element", "inet", "vpc", "owner", &format!("{{ {address} }}")]);
     // It fails where there is no such element.
-    let answer = run::succeed(command, "").await.unwrap_or_default();
+    let answer = run::run_checked(command, "").await.unwrap_or_default();
     let Some(mark) = mark_of(&String::from_utf8_lossy(&answer), address) else {
         return Ok(format!("{address}: nobody in the VPC owns it"));
     };
     let mut command = Command::new("ip");
     command.args(["-o", "route", "get", &address.to_string(), "mark", &mark]);
-    let route = run::succeed(command, "").await?;
+    let route = run::run_checked(command, "").await?;
     let route = String::from_utf8_lossy(&route).trim_end().to_owned();
     Ok(format!("{address}: its owner has the mark {mark}; route {route}"))
 }
@@ -239,10 +243,10 @@ async fn ping(pid: u32, source: Ipv4Addr, destination: Ipv4Addr) -> io::Result<S
 }
 
 /// Packets by the counter's name, over all tables of the fabric.
-pub async fn counters() -> io::Result<BTreeMap<String, u64>> {
+pub async fn read_counters() -> io::Result<BTreeMap<String, u64>> {
     let mut command = Command::new("nft");
     command.args(["-j", "list", "counters"]);
-    Ok(packets(&serde_json::from_slice(&run::succeed(command, "").await?)?))
+    Ok(read_packet_counts(&serde_json::from_slice(&run::run_checked(command, "").await?)?))
 }
 
 fn moved(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {

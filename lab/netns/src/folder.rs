@@ -53,7 +53,7 @@ pub struct Holder {
 }
 
 /// Where labs are, by default: one folder for each user.
-pub fn home() -> PathBuf {
+pub fn find_home() -> PathBuf {
     match std::env::var_os("LAB_SMOKE_NETNS_HOME") {
         Some(home) => PathBuf::from(home),
         None => PathBuf::from(format!("/tmp/lab-smoke-{}", nix::unistd::geteuid())),

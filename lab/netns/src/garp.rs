@@ -25,7 +25,7 @@ pub fn announce(device: &str, address: Ipv4Addr) -> io::Result<()> {
 }
 
 #[derive(serde::Deserialize)]
-struct Link {
+struct IpLink {
     ifindex: i32,
     address: String,
 }
@@ -34,7 +34,7 @@ fn link(device: &str) -> io::Result<(i32, [u8; 6])> {
     let output =
         std::process::Command::new("ip").args(["-j", "link", "show", "dev", device]).output()?;
     let unknown = || io::Error::other(format!("`ip` does not know the MAC of {device}"));
-    let links: Vec<Link> = serde_json::from_slice(&output.stdout).map_err(|_| unknown())?;
+    let links: Vec<IpLink> = serde_json::from_slice(&output.stdout).map_err(|_| unknown())?;
     let link = links.into_iter().next().ok_or_else(unknown)?;
     Ok((link.ifindex, parse_mac(&link.address).ok_or_else(unknown)?))
 }

@@ -28,7 +28,7 @@ impl std::fmt::Display for Gone {
 /// Where it cannot be looked for.
 pub fn prove_gone(homes: &[&Path], id: &str) -> io::Result<Option<Gone>> {
     for home in homes {
-        lifecycle::list(home)?;
+        lifecycle::list_labs(home)?;
         if home.join(id).symlink_metadata().is_ok() {
             return Ok(None);
         }

@@ -24,7 +24,7 @@ pub struct Held {
     pub shared: Shared,
     pub clock: Clock,
     wiring: Wiring,
-    kernel: Mutex<Kernel>,
+    kernel: Mutex<AppliedState>,
     changed: Notify,
     /// The run that the lab was made for has come to its end, and its process with it.
     pub run_ended: Notify,
@@ -32,14 +32,14 @@ pub struct Held {
 }
 
 /// The state that was last brought into the kernel.
-struct Kernel {
+struct AppliedState {
     fabric: Fabric,
     relays: Relays,
-    nodes: BTreeMap<Node, Power>,
+    nodes: BTreeMap<Node, PowerSwitch>,
 }
 
 /// A node's switch, and how it stands.
-struct Power {
+struct PowerSwitch {
     orders: ChildStdin,
     on: bool,
 }
@@ -52,9 +52,13 @@ impl Held {
         nodes: Vec<(Node, ChildStdin)>,
         pids: Vec<(Node, u32)>,
     ) -> Self {
-        let nodes = nodes.into_iter().map(|(node, orders)| (node, Power { orders, on: true }));
-        let kernel =
-            Kernel { fabric: Fabric::default(), relays: Relays::default(), nodes: nodes.collect() };
+        let nodes =
+            nodes.into_iter().map(|(node, orders)| (node, PowerSwitch { orders, on: true }));
+        let kernel = AppliedState {
+            fabric: Fabric::default(),
+            relays: Relays::default(),
+            nodes: nodes.collect(),
+        };
         let (kernel, changed, run_ended) = (Mutex::new(kernel), Notify::new(), Notify::new());
         Self { shared, clock, wiring, kernel, changed, run_ended, pids }
     }
@@ -76,7 +80,7 @@ impl Held {
             if !gateways.is_empty() {
                 run::ip_batch(&gateways).await?;
             }
-            run::nft(&fabric::render(&fabric)).await?;
+            run::apply_nft(&fabric::render_ruleset(&fabric)).await?;
             announce(&kernel.fabric, &fabric)?;
             kernel.fabric = fabric;
         }
@@ -113,9 +117,9 @@ impl Held {
     /// # Errors
     /// Where it has no means here, or a node refuses.
     pub async fn inject(&self, fault: &str) -> io::Result<()> {
-        let deeds = faults::deeds(fault).map_err(io::Error::other)?;
+        let deeds = faults::find_deeds(fault).map_err(io::Error::other)?;
         let deeds = deeds.ok_or_else(|| io::Error::other("it is the mock's alone"))?;
-        faults::inject(&mut self.shared.lock(), fault).map_err(io::Error::other)?;
+        faults::inject_fault(&mut self.shared.lock(), fault).map_err(io::Error::other)?;
         for deed in deeds {
             self.carry_out(&deed).await?;
         }

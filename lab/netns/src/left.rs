@@ -15,7 +15,7 @@ use reports::record::Kind;
 
 use super::folder::Folder;
 use super::held::Held;
-use super::open::ask;
+use super::open::ask_supervisor;
 
 /// Leaves the lab to the run of this folder, whose process is this one.
 ///
@@ -24,12 +24,12 @@ use super::open::ask;
 pub async fn leave_to_process(lab: &Folder, run: &Path) -> io::Result<()> {
     let run = std::path::absolute(run)?;
     let body = Bytes::copy_from_slice(run.as_os_str().as_bytes());
-    ask(lab, Method::PUT, "/run", body).await.map(drop)
+    ask_supervisor(lab, Method::PUT, "/run", body).await.map(drop)
 }
 
 /// Waits in a thread of its own, for as long as the run's process lives; a lab whose run has come to
 /// its end by then is over. One whose run died or is pending waits for who brings it to its end.
-pub(super) fn watch(held: Arc<Held>, run: &[u8]) -> io::Result<()> {
+pub(super) fn watch_run(held: Arc<Held>, run: &[u8]) -> io::Result<()> {
     let run = RunFolder::at(Path::new(OsStr::from_bytes(run)));
     let process = run.holder()?;
     std::thread::Builder::new().name("run".to_owned()).spawn(move || {

@@ -31,12 +31,17 @@ mod unix_http;
 mod watching;
 
 pub use conclusion::{Conclusion, Leg, Place};
-pub use condition::{Condition, condition, start};
+pub use condition::{Condition, read_condition, start_instances};
 pub use explain::{Walk, address_of};
-pub use folder::{Folder, home};
+pub use folder::{Folder, find_home};
 pub use gone::{Gone, prove_gone};
 pub use left::leave_to_process;
-pub use lifecycle::{Found, Options, UpError, down, find, list, up};
-pub use moments::{CannotInject, check as check_faults, inject, known as known_faults};
-pub use open::{Netns, counters, exec, explain, manifest, open, open_for, read_world, write_world};
+pub use lifecycle::{
+    KernelLab, KernelLabOptions, UpError, bring_up, find_lab, list_labs, take_down,
+};
+pub use moments::{CannotInject, check_faults, inject_into_lab, known_faults};
+pub use open::{
+    Netns, ask_counters, explain_packet, open_for, open_kernel_lab, read_manifest, read_world,
+    run_on_node, write_world,
+};
 pub use program::dispatch;

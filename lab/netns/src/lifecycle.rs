@@ -14,15 +14,15 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::aws_cli::AwsCli;
-use super::folder::{Folder, Holder, Spec, home};
+use super::folder::{Folder, Holder, Spec, find_home};
 use super::node::READY;
-use super::probe::{self, Report};
+use super::probe::{self, HostReport};
 use super::program::SUPERVISOR_COMMAND;
 use lab::clock::Clock;
 
 /// The options that a lab is made of.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct KernelLabOptions {
     pub home: PathBuf,
     /// By default one is made up.
     pub id: Option<String>,
@@ -38,14 +38,14 @@ pub struct Options {
     pub program: PathBuf,
 }
 
-impl Options {
+impl KernelLabOptions {
     /// A lab with the stand-ins, made of this very binary.
     ///
     /// # Errors
     /// Where the path of this binary is not known.
     pub fn usual(seed: u64) -> io::Result<Self> {
         Ok(Self {
-            home: home(),
+            home: find_home(),
             id: None,
             seed,
             time_to_live: Duration::from_hours(1),
@@ -89,7 +89,7 @@ fn must_be_a_file(path: &Path) -> io::Result<()> {
 #[derive(Debug, thiserror::Error)]
 pub enum UpError {
     #[error("{0}")]
-    Unable(Report),
+    Unable(HostReport),
     #[error("{path}: {source}")]
     Folder { path: PathBuf, source: io::Error },
     #[error("the lab cannot be built:\n{log}")]
@@ -98,7 +98,7 @@ pub enum UpError {
 
 /// A lab that is there.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct KernelLab {
     pub id: String,
     pub folder: Folder,
     pub made_at: DateTime<Utc>,
@@ -109,8 +109,8 @@ pub struct Found {
 ///
 /// # Errors
 /// Where this machine cannot, with the remedies, or where building failed, with the log.
-pub fn up(options: &Options, clock: Clock) -> Result<Folder, UpError> {
-    let report = probe::probe();
+pub fn bring_up(options: &KernelLabOptions, clock: Clock) -> Result<Folder, UpError> {
+    let report = probe::probe_host();
     if !report.is_able() {
         return Err(UpError::Unable(report));
     }
@@ -138,7 +138,7 @@ fn new_id(now: DateTime<Utc>) -> String {
     format!("{:x}{:x}", std::process::id(), since_midnight)
 }
 
-fn spec(id: &str, options: &Options, now: DateTime<Utc>) -> io::Result<Spec> {
+fn spec(id: &str, options: &KernelLabOptions, now: DateTime<Utc>) -> io::Result<Spec> {
     let absolute = |path: &Option<PathBuf>| path.as_ref().map(fs::canonicalize).transpose();
     let time_to_live = TimeDelta::from_std(options.time_to_live).unwrap_or(TimeDelta::MAX);
     Ok(Spec {
@@ -153,7 +153,12 @@ fn spec(id: &str, options: &Options, now: DateTime<Utc>) -> io::Result<Spec> {
     })
 }
 
-fn start(folder: &Folder, id: &str, options: &Options, now: DateTime<Utc>) -> io::Result<()> {
+fn start(
+    folder: &Folder,
+    id: &str,
+    options: &KernelLabOptions,
+    now: DateTime<Utc>,
+) -> io::Result<()> {
     folder.write_json(&folder.spec(), &spec(id, options, now)?)?;
     let mut child = supervisor(folder, &options.program)?.spawn()?;
     let said = child.stdout.take().ok_or_else(|| io::Error::other("no stdout"))?;
@@ -230,7 +235,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// Where it does not end, or the folder cannot be removed.
-pub async fn down(folder: &Folder, clock: Clock) -> io::Result<()> {
+pub async fn take_down(folder: &Folder, clock: Clock) -> io::Result<()> {
     if let Some(holder) = holder(folder) {
         end(holder);
         let gone = async {
@@ -256,7 +261,7 @@ const BUILT_WITHIN: TimeDelta = TimeDelta::minutes(1);
 ///
 /// # Errors
 /// Where the folders cannot be read.
-pub fn list(home: &Path) -> io::Result<Vec<Found>> {
+pub fn list_labs(home: &Path) -> io::Result<Vec<KernelLab>> {
     let entries = match fs::read_dir(home) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
@@ -268,7 +273,7 @@ pub fn list(home: &Path) -> io::Result<Vec<Found>> {
         match (spec, holder(&folder)) {
             (Some(spec), Some(holder)) if holder.is_alive() => {
                 let Spec { id, made_at, ends_at, .. } = spec;
-                found.push(Found { id, folder, made_at, ends_at });
+                found.push(KernelLab { id, folder, made_at, ends_at });
             }
             // Who built it was killed before it could say who holds it.
             (Some(spec), None) if Clock::System.now() - spec.made_at > BUILT_WITHIN => {
@@ -287,8 +292,8 @@ pub fn list(home: &Path) -> io::Result<Vec<Found>> {
 ///
 /// # Errors
 /// Where there is none, or several and no id.
-pub fn find(home: &Path, id: Option<&str>) -> io::Result<Folder> {
-    let mut labs = list(home)?;
+pub fn find_lab(home: &Path, id: Option<&str>) -> io::Result<Folder> {
+    let mut labs = list_labs(home)?;
     let ids: Vec<_> = labs.iter().map(|lab| lab.id.clone()).collect();
     match id {
         Some(id) => labs.retain(|lab| lab.id == id),
@@ -317,7 +322,7 @@ mod tests {
     #[test]
     fn the_users_programs_are_those_of_the_folder() {
         let folder = tempfile::tempdir().unwrap();
-        let usual = || Options::usual(7).unwrap();
+        let usual = || KernelLabOptions::usual(7).unwrap();
         assert!(usual().with_routerd(folder.path()).is_err());
         fs::write(folder.path().join("routerctl"), "").unwrap();
         let options = usual().with_routerd(folder.path()).unwrap();
@@ -334,23 +339,26 @@ mod tests {
     #[test]
     fn what_does_not_live_is_not_listed_and_its_folder_goes() {
         let home = tempfile::tempdir().unwrap();
-        assert!(list(&home.path().join("none")).unwrap().is_empty());
+        assert!(list_labs(&home.path().join("none")).unwrap().is_empty());
         let folder = Folder::create(home.path(), "dead").unwrap();
         let own = Holder::of(std::process::id()).unwrap();
         let dead = Holder { started: own.started + 1, ..own };
         folder.write_json(&folder.holder(), &dead).unwrap();
-        assert!(list(home.path()).unwrap().is_empty());
+        assert!(list_labs(home.path()).unwrap().is_empty());
         assert!(!folder.path().exists());
         // Nobody came to hold these two; the second may still be.
         for (id, age, left) in [("old", BUILT_WITHIN * 2, false), ("new", TimeDelta::zero(), true)]
         {
             let folder = Folder::create(home.path(), id).unwrap();
-            let options = Options { home: home.path().into(), ..Options::usual(7).unwrap() };
+            let options = KernelLabOptions {
+                home: home.path().into(),
+                ..KernelLabOptions::usual(7).unwrap()
+            };
             let spec = spec(id, &options, Clock::System.now() - age).unwrap();
             folder.write_json(&folder.spec(), &spec).unwrap();
-            assert!(list(home.path()).unwrap().is_empty());
+            assert!(list_labs(home.path()).unwrap().is_empty());
             assert_eq!(folder.path().exists(), left, "{id}");
         }
-        assert!(find(home.path(), None).unwrap_err().to_string().contains("there are: none"));
+        assert!(find_lab(home.path(), None).unwrap_err().to_string().contains("there are: none"));
     }
 }

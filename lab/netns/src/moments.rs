@@ -11,8 +11,8 @@ use http::Method;
 use serde::{Deserialize, Serialize};
 
 use super::folder::{Folder, write_private};
-use super::open::{ask, manifest, read_world};
-use super::probe::{self, Report};
+use super::open::{ask_supervisor, read_manifest, read_world};
+use super::probe::{self, HostReport};
 use lab::node::{Node, Output};
 use lab::shell::{Heard, Transport, TransportError};
 use lab::ssh_transport::SshTransport;
@@ -23,10 +23,10 @@ pub enum CannotInject {
     #[error(transparent)]
     Bad(#[from] BadFault),
     #[error("{0}")]
-    Unable(Report),
+    Unable(HostReport),
     #[error(
         "the fault `{name}` is the mock's alone; in the kernel lab there are: {}",
-        known().join(", ")
+        known_faults().join(", ")
     )]
     NoMeans { name: String },
 }
@@ -35,10 +35,10 @@ pub enum CannotInject {
 ///
 /// # Errors
 /// Where one does not exist, takes no such argument, or has no means there.
-pub fn check(faults: &[String]) -> Result<(), CannotInject> {
+pub fn check_faults(faults: &[String]) -> Result<(), CannotInject> {
     for text in faults {
-        let (fault, _) = faults::parse(text)?;
-        if faults::deeds(text)?.is_none() {
+        let (fault, _) = faults::parse_fault(text)?;
+        if faults::find_deeds(text)?.is_none() {
             return Err(CannotInject::NoMeans { name: fault.name.to_owned() });
         }
         let report = probe::for_fault(text);
@@ -46,14 +46,17 @@ pub fn check(faults: &[String]) -> Result<(), CannotInject> {
             return Err(CannotInject::Unable(report));
         }
         // A model that does not take the argument says so before anything is built.
-        faults::inject(&mut lab_mock::world_of(1, lab_mock::start_time(1)), text)?;
+        faults::inject_fault(&mut lab_mock::world_of(1, lab_mock::start_time(1)), text)?;
     }
     Ok(())
 }
 
 /// The names of those that have means there.
-pub fn known() -> Vec<&'static str> {
-    faults::all().filter(|fault| fault.labs.contains(&"netns")).map(|fault| fault.name).collect()
+pub fn known_faults() -> Vec<&'static str> {
+    faults::all_faults()
+        .filter(|fault| fault.labs.contains(&"netns"))
+        .map(|fault| fault.name)
+        .collect()
 }
 
 /// Puts a fault into a lab; its nodes have followed when this returns, and so has its manifest,
@@ -61,11 +64,11 @@ pub fn known() -> Vec<&'static str> {
 ///
 /// # Errors
 /// Where the supervisor does not answer, or a node refuses what is done to it.
-pub async fn inject(folder: &Folder, fault: &str) -> std::io::Result<()> {
+pub async fn inject_into_lab(folder: &Folder, fault: &str) -> std::io::Result<()> {
     let body = Bytes::copy_from_slice(fault.as_bytes());
-    ask(folder, Method::POST, "/faults", body).await?;
+    ask_supervisor(folder, Method::POST, "/faults", body).await?;
     let settle_ms = read_world(folder).await?.machines.guest_settle_ms;
-    let mut manifest = manifest(folder)?;
+    let mut manifest = read_manifest(folder)?;
     if manifest.limits.guest_settle_ms != settle_ms {
         manifest.limits.guest_settle_ms = settle_ms;
         let text = manifest.to_toml().map_err(std::io::Error::other)?;
@@ -118,7 +121,7 @@ impl ToldTransport {
         let moment = Moment { node, line: line.to_owned(), phase };
         let told = async {
             let body = serde_json::to_vec(&moment)?;
-            ask(&self.folder, Method::POST, "/moments", body.into()).await
+            ask_supervisor(&self.folder, Method::POST, "/moments", body.into()).await
         };
         told.await.map(drop).map_err(|error| {
             *self.broken.borrow_mut() = Some(error.to_string());
@@ -168,7 +171,7 @@ impl Transport for ToldTransport {
 /// The rows that `action list -o json` shows, and what each does.
 fn listed(argv: &[String], stdout: &[u8]) -> BTreeMap<u64, String> {
     #[derive(Deserialize)]
-    struct Shown {
+    struct ListedRow {
         id: u64,
         action: String,
     }
@@ -176,7 +179,7 @@ fn listed(argv: &[String], stdout: &[u8]) -> BTreeMap<u64, String> {
         return BTreeMap::new();
     }
     // routerd writes `null` where it has none.
-    let shown: Option<Vec<Shown>> = serde_json::from_slice(stdout).unwrap_or_default();
+    let shown: Option<Vec<ListedRow>> = serde_json::from_slice(stdout).unwrap_or_default();
     shown.unwrap_or_default().into_iter().map(|row| (row.id, row.action)).collect()
 }
 
@@ -198,7 +201,7 @@ mod tests {
     }
 
     fn refusal(fault: &str) -> String {
-        check(&[fault.to_owned()]).expect_err(fault).to_string()
+        check_faults(&[fault.to_owned()]).expect_err(fault).to_string()
     }
 
     #[test]
@@ -214,6 +217,6 @@ mod tests {
         assert!(refusal("sunshine").contains("there is no fault `sunshine`"));
         assert!(refusal("node-hangs=nobody").contains("the nodes are routerd-cloud"));
         assert!(refusal("latency=soon").contains("it is no time"));
-        assert!(check(&["masquerade".to_owned(), "latency=5ms".to_owned()]).is_ok());
+        assert!(check_faults(&["masquerade".to_owned(), "latency=5ms".to_owned()]).is_ok());
     }
 }

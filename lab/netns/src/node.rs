@@ -40,7 +40,7 @@ pub async fn main(folder: Folder, node: Node) -> io::Result<()> {
     let line = orders.next_line().await?.ok_or_else(|| io::Error::other("told nothing"))?;
     set_up(&folder, node, &serde_json::from_str(&line)?).await?;
     serve_cloud(node).await?;
-    let (power, watched) = watch::channel(Power::Off);
+    let (power, watched) = watch::channel(PowerState::Off);
     tokio::spawn(join_ssh(ssh, watched));
     obey(node, &mut orders, &power).await
 }
@@ -58,20 +58,20 @@ async fn set_up(folder: &Folder, node: Node, spec: &NodeSpec) -> io::Result<()> 
     let executor = lab.executor.unwrap_or_else(|| program.clone());
     let (aws, shown) = lab.aws_cli.map(|cli| (cli.program, cli.folders)).unwrap_or_default();
     for (path, value) in topology::node_sysctls(node) {
-        run::sysctl(path, value)?;
+        run::set_sysctl(path, value)?;
     }
     let mut setup = Command::new("sh");
     setup.args(["-c", SETUP, "sh", node.as_str()]);
     let home = folder.path().parent().unwrap_or(folder.path()).to_owned();
     setup.args([home, folder.inside_of(node), program, routerctl, executor, aws]).args(shown);
-    run::succeed(setup, "").await?;
+    run::run_checked(setup, "").await?;
     mounts::must_be_closed(&std::fs::read_to_string("/proc/self/mountinfo")?)?;
-    for (path, mode, text) in node_files::files(node, spec) {
+    for (path, mode, text) in node_files::make_node_files(node, spec) {
         write(Path::new(&path), mode, &text)?;
     }
     run::ip_batch(&topology::node_batch(node)).await?;
     if topology::is_router(node) {
-        run::nft(topology::ROUTER_NFT).await?;
+        run::apply_nft(topology::ROUTER_NFT).await?;
     }
     Ok(())
 }
@@ -90,7 +90,7 @@ struct Sshd {
 impl Sshd {
     /// Once it listens. What it says goes to the supervisor's log.
     async fn start() -> io::Result<Self> {
-        let path = probe::find("sshd").ok_or_else(|| io::Error::other("no sshd"))?;
+        let path = probe::find_program("sshd").ok_or_else(|| io::Error::other("no sshd"))?;
         let mut child = Command::new(path)
             .args(["-D", "-e", "-f", SSHD_CONFIG])
             .stdin(Stdio::null())
@@ -136,13 +136,13 @@ fn end_processes() -> io::Result<()> {
 }
 
 /// Connections from outside, each to the node's own sshd, while it runs.
-async fn join_ssh(listener: UnixListener, mut power: watch::Receiver<Power>) {
+async fn join_ssh(listener: UnixListener, mut power: watch::Receiver<PowerState>) {
     let mut joined = tokio::task::JoinSet::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             changed = power.changed() => match changed {
-                Ok(()) if *power.borrow() == Power::Off => {
+                Ok(()) if *power.borrow() == PowerState::Off => {
                     joined.shutdown().await;
                     continue;
                 }
@@ -151,7 +151,7 @@ async fn join_ssh(listener: UnixListener, mut power: watch::Receiver<Power>) {
             },
         };
         let Ok((near, _)) = accepted else { return };
-        if *power.borrow() == Power::Off {
+        if *power.borrow() == PowerState::Off {
             continue;
         }
         joined.spawn(async move {
@@ -210,20 +210,24 @@ async fn join_tcp(listener: TcpListener, socket: PathBuf) {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Power {
+enum PowerState {
     On,
     Off,
 }
 
 /// A stopped instance has no processes and no devices; started, it is there again, with its files.
-async fn obey(node: Node, orders: &mut Orders, power: &watch::Sender<Power>) -> io::Result<()> {
+async fn obey(
+    node: Node,
+    orders: &mut Orders,
+    power: &watch::Sender<PowerState>,
+) -> io::Result<()> {
     let mut sshd = Some(Sshd::start().await?);
-    power.send_replace(Power::On);
+    power.send_replace(PowerState::On);
     say(READY).await?;
     while let Some(order) = orders.next_line().await? {
         match order.as_str() {
             STOP => {
-                power.send_replace(Power::Off);
+                power.send_replace(PowerState::Off);
                 sshd = None;
                 end_processes()?;
                 run::ip_batch(&topology::power_off(node)).await?;
@@ -231,7 +235,7 @@ async fn obey(node: Node, orders: &mut Orders, power: &watch::Sender<Power>) -> 
             START if sshd.is_none() => {
                 run::ip_batch(&topology::power_on(node)).await?;
                 sshd = Some(Sshd::start().await?);
-                power.send_replace(Power::On);
+                power.send_replace(PowerState::On);
             }
             other => tracing::debug!(order = other, "nothing to do"),
         }

@@ -30,7 +30,7 @@ pub struct NodeSpec {
 /// A file of a node: path, permission bits, text.
 pub type File = (String, u32, String);
 
-pub fn files(node: Node, spec: &NodeSpec) -> Vec<File> {
+pub fn make_node_files(node: Node, spec: &NodeSpec) -> Vec<File> {
     let file = |path: &str, mode, text: String| (path.to_owned(), mode, text);
     let mut files = vec![
         file(
@@ -107,12 +107,12 @@ mod tests {
     }
 
     fn text(node: Node, path: &str) -> Option<String> {
-        files(node, &spec()).into_iter().find(|file| file.0 == path).map(|file| file.2)
+        make_node_files(node, &spec()).into_iter().find(|file| file.0 == path).map(|file| file.2)
     }
 
     #[test]
     fn private_keys_are_private() {
-        let files = files(Node::CloudClient, &spec());
+        let files = make_node_files(Node::CloudClient, &spec());
         for (path, mode, text) in files {
             assert_eq!(
                 text == "private" || text == "user",

@@ -22,7 +22,7 @@ use super::moments::ToldTransport;
 use super::unix_http::{self, UnixClient};
 use lab::Lab;
 use lab::clock::Clock;
-use lab::ec2::Connection;
+use lab::ec2::AwsConnection;
 use lab::manifest::Manifest;
 use lab::node::Node;
 use lab::shell::Transport;
@@ -43,7 +43,7 @@ pub struct Netns {
 ///
 /// # Errors
 /// Where the folder is not a lab's.
-pub fn open(folder: Folder, clock: Clock) -> io::Result<Netns> {
+pub fn open_kernel_lab(folder: Folder, clock: Clock) -> io::Result<Netns> {
     open_for(folder, clock, None, &[])
 }
 
@@ -58,13 +58,13 @@ pub fn open_for(
     own: Option<Manifest>,
     faults: &[String],
 ) -> io::Result<Netns> {
-    let of_lab = manifest(&folder)?;
+    let of_lab = read_manifest(&folder)?;
     let manifest = match own {
         Some(own) if faults.is_empty() => own,
         Some(own) => settling_as_long_as(own, &of_lab),
         None => of_lab,
     };
-    let ssh = SshTransport::new(access::access(&folder));
+    let ssh = SshTransport::new(access::make_access(&folder));
     let transport: Rc<dyn Transport> = if faults.is_empty() {
         Rc::new(ssh)
     } else {
@@ -85,7 +85,7 @@ fn settling_as_long_as(mut own: Manifest, of_lab: &Manifest) -> Manifest {
 ///
 /// # Errors
 /// Where the folder has none that can be read.
-pub fn manifest(folder: &Folder) -> io::Result<Manifest> {
+pub fn read_manifest(folder: &Folder) -> io::Result<Manifest> {
     let text = std::fs::read_to_string(folder.manifest())?;
     let path = folder.manifest().display().to_string();
     Manifest::parse(&path, &text).map_err(io::Error::other)
@@ -112,7 +112,7 @@ fn open_by(
     Ok(Netns { lab, transport, folder, go_seed })
 }
 
-fn connection(folder: &Folder, spec: &Spec, manifest: &Manifest, clock: Clock) -> Connection {
+fn connection(folder: &Folder, spec: &Spec, manifest: &Manifest, clock: Clock) -> AwsConnection {
     let operator = lab_mock::world_of(spec.seed, spec.made_at).cloud.operator;
     let credentials = Credentials::new(
         operator.access_key_id,
@@ -121,7 +121,7 @@ fn connection(folder: &Folder, spec: &Spec, manifest: &Manifest, clock: Clock) -
         None,
         "the lab's operator",
     );
-    Connection {
+    AwsConnection {
         region: manifest.aws.region.clone(),
         credentials: SharedCredentialsProvider::new(credentials),
         http_client: UnixClient::shared(folder.ec2_socket()),
@@ -136,12 +136,12 @@ fn connection(folder: &Folder, spec: &Spec, manifest: &Manifest, clock: Clock) -
 ///
 /// # Errors
 /// Where ssh cannot be started.
-pub fn exec(folder: &Folder, node: Node, command: &[String]) -> io::Result<ExitStatus> {
+pub fn run_on_node(folder: &Folder, node: Node, command: &[String]) -> io::Result<ExitStatus> {
     let mut ssh = Command::new("ssh");
     ssh.arg("-F").arg(folder.ssh_config()).arg(node.as_str());
     if !command.is_empty() {
         // ssh joins words with blanks, for the far shell to take apart again.
-        ssh.arg("--").args(command.iter().map(|word| lab::ssh_transport::quoted(word)));
+        ssh.arg("--").args(command.iter().map(|word| lab::ssh_transport::quote_for_shell(word)));
     }
     ssh.status()
 }
@@ -150,8 +150,9 @@ pub fn exec(folder: &Folder, node: Node, command: &[String]) -> io::Result<ExitS
 ///
 /// # Errors
 /// Where the supervisor does not answer, or cannot.
-pub async fn explain(folder: &Folder, from: Ipv4Addr, to: Ipv4Addr) -> io::Result<Walk> {
-    let answer = ask(folder, Method::GET, &format!("/explain/{from}/{to}"), Bytes::new()).await?;
+pub async fn explain_packet(folder: &Folder, from: Ipv4Addr, to: Ipv4Addr) -> io::Result<Walk> {
+    let answer =
+        ask_supervisor(folder, Method::GET, &format!("/explain/{from}/{to}"), Bytes::new()).await?;
     Ok(serde_json::from_slice(&answer)?)
 }
 
@@ -159,15 +160,15 @@ pub async fn explain(folder: &Folder, from: Ipv4Addr, to: Ipv4Addr) -> io::Resul
 ///
 /// # Errors
 /// As [`explain`].
-pub async fn counters(folder: &Folder) -> io::Result<BTreeMap<String, u64>> {
-    let answer = ask(folder, Method::GET, "/counters", Bytes::new()).await?;
+pub async fn ask_counters(folder: &Folder) -> io::Result<BTreeMap<String, u64>> {
+    let answer = ask_supervisor(folder, Method::GET, "/counters", Bytes::new()).await?;
     Ok(serde_json::from_slice(&answer)?)
 }
 
 /// # Errors
 /// As [`explain`].
 pub async fn read_world(folder: &Folder) -> io::Result<World> {
-    let answer = ask(folder, Method::GET, "/world", Bytes::new()).await?;
+    let answer = ask_supervisor(folder, Method::GET, "/world", Bytes::new()).await?;
     Ok(serde_json::from_slice(&answer)?)
 }
 
@@ -178,10 +179,10 @@ pub async fn read_world(folder: &Folder) -> io::Result<World> {
 /// As [`explain`].
 pub async fn write_world(folder: &Folder, world: &World) -> io::Result<()> {
     let body = serde_json::to_vec(world)?.into();
-    ask(folder, Method::PUT, "/world", body).await.map(drop)
+    ask_supervisor(folder, Method::PUT, "/world", body).await.map(drop)
 }
 
-pub(super) async fn ask(
+pub(super) async fn ask_supervisor(
     folder: &Folder,
     method: Method,
     path: &str,
@@ -194,7 +195,8 @@ pub(super) async fn ask(
         .header("content-type", "application/json")
         .body(Full::new(body))
         .map_err(io::Error::other)?;
-    let answer: Response<Bytes> = unix_http::send(&folder.supervisor_socket(), request).await?;
+    let answer: Response<Bytes> =
+        unix_http::send_request(&folder.supervisor_socket(), request).await?;
     if answer.status().is_success() {
         Ok(answer.into_body())
     } else {

@@ -97,11 +97,11 @@ pub struct Missing {
 
 /// The things that the machine lacks; nothing is good news.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct HostReport {
     pub missing: Vec<Missing>,
 }
 
-impl Report {
+impl HostReport {
     pub fn is_able(&self) -> bool {
         self.missing.is_empty()
     }
@@ -111,7 +111,7 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for HostReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_able() {
             return f.write_str("the kernel lab can be built here");
@@ -125,8 +125,9 @@ impl fmt::Display for Report {
 }
 
 /// Looks at this machine; builds and leaves nothing.
-pub fn probe() -> Report {
-    let absent: Vec<Tool> = TOOLS.into_iter().filter(|tool| find(tool.program).is_none()).collect();
+pub fn probe_host() -> HostReport {
+    let absent: Vec<Tool> =
+        TOOLS.into_iter().filter(|tool| find_program(tool.program).is_none()).collect();
     let mut report = of_tools(&absent);
     if report.is_able() {
         report = of_kernel(&try_out());
@@ -135,9 +136,9 @@ pub fn probe() -> Report {
 }
 
 /// The things that this machine lacks for one fault of a lab that can be built; nothing for most.
-pub fn for_fault(text: &str) -> Report {
-    let deeds = faults::deeds(text).ok().flatten().unwrap_or_default();
-    let mut report = Report::default();
+pub fn for_fault(text: &str) -> HostReport {
+    let deeds = faults::find_deeds(text).ok().flatten().unwrap_or_default();
+    let mut report = HostReport::default();
     if text.starts_with("underlay-")
         && let Trial::Failed { words } = in_namespaces("ip tuntap add dev t1 mode tun")
     {
@@ -159,7 +160,7 @@ pub fn for_fault(text: &str) -> Report {
 }
 
 /// The path of a program in [`PATH`].
-pub fn find(program: &str) -> Option<std::path::PathBuf> {
+pub fn find_program(program: &str) -> Option<std::path::PathBuf> {
     PATH.split(':').map(|folder| Path::new(folder).join(program)).find(|path| path.is_file())
 }
 
@@ -176,16 +177,16 @@ struct Trials {
     kernel: Vec<(&'static str, Trial)>,
 }
 
-fn of_tools(absent: &[Tool]) -> Report {
-    let mut report = Report::default();
+fn of_tools(absent: &[Tool]) -> HostReport {
+    let mut report = HostReport::default();
     for Tool { program, package } in absent {
         report.lacks(format!("no `{program}`"), format!("apt-get install {package}"));
     }
     report
 }
 
-fn of_kernel(trials: &Trials) -> Report {
-    let mut report = Report::default();
+fn of_kernel(trials: &Trials) -> HostReport {
+    let mut report = HostReport::default();
     if let Trial::Failed { words } = &trials.namespaces {
         report.lacks(
             format!("no user, network, mount and pid namespaces ({words})"),
@@ -271,7 +272,7 @@ mod tests {
 
     #[test]
     fn programs_are_found_where_an_ordinary_users_path_does_not_lead() {
-        assert!(find("sh").is_some());
-        assert_eq!(find("no-such-program"), None);
+        assert!(find_program("sh").is_some());
+        assert_eq!(find_program("no-such-program"), None);
     }
 }

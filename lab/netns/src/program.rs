@@ -43,7 +43,7 @@ pub fn dispatch(words: &[OsString]) -> Option<ExitCode> {
         }
         RELAY_COMMAND => {
             let words: Option<Vec<&str>> = words.iter().skip(2).map(|word| word.to_str()).collect();
-            run(relay::main(relay::parse(&words?)?))
+            run(relay::main(relay::parse_underlay(&words?)?))
         }
         SQL_COMMAND => deeds::run_sql(Path::new(word(2)?)),
         CONNECT_COMMAND => run(connect(Path::new(word(2)?))),

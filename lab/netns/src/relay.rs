@@ -47,8 +47,8 @@ impl Relays {
             if wanted == Underlay::default() {
                 let mut ip = inside(pid(node), "ip");
                 ip.args(["-batch", "-"]);
-                let lines = topology::vxlan(node) + topology::overlay(node);
-                run::succeed(ip, &lines).await?;
+                let lines = topology::make_vxlan_lines(node) + topology::make_overlay_lines(node);
+                run::run_checked(ip, &lines).await?;
             } else {
                 self.running.push(start(node, pid(node), wanted).await?);
             }
@@ -84,7 +84,7 @@ async fn start(node: Node, pid: u32, underlay: Underlay) -> io::Result<Child> {
 }
 
 /// The words behind the command's name.
-pub fn parse(words: &[&str]) -> Option<(Node, Underlay)> {
+pub fn parse_underlay(words: &[&str]) -> Option<(Node, Underlay)> {
     let [node, delay_ms, loss_percent] = words else { return None };
     let node = ROUTERS.into_iter().find(|one| one.as_str() == *node)?;
     let underlay =
@@ -98,11 +98,11 @@ pub async fn main((node, underlay): (Node, Underlay)) -> io::Result<()> {
     let mut away = Command::new("ip");
     away.args(["link", "del", device]);
     // It is gone already where another relay ran before.
-    let _ = run::succeed(away, "").await;
-    let (near, far) = topology::underlay(node);
+    let _ = run::run_checked(away, "").await;
+    let (near, far) = topology::underlay_addresses(node);
     let socket = UdpSocket::bind((near, PORT)).await?;
     let tun = tun(device)?;
-    run::ip_batch(topology::overlay(node)).await?;
+    run::ip_batch(topology::make_overlay_lines(node)).await?;
     let mut stdout = tokio::io::stdout();
     stdout.write_all(format!("{READY}\n").as_bytes()).await?;
     stdout.flush().await?;
@@ -161,9 +161,12 @@ mod tests {
     #[test]
     fn the_command_line_names_a_router_and_what_its_underlay_is_like() {
         let underlay = Underlay { delay_ms: 40, loss_percent: 5 };
-        assert_eq!(parse(&["onprem-router", "40", "5"]), Some((Node::OnpremRouter, underlay)));
+        assert_eq!(
+            parse_underlay(&["onprem-router", "40", "5"]),
+            Some((Node::OnpremRouter, underlay))
+        );
         for words in [&["cloud-client", "40", "5"][..], &["onprem-router", "40"], &[]] {
-            assert_eq!(parse(words), None, "{words:?}");
+            assert_eq!(parse_underlay(words), None, "{words:?}");
         }
     }
 }

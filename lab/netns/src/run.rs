@@ -10,7 +10,7 @@ use tokio::process::Command;
 ///
 /// # Errors
 /// Where it cannot be started or does not end with 0.
-pub async fn succeed(mut command: Command, input: &str) -> io::Result<Vec<u8>> {
+pub async fn run_checked(mut command: Command, input: &str) -> io::Result<Vec<u8>> {
     let name = command.as_std().get_program().to_string_lossy().into_owned();
     let failed = |words: String| io::Error::other(format!("`{name}`: {words}"));
     let mut child = command
@@ -41,24 +41,24 @@ pub async fn succeed(mut command: Command, input: &str) -> io::Result<Vec<u8>> {
 pub async fn ip_batch(lines: &str) -> io::Result<()> {
     let mut command = Command::new("ip");
     command.args(["-batch", "-"]);
-    succeed(command, lines).await.map(drop)
+    run_checked(command, lines).await.map(drop)
 }
 
 /// One transaction.
 ///
 /// # Errors
 /// Where one rule is refused: then nothing is changed.
-pub async fn nft(ruleset: &str) -> io::Result<()> {
+pub async fn apply_nft(ruleset: &str) -> io::Result<()> {
     let mut command = Command::new("nft");
     command.args(["-f", "-"]);
-    succeed(command, ruleset).await.map(drop)
+    run_checked(command, ruleset).await.map(drop)
 }
 
 /// In this process's own network namespace.
 ///
 /// # Errors
 /// Where the kernel has no such setting, or does not take the value.
-pub fn sysctl(path: &str, value: &str) -> io::Result<()> {
+pub fn set_sysctl(path: &str, value: &str) -> io::Result<()> {
     std::fs::write(format!("/proc/sys/net/{path}"), value)
         .map_err(|error| io::Error::other(format!("sysctl {path}={value}: {error}")))
 }
@@ -71,12 +71,13 @@ mod tests {
     async fn a_programs_own_words_are_the_error() {
         let mut command = Command::new("sh");
         command.args(["-c", "cat; echo no such table >&2; exit 3"]);
-        let error = succeed(command, "input").await.expect_err("it fails").to_string();
+        let error = run_checked(command, "input").await.expect_err("it fails").to_string();
         assert_eq!(error, "`sh`: exit status: 3: no such table");
-        let error = succeed(Command::new("/no/such"), "").await.expect_err("it fails").to_string();
+        let error =
+            run_checked(Command::new("/no/such"), "").await.expect_err("it fails").to_string();
         assert!(error.starts_with("`/no/such`: No such file"), "{error}");
         let mut command = Command::new("cat");
         command.arg("-");
-        assert_eq!(succeed(command, "input").await.expect("it works"), b"input");
+        assert_eq!(run_checked(command, "input").await.expect("it works"), b"input");
     }
 }

@@ -49,9 +49,9 @@ pub async fn main(folder: Folder) -> io::Result<()> {
 async fn build(folder: &Folder, spec: &Spec, clock: Clock) -> io::Result<Arc<Held>> {
     let mut setup = Command::new("sh");
     setup.args(["-c", SETUP, "sh"]).arg(folder.path());
-    run::succeed(setup, "").await?;
+    run::run_checked(setup, "").await?;
     for (path, value) in topology::fabric_sysctls() {
-        run::sysctl(path, value)?;
+        run::set_sysctl(path, value)?;
     }
     let mut world = lab_mock::world_of(spec.seed, clock.now());
     world.machines.guest_settle_ms = GUEST_SETTLE_MS;
@@ -70,7 +70,7 @@ async fn build(folder: &Folder, spec: &Spec, clock: Clock) -> io::Result<Arc<Hel
     let pids: Vec<_> = nodes.iter().map(|node| (node.node, node.pid)).collect();
     let pid = |wanted| pids.iter().find(|(node, _)| *node == wanted).map_or(0, |(_, pid)| *pid);
     run::ip_batch(&topology::fabric_batch(&world.cloud, &wiring, &fabric, &pid)).await?;
-    run::nft(&ttl_table()).await?;
+    run::apply_nft(&ttl_table()).await?;
     for (node, spec) in nodes.iter_mut().zip(&specs) {
         node.tell(&serde_json::to_string(spec)?).await?;
     }
@@ -90,7 +90,7 @@ async fn build(folder: &Folder, spec: &Spec, clock: Clock) -> io::Result<Arc<Hel
 async fn sha256(path: std::path::PathBuf) -> io::Result<String> {
     let mut command = Command::new("sha256sum");
     command.arg("--").arg(path);
-    let line = String::from_utf8_lossy(&run::succeed(command, "").await?).into_owned();
+    let line = String::from_utf8_lossy(&run::run_checked(command, "").await?).into_owned();
     // A name with a backslash in it is escaped, and the line then begins with one.
     Ok(line.trim_start_matches('\\').chars().take_while(char::is_ascii_hexdigit).collect())
 }

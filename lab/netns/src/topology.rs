@@ -87,9 +87,13 @@ pub fn new_gateways(before: &Fabric, after: &Fabric) -> String {
 /// Run in a node's namespace once its cables are there.
 pub fn node_batch(node: Node) -> String {
     match node {
-        Node::RouterdCloud => ROUTERD_CLOUD.to_owned() + &vxlan(node) + overlay(node),
+        Node::RouterdCloud => {
+            ROUTERD_CLOUD.to_owned() + &make_vxlan_lines(node) + make_overlay_lines(node)
+        }
         Node::CloudClient => CLOUD_CLIENT.to_owned(),
-        Node::OnpremRouter => ONPREM_ROUTER.to_owned() + &vxlan(node) + overlay(node),
+        Node::OnpremRouter => {
+            ONPREM_ROUTER.to_owned() + &make_vxlan_lines(node) + make_overlay_lines(node)
+        }
         Node::OnpremClient => ONPREM_CLIENT.to_owned(),
     }
 }
@@ -99,14 +103,14 @@ pub const OVERLAY: &str = "wg-hybrid";
 pub const OVERLAY_MTU: i32 = 1420;
 
 /// A router's address on the underlay, and the other's.
-pub fn underlay(router: Node) -> (Ipv4Addr, Ipv4Addr) {
+pub fn underlay_addresses(router: Node) -> (Ipv4Addr, Ipv4Addr) {
     let (cloud, onprem) = (Ipv4Addr::new(198, 51, 100, 1), Ipv4Addr::new(198, 51, 100, 2));
     if router == Node::RouterdCloud { (cloud, onprem) } else { (onprem, cloud) }
 }
 
 /// The overlay as it is by default.
-pub fn vxlan(router: Node) -> String {
-    let (local, remote) = underlay(router);
+pub fn make_vxlan_lines(router: Node) -> String {
+    let (local, remote) = underlay_addresses(router);
     let device = if router == Node::RouterdCloud { "und0" } else { "wan0" };
     format!(
         "link add {OVERLAY} mtu {OVERLAY_MTU} type vxlan id 120 local {local} remote {remote} \
@@ -115,7 +119,7 @@ pub fn vxlan(router: Node) -> String {
 }
 
 /// The overlay is routed by host routes, whatever carries it.
-pub fn overlay(router: Node) -> &'static str {
+pub fn make_overlay_lines(router: Node) -> &'static str {
     if router == Node::RouterdCloud {
         "\
 addr add 169.254.120.1/32 dev wg-hybrid

@@ -20,7 +20,10 @@ use tokio::net::UnixStream;
 ///
 /// # Errors
 /// Where nobody listens, or the connection ends before the answer does.
-pub async fn send(socket: &Path, request: Request<Full<Bytes>>) -> io::Result<Response<Bytes>> {
+pub async fn send_request(
+    socket: &Path,
+    request: Request<Full<Bytes>>,
+) -> io::Result<Response<Bytes>> {
     let stream = UnixStream::connect(socket).await?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
@@ -69,7 +72,8 @@ impl UnixClient {
             .map_err(|error| ConnectorError::user(error.into()))?
             .map(|_| Full::new(body));
         let request = with_host(request);
-        let (head, body) = send(&self.socket, request).await.map_err(unanswered)?.into_parts();
+        let (head, body) =
+            send_request(&self.socket, request).await.map_err(unanswered)?.into_parts();
         Response::from_parts(head, SdkBody::from(body)).try_into().map_err(
             |error: aws_smithy_runtime_api::http::HttpError| {
                 ConnectorError::other(error.into(), None)
@@ -128,7 +132,7 @@ mod tests {
         });
         let server = tokio::spawn(async { axum::serve(listener, router).await });
         let request = Request::post("http://ec2.lab/path?q=1").body(Full::default()).unwrap();
-        let answer = send(&socket, with_host(request)).await.unwrap();
+        let answer = send_request(&socket, with_host(request)).await.unwrap();
         assert_eq!(answer.body(), "POST ec2.lab /path?q=1");
         server.abort();
     }
@@ -140,9 +144,11 @@ mod tests {
         let listener = tokio::net::UnixListener::bind(&socket).unwrap();
         let server = tokio::spawn(async move { drop(listener.accept().await) });
         let request = Request::get("/").body(Full::default()).unwrap();
-        assert!(send(&socket, request).await.is_err());
+        assert!(send_request(&socket, request).await.is_err());
         server.await.unwrap();
         std::fs::remove_file(&socket).unwrap();
-        assert!(send(&socket, Request::get("/").body(Full::default()).unwrap()).await.is_err());
+        assert!(
+            send_request(&socket, Request::get("/").body(Full::default()).unwrap()).await.is_err()
+        );
     }
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-use super::conclusion::{Leg, Place, Seen};
+use super::conclusion::{HookCounts, Leg, Place};
 use super::run;
 use lab::clock::Clock;
 
@@ -38,7 +38,7 @@ impl Spot {
     async fn nft(self, ruleset: &str) -> io::Result<()> {
         let mut command = self.command("nft");
         command.args(["-f", "-"]);
-        run::succeed(command, ruleset).await.map(drop)
+        run::run_checked(command, ruleset).await.map(drop)
     }
 
     /// Takes away what a walk that failed has left.
@@ -73,10 +73,11 @@ impl Watch {
     ///
     /// # Errors
     /// Where nft does not answer.
-    pub async fn end(mut self) -> io::Result<(Vec<(Leg, Seen)>, Vec<String>)> {
+    pub async fn end(mut self) -> io::Result<(Vec<(Leg, HookCounts)>, Vec<String>)> {
         let mut command = self.spot.command("nft");
         command.args(["-j", "list", "counters", "table"]).args(TABLE.split(' '));
-        let counted = packets(&serde_json::from_slice(&run::succeed(command, "").await?)?);
+        let counted =
+            read_packet_counts(&serde_json::from_slice(&run::run_checked(command, "").await?)?);
         self.spot.nft(&format!("delete table {TABLE}\n")).await?;
         let trace = self.monitor.until_deleted().await?;
         Ok((Leg::BOTH.map(|leg| (leg, seen(&counted, leg))).to_vec(), trace))
@@ -116,7 +117,7 @@ fn table(source: Ipv4Addr, destination: Ipv4Addr) -> String {
 }
 
 /// Packets by the counter's name.
-pub fn packets(answer: &Value) -> BTreeMap<String, u64> {
+pub fn read_packet_counts(answer: &Value) -> BTreeMap<String, u64> {
     let counter = |item: &Value| {
         let counter = item.get("counter")?;
         Some((counter.get("name")?.as_str()?.to_owned(), counter.get("packets")?.as_u64()?))
@@ -124,9 +125,9 @@ pub fn packets(answer: &Value) -> BTreeMap<String, u64> {
     answer["nftables"].as_array().into_iter().flatten().filter_map(counter).collect()
 }
 
-fn seen(counted: &BTreeMap<String, u64>, leg: Leg) -> Seen {
+fn seen(counted: &BTreeMap<String, u64>, leg: Leg) -> HookCounts {
     let of = |hook: &str| counted.get(&format!("{}_{hook}", leg.as_str())).copied().unwrap_or(0);
-    Seen { entered: of("entered"), taken: of("taken"), sent: of("sent"), left: of("left") }
+    HookCounts { entered: of("entered"), taken: of("taken"), sent: of("sent"), left: of("left") }
 }
 
 /// `nft monitor`, which says nothing when it begins to listen.
@@ -218,8 +219,8 @@ mod tests {
             { "counter": { "name": "request_entered", "packets": 2 } },
             { "counter": { "name": "request_left", "packets": 1 } },
         ] });
-        let expected = Seen { entered: 2, left: 1, ..Seen::default() };
-        assert_eq!(seen(&packets(&answer), Leg::Request), expected);
-        assert_eq!(seen(&packets(&answer), Leg::Answer), Seen::default());
+        let expected = HookCounts { entered: 2, left: 1, ..HookCounts::default() };
+        assert_eq!(seen(&read_packet_counts(&answer), Leg::Request), expected);
+        assert_eq!(seen(&read_packet_counts(&answer), Leg::Answer), HookCounts::default());
     }
 }

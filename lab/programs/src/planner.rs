@@ -16,7 +16,7 @@ struct PluginResult {
     api_version: &'static str,
     kind: &'static str,
     metadata: Metadata,
-    status: Status,
+    status: PluginResultStatus,
 }
 
 #[derive(Serialize)]
@@ -26,7 +26,7 @@ struct Metadata {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Status {
+struct PluginResultStatus {
     /// Go's zero time, which routerd takes for now.
     observed_at: &'static str,
     ttl: String,
@@ -56,7 +56,7 @@ fn result(process: &Process<'_>) -> Result<Vec<u8>, String> {
         api_version: "plugin.routerd.net/v1alpha1",
         kind: "PluginResult",
         metadata: Metadata { name: "lab-planner" },
-        status: Status {
+        status: PluginResultStatus {
             observed_at: "0001-01-01T00:00:00Z",
             action_plans: change_set.plans(),
             ttl: change_set.ttl,

@@ -10,7 +10,7 @@ use reports::journal::Writer;
 use reports::record::Outcome;
 
 use super::mutator::DEADLINE;
-use super::{Acted, Mutation, NotTried, Seen, finish_request, until_seen};
+use super::{Acted, Mutation, NotTried, Progress, finish_request, until_seen};
 use crate::Lab;
 use crate::ec2::ReadError;
 use crate::permit::Permit;
@@ -102,7 +102,7 @@ impl Lab {
         journal: &Writer,
         mutation: &Mutation,
         send: impl Future<Output = Result<RequestId, NotTaken>>,
-        look: impl AsyncFn() -> Result<Seen, ReadError>,
+        look: impl AsyncFn() -> Result<Progress, ReadError>,
     ) -> Result<Tried, NotTried> {
         let intent = mutation.begin(self, permit, journal)?;
         let said = send.await;

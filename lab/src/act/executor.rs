@@ -9,8 +9,10 @@ use reports::redact::Form;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::settle::{Conclusion, Patience, Reply, Sample, shown, until_settled};
-use super::{Acted, Execution, Mutation, NotTried, RowAnswer, RowCall, finish, taking_back};
+use super::settle::{Conclusion, Patience, Reply, Sample, show_samples, until_settled};
+use super::{
+    Acted, Execution, Mutation, NotTried, RowAnswer, RowCall, record_outcome, taking_back,
+};
 use crate::Lab;
 use crate::change_set::ActionPlan;
 use crate::ec2::Answer;
@@ -79,10 +81,10 @@ impl Lab {
         let acted = Acted {
             outcome,
             detail: format!("{detail}; executor: {said}"),
-            samples: shown(&samples),
+            samples: show_samples(&samples),
             value: RowAnswer { printed, samples },
         };
-        Ok(finish(self, journal, &intent, acted))
+        Ok(record_outcome(self, journal, &intent, acted))
     }
 
     fn undo_request(&self, eni: &str, goal: Goal, step: &str) -> serde_json::Value {
@@ -95,13 +97,13 @@ impl Lab {
                 ("unassign-secondary-ip", json!({}), format!("{address}/32"))
             }
         };
-        let order = Order { action, parameters, eni, address, mode: "execute" };
+        let order = ExecutorRequest { action, parameters, eni, address, mode: "execute" };
         request(&self.manifest, &order, &format!("lab-smoke:{step}"))
     }
 }
 
 /// The order that an executor is asked to carry out.
-struct Order<'a> {
+struct ExecutorRequest<'a> {
     action: &'a str,
     parameters: serde_json::Value,
     eni: &'a str,
@@ -110,7 +112,7 @@ struct Order<'a> {
 }
 
 /// The request as routerd's engine writes it.
-fn request(manifest: &Manifest, order: &Order<'_>, key: &str) -> serde_json::Value {
+fn request(manifest: &Manifest, order: &ExecutorRequest<'_>, key: &str) -> serde_json::Value {
     json!({
         "apiVersion": "provideraction.routerd.net/v1alpha1",
         "kind": "ExecuteActionRequest",
@@ -133,7 +135,7 @@ fn request(manifest: &Manifest, order: &Order<'_>, key: &str) -> serde_json::Val
 
 /// The request by which the executor is asked what it would do of a plan.
 pub(crate) fn dry_run_request(manifest: &Manifest, plan: &ActionPlan) -> serde_json::Value {
-    let order = Order {
+    let order = ExecutorRequest {
         action: &plan.action,
         parameters: json!(plan.parameters),
         eni: &manifest.capture.network_interface_id,
@@ -167,14 +169,14 @@ impl ExecutorAnswer {
     /// Where the executor did not come to its end with one.
     pub fn read(output: &Output) -> Result<Self, ExecutorSilence> {
         #[derive(Deserialize)]
-        struct Document {
+        struct ResultDocument {
             status: ExecutorAnswer,
         }
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         if output.code != 0 {
             return Err(ExecutorSilence::Ended { code: output.code, said });
         }
-        let document: Result<Document, _> = serde_json::from_slice(&output.stdout);
+        let document: Result<ResultDocument, _> = serde_json::from_slice(&output.stdout);
         document
             .map(|it| it.status)
             .map_err(|error| ExecutorSilence::NoAnswer { why: error.to_string(), said })

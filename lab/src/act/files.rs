@@ -5,14 +5,14 @@
 use chrono::{DateTime, Duration, Utc};
 use reports::digest::Digest;
 use reports::folder::GO_FILE;
-use reports::go::keep;
+use reports::go::keep_go;
 use reports::journal::{JournalError, Writer};
 use reports::record::{Effect, GoBurnt, Kind, LockReleased, LockTaken, Operation, Outcome};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::lock::LockState;
-use super::{Acted, Mutation, NotLab, NotTried, finish};
+use super::{Acted, Mutation, NotLab, NotTried, record_outcome};
 use crate::Lab;
 use crate::change_set::ChangeSet;
 use crate::change_set::PATH as CHANGE_SET_PATH;
@@ -86,8 +86,12 @@ impl Lab {
             Created::No(why) => (Outcome::NotDone, why, None),
             Created::Unknown(why) => (Outcome::Unknown, why, None),
         };
-        let acted =
-            finish(self, journal, &intent, Acted { outcome, detail, samples: Vec::new(), value });
+        let acted = record_outcome(
+            self,
+            journal,
+            &intent,
+            Acted { outcome, detail, samples: Vec::new(), value },
+        );
         if acted.outcome == Outcome::Done {
             let taken = LockTaken { path, lease_until: holder.lease_until };
             journal.append_synced(self.clock.now(), Kind::LockTaken(taken))?;
@@ -130,7 +134,7 @@ impl Lab {
             // The old lease or none: who reads it is told what is so, and the next renewal is soon.
             _ => (Outcome::NotDone, format!("not renewed: {said}")),
         };
-        let acted = finish(
+        let acted = record_outcome(
             self,
             journal,
             &intent,
@@ -156,7 +160,7 @@ impl Lab {
         let now = self.clock.now();
         permit.check(now)?;
         let go = permit.go();
-        keep(&journal.dir(), go.bytes(), go.signature().as_bytes())
+        keep_go(&journal.dir(), go.bytes(), go.signature().as_bytes())
             .map_err(|source| JournalError::Io { path: journal.dir().join(GO_FILE), source })?;
         let path = burn_path(permit.go_digest());
         let record = GoBurnt { go_digest: permit.go_digest().clone(), path: path.clone() };
@@ -173,7 +177,7 @@ impl Lab {
         };
         let value = (outcome == Outcome::Done).then(|| Proof::of(go));
         let acted = Acted { outcome, detail, samples: Vec::new(), value };
-        Ok(finish(self, journal, &intent, acted))
+        Ok(record_outcome(self, journal, &intent, acted))
     }
 
     /// Puts the change set where the planner reads it.
@@ -198,7 +202,7 @@ impl Lab {
             Created::Unknown(why) => (Outcome::Unknown, why),
         };
         let acted = Acted { outcome, detail, samples: Vec::new(), value };
-        Ok(finish(self, journal, &intent, acted))
+        Ok(record_outcome(self, journal, &intent, acted))
     }
 
     /// Removes the change set from where the permit says that it is.
@@ -290,7 +294,7 @@ impl Lab {
             Err(why) => (Outcome::Unknown, format!("{said} {why}").trim().to_owned()),
         };
         let acted = Acted { outcome, detail, samples: Vec::new(), value: () };
-        Ok(finish(self, journal, &intent, acted))
+        Ok(record_outcome(self, journal, &intent, acted))
     }
 
     /// Paths of the files on routerd-cloud that this run made with its go: its burn, its change set.

@@ -20,7 +20,7 @@ pub use lock::LockState;
 pub(crate) use mutator::Mutator;
 pub use prove::Proving;
 pub use routerd::{Execution, RowAnswer, RowCall};
-pub(crate) use settle::{Finding, POLL, Seen, until_seen};
+pub(crate) use settle::{Finding, POLL, Progress, until_seen};
 pub use settle::{Sample, goal_of};
 
 use reports::journal::{JournalError, Writer};
@@ -29,7 +29,7 @@ use serde_json::Value;
 
 use crate::Lab;
 use crate::ec2::{NetworkInterface, ReadError};
-use crate::permit::{Permit, Refused, Undo};
+use crate::permit::{Permit, PermitRefused, Undo};
 #[cfg(feature = "sabotage")]
 use crate::sabotage::Sabotage;
 
@@ -47,7 +47,7 @@ pub struct Acted<T> {
 #[derive(Debug, thiserror::Error)]
 pub enum NotTried {
     #[error(transparent)]
-    Refused(#[from] Refused),
+    Refused(#[from] PermitRefused),
     #[error(transparent)]
     NotLab(#[from] NotLab),
     #[error(transparent)]
@@ -115,7 +115,12 @@ impl Mutation {
 }
 
 /// Records the outcome. One that cannot be recorded is said on stderr: it has happened.
-pub(crate) fn finish<T>(lab: &Lab, journal: &Writer, intent: &str, acted: Acted<T>) -> Acted<T> {
+pub(crate) fn record_outcome<T>(
+    lab: &Lab,
+    journal: &Writer,
+    intent: &str,
+    acted: Acted<T>,
+) -> Acted<T> {
     finish_request(lab, journal, intent, acted, None)
 }
 
@@ -230,8 +235,8 @@ mod tests {
     /// The proof that stands between a mutation and somebody else's resource.
     #[test]
     fn a_resource_is_the_labs_only_in_every_field_and_by_its_tag() {
-        let manifest =
-            Manifest::parse("example.toml", crate::manifest::example()).expect("the example");
+        let manifest = Manifest::parse("example.toml", crate::manifest::example_manifest())
+            .expect("the example");
         let (key, value) = (manifest.lab.tag_key.clone(), manifest.lab.tag_value.clone());
         let tags = |pairs: &[(&str, &str)]| -> Tags {
             pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()

@@ -10,12 +10,12 @@ use reports::record::{Effect, Operation, Outcome};
 use serde_json::json;
 
 use super::again::{NotTaken, RequestId, Tried, said};
-use super::{Acted, Mutation, NotLab, NotTried, POLL, Seen};
+use super::{Acted, Mutation, NotLab, NotTried, POLL, Progress};
 use crate::Lab;
 use crate::ec2::{
-    Address, Answer, Connection, Instance, InstanceState, ReadError, Sighted, Tags, Volume,
+    Address, Answer, AwsConnection, Instance, InstanceState, ReadError, Sighted, Tags, Volume,
 };
-use crate::permit::{Cost, Permit, Power, Undo};
+use crate::permit::{Cost, Permit, PowerChange, Undo};
 
 /// How long EC2 may take to show what it was asked to do: `instance_terminated`'s own waiter gives
 /// up after ten minutes.
@@ -29,13 +29,13 @@ pub(crate) struct Mutator {
 
 /// The state that an instance is to get into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wanted {
+enum WantedState {
     Terminated,
     Stopped,
     Running,
 }
 
-impl Wanted {
+impl WantedState {
     fn state(self) -> InstanceState {
         match self {
             Self::Terminated => InstanceState::Terminated,
@@ -64,20 +64,20 @@ impl Wanted {
 
 impl Mutator {
     /// Sends each request once, for the SDK would silently repeat one whose reply was lost.
-    pub(crate) fn new(connection: &Connection) -> Self {
+    pub(crate) fn new(connection: &AwsConnection) -> Self {
         let config = aws_sdk_ec2::config::Builder::from(&connection.sdk_config())
             .retry_config(RetryConfig::disabled())
             .build();
         Self { ec2: aws_sdk_ec2::Client::from_conf(config) }
     }
 
-    async fn change_state(&self, wanted: Wanted, id: &str) -> Result<RequestId, NotTaken> {
+    async fn change_state(&self, wanted: WantedState, id: &str) -> Result<RequestId, NotTaken> {
         match wanted {
-            Wanted::Terminated => {
+            WantedState::Terminated => {
                 said(self.ec2.terminate_instances().instance_ids(id).send().await)
             }
-            Wanted::Stopped => said(self.ec2.stop_instances().instance_ids(id).send().await),
-            Wanted::Running => said(self.ec2.start_instances().instance_ids(id).send().await),
+            WantedState::Stopped => said(self.ec2.stop_instances().instance_ids(id).send().await),
+            WantedState::Running => said(self.ec2.start_instances().instance_ids(id).send().await),
         }
     }
 }
@@ -108,7 +108,7 @@ impl Lab {
         };
         self.prove_region(region)?;
         let step = Some(permit.step());
-        let wanted = Wanted::Terminated;
+        let wanted = WantedState::Terminated;
         self.change_instance(permit, journal, "teardown", wanted, instance_id, step).await
     }
 
@@ -122,7 +122,7 @@ impl Lab {
             return Err(permit.other_than("stop an instance").into());
         };
         self.prove_region(region)?;
-        let (step, wanted) = (Some(permit.step()), Wanted::Stopped);
+        let (step, wanted) = (Some(permit.step()), WantedState::Stopped);
         self.change_instance(permit, journal, "teardown", wanted, instance_id, step).await
     }
 
@@ -133,9 +133,9 @@ impl Lab {
         journal: &Writer,
         scenario: &'static str,
     ) -> Result<Acted<()>, NotTried> {
-        permit.is_to(Power::Stop)?;
+        permit.is_to(PowerChange::Stop)?;
         let id = permit.instance_id();
-        self.change_instance(permit, journal, scenario, Wanted::Stopped, id, None).await
+        self.change_instance(permit, journal, scenario, WantedState::Stopped, id, None).await
     }
 
     /// Starts the instance that the permit names.
@@ -145,9 +145,9 @@ impl Lab {
         journal: &Writer,
         scenario: &'static str,
     ) -> Result<Acted<()>, NotTried> {
-        permit.is_to(Power::Start)?;
+        permit.is_to(PowerChange::Start)?;
         let id = permit.instance_id();
-        self.change_instance(permit, journal, scenario, Wanted::Running, id, None).await
+        self.change_instance(permit, journal, scenario, WantedState::Running, id, None).await
     }
 
     /// A plan for another region is another lab's.
@@ -169,7 +169,7 @@ impl Lab {
         permit: &dyn Permit,
         journal: &Writer,
         scenario: &'static str,
-        wanted: Wanted,
+        wanted: WantedState,
         id: &str,
         step: Option<&str>,
     ) -> Result<Acted<()>, NotTried> {
@@ -182,12 +182,14 @@ impl Lab {
         permit: &dyn Permit,
         journal: &Writer,
         scenario: &'static str,
-        wanted: Wanted,
+        wanted: WantedState,
         id: &str,
         step: Option<&str>,
     ) -> Result<Tried, NotTried> {
         let instance = match self.prove_settled(journal, wanted, id).await {
-            Err(NotLab::Gone { .. }) if wanted == Wanted::Terminated => return Ok(gone_already()),
+            Err(NotLab::Gone { .. }) if wanted == WantedState::Terminated => {
+                return Ok(gone_already());
+            }
             Err(unlisted @ NotLab::Unlisted { .. }) => {
                 return Ok(settled(Outcome::Unknown, unlisted.to_string()));
             }
@@ -196,7 +198,7 @@ impl Lab {
         if instance.state == wanted.state() {
             return Ok(settled(Outcome::Done, format!("it is {} already", instance.state)));
         }
-        if instance.state.is_the_end() && wanted != Wanted::Terminated {
+        if instance.state.is_the_end() && wanted != WantedState::Terminated {
             return Ok(settled(Outcome::NotDone, format!("it is {}", instance.state)));
         }
         let mutation = Mutation {
@@ -208,9 +210,9 @@ impl Lab {
         let look = async || {
             let found = self.reader.instances(&ids).await?.value;
             Ok(match found.first() {
-                Some(it) if it.state == wanted.state() => Seen::Done(json!(it.state)),
-                Some(it) => Seen::NotYet(json!(it.state)),
-                None => Seen::Unlisted,
+                Some(it) if it.state == wanted.state() => Progress::Done(json!(it.state)),
+                Some(it) => Progress::NotYet(json!(it.state)),
+                None => Progress::Unlisted,
             })
         };
         self.request(permit, journal, &mutation, self.mutator.change_state(wanted, id), look).await
@@ -220,7 +222,7 @@ impl Lab {
     async fn prove_settled(
         &self,
         journal: &Writer,
-        wanted: Wanted,
+        wanted: WantedState,
         id: &str,
     ) -> Result<Instance, NotLab> {
         let since = self.clock.stopwatch();
@@ -292,7 +294,7 @@ impl Lab {
         let send = self.mutator.ec2.release_address().allocation_id(allocation_id).send();
         let look = async || {
             let found = self.reader.address(allocation_id).await?.value;
-            Ok(found.map_or(Seen::Absent, |address| Seen::NotYet(json!(address))))
+            Ok(found.map_or(Progress::Absent, |address| Progress::NotYet(json!(address))))
         };
         let send = Box::pin(async { said(send.await) });
         self.request(permit, journal, &mutation, send, look).await
@@ -316,9 +318,9 @@ impl Lab {
         let look = async || {
             let found = self.reader.address(id).await?.value;
             Ok(match found.map(|address| address.association_id) {
-                None => Seen::Absent,
-                Some(None) => Seen::Done(json!("disassociated")),
-                Some(Some(association)) => Seen::NotYet(json!(association)),
+                None => Progress::Absent,
+                Some(None) => Progress::Done(json!("disassociated")),
+                Some(Some(association)) => Progress::NotYet(json!(association)),
             })
         };
         let send = Box::pin(async { said(send.await) });
@@ -358,7 +360,7 @@ impl Lab {
         let send = self.mutator.ec2.delete_volume().volume_id(volume_id).send();
         let look = async || {
             let found = self.reader.volume(volume_id).await?.value;
-            Ok(found.map_or(Seen::Absent, |volume| Seen::NotYet(json!(volume.state))))
+            Ok(found.map_or(Progress::Absent, |volume| Progress::NotYet(json!(volume.state))))
         };
         let send = Box::pin(async { said(send.await) });
         self.request(permit, journal, &mutation, send, look).await
@@ -419,15 +421,15 @@ pub(super) fn state_of(
     id: &str,
     found: Option<&Instance>,
     wanted: &InstanceState,
-) -> Seen {
+) -> Progress {
     match found {
-        Some(it) if it.state == *wanted => Seen::Done(json!(it.state)),
-        Some(it) if it.state.passes() => Seen::NotYet(json!(it.state)),
-        Some(it) => Seen::Not(json!(it.state)),
+        Some(it) if it.state == *wanted => Progress::Done(json!(it.state)),
+        Some(it) if it.state.passes() => Progress::NotYet(json!(it.state)),
+        Some(it) => Progress::Not(json!(it.state)),
         None => match journal.with_records(Sighted::of).is_gone(id, lab.clock.now()) {
-            Some(true) if *wanted == InstanceState::Terminated => Seen::Absent,
-            Some(true) => Seen::Not(json!("gone")),
-            Some(false) | None => Seen::Unlisted,
+            Some(true) if *wanted == InstanceState::Terminated => Progress::Absent,
+            Some(true) => Progress::Not(json!("gone")),
+            Some(false) | None => Progress::Unlisted,
         },
     }
 }

@@ -2,12 +2,12 @@
 //! the run to its end, since a journal alone may have been written by anybody.
 
 use reports::digest::Digest;
-use reports::go::{AllowedSigners, Expectation, Verified, read_kept, verify};
+use reports::go::{AllowedSigners, Expectation, Verified, read_kept, verify_go};
 use reports::journal::Writer;
 use reports::record::{
     Effect, FactsRecorded, Kind, Operation, Permit, ProofOutcome, Record, UndoPlanned,
 };
-use reports::shown::{Burnt, shown};
+use reports::shown::{Burnt, read_shown};
 
 use super::Burn;
 use super::files::burn_path;
@@ -93,7 +93,7 @@ impl Lab {
         let signature = String::from_utf8(kept.signature).map_err(|_| "go.json.sig is not text")?;
         let head = journal.head();
         journal.with_records(|records| {
-            let shown = shown(records).map_err(|differs| differs.to_string())?;
+            let shown = read_shown(records).map_err(|differs| differs.to_string())?;
             let burnt = shown.burnt.ok_or("the journal has no burnt go")?;
             let (facts, verified) = shown.facts.zip(shown.verified).ok_or("no go was verified")?;
             let plan = shown.granted_plan().ok_or("the journal has no undo plan")?;
@@ -108,7 +108,7 @@ impl Lab {
             };
             let signers = self.signers(verified.self_granted)?;
             let at = burnt.record.at;
-            let go = verify(&kept.document, &signature, &signers, &expected, at)
+            let go = verify_go(&kept.document, &signature, &signers, &expected, at)
                 .map_err(|refused| refused.to_string())?;
             is_the_burnt(go.digest(), &burnt.go.go_digest)?;
             let record = line_of(records, burnt, head);

@@ -10,12 +10,12 @@ use reports::record::{Effect, Goal, Intent, Kind, Outcome, Record};
 use serde_json::{Value, json};
 
 use super::mutator::{DEADLINE, state_of};
-use super::settle::{Conclusion, Patience, Sample, shown, until_settled};
-use super::{Acted, Finding, Seen, finish, until_seen};
+use super::settle::{Conclusion, Patience, Sample, show_samples, until_settled};
+use super::{Acted, Finding, Progress, record_outcome, until_seen};
 use crate::Lab;
 use crate::ec2::{InstanceState, ReadError};
 use crate::node::Node;
-use crate::routerd::{AnswerError, Refusal, Row, Status};
+use crate::routerd::{AnswerError, Refusal, Row, RowStatus};
 use crate::shell::Observe;
 
 /// The intents that have no outcome, or an unknown one, oldest first.
@@ -49,7 +49,12 @@ impl Lab {
                 self.read_back(journal, &intent.effect, patience).await;
             unknown += usize::from(outcome == Outcome::Unknown);
             let detail = format!("read back by recovery: {detail}");
-            finish(self, journal, &intent.id, Acted { outcome, detail, samples, value: () });
+            record_outcome(
+                self,
+                journal,
+                &intent.id,
+                Acted { outcome, detail, samples, value: () },
+            );
         }
         unknown
     }
@@ -94,7 +99,7 @@ impl Lab {
             Effect::ApproveAction { row: id, by } => {
                 let approved = |row: &Row| {
                     row.id == *id
-                        && row.status != Status::Pending
+                        && row.status != RowStatus::Pending
                         && row.approved_by.as_ref() == Some(by)
                 };
                 self.find_rows(patience, |rows| rows.iter().any(approved)).await
@@ -112,7 +117,7 @@ impl Lab {
     async fn find_disassociated(&self, allocation_id: &str) -> Finding {
         let look = async || {
             let found = self.reader.address(allocation_id).await?.value;
-            Ok(found.map_or(Seen::Absent, |it| {
+            Ok(found.map_or(Progress::Absent, |it| {
                 it.association_id.as_deref().map_or_else(disassociated, associated)
             }))
         };
@@ -136,7 +141,7 @@ impl Lab {
             ),
         };
         let (outcome, detail, samples) = until_settled(self, row, conclude).await;
-        (outcome, detail, shown(&samples))
+        (outcome, detail, show_samples(&samples))
     }
 
     /// Waits for what is under way: an instance that stops still runs.
@@ -186,14 +191,14 @@ impl Lab {
         &self,
         command: &Observe<Result<T, AnswerError>>,
         is_done: impl Fn(T) -> (bool, Value),
-    ) -> Result<Seen, String> {
+    ) -> Result<Progress, String> {
         let answer = self.shell.observe(Node::RouterdCloud, command).await;
         let read = answer.map_err(|error| error.to_string())?.value;
         match read.map(is_done) {
-            Ok((true, shown)) => Ok(Seen::Done(shown)),
-            Ok((false, shown)) => Ok(Seen::NotYet(shown)),
+            Ok((true, shown)) => Ok(Progress::Done(shown)),
+            Ok((false, shown)) => Ok(Progress::NotYet(shown)),
             Err(error) if error.refusal().is_some_and(Refusal::is_absence) => {
-                Ok(Seen::NotYet(json!(error.to_string())))
+                Ok(Progress::NotYet(json!(error.to_string())))
             }
             Err(error) => Err(error.to_string()),
         }
@@ -232,16 +237,16 @@ fn has_all(rows: &[Row], keys: &[String]) -> bool {
     !keys.is_empty() && keys.iter().all(|key| rows.iter().any(|row| row.idempotency_key == *key))
 }
 
-fn gone(gone: bool) -> Seen {
-    if gone { Seen::Absent } else { Seen::Not(json!("it is there")) }
+fn gone(gone: bool) -> Progress {
+    if gone { Progress::Absent } else { Progress::Not(json!("it is there")) }
 }
 
-fn associated(association_id: &str) -> Seen {
-    Seen::Not(json!(association_id))
+fn associated(association_id: &str) -> Progress {
+    Progress::Not(json!(association_id))
 }
 
-fn disassociated() -> Seen {
-    Seen::Done(json!("disassociated"))
+fn disassociated() -> Progress {
+    Progress::Done(json!("disassociated"))
 }
 
 fn found(done: bool, detail: String) -> Finding {

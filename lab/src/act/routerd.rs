@@ -8,14 +8,14 @@ use reports::record::{Effect, Goal, Outcome};
 use reports::redact::Form;
 use serde_json::json;
 
-use super::settle::{Conclusion, Patience, Reply, Sample, shown, until_settled};
-use super::{Acted, Mutation, NotTried, finish, prove_interface, taking_back};
+use super::settle::{Conclusion, Patience, Reply, Sample, show_samples, until_settled};
+use super::{Acted, Mutation, NotTried, prove_interface, record_outcome, taking_back};
 use crate::Lab;
 use crate::ec2::Answer;
 use crate::node::{Node, Output};
 use crate::permit::{Forward, Permit, Undo};
-use crate::routerd::Effect as RefusalEffect;
-use crate::routerd::{AnswerError, Imported, PluginRun, Refusal, Routerctl, Status};
+use crate::routerd::RefusalEffect;
+use crate::routerd::{AnswerError, Imported, PluginRun, Refusal, Routerctl, RowStatus};
 use crate::shell::{Action, ShellError};
 
 /// A row that is executed or rolled back, and what the ENI then looks like.
@@ -149,7 +149,7 @@ impl Lab {
                 Acted { outcome, detail, samples, value: None }
             }
         };
-        Ok(finish(self, journal, &intent, acted))
+        Ok(record_outcome(self, journal, &intent, acted))
     }
 
     /// `routerctl action execute ROW --approved`, read back from the row and the ENI.
@@ -174,7 +174,7 @@ impl Lab {
         let action = Action::execute(&self.manifest.routerd, execution.row_id);
         let call = Routerctl::new(&self.manifest.routerd).execute(execution.row_id);
         let read = |output: &Output| call.read(output).map(|_| ());
-        self.change_row(permit, journal, &mutation, &action, execution, &Status::Succeeded, read)
+        self.change_row(permit, journal, &mutation, &action, execution, &RowStatus::Succeeded, read)
             .await
     }
 
@@ -202,8 +202,16 @@ impl Lab {
         let action = Action::rollback(&self.manifest.routerd, execution.row_id);
         let call = Routerctl::new(&self.manifest.routerd).rollback(execution.row_id);
         let read = |output: &Output| call.read(output).map(|_| ());
-        self.change_row(permit, journal, &mutation, &action, execution, &Status::RolledBack, read)
-            .await
+        self.change_row(
+            permit,
+            journal,
+            &mutation,
+            &action,
+            execution,
+            &RowStatus::RolledBack,
+            read,
+        )
+        .await
     }
 
     #[expect(clippy::too_many_arguments, reason = "one place for both directions")]
@@ -214,23 +222,23 @@ impl Lab {
         mutation: &Mutation,
         action: &Action,
         execution: Execution,
-        done: &Status,
+        done: &RowStatus,
         read: impl Fn(&Output) -> Result<(), AnswerError>,
     ) -> Result<Acted<RowAnswer>, NotTried> {
         let intent = mutation.begin(self, permit, journal)?;
         let printed = answered(action, self.shell.act(Node::RouterdCloud, action).await);
         let told = match &printed {
-            Err(error) if error.why.never_sent() => Told::Nothing,
-            Err(_) => Told::Missing,
+            Err(error) if error.why.never_sent() => ClaimedEffect::Nothing,
+            Err(_) => ClaimedEffect::Missing,
             Ok(answer) => told(read(&answer.value)),
         };
-        let reply = if told == Told::Missing { Reply::Missing } else { Reply::Read };
+        let reply = if told == ClaimedEffect::Missing { Reply::Missing } else { Reply::Read };
         let said = match &printed {
             Ok(answer) => first_line(&answer.value),
             Err(error) => error.to_string(),
         };
         let patience = Patience::for_plugin(execution.plugin_timeout).after(reply);
-        let certain = told == Told::Nothing;
+        let certain = told == ClaimedEffect::Nothing;
         let (outcome, detail, samples) = until_settled(self, execution.row_id, |sample| {
             conclude(sample, execution.goal, done, patience, certain)
         })
@@ -238,16 +246,16 @@ impl Lab {
         let acted = Acted {
             outcome,
             detail: format!("{detail}; routerctl: {said}"),
-            samples: shown(&samples),
+            samples: show_samples(&samples),
             value: RowAnswer { printed: printed.ok(), samples },
         };
-        Ok(finish(self, journal, &intent, acted))
+        Ok(record_outcome(self, journal, &intent, acted))
     }
 }
 
 /// The effect that routerctl's answer tells of, before anything is read back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
+enum ClaimedEffect {
     /// Certainly nothing was done.
     Nothing,
     Something,
@@ -255,12 +263,12 @@ enum Told {
     Missing,
 }
 
-fn told(read: Result<(), AnswerError>) -> Told {
-    let Err(error) = read else { return Told::Something };
+fn told(read: Result<(), AnswerError>) -> ClaimedEffect {
+    let Err(error) = read else { return ClaimedEffect::Something };
     match error.refusal().map(Refusal::effect) {
-        Some(RefusalEffect::Nothing) => Told::Nothing,
-        Some(_) => Told::Something,
-        None => Told::Missing,
+        Some(RefusalEffect::Nothing) => ClaimedEffect::Nothing,
+        Some(_) => ClaimedEffect::Something,
+        None => ClaimedEffect::Missing,
     }
 }
 
@@ -304,7 +312,7 @@ fn first_line(output: &Output) -> String {
 fn conclude(
     sample: &Sample,
     goal: Goal,
-    done: &Status,
+    done: &RowStatus,
     patience: Patience,
     certainly_refused: bool,
 ) -> Conclusion {
@@ -316,13 +324,13 @@ fn conclude(
     match (status, met) {
         (status, true) if status == done => Conclusion::Settled(Outcome::Done, seen),
         _ if certainly_refused => Conclusion::Settled(Outcome::NotDone, seen),
-        (Status::Running, met) => Conclusion::AfterPatience(
+        (RowStatus::Running, met) => Conclusion::AfterPatience(
             patience.unanswered,
             if met { Outcome::Done } else { Outcome::NotDone },
             seen,
         ),
         (_, true) => Conclusion::AfterPatience(patience.answered, Outcome::Done, seen),
-        (Status::Failed, false) => {
+        (RowStatus::Failed, false) => {
             Conclusion::AfterPatience(patience.unanswered, Outcome::NotDone, seen)
         }
         (_, false) => Conclusion::AfterPatience(patience.answered, Outcome::NotDone, seen),
@@ -332,7 +340,7 @@ fn conclude(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::act::settle::example as sample;
+    use crate::act::settle::example_sample as sample;
 
     #[test]
     fn what_the_two_witnesses_let_one_conclude() {
@@ -340,19 +348,19 @@ mod tests {
         let goal = Goal::Assigned("10.88.60.9".parse().expect("an address"));
         let (settled, short, long) = (0, 30, 180);
         let table = [
-            (Status::Succeeded, true, false, settled, Outcome::Done),
-            (Status::Succeeded, false, false, short, Outcome::NotDone),
-            (Status::Failed, false, false, long, Outcome::NotDone),
-            (Status::Failed, true, false, short, Outcome::Done),
-            (Status::Running, false, false, long, Outcome::NotDone),
-            (Status::Running, true, false, long, Outcome::Done),
-            (Status::Approved, false, true, settled, Outcome::NotDone),
-            (Status::Skipped, false, false, short, Outcome::NotDone),
+            (RowStatus::Succeeded, true, false, settled, Outcome::Done),
+            (RowStatus::Succeeded, false, false, short, Outcome::NotDone),
+            (RowStatus::Failed, false, false, long, Outcome::NotDone),
+            (RowStatus::Failed, true, false, short, Outcome::Done),
+            (RowStatus::Running, false, false, long, Outcome::NotDone),
+            (RowStatus::Running, true, false, long, Outcome::Done),
+            (RowStatus::Approved, false, true, settled, Outcome::NotDone),
+            (RowStatus::Skipped, false, false, short, Outcome::NotDone),
         ];
         for (status, met, refused, after_s, outcome) in table {
             let row = sample(status.clone(), met);
             let (waits, concluded) =
-                match conclude(&row, goal, &Status::Succeeded, patience, refused) {
+                match conclude(&row, goal, &RowStatus::Succeeded, patience, refused) {
                     Conclusion::Settled(outcome, _) => (0, outcome),
                     Conclusion::AfterPatience(wait, outcome, _) => (wait.as_secs(), outcome),
                 };
@@ -368,10 +376,10 @@ mod tests {
     fn what_cannot_be_read_is_unknown() {
         let patience = Patience::for_plugin(Duration::from_mins(2));
         let goal = Goal::SourceDestCheck(false);
-        let mut unread = sample(Status::Succeeded, true);
+        let mut unread = sample(RowStatus::Succeeded, true);
         unread.eni = Err("no answer".to_owned());
         let Conclusion::AfterPatience(_, outcome, _) =
-            conclude(&unread, goal, &Status::Succeeded, patience, false)
+            conclude(&unread, goal, &RowStatus::Succeeded, patience, false)
         else {
             panic!("settled without having read the ENI")
         };

@@ -5,7 +5,7 @@ use reports::journal::Writer;
 use reports::record::{Effect, Outcome};
 
 use super::files::Created;
-use super::{Acted, Mutation, finish};
+use super::{Acted, Mutation, record_outcome};
 use crate::Lab;
 use crate::permit::Permit;
 use crate::sabotage::Sabotage;
@@ -26,7 +26,7 @@ impl Lab {
                 _ => Outcome::NotDone,
             };
             let detail = "sabotage".to_owned();
-            finish(
+            record_outcome(
                 self,
                 journal,
                 &intent,
@@ -44,7 +44,7 @@ impl Permit for NoPermit {
         reports::record::Permit::Forward
     }
 
-    fn check(&self, _now: DateTime<Utc>) -> Result<(), crate::permit::Refused> {
+    fn check(&self, _now: DateTime<Utc>) -> Result<(), crate::permit::PermitRefused> {
         Ok(())
     }
 

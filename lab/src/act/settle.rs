@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::Lab;
 use crate::ec2::NetworkInterface;
 use crate::node::Node;
-use crate::routerd::{Row, Status};
+use crate::routerd::{Row, RowStatus};
 use crate::shell::Observe;
 
 /// The state of the ENI once this step of the undo plan is done; none where the step is not about
@@ -46,7 +46,7 @@ impl Sample {
     }
 
     /// The row's status; none where the row could not be read.
-    pub fn status(&self) -> Option<&Status> {
+    pub fn status(&self) -> Option<&RowStatus> {
         self.row.as_ref().ok().map(|row| &row.status)
     }
 
@@ -54,7 +54,7 @@ impl Sample {
     pub fn to_json(&self) -> Value {
         json!({
             "at": self.at,
-            "row_status": self.status().map(Status::as_str),
+            "row_status": self.status().map(RowStatus::as_str),
             "row_error": self.row.as_ref().err(),
             "addresses": self.eni.as_ref().ok().map(|eni| &eni.secondary_addresses),
             "source_dest_check": self.eni.as_ref().ok().map(|eni| eni.source_dest_check),
@@ -120,7 +120,7 @@ fn pause_after(waited: Duration) -> Duration {
     (waited / 10).clamp(POLL, RAREST_POLL)
 }
 
-pub(super) async fn sample(lab: &Lab, row_id: u64) -> Sample {
+pub(super) async fn take_sample(lab: &Lab, row_id: u64) -> Sample {
     let (row, eni) = futures::join!(read_row(lab, row_id), read_interface(lab));
     Sample { at: lab.clock.now(), row, eni }
 }
@@ -143,7 +143,7 @@ async fn read_interface(lab: &Lab) -> Result<NetworkInterface, String> {
 }
 
 /// The result of one look at something that was asked for.
-pub(crate) enum Seen {
+pub(crate) enum Progress {
     Done(Value),
     /// It may become so.
     NotYet(Value),
@@ -163,7 +163,7 @@ pub(crate) type Finding = (Outcome, String, Vec<Value>);
 pub(crate) async fn until_seen<E: std::fmt::Display>(
     lab: &Lab,
     patience: Duration,
-    look: impl AsyncFn() -> Result<Seen, E>,
+    look: impl AsyncFn() -> Result<Progress, E>,
 ) -> Finding {
     let since = lab.clock.stopwatch();
     let mut samples: Vec<Value> = Vec::new();
@@ -177,11 +177,11 @@ pub(crate) async fn until_seen<E: std::fmt::Display>(
         let again = says.is_some() && says == before;
         before = says;
         let (sample, settled) = match seen {
-            Ok(Seen::Done(sample)) => (sample, Some(Outcome::Done)),
-            Ok(Seen::NotYet(sample)) => (sample, late.then_some(Outcome::NotDone)),
-            Ok(Seen::Not(sample)) => (sample, again.then_some(Outcome::NotDone)),
-            Ok(Seen::Absent) => (json!("gone"), again.then_some(Outcome::Done)),
-            Ok(Seen::Unlisted) => (json!("unlisted"), late.then_some(Outcome::Unknown)),
+            Ok(Progress::Done(sample)) => (sample, Some(Outcome::Done)),
+            Ok(Progress::NotYet(sample)) => (sample, late.then_some(Outcome::NotDone)),
+            Ok(Progress::Not(sample)) => (sample, again.then_some(Outcome::NotDone)),
+            Ok(Progress::Absent) => (json!("gone"), again.then_some(Outcome::Done)),
+            Ok(Progress::Unlisted) => (json!("unlisted"), late.then_some(Outcome::Unknown)),
             Err(error) => {
                 let nobody_will_tell = late || lab.has_ended();
                 (json!(error.to_string()), nobody_will_tell.then_some(Outcome::Unknown))
@@ -216,7 +216,7 @@ pub(super) async fn until_settled(
     let since = lab.clock.stopwatch();
     let mut samples: Vec<Sample> = Vec::new();
     loop {
-        let sample = sample(lab, row_id).await;
+        let sample = take_sample(lab, row_id).await;
         let conclusion = conclude(&sample);
         let waited = since.elapsed();
         samples.push(sample);
@@ -235,7 +235,7 @@ pub(super) async fn until_settled(
 }
 
 /// Every sample, with a run of equal ones shown as its first and last.
-pub(super) fn shown(samples: &[Sample]) -> Vec<Value> {
+pub(super) fn show_samples(samples: &[Sample]) -> Vec<Value> {
     let same = |a: &Value, b: &Value| {
         let without_time = |value: &Value| {
             let mut value = value.clone();
@@ -257,7 +257,7 @@ pub(super) fn shown(samples: &[Sample]) -> Vec<Value> {
 }
 
 #[cfg(test)]
-pub(super) fn example(status: Status, assigned: bool) -> Sample {
+pub(super) fn example_sample(status: RowStatus, assigned: bool) -> Sample {
     use std::net::Ipv4Addr;
 
     let now = DateTime::<Utc>::UNIX_EPOCH;
@@ -307,10 +307,10 @@ mod tests {
 
     #[test]
     fn a_run_of_equal_samples_is_shown_by_its_ends() {
-        let mut samples = vec![example(Status::Running, false); 5];
-        samples.push(example(Status::Succeeded, true));
+        let mut samples = vec![example_sample(RowStatus::Running, false); 5];
+        samples.push(example_sample(RowStatus::Succeeded, true));
         let statuses: Vec<_> =
-            shown(&samples).iter().map(|sample| sample["row_status"].clone()).collect();
+            show_samples(&samples).iter().map(|sample| sample["row_status"].clone()).collect();
         assert_eq!(statuses, ["running", "running", "succeeded"]);
     }
 
@@ -321,7 +321,7 @@ mod tests {
         for (ended, outcome, took) in
             [(true, Outcome::Unknown, Duration::ZERO), (false, Outcome::NotDone, HOUR)]
         {
-            let lab = crate::deaf::lab();
+            let lab = crate::deaf::open_deaf_lab();
             let lab = lab.that_may_end(std::rc::Rc::new(move || ended));
             let since = lab.clock.stopwatch();
             let (given, detail, samples) = until_settled(&lab, 1, |sample| {

@@ -10,7 +10,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 
 /// An interceptor for one call; give it to `customize().interceptor(…)` and look into it after.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Capture(Arc<Mutex<Captured>>);
+pub(super) struct ResponseCapture(Arc<Mutex<Captured>>);
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Captured {
@@ -20,7 +20,7 @@ pub(super) struct Captured {
     pub body: Vec<u8>,
 }
 
-impl Capture {
+impl ResponseCapture {
     /// Takes out what was captured and leaves it empty.
     pub fn take(&self) -> Captured {
         match self.0.lock() {
@@ -31,7 +31,7 @@ impl Capture {
 }
 
 #[dyn_dispatch_hint]
-impl Intercept for Capture {
+impl Intercept for ResponseCapture {
     fn name(&self) -> &'static str {
         "capture"
     }

@@ -137,15 +137,19 @@ pub struct Volume {
     pub tags: Tags,
 }
 
-pub(super) fn need<T>(value: Option<T>, resource: &str, field: &'static str) -> Result<T, Missing> {
+pub(super) fn require_field<T>(
+    value: Option<T>,
+    resource: &str,
+    field: &'static str,
+) -> Result<T, Missing> {
     value.ok_or_else(|| Missing { resource: resource.to_owned(), field })
 }
 
 fn address(text: Option<&str>, resource: &str, field: &'static str) -> Result<Ipv4Addr, Missing> {
-    need(text.and_then(|text| text.parse().ok()), resource, field)
+    require_field(text.and_then(|text| text.parse().ok()), resource, field)
 }
 
-pub(super) fn tags(tags: &[sdk::Tag]) -> Tags {
+pub(super) fn read_tags(tags: &[sdk::Tag]) -> Tags {
     let pair = |tag: &sdk::Tag| {
         let (key, value) = (tag.key()?.to_owned(), tag.value().unwrap_or_default());
         // A secret is known by its digest alone, in memory as in the journal that it is compared with.
@@ -159,13 +163,16 @@ impl TryFrom<&sdk::NetworkInterface> for NetworkInterface {
     type Error = Missing;
 
     fn try_from(eni: &sdk::NetworkInterface) -> Result<Self, Missing> {
-        let id =
-            need(eni.network_interface_id.clone(), "a network interface", "NetworkInterfaceId")?;
+        let id = require_field(
+            eni.network_interface_id.clone(),
+            "a network interface",
+            "NetworkInterfaceId",
+        )?;
         let mut primary = None;
         let mut secondary = Vec::new();
         for private in eni.private_ip_addresses() {
             let ip = address(private.private_ip_address(), &id, "PrivateIpAddress")?;
-            if need(private.primary, &id, "Primary of a private address")? {
+            if require_field(private.primary, &id, "Primary of a private address")? {
                 primary = Some(ip);
             } else {
                 secondary.push(ip);
@@ -176,16 +183,16 @@ impl TryFrom<&sdk::NetworkInterface> for NetworkInterface {
             eni.groups().iter().filter_map(|group| group.group_id.clone()).collect();
         groups.sort();
         Ok(Self {
-            owner_id: need(eni.owner_id.clone(), &id, "OwnerId")?,
-            vpc_id: need(eni.vpc_id.clone(), &id, "VpcId")?,
-            subnet_id: need(eni.subnet_id.clone(), &id, "SubnetId")?,
-            mac_address: need(eni.mac_address.clone(), &id, "MacAddress")?,
-            source_dest_check: need(eni.source_dest_check, &id, "SourceDestCheck")?,
-            primary_address: need(primary, &id, "primary private address")?,
+            owner_id: require_field(eni.owner_id.clone(), &id, "OwnerId")?,
+            vpc_id: require_field(eni.vpc_id.clone(), &id, "VpcId")?,
+            subnet_id: require_field(eni.subnet_id.clone(), &id, "SubnetId")?,
+            mac_address: require_field(eni.mac_address.clone(), &id, "MacAddress")?,
+            source_dest_check: require_field(eni.source_dest_check, &id, "SourceDestCheck")?,
+            primary_address: require_field(primary, &id, "primary private address")?,
             secondary_addresses: secondary,
             security_groups: groups,
             instance_id: eni.attachment().and_then(|attachment| attachment.instance_id.clone()),
-            tags: tags(eni.tag_set()),
+            tags: read_tags(eni.tag_set()),
             network_interface_id: id,
         })
     }
@@ -195,7 +202,7 @@ impl TryFrom<&sdk::Instance> for Instance {
     type Error = Missing;
 
     fn try_from(instance: &sdk::Instance) -> Result<Self, Missing> {
-        let id = need(instance.instance_id.clone(), "an instance", "InstanceId")?;
+        let id = require_field(instance.instance_id.clone(), "an instance", "InstanceId")?;
         let state = instance.state().and_then(|state| state.name.as_ref());
         let mut enis: Vec<_> = instance
             .network_interfaces()
@@ -204,9 +211,9 @@ impl TryFrom<&sdk::Instance> for Instance {
             .collect();
         enis.sort();
         Ok(Self {
-            state: InstanceState::parse(need(state, &id, "State")?.as_str()),
+            state: InstanceState::parse(require_field(state, &id, "State")?.as_str()),
             block_devices: block_devices(instance, &id)?,
-            instance_type: need(instance.instance_type.as_ref(), &id, "InstanceType")?
+            instance_type: require_field(instance.instance_type.as_ref(), &id, "InstanceType")?
                 .as_str()
                 .to_owned(),
             vpc_id: instance.vpc_id.clone(),
@@ -215,7 +222,7 @@ impl TryFrom<&sdk::Instance> for Instance {
             instance_profile: instance
                 .iam_instance_profile()
                 .and_then(|profile| profile.arn.clone()),
-            tags: tags(instance.tags()),
+            tags: read_tags(instance.tags()),
             instance_id: id,
         })
     }
@@ -227,7 +234,7 @@ fn block_devices(instance: &sdk::Instance, id: &str) -> Result<Vec<BlockDevice>,
         // What is no EBS volume ends with its instance.
         let Some(ebs) = mapping.ebs() else { continue };
         devices.push(BlockDevice {
-            volume_id: need(ebs.volume_id.clone(), id, "VolumeId of a block device")?,
+            volume_id: require_field(ebs.volume_id.clone(), id, "VolumeId of a block device")?,
             device_name: mapping.device_name.clone().unwrap_or_default(),
             // Where it is not said, it may outlive the instance.
             delete_on_termination: ebs.delete_on_termination.unwrap_or(false),
@@ -241,13 +248,17 @@ impl TryFrom<&sdk::Subnet> for Subnet {
     type Error = Missing;
 
     fn try_from(subnet: &sdk::Subnet) -> Result<Self, Missing> {
-        let id = need(subnet.subnet_id.clone(), "a subnet", "SubnetId")?;
+        let id = require_field(subnet.subnet_id.clone(), "a subnet", "SubnetId")?;
         Ok(Self {
-            vpc_id: need(subnet.vpc_id.clone(), &id, "VpcId")?,
-            owner_id: need(subnet.owner_id.clone(), &id, "OwnerId")?,
-            availability_zone: need(subnet.availability_zone.clone(), &id, "AvailabilityZone")?,
-            cidr_block: need(subnet.cidr_block.clone(), &id, "CidrBlock")?,
-            tags: tags(subnet.tags()),
+            vpc_id: require_field(subnet.vpc_id.clone(), &id, "VpcId")?,
+            owner_id: require_field(subnet.owner_id.clone(), &id, "OwnerId")?,
+            availability_zone: require_field(
+                subnet.availability_zone.clone(),
+                &id,
+                "AvailabilityZone",
+            )?,
+            cidr_block: require_field(subnet.cidr_block.clone(), &id, "CidrBlock")?,
+            tags: read_tags(subnet.tags()),
             subnet_id: id,
         })
     }
@@ -257,12 +268,12 @@ impl TryFrom<&sdk::Vpc> for Vpc {
     type Error = Missing;
 
     fn try_from(vpc: &sdk::Vpc) -> Result<Self, Missing> {
-        let id = need(vpc.vpc_id.clone(), "a VPC", "VpcId")?;
+        let id = require_field(vpc.vpc_id.clone(), "a VPC", "VpcId")?;
         Ok(Self {
-            owner_id: need(vpc.owner_id.clone(), &id, "OwnerId")?,
-            cidr_block: need(vpc.cidr_block.clone(), &id, "CidrBlock")?,
-            is_default: need(vpc.is_default, &id, "IsDefault")?,
-            tags: tags(vpc.tags()),
+            owner_id: require_field(vpc.owner_id.clone(), &id, "OwnerId")?,
+            cidr_block: require_field(vpc.cidr_block.clone(), &id, "CidrBlock")?,
+            is_default: require_field(vpc.is_default, &id, "IsDefault")?,
+            tags: read_tags(vpc.tags()),
             vpc_id: id,
         })
     }
@@ -272,7 +283,7 @@ impl TryFrom<&sdk::RouteTable> for RouteTable {
     type Error = Missing;
 
     fn try_from(table: &sdk::RouteTable) -> Result<Self, Missing> {
-        let id = need(table.route_table_id.clone(), "a route table", "RouteTableId")?;
+        let id = require_field(table.route_table_id.clone(), "a route table", "RouteTableId")?;
         let associations = table.associations();
         let mut subnet_ids: Vec<_> =
             associations.iter().filter_map(|association| association.subnet_id.clone()).collect();
@@ -283,8 +294,8 @@ impl TryFrom<&sdk::RouteTable> for RouteTable {
                 .destination_cidr_block()
                 .or(route.destination_ipv6_cidr_block())
                 .or(route.destination_prefix_list_id());
-            let destination = need(destination, &id, "destination of a route")?;
-            let target = need(route_target(route), &id, "target of a route")?;
+            let destination = require_field(destination, &id, "destination of a route")?;
+            let target = require_field(route_target(route), &id, "target of a route")?;
             routes.insert(destination.to_owned(), target.to_owned());
         }
         Ok(Self {
@@ -314,12 +325,12 @@ impl TryFrom<&sdk::Address> for Address {
     type Error = Missing;
 
     fn try_from(eip: &sdk::Address) -> Result<Self, Missing> {
-        let id = need(eip.allocation_id.clone(), "an elastic IP address", "AllocationId")?;
+        let id = require_field(eip.allocation_id.clone(), "an elastic IP address", "AllocationId")?;
         Ok(Self {
             public_ip: address(eip.public_ip(), &id, "PublicIp")?,
             network_interface_id: eip.network_interface_id.clone(),
             association_id: eip.association_id.clone(),
-            tags: tags(eip.tags()),
+            tags: read_tags(eip.tags()),
             allocation_id: id,
         })
     }
@@ -329,7 +340,7 @@ impl TryFrom<&sdk::Volume> for Volume {
     type Error = Missing;
 
     fn try_from(volume: &sdk::Volume) -> Result<Self, Missing> {
-        let id = need(volume.volume_id.clone(), "a volume", "VolumeId")?;
+        let id = require_field(volume.volume_id.clone(), "a volume", "VolumeId")?;
         let mut attached_to: Vec<_> = volume
             .attachments()
             .iter()
@@ -337,9 +348,9 @@ impl TryFrom<&sdk::Volume> for Volume {
             .collect();
         attached_to.sort();
         Ok(Self {
-            state: need(volume.state.as_ref(), &id, "State")?.as_str().to_owned(),
+            state: require_field(volume.state.as_ref(), &id, "State")?.as_str().to_owned(),
             attached_to,
-            tags: tags(volume.tags()),
+            tags: read_tags(volume.tags()),
             volume_id: id,
         })
     }

@@ -6,8 +6,10 @@ use aws_sdk_ec2::types as sdk;
 use serde::{Deserialize, Serialize};
 
 use super::Missing;
-use super::facts::{Tags, need, tags};
-use super::reader::{Answer, ReadError, Reader, answer, call, describe, filter, unreadable};
+use super::facts::{Tags, read_tags, require_field};
+use super::reader::{
+    Answer, ReadError, Reader, call, describe, join_pages, make_filter, make_unreadable,
+};
 
 /// A security group with its rules, as `DescribeSecurityGroups` answers it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,13 +37,13 @@ impl Reader {
         &self,
         vpc_id: &str,
     ) -> Result<Answer<Vec<SecurityGroup>>, ReadError> {
-        let request = self.ec2.describe_security_groups().filters(filter("vpc-id", vpc_id));
+        let request = self.ec2.describe_security_groups().filters(make_filter("vpc-id", vpc_id));
         describe!(self, "ec2 DescribeSecurityGroups", request, security_groups, SecurityGroup)
     }
 
     /// All of the VPC.
     pub async fn network_acls(&self, vpc_id: &str) -> Result<Answer<Vec<NetworkAcl>>, ReadError> {
-        let request = self.ec2.describe_network_acls().filters(filter("vpc-id", vpc_id));
+        let request = self.ec2.describe_network_acls().filters(make_filter("vpc-id", vpc_id));
         describe!(self, "ec2 DescribeNetworkAcls", request, network_acls, NetworkAcl)
     }
 }
@@ -52,10 +54,10 @@ impl TryFrom<&sdk::SecurityGroup> for SecurityGroup {
     fn try_from(group: &sdk::SecurityGroup) -> Result<Self, Missing> {
         let rules = |all: &[sdk::IpPermission]| all.iter().flat_map(rules_of).collect();
         Ok(Self {
-            group_id: need(group.group_id.clone(), "a security group", "GroupId")?,
+            group_id: require_field(group.group_id.clone(), "a security group", "GroupId")?,
             ingress: rules(group.ip_permissions()),
             egress: rules(group.ip_permissions_egress()),
-            tags: tags(group.tags()),
+            tags: read_tags(group.tags()),
         })
     }
 }
@@ -81,10 +83,14 @@ impl TryFrom<&sdk::NetworkAcl> for NetworkAcl {
     fn try_from(acl: &sdk::NetworkAcl) -> Result<Self, Missing> {
         let subnets = acl.associations().iter().filter_map(|it| it.subnet_id.clone());
         Ok(Self {
-            network_acl_id: need(acl.network_acl_id.clone(), "a network ACL", "NetworkAclId")?,
+            network_acl_id: require_field(
+                acl.network_acl_id.clone(),
+                "a network ACL",
+                "NetworkAclId",
+            )?,
             subnet_ids: subnets.collect(),
             entries: acl.entries().iter().map(entry_of).collect(),
-            tags: tags(acl.tags()),
+            tags: read_tags(acl.tags()),
         })
     }
 }

@@ -3,7 +3,7 @@
 use reports::redact::Form;
 
 use super::reader::{Answer, ReadError, Reader, call};
-use crate::iam::{Document, DocumentName};
+use crate::iam::{DocumentName, PolicyDocument};
 
 /// The caller of AWS, as `GetCallerIdentity` answers it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +62,10 @@ impl Reader {
 
     /// Every policy document that the role has, inline and attached. The lists are read at the
     /// same time, then the documents.
-    pub async fn role_policies(&self, role: &str) -> Result<Vec<Answer<Document>>, ReadError> {
+    pub async fn role_policies(
+        &self,
+        role: &str,
+    ) -> Result<Vec<Answer<PolicyDocument>>, ReadError> {
         let (inline, attached) =
             futures::try_join!(self.inline_policy_names(role), self.attached_policies(role))?;
         let inline = inline.into_iter().map(|name| self.inline_policy(role, name));
@@ -109,12 +112,19 @@ impl Reader {
         }
     }
 
-    async fn inline_policy(&self, role: &str, name: String) -> Result<Answer<Document>, ReadError> {
+    async fn inline_policy(
+        &self,
+        role: &str,
+        name: String,
+    ) -> Result<Answer<PolicyDocument>, ReadError> {
         self.count();
         let request = self.iam.get_role_policy().role_name(role).policy_name(&name);
         let page = call!("iam GetRolePolicy", request)?;
         Ok(Answer {
-            value: Document { name: DocumentName::Inline(name), text: page.value.policy_document },
+            value: PolicyDocument {
+                name: DocumentName::Inline(name),
+                text: page.value.policy_document,
+            },
             call: "iam GetRolePolicy".to_owned(),
             raw: vec![page.captured.body],
             form: Form::Xml,
@@ -122,7 +132,7 @@ impl Reader {
         })
     }
 
-    async fn attached_policy(&self, arn: String) -> Result<Answer<Document>, ReadError> {
+    async fn attached_policy(&self, arn: String) -> Result<Answer<PolicyDocument>, ReadError> {
         self.count();
         let page = call!("iam GetPolicy", self.iam.get_policy().policy_arn(&arn))?;
         let version = page.value.policy().and_then(|policy| policy.default_version_id());
@@ -136,7 +146,7 @@ impl Reader {
         let document = document
             .ok_or_else(|| missing("iam GetPolicyVersion", "Document", &page.captured.body))?;
         Ok(Answer {
-            value: Document {
+            value: PolicyDocument {
                 text: document.to_owned(),
                 name: DocumentName::Attached { arn, version },
             },

@@ -31,7 +31,7 @@ use std::time::Duration;
 
 /// The parts that the clients are made of: where AWS is, who asks, and whose time it is.
 #[derive(Clone)]
-pub struct Connection {
+pub struct AwsConnection {
     pub region: String,
     pub credentials: aws_credential_types::provider::SharedCredentialsProvider,
     pub http_client: SharedHttpClient,
@@ -48,7 +48,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A read with all its repetitions.
 const READ_TIMEOUT: Duration = Duration::from_secs(40);
 
-impl Connection {
+impl AwsConnection {
     /// Reads are repeated up to five times: a smoke polls, and EC2 throttles pollers.
     pub(crate) fn sdk_config(&self) -> aws_types::SdkConfig {
         let timeouts = TimeoutConfig::builder()

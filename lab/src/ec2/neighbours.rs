@@ -5,8 +5,10 @@ use aws_sdk_ec2::types as sdk;
 use serde::{Deserialize, Serialize};
 
 use super::Missing;
-use super::facts::{Tags, need, tags};
-use super::reader::{Answer, ReadError, Reader, answer, call, describe, filter, unreadable};
+use super::facts::{Tags, read_tags, require_field};
+use super::reader::{
+    Answer, ReadError, Reader, call, describe, join_pages, make_filter, make_unreadable,
+};
 
 /// A NAT gateway, as `DescribeNatGateways` answers it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,13 +51,13 @@ pub struct TransitAttachment {
 impl Reader {
     /// All NAT gateways of the VPC, in whatever state.
     pub async fn nat_gateways(&self, vpc_id: &str) -> Result<Answer<Vec<NatGateway>>, ReadError> {
-        let request = self.ec2.describe_nat_gateways().filter(filter("vpc-id", vpc_id));
+        let request = self.ec2.describe_nat_gateways().filter(make_filter("vpc-id", vpc_id));
         describe!(self, "ec2 DescribeNatGateways", request, nat_gateways, NatGateway)
     }
 
     /// All VPC endpoints of the VPC, in whatever state.
     pub async fn endpoints(&self, vpc_id: &str) -> Result<Answer<Vec<Endpoint>>, ReadError> {
-        let request = self.ec2.describe_vpc_endpoints().filters(filter("vpc-id", vpc_id));
+        let request = self.ec2.describe_vpc_endpoints().filters(make_filter("vpc-id", vpc_id));
         describe!(self, "ec2 DescribeVpcEndpoints", request, vpc_endpoints, Endpoint)
     }
 
@@ -76,8 +78,10 @@ impl Reader {
         &self,
         vpc_id: &str,
     ) -> Result<Answer<Vec<TransitAttachment>>, ReadError> {
-        let request =
-            self.ec2.describe_transit_gateway_vpc_attachments().filters(filter("vpc-id", vpc_id));
+        let request = self
+            .ec2
+            .describe_transit_gateway_vpc_attachments()
+            .filters(make_filter("vpc-id", vpc_id));
         describe!(
             self,
             "ec2 DescribeTransitGatewayVpcAttachments",
@@ -92,10 +96,10 @@ impl TryFrom<&sdk::NatGateway> for NatGateway {
     type Error = Missing;
 
     fn try_from(gateway: &sdk::NatGateway) -> Result<Self, Missing> {
-        let id = need(gateway.nat_gateway_id.clone(), "a NAT gateway", "NatGatewayId")?;
+        let id = require_field(gateway.nat_gateway_id.clone(), "a NAT gateway", "NatGatewayId")?;
         Ok(Self {
-            state: need(gateway.state.as_ref(), &id, "State")?.as_str().to_owned(),
-            tags: tags(gateway.tags()),
+            state: require_field(gateway.state.as_ref(), &id, "State")?.as_str().to_owned(),
+            tags: read_tags(gateway.tags()),
             nat_gateway_id: id,
         })
     }
@@ -105,13 +109,15 @@ impl TryFrom<&sdk::VpcEndpoint> for Endpoint {
     type Error = Missing;
 
     fn try_from(endpoint: &sdk::VpcEndpoint) -> Result<Self, Missing> {
-        let id = need(endpoint.vpc_endpoint_id.clone(), "an endpoint", "VpcEndpointId")?;
-        let kind = need(endpoint.vpc_endpoint_type.as_ref(), &id, "VpcEndpointType")?;
+        let id = require_field(endpoint.vpc_endpoint_id.clone(), "an endpoint", "VpcEndpointId")?;
+        let kind = require_field(endpoint.vpc_endpoint_type.as_ref(), &id, "VpcEndpointType")?;
         Ok(Self {
             kind: kind.as_str().to_owned(),
             // AWS answers in lower case, against its own model's enum.
-            state: need(endpoint.state.as_ref(), &id, "State")?.as_str().to_ascii_lowercase(),
-            tags: tags(endpoint.tags()),
+            state: require_field(endpoint.state.as_ref(), &id, "State")?
+                .as_str()
+                .to_ascii_lowercase(),
+            tags: read_tags(endpoint.tags()),
             vpc_endpoint_id: id,
         })
     }
@@ -122,13 +128,13 @@ impl TryFrom<&sdk::VpcPeeringConnection> for Peering {
 
     fn try_from(peering: &sdk::VpcPeeringConnection) -> Result<Self, Missing> {
         let id = peering.vpc_peering_connection_id.clone();
-        let id = need(id, "a peering connection", "VpcPeeringConnectionId")?;
+        let id = require_field(id, "a peering connection", "VpcPeeringConnectionId")?;
         let vpc = |info: Option<&sdk::VpcPeeringConnectionVpcInfo>, field| {
-            need(info.and_then(|info| info.vpc_id.clone()), &id, field)
+            require_field(info.and_then(|info| info.vpc_id.clone()), &id, field)
         };
         let code = peering.status().and_then(|status| status.code.as_ref());
         Ok(Self {
-            status: need(code, &id, "Status.Code")?.as_str().to_owned(),
+            status: require_field(code, &id, "Status.Code")?.as_str().to_owned(),
             vpc_ids: [
                 vpc(peering.requester_vpc_info(), "RequesterVpcInfo.VpcId")?,
                 vpc(peering.accepter_vpc_info(), "AccepterVpcInfo.VpcId")?,
@@ -143,9 +149,9 @@ impl TryFrom<&sdk::TransitGatewayVpcAttachment> for TransitAttachment {
 
     fn try_from(attachment: &sdk::TransitGatewayVpcAttachment) -> Result<Self, Missing> {
         let id = attachment.transit_gateway_attachment_id.clone();
-        let id = need(id, "an attachment", "TransitGatewayAttachmentId")?;
+        let id = require_field(id, "an attachment", "TransitGatewayAttachmentId")?;
         Ok(Self {
-            state: need(attachment.state.as_ref(), &id, "State")?.as_str().to_owned(),
+            state: require_field(attachment.state.as_ref(), &id, "State")?.as_str().to_owned(),
             transit_gateway_attachment_id: id,
         })
     }

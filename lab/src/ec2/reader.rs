@@ -10,8 +10,8 @@ use aws_sdk_ec2::types::Filter;
 
 use reports::redact::Form;
 
-use super::Connection;
-use super::capture::{Capture, Captured, is_whole};
+use super::AwsConnection;
+use super::capture::{Captured, ResponseCapture, is_whole};
 use super::facts::{Instance, Missing, NetworkInterface, RouteTable, Subnet, Vpc};
 
 /// A fact and what it was read from.
@@ -66,17 +66,17 @@ pub(super) struct Page<T> {
 /// Sends one request and keeps its body.
 macro_rules! call {
     ($name:literal, $builder:expr) => {{
-        let capture = $crate::ec2::capture::Capture::default();
+        let capture = $crate::ec2::capture::ResponseCapture::default();
         let result = $builder.customize().interceptor(capture.clone()).send().await;
-        $crate::ec2::reader::page($name, result, &capture)
+        $crate::ec2::reader::read_page($name, result, &capture)
     }};
 }
 pub(super) use call;
 
-pub(super) fn page<T, E>(
+pub(super) fn read_page<T, E>(
     call: &str,
     result: Result<T, SdkError<E>>,
-    capture: &Capture,
+    capture: &ResponseCapture,
 ) -> Result<Page<T>, ReadError>
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -125,7 +125,7 @@ pub struct Reader {
     calls: Rc<Cell<u32>>,
 }
 
-pub(super) fn filter(name: &str, value: &str) -> Filter {
+pub(super) fn make_filter(name: &str, value: &str) -> Filter {
     Filter::builder().name(name).values(value).build()
 }
 
@@ -134,7 +134,7 @@ pub(super) fn one_of(name: &str, values: &[String]) -> Filter {
     Filter::builder().name(name).set_values(Some(values.to_vec())).build()
 }
 
-pub(super) fn answer<T>(call: &str, value: T, pages: Vec<Captured>) -> Answer<T> {
+pub(super) fn join_pages<T>(call: &str, value: T, pages: Vec<Captured>) -> Answer<T> {
     Answer {
         value,
         call: call.to_owned(),
@@ -144,7 +144,7 @@ pub(super) fn answer<T>(call: &str, value: T, pages: Vec<Captured>) -> Answer<T>
     }
 }
 
-pub(super) fn unreadable(call: &str, pages: &[Captured]) -> impl Fn(Missing) -> ReadError {
+pub(super) fn make_unreadable(call: &str, pages: &[Captured]) -> impl Fn(Missing) -> ReadError {
     let raw = pages.last().map(|page| page.body.clone()).unwrap_or_default();
     let call = call.to_owned();
     move |missing| ReadError::Unreadable {
@@ -169,14 +169,14 @@ macro_rules! describe {
                     page.value.next_token().map(str::to_owned).filter(|token| !token.is_empty());
                 pages.push(page.captured);
                 for item in page.value.$items() {
-                    facts.push(item.try_into().map_err(unreadable($name, &pages))?);
+                    facts.push(item.try_into().map_err(make_unreadable($name, &pages))?);
                 }
                 match next {
                     Some(next) => token = Some(next),
                     None => break,
                 }
             }
-            Ok(answer($name, facts, pages))
+            Ok(join_pages($name, facts, pages))
         }
         .await
     };
@@ -185,7 +185,7 @@ pub(super) use describe;
 
 impl Reader {
     /// A reader whose clients for EC2, STS and IAM use this connection.
-    pub fn new(connection: &Connection) -> Self {
+    pub fn new(connection: &AwsConnection) -> Self {
         Self {
             ec2: connection.ec2(),
             sts: connection.sts(),
@@ -236,8 +236,8 @@ impl Reader {
         let request = self
             .ec2
             .describe_network_interfaces()
-            .filters(filter("vpc-id", vpc_id))
-            .filters(filter("addresses.private-ip-address", &address.to_string()));
+            .filters(make_filter("vpc-id", vpc_id))
+            .filters(make_filter("addresses.private-ip-address", &address.to_string()));
         describe!(
             self,
             "ec2 DescribeNetworkInterfaces",
@@ -252,7 +252,7 @@ impl Reader {
         &self,
         vpc_id: &str,
     ) -> Result<Answer<Vec<NetworkInterface>>, ReadError> {
-        let request = self.ec2.describe_network_interfaces().filters(filter("vpc-id", vpc_id));
+        let request = self.ec2.describe_network_interfaces().filters(make_filter("vpc-id", vpc_id));
         describe!(
             self,
             "ec2 DescribeNetworkInterfaces",
@@ -274,7 +274,7 @@ impl Reader {
 
     /// All instances of the VPC, sorted by id.
     pub async fn instances_in(&self, vpc_id: &str) -> Result<Answer<Vec<Instance>>, ReadError> {
-        let request = self.ec2.describe_instances().filters(filter("vpc-id", vpc_id));
+        let request = self.ec2.describe_instances().filters(make_filter("vpc-id", vpc_id));
         self.describe_instances(request).await
     }
 
@@ -284,7 +284,8 @@ impl Reader {
         key: &str,
         value: &str,
     ) -> Result<Answer<Vec<Instance>>, ReadError> {
-        let request = self.ec2.describe_instances().filters(filter(&format!("tag:{key}"), value));
+        let request =
+            self.ec2.describe_instances().filters(make_filter(&format!("tag:{key}"), value));
         self.describe_instances(request).await
     }
 
@@ -307,7 +308,7 @@ impl Reader {
                 .iter()
                 .flat_map(aws_sdk_ec2::types::Reservation::instances)
             {
-                facts.push(Instance::try_from(instance).map_err(unreadable(CALL, &pages))?);
+                facts.push(Instance::try_from(instance).map_err(make_unreadable(CALL, &pages))?);
             }
             match next {
                 Some(next) => token = Some(next),
@@ -315,7 +316,7 @@ impl Reader {
             }
         }
         facts.sort_by(|a, b| a.instance_id.cmp(&b.instance_id));
-        Ok(answer(CALL, facts, pages))
+        Ok(join_pages(CALL, facts, pages))
     }
 
     /// The subnet of this id. Fails where EC2 does not know it; never `None`.
@@ -337,7 +338,7 @@ impl Reader {
     /// All route tables of the VPC: a subnet without an association of its own uses the main one,
     /// and a filter by subnet does not say so.
     pub async fn route_tables(&self, vpc_id: &str) -> Result<Answer<Vec<RouteTable>>, ReadError> {
-        let request = self.ec2.describe_route_tables().filters(filter("vpc-id", vpc_id));
+        let request = self.ec2.describe_route_tables().filters(make_filter("vpc-id", vpc_id));
         describe!(self, "ec2 DescribeRouteTables", request, route_tables, RouteTable)
     }
 }

@@ -2,8 +2,8 @@
 
 use super::facts::{Address, Volume};
 use super::reader::{
-    Answer, ReadError, Reader, answer, at_most_one, call, describe, filter, nothing_asked, one_of,
-    unreadable,
+    Answer, ReadError, Reader, at_most_one, call, describe, join_pages, make_filter,
+    make_unreadable, nothing_asked, one_of,
 };
 
 impl Reader {
@@ -13,7 +13,8 @@ impl Reader {
         key: &str,
         value: &str,
     ) -> Result<Answer<Vec<Address>>, ReadError> {
-        let request = self.ec2.describe_addresses().filters(filter(&format!("tag:{key}"), value));
+        let request =
+            self.ec2.describe_addresses().filters(make_filter(&format!("tag:{key}"), value));
         self.describe_addresses(request).await
     }
 
@@ -24,7 +25,7 @@ impl Reader {
 
     /// By allocation id; `None` where EC2 does not list it.
     pub async fn address(&self, id: &str) -> Result<Answer<Option<Address>>, ReadError> {
-        let request = self.ec2.describe_addresses().filters(filter("allocation-id", id));
+        let request = self.ec2.describe_addresses().filters(make_filter("allocation-id", id));
         at_most_one(self.describe_addresses(request).await?, id, |address| &address.allocation_id)
     }
 
@@ -38,7 +39,7 @@ impl Reader {
         let pages = vec![page.captured];
         let facts: Result<Vec<_>, _> =
             page.value.addresses().iter().map(Address::try_from).collect();
-        Ok(answer(CALL, facts.map_err(unreadable(CALL, &pages))?, pages))
+        Ok(join_pages(CALL, facts.map_err(make_unreadable(CALL, &pages))?, pages))
     }
 
     /// All volumes of the region that carry this tag.
@@ -47,7 +48,8 @@ impl Reader {
         key: &str,
         value: &str,
     ) -> Result<Answer<Vec<Volume>>, ReadError> {
-        let request = self.ec2.describe_volumes().filters(filter(&format!("tag:{key}"), value));
+        let request =
+            self.ec2.describe_volumes().filters(make_filter(&format!("tag:{key}"), value));
         describe!(self, "ec2 DescribeVolumes", request, volumes, Volume)
     }
 

@@ -25,7 +25,7 @@ impl fmt::Display for DocumentName {
 
 /// A policy document with its text as IAM returned it: JSON, maybe percent-encoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Document {
+pub struct PolicyDocument {
     pub name: DocumentName,
     pub text: String,
 }
@@ -40,7 +40,7 @@ pub struct Grants {
 
 /// A statement's `Effect`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Effect {
+pub enum PolicyEffect {
     Allow,
     Deny,
 }
@@ -57,7 +57,7 @@ pub enum Subject {
 pub struct Statement {
     pub document: DocumentName,
     pub sid: Option<String>,
-    pub effect: Effect,
+    pub effect: PolicyEffect,
     pub actions: Subject,
     pub resources: Subject,
     /// Operator, key, values: as `StringEquals`, `aws:RequestedRegion`, `ap-northeast-1`.
@@ -68,7 +68,7 @@ pub struct Statement {
 
 impl Grants {
     /// Reads the statements of all documents. A document that cannot be read goes to `unreadable`.
-    pub fn read(documents: &[Document]) -> Self {
+    pub fn read(documents: &[PolicyDocument]) -> Self {
         let mut grants = Self::default();
         for document in documents {
             match statements(document) {
@@ -94,7 +94,7 @@ struct WireDocument {
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct WireStatement {
     sid: Option<String>,
-    effect: Effect,
+    effect: PolicyEffect,
     action: Option<OneOrMany<String>>,
     not_action: Option<OneOrMany<String>>,
     resource: Option<OneOrMany<String>>,
@@ -130,7 +130,7 @@ impl<T> OneOrMany<T> {
     }
 }
 
-fn statements(document: &Document) -> Result<Vec<Statement>, String> {
+fn statements(document: &PolicyDocument) -> Result<Vec<Statement>, String> {
     let text = decoded(&document.text)?;
     let wire: WireDocument = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     wire.statement.into_vec().into_iter().map(|wire| statement(&document.name, wire)).collect()

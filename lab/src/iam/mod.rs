@@ -2,7 +2,7 @@
 
 mod document;
 
-pub use document::{Document, DocumentName, Effect, Grants, Statement, Subject};
+pub use document::{DocumentName, Grants, PolicyDocument, PolicyEffect, Statement, Subject};
 
 #[cfg(test)]
 mod spec;

@@ -16,7 +16,7 @@ fn name() -> DocumentName {
 }
 
 fn read(text: &str) -> Grants {
-    Grants::read(&[Document { name: name(), text: text.into() }])
+    Grants::read(&[PolicyDocument { name: name(), text: text.into() }])
 }
 
 #[test]
@@ -25,7 +25,7 @@ fn a_document_has_one_or_many_of_everything() {
     let look = Statement {
         document: name(),
         sid: Some("Look".into()),
-        effect: Effect::Allow,
+        effect: PolicyEffect::Allow,
         actions: Subject::Only(vec!["ec2:DescribeNetworkInterfaces".into()]),
         resources: Subject::Only(vec!["*".into()]),
         conditions: [("StringEquals".to_owned(), [condition].into())].into(),
@@ -34,7 +34,7 @@ fn a_document_has_one_or_many_of_everything() {
     let deny = Statement {
         document: name(),
         sid: None,
-        effect: Effect::Deny,
+        effect: PolicyEffect::Deny,
         actions: Subject::AllBut(vec!["s3:*".into(), "ec2:*".into()]),
         resources: Subject::AllBut(vec!["x".into()]),
         conditions: std::collections::BTreeMap::default(),

@@ -6,13 +6,13 @@ use reports::digest::Digest;
 use reports::record::LabKind;
 use ssh_key::PublicKey;
 
-use super::parse::Found;
+use super::parse::UnplacedProblem;
 use super::{Ceiling, Manifest, NodeEntry, guest_settle_ms_on_ec2};
 use crate::node::Node;
 
 /// Everything that is wrong with the values.
-pub(super) fn all(manifest: &Manifest) -> Vec<Found> {
-    let mut check = Check { found: Vec::new() };
+pub(super) fn find_problems(manifest: &Manifest) -> Vec<UnplacedProblem> {
+    let mut check = ManifestCheck { found: Vec::new() };
     check.lab(manifest);
     check.aws(manifest);
     check.routerd(manifest);
@@ -26,13 +26,17 @@ pub(super) fn all(manifest: &Manifest) -> Vec<Found> {
     check.found
 }
 
-struct Check {
-    found: Vec<Found>,
+struct ManifestCheck {
+    found: Vec<UnplacedProblem>,
 }
 
-impl Check {
+impl ManifestCheck {
     fn report(&mut self, field: &str, message: impl Into<String>) {
-        self.found.push(Found { field: field.to_owned(), message: message.into(), span: None });
+        self.found.push(UnplacedProblem {
+            field: field.to_owned(),
+            message: message.into(),
+            span: None,
+        });
     }
 
     fn require(&mut self, holds: bool, field: &str, message: impl Into<String>) {

@@ -6,12 +6,12 @@ mod shape;
 
 pub use parse::{ManifestError, Problem};
 pub use shape::{
-    Aws, Capture, Ceiling, Consent, Iam, Instances, Lab, Limits, Manifest, NoCeiling, NodeEntry,
-    Owner, Routerd, Teardown, guest_settle_ms_on_ec2,
+    Aws, Capture, Ceiling, Consent, Iam, Instances, LabSection, Limits, Manifest, NoCeiling,
+    NodeEntry, Owner, Routerd, Teardown, guest_settle_ms_on_ec2,
 };
 
 /// A commented manifest without a problem in it.
-pub fn example() -> &'static str {
+pub fn example_manifest() -> &'static str {
     include_str!("example.toml")
 }
 

@@ -53,7 +53,7 @@ impl fmt::Display for ManifestError {
 impl std::error::Error for ManifestError {}
 
 /// A problem before its place is known as line and column.
-pub(super) struct Found {
+pub(super) struct UnplacedProblem {
     pub field: String,
     pub message: String,
     /// Where it is, if that is not where the field is.
@@ -65,7 +65,7 @@ impl Manifest {
     pub fn parse(file_name: &str, text: &str) -> Result<Self, ManifestError> {
         let (table, errors) = DeTable::parse_recoverable(text);
         let outcome = if errors.is_empty() {
-            let place = |found: Found| placed(text, &table, found);
+            let place = |found: UnplacedProblem| placed(text, &table, found);
             read(&table).map_err(|found| found.into_iter().map(place).collect())
         } else {
             Err(errors.iter().map(|error| syntax(text, error)).collect())
@@ -94,13 +94,13 @@ impl Manifest {
     }
 }
 
-fn read(table: &Spanned<DeTable<'_>>) -> Result<Manifest, Vec<Found>> {
+fn read(table: &Spanned<DeTable<'_>>) -> Result<Manifest, Vec<UnplacedProblem>> {
     let mut sections = Sections { table, found: Vec::new() };
     let manifest = sections.manifest();
     let mut found = sections.found;
     match manifest {
         Some(manifest) if found.is_empty() => {
-            found = check::all(&manifest);
+            found = check::find_problems(&manifest);
             if found.is_empty() { Ok(manifest) } else { Err(found) }
         }
         _ => Err(found),
@@ -110,7 +110,7 @@ fn read(table: &Spanned<DeTable<'_>>) -> Result<Manifest, Vec<Found>> {
 /// Reads each section by itself, so that a mistake in one does not hide those in another.
 struct Sections<'a> {
     table: &'a Spanned<DeTable<'a>>,
-    found: Vec<Found>,
+    found: Vec<UnplacedProblem>,
 }
 
 const SECTIONS: [&str; 11] = [
@@ -205,7 +205,7 @@ impl<'a> Sections<'a> {
     }
 
     fn report(&mut self, field: String, message: String, span: Option<Range<usize>>) {
-        self.found.push(Found { field, message, span });
+        self.found.push(UnplacedProblem { field, message, span });
     }
 }
 
@@ -221,7 +221,7 @@ fn path_at(value: &DeValue<'_>, span: &Range<usize>) -> String {
     String::new()
 }
 
-fn placed(text: &str, table: &Spanned<DeTable<'_>>, found: Found) -> Problem {
+fn placed(text: &str, table: &Spanned<DeTable<'_>>, found: UnplacedProblem) -> Problem {
     let span = found.span.unwrap_or_else(|| span_of(table, &found.field));
     let (line, column) = line_and_column(text, span.start);
     Problem { line, column, field: found.field, message: found.message }

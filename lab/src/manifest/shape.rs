@@ -15,7 +15,7 @@ use crate::node::Node;
 pub struct Manifest {
     /// 1.
     pub version: u32,
-    pub lab: Lab,
+    pub lab: LabSection,
     pub aws: Aws,
     pub capture: Capture,
     pub iam: Iam,
@@ -30,7 +30,7 @@ pub struct Manifest {
 /// Section `[lab]`: the kind of lab, its name, and the tag of its resources.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Lab {
+pub struct LabSection {
     pub kind: LabKind,
     pub name: String,
     /// Every resource of the lab carries this tag; nothing without it is touched.

@@ -6,8 +6,8 @@ use super::*;
 
 /// The problems of the example after one replacement, as `line:column field: message`.
 fn problems_after(from: &str, to: &str) -> Vec<Problem> {
-    assert!(example().contains(from), "{from:?} is not in the example");
-    match Manifest::parse("lab.toml", &example().replacen(from, to, 1)) {
+    assert!(example_manifest().contains(from), "{from:?} is not in the example");
+    match Manifest::parse("lab.toml", &example_manifest().replacen(from, to, 1)) {
         Ok(_) => Vec::new(),
         Err(error) => error.problems,
     }
@@ -15,7 +15,8 @@ fn problems_after(from: &str, to: &str) -> Vec<Problem> {
 
 #[test]
 fn the_example_has_no_problem() {
-    let manifest = Manifest::parse("example.toml", example()).unwrap_or_else(|e| panic!("{e}"));
+    let manifest =
+        Manifest::parse("example.toml", example_manifest()).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(manifest.nodes.len(), 4);
     assert_eq!(manifest.limits.max_instance_seconds, Ceiling::Seconds(14400));
 }
@@ -23,7 +24,7 @@ fn the_example_has_no_problem() {
 #[test]
 fn a_manifest_written_as_text_parses_back_equal() {
     for ceiling in ["14400", "\"none\""] {
-        let text = example().replace("14400", ceiling);
+        let text = example_manifest().replace("14400", ceiling);
         let manifest = Manifest::parse("a", &text).unwrap_or_else(|e| panic!("{e}"));
         let written = manifest.to_toml().unwrap();
         assert_eq!(Manifest::parse("b", &written).unwrap_or_else(|e| panic!("{e}")), manifest);
@@ -192,8 +193,9 @@ fn each_defect_is_found_at_its_field() {
 
 #[test]
 fn a_problem_has_its_line_and_column() {
-    let line_of =
-        |needle: &str| example()[..example().find(needle).unwrap()].matches('\n').count() + 1;
+    let line_of = |needle: &str| {
+        example_manifest()[..example_manifest().find(needle).unwrap()].matches('\n').count() + 1
+    };
     let table = [
         ("account_id = \"123456789012\"", "account_id = \"1234\"", line_of("account_id"), 14),
         ("tag_key = ", "tag_kye = ", line_of("tag_key = "), 1),
@@ -214,7 +216,7 @@ fn a_problem_has_its_line_and_column() {
 
 #[test]
 fn mistakes_in_several_sections_are_told_at_once_in_the_texts_order() {
-    let text = example()
+    let text = example_manifest()
         .replace("region = \"ap-northeast-1\"\n", "")
         .replace("kind = \"aws\"", "kind = \"azure\"")
         .replace("user = \"lab\"", "usr = \"lab\"");
@@ -232,7 +234,7 @@ fn mistakes_in_several_sections_are_told_at_once_in_the_texts_order() {
 
 #[test]
 fn a_lab_that_is_not_aws_needs_no_instances_and_no_signers() {
-    let text = example()
+    let text = example_manifest()
         .replace("kind = \"aws\"", "kind = \"netns\"")
         .replace("instance_id = \"i-0c11e0000000000c7\"\n", "")
         .replace("owner@example.org", "# owner@example.org");
@@ -241,9 +243,9 @@ fn a_lab_that_is_not_aws_needs_no_instances_and_no_signers() {
 
 #[test]
 fn every_node_is_needed() {
-    let start = example().find("[nodes.onprem-router]").unwrap();
-    let end = example().find("# The captured address is really").unwrap();
-    let text = format!("{}{}", &example()[..start], &example()[end..]);
+    let start = example_manifest().find("[nodes.onprem-router]").unwrap();
+    let end = example_manifest().find("# The captured address is really").unwrap();
+    let text = format!("{}{}", &example_manifest()[..start], &example_manifest()[end..]);
     let error = Manifest::parse("lab.toml", &text).unwrap_err();
     assert_eq!(error.problems.len(), 1);
     assert_eq!(error.problems[0].field, "nodes.onprem-router");
@@ -251,14 +253,14 @@ fn every_node_is_needed() {
 
 #[test]
 fn what_is_no_utf8_is_told_with_its_line_and_its_byte() {
-    let line = example().lines().position(|line| line.starts_with("name = ")).unwrap() + 1;
-    let start = example().find("\nname = \"").unwrap() + "\nname = \"".len();
-    let mut bytes = example().as_bytes().to_vec();
+    let line = example_manifest().lines().position(|line| line.starts_with("name = ")).unwrap() + 1;
+    let start = example_manifest().find("\nname = \"").unwrap() + "\nname = \"".len();
+    let mut bytes = example_manifest().as_bytes().to_vec();
     // A character of two bytes before it is one column.
     bytes.splice(start..start, [0xc3, 0xa9, 0xff]);
     let error = Manifest::parse_bytes("lab.toml", &bytes).unwrap_err();
     let offset = start + 2;
     let expected = format!("lab.toml:{line}:10: byte 0xff at offset {offset} is not UTF-8");
     assert_eq!(error.to_string(), expected);
-    assert!(Manifest::parse_bytes("lab.toml", example().as_bytes()).is_ok());
+    assert!(Manifest::parse_bytes("lab.toml", example_manifest().as_bytes()).is_ok());
 }

@@ -8,7 +8,7 @@ use crate::node::Output;
 
 /// The order to exchange datagrams and connections between two addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Order {
+pub struct ExchangeOrder {
     pub from: Ipv4Addr,
     pub to: Ipv4Addr,
     /// Stands at the beginning of each payload.
@@ -23,7 +23,7 @@ pub struct Order {
     pub connections: Vec<u16>,
 }
 
-impl Order {
+impl ExchangeOrder {
     /// `FROM TO NONCE WAY BYTES PORTS CONNECTIONS`, the last two joined by commas.
     pub fn words(&self) -> Vec<String> {
         let list = |ports: &[u16]| ports.iter().map(u16::to_string).collect::<Vec<_>>().join(",");
@@ -65,7 +65,7 @@ impl Order {
 /// The outcome of an exchange.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exchanged {
-    pub connections: Vec<Connection>,
+    pub connections: Vec<OpenedConnection>,
     /// The exchanges that did not come about, in words.
     pub failed: Vec<String>,
 }
@@ -94,7 +94,7 @@ impl Exchanged {
 
 /// A connection that this end opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Connection {
+pub struct OpenedConnection {
     pub local_port: u16,
     pub port: u16,
 }
@@ -103,9 +103,9 @@ pub struct Connection {
 mod tests {
     use super::*;
 
-    fn order(from: u8, to: u8, connections: Vec<u16>) -> Order {
+    fn order(from: u8, to: u8, connections: Vec<u16>) -> ExchangeOrder {
         let local = |end| Ipv4Addr::new(127, 0, 0, end);
-        Order {
+        ExchangeOrder {
             from: local(from),
             to: local(to),
             nonce: 0x00c0_ffee,
@@ -122,10 +122,10 @@ mod tests {
             let order = order(2, 3, connections);
             let words = order.words();
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
-            assert_eq!(Order::read(&words), Some(order));
+            assert_eq!(ExchangeOrder::read(&words), Some(order));
         }
         for words in [&["127.0.0.1"][..], &["a", "b", "c", "d", "e", "f", "g"]] {
-            assert_eq!(Order::read(words), None);
+            assert_eq!(ExchangeOrder::read(words), None);
         }
     }
 }

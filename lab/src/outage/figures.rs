@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// The report that `outage-probe` prints.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
+pub struct ProbeReport {
     pub interval_us: u64,
     /// By the node's clock, since 1970; number `n` was due `n` intervals later.
     pub first_sent_at_us: i64,
@@ -39,7 +39,7 @@ impl From<Arrival> for (u64, i64) {
     }
 }
 
-impl Report {
+impl ProbeReport {
     /// The report of a probe that begins now and sends a datagram each `interval`: nothing is sent
     /// or heard yet.
     pub fn beginning(now: DateTime<Utc>, interval: Duration) -> Self {
@@ -110,11 +110,11 @@ impl Span {
 }
 
 /// The figures of one flow: what `sender` sent and `hearer` heard.
-pub fn figures(
+pub fn compute_flow_outage(
     source: String,
     destination: String,
-    sender: &Report,
-    hearer: &Report,
+    sender: &ProbeReport,
+    hearer: &ProbeReport,
     spans: Spans,
 ) -> FlowOutage {
     let (head, change, tail) = (

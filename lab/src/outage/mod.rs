@@ -7,9 +7,9 @@ mod watch;
 
 use std::time::Duration;
 
-pub use exchange::{Connection, Exchanged, Order, ProbeSilence};
-pub use figures::{Arrival, Report, Spans, figures};
-pub use watch::{Margins, Mark, Watched, watch};
+pub use exchange::{ExchangeOrder, Exchanged, OpenedConnection, ProbeSilence};
+pub use figures::{Arrival, ProbeReport, Spans, compute_flow_outage};
+pub use watch::{ChangeMark, Margins, Watched, watch_change};
 
 /// The port of the probe's datagrams, on both clients.
 pub const PORT: u16 = 7311;

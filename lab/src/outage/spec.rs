@@ -21,16 +21,16 @@ fn flow(heard: impl Fn(i64) -> bool) -> FlowOutage {
 
 /// The same with each one's own delay in microseconds.
 fn reports(delay_us: impl Fn(i64) -> Option<i64>) -> FlowOutage {
-    let mut sender = Report::beginning(at(0), Duration::from_millis(1));
+    let mut sender = ProbeReport::beginning(at(0), Duration::from_millis(1));
     sender.sent = 1000;
-    let mut hearer = Report::beginning(at(0), Duration::from_millis(1));
+    let mut hearer = ProbeReport::beginning(at(0), Duration::from_millis(1));
     hearer.arrivals = (0..1000)
         .filter_map(|ms| {
             let at_us = at(ms).timestamp_micros() + delay_us(ms)?;
             Some(Arrival { sequence: ms.unsigned_abs(), at_us })
         })
         .collect();
-    figures("10.88.60.7".into(), "10.88.60.9".into(), &sender, &hearer, spans())
+    compute_flow_outage("10.88.60.7".into(), "10.88.60.9".into(), &sender, &hearer, spans())
 }
 
 #[test]
@@ -143,9 +143,9 @@ fn another_order_is_no_outage() {
 
 #[test]
 fn a_report_is_read_as_it_was_printed() {
-    let mut report = Report::beginning(at(0), Duration::from_millis(1));
+    let mut report = ProbeReport::beginning(at(0), Duration::from_millis(1));
     report.arrivals.push(Arrival { sequence: 7, at_us: 42 });
     let text = serde_json::to_string(&report).expect("JSON");
     assert!(text.contains("\"arrivals\":[[7,42]]"), "{text}");
-    assert_eq!(serde_json::from_str::<Report>(&text).expect("a report"), report);
+    assert_eq!(serde_json::from_str::<ProbeReport>(&text).expect("a report"), report);
 }

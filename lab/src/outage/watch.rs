@@ -9,11 +9,11 @@ use chrono::{DateTime, Utc};
 use reports::record::{FlowOutage, Outage};
 use tokio::sync::Notify;
 
-use super::figures::{Report, Spans, figures};
+use super::figures::{ProbeReport, Spans, compute_flow_outage};
 use crate::Lab;
 use crate::ec2::Answer;
 use crate::node::{Node, Output};
-use crate::shell::{Observe, ShellError};
+use crate::shell::{NodeAnswer, Observe};
 
 /// The quiet before and after a change: the longer is the control run.
 #[derive(Clone, Copy, Debug)]
@@ -36,14 +36,14 @@ impl Watched {
 }
 
 /// With it the watched says when it begins to change something.
-pub struct Mark<'a> {
+pub struct ChangeMark<'a> {
     lab: &'a Lab,
     /// When the quiet before the change is over; none where nobody listens.
     quiet_until: Option<DateTime<Utc>>,
     began: Cell<Option<DateTime<Utc>>>,
 }
 
-impl Mark<'_> {
+impl ChangeMark<'_> {
     /// Waits until the quiet before the change has been long enough. To be called right before it.
     pub async fn begins(&self) {
         if let Some(until) = self.quiet_until {
@@ -58,20 +58,18 @@ impl Mark<'_> {
     }
 }
 
-type Told = Result<Answer<Output>, ShellError>;
-
 /// Watches the way between the clients, in both directions, while `change` happens. `name` is
 /// unique on the nodes.
-pub async fn watch<T>(
+pub async fn watch_change<T>(
     lab: &Lab,
     name: &str,
     margins: Margins,
-    change: impl AsyncFnOnce(&Mark<'_>) -> T,
+    change: impl AsyncFnOnce(&ChangeMark<'_>) -> T,
 ) -> (T, Watched) {
     let probes = match Probes::of(lab, name) {
         Ok(probes) => probes,
         Err(reason) => {
-            let mark = Mark { lab, quiet_until: None, began: Cell::default() };
+            let mark = ChangeMark { lab, quiet_until: None, began: Cell::default() };
             let value = change(&mark).await;
             return (value, Watched::not(reason));
         }
@@ -80,7 +78,7 @@ pub async fn watch<T>(
     let watched = async {
         let listening = probes.each(&probes.ready).await.iter().all(succeeded);
         let ready = lab.clock.now();
-        let mark = Mark {
+        let mark = ChangeMark {
             lab,
             quiet_until: listening.then(|| ready + margins.before),
             began: Cell::default(),
@@ -113,7 +111,7 @@ pub async fn watch<T>(
     (value, watched)
 }
 
-fn succeeded(told: &Told) -> bool {
+fn succeeded(told: &NodeAnswer) -> bool {
     told.as_ref().is_ok_and(|answer| answer.value.code == 0)
 }
 
@@ -149,13 +147,13 @@ impl<'a> Probes<'a> {
         })
     }
 
-    async fn each(&self, commands: &Commands) -> Vec<Told> {
+    async fn each(&self, commands: &Commands) -> Vec<NodeAnswer> {
         let ends = ENDS.iter().zip(commands);
         let told = ends.map(|(node, command)| self.lab.shell.observe(*node, command));
         futures::future::join_all(told).await
     }
 
-    fn watched(&self, told: Vec<Told>, spans: Spans) -> Watched {
+    fn watched(&self, told: Vec<NodeAnswer>, spans: Spans) -> Watched {
         let answers: Result<Vec<_>, _> = told.into_iter().collect();
         let answers = match answers {
             Ok(answers) => answers,
@@ -180,13 +178,13 @@ impl<'a> Probes<'a> {
         let address = |node: Node| self.lab.manifest.nodes[&node].address.to_string();
         let [cloud, onprem] = ENDS.map(address);
         Ok(vec![
-            figures(cloud.clone(), onprem.clone(), near, far, spans),
-            figures(onprem, cloud, far, near, spans),
+            compute_flow_outage(cloud.clone(), onprem.clone(), near, far, spans),
+            compute_flow_outage(onprem, cloud, far, near, spans),
         ])
     }
 }
 
-fn report(answer: &Answer<Output>) -> Result<Report, String> {
+fn report(answer: &Answer<Output>) -> Result<ProbeReport, String> {
     let Output { code, stdout, stderr } = &answer.value;
     if *code != 0 {
         let said = String::from_utf8_lossy(stderr);

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use reports::go::{
-    AllowedSigners, Document, Expectation, GO_VERSION, SELF_PRINCIPAL, self_grant, verify,
+    AllowedSigners, Expectation, GO_VERSION, GoDocument, SELF_PRINCIPAL, self_grant, verify_go,
 };
 use reports::record::{
     GoBurnt, GoVerified, Intent, LabKind, LockReleased, OutcomeRecorded, RunFinished, UndoPlanned,
@@ -29,7 +29,7 @@ fn go(number: u8) -> Verified {
 /// The same, which grants that plan.
 fn go_for(number: u8, plan: &UndoPlanned) -> Verified {
     let digest = |what: &str| Digest::of(what.as_bytes());
-    let document = Document {
+    let document = GoDocument {
         version: GO_VERSION,
         run_id: format!("run-{number}"),
         facts_digest: digest("facts"),
@@ -51,7 +51,7 @@ fn go_for(number: u8, plan: &UndoPlanned) -> Verified {
         lab_kind: LabKind::Mock,
     };
     let signers = AllowedSigners::parse(&grant.allowed_signers).expect("one signer");
-    verify(&grant.document, &grant.signature, &signers, &expected, time(FROM)).expect("good")
+    verify_go(&grant.document, &grant.signature, &signers, &expected, time(FROM)).expect("good")
 }
 
 fn is_verified(go: &Verified) -> Kind {
@@ -119,14 +119,14 @@ fn journal(kinds: Vec<Kind>) -> (tempfile::TempDir, Writer) {
 #[test]
 fn forward_is_for_the_go_that_this_run_verified_and_no_other() {
     let (own, other) = (go(1), go(2));
-    let burnt = || Refused::OtherGoBurnt(other.digest().clone());
+    let burnt = || PermitRefused::OtherGoBurnt(other.digest().clone());
     let table = [
         ("verified", vec![is_verified(&own)], None),
         ("burnt by this run", vec![is_verified(&own), is_burnt(&own)], None),
-        ("not verified", vec![], Some(Refused::NotOfThisRun)),
-        ("another was verified", vec![is_verified(&other)], Some(Refused::NotOfThisRun)),
+        ("not verified", vec![], Some(PermitRefused::NotOfThisRun)),
+        ("another was verified", vec![is_verified(&other)], Some(PermitRefused::NotOfThisRun)),
         ("another was burnt", vec![is_verified(&own), is_burnt(&other)], Some(burnt())),
-        ("the run has ended", vec![is_verified(&own), ended()], Some(Refused::RunEnded)),
+        ("the run has ended", vec![is_verified(&own), ended()], Some(PermitRefused::RunEnded)),
     ];
     for (what, kinds, refused) in table {
         let (_folder, journal) = journal(kinds);
@@ -147,29 +147,29 @@ fn forward_holds_within_its_window_until_the_brake_is_pulled() {
     let forward = Forward::grant(&own, &journal, brake.clone()).expect("granted");
     let second = TimeDelta::seconds(1);
     let table = [
-        (time(FROM) - second, Err(Refused::NotYet(time(FROM)))),
+        (time(FROM) - second, Err(PermitRefused::NotYet(time(FROM)))),
         (time(FROM), Ok(())),
         (time(UNTIL), Ok(())),
-        (time(UNTIL) + second, Err(Refused::Expired(time(UNTIL)))),
+        (time(UNTIL) + second, Err(PermitRefused::Expired(time(UNTIL)))),
     ];
     for (now, expected) in table {
         assert_eq!(forward.check(now), expected, "{now}");
         assert_eq!(Permit::check(&forward, now), expected, "as every permit is asked: {now}");
     }
     brake.pull();
-    assert_eq!(forward.check(time(FROM)), Err(Refused::ToldToStop));
+    assert_eq!(forward.check(time(FROM)), Err(PermitRefused::ToldToStop));
 }
 
 #[test]
 fn undo_is_for_a_step_of_the_plan_that_the_burnt_go_granted() {
     let (own, other) = (go(1), go(2));
     let begun = |plan| vec![Kind::UndoPlanned(plan), is_verified(&own), is_burnt(&own)];
-    let unknown = || Refused::NotInPlan("undo.nothing".to_owned());
-    let (nothing, step) = (Refused::NothingBegun, "undo.address");
+    let unknown = || PermitRefused::NotInPlan("undo.nothing".to_owned());
+    let (nothing, step) = (PermitRefused::NothingBegun, "undo.address");
     let not_burnt = || vec![Kind::UndoPlanned(plan()), is_verified(&own)];
     let later =
         vec![Kind::UndoPlanned(plan()), is_verified(&own), is_burnt(&own), is_verified(&other)];
-    let another_burnt = Refused::OtherGoBurnt(own.digest().clone());
+    let another_burnt = PermitRefused::OtherGoBurnt(own.digest().clone());
     let table = [
         ("begun", begun(plan()), step, None),
         ("no such step", begun(plan()), "undo.nothing", Some(unknown())),
@@ -208,23 +208,24 @@ fn undo_is_for_what_the_signed_digest_covers_and_nothing_else() {
     for (what, kind, kinds) in table.into_iter().chain([("another go", "go-burnt", swapped)]) {
         let (_folder, journal) = journal(kinds);
         let refused = Undo::for_step(&journal, "undo.address", None).expect_err(what);
-        let Refused::Differs(differs) = &refused else { panic!("{what}: {refused}") };
+        let PermitRefused::Differs(differs) = &refused else { panic!("{what}: {refused}") };
         assert_eq!(differs.kind, kind, "{what}");
     }
 }
 
 #[test]
 fn cost_is_for_a_tagged_instance_where_the_manifest_consents() {
-    let consents = Manifest::parse("example.toml", crate::manifest::example()).expect("example");
+    let consents =
+        Manifest::parse("example.toml", crate::manifest::example_manifest()).expect("example");
     let mut refuses = consents.clone();
     let mut consents = consents;
     consents.consent.stop_instances = true;
     refuses.consent.stop_instances = false;
     let (key, value) = (&consents.lab.tag_key, &consents.lab.tag_value);
-    let not_tagged = || Some(Refused::NotTagged("i-1".to_owned()));
+    let not_tagged = || Some(PermitRefused::NotTagged("i-1".to_owned()));
     let table = [
         ("tagged", &consents, vec![(key.as_str(), value.as_str())], None),
-        ("no consent", &refuses, vec![(key, value)], Some(Refused::NoConsent)),
+        ("no consent", &refuses, vec![(key, value)], Some(PermitRefused::NoConsent)),
         ("of another lab", &consents, vec![(key, "another")], not_tagged()),
         ("no tag", &consents, vec![], not_tagged()),
     ];
@@ -241,15 +242,15 @@ fn cost_is_for_a_tagged_instance_where_the_manifest_consents() {
             tags: tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Tags>(),
         };
         let both = [
-            (Power::Stop, Power::Start, Cost::to_stop(manifest, &instance)),
-            (Power::Start, Power::Stop, Cost::to_start(manifest, &instance)),
+            (PowerChange::Stop, PowerChange::Start, Cost::to_stop(manifest, &instance)),
+            (PowerChange::Start, PowerChange::Stop, Cost::to_start(manifest, &instance)),
         ];
         for (power, other, cost) in both {
             assert_eq!(cost.as_ref().err(), refused.as_ref(), "{what}");
             let Ok(cost) = cost else { continue };
             assert_eq!((cost.instance_id(), cost.is_to(power)), ("i-1", Ok(())));
             let refused = cost.is_to(other).expect_err("it is for the other");
-            assert!(matches!(refused, Refused::OtherOperation { .. }), "{refused}");
+            assert!(matches!(refused, PermitRefused::OtherOperation { .. }), "{refused}");
         }
     }
 }
@@ -262,7 +263,7 @@ fn all_but_undo_need_their_record() {
     let (_folder, journal) = journal(kinds);
     let forward = Forward::grant(&own, &journal, Brake::default()).expect("granted");
     let undo = Undo::for_step(&journal, "undo.address", None).expect("granted");
-    let cost = Cost { instance_id: "i-1".to_owned(), power: Power::Stop };
+    let cost = Cost { instance_id: "i-1".to_owned(), power: PowerChange::Stop };
     let table: [(&dyn Permit, PermitKind, bool); 3] = [
         (&forward, PermitKind::Forward, true),
         (&undo, PermitKind::Undo, false),
@@ -300,9 +301,9 @@ fn operations() -> Vec<(&'static str, Operation)> {
 /// I1: what is done stands in the permit, and no act takes one for something else.
 #[tokio::test(start_paused = true)]
 async fn no_act_takes_a_permit_for_another_operation() {
-    let lab = crate::deaf::lab();
+    let lab = crate::deaf::open_deaf_lab();
     let refused_by = |came: Result<(), crate::act::NotTried>| match came {
-        Err(crate::act::NotTried::Refused(Refused::OtherOperation { .. })) => true,
+        Err(crate::act::NotTried::Refused(PermitRefused::OtherOperation { .. })) => true,
         Ok(()) | Err(_) => false,
     };
     let row = crate::act::RowCall { row_id: 1, plugin_timeout: std::time::Duration::ZERO };
@@ -361,8 +362,8 @@ fn what_ends_something_needs_the_proof_of_the_very_go_that_grants_it() {
         let kinds = vec![Kind::UndoPlanned(plan), is_verified(&own), is_burnt(&own)];
         let (_folder, journal) = journal(kinds);
         let proofs = [
-            ("none", None, Some(Refused::NotProved)),
-            ("of another go", Some(Proof::of(&other)), Some(Refused::NotProved)),
+            ("none", None, Some(PermitRefused::NotProved)),
+            ("of another go", Some(Proof::of(&other)), Some(PermitRefused::NotProved)),
             ("of this go", Some(Proof::of(&own)), None),
         ];
         for (what, proof, refused) in proofs {

@@ -2,10 +2,10 @@
 
 use serde_yaml_ng::Value;
 
-use super::fields::join;
+use super::fields::join_path;
 
 /// The paths of what is, or is named like, an AWS credential.
-pub(super) fn paths(value: &Value) -> Vec<String> {
+pub(super) fn find_credentials(value: &Value) -> Vec<String> {
     let mut found = Vec::new();
     walk("", value, &mut found);
     found
@@ -29,7 +29,7 @@ fn walk(path: &str, value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Mapping(mapping) => {
             for (key, value) in mapping {
-                let path = join(path, key.as_str().unwrap_or("?"));
+                let path = join_path(path, key.as_str().unwrap_or("?"));
                 if key.as_str().is_some_and(is_aws_credential_name) {
                     found.push(path);
                 } else {

@@ -3,13 +3,13 @@
 use crate::golang::parse_duration;
 
 /// Milliseconds; none where Go would refuse the text, or where it is negative.
-pub(super) fn ms(text: &str) -> Option<u64> {
+pub(super) fn parse_ms(text: &str) -> Option<u64> {
     u64::try_from(parse_duration(text).ok()? / 1_000_000).ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::ms;
+    use super::parse_ms;
 
     #[test]
     fn durations_as_go_reads_them() {
@@ -28,7 +28,7 @@ mod tests {
             ("1d", None),
         ];
         for (text, expected) in table {
-            assert_eq!(ms(text), expected, "{text:?}");
+            assert_eq!(parse_ms(text), expected, "{text:?}");
         }
     }
 }

@@ -6,13 +6,13 @@ use serde_yaml_ng::{Mapping, Value};
 use super::read::Problem;
 
 /// The problems of one resource.
-pub(super) struct Fields<'a> {
+pub(super) struct ResourceFields<'a> {
     /// The resource's name, as `Plugin/aws-executor`.
     pub resource: String,
     pub problems: &'a mut Vec<Problem>,
 }
 
-impl Fields<'_> {
+impl ResourceFields<'_> {
     /// Adds a problem of this resource. `field` is its path, as `spec.timeout`.
     pub fn report(&mut self, field: impl Into<String>, message: impl Into<String>) {
         self.problems.push(Problem {
@@ -42,7 +42,7 @@ impl Fields<'_> {
                         }
                         None => "unknown key, which routerd ignores".to_owned(),
                     };
-                    self.report(join(path, key), message);
+                    self.report(join_path(path, key), message);
                 }
                 None => self.report(path, "a key that is no text"),
             }
@@ -61,7 +61,7 @@ impl Fields<'_> {
         match serde_yaml_ng::from_value::<Option<T>>(value.clone()) {
             Ok(value) => value,
             Err(error) => {
-                self.report(join(path, key), error.to_string());
+                self.report(join_path(path, key), error.to_string());
                 None
             }
         }
@@ -72,7 +72,7 @@ impl Fields<'_> {
     pub fn required(&mut self, path: &str, mapping: &Mapping, key: &str) -> String {
         let value: Option<String> = self.optional(path, mapping, key);
         if value.is_none() && mapping.get(key).is_none_or(Value::is_null) {
-            self.report(join(path, key), "missing");
+            self.report(join_path(path, key), "missing");
         }
         value.unwrap_or_default()
     }
@@ -89,13 +89,13 @@ impl Fields<'_> {
         for word in &words {
             if !known.contains(&word.as_str()) {
                 let message = format!("{word:?} is none of {}", known.join(", "));
-                self.report(join(path, key), message);
+                self.report(join_path(path, key), message);
             }
         }
         words
     }
 }
 
-pub(super) fn join(path: &str, key: &str) -> String {
+pub(super) fn join_path(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }

@@ -9,8 +9,8 @@ mod read;
 
 pub use credentials::{is_aws_credential, is_credential_name};
 pub use read::{
-    Environment, Executor, OtherResource, Plugin, Policy, Problem, ProviderProfile, RouterConfig,
-    read,
+    Environment, Executor, OtherResource, Plugin, Problem, ProviderActionPolicy, ProviderProfile,
+    RouterConfig, read_config,
 };
 
 #[cfg(test)]

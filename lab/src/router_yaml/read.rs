@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use serde::{Serialize, Serializer};
 use serde_yaml_ng::Value;
 
-use super::fields::Fields;
+use super::fields::ResourceFields;
 use super::{credentials, duration, kinds};
 
 /// Something in the file that routerd would ignore, refuse or read differently than it looks.
@@ -31,7 +31,7 @@ impl fmt::Display for Problem {
 pub struct RouterConfig {
     pub name: String,
     /// In the file's order: routerd obeys the first and no other.
-    pub policies: Vec<Policy>,
+    pub policies: Vec<ProviderActionPolicy>,
     pub plugins: Vec<Plugin>,
     pub providers: Vec<ProviderProfile>,
     /// Names of MobilityPools: where there is one, the daemon plans too.
@@ -45,7 +45,7 @@ pub struct RouterConfig {
 /// A ProviderActionPolicy, with routerd's defaults filled in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "they are routerd's own switches")]
-pub struct Policy {
+pub struct ProviderActionPolicy {
     pub name: String,
     pub enabled: bool,
     pub dry_run_only: bool,
@@ -139,7 +139,7 @@ impl RouterConfig {
 }
 
 /// Reads the whole file, or tells everything that is wrong with it.
-pub fn read(yaml: &str) -> Result<RouterConfig, Vec<Problem>> {
+pub fn read_config(yaml: &str) -> Result<RouterConfig, Vec<Problem>> {
     let mut problems = Vec::new();
     let document: Value = match serde_yaml_ng::from_str(yaml) {
         Ok(document) => document,
@@ -149,9 +149,11 @@ pub fn read(yaml: &str) -> Result<RouterConfig, Vec<Problem>> {
             return Err(vec![Problem { resource, field: String::new(), message }]);
         }
     };
-    let mut config =
-        RouterConfig { credentials: credentials::paths(&document), ..Default::default() };
-    let mut fields = Fields { resource: "Router".to_owned(), problems: &mut problems };
+    let mut config = RouterConfig {
+        credentials: credentials::find_credentials(&document),
+        ..Default::default()
+    };
+    let mut fields = ResourceFields { resource: "Router".to_owned(), problems: &mut problems };
     let top = fields.mapping("", Some(&document), &["apiVersion", "kind", "metadata", "spec"]);
     if fields.required("", &top, "apiVersion") != "routerd.net/v1alpha1"
         || fields.required("", &top, "kind") != "Router"
@@ -175,7 +177,7 @@ fn resource(
     index: usize,
     value: &Value,
 ) {
-    let mut fields = Fields { resource: format!("spec.resources[{index}]"), problems };
+    let mut fields = ResourceFields { resource: format!("spec.resources[{index}]"), problems };
     let known = ["apiVersion", "kind", "metadata", "spec", "status"];
     let top = fields.mapping("", Some(value), &known);
     let api_version = fields.required("", &top, "apiVersion");
@@ -200,12 +202,16 @@ fn resource(
     }
 }
 
-fn named(fields: &mut Fields<'_>, metadata: Option<&Value>) -> String {
+fn named(fields: &mut ResourceFields<'_>, metadata: Option<&Value>) -> String {
     let metadata = fields.mapping("metadata", metadata, &["name", "ownerRefs", "annotations"]);
     fields.required("metadata", &metadata, "name")
 }
 
-fn policy(fields: &mut Fields<'_>, name: String, spec: Option<&Value>) -> Policy {
+fn policy(
+    fields: &mut ResourceFields<'_>,
+    name: String,
+    spec: Option<&Value>,
+) -> ProviderActionPolicy {
     let known = [
         "enabled",
         "dryRunOnly",
@@ -227,7 +233,7 @@ fn policy(fields: &mut Fields<'_>, name: String, spec: Option<&Value>) -> Policy
             Err(_) => fields.report("spec.allowedCIDRs", format!("{cidr:?} is no CIDR")),
         }
     }
-    Policy {
+    ProviderActionPolicy {
         name,
         enabled: fields.optional("spec", &spec, "enabled").unwrap_or(false),
         dry_run_only: fields.optional("spec", &spec, "dryRunOnly").unwrap_or(true),
@@ -244,7 +250,7 @@ fn policy(fields: &mut Fields<'_>, name: String, spec: Option<&Value>) -> Policy
     }
 }
 
-fn plugin(fields: &mut Fields<'_>, name: String, spec: Option<&Value>) -> Plugin {
+fn plugin(fields: &mut ResourceFields<'_>, name: String, spec: Option<&Value>) -> Plugin {
     let known = ["executable", "timeout", "env", "capabilities", "triggers", "context"];
     let spec = fields.mapping("spec", spec, &known);
     let executable = fields.required("spec", &spec, "executable");
@@ -253,7 +259,7 @@ fn plugin(fields: &mut Fields<'_>, name: String, spec: Option<&Value>) -> Plugin
     }
     let timeout: Option<String> = fields.optional("spec", &spec, "timeout");
     let timeout_ms = timeout.filter(|text| !text.is_empty()).and_then(|text| {
-        let timeout_ms = duration::ms(&text).filter(|ms| *ms > 0);
+        let timeout_ms = duration::parse_ms(&text).filter(|ms| *ms > 0);
         if timeout_ms.is_none() {
             fields.report("spec.timeout", format!("{text:?} is no duration, as 120s"));
         }
@@ -277,7 +283,7 @@ fn plugin(fields: &mut Fields<'_>, name: String, spec: Option<&Value>) -> Plugin
     }
 }
 
-fn profile(fields: &mut Fields<'_>, name: String, spec: Option<&Value>) -> ProviderProfile {
+fn profile(fields: &mut ResourceFields<'_>, name: String, spec: Option<&Value>) -> ProviderProfile {
     let known = ["provider", "subscriptionID", "resourceGroup", "capabilities", "auth"];
     let spec = fields.mapping("spec", spec, &known);
     let auth = fields.mapping("spec.auth", spec.get("auth"), &["mode", "command"]);

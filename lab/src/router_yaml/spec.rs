@@ -24,7 +24,7 @@ fn spoiled(from: &str, to: &str) -> String {
 
 #[test]
 fn a_good_file_has_its_facts() {
-    let config = read(&good()).unwrap();
+    let config = read_config(&good()).unwrap();
     assert_eq!(config.policies.len(), 1);
     assert!(config.policies[0].require_approval && !config.policies[0].dry_run_only);
     let Executor::Resolved(executor) = config.executor("aws") else { panic!("no executor") };
@@ -33,10 +33,10 @@ fn a_good_file_has_its_facts() {
 
 #[test]
 fn a_live_routers_file_is_read_with_its_pool() {
-    let config = read(&fixture("routerctl-live/cloud-router.yaml")).unwrap();
+    let config = read_config(&fixture("routerctl-live/cloud-router.yaml")).unwrap();
     assert_eq!(config.mobility_pools, ["smoke"]);
     assert_eq!(config.others.len(), 6);
-    assert!(read(&fixture("routerctl-live/onprem-router.yaml")).is_ok());
+    assert!(read_config(&fixture("routerctl-live/onprem-router.yaml")).is_ok());
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn what_routerd_would_ignore_or_refuse_is_a_problem() {
         ("requireApproval: true", "enabled: true", "Router", "", "no YAML"),
     ];
     for (from, to, resource, field, message) in table {
-        let problems = read(&spoiled(from, to)).unwrap_err();
+        let problems = read_config(&spoiled(from, to)).unwrap_err();
         let hit = problems
             .iter()
             .any(|p| p.resource == resource && p.field == field && p.message.contains(message));
@@ -159,7 +159,7 @@ fn what_routerd_would_ignore_or_refuse_is_a_problem() {
 #[test]
 fn all_problems_are_told_at_once() {
     let text = spoiled("allowedCIDRs:", "allowedCidrs:").replace("timeout: 10s", "timout: 10s");
-    assert_eq!(read(&text).unwrap_err().len(), 2);
+    assert_eq!(read_config(&text).unwrap_err().len(), 2);
 }
 
 #[test]
@@ -187,14 +187,14 @@ fn the_executor_is_the_one_that_routerd_would_start() {
 
 #[test]
 fn an_absent_require_approval_is_routerds_default_true() {
-    let config = read(&spoiled("requireApproval: true", "executionWindow: \"\"")).unwrap();
+    let config = read_config(&spoiled("requireApproval: true", "executionWindow: \"\"")).unwrap();
     assert!(config.policies[0].require_approval);
 }
 
 #[test]
 fn values_of_the_environment_are_shown_nowhere() {
     let text = spoiled("timeout: 120s", "timeout: 120s\n        env: { WORD: hunter2 }");
-    let config = read(&text).unwrap();
+    let config = read_config(&text).unwrap();
     let shown = format!("{config:?} {}", serde_json::to_string(&config).unwrap());
     assert!(shown.contains("WORD") && !shown.contains("hunter2"), "{shown}");
 }

@@ -31,12 +31,12 @@ impl AnswerError {
 const EXCERPT_BYTES: usize = 200;
 
 /// One answer that is being read.
-pub(super) struct Answer<'a> {
+pub(super) struct RouterctlOutput<'a> {
     pub command: &'a str,
     pub output: &'a Output,
 }
 
-impl<'a> Answer<'a> {
+impl<'a> RouterctlOutput<'a> {
     /// The answer `output` of this command line.
     pub fn new(command: &'a str, output: &'a Output) -> Self {
         Self { command, output }

@@ -3,7 +3,7 @@
 
 use super::answer::AnswerError;
 use super::{Approved, Executed, Imported, Previewed, RolledBack, answers};
-use super::{Owner, Part, PartCounts, PluginRun, Report, Resource, Resources, Row};
+use super::{DoctorReport, DynamicPart, Owner, PartCounts, PluginRun, Resource, Resources, Row};
 use crate::manifest::Routerd;
 use crate::node::Output;
 
@@ -43,11 +43,11 @@ impl<'a> Routerctl<'a> {
 
     /// Lists the dynamic parts with how much each holds (`dynamic list`).
     pub fn dynamic_list(self) -> Call<Vec<PartCounts>> {
-        self.call(&["dynamic", "list"], &[&self.state(), "-o", "json"], answers::parts)
+        self.call(&["dynamic", "list"], &[&self.state(), "-o", "json"], answers::read_parts)
     }
 
     /// `source` is routerd's name of it, as `Plugin/lab-planner`.
-    pub fn dynamic_describe(self, source: &str) -> Call<Vec<Part>> {
+    pub fn dynamic_describe(self, source: &str) -> Call<Vec<DynamicPart>> {
         self.call(
             &["dynamic", "describe", source],
             &[&self.state(), "-o", "json"],
@@ -57,22 +57,22 @@ impl<'a> Routerctl<'a> {
 
     /// Imports the stored plans into routerd's journal (`action import`).
     pub fn import(self) -> Call<Imported> {
-        self.call(&["action", "import"], &[&self.state()], answers::imported)
+        self.call(&["action", "import"], &[&self.state()], answers::read_imported)
     }
 
     /// All rows of routerd's journal, newest first.
     pub fn list(self) -> Call<Vec<Row>> {
-        self.call(&["action", "list"], &[&self.state(), "-o", "json"], answers::rows)
+        self.call(&["action", "list"], &[&self.state(), "-o", "json"], answers::read_action_rows)
     }
 
     /// Shows one row of routerd's journal (`action show`).
     pub fn show(self, id: u64) -> Call<Row> {
-        self.action("show", id, &[&self.state(), "-o", "json"], answers::row)
+        self.action("show", id, &[&self.state(), "-o", "json"], answers::read_action_row)
     }
 
     /// Approves a pending row in the name of `by` (`action approve`).
     pub fn approve(self, id: u64, by: &str) -> Call<Approved> {
-        self.action("approve", id, &[&format!("--by={by}"), &self.state()], answers::approved)
+        self.action("approve", id, &[&format!("--by={by}"), &self.state()], answers::read_approved)
     }
 
     /// The executor's preview. routerd wants the approval first (contract §1.8 m).
@@ -81,7 +81,7 @@ impl<'a> Routerctl<'a> {
             "execute",
             id,
             &["--dry-run", &self.config(), &self.state()],
-            answers::previewed,
+            answers::read_previewed,
         )
     }
 
@@ -91,7 +91,7 @@ impl<'a> Routerctl<'a> {
             "execute",
             id,
             &["--approved", &self.config(), &self.state()],
-            answers::executed,
+            answers::read_executed,
         )
     }
 
@@ -122,27 +122,31 @@ impl<'a> Routerctl<'a> {
 
     /// The area is always named: without one all areas run, and home-router checks fail for
     /// reasons that have nothing to do with the lab.
-    pub fn doctor(self, area: &str) -> Call<Report> {
+    pub fn doctor(self, area: &str) -> Call<DoctorReport> {
         self.call(
             &["doctor", area],
             &[&self.config(), &self.state(), "-o", "json"],
-            answers::report,
+            answers::read_doctor_report,
         )
     }
 
     /// All resources of a kind; the daemon answers.
     pub fn get(self, kind: &str) -> Call<Resources> {
-        self.call(&["get", kind], &["-o", "json"], answers::resources)
+        self.call(&["get", kind], &["-o", "json"], answers::read_resources)
     }
 
     /// One resource by its kind and name; the daemon answers.
     pub fn describe(self, kind: &str, name: &str) -> Call<Resource> {
-        self.call(&["describe", &format!("{kind}/{name}")], &["-o", "json"], answers::described)
+        self.call(
+            &["describe", &format!("{kind}/{name}")],
+            &["-o", "json"],
+            answers::read_described,
+        )
     }
 
     /// The owner table: who has an address, and who captures it (`mobility owners`).
     pub fn mobility_owners(self) -> Call<Vec<Owner>> {
-        self.call(&["mobility", "owners"], &[&self.state(), "-o", "json"], answers::owners)
+        self.call(&["mobility", "owners"], &[&self.state(), "-o", "json"], answers::read_owners)
     }
 
     fn config(self) -> String {

@@ -7,12 +7,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::answer::{Answer, AnswerError};
+use super::answer::{AnswerError, RouterctlOutput};
 use crate::node::Output;
 
 /// The action that takes a planned one back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Undo {
+pub struct PlanUndo {
     pub action: String,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, String>,
@@ -40,7 +40,7 @@ pub struct Plan {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub undo: Option<Undo>,
+    pub undo: Option<PlanUndo>,
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
 }
@@ -54,7 +54,7 @@ pub struct PluginRun {
     pub dry_run: bool,
     pub stored: bool,
     pub outcome: PluginOutcome,
-    #[serde(rename(deserialize = "actionPlans"), deserialize_with = "list")]
+    #[serde(rename(deserialize = "actionPlans"), deserialize_with = "deserialize_list")]
     pub plans: Vec<Plan>,
     #[serde(rename(deserialize = "part"), deserialize_with = "spec_of_part")]
     pub part: RunPart,
@@ -86,11 +86,11 @@ pub struct RunPart {
     pub observed_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
     pub digest: String,
-    #[serde(deserialize_with = "list")]
+    #[serde(deserialize_with = "deserialize_list")]
     pub resources: Vec<Value>,
-    #[serde(deserialize_with = "list")]
+    #[serde(deserialize_with = "deserialize_list")]
     pub directives: Vec<Value>,
-    #[serde(rename(deserialize = "actionPlans"), default, deserialize_with = "list")]
+    #[serde(rename(deserialize = "actionPlans"), default, deserialize_with = "deserialize_list")]
     pub plans: Vec<Plan>,
 }
 
@@ -111,7 +111,7 @@ pub struct PartCounts {
 /// A stored part with its plans.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all(deserialize = "camelCase"))]
-pub struct Part {
+pub struct DynamicPart {
     pub id: u64,
     pub source: String,
     pub generation: u64,
@@ -120,11 +120,11 @@ pub struct Part {
     pub observed_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
     pub digest: String,
-    #[serde(deserialize_with = "list")]
+    #[serde(deserialize_with = "deserialize_list")]
     pub resources: Vec<Value>,
-    #[serde(deserialize_with = "list")]
+    #[serde(deserialize_with = "deserialize_list")]
     pub directives: Vec<Value>,
-    #[serde(rename(deserialize = "actionPlans"), default, deserialize_with = "list")]
+    #[serde(rename(deserialize = "actionPlans"), default, deserialize_with = "deserialize_list")]
     pub plans: Vec<Plan>,
     #[serde(default)]
     pub error: Option<String>,
@@ -132,7 +132,7 @@ pub struct Part {
 
 /// The answer of `plugin run NAME -o json`.
 pub fn plugin_run(command: &str, output: &Output) -> Result<PluginRun, AnswerError> {
-    let answer = Answer::new(command, output);
+    let answer = RouterctlOutput::new(command, output);
     let expected = "the plugin's outcome and plans, as JSON";
     let run: PluginRun = answer.json(expected)?;
     // The plans stand there twice; an answer that disagrees with itself proves nothing.
@@ -140,17 +140,17 @@ pub fn plugin_run(command: &str, output: &Output) -> Result<PluginRun, AnswerErr
 }
 
 /// The answer of `dynamic list -o json`.
-pub fn parts(command: &str, output: &Output) -> Result<Vec<PartCounts>, AnswerError> {
-    Answer::new(command, output).json_list("the dynamic parts, as JSON")
+pub fn read_parts(command: &str, output: &Output) -> Result<Vec<PartCounts>, AnswerError> {
+    RouterctlOutput::new(command, output).json_list("the dynamic parts, as JSON")
 }
 
 /// The answer of `dynamic describe SOURCE -o json`.
-pub fn parts_described(command: &str, output: &Output) -> Result<Vec<Part>, AnswerError> {
-    Answer::new(command, output).json_list("the dynamic parts with their plans, as JSON")
+pub fn parts_described(command: &str, output: &Output) -> Result<Vec<DynamicPart>, AnswerError> {
+    RouterctlOutput::new(command, output).json_list("the dynamic parts with their plans, as JSON")
 }
 
 /// A list that Go writes as `null` when nothing is in it.
-pub(super) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+pub(super) fn deserialize_list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: serde::Deserializer<'de>,
     T: Deserialize<'de>,

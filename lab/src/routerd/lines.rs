@@ -1,8 +1,8 @@
 //! The one-line answers. They say what routerctl printed and prove nothing: the row does
 //! (contract §1.7).
 
-use super::answer::{Answer, AnswerError};
-use super::row::Status;
+use super::answer::{AnswerError, RouterctlOutput};
+use super::row::RowStatus;
 use crate::node::Output;
 
 /// The counts of an import.
@@ -21,14 +21,14 @@ pub struct Imported {
 pub struct Approved {
     pub id: u64,
     pub by: String,
-    pub status: Status,
+    pub status: RowStatus,
 }
 
 /// A live execute that ended, well or not: the status stands in the row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Executed {
     pub id: u64,
-    pub status: Status,
+    pub status: RowStatus,
     pub message: Option<String>,
 }
 
@@ -36,7 +36,7 @@ pub struct Executed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Previewed {
     pub id: u64,
-    pub status: Status,
+    pub status: RowStatus,
     pub message: Option<String>,
 }
 
@@ -44,7 +44,7 @@ pub struct Previewed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RolledBack {
     pub id: u64,
-    pub status: Status,
+    pub status: RowStatus,
 }
 
 const EXECUTE_PREVIEW: &str =
@@ -52,7 +52,7 @@ const EXECUTE_PREVIEW: &str =
 const ROLLBACK_PREVIEW: &str = "\n(preview only \u{2014} journal lifecycle unchanged)\n";
 
 /// The answer of `action import`.
-pub fn imported(command: &str, output: &Output) -> Result<Imported, AnswerError> {
+pub fn read_imported(command: &str, output: &Output) -> Result<Imported, AnswerError> {
     let expected = "`imported N action(s): …`";
     read(command, output, expected, |text| {
         let (total, rest) = text.strip_prefix("imported ")?.split_once(" action(s): ")?;
@@ -69,7 +69,7 @@ pub fn imported(command: &str, output: &Output) -> Result<Imported, AnswerError>
 }
 
 /// The answer of `action approve ID`.
-pub fn approved(command: &str, output: &Output) -> Result<Approved, AnswerError> {
+pub fn read_approved(command: &str, output: &Output) -> Result<Approved, AnswerError> {
     read(command, output, "`action N approved by … (status now …)`", |text| {
         let (id, rest) = text.strip_prefix("action ")?.split_once(" approved by ")?;
         // The name is free text: what counts is the last parenthesis.
@@ -79,7 +79,7 @@ pub fn approved(command: &str, output: &Output) -> Result<Approved, AnswerError>
 }
 
 /// The answer of `action execute ID --approved`.
-pub fn executed(command: &str, output: &Output) -> Result<Executed, AnswerError> {
+pub fn read_executed(command: &str, output: &Output) -> Result<Executed, AnswerError> {
     read(command, output, "`action N executed: status now …`", |text| {
         let (id, rest) = text.strip_prefix("action ")?.split_once(" executed: status now ")?;
         let (status, message) = word_and_message(rest.strip_suffix('\n')?)?;
@@ -88,7 +88,7 @@ pub fn executed(command: &str, output: &Output) -> Result<Executed, AnswerError>
 }
 
 /// The answer of `action execute ID --dry-run`.
-pub fn previewed(command: &str, output: &Output) -> Result<Previewed, AnswerError> {
+pub fn read_previewed(command: &str, output: &Output) -> Result<Previewed, AnswerError> {
     read(command, output, "`action N dry-run: …` and the preview line", |text| {
         preview(text, " dry-run: ", EXECUTE_PREVIEW)
     })
@@ -115,7 +115,7 @@ fn read<T>(
     expected: &'static str,
     parse: impl FnOnce(&str) -> Option<T>,
 ) -> Result<T, AnswerError> {
-    let answer = Answer::new(command, output);
+    let answer = RouterctlOutput::new(command, output);
     parse(answer.text(expected)?).ok_or_else(|| answer.ambiguous(expected))
 }
 
@@ -127,14 +127,14 @@ fn preview(text: &str, verb: &str, last_line: &str) -> Option<Previewed> {
 }
 
 /// `succeeded (did it (prior=true))`: the message goes to the last parenthesis.
-fn word_and_message(text: &str) -> Option<(Status, Option<String>)> {
+fn word_and_message(text: &str) -> Option<(RowStatus, Option<String>)> {
     match text.split_once(" (") {
         None => Some((word(text)?, None)),
         Some((status, rest)) => Some((word(status)?, Some(rest.strip_suffix(')')?.to_owned()))),
     }
 }
 
-fn word(text: &str) -> Option<Status> {
+fn word(text: &str) -> Option<RowStatus> {
     let is_word = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    is_word.then(|| Status::parse(text))
+    is_word.then(|| RowStatus::parse(text))
 }

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::answer::{Answer, AnswerError};
+use super::answer::{AnswerError, RouterctlOutput};
 use crate::node::Output;
 
 /// A resource as the daemon shows it: its spec, and the status that the daemon keeps of it.
@@ -31,7 +31,7 @@ impl Resource {
 /// The answer of `get`: resources of a kind, or the daemon's own status.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Resources {
-    #[serde(default, deserialize_with = "super::dynamic::list")]
+    #[serde(default, deserialize_with = "super::dynamic::deserialize_list")]
     pub items: Vec<Resource>,
     #[serde(default)]
     pub status: Option<Value>,
@@ -50,7 +50,7 @@ pub struct Pool {
     #[serde(
         default,
         rename(deserialize = "ownershipResolverControlPlaneOwnerTable"),
-        deserialize_with = "super::dynamic::list"
+        deserialize_with = "super::dynamic::deserialize_list"
     )]
     pub owners: Vec<Owner>,
 }
@@ -88,29 +88,29 @@ pub struct Owner {
 }
 
 /// The answer of `get KIND -o json`.
-pub fn resources(command: &str, output: &Output) -> Result<Resources, AnswerError> {
-    let answer = Answer::new(command, output);
+pub fn read_resources(command: &str, output: &Output) -> Result<Resources, AnswerError> {
+    let answer = RouterctlOutput::new(command, output);
     of_kind(&answer, "GetResult", "a GetResult, as JSON")
 }
 
 /// The answer of `describe KIND/NAME -o json`.
-pub fn described(command: &str, output: &Output) -> Result<Resource, AnswerError> {
+pub fn read_described(command: &str, output: &Output) -> Result<Resource, AnswerError> {
     #[derive(Deserialize)]
     struct Described {
         resource: Resource,
     }
-    let answer = Answer::new(command, output);
+    let answer = RouterctlOutput::new(command, output);
     let described: Described = of_kind(&answer, "DescribeResult", "a DescribeResult, as JSON")?;
     Ok(described.resource)
 }
 
 /// The answer of `mobility owners -o json`.
-pub fn owners(command: &str, output: &Output) -> Result<Vec<Owner>, AnswerError> {
-    Answer::new(command, output).json_list("the owner table, as JSON")
+pub fn read_owners(command: &str, output: &Output) -> Result<Vec<Owner>, AnswerError> {
+    RouterctlOutput::new(command, output).json_list("the owner table, as JSON")
 }
 
 fn of_kind<T: serde::de::DeserializeOwned>(
-    answer: &Answer<'_>,
+    answer: &RouterctlOutput<'_>,
     kind: &str,
     expected: &'static str,
 ) -> Result<T, AnswerError> {

@@ -14,21 +14,23 @@ mod unit_files;
 
 pub use answer::AnswerError;
 pub use call::{Call, Routerctl};
-pub use dynamic::{Part, PartCounts, Plan, PluginOutcome, PluginRun, Undo};
+pub use dynamic::{DynamicPart, PartCounts, Plan, PlanUndo, PluginOutcome, PluginRun};
 pub use lines::{Approved, Executed, Imported, Previewed, RolledBack};
 pub use mobility::{Owner, Pool, Resource, Resources};
-pub use refusal::{Effect, Refusal, UndoRefusal};
-pub use report::{Check, CheckStatus, Report, Summary};
-pub use row::{Row, Status};
+pub use refusal::{Refusal, RefusalEffect, UndoRefusal};
+pub use report::{CheckStatus, DoctorCheck, DoctorReport, Summary};
+pub use row::{Row, RowStatus};
 pub use unit::{EnvironmentFile, UNIT, Unit, credentials_in_file};
 
 /// The parsers, one for each answer of routerctl. `command` is what an error shall name.
 pub mod answers {
-    pub use super::dynamic::{parts, parts_described, plugin_run};
-    pub use super::lines::{approved, executed, imported, previewed, rolled_back, undo_previewed};
-    pub use super::mobility::{described, owners, resources};
-    pub use super::report::report;
-    pub use super::row::{row, rows};
+    pub use super::dynamic::{parts_described, plugin_run, read_parts};
+    pub use super::lines::{
+        read_approved, read_executed, read_imported, read_previewed, rolled_back, undo_previewed,
+    };
+    pub use super::mobility::{read_described, read_owners, read_resources};
+    pub use super::report::read_doctor_report;
+    pub use super::row::{read_action_row, read_action_rows};
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::row::Status;
+use super::row::RowStatus;
 
 /// A refusal of routerctl's, by its words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub enum Refusal {
     /// `execute` of a row that is in the wrong state; pending means not approved.
     WrongStatus {
         id: u64,
-        status: Status,
+        status: RowStatus,
     },
     NotFound {
         id: u64,
@@ -41,7 +41,7 @@ pub enum Refusal {
     /// The executor ran the undo and said that it did not succeed.
     UndoNotSucceeded {
         id: u64,
-        status: Status,
+        status: RowStatus,
         error: String,
     },
     /// The undo's executor was started and gave no result.
@@ -77,13 +77,13 @@ pub enum Refusal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UndoRefusal {
     NotAllowed,
-    NotSucceeded(Status),
+    NotSucceeded(RowStatus),
     NoUndo,
 }
 
 /// The change that a refused command can have made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
+pub enum RefusalEffect {
     Nothing,
     /// An executor ran: read back what is so.
     Unknown,
@@ -91,12 +91,12 @@ pub enum Effect {
 
 impl Refusal {
     /// The change that the command can have made: unknown where an executor ran, else nothing.
-    pub fn effect(&self) -> Effect {
+    pub fn effect(&self) -> RefusalEffect {
         match self {
             Self::ExecutorBroke { .. } | Self::UndoNotSucceeded { .. } | Self::UndoBroke { .. } => {
-                Effect::Unknown
+                RefusalEffect::Unknown
             }
-            _ => Effect::Nothing,
+            _ => RefusalEffect::Nothing,
         }
     }
 
@@ -145,16 +145,16 @@ fn of_execute(text: &str) -> Option<Refusal> {
         numbered(text, "execute action ").or_else(|| numbered(text, "dry-run action "))?;
     let wrong = |status| Some(Refusal::WrongStatus { id, status });
     if reason == "action was rolled back" {
-        return wrong(Status::RolledBack);
+        return wrong(RowStatus::RolledBack);
     }
     if let Some(status) = reason
         .strip_prefix("action is ")
         .and_then(|rest| rest.strip_suffix(" and not approved (approval required)"))
     {
-        return wrong(Status::parse(status));
+        return wrong(RowStatus::parse(status));
     }
     if let Some(status) = reason.strip_prefix("action in unexpected status ") {
-        return wrong(Status::parse(status.trim_matches('"')));
+        return wrong(RowStatus::parse(status.trim_matches('"')));
     }
     let broke = reason.starts_with("executor ")
         || reason.starts_with("decode executor ")
@@ -173,7 +173,7 @@ fn of_rollback(text: &str) -> Option<Refusal> {
     match reason.strip_prefix("executor reported \"") {
         Some(reported) => {
             let (status, error) = reported.split_once("\": ")?;
-            let status = Status::parse(status);
+            let status = RowStatus::parse(status);
             Some(Refusal::UndoNotSucceeded { id, status, error: error.to_owned() })
         }
         None => Some(Refusal::UndoBroke { id, reason: reason.to_owned() }),
@@ -187,7 +187,7 @@ fn undo_refusal(reason: &str) -> Option<UndoRefusal> {
         other => other
             .strip_prefix("action is ")?
             .strip_suffix(", not succeeded")
-            .map(|status| UndoRefusal::NotSucceeded(Status::parse(status))),
+            .map(|status| UndoRefusal::NotSucceeded(RowStatus::parse(status))),
     }
 }
 

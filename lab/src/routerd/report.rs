@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::answer::{Answer, AnswerError};
+use super::answer::{AnswerError, RouterctlOutput};
 use crate::node::Output;
 
 /// The result of a check.
@@ -18,10 +18,10 @@ pub enum CheckStatus {
 
 /// The checks of `routerctl doctor`, and their summary.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
+pub struct DoctorReport {
     pub summary: Summary,
-    #[serde(deserialize_with = "super::dynamic::list")]
-    pub checks: Vec<Check>,
+    #[serde(deserialize_with = "super::dynamic::deserialize_list")]
+    pub checks: Vec<DoctorCheck>,
 }
 
 /// The count of checks by their result, as doctor gives it.
@@ -37,7 +37,7 @@ pub struct Summary {
 
 /// One check of doctor's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Check {
+pub struct DoctorCheck {
     pub area: String,
     #[serde(default)]
     pub code: String,
@@ -49,7 +49,7 @@ pub struct Check {
     pub remedy: String,
 }
 
-impl Report {
+impl DoctorReport {
     fn count(&self, status: CheckStatus) -> usize {
         self.checks.iter().filter(|check| check.status == status).count()
     }
@@ -66,13 +66,13 @@ impl Report {
 
 /// The answer of `doctor AREA -o json`. It exits with 1 exactly when a check fails, and its JSON
 /// is complete nevertheless.
-pub fn report(command: &str, output: &Output) -> Result<Report, AnswerError> {
-    let answer = Answer::new(command, output);
+pub fn read_doctor_report(command: &str, output: &Output) -> Result<DoctorReport, AnswerError> {
+    let answer = RouterctlOutput::new(command, output);
     let expected = "doctor's checks, as JSON";
     if output.stdout.is_empty() {
         return Err(answer.failed(expected));
     }
-    let report: Report =
+    let report: DoctorReport =
         serde_json::from_slice(&output.stdout).map_err(|_| answer.ambiguous(expected))?;
     let exit_code = i32::from(report.summary.fail > 0);
     if report.agrees_with_itself() && output.code == exit_code {

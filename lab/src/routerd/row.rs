@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::answer::{Answer, AnswerError};
-use super::dynamic::Undo;
+use super::answer::{AnswerError, RouterctlOutput};
+use super::dynamic::PlanUndo;
 use crate::node::Output;
 
 /// The status of a row, in routerd's words.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Status {
+pub enum RowStatus {
     Pending,
     Approved,
     /// Nothing in routerctl can move a row out of it (contract §1.8).
@@ -24,7 +24,7 @@ pub enum Status {
     Unknown(String),
 }
 
-impl Status {
+impl RowStatus {
     /// Reads routerd's word; one that is not known is kept as [`Self::Unknown`].
     pub fn parse(word: &str) -> Self {
         match word {
@@ -54,19 +54,19 @@ impl Status {
     }
 }
 
-impl std::fmt::Display for Status {
+impl std::fmt::Display for RowStatus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-impl Serialize for Status {
+impl Serialize for RowStatus {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
     }
 }
 
-impl<'de> Deserialize<'de> for Status {
+impl<'de> Deserialize<'de> for RowStatus {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Self::parse(&String::deserialize(deserializer)?))
     }
@@ -90,10 +90,10 @@ pub struct Row {
     #[serde(default, rename(deserialize = "parametersJSON"), deserialize_with = "inner_json")]
     pub parameters: BTreeMap<String, String>,
     #[serde(default, rename(deserialize = "undoJSON"), deserialize_with = "inner_json")]
-    pub undo: Option<Undo>,
+    pub undo: Option<PlanUndo>,
     #[serde(default)]
     pub risk_level: String,
-    pub status: Status,
+    pub status: RowStatus,
     #[serde(default)]
     pub approved_by: Option<String>,
     #[serde(default, deserialize_with = "time")]
@@ -112,13 +112,13 @@ pub struct Row {
 }
 
 /// The answer of `action show ID -o json`.
-pub fn row(command: &str, output: &Output) -> Result<Row, AnswerError> {
-    Answer::new(command, output).json("one row of routerd's journal, as JSON")
+pub fn read_action_row(command: &str, output: &Output) -> Result<Row, AnswerError> {
+    RouterctlOutput::new(command, output).json("one row of routerd's journal, as JSON")
 }
 
 /// The answer of `action list -o json` and of `action journal -o json`.
-pub fn rows(command: &str, output: &Output) -> Result<Vec<Row>, AnswerError> {
-    Answer::new(command, output).json_list("the rows of routerd's journal, as JSON")
+pub fn read_action_rows(command: &str, output: &Output) -> Result<Vec<Row>, AnswerError> {
+    RouterctlOutput::new(command, output).json_list("the rows of routerd's journal, as JSON")
 }
 
 fn inner_json<'de, D, T>(deserializer: D) -> Result<T, D::Error>

@@ -67,12 +67,13 @@ fn a_name_with_spaces_stays_one_argument() {
     assert!(argv.contains(&"--by=the owner (me)".to_owned()));
     let said = answered(0, "action 1 approved by the owner (me) (status now approved)\n", "");
     let approved = Routerctl::new(&lab).approve(1, "the owner (me)").read(&said).unwrap();
-    assert_eq!((approved.by.as_str(), approved.status), ("the owner (me)", Status::Approved));
+    assert_eq!((approved.by.as_str(), approved.status), ("the owner (me)", RowStatus::Approved));
 }
 
 #[test]
 fn what_is_no_answer_of_routerctl_is_ambiguous() {
-    let executed = |code, stdout, stderr| answers::executed("c", &answered(code, stdout, stderr));
+    let executed =
+        |code, stdout, stderr| answers::read_executed("c", &answered(code, stdout, stderr));
     let done = "action 1 executed: status now succeeded (assigned)\n";
     let table = [
         ("lost connection", executed(255, "", "Connection to 192.0.2.10 closed by remote host.\n")),
@@ -115,34 +116,38 @@ fn refusals_that_were_not_recorded() {
     let table = [
         (
             preview,
-            Effect::Nothing,
+            RefusalEffect::Nothing,
             "the policy denies action 4: maxActionsPerRun is 0: no actions permitted",
         ),
         (
             "execute action 2: action in unexpected status \"failed\"",
-            Effect::Nothing,
+            RefusalEffect::Nothing,
             "action 2 is failed",
         ),
-        ("dry-run action 2: action was rolled back", Effect::Nothing, "action 2 is rolledBack"),
-        (ambiguous_executor, Effect::Nothing, ambiguous_executor),
+        (
+            "dry-run action 2: action was rolled back",
+            RefusalEffect::Nothing,
+            "action 2 is rolledBack",
+        ),
+        (ambiguous_executor, RefusalEffect::Nothing, ambiguous_executor),
         (
             "rollback action 2 refused: undo has no action",
-            Effect::Nothing,
+            RefusalEffect::Nothing,
             "action 2 is not undone: its plan has no undo",
         ),
         (
             "rollback action 2: executor failed: executor /p timed out after 1s",
-            Effect::Unknown,
+            RefusalEffect::Unknown,
             "the executor gave no result for the undo of action 2: executor failed: executor /p timed out after 1s",
         ),
         (
             "rollback action 2: executor reported \"failed\": aws ec2 x: exit status 254:\nAn error occurred",
-            Effect::Unknown,
+            RefusalEffect::Unknown,
             "the executor answered failed to the undo of action 2: \"aws ec2 x: exit status 254:\\nAn error occurred\"",
         ),
         (
             "sudo: unable to resolve host lab\naction 9 not found",
-            Effect::Nothing,
+            RefusalEffect::Nothing,
             "there is no action 9",
         ),
     ];
@@ -160,11 +165,11 @@ const ROW: &str = r#"{"id":1,"idempotencyKey":"k","provider":"aws","action":"a",
 
 #[test]
 fn a_newer_routerd_may_add_keys_and_words_but_not_drop_any() {
-    let row = |text: &str| answers::row("c", &answered(0, text, ""));
-    assert_eq!(row(ROW).unwrap().status, Status::Pending);
+    let row = |text: &str| answers::read_action_row("c", &answered(0, text, ""));
+    assert_eq!(row(ROW).unwrap().status, RowStatus::Pending);
     assert!(row(&ROW.replace("{\"id\"", "{\"lease\":{},\"id\"")).is_ok());
     let unknown = row(&ROW.replace("pending", "fenced")).unwrap().status;
-    assert_eq!(unknown, Status::Unknown("fenced".into()));
+    assert_eq!(unknown, RowStatus::Unknown("fenced".into()));
     for key in ["id", "idempotencyKey", "provider", "action", "status", "createdAt", "updatedAt"] {
         let without = ROW.replace(&format!("\"{key}\""), &format!("\"x-{key}\""));
         assert!(is_ambiguous(&row(&without)), "without {key}");
@@ -182,7 +187,7 @@ fn a_doctor_that_contradicts_itself_is_ambiguous() {
                "checks":[{{"area":"sam","name":"MobilityPool/x","status":"{status}"}}]}}"#
         )
     };
-    let report = |code, text: &str| answers::report("c", &answered(code, text, ""));
+    let report = |code, text: &str| answers::read_doctor_report("c", &answered(code, text, ""));
     assert!(report(0, &text("pass", 1, 0, "pass")).is_ok());
     assert!(report(1, &text("fail", 0, 1, "fail")).is_ok());
     assert!(is_ambiguous(&report(0, &text("fail", 0, 1, "fail"))), "a failure that exits with 0");

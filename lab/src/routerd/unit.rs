@@ -4,7 +4,7 @@
 
 use reports::redact::split_unit_words;
 
-use super::unit_files::{environment, split_files};
+use super::unit_files::{read_environment, split_files};
 use crate::router_yaml::is_aws_credential;
 
 /// The unit's name, as upstream installs it.
@@ -62,7 +62,7 @@ impl Unit {
 
     /// Adds what its files would hand it besides, once they are loaded.
     fn add_files(&mut self, files: &str) {
-        let found = environment(files);
+        let found = read_environment(files);
         for name in credentials(found.assignments).into_iter().chain(passed(found.passed)) {
             if !self.credentials.contains(&name) {
                 self.credentials.push(name);

@@ -33,7 +33,7 @@ fn is_path(line: &str) -> bool {
 /// Reads the files. Of each name the first one counts, as its folder comes first; the unit's own is
 /// read before its drop-ins, which are read by their names. Whatever is set to nothing is
 /// forgotten.
-pub(super) fn environment(files: &str) -> Environment {
+pub(super) fn read_environment(files: &str) -> Environment {
     let mut by_name: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut name = None;
     for line in split_unit_lines(files) {

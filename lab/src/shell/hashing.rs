@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 use reports::digest::Digest;
 use serde::{Deserialize, Serialize};
 
-use super::{Observe, Shell, ShellError};
-use crate::ec2::Answer;
+use super::{NodeAnswer, Observe, Shell};
 use crate::node::{Node, Output};
 
 /// One file in one state: while this is the same, so is what the file holds. Nothing of it says which
@@ -65,8 +64,6 @@ impl HashedFile {
     }
 }
 
-type Told = Result<Answer<Output>, ShellError>;
-
 /// The answers of one look at files.
 #[derive(Debug)]
 pub struct Hashing {
@@ -74,9 +71,9 @@ pub struct Hashing {
     /// Files that earlier looks have read.
     known: Vec<HashedFile>,
     /// `stat` of all paths.
-    pub identified: Told,
+    pub identified: NodeAnswer,
     /// By one path for each inode that was not known.
-    pub hashed: Vec<(String, Told)>,
+    pub hashed: Vec<(String, NodeAnswer)>,
 }
 
 impl Shell {
@@ -127,7 +124,7 @@ impl Hashing {
     }
 }
 
-fn identities(told: &Told) -> BTreeMap<String, FileIdentity> {
+fn identities(told: &NodeAnswer) -> BTreeMap<String, FileIdentity> {
     let Ok(answer) = told else { return BTreeMap::new() };
     String::from_utf8_lossy(&answer.value.stdout).lines().filter_map(FileIdentity::parse).collect()
 }
@@ -167,6 +164,7 @@ mod tests {
     use reports::redact::Form;
 
     use super::*;
+    use crate::ec2::Answer;
 
     fn paths(names: &[&str]) -> Vec<String> {
         names.iter().map(|&name| name.to_owned()).collect()
@@ -186,7 +184,7 @@ mod tests {
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "as a shell answers")]
-    fn answer(code: i32, text: &str) -> Told {
+    fn answer(code: i32, text: &str) -> NodeAnswer {
         let value = Output { code, stdout: text.into(), stderr: b"".into() };
         Ok(Answer { value, call: String::new(), raw: Vec::new(), form: Form::Text, attempts: 1 })
     }

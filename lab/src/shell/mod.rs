@@ -32,6 +32,9 @@ fn as_executor(env: &BTreeMap<String, String>) -> Vec<String> {
     argv
 }
 
+/// The answer to a command as it was printed; an error where nobody answered.
+pub type NodeAnswer = Result<Answer<Output>, ShellError>;
+
 /// How a command reaches a node.
 pub trait Transport {
     fn run<'a>(

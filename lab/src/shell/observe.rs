@@ -395,7 +395,7 @@ impl Observe {
     }
 
     /// Asks for a connection that should not come about; a second is enough for an answer.
-    pub fn connect_in_vain(to: &ssh::Target) -> Self {
+    pub fn connect_in_vain(to: &ssh::SshTarget) -> Self {
         Self::new(ssh::knock_argv(to), QUICK)
     }
 

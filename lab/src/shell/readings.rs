@@ -11,9 +11,10 @@ use crate::act::{ExecutorAnswer, ExecutorProgram, ExecutorSilence, dry_run_reque
 use crate::change_set::ActionPlan;
 use crate::manifest::{Manifest, Routerd};
 use crate::node::Output;
-use crate::outage::{Exchanged, Order, ProbeSilence};
+use crate::outage::{ExchangeOrder, Exchanged, ProbeSilence};
 use crate::routerd::{
-    AnswerError, Call, Owner, Part, PartCounts, Previewed, Report, Resources, Routerctl, Row, Unit,
+    AnswerError, Call, DoctorReport, DynamicPart, Owner, PartCounts, Previewed, Resources,
+    Routerctl, Row, Unit,
 };
 
 /// A login with a payload over a slow way.
@@ -72,12 +73,12 @@ impl Observe<Result<Unit, Unread>> {
 impl Observe<Login> {
     /// Logs in on another node over a fresh connection and sends a payload larger than the path
     /// MTU: the far side says who it is, which connection it sees, and the payload's digest.
-    pub fn ssh_payload(to: &ssh::Target) -> Self {
+    pub fn ssh_payload(to: &ssh::SshTarget) -> Self {
         Self::login(ssh::payload_argv(to))
     }
 
     /// The same over another fresh connection, with the near end's view of it.
-    pub fn ssh_tuple(to: &ssh::Target) -> Self {
+    pub fn ssh_tuple(to: &ssh::SshTarget) -> Self {
         Self::login(ssh::tuple_argv(to))
     }
 
@@ -88,7 +89,7 @@ impl Observe<Login> {
 
 impl Observe<Result<Exchanged, ProbeSilence>> {
     /// Exchanges datagrams and connections with the other client.
-    pub fn exchange(program: &str, order: &Order) -> Self {
+    pub fn exchange(program: &str, order: &ExchangeOrder) -> Self {
         let mut argv = words(&["sudo", "-n", program, "exchange"]);
         argv.extend(order.words());
         Observe::new(argv, QUICK).read_as(|output| Exchanged::read(&output))
@@ -132,7 +133,7 @@ impl Observe<Result<Vec<PartCounts>, AnswerError>> {
     }
 }
 
-impl Observe<Result<Vec<Part>, AnswerError>> {
+impl Observe<Result<Vec<DynamicPart>, AnswerError>> {
     /// The dynamic parts of one source, with their plans.
     pub fn dynamic_part(routerd: &Routerd, source: &str) -> Self {
         Self::routerctl(Routerctl::new(routerd).dynamic_describe(source))
@@ -151,7 +152,7 @@ impl Observe<Result<Previewed, AnswerError>> {
     }
 }
 
-impl Observe<Result<Report, AnswerError>> {
+impl Observe<Result<DoctorReport, AnswerError>> {
     /// `routerctl doctor` of one area.
     pub fn doctor(routerd: &Routerd, area: &str) -> Self {
         Self::routerctl(Routerctl::new(routerd).doctor(area))

@@ -8,7 +8,7 @@ use crate::node::Output;
 
 /// Where a nested ssh goes.
 #[derive(Clone, Debug)]
-pub struct Target {
+pub struct SshTarget {
     pub address: Ipv4Addr,
     pub user: String,
     /// A known_hosts file on the client that pins the far side's key.
@@ -36,11 +36,11 @@ const REMOTE_TUPLE: &str = "printf 'connection %s\\n' \"$SSH_CONNECTION\"";
 /// The key exchange is one of short packets (OpenSSH's own choice sends 1,564 bytes at once), so
 /// that a path that swallows long packets lets the login pass and stops the payload: the two say
 /// different things.
-fn ssh(to: &Target) -> String {
+fn ssh(to: &SshTarget) -> String {
     format!("ssh {} -o ConnectTimeout=5", options(to).join(" "))
 }
 
-fn options(to: &Target) -> Vec<String> {
+fn options(to: &SshTarget) -> Vec<String> {
     let known_hosts = format!("UserKnownHostsFile={}", to.known_hosts);
     let values = [
         "BatchMode=yes",
@@ -56,7 +56,7 @@ fn options(to: &Target) -> Vec<String> {
 }
 
 /// Asks for a connection and does nothing with it.
-pub(super) fn knock_argv(to: &Target) -> Vec<String> {
+pub(super) fn knock_argv(to: &SshTarget) -> Vec<String> {
     let who = format!("{}@{}", to.user, to.address);
     let rest = ["-o", "ConnectTimeout=1", &who, "true"].map(str::to_owned);
     ["ssh".to_owned()].into_iter().chain(options(to)).chain(rest).collect()
@@ -73,7 +73,7 @@ pub enum Knocked {
 
 /// Reads what came of asking for a connection. A refusal is an answer, and so is whatever ssh
 /// complains of once it is connected.
-pub fn knocked(output: &crate::node::Output) -> Knocked {
+pub fn read_knock(output: &crate::node::Output) -> Knocked {
     const SILENT: [&str; 4] =
         ["Connection timed out", "No route to host", "Network is unreachable", "Host is down"];
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -98,7 +98,7 @@ fn script(script: String) -> Vec<String> {
     words.into_iter().map(str::to_owned).chain([script]).collect()
 }
 
-pub(super) fn payload_argv(to: &Target) -> Vec<String> {
+pub(super) fn payload_argv(to: &SshTarget) -> Vec<String> {
     script(format!(
         "seq 1 {PAYLOAD_LINES} | {} {}@{} '{}'",
         ssh(to),
@@ -110,7 +110,7 @@ pub(super) fn payload_argv(to: &Target) -> Vec<String> {
 
 /// `LocalCommand` runs on the near side once the connection stands, so that `ss` shows its four
 /// fields while it is alive.
-pub(super) fn tuple_argv(to: &Target) -> Vec<String> {
+pub(super) fn tuple_argv(to: &SshTarget) -> Vec<String> {
     script(format!(
         "{} -o PermitLocalCommand=yes -o 'LocalCommand=ss -Htn state established dst {} dport = :22' \
          {}@{} '{}'",
@@ -160,7 +160,7 @@ pub struct Login {
 impl Login {
     pub(super) fn read(output: &Output) -> Self {
         Self {
-            greeting: greeting(&String::from_utf8_lossy(&output.stdout)),
+            greeting: read_greeting(&String::from_utf8_lossy(&output.stdout)),
             code: output.code,
             complaint: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
         }
@@ -169,7 +169,7 @@ impl Login {
 
 /// Reads what `payload_argv` and `tuple_argv` print; lines of anything else (a banner) are
 /// passed over.
-fn greeting(stdout: &str) -> Greeting {
+fn read_greeting(stdout: &str) -> Greeting {
     let mut greeting = Greeting::default();
     for line in stdout.lines() {
         if let Some(rest) = line.strip_prefix("connection ") {
@@ -211,7 +211,7 @@ mod tests {
         let text = "Welcome!\n0      0          10.88.60.7:46992    10.88.60.9:22   \n\
                     connection 10.88.60.7 46992 10.88.60.9 22\nhostname onprem-client\n\
                     sha256 ab12  -\n";
-        let greeting = greeting(text);
+        let greeting = read_greeting(text);
         assert_eq!(greeting.local_flows, [greeting.connection.expect("a connection line")]);
         assert_eq!(greeting.hostname.as_deref(), Some("onprem-client"));
         assert_eq!(greeting.sha256.as_deref(), Some("ab12"));
@@ -240,7 +240,7 @@ mod tests {
             (String::new(), false),
         ];
         for (why, silent) in table {
-            let given = knocked(&said(&why));
+            let given = read_knock(&said(&why));
             assert_eq!(matches!(given, Knocked::Silence(_)), silent, "{why}: {given:?}");
         }
     }

@@ -7,16 +7,16 @@ use super::{
     Run, Scenario, Sides, Trip, UndoPlan,
 };
 use crate::digest::Digest;
-use crate::fold::{self, Gathered, gather};
+use crate::fold::{self, Gathered, gather_records};
 use crate::record::{
     Outcome, Part, Permit, Record, SCHEMA_VERSION, ScenarioStatus, StopDeclared, UndoPlanned,
     UndoStep, Verdict,
 };
-use crate::verdict::{Judgement, judge};
+use crate::verdict::{Judgement, judge_journal};
 
 /// Makes the evidence of these records; `chain_head` is the digest of the last one's line.
-pub fn fold(records: &[Record], chain_head: &Digest) -> Evidence {
-    let run = gather(records);
+pub fn fold_records(records: &[Record], chain_head: &Digest) -> Evidence {
+    let run = gather_records(records);
     let verdict = verdict(&run, records);
     Evidence {
         schema_version: SCHEMA_VERSION,
@@ -56,7 +56,7 @@ fn verdict(run: &Gathered<'_>, records: &[Record]) -> Judgement {
         Some((it, _)) => {
             Judgement { verdict: it.verdict, exit_code: it.exit_code, reasons: it.reasons.clone() }
         }
-        None => judge(records),
+        None => judge_journal(records),
     }
 }
 
@@ -111,7 +111,7 @@ fn gate(gate: &fold::Gate<'_>) -> Gate {
     }
 }
 
-fn scenario(it: &fold::Scenario<'_>, verdict: &Judgement) -> Scenario {
+fn scenario(it: &fold::FoldedScenario<'_>, verdict: &Judgement) -> Scenario {
     let (status, reason) = status(it, verdict);
     let (declared, finished_at) = (it.declared, it.finished.map(|(_, at)| at));
     let duration = it.started_at.zip(finished_at).map(|(from, until)| until - from);
@@ -133,7 +133,7 @@ fn scenario(it: &fold::Scenario<'_>, verdict: &Judgement) -> Scenario {
 }
 
 /// Whatever never happened is said to have not been run, and whatever did not end is unknown.
-fn status(it: &fold::Scenario<'_>, verdict: &Judgement) -> (ScenarioStatus, Option<String>) {
+fn status(it: &fold::FoldedScenario<'_>, verdict: &Judgement) -> (ScenarioStatus, Option<String>) {
     if let Some((finished, _)) = it.finished {
         let needs_one = matches!(
             finished.status,
@@ -169,7 +169,7 @@ fn assertion(made: &crate::record::Assertion, at: chrono::DateTime<chrono::Utc>)
     }
 }
 
-fn mutation(it: &fold::Mutation<'_>, run: &Gathered<'_>) -> Mutation {
+fn mutation(it: &fold::FoldedMutation<'_>, run: &Gathered<'_>) -> Mutation {
     let intent = it.intent;
     Mutation {
         id: intent.id.clone(),
@@ -192,12 +192,12 @@ fn mutation(it: &fold::Mutation<'_>, run: &Gathered<'_>) -> Mutation {
     }
 }
 
-fn outcome(it: &fold::Mutation<'_>) -> Outcome {
+fn outcome(it: &fold::FoldedMutation<'_>) -> Outcome {
     it.outcome.map_or(Outcome::Unknown, |(outcome, _)| outcome.outcome)
 }
 
 /// The last try of the step counts, unless an earlier one already did it.
-fn undone(it: &fold::Mutation<'_>, run: &Gathered<'_>) -> Option<Outcome> {
+fn undone(it: &fold::FoldedMutation<'_>, run: &Gathered<'_>) -> Option<Outcome> {
     let step = it.intent.undo.as_ref().filter(|_| it.intent.permit == Permit::Forward)?;
     let tries = run.mutations.iter().filter(|other| {
         other.intent.permit == Permit::Undo && other.intent.undo.as_ref() == Some(step)

@@ -16,31 +16,31 @@ fn bytes_of(records: &[Record]) -> Vec<u8> {
 
 fn evidence_of(records: &[Record]) -> Evidence {
     let chain = read_chain(&bytes_of(records)).expect("the sample's chain holds");
-    fold(&chain.records, &chain.head)
+    fold_records(&chain.records, &chain.head)
 }
 
 fn of(change: impl FnOnce(&mut Sample)) -> Evidence {
-    let mut sample = sample::whole();
+    let mut sample = sample::whole_run();
     change(&mut sample);
     evidence_of(&sample.records())
 }
 
 #[test]
 fn a_small_run_makes_this_evidence() {
-    let evidence = evidence_of(&sample::whole().records_with_end());
+    let evidence = evidence_of(&sample::whole_run().records_with_end());
     insta::assert_snapshot!(evidence.to_json().expect("JSON"));
 }
 
 #[test]
 fn every_prefix_of_a_journal_folds_to_evidence_that_rounds_nothing_up() {
-    let bytes = bytes_of(&sample::whole().records_with_end());
+    let bytes = bytes_of(&sample::whole_run().records_with_end());
     let newlines = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at);
     let ends: Vec<_> = newlines.collect();
     // Killed in the middle of each line, before its newline, after it.
     let cuts = ends.iter().flat_map(|end| [end.saturating_sub(40), *end, end + 1]);
     for cut in cuts.chain([0]) {
         let chain = read_chain(&bytes[..cut]).expect("a torn line is set aside");
-        let evidence = fold(&chain.records, &chain.head);
+        let evidence = fold_records(&chain.records, &chain.head);
         let text = evidence.to_json().expect("JSON");
         assert_eq!(serde_json::from_str::<Evidence>(&text).expect("strictly read"), evidence);
         assert_eq!(evidence.journal.records, chain.records.len() as u64);
@@ -104,7 +104,7 @@ fn a_mutation_shows_what_became_of_its_undo() {
         run.outcome("again", Outcome::NotDone);
     });
     assert_eq!(find(&again, "seize").1, Some(Outcome::Done), "an earlier try did it");
-    let before = sample::whole().records();
+    let before = sample::whole_run().records();
     let at = before.iter().position(|it| matches!(it.kind, Kind::Intent(_))).expect("one");
     assert_eq!(find(&evidence_of(&before[..=at]), "seize"), (Outcome::Unknown, None));
 }
@@ -132,15 +132,15 @@ fn hard_stops_say_how_often_they_were_checked_and_when_they_tripped() {
 
 #[test]
 fn the_gate_says_how_far_the_go_came() {
-    let pending = evidence_of(&sample::pending().records());
+    let pending = evidence_of(&sample::pending_run().records());
     assert_eq!(pending.gate.status, GateStatus::Awaiting);
     assert_eq!(pending.verdict.verdict, Verdict::AwaitingGo);
     let execute = pending.scenarios.iter().find(|it| it.name == "execute").expect("declared");
     assert_eq!(execute.reason.as_deref(), Some("the owner's go is awaited"));
-    let mut run = sample::pending();
-    run.push(sample::refused());
+    let mut run = sample::pending_run();
+    run.push(sample::refused_go());
     assert_eq!(evidence_of(&run.records()).gate.status, GateStatus::Refused);
-    run.push(sample::verified());
+    run.push(sample::verified_go());
     let verified = evidence_of(&run.records()).gate;
     assert_eq!((verified.status, verified.self_granted), (GateStatus::Verified, true));
     assert_eq!(verified.refused, None);
@@ -166,9 +166,12 @@ fn the_end_record_is_quoted_and_an_interrupted_run_is_judged() {
 
 #[test]
 fn residue_that_nobody_looked_for_is_not_an_empty_list() {
-    assert_eq!(evidence_of(&sample::pending().records()).residue, None);
+    assert_eq!(evidence_of(&sample::pending_run().records()).residue, None);
     assert_eq!(of(|_| {}).residue, Some(vec![]));
-    assert_eq!(of(|run| run.push(sample::residue("i-0a"))).residue.expect("listed").len(), 1);
+    assert_eq!(
+        of(|run| run.push(sample::listed_residue("i-0a"))).residue.expect("listed").len(),
+        1
+    );
 }
 
 #[test]
@@ -195,5 +198,5 @@ fn the_last_word_about_a_scenarios_outage_counts() {
     assert_eq!(scenarios(&of(|_| {})), ["execute", "undo"]);
     let again = of(|run| run.push(sample::not_measured()));
     assert_eq!(scenarios(&again), ["execute", "undo"]);
-    assert!(evidence_of(&sample::pending().records()).outages.is_empty());
+    assert!(evidence_of(&sample::pending_run().records()).outages.is_empty());
 }

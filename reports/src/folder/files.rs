@@ -19,12 +19,12 @@ pub const JOURNAL_LIMIT_BYTES: u64 = 1024 * 1024 * 1024;
 /// Which file or folder it is, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Identity {
+pub struct FileId {
     pub device: u64,
     pub inode: u64,
 }
 
-impl Identity {
+impl FileId {
     /// The identity of the file or folder that has this metadata.
     pub fn of(found: &Metadata) -> Self {
         Self { device: found.dev(), inode: found.ino() }

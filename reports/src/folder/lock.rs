@@ -9,7 +9,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
-use super::files::{Identity, SMALL_LIMIT_BYTES, open_plain, read_whole};
+use super::files::{FileId, SMALL_LIMIT_BYTES, open_plain, read_whole};
 use super::{FolderError, LOCK_FILE, RunFolder};
 use crate::journal::JOURNAL_FILE;
 
@@ -59,7 +59,7 @@ impl RunFolder {
             if !take(&file).map_err(io)? {
                 return Ok(Locked::HeldBy(words(&file).map_err(io)?));
             }
-            match names(&file, &path).map_err(io)? {
+            match check_names(&file, &path).map_err(io)? {
                 Names::This => {}
                 Names::Another => continue,
                 Names::Several => return Err(io(has_another_name())),
@@ -158,10 +158,10 @@ pub(crate) enum Names {
     Several,
 }
 
-pub(crate) fn names(file: &File, path: &Path) -> io::Result<Names> {
+pub(crate) fn check_names(file: &File, path: &Path) -> io::Result<Names> {
     let open = file.metadata()?;
     match fs::symlink_metadata(path) {
-        Ok(there) if Identity::of(&there) != Identity::of(&open) => Ok(Names::Another),
+        Ok(there) if FileId::of(&there) != FileId::of(&open) => Ok(Names::Another),
         Ok(_) if open.nlink() > 1 => Ok(Names::Several),
         Ok(_) => Ok(Names::This),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Names::Another),

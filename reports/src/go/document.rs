@@ -14,7 +14,7 @@ pub const GO_VERSION: u32 = 1;
 /// The owner's grant. The bytes that are signed are its canonical JSON, without a newline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Document {
+pub struct GoDocument {
     pub version: u32,
     pub run_id: String,
     /// The digest of the preflight facts that the owner read.
@@ -43,7 +43,7 @@ pub enum NotADocument {
     Version(u32),
 }
 
-impl Document {
+impl GoDocument {
     /// The bytes that are written to `go.json` and signed.
     pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
         Ok(canonical_json(&serde_json::to_value(self)?).into_bytes())

@@ -20,7 +20,7 @@ pub struct Kept {
 ///
 /// # Errors
 /// Where the folder cannot be written to, or something else than a plain file lies there.
-pub fn keep(dir: &Path, document: &[u8], signature: &[u8]) -> io::Result<()> {
+pub fn keep_go(dir: &Path, document: &[u8], signature: &[u8]) -> io::Result<()> {
     let lies = |name: &str| match read_plain(&dir.join(name), SMALL_LIMIT_BYTES) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -81,10 +81,10 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let dir = dir.path();
         assert_eq!(read_kept(dir).expect("readable"), None);
-        keep(dir, b"one", b"signature of one").expect("kept");
-        keep(dir, b"one", b"signature of one").expect("kept again");
+        keep_go(dir, b"one", b"signature of one").expect("kept");
+        keep_go(dir, b"one", b"signature of one").expect("kept again");
         assert!(!dir.join("go.json.1").exists(), "it is the same");
-        keep(dir, b"two", b"signature of two").expect("kept");
+        keep_go(dir, b"two", b"signature of two").expect("kept");
         let two = Kept { document: b"two".to_vec(), signature: b"signature of two".to_vec() };
         assert_eq!(read_kept(dir).expect("readable"), Some(two));
         assert_eq!(fs::read(dir.join("go.json.1")).expect("the old one"), b"one");
@@ -99,6 +99,6 @@ mod tests {
         assert_eq!(read_kept(dir).expect("readable"), None);
         std::os::unix::fs::symlink(dir.join(GO_FILE), dir.join(GO_SIGNATURE_FILE)).expect("linked");
         read_kept(dir).expect_err("a link");
-        keep(dir, b"go", b"signature").expect_err("a link");
+        keep_go(dir, b"go", b"signature").expect_err("a link");
     }
 }

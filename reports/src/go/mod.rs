@@ -13,11 +13,11 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
-pub use document::{Document, GO_VERSION, NotADocument};
-pub use kept::{Kept, keep, read_kept, set_aside};
+pub use document::{GO_VERSION, GoDocument, NotADocument};
+pub use kept::{Kept, keep_go, read_kept, set_aside};
 pub use self_grant::{NoSelfGrant, SELF_PRINCIPAL, SelfGrant, self_grant, self_signers};
 pub use signers::{AllowedSigners, BadLine};
-pub use verify::{Expectation, Refused, Verified, verify};
+pub use verify::{Expectation, Refused, Verified, verify_go};
 
 /// The namespace of a go's signature: `ssh-keygen -Y sign -n lab-smoke-go`.
 pub const NAMESPACE: &str = "lab-smoke-go";

@@ -6,7 +6,7 @@ use ssh_key::{HashAlg, LineEnding, PrivateKey};
 use thiserror::Error;
 
 use super::NAMESPACE;
-use super::document::Document;
+use super::document::GoDocument;
 use crate::record::LabKind;
 
 /// Who signs for a lab itself. A document of this principal is never good on AWS.
@@ -36,11 +36,11 @@ pub enum NoSelfGrant {
 
 /// Signs the document as [`SELF_PRINCIPAL`], with the ed25519 key of this seed. Ed25519 is
 /// deterministic: a seed gives the same go again.
-pub fn self_grant(seed: &[u8; 32], document: &Document) -> Result<SelfGrant, NoSelfGrant> {
+pub fn self_grant(seed: &[u8; 32], document: &GoDocument) -> Result<SelfGrant, NoSelfGrant> {
     if document.lab_kind == LabKind::Aws {
         return Err(NoSelfGrant::Aws);
     }
-    let document = Document { principal: SELF_PRINCIPAL.to_owned(), ..document.clone() };
+    let document = GoDocument { principal: SELF_PRINCIPAL.to_owned(), ..document.clone() };
     let document = document.to_bytes()?;
     let key = PrivateKey::from(Ed25519Keypair::from_seed(seed));
     let signature = key.sign(NAMESPACE, HashAlg::Sha512, &document)?.to_pem(LineEnding::LF)?;

@@ -11,10 +11,13 @@ use chrono::TimeDelta;
 use super::*;
 use crate::digest::Digest;
 use crate::record::LabKind;
-use made::{OWNER, SecurityKey, bytes, document, expectation, key, now, public, rule, sign};
+use made::{
+    OWNER, SecurityKey, broken_rule, document_bytes, fixed_now, format_public_key, good_document,
+    good_expectation, make_key, sign_message,
+};
 
 fn owner_line(options: &str) -> String {
-    format!("{OWNER} {options} {}", public(&key(1)))
+    format!("{OWNER} {options} {}", format_public_key(&make_key(1)))
 }
 
 fn allowed() -> AllowedSigners {
@@ -23,9 +26,10 @@ fn allowed() -> AllowedSigners {
 
 #[test]
 fn a_go_for_this_run_is_accepted_and_says_what_was_granted() {
-    let bytes = bytes(&document());
-    let signature = sign(&key(1), NAMESPACE, &bytes);
-    let go = verify(&bytes, &signature, &allowed(), &expectation(), now()).expect("it holds");
+    let bytes = document_bytes(&good_document());
+    let signature = sign_message(&make_key(1), NAMESPACE, &bytes);
+    let go = verify_go(&bytes, &signature, &allowed(), &good_expectation(), fixed_now())
+        .expect("it holds");
     assert_eq!(*go.digest(), Digest::of(&bytes));
     assert_eq!((go.principal(), go.run_id()), (OWNER, "run-1"));
     assert!(go.key_fingerprint().starts_with("SHA256:"));
@@ -34,48 +38,50 @@ fn a_go_for_this_run_is_accepted_and_says_what_was_granted() {
 
 #[test]
 fn a_lab_grants_itself_and_is_marked_and_never_on_aws() {
-    let granted = self_grant(&[7; 32], &document()).expect("granted");
-    assert_eq!(granted, self_grant(&[7; 32], &document()).expect("granted"), "deterministic");
+    let granted = self_grant(&[7; 32], &good_document()).expect("granted");
+    assert_eq!(granted, self_grant(&[7; 32], &good_document()).expect("granted"), "deterministic");
     let signers = AllowedSigners::of_the_lab(&granted.allowed_signers).expect("a good line");
     let check = |expected: &Expectation| {
-        verify(&granted.document, &granted.signature, &signers, expected, now())
+        verify_go(&granted.document, &granted.signature, &signers, expected, fixed_now())
     };
-    assert!(check(&expectation()).expect("it holds").self_granted());
-    let on_aws = Expectation { lab_kind: LabKind::Aws, ..expectation() };
-    assert_eq!(rule(check(&on_aws)), "self-granted");
-    let aws = Document { lab_kind: LabKind::Aws, ..document() };
+    assert!(check(&good_expectation()).expect("it holds").self_granted());
+    let on_aws = Expectation { lab_kind: LabKind::Aws, ..good_expectation() };
+    assert_eq!(broken_rule(check(&on_aws)), "self-granted");
+    let aws = GoDocument { lab_kind: LabKind::Aws, ..good_document() };
     assert!(matches!(self_grant(&[7; 32], &aws), Err(NoSelfGrant::Aws)));
 }
 
 /// Whose the signers are decides, not what a signer calls himself.
 #[test]
 fn an_owner_who_is_named_like_the_lab_is_the_owner() {
-    let named = Document { principal: SELF_PRINCIPAL.to_owned(), ..document() };
-    let bytes = bytes(&named);
-    let signature = sign(&key(1), NAMESPACE, &bytes);
-    let anybody = format!("* {}", public(&key(1)));
+    let named = GoDocument { principal: SELF_PRINCIPAL.to_owned(), ..good_document() };
+    let bytes = document_bytes(&named);
+    let signature = sign_message(&make_key(1), NAMESPACE, &bytes);
+    let anybody = format!("* {}", format_public_key(&make_key(1)));
     let owners = AllowedSigners::parse(&anybody).expect("a good line");
     let labs = AllowedSigners::of_the_lab(&anybody).expect("a good line");
     for (signers, self_granted) in [(&owners, false), (&labs, true)] {
-        let go = verify(&bytes, &signature, signers, &expectation(), now()).expect("it holds");
+        let go = verify_go(&bytes, &signature, signers, &good_expectation(), fixed_now())
+            .expect("it holds");
         assert_eq!(go.self_granted(), self_granted);
     }
     // On AWS neither the name nor the lab's key is good.
-    let on_aws = Expectation { lab_kind: LabKind::Aws, ..expectation() };
-    let owners_go = self::bytes(&document());
-    let signature = sign(&key(1), NAMESPACE, &owners_go);
-    let judged = verify(&owners_go, &signature, &labs, &on_aws, now());
-    assert_eq!(rule(judged), "self-granted");
+    let on_aws = Expectation { lab_kind: LabKind::Aws, ..good_expectation() };
+    let owners_go = self::document_bytes(&good_document());
+    let signature = sign_message(&make_key(1), NAMESPACE, &owners_go);
+    let judged = verify_go(&owners_go, &signature, &labs, &on_aws, fixed_now());
+    assert_eq!(broken_rule(judged), "self-granted");
 }
 
 /// Each mutation asks again: the go may have ended meanwhile, and so may its signer's time.
 #[test]
 fn a_go_is_judged_again_at_another_time() {
-    let good = bytes(&document());
-    let signature = sign(&key(1), NAMESPACE, &good);
+    let good = document_bytes(&good_document());
+    let signature = sign_message(&make_key(1), NAMESPACE, &good);
     let line = owner_line("valid-before=\"202610011230Z\"");
     let signers = AllowedSigners::parse(&line).expect("a good line");
-    let go = verify(&good, &signature, &signers, &expectation(), now()).expect("it holds");
+    let go =
+        verify_go(&good, &signature, &signers, &good_expectation(), fixed_now()).expect("it holds");
     let table = [
         (0, None),
         (29, None),
@@ -84,7 +90,7 @@ fn a_go_is_judged_again_at_another_time() {
         (-61, Some("not-before")),
     ];
     for (minutes, expected) in table {
-        let then = now() + TimeDelta::minutes(minutes);
+        let then = fixed_now() + TimeDelta::minutes(minutes);
         let given = go.again(then).err().map(|refused| refused.rule);
         assert_eq!(given, expected, "after {minutes} minutes");
     }

@@ -11,7 +11,7 @@ use ssh_key::{Algorithm, HashAlg, PublicKey, SshSig, public::KeyData};
 use thiserror::Error;
 
 use super::NAMESPACE;
-use super::document::{Document, NotADocument};
+use super::document::{GoDocument, NotADocument};
 use super::self_grant::SELF_PRINCIPAL;
 use super::signers::{AllowedSigners, NotAllowed};
 use crate::digest::Digest;
@@ -31,7 +31,7 @@ pub struct Expectation {
 /// A go that holds, for this run, now. Only [`verify`] makes one.
 #[derive(Clone, Debug)]
 pub struct Verified {
-    document: Document,
+    document: GoDocument,
     digest: Digest,
     key_fingerprint: String,
     given: Arc<Given>,
@@ -69,11 +69,11 @@ impl Verified {
     /// The same checks of the same bytes at another time: before each mutation.
     pub fn again(&self, now: DateTime<Utc>) -> Result<(), Refused> {
         let Given { document, signature, signers, expected } = &*self.given;
-        verify(document, signature, signers, expected, now).map(|_| ())
+        verify_go(document, signature, signers, expected, now).map(|_| ())
     }
 
     /// The document of the go.
-    pub fn document(&self) -> &Document {
+    pub fn document(&self) -> &GoDocument {
         &self.document
     }
 
@@ -119,7 +119,7 @@ impl Verified {
 }
 
 /// The signature first: what is not signed says nothing that could be compared.
-pub fn verify(
+pub fn verify_go(
     document: &[u8],
     signature: &str,
     signers: &AllowedSigners,
@@ -134,7 +134,7 @@ pub fn verify(
         signers: signers.clone(),
         expected: expected.clone(),
     });
-    let document = Document::parse(document).map_err(|error| {
+    let document = GoDocument::parse(document).map_err(|error| {
         let rule = match error {
             NotADocument::Json(_) => "not-a-go",
             NotADocument::ReEncoded => "re-encoded",
@@ -203,7 +203,7 @@ fn user_present(signature: &[u8]) -> Result<(), Refused> {
 }
 
 fn check_signer(
-    document: &Document,
+    document: &GoDocument,
     key: &KeyData,
     signers: &AllowedSigners,
     expected: &Expectation,
@@ -238,7 +238,7 @@ fn check_signer(
     })
 }
 
-fn check_subject(document: &Document, expected: &Expectation) -> Result<(), Refused> {
+fn check_subject(document: &GoDocument, expected: &Expectation) -> Result<(), Refused> {
     if document.run_id != expected.run_id {
         let reason = format!("it is for the run {}, this is {}", document.run_id, expected.run_id);
         return Err(refused("run", reason));
@@ -268,7 +268,7 @@ fn check_subject(document: &Document, expected: &Expectation) -> Result<(), Refu
     Ok(())
 }
 
-fn check_time(document: &Document, now: DateTime<Utc>) -> Result<(), Refused> {
+fn check_time(document: &GoDocument, now: DateTime<Utc>) -> Result<(), Refused> {
     let (from, until) = (document.not_before, document.not_after);
     if until <= from {
         return Err(refused("validity", format!("it ends ({until}) before it begins ({from})")));

@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 
 use super::ATTACHMENTS_DIR;
 use crate::digest::Digest;
-use crate::folder::{Identity, Sync, write_atomically};
+use crate::folder::{FileId, Sync, write_atomically};
 
 /// Which folder it is, and what was put into it.
 pub(super) struct Attachments {
     path: PathBuf,
     /// Absent until something is kept.
-    made: Option<Identity>,
+    made: Option<FileId>,
     kept: HashSet<Digest>,
 }
 
@@ -29,7 +29,7 @@ impl Attachments {
     /// more: a run is brought to its end without it.
     pub fn found(dir: &Path, named: impl Iterator<Item = Digest>) -> Self {
         let mut this = Self::new(dir);
-        this.made = fs::symlink_metadata(&this.path).ok().map(|found| Identity::of(&found));
+        this.made = fs::symlink_metadata(&this.path).ok().map(|found| FileId::of(&found));
         this.kept = named.filter(|digest| this.path.join(digest.as_str()).exists()).collect();
         this
     }
@@ -46,7 +46,7 @@ impl Attachments {
     fn put(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         if self.made.is_none() {
             DirBuilder::new().recursive(true).mode(0o700).create(&self.path)?;
-            self.made = Some(Identity::of(&fs::symlink_metadata(&self.path)?));
+            self.made = Some(FileId::of(&fs::symlink_metadata(&self.path)?));
         }
         if path.exists() { Ok(()) } else { write_atomically(path, bytes, Sync::No) }
     }
@@ -79,7 +79,7 @@ impl Attachments {
         let Some(made) = self.made.filter(|_| !self.kept.is_empty()) else { return Ok(()) };
         let unread = |error: io::Error| format!("{ATTACHMENTS_DIR}: {error}");
         let there = fs::symlink_metadata(&self.path).map_err(unread)?;
-        if Identity::of(&there) != made {
+        if FileId::of(&there) != made {
             return Err(format!("{ATTACHMENTS_DIR} is another folder than before"));
         }
         let mut left: HashSet<&OsStr> =

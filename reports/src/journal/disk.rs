@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
 
-use crate::folder::{Identity, JOURNAL_LIMIT_BYTES, Names, names, open_plain, read_whole, take};
+use crate::folder::{
+    FileId, JOURNAL_LIMIT_BYTES, Names, check_names, open_plain, read_whole, take,
+};
 
 /// Why the file at a journal's path is not the one that is written any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +58,7 @@ impl FileDisk {
 
     fn hold(path: &Path, options: &OpenOptions) -> io::Result<Self> {
         let file = open_plain(path, &mut options.clone())?;
-        let is_there = || Ok::<_, io::Error>(!matches!(names(&file, path)?, Names::Another));
+        let is_there = || Ok::<_, io::Error>(!matches!(check_names(&file, path)?, Names::Another));
         // Locked first: what lies at the path after that is what others find locked.
         if !take(&file)? || !is_there()? {
             return Err(io::ErrorKind::ResourceBusy.into());
@@ -109,7 +111,7 @@ impl Disk for FileDisk {
             return Err(Lost::Changed(words));
         }
         match fs::symlink_metadata(&self.path) {
-            Ok(there) if Identity::of(&there) == Identity::of(&open) => Ok(()),
+            Ok(there) if FileId::of(&there) == FileId::of(&open) => Ok(()),
             Ok(_) => Err(Lost::NotThere("another file lies in its place".to_owned())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(Lost::NotThere("it was moved, or its folder was".to_owned()))

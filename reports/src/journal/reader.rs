@@ -128,12 +128,12 @@ pub fn read_file(path: &Path) -> Result<Chain, ChainError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::whole;
+    use crate::sample::whole_run;
 
     /// An old journal is named as what it is, and not as one with a broken line.
     #[test]
     fn a_journal_of_another_version_is_refused_with_the_program_that_reads_it() {
-        let first = serde_json::to_value(&whole().records()[0]).expect("JSON");
+        let first = serde_json::to_value(&whole_run().records()[0]).expect("JSON");
         for (version, refused) in [(SCHEMA_VERSION, false), (1, true), (SCHEMA_VERSION + 1, true)] {
             let mut line = first.clone();
             line["data"]["schema_version"] = version.into();

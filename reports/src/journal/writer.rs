@@ -54,7 +54,7 @@ pub enum Reserved {
 #[derive(Clone)]
 pub struct Writer(Rc<RefCell<Inner>>);
 
-type Listener = Box<dyn FnMut(&str)>;
+type RecordListener = Box<dyn FnMut(&str)>;
 
 struct Inner {
     dir: PathBuf,
@@ -65,7 +65,7 @@ struct Inner {
     records: Vec<Record>,
     stored: HashSet<Stored>,
     redactor: Redactor,
-    listeners: Vec<Listener>,
+    listeners: Vec<RecordListener>,
     /// Why the last write failed.
     failed: Option<String>,
     /// Whether that is because somebody else has removed or changed what was written.
@@ -273,7 +273,7 @@ impl Writer {
     }
 
     /// Is called with each line, without its newline, after it was written.
-    pub fn on_append(&self, listener: Listener) {
+    pub fn on_append(&self, listener: RecordListener) {
         self.0.borrow_mut().listeners.push(listener);
     }
 

@@ -31,7 +31,7 @@ const MAX_TAG_BYTES: usize = 400;
 const TYPES: &[&str] = &["string", "String", "str", "char", "text", "varchar"];
 
 /// Those of a text whose name says something, in its order.
-pub fn assignments(text: &str) -> Vec<Assignment<'_>> {
+pub fn find_assignments(text: &str) -> Vec<Assignment<'_>> {
     let mut found = Vec::new();
     for (at, byte) in text.bytes().enumerate() {
         let assignment = match byte {
@@ -128,7 +128,7 @@ fn is_blank(byte: u8) -> bool {
 
 /// Whether a name says anything of its value, or of its neighbour's.
 fn tells(name: &str) -> bool {
-    judge_name(name) != Named::Innocent || Part::of(name).is_some()
+    judge_name(name) != Named::Innocent || PairHalf::of(name).is_some()
 }
 
 fn telling(text: &str, name: Option<Name>) -> Option<Name> {
@@ -137,12 +137,12 @@ fn telling(text: &str, name: Option<Name>) -> Option<Name> {
 
 /// The part that an assignment is of a pair that names its secret one step away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum PairHalf {
     Name,
     Value,
 }
 
-impl Part {
+impl PairHalf {
     /// The part that the last word of this name says; none where it says neither.
     pub fn of(name: &str) -> Option<Self> {
         match name.rsplit(['.', '-', '_']).next().unwrap_or_default().to_ascii_lowercase().as_str()

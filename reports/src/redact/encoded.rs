@@ -32,7 +32,7 @@ const WRAPPINGS: [Wrapping; 2] = [
 const ENTITIES: [(&str, &str); 5] =
     [("&quot;", "\""), ("&apos;", "'"), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")];
 
-pub(super) fn redacted<'a>(redactor: &Redactor, text: &'a str) -> Cow<'a, str> {
+pub(super) fn redact_encoded<'a>(redactor: &Redactor, text: &'a str) -> Cow<'a, str> {
     WRAPPINGS.iter().fold(Cow::Borrowed(text), |text, wrapping| {
         if !text.contains(wrapping.sign) {
             return text;

@@ -45,11 +45,11 @@ impl Form {
     }
 }
 
-pub(super) fn keep<'a>(redactor: &Redactor, form: Form, bytes: &'a [u8]) -> Kept<'a> {
+pub(super) fn redact_bytes<'a>(redactor: &Redactor, form: Form, bytes: &'a [u8]) -> Kept<'a> {
     let text = String::from_utf8_lossy(bytes);
     let changed = match form {
         Form::Sealed => Some(sealed(bytes)),
-        Form::Yaml => yaml::redacted(redactor, &text),
+        Form::Yaml => yaml::redact_yaml(redactor, &text),
         Form::Unit => changed(&text, service::of_unit(redactor, &text)),
         Form::Variables => changed(&text, service::of_variables(&text)),
         Form::Text | Form::Json | Form::Xml => match redactor.text(&text) {

@@ -33,20 +33,20 @@ const ALONE: Carrier = "found @ here";
 const INI: Carrier = "@";
 
 /// A shape: parts that are joined, of which each is a text or so many letters of an alphabet.
-type Shape = &'static [Part];
+type Shape = &'static [SecretPart];
 
-enum Part {
+enum SecretPart {
     Is(&'static str),
     Of(&'static str, usize),
 }
 
-use Part::{Is, Of};
+use SecretPart::{Is, Of};
 
 /// Project and rule, what stands around, and the secret's shape.
-type Row = (&'static str, Carrier, Shape);
+type PublishedRule = (&'static str, Carrier, Shape);
 
 #[rustfmt::skip] // A table: one rule each.
-const RULES: &[Row] = &[
+const RULES: &[PublishedRule] = &[
     // By their looks alone.
     ("gitleaks 1password-secret-key", ALONE, &[Is("A3-"), Of(UPPER, 6), Is("-"), Of(UPPER, 11), Is("-"), Of(UPPER, 5), Is("-"), Of(UPPER, 5), Is("-"), Of(UPPER, 5)]),
     ("gitleaks 1password-service-account-token", ALONE, &[Is("ops_ey"), Is("J"), Of(MIXED, 260)]),

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 /// Characters of a token behind its mark.
 #[derive(Clone, Copy)]
-enum Class {
+enum CharClass {
     Alnum,
     /// And `_`, `-`.
     Word,
@@ -16,7 +16,7 @@ enum Class {
     Base64,
 }
 
-impl Class {
+impl CharClass {
     fn has(self, byte: u8) -> bool {
         byte.is_ascii_alphanumeric()
             || match self {
@@ -29,140 +29,140 @@ impl Class {
 }
 
 /// A maker's mark, what may follow it, and the least number of characters that do.
-struct Mark(&'static str, Class, usize);
+struct TokenMark(&'static str, CharClass, usize);
 
 /// From the rules that scanners publish; the tests name rule and project.
-const MARKS: &[Mark] = &[
-    Mark("4b1d", Class::Alnum, 38),
-    Mark("A3-", Class::Word, 20),
-    Mark("ABSK", Class::Base64, 100),
-    Mark("AGE-SECRET-KEY-1", Class::Alnum, 40),
-    Mark("AIza", Class::Word, 30),
-    Mark("AKCp", Class::Alnum, 40),
-    Mark("ATATT3", Class::Base64, 180),
-    Mark("API-", Class::Alnum, 26),
-    Mark("CLOJARS_", Class::Alnum, 40),
-    Mark("EAAA", Class::Word, 22),
-    Mark("EAAC", Class::Alnum, 20),
-    Mark("EAAM", Class::Alnum, 20),
-    Mark("EZAK", Class::Alnum, 54),
-    Mark("EZTK", Class::Alnum, 54),
-    Mark("FLWPUBK_TEST-", Class::Word, 32),
-    Mark("FLWSECK_TEST-", Class::Word, 12),
-    Mark("HRKU-AA", Class::Word, 50),
-    Mark("LTAI", Class::Alnum, 20),
-    Mark("NRAK-", Class::Alnum, 27),
-    Mark("NRII-", Class::Word, 32),
-    Mark("NRJS-", Class::Alnum, 19),
-    Mark("PMAK-", Class::Word, 50),
-    Mark("SG.", Class::Base64, 60),
-    Mark("SK", Class::Alnum, 32),
-    Mark("authress_", Class::Dotted, 60),
-    Mark("bedrock-api-key-", Class::Base64, 20),
-    Mark("cmVmd", Class::Alnum, 59),
-    Mark("dapi", Class::Alnum, 32),
-    Mark("dckr_oat_", Class::Word, 25),
-    Mark("dckr_pat_", Class::Word, 25),
-    Mark("doo_v1_", Class::Alnum, 64),
-    Mark("dop_v1_", Class::Alnum, 64),
-    Mark("dor_v1_", Class::Alnum, 64),
-    Mark("dp.pt.", Class::Alnum, 40),
-    Mark("duffel_live_", Class::Word, 40),
-    Mark("duffel_test_", Class::Word, 40),
-    Mark("dt0c01.", Class::Dotted, 80),
-    Mark("ext_", Class::Dotted, 60),
-    Mark("ey", Class::Dotted, 40),
-    Mark("eyJrIjoi", Class::Base64, 60),
-    Mark("fio-u-", Class::Base64, 60),
-    Mark("fo1_", Class::Word, 40),
-    Mark("fm1", Class::Base64, 90),
-    Mark("fm2_", Class::Base64, 90),
-    Mark("ghp_", Class::Alnum, 30),
-    Mark("gho_", Class::Alnum, 30),
-    Mark("ghu_", Class::Alnum, 30),
-    Mark("ghs_", Class::Alnum, 30),
-    Mark("ghr_", Class::Alnum, 30),
-    Mark("github_pat_", Class::Word, 40),
-    Mark("glagent-", Class::Word, 40),
-    Mark("glc_", Class::Base64, 30),
-    Mark("glcbt-", Class::Word, 20),
-    Mark("gldt-", Class::Word, 20),
-    Mark("glffct-", Class::Word, 20),
-    Mark("glft-", Class::Word, 20),
-    Mark("glimt-", Class::Word, 20),
-    Mark("gloas-", Class::Word, 40),
-    Mark("glpat-", Class::Word, 20),
-    Mark("glptt-", Class::Word, 40),
-    Mark("glrt-", Class::Word, 20),
-    Mark("glsoat-", Class::Word, 20),
-    Mark("glsa_", Class::Word, 32),
-    Mark("GR1348941", Class::Word, 20),
-    Mark("hf_", Class::Alnum, 30),
-    Mark("api_org_", Class::Alnum, 30),
-    Mark("hvb.", Class::Word, 100),
-    Mark("hvs.", Class::Word, 24),
-    Mark("ico-", Class::Alnum, 32),
-    Mark("lin_api_", Class::Alnum, 40),
-    Mark("npm_", Class::Alnum, 36),
-    Mark("ops_ey", Class::Base64, 200),
-    Mark("p8e-", Class::Alnum, 32),
-    Mark("pat", Class::Dotted, 79),
-    Mark("pat-", Class::Word, 36),
-    Mark("pat.", Class::Dotted, 60),
-    Mark("pnu_", Class::Alnum, 36),
-    Mark("pplx-", Class::Alnum, 48),
-    Mark("pscale_oauth_", Class::Dotted, 32),
-    Mark("pscale_pw_", Class::Dotted, 32),
-    Mark("pscale_tkn_", Class::Dotted, 32),
-    Mark("pul-", Class::Alnum, 40),
-    Mark("pypi-AgEI", Class::Word, 50),
-    Mark("rdme_", Class::Alnum, 70),
-    Mark("rubygems_", Class::Alnum, 48),
-    Mark("s-s4t2", Class::Word, 64),
-    Mark("sat.", Class::Dotted, 60),
-    Mark("sc_", Class::Dotted, 60),
-    Mark("scauth_", Class::Dotted, 60),
-    Mark("secret-", Class::Word, 28),
-    Mark("sha256~", Class::Word, 43),
-    Mark("sm_aat_", Class::Alnum, 16),
-    Mark("sm_pat_", Class::Alnum, 16),
-    Mark("sm_sat_", Class::Alnum, 16),
-    Mark("sgp_", Class::Word, 40),
-    Mark("shpat_", Class::Alnum, 32),
-    Mark("shpca_", Class::Alnum, 32),
-    Mark("shppa_", Class::Alnum, 32),
-    Mark("shpss_", Class::Alnum, 32),
-    Mark("shippo_live_", Class::Alnum, 40),
-    Mark("shippo_test_", Class::Alnum, 40),
-    Mark("sk-", Class::Word, 32),
-    Mark("sk_live_", Class::Alnum, 10),
-    Mark("sk_test_", Class::Alnum, 10),
-    Mark("sk_prod_", Class::Alnum, 10),
-    Mark("rk_live_", Class::Alnum, 10),
-    Mark("rk_test_", Class::Alnum, 10),
-    Mark("rk_prod_", Class::Alnum, 10),
-    Mark("sntryu_", Class::Alnum, 64),
-    Mark("sntrys_", Class::Base64, 80),
-    Mark("sq0atp-", Class::Word, 22),
-    Mark("sq0csp-", Class::Word, 40),
-    Mark("tfp_", Class::Alnum, 59),
-    Mark("tk-us-", Class::Word, 48),
-    Mark("tskey-", Class::Word, 20),
-    Mark("v1.0-", Class::Word, 160),
-    Mark("xapp-", Class::Word, 30),
-    Mark("xkeysib-", Class::Word, 64),
-    Mark("xoxa-", Class::Word, 10),
-    Mark("xoxb-", Class::Word, 10),
-    Mark("xoxe-", Class::Word, 10),
-    Mark("xoxe.", Class::Word, 30),
-    Mark("xoxo-", Class::Word, 10),
-    Mark("xoxp-", Class::Word, 10),
-    Mark("xoxr-", Class::Word, 10),
-    Mark("xoxs-", Class::Word, 10),
+const MARKS: &[TokenMark] = &[
+    TokenMark("4b1d", CharClass::Alnum, 38),
+    TokenMark("A3-", CharClass::Word, 20),
+    TokenMark("ABSK", CharClass::Base64, 100),
+    TokenMark("AGE-SECRET-KEY-1", CharClass::Alnum, 40),
+    TokenMark("AIza", CharClass::Word, 30),
+    TokenMark("AKCp", CharClass::Alnum, 40),
+    TokenMark("ATATT3", CharClass::Base64, 180),
+    TokenMark("API-", CharClass::Alnum, 26),
+    TokenMark("CLOJARS_", CharClass::Alnum, 40),
+    TokenMark("EAAA", CharClass::Word, 22),
+    TokenMark("EAAC", CharClass::Alnum, 20),
+    TokenMark("EAAM", CharClass::Alnum, 20),
+    TokenMark("EZAK", CharClass::Alnum, 54),
+    TokenMark("EZTK", CharClass::Alnum, 54),
+    TokenMark("FLWPUBK_TEST-", CharClass::Word, 32),
+    TokenMark("FLWSECK_TEST-", CharClass::Word, 12),
+    TokenMark("HRKU-AA", CharClass::Word, 50),
+    TokenMark("LTAI", CharClass::Alnum, 20),
+    TokenMark("NRAK-", CharClass::Alnum, 27),
+    TokenMark("NRII-", CharClass::Word, 32),
+    TokenMark("NRJS-", CharClass::Alnum, 19),
+    TokenMark("PMAK-", CharClass::Word, 50),
+    TokenMark("SG.", CharClass::Base64, 60),
+    TokenMark("SK", CharClass::Alnum, 32),
+    TokenMark("authress_", CharClass::Dotted, 60),
+    TokenMark("bedrock-api-key-", CharClass::Base64, 20),
+    TokenMark("cmVmd", CharClass::Alnum, 59),
+    TokenMark("dapi", CharClass::Alnum, 32),
+    TokenMark("dckr_oat_", CharClass::Word, 25),
+    TokenMark("dckr_pat_", CharClass::Word, 25),
+    TokenMark("doo_v1_", CharClass::Alnum, 64),
+    TokenMark("dop_v1_", CharClass::Alnum, 64),
+    TokenMark("dor_v1_", CharClass::Alnum, 64),
+    TokenMark("dp.pt.", CharClass::Alnum, 40),
+    TokenMark("duffel_live_", CharClass::Word, 40),
+    TokenMark("duffel_test_", CharClass::Word, 40),
+    TokenMark("dt0c01.", CharClass::Dotted, 80),
+    TokenMark("ext_", CharClass::Dotted, 60),
+    TokenMark("ey", CharClass::Dotted, 40),
+    TokenMark("eyJrIjoi", CharClass::Base64, 60),
+    TokenMark("fio-u-", CharClass::Base64, 60),
+    TokenMark("fo1_", CharClass::Word, 40),
+    TokenMark("fm1", CharClass::Base64, 90),
+    TokenMark("fm2_", CharClass::Base64, 90),
+    TokenMark("ghp_", CharClass::Alnum, 30),
+    TokenMark("gho_", CharClass::Alnum, 30),
+    TokenMark("ghu_", CharClass::Alnum, 30),
+    TokenMark("ghs_", CharClass::Alnum, 30),
+    TokenMark("ghr_", CharClass::Alnum, 30),
+    TokenMark("github_pat_", CharClass::Word, 40),
+    TokenMark("glagent-", CharClass::Word, 40),
+    TokenMark("glc_", CharClass::Base64, 30),
+    TokenMark("glcbt-", CharClass::Word, 20),
+    TokenMark("gldt-", CharClass::Word, 20),
+    TokenMark("glffct-", CharClass::Word, 20),
+    TokenMark("glft-", CharClass::Word, 20),
+    TokenMark("glimt-", CharClass::Word, 20),
+    TokenMark("gloas-", CharClass::Word, 40),
+    TokenMark("glpat-", CharClass::Word, 20),
+    TokenMark("glptt-", CharClass::Word, 40),
+    TokenMark("glrt-", CharClass::Word, 20),
+    TokenMark("glsoat-", CharClass::Word, 20),
+    TokenMark("glsa_", CharClass::Word, 32),
+    TokenMark("GR1348941", CharClass::Word, 20),
+    TokenMark("hf_", CharClass::Alnum, 30),
+    TokenMark("api_org_", CharClass::Alnum, 30),
+    TokenMark("hvb.", CharClass::Word, 100),
+    TokenMark("hvs.", CharClass::Word, 24),
+    TokenMark("ico-", CharClass::Alnum, 32),
+    TokenMark("lin_api_", CharClass::Alnum, 40),
+    TokenMark("npm_", CharClass::Alnum, 36),
+    TokenMark("ops_ey", CharClass::Base64, 200),
+    TokenMark("p8e-", CharClass::Alnum, 32),
+    TokenMark("pat", CharClass::Dotted, 79),
+    TokenMark("pat-", CharClass::Word, 36),
+    TokenMark("pat.", CharClass::Dotted, 60),
+    TokenMark("pnu_", CharClass::Alnum, 36),
+    TokenMark("pplx-", CharClass::Alnum, 48),
+    TokenMark("pscale_oauth_", CharClass::Dotted, 32),
+    TokenMark("pscale_pw_", CharClass::Dotted, 32),
+    TokenMark("pscale_tkn_", CharClass::Dotted, 32),
+    TokenMark("pul-", CharClass::Alnum, 40),
+    TokenMark("pypi-AgEI", CharClass::Word, 50),
+    TokenMark("rdme_", CharClass::Alnum, 70),
+    TokenMark("rubygems_", CharClass::Alnum, 48),
+    TokenMark("s-s4t2", CharClass::Word, 64),
+    TokenMark("sat.", CharClass::Dotted, 60),
+    TokenMark("sc_", CharClass::Dotted, 60),
+    TokenMark("scauth_", CharClass::Dotted, 60),
+    TokenMark("secret-", CharClass::Word, 28),
+    TokenMark("sha256~", CharClass::Word, 43),
+    TokenMark("sm_aat_", CharClass::Alnum, 16),
+    TokenMark("sm_pat_", CharClass::Alnum, 16),
+    TokenMark("sm_sat_", CharClass::Alnum, 16),
+    TokenMark("sgp_", CharClass::Word, 40),
+    TokenMark("shpat_", CharClass::Alnum, 32),
+    TokenMark("shpca_", CharClass::Alnum, 32),
+    TokenMark("shppa_", CharClass::Alnum, 32),
+    TokenMark("shpss_", CharClass::Alnum, 32),
+    TokenMark("shippo_live_", CharClass::Alnum, 40),
+    TokenMark("shippo_test_", CharClass::Alnum, 40),
+    TokenMark("sk-", CharClass::Word, 32),
+    TokenMark("sk_live_", CharClass::Alnum, 10),
+    TokenMark("sk_test_", CharClass::Alnum, 10),
+    TokenMark("sk_prod_", CharClass::Alnum, 10),
+    TokenMark("rk_live_", CharClass::Alnum, 10),
+    TokenMark("rk_test_", CharClass::Alnum, 10),
+    TokenMark("rk_prod_", CharClass::Alnum, 10),
+    TokenMark("sntryu_", CharClass::Alnum, 64),
+    TokenMark("sntrys_", CharClass::Base64, 80),
+    TokenMark("sq0atp-", CharClass::Word, 22),
+    TokenMark("sq0csp-", CharClass::Word, 40),
+    TokenMark("tfp_", CharClass::Alnum, 59),
+    TokenMark("tk-us-", CharClass::Word, 48),
+    TokenMark("tskey-", CharClass::Word, 20),
+    TokenMark("v1.0-", CharClass::Word, 160),
+    TokenMark("xapp-", CharClass::Word, 30),
+    TokenMark("xkeysib-", CharClass::Word, 64),
+    TokenMark("xoxa-", CharClass::Word, 10),
+    TokenMark("xoxb-", CharClass::Word, 10),
+    TokenMark("xoxe-", CharClass::Word, 10),
+    TokenMark("xoxe.", CharClass::Word, 30),
+    TokenMark("xoxo-", CharClass::Word, 10),
+    TokenMark("xoxp-", CharClass::Word, 10),
+    TokenMark("xoxr-", CharClass::Word, 10),
+    TokenMark("xoxs-", CharClass::Word, 10),
 ];
 
 /// The marks by their first byte: most words begin as none does.
-static BY_FIRST_BYTE: LazyLock<Vec<Vec<&Mark>>> = LazyLock::new(|| {
+static BY_FIRST_BYTE: LazyLock<Vec<Vec<&TokenMark>>> = LazyLock::new(|| {
     let begins = |byte: u8| MARKS.iter().filter(move |it| it.0.as_bytes()[0] == byte);
     (0..=u8::MAX).map(|byte| begins(byte).collect()).collect()
 });
@@ -176,7 +176,7 @@ fn is_part_of_word(byte: u8) -> bool {
 }
 
 /// Tokens that their looks betray, in the order of the text; they may overlap.
-pub fn tokens(text: &str, spans: &mut Vec<Range<usize>>) {
+pub fn find_tokens(text: &str, spans: &mut Vec<Range<usize>>) {
     let bytes = text.as_bytes();
     let mut at = 0;
     while at < bytes.len() {
@@ -200,7 +200,7 @@ fn word(bytes: &[u8], word: Range<usize>, spans: &mut Vec<Range<usize>>) {
         access_keys(bytes, word, spans);
     }
     let rest = &bytes[start..];
-    for Mark(mark, class, least) in &BY_FIRST_BYTE[usize::from(bytes[start])] {
+    for TokenMark(mark, class, least) in &BY_FIRST_BYTE[usize::from(bytes[start])] {
         if !rest.starts_with(mark.as_bytes()) {
             continue;
         }
@@ -246,7 +246,7 @@ fn marked_at_the_end(bytes: &[u8], word: Range<usize>, spans: &mut Vec<Range<usi
 /// Finds what stands around a mark in the middle, and behind the address of a webhook.
 fn marked_within(text: &str, spans: &mut Vec<Range<usize>>) {
     let bytes = text.as_bytes();
-    let is_one = |byte: u8| Class::Dotted.has(byte) || matches!(byte, b'~' | b'=');
+    let is_one = |byte: u8| CharClass::Dotted.has(byte) || matches!(byte, b'~' | b'=');
     for (mark, least) in [("Q~", 34), (".atlasv1.", 70)] {
         for (at, _) in text.match_indices(mark) {
             let start = at - bytes[..at].iter().rev().take_while(|it| is_one(**it)).count();
@@ -259,7 +259,7 @@ fn marked_within(text: &str, spans: &mut Vec<Range<usize>>) {
     // A bot of Telegram: its number, a colon, `A` and 34 more.
     for (at, _) in text.match_indices(":A") {
         let digits = bytes[..at].iter().rev().take_while(|it| it.is_ascii_digit()).count();
-        let tail = bytes[at + 1..].iter().take_while(|it| Class::Word.has(**it)).count();
+        let tail = bytes[at + 1..].iter().take_while(|it| CharClass::Word.has(**it)).count();
         if (5..=16).contains(&digits) && tail == 35 {
             spans.push(at - digits..at + 1 + tail);
         }
@@ -274,7 +274,7 @@ fn marked_within(text: &str, spans: &mut Vec<Range<usize>>) {
     for mark in webhooks {
         for (at, _) in text.match_indices(mark) {
             let start = at + mark.len();
-            let is_one = |byte: &&u8| Class::Base64.has(**byte) || **byte == b'@';
+            let is_one = |byte: &&u8| CharClass::Base64.has(**byte) || **byte == b'@';
             let length = bytes[start..].iter().take_while(is_one).count();
             spans.push(start..start + length);
         }
@@ -405,7 +405,7 @@ pub fn logins_in_urls(text: &str, spans: &mut Vec<Range<usize>>) {
 }
 
 /// `Bearer …`, `Basic …`: the scheme stays.
-pub fn schemes(text: &str, lower: &str, spans: &mut Vec<Range<usize>>) {
+pub fn find_schemes(text: &str, lower: &str, spans: &mut Vec<Range<usize>>) {
     for (scheme, least) in [("bearer ", 1), ("basic ", 12)] {
         for (found, _) in lower.match_indices(scheme) {
             if found > 0 && is_part_of_word(lower.as_bytes()[found - 1]) {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::assign::{Assignment, Part, assignments};
+use super::assign::{Assignment, PairHalf, find_assignments};
 use super::names::{Named, judge_name, names_several};
 use super::{REDACTED, is_silent, shapes};
 
@@ -10,14 +10,14 @@ use super::{REDACTED, is_silent, shapes};
 const NEAR_BYTES: usize = 400;
 
 /// Where secrets stand: sorted, apart from each other, at ASCII borders.
-pub fn secrets(text: &str) -> Vec<Range<usize>> {
+pub fn find_secrets(text: &str) -> Vec<Range<usize>> {
     let mut spans = Vec::new();
     let lower = text.to_ascii_lowercase();
     shapes::key_blocks(text, &mut spans);
-    shapes::tokens(text, &mut spans);
+    shapes::find_tokens(text, &mut spans);
     shapes::logins_in_urls(text, &mut spans);
-    shapes::schemes(text, &lower, &mut spans);
-    let found = assignments(text);
+    shapes::find_schemes(text, &lower, &mut spans);
+    let found = find_assignments(text);
     by_name(text, &found, &mut spans);
     by_neighbour(text, &found, &mut spans);
     flags(text, &mut spans);
@@ -48,23 +48,23 @@ fn is_list(text: &str, value: &Range<usize>) -> bool {
 
 /// `name: DB_PASSWORD` beside `value: …`, as YAML, XML, EC2's tags and a debug print have it.
 fn by_neighbour(text: &str, found: &[Assignment<'_>], spans: &mut Vec<Range<usize>>) {
-    let parts: Vec<(Part, &Assignment<'_>)> =
-        found.iter().filter_map(|it| Some((Part::of(it.name)?, it))).collect();
+    let parts: Vec<(PairHalf, &Assignment<'_>)> =
+        found.iter().filter_map(|it| Some((PairHalf::of(it.name)?, it))).collect();
     for (index, (part, it)) in parts.iter().enumerate() {
         let named = judge_name(&text[it.value.clone()]);
-        if *part != Part::Name || named == Named::Innocent {
+        if *part != PairHalf::Name || named == Named::Innocent {
             continue;
         }
         let mut found = Vec::new();
         let is_value = |at: Option<usize>| {
             let (part, other) = parts.get(at?)?;
             let near = other.value.start.abs_diff(it.value.start) < NEAR_BYTES;
-            (*part == Part::Value && near).then(|| other.value.clone())
+            (*part == PairHalf::Value && near).then(|| other.value.clone())
         };
         let before = index.checked_sub(1);
         // One that has no other name before it may be this one's.
         let free =
-            before.and_then(|it| it.checked_sub(1)).is_none_or(|it| parts[it].0 == Part::Value);
+            before.and_then(|it| it.checked_sub(1)).is_none_or(|it| parts[it].0 == PairHalf::Value);
         found.extend(is_value(Some(index + 1)));
         found.extend(is_value(before.filter(|_| free)));
         let hidden = |span: &Range<usize>| {
@@ -223,7 +223,7 @@ fn byte_lists(text: &str, spans: &mut Vec<Range<usize>>) {
         let bytes: Option<Vec<u8>> =
             inside.split(',').map(|number| number.trim().parse().ok()).collect();
         let Some(said) = bytes.and_then(|bytes| String::from_utf8(bytes).ok()) else { continue };
-        if !secrets(&said).is_empty() {
+        if !find_secrets(&said).is_empty() {
             spans.push(at + 1..at + 1 + length);
         }
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{REDACTED, Redactor};
 
 /// The text without its secrets; none where it had none.
-pub(super) fn redacted(redactor: &Redactor, text: &str) -> Option<String> {
+pub(super) fn redact_yaml(redactor: &Redactor, text: &str) -> Option<String> {
     let as_text = || match redactor.text(text) {
         std::borrow::Cow::Borrowed(_) => None,
         std::borrow::Cow::Owned(other) => Some(other),

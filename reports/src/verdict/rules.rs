@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::codes::{ExitCode, PRECEDENCE};
-use crate::fold::{Gathered, Mutation, Scenario, gather};
+use crate::fold::{FoldedMutation, FoldedScenario, Gathered, gather_records};
 use crate::record::{
     AssertionStatus, Duty, Outcome, Part, Permit, Power, Record, ScenarioStatus, Verdict,
 };
@@ -33,7 +33,7 @@ impl Judgement {
 
 /// Whether the journal is all there will be.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
+enum JournalEnd {
     /// The run ends here, or ended with its own record.
     Reached,
     /// It may have died.
@@ -43,18 +43,18 @@ enum End {
 type Causes = Vec<(ExitCode, String)>;
 
 /// Judges a journal as it lies there: one without an end is pending, or interrupted.
-pub fn judge(records: &[Record]) -> Judgement {
-    let run = gather(records);
-    let end = if run.finished.is_some() { End::Reached } else { End::Missing };
+pub fn judge_journal(records: &[Record]) -> Judgement {
+    let run = gather_records(records);
+    let end = if run.finished.is_some() { JournalEnd::Reached } else { JournalEnd::Missing };
     decide(&run, end)
 }
 
 /// For the run itself, just before it writes `run-finished`.
 pub fn judge_ending(records: &[Record]) -> Judgement {
-    decide(&gather(records), End::Reached)
+    decide(&gather_records(records), JournalEnd::Reached)
 }
 
-fn decide(run: &Gathered<'_>, end: End) -> Judgement {
+fn decide(run: &Gathered<'_>, end: JournalEnd) -> Judgement {
     let mut causes = Causes::new();
     broken(run, &mut causes);
     lost(run, &mut causes);
@@ -76,7 +76,7 @@ fn decide(run: &Gathered<'_>, end: End) -> Judgement {
         silent_gaps(run, &mut causes);
     }
     partial(run, &mut causes);
-    if end == End::Missing && run.unavailable.is_some() {
+    if end == JournalEnd::Missing && run.unavailable.is_some() {
         return suspended(causes);
     }
     first(causes, pending)
@@ -175,7 +175,7 @@ fn not_back(run: &Gathered<'_>, causes: &mut Causes) {
     }
 }
 
-fn is_settled(scenario: &Scenario<'_>) -> bool {
+fn is_settled(scenario: &FoldedScenario<'_>) -> bool {
     use ScenarioStatus::{Failed, NotApplicable, Passed};
     let status = scenario.finished.map(|(it, _)| it.status);
     matches!(status, Some(Passed | Failed | NotApplicable))
@@ -237,7 +237,7 @@ fn not_restored(run: &Gathered<'_>) -> ExitCode {
     if listed { ExitCode::Residue } else { ExitCode::Unknown }
 }
 
-fn interruptions(run: &Gathered<'_>, end: End, causes: &mut Causes) {
+fn interruptions(run: &Gathered<'_>, end: JournalEnd, causes: &mut Causes) {
     let signal = run.interrupted.first().map(|it| it.signal.as_str());
     let code = match signal {
         Some("SIGTERM") => ExitCode::Terminated,
@@ -254,7 +254,7 @@ fn interruptions(run: &Gathered<'_>, end: End, causes: &mut Causes) {
     if let Some(recovery) = run.recovery {
         let proof = run.lab_gone.map(|gone| format!(" ({})", gone.proof)).unwrap_or_default();
         causes.push((code, format!("brought to its end: {}{proof}", recovery.why)));
-    } else if end == End::Missing && signal.is_none() && !waits(run) {
+    } else if end == JournalEnd::Missing && signal.is_none() && !waits(run) {
         let reason = "the journal has no end: the run is still going, or it died".to_owned();
         causes.push((code, reason));
     }
@@ -271,7 +271,7 @@ fn unavailable(run: &Gathered<'_>, causes: &mut Causes) {
 /// Everything that the owner decides on is there, and nothing was begun: another go may come, though
 /// one was refused.
 fn waits(run: &Gathered<'_>) -> bool {
-    let passed = |scenario: &Scenario<'_>| {
+    let passed = |scenario: &FoldedScenario<'_>| {
         scenario.finished.is_some_and(|(it, _)| it.status == ScenarioStatus::Passed)
     };
     let mut deciding = run.scenarios_that(Duty::Decides).peekable();
@@ -287,7 +287,7 @@ fn pending(run: &Gathered<'_>) -> Option<Verdict> {
     if run.gate.refused.is_some() || !waits(run) {
         return None;
     }
-    let cost = |it: &&Mutation<'_>| it.intent.permit == Permit::Cost;
+    let cost = |it: &&FoldedMutation<'_>| it.intent.permit == Permit::Cost;
     let last = run.mutations.iter().rev().find(cost);
     let parked = last.is_some_and(|it| {
         matches!(it.intent.effect.power(), Some((_, Power::Off)))
@@ -331,6 +331,6 @@ fn partial(run: &Gathered<'_>, causes: &mut Causes) {
     }
 }
 
-fn counted<'r, 'a>(run: &'r Gathered<'a>) -> impl Iterator<Item = &'r Scenario<'a>> {
+fn counted<'r, 'a>(run: &'r Gathered<'a>) -> impl Iterator<Item = &'r FoldedScenario<'a>> {
     run.scenarios.iter().filter(|scenario| scenario.declared.part != Part::Excluded)
 }

@@ -11,25 +11,25 @@ use crate::record::{
 use crate::sample::{self, Sample};
 
 fn judged(records: &[Record]) -> (Verdict, u8) {
-    let judgement = judge(records);
+    let judgement = judge_journal(records);
     (judgement.verdict, judgement.exit_code)
 }
 
 /// The sample run with something changed before its end.
 fn run_with(change: impl FnOnce(&mut Sample)) -> Vec<Record> {
-    let mut sample = sample::whole();
+    let mut sample = sample::whole_run();
     change(&mut sample);
     sample.records_with_end()
 }
 
-type Change = fn(&mut Sample);
+type SampleEdit = fn(&mut Sample);
 
 /// One cause for each exit code that a run can end with, besides 0.
-const CAUSES: [(ExitCode, Verdict, Change); 10] = [
+const CAUSES: [(ExitCode, Verdict, SampleEdit); 10] = [
     (ExitCode::Bug, Verdict::Bug, |run| {
         run.push(Kind::HarnessBroke(HarnessBroke { message: "index out of bounds".into() }));
     }),
-    (ExitCode::Residue, Verdict::Residue, |run| run.push(sample::residue("i-0a"))),
+    (ExitCode::Residue, Verdict::Residue, |run| run.push(sample::listed_residue("i-0a"))),
     (ExitCode::Unknown, Verdict::Unknown, |run| {
         run.assert("ping", "ping.answers", AssertionStatus::Unknown);
     }),
@@ -67,16 +67,16 @@ fn signal(signal: &str) -> Kind {
 
 #[test]
 fn a_whole_run_passes_without_a_reason() {
-    let judgement = judge(&sample::whole().records_with_end());
+    let judgement = judge_journal(&sample::whole_run().records_with_end());
     let pass = Judgement { verdict: Verdict::Pass, exit_code: 0, reasons: vec![] };
     assert_eq!(judgement, pass);
-    assert_eq!(judge_ending(&sample::whole().records()), pass, "also just before its end");
+    assert_eq!(judge_ending(&sample::whole_run().records()), pass, "also just before its end");
 }
 
 #[test]
 fn each_cause_alone_gives_its_verdict_and_a_reason() {
     for (code, verdict, change) in CAUSES {
-        let judgement = judge(&run_with(change));
+        let judgement = judge_journal(&run_with(change));
         assert_eq!((judgement.verdict, judgement.exit_code), (verdict, code.number()));
         assert!(!judgement.reasons.is_empty(), "{code:?}");
     }
@@ -94,13 +94,14 @@ fn of_every_two_causes_the_first_in_precedence_wins_and_both_are_said() {
             if one == two || together(signals) || together(statuses) {
                 continue;
             }
-            let judgement = judge(&run_with(|run| {
+            let judgement = judge_journal(&run_with(|run| {
                 first(run);
                 second(run);
             }));
             let winner = [one, two].into_iter().min_by_key(rank).expect("two");
             assert_eq!(judgement.exit_code, winner.number(), "{one:?} and {two:?}");
-            let alone = judge(&run_with(if winner == one { first } else { second })).reasons;
+            let alone =
+                judge_journal(&run_with(if winner == one { first } else { second })).reasons;
             assert_eq!(judgement.reasons.len(), 2, "{one:?} and {two:?}");
             assert_eq!(judgement.reasons[..1], alone, "the winner's first: {one:?} and {two:?}");
         }
@@ -112,13 +113,13 @@ fn rules_one_by_one() {
     use AssertionStatus as A;
     use ScenarioStatus as S;
     use Verdict as V;
-    let table: [(&str, (V, u8), Change); 29] = [
+    let table: [(&str, (V, u8), SampleEdit); 29] = [
         ("restored failed, and nothing is listed", (V::Unknown, 5), |r| {
             r.assert("restored", "restored.eni", A::Failed);
         }),
         ("restored failed, something is left", (V::Residue, 6), |r| {
             r.assert("restored", "restored.eni", A::Failed);
-            r.push(sample::residue("eni-0a"));
+            r.push(sample::listed_residue("eni-0a"));
         }),
         ("residue failed alone", (V::Fail, 1), |r| r.finish("residue", S::Failed)),
         ("restored unknown", (V::Unknown, 5), |r| r.assert("restored", "restored.eni", A::Unknown)),
@@ -129,7 +130,7 @@ fn rules_one_by_one() {
         ("nobody restores", (V::Unknown, 5), |r| r.relieve(Duty::Restores)),
         ("nobody accounts", (V::Unknown, 5), |r| r.relieve(Duty::Accounts)),
         ("residue gone in the end", (V::Pass, 0), |r| {
-            r.push(sample::residue("i-0a"));
+            r.push(sample::listed_residue("i-0a"));
             r.push(sample::no_residue());
         }),
         ("unknown outcome", (V::Unknown, 5), |r| r.outcome("seize", Outcome::Unknown)),
@@ -142,10 +143,10 @@ fn rules_one_by_one() {
             r.intent("again", Permit::Undo, "routerctl action rollback");
         }),
         ("stop 7 parks", (V::Pass, 0), |r| r.push(tripped(7))),
-        ("a refused go", (V::Stopped, 4), |r| r.push(sample::refused())),
+        ("a refused go", (V::Stopped, 4), |r| r.push(sample::refused_go())),
         ("refused, then verified", (V::Pass, 0), |r| {
-            r.push(sample::refused());
-            r.push(sample::verified());
+            r.push(sample::refused_go());
+            r.push(sample::verified_go());
         }),
         ("a scenario failed", (V::Fail, 1), |r| r.finish("ping", S::Failed)),
         ("a scenario is unknown", (V::Unknown, 5), |r| r.finish("ping", S::Unknown)),
@@ -183,14 +184,14 @@ fn rules_one_by_one() {
     ];
     for (what, expected, change) in table {
         let records = run_with(change);
-        assert_eq!(judged(&records), expected, "{what}: {:?}", judge(&records).reasons);
+        assert_eq!(judged(&records), expected, "{what}: {:?}", judge_journal(&records).reasons);
     }
 }
 
 #[test]
 fn a_run_that_awaits_its_go_is_pending_and_no_signal_interrupts_it() {
     use Verdict as V;
-    type Case = (&'static str, (V, u8), Option<&'static str>, Change);
+    type Case = (&'static str, (V, u8), Option<&'static str>, SampleEdit);
     let awaited = Some("the owner's go is awaited");
     let parked = Some("the owner's go is awaited, the instances are stopped");
     let table: [Case; 17] = [
@@ -209,10 +210,10 @@ fn a_run_that_awaits_its_go_is_pending_and_no_signal_interrupts_it() {
         }),
         ("cannot park", (V::Residue, 6), awaited, |r| {
             r.push(tripped(7));
-            r.push(sample::residue("i-0a"));
+            r.push(sample::listed_residue("i-0a"));
         }),
-        ("verified", (V::Interrupted, 130), None, |r| r.push(sample::verified())),
-        ("refused", (V::Stopped, 4), None, |r| r.push(sample::refused())),
+        ("verified", (V::Interrupted, 130), None, |r| r.push(sample::verified_go())),
+        ("refused", (V::Stopped, 4), None, |r| r.push(sample::refused_go())),
         ("something was done", (V::Unknown, 5), None, |r| {
             r.intent("import", Permit::Forward, "routerctl action import");
             r.outcome("import", Outcome::Done);
@@ -229,7 +230,7 @@ fn a_run_that_awaits_its_go_is_pending_and_no_signal_interrupts_it() {
             r.push(locked());
         }),
         ("it cannot be stopped either", (V::Residue, 6), awaited, |r| {
-            r.push(sample::residue("i-0a"));
+            r.push(sample::listed_residue("i-0a"));
             r.push(locked());
         }),
         ("preflight goes on", (V::Interrupted, 130), None, |r| r.unfinish("preflight")),
@@ -240,9 +241,9 @@ fn a_run_that_awaits_its_go_is_pending_and_no_signal_interrupts_it() {
         }),
     ];
     for (what, expected, awaits, change) in table {
-        let mut sample = sample::pending();
+        let mut sample = sample::pending_run();
         change(&mut sample);
-        let judgement = judge(&sample.records());
+        let judgement = judge_journal(&sample.records());
         assert_eq!((judgement.verdict, judgement.exit_code), expected, "{what}");
         let said = judgement.reasons.iter().find(|reason| reason.contains("awaited"));
         assert_eq!(said.map(String::as_str), awaits, "{what}");
@@ -260,7 +261,7 @@ fn no_go_is_awaited_where_half_of_what_it_would_grant_is_missing() {
         ("the undo's plan", |kind| matches!(kind, Kind::UndoPlanned(_))),
     ];
     for (what, missing) in table {
-        let mut records = sample::pending().records();
+        let mut records = sample::pending_run().records();
         records.retain(|record| !missing(&record.kind));
         assert_eq!(judged(&records), (Verdict::Interrupted, 130), "without {what}");
     }
@@ -269,11 +270,11 @@ fn no_go_is_awaited_where_half_of_what_it_would_grant_is_missing() {
 /// The reasons that the owner reads are as right as the code.
 #[test]
 fn a_reason_says_what_happened() {
-    let table: [(&str, Change); 6] = [
+    let table: [(&str, SampleEdit); 6] = [
         (
             "instance i-0a is left: it is running; to settle it: \
              aws ec2 stop-instances --instance-ids i-0a",
-            |r| r.push(sample::residue("i-0a")),
+            |r| r.push(sample::listed_residue("i-0a")),
         ),
         ("ping: ping.answers failed: look at the route", |r| {
             r.assert("ping", "ping.answers", AssertionStatus::Failed);
@@ -286,9 +287,9 @@ fn a_reason_says_what_happened() {
         ("locked (held by run-2)", |r| r.push(locked())),
     ];
     for (reason, change) in table {
-        assert_eq!(judge(&run_with(change)).reasons, [reason]);
+        assert_eq!(judge_journal(&run_with(change)).reasons, [reason]);
     }
-    let nothing_but_a_start = judge_ending(&sample::whole().records()[..1]).reasons;
+    let nothing_but_a_start = judge_ending(&sample::whole_run().records()[..1]).reasons;
     let names = ["preflight", "undo-plan", "execute", "ping", "restored", "residue"];
     let expected = names.map(|name| format!("{name} did not run, and nothing says why"));
     assert_eq!(nothing_but_a_start, expected);
@@ -296,19 +297,19 @@ fn a_reason_says_what_happened() {
 
 #[test]
 fn a_journal_without_an_end_is_never_a_pass() {
-    let records = sample::whole().records_with_end();
+    let records = sample::whole_run().records_with_end();
     for cut in 0..records.len() {
-        let judgement = judge(&records[..cut]);
+        let judgement = judge_journal(&records[..cut]);
         assert_ne!(judgement.verdict, Verdict::Pass, "{cut} records");
         assert!(!judgement.reasons.is_empty(), "{cut} records");
     }
-    let died = judge(&sample::whole().records());
+    let died = judge_journal(&sample::whole_run().records());
     assert_eq!((died.verdict, died.exit_code), (Verdict::Interrupted, 130));
 }
 
 #[test]
 fn what_the_end_record_says_is_no_evidence() {
-    let mut sample = sample::whole();
+    let mut sample = sample::whole_run();
     sample.assert("ping", "ping.answers", AssertionStatus::Failed);
     let (verdict, exit_code, reasons) = (Verdict::Pass, 0, vec![]);
     sample.push(Kind::RunFinished(RunFinished { verdict, exit_code, reasons }));
@@ -333,7 +334,7 @@ fn a_run_that_was_ended_at_once_is_settled_by_its_recovery() {
 #[test]
 fn recover_answers_whether_the_lab_is_restored() {
     for (code, _, change) in CAUSES {
-        let judgement = judge(&run_with(change));
+        let judgement = judge_journal(&run_with(change));
         let expected = match code.number() {
             number @ (5 | 6 | 8 | 70) => number,
             _ => 0,

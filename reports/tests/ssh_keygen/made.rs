@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, TimeDelta, Utc};
 use reports::digest::Digest;
-use reports::go::{Document, Expectation, GO_VERSION, NAMESPACE, Refused, Verified};
+use reports::go::{Expectation, GO_VERSION, GoDocument, NAMESPACE, Refused, Verified};
 use reports::record::LabKind;
 use serde_json::json;
 use ssh_key::private::Ed25519Keypair;
@@ -14,12 +14,12 @@ use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, PublicKey, SigningKey,
 
 pub const OWNER: &str = "owner@example.com";
 
-pub fn now() -> DateTime<Utc> {
+pub fn fixed_now() -> DateTime<Utc> {
     "2026-10-01T12:00:00Z".parse().expect("a time")
 }
 
-pub fn document() -> Document {
-    Document {
+pub fn good_document() -> GoDocument {
+    GoDocument {
         version: GO_VERSION,
         run_id: "run-1".into(),
         facts_digest: Digest::of("facts"),
@@ -28,13 +28,13 @@ pub fn document() -> Document {
         lab_fingerprint: Digest::of("lab"),
         lab_kind: LabKind::Netns,
         principal: OWNER.into(),
-        not_before: now() - TimeDelta::hours(1),
-        not_after: now() + TimeDelta::hours(1),
+        not_before: fixed_now() - TimeDelta::hours(1),
+        not_after: fixed_now() + TimeDelta::hours(1),
     }
 }
 
-pub fn expectation() -> Expectation {
-    let document = document();
+pub fn good_expectation() -> Expectation {
+    let document = good_document();
     Expectation {
         run_id: document.run_id,
         facts_digest: document.facts_digest,
@@ -45,24 +45,24 @@ pub fn expectation() -> Expectation {
     }
 }
 
-pub fn key(seed: u8) -> PrivateKey {
+pub fn make_key(seed: u8) -> PrivateKey {
     PrivateKey::from(Ed25519Keypair::from_seed(&[seed; 32]))
 }
 
-pub fn public(key: &PrivateKey) -> String {
+pub fn format_public_key(key: &PrivateKey) -> String {
     key.public_key().to_openssh().expect("a public key")
 }
 
-pub fn sign(key: &PrivateKey, namespace: &str, bytes: &[u8]) -> String {
+pub fn sign_message(key: &PrivateKey, namespace: &str, bytes: &[u8]) -> String {
     let signature = key.sign(namespace, HashAlg::Sha512, bytes).expect("signed");
     signature.to_pem(LineEnding::LF).expect("PEM")
 }
 
-pub fn bytes(document: &Document) -> Vec<u8> {
+pub fn document_bytes(document: &GoDocument) -> Vec<u8> {
     document.to_bytes().expect("JSON")
 }
 
-pub fn rule(result: Result<Verified, Refused>) -> &'static str {
+pub fn broken_rule(result: Result<Verified, Refused>) -> &'static str {
     match result {
         Ok(_) => "accepted",
         Err(refused) => {
@@ -84,7 +84,7 @@ impl SecurityKey {
 
     fn key(self) -> PrivateKey {
         match self {
-            Self::Ed25519 => key(3),
+            Self::Ed25519 => make_key(3),
             Self::Ecdsa => PrivateKey::from_openssh(ECDSA).expect("a key"),
         }
     }
@@ -123,22 +123,27 @@ impl SecurityKey {
         }
         let hash = |bytes: &[u8]| hex::decode(Digest::of(bytes).as_str()).expect("hexadecimal");
         let trailer = [flags, 0, 0, 0, 9];
-        let asked = hash(&asked(message));
+        let asked = hash(&data_to_sign(message));
         let signed = [hash(b"ssh:"), trailer.to_vec(), asked].concat();
         let (public, algorithm) = (self.public(), self.algorithm());
         let signature = raw(&self.key(), &signed);
-        let pem = sshsig(&public, algorithm.as_str(), &signature, &trailer);
+        let pem = make_sshsig(&public, algorithm.as_str(), &signature, &trailer);
         (public.to_openssh().expect("a key"), pem)
     }
 }
 
 /// What `ssh-keygen -Y sign` has its key sign.
-pub fn asked(message: &[u8]) -> Vec<u8> {
+pub fn data_to_sign(message: &[u8]) -> Vec<u8> {
     SshSig::signed_data(NAMESPACE, HashAlg::Sha512, message).expect("encoded")
 }
 
 /// The armoured signature, byte for byte as OpenSSH's PROTOCOL.sshsig has it.
-pub fn sshsig(public: &PublicKey, algorithm: &str, signature: &[u8], trailer: &[u8]) -> String {
+pub fn make_sshsig(
+    public: &PublicKey,
+    algorithm: &str,
+    signature: &[u8],
+    trailer: &[u8],
+) -> String {
     let text = |bytes: &[u8]| {
         let length = u32::try_from(bytes.len()).expect("short").to_be_bytes();
         [&length[..], bytes].concat()

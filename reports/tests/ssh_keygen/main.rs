@@ -12,9 +12,10 @@ use std::process::{Command, ExitCode, Stdio};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use made::{
-    OWNER, SecurityKey, asked, bytes, document, expectation, key, now, public, rule, sign, sshsig,
+    OWNER, SecurityKey, broken_rule, data_to_sign, document_bytes, fixed_now, format_public_key,
+    good_document, good_expectation, make_key, make_sshsig, sign_message,
 };
-use reports::go::{AllowedSigners, NAMESPACE, SELF_PRINCIPAL, self_grant, verify};
+use reports::go::{AllowedSigners, NAMESPACE, SELF_PRINCIPAL, self_grant, verify_go};
 use ssh_key::PublicKey;
 
 /// Of one allowed signers' file and a good signature.
@@ -107,7 +108,7 @@ fn what_ssh_keygen_signs_is_accepted() {
     ];
     for (kind, bits) in kinds {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let good = bytes(&document());
+        let good = document_bytes(&good_document());
         fs::write(dir.path().join("go.json"), &good).expect("written");
         let args = [&["-q", "-t", kind, "-N", "", "-f", "key"], bits].concat();
         assert!(ssh_keygen(dir.path(), &args), "{kind} {bits:?}");
@@ -116,13 +117,14 @@ fn what_ssh_keygen_signs_is_accepted() {
         let public = fs::read_to_string(dir.path().join("key.pub")).expect("a key");
         let text = format!("{OWNER} namespaces=\"{NAMESPACE}\" {public}");
         let signers = AllowedSigners::parse(&text).expect("a good line");
-        let go = verify(&good, &signature, &signers, &expectation(), now()).expect(kind);
+        let go =
+            verify_go(&good, &signature, &signers, &good_expectation(), fixed_now()).expect(kind);
         assert_eq!(go.principal(), OWNER);
         assert!(keygen_accepts(dir.path(), &text, &good, &signature), "{kind} {bits:?}");
         let mut tampered = good.clone();
         tampered[10] ^= 1;
-        let result = verify(&tampered, &signature, &signers, &expectation(), now());
-        assert_eq!(rule(result), "signature", "{kind} {bits:?}");
+        let result = verify_go(&tampered, &signature, &signers, &good_expectation(), fixed_now());
+        assert_eq!(broken_rule(result), "signature", "{kind} {bits:?}");
         assert!(!keygen_accepts(dir.path(), &text, &tampered, &signature), "{kind} {bits:?}");
     }
 }
@@ -130,7 +132,7 @@ fn what_ssh_keygen_signs_is_accepted() {
 /// Those of security keys as well, which a test can make without one.
 fn what_a_security_key_signs_is_accepted_by_both_once_it_was_touched() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let good = bytes(&document());
+    let good = document_bytes(&good_document());
     for kind in SecurityKey::ALL {
         let begins = match kind {
             SecurityKey::Ed25519 => "sk-ssh-ed25519@openssh.com ",
@@ -156,8 +158,8 @@ fn a_sha1_signature_is_refused_by_both() {
     let public = fs::read_to_string(dir.path().join("key.pub")).expect("a key");
     let text = format!("{OWNER} namespaces=\"{NAMESPACE}\" {public}");
     let public = PublicKey::from_openssh(&public).expect("a key");
-    let good = bytes(&document());
-    fs::write(dir.path().join("asked"), asked(&good)).expect("written");
+    let good = document_bytes(&good_document());
+    fs::write(dir.path().join("asked"), data_to_sign(&good)).expect("written");
     let table = [
         ("-sha512", "rsa-sha2-512", BothAccept),
         ("-sha256", "rsa-sha2-256", BothAccept),
@@ -171,7 +173,7 @@ fn a_sha1_signature_is_refused_by_both() {
         let status = openssl.current_dir(dir.path()).status().expect("openssl runs");
         assert!(status.success(), "openssl dgst {hash}");
         let raw = fs::read(dir.path().join("raw")).expect("signed");
-        let signature = sshsig(&public, algorithm, &raw, &[]);
+        let signature = make_sshsig(&public, algorithm, &raw, &[]);
         let given = said(dir.path(), &text, &good, &signature);
         assert_eq!(given, expected, "{hash} as {algorithm}");
     }
@@ -179,8 +181,9 @@ fn a_sha1_signature_is_refused_by_both() {
 
 /// Who accepts a signature by an allowed signers' file.
 fn said(dir: &Path, signers: &str, document: &[u8], signature: &str) -> Says {
-    let we = AllowedSigners::parse(signers)
-        .is_ok_and(|signers| verify(document, signature, &signers, &expectation(), now()).is_ok());
+    let we = AllowedSigners::parse(signers).is_ok_and(|signers| {
+        verify_go(document, signature, &signers, &good_expectation(), fixed_now()).is_ok()
+    });
     match (we, keygen_accepts(dir, signers, document, signature)) {
         (true, true) => BothAccept,
         (false, false) => BothRefuse,
@@ -199,7 +202,7 @@ fn an_rsa_key_of_1024_bits_is_too_short() {
 
 fn what_is_signed_here_is_accepted_by_ssh_keygen() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let granted = self_grant(&[7; 32], &document()).expect("granted");
+    let granted = self_grant(&[7; 32], &good_document()).expect("granted");
     let line = granted.allowed_signers.replace(SELF_PRINCIPAL, OWNER);
     let accepts = |document: &[u8]| keygen_accepts(dir.path(), &line, document, &granted.signature);
     assert!(accepts(&granted.document));
@@ -208,8 +211,8 @@ fn what_is_signed_here_is_accepted_by_ssh_keygen() {
 
 /// What ssh-keygen refuses, we refuse; where we are stricter, the table says so.
 fn allowed_signers_are_read_as_ssh_keygen_reads_them() {
-    let ours = public(&key(1));
-    let theirs = public(&key(2));
+    let ours = format_public_key(&make_key(1));
+    let theirs = format_public_key(&make_key(2));
     let table = [
         (BothAccept, format!("{OWNER} {ours}")),
         (BothAccept, format!("# x\n\n\t{OWNER}\t{ours}\r\n")),
@@ -266,8 +269,8 @@ fn allowed_signers_are_read_as_ssh_keygen_reads_them() {
         (BothRefuse, String::new()),
     ];
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let good = bytes(&document());
-    let signature = sign(&key(1), NAMESPACE, &good);
+    let good = document_bytes(&good_document());
+    let signature = sign_message(&make_key(1), NAMESPACE, &good);
     assert!(table.iter().all(|(expected, _)| *expected != OnlyWeAccept));
     let wrong = table.into_iter().filter_map(|(expected, text)| {
         let given = said(dir.path(), &text, &good, &signature);

@@ -1,14 +1,14 @@
 //! Answers to the faults of the mock lab's table `acceptance`.
 
 use super::owed::Primary::Assertion;
-use super::owed::{Answer, CheckOff, Left, Owed};
+use super::owed::{CheckOff, FaultAnswer, Left, Owed};
 use crate::{
     claim_ready, default_gateway, doctor, eni_address, no_nat, node_unchanged, os_address, ping,
     restored, source_dest_check, ssh, stops, undo,
 };
 
 /// Somebody switched the check on: no undo of routerd's switches it off again.
-const CHECK_IS_ON: Answer = Answer {
+const CHECK_IS_ON: FaultAnswer = FaultAnswer {
     exit_code: 6,
     also: &[
         source_dest_check::CANARY,

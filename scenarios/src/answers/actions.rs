@@ -1,11 +1,11 @@
 //! Answers to the faults of the mock lab's table `actions`.
 
 use super::owed::Primary::{Assertion, Stop};
-use super::owed::{Answer, CheckOff, Left, Owed};
+use super::owed::{CheckOff, FaultAnswer, Left, Owed};
 use crate::{approve, dry_run, execute, import, plan, restored, stops, undo};
 
 /// Somebody switched the check on: no undo of routerd's switches it off again.
-const CHECK_IS_ON: Answer = Answer {
+const CHECK_IS_ON: FaultAnswer = FaultAnswer {
     exit_code: 6,
     also: &[undo::PREVIEW_FORWARDING, undo::FORWARDING, restored::INTERFACE],
     stops: &[stops::AMBIGUOUS.name],
@@ -69,7 +69,7 @@ pub const OWED: &[Owed] = &[
         .exits(4)
         .also(&[execute::FORWARDING_ENI])
         .trips(&[stops::AMBIGUOUS.name])
-        .check_off(CheckOff::Differs(Answer {
+        .check_off(CheckOff::Differs(FaultAnswer {
             exit_code: 4,
             also: &[],
             stops: &[stops::AMBIGUOUS.name],

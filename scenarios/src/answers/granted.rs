@@ -2,11 +2,11 @@
 
 use super::back::NOTHING_TO_RESTORE;
 use super::owed::Primary::{Assertion, Both, Stop};
-use super::owed::{Answer, CheckOff, Left, Owed};
+use super::owed::{CheckOff, FaultAnswer, Left, Owed};
 use crate::{execute, residue, restored, stops, teardown, undo};
 
 /// Nothing is asked of an instance that is kept.
-const TAKEN_OVER: Answer = Answer {
+const TAKEN_OVER: FaultAnswer = FaultAnswer {
     exit_code: 6,
     also: &[
         execute::UNDER_LOCK,
@@ -21,7 +21,7 @@ const TAKEN_OVER: Answer = Answer {
     left: &[Left::Lock, Left::ChangeSet, Left::Addresses, Left::Volumes],
 };
 
-const TAKEN_BETWEEN: Answer = Answer {
+const TAKEN_BETWEEN: FaultAnswer = FaultAnswer {
     exit_code: 6,
     also: &[
         execute::UNDER_LOCK,

@@ -1,17 +1,17 @@
 //! Answers to the faults of the mock lab's table `money`.
 
 use super::owed::Primary::{Assertion, Both};
-use super::owed::{Answer, CheckOff, Left, Owed};
+use super::owed::{CheckOff, FaultAnswer, Left, Owed};
 use crate::{preflight, residue, stops, teardown};
 
 const STAYS: CheckOff = CheckOff::WithoutMeaning("its instance is not terminated");
 
 /// Nothing is asked of an instance that is kept.
-const VANISHED: Answer =
-    Answer { exit_code: 6, also: &[], stops: &[stops::LEFT_RUNNING.name], left: &[] };
+const VANISHED: FaultAnswer =
+    FaultAnswer { exit_code: 6, also: &[], stops: &[stops::LEFT_RUNNING.name], left: &[] };
 
 /// It is not let go where its instance stays.
-const IN_USE: Answer = Answer {
+const IN_USE: FaultAnswer = FaultAnswer {
     exit_code: 6,
     also: &[teardown::VOLUMES, residue::VOLUMES],
     stops: &[stops::LEFT_RUNNING.name],

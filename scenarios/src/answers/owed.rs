@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 /// Whether a run with the fault may pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Class {
+pub enum FaultClass {
     /// An assertion or a stop answers it.
     Caught,
     /// The run passes, and what it took stands in the evidence.
@@ -76,7 +76,7 @@ pub enum Left {
 
 /// All that turns, beside the primary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Answer {
+pub struct FaultAnswer {
     pub exit_code: u8,
     /// Other assertions that fail or are unknown.
     pub also: &'static [&'static str],
@@ -91,7 +91,7 @@ pub struct Answer {
 #[serde(rename_all = "kebab-case")]
 pub enum CheckOff {
     Same,
-    Differs(Answer),
+    Differs(FaultAnswer),
     /// Why the fault is none there.
     WithoutMeaning(&'static str),
 }
@@ -101,9 +101,9 @@ pub enum CheckOff {
 #[derive(Debug)]
 pub struct Owed {
     pub fault: &'static str,
-    pub class: Class,
+    pub class: FaultClass,
     pub primary: Primary,
-    pub answer: Answer,
+    pub answer: FaultAnswer,
     pub check_off: CheckOff,
     /// The answer where teardown stops the instances in place of terminating them.
     pub stopped: CheckOff,
@@ -116,9 +116,9 @@ impl Owed {
     pub(super) const fn tolerated(fault: &'static str) -> Self {
         Self {
             fault,
-            class: Class::Tolerated,
+            class: FaultClass::Tolerated,
             primary: Primary::Nothing,
-            answer: Answer { exit_code: 0, also: &[], stops: &[], left: &[] },
+            answer: FaultAnswer { exit_code: 0, also: &[], stops: &[], left: &[] },
             check_off: CheckOff::Same,
             stopped: CheckOff::Same,
             kept: CheckOff::Same,
@@ -132,23 +132,23 @@ impl Owed {
             Primary::Unavailable => 8,
             Primary::Nothing => 0,
         };
-        Self { class: Class::Caught, primary, ..Self::tolerated(fault).exits(exit_code) }
+        Self { class: FaultClass::Caught, primary, ..Self::tolerated(fault).exits(exit_code) }
     }
 
     pub(super) const fn exits(self, exit_code: u8) -> Self {
-        Self { answer: Answer { exit_code, ..self.answer }, ..self }
+        Self { answer: FaultAnswer { exit_code, ..self.answer }, ..self }
     }
 
     pub(super) const fn also(self, also: &'static [&'static str]) -> Self {
-        Self { answer: Answer { also, ..self.answer }, ..self }
+        Self { answer: FaultAnswer { also, ..self.answer }, ..self }
     }
 
     pub(super) const fn trips(self, stops: &'static [&'static str]) -> Self {
-        Self { answer: Answer { stops, ..self.answer }, ..self }
+        Self { answer: FaultAnswer { stops, ..self.answer }, ..self }
     }
 
     pub(super) const fn leaves(self, left: &'static [Left]) -> Self {
-        Self { answer: Answer { left, ..self.answer }, ..self }
+        Self { answer: FaultAnswer { left, ..self.answer }, ..self }
     }
 
     pub(super) const fn check_off(self, check_off: CheckOff) -> Self {
@@ -165,13 +165,13 @@ impl Owed {
 
     /// Rows that stay approved are residue where their node stays; else they go with it.
     pub(super) const fn leaves_approved_rows(self) -> Self {
-        let answer = Answer { exit_code: 6, ..self.answer };
+        let answer = FaultAnswer { exit_code: 6, ..self.answer };
         Self { stopped: CheckOff::Differs(answer), kept: CheckOff::Differs(answer), ..self }
     }
 
     /// The answer that a run owes to the fault where teardown does this with the instances; none
     /// where it is no fault there.
-    pub fn answer_at(&self, teardown: Instances) -> Option<Answer> {
+    pub fn answer_at(&self, teardown: Instances) -> Option<FaultAnswer> {
         let otherwise = match teardown {
             Instances::Terminate => CheckOff::Same,
             Instances::Stop => self.stopped,
@@ -185,7 +185,7 @@ impl Owed {
     }
 
     /// The answer that the run owes to the fault; none where it is no fault.
-    pub fn answer_with(&self, check_before: bool) -> Option<Answer> {
+    pub fn answer_with(&self, check_before: bool) -> Option<FaultAnswer> {
         match self.check_off {
             CheckOff::Differs(answer) if !check_before => Some(answer),
             CheckOff::WithoutMeaning(_) if !check_before => None,

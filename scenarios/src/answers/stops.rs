@@ -1,11 +1,11 @@
 //! Answers to the faults of the mock lab's table `stops`.
 
 use super::owed::Primary::{Assertion, Both, Stop};
-use super::owed::{Answer, CheckOff, Left, Owed};
+use super::owed::{CheckOff, FaultAnswer, Left, Owed};
 use crate::{approve, plan, preflight, residue, restored, stops};
 
 /// The ENI does not go with its instance.
-const STAYS_ASSIGNED: CheckOff = CheckOff::Differs(Answer {
+const STAYS_ASSIGNED: CheckOff = CheckOff::Differs(FaultAnswer {
     exit_code: 6,
     also: &[],
     stops: &[stops::FOREIGN_ROWS.name],

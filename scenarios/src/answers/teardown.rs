@@ -1,13 +1,13 @@
 //! Answers to the faults of the mock lab's table `teardown`.
 
 use super::owed::Primary::{Assertion, Both, Stop};
-use super::owed::{Answer, CheckOff, Left, Owed};
+use super::owed::{CheckOff, FaultAnswer, Left, Owed};
 use crate::{residue, restored, stops, teardown};
 
 const NOT_TERMINATED: CheckOff = CheckOff::WithoutMeaning("nothing is terminated");
 
 /// Nothing is asked of an instance that is kept.
-const UNTAGGED: Answer = Answer {
+const UNTAGGED: FaultAnswer = FaultAnswer {
     exit_code: 6,
     also: &[residue::INSTANCES, restored::CLOUD],
     stops: &[],

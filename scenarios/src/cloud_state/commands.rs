@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use lab::quoted;
+use lab::quote_for_shell;
 use reports::record::ResidueItem;
 use serde_json::Value;
 
 use super::Difference;
 
 /// One item for each thing that is not as it was.
-pub fn left(region: &str, difference: &Difference) -> ResidueItem {
+pub fn describe_difference(region: &str, difference: &Difference) -> ResidueItem {
     let mut commands: Vec<String> = match difference.kind.as_str() {
         "security group" => [rules(difference, "ingress"), rules(difference, "egress")].concat(),
         _ => Vec::new(),
@@ -64,7 +64,7 @@ fn rules(difference: &Difference, way: &str) -> Vec<String> {
                 it if it.contains(':') => format!("Ipv6Ranges=[{{CidrIpv6={it}}}]"),
                 it => format!("IpRanges=[{{CidrIp={it}}}]"),
             };
-            let permission = quoted(&format!("IpProtocol={protocol},{ports},{from}"));
+            let permission = quote_for_shell(&format!("IpProtocol={protocol},{ports},{from}"));
             Some(format!(
                 "aws ec2 {verb}-security-group-{way} --group-id {id} --ip-permissions {permission}"
             ))
@@ -84,11 +84,11 @@ fn tags(difference: &Difference) -> Vec<String> {
         return Vec::new();
     }
     let added = now.keys().filter(|key| !before.contains_key(*key));
-    let added: Vec<String> = added.map(|key| quoted(&format!("Key={key}"))).collect();
+    let added: Vec<String> = added.map(|key| quote_for_shell(&format!("Key={key}"))).collect();
     let lost = before.iter().filter(|(key, value)| now.get(*key) != Some(*value));
     let lost: Vec<String> = lost
         .map(|(key, value)| {
-            quoted(&format!("Key={key},Value={}", value.as_str().unwrap_or_default()))
+            quote_for_shell(&format!("Key={key},Value={}", value.as_str().unwrap_or_default()))
         })
         .collect();
     let command = |verb: &str, tags: &[String]| {

@@ -7,7 +7,7 @@ mod commands;
 #[cfg(test)]
 mod tests;
 
-pub use commands::left;
+pub use commands::describe_difference;
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use lab::Lab;
 use lab::ec2::{
     Answer, Instance, NetworkAcl, NetworkInterface, ReadError, RouteTable, SecurityGroup,
 };
-use lab::iam::Document;
+use lab::iam::PolicyDocument;
 use reports::digest::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -35,7 +35,7 @@ pub struct Reads {
     route_tables: Result<Answer<Vec<RouteTable>>, ReadError>,
     acls: Result<Answer<Vec<NetworkAcl>>, ReadError>,
     profile: Result<Answer<Vec<String>>, ReadError>,
-    policies: Result<Vec<Answer<Document>>, ReadError>,
+    policies: Result<Vec<Answer<PolicyDocument>>, ReadError>,
 }
 
 /// One read a kind, at the same time.
@@ -64,7 +64,7 @@ pub struct Parts {
     pub route_tables: Result<Vec<RouteTable>, String>,
     pub acls: Result<Vec<NetworkAcl>, String>,
     pub profile: Result<Vec<String>, String>,
-    pub policies: Result<Vec<Document>, String>,
+    pub policies: Result<Vec<PolicyDocument>, String>,
 }
 
 impl Parts {

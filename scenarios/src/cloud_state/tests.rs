@@ -1,12 +1,12 @@
 //! Tests of what is a difference of the cloud's side, and what is left of it.
 
 use super::*;
-use crate::example::judged;
+use crate::example::judge_as_scenario;
 
 /// The lab's own state, read anew after something was done to it.
 fn changed(change: impl FnOnce(&mut CloudState)) -> Vec<Difference> {
     let mut given = Vec::new();
-    judged("restored", async |lab, ctx| {
+    judge_as_scenario("restored", async |lab, ctx| {
         let reads = ask(lab).await;
         let (before, _) = read(lab, ctx, reads).expect("a state");
         let mut now = before.clone();
@@ -18,7 +18,7 @@ fn changed(change: impl FnOnce(&mut CloudState)) -> Vec<Difference> {
 
 #[test]
 fn every_kind_is_read_and_the_same_twice() {
-    judged("restored", async |lab, ctx| {
+    judge_as_scenario("restored", async |lab, ctx| {
         let reads = ask(lab).await;
         let (one, how) = read(lab, ctx, reads).expect("a state");
         let reads = ask(lab).await;
@@ -75,7 +75,7 @@ fn what_is_left_comes_with_the_commands_that_settle_it() {
             put(state, kind, value);
         });
         assert_eq!(found.len(), 1, "{kind}");
-        let item = left("eu-central-1", &found[0]);
+        let item = describe_difference("eu-central-1", &found[0]);
         assert_eq!(item.resource, kind);
         assert!(item.owner_commands[0].starts_with(command), "{:?}", item.owner_commands);
         let region = item.owner_commands[0].ends_with(" --region eu-central-1");

@@ -40,12 +40,12 @@ fn answer(call: &str, pages: usize, attempts: u32) -> Answer<()> {
     Answer { value: (), call: call.to_owned(), raw, form: Form::Text, attempts }
 }
 
-type Body = fn(&mut Context<'_>);
+type ScenarioBody = fn(&mut Context<'_>);
 
 #[test]
 fn what_a_scenario_comes_to() {
     use ScenarioStatus as S;
-    let table: [(&str, Body, S, Option<&str>); 8] = [
+    let table: [(&str, ScenarioBody, S, Option<&str>); 8] = [
         ("both hold", |c| ASKED.asserts.iter().for_each(|id| pass(c, id)), S::Passed, None),
         (
             "one fails: the other need not be judged",
@@ -167,8 +167,8 @@ fn two_ways_of_seeing_are_named_in_order_and_a_raw_answer_once() {
 #[test]
 fn a_mutation_that_was_not_tried_fails_unless_the_run_was_told_to_stop() {
     let table = [
-        (Refused::ToldToStop, ScenarioStatus::Skipped, AssertionStatus::Skipped),
-        (Refused::RunEnded, ScenarioStatus::Failed, AssertionStatus::Failed),
+        (PermitRefused::ToldToStop, ScenarioStatus::Skipped, AssertionStatus::Skipped),
+        (PermitRefused::RunEnded, ScenarioStatus::Failed, AssertionStatus::Failed),
     ];
     for (refused, status, assertion) in table {
         let why = refused.to_string();
@@ -192,7 +192,7 @@ fn what_was_not_answered_is_counted_and_named() {
     let (_, records) = asked(|ctx| {
         let (call, why) = ("ec2 DescribeVolumes".to_owned(), "no route".to_owned());
         let unread = ReadError::Unreachable { call, why };
-        let silent = example::silent().expect_err("nobody answered");
+        let silent = example::example_silence().expect_err("nobody answered");
         for _ in 0..2 {
             assert_eq!(ctx.seen_error(&unread).how, "ec2 DescribeVolumes got no answer: no route");
         }

@@ -1,7 +1,7 @@
 //! Each command is the whole way back, and none is given where nothing has changed.
 
 use super::*;
-use crate::example::judged;
+use crate::example::judge_as_scenario;
 
 fn commands(changed: Option<Changed>) -> Vec<String> {
     changed.map(|it| it.item.owner_commands).unwrap_or_default()
@@ -25,7 +25,7 @@ fn addresses_go_and_come_back_by_interface() {
         ),
     ];
     for (now, expected) in table {
-        assert_eq!(commands(addresses(Node::CloudClient, &before, now)), expected);
+        assert_eq!(commands(find_left_addresses(Node::CloudClient, &before, now)), expected);
     }
 }
 
@@ -56,7 +56,7 @@ fn tables_that_are_new_go_and_changed_ones_are_put_back_whole() {
         (&[], &[&restore]),
     ];
     for (now, expected) in cases {
-        assert_eq!(commands(rules(Node::OnpremClient, &before, now)), expected);
+        assert_eq!(commands(find_left_rules(Node::OnpremClient, &before, now)), expected);
     }
 }
 
@@ -71,7 +71,7 @@ fn a_row_is_settled_by_how_it_stands() {
         });
         serde_json::from_value(row).expect("a row")
     };
-    judged("restored", async |lab, _| {
+    judge_as_scenario("restored", async |lab, _| {
         let routerd = &lab.manifest.routerd;
         let wedged = wedged_row(routerd, &row("running")).item;
         let update = |to: &str, from: &str| {

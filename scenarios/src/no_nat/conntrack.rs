@@ -11,7 +11,7 @@ use lab::shell::Observe;
 use lab::shell::ssh::Flow;
 use serde_json::{Value, json};
 
-use super::Told;
+use super::NodeAnswer;
 use super::path::CapturedPath;
 use crate::context::{Context, How, Ruling};
 use crate::observe;
@@ -29,7 +29,7 @@ pub enum Own {
 }
 
 /// Whatever was opened to the captured address or from one of the two clients.
-pub async fn look(lab: &Lab, router: Node) -> Vec<Told> {
+pub async fn look(lab: &Lab, router: Node) -> Vec<NodeAnswer> {
     let address = |node| lab.manifest.nodes[&node].address;
     let (cloud, onprem) = (address(Node::CloudClient), address(Node::OnpremClient));
     let commands = [
@@ -158,7 +158,7 @@ pub fn judge(
     router: Node,
     path: &CapturedPath,
     own: &[Own],
-    told: Vec<Told>,
+    told: Vec<NodeAnswer>,
 ) {
     let expected = json!({ "translated": [], "unanswered": [], "own": "tracked where any is" });
     let mut how = How::default();

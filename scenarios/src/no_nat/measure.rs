@@ -5,24 +5,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use lab::node::Node;
 
 use super::path::{CapturedPath, View};
-use super::plan::{Kind, Plan, Way, kind, kinds};
-use super::wire::{Body, Direction, Opening, Packet, Seen};
+use super::plan::{PacketKind, PacketPlan, Way, find_kind, list_kinds};
+use super::wire::{CapturedPacket, Direction, Opening, Packet, PacketBody};
 
 /// The packets that each node's capture saw.
-pub type Captures = BTreeMap<Node, Vec<Seen>>;
+pub type Captures = BTreeMap<Node, Vec<CapturedPacket>>;
 
 /// A connection of the run's own: source and destination port, as the program says that opened it.
 pub type Ports = (u16, u16);
 
 /// The findings of one comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct PathFindings {
     /// Packets that arrived as they were sent.
     pub as_sent: usize,
     pub wrong: Vec<String>,
 }
 
-impl Found {
+impl PathFindings {
     fn complain(&mut self, what: String) {
         if !self.wrong.contains(&what) {
             self.wrong.push(what);
@@ -32,39 +32,43 @@ impl Found {
 
 /// The part of a packet that makes it the same one at two places.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Identity<'a> {
+enum PacketIdentity<'a> {
     Payload { transport: u8, payload: &'a [u8] },
     Opening { sequence: u32, acknowledges: Option<u32> },
 }
 
-fn identity(packet: &Packet) -> Identity<'_> {
+fn identity(packet: &Packet) -> PacketIdentity<'_> {
     match &packet.body {
-        Body::Echo { reply, payload, .. } => {
-            Identity::Payload { transport: if *reply { 0 } else { 8 }, payload }
+        PacketBody::Echo { reply, payload, .. } => {
+            PacketIdentity::Payload { transport: if *reply { 0 } else { 8 }, payload }
         }
-        Body::Datagram { payload, .. } => Identity::Payload { transport: 17, payload },
-        Body::Opening(Opening { sequence, acknowledges, .. }) => {
-            Identity::Opening { sequence: *sequence, acknowledges: *acknowledges }
+        PacketBody::Datagram { payload, .. } => PacketIdentity::Payload { transport: 17, payload },
+        PacketBody::Opening(Opening { sequence, acknowledges, .. }) => {
+            PacketIdentity::Opening { sequence: *sequence, acknowledges: *acknowledges }
         }
     }
 }
 
-fn captured(captures: &Captures, node: Node, direction: Direction) -> impl Iterator<Item = &Seen> {
+fn captured(
+    captures: &Captures,
+    node: Node,
+    direction: Direction,
+) -> impl Iterator<Item = &CapturedPacket> {
     let all = captures.get(&node).into_iter().flatten();
     all.filter(move |seen| seen.direction == direction)
 }
 
 /// Datagrams and echoes of one way: whether each arrived as it was sent.
-pub fn payloads(plan: &Plan, way: usize, captures: &Captures) -> Found {
-    let mut found = Found::default();
+pub fn measure_payloads(plan: &PacketPlan, way: usize, captures: &Captures) -> PathFindings {
+    let mut found = PathFindings::default();
     let there = plan.ways[way];
     let number = u8::try_from(way).unwrap_or(0);
-    for wanted in kinds(plan, number) {
+    for wanted in list_kinds(plan, number) {
         let (from, to) =
             if wanted.reply { (there.far, there.near) } else { (there.near, there.far) };
         let of = |node, direction| -> Vec<&Packet> {
             let all = captured(captures, node, direction).map(|seen| &seen.packet);
-            all.filter(|packet| kind(plan, packet) == Some(wanted)).collect()
+            all.filter(|packet| find_kind(plan, packet) == Some(wanted)).collect()
         };
         let (sent, arrived) = (of(from, Direction::Out), of(to, Direction::In));
         if sent.is_empty() && (!wanted.reply || arrived.is_empty()) {
@@ -90,11 +94,18 @@ pub fn payloads(plan: &Plan, way: usize, captures: &Captures) -> Found {
 }
 
 /// On its sender's own wire it has the addresses and the port that the program asked for.
-fn as_meant(plan: &Plan, way: Way, wanted: Kind, from: Node, packet: &Packet, found: &mut Found) {
+fn as_meant(
+    plan: &PacketPlan,
+    way: Way,
+    wanted: PacketKind,
+    from: Node,
+    packet: &Packet,
+    found: &mut PathFindings,
+) {
     let ends =
         if wanted.reply { (way.destination, way.source) } else { (way.source, way.destination) };
     let port = match &packet.body {
-        Body::Datagram { destination_port, .. } => *destination_port == wanted.token.port,
+        PacketBody::Datagram { destination_port, .. } => *destination_port == wanted.token.port,
         _ => true,
     };
     if (packet.source, packet.destination) != ends || !port {
@@ -110,7 +121,12 @@ fn as_meant(plan: &Plan, way: Way, wanted: Kind, from: Node, packet: &Packet, fo
 
 /// One packet where it was sent and elsewhere, with so many hops between. What is lost is sent again,
 /// and need not be the same: its sender may have learned a path's MTU meanwhile.
-fn compare(plan: &Plan, hops: u8, (sent, after): (&[&Packet], &Packet), found: &mut Found) {
+fn compare(
+    plan: &PacketPlan,
+    hops: u8,
+    (sent, after): (&[&Packet], &Packet),
+    found: &mut PathFindings,
+) {
     let mut closest: Option<(&Packet, Vec<String>)> = None;
     for before in sent {
         let differences = differences(plan, hops, before, after);
@@ -127,7 +143,7 @@ fn compare(plan: &Plan, hops: u8, (sent, after): (&[&Packet], &Packet), found: &
     }
 }
 
-fn differences(plan: &Plan, hops: u8, before: &Packet, after: &Packet) -> Vec<String> {
+fn differences(plan: &PacketPlan, hops: u8, before: &Packet, after: &Packet) -> Vec<String> {
     let mut all = Vec::new();
     if before.ttl.saturating_sub(hops) != after.ttl {
         let (sent, left) = (before.ttl, after.ttl);
@@ -144,16 +160,16 @@ fn differences(plan: &Plan, hops: u8, before: &Packet, after: &Packet) -> Vec<St
     same("may be cut", before.may_be_cut.to_string(), after.may_be_cut.to_string());
     match (&before.body, &after.body) {
         (
-            Body::Echo { id, sequence, payload, .. },
-            Body::Echo { id: id_now, sequence: sequence_now, payload: payload_now, .. },
+            PacketBody::Echo { id, sequence, payload, .. },
+            PacketBody::Echo { id: id_now, sequence: sequence_now, payload: payload_now, .. },
         ) => {
             same("id", id.to_string(), id_now.to_string());
             same("sequence", sequence.to_string(), sequence_now.to_string());
             same("payload", hex::encode(payload), hex::encode(payload_now));
         }
         (
-            Body::Datagram { source_port: from, destination_port: to, payload },
-            Body::Datagram {
+            PacketBody::Datagram { source_port: from, destination_port: to, payload },
+            PacketBody::Datagram {
                 source_port: from_now,
                 destination_port: to_now,
                 payload: payload_now,
@@ -163,7 +179,7 @@ fn differences(plan: &Plan, hops: u8, before: &Packet, after: &Packet) -> Vec<St
             same("destination port", to.to_string(), to_now.to_string());
             same("payload", hex::encode(payload), hex::encode(payload_now));
         }
-        (Body::Opening(a), Body::Opening(b)) => {
+        (PacketBody::Opening(a), PacketBody::Opening(b)) => {
             same("source port", a.source_port.to_string(), b.source_port.to_string());
             same(
                 "destination port",
@@ -190,15 +206,20 @@ fn differences(plan: &Plan, hops: u8, before: &Packet, after: &Packet) -> Vec<St
 
 fn opening(packet: &Packet) -> Option<&Opening> {
     match &packet.body {
-        Body::Opening(opening) => Some(opening),
+        PacketBody::Opening(opening) => Some(opening),
         _ => None,
     }
 }
 
 /// The first packets of the run's own connections, one way: the far end saw the SYN that the near
 /// end sent, and the near end the SYN-ACK that the far end sent, field by field.
-pub fn handshakes(plan: &Plan, way: usize, own: &[Ports], captures: &Captures) -> Found {
-    let mut found = Found::default();
+pub fn measure_handshakes(
+    plan: &PacketPlan,
+    way: usize,
+    own: &[Ports],
+    captures: &Captures,
+) -> PathFindings {
+    let mut found = PathFindings::default();
     let Way { near, far, source, destination } = plan.ways[way];
     if own.is_empty() {
         found.complain(format!("no connection from {near} to {far} came about"));
@@ -264,7 +285,7 @@ struct Travelling<'a> {
 
 /// The run's own packets that arrived, both ways.
 fn delivered<'a>(
-    plan: &Plan,
+    plan: &PacketPlan,
     own: &[Vec<Ports>; 2],
     captures: &'a Captures,
 ) -> Vec<Travelling<'a>> {
@@ -279,7 +300,7 @@ fn delivered<'a>(
                     own[way].contains(&(it.source_port, it.destination_port))
                 }
                 Some(it) => own[1 - way].contains(&(it.destination_port, it.source_port)),
-                None => kind(plan, packet).is_some(),
+                None => find_kind(plan, packet).is_some(),
             };
             if !is_own || !arrived.contains(&identity(packet)) {
                 continue;
@@ -296,15 +317,15 @@ fn delivered<'a>(
 
 /// One router: whatever arrived came in by the one interface and left by the other, unchanged but
 /// for its TTL, and was on no other. `members` are devices that are a part of another.
-pub fn passage(
-    plan: &Plan,
+pub fn measure_passage(
+    plan: &PacketPlan,
     router: Node,
     path: &CapturedPath,
     members: &BTreeMap<String, String>,
     own: &[Vec<Ports>; 2],
     captures: &Captures,
-) -> Found {
-    let mut found = Found::default();
+) -> PathFindings {
+    let mut found = PathFindings::default();
     let sightings = captures.get(&router).map(Vec::as_slice).unwrap_or_default();
     for Travelling { sent, way } in delivered(plan, own, captures) {
         let packet = sent[0];
@@ -316,12 +337,12 @@ pub fn passage(
         let same = sightings.iter().filter(|seen| identity(&seen.packet) == identity(packet));
         for seen in same {
             match place(view, members, seen) {
-                Place::Other => {
+                DevicePlace::Other => {
                     let device = &seen.device;
                     found.complain(format!("{router} has it on {device}: {}", seen.packet));
                 }
-                Place::Part => {}
-                Place::Expected(index) => {
+                DevicePlace::Part => {}
+                DevicePlace::Expected(index) => {
                     places[index] = true;
                     let hops = before
                         .map_or(packet.ttl - seen.packet.ttl.min(packet.ttl), |hops| {
@@ -342,7 +363,7 @@ pub fn passage(
     found
 }
 
-enum Place {
+enum DevicePlace {
     /// Where it comes in, or where it leaves.
     Expected(usize),
     /// A device that is a part of one of these.
@@ -353,27 +374,27 @@ enum Place {
 fn place(
     View { incoming, outgoing, .. }: &View,
     members: &BTreeMap<String, String>,
-    seen: &Seen,
-) -> Place {
+    seen: &CapturedPacket,
+) -> DevicePlace {
     match seen.direction {
-        Direction::In if seen.device == *incoming => Place::Expected(0),
-        Direction::Out if seen.device == *outgoing => Place::Expected(1),
+        Direction::In if seen.device == *incoming => DevicePlace::Expected(0),
+        Direction::Out if seen.device == *outgoing => DevicePlace::Expected(1),
         _ => match members.get(&seen.device) {
-            Some(whole) if whole == incoming || whole == outgoing => Place::Part,
-            _ => Place::Other,
+            Some(whole) if whole == incoming || whole == outgoing => DevicePlace::Part,
+            _ => DevicePlace::Other,
         },
     }
 }
 
 /// Whether all that was to be sent has arrived and was answered, so that nothing need be waited for.
-pub fn is_complete(plan: &Plan, captures: &Captures) -> bool {
+pub fn is_complete(plan: &PacketPlan, captures: &Captures) -> bool {
     (0..2).all(|way| {
         let Way { near, far, .. } = plan.ways[way];
-        let wanted = kinds(plan, u8::try_from(way).unwrap_or(0));
+        let wanted = list_kinds(plan, u8::try_from(way).unwrap_or(0));
         wanted.into_iter().all(|wanted| {
             let to = if wanted.reply { near } else { far };
             captured(captures, to, Direction::In)
-                .any(|seen| kind(plan, &seen.packet) == Some(wanted))
+                .any(|seen| find_kind(plan, &seen.packet) == Some(wanted))
         })
     })
 }
@@ -396,7 +417,7 @@ fn is_answered(Way { near, source, destination, .. }: Way, captures: &Captures) 
 }
 
 /// Whether every capture on the way has told what arrived, which the ends may know before the routers.
-pub fn is_told_everywhere(plan: &Plan, captures: &Captures) -> bool {
+pub fn is_told_everywhere(plan: &PacketPlan, captures: &Captures) -> bool {
     let Some(way) = plan.ways.first() else { return true };
     let ends = [(way.near, way.source), (way.far, way.destination)];
     let sighted = |node: Node, packet: &Packet| {

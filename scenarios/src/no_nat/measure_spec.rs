@@ -10,10 +10,10 @@ const NONCE: u32 = 0x00c0_ffee;
 const PORT: u16 = 443;
 const OWN: [Ports; 1] = [(40_000, 22)];
 
-fn plan() -> Plan {
+fn plan() -> PacketPlan {
     let [cloud, onprem] = [7, 9].map(|end| Ipv4Addr::new(10, 88, 60, end));
     let (near, far) = (Node::CloudClient, Node::OnpremClient);
-    Plan {
+    PacketPlan {
         nonce: NONCE,
         ways: [
             Way { near, far, source: cloud, destination: onprem },
@@ -49,7 +49,7 @@ fn carried(captures: &mut Captures, way: usize, packet: &Packet) {
     let routers = if way == 0 { [0, 1] } else { [1, 0] };
     let mut add = |node, device: &str, direction, hops| {
         let packet = Packet { ttl: packet.ttl - hops, ..packet.clone() };
-        captures.entry(node).or_default().push(Seen {
+        captures.entry(node).or_default().push(CapturedPacket {
             device: device.to_owned(),
             direction,
             packet,
@@ -64,7 +64,7 @@ fn carried(captures: &mut Captures, way: usize, packet: &Packet) {
     add(far, "eth", Direction::In, 2);
 }
 
-fn packet(way: usize, bytes: u16, body: Body) -> Packet {
+fn packet(way: usize, bytes: u16, body: PacketBody) -> Packet {
     let Way { source, destination, .. } = plan().ways[way];
     Packet { source, destination, ttl: 64, may_be_cut: false, bytes, body }
 }
@@ -74,7 +74,7 @@ fn echo(way: usize, token: Token, reply: bool) -> Packet {
     packet(
         way,
         if token.full { 1420 } else { 84 },
-        Body::Echo { reply, id: 5, sequence: 1, payload },
+        PacketBody::Echo { reply, id: 5, sequence: 1, payload },
     )
 }
 
@@ -88,7 +88,7 @@ fn opening(way: usize, ports: Ports, sequence: u32, acknowledges: Option<u32>) -
         mss: Some(1460),
         options: vec![4, 2, 1, 3, 3, 7],
     };
-    packet(way, 60, Body::Opening(opening))
+    packet(way, 60, PacketBody::Opening(opening))
 }
 
 fn clean() -> Captures {
@@ -99,7 +99,8 @@ fn clean() -> Captures {
             carried(&mut captures, way, &echo(way, token, false));
             carried(&mut captures, 1 - way, &echo(1 - way, token, true));
             let payload = Token { port: PORT, ..token }.bytes(NONCE).to_vec();
-            let body = Body::Datagram { source_port: 50_000, destination_port: PORT, payload };
+            let body =
+                PacketBody::Datagram { source_port: 50_000, destination_port: PORT, payload };
             carried(&mut captures, way, &packet(way, if full { 1420 } else { 64 }, body));
         }
         let sequence = 1000 + u32::from(number);
@@ -111,24 +112,24 @@ fn clean() -> Captures {
 }
 
 /// The findings of all six: payloads, handshakes, passages.
-fn judged(plan: &Plan, captures: &Captures) -> [Found; 6] {
+fn judged(plan: &PacketPlan, captures: &Captures) -> [PathFindings; 6] {
     let own = [OWN.to_vec(), OWN.to_vec()];
     let members = BTreeMap::from([("lan1".to_owned(), "br-lan".to_owned())]);
     let passage = |index: usize| {
         let (router, path) = &paths()[index];
-        super::passage(plan, *router, path, &members, &own, captures)
+        super::measure_passage(plan, *router, path, &members, &own, captures)
     };
     [
-        payloads(plan, 0, captures),
-        payloads(plan, 1, captures),
-        handshakes(plan, 0, &own[0], captures),
-        handshakes(plan, 1, &own[1], captures),
+        measure_payloads(plan, 0, captures),
+        measure_payloads(plan, 1, captures),
+        measure_handshakes(plan, 0, &own[0], captures),
+        measure_handshakes(plan, 1, &own[1], captures),
         passage(0),
         passage(1),
     ]
 }
 
-fn complain(plan: &Plan, captures: &Captures) -> [bool; 6] {
+fn complain(plan: &PacketPlan, captures: &Captures) -> [bool; 6] {
     judged(plan, captures).map(|found| !found.wrong.is_empty())
 }
 
@@ -142,7 +143,7 @@ fn a_clean_lab_has_all_as_it_was_sent() {
     let mut captures = clean();
     let port = captures[&Node::OnpremRouter].iter().filter(|seen| seen.device == "br-lan");
     let port: Vec<_> =
-        port.map(|seen| Seen { device: "lan1".to_owned(), ..seen.clone() }).collect();
+        port.map(|seen| CapturedPacket { device: "lan1".to_owned(), ..seen.clone() }).collect();
     captures.entry(Node::OnpremRouter).or_default().extend(port);
     assert_eq!(complain(&plan(), &captures), [false; 6]);
 }
@@ -151,12 +152,12 @@ fn a_clean_lab_has_all_as_it_was_sent() {
 #[test]
 fn a_segment_that_is_sent_again_need_not_be_the_same() {
     let mut again = opening(0, (40_000, 22), 1000, None);
-    let Body::Opening(it) = &mut again.body else { panic!("an opening") };
+    let PacketBody::Opening(it) = &mut again.body else { panic!("an opening") };
     it.mss = Some(1380);
     let mut captures = clean();
     carried(&mut captures, 0, &again);
     assert_eq!(complain(&plan(), &captures), [false; 6]);
-    let is = |seen: &Seen, mss: u16| {
+    let is = |seen: &CapturedPacket, mss: u16| {
         let it = super::opening(&seen.packet);
         it.is_some_and(|it| it.acknowledges.is_none() && it.mss == Some(mss))
     };
@@ -170,19 +171,19 @@ fn a_segment_that_is_sent_again_need_not_be_the_same() {
     assert_eq!(complain(&plan(), &captures), [false, false, true, false, true, true]);
 }
 
-type Change = fn(&mut Seen) -> bool;
+type PacketEdit = fn(&mut CapturedPacket) -> bool;
 
-fn is_echo(seen: &Seen) -> bool {
-    matches!(seen.packet.body, Body::Echo { reply: false, .. })
+fn is_echo(seen: &CapturedPacket) -> bool {
+    matches!(seen.packet.body, PacketBody::Echo { reply: false, .. })
 }
 
-fn is_datagram(seen: &Seen) -> bool {
-    matches!(seen.packet.body, Body::Datagram { .. })
+fn is_datagram(seen: &CapturedPacket) -> bool {
+    matches!(seen.packet.body, PacketBody::Datagram { .. })
 }
 
-fn syn(seen: &mut Seen) -> Option<&mut Opening> {
+fn syn(seen: &mut CapturedPacket) -> Option<&mut Opening> {
     match &mut seen.packet.body {
-        Body::Opening(it) if it.acknowledges.is_none() => Some(it),
+        PacketBody::Opening(it) if it.acknowledges.is_none() => Some(it),
         _ => None,
     }
 }
@@ -194,7 +195,7 @@ const HAND: [bool; 6] = [false, false, true, false, false, false];
 const FIRST: [bool; 6] = [false, false, false, false, true, false];
 const SECOND: [bool; 6] = [false, false, false, false, false, true];
 
-type Row = (&'static str, Node, Direction, Change, [bool; 6], &'static str);
+type PacketCase = (&'static str, Node, Direction, PacketEdit, [bool; 6], &'static str);
 
 /// Each packet that a node's capture saw in one direction is kept where the change says so.
 #[test]
@@ -203,7 +204,7 @@ fn each_change_on_the_way_is_called_what_it_is() {
     let (first, second) = (Node::RouterdCloud, Node::OnpremRouter);
     let (out, inward) = (Direction::Out, Direction::In);
     // payload there, back; handshake there, back; path by the first router, by the second.
-    let table: [Row; 16] = [
+    let table: [PacketCase; 16] = [
         (
             "source",
             far,
@@ -235,7 +236,7 @@ fn each_change_on_the_way_is_called_what_it_is() {
             far,
             inward,
             |s| {
-                if let Body::Echo { id, reply: false, .. } = &mut s.packet.body {
+                if let PacketBody::Echo { id, reply: false, .. } = &mut s.packet.body {
                     *id = 6;
                 }
                 true
@@ -248,7 +249,7 @@ fn each_change_on_the_way_is_called_what_it_is() {
             far,
             inward,
             |s| {
-                if let Body::Datagram { source_port, .. } = &mut s.packet.body {
+                if let PacketBody::Datagram { source_port, .. } = &mut s.packet.body {
                     *source_port = 1;
                 }
                 true
@@ -261,7 +262,7 @@ fn each_change_on_the_way_is_called_what_it_is() {
             far,
             inward,
             |s| {
-                if let Body::Datagram { payload, .. } = &mut s.packet.body {
+                if let PacketBody::Datagram { payload, .. } = &mut s.packet.body {
                     payload.push(0);
                 }
                 true
@@ -288,7 +289,7 @@ fn each_change_on_the_way_is_called_what_it_is() {
             near,
             inward,
             |s| {
-                if matches!(s.packet.body, Body::Echo { reply: true, .. }) {
+                if matches!(s.packet.body, PacketBody::Echo { reply: true, .. }) {
                     s.packet.source = Ipv4Addr::new(10, 88, 60, 50);
                 }
                 true
@@ -434,8 +435,8 @@ fn a_clamp_that_the_facts_name_may_lower_the_mss_and_nothing_else() {
                 it.mss = Some(mss);
             }
         }
-        let plan = Plan { clamps_mss, ..plan() };
-        let found = handshakes(&plan, 0, &OWN, &captures);
+        let plan = PacketPlan { clamps_mss, ..plan() };
+        let found = measure_handshakes(&plan, 0, &OWN, &captures);
         assert_eq!(found.wrong.is_empty(), right, "{clamps_mss} {mss}: {found:?}");
     }
 }
@@ -443,7 +444,8 @@ fn a_clamp_that_the_facts_name_may_lower_the_mss_and_nothing_else() {
 #[test]
 fn without_a_connection_or_an_answer_there_is_no_handshake() {
     let captures = clean();
-    let said = |own: &[Ports], captures: &Captures| handshakes(&plan(), 0, own, captures).wrong;
+    let said =
+        |own: &[Ports], captures: &Captures| measure_handshakes(&plan(), 0, own, captures).wrong;
     assert!(said(&[], &captures)[0].contains("no connection from cloud-client"));
     assert!(said(&[(1, 22)], &captures)[0].contains("is not on its own wire"));
     let mut mute = clean();

@@ -72,31 +72,31 @@ pub fn nft_can_hold(view: &View, expression: &Value) -> bool {
 }
 
 /// A field of a packet.
-enum Field<'a> {
+enum PacketField<'a> {
     Interface(&'a str),
     Address(Ipv4Addr),
     /// A field of another family than the path's.
     Absent,
 }
 
-fn field<'a>(view: &'a View, left: &Value) -> Option<Field<'a>> {
+fn field<'a>(view: &'a View, left: &Value) -> Option<PacketField<'a>> {
     if let Some(key) = left["meta"]["key"].as_str() {
         return match key {
-            "iifname" | "iif" => Some(Field::Interface(&view.incoming)),
-            "oifname" | "oif" => Some(Field::Interface(&view.outgoing)),
+            "iifname" | "iif" => Some(PacketField::Interface(&view.incoming)),
+            "oifname" | "oif" => Some(PacketField::Interface(&view.outgoing)),
             _ => None,
         };
     }
     let payload = &left["payload"];
     match (payload["protocol"].as_str(), payload["field"].as_str()) {
-        (Some("ip"), Some("saddr")) => Some(Field::Address(view.source)),
-        (Some("ip"), Some("daddr")) => Some(Field::Address(view.destination)),
-        (Some("ip6"), Some(_)) => Some(Field::Absent),
+        (Some("ip"), Some("saddr")) => Some(PacketField::Address(view.source)),
+        (Some("ip"), Some("daddr")) => Some(PacketField::Address(view.destination)),
+        (Some("ip6"), Some(_)) => Some(PacketField::Absent),
         _ => None,
     }
 }
 
-impl Field<'_> {
+impl PacketField<'_> {
     /// Whether it is one of what the right side names; none where that is not understood.
     fn is_in(&self, right: &Value) -> Option<bool> {
         if matches!(self, Self::Absent) {

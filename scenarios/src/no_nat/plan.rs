@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use lab::node::Node;
 
-use super::wire::{Body, Packet};
+use super::wire::{Packet, PacketBody};
 
 /// One of the two ways between the clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct Way {
 
 /// The packets that were to be sent, and how they have to arrive.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct PacketPlan {
     /// In the payload of each packet.
     pub nonce: u32,
     pub ways: [Way; 2],
@@ -46,7 +46,7 @@ impl Token {
 
     fn read(nonce: u32, packet: &Packet) -> Option<Self> {
         // ping writes its time first.
-        let at = if matches!(packet.body, Body::Echo { .. }) { 16 } else { 0 };
+        let at = if matches!(packet.body, PacketBody::Echo { .. }) { 16 } else { 0 };
         let bytes: [u8; 8] = packet.payload().get(at..at + 8)?.try_into().ok()?;
         let [a, b, c, d, way, full, high, low] = bytes;
         let full = match full {
@@ -61,12 +61,12 @@ impl Token {
 
 /// Each kind of packet with a payload that has to arrive at least once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Kind {
+pub struct PacketKind {
     pub token: Token,
     pub reply: bool,
 }
 
-impl std::fmt::Display for Kind {
+impl std::fmt::Display for PacketKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let size = if self.token.full { "full-sized" } else { "small" };
         match (self.token.port, self.reply) {
@@ -77,15 +77,16 @@ impl std::fmt::Display for Kind {
     }
 }
 
-pub fn kind(plan: &Plan, packet: &Packet) -> Option<Kind> {
-    let reply = matches!(packet.body, Body::Echo { reply: true, .. });
-    Token::read(plan.nonce, packet).map(|token| Kind { token, reply })
+pub fn find_kind(plan: &PacketPlan, packet: &Packet) -> Option<PacketKind> {
+    let reply = matches!(packet.body, PacketBody::Echo { reply: true, .. });
+    Token::read(plan.nonce, packet).map(|token| PacketKind { token, reply })
 }
 
-pub fn kinds(plan: &Plan, way: u8) -> Vec<Kind> {
+pub fn list_kinds(plan: &PacketPlan, way: u8) -> Vec<PacketKind> {
     let ports = [0, 0].into_iter().zip([false, true]);
     let ports = ports.chain(plan.ports.iter().map(|port| (*port, false)));
-    let both =
-        |(port, reply)| [false, true].map(|full| Kind { token: Token { way, full, port }, reply });
+    let both = |(port, reply)| {
+        [false, true].map(|full| PacketKind { token: Token { way, full, port }, reply })
+    };
     ports.flat_map(both).collect()
 }

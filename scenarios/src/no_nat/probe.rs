@@ -11,17 +11,17 @@ use futures::future::{Either, select};
 use lab::Lab;
 use lab::ec2::Answer;
 use lab::node::{Node, Output};
-use lab::outage::{Exchanged, Order, ProbeSilence};
+use lab::outage::{ExchangeOrder, Exchanged, ProbeSilence};
 use lab::shell::{Heard, Observe, ShellError, Stream, ssh};
 use reports::digest::Digest;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::Notify;
 
-use super::measure::{self, Captures, Found, Ports};
+use super::measure::{self, Captures, PathFindings, Ports};
 use super::path::CapturedPath;
-use super::plan::{Plan, Token, Way};
-use super::{LoggedIn, Told, WAYS, wire};
+use super::plan::{PacketPlan, Token, Way};
+use super::{LoggedIn, NodeAnswer, WAYS, wire};
 use crate::context::{Context, How, Ruling};
 use crate::observe;
 use crate::ssh::target;
@@ -35,20 +35,20 @@ const ROUNDS: usize = 4;
 
 /// The packets that were captured, and what the senders said.
 pub struct Probed {
-    plan: Plan,
-    heard: Vec<(Node, Told)>,
+    plan: PacketPlan,
+    heard: Vec<(Node, NodeAnswer)>,
     /// Why nothing was sent.
     unready: Option<String>,
     sent: Sent,
-    links: Vec<(Node, Told)>,
+    links: Vec<(Node, NodeAnswer)>,
 }
 
 /// The packets that this run sends: nonce and ports are its id's.
-pub fn plan(lab: &Lab, ctx: &Context<'_>) -> Plan {
+pub fn plan_probe(lab: &Lab, ctx: &Context<'_>) -> PacketPlan {
     let address = |node| lab.manifest.nodes[&node].address;
     let way = |(near, far)| Way { near, far, source: address(near), destination: address(far) };
     let probed = program(lab).is_some();
-    Plan {
+    PacketPlan {
         nonce: drawn(&ctx.run.id, 0),
         ways: WAYS.map(way),
         ports: if probed { ports(&ctx.run.id).to_vec() } else { Vec::new() },
@@ -91,7 +91,7 @@ fn clamps_mss(ctx: &Context<'_>) -> bool {
     })
 }
 
-impl Plan {
+impl PacketPlan {
     /// ssh's port is connected to by ssh.
     fn connections(&self) -> Vec<u16> {
         self.ports.iter().copied().filter(|port| *port != ssh::PORT).collect()
@@ -113,9 +113,9 @@ impl Plan {
         ]
     }
 
-    fn order(&self, way: usize, connections: Vec<u16>) -> Order {
+    fn order(&self, way: usize, connections: Vec<u16>) -> ExchangeOrder {
         let Way { source, destination, .. } = self.ways[way];
-        Order {
+        ExchangeOrder {
             from: source,
             to: destination,
             nonce: self.nonce,
@@ -128,7 +128,7 @@ impl Plan {
 }
 
 /// Captures on all nodes, sends, and ends once all that was sent has been seen or will not be.
-pub async fn run(lab: &Lab, plan: Plan) -> Probed {
+pub async fn run(lab: &Lab, plan: PacketPlan) -> Probed {
     let more = Rc::new(Notify::new());
     let command = plan.capture();
     let heard: Vec<(Node, Heard)> =
@@ -179,7 +179,7 @@ pub async fn run(lab: &Lab, plan: Plan) -> Probed {
 struct Sent {
     tcp: Vec<LoggedIn>,
     exchanged: Vec<Result<Answer<Result<Exchanged, ProbeSilence>>, ShellError>>,
-    echoes: Vec<Told>,
+    echoes: Vec<NodeAnswer>,
 }
 
 /// Waits for what is said to make it so.
@@ -189,7 +189,7 @@ async fn until(more: &Notify, holds: impl Fn() -> bool) {
     }
 }
 
-async fn send(lab: &Lab, plan: &Plan, heard: &[(Node, Heard)], more: &Notify) -> Sent {
+async fn send(lab: &Lab, plan: &PacketPlan, heard: &[(Node, Heard)], more: &Notify) -> Sent {
     let captured = || read(heard.iter().map(|(node, heard)| (*node, heard.text(Stream::Out))));
     let mut sent = Sent::default();
     for round in 0..ROUNDS {
@@ -277,7 +277,7 @@ impl Probed {
             }
         }
         let not_probed = not_probed(&plan);
-        let mut settle = |id: &'static str, found: Found| {
+        let mut settle = |id: &'static str, found: PathFindings| {
             let expected = json!({ "arrives": "as it was sent", "wrong": [] });
             let observed = json!({
                 "as_sent": found.as_sent, "wrong": found.wrong, "nonce": format!("{:08x}", plan.nonce),
@@ -302,21 +302,21 @@ impl Probed {
             }
         };
         for way in 0..2 {
-            settle(ids[way], measure::payloads(&plan, way, &captures));
-            settle(ids[2 + way], measure::handshakes(&plan, way, &own[way], &captures));
+            settle(ids[way], measure::measure_payloads(&plan, way, &captures));
+            settle(ids[2 + way], measure::measure_handshakes(&plan, way, &own[way], &captures));
         }
         for (index, router) in super::ROUTERS.into_iter().enumerate() {
             let path = CapturedPath::through(lab, router);
             let none = BTreeMap::new();
             let members = members.get(&router).unwrap_or(&none);
-            let found = measure::passage(&plan, router, &path, members, &own, &captures);
+            let found = measure::measure_passage(&plan, router, &path, members, &own, &captures);
             settle(ids[4 + index], found);
         }
     }
 }
 
 /// The list of what the evidence says was not sent.
-fn not_probed(plan: &Plan) -> Vec<&'static str> {
+fn not_probed(plan: &PacketPlan) -> Vec<&'static str> {
     let mut all = vec!["other ports than those named"];
     if plan.ports.is_empty() {
         all.push(
@@ -362,11 +362,11 @@ fn own_ports(sent: &Sent) -> [Vec<Ports>; 2] {
 /// The devices that are a part of another, as a bridge's ports are, with it.
 fn parts(output: &Output) -> Result<BTreeMap<String, String>, String> {
     #[derive(Deserialize)]
-    struct Link {
+    struct BridgeMember {
         ifname: String,
         master: Option<String>,
     }
-    let links: Vec<Link> = serde_json::from_slice(&output.stdout)
+    let links: Vec<BridgeMember> = serde_json::from_slice(&output.stdout)
         .map_err(|error| format!("`ip -j link` cannot be read: {error}"))?;
     Ok(links.into_iter().filter_map(|link| Some((link.ifname, link.master?))).collect())
 }

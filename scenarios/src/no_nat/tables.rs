@@ -8,27 +8,27 @@ use lab::node::{Node, Output};
 use lab::shell::Observe;
 use serde_json::{Value, json};
 
-use super::Told;
+use super::NodeAnswer;
 use super::chains::{self, Leads, Targets};
 use super::path::{CapturedPath, iptables_can_hold, iptables_conditions, nft_can_hold};
 use crate::context::{Context, How, Ruling};
 use crate::observe::{self, Fact};
 
-pub async fn look(lab: &Lab, router: Node) -> (Told, Told) {
+pub async fn look(lab: &Lab, router: Node) -> (NodeAnswer, NodeAnswer) {
     let (nft, legacy) = (Observe::nft_ruleset(), Observe::iptables_legacy());
     futures::join!(lab.shell.observe(router, &nft), lab.shell.observe(router, &legacy))
 }
 
 /// Rules that translate something.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct TranslatingRules {
     /// Rules that a packet of the path can meet.
     pub meets: Vec<String>,
     /// Only others.
     pub beside: Vec<String>,
 }
 
-impl Found {
+impl TranslatingRules {
     fn add(&mut self, what: String, meets: bool) {
         if meets { self.meets.push(what) } else { self.beside.push(what) }
     }
@@ -38,8 +38,8 @@ pub fn judge(
     ctx: &mut Context<'_>,
     id: &'static str,
     path: &CapturedPath,
-    nft: Told,
-    legacy: Told,
+    nft: NodeAnswer,
+    legacy: NodeAnswer,
 ) {
     let expected = json!({ "on_the_path": [] });
     let nft = observe::told(ctx, nft).and_then(|(output, how)| observe::succeeded(&output, &how));
@@ -62,7 +62,10 @@ pub fn judge(
 }
 
 /// Statements that change an address or port, as `inet t postrouting: masquerade`.
-pub(super) fn translations_in_nft(path: &CapturedPath, (text, how): (String, How)) -> Fact<Found> {
+pub(super) fn translations_in_nft(
+    path: &CapturedPath,
+    (text, how): (String, How),
+) -> Fact<TranslatingRules> {
     let ruleset: Value = match serde_json::from_str(&text) {
         Ok(ruleset) => ruleset,
         Err(error) => return Err((format!("nft's JSON cannot be read: {error}"), how)),
@@ -74,11 +77,11 @@ pub(super) fn translations_in_nft(path: &CapturedPath, (text, how): (String, How
         items.iter().filter_map(|item| Some(NftRule::read(path, item.get("rule")?))).collect();
     let leads: Vec<Leads> = rules.iter().map(|rule| rule.leads(items)).collect();
     let entered = chains::find_entered(&nft_bases(items, &rules), &leads);
-    let mut found = Found::default();
+    let mut found = TranslatingRules::default();
     for rule in &rules {
         let meets = is_met(&entered, &rule.chain, rule.holds);
         for statement in rule.expressions {
-            match translation(statement) {
+            match find_translation(statement) {
                 Translation::None => {}
                 Translation::Is(what) => found.add(format!("{}: {what}", rule.chain), meets),
                 Translation::Unnamed if !meets => {}
@@ -149,7 +152,7 @@ pub(super) enum Translation {
     Unnamed,
 }
 
-pub(super) fn translation(statement: &Value) -> Translation {
+pub(super) fn find_translation(statement: &Value) -> Translation {
     let Some((name, body)) = statement.as_object().and_then(|object| object.iter().next()) else {
         return Translation::None;
     };
@@ -192,7 +195,7 @@ fn extension(xt: &Value) -> Translation {
 pub(super) fn translations_in_iptables(
     path: &CapturedPath,
     (output, how): (Output, How),
-) -> Fact<Found> {
+) -> Fact<TranslatingRules> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     if output.code != 0 {
         return Err((format!("iptables-legacy: {}", text(&output.stderr).trim()), how));
@@ -205,7 +208,7 @@ pub(super) fn translations_in_iptables(
     let own: BTreeSet<String> = rules.iter().map(|rule| rule.chain.clone()).collect();
     let leads: Vec<Leads> = rules.iter().map(LegacyRule::leads).collect();
     let entered = chains::find_entered(&begin, &leads);
-    let mut found = Found::default();
+    let mut found = TranslatingRules::default();
     for rule in &rules {
         let translates = match rule.target {
             Some("ACCEPT" | "RETURN") | None => false,

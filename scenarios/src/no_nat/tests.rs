@@ -4,9 +4,9 @@ use reports::record::AssertionStatus as A;
 
 use serde_json::Value;
 
-use super::tables::{Translation, translation, translations_in_iptables, translations_in_nft};
+use super::tables::{Translation, find_translation, translations_in_iptables, translations_in_nft};
 use super::*;
-use crate::example::{judged, read_by, told};
+use crate::example::{example_answer, judge_as_scenario, read_by};
 
 #[test]
 fn every_kind_of_translation_is_seen_in_a_ruleset() {
@@ -31,7 +31,7 @@ fn every_kind_of_translation_is_seen_in_a_ruleset() {
         (json!({"accept": null}), Translation::None),
     ];
     for (statement, expected) in table {
-        assert_eq!(translation(&statement), expected, "{statement}");
+        assert_eq!(find_translation(&statement), expected, "{statement}");
     }
 }
 
@@ -120,9 +120,9 @@ fn a_connection_has_the_same_addresses_at_both_ends() {
         ("no connection", near("10.88.60.7:40000"), A::Unknown),
     ];
     for (what, text, expected) in table {
-        let judged = judged("no-nat", async |lab, ctx| {
+        let judged = judge_as_scenario("no-nat", async |lab, ctx| {
             let command = Observe::ssh_tuple(&crate::ssh::target(lab, WAYS[0].1));
-            judge_tcp(lab, ctx, TCP, WAYS[0], read_by(&command, told(0, &text, "")));
+            judge_tcp(lab, ctx, TCP, WAYS[0], read_by(&command, example_answer(0, &text, "")));
         });
         assert_eq!(judged.status(TCP), expected, "{what}");
     }
@@ -130,7 +130,7 @@ fn a_connection_has_the_same_addresses_at_both_ends() {
 
 #[test]
 fn both_kinds_of_tables_are_searched_for_a_translation() {
-    let nft = |rules: Value| told(0, &json!({ "nftables": rules }).to_string(), "");
+    let nft = |rules: Value| example_answer(0, &json!({ "nftables": rules }).to_string(), "");
     let rule = |conditions: Value, family: &str| {
         let mut all = conditions.as_array().cloned().unwrap_or_default();
         all.push(json!({ "masquerade": null }));
@@ -138,8 +138,9 @@ fn both_kinds_of_tables_are_searched_for_a_translation() {
     };
     let wan = || json!([{ "match": { "op": "==", "left": { "meta": { "key": "oifname" } }, "right": "wan0" } }]);
     let all = || rule(json!([]), "ip");
-    let none = || told(0, "", "");
-    let legacy = |rule: &str| told(0, &format!("*nat\n-P POSTROUTING ACCEPT\n{rule}\n"), "");
+    let none = || example_answer(0, "", "");
+    let legacy =
+        |rule: &str| example_answer(0, &format!("*nat\n-P POSTROUTING ACCEPT\n{rule}\n"), "");
     let both = "the router translates: ip nat post: masquerade; iptables-legacy nat: -A POSTROUTING -j MASQUERADE";
     let here = "`routerd-cloud$ command` ended with exit code 1: denied";
     let mangle = "*mangle\n-A PREROUTING -p tcp -j TPROXY --on-port 1\n-A FORWARD -j TCPMSS --clamp-mss-to-pmtu\n";
@@ -149,7 +150,7 @@ fn both_kinds_of_tables_are_searched_for_a_translation() {
         ("nothing", nft(json!([])), none(), A::Passed, None),
         ("no rule", nft(json!([])), legacy("-A POSTROUTING -j ACCEPT"), A::Passed, None),
         ("both", nft(all()), legacy("-A POSTROUTING -j MASQUERADE"), A::Failed, Some(both)),
-        ("another table", nft(json!([])), told(0, mangle, ""), A::Failed, Some(tproxy)),
+        ("another table", nft(json!([])), example_answer(0, mangle, ""), A::Failed, Some(tproxy)),
         (
             "for the internet alone",
             nft(rule(wan(), "ip")),
@@ -158,17 +159,17 @@ fn both_kinds_of_tables_are_searched_for_a_translation() {
             None,
         ),
         ("for IPv6", nft(rule(json!([]), "ip6")), none(), A::Passed, None),
-        ("no nft", told(1, "", "denied"), none(), A::Unknown, Some(here)),
+        ("no nft", example_answer(1, "", "denied"), none(), A::Unknown, Some(here)),
         (
             "no iptables",
             nft(json!([])),
-            told(1, "", "denied"),
+            example_answer(1, "", "denied"),
             A::Unknown,
             Some("iptables-legacy: denied"),
         ),
     ];
     for (what, nft, legacy, status, message) in table {
-        let judged = judged("no-nat", async |_, ctx| {
+        let judged = judge_as_scenario("no-nat", async |_, ctx| {
             tables::judge(ctx, TABLES, &path::tests::onprem(), nft, legacy);
         });
         let made = judged.assertion(TABLES);
@@ -255,15 +256,15 @@ fn what_is_tracked_has_the_two_ends_alone_and_this_runs_are_among_it() {
     };
     let own = [Own::Connection(ssh::Flow { client, server }), echoes];
     for (what, text, arms, status, message) in table {
-        let judged = judged("no-nat", async |_, ctx| {
-            let mut baseline = crate::example::baseline();
+        let judged = judge_as_scenario("no-nat", async |_, ctx| {
+            let mut baseline = crate::example::example_baseline();
             if arms {
                 baseline.rulesets.insert(Node::OnpremRouter, armed());
             }
             ctx.run.state.borrow_mut().baseline = Some(std::rc::Rc::new(baseline));
             let answer = match text {
-                Ok(text) => told(0, &text, "conntrack v1.4.7"),
-                Err(why) => told(1, "", why),
+                Ok(text) => example_answer(0, &text, "conntrack v1.4.7"),
+                Err(why) => example_answer(1, "", why),
             };
             let path = path::tests::onprem();
             conntrack::judge(ctx, CONNTRACK, Node::OnpremRouter, &path, &own, vec![answer]);
@@ -277,11 +278,11 @@ fn what_is_tracked_has_the_two_ends_alone_and_this_runs_are_among_it() {
 /// A connection that never came about can be tracked nowhere.
 #[test]
 fn where_this_run_sent_nothing_it_need_not_be_tracked() {
-    let judged = judged("no-nat", async |_, ctx| {
-        let mut baseline = crate::example::baseline();
+    let judged = judge_as_scenario("no-nat", async |_, ctx| {
+        let mut baseline = crate::example::example_baseline();
         baseline.rulesets.insert(Node::OnpremRouter, armed());
         ctx.run.state.borrow_mut().baseline = Some(std::rc::Rc::new(baseline));
-        let (path, empty) = (path::tests::onprem(), vec![told(0, "", "")]);
+        let (path, empty) = (path::tests::onprem(), vec![example_answer(0, "", "")]);
         conntrack::judge(ctx, CONNTRACK, Node::OnpremRouter, &path, &[], empty);
     });
     assert_eq!(judged.status(CONNTRACK), A::Passed);
@@ -291,12 +292,12 @@ fn where_this_run_sent_nothing_it_need_not_be_tracked() {
 /// gives up.
 #[test]
 fn pings_are_sent_for_as_long_as_the_capture_looks() {
-    judged("no-nat", async |lab, _| {
+    judge_as_scenario("no-nat", async |lab, _| {
         let (sniffed, pings) = icmp(lab, WAYS[0].0, WAYS[0].1).await;
         assert!(sniffed.is_ok() && pings.len() > 1, "{} pings", pings.len());
     });
     for (code, sent) in [(0, true), (1, true), (2, false)] {
-        let answer = told(code, "", "").expect("an answer");
+        let answer = example_answer(code, "", "").expect("an answer");
         assert_eq!(was_sent(&answer), sent, "{code}");
     }
 }

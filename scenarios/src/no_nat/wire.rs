@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 /// A packet where it was captured.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct CapturedPacket {
     pub device: String,
     pub direction: Direction,
     pub packet: Packet,
@@ -25,11 +25,11 @@ pub struct Packet {
     pub may_be_cut: bool,
     /// The length of the whole packet, by its header.
     pub bytes: u16,
-    pub body: Body,
+    pub body: PacketBody,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Body {
+pub enum PacketBody {
     Echo { reply: bool, id: u16, sequence: u16, payload: Vec<u8> },
     Datagram { source_port: u16, destination_port: u16, payload: Vec<u8> },
     Opening(Opening),
@@ -51,7 +51,7 @@ pub struct Opening {
 }
 
 /// All packets in tcpdump's words that are one of the three kinds and whole enough to be read.
-pub fn read(text: &str) -> Vec<Seen> {
+pub fn read(text: &str) -> Vec<CapturedPacket> {
     let mut all = Vec::new();
     let mut head: Option<(String, Direction)> = None;
     let mut bytes = Vec::new();
@@ -64,7 +64,7 @@ pub fn read(text: &str) -> Vec<Seen> {
         if let Some((device, direction)) = head.take()
             && let Some(packet) = packet(&bytes)
         {
-            all.push(Seen { device, direction, packet });
+            all.push(CapturedPacket { device, direction, packet });
         }
         bytes.clear();
         head = heading(line);
@@ -119,33 +119,33 @@ fn packet(bytes: &[u8]) -> Option<Packet> {
     })
 }
 
-fn echo(bytes: &[u8]) -> Option<Body> {
+fn echo(bytes: &[u8]) -> Option<PacketBody> {
     let reply = match bytes.first()? {
         0 => true,
         8 => false,
         _ => return None,
     };
     let payload = bytes.get(8..)?.to_vec();
-    Some(Body::Echo { reply, id: word(bytes, 4)?, sequence: word(bytes, 6)?, payload })
+    Some(PacketBody::Echo { reply, id: word(bytes, 4)?, sequence: word(bytes, 6)?, payload })
 }
 
-fn datagram(bytes: &[u8]) -> Option<Body> {
+fn datagram(bytes: &[u8]) -> Option<PacketBody> {
     let payload = bytes.get(8..)?.to_vec();
     let (source_port, destination_port) = (word(bytes, 0)?, word(bytes, 2)?);
-    Some(Body::Datagram { source_port, destination_port, payload })
+    Some(PacketBody::Datagram { source_port, destination_port, payload })
 }
 
 const SYN: u8 = 0x02;
 const ACK: u8 = 0x10;
 
-fn opening(bytes: &[u8]) -> Option<Body> {
+fn opening(bytes: &[u8]) -> Option<PacketBody> {
     let flags = *bytes.get(13)?;
     if flags & SYN == 0 {
         return None;
     }
     let end = usize::from(bytes.get(12)? >> 4) * 4;
     let (mss, options) = options(bytes.get(20..end)?);
-    Some(Body::Opening(Opening {
+    Some(PacketBody::Opening(Opening {
         source_port: word(bytes, 0)?,
         destination_port: word(bytes, 2)?,
         sequence: double_word(bytes, 4)?,
@@ -193,8 +193,8 @@ impl Packet {
     /// The bytes that whoever sent it put into it; none in what opens a connection.
     pub fn payload(&self) -> &[u8] {
         match &self.body {
-            Body::Echo { payload, .. } | Body::Datagram { payload, .. } => payload,
-            Body::Opening(_) => &[],
+            PacketBody::Echo { payload, .. } | PacketBody::Datagram { payload, .. } => payload,
+            PacketBody::Opening(_) => &[],
         }
     }
 }
@@ -203,20 +203,20 @@ impl std::fmt::Display for Packet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { source, destination, bytes, .. } = self;
         match &self.body {
-            Body::Echo { reply, id, sequence, .. } => {
+            PacketBody::Echo { reply, id, sequence, .. } => {
                 let what = if *reply { "reply" } else { "request" };
                 write!(
                     f,
                     "echo {what} {source} > {destination} id {id} seq {sequence}, {bytes} bytes"
                 )
             }
-            Body::Datagram { source_port, destination_port, .. } => {
+            PacketBody::Datagram { source_port, destination_port, .. } => {
                 write!(
                     f,
                     "UDP {source}:{source_port} > {destination}:{destination_port}, {bytes} bytes"
                 )
             }
-            Body::Opening(it) => {
+            PacketBody::Opening(it) => {
                 let what = if it.acknowledges.is_some() { "SYN-ACK" } else { "SYN" };
                 let (from, to) = (it.source_port, it.destination_port);
                 write!(f, "{what} {source}:{from} > {destination}:{to} seq {}", it.sequence)
@@ -268,7 +268,7 @@ lan1  In  IP 10.88.60.7 > 10.88.60.9: ICMP echo request, id 5, seq 1, length 12
         assert_eq!(all[0].packet.payload(), [0xde, 0xad, 0xbe, 0xef]);
         assert_eq!((all[0].packet.ttl, all[0].packet.may_be_cut), (64, false));
         assert_eq!((all[2].packet.payload(), all[2].packet.may_be_cut), (&[1, 2][..], true));
-        let Body::Opening(opening) = &all[1].packet.body else { panic!("{:?}", all[1]) };
+        let PacketBody::Opening(opening) = &all[1].packet.body else { panic!("{:?}", all[1]) };
         assert_eq!(
             (opening.mss, opening.acknowledges, opening.window),
             (Some(1380), Some(9), 65160)

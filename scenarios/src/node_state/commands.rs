@@ -1,7 +1,7 @@
 //! The commands that make a node as it was, where they can be derived; else where to look.
 
 use lab::node::Node;
-use lab::quoted;
+use lab::quote_for_shell;
 use serde_json::Value;
 
 use super::compare::{Comparison, Difference};
@@ -9,7 +9,7 @@ use super::{NodeState, Source};
 use crate::left::{self, Changed};
 
 /// The node as something that is not as before; none where it is.
-pub fn changed(
+pub fn describe_changed_node(
     node: Node,
     comparison: &Comparison,
     before: &NodeState,
@@ -37,7 +37,9 @@ fn commands_for(
     let of_left =
         |changed: Option<Changed>| changed.map(|it| it.item.owner_commands).unwrap_or_default();
     match difference.source {
-        Source::Addresses => of_left(left::addresses(node, &before.addresses(), &now.addresses())),
+        Source::Addresses => {
+            of_left(left::find_left_addresses(node, &before.addresses(), &now.addresses()))
+        }
         Source::Routes => routes(difference),
         Source::Rules => rules(difference),
         Source::Neighbours => neighbours(difference),
@@ -45,7 +47,7 @@ fn commands_for(
         Source::Sysctls | Source::Conntrack => {
             let set = |item: &Value| {
                 let setting = format!("{}={}", text(item, "sysctl"), text(item, "value"));
-                format!("sudo sysctl -w {}", quoted(&setting))
+                format!("sudo sysctl -w {}", quote_for_shell(&setting))
             };
             difference.gone.iter().map(set).collect()
         }
@@ -64,7 +66,7 @@ fn commands_for(
         }
         Source::Hostname => {
             let names = difference.gone.iter().filter_map(Value::as_str);
-            names.map(|name| format!("sudo hostname {}", quoted(name))).collect()
+            names.map(|name| format!("sudo hostname {}", quote_for_shell(name))).collect()
         }
         Source::Bridges
         | Source::Ways
@@ -109,7 +111,7 @@ fn text(item: &Value, key: &str) -> String {
 }
 
 fn word(item: &Value, key: &str) -> String {
-    quoted(&text(item, key))
+    quote_for_shell(&text(item, key))
 }
 
 fn family(item: &Value) -> &'static str {
@@ -173,7 +175,7 @@ fn rules(difference: &Difference) -> Vec<String> {
         let net = |key: &str, length: &str| {
             let length = text(rule, length);
             let slash = if length.is_empty() { String::new() } else { format!("/{length}") };
-            quoted(&format!("{}{slash}", text(rule, key)))
+            quote_for_shell(&format!("{}{slash}", text(rule, key)))
         };
         words.extend(["from".to_owned(), net("src", "srclen")]);
         if !rule["dst"].is_null() {
@@ -213,7 +215,11 @@ fn neighbours(difference: &Difference) -> Vec<String> {
     let delete = added.map(|item| format!("sudo ip neigh del {}", entry(item)));
     let back = difference.gone.iter().map(|item| match item["lladdr"].as_str() {
         Some(mac) => {
-            format!("sudo ip neigh replace {} lladdr {} nud permanent", entry(item), quoted(mac))
+            format!(
+                "sudo ip neigh replace {} lladdr {} nud permanent",
+                entry(item),
+                quote_for_shell(mac)
+            )
         }
         None => format!("sudo ip neigh replace {}", entry(item)),
     });

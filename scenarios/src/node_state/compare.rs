@@ -66,7 +66,7 @@ impl Explained {
     }
 }
 
-pub fn compare(
+pub fn compare_states(
     before: &NodeState,
     now: &NodeState,
     sources: &[Source],
@@ -154,7 +154,7 @@ fn only(of: &[Value], other: &[Value]) -> Vec<Value> {
 }
 
 /// The permanent entries of the gateways of default routes, then or now.
-pub fn gateways(before: &NodeState, now: &NodeState) -> Option<Difference> {
+pub fn compare_gateways(before: &NodeState, now: &NodeState) -> Option<Difference> {
     let routes = before.default_routes().into_iter().chain(now.default_routes());
     let gateways: Vec<&Value> = routes.map(|route| &route["gateway"]).collect();
     let of = |state: &NodeState| -> Vec<Value> {

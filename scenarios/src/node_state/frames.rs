@@ -34,7 +34,7 @@ impl Frame {
 }
 
 /// All frames of an answer that came whole.
-pub fn of(output: &Output) -> Result<Vec<Frame>, String> {
+pub fn read_frames(output: &Output) -> Result<Vec<Frame>, String> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let stderr = text(&output.stderr);
     if output.code != 0 {
@@ -96,7 +96,7 @@ mod tests {
     fn each_program_has_its_own_words_and_status() {
         let stdout = "\n##source a\n[]\n##status 0\n\n##source b\n\n##status 127\n\n##end\n";
         let stderr = "\n##source a\n\n##source b\nsh: 1: b: not found\n";
-        let frames = of(&output(stdout, stderr)).expect("frames");
+        let frames = read_frames(&output(stdout, stderr)).expect("frames");
         assert_eq!(frames.len(), 2);
         assert_eq!(frames[0].text().map(str::trim), Ok("[]"));
         assert_eq!(frames[1].text(), Err("exit code 127: sh: 1: b: not found".to_owned()));
@@ -105,12 +105,12 @@ mod tests {
     #[test]
     fn an_answer_that_breaks_off_is_no_answer() {
         let whole = "\n##source a\n[]\n##status 0\n##end\n";
-        assert!(of(&output(whole, "")).is_ok());
+        assert!(read_frames(&output(whole, "")).is_ok());
         for cut in ["", "##source a\n[]\n", "##source a\n[]\n##status 0\n", "##source a\n##end\n"] {
-            assert!(of(&output(cut, "")).is_err(), "{cut:?}");
+            assert!(read_frames(&output(cut, "")).is_err(), "{cut:?}");
         }
-        assert!(of(&output("##status 0\n##end\n", "")).is_err());
+        assert!(read_frames(&output("##status 0\n##end\n", "")).is_err());
         let failed = Output { code: 1, ..output(whole, "sudo: a password is required\n") };
-        assert!(of(&failed).is_err_and(|why| why.contains("a password")));
+        assert!(read_frames(&failed).is_err_and(|why| why.contains("a password")));
     }
 }

@@ -2,18 +2,18 @@
 
 use serde_json::{Map, Value, json};
 
-use super::read::{Frames, Object, objects_in, reading};
+use super::read::{Frames, Object, normalise_objects, objects_in};
 use super::{Reading, sorted, without};
 use crate::baseline;
 
-pub fn hostname(frames: &Frames) -> Result<Reading, String> {
+pub fn read_hostname(frames: &Frames) -> Result<Reading, String> {
     Ok(match frames.named("hostname")?.text() {
         Ok(text) => Reading::Read(vec![json!(text.trim())]),
         Err(why) => Reading::NotReadableHere(why),
     })
 }
 
-pub fn nft(frames: &Frames) -> Result<Reading, String> {
+pub fn read_nft(frames: &Frames) -> Result<Reading, String> {
     let text = match frames.named("nft")?.text() {
         Ok(text) => text,
         Err(why) => return Ok(Reading::NotReadableHere(why)),
@@ -106,7 +106,7 @@ fn uncounted(object: Object) -> Value {
 }
 
 pub fn traffic_control(frames: &Frames) -> Result<Reading, String> {
-    let qdiscs = reading(frames.objects("qdiscs")?, |qdisc| {
+    let qdiscs = normalise_objects(frames.objects("qdiscs")?, |qdisc| {
         let kind = qdisc.get("kind").and_then(Value::as_str).unwrap_or_default();
         (!PLAIN.contains(&kind)).then(|| uncounted(qdisc))
     });
@@ -131,7 +131,7 @@ pub fn traffic_control(frames: &Frames) -> Result<Reading, String> {
     Ok(Reading::Read(sorted(items)))
 }
 
-pub fn bpf(frames: &Frames) -> Result<Reading, String> {
+pub fn read_bpf(frames: &Frames) -> Result<Reading, String> {
     let objects = match frames.objects("bpf")? {
         Ok(objects) => objects,
         Err(why) => return Ok(Reading::NotReadableHere(why)),
@@ -149,7 +149,7 @@ pub fn bpf(frames: &Frames) -> Result<Reading, String> {
 }
 
 /// Policies, and between whom there are states: their numbers and their keys change by themselves.
-pub fn xfrm(frames: &Frames) -> Result<Reading, String> {
+pub fn read_xfrm(frames: &Frames) -> Result<Reading, String> {
     let mut items = Vec::new();
     for (name, kept) in [("xfrm-states", 1), ("xfrm-policies", usize::MAX)] {
         let text = match frames.named(name)?.text() {

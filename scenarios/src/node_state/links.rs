@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use super::read::{Frames, Object, both, objects_in, reading, text};
+use super::read::{Frames, Object, get_text, join_readings, normalise_objects, objects_in};
 use super::{Reading, sorted, without};
 
 pub struct Links {
@@ -59,7 +59,7 @@ impl Links {
 
     /// Whether a packet needs no neighbour there.
     pub fn is_without_neighbours(&self, dev: &str) -> bool {
-        self.objects.iter().filter(|link| text(link, "ifname") == dev).any(|link| {
+        self.objects.iter().filter(|link| get_text(link, "ifname") == dev).any(|link| {
             let flags = link.get("flags").and_then(Value::as_array);
             let plain = ["LOOPBACK", "NOARP", "POINTOPOINT"];
             flags.into_iter().flatten().any(|it| plain.iter().any(|flag| it == flag))
@@ -74,7 +74,7 @@ impl Links {
         let names = frames.objects("namespace-names")?.unwrap_or_default();
         let names: BTreeMap<String, String> = names
             .iter()
-            .filter_map(|it| Some((it.get("nsid")?.to_string(), text(it, "name").to_owned())))
+            .filter_map(|it| Some((it.get("nsid")?.to_string(), get_text(it, "name").to_owned())))
             .collect();
         let links = self.objects.iter().map(|link| normal(link.clone(), &names));
         Ok(Reading::Read(sorted(links)))
@@ -85,13 +85,13 @@ impl Links {
     pub fn addresses(&self) -> Reading {
         let mut items = Vec::new();
         for (dev, info) in self.infos() {
-            let of_link = text(info, "family") == "inet6" && text(info, "scope") == "link";
+            let of_link = get_text(info, "family") == "inet6" && get_text(info, "scope") == "link";
             if of_link || info.get("temporary").is_some() {
                 continue;
             }
             let length = info.get("prefixlen").map(Value::to_string).unwrap_or_default();
             let mut item =
-                json!({ "dev": dev, "address": format!("{}/{length}", text(info, "local")) });
+                json!({ "dev": dev, "address": format!("{}/{length}", get_text(info, "local")) });
             // One that was for ever and is not any more goes by itself.
             if info.get("valid_life_time").and_then(Value::as_u64) != Some(u64::from(u32::MAX)) {
                 item["expires"] = json!(true);
@@ -118,7 +118,7 @@ impl Links {
             let infos = link.get("addr_info").and_then(Value::as_array).into_iter().flatten();
             let infos = infos.filter_map(Value::as_object);
             // One that is only the other family's place holder is empty.
-            infos.filter(|info| info.contains_key("local")).map(|it| (text(link, "ifname"), it))
+            infos.filter(|info| info.contains_key("local")).map(|it| (get_text(link, "ifname"), it))
         })
     }
 
@@ -127,7 +127,7 @@ impl Links {
         self.infos()
             .filter_map(|(dev, info)| {
                 let length = u8::try_from(info.get("prefixlen")?.as_u64()?).ok()?;
-                Some((dev, text(info, "local").parse().ok()?, length))
+                Some((dev, get_text(info, "local").parse().ok()?, length))
             })
             .collect()
     }
@@ -141,13 +141,13 @@ fn is_without_addresses(link: &Value) -> bool {
 
 /// How bridges treat their ports, and which far ends tunnels and bridges were given; what they learn
 /// and what the kernel makes for its own is none of it.
-pub fn bridges(frames: &Frames) -> Result<Reading, String> {
+pub fn read_bridges(frames: &Frames) -> Result<Reading, String> {
     let ports = frames.objects("ports")?;
-    let ports = reading(ports, |port| {
+    let ports = normalise_objects(ports, |port| {
         // One without a cable is disabled by that.
         let flags = port.get("flags").and_then(Value::as_array);
         let has_cable = flags.into_iter().flatten().any(|flag| flag == "LOWER_UP");
-        let is_disabled = has_cable && text(&port, "state") == "disabled";
+        let is_disabled = has_cable && get_text(&port, "state") == "disabled";
         let mut port = Value::Object(port);
         without(&mut port, &|key| is_volatile(key) || matches!(key, "flags" | "state" | "link"));
         if is_disabled {
@@ -155,8 +155,8 @@ pub fn bridges(frames: &Frames) -> Result<Reading, String> {
         }
         Some(port)
     });
-    let entries = reading(frames.objects("forwarding")?, |entry| {
-        let given = match text(&entry, "state") {
+    let entries = normalise_objects(frames.objects("forwarding")?, |entry| {
+        let given = match get_text(&entry, "state") {
             "static" => true,
             "permanent" => entry.contains_key("dst"),
             _ => false,
@@ -165,7 +165,7 @@ pub fn bridges(frames: &Frames) -> Result<Reading, String> {
         without(&mut entry, &|key| matches!(key, "flags" | "updated" | "used"));
         given.then_some(entry)
     });
-    Ok(both(ports, entries))
+    Ok(join_readings(ports, entries))
 }
 
 fn normal(link: Object, names: &BTreeMap<String, String>) -> Value {

@@ -5,9 +5,8 @@ use std::rc::Rc;
 
 use futures::future::join_all;
 use lab::Lab;
-use lab::ec2::Answer;
-use lab::node::{Node, Output};
-use lab::shell::{Observe, ShellError};
+use lab::node::Node;
+use lab::shell::{NodeAnswer, Observe};
 use tokio::sync::Notify;
 
 use super::NodeState;
@@ -15,15 +14,13 @@ use crate::context::Context;
 use crate::observe::{self, Fact};
 use crate::run::Run;
 
-pub type Told = Result<Answer<Output>, ShellError>;
-
 /// A node's state, or why it is not known.
 pub type Looked = Fact<NodeState>;
 
 /// Looks that several scenarios share, and which of the acceptance's still run.
 #[derive(Default)]
 pub struct Looks {
-    acceptance: futures::lock::Mutex<Option<Rc<Vec<Told>>>>,
+    acceptance: futures::lock::Mutex<Option<Rc<Vec<NodeAnswer>>>>,
     running: Cell<usize>,
     one_ended: Notify,
 }
@@ -49,16 +46,16 @@ impl Looks {
 }
 
 /// Sends the command; [`read`] reads its answer.
-pub async fn ask(lab: &Lab, node: Node) -> Told {
+pub async fn ask_node(lab: &Lab, node: Node) -> NodeAnswer {
     lab.shell.observe(node, &Observe::node_state(&[])).await
 }
 
-pub async fn ask_all(lab: &Lab) -> Vec<Told> {
-    join_all(Node::ALL.map(|node| ask(lab, node))).await
+pub async fn ask_all(lab: &Lab) -> Vec<NodeAnswer> {
+    join_all(Node::ALL.map(|node| ask_node(lab, node))).await
 }
 
 /// Keeps the raw answer.
-pub fn read(ctx: &mut Context<'_>, told: Told) -> Looked {
+pub fn read_look(ctx: &mut Context<'_>, told: NodeAnswer) -> Looked {
     let (output, how) = observe::told(ctx, told)?;
     match NodeState::read(&output) {
         Ok(state) => Ok((state, how)),
@@ -66,14 +63,14 @@ pub fn read(ctx: &mut Context<'_>, told: Told) -> Looked {
     }
 }
 
-pub async fn look(lab: &Lab, ctx: &mut Context<'_>, node: Node) -> Looked {
-    let told = ask(lab, node).await;
-    read(ctx, told)
+pub async fn look_at_node(lab: &Lab, ctx: &mut Context<'_>, node: Node) -> Looked {
+    let told = ask_node(lab, node).await;
+    read_look(ctx, told)
 }
 
 /// The answers of all nodes, in the order of [`Node::ALL`]: whoever comes first asks for all who want
 /// to know.
-pub async fn at_acceptance(lab: &Lab, run: &Run) -> Rc<Vec<Told>> {
+pub async fn at_acceptance(lab: &Lab, run: &Run) -> Rc<Vec<NodeAnswer>> {
     let looks = run.state.borrow().looks.clone();
     let mut kept = looks.acceptance.lock().await;
     match kept.as_ref() {
@@ -83,6 +80,6 @@ pub async fn at_acceptance(lab: &Lab, run: &Run) -> Rc<Vec<Told>> {
 }
 
 /// Keeps the raw answers.
-pub fn read_all(ctx: &mut Context<'_>, told: &[Told]) -> Vec<Looked> {
-    told.iter().map(|told| read(ctx, told.clone())).collect()
+pub fn read_all(ctx: &mut Context<'_>, told: &[NodeAnswer]) -> Vec<Looked> {
+    told.iter().map(|told| read_look(ctx, told.clone())).collect()
 }

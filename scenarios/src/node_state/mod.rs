@@ -14,11 +14,14 @@ mod routing;
 #[cfg(test)]
 mod tests;
 
-pub use commands::changed;
+pub use commands::describe_changed_node;
 pub use compare::{
-    Comparison, Explained, REST, ROUTING, compare, gateways, namespaces_out_of_reach, places_of,
+    Comparison, Explained, REST, ROUTING, compare_gateways, compare_states,
+    namespaces_out_of_reach, places_of,
 };
-pub use look::{Looked, Looks, ask, ask_all, at_acceptance, look, read as read_look, read_all};
+pub use look::{
+    Looked, Looks, ask_all, ask_node, at_acceptance, look_at_node, read_all, read_look,
+};
 
 use std::collections::BTreeMap;
 

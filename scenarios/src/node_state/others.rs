@@ -4,12 +4,12 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use super::read::{Frames, objects_in, text};
+use super::read::{Frames, get_text, objects_in};
 use super::{Reading, sorted};
 
 /// By name, what has an address there and what is delivered there. One without a name is of a
 /// process; one that has only a loopback leads nowhere.
-pub fn namespaces(frames: &Frames) -> Result<Reading, String> {
+pub fn read_namespaces(frames: &Frames) -> Result<Reading, String> {
     if frames.named("namespaces")?.stdout.trim().is_empty() {
         return Ok(Reading::NotReadableHere("no process's namespace can be seen".to_owned()));
     }
@@ -37,14 +37,15 @@ fn inside(name: &str, what: &str, said: &str) -> Result<Vec<Value>, String> {
         if what == "addresses" {
             let infos = object.get("addr_info").and_then(Value::as_array).into_iter().flatten();
             for info in infos.filter_map(Value::as_object) {
-                let Ok(address) = text(info, "local").parse::<IpAddr>() else { continue };
-                let of_link = text(info, "scope") == "link";
+                let Ok(address) = get_text(info, "local").parse::<IpAddr>() else { continue };
+                let of_link = get_text(info, "scope") == "link";
                 if !address.is_loopback() && !of_link {
                     let dev = object.get("ifname");
                     items.push(json!({ "namespace": name, "dev": dev, "address": address }));
                 }
             }
-        } else if text(&object, "type") == "local" && text(&object, "protocol") != "kernel" {
+        } else if get_text(&object, "type") == "local" && get_text(&object, "protocol") != "kernel"
+        {
             let (dst, table) = (object.get("dst"), object.get("table"));
             items.push(json!({ "namespace": name, "local": dst, "table": table }));
         }
@@ -57,7 +58,7 @@ fn inside(name: &str, what: &str, said: &str) -> Result<Vec<Value>, String> {
 const RECKONED: &[&str] = &["tcp_mem", "udp_mem", "tcp_available_congestion_control"];
 
 /// The network's settings, but for conntrack's: its module comes with the first who asks for it.
-pub fn sysctls(frames: &Frames) -> Result<Reading, String> {
+pub fn read_sysctls(frames: &Frames) -> Result<Reading, String> {
     settings(frames, |name| !is_conntracks(name) && !RECKONED.contains(&name))
 }
 
@@ -98,7 +99,7 @@ const EPHEMERAL: (u16, u16) = (32768, 60999);
 
 /// Who listens where others can reach it. UDP's sockets say nothing of that: one that was not there
 /// when the look began waits for an answer.
-pub fn listeners(frames: &Frames) -> Result<Reading, String> {
+pub fn read_listeners(frames: &Frames) -> Result<Reading, String> {
     let text = match frames.named("listeners")?.text() {
         Ok(text) => text,
         Err(why) => return Ok(Reading::NotReadableHere(why)),
@@ -147,7 +148,7 @@ fn names(users: &str) -> Vec<String> {
 }
 
 /// Digests by file; one that is not there lets nobody in.
-pub fn logins(frames: &Frames) -> Result<Reading, String> {
+pub fn read_logins(frames: &Frames) -> Result<Reading, String> {
     let frame = frames.named("logins")?;
     if frame.stdout.trim().is_empty() {
         return Ok(Reading::NotReadableHere(frame.refusal()));

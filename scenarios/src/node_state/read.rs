@@ -14,7 +14,7 @@ impl NodeState {
     /// # Errors
     /// Where it is not whole, or a program's words are not what it says: nothing is known then.
     pub fn read(output: &Output) -> Result<Self, String> {
-        let frames = Frames(frames::of(output)?);
+        let frames = Frames(frames::read_frames(output)?);
         let mut state = Self::default();
         let links = links::Links::read(&frames)?;
         for source in Source::ALL {
@@ -31,24 +31,24 @@ impl NodeState {
 
 fn read_one(frames: &Frames, links: &links::Links, source: Source) -> Result<Reading, String> {
     match source {
-        Source::Hostname => kernel::hostname(frames),
+        Source::Hostname => kernel::read_hostname(frames),
         Source::Links => links.shown(frames),
         Source::Addresses => Ok(links.addresses()),
-        Source::Bridges => links::bridges(frames),
+        Source::Bridges => links::read_bridges(frames),
         Source::Neighbours => routing::neighbours(frames, links),
-        Source::Rules => routing::rules(frames),
+        Source::Rules => routing::read_rules(frames),
         Source::Routes => routing::routes(frames, links),
         Source::Ways => routing::ways(frames),
-        Source::Nft => kernel::nft(frames),
+        Source::Nft => kernel::read_nft(frames),
         Source::LegacyTables => Ok(kernel::legacy_tables(frames)),
         Source::TrafficControl => kernel::traffic_control(frames),
-        Source::Bpf => kernel::bpf(frames),
-        Source::Xfrm => kernel::xfrm(frames),
-        Source::Namespaces => others::namespaces(frames),
-        Source::Sysctls => others::sysctls(frames),
+        Source::Bpf => kernel::read_bpf(frames),
+        Source::Xfrm => kernel::read_xfrm(frames),
+        Source::Namespaces => others::read_namespaces(frames),
+        Source::Sysctls => others::read_sysctls(frames),
         Source::Conntrack => others::conntrack(frames),
-        Source::Listeners => others::listeners(frames),
-        Source::Logins => others::logins(frames),
+        Source::Listeners => others::read_listeners(frames),
+        Source::Logins => others::read_logins(frames),
     }
 }
 
@@ -86,7 +86,7 @@ pub fn objects_in(text: &str) -> Result<Vec<Object>, String> {
 }
 
 /// A list, normalised; or that it is not readable.
-pub fn reading(
+pub fn normalise_objects(
     objects: Result<Vec<Object>, String>,
     normalise: impl FnMut(Object) -> Option<Value>,
 ) -> Reading {
@@ -97,7 +97,7 @@ pub fn reading(
 }
 
 /// Two readings that are one source: it is readable where both are.
-pub fn both(one: Reading, other: Reading) -> Reading {
+pub fn join_readings(one: Reading, other: Reading) -> Reading {
     match (one, other) {
         (Reading::Read(one), Reading::Read(other)) => {
             Reading::Read(super::sorted(one.into_iter().chain(other)))
@@ -108,6 +108,6 @@ pub fn both(one: Reading, other: Reading) -> Reading {
     }
 }
 
-pub fn text<'a>(object: &'a Object, key: &str) -> &'a str {
+pub fn get_text<'a>(object: &'a Object, key: &str) -> &'a str {
     object.get(key).and_then(Value::as_str).unwrap_or_default()
 }

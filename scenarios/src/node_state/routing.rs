@@ -6,15 +6,15 @@ use ipnet::IpNet;
 use serde_json::{Value, json};
 
 use super::links::Links;
-use super::read::{Frames, Object, both, objects_in, reading, text};
+use super::read::{Frames, Object, get_text, join_readings, normalise_objects, objects_in};
 use super::{Reading, without};
 
-pub fn rules(frames: &Frames) -> Result<Reading, String> {
-    let four = reading(frames.objects("rules")?, |rule| Some(of_family(rule, false)));
+pub fn read_rules(frames: &Frames) -> Result<Reading, String> {
+    let four = normalise_objects(frames.objects("rules")?, |rule| Some(of_family(rule, false)));
     let six = frames.objects("rules6")?;
     // A kernel without IPv6 has none.
     let six = six.or_else(|why| if no_ipv6(&why) { Ok(Vec::new()) } else { Err(why) });
-    Ok(both(four, reading(six, |rule| Some(of_family(rule, true)))))
+    Ok(join_readings(four, normalise_objects(six, |rule| Some(of_family(rule, true)))))
 }
 
 fn no_ipv6(why: &str) -> bool {
@@ -36,17 +36,17 @@ pub fn routes(frames: &Frames, links: &Links) -> Result<Reading, String> {
         let all = &all;
         move |route: Object| (!is_derived(&route, all)).then(|| route_of(route, ipv6))
     };
-    let four = reading(frames.objects("routes")?, normal(false));
+    let four = normalise_objects(frames.objects("routes")?, normal(false));
     let six = frames.objects("routes6")?;
     let six = six.or_else(|why| if no_ipv6(&why) { Ok(Vec::new()) } else { Err(why) });
-    Ok(both(both(four, reading(six, normal(true))), nexthops(frames)?))
+    Ok(join_readings(join_readings(four, normalise_objects(six, normal(true))), nexthops(frames)?))
 }
 
 /// Where routes lead that only name an object. A kernel or a program without them has none.
 fn nexthops(frames: &Frames) -> Result<Reading, String> {
     let Ok(objects) = frames.objects("nexthops")? else { return Ok(Reading::Read(Vec::new())) };
     let of = |object| json!({ "nexthop": route_of(object, false) });
-    Ok(reading(Ok(objects), |object| Some(of(object))))
+    Ok(normalise_objects(Ok(objects), |object| Some(of(object))))
 }
 
 fn route_of(route: Object, ipv6: bool) -> Value {
@@ -60,20 +60,20 @@ fn route_of(route: Object, ipv6: bool) -> Value {
 
 /// Whether the kernel has it because of an address: then the address tells.
 fn is_derived(route: &Object, addresses: &[(&str, IpAddr, u8)]) -> bool {
-    if text(route, "protocol") != "kernel" || route.contains_key("gateway") {
+    if get_text(route, "protocol") != "kernel" || route.contains_key("gateway") {
         return false;
     }
-    let dst = text(route, "dst");
+    let dst = get_text(route, "dst");
     if dst == "fe80::/64" || dst == "ff00::/8" || dst == "multicast" {
         return true;
     }
     let Ok(net) = dst.parse::<IpNet>().or_else(|_| dst.parse::<IpAddr>().map(IpNet::from)) else {
         return false;
     };
-    let dev = text(route, "dev");
+    let dev = get_text(route, "dev");
     let of_dev = || addresses.iter().filter(|(name, _, _)| *name == dev);
     let network = |(_, address, length): &(&str, IpAddr, u8)| IpNet::new(*address, *length).ok();
-    match (text(route, "type"), text(route, "table")) {
+    match (get_text(route, "type"), get_text(route, "table")) {
         ("local", "local") => of_dev().any(|it| IpNet::from(it.1) == net || loops(it, &net)),
         ("broadcast" | "anycast", "local") => of_dev().filter_map(network).any(|it| {
             let edges = [it.network(), it.broadcast()];
@@ -101,15 +101,15 @@ pub fn ways(frames: &Frames) -> Result<Reading, String> {
         // `ip` says of each address that it is unreachable, and ends with an error then.
         all.extend(objects_in(&frame.stdout)?);
     }
-    Ok(reading(Ok(all), |mut way| {
-        if text(&way, "dst").contains(':') {
+    Ok(normalise_objects(Ok(all), |mut way| {
+        if get_text(&way, "dst").contains(':') {
             way.remove("prefsrc");
         }
         for key in ["uid", "cache", "flags", "expires", "from", "age", "users"] {
             way.remove(key);
         }
         // Since the first rule ever was made the kernel asks these two apart, and says so.
-        if matches!(text(&way, "table"), "local" | "main") {
+        if matches!(get_text(&way, "table"), "local" | "main") {
             way.remove("table");
         }
         Some(Value::Object(way))
@@ -120,16 +120,16 @@ pub fn ways(frames: &Frames) -> Result<Reading, String> {
 /// groups and for links that need none.
 pub fn neighbours(frames: &Frames, links: &Links) -> Result<Reading, String> {
     let own: Vec<IpAddr> = links.all().into_iter().map(|it| it.1).collect();
-    let entries = reading(frames.objects("neighbours")?, |entry| {
+    let entries = normalise_objects(frames.objects("neighbours")?, |entry| {
         let has = |state: &str| {
             let states = entry.get("state").and_then(Value::as_array);
             states.into_iter().flatten().any(|it| it == state)
         };
-        let address: Option<IpAddr> = text(&entry, "dst").parse().ok();
+        let address: Option<IpAddr> = get_text(&entry, "dst").parse().ok();
         let made = address.is_none_or(|it| it.is_multicast() || it.is_unspecified())
             || address.is_some_and(|it| own.contains(&it))
-            || text(&entry, "lladdr") == "ff:ff:ff:ff:ff:ff"
-            || links.is_without_neighbours(text(&entry, "dev"));
+            || get_text(&entry, "lladdr") == "ff:ff:ff:ff:ff:ff"
+            || links.is_without_neighbours(get_text(&entry, "dev"));
         let kept = has("PERMANENT") || has("NOARP") && !made;
         kept.then(|| {
             json!({
@@ -138,8 +138,8 @@ pub fn neighbours(frames: &Frames, links: &Links) -> Result<Reading, String> {
             })
         })
     });
-    let proxies = reading(frames.objects("proxies")?, |entry| {
+    let proxies = normalise_objects(frames.objects("proxies")?, |entry| {
         Some(json!({ "proxy": entry.get("dst"), "dev": entry.get("dev") }))
     });
-    Ok(both(entries, proxies))
+    Ok(join_readings(entries, proxies))
 }

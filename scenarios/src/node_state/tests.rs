@@ -112,7 +112,7 @@ fn state(name: &'static str, text: &str) -> NodeState {
 }
 
 fn differs(now: &NodeState) -> Vec<Source> {
-    let all = compare(&Answers::plain().state(), now, &Source::ALL, Explained::Nothing);
+    let all = compare_states(&Answers::plain().state(), now, &Source::ALL, Explained::Nothing);
     all.differences.iter().map(|it| it.source).collect()
 }
 
@@ -185,7 +185,7 @@ fn what_cannot_be_read_is_never_taken_for_empty() {
     let denied = |name| Answers::plain().with(name, 1, "Operation not permitted").state();
     let plain = Answers::plain().state();
     let all = |before: &NodeState, now: &NodeState| {
-        compare(before, now, &Source::ALL, Explained::Nothing)
+        compare_states(before, now, &Source::ALL, Explained::Nothing)
     };
     let lost = all(&plain, &denied("bpf"));
     assert!(lost.is_equal() && lost.unknown.len() == 1, "{lost:?}");
@@ -210,8 +210,8 @@ fn a_daemon_is_known_to_capture_the_address_and_nothing_else() {
     let is_explained = |name, text: &str| {
         let now = state(name, text);
         let plain = Answers::plain().state();
-        let one = compare(&plain, &now, &Source::ALL, Explained::CapturedBy(captured));
-        assert!(!compare(&plain, &now, &Source::ALL, Explained::Nothing).is_equal());
+        let one = compare_states(&plain, &now, &Source::ALL, Explained::CapturedBy(captured));
+        assert!(!compare_states(&plain, &now, &Source::ALL, Explained::Nothing).is_equal());
         one.is_equal()
     };
     let route = |dst: &str| {
@@ -274,13 +274,15 @@ fn what_is_left_comes_with_the_commands_that_settle_it() {
     let before = Answers::plain().state();
     for (name, text, command) in table {
         let now = state(name, &text);
-        let comparison = compare(&before, &now, &Source::ALL, Explained::Nothing);
-        let item = changed(Node::RouterdCloud, &comparison, &before, &now).expect("left").item;
+        let comparison = compare_states(&before, &now, &Source::ALL, Explained::Nothing);
+        let item = describe_changed_node(Node::RouterdCloud, &comparison, &before, &now)
+            .expect("left")
+            .item;
         assert_eq!(item.owner_commands, [command], "{name}");
         assert!(item.why.contains(comparison.differences[0].source.as_str()), "{}", item.why);
     }
-    let comparison = compare(&before, &before, &Source::ALL, Explained::Nothing);
-    assert!(changed(Node::RouterdCloud, &comparison, &before, &before).is_none());
+    let comparison = compare_states(&before, &before, &Source::ALL, Explained::Nothing);
+    assert!(describe_changed_node(Node::RouterdCloud, &comparison, &before, &before).is_none());
 }
 
 /// The run's own probe, whether or not its process was still there to be named; nobody else, and on no
@@ -299,7 +301,7 @@ fn what_the_runs_own_probe_listens_on_is_no_difference() {
         let udp = format!("udp UNCONN 0 0 {listener}");
         let now = Answers::plain().with("passing", 0, &udp);
         let now = now.with("listeners", 0, &format!("{ssh}\n{udp}")).state();
-        let all = compare(&Answers::plain().state(), &now, &Source::ALL, Explained::Nothing);
+        let all = compare_states(&Answers::plain().state(), &now, &Source::ALL, Explained::Nothing);
         assert!(!all.is_equal(), "{listener}");
         assert_eq!(all.without_listeners_on(&[443, 7311]).is_equal(), is_own, "{listener}");
     }

@@ -1,16 +1,18 @@
 //! Tests of what the planner's run came to, and what routerd keeps of it.
 
 use chrono::TimeDelta;
-use lab::permit::Refused;
+use lab::permit::PermitRefused;
 use reports::record::{AssertionStatus as A, Kind};
 
 use super::*;
-use crate::example::{Judged, Told, acted, judged, read_by, told};
+use lab::shell::NodeAnswer;
+
+use crate::example::{Judged, example_acted, example_answer, judge_as_scenario, read_by};
 
 const SOURCE: &str = "Plugin/lab-planner";
 
 fn not_tried<T>() -> Result<T, NotTried> {
-    Err(NotTried::Refused(Refused::RunEnded))
+    Err(NotTried::Refused(PermitRefused::RunEnded))
 }
 
 fn tripped(judged: &Judged) -> Vec<&str> {
@@ -25,15 +27,16 @@ fn tripped(judged: &Judged) -> Vec<&str> {
 #[test]
 fn the_change_set_is_in_place_or_not_or_nobody_knows() {
     let table = [
-        (Ok(acted(Outcome::Done, ())), true, A::Passed),
-        (Ok(acted(Outcome::NotDone, ())), false, A::Failed),
-        (Ok(acted(Outcome::Unknown, ())), false, A::Unknown),
+        (Ok(example_acted(Outcome::Done, ())), true, A::Passed),
+        (Ok(example_acted(Outcome::NotDone, ())), false, A::Failed),
+        (Ok(example_acted(Outcome::Unknown, ())), false, A::Unknown),
         (not_tried(), false, A::Failed),
     ];
     for (came, expected, status) in table {
         let shown = format!("{came:?}");
         let mut given = None;
-        let judged = judged("plan", async |_, ctx| given = Some(judge_change_set(ctx, came)));
+        let judged =
+            judge_as_scenario("plan", async |_, ctx| given = Some(judge_change_set(ctx, came)));
         assert_eq!((given, judged.status(CHANGE_SET)), (Some(expected), status), "{shown}");
     }
 }
@@ -53,31 +56,32 @@ fn what_the_planner_made_is_stored_or_not_or_nobody_knows() {
         Some(serde_json::from_value::<PluginRun>(run).expect("a run"))
     };
     let table = [
-        (Ok(acted(Outcome::Done, run(true))), true, A::Passed),
-        (Ok(acted(Outcome::Done, run(false))), false, A::Failed),
-        (Ok(acted(Outcome::Done, None)), true, A::Passed),
-        (Ok(acted(Outcome::NotDone, None)), false, A::Failed),
-        (Ok(acted(Outcome::Unknown, None)), false, A::Unknown),
+        (Ok(example_acted(Outcome::Done, run(true))), true, A::Passed),
+        (Ok(example_acted(Outcome::Done, run(false))), false, A::Failed),
+        (Ok(example_acted(Outcome::Done, None)), true, A::Passed),
+        (Ok(example_acted(Outcome::NotDone, None)), false, A::Failed),
+        (Ok(example_acted(Outcome::Unknown, None)), false, A::Unknown),
         (not_tried(), false, A::Failed),
     ];
     for (came, expected, status) in table {
         let shown = format!("{came:?}");
         let mut given = None;
-        let judged = judged("plan", async |_, ctx| given = Some(judge_planner(ctx, came)));
+        let judged =
+            judge_as_scenario("plan", async |_, ctx| given = Some(judge_planner(ctx, came)));
         assert_eq!((given, judged.status(STORED)), (Some(expected), status), "{shown}");
     }
 }
 
 /// The answer of `dynamic describe` for a part with these plans, which expires so many seconds from
 /// now.
-fn part(now: chrono::DateTime<chrono::Utc>, seconds: i64, plans: &[Value]) -> Told {
+fn part(now: chrono::DateTime<chrono::Utc>, seconds: i64, plans: &[Value]) -> NodeAnswer {
     let expires_at = now + TimeDelta::seconds(seconds);
     let part = json!([{
         "id": 1, "source": SOURCE, "generation": 1, "status": "active", "storedStatus": "active",
         "observedAt": now, "expiresAt": expires_at, "digest": "d",
         "resources": [], "directives": [], "actionPlans": plans,
     }]);
-    told(0, &part.to_string(), "")
+    example_answer(0, &part.to_string(), "")
 }
 
 #[test]
@@ -111,11 +115,11 @@ fn what_is_stored_and_has_not_expired_is_the_change_set() {
         ),
     ];
     for (what, seconds, plans, status, stops) in table {
-        let judged = judged("plan", async |lab, ctx| {
+        let judged = judge_as_scenario("plan", async |lab, ctx| {
             let part = part(lab.clock.now(), seconds, &plans);
             let routerd = &lab.manifest.routerd;
             let part = read_by(&Observe::dynamic_part(routerd, SOURCE), part);
-            let rows = read_by(&Observe::rows(routerd), told(0, "[]", ""));
+            let rows = read_by(&Observe::rows(routerd), example_answer(0, "[]", ""));
             judge_part(lab, ctx, SOURCE, part, rows);
         });
         assert_eq!((judged.status(EQUAL), tripped(&judged)), (status, stops), "{what}");
@@ -152,8 +156,8 @@ fn nothing_beside_it_would_be_imported() {
         (vec![counts(SOURCE, 2), counts("MobilityPool/pool", 1)], A::Failed),
     ];
     for (parts, expected) in table {
-        let list = told(0, &json!(parts).to_string(), "");
-        let judged = judged("plan", async |lab, ctx| {
+        let list = example_answer(0, &json!(parts).to_string(), "");
+        let judged = judge_as_scenario("plan", async |lab, ctx| {
             let list = read_by(&Observe::dynamic_parts(&lab.manifest.routerd), list);
             judge_list(ctx, SOURCE, list);
         });

@@ -66,7 +66,7 @@ pub fn judge(
 
 /// Who has the executor's role, and what it may.
 pub type Executors<'a> =
-    (&'a Read<Vec<String>>, &'a Result<Vec<lab::ec2::Answer<lab::iam::Document>>, ReadError>);
+    (&'a Read<Vec<String>>, &'a Result<Vec<lab::ec2::Answer<lab::iam::PolicyDocument>>, ReadError>);
 
 /// The cloud's side as one fact, from what is read anyway, with groups and ACLs beside it.
 fn state(

@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 
 use super::cloud::Cloud;
 use super::nodes::Nodes;
-use super::role::Role;
+use super::role::JudgedRole;
 use super::router::Router;
-use crate::baseline::{Baseline, restorable};
+use crate::baseline::{Baseline, restorable_fields};
 use crate::cloud_state::CloudState;
 use crate::run::Run;
 
@@ -26,7 +26,7 @@ pub fn project(
     lab: &Lab,
     run: &Run,
     cloud: &Cloud,
-    role: &Role,
+    role: &JudgedRole,
     nodes: &Nodes,
     router: &Router,
 ) -> FactsRecorded {
@@ -38,7 +38,7 @@ pub fn project(
         vpc: shown(&cloud.vpc),
         subnet: shown(&cloud.subnet),
         route_table: shown(&cloud.route_table),
-        interface: shown(&restorable(&cloud.interface)),
+        interface: shown(&restorable_fields(&cloud.interface)),
         instances: cloud.instances.iter().map(instance).collect(),
         captured_address: manifest.capture.address.to_string(),
         captured_address_holders: Vec::new(),

@@ -6,11 +6,11 @@ use lab::ec2::{
     Answer, Identity, Instance, NetworkAcl, NetworkInterface, ReadError, RouteTable, SecurityGroup,
     Subnet, Vpc,
 };
-use lab::iam::Document;
-use lab::node::{Node, Output};
+use lab::iam::PolicyDocument;
+use lab::node::Node;
 use lab::router_yaml::{self, Executor};
-use lab::routerd::{Part, PartCounts, Row, UNIT, Unit};
-use lab::shell::{Hashing, Observe, ShellError, Unread};
+use lab::routerd::{DynamicPart, PartCounts, Row, UNIT, Unit};
+use lab::shell::{Hashing, NodeAnswer, Observe, ShellError, Unread};
 
 use super::identity::{ChainReads, IdentityRead, UnitRead, UnitReads};
 use super::router;
@@ -18,10 +18,8 @@ use super::shared::Ways;
 use crate::node_state;
 use crate::observe::Readout;
 use crate::run::PlanSource;
-use crate::silence::{self, Asked, When};
+use crate::silence::{self, WayAnswers, When};
 use crate::watch::{self, Costly};
-
-pub type Told = Result<Answer<Output>, ShellError>;
 
 /// The files in a folder.
 pub type Names = Result<Answer<Result<Vec<String>, Unread>>, ShellError>;
@@ -31,10 +29,10 @@ pub struct Gathered {
     pub cloud: CloudReads,
     pub costly: Costly,
     pub profile: Read<Vec<String>>,
-    pub policies: Result<Vec<Answer<Document>>, ReadError>,
+    pub policies: Result<Vec<Answer<PolicyDocument>>, ReadError>,
     pub nodes: Vec<NodeReads>,
     pub router: RouterReads,
-    pub silence: Vec<Asked>,
+    pub silence: Vec<WayAnswers>,
 }
 
 pub struct CloudReads {
@@ -53,10 +51,10 @@ pub struct CloudReads {
 
 pub struct NodeReads {
     pub node: Node,
-    pub hostname: Told,
+    pub hostname: NodeAnswer,
     pub clock: ClockRead,
-    pub state: Told,
-    pub host_key: Told,
+    pub state: NodeAnswer,
+    pub host_key: NodeAnswer,
 }
 
 /// A node's clock, between two readings of the harness's own.
@@ -67,17 +65,17 @@ pub struct ClockRead {
 }
 
 pub struct RouterReads {
-    pub yaml: Told,
+    pub yaml: NodeAnswer,
     /// Digests of the programs that router.yaml names; none where it cannot be read.
     pub programs: Option<Hashing>,
     /// None where router.yaml names no executor.
     pub identity: Option<IdentityRead>,
     pub unit: UnitReads,
-    pub version: Told,
+    pub version: NodeAnswer,
     pub rows: Readout<Vec<Row>>,
     pub parts: Readout<Vec<PartCounts>>,
     /// Parts of the run's own planner, with their plans.
-    pub plans: Readout<Vec<Part>>,
+    pub plans: Readout<Vec<DynamicPart>>,
     pub folder: Names,
 }
 
@@ -149,7 +147,7 @@ async fn one_node(lab: &Lab, node: Node) -> NodeReads {
     let (clock, hostname, state, host_key) = futures::join!(
         clock,
         lab.shell.observe(node, &commands[0]),
-        node_state::ask(lab, node),
+        node_state::ask_node(lab, node),
         lab.shell.observe(node, &commands[1]),
     );
     NodeReads { node, hostname, clock, state, host_key }
@@ -202,9 +200,9 @@ async fn unit(lab: &Lab) -> UnitReads {
 const NO_SUCH_PROGRAM: i32 = 127;
 
 /// Who the executor would be: by the AWS CLI that it would find, else by the metadata service.
-async fn identity(lab: &Lab, yaml: &Told) -> Option<IdentityRead> {
+async fn identity(lab: &Lab, yaml: &NodeAnswer) -> Option<IdentityRead> {
     let text = String::from_utf8_lossy(&yaml.as_ref().ok()?.value.stdout).into_owned();
-    let config = router_yaml::read(&text).ok()?;
+    let config = router_yaml::read_config(&text).ok()?;
     let Executor::Resolved(plugin) = config.executor("aws") else { return None };
     // Nobody is asked with keys that router.yaml holds: that it holds some is the policy's to say.
     if plugin.env.0.keys().any(|name| router_yaml::is_credential_name(name)) {
@@ -258,9 +256,9 @@ fn unit_of(shown: &UnitRead) -> Option<&Unit> {
 }
 
 /// Several of them may be one file of 100 MB.
-async fn hash_programs(lab: &Lab, yaml: &Told) -> Option<Hashing> {
+async fn hash_programs(lab: &Lab, yaml: &NodeAnswer) -> Option<Hashing> {
     let text = String::from_utf8_lossy(&yaml.as_ref().ok()?.value.stdout).into_owned();
-    let config = router_yaml::read(&text).ok()?;
+    let config = router_yaml::read_config(&text).ok()?;
     let paths: Vec<String> =
         router::programs_of(lab, &config).into_iter().map(|(_, path)| path).collect();
     Some(lab.shell.hash_files(Node::RouterdCloud, &paths, &[]).await)

@@ -9,10 +9,10 @@ use lab::shell::{ShellError, Unread};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::gather::Told;
 use super::{EXECUTOR_IDENTITY, ROUTERD_UNIT};
 use crate::context::{Context, How, Ruling};
 use crate::{observe, stops};
+use lab::shell::NodeAnswer;
 
 /// The service manager's answer about a unit.
 pub type UnitRead = Result<Answer<Result<Unit, Unread>>, ShellError>;
@@ -20,25 +20,25 @@ pub type UnitRead = Result<Answer<Result<Unit, Unread>>, ShellError>;
 /// routerd's unit, and the files that hold more of its environment.
 pub struct UnitReads {
     pub shown: UnitRead,
-    pub files: Vec<(EnvironmentFile, Told)>,
+    pub files: Vec<(EnvironmentFile, NodeAnswer)>,
 }
 
 /// How the executor's identity was asked for.
 pub enum IdentityRead {
     /// The AWS CLI's answer.
-    Cli(Told),
+    Cli(NodeAnswer),
     /// The node has no CLI: the metadata service's, and what an SDK would take before it.
-    Metadata { role: Told, chain: Option<ChainReads> },
+    Metadata { role: NodeAnswer, chain: Option<ChainReads> },
 }
 
 /// The places on the node's disk at which an SDK's chain looks.
 pub struct ChainReads {
     /// Who is at home where.
-    pub accounts: Told,
+    pub accounts: NodeAnswer,
     /// Users that no account is known of.
     pub homeless: Vec<String>,
     /// Each path with the names of the settings in it that are credentials.
-    pub files: Vec<(String, Told)>,
+    pub files: Vec<(String, NodeAnswer)>,
 }
 
 pub fn judge_unit(lab: &Lab, ctx: &mut Context<'_>, reads: UnitReads) {
@@ -85,7 +85,7 @@ pub fn judge_unit(lab: &Lab, ctx: &mut Context<'_>, reads: UnitReads) {
 fn of_file(
     ctx: &mut Context<'_>,
     file: &EnvironmentFile,
-    told: Told,
+    told: NodeAnswer,
 ) -> observe::Fact<Vec<String>> {
     let (output, how) = observe::told(ctx, told)?;
     match observe::succeeded(&output, &how) {
@@ -145,7 +145,7 @@ fn session_of(lab: &Lab, role: &str, instance_id: &str) -> String {
 
 const NO_CREDENTIALS: &str = "Unable to locate credentials";
 
-fn by_cli(ctx: &mut Context<'_>, told: Told) -> observe::Fact<String> {
+fn by_cli(ctx: &mut Context<'_>, told: NodeAnswer) -> observe::Fact<String> {
     let (output, how) = observe::told(ctx, told)?;
     if String::from_utf8_lossy(&output.stderr).contains(NO_CREDENTIALS) {
         return Ok(("nobody".to_owned(), how));
@@ -190,7 +190,7 @@ fn by_chain(ctx: &mut Context<'_>, chain: Option<ChainReads>) -> observe::Fact<O
 }
 
 /// The metadata service names the role; account and instance are what EC2 says of the node.
-fn by_metadata(lab: &Lab, ctx: &mut Context<'_>, told: Told) -> observe::Fact<String> {
+fn by_metadata(lab: &Lab, ctx: &mut Context<'_>, told: NodeAnswer) -> observe::Fact<String> {
     let (output, how) = observe::told(ctx, told)?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     if said.contains("error: 404") {
@@ -208,32 +208,32 @@ mod tests {
     use reports::record::AssertionStatus as A;
 
     use super::*;
-    use crate::example::{judged, read_by, silent, told};
+    use crate::example::{example_answer, example_silence, judge_as_scenario, read_by};
 
     /// Where there is no CLI: what the files have, and what cannot be read of them.
     #[test]
     fn an_sdks_files_come_before_the_instances_role() {
-        let key = || told(0, "aws_access_key_id =\n", "");
-        let nothing = || told(1, "", "");
-        let denied = || told(2, "", "grep: .aws/config: Permission denied");
-        let no_sudo = || told(1, "", "sudo: a password is required");
-        let table: [(Told, Told, &[&str], A); 8] = [
+        let key = || example_answer(0, "aws_access_key_id =\n", "");
+        let nothing = || example_answer(1, "", "");
+        let denied = || example_answer(2, "", "grep: .aws/config: Permission denied");
+        let no_sudo = || example_answer(1, "", "sudo: a password is required");
+        let table: [(NodeAnswer, NodeAnswer, &[&str], A); 8] = [
             (nothing(), nothing(), &[], A::Passed),
-            (told(0, "", ""), nothing(), &[], A::Passed),
+            (example_answer(0, "", ""), nothing(), &[], A::Passed),
             (key(), nothing(), &[], A::Failed),
-            (nothing(), told(0, "  credential_process =\n", ""), &[], A::Failed),
+            (nothing(), example_answer(0, "  credential_process =\n", ""), &[], A::Failed),
             (nothing(), denied(), &[], A::Unknown),
             (no_sudo(), nothing(), &[], A::Unknown),
-            (nothing(), silent(), &[], A::Unknown),
+            (nothing(), example_silence(), &[], A::Unknown),
             (nothing(), nothing(), &["routerd"], A::Unknown),
         ];
         for (credentials, config, homeless, expected) in table {
             let shown = format!("{credentials:?} {config:?} {homeless:?}");
-            let judged = judged("preflight", async |lab, ctx| {
-                let role = told(0, &format!("{}\n", lab.manifest.iam.role_name), "");
+            let judged = judge_as_scenario("preflight", async |lab, ctx| {
+                let role = example_answer(0, &format!("{}\n", lab.manifest.iam.role_name), "");
                 let files = vec![("credentials".into(), credentials), ("config".into(), config)];
                 let homeless = homeless.iter().map(|&user| user.to_owned()).collect();
-                let accounts = told(0, "root:x:0:0:root:/root:/bin/sh\n", "");
+                let accounts = example_answer(0, "root:x:0:0:root:/root:/bin/sh\n", "");
                 let chain = Some(ChainReads { accounts, homeless, files });
                 judge_executor(lab, ctx, IdentityRead::Metadata { role, chain });
             });
@@ -257,7 +257,7 @@ mod tests {
             ("own.yaml", "own.db", absent, false, A::Unknown),
         ];
         for (config, state_file, (code, text), optional, expected) in table {
-            let judged = judged("preflight", async |lab, ctx| {
+            let judged = judge_as_scenario("preflight", async |lab, ctx| {
                 let routerd = &lab.manifest.routerd;
                 let config = config.replace("own.yaml", &routerd.config);
                 let state_file = state_file.replace("own.db", &routerd.state_file);
@@ -266,8 +266,9 @@ mod tests {
                      --state-file={state_file} ; ignore_errors=no }}\n"
                 );
                 let file = EnvironmentFile { path: "/etc/default/routerd".to_owned(), optional };
-                let files = vec![(file, told(code, text, "No such file or directory"))];
-                let shown = read_by(&Observe::unit(lab::routerd::UNIT), told(0, &shown, ""));
+                let files = vec![(file, example_answer(code, text, "No such file or directory"))];
+                let shown =
+                    read_by(&Observe::unit(lab::routerd::UNIT), example_answer(0, &shown, ""));
                 judge_unit(lab, ctx, UnitReads { shown, files });
             });
             let given = judged.status(ROUTERD_UNIT);

@@ -134,13 +134,13 @@ mod tests {
 
     use super::*;
     use crate::baseline::Baseline;
-    use crate::example::judged;
+    use crate::example::judge_as_scenario;
 
     /// The facts that the owner decides on, what is restored, and what a later process goes on from.
     #[test]
     fn on_a_lab_in_order_facts_rows_and_baseline_are_recorded() {
         let mut keys = Vec::new();
-        let judged = judged("preflight", async |lab, ctx| {
+        let judged = judge_as_scenario("preflight", async |lab, ctx| {
             run(lab, ctx).await;
             let bare = |key: &str| key.split(' ').take(2).collect::<Vec<_>>().join(" ");
             keys = Node::ALL.map(|node| bare(&lab.manifest.nodes[&node].host_key)).to_vec();

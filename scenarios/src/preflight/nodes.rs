@@ -7,12 +7,13 @@ use lab::Lab;
 use lab::node::Node;
 use serde_json::json;
 
-use super::gather::{ClockRead, NodeReads, Told};
+use super::gather::{ClockRead, NodeReads};
 use super::{BASELINE, CLOCKS, HOST_KEYS, NODES, OS_ADDRESS};
 use crate::baseline::NodeBaseline;
 use crate::context::{Context, How, Ruling};
 use crate::node_state::{self, Looked};
 use crate::{observe, stops};
+use lab::shell::NodeAnswer;
 
 /// The four nodes' baselines.
 pub type Nodes = BTreeMap<Node, NodeBaseline>;
@@ -61,7 +62,7 @@ pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: Vec<NodeReads>) -> Option<
     (found.len() == Node::ALL.len()).then_some(found)
 }
 
-fn text(ctx: &mut Context<'_>, told: Told) -> observe::Fact<String> {
+fn text(ctx: &mut Context<'_>, told: NodeAnswer) -> observe::Fact<String> {
     let (output, how) = observe::told(ctx, told)?;
     let (text, how) = observe::succeeded(&output, &how)?;
     Ok((text.trim().to_owned(), how))
@@ -72,7 +73,7 @@ fn bare_key(line: &str) -> String {
     line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
 }
 
-fn taken(ctx: &mut Context<'_>, told: Told) -> Looked {
+fn taken(ctx: &mut Context<'_>, told: NodeAnswer) -> Looked {
     let (state, how) = node_state::read_look(ctx, told)?;
     match state.lacks() {
         None => Ok((state, how)),
@@ -169,7 +170,7 @@ mod tests {
     use lab::shell::Observe;
 
     use super::*;
-    use crate::example::{judged, read_by, silent, told};
+    use crate::example::{example_answer, example_silence, judge_as_scenario, read_by};
 
     /// Half of what the way took is added to the tolerance, and its middle is what is compared.
     #[test]
@@ -188,13 +189,13 @@ mod tests {
             (1000, -100, None),
             (1000, -101, Some("601 ms off")),
         ];
-        judged("preflight", async |lab, ctx| {
+        judge_as_scenario("preflight", async |lab, ctx| {
             Rc::make_mut(&mut lab.manifest).limits.clock_skew_ms = 100;
             for (way, offset, expected) in table {
                 let time = before + Duration::milliseconds(offset);
                 let nanoseconds = time.timestamp_nanos_opt().expect("in range").to_string();
                 let after = before + Duration::milliseconds(way);
-                let told = read_by(&Observe::clock(), told(0, &nanoseconds, ""));
+                let told = read_by(&Observe::clock(), example_answer(0, &nanoseconds, ""));
                 let read = ClockRead { before, told, after };
                 let mut clocks = Collected::default();
                 let given = clock(lab, ctx, Node::CloudClient, read, &mut clocks);
@@ -202,7 +203,7 @@ mod tests {
                 assert_eq!(said, expected.is_some(), "{way} {offset}");
                 assert_eq!(clocks.wrong.is_empty(), expected.is_none(), "{way} {offset}");
             }
-            for answer in [told(0, "noon", ""), silent()] {
+            for answer in [example_answer(0, "noon", ""), example_silence()] {
                 let told = read_by(&Observe::clock(), answer);
                 let read = ClockRead { before, told, after: before };
                 let mut clocks = Collected::default();

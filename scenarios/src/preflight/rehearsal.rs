@@ -11,13 +11,13 @@ use reports::record::{Kind, ResidueListed};
 use serde_json::{Value, json};
 
 use super::{EXECUTOR_DRY_RUN, EXECUTOR_READS};
-use crate::baseline::{changed, restorable};
+use crate::baseline::{describe_changed_interface, restorable_fields};
 use crate::capture::CaptureStep;
 use crate::context::{Context, How, Ruling};
 use crate::observe;
 use crate::run::Executor;
 
-type Told = Result<Answer<Result<ExecutorAnswer, ExecutorSilence>>, ShellError>;
+type DryRunAnswer = Result<Answer<Result<ExecutorAnswer, ExecutorSilence>>, ShellError>;
 
 pub async fn judge(
     lab: &Lab,
@@ -33,12 +33,12 @@ pub async fn judge(
     let told = futures::future::join_all(asked).await;
     let after = observe::interface(lab, ctx).await;
     said(ctx, told);
-    let expected = restorable(before);
+    let expected = restorable_fields(before);
     match after {
         Err((why, how)) => ctx.check(EXECUTOR_READS).expects(expected).seen(how).unknown(why),
         Ok((after, how)) => {
-            let now = restorable(&after);
-            let left = changed(&lab.manifest.aws.region, before, Some(&after));
+            let now = restorable_fields(&after);
+            let left = describe_changed_interface(&lab.manifest.aws.region, before, Some(&after));
             let message = left.as_ref().map(|left| {
                 format!(
                     "the executor's dry run changed the ENI: {}",
@@ -65,7 +65,7 @@ pub fn leave_out(ctx: &mut Context<'_>) {
 }
 
 /// An answer for each step, as the executor gives it to routerd.
-fn said(ctx: &mut Context<'_>, told: Vec<Told>) {
+fn said(ctx: &mut Context<'_>, told: Vec<DryRunAnswer>) {
     let messages: Vec<&String> = ctx.run.steps.iter().map(|step| &step.preview).collect();
     let expected = json!(messages);
     let (mut how, mut observed, mut wrong) = (How::default(), Vec::new(), Vec::new());
@@ -110,9 +110,9 @@ mod tests {
     use reports::record::AssertionStatus as A;
 
     use super::*;
-    use crate::example::{self, judged, silent, told};
+    use crate::example::{example_answer, example_silence, judge_as_scenario};
 
-    fn read(told: example::Told) -> Told {
+    fn read(told: lab::shell::NodeAnswer) -> DryRunAnswer {
         told.map(|answer| {
             let Answer { value, call, raw, form, attempts } = answer;
             Answer { value: ExecutorAnswer::read(&value), call, raw, form, attempts }
@@ -133,12 +133,12 @@ mod tests {
             (false, 0, "succeeded", A::Failed, "(succeeded)"),
         ];
         for (right, code, status, expected, says) in table {
-            let judged = judged("preflight", async |_, ctx| {
+            let judged = judge_as_scenario("preflight", async |_, ctx| {
                 let [assign, forwarding] = &ctx.run.steps[..] else { panic!("two steps") };
                 let first = if right { &assign.preview } else { "would do more" };
                 let told = [
-                    told(code, &answer(status, first), ""),
-                    told(0, &answer("succeeded", &forwarding.preview), ""),
+                    example_answer(code, &answer(status, first), ""),
+                    example_answer(0, &answer("succeeded", &forwarding.preview), ""),
                 ];
                 said(ctx, told.map(read).into());
             });
@@ -147,8 +147,11 @@ mod tests {
                 assert!(judged.message(EXECUTOR_DRY_RUN).contains(says), "{right} {code} {status}");
             }
         }
-        let judged = judged("preflight", async |_, ctx| {
-            said(ctx, [told(127, "", "aws: not found"), silent()].map(read).into());
+        let judged = judge_as_scenario("preflight", async |_, ctx| {
+            said(
+                ctx,
+                [example_answer(127, "", "aws: not found"), example_silence()].map(read).into(),
+            );
         });
         assert_eq!(judged.status(EXECUTOR_DRY_RUN), A::Unknown);
     }

@@ -7,7 +7,7 @@ mod spec;
 
 use lab::Lab;
 use lab::ec2::{Answer, ReadError};
-use lab::iam::{Document, Grants};
+use lab::iam::{Grants, PolicyDocument};
 use serde_json::json;
 
 use self::grants::{Judgement, RoleExpectation, judge_grants};
@@ -19,7 +19,7 @@ use crate::stops;
 
 /// The role as the owner decides on it: the documents, with what grants what.
 #[derive(Default)]
-pub struct Role {
+pub struct JudgedRole {
     pub judgement: Judgement,
     pub documents: Vec<(String, reports::digest::Digest)>,
 }
@@ -28,8 +28,8 @@ pub fn judge(
     lab: &Lab,
     ctx: &mut Context<'_>,
     (profile, instance_profile): (Read<Vec<String>>, Option<String>),
-    policies: Result<Vec<Answer<Document>>, ReadError>,
-) -> Role {
+    policies: Result<Vec<Answer<PolicyDocument>>, ReadError>,
+) -> JudgedRole {
     profile_has_role(lab, ctx, profile, instance_profile.as_deref());
     let expected = json!({ "problems": [] });
     let answers = match policies {
@@ -37,11 +37,11 @@ pub fn judge(
         Err(error) => {
             let how = ctx.seen_error(&error);
             ctx.check(ROLE).expects(expected).seen(how).unknown(error.to_string());
-            return Role::default();
+            return JudgedRole::default();
         }
     };
     let how = answers.iter().fold(How::default(), |how, answer| how.and(ctx.seen(answer)));
-    let documents: Vec<Document> = answers.into_iter().map(|answer| answer.value).collect();
+    let documents: Vec<PolicyDocument> = answers.into_iter().map(|answer| answer.value).collect();
     let grants = Grants::read(&documents);
     let judgement = judge_grants(
         &grants,
@@ -62,8 +62,8 @@ pub fn judge(
     let ruling = Ruling::when(problems.is_empty(), message);
     ctx.check(ROLE).expects(expected).seen(how).comes_to(observed, ruling);
     ctx.stop(&stops::ROLE, found, &lab.manifest.iam.role_name);
-    let digest = |document: &Document| reports::digest::Digest::of(&document.text);
-    Role {
+    let digest = |document: &PolicyDocument| reports::digest::Digest::of(&document.text);
+    JudgedRole {
         documents: documents.iter().map(|it| (it.name.to_string(), digest(it))).collect(),
         judgement,
     }

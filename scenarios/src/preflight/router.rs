@@ -11,20 +11,21 @@ use std::time::Duration;
 use lab::Lab;
 use lab::act::ExecutorProgram;
 use lab::router_yaml::{self, Executor as Resolved, RouterConfig};
-use lab::routerd::{Part, PartCounts, Row, Status};
+use lab::routerd::{DynamicPart, PartCounts, Row, RowStatus};
 use lab::shell::{HashedFile, Hashing};
 use reports::digest::Digest;
 use reports::record::{Kind, Phase, Program, RowsRecorded};
 use serde_json::{Value, json};
 
 use self::policy::{PolicyExpectation, judge_policy};
-use super::gather::{Names, RouterReads, Told};
+use super::gather::{Names, RouterReads};
 use super::identity;
 use super::{LEFTOVERS, PLAN_SOURCE, PLANNER, POLICY, PROGRAMS, ROUTER_YAML, ROWS};
 use crate::context::{Context, How, Ruling};
 use crate::observe::{self, Readout};
 use crate::run::{Executor, PlanSource};
 use crate::{imports, stops};
+use lab::shell::NodeAnswer;
 
 pub struct Router {
     pub yaml_digest: Digest,
@@ -67,7 +68,7 @@ pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: RouterReads) -> Option<Rou
     })
 }
 
-fn yaml(lab: &Lab, ctx: &mut Context<'_>, told: Told) -> Option<(Digest, RouterConfig)> {
+fn yaml(lab: &Lab, ctx: &mut Context<'_>, told: NodeAnswer) -> Option<(Digest, RouterConfig)> {
     let path = &lab.manifest.routerd.config;
     let expected = json!({ "problems": [] });
     let read = observe::told(ctx, told).and_then(|(out, how)| observe::succeeded(&out, &how));
@@ -78,7 +79,7 @@ fn yaml(lab: &Lab, ctx: &mut Context<'_>, told: Told) -> Option<(Digest, RouterC
             return None;
         }
     };
-    match router_yaml::read(&text) {
+    match router_yaml::read_config(&text) {
         Ok(config) => {
             ctx.check(ROUTER_YAML).expects(expected).seen(how).passes(json!({ "problems": [] }));
             ctx.stop(&stops::POLICY, None, path);
@@ -156,7 +157,7 @@ fn programs(
     lab: &Lab,
     ctx: &mut Context<'_>,
     config: &RouterConfig,
-    version: Told,
+    version: NodeAnswer,
     hashing: Option<Hashing>,
 ) -> Option<Vec<Program>> {
     let routerd = &lab.manifest.routerd;
@@ -234,7 +235,9 @@ fn rows(ctx: &mut Context<'_>, asked: Readout<Vec<Row>>) -> Option<Vec<Row>> {
     };
     let open: Vec<_> = rows
         .iter()
-        .filter(|row| matches!(row.status, Status::Pending | Status::Approved | Status::Running))
+        .filter(|row| {
+            matches!(row.status, RowStatus::Pending | RowStatus::Approved | RowStatus::Running)
+        })
         .map(|row| format!("{} {} ({})", row.id, row.idempotency_key, row.status))
         .collect();
     let message = format!("open rows that are not this run's: {}", open.join(", "));
@@ -250,7 +253,7 @@ fn rows(ctx: &mut Context<'_>, asked: Readout<Vec<Row>>) -> Option<Vec<Row>> {
 /// Open rows that another provider's executor would carry out.
 fn of_another_provider(rows: &[Row]) -> Option<String> {
     let open = rows.iter().filter(|row| {
-        row.provider != "aws" && matches!(row.status, Status::Pending | Status::Approved)
+        row.provider != "aws" && matches!(row.status, RowStatus::Pending | RowStatus::Approved)
     });
     let named: Vec<_> = open.map(|row| format!("row {} is for {}", row.id, row.provider)).collect();
     (!named.is_empty()).then(|| named.join(", "))
@@ -264,7 +267,7 @@ fn of_another_provider(rows: &[Row]) -> Option<String> {
 fn parts(
     lab: &Lab,
     ctx: &mut Context<'_>,
-    (list, plans): (Readout<Vec<PartCounts>>, Readout<Vec<Part>>),
+    (list, plans): (Readout<Vec<PartCounts>>, Readout<Vec<DynamicPart>>),
     rows: Option<&[Row]>,
     config: Option<&RouterConfig>,
 ) {

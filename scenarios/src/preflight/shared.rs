@@ -108,7 +108,7 @@ mod tests {
     use lab::node::Node;
 
     use super::*;
-    use crate::example::judged;
+    use crate::example::judge_as_scenario;
 
     fn eni(id: &str, subnet: &str, instance: Option<&str>, groups: &[&str]) -> NetworkInterface {
         NetworkInterface {
@@ -139,7 +139,7 @@ mod tests {
             ),
             (eni("eni-2", "subnet-1", None, &["sg-1"]), Some("eni-2 has the lab's security group")),
         ];
-        judged("preflight", async |lab, _| {
+        judge_as_scenario("preflight", async |lab, _| {
             let manifest = Rc::make_mut(&mut lab.manifest);
             let router = manifest.nodes.get_mut(&Node::RouterdCloud).expect("a node");
             router.instance_id = Some("i-1".to_owned());

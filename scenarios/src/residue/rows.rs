@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use lab::Lab;
 use lab::node::Node;
-use lab::routerd::Status;
+use lab::routerd::RowStatus;
 use reports::record::{Kind, Phase, Record, ResidueListed};
 use serde::Deserialize;
 
@@ -18,7 +18,7 @@ use crate::left;
 struct Recorded {
     id: u64,
     idempotency_key: String,
-    status: Status,
+    status: RowStatus,
 }
 
 /// Lists the run's own rows as `restored` saw them last; `ended` are the instances that are gone,
@@ -37,8 +37,10 @@ pub(super) fn list(
     let rows = ctx.journal.with_records(seen_last);
     for row in rows.iter().filter(|row| keys.contains(&row.idempotency_key)) {
         match row.status {
-            Status::Approved => all.items.push(left::approved_row(&lab.manifest.routerd, row.id)),
-            Status::Pending => all.kept.push(left::pending_row(&lab.manifest.routerd, row.id)),
+            RowStatus::Approved => {
+                all.items.push(left::approved_row(&lab.manifest.routerd, row.id))
+            }
+            RowStatus::Pending => all.kept.push(left::pending_row(&lab.manifest.routerd, row.id)),
             _ => {}
         }
     }
@@ -58,7 +60,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::example::{change_set, judged};
+    use crate::example::{change_set, judge_as_scenario};
 
     /// Everything that an import has seen is over.
     #[test]
@@ -78,7 +80,7 @@ mod tests {
             (["approved", "pending"], true, 0, 0),
         ];
         for (statuses, gone, left, kept) in table {
-            judged("residue", async |lab, ctx| {
+            judge_as_scenario("residue", async |lab, ctx| {
                 for (phase, rows) in
                     [(Phase::Final, rows(statuses)), (Phase::Baseline, rows(["approved"; 2]))]
                 {

@@ -10,7 +10,7 @@ use reports::record::{
 use reports::redact::Form;
 
 use super::*;
-use crate::example::{instance, judged};
+use crate::example::{example_instance, judge_as_scenario};
 
 #[test]
 fn the_lock_is_left_where_it_was_taken_and_not_released_since() {
@@ -27,7 +27,7 @@ fn the_lock_is_left_where_it_was_taken_and_not_released_since() {
     ];
     for (kinds, expected, left) in table {
         let mut all = ResidueListed { items: Vec::new(), kept: Vec::new() };
-        let judged = judged("residue", async |_, ctx| {
+        let judged = judge_as_scenario("residue", async |_, ctx| {
             for kind in kinds {
                 ctx.write(kind);
             }
@@ -61,12 +61,12 @@ fn an_instance_is_left_or_kept_as_the_manifest_says_of_it() {
         (Instances::Keep, "running", true, (kept, terminate)),
         (Instances::Keep, "running", false, (left, tag)),
     ];
-    judged("residue", async |lab, _| {
+    judge_as_scenario("residue", async |lab, _| {
         let router = lab.manifest.nodes[&Node::RouterdCloud].instance_id.clone();
         let router = router.expect("an instance");
         for (teardown, state, tagged, expected) in table {
             Rc::make_mut(&mut lab.manifest).teardown.instances = teardown;
-            let mut named = instance(&router, state);
+            let mut named = example_instance(&router, state);
             if tagged {
                 let lab = &lab.manifest.lab;
                 named.tags.insert(lab.tag_key.clone(), lab.tag_value.clone());
@@ -84,7 +84,7 @@ fn an_instance_is_left_or_kept_as_the_manifest_says_of_it() {
                 assert!(item.owner_commands[0].contains(command), "{teardown:?} {item:?}");
                 assert_eq!(item.costs_money, costs, "{teardown:?} {state}");
             }
-            let (stray, _) = shown(fate(lab, &instance("i-stray", state)));
+            let (stray, _) = shown(fate(lab, &example_instance("i-stray", state)));
             assert_eq!(stray == left, state != "terminated", "{teardown:?} {state}");
         }
     });
@@ -129,7 +129,7 @@ fn what_nobody_can_look_at_is_left_unless_it_was_seen_to_end() {
     ];
     for (code, kinds, left) in table {
         let mut all = ResidueListed { items: Vec::new(), kept: Vec::new() };
-        judged("residue", async |lab, ctx| {
+        judge_as_scenario("residue", async |lab, ctx| {
             for kind in &kinds {
                 ctx.write(kind.clone());
             }
@@ -142,7 +142,7 @@ fn what_nobody_can_look_at_is_left_unless_it_was_seen_to_end() {
 
 #[test]
 fn instances_are_to_be_ended_unless_the_manifest_keeps_them() {
-    judged("residue", async |lab, _| {
+    judge_as_scenario("residue", async |lab, _| {
         let ids = ["i-1".to_owned()];
         for (wanted, ended) in
             [(Instances::Terminate, 1), (Instances::Stop, 1), (Instances::Keep, 0)]
@@ -157,7 +157,7 @@ fn instances_are_to_be_ended_unless_the_manifest_keeps_them() {
 #[test]
 fn a_changed_interface_is_left_as_long_as_it_is_there() {
     for (id, left) in [(None, true), (Some("eni-00000000000000bad"), false)] {
-        judged("residue", async |lab, ctx| {
+        judge_as_scenario("residue", async |lab, ctx| {
             let id = id.unwrap_or(&lab.manifest.capture.network_interface_id).to_owned();
             let item = item(lab, "network interface", &id, "it was changed".to_owned());
             let found = Changed { node: None, item: item.clone() };
@@ -176,7 +176,7 @@ fn what_was_changed_on_an_instance_is_left_as_long_as_it_is_there() {
         (Node::RouterdCloud, true, false),
         (Node::OnpremClient, true, true),
     ] {
-        judged("residue", async |lab, ctx| {
+        judge_as_scenario("residue", async |lab, ctx| {
             let item = item(lab, "node", node.as_str(), "it was changed".to_owned());
             let found = Changed { node: Some(node), item: item.clone() };
             ctx.run.state.borrow_mut().changed = vec![found];
@@ -193,7 +193,7 @@ fn what_was_changed_on_an_instance_is_left_as_long_as_it_is_there() {
 #[test]
 fn an_instance_has_ended_where_ec2_says_so_and_not_where_nobody_can_tell() {
     let listed = |all: &[(&str, &str)]| {
-        let value = all.iter().map(|(id, state)| instance(id, state)).collect();
+        let value = all.iter().map(|(id, state)| example_instance(id, state)).collect();
         let call = "ec2 DescribeInstances".to_owned();
         Ok(Answer { value, call, raw: Vec::new(), form: Form::Xml, attempts: 1 })
     };
@@ -217,9 +217,9 @@ fn an_instance_has_ended_where_ec2_says_so_and_not_where_nobody_can_tell() {
         (ended, refused(), vec![], vec![]),
     ];
     for (sights, by_id, expected, vanished) in table {
-        judged("residue", async |lab, ctx| {
+        judge_as_scenario("residue", async |lab, ctx| {
             for (id, state, minutes) in sights {
-                sight::record(lab, ctx, &[instance(id, state)], &[]);
+                sight::record(lab, ctx, &[example_instance(id, state)], &[]);
                 lab.clock.sleep(std::time::Duration::from_mins(minutes)).await;
             }
             let sighted = ctx.journal.with_records(Sighted::of);

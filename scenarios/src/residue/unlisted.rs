@@ -12,7 +12,7 @@ use crate::left::Changed;
 
 /// Where the thing is that an assertion of `restored` looks at.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum AssertedPlace {
     /// The ENI, which goes with the router.
     Interface,
     On(Node),
@@ -28,9 +28,9 @@ pub(super) fn items(lab: &Lab, ctx: &Context<'_>, ended: &BTreeSet<String>) -> V
         let here = changed.iter().filter(|changed| is_at(changed, place));
         let nodes: Vec<Node> = match (here.map(node_of).collect::<Vec<_>>(), place) {
             (nodes, _) if !nodes.is_empty() => nodes,
-            (_, Place::Interface) => vec![Node::RouterdCloud],
-            (_, Place::On(node)) => vec![node],
-            (_, Place::Somewhere) => Vec::new(),
+            (_, AssertedPlace::Interface) => vec![Node::RouterdCloud],
+            (_, AssertedPlace::On(node)) => vec![node],
+            (_, AssertedPlace::Somewhere) => Vec::new(),
         };
         let instances: Vec<&String> = nodes
             .iter()
@@ -53,30 +53,30 @@ fn node_of(changed: &Changed) -> Node {
     changed.node.unwrap_or(Node::RouterdCloud)
 }
 
-fn place(id: &str) -> Place {
+fn place(id: &str) -> AssertedPlace {
     let last = id.rsplit('.').next();
     let node = Node::ALL.into_iter().find(|node| last == Some(node.as_str()));
     match (id, node) {
-        (_, Some(node)) => Place::On(node),
-        ("restored.interface" | "restored.stays-restored", _) => Place::Interface,
-        ("restored.captured-address-unreachable", _) => Place::On(Node::CloudClient),
+        (_, Some(node)) => AssertedPlace::On(node),
+        ("restored.interface" | "restored.stays-restored", _) => AssertedPlace::Interface,
+        ("restored.captured-address-unreachable", _) => AssertedPlace::On(Node::CloudClient),
         (
             "restored.rows"
             | "restored.no-new-rows"
             | "restored.node-files"
             | "restored.router-yaml",
             _,
-        ) => Place::On(Node::RouterdCloud),
-        _ => Place::Somewhere,
+        ) => AssertedPlace::On(Node::RouterdCloud),
+        _ => AssertedPlace::Somewhere,
     }
 }
 
-fn is_at(changed: &Changed, place: Place) -> bool {
+fn is_at(changed: &Changed, place: AssertedPlace) -> bool {
     match place {
         // What does not stay restored may be a row as well.
-        Place::Interface => changed.node.is_none_or(|node| node == Node::RouterdCloud),
-        Place::On(node) => changed.node == Some(node),
-        Place::Somewhere => changed.node.is_some(),
+        AssertedPlace::Interface => changed.node.is_none_or(|node| node == Node::RouterdCloud),
+        AssertedPlace::On(node) => changed.node == Some(node),
+        AssertedPlace::Somewhere => changed.node.is_some(),
     }
 }
 
@@ -129,7 +129,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::example::judged;
+    use crate::example::judge_as_scenario;
     use crate::left;
     use crate::sequence::find;
 
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn whatever_restored_complains_of_is_listed_and_what_went_with_its_instance_says_so() {
-        let (on_router, nobody) = (Some(left::file("/a")), None);
+        let (on_router, nobody) = (Some(left::describe_left_file("/a")), None);
         let unreachable = "restored.captured-address-unreachable";
         let (router, client) = (Node::RouterdCloud, Node::CloudClient);
         let (left, gone, said) = (Some("interfaces"), Some("describe-instances"), None);
@@ -169,7 +169,7 @@ mod tests {
             ("restored.default-gateway.cloud-client", &nobody, &[client], gone),
         ];
         for (id, changed, ended, expected) in table {
-            judged("residue", async |lab, ctx| {
+            judge_as_scenario("residue", async |lab, ctx| {
                 let scenario = "restored".to_owned();
                 complain(ctx, "restored.router-yaml", AssertionStatus::Failed);
                 ctx.write(Kind::ScenarioStarted(ScenarioStarted { scenario }));
@@ -191,7 +191,7 @@ mod tests {
     fn every_assertion_of_restored_has_its_place() {
         let asserts = find("restored").expect("a scenario").asserts;
         let somewhere: Vec<_> =
-            asserts.iter().filter(|id| place(id) == Place::Somewhere).copied().collect();
+            asserts.iter().filter(|id| place(id) == AssertedPlace::Somewhere).copied().collect();
         let known = [
             "restored.node-addresses",
             "restored.nft-rulesets",

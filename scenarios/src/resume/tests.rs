@@ -21,7 +21,7 @@ fn records(kinds: Vec<Kind>) -> Vec<Record> {
     (0..).zip(kinds).map(record).collect()
 }
 
-fn after(kinds: Vec<Kind>) -> State {
+fn after(kinds: Vec<Kind>) -> RunState {
     state(&records(kinds), &steps())
 }
 
@@ -226,7 +226,7 @@ fn a_scenario_passed_if_it_did_the_last_time() {
 /// Not from the journal: its environment must not stand there.
 #[test]
 fn the_executor_is_read_from_router_yaml_again() {
-    crate::example::judged("undo", async |lab, _| {
+    crate::example::judge_as_scenario("undo", async |lab, _| {
         let found = executor(lab).await.expect("router.yaml names one");
         assert!(found.program.executable.ends_with("aws-provider-executor"), "{found:?}");
         assert!(found.timeout > std::time::Duration::ZERO);
@@ -240,8 +240,8 @@ async fn rows_that_the_journal_lacks_are_asked_of_routerd() {
     let [assign, forwarding] = [&plans[0].idempotency_key, &plans[1].idempotency_key];
     for (keys, expected) in [(vec!["else", assign, forwarding], ids(&[2, 3])), (vec!["else"], None)]
     {
-        let options = lab_mock::Options { seed: 1, ..lab_mock::Options::default() };
-        let mock = lab_mock::open(&options).expect("a mock lab");
+        let options = lab_mock::MockLabOptions { seed: 1, ..lab_mock::MockLabOptions::default() };
+        let mock = lab_mock::open_mock_lab(&options).expect("a mock lab");
         let (stdout, stderr) = (shown(&keys).to_string(), String::new());
         mock.shared.lock().faults.commands.push(CommandFault {
             node: Some(Node::RouterdCloud),

@@ -2,10 +2,10 @@
 //! change set that the owner granted, at first and again just before its rollback.
 
 use lab::Lab;
-use lab::routerd::{Row, Status};
+use lab::routerd::{Row, RowStatus};
 use serde_json::json;
 
-use super::{GRANTED, Step};
+use super::{GRANTED, StepToUndo};
 use crate::context::{Context, How};
 use crate::{approve, observe, stops};
 
@@ -22,7 +22,7 @@ pub(super) struct Rows {
 
 impl Rows {
     /// The first look, before anything is taken back.
-    pub fn look(&mut self, ctx: &mut Context<'_>, steps: &[Step], rows: &[Row], how: &How) {
+    pub fn look(&mut self, ctx: &mut Context<'_>, steps: &[StepToUndo], rows: &[Row], how: &How) {
         for step in steps {
             self.judge(ctx, step, rows, how);
         }
@@ -31,9 +31,15 @@ impl Rows {
 
     /// Compares the step's row, where routerd would roll it back; true where that is so, and it is
     /// the run's.
-    pub fn judge(&mut self, ctx: &mut Context<'_>, step: &Step, rows: &[Row], how: &How) -> bool {
+    pub fn judge(
+        &mut self,
+        ctx: &mut Context<'_>,
+        step: &StepToUndo,
+        rows: &[Row],
+        how: &How,
+    ) -> bool {
         let row = step.row_id.and_then(|id| observe::row_with(rows, id));
-        let Some(row) = row.filter(|row| row.status == Status::Succeeded) else { return false };
+        let Some(row) = row.filter(|row| row.status == RowStatus::Succeeded) else { return false };
         let plan = &step.capture.plan;
         let expected =
             json!({ "key": plan.idempotency_key, "row": approve::as_executed(&json!(plan)) });
@@ -58,7 +64,7 @@ impl Rows {
         &mut self,
         lab: &Lab,
         ctx: &mut Context<'_>,
-        step: &Step,
+        step: &StepToUndo,
     ) -> Result<(), String> {
         let read = match self.just_read.take() {
             Some(read) => Ok(read),
@@ -70,7 +76,7 @@ impl Rows {
         }
         let row = step.row_id.and_then(|id| observe::row_with(&rows, id));
         Err(match row {
-            Some(row) if row.status == Status::Succeeded => {
+            Some(row) if row.status == RowStatus::Succeeded => {
                 format!("row {} is not what the owner granted any more", row.id)
             }
             Some(row) => format!("row {} is {}", row.id, row.status),

@@ -1,14 +1,16 @@
 //! Tests of what becomes of one step, by what is so before it and what came of each way.
 
 use lab::ec2::ReadError;
-use lab::permit::Refused;
+use lab::permit::PermitRefused;
 use reports::digest::Digest;
 use reports::record::{AssertionStatus as A, Intent, Kind, Permit, UndoPlanned};
 use reports::redact::Form;
 
 use super::*;
 use crate::capture::capture_steps;
-use crate::example::{Judged, acted, judged, read_by, silent, told};
+use crate::example::{
+    Judged, example_acted, example_answer, example_silence, judge_as_scenario, read_by,
+};
 use crate::undo_plan::{UNDO_ADDRESS, UNDO_FORWARDING};
 
 fn forwarding() -> CaptureStep {
@@ -16,8 +18,8 @@ fn forwarding() -> CaptureStep {
     steps.into_iter().find(|step| step.undo == UNDO_FORWARDING).expect("a step")
 }
 
-fn step() -> Step {
-    Step {
+fn step() -> StepToUndo {
+    StepToUndo {
         capture: forwarding(),
         row_id: Some(2),
         goal: Goal::SourceDestCheck(true),
@@ -68,7 +70,7 @@ fn intent(scenario: &str, undo: &str) -> Kind {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "as it is handed on")]
-fn says(status: Status) -> Option<Preview> {
+fn says(status: RowStatus) -> Option<Preview> {
     let message = Some(step().message);
     Some(Preview::Said(Previewed { id: 2, status, message }, How::default()))
 }
@@ -84,17 +86,17 @@ const TRIED: &str = "no go was burnt by this run";
 fn a_step_is_taken_back_only_where_the_run_began_it_and_it_does_not_hold() {
     let own = || intent("execute", UNDO_FORWARDING);
     let table = [
-        ("nothing to restore", own(), "succeeded", true, Status::Skipped, A::Passed, ""),
-        ("it never landed", own(), "failed", true, Status::Skipped, A::Passed, ""),
-        ("routerd would do it", own(), "succeeded", true, Status::Succeeded, A::Failed, TRIED),
-        ("it does not hold", own(), "succeeded", false, Status::Succeeded, A::Failed, TRIED),
-        ("nor after a failure", own(), "failed", false, Status::Skipped, A::Failed, TRIED),
+        ("nothing to restore", own(), "succeeded", true, RowStatus::Skipped, A::Passed, ""),
+        ("it never landed", own(), "failed", true, RowStatus::Skipped, A::Passed, ""),
+        ("routerd would do it", own(), "succeeded", true, RowStatus::Succeeded, A::Failed, TRIED),
+        ("it does not hold", own(), "succeeded", false, RowStatus::Succeeded, A::Failed, TRIED),
+        ("nor after a failure", own(), "failed", false, RowStatus::Skipped, A::Failed, TRIED),
         (
             "another step was begun",
             intent("execute", UNDO_ADDRESS),
             "succeeded",
             false,
-            Status::Succeeded,
+            RowStatus::Succeeded,
             A::Failed,
             "never began to change it: it is left alone",
         ),
@@ -103,7 +105,7 @@ fn a_step_is_taken_back_only_where_the_run_began_it_and_it_does_not_hold() {
             intent("undo", UNDO_FORWARDING),
             "succeeded",
             false,
-            Status::Succeeded,
+            RowStatus::Succeeded,
             A::Failed,
             "never began to change it: it is left alone",
         ),
@@ -112,13 +114,13 @@ fn a_step_is_taken_back_only_where_the_run_began_it_and_it_does_not_hold() {
             intent("execute", UNDO_ADDRESS),
             "pending",
             true,
-            Status::Skipped,
+            RowStatus::Skipped,
             A::Passed,
             "",
         ),
     ];
     for (what, begun, status, met, preview, expected, why) in table {
-        let judged = judged("undo", async |lab, ctx| {
+        let judged = judge_as_scenario("undo", async |lab, ctx| {
             ctx.write(begun);
             let now = Ok((vec![row(status)], eni(met), How::default()));
             undo_step(lab, ctx, &step(), &now, says(preview), &mut Rows::default()).await;
@@ -136,7 +138,7 @@ fn what_cannot_be_read_is_taken_back_all_the_same_where_it_was_begun() {
     let table =
         [(UNDO_FORWARDING, A::Failed, TRIED), (UNDO_ADDRESS, A::Unknown, "the ENI is gone")];
     for (begun, expected, why) in table {
-        let judged = judged("undo", async |lab, ctx| {
+        let judged = judge_as_scenario("undo", async |lab, ctx| {
             ctx.write(intent("execute", begun));
             let now = Err(("the ENI is gone".to_owned(), How::default()));
             undo_step(lab, ctx, &step(), &now, None, &mut Rows::default()).await;
@@ -180,7 +182,7 @@ fn routerd_is_asked_only_for_rows_that_are_what_the_owner_granted() {
         let mut row = granted();
         row[field] = value.clone();
         let rows = [serde_json::from_value::<Row>(row).expect("a row")];
-        let judged = judged("undo", async |_, ctx| {
+        let judged = judge_as_scenario("undo", async |_, ctx| {
             let mut seen = Rows::default();
             let own = seen.judge(ctx, &step(), &rows, &How::default());
             assert_eq!(own, expected, "{field}: {value}");
@@ -204,7 +206,7 @@ fn just_before_its_rollback_a_row_is_looked_at_and_a_refusal_says_why() {
         let mut row = granted();
         row[field] = value.clone();
         let rows = [serde_json::from_value::<Row>(row).expect("a row")];
-        judged("undo", async |lab, ctx| {
+        judge_as_scenario("undo", async |lab, ctx| {
             let mut seen = Rows::default();
             seen.look(ctx, &[step()], &rows, &How::default());
             let given = seen.may_be_rolled_back(lab, ctx, &step()).await;
@@ -216,18 +218,25 @@ fn just_before_its_rollback_a_row_is_looked_at_and_a_refusal_says_why() {
 /// routerd's "nothing to do" is right only where the baseline says so too.
 #[test]
 fn a_preview_is_judged_against_the_row_and_the_baseline() {
-    let (done, failed) = (Status::Succeeded, Status::Failed);
+    let (done, failed) = (RowStatus::Succeeded, RowStatus::Failed);
     let table = [
-        ("it would do it", &done, false, says(Status::Succeeded), Some(A::Passed), false),
-        ("it would do nothing, rightly", &done, true, says(Status::Skipped), Some(A::Passed), true),
-        ("it would do nothing", &done, false, says(Status::Skipped), Some(A::Failed), false),
-        ("it would fail", &done, false, says(Status::Failed), Some(A::Failed), false),
-        ("never succeeded", &failed, true, says(Status::Skipped), Some(A::Skipped), false),
+        ("it would do it", &done, false, says(RowStatus::Succeeded), Some(A::Passed), false),
+        (
+            "it would do nothing, rightly",
+            &done,
+            true,
+            says(RowStatus::Skipped),
+            Some(A::Passed),
+            true,
+        ),
+        ("it would do nothing", &done, false, says(RowStatus::Skipped), Some(A::Failed), false),
+        ("it would fail", &done, false, says(RowStatus::Failed), Some(A::Failed), false),
+        ("never succeeded", &failed, true, says(RowStatus::Skipped), Some(A::Skipped), false),
         ("not asked", &done, true, None, None, false),
     ];
     for (what, status, met, preview, expected, skip) in table {
         let mut given = None;
-        let judged = judged("undo", async |_, ctx| {
+        let judged = judge_as_scenario("undo", async |_, ctx| {
             given = Some(judge_preview(ctx, &step(), Some(status), met, preview));
         });
         assert_eq!(given, Some(skip), "{what}");
@@ -243,13 +252,14 @@ fn each_way_is_listed_and_the_first_that_is_done_settles_the_step() {
         (Ok(Outcome::Done), true, "done", Some(A::Passed)),
         (Ok(Outcome::NotDone), false, "not-done", None),
         (Ok(Outcome::Unknown), false, "unknown", None),
-        (Err(Refused::RunEnded), false, "not-tried", None),
+        (Err(PermitRefused::RunEnded), false, "not-tried", None),
     ];
     for (came, expected, word, status) in table {
         let mut ways = Vec::new();
-        let judged = judged("undo", async |_, ctx| {
+        let judged = judge_as_scenario("undo", async |_, ctx| {
             let answer = RowAnswer { printed: None, samples: Vec::new() };
-            let result = came.map(|outcome| acted(outcome, answer)).map_err(NotTried::Refused);
+            let result =
+                came.map(|outcome| example_acted(outcome, answer)).map_err(NotTried::Refused);
             assert_eq!(settle(ctx, &step(), &mut ways, "a way", result), expected, "{word}");
         });
         assert_eq!(
@@ -275,7 +285,7 @@ fn where_no_way_worked_the_owner_is_given_the_steps_own_command() {
         (vec![way(Outcome::NotDone), way(Outcome::Unknown)], A::Unknown),
     ];
     for (ways, expected) in table {
-        let judged = judged("undo", async |lab, ctx| {
+        let judged = judge_as_scenario("undo", async |lab, ctx| {
             let steps = vec![planned(UNDO_ADDRESS), planned(UNDO_FORWARDING)];
             let plan = UndoPlanned { steps, digest: Digest::of(b"plan") };
             ctx.run.state.borrow_mut().undo_plan = Some(plan);
@@ -290,7 +300,7 @@ fn where_no_way_worked_the_owner_is_given_the_steps_own_command() {
 
 #[test]
 fn the_change_set_is_gone_or_not_or_nobody_knows() {
-    let is = |outcome| Ok(acted(outcome, ()));
+    let is = |outcome| Ok(example_acted(outcome, ()));
     let table = [
         (is(Outcome::Done), A::Passed),
         (is(Outcome::NotDone), A::Failed),
@@ -299,7 +309,7 @@ fn the_change_set_is_gone_or_not_or_nobody_knows() {
     ];
     for (came, expected) in table {
         let shown = format!("{came:?}");
-        let judged = judged("undo", async |_, ctx| judge_change_set(ctx, came));
+        let judged = judge_as_scenario("undo", async |_, ctx| judge_change_set(ctx, came));
         assert_eq!(judged.status(CHANGE_SET), expected, "{shown}");
     }
 }
@@ -314,16 +324,20 @@ fn what_is_so_before_needs_both_the_eni_and_the_rows() {
         let call = "ec2 DescribeNetworkInterfaces".to_owned();
         Err(ReadError::Unreachable { call, why: "no route".to_owned() })
     };
-    let rows = || told(0, "[]", "");
+    let rows = || example_answer(0, "[]", "");
     let table = [
         ("both", (rows(), answer(Some(eni(true)))), None),
         ("the ENI is gone", (rows(), answer(None)), Some("the ENI is gone")),
         ("no ENI", (rows(), unread()), Some("no route")),
-        ("no rows", (silent(), answer(Some(eni(true)))), Some("no answer")),
-        ("unreadable rows", (told(0, "?", ""), answer(Some(eni(true)))), Some("action list")),
+        ("no rows", (example_silence(), answer(Some(eni(true)))), Some("no answer")),
+        (
+            "unreadable rows",
+            (example_answer(0, "?", ""), answer(Some(eni(true)))),
+            Some("action list"),
+        ),
     ];
     for (what, looked, complaint) in table {
-        judged("undo", async |lab, ctx| {
+        judge_as_scenario("undo", async |lab, ctx| {
             let (rows, eni) = looked;
             let rows = read_by(&Observe::rows(&lab.manifest.routerd), rows);
             let why = now(ctx, (rows, eni)).err().map(|(why, _)| why);

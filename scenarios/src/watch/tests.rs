@@ -9,7 +9,9 @@ use reports::record::{AssertionStatus as A, Kind};
 use reports::redact::Form;
 
 use super::*;
-use crate::example::{Judged, instance, judged, silent, told};
+use crate::example::{
+    Judged, example_answer, example_instance, example_silence, judge_as_scenario,
+};
 
 fn address(id: &str) -> Address {
     Address {
@@ -97,16 +99,16 @@ fn what_of_each_kind_costs_money_by_its_state() {
 fn what_costs_money_is_found_by_id_and_what_was_not_answered_is_named() {
     let costly = Costly {
         instances: answered(vec![
-            instance("i-1", "running"),
-            instance("i-2", "stopped"),
-            instance("i-3", "stopping"),
+            example_instance("i-1", "running"),
+            example_instance("i-2", "stopped"),
+            example_instance("i-3", "stopping"),
         ]),
         addresses: answered(vec![address("eipalloc-1"), untagged_address("eipalloc-2", None)]),
         volumes: unread(),
         nat_gateways: answered(vec![gateway("available")]),
         endpoints: answered(vec![endpoint("Interface", "available")]),
     };
-    let judged = judged("preflight", async |lab, ctx| {
+    let judged = judge_as_scenario("preflight", async |lab, ctx| {
         let (found, errors) = costly.found(&LabAddresses::known(lab, ctx.journal));
         let found: Vec<_> = found.iter().map(|(id, kind)| (id.as_str(), *kind)).collect();
         let expected = [
@@ -133,7 +135,7 @@ fn before_the_run_all_that_costs_money_is_somebodys() {
         ("nothing", nothing(), A::Passed, ""),
         (
             "the lab's instance",
-            Costly { instances: answered(vec![instance("i-1", "running")]), ..nothing() },
+            Costly { instances: answered(vec![example_instance("i-1", "running")]), ..nothing() },
             A::Passed,
             "",
         ),
@@ -143,7 +145,7 @@ fn before_the_run_all_that_costs_money_is_somebodys() {
         ("no answer", Costly { volumes: unread(), ..nothing() }, A::Unknown, "no route"),
     ];
     for (what, costly, status, why) in table {
-        let judged = judged("preflight", async |lab, ctx| {
+        let judged = judge_as_scenario("preflight", async |lab, ctx| {
             let manifest = Rc::make_mut(&mut lab.manifest);
             manifest.teardown.release_addresses = vec!["eipalloc-1".to_owned()];
             manifest.teardown.keep = vec!["eipalloc-2".to_owned()];
@@ -168,7 +170,7 @@ fn before_the_run_all_that_costs_money_is_somebodys() {
 fn what_hangs_on_an_instance_and_would_outlive_it_is_nobodys() {
     const COSTLY: &str = "preflight.cost-bearing";
     let with_volume = |goes: bool| {
-        let mut one = instance("i-1", "running");
+        let mut one = example_instance("i-1", "running");
         let (volume_id, device_name) = ("vol-1".to_owned(), "/dev/xvda".to_owned());
         one.block_devices =
             vec![BlockDevice { volume_id, device_name, delete_on_termination: goes }];
@@ -189,12 +191,12 @@ fn what_hangs_on_an_instance_and_would_outlive_it_is_nobodys() {
         ("it hangs on another's", Instances::Keep, hangs("eni-other"), None),
     ];
     for (what, teardown, costly, command) in table {
-        judged("preflight", async |lab, ctx| {
+        judge_as_scenario("preflight", async |lab, ctx| {
             let manifest = Rc::make_mut(&mut lab.manifest);
             manifest.teardown.instances = teardown;
             let router = manifest.nodes.get_mut(&Node::RouterdCloud).expect("a node");
             router.instance_id = Some("i-1".to_owned());
-            let mut seen = instance("i-1", "running");
+            let mut seen = example_instance("i-1", "running");
             seen.network_interface_ids = vec!["eni-seen".to_owned()];
             crate::sight::record(lab, ctx, &[seen], &[]);
             judge_before(lab, ctx, COSTLY, &costly);
@@ -210,7 +212,7 @@ fn what_hangs_on_an_instance_and_would_outlive_it_is_nobodys() {
 #[test]
 fn during_the_run_only_what_is_new_trips() {
     let ran = |ids: &[&str]| {
-        let running = ids.iter().map(|id| instance(id, "running")).collect();
+        let running = ids.iter().map(|id| example_instance(id, "running")).collect();
         Costly { instances: answered(running), ..nothing() }
     };
     assert_eq!(resource(&[&"i-2".to_owned(), &"i-3".to_owned()]), "i-2, i-3");
@@ -222,7 +224,7 @@ fn during_the_run_only_what_is_new_trips() {
         ("more", ran(&["i-1", "i-2", "i-3"]), vec![("new-cost", new)]),
     ];
     for (what, costly, expected) in table {
-        let judged = judged("execute", async |lab, ctx| {
+        let judged = judge_as_scenario("execute", async |lab, ctx| {
             ctx.run.state.borrow_mut().costly = Some(["i-1".to_owned()].into());
             new_cost(lab, ctx, &costly);
         });
@@ -232,14 +234,14 @@ fn during_the_run_only_what_is_new_trips() {
 
 #[test]
 fn the_ceiling_itself_is_not_above_it() {
-    judged("residue", async |lab, _| {
+    judge_as_scenario("residue", async |lab, _| {
         let table = [(Ceiling::Seconds(10), 10, false), (Ceiling::Seconds(10), 11, true)];
         for (ceiling, seconds, over) in table {
             Rc::make_mut(&mut lab.manifest).limits.max_instance_seconds = ceiling;
             assert_eq!(over_the_ceiling(lab, seconds).is_some(), over, "{seconds}");
         }
     });
-    let judged = judged("execute", async |lab, ctx| {
+    let judged = judge_as_scenario("execute", async |lab, ctx| {
         Rc::make_mut(&mut lab.manifest).limits.max_instance_seconds = Ceiling::Seconds(0);
         lab.clock.sleep(std::time::Duration::from_secs(5)).await;
         ceiling(lab, ctx);
@@ -252,13 +254,13 @@ fn the_ceiling_itself_is_not_above_it() {
 fn a_router_yaml_that_was_not_read_proves_nothing_and_another_one_trips() {
     let look = |router_yaml| Look { costly: nothing(), router_yaml };
     let table = [
-        ("the same", look(told(0, "policy", "")), 0),
-        ("another", look(told(0, "wider", "")), 1),
-        ("it could not be read", look(told(1, "", "denied")), 0),
-        ("no answer", look(silent()), 0),
+        ("the same", look(example_answer(0, "policy", "")), 0),
+        ("another", look(example_answer(0, "wider", "")), 1),
+        ("it could not be read", look(example_answer(1, "", "denied")), 0),
+        ("no answer", look(example_silence()), 0),
     ];
     for (what, look, expected) in table {
-        let judged = judged("execute", async |lab, ctx| {
+        let judged = judge_as_scenario("execute", async |lab, ctx| {
             ctx.run.state.borrow_mut().router_yaml = Some(Digest::of("policy"));
             judge(lab, ctx, &look);
         });
@@ -276,7 +278,7 @@ fn a_router_yaml_that_was_not_read_proves_nothing_and_another_one_trips() {
 #[test]
 fn only_blind_looks_in_a_row_trip() {
     for (sees_between, expected) in [(true, 0), (false, 1)] {
-        let judged = judged("plan", async |_, ctx| {
+        let judged = judge_as_scenario("plan", async |_, ctx| {
             blind(ctx, &stops::NEW_COST, "no answer", "what costs money");
             if sees_between {
                 sees(ctx, &stops::NEW_COST);

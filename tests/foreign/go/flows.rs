@@ -354,7 +354,7 @@ pub fn manifests() {
     place.go("run");
     assert_eq!(place.code("resume run"), 4);
     let status = place.status("run");
-    assert_eq!(status["refused_go"]["rule"], "signer");
+    assert_eq!(status["refused"]["rule"], "signer");
     let reasons = status["reasons"].to_string();
     assert!(!reasons.contains("it died"), "a run that waits is no dead one: {reasons}");
     assert_eq!(place.code("resume run --lab lab.toml"), 0, "a better manifest is one");
@@ -439,12 +439,12 @@ pub fn signal() {
 }
 
 pub fn real_lab() {
-    use reports::go::{AllowedSigners, Document, Expectation, verify};
+    use reports::go::{AllowedSigners, Expectation, GoDocument, verify_go};
     use reports::record::LabKind;
     let place = Case::copy_of_the_prepared();
     let read = |name: &str| fs::read_to_string(place.path(name)).expect(name);
     let (go, signature) = (read("run/go.json"), read("run/go.json.sig"));
-    let document = Document::parse(go.as_bytes()).expect("a go");
+    let document = GoDocument::parse(go.as_bytes()).expect("a go");
     let signers = AllowedSigners::parse(&read("signers")).expect("signers");
     let mut expected = Expectation {
         run_id: document.run_id,
@@ -455,8 +455,8 @@ pub fn real_lab() {
         lab_kind: LabKind::Mock,
     };
     let now = document.not_before;
-    verify(go.as_bytes(), &signature, &signers, &expected, now).expect("good on the mock");
+    verify_go(go.as_bytes(), &signature, &signers, &expected, now).expect("good on the mock");
     expected.lab_kind = LabKind::Aws;
-    let refused = verify(go.as_bytes(), &signature, &signers, &expected, now);
+    let refused = verify_go(go.as_bytes(), &signature, &signers, &expected, now);
     assert_eq!(refused.expect_err("refused").rule, "lab-kind");
 }

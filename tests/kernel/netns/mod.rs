@@ -10,7 +10,7 @@ mod place;
 mod plants;
 mod programs;
 
-use lab_netns::probe::probe;
+use lab_netns::probe::probe_host;
 use libtest_mimic::{Completion, Failed, Trial};
 use nix::sys::signal::Signal;
 use reports::evidence::Evidence;
@@ -104,7 +104,7 @@ pub fn trials() -> Vec<Trial> {
 
 fn trial(name: &str, run: impl FnOnce() -> Result<(), String> + Send + 'static) -> Trial {
     Trial::ignorable_test(format!("netns::{name}"), move || {
-        let report = probe();
+        let report = probe_host();
         if report.is_able() {
             return run().map(|()| Completion::Completed).map_err(Failed::from);
         }

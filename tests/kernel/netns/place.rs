@@ -96,12 +96,12 @@ impl Place {
 
     /// The one lab that lives here.
     pub fn lab(&self) -> Result<Folder, String> {
-        lab_netns::find(&self.labs(), None).map_err(words)
+        lab_netns::find_lab(&self.labs(), None).map_err(words)
     }
 
     /// No lab, and no folder of one.
     pub fn has_no_lab(&self) -> Result<(), String> {
-        let listed = lab_netns::list(&self.labs()).map_err(words)?;
+        let listed = lab_netns::list_labs(&self.labs()).map_err(words)?;
         let left = std::fs::read_dir(self.labs()).map_err(words)?.count();
         if listed.is_empty() && left == 0 { Ok(()) } else { Err(format!("{listed:?}, {left}")) }
     }

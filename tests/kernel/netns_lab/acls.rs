@@ -158,5 +158,5 @@ async fn logs_in(opened: &Netns, wait: u8) -> bool {
 }
 
 async fn dropped(opened: &Netns) -> u64 {
-    lab_netns::counters(&opened.folder).await.unwrap()["drop_acl"]
+    lab_netns::ask_counters(&opened.folder).await.unwrap()["drop_acl"]
 }

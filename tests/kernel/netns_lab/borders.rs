@@ -270,7 +270,7 @@ async fn by_kernel(opened: &Netns, world: &World, row: &Row) -> Seen {
         "ip addr flush dev ens5 && ip addr add {client}/24 dev ens5 && ip route replace default via {a}.{b}.{c}.1"
     );
     assert_eq!(run(opened, Node::CloudClient, &line).await.code, 0);
-    let before = lab_netns::counters(&opened.folder).await.unwrap();
+    let before = lab_netns::ask_counters(&opened.folder).await.unwrap();
     // Long where there should be an answer, for the machine may be busy.
     let wait = |what: &str| if row.passes.split(' ').any(|one| one == what) { 10 } else { 1 };
     let (ping_there, ping_back, tcp_there, tcp_back) = futures::join!(
@@ -279,7 +279,7 @@ async fn by_kernel(opened: &Netns, world: &World, row: &Row) -> Seen {
         connects(opened, Node::CloudClient, ROUTER, wait("tcp>")),
         connects(opened, Node::RouterdCloud, client, wait("tcp<")),
     );
-    let after = lab_netns::counters(&opened.folder).await.unwrap();
+    let after = lab_netns::ask_counters(&opened.folder).await.unwrap();
     let moved = |name: &str| after[name] > before[name];
     let passed =
         [("ping>", ping_there), ("ping<", ping_back), ("tcp>", tcp_there), ("tcp<", tcp_back)];

@@ -69,7 +69,7 @@ fn leaves_others_alone() {
         let start = lab_netns::read_world(&opened.folder).await.unwrap();
         captured(opened).await;
         let (from, to) = ([10, 88, 60, 7].into(), [10, 88, 60, 4].into());
-        lab_netns::explain(&opened.folder, from, to).await.unwrap();
+        lab_netns::explain_packet(&opened.folder, from, to).await.unwrap();
         lab_netns::write_world(&opened.folder, &start).await.unwrap();
         assert_eq!(in_the_fabric(opened, others).await, before);
     });

@@ -49,7 +49,7 @@ fn a_killed_supervisor_leaves_nothing() {
             assert!(kill.args(["-9", &pid.to_string()]).status().unwrap().success(), "{victim}");
             own.is_gone().await;
             assert_eq!(before.is_unchanged(), Ok(()), "{victim}");
-            assert!(lab_netns::list(home.path()).unwrap().is_empty(), "{victim}");
+            assert!(lab_netns::list_labs(home.path()).unwrap().is_empty(), "{victim}");
             assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0, "{victim}: swept");
         });
     }
@@ -62,12 +62,12 @@ fn a_lab_ends_when_its_time_has_passed() {
         let building = Clock::System.stopwatch();
         down(&up(home.path())).await;
         let time_to_live = building.elapsed() * 4 + Duration::from_secs(2);
-        let options = lab_netns::Options { time_to_live, ..options(home.path()) };
+        let options = lab_netns::KernelLabOptions { time_to_live, ..options(home.path()) };
         let folder =
-            lab_netns::up(&options, Clock::System).unwrap_or_else(|error| panic!("{error}"));
+            lab_netns::bring_up(&options, Clock::System).unwrap_or_else(|error| panic!("{error}"));
         let own = Own::of(&folder);
         own.is_gone().await;
-        assert!(lab_netns::list(home.path()).unwrap().is_empty());
+        assert!(lab_netns::list_labs(home.path()).unwrap().is_empty());
     });
 }
 
@@ -75,13 +75,16 @@ fn labs_do_not_meet() {
     let home = home();
     block_on(async {
         let (one, other) = (up(home.path()), up(home.path()));
-        assert_eq!(lab_netns::list(home.path()).unwrap().len(), 2);
+        assert_eq!(lab_netns::list_labs(home.path()).unwrap().len(), 2);
         assert!(
-            lab_netns::find(home.path(), None).unwrap_err().to_string().contains("several labs")
+            lab_netns::find_lab(home.path(), None)
+                .unwrap_err()
+                .to_string()
+                .contains("several labs")
         );
         let mut opened = Vec::new();
         for folder in [&one, &other] {
-            opened.push(lab_netns::open(folder.clone(), Clock::System).unwrap());
+            opened.push(lab_netns::open_kernel_lab(folder.clone(), Clock::System).unwrap());
         }
         let keys: BTreeSet<_> = opened
             .iter()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lab::change_set::{self, ChangeSet};
 use lab::clock::Clock;
 use lab::node::{Node, Output};
-use lab::routerd::{Call, Routerctl, Status};
+use lab::routerd::{Call, Routerctl, RowStatus};
 use lab::shell::{Observe, TransportError, ssh};
 use lab_netns::Netns;
 use libtest_mimic::Trial;
@@ -154,7 +154,7 @@ fn routerd_moves_the_address() {
             call(opened, routerctl.approve(row.id, "owner")).await;
             call(opened, routerctl.execute(row.id)).await;
             let row = call(opened, routerctl.show(row.id)).await;
-            assert_eq!(row.status, Status::Succeeded, "{row:?}");
+            assert_eq!(row.status, RowStatus::Succeeded, "{row:?}");
         }
         let eni = &manifest.capture.network_interface_id;
         let described = opened.lab.reader.network_interface(eni).await.unwrap().value.unwrap();
@@ -171,7 +171,7 @@ async fn nested_ssh(opened: &Netns) {
     let pairs = [(Node::CloudClient, Node::OnpremClient), (Node::OnpremClient, Node::CloudClient)];
     for (from, to) in pairs {
         let far = &opened.lab.manifest.nodes[&to];
-        let target = ssh::Target {
+        let target = ssh::SshTarget {
             address: far.address,
             user: far.user.clone(),
             known_hosts: ssh::KNOWN_HOSTS.to_owned(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lab::node::Node;
-use lab::outage::{Margins, watch};
+use lab::outage::{Margins, watch_change};
 use lab_netns::Netns;
 use libtest_mimic::Trial;
 use reports::record::{FlowOutage, Outage};
@@ -30,7 +30,7 @@ const SLACK_US: u64 = 400_000;
 fn as_long_as_it_was() {
     on_a_lab(async |opened| {
         captured(opened).await;
-        let (cut, watched) = watch(&opened.lab, "trial", MARGINS, async |mark| {
+        let (cut, watched) = watch_change(&opened.lab, "trial", MARGINS, async |mark| {
             mark.begins().await;
             text(&run(opened, Node::RouterdCloud, CUT).await)
         })
@@ -66,7 +66,7 @@ async fn unmeasured(opened: &Netns) {
         node.outage_probe = Some("/no/such/probe".to_owned());
     }
     lab.manifest = manifest.into();
-    let (value, watched) = watch(&lab, "nobody", MARGINS, async |mark| {
+    let (value, watched) = watch_change(&lab, "nobody", MARGINS, async |mark| {
         mark.begins().await;
         7
     })

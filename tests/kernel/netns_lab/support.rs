@@ -6,13 +6,13 @@ use std::time::Duration;
 use lab::clock::Clock;
 use lab::node::{Node, Output};
 use lab::shell::TransportError;
-use lab_netns::{Folder, Netns, Options};
+use lab_netns::{Folder, KernelLabOptions, Netns};
 use libtest_mimic::{Completion, Failed, Trial};
 
 /// A trial, or why it cannot be held here.
 pub fn trial(name: &str, body: impl FnOnce() + Send + 'static) -> Trial {
     Trial::ignorable_test(format!("netns_lab::{name}"), move || {
-        let report = lab_netns::probe::probe();
+        let report = lab_netns::probe::probe_host();
         if report.is_able() {
             body();
             return Ok(Completion::Completed);
@@ -33,21 +33,21 @@ pub fn home() -> tempfile::TempDir {
     tempfile::Builder::new().prefix("ls").tempdir_in("/tmp").unwrap()
 }
 
-pub fn options(home: &Path) -> Options {
-    Options {
+pub fn options(home: &Path) -> KernelLabOptions {
+    KernelLabOptions {
         home: home.to_owned(),
         // Longer than any trial takes on the busiest machine.
         time_to_live: Duration::from_mins(30),
-        ..Options::usual(7).unwrap()
+        ..KernelLabOptions::usual(7).unwrap()
     }
 }
 
 pub fn up(home: &Path) -> Folder {
-    lab_netns::up(&options(home), Clock::System).unwrap_or_else(|error| panic!("{error}"))
+    lab_netns::bring_up(&options(home), Clock::System).unwrap_or_else(|error| panic!("{error}"))
 }
 
 pub async fn down(folder: &Folder) {
-    lab_netns::down(folder, Clock::System).await.unwrap();
+    lab_netns::take_down(folder, Clock::System).await.unwrap();
 }
 
 /// Holds a trial on a lab of its own.
@@ -55,7 +55,7 @@ pub fn on_a_lab(body: impl AsyncFnOnce(&Netns)) {
     let home = home();
     block_on(async {
         let folder = up(home.path());
-        let opened = lab_netns::open(folder.clone(), Clock::System).unwrap();
+        let opened = lab_netns::open_kernel_lab(folder.clone(), Clock::System).unwrap();
         body(&opened).await;
         drop(opened);
         down(&folder).await;

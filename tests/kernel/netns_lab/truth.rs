@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use lab::clock::Clock;
 use lab::node::Node;
-use lab_mock::cloud::{Route, RouteOrigin, Target};
+use lab_mock::cloud::{RouteOrigin, RouteTarget, VpcRoute};
 use lab_mock::faults;
 use lab_mock::machines::FabricCounters;
 use lab_mock::packets::{self, Delivery, Fragment, IcmpError, Packet, Payload};
@@ -124,9 +124,9 @@ fn prepared(start: &World, row: &Row) -> World {
     }
     let (id, vpc_id) = (eni.id.clone(), eni.vpc_id.clone());
     for table in cloud.route_tables.values_mut().filter(|table| table.vpc_id == vpc_id) {
-        table.routes.push(Route {
+        table.routes.push(VpcRoute {
             destination: "192.168.77.0/24".parse().unwrap(),
-            target: Target::NetworkInterface(id.clone()),
+            target: RouteTarget::NetworkInterface(id.clone()),
             origin: RouteOrigin::CreateRoute,
         });
     }
@@ -146,9 +146,9 @@ async fn by_kernel(opened: &Netns, world: &World, row: &Row) -> Seen {
         assert_eq!(run(opened, node, CLEAN).await.code, 0);
     }
     if let Some(fault) = row.fault {
-        lab_netns::inject(&opened.folder, fault).await.unwrap();
+        lab_netns::inject_into_lab(&opened.folder, fault).await.unwrap();
     }
-    let before = lab_netns::counters(&opened.folder).await.unwrap();
+    let before = lab_netns::ask_counters(&opened.folder).await.unwrap();
     let wait = if row.passes() { WHERE_IT_PASSES } else { WHERE_IT_DOES_NOT };
     let (ping_there, ping_back, ping_behind, canary, ssh_there, ssh_back) = futures::join!(
         ping(opened, Node::CloudClient, CAPTURED, 64, wait),
@@ -158,7 +158,7 @@ async fn by_kernel(opened: &Netns, world: &World, row: &Row) -> Seen {
         login(opened, Node::CloudClient, CAPTURED, wait),
         login(opened, Node::OnpremClient, CLIENT, wait),
     );
-    let after = lab_netns::counters(&opened.folder).await.unwrap();
+    let after = lab_netns::ask_counters(&opened.folder).await.unwrap();
     let moved = |name: &str| after[name] > before[name];
     let plain = ["c_arp_hit", "c_arp_miss", "drop_src_check", "drop_dst_check", "drop_no_owner"];
     let counted = plain
@@ -210,7 +210,7 @@ async fn login(opened: &Netns, from: Node, to: Ipv4Addr, wait: u8) -> String {
 
 fn by_model(mut world: World, row: &Row) -> Seen {
     if let Some(fault) = row.fault {
-        faults::inject(&mut world, fault).unwrap();
+        faults::inject_fault(&mut world, fault).unwrap();
     }
     world.machines.fabric = FabricCounters::default();
     let mut identifier = 0;

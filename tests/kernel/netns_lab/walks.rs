@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use lab::node::Node;
-use lab_mock::cloud::{InstanceState, PrivateAddress, Route, RouteOrigin, Target};
+use lab_mock::cloud::{InstanceState, PrivateAddress, RouteOrigin, RouteTarget, VpcRoute};
 use lab_mock::world::World;
 use lab_netns::{Conclusion, Leg, Place, Walk};
 use libtest_mimic::Trial;
@@ -69,9 +69,9 @@ fn as_it_is(_: &mut World) {}
 fn behind(world: &mut World) {
     let id = eni(&mut world.cloud, ROUTER).id.clone();
     for table in world.cloud.route_tables.values_mut() {
-        table.routes.push(Route {
+        table.routes.push(VpcRoute {
             destination: "192.168.77.0/24".parse().unwrap(),
-            target: Target::NetworkInterface(id.clone()),
+            target: RouteTarget::NetworkInterface(id.clone()),
             origin: RouteOrigin::CreateRoute,
         });
     }
@@ -107,12 +107,12 @@ fn a_walk_says_what_decided() {
             let mut world = start.clone();
             (row.prepared)(&mut world);
             lab_netns::write_world(&opened.folder, &world).await.unwrap();
-            let walk = lab_netns::explain(&opened.folder, row.from, row.to).await.unwrap();
+            let walk = lab_netns::explain_packet(&opened.folder, row.from, row.to).await.unwrap();
             judge(row, &walk);
         }
         let reasons = |row: &Row| if let Dropped(counter) = row.end { Some(counter) } else { None };
         let walked: BTreeSet<_> = ROWS.iter().filter_map(reasons).collect();
-        let counters = lab_netns::counters(&opened.folder).await.unwrap();
+        let counters = lab_netns::ask_counters(&opened.folder).await.unwrap();
         let all = counters.keys().map(String::as_str).filter(|name| name.starts_with("drop_"));
         assert_eq!(all.collect::<BTreeSet<_>>(), walked, "every reason was walked into");
     });
@@ -206,7 +206,7 @@ const BROKEN: [(Node, &str, &str, Leg, Node, &str); 5] = [
 fn a_walk_goes_through_the_routers() {
     on_a_lab(async |opened| {
         captured(opened).await;
-        let walk = lab_netns::explain(&opened.folder, CLIENT, CAPTURED).await.unwrap();
+        let walk = lab_netns::explain_packet(&opened.folder, CLIENT, CAPTURED).await.unwrap();
         assert_eq!(walk.conclusion, Conclusion::Arrived, "{walk}");
         let way = Place::ON_THE_WAY.to_vec();
         let back = way.iter().rev().copied().collect();
@@ -214,7 +214,7 @@ fn a_walk_goes_through_the_routers() {
         for (node, breaks, mends, leg, where_, by) in BROKEN {
             let done = run(opened, node, breaks).await;
             assert_eq!(done.code, 0, "{breaks}: {done:?}");
-            let walk = lab_netns::explain(&opened.folder, CLIENT, CAPTURED).await.unwrap();
+            let walk = lab_netns::explain_packet(&opened.folder, CLIENT, CAPTURED).await.unwrap();
             let Conclusion::Dropped { leg: of, place, by: why } = &walk.conclusion else {
                 panic!("{breaks}: {walk}");
             };
@@ -222,14 +222,14 @@ fn a_walk_goes_through_the_routers() {
             assert!(why.contains(by), "{breaks}: {walk}");
             assert_eq!(run(opened, node, mends).await.code, 0, "{mends}");
         }
-        let walk = lab_netns::explain(&opened.folder, CLIENT, CAPTURED).await.unwrap();
+        let walk = lab_netns::explain_packet(&opened.folder, CLIENT, CAPTURED).await.unwrap();
         assert_eq!(walk.conclusion, Conclusion::Arrived, "all is mended: {walk}");
     });
 }
 
 fn nobody_walks_from_where_nobody_is() {
     on_a_lab(async |opened| {
-        let refused = lab_netns::explain(&opened.folder, NOWHERE, CLIENT).await.unwrap_err();
+        let refused = lab_netns::explain_packet(&opened.folder, NOWHERE, CLIENT).await.unwrap_err();
         assert!(refused.to_string().contains("no node of the lab has 203.0.113.7"), "{refused}");
     });
 }

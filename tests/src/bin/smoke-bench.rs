@@ -59,7 +59,7 @@ fn one_run(seed: u64) -> Duration {
             selection: Selection { filter: None, parts },
         };
         let brake = Brake::default();
-        engine::run(&opened.lab, opened.go, &journal, brake, &settings, &mut |_| {}).await
+        engine::run_sequence(&opened.lab, opened.go, &journal, brake, &settings, &mut |_| {}).await
     });
     assert_eq!(judgement.verdict, Verdict::Pass, "{:?}", judgement.reasons);
     began.elapsed()

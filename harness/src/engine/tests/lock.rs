@@ -150,7 +150,7 @@ fn a_run_lives_as_long_as_its_own_lease() {
             if !tells_the_time {
                 stage.answers(Node::RouterdCloud, "date", u32::MAX, 1, "no clock");
             }
-            let holder = lives(stage.engine.lab, own).await;
+            let holder = find_live_holder(stage.engine.lab, own).await;
             assert_eq!(holder.is_some(), expected, "{whose} {seconds} {tells_the_time}");
         });
     }
@@ -175,14 +175,14 @@ fn a_run_lives_until_its_lease_ends_by_the_nodes_clock() {
                 router.clock_offset_ms = ahead_seconds * 1000;
             });
             let (lab, id) = (stage.engine.lab, &stage.engine.run.id);
-            assert_eq!(lives(lab, id).await, None, "no lock lies there");
+            assert_eq!(find_live_holder(lab, id).await, None, "no lock lies there");
             stage.lock_of("another", ahead_seconds + lease_seconds);
-            assert_eq!(lives(lab, id).await, None, "it is another run's");
+            assert_eq!(find_live_holder(lab, id).await, None, "it is another run's");
             stage.lock_of(id, ahead_seconds + lease_seconds);
             if !tells {
                 stage.answers(Node::RouterdCloud, "date +%s%N", u32::MAX, 1, "");
             }
-            let found = lives(lab, id).await.is_some();
+            let found = find_live_holder(lab, id).await.is_some();
             assert_eq!(found, lives_on, "{ahead_seconds} {lease_seconds} {tells}");
         });
     }

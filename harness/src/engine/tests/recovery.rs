@@ -3,7 +3,7 @@
 use reports::record::{Record, ScenarioStarted, Verdict};
 
 use super::super::*;
-use crate::labs::{MockOptions, journal, open_mock};
+use crate::labs::{MockOptions, create_journal, open_mock};
 
 /// The names of the scenarios that began after a record.
 fn begun(records: &[Record]) -> Vec<&str> {
@@ -23,13 +23,13 @@ fn what_was_seen_restored_is_not_undone_again() {
         let options = MockOptions { seed: 1, faults: Vec::new(), world_file: None };
         let opened = open_mock(&options).expect("a mock lab");
         let folders = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
-        let whole = journal(folders[0].path(), &opened.world).expect("an empty journal");
+        let whole = create_journal(folders[0].path(), &opened.world).expect("an empty journal");
         let parts = SEQUENCE.iter().map(|scenario| (scenario.name, Part::Judged)).collect();
         let selection = Selection { filter: None, parts };
         let run_id = opened.run_id.clone();
         let settings = Settings { run_id, seed: Some(1), faults: Vec::new(), selection };
         let (lab, go) = (&opened.lab, opened.go.clone());
-        run(lab, go, &whole, Brake::default(), &settings, &mut |_| {}).await;
+        run_sequence(lab, go, &whole, Brake::default(), &settings, &mut |_| {}).await;
 
         // Its journal as it was when it had torn everything down.
         let records = whole.with_records(<[Record]>::to_vec);
@@ -37,7 +37,7 @@ fn what_was_seen_restored_is_not_undone_again() {
             matches!(&record.kind, Kind::ScenarioFinished(it) if it.scenario == "teardown")
         });
         let died = &records[..=torn_down.expect("it was torn down")];
-        let journal = journal(folders[1].path(), &opened.world).expect("an empty journal");
+        let journal = create_journal(folders[1].path(), &opened.world).expect("an empty journal");
         for record in died {
             journal.append(record.at, record.kind.clone()).expect("written");
         }
@@ -45,7 +45,7 @@ fn what_was_seen_restored_is_not_undone_again() {
             std::fs::copy(folders[0].path().join(name), folders[1].path().join(name))
                 .expect("copied");
         }
-        let judged = recover(lab, &journal, &settings.run_id, &mut |_| {}).await;
+        let judged = recover_from_journal(lab, &journal, &settings.run_id, &mut |_| {}).await;
         let records = journal.with_records(<[Record]>::to_vec);
         assert_eq!(begun(&records[died.len()..]), ["teardown", "residue"]);
         assert_eq!(judged.verdict, Verdict::Interrupted, "{:?}", judged.reasons);

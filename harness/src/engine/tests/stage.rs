@@ -13,7 +13,7 @@ use reports::record::{
 
 use super::super::*;
 use crate::grant::OwnersFiles;
-use crate::labs::{MockOptions, journal, open_mock};
+use crate::labs::{MockOptions, create_journal, open_mock};
 
 pub(super) struct Stage<'a> {
     pub engine: Engine<'a>,
@@ -22,11 +22,11 @@ pub(super) struct Stage<'a> {
     pub files: OwnersFiles,
 }
 
-pub(super) type Change = fn(&mut Manifest);
+pub(super) type ManifestEdit = fn(&mut Manifest);
 
 /// The settings that a test wants otherwise.
 pub(super) struct Scene {
-    pub manifest: Change,
+    pub manifest: ManifestEdit,
     /// Finds nothing.
     pub detector_off: Option<&'static str>,
     /// The scenarios that are judged; whatever is not named is left out.
@@ -54,7 +54,7 @@ impl Scene {
             let mut lab = opened.lab.clone().without_detector(self.detector_off);
             (self.manifest)(Rc::make_mut(&mut lab.manifest));
             let folder = tempfile::tempdir().expect("a folder");
-            let journal = journal(folder.path(), &opened.world).expect("an empty journal");
+            let journal = create_journal(folder.path(), &opened.world).expect("an empty journal");
             let files = OwnersFiles {
                 document: folder.path().join("go.json"),
                 allowed_signers: String::new(),
@@ -68,7 +68,7 @@ impl Scene {
             let parts = pending::Parts {
                 steps: capture_steps(&change_set),
                 change_set,
-                state: State::default(),
+                state: RunState::default(),
                 selection: &selection,
                 brake: Brake::default(),
             };
@@ -85,7 +85,7 @@ pub(super) fn no_ceiling(manifest: &mut Manifest) {
 }
 
 /// An effect that is begun.
-pub(super) fn intent(id: &str, permit: Permit, effect: Effect) -> Kind {
+pub(super) fn make_intent(id: &str, permit: Permit, effect: Effect) -> Kind {
     Kind::Intent(Intent {
         id: id.to_owned(),
         scenario: "gate".to_owned(),
@@ -96,7 +96,7 @@ pub(super) fn intent(id: &str, permit: Permit, effect: Effect) -> Kind {
 }
 
 /// The record of what came of an intent.
-pub(super) fn outcome(intent: &str, outcome: Outcome) -> Kind {
+pub(super) fn make_outcome(intent: &str, outcome: Outcome) -> Kind {
     Kind::Outcome(OutcomeRecorded::of(intent, outcome))
 }
 
@@ -111,8 +111,8 @@ impl Stage<'_> {
 
     /// An effect as the journal has it.
     pub fn acted(&self, id: &str, permit: Permit, effect: Effect, outcome: Outcome) {
-        self.record(intent(id, permit, effect));
-        self.record(self::outcome(id, outcome));
+        self.record(make_intent(id, permit, effect));
+        self.record(self::make_outcome(id, outcome));
     }
 
     pub fn tripped(&self, stop: u8, detector: &str) {

@@ -7,7 +7,7 @@ use reports::record::{
 };
 
 use super::super::*;
-use super::stage::{self, Change, Scene, Stage, outcome};
+use super::stage::{self, ManifestEdit, Scene, Stage, make_outcome};
 
 fn finished(scenario: &str, status: ScenarioStatus) -> Kind {
     let (scenario, calls) = (scenario.to_owned(), reports::record::Calls::default());
@@ -25,7 +25,7 @@ fn tripped(stop: u8) -> Kind {
 }
 
 fn intent(id: &str, permit: Permit, effect: &Effect) -> Kind {
-    stage::intent(id, permit, effect.clone())
+    stage::make_intent(id, permit, effect.clone())
 }
 
 /// A run that asked for its go.
@@ -42,7 +42,7 @@ fn stands(kinds: &[Kind]) -> Standing {
         at: chrono::DateTime::UNIX_EPOCH,
         kind: kind.clone(),
     };
-    standing(&kinds.iter().enumerate().map(record).collect::<Vec<_>>())
+    read_standing(&kinds.iter().enumerate().map(record).collect::<Vec<_>>())
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn what_came_after_the_question_closes_it_or_does_not() {
     let remove = Effect::RemoveChangeSet { path: words() };
     let stop = &Effect::Ec2StopInstance { instance_id: words(), before: words() };
     let start = &Effect::Ec2StartInstance { instance_id, before };
-    let stopped = |came| vec![intent("stop", Permit::Cost, stop), outcome("stop", came)];
+    let stopped = |came| vec![intent("stop", Permit::Cost, stop), make_outcome("stop", came)];
     let table: Vec<(Vec<Kind>, Standing)> = vec![
         (vec![Kind::GoRefused(GoRefused { rule: words(), reason: words() })], Standing::AwaitingGo),
         (vec![Kind::RecoveryStarted(RecoveryStarted { why: words() })], Standing::Dead),
@@ -93,7 +93,7 @@ fn what_came_after_the_question_closes_it_or_does_not() {
         (
             [
                 stopped(Outcome::Done),
-                vec![intent("start", Permit::Cost, start), outcome("start", Outcome::Done)],
+                vec![intent("start", Permit::Cost, start), make_outcome("start", Outcome::Done)],
             ]
             .concat(),
             Standing::AwaitingGo,
@@ -109,7 +109,7 @@ fn what_came_after_the_question_closes_it_or_does_not() {
 /// The signers of the manifest, and who is named as the one who grants the go.
 #[test]
 fn the_owner_is_told_what_to_type_next() {
-    let table: [(Change, &str); 4] = [
+    let table: [(ManifestEdit, &str); 4] = [
         (
             |it| it.owner.allowed_signers = "# us\n\n  me@x.org ssh-ed25519 AAAA\n".into(),
             "me@x.org",

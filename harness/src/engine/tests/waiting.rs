@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lab::manifest::Ceiling;
 use lab::node::Node;
-use lab_mock::faults::{ApiEffect, ApiFault, Caller};
+use lab_mock::faults::{ApiEffect, ApiFault, CallerKind};
 use reports::record::{ResidueItem, Verdict};
 
 use super::super::pending::Came;
@@ -80,7 +80,7 @@ fn blind(stage: &Stage<'_>) {
     stage.change(|world| {
         world.faults.api.push(ApiFault {
             action: "DescribeInstances".to_owned(),
-            caller: Caller::Anyone,
+            caller: CallerKind::Anyone,
             skip: 0,
             times: u32::MAX,
             effect: ApiEffect::Error { status, code, message },
@@ -164,7 +164,7 @@ fn nothing_is_stopped_under_another_runs_lock_or_one_that_cannot_be_read() {
             assert_eq!(stage.running().is_empty(), stopped, "{lock}");
             assert_eq!(judged.verdict == Verdict::Unavailable, !stopped, "{lock}: {judged:?}");
             // Whoever reads the journal says the same, with the ids of what goes on costing.
-            let read = reports::verdict::judge(&stage.records());
+            let read = reports::verdict::judge_journal(&stage.records());
             let named = |id: &String| read.reasons.iter().any(|it| it.contains(id.as_str()));
             assert!(stage.running().iter().all(named), "{lock}: {read:?}");
             assert_eq!(read.verdict == Verdict::Unavailable, !stopped, "{lock}: {read:?}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lab::ec2::Instance;
 use lab::node::Node;
-use lab_mock::faults::{ApiEffect, ApiFault, Caller};
+use lab_mock::faults::{ApiEffect, ApiFault, CallerKind};
 use reports::record::{GoRefused, StopArmed, Verdict};
 
 use super::super::*;
@@ -59,7 +59,7 @@ fn a_run_is_resumed_with_the_parts_that_it_was_begun_with() {
         stage.engine.start(&settings(begun), Vec::new()).expect("written");
         let part = |name| if wanted(name) { Part::Judged } else { Part::Excluded };
         let parts = SEQUENCE.iter().map(|scenario| (scenario.name, part(scenario.name))).collect();
-        assert_eq!(selection(&stage.records()), Some(Selection { filter: None, parts }));
+        assert_eq!(read_selection(&stage.records()), Some(Selection { filter: None, parts }));
     });
 }
 
@@ -102,7 +102,7 @@ fn refuses(stage: &Stage<'_>, action: &str) {
     let (code, message) = ("UnauthorizedOperation".to_owned(), "You may not.".to_owned());
     let effect = ApiEffect::Error { status: 403, code, message };
     stage.change(|world| {
-        let (action, caller, times) = (action.to_owned(), Caller::Anyone, u32::MAX);
+        let (action, caller, times) = (action.to_owned(), CallerKind::Anyone, u32::MAX);
         world.faults.api.push(ApiFault {
             action,
             caller,
@@ -189,7 +189,7 @@ fn a_run_that_began_nothing_is_recovered_without_asking_for_its_rows() {
         stage.answers(Node::RouterdCloud, "*action list", 0, 0, "");
         let engine = &stage.engine;
         engine.start(&settings(engine.selection.clone()), Vec::new()).expect("written");
-        recover(engine.lab, engine.journal, &engine.run.id, &mut |_| {}).await;
+        recover_from_journal(engine.lab, engine.journal, &engine.run.id, &mut |_| {}).await;
         let asked = stage.world.lock().faults.commands[0].seen;
         assert_eq!((asked, stage.running()), (0, vec![]));
     });
@@ -238,9 +238,9 @@ fn the_lock_lies_on_the_routers_disk() {
 fn only_a_run_that_has_ended_is_answered_again() {
     play(async |stage: &Stage<'_>| {
         stage.engine.start(&settings(stage.engine.selection.clone()), Vec::new()).expect("written");
-        assert!(answered(stage.engine.journal).is_none());
+        assert!(repeat_judgement(stage.engine.journal).is_none());
         let ended = stage.engine.finish();
-        let again = answered(stage.engine.journal).expect("it has ended");
+        let again = repeat_judgement(stage.engine.journal).expect("it has ended");
         assert_eq!((again.verdict, again.exit_code), (ended.verdict, ended.exit_code));
     });
 }

@@ -7,12 +7,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use ipnet::Ipv4Net;
 use serde_json::json;
 
-use super::ids::{bytes, id, mac, unique_id};
+use super::ids::{make_bytes, make_id, make_mac, unique_id};
 use super::{
-    Address, AddressAssociation, Attachment, Cloud, Image, Instance, InstanceProfile,
+    AddressAssociation, Attachment, Cloud, ElasticIp, Image, Instance, InstanceProfile,
     InstanceState, InternetGateway, KeyPair, NetworkInterface, Operator, Permission,
-    PrivateAddress, Role, Route, RouteOrigin, RouteTable, RouteTableAssociation, SecurityGroup,
-    Subnet, Tags, Target, User, Volume, VolumeAttachment, Vpc,
+    PrivateAddress, Role, RouteOrigin, RouteTable, RouteTableAssociation, RouteTarget,
+    SecurityGroup, Subnet, Tags, User, Volume, VolumeAttachment, Vpc, VpcRoute,
 };
 
 /// Every resource of the example lab has it.
@@ -60,21 +60,21 @@ impl Cloud {
     }
 
     fn id(&self, prefix: &str, label: &str) -> String {
-        id(prefix, self.seed, label)
+        make_id(prefix, self.seed, label)
     }
 
     /// With what AWS makes along with it: a main route table and a default security group.
     fn add_vpc(&mut self, label: &str, cidr: Ipv4Net, is_default: bool) -> String {
         let vpc_id = self.id("vpc", label);
         let tags = |name: &str| if is_default { Tags::new() } else { lab_tags(name) };
-        let mut routes = vec![Route {
+        let mut routes = vec![VpcRoute {
             destination: cidr,
-            target: Target::Local,
+            target: RouteTarget::Local,
             origin: RouteOrigin::CreateRouteTable,
         }];
-        routes.push(Route {
+        routes.push(VpcRoute {
             destination: ANYWHERE,
-            target: Target::InternetGateway(self.id("igw", label)),
+            target: RouteTarget::InternetGateway(self.id("igw", label)),
             origin: RouteOrigin::CreateRoute,
         });
         let main =
@@ -197,7 +197,7 @@ impl Cloud {
     ) -> &mut NetworkInterface {
         let eni = NetworkInterface {
             id: self.id("eni", name),
-            mac: mac(self.seed, name),
+            mac: make_mac(self.seed, name),
             description: name.to_owned(),
             vpc_id: vpc_id.to_owned(),
             subnet_id: subnet_id.to_owned(),
@@ -241,7 +241,7 @@ impl Cloud {
         let pair = KeyPair::from_seed(
             id,
             "smoke-lab",
-            &bytes(self.seed, "smoke-lab"),
+            &make_bytes(self.seed, "smoke-lab"),
             at,
             lab_tags("smoke-lab"),
         );
@@ -266,7 +266,7 @@ impl Cloud {
     }
 
     fn add_address(&mut self) {
-        let address = Address {
+        let address = ElasticIp {
             allocation_id: self.id("eipalloc", "routerd-cloud"),
             public_ip: Ipv4Addr::new(203, 0, 113, 10),
             association: Some(AddressAssociation {

@@ -110,7 +110,7 @@ pub struct Operator {
 
 /// One document that says what somebody may do.
 #[derive(Clone, Copy, Debug)]
-pub struct Document<'a> {
+pub struct NamedPolicy<'a> {
     /// The policy's name.
     pub name: &'a str,
     pub text: &'a str,
@@ -119,12 +119,15 @@ pub struct Document<'a> {
 impl Iam {
     /// The documents that say what a role may do: inline ones and the default versions of attached
     /// ones.
-    pub fn documents<'a>(&'a self, role: &'a Role) -> impl Iterator<Item = Document<'a>> {
+    pub fn documents<'a>(&'a self, role: &'a Role) -> impl Iterator<Item = NamedPolicy<'a>> {
         self.all(&role.inline_policies, &role.attached_policies)
     }
 
     /// The same of a user.
-    pub fn documents_of_user<'a>(&'a self, user: &'a User) -> impl Iterator<Item = Document<'a>> {
+    pub fn documents_of_user<'a>(
+        &'a self,
+        user: &'a User,
+    ) -> impl Iterator<Item = NamedPolicy<'a>> {
         self.all(&user.inline_policies, &user.attached_policies)
     }
 
@@ -132,12 +135,12 @@ impl Iam {
         &'a self,
         inline: &'a BTreeMap<String, String>,
         attached: &'a [String],
-    ) -> impl Iterator<Item = Document<'a>> {
+    ) -> impl Iterator<Item = NamedPolicy<'a>> {
         let attached = attached.iter().filter_map(|arn| {
             let policy = self.policies.get(arn)?;
             let version = policy.versions.get(&policy.default_version)?;
-            Some(Document { name: &policy.name, text: &version.document })
+            Some(NamedPolicy { name: &policy.name, text: &version.document })
         });
-        inline.iter().map(|(name, text)| Document { name, text }).chain(attached)
+        inline.iter().map(|(name, text)| NamedPolicy { name, text }).chain(attached)
     }
 }

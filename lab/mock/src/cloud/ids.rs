@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
 /// An id such as `eni-0123456789abcdef0`: the same for the same seed and label.
-pub fn id(prefix: &str, seed: u64, label: &str) -> String {
+pub fn make_id(prefix: &str, seed: u64, label: &str) -> String {
     let digest = hex::encode(hash(&[&seed.to_string(), prefix, label]));
     format!("{prefix}-0{}", &digest[..16])
 }
@@ -21,14 +21,14 @@ pub fn unique_id(kind: &str, seed: u64, label: &str) -> String {
 }
 
 /// A locally administered unicast address.
-pub fn mac(seed: u64, label: &str) -> String {
+pub fn make_mac(seed: u64, label: &str) -> String {
     let digest = hash(&[&seed.to_string(), "mac", label]);
     let tail: Vec<String> = digest.iter().take(5).map(|byte| format!("{byte:02x}")).collect();
     format!("06:{}", tail.join(":"))
 }
 
 /// Text that looks like a secret and is none.
-pub fn secret(seed: u64, label: &str) -> String {
+pub fn make_secret(seed: u64, label: &str) -> String {
     STANDARD.encode(&hash(&[&seed.to_string(), "secret", label])[..30])
 }
 
@@ -46,14 +46,14 @@ pub fn request_id(parts: &[&str]) -> String {
 }
 
 /// A number up to `most`, itself included.
-pub fn draw(seed: u64, label: &str, most: u64) -> u64 {
+pub fn draw_number(seed: u64, label: &str, most: u64) -> u64 {
     let digest = hash(&[&seed.to_string(), "draw", label]);
     let number = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
     number % most.saturating_add(1)
 }
 
 /// Bytes that follow from the seed, for keys that open nothing but the mock.
-pub fn bytes(seed: u64, label: &str) -> [u8; 32] {
+pub fn make_bytes(seed: u64, label: &str) -> [u8; 32] {
     hash(&[&seed.to_string(), "bytes", label])
 }
 

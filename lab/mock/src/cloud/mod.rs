@@ -18,18 +18,19 @@ pub mod zones;
 pub use compute::{Instance, InstanceState, StateReason, Transition};
 pub use example::LAB_TAG;
 pub use iam::{
-    Document, Iam, InstanceProfile, ManagedPolicy, Operator, PolicyVersion, Role, Session, User,
+    Iam, InstanceProfile, ManagedPolicy, NamedPolicy, Operator, PolicyVersion, Role, Session, User,
 };
 pub use launch::{Image, InternetGateway, KeyPair, ed25519_fingerprint, key_material};
 pub use neighbours::{
     NatGateway, PeeredVpc, PeeringConnection, TransitGatewayAttachment, VpcEndpoint,
 };
 pub use network::{
-    Address, AddressAssociation, Attachment, NetworkInterface, Permission, PrivateAddress, Route,
-    RouteOrigin, RouteTable, RouteTableAssociation, SecurityGroup, Subnet, Target, Vpc,
+    AddressAssociation, Attachment, ElasticIp, NetworkInterface, Permission, PrivateAddress,
+    RouteOrigin, RouteTable, RouteTableAssociation, RouteTarget, SecurityGroup, Subnet, Vpc,
+    VpcRoute,
 };
 pub use network_acls::{AclAssociation, AclEntry, Crossing, LAST_RULE, NetworkAcl};
-pub use options::{Answered, Before, Bucket, ClientTokens, Options, Rate, Throttling};
+pub use options::{Answered, Before, Bucket, ClientTokens, CloudOptions, Rate, Throttling};
 pub use storage::{Volume, VolumeAttachment};
 pub use tagged::kind_of;
 
@@ -60,7 +61,7 @@ pub struct Cloud {
     pub instances: BTreeMap<String, Instance>,
     pub volumes: BTreeMap<String, Volume>,
     /// Elastic IP addresses, by allocation id.
-    pub addresses: BTreeMap<String, Address>,
+    pub addresses: BTreeMap<String, ElasticIp>,
     #[serde(default)]
     pub internet_gateways: BTreeMap<String, InternetGateway>,
     #[serde(default)]
@@ -80,7 +81,7 @@ pub struct Cloud {
     pub iam: Iam,
     pub operator: Operator,
     #[serde(default)]
-    pub options: Options,
+    pub options: CloudOptions,
     #[serde(default)]
     pub client_tokens: ClientTokens,
     /// How many ids were given to what was made since the beginning.
@@ -132,7 +133,7 @@ impl Cloud {
     }
 
     /// The Elastic IP address that is translated to this private one.
-    pub fn address_on(&self, interface_id: &str, private: Ipv4Addr) -> Option<&Address> {
+    pub fn address_on(&self, interface_id: &str, private: Ipv4Addr) -> Option<&ElasticIp> {
         self.addresses.values().find(|address| {
             address.association.as_ref().is_some_and(|association| {
                 association.network_interface_id == interface_id
@@ -178,7 +179,7 @@ impl Cloud {
     /// An id for something new.
     pub fn new_id(&mut self, prefix: &str) -> String {
         self.made += 1;
-        ids::id(prefix, self.seed, &format!("made/{}", self.made))
+        ids::make_id(prefix, self.seed, &format!("made/{}", self.made))
     }
 
     /// The same account where nothing was ever made: another region.

@@ -51,7 +51,7 @@ impl Subnet {
 pub struct RouteTable {
     pub id: String,
     pub vpc_id: String,
-    pub routes: Vec<Route>,
+    pub routes: Vec<VpcRoute>,
     pub associations: Vec<RouteTableAssociation>,
     pub tags: Tags,
 }
@@ -63,15 +63,15 @@ impl RouteTable {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Route {
+pub struct VpcRoute {
     pub destination: Ipv4Net,
-    pub target: Target,
+    pub target: RouteTarget,
     pub origin: RouteOrigin,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Target {
+pub enum RouteTarget {
     /// The VPC's own.
     Local,
     InternetGateway(String),
@@ -224,7 +224,7 @@ impl NetworkInterface {
 
 /// An Elastic IP address.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Address {
+pub struct ElasticIp {
     pub allocation_id: String,
     pub public_ip: Ipv4Addr,
     pub association: Option<AddressAssociation>,

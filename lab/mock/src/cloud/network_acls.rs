@@ -119,7 +119,7 @@ impl Cloud {
         let mut entries = vec![entry(true), entry(false)];
         entries.extend(AclEntry::last_rules());
         let acl = NetworkAcl {
-            id: ids::id("acl", self.seed, vpc_id),
+            id: ids::make_id("acl", self.seed, vpc_id),
             vpc_id: vpc_id.to_owned(),
             is_default: true,
             entries,
@@ -131,7 +131,7 @@ impl Cloud {
 
     /// A new subnet is with its VPC's default ACL.
     pub fn associate_default_acl(&mut self, vpc_id: &str, subnet_id: &str) {
-        let id = ids::id("aclassoc", self.seed, subnet_id);
+        let id = ids::make_id("aclassoc", self.seed, subnet_id);
         let mut acls = self.network_acls.values_mut();
         if let Some(acl) = acls.find(|acl| acl.is_default && acl.vpc_id == vpc_id) {
             acl.associations.push(AclAssociation { id, subnet_id: subnet_id.to_owned() });

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Cloud, ids};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Options {
+pub struct CloudOptions {
     pub throttling: Throttling,
     /// For up to how long reads may be answered from before a change; 0 is never.
     pub staleness_ms: u64,
@@ -72,7 +72,7 @@ impl Cloud {
         let oldest = now - milliseconds(bound_ms);
         self.history.retain(|before| before.changed_at > oldest);
         self.reads += 1;
-        let drawn = ids::draw(self.seed, &format!("read/{}", self.reads), bound_ms);
+        let drawn = ids::draw_number(self.seed, &format!("read/{}", self.reads), bound_ms);
         let seen_at = now - milliseconds(drawn);
         let before = self.history.iter().find(|before| before.changed_at > seen_at)?;
         Some((*before.cloud).clone())

@@ -8,12 +8,12 @@ const ZONES: &[(&str, &[(&str, &str)])] = &[
 ];
 
 /// Names and ids of a region's zones.
-pub fn zones(region: &str) -> Vec<(String, &'static str)> {
+pub fn list_zones(region: &str) -> Vec<(String, &'static str)> {
     let found = ZONES.iter().find(|(name, _)| *name == region);
     let letters = found.into_iter().flat_map(|(_, zones)| *zones);
     letters.map(|(letter, id)| (format!("{region}{letter}"), *id)).collect()
 }
 
-pub fn regions() -> impl Iterator<Item = &'static str> {
+pub fn list_regions() -> impl Iterator<Item = &'static str> {
     ZONES.iter().map(|(name, _)| *name)
 }

@@ -20,19 +20,19 @@ use crate::world::World;
 
 /// One operation of a service.
 #[derive(Debug)]
-pub struct Action {
+pub struct ApiOperation {
     pub service: Service,
     pub name: &'static str,
     /// The parameters' names as on the wire; `N` stands for a number.
     pub parameters: &'static [&'static str],
-    pub effect: Effect,
+    pub effect: AccessLevel,
     pub dry_run: DryRun,
     pub resources: Resources,
-    pub handler: fn(&mut Call<'_>) -> Result<Xml, ApiError>,
+    pub handler: fn(&mut ApiCall<'_>) -> Result<Xml, ApiError>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
+pub enum AccessLevel {
     Read,
     Write,
 }
@@ -63,7 +63,7 @@ pub enum Resources {
 
 /// The request and the cloud as a handler sees them.
 #[derive(Debug)]
-pub struct Call<'a> {
+pub struct ApiCall<'a> {
     pub cloud: &'a mut Cloud,
     pub caller: &'a Caller,
     pub params: &'a Params,
@@ -73,7 +73,7 @@ pub struct Call<'a> {
 const COMMON: &[&str] = &["Action", "Version"];
 
 /// Answers one request, and changes the world as it asks.
-pub fn handle(
+pub fn handle_request(
     world: &mut World,
     caller: &Caller,
     request: &Request,
@@ -91,8 +91,8 @@ pub fn handle(
 }
 
 /// Whether it changes nothing; so does what there is not.
-pub fn reads(request: &Request) -> bool {
-    find(request).map_or(true, |action| action.effect == Effect::Read)
+pub fn is_read_only(request: &Request) -> bool {
+    find(request).map_or(true, |action| action.effect == AccessLevel::Read)
 }
 
 fn perform(
@@ -102,14 +102,14 @@ fn perform(
     now: DateTime<Utc>,
 ) -> Result<Xml, ApiError> {
     let action = find(request)?;
-    throttle::check(cloud, action, &request.params, now)?;
+    throttle::check_rate(cloud, action, &request.params, now)?;
     check_parameters(action, request)?;
     cloud.advance(now);
-    authorize::check(cloud, caller, action, request, now)?;
+    authorize::check_permissions(cloud, caller, action, request, now)?;
     let mut elsewhere;
     let cloud = if request.service == Service::Ec2 && request.region != cloud.region {
         // One region is served: what were made in another would have an id and be nowhere.
-        if action.effect == Effect::Write {
+        if action.effect == AccessLevel::Write {
             return Err(ApiError::region_not_enabled());
         }
         elsewhere = cloud.elsewhere(&request.region);
@@ -120,12 +120,12 @@ fn perform(
     if request.params.flag("DryRun")? == Some(true) {
         return rehearse(cloud, caller, request, action, now);
     }
-    if action.effect == Effect::Write {
+    if action.effect == AccessLevel::Write {
         return write(cloud, caller, request, action, now);
     }
     let mut earlier = if action.is_describe() { cloud.as_read(now) } else { None };
     let cloud = earlier.as_mut().unwrap_or(cloud);
-    (action.handler)(&mut Call { cloud, caller, params: &request.params, now })
+    (action.handler)(&mut ApiCall { cloud, caller, params: &request.params, now })
 }
 
 /// Done on a copy: it fails as the real one would, and changes nothing.
@@ -133,11 +133,11 @@ fn rehearse(
     cloud: &Cloud,
     caller: &Caller,
     request: &Request,
-    action: &Action,
+    action: &ApiOperation,
     now: DateTime<Utc>,
 ) -> Result<Xml, ApiError> {
     let mut copy = cloud.clone();
-    (action.handler)(&mut Call { cloud: &mut copy, caller, params: &request.params, now })?;
+    (action.handler)(&mut ApiCall { cloud: &mut copy, caller, params: &request.params, now })?;
     Err(ApiError::dry_run())
 }
 
@@ -146,7 +146,7 @@ fn write(
     cloud: &mut Cloud,
     caller: &Caller,
     request: &Request,
-    action: &Action,
+    action: &ApiOperation,
     now: DateTime<Utc>,
 ) -> Result<Xml, ApiError> {
     let params = &request.params;
@@ -158,7 +158,7 @@ fn write(
     }
     let mut after = cloud.clone();
     after.remember(now);
-    let xml = (action.handler)(&mut Call { cloud: &mut after, caller, params, now })?;
+    let xml = (action.handler)(&mut ApiCall { cloud: &mut after, caller, params, now })?;
     if let Some(token) = token {
         let answered = Answered { parameters: params.fingerprint(), xml: xml.as_str().to_owned() };
         after.client_tokens.insert(key(action, token), answered);
@@ -167,7 +167,7 @@ fn write(
     Ok(xml)
 }
 
-fn key(action: &Action, token: &str) -> String {
+fn key(action: &ApiOperation, token: &str) -> String {
     format!("{}/{token}", action.name)
 }
 
@@ -182,7 +182,7 @@ fn repeated(answered: &Answered, params: &Params) -> Result<Xml, ApiError> {
     ))
 }
 
-fn find(request: &Request) -> Result<&'static Action, ApiError> {
+fn find(request: &Request) -> Result<&'static ApiOperation, ApiError> {
     let name = request.params.text("Action").ok_or_else(|| ApiError::missing("Action"))?;
     let version = request.params.text("Version").ok_or_else(|| ApiError::missing("Version"))?;
     if version != request.service.version() {
@@ -191,21 +191,23 @@ fn find(request: &Request) -> Result<&'static Action, ApiError> {
             format!("The requested version ({version}) of this service is not known here"),
         ));
     }
-    all().find(|action| action.service == request.service && action.name == name).ok_or_else(|| {
-        ApiError::bad(
-            "InvalidAction",
-            format!("The action {name} is not valid for this web service."),
-        )
-    })
+    all_operations()
+        .find(|action| action.service == request.service && action.name == name)
+        .ok_or_else(|| {
+            ApiError::bad(
+                "InvalidAction",
+                format!("The action {name} is not valid for this web service."),
+            )
+        })
 }
 
-fn check_parameters(action: &Action, request: &Request) -> Result<(), ApiError> {
+fn check_parameters(action: &ApiOperation, request: &Request) -> Result<(), ApiError> {
     let dry_run: &[&str] = if action.dry_run == DryRun::Supported { &["DryRun"] } else { &[] };
     request.params.refuse_unknown(&[COMMON, dry_run, action.parameters])
 }
 
 /// Every operation that the endpoint knows.
-pub fn all() -> impl Iterator<Item = &'static Action> {
+pub fn all_operations() -> impl Iterator<Item = &'static ApiOperation> {
     [
         addresses::ACTIONS,
         instance_types::ACTIONS,
@@ -239,23 +241,23 @@ pub fn all() -> impl Iterator<Item = &'static Action> {
     .flatten()
 }
 
-impl Action {
+impl ApiOperation {
     /// A read that AWS answers from wherever it is.
     fn is_describe(&self) -> bool {
-        self.service == Service::Ec2 && self.effect == Effect::Read
+        self.service == Service::Ec2 && self.effect == AccessLevel::Read
     }
 
     /// A describe of EC2.
     pub const fn describe(
         name: &'static str,
         parameters: &'static [&'static str],
-        handler: fn(&mut Call<'_>) -> Result<Xml, ApiError>,
+        handler: fn(&mut ApiCall<'_>) -> Result<Xml, ApiError>,
     ) -> Self {
         Self {
             service: Service::Ec2,
             name,
             parameters,
-            effect: Effect::Read,
+            effect: AccessLevel::Read,
             dry_run: DryRun::Supported,
             resources: Resources::Any,
             handler,
@@ -267,13 +269,13 @@ impl Action {
         name: &'static str,
         resources: Resources,
         parameters: &'static [&'static str],
-        handler: fn(&mut Call<'_>) -> Result<Xml, ApiError>,
+        handler: fn(&mut ApiCall<'_>) -> Result<Xml, ApiError>,
     ) -> Self {
         Self {
             service: Service::Ec2,
             name,
             parameters,
-            effect: Effect::Write,
+            effect: AccessLevel::Write,
             dry_run: DryRun::Supported,
             resources,
             handler,

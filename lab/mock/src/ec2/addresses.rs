@@ -2,27 +2,27 @@
 
 use std::net::Ipv4Addr;
 
-use super::action::{Action, Call, Resources};
+use super::action::{ApiCall, ApiOperation, Resources};
 use super::error::{ALLOCATION, ASSOCIATION, ApiError, INSTANCE, INTERFACE};
-use super::filters::{self, Field};
+use super::filters::{self, FilterField};
 use super::render;
 use super::tags;
 use super::xml::Xml;
-use crate::cloud::{Address, AddressAssociation, Cloud};
+use crate::cloud::{AddressAssociation, Cloud, ElasticIp};
 
-pub const ACTIONS: &[Action] = &[
-    Action::describe(
+pub const ACTIONS: &[ApiOperation] = &[
+    ApiOperation::describe(
         "DescribeAddresses",
         &["AllocationId.N", "PublicIp.N", "Filter.N.Name", "Filter.N.Value.N"],
         describe,
     ),
-    Action::change(
+    ApiOperation::change(
         "ReleaseAddress",
         Resources::Of { kind: "elastic-ip", parameter: "AllocationId" },
         &["AllocationId"],
         release,
     ),
-    Action::change(
+    ApiOperation::change(
         "AllocateAddress",
         Resources::New { kind: "elastic-ip", with: &[] },
         &[
@@ -33,7 +33,7 @@ pub const ACTIONS: &[Action] = &[
         ],
         allocate,
     ),
-    Action::change(
+    ApiOperation::change(
         "AssociateAddress",
         Resources::Many(&[
             ("elastic-ip", "AllocationId"),
@@ -49,10 +49,10 @@ pub const ACTIONS: &[Action] = &[
         ],
         associate,
     ),
-    Action::change("DisassociateAddress", Resources::Any, &["AssociationId"], disassociate),
+    ApiOperation::change("DisassociateAddress", Resources::Any, &["AssociationId"], disassociate),
 ];
 
-const FIELDS: &[Field<Address>] = &[
+const FIELDS: &[FilterField<ElasticIp>] = &[
     ("allocation-id", |_, address| vec![address.allocation_id.clone()]),
     ("association-id", |_, address| associated(address, |a| a.id.clone())),
     ("domain", |_, _| vec!["vpc".to_owned()]),
@@ -66,18 +66,19 @@ const FIELDS: &[Field<Address>] = &[
     ("public-ip", |_, address| vec![address.public_ip.to_string()]),
 ];
 
-fn associated(address: &Address, shown: impl Fn(&AddressAssociation) -> String) -> Vec<String> {
+fn associated(address: &ElasticIp, shown: impl Fn(&AddressAssociation) -> String) -> Vec<String> {
     address.association.iter().map(shown).collect()
 }
 
-fn instance(cloud: &Cloud, address: &Address) -> Option<String> {
+fn instance(cloud: &Cloud, address: &ElasticIp) -> Option<String> {
     let association = address.association.as_ref()?;
     cloud.interface(&association.network_interface_id)?.instance_id.clone()
 }
 
-fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn describe(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let (cloud, params) = (&*call.cloud, call.params);
-    let mut chosen = render::chosen(&ALLOCATION, &cloud.addresses, &params.list("AllocationId"))?;
+    let mut chosen =
+        render::find_by_ids(&ALLOCATION, &cloud.addresses, &params.list("AllocationId"))?;
     let public: Vec<Ipv4Addr> = params.addresses("PublicIp")?;
     for wanted in &public {
         if !cloud.addresses.values().any(|address| address.public_ip == *wanted) {
@@ -110,9 +111,9 @@ fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     Ok(xml)
 }
 
-fn release(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn release(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let id = call.params.required("AllocationId")?;
-    let address = render::one(&ALLOCATION, &mut call.cloud.addresses, id)?;
+    let address = render::find_by_id(&ALLOCATION, &mut call.cloud.addresses, id)?;
     if address.association.is_some() {
         return Err(ApiError::bad(
             "InvalidIPAddress.InUse",
@@ -120,10 +121,10 @@ fn release(call: &mut Call<'_>) -> Result<Xml, ApiError> {
         ));
     }
     call.cloud.addresses.remove(id);
-    Ok(render::done())
+    Ok(render::return_true())
 }
 
-fn disassociate(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn disassociate(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let id = call.params.required("AssociationId")?;
     ASSOCIATION.check(id)?;
     call.cloud
@@ -131,15 +132,15 @@ fn disassociate(call: &mut Call<'_>) -> Result<Xml, ApiError> {
         .values_mut()
         .find_map(|address| address.association.take_if(|association| association.id == id))
         .ok_or_else(|| ASSOCIATION.not_found(&[id]))?;
-    Ok(render::done())
+    Ok(render::return_true())
 }
 
 /// AWS's default quota.
 const MOST: usize = 5;
 
-fn allocate(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn allocate(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     call.params.one_of("Domain", &["vpc"])?;
-    let tags = tags::specified(call.params, &["elastic-ip"], "elastic-ip")?;
+    let tags = tags::read_specified_tags(call.params, &["elastic-ip"], "elastic-ip")?;
     if call.cloud.addresses.len() >= MOST {
         return Err(ApiError::bad(
             "AddressLimitExceeded",
@@ -161,18 +162,18 @@ fn allocate(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     xml.leaf("publicIpv4Pool", "amazon");
     xml.leaf("networkBorderGroup", &call.cloud.region);
     let address =
-        Address { allocation_id: allocation_id.clone(), public_ip, association: None, tags };
+        ElasticIp { allocation_id: allocation_id.clone(), public_ip, association: None, tags };
     call.cloud.addresses.insert(allocation_id, address);
     Ok(xml)
 }
 
 /// To a private address of an interface; it takes the place of the address that was there.
-fn associate(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn associate(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let params = call.params;
     let id = params.required("AllocationId")?;
     let may_move = params.flag("AllowReassociation")?;
     let eni_id = target(call)?;
-    let eni = render::one(&INTERFACE, &mut call.cloud.network_interfaces, &eni_id)?;
+    let eni = render::find_by_id(&INTERFACE, &mut call.cloud.network_interfaces, &eni_id)?;
     let private = match params.address("PrivateIpAddress")? {
         Some(address) if !eni.owns(address) => {
             return Err(ApiError::invalid_value(format!(
@@ -195,7 +196,7 @@ fn associate(call: &mut Call<'_>) -> Result<Xml, ApiError> {
         network_interface_id: eni_id.clone(),
         private_address,
     };
-    let address = render::one(&ALLOCATION, &mut call.cloud.addresses, id)?;
+    let address = render::find_by_id(&ALLOCATION, &mut call.cloud.addresses, id)?;
     if let Some(existing) = &address.association {
         let same =
             existing.network_interface_id == eni_id && existing.private_address == private_address;
@@ -216,23 +217,23 @@ fn associate(call: &mut Call<'_>) -> Result<Xml, ApiError> {
         });
     }
     let xml = associated_as(&new.id);
-    render::one(&ALLOCATION, &mut call.cloud.addresses, id)?.association = Some(new);
+    render::find_by_id(&ALLOCATION, &mut call.cloud.addresses, id)?.association = Some(new);
     Ok(xml)
 }
 
 fn associated_as(id: &str) -> Xml {
-    let mut xml = render::done();
+    let mut xml = render::return_true();
     xml.leaf("associationId", id);
     xml
 }
 
 /// The interface, or the one of an instance that has one only.
-fn target(call: &mut Call<'_>) -> Result<String, ApiError> {
+fn target(call: &mut ApiCall<'_>) -> Result<String, ApiError> {
     let params = call.params;
     match (params.text("NetworkInterfaceId"), params.text("InstanceId")) {
         (Some(id), None) => Ok(id.to_owned()),
         (None, Some(id)) => {
-            render::one(&INSTANCE, &mut call.cloud.instances, id)?;
+            render::find_by_id(&INSTANCE, &mut call.cloud.instances, id)?;
             match call.cloud.interfaces_of(id).as_slice() {
                 [only] => Ok(only.id.clone()),
                 [] => Err(ApiError::bad(

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-use super::action::{Action, Effect, Resources};
+use super::action::{AccessLevel, ApiOperation, Resources};
 use super::error::ApiError;
 use super::identify::Caller;
 use super::policy::{Context, Decision, Question};
@@ -15,16 +15,16 @@ use super::tags;
 use crate::cloud::{Cloud, kind_of};
 
 /// One thing that must be allowed.
-struct Asked {
+struct RequiredPermission {
     action: String,
     resource: String,
     context: Context,
 }
 
-pub fn check(
+pub fn check_permissions(
     cloud: &Cloud,
     caller: &Caller,
-    action: &Action,
+    action: &ApiOperation,
     request: &Request,
     now: DateTime<Utc>,
 ) -> Result<(), ApiError> {
@@ -48,18 +48,18 @@ pub fn check(
 fn questions(
     cloud: &Cloud,
     principal: &Principal<'_>,
-    action: &Action,
+    action: &ApiOperation,
     request: &Request,
     now: DateTime<Utc>,
-) -> Vec<Asked> {
+) -> Vec<RequiredPermission> {
     let base = context(cloud, principal, action, request, now);
     let arn = |kind: &str, id: &str| {
         format!("arn:aws:ec2:{}:{}:{kind}/{id}", request.region, cloud.account_id)
     };
     let name = format!("{}:{}", action.service.as_str(), action.name);
-    let mut asked: Vec<Asked> = resources(action, request)
+    let mut asked: Vec<RequiredPermission> = resources(action, request)
         .into_iter()
-        .map(|resource| Asked {
+        .map(|resource| RequiredPermission {
             action: name.clone(),
             resource: resource.map_or_else(|| "*".to_owned(), |(kind, id)| arn(kind, id)),
             context: with_resource(cloud, &base, resource.map(|(_, id)| id), &arn),
@@ -69,15 +69,19 @@ fn questions(
         asked.extend(tags::kinds_specified(&request.params).into_iter().map(|kind| {
             let mut context = base.clone();
             context.insert("ec2:createaction".to_owned(), vec![action.name.to_owned()]);
-            Asked { action: "ec2:CreateTags".to_owned(), resource: arn(kind, "*"), context }
+            RequiredPermission {
+                action: "ec2:CreateTags".to_owned(),
+                resource: arn(kind, "*"),
+                context,
+            }
         }));
     }
     asked
 }
 
-type Resource<'a> = Option<(&'a str, &'a str)>;
+type TouchedResource<'a> = Option<(&'a str, &'a str)>;
 
-fn resources<'a>(action: &Action, request: &'a Request) -> Vec<Resource<'a>> {
+fn resources<'a>(action: &ApiOperation, request: &'a Request) -> Vec<TouchedResource<'a>> {
     let given = |parameter: &str| {
         let mut ids = request.params.list(parameter);
         ids.extend(request.params.text(parameter));
@@ -86,7 +90,7 @@ fn resources<'a>(action: &Action, request: &'a Request) -> Vec<Resource<'a>> {
     let of = |kind: &'static str, parameter: &str| {
         given(parameter).into_iter().map(move |id| Some((kind, id))).collect::<Vec<_>>()
     };
-    let found: Vec<Resource<'a>> = match action.resources {
+    let found: Vec<TouchedResource<'a>> = match action.resources {
         Resources::Any | Resources::Free => vec![],
         Resources::Of { kind, parameter } => of(kind, parameter),
         Resources::New { kind, with } => {
@@ -108,7 +112,7 @@ fn resources<'a>(action: &Action, request: &'a Request) -> Vec<Resource<'a>> {
 fn context(
     cloud: &Cloud,
     principal: &Principal<'_>,
-    action: &Action,
+    action: &ApiOperation,
     request: &Request,
     now: DateTime<Utc>,
 ) -> Context {
@@ -123,7 +127,7 @@ fn context(
     if let Some(instance_type) = request.params.text("InstanceType") {
         add("ec2:instancetype".to_owned(), vec![instance_type.to_owned()]);
     }
-    let given = tags::given(&request.params);
+    let given = tags::read_given_tags(&request.params);
     if !given.is_empty() {
         add("aws:tagkeys".to_owned(), given.iter().map(|(key, _)| (*key).to_owned()).collect());
     }
@@ -160,8 +164,8 @@ fn with_resource(
 
 fn refusal(
     principal: &Principal<'_>,
-    action: &Action,
-    asked: &Asked,
+    action: &ApiOperation,
+    asked: &RequiredPermission,
     decision: Decision,
 ) -> ApiError {
     let (arn, name, resource) = (&principal.arn, &asked.action, &asked.resource);
@@ -175,8 +179,8 @@ fn refusal(
         return ApiError::new(403, "AccessDenied", who);
     }
     let encoded = match action.effect {
-        Effect::Read => String::new(),
-        Effect::Write => {
+        AccessLevel::Read => String::new(),
+        AccessLevel::Write => {
             let message = URL_SAFE_NO_PAD.encode(details(principal, asked, decision).to_string());
             format!(". Encoded authorization failure message: {message}")
         }
@@ -186,7 +190,7 @@ fn refusal(
 }
 
 /// The details of a refusal that DecodeAuthorizationMessage shows.
-fn details(principal: &Principal<'_>, asked: &Asked, decision: Decision) -> Value {
+fn details(principal: &Principal<'_>, asked: &RequiredPermission, decision: Decision) -> Value {
     let items = |values: Vec<Value>| json!({ "items": values });
     let conditions = asked.context.iter().map(|(key, values)| {
         let values = values.iter().map(|value| json!({ "value": value })).collect();
@@ -207,7 +211,7 @@ fn details(principal: &Principal<'_>, asked: &Asked, decision: Decision) -> Valu
 }
 
 /// The text in an encoded message.
-pub fn decode(message: &str) -> Option<String> {
+pub fn decode_message(message: &str) -> Option<String> {
     let bytes = URL_SAFE_NO_PAD.decode(message).ok()?;
     let value: Value = serde_json::from_slice(&bytes).ok()?;
     value.get("context").is_some().then(|| value.to_string())

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use ipnet::IpNet;
 use serde_json::Value;
 
-use super::filters::matches;
+use super::filters::matches_pattern;
 use super::policy::{Context, one_or_many};
 
 /// Whether all conditions hold. An operator that is not known does not.
@@ -21,7 +21,7 @@ pub fn hold(conditions: &Value, context: &Context) -> bool {
 }
 
 /// The keys that the conditions ask for and the context does not have.
-pub fn missing(conditions: &Value, context: &Context, missing: &mut BTreeSet<String>) {
+pub fn collect_missing_keys(conditions: &Value, context: &Context, missing: &mut BTreeSet<String>) {
     let keys =
         conditions.as_object().into_iter().flatten().filter_map(|(_, keys)| keys.as_object());
     let absent = keys.flatten().filter(|(key, _)| !context.contains_key(&key.to_lowercase()));
@@ -29,7 +29,7 @@ pub fn missing(conditions: &Value, context: &Context, missing: &mut BTreeSet<Str
 }
 
 /// With `${key}` replaced by what the context has; none where it has nothing.
-pub fn filled(text: &str, context: &Context) -> Option<String> {
+pub fn fill_variables(text: &str, context: &Context) -> Option<String> {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
@@ -74,7 +74,7 @@ fn holds(operator: &str, key: &str, values: &Value, context: &Context) -> bool {
         return if_exists || negated || quantity == Quantity::All;
     };
     let wanted: Vec<String> =
-        one_or_many(values).filter_map(|value| filled(&as_text(value), context)).collect();
+        one_or_many(values).filter_map(|value| fill_variables(&as_text(value), context)).collect();
     let one = |own: &String| wanted.iter().any(|wanted| fits(wanted, own)) != negated;
     match quantity {
         Quantity::All => present.iter().all(one),
@@ -95,8 +95,8 @@ fn test(operator: &str) -> Option<(Test, bool)> {
         "StringNotEquals" => (equal_text, true),
         "StringEqualsIgnoreCase" | "Bool" => (ignoring_case, false),
         "StringNotEqualsIgnoreCase" => (ignoring_case, true),
-        "StringLike" | "ArnEquals" | "ArnLike" => (matches, false),
-        "StringNotLike" | "ArnNotEquals" | "ArnNotLike" => (matches, true),
+        "StringLike" | "ArnEquals" | "ArnLike" => (matches_pattern, false),
+        "StringNotLike" | "ArnNotEquals" | "ArnNotLike" => (matches_pattern, true),
         "NumericEquals" => (|w, o| number(w, o, |w, o| (w - o).abs() < f64::EPSILON), false),
         "NumericNotEquals" => (|w, o| number(w, o, |w, o| (w - o).abs() < f64::EPSILON), true),
         "NumericLessThan" => (|w, o| number(w, o, |w, o| o < w), false),

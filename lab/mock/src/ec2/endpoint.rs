@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::action;
 use super::error::ApiError;
-use super::identify::{authenticate, identify};
+use super::identify::{authenticate_caller, identify_caller};
 use super::request::{Request, Service};
 use super::response::Response;
 use super::sigv4::Http;
 use crate::cloud::ids;
-use crate::faults::{self, ApiEffect, Befall, EffectKind, Ends, Seen};
+use crate::faults::{self, ApiEffect, Befall, EffectKind, Ends, SeenEffect};
 use crate::shell::run_what_was_begun;
 use crate::world::{Shared, World};
 use lab::clock::Clock;
@@ -29,10 +29,10 @@ pub struct Headers<'a> {
 
 /// Waits as the faults say, never with the world locked. `from` is who is calling for the faults'
 /// rules; to AWS it is the access key that says who calls.
-pub async fn answer(
+pub async fn answer_request(
     shared: &Shared,
     clock: Clock,
-    from: faults::Caller,
+    from: faults::CallerKind,
     headers: Headers<'_>,
     body: &[u8],
 ) -> Result<Response, Broken> {
@@ -45,7 +45,7 @@ pub async fn answer(
 pub async fn answer_signed(
     shared: &Shared,
     clock: Clock,
-    from: faults::Caller,
+    from: faults::CallerKind,
     http: &Http<'_>,
 ) -> Result<Response, Broken> {
     let proof = Proof::Signature(http);
@@ -66,12 +66,12 @@ enum Proof<'a> {
 async fn exchange(
     shared: &Shared,
     clock: Clock,
-    from: faults::Caller,
+    from: faults::CallerKind,
     authorization: Option<&str>,
     body: &[u8],
     proof: Proof<'_>,
 ) -> Result<Response, Broken> {
-    if from == faults::Caller::Operator {
+    if from == faults::CallerKind::Operator {
         // Boxed: a command on a node may call this API in turn.
         Box::pin(run_what_was_begun(shared, clock)).await;
         let latency_ms = shared.lock().faults.latency_ms;
@@ -83,15 +83,15 @@ async fn exchange(
     };
     let mut effect = {
         let mut world = shared.lock();
-        faults::due(&mut world, clock.now());
+        faults::fire_due_events(&mut world, clock.now());
         world.faults.api_call(request.action(), from)
     };
     let done = || perform(&mut shared.lock(), &request, from, clock, proof);
-    let faults::Asked { at, befalls } = asked(&mut shared.lock(), &request, from);
+    let faults::NthEffect { at, befalls } = asked(&mut shared.lock(), &request, from);
     faults::could_die(shared, clock, at, Befall::KilledBefore);
     if befalls == Some(Befall::KilledAfter) {
         drop(done());
-        faults::kill();
+        faults::kill_process();
     }
     effect = effect.or_else(|| befalls.map(as_api_effect));
     match effect {
@@ -139,25 +139,32 @@ const ENDS: &[&str] = &[
 ];
 
 /// Notes the call, and answers its number and what befalls it.
-fn asked(world: &mut World, request: &Request, from: faults::Caller) -> faults::Asked {
+fn asked(world: &mut World, request: &Request, from: faults::CallerKind) -> faults::NthEffect {
     let name = request.action();
-    if from == faults::Caller::Operator && ENDS.contains(&name) {
+    if from == faults::CallerKind::Operator && ENDS.contains(&name) {
         world.ends_something();
     }
-    let kind = match (from, action::reads(request)) {
-        (faults::Caller::Operator, true) => EffectKind::ApiRead,
-        (faults::Caller::Operator, false) => EffectKind::ApiChange,
+    let kind = match (from, action::is_read_only(request)) {
+        (faults::CallerKind::Operator, true) => EffectKind::ApiRead,
+        (faults::CallerKind::Operator, false) => EffectKind::ApiChange,
         (_, true) => EffectKind::ExecutorRead,
         (_, false) => EffectKind::ExecutorChange,
     };
     let after_a_change = world.cloud.previous.is_some();
-    world.faults.nth(Seen { name: name.to_owned(), kind, after_a_change, ends: Ends::ByItself })
+    world.faults.nth(SeenEffect {
+        name: name.to_owned(),
+        kind,
+        after_a_change,
+        ends: Ends::ByItself,
+    })
 }
 
 /// The effect that befalls a call of the API; one that kills the harness first does so here.
 fn as_api_effect(befalls: Befall) -> ApiEffect {
     match befalls {
-        Befall::KilledBefore | Befall::KilledAfter | Befall::KilledMeanwhile => faults::kill(),
+        Befall::KilledBefore | Befall::KilledAfter | Befall::KilledMeanwhile => {
+            faults::kill_process()
+        }
         Befall::ReplyLost => ApiEffect::ReplyLost,
         Befall::RequestLost => ApiEffect::RequestLost,
         Befall::Throttled => ApiEffect::Error {
@@ -180,23 +187,23 @@ async fn pause(clock: Clock, ms: u64) {
 fn perform(
     world: &mut World,
     request: &Request,
-    from: faults::Caller,
+    from: faults::CallerKind,
     clock: Clock,
     proof: Proof<'_>,
 ) -> Response {
     let caller = match proof {
         Proof::Key { security_token } => {
             let (service, key) = (request.service, &request.access_key_id);
-            identify(&world.cloud, service, key, security_token, clock.now())
+            identify_caller(&world.cloud, service, key, security_token, clock.now())
         }
         Proof::Signature(http) => {
             let (service, key) = (request.service, &request.access_key_id);
-            authenticate(&world.cloud, service, key, http, clock.now())
+            authenticate_caller(&world.cloud, service, key, http, clock.now())
         }
     };
     match caller {
         Ok(caller) => {
-            let response = action::handle(world, &caller, request, clock.now());
+            let response = action::handle_request(world, &caller, request, clock.now());
             faults::after_api(world, request.action(), from, clock.now());
             response
         }
@@ -211,7 +218,7 @@ fn perform(
 fn perform_stale(
     world: &mut World,
     request: &Request,
-    from: faults::Caller,
+    from: faults::CallerKind,
     clock: Clock,
     proof: Proof<'_>,
 ) -> Response {

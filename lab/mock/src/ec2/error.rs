@@ -65,14 +65,14 @@ impl ApiError {
 }
 
 /// The kind whose ids begin like this one.
-pub fn kind_of(id: &str) -> Option<&'static Kind> {
+pub fn kind_of(id: &str) -> Option<&'static IdKind> {
     let (prefix, _) = id.rsplit_once('-')?;
     ALL.iter().find(|kind| kind.prefix == prefix)
 }
 
 /// A kind of resource, with the codes that AWS has for a wrong id of it.
 #[derive(Debug)]
-pub struct Kind {
+pub struct IdKind {
     pub prefix: &'static str,
     /// The word that AWS has for it in messages.
     noun: &'static str,
@@ -82,11 +82,11 @@ pub struct Kind {
 
 macro_rules! kinds {
     ($($name:ident: $prefix:literal, $noun:literal, $malformed:literal, $not_found:literal;)*) => {
-        $(pub const $name: Kind = Kind {
+        $(pub const $name: IdKind = IdKind {
             prefix: $prefix, noun: $noun, malformed: $malformed, not_found: $not_found,
         };)*
 
-        const ALL: &[Kind] = &[$($name),*];
+        const ALL: &[IdKind] = &[$($name),*];
     };
 }
 
@@ -115,7 +115,7 @@ kinds! {
     GATEWAY: "igw", "gateway ID", "InvalidGatewayID.Malformed", "InvalidGatewayID.NotFound";
 }
 
-impl Kind {
+impl IdKind {
     /// The prefix and 8 or 17 hex digits.
     pub fn check(&self, id: &str) -> Result<(), ApiError> {
         let digits = id.strip_prefix(self.prefix).and_then(|rest| rest.strip_prefix('-'));

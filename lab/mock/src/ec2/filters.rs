@@ -6,10 +6,10 @@ use super::params::Params;
 use crate::cloud::{Cloud, Tags};
 
 /// A filter's name and what an item shows under it.
-pub type Field<T> = (&'static str, fn(&Cloud, &T) -> Vec<String>);
+pub type FilterField<T> = (&'static str, fn(&Cloud, &T) -> Vec<String>);
 
 #[derive(Debug)]
-struct Filter<'a> {
+struct RequestFilter<'a> {
     name: &'a str,
     values: Vec<&'a str>,
 }
@@ -24,7 +24,7 @@ pub type Nested<T> = fn(&str) -> Option<Reader<'static, T>>;
 pub fn select<'a, T>(
     cloud: &Cloud,
     params: &Params,
-    fields: &[Field<T>],
+    fields: &[FilterField<T>],
     tags: Option<fn(&T) -> &Tags>,
     items: impl IntoIterator<Item = &'a T>,
 ) -> Result<Vec<&'a T>, ApiError> {
@@ -35,7 +35,7 @@ pub fn select<'a, T>(
 pub fn select_nested<'a, T>(
     cloud: &Cloud,
     params: &Params,
-    fields: &[Field<T>],
+    fields: &[FilterField<T>],
     tags: Option<fn(&T) -> &Tags>,
     nested: Nested<T>,
     items: impl IntoIterator<Item = &'a T>,
@@ -49,13 +49,13 @@ pub fn select_nested<'a, T>(
         selected.retain(|item| {
             shown(cloud, item)
                 .iter()
-                .any(|shown| filter.values.iter().any(|pattern| matches(pattern, shown)))
+                .any(|shown| filter.values.iter().any(|pattern| matches_pattern(pattern, shown)))
         });
     }
     Ok(selected)
 }
 
-fn parse(params: &Params) -> Result<Vec<Filter<'_>>, ApiError> {
+fn parse(params: &Params) -> Result<Vec<RequestFilter<'_>>, ApiError> {
     params
         .numbers("Filter")
         .into_iter()
@@ -65,14 +65,14 @@ fn parse(params: &Params) -> Result<Vec<Filter<'_>>, ApiError> {
             if values.is_empty() {
                 return Err(ApiError::invalid_value(format!("The filter '{name}' has no values")));
             }
-            Ok(Filter { name, values })
+            Ok(RequestFilter { name, values })
         })
         .collect()
 }
 
 fn reader<'a, T>(
-    filter: &Filter<'a>,
-    fields: &[Field<T>],
+    filter: &RequestFilter<'a>,
+    fields: &[FilterField<T>],
     tags: Option<fn(&T) -> &Tags>,
 ) -> Result<Reader<'a, T>, ApiError>
 where
@@ -93,7 +93,7 @@ where
 }
 
 /// `*` is any text, `?` any character, and a backslash takes their meaning away.
-pub fn matches(pattern: &str, text: &str) -> bool {
+pub fn matches_pattern(pattern: &str, text: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     let text: Vec<char> = text.chars().collect();
     fits(&pattern, &text)

@@ -1,8 +1,8 @@
 //! Internet gateways.
 
-use super::action::{Action, Call, Resources};
+use super::action::{ApiCall, ApiOperation, Resources};
 use super::error::{ApiError, INTERNET_GATEWAY, VPC};
-use super::filters::{self, Field};
+use super::filters::{self, FilterField};
 use super::paging;
 use super::render;
 use super::tags;
@@ -12,13 +12,13 @@ use crate::cloud::{Cloud, InternetGateway};
 const BOTH: Resources =
     Resources::Many(&[("internet-gateway", "InternetGatewayId"), ("vpc", "VpcId")]);
 
-pub const ACTIONS: &[Action] = &[
-    Action::describe(
+pub const ACTIONS: &[ApiOperation] = &[
+    ApiOperation::describe(
         "DescribeInternetGateways",
         &["InternetGatewayId.N", "Filter.N.Name", "Filter.N.Value.N", "MaxResults", "NextToken"],
         describe,
     ),
-    Action::change(
+    ApiOperation::change(
         "CreateInternetGateway",
         Resources::New { kind: "internet-gateway", with: &[] },
         &[
@@ -28,9 +28,9 @@ pub const ACTIONS: &[Action] = &[
         ],
         create,
     ),
-    Action::change("AttachInternetGateway", BOTH, &["InternetGatewayId", "VpcId"], attach),
-    Action::change("DetachInternetGateway", BOTH, &["InternetGatewayId", "VpcId"], detach),
-    Action::change(
+    ApiOperation::change("AttachInternetGateway", BOTH, &["InternetGatewayId", "VpcId"], attach),
+    ApiOperation::change("DetachInternetGateway", BOTH, &["InternetGatewayId", "VpcId"], detach),
+    ApiOperation::change(
         "DeleteInternetGateway",
         Resources::Of { kind: "internet-gateway", parameter: "InternetGatewayId" },
         &["InternetGatewayId"],
@@ -38,7 +38,7 @@ pub const ACTIONS: &[Action] = &[
     ),
 ];
 
-const FIELDS: &[Field<InternetGateway>] = &[
+const FIELDS: &[FilterField<InternetGateway>] = &[
     ("attachment.state", |_, gateway| {
         gateway.vpc_id.iter().map(|_| "available".to_owned()).collect()
     }),
@@ -47,12 +47,13 @@ const FIELDS: &[Field<InternetGateway>] = &[
     ("owner-id", |cloud, _| vec![cloud.account_id.clone()]),
 ];
 
-fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn describe(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let (cloud, params) = (&*call.cloud, call.params);
     let ids = params.list("InternetGatewayId");
-    let chosen = render::chosen(&INTERNET_GATEWAY, &cloud.internet_gateways, &ids)?;
+    let chosen = render::find_by_ids(&INTERNET_GATEWAY, &cloud.internet_gateways, &ids)?;
     let selected = filters::select(cloud, params, FIELDS, Some(|g| &g.tags), chosen)?;
-    let (page, next) = paging::page(params, &paging::USUAL, Some("InternetGatewayId"), selected)?;
+    let (page, next) =
+        paging::take_page(params, &paging::USUAL, Some("InternetGatewayId"), selected)?;
     let mut xml = Xml::new();
     xml.items("internetGatewaySet", page, |xml, gateway| detail(xml, cloud, gateway));
     xml.leaf_if("nextToken", next);
@@ -69,8 +70,8 @@ fn detail(xml: &mut Xml, cloud: &Cloud, gateway: &InternetGateway) {
     render::tag_set(xml, &gateway.tags);
 }
 
-fn create(call: &mut Call<'_>) -> Result<Xml, ApiError> {
-    let tags = tags::specified(call.params, &["internet-gateway"], "internet-gateway")?;
+fn create(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
+    let tags = tags::read_specified_tags(call.params, &["internet-gateway"], "internet-gateway")?;
     let gateway = InternetGateway { id: call.cloud.new_id("igw"), vpc_id: None, tags };
     let mut xml = Xml::new();
     xml.element("internetGateway", |xml| detail(xml, call.cloud, &gateway));
@@ -79,12 +80,12 @@ fn create(call: &mut Call<'_>) -> Result<Xml, ApiError> {
 }
 
 /// One VPC, one gateway.
-fn attach(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn attach(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let id = call.params.required("InternetGatewayId")?;
     let vpc_id = call.params.required("VpcId")?;
-    render::one(&VPC, &mut call.cloud.vpcs, vpc_id)?;
+    render::find_by_id(&VPC, &mut call.cloud.vpcs, vpc_id)?;
     let all = &mut call.cloud.internet_gateways;
-    if let Some(other) = &render::one(&INTERNET_GATEWAY, all, id)?.vpc_id {
+    if let Some(other) = &render::find_by_id(&INTERNET_GATEWAY, all, id)?.vpc_id {
         return Err(ApiError::bad(
             "Resource.AlreadyAssociated",
             format!("resource {id} is already attached to network {other}"),
@@ -95,15 +96,15 @@ fn attach(call: &mut Call<'_>) -> Result<Xml, ApiError> {
             "Network {vpc_id} already has an internet gateway attached"
         )));
     }
-    render::one(&INTERNET_GATEWAY, all, id)?.vpc_id = Some(vpc_id.to_owned());
-    Ok(render::done())
+    render::find_by_id(&INTERNET_GATEWAY, all, id)?.vpc_id = Some(vpc_id.to_owned());
+    Ok(render::return_true())
 }
 
-fn detach(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn detach(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let id = call.params.required("InternetGatewayId")?;
     let vpc_id = call.params.required("VpcId")?;
-    render::one(&VPC, &mut call.cloud.vpcs, vpc_id)?;
-    let gateway = render::one(&INTERNET_GATEWAY, &mut call.cloud.internet_gateways, id)?;
+    render::find_by_id(&VPC, &mut call.cloud.vpcs, vpc_id)?;
+    let gateway = render::find_by_id(&INTERNET_GATEWAY, &mut call.cloud.internet_gateways, id)?;
     if gateway.vpc_id.as_deref() != Some(vpc_id) {
         return Err(ApiError::bad(
             "Gateway.NotAttached",
@@ -124,15 +125,15 @@ fn detach(call: &mut Call<'_>) -> Result<Xml, ApiError> {
         ));
     }
     gateway.vpc_id = None;
-    Ok(render::done())
+    Ok(render::return_true())
 }
 
-fn delete(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn delete(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let id = call.params.required("InternetGatewayId")?;
     let all = &mut call.cloud.internet_gateways;
-    if render::one(&INTERNET_GATEWAY, all, id)?.vpc_id.is_some() {
+    if render::find_by_id(&INTERNET_GATEWAY, all, id)?.vpc_id.is_some() {
         return Err(ApiError::dependencies("internetGateway", id));
     }
     all.remove(id);
-    Ok(render::done())
+    Ok(render::return_true())
 }

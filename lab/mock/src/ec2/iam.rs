@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::action::{Action, Call, DryRun, Effect, Resources};
+use super::action::{AccessLevel, ApiCall, ApiOperation, DryRun, Resources};
 use super::error::ApiError;
 use super::params::Params;
 use super::render::time_seconds;
@@ -10,30 +10,30 @@ use super::request::Service;
 use super::xml::Xml;
 use crate::cloud::{Cloud, InstanceProfile, ManagedPolicy, PolicyVersion, Role, Tags};
 
-pub const ACTIONS: &[Action] = &[
-    read("GetRole", &["RoleName"], get_role),
-    read("GetInstanceProfile", &["InstanceProfileName"], get_instance_profile),
-    read(
+pub const ACTIONS: &[ApiOperation] = &[
+    define_read("GetRole", &["RoleName"], get_role),
+    define_read("GetInstanceProfile", &["InstanceProfileName"], get_instance_profile),
+    define_read(
         "ListAttachedRolePolicies",
         &["RoleName", "PathPrefix", "Marker", "MaxItems"],
         list_attached_role_policies,
     ),
-    read("ListRolePolicies", &["RoleName", "Marker", "MaxItems"], list_role_policies),
-    read("GetRolePolicy", &["RoleName", "PolicyName"], get_role_policy),
-    read("GetPolicy", &["PolicyArn"], get_policy),
-    read("GetPolicyVersion", &["PolicyArn", "VersionId"], get_policy_version),
+    define_read("ListRolePolicies", &["RoleName", "Marker", "MaxItems"], list_role_policies),
+    define_read("GetRolePolicy", &["RoleName", "PolicyName"], get_role_policy),
+    define_read("GetPolicy", &["PolicyArn"], get_policy),
+    define_read("GetPolicyVersion", &["PolicyArn", "VersionId"], get_policy_version),
 ];
 
-pub const fn read(
+pub const fn define_read(
     name: &'static str,
     parameters: &'static [&'static str],
-    handler: fn(&mut Call<'_>) -> Result<Xml, ApiError>,
-) -> Action {
-    Action {
+    handler: fn(&mut ApiCall<'_>) -> Result<Xml, ApiError>,
+) -> ApiOperation {
+    ApiOperation {
         service: Service::Iam,
         name,
         parameters,
-        effect: Effect::Read,
+        effect: AccessLevel::Read,
         dry_run: DryRun::Absent,
         resources: Resources::Any,
         handler,
@@ -44,20 +44,20 @@ pub fn no_such_entity(message: String) -> ApiError {
     ApiError::new(404, "NoSuchEntity", message)
 }
 
-pub fn role<'a>(call: &'a Call<'_>) -> Result<&'a Role, ApiError> {
-    let name = required(call.params, "RoleName")?;
+pub fn find_role<'a>(call: &'a ApiCall<'_>) -> Result<&'a Role, ApiError> {
+    let name = require_parameter(call.params, "RoleName")?;
     let found = call.cloud.iam.roles.get(name);
     found.ok_or_else(|| no_such_entity(format!("The role with name {name} cannot be found.")))
 }
 
-pub fn policy<'a>(call: &'a Call<'_>) -> Result<&'a ManagedPolicy, ApiError> {
-    let arn = required(call.params, "PolicyArn")?;
+pub fn find_policy<'a>(call: &'a ApiCall<'_>) -> Result<&'a ManagedPolicy, ApiError> {
+    let arn = require_parameter(call.params, "PolicyArn")?;
     let found = call.cloud.iam.policies.get(arn);
     found.ok_or_else(|| no_such_entity(format!("Policy {arn} was not found.")))
 }
 
 /// IAM's words for a parameter that is not there.
-pub fn required<'a>(params: &'a Params, name: &str) -> Result<&'a str, ApiError> {
+pub fn require_parameter<'a>(params: &'a Params, name: &str) -> Result<&'a str, ApiError> {
     params.text(name).filter(|value| !value.is_empty()).ok_or_else(|| {
         let mut member = name.to_owned();
         member[..1].make_ascii_lowercase();
@@ -70,8 +70,8 @@ pub fn required<'a>(params: &'a Params, name: &str) -> Result<&'a str, ApiError>
     })
 }
 
-fn get_role(call: &mut Call<'_>) -> Result<Xml, ApiError> {
-    let role = role(call)?;
+fn get_role(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
+    let role = find_role(call)?;
     let mut xml = Xml::new();
     xml.element("Role", |xml| {
         role_detail(xml, role);
@@ -84,8 +84,8 @@ fn get_role(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     Ok(xml)
 }
 
-fn get_instance_profile(call: &mut Call<'_>) -> Result<Xml, ApiError> {
-    let name = required(call.params, "InstanceProfileName")?;
+fn get_instance_profile(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
+    let name = require_parameter(call.params, "InstanceProfileName")?;
     let profile: &InstanceProfile = call
         .cloud
         .iam
@@ -123,43 +123,43 @@ fn tag_members(xml: &mut Xml, tags: &Tags) {
     });
 }
 
-fn list_attached_role_policies(call: &mut Call<'_>) -> Result<Xml, ApiError> {
-    attached(call, &role(call)?.attached_policies)
+fn list_attached_role_policies(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
+    list_attached_policies(call, &find_role(call)?.attached_policies)
 }
 
-fn list_role_policies(call: &mut Call<'_>) -> Result<Xml, ApiError> {
-    inline_names(call.params, &role(call)?.inline_policies)
+fn list_role_policies(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
+    inline_names(call.params, &find_role(call)?.inline_policies)
 }
 
-fn get_role_policy(call: &mut Call<'_>) -> Result<Xml, ApiError> {
-    let role = role(call)?;
+fn get_role_policy(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
+    let role = find_role(call)?;
     inline_document(call.params, ("role", "RoleName", &role.name), &role.inline_policies)
 }
 
 /// The managed policies of a role or a user, page by page.
-pub fn attached<'a>(
-    call: &Call<'_>,
+pub fn list_attached_policies<'a>(
+    call: &ApiCall<'_>,
     arns: impl IntoIterator<Item = &'a String>,
 ) -> Result<Xml, ApiError> {
     let prefix = call.params.text("PathPrefix").unwrap_or("/");
     let policies = arns.into_iter().filter_map(|arn| call.cloud.iam.policies.get(arn));
     let policies: Vec<_> = policies.filter(|policy| policy.path.starts_with(prefix)).collect();
     let mut xml = Xml::new();
-    let (page, marker) = page(call.params, policies)?;
+    let (page, marker) = take_iam_page(call.params, policies)?;
     xml.members("AttachedPolicies", page, |xml, policy| {
         xml.leaf("PolicyName", &policy.name);
         xml.leaf("PolicyArn", &policy.arn);
     });
-    truncation(&mut xml, marker);
+    write_truncation(&mut xml, marker);
     Ok(xml)
 }
 
 /// The names of a role's or a user's own policies, page by page.
 pub fn inline_names(params: &Params, policies: &BTreeMap<String, String>) -> Result<Xml, ApiError> {
     let mut xml = Xml::new();
-    let (page, marker) = page(params, policies.keys().collect())?;
+    let (page, marker) = take_iam_page(params, policies.keys().collect())?;
     xml.members("PolicyNames", page, |xml, name| xml.text(name));
-    truncation(&mut xml, marker);
+    write_truncation(&mut xml, marker);
     Ok(xml)
 }
 
@@ -169,7 +169,7 @@ pub fn inline_document(
     (kind, element, owner): (&str, &str, &str),
     policies: &BTreeMap<String, String>,
 ) -> Result<Xml, ApiError> {
-    let name = required(params, "PolicyName")?;
+    let name = require_parameter(params, "PolicyName")?;
     let document = policies.get(name).ok_or_else(|| {
         no_such_entity(format!("The {kind} policy with name {name} cannot be found."))
     })?;
@@ -180,8 +180,8 @@ pub fn inline_document(
     Ok(xml)
 }
 
-fn get_policy(call: &mut Call<'_>) -> Result<Xml, ApiError> {
-    let policy = policy(call)?;
+fn get_policy(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
+    let policy = find_policy(call)?;
     let roles = call.cloud.iam.roles.values();
     let attached = roles.filter(|role| role.attached_policies.contains(&policy.arn)).count();
     let mut xml = Xml::new();
@@ -202,9 +202,9 @@ fn get_policy(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     Ok(xml)
 }
 
-fn get_policy_version(call: &mut Call<'_>) -> Result<Xml, ApiError> {
-    let policy = policy(call)?;
-    let id = required(call.params, "VersionId")?;
+fn get_policy_version(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
+    let policy = find_policy(call)?;
+    let id = require_parameter(call.params, "VersionId")?;
     let version: &PolicyVersion = policy.versions.get(id).ok_or_else(|| {
         no_such_entity(format!(
             "Policy {} version {id} does not exist or is not attachable.",
@@ -222,7 +222,10 @@ fn get_policy_version(call: &mut Call<'_>) -> Result<Xml, ApiError> {
 }
 
 /// `MaxItems` (1 to 1000, 100 by default) and `Marker`, IAM's paging.
-pub fn page<T>(params: &Params, mut items: Vec<T>) -> Result<(Vec<T>, Option<usize>), ApiError> {
+pub fn take_iam_page<T>(
+    params: &Params,
+    mut items: Vec<T>,
+) -> Result<(Vec<T>, Option<usize>), ApiError> {
     let size: usize = params.number("MaxItems")?.unwrap_or(100);
     if !(1..=1000).contains(&size) {
         return Err(ApiError::bad(
@@ -246,7 +249,7 @@ pub fn page<T>(params: &Params, mut items: Vec<T>) -> Result<(Vec<T>, Option<usi
     Ok((page, rest.then_some(start + size)))
 }
 
-pub fn truncation(xml: &mut Xml, marker: Option<usize>) {
+pub fn write_truncation(xml: &mut Xml, marker: Option<usize>) {
     xml.leaf("IsTruncated", marker.is_some());
     xml.leaf_if("Marker", marker);
 }

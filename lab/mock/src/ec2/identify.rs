@@ -47,7 +47,7 @@ struct Known {
 ///
 /// # Errors
 /// In the service's words, where the key or the token is nobody's.
-pub fn identify(
+pub fn identify_caller(
     cloud: &Cloud,
     service: Service,
     access_key_id: &str,
@@ -72,7 +72,7 @@ pub fn arn_and_user_id_of(
     token: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<(String, String), ApiError> {
-    let caller = identify(cloud, Service::Sts, access_key_id, token, now)?;
+    let caller = identify_caller(cloud, Service::Sts, access_key_id, token, now)?;
     let principal = Principal::of(cloud, &caller);
     let principal = principal.ok_or_else(|| unknown_key(Service::Sts))?;
     Ok((principal.arn, principal.user_id))
@@ -82,7 +82,7 @@ pub fn arn_and_user_id_of(
 ///
 /// # Errors
 /// In the service's words, where the key is nobody's or the signature is not its owner's.
-pub fn authenticate(
+pub fn authenticate_caller(
     cloud: &Cloud,
     service: Service,
     access_key_id: &str,
@@ -141,7 +141,7 @@ fn instance(cloud: &Cloud, key: &str) -> Option<Known> {
     cloud.role_of(instance_id)?;
     Some(Known {
         caller: Caller::Instance { instance_id: instance_id.clone() },
-        secret: ids::secret(cloud.seed, instance_id),
+        secret: ids::make_secret(cloud.seed, instance_id),
         session: Some((instance_token(cloud, instance_id), None)),
     })
 }
@@ -155,7 +155,7 @@ pub fn instance_credentials(
     cloud.role_of(instance_id)?;
     Some(Credentials {
         access_key_id: instance_key(cloud, instance_id),
-        secret_access_key: ids::secret(cloud.seed, instance_id),
+        secret_access_key: ids::make_secret(cloud.seed, instance_id),
         session_token: instance_token(cloud, instance_id),
         issued_at: now,
         expires_at: now + TimeDelta::hours(6),
@@ -167,7 +167,7 @@ fn instance_key(cloud: &Cloud, instance_id: &str) -> String {
 }
 
 fn instance_token(cloud: &Cloud, instance_id: &str) -> String {
-    ids::secret(cloud.seed, &format!("session/{instance_id}"))
+    ids::make_secret(cloud.seed, &format!("session/{instance_id}"))
 }
 
 pub fn unknown_key(service: Service) -> ApiError {

@@ -1,14 +1,14 @@
 //! Images.
 
-use super::action::{Action, Call};
+use super::action::{ApiCall, ApiOperation};
 use super::error::{ApiError, IMAGE};
-use super::filters::{self, Field};
+use super::filters::{self, FilterField};
 use super::paging::{self, Bounds};
 use super::render;
 use super::xml::Xml;
 use crate::cloud::{Cloud, Image};
 
-pub const ACTIONS: &[Action] = &[Action::describe(
+pub const ACTIONS: &[ApiOperation] = &[ApiOperation::describe(
     "DescribeImages",
     &[
         "ImageId.N",
@@ -24,7 +24,7 @@ pub const ACTIONS: &[Action] = &[Action::describe(
 
 const BOUNDS: Bounds = Bounds { least: 1, most: 1000 };
 
-const FIELDS: &[Field<Image>] = &[
+const FIELDS: &[FilterField<Image>] = &[
     ("architecture", |_, image| vec![image.architecture.clone()]),
     ("block-device-mapping.delete-on-termination", |_, _| vec!["true".to_owned()]),
     ("block-device-mapping.device-name", |_, image| vec![image.root_device_name.clone()]),
@@ -32,7 +32,7 @@ const FIELDS: &[Field<Image>] = &[
     ("block-device-mapping.snapshot-id", |_, image| vec![image.snapshot_id.clone()]),
     ("block-device-mapping.volume-size", |_, image| vec![image.size_gib.to_string()]),
     ("block-device-mapping.volume-type", |_, _| vec!["gp3".to_owned()]),
-    ("creation-date", |_, image| vec![render::time(image.created_at)]),
+    ("creation-date", |_, image| vec![render::format_time(image.created_at)]),
     ("description", |_, image| vec![image.description.clone()]),
     ("ena-support", |_, _| vec!["true".to_owned()]),
     ("hypervisor", |_, _| vec!["xen".to_owned()]),
@@ -47,11 +47,11 @@ const FIELDS: &[Field<Image>] = &[
     ("virtualization-type", |_, _| vec!["hvm".to_owned()]),
 ];
 
-fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn describe(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let (cloud, params) = (&*call.cloud, call.params);
     params.flag("IncludeDeprecated")?;
     let ids = params.list("ImageId");
-    let mut chosen = chosen(cloud, &ids)?;
+    let mut chosen = find_images(cloud, &ids)?;
     let owners = params.list("Owner");
     chosen.retain(|image| {
         let own = image.owner_id == cloud.account_id;
@@ -60,7 +60,7 @@ fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
             || own && owners.contains(&"self")
     });
     let selected = filters::select(cloud, params, FIELDS, Some(|image| &image.tags), chosen)?;
-    let (page, next) = paging::page(params, &BOUNDS, Some("ImageId"), selected)?;
+    let (page, next) = paging::take_page(params, &BOUNDS, Some("ImageId"), selected)?;
     let mut xml = Xml::new();
     xml.items("imagesSet", page, detail);
     xml.leaf_if("nextToken", next);
@@ -68,14 +68,14 @@ fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
 }
 
 /// With AWS's own words for an image that is not there.
-pub fn chosen<'a>(cloud: &'a Cloud, ids: &[&str]) -> Result<Vec<&'a Image>, ApiError> {
+pub fn find_images<'a>(cloud: &'a Cloud, ids: &[&str]) -> Result<Vec<&'a Image>, ApiError> {
     for id in ids {
         IMAGE.check(id)?;
     }
     let missing: Vec<&str> =
         ids.iter().copied().filter(|id| !cloud.images.contains_key(*id)).collect();
     if missing.is_empty() {
-        return render::chosen(&IMAGE, &cloud.images, ids);
+        return render::find_by_ids(&IMAGE, &cloud.images, ids);
     }
     let (noun, verb) = if missing.len() == 1 { ("id", "does") } else { ("ids", "do") };
     Err(ApiError::bad(
@@ -89,7 +89,7 @@ fn detail(xml: &mut Xml, image: &Image) {
     xml.leaf("imageLocation", format!("{}/{}", image.owner_id, image.name));
     xml.leaf("imageState", "available");
     xml.leaf("imageOwnerId", &image.owner_id);
-    xml.leaf("creationDate", render::time(image.created_at));
+    xml.leaf("creationDate", render::format_time(image.created_at));
     xml.leaf("isPublic", false);
     xml.leaf("architecture", &image.architecture);
     xml.leaf("imageType", "machine");

@@ -4,9 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
 
-use super::action::{Action, Call, Resources};
+use super::action::{ApiCall, ApiOperation, Resources};
 use super::error::{ApiError, INSTANCE, SECURITY_GROUP};
-use super::filters::{self, Field};
+use super::filters::{self, FilterField};
 use super::instances::block_devices;
 use super::render;
 use super::xml::Xml;
@@ -15,15 +15,15 @@ use crate::cloud::{Cloud, Instance, InstanceState};
 
 const TARGET: Resources = Resources::Of { kind: "instance", parameter: "InstanceId" };
 
-pub const ACTIONS: &[Action] = &[
-    Action::describe("DescribeInstanceAttribute", &["InstanceId", "Attribute"], attribute),
-    Action::change(
+pub const ACTIONS: &[ApiOperation] = &[
+    ApiOperation::describe("DescribeInstanceAttribute", &["InstanceId", "Attribute"], attribute),
+    ApiOperation::change(
         "ModifyInstanceAttribute",
         TARGET,
         &["InstanceId", "SourceDestCheck.Value", "DisableApiTermination.Value", "GroupId.N"],
         modify,
     ),
-    Action::describe(
+    ApiOperation::describe(
         "DescribeInstanceStatus",
         &[
             "InstanceId.N",
@@ -35,8 +35,8 @@ pub const ACTIONS: &[Action] = &[
         ],
         status,
     ),
-    Action::describe("GetConsoleOutput", &["InstanceId", "Latest"], console_output),
-    Action::change("RebootInstances", TARGET, &["InstanceId.N"], reboot),
+    ApiOperation::describe("GetConsoleOutput", &["InstanceId", "Latest"], console_output),
+    ApiOperation::change("RebootInstances", TARGET, &["InstanceId.N"], reboot),
 ];
 
 /// How long the status checks take after an instance runs.
@@ -55,12 +55,12 @@ const ATTRIBUTES: &[&str] = &[
     "enaSupport",
 ];
 
-fn attribute(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn attribute(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let params = call.params;
     let id = params.required("InstanceId")?;
     let name = params.required("Attribute")?;
     params.one_of("Attribute", ATTRIBUTES)?;
-    let instance = render::one(&INSTANCE, &mut call.cloud.instances, id)?.clone();
+    let instance = render::find_by_id(&INSTANCE, &mut call.cloud.instances, id)?.clone();
     let cloud = &*call.cloud;
     let interfaces = cloud.interfaces_of(id);
     let first = interfaces.first();
@@ -88,7 +88,7 @@ fn attribute(call: &mut Call<'_>) -> Result<Xml, ApiError> {
 }
 
 /// One attribute at a time; those of the network are its first interface's.
-fn modify(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn modify(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let params = call.params;
     let id = params.required("InstanceId")?;
     let check = params.flag("SourceDestCheck.Value")?;
@@ -96,11 +96,11 @@ fn modify(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     let groups = params.list("GroupId");
     let asked = [check.is_some(), protect.is_some(), !groups.is_empty()];
     params::one_attribute(&asked)?;
-    render::chosen(&SECURITY_GROUP, &call.cloud.security_groups, &groups)?;
-    let instance = render::one(&INSTANCE, &mut call.cloud.instances, id)?;
+    render::find_by_ids(&SECURITY_GROUP, &call.cloud.security_groups, &groups)?;
+    let instance = render::find_by_id(&INSTANCE, &mut call.cloud.instances, id)?;
     if let Some(protect) = protect {
         instance.disable_api_termination = protect;
-        return Ok(render::done());
+        return Ok(render::return_true());
     }
     let own = call.cloud.interfaces_of(id);
     if own.len() > 1 {
@@ -118,23 +118,23 @@ fn modify(call: &mut Call<'_>) -> Result<Xml, ApiError> {
             eni.groups = groups.into_iter().map(str::to_owned).collect();
         }
     }
-    Ok(render::done())
+    Ok(render::return_true())
 }
 
-const FIELDS: &[Field<Instance>] = &[
+const FIELDS: &[FilterField<Instance>] = &[
     ("availability-zone", |_, instance| vec![instance.availability_zone.clone()]),
     ("instance-state-code", |_, instance| vec![instance.state.code().to_string()]),
     ("instance-state-name", |_, instance| vec![instance.state.as_str().to_owned()]),
 ];
 
-fn status(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn status(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let now = call.now;
     let (cloud, params) = (&*call.cloud, call.params);
     let all = params.flag("IncludeAllInstances")? == Some(true);
-    let mut chosen = render::chosen(&INSTANCE, &cloud.instances, &params.list("InstanceId"))?;
+    let mut chosen = render::find_by_ids(&INSTANCE, &cloud.instances, &params.list("InstanceId"))?;
     chosen.retain(|instance| all || instance.state == InstanceState::Running);
     let selected = filters::select(cloud, params, FIELDS, None, chosen)?;
-    let (page, next) = paging::page(params, &paging::USUAL, Some("InstanceId"), selected)?;
+    let (page, next) = paging::take_page(params, &paging::USUAL, Some("InstanceId"), selected)?;
     let mut xml = Xml::new();
     xml.items("instanceStatusSet", page, |xml, instance| {
         let (summary, check) = match instance.state {
@@ -144,7 +144,7 @@ fn status(call: &mut Call<'_>) -> Result<Xml, ApiError> {
         };
         xml.leaf("instanceId", &instance.id);
         xml.leaf("availabilityZone", &instance.availability_zone);
-        render::state(xml, "instanceState", instance.state);
+        render::write_state(xml, "instanceState", instance.state);
         for name in ["systemStatus", "instanceStatus"] {
             xml.element(name, |xml| {
                 xml.leaf("status", summary);
@@ -161,13 +161,13 @@ fn status(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     Ok(xml)
 }
 
-fn console_output(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn console_output(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     call.params.flag("Latest")?;
     let id = call.params.required("InstanceId")?;
-    let instance = render::one(&INSTANCE, &mut call.cloud.instances, id)?.clone();
+    let instance = render::find_by_id(&INSTANCE, &mut call.cloud.instances, id)?.clone();
     let mut xml = Xml::new();
     xml.leaf("instanceId", id);
-    xml.leaf("timestamp", render::time(instance.changed_at));
+    xml.leaf("timestamp", render::format_time(instance.changed_at));
     // Nothing is there before the instance has booted.
     if instance.state != InstanceState::Pending {
         xml.leaf("output", STANDARD.encode(console(call.cloud, &instance)));
@@ -183,9 +183,9 @@ fn console(cloud: &Cloud, instance: &Instance) -> String {
     format!("Booting {}\r\nci-info: eth0 up {address}\r\n{name} login: ", instance.image_id)
 }
 
-fn reboot(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn reboot(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let ids = call.params.required_list("InstanceId")?;
-    for instance in render::chosen(&INSTANCE, &call.cloud.instances, &ids)? {
+    for instance in render::find_by_ids(&INSTANCE, &call.cloud.instances, &ids)? {
         if instance.state != InstanceState::Running {
             return Err(ApiError::bad(
                 "IncorrectState",
@@ -193,5 +193,5 @@ fn reboot(call: &mut Call<'_>) -> Result<Xml, ApiError> {
             ));
         }
     }
-    Ok(render::done())
+    Ok(render::return_true())
 }

@@ -1,19 +1,19 @@
 //! The names by which instances are filtered.
 
-use super::filters::{Field, Reader};
-use super::instances::{architecture, attachments, profile, public_ip};
+use super::filters::{FilterField, Reader};
+use super::instances::{find_architecture, find_attachments, find_profile, public_ip};
 use super::interfaces;
 use super::render;
 use crate::cloud::{Cloud, Instance, NetworkInterface, StateReason, VolumeAttachment};
 
-pub const FIELDS: &[Field<Instance>] = &[
+pub const FIELDS: &[FilterField<Instance>] = &[
     ("availability-zone-id", |cloud, instance| {
         first(cloud, instance, |eni| {
             Some(cloud.subnets.get(&eni.subnet_id)?.availability_zone_id.clone())
         })
     }),
     ("block-device-mapping.attach-time", |cloud, instance| {
-        attached(cloud, instance, |attachment| render::time(attachment.attached_at))
+        attached(cloud, instance, |attachment| render::format_time(attachment.attached_at))
     }),
     ("block-device-mapping.delete-on-termination", |cloud, instance| {
         attached(cloud, instance, |attachment| attachment.delete_on_termination.to_string())
@@ -32,7 +32,7 @@ pub const FIELDS: &[Field<Instance>] = &[
     ("ena-support", |_, _| vec!["true".to_owned()]),
     ("hypervisor", |_, _| vec!["xen".to_owned()]),
     ("iam-instance-profile.id", |cloud, instance| {
-        profile(cloud, instance).map(|(_, id)| id).into_iter().collect()
+        find_profile(cloud, instance).map(|(_, id)| id).into_iter().collect()
     }),
     ("instance.group-name", |cloud, instance| {
         let name = |id: &String| cloud.security_groups.get(id).map(|group| group.name.clone());
@@ -53,13 +53,13 @@ pub const FIELDS: &[Field<Instance>] = &[
     ("state-reason-message", |_, instance| reason(instance, |reason| reason.message.clone())),
     ("tenancy", |_, _| vec!["default".to_owned()]),
     ("virtualization-type", |_, _| vec!["hvm".to_owned()]),
-    ("architecture", |_, instance| vec![architecture(instance).to_owned()]),
+    ("architecture", |_, instance| vec![find_architecture(instance).to_owned()]),
     ("availability-zone", |_, instance| vec![instance.availability_zone.clone()]),
     ("block-device-mapping.volume-id", |cloud, instance| {
-        attachments(cloud, &instance.id).map(|(volume, _)| volume.to_owned()).collect()
+        find_attachments(cloud, &instance.id).map(|(volume, _)| volume.to_owned()).collect()
     }),
     ("iam-instance-profile.arn", |cloud, instance| {
-        profile(cloud, instance).map(|(arn, _)| arn).into_iter().collect()
+        find_profile(cloud, instance).map(|(arn, _)| arn).into_iter().collect()
     }),
     ("image-id", |_, instance| vec![instance.image_id.clone()]),
     ("instance-id", |_, instance| vec![instance.id.clone()]),
@@ -81,7 +81,7 @@ pub const FIELDS: &[Field<Instance>] = &[
         first(cloud, instance, |eni| Some(eni.source_dest_check.to_string()))
     }),
     ("client-token", |_, instance| vec![instance.client_token.clone()]),
-    ("launch-time", |_, instance| vec![render::time(instance.launched_at)]),
+    ("launch-time", |_, instance| vec![render::format_time(instance.launched_at)]),
     ("subnet-id", |cloud, instance| first(cloud, instance, |eni| Some(eni.subnet_id.clone()))),
     ("vpc-id", |cloud, instance| first(cloud, instance, |eni| Some(eni.vpc_id.clone()))),
 ];
@@ -114,7 +114,7 @@ fn attached(
     instance: &Instance,
     shown: impl Fn(&VolumeAttachment) -> String,
 ) -> Vec<String> {
-    attachments(cloud, &instance.id).map(|(_, attachment)| shown(attachment)).collect()
+    find_attachments(cloud, &instance.id).map(|(_, attachment)| shown(attachment)).collect()
 }
 
 fn reason(instance: &Instance, shown: impl Fn(&StateReason) -> String) -> Vec<String> {

@@ -1,19 +1,19 @@
 //! DescribeInstanceTypes: how much each instance type can hold.
 
-use super::action::{Action, Call};
+use super::action::{ApiCall, ApiOperation};
 use super::error::ApiError;
-use super::filters::{self, Field};
+use super::filters::{self, FilterField};
 use super::paging;
 use super::xml::Xml;
 use crate::cloud::instance_types::{ALL, InstanceType};
 
-pub const ACTIONS: &[Action] = &[Action::describe(
+pub const ACTIONS: &[ApiOperation] = &[ApiOperation::describe(
     "DescribeInstanceTypes",
     &["InstanceType.N", "Filter.N.Name", "Filter.N.Value.N", "MaxResults", "NextToken"],
     describe,
 )];
 
-const FIELDS: &[Field<InstanceType>] = &[
+const FIELDS: &[FilterField<InstanceType>] = &[
     ("current-generation", |_, _| vec!["true".to_owned()]),
     ("instance-type", |_, found| vec![found.name.to_owned()]),
     ("memory-info.size-in-mib", |_, found| vec![found.memory_mib.to_string()]),
@@ -28,7 +28,7 @@ const FIELDS: &[Field<InstanceType>] = &[
     ("vcpu-info.default-vcpus", |_, found| vec![found.vcpus.to_string()]),
 ];
 
-fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn describe(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let (cloud, params) = (&*call.cloud, call.params);
     let names = params.list("InstanceType");
     let unknown: Vec<&str> =
@@ -41,7 +41,7 @@ fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     }
     let chosen = ALL.iter().filter(|found| names.is_empty() || names.contains(&found.name));
     let selected = filters::select(cloud, params, FIELDS, None, chosen)?;
-    let (page, next) = paging::page(params, &paging::SMALL, Some("InstanceType"), selected)?;
+    let (page, next) = paging::take_page(params, &paging::SMALL, Some("InstanceType"), selected)?;
     let mut xml = Xml::new();
     xml.items("instanceTypeSet", page, |xml, found| {
         xml.leaf("instanceType", found.name);

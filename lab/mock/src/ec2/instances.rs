@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::action::{Action, Call, Resources};
+use super::action::{ApiCall, ApiOperation, Resources};
 use super::error::{ApiError, INSTANCE};
 use super::filters;
 use super::instance_filters::{FIELDS, of_interfaces};
@@ -15,18 +15,18 @@ use crate::cloud::{
 
 const TARGET: Resources = Resources::Of { kind: "instance", parameter: "InstanceId" };
 
-pub const ACTIONS: &[Action] = &[
-    Action::describe(
+pub const ACTIONS: &[ApiOperation] = &[
+    ApiOperation::describe(
         "DescribeInstances",
         &["InstanceId.N", "Filter.N.Name", "Filter.N.Value.N", "MaxResults", "NextToken"],
         describe,
     ),
-    Action::change("StopInstances", TARGET, &["InstanceId.N", "Force"], stop),
-    Action::change("StartInstances", TARGET, &["InstanceId.N"], start),
-    Action::change("TerminateInstances", TARGET, &["InstanceId.N"], terminate),
+    ApiOperation::change("StopInstances", TARGET, &["InstanceId.N", "Force"], stop),
+    ApiOperation::change("StartInstances", TARGET, &["InstanceId.N"], start),
+    ApiOperation::change("TerminateInstances", TARGET, &["InstanceId.N"], terminate),
 ];
 
-pub fn architecture(instance: &Instance) -> &'static str {
+pub fn find_architecture(instance: &Instance) -> &'static str {
     instance_types::find(&instance.instance_type).map_or("x86_64", |found| found.architecture)
 }
 
@@ -37,12 +37,12 @@ pub fn public_ip(cloud: &Cloud, instance: &Instance) -> Option<std::net::Ipv4Add
 }
 
 /// The profile's ARN and id.
-pub fn profile(cloud: &Cloud, instance: &Instance) -> Option<(String, String)> {
+pub fn find_profile(cloud: &Cloud, instance: &Instance) -> Option<(String, String)> {
     let profile = cloud.iam.instance_profiles.get(instance.instance_profile.as_ref()?)?;
     Some((profile.arn.clone(), profile.id.clone()))
 }
 
-pub fn attachments<'a>(
+pub fn find_attachments<'a>(
     cloud: &'a Cloud,
     instance_id: &'a str,
 ) -> impl Iterator<Item = (&'a str, &'a VolumeAttachment)> {
@@ -52,13 +52,13 @@ pub fn attachments<'a>(
     })
 }
 
-fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn describe(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let (cloud, params) = (&*call.cloud, call.params);
     let ids = params.list("InstanceId");
-    let chosen = render::chosen(&INSTANCE, &cloud.instances, &ids)?;
+    let chosen = render::find_by_ids(&INSTANCE, &cloud.instances, &ids)?;
     let selected =
         filters::select_nested(cloud, params, FIELDS, Some(|i| &i.tags), of_interfaces, chosen)?;
-    let (page, next) = paging::page(params, &paging::USUAL, Some("InstanceId"), selected)?;
+    let (page, next) = paging::take_page(params, &paging::USUAL, Some("InstanceId"), selected)?;
     let mut reservations: Vec<&str> = page.iter().map(|i| i.reservation_id.as_str()).collect();
     reservations.sort_unstable();
     reservations.dedup();
@@ -68,16 +68,16 @@ fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
         xml.leaf("ownerId", &cloud.account_id);
         xml.items("groupSet", [(); 0], |_, ()| {});
         let members = page.iter().filter(|instance| instance.reservation_id == reservation);
-        xml.items("instancesSet", members, |xml, member| instance(xml, cloud, member));
+        xml.items("instancesSet", members, |xml, member| write_instance(xml, cloud, member));
     });
     xml.leaf_if("nextToken", next);
     Ok(xml)
 }
 
-pub fn instance(xml: &mut Xml, cloud: &Cloud, instance: &Instance) {
+pub fn write_instance(xml: &mut Xml, cloud: &Cloud, instance: &Instance) {
     xml.leaf("instanceId", &instance.id);
     xml.leaf("imageId", &instance.image_id);
-    render::state(xml, "instanceState", instance.state);
+    render::write_state(xml, "instanceState", instance.state);
     let interfaces = cloud.interfaces_of(&instance.id);
     let first = interfaces.first().copied();
     let private = first.and_then(NetworkInterface::primary);
@@ -92,7 +92,7 @@ pub fn instance(xml: &mut Xml, cloud: &Cloud, instance: &Instance) {
     xml.leaf("amiLaunchIndex", instance.launch_index);
     xml.items("productCodes", [(); 0], |_, ()| {});
     xml.leaf("instanceType", &instance.instance_type);
-    xml.leaf("launchTime", render::time(instance.launched_at));
+    xml.leaf("launchTime", render::format_time(instance.launched_at));
     xml.element("placement", |xml| {
         xml.leaf("availabilityZone", &instance.availability_zone);
         xml.leaf("groupName", "");
@@ -111,7 +111,7 @@ pub fn instance(xml: &mut Xml, cloud: &Cloud, instance: &Instance) {
             xml.leaf("message", &reason.message);
         });
     }
-    xml.leaf("architecture", architecture(instance));
+    xml.leaf("architecture", find_architecture(instance));
     xml.leaf("rootDeviceType", "ebs");
     xml.leaf("rootDeviceName", &instance.root_device_name);
     block_devices(xml, cloud, instance);
@@ -120,7 +120,7 @@ pub fn instance(xml: &mut Xml, cloud: &Cloud, instance: &Instance) {
     render::tag_set(xml, &instance.tags);
     xml.leaf("hypervisor", "xen");
     xml.items("networkInterfaceSet", interfaces, |xml, eni| interface(xml, cloud, eni));
-    if let Some((arn, id)) = profile(cloud, instance) {
+    if let Some((arn, id)) = find_profile(cloud, instance) {
         xml.element("iamInstanceProfile", |xml| {
             xml.leaf("arn", arn);
             xml.leaf("id", id);
@@ -137,13 +137,13 @@ pub fn instance(xml: &mut Xml, cloud: &Cloud, instance: &Instance) {
 }
 
 pub fn block_devices(xml: &mut Xml, cloud: &Cloud, instance: &Instance) {
-    let attached = attachments(cloud, &instance.id);
+    let attached = find_attachments(cloud, &instance.id);
     xml.items("blockDeviceMapping", attached, |xml, (volume_id, attachment)| {
         xml.leaf("deviceName", &attachment.device);
         xml.element("ebs", |xml| {
             xml.leaf("volumeId", volume_id);
             xml.leaf("status", "attached");
-            xml.leaf("attachTime", render::time(attachment.attached_at));
+            xml.leaf("attachTime", render::format_time(attachment.attached_at));
             xml.leaf("deleteOnTermination", attachment.delete_on_termination);
         });
     });
@@ -152,11 +152,11 @@ pub fn block_devices(xml: &mut Xml, cloud: &Cloud, instance: &Instance) {
 /// Writes an interface as DescribeNetworkInterfaces does, without the association's ids.
 fn interface(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface) {
     if let Some(primary) = eni.primary() {
-        render::association(xml, cloud, eni, primary, Association::WithoutIds);
+        render::write_association(xml, cloud, eni, primary, Association::WithoutIds);
     }
     if let Some(attachment) = &eni.attachment {
         xml.element("attachment", |xml| {
-            xml.leaf("attachTime", render::time(attachment.attached_at));
+            xml.leaf("attachTime", render::format_time(attachment.attached_at));
             xml.leaf("attachmentId", &attachment.id);
             xml.leaf("deleteOnTermination", attachment.delete_on_termination);
             xml.leaf("deviceIndex", attachment.device_index);
@@ -164,11 +164,11 @@ fn interface(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface) {
             xml.leaf("networkCardIndex", 0);
         });
     }
-    render::interface(xml, cloud, eni, Association::WithoutIds);
+    render::write_interface_fields(xml, cloud, eni, Association::WithoutIds);
     xml.leaf("status", eni.status());
 }
 
-fn stop(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn stop(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     call.params.flag("Force")?;
     change(call, |instance, now| match instance.state {
         InstanceState::Running => {
@@ -180,7 +180,7 @@ fn stop(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     })
 }
 
-fn start(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn start(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     change(call, |instance, now| match instance.state {
         InstanceState::Stopped => {
             instance.enter(InstanceState::Pending, now);
@@ -191,7 +191,7 @@ fn start(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     })
 }
 
-fn terminate(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn terminate(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     for id in call.params.list("InstanceId") {
         if call.cloud.instances.get(id).is_some_and(|found| found.disable_api_termination) {
             return Err(ApiError::bad(
@@ -211,14 +211,14 @@ fn terminate(call: &mut Call<'_>) -> Result<Xml, ApiError> {
 }
 
 /// A step from an instance's state, or what it cannot be from there.
-type Step = fn(&mut Instance, DateTime<Utc>) -> Result<(), &'static str>;
+type StateStep = fn(&mut Instance, DateTime<Utc>) -> Result<(), &'static str>;
 
-fn change(call: &mut Call<'_>, step: Step) -> Result<Xml, ApiError> {
+fn change(call: &mut ApiCall<'_>, step: StateStep) -> Result<Xml, ApiError> {
     let ids = call.params.required_list("InstanceId")?;
-    render::chosen(&INSTANCE, &call.cloud.instances, &ids)?;
+    render::find_by_ids(&INSTANCE, &call.cloud.instances, &ids)?;
     let mut changes = Vec::new();
     for id in ids {
-        let instance = render::one(&INSTANCE, &mut call.cloud.instances, id)?;
+        let instance = render::find_by_id(&INSTANCE, &mut call.cloud.instances, id)?;
         let before = instance.state;
         step(instance, call.now).map_err(|verb| {
             ApiError::bad(
@@ -231,8 +231,8 @@ fn change(call: &mut Call<'_>, step: Step) -> Result<Xml, ApiError> {
     let mut xml = Xml::new();
     xml.items("instancesSet", changes, |xml, (id, before, after)| {
         xml.leaf("instanceId", id);
-        render::state(xml, "currentState", after);
-        render::state(xml, "previousState", before);
+        render::write_state(xml, "currentState", after);
+        render::write_state(xml, "previousState", before);
     });
     Ok(xml)
 }

@@ -1,9 +1,9 @@
 //! Network interfaces of their own: made, attached, detached, unmade.
 
-use super::action::{Action, Call, Resources};
+use super::action::{ApiCall, ApiOperation, Resources};
 use super::error::{ATTACHMENT, ApiError, INSTANCE, INTERFACE};
-use super::interfaces::{attachment, interface};
-use super::new_interfaces::{self, Wanted};
+use super::interfaces::{write_attachment, write_interface};
+use super::new_interfaces::{self, NewInterface};
 use super::render;
 use super::tags;
 use super::xml::Xml;
@@ -14,8 +14,8 @@ const TARGET: Resources =
 const WITH_INSTANCE: Resources =
     Resources::Many(&[("network-interface", "NetworkInterfaceId"), ("instance", "InstanceId")]);
 
-pub const ACTIONS: &[Action] = &[
-    Action::change(
+pub const ACTIONS: &[ApiOperation] = &[
+    ApiOperation::change(
         "CreateNetworkInterface",
         Resources::New {
             kind: "network-interface",
@@ -36,42 +36,47 @@ pub const ACTIONS: &[Action] = &[
         ],
         create,
     ),
-    Action::change("DeleteNetworkInterface", TARGET, &["NetworkInterfaceId"], delete),
-    Action::change(
+    ApiOperation::change("DeleteNetworkInterface", TARGET, &["NetworkInterfaceId"], delete),
+    ApiOperation::change(
         "AttachNetworkInterface",
         WITH_INSTANCE,
         &["NetworkInterfaceId", "InstanceId", "DeviceIndex"],
         attach,
     ),
-    Action::change("DetachNetworkInterface", Resources::Any, &["AttachmentId", "Force"], detach),
-    Action::describe(
+    ApiOperation::change(
+        "DetachNetworkInterface",
+        Resources::Any,
+        &["AttachmentId", "Force"],
+        detach,
+    ),
+    ApiOperation::describe(
         "DescribeNetworkInterfaceAttribute",
         &["NetworkInterfaceId", "Attribute"],
         describe_attribute,
     ),
 ];
 
-fn create(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn create(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let params = call.params;
     params.required("SubnetId")?;
-    let mut wanted = Wanted::read(params, "")?;
-    wanted.tags = tags::specified(params, &["network-interface"], "network-interface")?;
+    let mut wanted = NewInterface::read(params, "")?;
+    wanted.tags = tags::read_specified_tags(params, &["network-interface"], "network-interface")?;
     let eni = new_interfaces::make(call.cloud, &wanted)?;
     let id = eni.id.clone();
     call.cloud.network_interfaces.insert(id.clone(), eni);
     let mut xml = Xml::new();
     xml.element("networkInterface", |xml| {
         if let Some(eni) = call.cloud.interface(&id) {
-            interface(xml, call.cloud, eni, "pending");
+            write_interface(xml, call.cloud, eni, "pending");
         }
     });
     xml.leaf_if("clientToken", params.text("ClientToken"));
     Ok(xml)
 }
 
-fn delete(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn delete(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let id = call.params.required("NetworkInterfaceId")?;
-    let eni = render::one(&INTERFACE, &mut call.cloud.network_interfaces, id)?;
+    let eni = render::find_by_id(&INTERFACE, &mut call.cloud.network_interfaces, id)?;
     if eni.attachment.is_some() {
         return Err(ApiError::invalid_value(format!(
             "Network interface '{id}' is currently in use."
@@ -81,16 +86,17 @@ fn delete(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     for address in call.cloud.addresses.values_mut() {
         address.association.take_if(|association| association.network_interface_id == id);
     }
-    Ok(render::done())
+    Ok(render::return_true())
 }
 
-fn attach(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn attach(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let params = call.params;
     let id = params.required("NetworkInterfaceId")?;
     let instance_id = params.required("InstanceId")?;
     params.required("DeviceIndex")?;
     let device_index = params.number("DeviceIndex")?.unwrap_or_default();
-    if render::one(&INTERFACE, &mut call.cloud.network_interfaces, id)?.attachment.is_some() {
+    if render::find_by_id(&INTERFACE, &mut call.cloud.network_interfaces, id)?.attachment.is_some()
+    {
         return Err(ApiError::bad(
             "InvalidNetworkInterface.InUse",
             format!("Interface: [{id}] in use."),
@@ -106,7 +112,7 @@ fn attach(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     let mut xml = Xml::new();
     xml.leaf("attachmentId", &attachment.id);
     xml.leaf("networkCardIndex", 0);
-    let eni = render::one(&INTERFACE, &mut call.cloud.network_interfaces, id)?;
+    let eni = render::find_by_id(&INTERFACE, &mut call.cloud.network_interfaces, id)?;
     eni.instance_id = Some(instance_id.to_owned());
     eni.attachment = Some(attachment);
     Ok(xml)
@@ -118,7 +124,7 @@ fn check_instance(
     instance_id: &str,
     device_index: u32,
 ) -> Result<(), ApiError> {
-    let instance = render::one(&INSTANCE, &mut cloud.instances, instance_id)?.clone();
+    let instance = render::find_by_id(&INSTANCE, &mut cloud.instances, instance_id)?.clone();
     if !matches!(instance.state, InstanceState::Running | InstanceState::Stopped) {
         return Err(ApiError::bad(
             "IncorrectState",
@@ -157,7 +163,7 @@ fn check_instance(
     Ok(())
 }
 
-fn detach(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn detach(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let id = call.params.required("AttachmentId")?;
     call.params.flag("Force")?;
     ATTACHMENT.check(id)?;
@@ -174,16 +180,16 @@ fn detach(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     }
     eni.attachment = None;
     eni.instance_id = None;
-    Ok(render::done())
+    Ok(render::return_true())
 }
 
-fn describe_attribute(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn describe_attribute(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let params = call.params;
     let id = params.required("NetworkInterfaceId")?;
     params.required("Attribute")?;
     let attribute = params
         .one_of("Attribute", &["description", "groupSet", "sourceDestCheck", "attachment"])?;
-    render::one(&INTERFACE, &mut call.cloud.network_interfaces, id)?;
+    render::find_by_id(&INTERFACE, &mut call.cloud.network_interfaces, id)?;
     let cloud = &*call.cloud;
     let Some(eni) = cloud.interface(id) else { return Err(INTERFACE.not_found(&[id])) };
     let mut xml = Xml::new();
@@ -196,7 +202,7 @@ fn describe_attribute(call: &mut Call<'_>) -> Result<Xml, ApiError> {
         Some("sourceDestCheck") => {
             xml.element("sourceDestCheck", |xml| xml.leaf("value", eni.source_dest_check));
         }
-        _ => attachment(&mut xml, cloud, eni),
+        _ => write_attachment(&mut xml, cloud, eni),
     }
     Ok(xml)
 }

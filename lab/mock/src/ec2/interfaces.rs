@@ -1,20 +1,20 @@
 //! Network interfaces: describe them, change an attribute.
 
-use super::action::{Action, Call, Resources};
+use super::action::{ApiCall, ApiOperation, Resources};
 use super::error::{ApiError, INTERFACE, SECURITY_GROUP};
-use super::filters::{self, Field};
+use super::filters::{self, FilterField};
 use super::render::{self, Association};
 use super::xml::Xml;
 use super::{paging, params};
-use crate::cloud::{Address, Cloud, NetworkInterface};
+use crate::cloud::{Cloud, ElasticIp, NetworkInterface};
 
-pub const ACTIONS: &[Action] = &[
-    Action::describe(
+pub const ACTIONS: &[ApiOperation] = &[
+    ApiOperation::describe(
         "DescribeNetworkInterfaces",
         &["NetworkInterfaceId.N", "Filter.N.Name", "Filter.N.Value.N", "MaxResults", "NextToken"],
         describe,
     ),
-    Action::change(
+    ApiOperation::change(
         "ModifyNetworkInterfaceAttribute",
         Resources::Of { kind: "network-interface", parameter: "NetworkInterfaceId" },
         &[
@@ -29,7 +29,7 @@ pub const ACTIONS: &[Action] = &[
     ),
 ];
 
-pub const FIELDS: &[Field<NetworkInterface>] = &[
+pub const FIELDS: &[FilterField<NetworkInterface>] = &[
     ("addresses.association.allocation-id", allocation_ids),
     ("addresses.association.association-id", association_ids),
     ("addresses.association.ip-owner-id", elastic_owners),
@@ -41,7 +41,10 @@ pub const FIELDS: &[Field<NetworkInterface>] = &[
     ("association.ip-owner-id", elastic_owners),
     ("association.public-dns-name", public_names),
     ("attachment.attach-time", |_, eni| {
-        eni.attachment.iter().map(|attachment| render::time(attachment.attached_at)).collect()
+        eni.attachment
+            .iter()
+            .map(|attachment| render::format_time(attachment.attached_at))
+            .collect()
     }),
     ("attachment.instance-owner-id", |cloud, eni| {
         eni.attachment.iter().map(|_| cloud.account_id.clone()).collect()
@@ -97,7 +100,7 @@ pub const FIELDS: &[Field<NetworkInterface>] = &[
 fn elastic<'a>(
     cloud: &'a Cloud,
     eni: &'a NetworkInterface,
-) -> impl Iterator<Item = &'a Address> + 'a {
+) -> impl Iterator<Item = &'a ElasticIp> + 'a {
     eni.addresses().filter_map(|private| cloud.address_on(&eni.id, private))
 }
 
@@ -125,37 +128,40 @@ fn zone(cloud: &Cloud, eni: &NetworkInterface) -> Option<String> {
     cloud.subnets.get(&eni.subnet_id).map(|subnet| subnet.availability_zone.clone())
 }
 
-fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn describe(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let (cloud, params) = (&*call.cloud, call.params);
     let ids = params.list("NetworkInterfaceId");
-    let chosen = render::chosen(&INTERFACE, &cloud.network_interfaces, &ids)?;
+    let chosen = render::find_by_ids(&INTERFACE, &cloud.network_interfaces, &ids)?;
     let selected = filters::select(cloud, params, FIELDS, Some(|eni| &eni.tags), chosen)?;
-    let (page, next) = paging::page(params, &paging::USUAL, Some("NetworkInterfaceId"), selected)?;
+    let (page, next) =
+        paging::take_page(params, &paging::USUAL, Some("NetworkInterfaceId"), selected)?;
     let mut xml = Xml::new();
-    xml.items("networkInterfaceSet", page, |xml, eni| interface(xml, cloud, eni, eni.status()));
+    xml.items("networkInterfaceSet", page, |xml, eni| {
+        write_interface(xml, cloud, eni, eni.status())
+    });
     xml.leaf_if("nextToken", next);
     Ok(xml)
 }
 
-pub fn interface(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface, status: &str) {
+pub fn write_interface(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface, status: &str) {
     if let Some(primary) = eni.primary() {
-        render::association(xml, cloud, eni, primary, Association::WithIds);
+        render::write_association(xml, cloud, eni, primary, Association::WithIds);
     }
-    attachment(xml, cloud, eni);
+    write_attachment(xml, cloud, eni);
     if let Some(subnet) = cloud.subnets.get(&eni.subnet_id) {
         xml.leaf("availabilityZone", &subnet.availability_zone);
         xml.leaf("availabilityZoneId", &subnet.availability_zone_id);
     }
-    render::interface(xml, cloud, eni, Association::WithIds);
+    render::write_interface_fields(xml, cloud, eni, Association::WithIds);
     xml.leaf("requesterManaged", false);
     xml.leaf("status", status);
     render::tag_set(xml, &eni.tags);
 }
 
-pub fn attachment(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface) {
+pub fn write_attachment(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface) {
     let Some(attachment) = &eni.attachment else { return };
     xml.element("attachment", |xml| {
-        xml.leaf("attachTime", render::time(attachment.attached_at));
+        xml.leaf("attachTime", render::format_time(attachment.attached_at));
         xml.leaf("attachmentId", &attachment.id);
         xml.leaf("deleteOnTermination", attachment.delete_on_termination);
         xml.leaf("deviceIndex", attachment.device_index);
@@ -167,7 +173,7 @@ pub fn attachment(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface) {
 }
 
 /// One attribute at a time, as AWS has it.
-fn modify(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn modify(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let params = call.params;
     let id = params.required("NetworkInterfaceId")?;
     let check = params.flag("SourceDestCheck.Value")?;
@@ -177,8 +183,8 @@ fn modify(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     let asked =
         [check.is_some(), description.is_some(), !groups.is_empty(), attachment_id.is_some()];
     params::one_attribute(&asked)?;
-    render::chosen(&SECURITY_GROUP, &call.cloud.security_groups, &groups)?;
-    let eni = render::one(&INTERFACE, &mut call.cloud.network_interfaces, id)?;
+    render::find_by_ids(&SECURITY_GROUP, &call.cloud.security_groups, &groups)?;
+    let eni = render::find_by_id(&INTERFACE, &mut call.cloud.network_interfaces, id)?;
     if let Some(check) = check {
         eni.source_dest_check = check;
     }
@@ -194,7 +200,7 @@ fn modify(call: &mut Call<'_>) -> Result<Xml, ApiError> {
             .ok_or_else(|| ApiError::missing("Attachment.DeleteOnTermination"))?;
         modify_attachment(eni, attachment_id, keep)?;
     }
-    Ok(render::done())
+    Ok(render::return_true())
 }
 
 fn modify_attachment(

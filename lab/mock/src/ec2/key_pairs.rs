@@ -4,9 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ssh_key::{Algorithm, PublicKey};
 
-use super::action::{Action, Call, Resources};
+use super::action::{ApiCall, ApiOperation, Resources};
 use super::error::{ApiError, KEY_PAIR};
-use super::filters::{self, Field};
+use super::filters::{self, FilterField};
 use super::params::Params;
 use super::render;
 use super::tags;
@@ -15,13 +15,13 @@ use crate::cloud::{Cloud, KeyPair, ed25519_fingerprint, ids, key_material};
 
 const NEW: Resources = Resources::New { kind: "key-pair", with: &[] };
 
-pub const ACTIONS: &[Action] = &[
-    Action::describe(
+pub const ACTIONS: &[ApiOperation] = &[
+    ApiOperation::describe(
         "DescribeKeyPairs",
         &["KeyName.N", "KeyPairId.N", "IncludePublicKey", "Filter.N.Name", "Filter.N.Value.N"],
         describe,
     ),
-    Action::change(
+    ApiOperation::change(
         "CreateKeyPair",
         NEW,
         &[
@@ -34,7 +34,7 @@ pub const ACTIONS: &[Action] = &[
         ],
         create,
     ),
-    Action::change(
+    ApiOperation::change(
         "ImportKeyPair",
         NEW,
         &[
@@ -46,7 +46,7 @@ pub const ACTIONS: &[Action] = &[
         ],
         import,
     ),
-    Action::change(
+    ApiOperation::change(
         "DeleteKeyPair",
         Resources::Many(&[("key-pair", "KeyName"), ("key-pair", "KeyPairId")]),
         &["KeyName", "KeyPairId"],
@@ -54,15 +54,15 @@ pub const ACTIONS: &[Action] = &[
     ),
 ];
 
-const FIELDS: &[Field<KeyPair>] = &[
+const FIELDS: &[FilterField<KeyPair>] = &[
     ("fingerprint", |_, pair| vec![pair.fingerprint.clone()]),
     ("key-name", |_, pair| vec![pair.name.clone()]),
     ("key-pair-id", |_, pair| vec![pair.id.clone()]),
 ];
 
-fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn describe(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let (cloud, params) = (&*call.cloud, call.params);
-    let mut chosen = render::chosen(&KEY_PAIR, &cloud.key_pairs, &params.list("KeyPairId"))?;
+    let mut chosen = render::find_by_ids(&KEY_PAIR, &cloud.key_pairs, &params.list("KeyPairId"))?;
     let names = params.list("KeyName");
     for name in &names {
         by_name(cloud, name)?;
@@ -77,7 +77,7 @@ fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
         if with_key {
             xml.leaf("publicKey", format!("{} {}\n", pair.public_key, pair.name));
         }
-        xml.leaf("createTime", render::time(pair.created_at));
+        xml.leaf("createTime", render::format_time(pair.created_at));
     });
     Ok(xml)
 }
@@ -111,7 +111,7 @@ fn new_name<'a>(cloud: &Cloud, params: &'a Params) -> Result<&'a str, ApiError> 
 
 /// AWS makes RSA keys where no type is asked for; the mock refuses rather than taking seconds to
 /// make one, or handing out something else.
-fn create(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn create(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let params = call.params;
     let name = new_name(call.cloud, params)?;
     if params.one_of("KeyType", &["rsa", "ed25519"])? != Some("ed25519") {
@@ -120,9 +120,9 @@ fn create(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     if params.one_of("KeyFormat", &["pem", "ppk"])? == Some("ppk") {
         return Err(ApiError::unsupported("PPK is not written here: ask for KeyFormat pem."));
     }
-    let tags = tags::specified(params, &["key-pair"], "key-pair")?;
+    let tags = tags::read_specified_tags(params, &["key-pair"], "key-pair")?;
     let id = call.cloud.new_id("key");
-    let seed = ids::bytes(call.cloud.seed, &id);
+    let seed = ids::make_bytes(call.cloud.seed, &id);
     let pair = KeyPair::from_seed(id, name, &seed, call.now, tags);
     let mut xml = Xml::new();
     common(&mut xml, &pair);
@@ -131,11 +131,11 @@ fn create(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     Ok(xml)
 }
 
-fn import(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn import(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let params = call.params;
     let name = new_name(call.cloud, params)?;
     let key = public_key(params.required("PublicKeyMaterial")?)?;
-    let tags = tags::specified(params, &["key-pair"], "key-pair")?;
+    let tags = tags::read_specified_tags(params, &["key-pair"], "key-pair")?;
     let pair = KeyPair {
         id: call.cloud.new_id("key"),
         name: name.to_owned(),
@@ -170,7 +170,7 @@ fn bad_key() -> ApiError {
 }
 
 /// A pair that is not there is deleted as well, as on AWS.
-fn delete(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn delete(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let (name, id) = (call.params.text("KeyName"), call.params.text("KeyPairId"));
     if name.is_none() && id.is_none() {
         return Err(ApiError::missing("KeyName"));
@@ -181,7 +181,7 @@ fn delete(call: &mut Call<'_>) -> Result<Xml, ApiError> {
         .values()
         .find(|pair| name == Some(&pair.name) || id == Some(&pair.id))
         .map(|pair| pair.id.clone());
-    let mut xml = render::done();
+    let mut xml = render::return_true();
     if let Some(id) = found {
         call.cloud.key_pairs.remove(&id);
         xml.leaf("keyPairId", id);

@@ -1,9 +1,9 @@
 //! The network interfaces of a launch.
 
-use super::action::Call;
+use super::action::ApiCall;
 use super::error::{ApiError, INTERFACE, SUBNET};
 use super::launches::TAGGABLE;
-use super::new_interfaces::{self, Wanted};
+use super::new_interfaces::{self, NewInterface};
 use super::params::Params;
 use super::render;
 use super::tags;
@@ -14,25 +14,25 @@ use crate::cloud::{Attachment, Cloud, Tags};
 pub struct Card {
     pub device_index: u32,
     delete_on_termination: bool,
-    interface: Interface,
+    interface: CardInterface,
 }
 
-pub enum Interface {
-    New(Wanted),
+pub enum CardInterface {
+    New(NewInterface),
     Existing(String),
 }
 
-pub fn cards(call: &mut Call<'_>, count: usize) -> Result<Vec<Card>, ApiError> {
+pub fn read_cards(call: &mut ApiCall<'_>, count: usize) -> Result<Vec<Card>, ApiError> {
     let params = call.params;
     let numbers = params.numbers("NetworkInterface");
-    let tags = tags::specified(params, TAGGABLE, "network-interface")?;
+    let tags = tags::read_specified_tags(params, TAGGABLE, "network-interface")?;
     let mut cards = Vec::new();
     if numbers.is_empty() {
-        let wanted = Wanted { tags, ..Wanted::read(params, "")? };
+        let wanted = NewInterface { tags, ..NewInterface::read(params, "")? };
         cards.push(Card {
             device_index: 0,
             delete_on_termination: true,
-            interface: Interface::New(wanted),
+            interface: CardInterface::New(wanted),
         });
     } else if ["SubnetId", "PrivateIpAddress"].iter().any(|name| params.text(name).is_some())
         || !params.list("SecurityGroupId").is_empty()
@@ -63,14 +63,14 @@ fn card(params: &Params, prefix: &str, tags: &Tags) -> Result<Card, ApiError> {
         Some(id) => Card {
             device_index,
             delete_on_termination: goes.unwrap_or(false),
-            interface: Interface::Existing(id.to_owned()),
+            interface: CardInterface::Existing(id.to_owned()),
         },
         None => Card {
             device_index,
             delete_on_termination: goes.unwrap_or(true),
-            interface: Interface::New(Wanted {
+            interface: CardInterface::New(NewInterface {
                 tags: tags.clone(),
-                ..Wanted::read(params, prefix)?
+                ..NewInterface::read(params, prefix)?
             }),
         },
     })
@@ -83,8 +83,11 @@ fn check_card(
     count: usize,
 ) -> Result<(), ApiError> {
     let is_one_of_a_kind = match &mut card.interface {
-        Interface::Existing(id) => {
-            if render::one(&INTERFACE, &mut cloud.network_interfaces, id)?.attachment.is_some() {
+        CardInterface::Existing(id) => {
+            if render::find_by_id(&INTERFACE, &mut cloud.network_interfaces, id)?
+                .attachment
+                .is_some()
+            {
                 return Err(ApiError::bad(
                     "InvalidNetworkInterface.InUse",
                     format!("Interface: [{id}] in use."),
@@ -92,11 +95,11 @@ fn check_card(
             }
             true
         }
-        Interface::New(wanted) => {
+        CardInterface::New(wanted) => {
             if wanted.subnet_id.is_empty() {
                 wanted.subnet_id = default_subnet(cloud, params)?;
             }
-            render::one(&SUBNET, &mut cloud.subnets, &wanted.subnet_id)?;
+            render::find_by_id(&SUBNET, &mut cloud.subnets, &wanted.subnet_id)?;
             wanted.primary.is_some() || !wanted.secondary.is_empty()
         }
     };
@@ -130,16 +133,16 @@ fn default_subnet(cloud: &Cloud, params: &Params) -> Result<String, ApiError> {
 }
 
 /// Attaches a card's interface; its zone is the instance's.
-pub fn plug(
-    call: &mut Call<'_>,
+pub fn plug_card(
+    call: &mut ApiCall<'_>,
     instance_id: &str,
     card: &Card,
     instance_type: &InstanceType,
 ) -> Result<String, ApiError> {
     let mut eni = match &card.interface {
-        Interface::New(wanted) => new_interfaces::make(call.cloud, wanted)?,
-        Interface::Existing(id) => {
-            render::one(&INTERFACE, &mut call.cloud.network_interfaces, id)?.clone()
+        CardInterface::New(wanted) => new_interfaces::make(call.cloud, wanted)?,
+        CardInterface::Existing(id) => {
+            render::find_by_id(&INTERFACE, &mut call.cloud.network_interfaces, id)?.clone()
         }
     };
     if eni.private_addresses.len() > instance_type.ipv4_addresses_per_interface {
@@ -155,7 +158,7 @@ pub fn plug(
         delete_on_termination: card.delete_on_termination,
         attached_at: call.now,
     });
-    let subnet = render::one(&SUBNET, &mut call.cloud.subnets, &eni.subnet_id)?;
+    let subnet = render::find_by_id(&SUBNET, &mut call.cloud.subnets, &eni.subnet_id)?;
     let zone = subnet.availability_zone.clone();
     call.cloud.network_interfaces.insert(eni.id.clone(), eni);
     Ok(zone)

@@ -1,11 +1,11 @@
 //! RunInstances: instances with their interfaces and volumes.
 
-use super::action::{Action, Call, Resources};
+use super::action::{ApiCall, ApiOperation, Resources};
 use super::error::ApiError;
 use super::images;
 use super::instances;
 use super::key_pairs;
-use super::launch_cards::{Card, cards, plug};
+use super::launch_cards::{Card, plug_card, read_cards};
 use super::params::Params;
 use super::tags;
 use super::xml::Xml;
@@ -13,7 +13,7 @@ use crate::cloud::{
     Cloud, Image, Instance, InstanceState, Tags, Volume, VolumeAttachment, instance_types,
 };
 
-pub const ACTIONS: &[Action] = &[Action::change(
+pub const ACTIONS: &[ApiOperation] = &[ApiOperation::change(
     "RunInstances",
     Resources::New {
         kind: "instance",
@@ -84,10 +84,10 @@ struct Device {
     delete_on_termination: bool,
 }
 
-fn run(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn run(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let launch = launch(call)?;
     let (least, most) = counts(call.params)?;
-    let cards = cards(call, most)?;
+    let cards = read_cards(call, most)?;
     let mut ids = Vec::new();
     for index in 0..most {
         let before = call.cloud.clone();
@@ -109,7 +109,7 @@ fn run(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     xml.leaf("ownerId", &cloud.account_id);
     xml.items("groupSet", [(); 0], |_, ()| {});
     let made = ids.iter().filter_map(|id| cloud.instances.get(id));
-    xml.items("instancesSet", made, |xml, made| instances::instance(xml, cloud, made));
+    xml.items("instancesSet", made, |xml, made| instances::write_instance(xml, cloud, made));
     Ok(xml)
 }
 
@@ -126,10 +126,10 @@ fn counts(params: &Params) -> Result<(usize, usize), ApiError> {
     Ok((least, most))
 }
 
-fn launch(call: &mut Call<'_>) -> Result<Launch, ApiError> {
+fn launch(call: &mut ApiCall<'_>) -> Result<Launch, ApiError> {
     let params = call.params;
     let image_id = params.required("ImageId")?;
-    let image = images::chosen(call.cloud, &[image_id])?[0].clone();
+    let image = images::find_images(call.cloud, &[image_id])?[0].clone();
     let name = params.text("InstanceType").unwrap_or("m1.small");
     let instance_type = instance_types::find(name).ok_or_else(|| {
         ApiError::invalid_value(format!("Invalid value '{name}' for InstanceType."))
@@ -150,8 +150,8 @@ fn launch(call: &mut Call<'_>) -> Result<Launch, ApiError> {
         instance_type,
         key_name,
         profile: profile(call.cloud, params)?,
-        instance_tags: tags::specified(params, TAGGABLE, "instance")?,
-        volume_tags: tags::specified(params, TAGGABLE, "volume")?,
+        instance_tags: tags::read_specified_tags(params, TAGGABLE, "instance")?,
+        volume_tags: tags::read_specified_tags(params, TAGGABLE, "volume")?,
         reservation_id: call.cloud.new_id("r"),
         client_token: params.text("ClientToken").unwrap_or_default().to_owned(),
         user_data: params.text("UserData").map(str::to_owned),
@@ -231,7 +231,7 @@ fn devices(params: &Params, image: &Image) -> Result<Vec<Device>, ApiError> {
 }
 
 fn one(
-    call: &mut Call<'_>,
+    call: &mut ApiCall<'_>,
     launch: &Launch,
     cards: &[Card],
     index: usize,
@@ -239,7 +239,7 @@ fn one(
     let id = call.cloud.new_id("i");
     let mut zone = None;
     for card in cards {
-        zone = Some(plug(call, &id, card, launch.instance_type)?);
+        zone = Some(plug_card(call, &id, card, launch.instance_type)?);
     }
     let zone = zone.unwrap_or_default();
     if call.params.text("Placement.AvailabilityZone").is_some_and(|wanted| wanted != zone) {
@@ -277,7 +277,7 @@ fn one(
 }
 
 fn add_volume(
-    call: &mut Call<'_>,
+    call: &mut ApiCall<'_>,
     instance_id: &str,
     zone: &str,
     launch: &Launch,

@@ -23,7 +23,7 @@ pub struct Query<'a> {
 
 const LONGEST_TTL_SECONDS: i64 = 21_600;
 
-pub fn answer(
+pub fn answer_query(
     cloud: &Cloud,
     instance: &Instance,
     query: &Query<'_>,

@@ -53,11 +53,11 @@ mod vpcs;
 mod xml;
 mod zones;
 
-pub use action::handle;
-pub use endpoint::{Broken, Headers, answer, answer_signed};
+pub use action::handle_request;
+pub use endpoint::{Broken, Headers, answer_request, answer_signed};
 pub use error::ApiError;
 pub use identify::{Caller, Credentials, SECURITY_TOKEN, arn_and_user_id_of, instance_credentials};
-pub use operations::{Operation, operations};
+pub use operations::{Operation, list_operations};
 pub use request::{Request, Service};
 pub use response::Response;
 pub use sigv4::Http;

@@ -1,8 +1,8 @@
 //! Everything that hangs on a VPC beside instances: described only.
 
-use super::action::{Action, Call};
+use super::action::{ApiCall, ApiOperation};
 use super::error::{ApiError, ENDPOINT, NAT_GATEWAY, PEERING, TRANSIT_ATTACHMENT};
-use super::filters::{self, Field};
+use super::filters::{self, FilterField};
 use super::paging;
 use super::render;
 use super::xml::Xml;
@@ -10,18 +10,18 @@ use crate::cloud::{
     Cloud, NatGateway, PeeredVpc, PeeringConnection, TransitGatewayAttachment, VpcEndpoint,
 };
 
-pub const ACTIONS: &[Action] = &[
-    Action::describe(
+pub const ACTIONS: &[ApiOperation] = &[
+    ApiOperation::describe(
         "DescribeNatGateways",
         &["NatGatewayId.N", "Filter.N.Name", "Filter.N.Value.N", "MaxResults", "NextToken"],
         nat_gateways,
     ),
-    Action::describe(
+    ApiOperation::describe(
         "DescribeVpcEndpoints",
         &["VpcEndpointId.N", "Filter.N.Name", "Filter.N.Value.N", "MaxResults", "NextToken"],
         endpoints,
     ),
-    Action::describe(
+    ApiOperation::describe(
         "DescribeVpcPeeringConnections",
         &[
             "VpcPeeringConnectionId.N",
@@ -32,7 +32,7 @@ pub const ACTIONS: &[Action] = &[
         ],
         peering_connections,
     ),
-    Action::describe(
+    ApiOperation::describe(
         "DescribeTransitGatewayVpcAttachments",
         &[
             "TransitGatewayAttachmentIds.N",
@@ -45,23 +45,23 @@ pub const ACTIONS: &[Action] = &[
     ),
 ];
 
-const NAT_FIELDS: &[Field<NatGateway>] = &[
+const NAT_FIELDS: &[FilterField<NatGateway>] = &[
     ("nat-gateway-id", |_, it| vec![it.id.clone()]),
     ("state", |_, it| vec![it.state.clone()]),
     ("subnet-id", |_, it| vec![it.subnet_id.clone()]),
     ("vpc-id", |_, it| vec![it.vpc_id.clone()]),
 ];
 
-fn nat_gateways(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn nat_gateways(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let (cloud, params) = (&*call.cloud, call.params);
     let ids = params.list("NatGatewayId");
-    let chosen = render::chosen(&NAT_GATEWAY, &cloud.nat_gateways, &ids)?;
+    let chosen = render::find_by_ids(&NAT_GATEWAY, &cloud.nat_gateways, &ids)?;
     let selected = filters::select(cloud, params, NAT_FIELDS, Some(|it| &it.tags), chosen)?;
-    let (page, next) = paging::page(params, &paging::USUAL, Some("NatGatewayId"), selected)?;
+    let (page, next) = paging::take_page(params, &paging::USUAL, Some("NatGatewayId"), selected)?;
     let mut xml = Xml::new();
     xml.items("natGatewaySet", page, |xml, it| {
         xml.leaf("connectivityType", "private");
-        xml.leaf("createTime", render::time(it.created_at));
+        xml.leaf("createTime", render::format_time(it.created_at));
         xml.items("natGatewayAddressSet", [it.private_address], |xml, address| {
             xml.leaf("privateIp", address);
             xml.leaf("isPrimary", true);
@@ -77,7 +77,7 @@ fn nat_gateways(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     Ok(xml)
 }
 
-const ENDPOINT_FIELDS: &[Field<VpcEndpoint>] = &[
+const ENDPOINT_FIELDS: &[FilterField<VpcEndpoint>] = &[
     ("service-name", |_, it| vec![it.service_name.clone()]),
     ("vpc-endpoint-id", |_, it| vec![it.id.clone()]),
     ("vpc-endpoint-state", |_, it| vec![it.state.clone()]),
@@ -85,12 +85,13 @@ const ENDPOINT_FIELDS: &[Field<VpcEndpoint>] = &[
     ("vpc-id", |_, it| vec![it.vpc_id.clone()]),
 ];
 
-fn endpoints(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn endpoints(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let (cloud, params) = (&*call.cloud, call.params);
     let ids = params.list("VpcEndpointId");
-    let chosen = render::chosen(&ENDPOINT, &cloud.vpc_endpoints, &ids)?;
+    let chosen = render::find_by_ids(&ENDPOINT, &cloud.vpc_endpoints, &ids)?;
     let selected = filters::select(cloud, params, ENDPOINT_FIELDS, Some(|it| &it.tags), chosen)?;
-    let (page, next) = paging::page(params, &paging::GENEROUS, Some("VpcEndpointId"), selected)?;
+    let (page, next) =
+        paging::take_page(params, &paging::GENEROUS, Some("VpcEndpointId"), selected)?;
     let mut xml = Xml::new();
     xml.items("vpcEndpointSet", page, |xml, it| {
         xml.leaf("vpcEndpointId", &it.id);
@@ -99,14 +100,14 @@ fn endpoints(call: &mut Call<'_>) -> Result<Xml, ApiError> {
         xml.leaf("serviceName", &it.service_name);
         xml.leaf("state", &it.state);
         xml.leaf("ownerId", &cloud.account_id);
-        xml.leaf("creationTimestamp", render::time(it.created_at));
+        xml.leaf("creationTimestamp", render::format_time(it.created_at));
         render::tag_set(xml, &it.tags);
     });
     xml.leaf_if("nextToken", next);
     Ok(xml)
 }
 
-const PEERING_FIELDS: &[Field<PeeringConnection>] = &[
+const PEERING_FIELDS: &[FilterField<PeeringConnection>] = &[
     ("accepter-vpc-info.cidr-block", |_, it| vec![it.accepter.cidr.to_string()]),
     ("accepter-vpc-info.owner-id", |_, it| vec![it.accepter.owner_id.clone()]),
     ("accepter-vpc-info.vpc-id", |_, it| vec![it.accepter.vpc_id.clone()]),
@@ -117,13 +118,13 @@ const PEERING_FIELDS: &[Field<PeeringConnection>] = &[
     ("vpc-peering-connection-id", |_, it| vec![it.id.clone()]),
 ];
 
-fn peering_connections(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn peering_connections(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let (cloud, params) = (&*call.cloud, call.params);
     let ids = params.list("VpcPeeringConnectionId");
-    let chosen = render::chosen(&PEERING, &cloud.peering_connections, &ids)?;
+    let chosen = render::find_by_ids(&PEERING, &cloud.peering_connections, &ids)?;
     let selected = filters::select(cloud, params, PEERING_FIELDS, Some(|it| &it.tags), chosen)?;
     let (page, next) =
-        paging::page(params, &paging::USUAL, Some("VpcPeeringConnectionId"), selected)?;
+        paging::take_page(params, &paging::USUAL, Some("VpcPeeringConnectionId"), selected)?;
     let mut xml = Xml::new();
     xml.items("vpcPeeringConnectionSet", page, |xml, it| {
         peered(xml, "accepterVpcInfo", &it.accepter);
@@ -148,20 +149,21 @@ fn peered(xml: &mut Xml, name: &str, vpc: &PeeredVpc) {
     });
 }
 
-const TRANSIT_FIELDS: &[Field<TransitGatewayAttachment>] = &[
+const TRANSIT_FIELDS: &[FilterField<TransitGatewayAttachment>] = &[
     ("state", |_: &Cloud, it| vec![it.state.clone()]),
     ("transit-gateway-attachment-id", |_, it| vec![it.id.clone()]),
     ("transit-gateway-id", |_, it| vec![it.transit_gateway_id.clone()]),
     ("vpc-id", |_, it| vec![it.vpc_id.clone()]),
 ];
 
-fn transit_gateway_attachments(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn transit_gateway_attachments(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let (cloud, params) = (&*call.cloud, call.params);
     let ids = params.list("TransitGatewayAttachmentIds");
-    let chosen = render::chosen(&TRANSIT_ATTACHMENT, &cloud.transit_gateway_attachments, &ids)?;
+    let chosen =
+        render::find_by_ids(&TRANSIT_ATTACHMENT, &cloud.transit_gateway_attachments, &ids)?;
     let selected = filters::select(cloud, params, TRANSIT_FIELDS, None, chosen)?;
     let parameter = Some("TransitGatewayAttachmentIds");
-    let (page, next) = paging::page(params, &paging::USUAL, parameter, selected)?;
+    let (page, next) = paging::take_page(params, &paging::USUAL, parameter, selected)?;
     let mut xml = Xml::new();
     xml.items("transitGatewayVpcAttachments", page, |xml, it| {
         xml.leaf("transitGatewayAttachmentId", &it.id);
@@ -170,7 +172,7 @@ fn transit_gateway_attachments(call: &mut Call<'_>) -> Result<Xml, ApiError> {
         xml.leaf("vpcOwnerId", &cloud.account_id);
         xml.leaf("state", &it.state);
         xml.items("subnetIds", &it.subnet_ids, |xml, id| xml.text(id));
-        xml.leaf("creationTime", render::time(it.created_at));
+        xml.leaf("creationTime", render::format_time(it.created_at));
         render::tag_set(xml, &it.tags);
     });
     xml.leaf_if("nextToken", next);

@@ -1,8 +1,8 @@
 //! Network ACLs: describe, make, unmake, their numbered entries, and which subnet has which.
 
-use super::action::{Action, Call, Resources};
+use super::action::{ApiCall, ApiOperation, Resources};
 use super::error::{ACL_ASSOCIATION, ApiError, NETWORK_ACL, VPC};
-use super::filters::{self, Field};
+use super::filters::{self, FilterField};
 use super::paging;
 use super::params::Params;
 use super::render;
@@ -24,28 +24,28 @@ const ENTRY: &[&str] = &[
     "Icmp.Type",
 ];
 
-pub const ACTIONS: &[Action] = &[
-    Action::describe(
+pub const ACTIONS: &[ApiOperation] = &[
+    ApiOperation::describe(
         "DescribeNetworkAcls",
         &["NetworkAclId.N", "Filter.N.Name", "Filter.N.Value.N", "MaxResults", "NextToken"],
         describe,
     ),
-    Action::change(
+    ApiOperation::change(
         "CreateNetworkAcl",
         Resources::New { kind: "network-acl", with: &[("vpc", "VpcId")] },
         tags::IN_VPC,
         create,
     ),
-    Action::change("DeleteNetworkAcl", TARGET, &["NetworkAclId"], delete),
-    Action::change("CreateNetworkAclEntry", TARGET, ENTRY, create_entry),
-    Action::change("ReplaceNetworkAclEntry", TARGET, ENTRY, replace_entry),
-    Action::change(
+    ApiOperation::change("DeleteNetworkAcl", TARGET, &["NetworkAclId"], delete),
+    ApiOperation::change("CreateNetworkAclEntry", TARGET, ENTRY, create_entry),
+    ApiOperation::change("ReplaceNetworkAclEntry", TARGET, ENTRY, replace_entry),
+    ApiOperation::change(
         "DeleteNetworkAclEntry",
         TARGET,
         &["NetworkAclId", "RuleNumber", "Egress"],
         delete_entry,
     ),
-    Action::change(
+    ApiOperation::change(
         "ReplaceNetworkAclAssociation",
         TARGET,
         &["AssociationId", "NetworkAclId"],
@@ -53,7 +53,7 @@ pub const ACTIONS: &[Action] = &[
     ),
 ];
 
-const FIELDS: &[Field<NetworkAcl>] = &[
+const FIELDS: &[FilterField<NetworkAcl>] = &[
     ("association.association-id", |_, acl| {
         acl.associations.iter().map(|a| a.id.clone()).collect()
     }),
@@ -88,11 +88,12 @@ fn action(allow: bool) -> &'static str {
     if allow { "allow" } else { "deny" }
 }
 
-fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn describe(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let (cloud, params) = (&*call.cloud, call.params);
-    let chosen = render::chosen(&NETWORK_ACL, &cloud.network_acls, &params.list("NetworkAclId"))?;
+    let chosen =
+        render::find_by_ids(&NETWORK_ACL, &cloud.network_acls, &params.list("NetworkAclId"))?;
     let selected = filters::select(cloud, params, FIELDS, Some(|acl| &acl.tags), chosen)?;
-    let (page, next) = paging::page(params, &paging::USUAL, Some("NetworkAclId"), selected)?;
+    let (page, next) = paging::take_page(params, &paging::USUAL, Some("NetworkAclId"), selected)?;
     let mut xml = Xml::new();
     xml.items("networkAclSet", page, |xml, acl| detail(xml, cloud, acl));
     xml.leaf_if("nextToken", next);
@@ -133,10 +134,10 @@ fn entry(xml: &mut Xml, entry: &AclEntry) {
     }
 }
 
-fn create(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn create(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let vpc_id = call.params.required("VpcId")?;
-    let tags = tags::specified(call.params, &["network-acl"], "network-acl")?;
-    render::one(&VPC, &mut call.cloud.vpcs, vpc_id)?;
+    let tags = tags::read_specified_tags(call.params, &["network-acl"], "network-acl")?;
+    render::find_by_id(&VPC, &mut call.cloud.vpcs, vpc_id)?;
     let acl = NetworkAcl {
         id: call.cloud.new_id("acl"),
         vpc_id: vpc_id.to_owned(),
@@ -152,9 +153,9 @@ fn create(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     Ok(xml)
 }
 
-fn delete(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn delete(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let id = call.params.required("NetworkAclId")?;
-    let acl = render::one(&NETWORK_ACL, &mut call.cloud.network_acls, id)?;
+    let acl = render::find_by_id(&NETWORK_ACL, &mut call.cloud.network_acls, id)?;
     if acl.is_default {
         return Err(ApiError::invalid_value(format!("cannot delete default network ACL {id}")));
     }
@@ -162,12 +163,12 @@ fn delete(call: &mut Call<'_>) -> Result<Xml, ApiError> {
         return Err(ApiError::dependencies("networkAcl", id));
     }
     call.cloud.network_acls.remove(id);
-    Ok(render::done())
+    Ok(render::return_true())
 }
 
-fn acl<'a>(call: &'a mut Call<'_>) -> Result<&'a mut NetworkAcl, ApiError> {
+fn acl<'a>(call: &'a mut ApiCall<'_>) -> Result<&'a mut NetworkAcl, ApiError> {
     let id = call.params.required("NetworkAclId")?;
-    render::one(&NETWORK_ACL, &mut call.cloud.network_acls, id)
+    render::find_by_id(&NETWORK_ACL, &mut call.cloud.network_acls, id)
 }
 
 /// Which entry: a number may stand once for each direction.
@@ -216,7 +217,7 @@ fn parse(params: &Params) -> Result<AclEntry, ApiError> {
     Ok(AclEntry { number, egress, protocol: protocol.to_owned(), allow, cidr, ports, icmp })
 }
 
-fn create_entry(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn create_entry(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let new = parse(call.params)?;
     let acl = acl(call)?;
     if acl.entries.iter().any(|own| own.number == new.number && own.egress == new.egress) {
@@ -227,22 +228,22 @@ fn create_entry(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     }
     acl.entries.push(new);
     acl.entries.sort_by_key(|entry| (!entry.egress, entry.number));
-    Ok(render::done())
+    Ok(render::return_true())
 }
 
-fn replace_entry(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn replace_entry(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let new = parse(call.params)?;
     let entry = existing(acl(call)?, new.number, new.egress)?;
     *entry = new;
-    Ok(render::done())
+    Ok(render::return_true())
 }
 
-fn delete_entry(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn delete_entry(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let (number, egress) = place(call.params)?;
     let acl = acl(call)?;
     existing(acl, number, egress)?;
     acl.entries.retain(|entry| entry.number != number || entry.egress != egress);
-    Ok(render::done())
+    Ok(render::return_true())
 }
 
 fn existing(acl: &mut NetworkAcl, number: u32, egress: bool) -> Result<&mut AclEntry, ApiError> {
@@ -256,7 +257,7 @@ fn existing(acl: &mut NetworkAcl, number: u32, egress: bool) -> Result<&mut AclE
 }
 
 /// A subnet always has one: it only changes.
-fn replace_association(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn replace_association(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let id = call.params.required("AssociationId")?;
     let to = acl(call)?.id.clone();
     ACL_ASSOCIATION.check(id)?;

@@ -4,13 +4,13 @@ use std::net::Ipv4Addr;
 
 use super::error::{ApiError, SECURITY_GROUP, SUBNET};
 use super::params::Params;
-use super::private_addresses::{check_range, free_addresses, holder};
+use super::private_addresses::{check_range, find_address_holder, free_addresses};
 use super::render;
 use crate::cloud::{Cloud, NetworkInterface, PrivateAddress, Subnet, Tags, ids};
 
 /// The interface that is asked for.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub struct NewInterface {
     pub subnet_id: String,
     pub description: String,
     pub primary: Option<Ipv4Addr>,
@@ -21,7 +21,7 @@ pub struct Wanted {
     pub tags: Tags,
 }
 
-impl Wanted {
+impl NewInterface {
     /// Addresses and groups as the parameters after `prefix` say them.
     pub fn read(params: &Params, prefix: &str) -> Result<Self, ApiError> {
         let name = |field: &str| format!("{prefix}{field}");
@@ -55,14 +55,14 @@ impl Wanted {
 }
 
 /// Made and not yet attached to anything.
-pub fn make(cloud: &mut Cloud, wanted: &Wanted) -> Result<NetworkInterface, ApiError> {
-    let subnet = render::one(&SUBNET, &mut cloud.subnets, &wanted.subnet_id)?.clone();
+pub fn make(cloud: &mut Cloud, wanted: &NewInterface) -> Result<NetworkInterface, ApiError> {
+    let subnet = render::find_by_id(&SUBNET, &mut cloud.subnets, &wanted.subnet_id)?.clone();
     let groups = groups(cloud, &subnet, &wanted.groups)?;
     let addresses = addresses(cloud, &subnet, wanted)?;
     let id = cloud.new_id("eni");
     let private = |(position, address)| PrivateAddress { address, primary: position == 0 };
     Ok(NetworkInterface {
-        mac: ids::mac(cloud.seed, &id),
+        mac: ids::make_mac(cloud.seed, &id),
         description: wanted.description.clone(),
         vpc_id: subnet.vpc_id,
         subnet_id: subnet.id,
@@ -79,7 +79,7 @@ pub fn make(cloud: &mut Cloud, wanted: &Wanted) -> Result<NetworkInterface, ApiE
 /// The VPC's default group where none is asked for.
 fn groups(cloud: &mut Cloud, subnet: &Subnet, wanted: &[String]) -> Result<Vec<String>, ApiError> {
     for id in wanted {
-        let group = render::one(&SECURITY_GROUP, &mut cloud.security_groups, id)?;
+        let group = render::find_by_id(&SECURITY_GROUP, &mut cloud.security_groups, id)?;
         if group.vpc_id != subnet.vpc_id {
             return Err(ApiError::bad(
                 "InvalidParameter",
@@ -99,12 +99,16 @@ fn groups(cloud: &mut Cloud, subnet: &Subnet, wanted: &[String]) -> Result<Vec<S
 }
 
 /// The primary first.
-fn addresses(cloud: &Cloud, subnet: &Subnet, wanted: &Wanted) -> Result<Vec<Ipv4Addr>, ApiError> {
+fn addresses(
+    cloud: &Cloud,
+    subnet: &Subnet,
+    wanted: &NewInterface,
+) -> Result<Vec<Ipv4Addr>, ApiError> {
     let named: Vec<Ipv4Addr> =
         wanted.primary.into_iter().chain(wanted.secondary.iter().copied()).collect();
     check_range(subnet, &named)?;
     for address in &named {
-        if holder(cloud, &subnet.vpc_id, *address).is_some() {
+        if find_address_holder(cloud, &subnet.vpc_id, *address).is_some() {
             return Err(ApiError::bad(
                 "InvalidIPAddress.InUse",
                 format!("Address {address} is in use."),

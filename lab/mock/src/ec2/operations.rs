@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::action::{DryRun, all};
+use super::action::{DryRun, all_operations};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Operation {
@@ -15,8 +15,8 @@ pub struct Operation {
 }
 
 /// Every operation.
-pub fn operations() -> Vec<Operation> {
-    all()
+pub fn list_operations() -> Vec<Operation> {
+    all_operations()
         .map(|action| Operation {
             service: action.service.as_str(),
             name: action.name,

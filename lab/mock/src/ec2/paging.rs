@@ -21,7 +21,7 @@ pub const GENEROUS: Bounds = Bounds { least: 5, most: usize::MAX };
 
 /// One page, and the token of the next. Without `MaxResults` everything is one page; ids and
 /// `MaxResults` do not go together.
-pub fn page<'a, T>(
+pub fn take_page<'a, T>(
     params: &Params,
     bounds: &Bounds,
     ids_parameter: Option<&str>,

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::conditions;
-use super::filters::matches;
-use crate::cloud::Document;
+use super::filters::matches_pattern;
+use crate::cloud::NamedPolicy;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
@@ -28,7 +28,7 @@ pub struct Question<'a> {
 
 /// A decision, and what led to it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct PolicyEvaluation {
     pub decision: Decision,
     /// The names of the policies whose statements decided.
     pub matched: Vec<String>,
@@ -36,10 +36,10 @@ pub struct Verdict {
     pub missing: BTreeSet<String>,
 }
 
-pub fn decide<'a>(
-    documents: impl Iterator<Item = Document<'a>>,
+pub fn evaluate_documents<'a>(
+    documents: impl Iterator<Item = NamedPolicy<'a>>,
     question: &Question<'_>,
-) -> Verdict {
+) -> PolicyEvaluation {
     let (mut allowed, mut denied) = (Vec::new(), Vec::new());
     let mut missing = BTreeSet::new();
     for document in documents {
@@ -49,7 +49,11 @@ pub fn decide<'a>(
             if !is_about(statement, question) {
                 continue;
             }
-            conditions::missing(&statement["Condition"], question.context, &mut missing);
+            conditions::collect_missing_keys(
+                &statement["Condition"],
+                question.context,
+                &mut missing,
+            );
             if !conditions::hold(&statement["Condition"], question.context) {
                 continue;
             }
@@ -65,21 +69,26 @@ pub fn decide<'a>(
         (true, false) => (Decision::Allowed, allowed),
         (true, true) => (Decision::NothingAllows, vec![]),
     };
-    Verdict { decision, matched, missing }
+    PolicyEvaluation { decision, matched, missing }
 }
 
 fn is_about(statement: &Value, question: &Question<'_>) -> bool {
     let action = question.action.to_lowercase();
-    let action_fits = |pattern: &str| matches(&pattern.to_lowercase(), &action);
+    let action_fits = |pattern: &str| matches_pattern(&pattern.to_lowercase(), &action);
     let resource_fits = |pattern: &str| {
-        conditions::filled(pattern, question.context)
-            .is_some_and(|pattern| matches(&pattern, question.resource))
+        conditions::fill_variables(pattern, question.context)
+            .is_some_and(|pattern| matches_pattern(&pattern, question.resource))
     };
-    listed(statement, "Action", "NotAction", action_fits)
-        && listed(statement, "Resource", "NotResource", resource_fits)
+    is_listed(statement, "Action", "NotAction", action_fits)
+        && is_listed(statement, "Resource", "NotResource", resource_fits)
 }
 
-pub fn listed(statement: &Value, name: &str, not_name: &str, fits: impl Fn(&str) -> bool) -> bool {
+pub fn is_listed(
+    statement: &Value,
+    name: &str,
+    not_name: &str,
+    fits: impl Fn(&str) -> bool,
+) -> bool {
     let any = |value: &Value| one_or_many(value).any(|v| v.as_str().is_some_and(&fits));
     if statement[not_name].is_null() { any(&statement[name]) } else { !any(&statement[not_name]) }
 }
@@ -101,8 +110,8 @@ mod tests {
 
     fn decision(statements: &Value, action: &str, resource: &str, context: &Context) -> Decision {
         let text = json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
-        let documents = [Document { name: "p", text: &text }];
-        decide(documents.into_iter(), &Question { action, resource, context }).decision
+        let documents = [NamedPolicy { name: "p", text: &text }];
+        evaluate_documents(documents.into_iter(), &Question { action, resource, context }).decision
     }
 
     #[test]
@@ -143,9 +152,12 @@ mod tests {
         }]);
         let text = json!({ "Statement": statements }).to_string();
         let ask = |context: &Context| {
-            let documents = [Document { name: "p", text: &text }];
+            let documents = [NamedPolicy { name: "p", text: &text }];
             let resource = "arn:aws:iam::123456789012:user/me";
-            decide(documents.into_iter(), &Question { action: "a:B", resource, context })
+            evaluate_documents(
+                documents.into_iter(),
+                &Question { action: "a:B", resource, context },
+            )
         };
         let mut context = Context::from([("aws:username".to_owned(), vec!["me".to_owned()])]);
         let verdict = ask(&context);

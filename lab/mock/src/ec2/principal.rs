@@ -1,17 +1,17 @@
 //! Whoever calls, as policies see it: its ARN, its documents, what it is called.
 
 use super::identify::Caller;
-use super::policy::{Context, Decision, Question, Verdict, decide};
-use crate::cloud::{Cloud, Document, Role, User};
+use super::policy::{Context, Decision, PolicyEvaluation, Question, evaluate_documents};
+use crate::cloud::{Cloud, NamedPolicy, Role, User};
 
 #[derive(Debug)]
 pub struct Principal<'a> {
     pub arn: String,
     pub user_id: String,
     pub name: Option<&'a str>,
-    documents: Vec<Document<'a>>,
+    documents: Vec<NamedPolicy<'a>>,
     /// A session may what both its role and this allow.
-    limit: Option<Document<'a>>,
+    limit: Option<NamedPolicy<'a>>,
     is_root: bool,
 }
 
@@ -37,7 +37,7 @@ impl<'a> Principal<'a> {
                 let role = cloud.iam.roles.get(&session.role)?;
                 let limit = session.policy.as_deref();
                 Some(Self {
-                    limit: limit.map(|text| Document { name: "session", text }),
+                    limit: limit.map(|text| NamedPolicy { name: "session", text }),
                     ..Self::session(cloud, role, &session.name)
                 })
             }
@@ -77,7 +77,7 @@ impl<'a> Principal<'a> {
 
     /// With documents that are not stored anywhere.
     #[must_use]
-    pub fn with(mut self, documents: impl IntoIterator<Item = Document<'a>>) -> Self {
+    pub fn with(mut self, documents: impl IntoIterator<Item = NamedPolicy<'a>>) -> Self {
         self.documents.extend(documents);
         self
     }
@@ -93,17 +93,17 @@ impl<'a> Principal<'a> {
         }
     }
 
-    pub fn verdict(&self, question: &Question<'_>) -> Verdict {
+    pub fn verdict(&self, question: &Question<'_>) -> PolicyEvaluation {
         if self.is_root {
-            return Verdict {
+            return PolicyEvaluation {
                 decision: Decision::Allowed,
                 matched: vec![],
                 missing: std::collections::BTreeSet::new(),
             };
         }
-        let verdict = decide(self.documents.iter().copied(), question);
+        let verdict = evaluate_documents(self.documents.iter().copied(), question);
         let Some(limit) = self.limit else { return verdict };
-        let limited = decide(std::iter::once(limit), question);
+        let limited = evaluate_documents(std::iter::once(limit), question);
         if verdict.decision == Decision::Allowed { limited } else { verdict }
     }
 

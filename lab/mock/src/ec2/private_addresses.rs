@@ -3,7 +3,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::action::{Action, Call, Resources};
+use super::action::{ApiCall, ApiOperation, Resources};
 use super::error::{ApiError, INTERFACE};
 use super::render;
 use super::xml::Xml;
@@ -11,8 +11,8 @@ use crate::cloud::{Cloud, NetworkInterface, Subnet, instance_types};
 
 const ENI: Resources = Resources::Of { kind: "network-interface", parameter: "NetworkInterfaceId" };
 
-pub const ACTIONS: &[Action] = &[
-    Action::change(
+pub const ACTIONS: &[ApiOperation] = &[
+    ApiOperation::change(
         "AssignPrivateIpAddresses",
         ENI,
         &[
@@ -24,7 +24,7 @@ pub const ACTIONS: &[Action] = &[
         assign,
     )
     .without_dry_run(),
-    Action::change(
+    ApiOperation::change(
         "UnassignPrivateIpAddresses",
         ENI,
         &["NetworkInterfaceId", "PrivateIpAddress.N"],
@@ -36,13 +36,13 @@ pub const ACTIONS: &[Action] = &[
 /// An interface that is attached to nothing has no instance type to limit it.
 const UNATTACHED_LIMIT: usize = 50;
 
-fn assign(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn assign(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let params = call.params;
     let id = params.required("NetworkInterfaceId")?;
     let listed = params.addresses("PrivateIpAddress")?;
     let count: Option<usize> = params.number("SecondaryPrivateIpAddressCount")?;
     let may_move = params.flag("AllowReassignment")? == Some(true);
-    render::one(&INTERFACE, &mut call.cloud.network_interfaces, id)?;
+    render::find_by_id(&INTERFACE, &mut call.cloud.network_interfaces, id)?;
     let wanted = match (listed.is_empty(), count) {
         (false, None) => listed,
         (true, Some(count)) => free_addresses_beside(call.cloud, id, count)?,
@@ -148,7 +148,7 @@ pub fn free_addresses(
     taken: &[Ipv4Addr],
     count: usize,
 ) -> Result<Vec<Ipv4Addr>, ApiError> {
-    let is_held = |address: Ipv4Addr| holder(cloud, &subnet.vpc_id, address).is_some();
+    let is_held = |address: Ipv4Addr| find_address_holder(cloud, &subnet.vpc_id, address).is_some();
     let free: Vec<Ipv4Addr> = subnet
         .cidr
         .hosts()
@@ -166,7 +166,7 @@ pub fn free_addresses(
 }
 
 /// Who has an address in a VPC.
-pub fn holder<'a>(
+pub fn find_address_holder<'a>(
     cloud: &'a Cloud,
     vpc_id: &str,
     address: Ipv4Addr,
@@ -204,12 +204,12 @@ fn assigned(eni_id: &str, addresses: &[Ipv4Addr]) -> Xml {
     xml
 }
 
-fn unassign(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn unassign(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let params = call.params;
     let id = params.required("NetworkInterfaceId")?;
     params.required_list("PrivateIpAddress")?;
     let addresses = params.addresses("PrivateIpAddress")?;
-    let eni = render::one(&INTERFACE, &mut call.cloud.network_interfaces, id)?;
+    let eni = render::find_by_id(&INTERFACE, &mut call.cloud.network_interfaces, id)?;
     if addresses.iter().any(|address| !eni.owns(*address)) {
         return Err(ApiError::invalid_value(format!(
             "Some of the specified addresses are not assigned to interface {id}"
@@ -230,5 +230,5 @@ fn unassign(call: &mut Call<'_>) -> Result<Xml, ApiError> {
                 && addresses.contains(&association.private_address)
         });
     }
-    Ok(render::done())
+    Ok(render::return_true())
 }

@@ -4,9 +4,9 @@ use std::net::Ipv4Addr;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::error::{ApiError, Kind};
+use super::error::{ApiError, IdKind};
 use super::xml::Xml;
-use crate::cloud::{Address, Cloud, InstanceState, NetworkInterface, Tags};
+use crate::cloud::{Cloud, ElasticIp, InstanceState, NetworkInterface, Tags};
 
 pub fn tag_set(xml: &mut Xml, tags: &Tags) {
     xml.items("tagSet", tags, |xml, (key, value)| {
@@ -23,7 +23,7 @@ pub fn group_set(xml: &mut Xml, cloud: &Cloud, groups: &[String]) {
 }
 
 /// EC2's: with milliseconds.
-pub fn time(at: DateTime<Utc>) -> String {
+pub fn format_time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
@@ -52,7 +52,7 @@ pub enum Association {
 }
 
 /// Nothing where no Elastic IP address is there.
-pub fn association(
+pub fn write_association(
     xml: &mut Xml,
     cloud: &Cloud,
     eni: &NetworkInterface,
@@ -70,7 +70,7 @@ pub fn association(
     });
 }
 
-fn association_ids(xml: &mut Xml, address: &Address) {
+fn association_ids(xml: &mut Xml, address: &ElasticIp) {
     xml.leaf("allocationId", &address.allocation_id);
     xml.leaf_if("associationId", address.association.as_ref().map(|a| &a.id));
 }
@@ -78,7 +78,7 @@ fn association_ids(xml: &mut Xml, address: &Address) {
 /// Every private address of the interface, the primary first.
 pub fn private_addresses(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface, ids: Association) {
     xml.items("privateIpAddressesSet", &eni.private_addresses, |xml, private| {
-        association(xml, cloud, eni, private.address, ids);
+        write_association(xml, cloud, eni, private.address, ids);
         xml.leaf("primary", private.primary);
         xml.leaf("privateDnsName", private_dns_name(cloud, private.address));
         xml.leaf("privateIpAddress", private.address);
@@ -87,7 +87,12 @@ pub fn private_addresses(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface, i
 
 /// Writes the part of an interface that it shows wherever it is shown: in its own describe and in
 /// its instance's.
-pub fn interface(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface, ids: Association) {
+pub fn write_interface_fields(
+    xml: &mut Xml,
+    cloud: &Cloud,
+    eni: &NetworkInterface,
+    ids: Association,
+) {
     xml.leaf("description", &eni.description);
     group_set(xml, cloud, &eni.groups);
     xml.leaf("interfaceType", "interface");
@@ -105,7 +110,7 @@ pub fn interface(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface, ids: Asso
     xml.leaf("vpcId", &eni.vpc_id);
 }
 
-pub fn state(xml: &mut Xml, name: &str, state: InstanceState) {
+pub fn write_state(xml: &mut Xml, name: &str, state: InstanceState) {
     xml.element(name, |xml| {
         xml.leaf("code", state.code());
         xml.leaf("name", state.as_str());
@@ -113,15 +118,15 @@ pub fn state(xml: &mut Xml, name: &str, state: InstanceState) {
 }
 
 /// The answer of most changes.
-pub fn done() -> Xml {
+pub fn return_true() -> Xml {
     let mut xml = Xml::new();
     xml.leaf("return", true);
     xml
 }
 
 /// All items, or those whose ids are asked for; one that is not there is an error, as AWS's is.
-pub fn chosen<'a, T>(
-    kind: &Kind,
+pub fn find_by_ids<'a, T>(
+    kind: &IdKind,
     all: &'a std::collections::BTreeMap<String, T>,
     ids: &[&str],
 ) -> Result<Vec<&'a T>, ApiError> {
@@ -139,8 +144,8 @@ pub fn chosen<'a, T>(
 }
 
 /// The item with this id.
-pub fn one<'a, T>(
-    kind: &Kind,
+pub fn find_by_id<'a, T>(
+    kind: &IdKind,
     all: &'a mut std::collections::BTreeMap<String, T>,
     id: &str,
 ) -> Result<&'a mut T, ApiError> {

@@ -1,37 +1,47 @@
 //! Route tables: describe, make, unmake, and which subnet has which. A subnet that no association
 //! names has its VPC's main table.
 
-use super::action::{Action, Call, Resources};
+use super::action::{ApiCall, ApiOperation, Resources};
 use super::error::{ApiError, ROUTE_TABLE, SUBNET, TABLE_ASSOCIATION, VPC};
-use super::filters::{self, Field};
+use super::filters::{self, FilterField};
 use super::paging;
 use super::render;
-use super::routes::{origin, route, state};
+use super::routes::{find_route_state, name_origin, write_route};
 use super::tags;
 use super::vpcs::local_route;
 use super::xml::Xml;
-use crate::cloud::{Cloud, Route, RouteTable, RouteTableAssociation, Target};
+use crate::cloud::{Cloud, RouteTable, RouteTableAssociation, RouteTarget, VpcRoute};
 
 const TABLE: Resources = Resources::Of { kind: "route-table", parameter: "RouteTableId" };
 const WITH_SUBNET: Resources =
     Resources::Many(&[("route-table", "RouteTableId"), ("subnet", "SubnetId")]);
 
-pub const ACTIONS: &[Action] = &[
-    Action::describe(
+pub const ACTIONS: &[ApiOperation] = &[
+    ApiOperation::describe(
         "DescribeRouteTables",
         &["RouteTableId.N", "Filter.N.Name", "Filter.N.Value.N", "MaxResults", "NextToken"],
         describe,
     ),
-    Action::change(
+    ApiOperation::change(
         "CreateRouteTable",
         Resources::New { kind: "route-table", with: &[("vpc", "VpcId")] },
         tags::IN_VPC,
         create,
     ),
-    Action::change("DeleteRouteTable", TABLE, &["RouteTableId"], delete),
-    Action::change("AssociateRouteTable", WITH_SUBNET, &["RouteTableId", "SubnetId"], associate),
-    Action::change("DisassociateRouteTable", Resources::Any, &["AssociationId"], disassociate),
-    Action::change(
+    ApiOperation::change("DeleteRouteTable", TABLE, &["RouteTableId"], delete),
+    ApiOperation::change(
+        "AssociateRouteTable",
+        WITH_SUBNET,
+        &["RouteTableId", "SubnetId"],
+        associate,
+    ),
+    ApiOperation::change(
+        "DisassociateRouteTable",
+        Resources::Any,
+        &["AssociationId"],
+        disassociate,
+    ),
+    ApiOperation::change(
         "ReplaceRouteTableAssociation",
         TABLE,
         &["AssociationId", "RouteTableId"],
@@ -41,7 +51,7 @@ pub const ACTIONS: &[Action] = &[
 
 /// A subnet that is only implicitly with the main table is found by none of the association
 /// filters, as on AWS.
-const FIELDS: &[Field<RouteTable>] = &[
+const FIELDS: &[FilterField<RouteTable>] = &[
     ("association.main", |_, table| associations(table, |a| Some(a.main.to_string()))),
     ("association.route-table-association-id", |_, table| {
         associations(table, |association| Some(association.id.clone()))
@@ -55,19 +65,19 @@ const FIELDS: &[Field<RouteTable>] = &[
     }),
     ("route.gateway-id", |_, table| {
         routes(table, |route| match &route.target {
-            Target::Local => Some("local".to_owned()),
-            Target::InternetGateway(id) => Some(id.clone()),
-            Target::NetworkInterface(_) => None,
+            RouteTarget::Local => Some("local".to_owned()),
+            RouteTarget::InternetGateway(id) => Some(id.clone()),
+            RouteTarget::NetworkInterface(_) => None,
         })
     }),
     ("route.instance-id", |cloud, table| {
         routes(table, |route| match &route.target {
-            Target::NetworkInterface(id) => cloud.interface(id)?.instance_id.clone(),
+            RouteTarget::NetworkInterface(id) => cloud.interface(id)?.instance_id.clone(),
             _ => None,
         })
     }),
-    ("route.origin", |_, table| routes(table, |r| Some(origin(r.origin).to_owned()))),
-    ("route.state", |cloud, table| routes(table, |r| Some(state(cloud, r).to_owned()))),
+    ("route.origin", |_, table| routes(table, |r| Some(name_origin(r.origin).to_owned()))),
+    ("route.state", |cloud, table| routes(table, |r| Some(find_route_state(cloud, r).to_owned()))),
     ("vpc-id", |_, table| vec![table.vpc_id.clone()]),
 ];
 
@@ -78,15 +88,16 @@ fn associations(
     table.associations.iter().filter_map(shown).collect()
 }
 
-fn routes(table: &RouteTable, shown: impl Fn(&Route) -> Option<String>) -> Vec<String> {
+fn routes(table: &RouteTable, shown: impl Fn(&VpcRoute) -> Option<String>) -> Vec<String> {
     table.routes.iter().filter_map(shown).collect()
 }
 
-fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn describe(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let (cloud, params) = (&*call.cloud, call.params);
-    let chosen = render::chosen(&ROUTE_TABLE, &cloud.route_tables, &params.list("RouteTableId"))?;
+    let chosen =
+        render::find_by_ids(&ROUTE_TABLE, &cloud.route_tables, &params.list("RouteTableId"))?;
     let selected = filters::select(cloud, params, FIELDS, Some(|table| &table.tags), chosen)?;
-    let (page, next) = paging::page(params, &paging::SMALL, Some("RouteTableId"), selected)?;
+    let (page, next) = paging::take_page(params, &paging::SMALL, Some("RouteTableId"), selected)?;
     let mut xml = Xml::new();
     xml.items("routeTableSet", page, |xml, table| detail(xml, cloud, table));
     xml.leaf_if("nextToken", next);
@@ -97,7 +108,7 @@ fn detail(xml: &mut Xml, cloud: &Cloud, table: &RouteTable) {
     xml.leaf("routeTableId", &table.id);
     xml.leaf("vpcId", &table.vpc_id);
     xml.leaf("ownerId", &cloud.account_id);
-    xml.items("routeSet", &table.routes, |xml, entry| route(xml, cloud, entry));
+    xml.items("routeSet", &table.routes, |xml, entry| write_route(xml, cloud, entry));
     xml.items("associationSet", &table.associations, |xml, association| {
         xml.leaf("routeTableAssociationId", &association.id);
         xml.leaf("routeTableId", &table.id);
@@ -113,10 +124,10 @@ fn associated(xml: &mut Xml) {
     xml.element("associationState", |xml| xml.leaf("state", "associated"));
 }
 
-fn create(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn create(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let vpc_id = call.params.required("VpcId")?;
-    let tags = tags::specified(call.params, &["route-table"], "route-table")?;
-    let cidr = render::one(&VPC, &mut call.cloud.vpcs, vpc_id)?.cidr;
+    let tags = tags::read_specified_tags(call.params, &["route-table"], "route-table")?;
+    let cidr = render::find_by_id(&VPC, &mut call.cloud.vpcs, vpc_id)?.cidr;
     let table = RouteTable {
         id: call.cloud.new_id("rtb"),
         vpc_id: vpc_id.to_owned(),
@@ -131,20 +142,20 @@ fn create(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     Ok(xml)
 }
 
-fn delete(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn delete(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let id = call.params.required("RouteTableId")?;
     let all = &mut call.cloud.route_tables;
-    if !render::one(&ROUTE_TABLE, all, id)?.associations.is_empty() {
+    if !render::find_by_id(&ROUTE_TABLE, all, id)?.associations.is_empty() {
         return Err(ApiError::dependencies("routeTable", id));
     }
     all.remove(id);
-    Ok(render::done())
+    Ok(render::return_true())
 }
 
-fn associate(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn associate(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let id = call.params.required("RouteTableId")?;
     let subnet_id = call.params.required("SubnetId")?;
-    let vpc_id = render::one(&SUBNET, &mut call.cloud.subnets, subnet_id)?.vpc_id.clone();
+    let vpc_id = render::find_by_id(&SUBNET, &mut call.cloud.subnets, subnet_id)?.vpc_id.clone();
     check_vpc(call.cloud, id, &vpc_id)?;
     let of_subnet = |a: &RouteTableAssociation| a.subnet_id.as_deref() == Some(subnet_id);
     let existing = call
@@ -171,7 +182,7 @@ fn associate(call: &mut Call<'_>) -> Result<Xml, ApiError> {
 }
 
 fn check_vpc(cloud: &mut Cloud, table_id: &str, vpc_id: &str) -> Result<(), ApiError> {
-    if render::one(&ROUTE_TABLE, &mut cloud.route_tables, table_id)?.vpc_id == vpc_id {
+    if render::find_by_id(&ROUTE_TABLE, &mut cloud.route_tables, table_id)?.vpc_id == vpc_id {
         return Ok(());
     }
     Err(ApiError::invalid_value(format!(
@@ -180,13 +191,13 @@ fn check_vpc(cloud: &mut Cloud, table_id: &str, vpc_id: &str) -> Result<(), ApiE
 }
 
 fn add(
-    call: &mut Call<'_>,
+    call: &mut ApiCall<'_>,
     table_id: &str,
     main: bool,
     subnet_id: Option<String>,
 ) -> Result<String, ApiError> {
     let id = call.cloud.new_id("rtbassoc");
-    let table = render::one(&ROUTE_TABLE, &mut call.cloud.route_tables, table_id)?;
+    let table = render::find_by_id(&ROUTE_TABLE, &mut call.cloud.route_tables, table_id)?;
     table.associations.push(RouteTableAssociation { id: id.clone(), main, subnet_id });
     Ok(id)
 }
@@ -208,7 +219,7 @@ fn remove(cloud: &mut Cloud, table_id: &str, association_id: &str) {
     }
 }
 
-fn disassociate(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn disassociate(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let id = call.params.required("AssociationId")?;
     let (table_id, _, association) = find(call.cloud, id)?;
     if association.main {
@@ -217,11 +228,11 @@ fn disassociate(call: &mut Call<'_>) -> Result<Xml, ApiError> {
         )));
     }
     remove(call.cloud, &table_id, id);
-    Ok(render::done())
+    Ok(render::return_true())
 }
 
 /// The main association moves as well: that is how another table becomes the main one.
-fn replace_association(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn replace_association(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let id = call.params.required("AssociationId")?;
     let table_id = call.params.required("RouteTableId")?;
     let (old_table, vpc_id, association) = find(call.cloud, id)?;

@@ -2,22 +2,22 @@
 
 use ipnet::Ipv4Net;
 
-use super::action::{Action, Call, Resources};
+use super::action::{ApiCall, ApiOperation, Resources};
 use super::error::{ApiError, GATEWAY, INTERFACE, ROUTE_TABLE};
 use super::render;
 use super::xml::Xml;
-use crate::cloud::{Cloud, Route, RouteOrigin, RouteTable, Target};
+use crate::cloud::{Cloud, RouteOrigin, RouteTable, RouteTarget, VpcRoute};
 
 const TABLE: Resources = Resources::Of { kind: "route-table", parameter: "RouteTableId" };
 const ROUTE: &[&str] = &["RouteTableId", "DestinationCidrBlock", "GatewayId", "NetworkInterfaceId"];
 
-pub const ACTIONS: &[Action] = &[
-    Action::change("CreateRoute", TABLE, ROUTE, create),
-    Action::change("ReplaceRoute", TABLE, ROUTE, replace),
-    Action::change("DeleteRoute", TABLE, &["RouteTableId", "DestinationCidrBlock"], delete),
+pub const ACTIONS: &[ApiOperation] = &[
+    ApiOperation::change("CreateRoute", TABLE, ROUTE, create),
+    ApiOperation::change("ReplaceRoute", TABLE, ROUTE, replace),
+    ApiOperation::change("DeleteRoute", TABLE, &["RouteTableId", "DestinationCidrBlock"], delete),
 ];
 
-pub fn origin(origin: RouteOrigin) -> &'static str {
+pub fn name_origin(origin: RouteOrigin) -> &'static str {
     match origin {
         RouteOrigin::CreateRouteTable => "CreateRouteTable",
         RouteOrigin::CreateRoute => "CreateRoute",
@@ -25,14 +25,14 @@ pub fn origin(origin: RouteOrigin) -> &'static str {
 }
 
 /// A route to what is gone, or attached to nothing, is a black hole.
-pub fn state(cloud: &Cloud, route: &Route) -> &'static str {
+pub fn find_route_state(cloud: &Cloud, route: &VpcRoute) -> &'static str {
     match &route.target {
-        Target::NetworkInterface(id)
+        RouteTarget::NetworkInterface(id)
             if cloud.interface(id).is_none_or(|eni| eni.instance_id.is_none()) =>
         {
             "blackhole"
         }
-        Target::InternetGateway(id)
+        RouteTarget::InternetGateway(id)
             if cloud.internet_gateways.get(id).is_none_or(|gateway| gateway.vpc_id.is_none()) =>
         {
             "blackhole"
@@ -41,23 +41,23 @@ pub fn state(cloud: &Cloud, route: &Route) -> &'static str {
     }
 }
 
-pub fn route(xml: &mut Xml, cloud: &Cloud, route: &Route) {
+pub fn write_route(xml: &mut Xml, cloud: &Cloud, route: &VpcRoute) {
     xml.leaf("destinationCidrBlock", route.destination);
     match &route.target {
-        Target::Local => xml.leaf("gatewayId", "local"),
-        Target::InternetGateway(id) => xml.leaf("gatewayId", id),
-        Target::NetworkInterface(id) => {
+        RouteTarget::Local => xml.leaf("gatewayId", "local"),
+        RouteTarget::InternetGateway(id) => xml.leaf("gatewayId", id),
+        RouteTarget::NetworkInterface(id) => {
             xml.leaf("networkInterfaceId", id);
             let instance = cloud.interface(id).and_then(|eni| eni.instance_id.as_ref());
             xml.leaf_if("instanceId", instance);
             xml.leaf_if("instanceOwnerId", instance.map(|_| &cloud.account_id));
         }
     }
-    xml.leaf("state", state(cloud, route));
-    xml.leaf("origin", origin(route.origin));
+    xml.leaf("state", find_route_state(cloud, route));
+    xml.leaf("origin", name_origin(route.origin));
 }
 
-fn create(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn create(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let (destination, target) = (call.params.cidr("DestinationCidrBlock")?, target(call)?);
     let (table_id, vpc_id) = (table(call)?.id.clone(), table(call)?.vpc_id.clone());
     check_gateway(call.cloud, &table_id, &vpc_id, &target)?;
@@ -72,10 +72,10 @@ fn create(call: &mut Call<'_>) -> Result<Xml, ApiError> {
             ));
         }
         None => {
-            table.routes.push(Route { destination, target, origin: RouteOrigin::CreateRoute });
+            table.routes.push(VpcRoute { destination, target, origin: RouteOrigin::CreateRoute });
         }
     }
-    Ok(render::done())
+    Ok(render::return_true())
 }
 
 /// A gateway serves the VPC that it is attached to.
@@ -83,9 +83,9 @@ fn check_gateway(
     cloud: &Cloud,
     table_id: &str,
     vpc_id: &str,
-    target: &Target,
+    target: &RouteTarget,
 ) -> Result<(), ApiError> {
-    let Target::InternetGateway(id) = target else { return Ok(()) };
+    let RouteTarget::InternetGateway(id) = target else { return Ok(()) };
     let attached = cloud.internet_gateways.get(id).and_then(|gateway| gateway.vpc_id.as_deref());
     if attached == Some(vpc_id) {
         return Ok(());
@@ -101,13 +101,13 @@ fn check_destination(
     cloud: &Cloud,
     vpc_id: &str,
     destination: Ipv4Net,
-    target: &Target,
+    target: &RouteTarget,
 ) -> Result<(), ApiError> {
     let inside = cloud.vpcs.get(vpc_id).is_some_and(|vpc| vpc.cidr.contains(&destination));
     if !inside {
         return Ok(());
     }
-    if !matches!(target, Target::NetworkInterface(_)) {
+    if !matches!(target, RouteTarget::NetworkInterface(_)) {
         return Err(ApiError::invalid_value(format!(
             "The destination CIDR block {destination} is equal to or more specific than one of this VPC's CIDR blocks. This route can target only an interface or an instance."
         )));
@@ -121,7 +121,7 @@ fn check_destination(
     )))
 }
 
-fn replace(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn replace(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let (destination, target) = (call.params.cidr("DestinationCidrBlock")?, target(call)?);
     let (id, vpc_id) = (table(call)?.id.clone(), table(call)?.vpc_id.clone());
     check_gateway(call.cloud, &id, &vpc_id, &target)?;
@@ -132,10 +132,10 @@ fn replace(call: &mut Call<'_>) -> Result<Xml, ApiError> {
         .find(|route| route.destination == destination)
         .ok_or_else(|| no_route(destination, &id))?;
     route.target = target;
-    Ok(render::done())
+    Ok(render::return_true())
 }
 
-fn delete(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn delete(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let destination = call.params.cidr("DestinationCidrBlock")?;
     let table = table(call)?;
     let position = table
@@ -143,31 +143,31 @@ fn delete(call: &mut Call<'_>) -> Result<Xml, ApiError> {
         .iter()
         .position(|route| route.destination == destination)
         .ok_or_else(|| no_route(destination, &table.id))?;
-    if table.routes[position].target == Target::Local {
+    if table.routes[position].target == RouteTarget::Local {
         return Err(ApiError::invalid_value(format!(
             "cannot remove local route {destination} in route table {}",
             table.id
         )));
     }
     table.routes.remove(position);
-    Ok(render::done())
+    Ok(render::return_true())
 }
 
-fn table<'a>(call: &'a mut Call<'_>) -> Result<&'a mut RouteTable, ApiError> {
+fn table<'a>(call: &'a mut ApiCall<'_>) -> Result<&'a mut RouteTable, ApiError> {
     let id = call.params.required("RouteTableId")?;
-    render::one(&ROUTE_TABLE, &mut call.cloud.route_tables, id)
+    render::find_by_id(&ROUTE_TABLE, &mut call.cloud.route_tables, id)
 }
 
-fn target(call: &mut Call<'_>) -> Result<Target, ApiError> {
+fn target(call: &mut ApiCall<'_>) -> Result<RouteTarget, ApiError> {
     match (call.params.text("NetworkInterfaceId"), call.params.text("GatewayId")) {
         (Some(id), None) => {
-            render::one(&INTERFACE, &mut call.cloud.network_interfaces, id)?;
-            Ok(Target::NetworkInterface(id.to_owned()))
+            render::find_by_id(&INTERFACE, &mut call.cloud.network_interfaces, id)?;
+            Ok(RouteTarget::NetworkInterface(id.to_owned()))
         }
-        (None, Some("local")) => Ok(Target::Local),
+        (None, Some("local")) => Ok(RouteTarget::Local),
         (None, Some(id)) => {
-            render::one(&GATEWAY, &mut call.cloud.internet_gateways, id)?;
-            Ok(Target::InternetGateway(id.to_owned()))
+            render::find_by_id(&GATEWAY, &mut call.cloud.internet_gateways, id)?;
+            Ok(RouteTarget::InternetGateway(id.to_owned()))
         }
         (None, None) => Err(ApiError::missing("gatewayId or networkInterfaceId")),
         (Some(_), Some(_)) => Err(ApiError::invalid_combination(

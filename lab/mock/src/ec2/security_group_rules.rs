@@ -2,9 +2,9 @@
 
 use ipnet::Ipv4Net;
 
-use super::action::{Action, Call, Resources};
+use super::action::{ApiCall, ApiOperation, Resources};
 use super::error::{ApiError, RULE, SECURITY_GROUP};
-use super::filters::{self, Field};
+use super::filters::{self, FilterField};
 use super::paging;
 use super::params::Params;
 use super::render;
@@ -45,12 +45,20 @@ const RULES_OR_IDS: &[&str] = &[
     "CidrIp",
 ];
 
-pub const ACTIONS: &[Action] = &[
-    Action::change("AuthorizeSecurityGroupIngress", GROUP, RULES, |call| authorize(call, INGRESS)),
-    Action::change("AuthorizeSecurityGroupEgress", GROUP, RULES, |call| authorize(call, EGRESS)),
-    Action::change("RevokeSecurityGroupIngress", GROUP, RULES_OR_IDS, |call| revoke(call, INGRESS)),
-    Action::change("RevokeSecurityGroupEgress", GROUP, RULES_OR_IDS, |call| revoke(call, EGRESS)),
-    Action::describe(
+pub const ACTIONS: &[ApiOperation] = &[
+    ApiOperation::change("AuthorizeSecurityGroupIngress", GROUP, RULES, |call| {
+        authorize(call, INGRESS)
+    }),
+    ApiOperation::change("AuthorizeSecurityGroupEgress", GROUP, RULES, |call| {
+        authorize(call, EGRESS)
+    }),
+    ApiOperation::change("RevokeSecurityGroupIngress", GROUP, RULES_OR_IDS, |call| {
+        revoke(call, INGRESS)
+    }),
+    ApiOperation::change("RevokeSecurityGroupEgress", GROUP, RULES_OR_IDS, |call| {
+        revoke(call, EGRESS)
+    }),
+    ApiOperation::describe(
         "DescribeSecurityGroupRules",
         &["SecurityGroupRuleId.N", "Filter.N.Name", "Filter.N.Value.N", "MaxResults", "NextToken"],
         describe,
@@ -99,7 +107,7 @@ impl Rule {
     ) -> Self {
         let label = format!("{group_id}/{egress}/{protocol}/{ports:?}/{}", peer.as_text());
         Self {
-            id: ids::id("sgr", seed, &label),
+            id: ids::make_id("sgr", seed, &label),
             group_id: group_id.to_owned(),
             egress,
             protocol: protocol.to_owned(),
@@ -141,9 +149,9 @@ fn rules_of(cloud: &Cloud, group: &SecurityGroup, egress: bool) -> Vec<Rule> {
     rules
 }
 
-fn authorize(call: &mut Call<'_>, egress: bool) -> Result<Xml, ApiError> {
+fn authorize(call: &mut ApiCall<'_>, egress: bool) -> Result<Xml, ApiError> {
     let id = call.params.required("GroupId")?;
-    render::one(&SECURITY_GROUP, &mut call.cloud.security_groups, id)?;
+    render::find_by_id(&SECURITY_GROUP, &mut call.cloud.security_groups, id)?;
     let wanted = requested(call, id, egress)?;
     for rule in &wanted {
         let group = &call.cloud.security_groups[id];
@@ -153,9 +161,9 @@ fn authorize(call: &mut Call<'_>, egress: bool) -> Result<Xml, ApiError> {
                 format!("the specified rule {} already exists", rule.shown()),
             ));
         }
-        add(render::one(&SECURITY_GROUP, &mut call.cloud.security_groups, id)?, rule);
+        add(render::find_by_id(&SECURITY_GROUP, &mut call.cloud.security_groups, id)?, rule);
     }
-    let mut xml = render::done();
+    let mut xml = render::return_true();
     let cloud = &*call.cloud;
     xml.items("securityGroupRuleSet", &wanted, |xml, rule| detail(xml, cloud, rule));
     Ok(xml)
@@ -197,9 +205,9 @@ fn remove(group: &mut SecurityGroup, rule: &Rule) {
     all.retain(|permission| !(permission.ranges.is_empty() && permission.groups.is_empty()));
 }
 
-fn revoke(call: &mut Call<'_>, egress: bool) -> Result<Xml, ApiError> {
+fn revoke(call: &mut ApiCall<'_>, egress: bool) -> Result<Xml, ApiError> {
     let id = call.params.required("GroupId")?;
-    render::one(&SECURITY_GROUP, &mut call.cloud.security_groups, id)?;
+    render::find_by_id(&SECURITY_GROUP, &mut call.cloud.security_groups, id)?;
     let own = rules_of(call.cloud, &call.cloud.security_groups[id], egress);
     let rule_ids = call.params.list("SecurityGroupRuleId");
     let wanted =
@@ -210,11 +218,11 @@ fn revoke(call: &mut Call<'_>, egress: bool) -> Result<Xml, ApiError> {
             "The specified rule does not exist in this security group.",
         ));
     }
-    let group = render::one(&SECURITY_GROUP, &mut call.cloud.security_groups, id)?;
+    let group = render::find_by_id(&SECURITY_GROUP, &mut call.cloud.security_groups, id)?;
     for rule in &wanted {
         remove(group, rule);
     }
-    let mut xml = render::done();
+    let mut xml = render::return_true();
     xml.items("revokedSecurityGroupRuleSet", &wanted, |xml, rule| {
         xml.leaf("securityGroupRuleId", &rule.id);
         xml.leaf("groupId", &rule.group_id);
@@ -238,7 +246,7 @@ fn by_id(own: &[Rule], wanted: &[&str]) -> Result<Vec<Rule>, ApiError> {
 }
 
 /// The rules of a request: in its list, or the one in its flat parameters.
-fn requested(call: &mut Call<'_>, group_id: &str, egress: bool) -> Result<Vec<Rule>, ApiError> {
+fn requested(call: &mut ApiCall<'_>, group_id: &str, egress: bool) -> Result<Vec<Rule>, ApiError> {
     let params = call.params;
     let mut rules = Vec::new();
     let mut prefixes: Vec<String> =
@@ -297,7 +305,7 @@ fn protocol_and_ports(
     Ok((protocol.to_owned(), Some((from, to))))
 }
 
-fn peers(call: &mut Call<'_>, prefix: &str) -> Result<Vec<(Peer, Option<String>)>, ApiError> {
+fn peers(call: &mut ApiCall<'_>, prefix: &str) -> Result<Vec<(Peer, Option<String>)>, ApiError> {
     let params = call.params;
     if prefix.is_empty() {
         return Ok(vec![(Peer::Range(params.cidr("CidrIp")?), None)]);
@@ -314,19 +322,19 @@ fn peers(call: &mut Call<'_>, prefix: &str) -> Result<Vec<(Peer, Option<String>)
     }
     for number in params.numbers(&format!("{prefix}Groups")) {
         let id = params.required(&format!("{prefix}Groups.{number}.GroupId"))?;
-        render::one(&SECURITY_GROUP, &mut call.cloud.security_groups, id)?;
+        render::find_by_id(&SECURITY_GROUP, &mut call.cloud.security_groups, id)?;
         let description = text(format!("{prefix}Groups.{number}.Description"));
         peers.push((Peer::Group(id.to_owned()), description));
     }
     Ok(peers)
 }
 
-const FIELDS: &[Field<Rule>] = &[
+const FIELDS: &[FilterField<Rule>] = &[
     ("group-id", |_, rule| vec![rule.group_id.clone()]),
     ("security-group-rule-id", |_, rule| vec![rule.id.clone()]),
 ];
 
-fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn describe(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let (cloud, params) = (&*call.cloud, call.params);
     let all: Vec<Rule> = cloud
         .security_groups
@@ -338,7 +346,8 @@ fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     by_id(&all, &wanted)?;
     let chosen = all.iter().filter(|r| wanted.is_empty() || wanted.contains(&r.id.as_str()));
     let selected = filters::select(cloud, params, FIELDS, Some(|rule| &rule.tags), chosen)?;
-    let (page, next) = paging::page(params, &paging::USUAL, Some("SecurityGroupRuleId"), selected)?;
+    let (page, next) =
+        paging::take_page(params, &paging::USUAL, Some("SecurityGroupRuleId"), selected)?;
     let mut xml = Xml::new();
     xml.items("securityGroupRuleSet", page, |xml, rule| detail(xml, cloud, rule));
     xml.leaf_if("nextToken", next);

@@ -1,16 +1,16 @@
 //! Security groups: describe, make, unmake.
 
-use super::action::{Action, Call, Resources};
+use super::action::{ApiCall, ApiOperation, Resources};
 use super::error::{ApiError, SECURITY_GROUP, VPC};
-use super::filters::{self, Field};
+use super::filters::{self, FilterField};
 use super::paging;
 use super::render;
 use super::tags;
 use super::xml::Xml;
 use crate::cloud::{Cloud, Permission, SecurityGroup};
 
-pub const ACTIONS: &[Action] = &[
-    Action::describe(
+pub const ACTIONS: &[ApiOperation] = &[
+    ApiOperation::describe(
         "DescribeSecurityGroups",
         &[
             "GroupId.N",
@@ -22,7 +22,7 @@ pub const ACTIONS: &[Action] = &[
         ],
         describe,
     ),
-    Action::change(
+    ApiOperation::change(
         "CreateSecurityGroup",
         Resources::New { kind: "security-group", with: &[("vpc", "VpcId")] },
         &[
@@ -35,7 +35,7 @@ pub const ACTIONS: &[Action] = &[
         ],
         create,
     ),
-    Action::change(
+    ApiOperation::change(
         "DeleteSecurityGroup",
         Resources::Of { kind: "security-group", parameter: "GroupId" },
         &["GroupId"],
@@ -43,7 +43,7 @@ pub const ACTIONS: &[Action] = &[
     ),
 ];
 
-const FIELDS: &[Field<SecurityGroup>] = &[
+const FIELDS: &[FilterField<SecurityGroup>] = &[
     ("description", |_, group| vec![group.description.clone()]),
     ("egress.ip-permission.cidr", |_, group| cidrs(&group.egress)),
     ("egress.ip-permission.from-port", |_, group| ports(&group.egress, |(from, _)| from)),
@@ -83,13 +83,13 @@ fn protocols(permissions: &[Permission]) -> Vec<String> {
     permissions.iter().map(|permission| permission.protocol.clone()).collect()
 }
 
-fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn describe(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let (cloud, params) = (&*call.cloud, call.params);
     let mut chosen =
-        render::chosen(&SECURITY_GROUP, &cloud.security_groups, &params.list("GroupId"))?;
+        render::find_by_ids(&SECURITY_GROUP, &cloud.security_groups, &params.list("GroupId"))?;
     by_name(cloud, &params.list("GroupName"), &mut chosen)?;
     let selected = filters::select(cloud, params, FIELDS, Some(|group| &group.tags), chosen)?;
-    let (page, next) = paging::page(params, &paging::USUAL, Some("GroupId"), selected)?;
+    let (page, next) = paging::take_page(params, &paging::USUAL, Some("GroupId"), selected)?;
     let mut xml = Xml::new();
     xml.items("securityGroupInfo", page, |xml, group| {
         xml.leaf("ownerId", &cloud.account_id);
@@ -147,11 +147,11 @@ fn permissions(xml: &mut Xml, cloud: &Cloud, name: &str, permissions: &[Permissi
     });
 }
 
-fn create(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn create(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let params = call.params;
     let (name, description) = (params.required("GroupName")?, params.required("GroupDescription")?);
     check_name(name)?;
-    let tags = tags::specified(params, &["security-group"], "security-group")?;
+    let tags = tags::read_specified_tags(params, &["security-group"], "security-group")?;
     let vpc_id = vpc(call)?;
     if call.cloud.security_groups.values().any(|g| g.vpc_id == vpc_id && g.name == name) {
         return Err(ApiError::bad(
@@ -171,7 +171,7 @@ fn create(call: &mut Call<'_>) -> Result<Xml, ApiError> {
         }],
         tags,
     };
-    let mut xml = render::done();
+    let mut xml = render::return_true();
     xml.leaf("groupId", &group.id);
     render::tag_set(&mut xml, &group.tags);
     xml.leaf("securityGroupArn", call.cloud.arn("security-group", &group.id));
@@ -196,9 +196,9 @@ fn check_name(name: &str) -> Result<(), ApiError> {
 }
 
 /// The one that is asked for, else the default VPC.
-fn vpc(call: &mut Call<'_>) -> Result<String, ApiError> {
+fn vpc(call: &mut ApiCall<'_>) -> Result<String, ApiError> {
     if let Some(id) = call.params.text("VpcId") {
-        return Ok(render::one(&VPC, &mut call.cloud.vpcs, id)?.id.clone());
+        return Ok(render::find_by_id(&VPC, &mut call.cloud.vpcs, id)?.id.clone());
     }
     let default = call.cloud.vpcs.values().find(|vpc| vpc.is_default);
     default
@@ -207,10 +207,10 @@ fn vpc(call: &mut Call<'_>) -> Result<String, ApiError> {
 }
 
 /// Not while an interface or another group's rule names it.
-fn delete(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn delete(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let id = call.params.required("GroupId")?;
     let cloud = &mut *call.cloud;
-    let group = render::one(&SECURITY_GROUP, &mut cloud.security_groups, id)?;
+    let group = render::find_by_id(&SECURITY_GROUP, &mut cloud.security_groups, id)?;
     if group.name == "default" {
         return Err(ApiError::bad(
             "CannotDelete",
@@ -230,7 +230,7 @@ fn delete(call: &mut Call<'_>) -> Result<Xml, ApiError> {
         ));
     }
     cloud.security_groups.remove(id);
-    let mut xml = render::done();
+    let mut xml = render::return_true();
     xml.leaf("groupId", id);
     Ok(xml)
 }

@@ -1,13 +1,13 @@
 //! IAM's policy simulator: what would be decided, from the policies as they are.
 
-use super::action::{Action, Call};
+use super::action::{ApiCall, ApiOperation};
 use super::error::ApiError;
-use super::iam::{no_such_entity, page, read, required, truncation};
+use super::iam::{define_read, no_such_entity, require_parameter, take_iam_page, write_truncation};
 use super::params::Params;
-use super::policy::{Context, Decision, Question, Verdict};
+use super::policy::{Context, Decision, PolicyEvaluation, Question};
 use super::principal::Principal;
 use super::xml::Xml;
-use crate::cloud::{Cloud, Document};
+use crate::cloud::{Cloud, NamedPolicy};
 
 const OF_PRINCIPAL: &[&str] = &[
     "PolicySourceArn",
@@ -33,20 +33,20 @@ const CUSTOM: &[&str] = &[
     "Marker",
 ];
 
-pub const ACTIONS: &[Action] = &[
-    read("SimulatePrincipalPolicy", OF_PRINCIPAL, of_principal),
-    read("SimulateCustomPolicy", CUSTOM, custom),
+pub const ACTIONS: &[ApiOperation] = &[
+    define_read("SimulatePrincipalPolicy", OF_PRINCIPAL, of_principal),
+    define_read("SimulateCustomPolicy", CUSTOM, custom),
 ];
 
-fn of_principal(call: &mut Call<'_>) -> Result<Xml, ApiError> {
-    let arn = required(call.params, "PolicySourceArn")?;
+fn of_principal(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
+    let arn = require_parameter(call.params, "PolicySourceArn")?;
     let principal = find(call.cloud, arn)?;
     evaluate(call, principal)
 }
 
-fn custom(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn custom(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     if call.params.list("PolicyInputList.member").is_empty() {
-        required(call.params, "PolicyInputList")?;
+        require_parameter(call.params, "PolicyInputList")?;
     }
     evaluate(call, Principal::nobody())
 }
@@ -68,16 +68,16 @@ fn find<'a>(cloud: &'a Cloud, arn: &str) -> Result<Principal<'a>, ApiError> {
     }
 }
 
-fn evaluate(call: &Call<'_>, principal: Principal<'_>) -> Result<Xml, ApiError> {
+fn evaluate(call: &ApiCall<'_>, principal: Principal<'_>) -> Result<Xml, ApiError> {
     let params = call.params;
     let texts = params.list("PolicyInputList.member");
     let names: Vec<String> = (1..=texts.len()).map(|n| format!("PolicyInputList.{n}")).collect();
     let principal =
-        principal.with(names.iter().zip(&texts).map(|(name, text)| Document { name, text }));
+        principal.with(names.iter().zip(&texts).map(|(name, text)| NamedPolicy { name, text }));
     let context = context(params, &principal, &call.cloud.account_id)?;
     let actions = params.list("ActionNames.member");
     if actions.is_empty() {
-        required(params, "ActionNames")?;
+        require_parameter(params, "ActionNames")?;
     }
     let mut resources = params.list("ResourceArns.member");
     if resources.is_empty() {
@@ -94,11 +94,11 @@ fn evaluate(call: &Call<'_>, principal: Principal<'_>) -> Result<Xml, ApiError> 
         }
     }
     let mut xml = Xml::new();
-    let (page, marker) = page(params, results)?;
+    let (page, marker) = take_iam_page(params, results)?;
     xml.members("EvaluationResults", page, |xml, (action, resource, verdict)| {
         result(xml, action, resource, &verdict);
     });
-    truncation(&mut xml, marker);
+    write_truncation(&mut xml, marker);
     Ok(xml)
 }
 
@@ -111,14 +111,14 @@ fn context(
     let mut context = principal.context(account_id);
     for number in params.numbers("ContextEntries.member") {
         let entry = format!("ContextEntries.member.{number}");
-        let key = required(params, &format!("{entry}.ContextKeyName"))?;
+        let key = require_parameter(params, &format!("{entry}.ContextKeyName"))?;
         let values = params.list(&format!("{entry}.ContextKeyValues.member"));
         context.insert(key.to_lowercase(), values.into_iter().map(str::to_owned).collect());
     }
     Ok(context)
 }
 
-fn result(xml: &mut Xml, action: &str, resource: &str, verdict: &Verdict) {
+fn result(xml: &mut Xml, action: &str, resource: &str, verdict: &PolicyEvaluation) {
     xml.leaf("EvalActionName", action);
     xml.leaf("EvalResourceName", resource);
     xml.leaf(

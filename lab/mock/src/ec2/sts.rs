@@ -3,11 +3,11 @@
 use chrono::TimeDelta;
 use serde_json::Value;
 
-use super::action::{Action, Call, DryRun, Effect, Resources};
+use super::action::{AccessLevel, ApiCall, ApiOperation, DryRun, Resources};
 use super::authorize;
 use super::conditions;
 use super::error::ApiError;
-use super::filters::matches;
+use super::filters::matches_pattern;
 use super::identify::{Caller, unknown_key};
 use super::policy::{Context, Decision, Question, one_or_many};
 use super::principal::Principal;
@@ -16,10 +16,10 @@ use super::request::Service;
 use super::xml::Xml;
 use crate::cloud::{Cloud, Role, Session, ids};
 
-pub const ACTIONS: &[Action] = &[
+pub const ACTIONS: &[ApiOperation] = &[
     action("GetCallerIdentity", Resources::Free, &[], get_caller_identity),
-    Action {
-        effect: Effect::Write,
+    ApiOperation {
+        effect: AccessLevel::Write,
         ..action(
             "AssumeRole",
             // The role's own policy decides as well: see below.
@@ -40,20 +40,20 @@ const fn action(
     name: &'static str,
     resources: Resources,
     parameters: &'static [&'static str],
-    handler: fn(&mut Call<'_>) -> Result<Xml, ApiError>,
-) -> Action {
-    Action {
+    handler: fn(&mut ApiCall<'_>) -> Result<Xml, ApiError>,
+) -> ApiOperation {
+    ApiOperation {
         service: Service::Sts,
         name,
         parameters,
-        effect: Effect::Read,
+        effect: AccessLevel::Read,
         dry_run: DryRun::Absent,
         resources,
         handler,
     }
 }
 
-fn get_caller_identity(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn get_caller_identity(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let cloud = &*call.cloud;
     let principal = Principal::of(cloud, call.caller).ok_or_else(|| unknown_key(Service::Sts))?;
     let mut xml = Xml::new();
@@ -65,7 +65,7 @@ fn get_caller_identity(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     Ok(xml)
 }
 
-fn assume_role(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn assume_role(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let arn = required(call, "RoleArn")?.to_owned();
     let name = required(call, "RoleSessionName")?.to_owned();
     check_name(&name)?;
@@ -83,8 +83,8 @@ fn assume_role(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     let session = Session {
         role: role.name.clone(),
         name: name.clone(),
-        secret_access_key: ids::secret(seed, &label),
-        session_token: ids::secret(seed, &format!("token/{label}")),
+        secret_access_key: ids::make_secret(seed, &label),
+        session_token: ids::make_secret(seed, &format!("token/{label}")),
         expires_at: call.now + TimeDelta::seconds(duration),
         policy,
     };
@@ -103,7 +103,7 @@ fn assume_role(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     Ok(xml)
 }
 
-fn required<'a>(call: &'a Call<'_>, name: &str) -> Result<&'a str, ApiError> {
+fn required<'a>(call: &'a ApiCall<'_>, name: &str) -> Result<&'a str, ApiError> {
     call.params.text(name).filter(|value| !value.is_empty()).ok_or_else(|| {
         let mut member = name.to_owned();
         member[..1].make_ascii_lowercase();
@@ -148,7 +148,7 @@ fn check_duration(caller: &Caller, seconds: i64) -> Result<(), ApiError> {
 
 /// The role, where it trusts the caller, and the caller's policies let it where the role only
 /// trusts the account. Whether the role is there at all is not said.
-fn trusted<'a>(call: &'a Call<'_>, arn: &str) -> Result<&'a Role, ApiError> {
+fn trusted<'a>(call: &'a ApiCall<'_>, arn: &str) -> Result<&'a Role, ApiError> {
     let cloud = &*call.cloud;
     let principal = Principal::of(cloud, call.caller).unwrap_or_else(Principal::nobody);
     let mut context = principal.context(&cloud.account_id);
@@ -188,7 +188,7 @@ fn trust(cloud: &Cloud, role: &Role, principal: &Principal<'_>, context: &Contex
     let mut trust = Trust::None;
     for statement in one_or_many(&document["Statement"]) {
         let acts = one_or_many(&statement["Action"]).any(|action| {
-            action.as_str().is_some_and(|pattern| matches(pattern, "sts:AssumeRole"))
+            action.as_str().is_some_and(|pattern| matches_pattern(pattern, "sts:AssumeRole"))
         });
         if !acts || !conditions::hold(&statement["Condition"], context) {
             continue;
@@ -220,10 +220,11 @@ fn named(cloud: &Cloud, whom: &Value, principal: &Principal<'_>, context: &Conte
     found
 }
 
-fn decode_authorization_message(call: &mut Call<'_>) -> Result<Xml, ApiError> {
-    let decoded = authorize::decode(required(call, "EncodedMessage")?).ok_or_else(|| {
-        ApiError::bad("InvalidAuthorizationMessageException", "Message is not valid")
-    })?;
+fn decode_authorization_message(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
+    let decoded =
+        authorize::decode_message(required(call, "EncodedMessage")?).ok_or_else(|| {
+            ApiError::bad("InvalidAuthorizationMessageException", "Message is not valid")
+        })?;
     let mut xml = Xml::new();
     xml.leaf("DecodedMessage", decoded);
     Ok(xml)

@@ -2,26 +2,26 @@
 
 use ipnet::Ipv4Net;
 
-use super::action::{Action, Call, Resources};
+use super::action::{ApiCall, ApiOperation, Resources};
 use super::error::{ApiError, SUBNET, VPC};
-use super::filters::{self, Field};
+use super::filters::{self, FilterField};
 use super::paging;
 use super::params::Params;
 use super::render;
 use super::tags;
 use super::xml::Xml;
-use crate::cloud::zones::zones;
+use crate::cloud::zones::list_zones;
 use crate::cloud::{Cloud, Subnet};
 
 const TARGET: Resources = Resources::Of { kind: "subnet", parameter: "SubnetId" };
 
-pub const ACTIONS: &[Action] = &[
-    Action::describe(
+pub const ACTIONS: &[ApiOperation] = &[
+    ApiOperation::describe(
         "DescribeSubnets",
         &["SubnetId.N", "Filter.N.Name", "Filter.N.Value.N", "MaxResults", "NextToken"],
         describe,
     ),
-    Action::change(
+    ApiOperation::change(
         "CreateSubnet",
         Resources::New { kind: "subnet", with: &[("vpc", "VpcId")] },
         &[
@@ -35,8 +35,8 @@ pub const ACTIONS: &[Action] = &[
         ],
         create,
     ),
-    Action::change("DeleteSubnet", TARGET, &["SubnetId"], delete),
-    Action::change(
+    ApiOperation::change("DeleteSubnet", TARGET, &["SubnetId"], delete),
+    ApiOperation::change(
         "ModifySubnetAttribute",
         TARGET,
         &["SubnetId", "MapPublicIpOnLaunch.Value"],
@@ -45,7 +45,7 @@ pub const ACTIONS: &[Action] = &[
     .without_dry_run(),
 ];
 
-const FIELDS: &[Field<Subnet>] = &[
+const FIELDS: &[FilterField<Subnet>] = &[
     ("availability-zone", |_, subnet| vec![subnet.availability_zone.clone()]),
     ("availability-zone-id", |_, subnet| vec![subnet.availability_zone_id.clone()]),
     ("available-ip-address-count", |cloud, subnet| vec![available(cloud, subnet).to_string()]),
@@ -61,11 +61,11 @@ const FIELDS: &[Field<Subnet>] = &[
     ("vpc-id", |_, subnet| vec![subnet.vpc_id.clone()]),
 ];
 
-fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn describe(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let (cloud, params) = (&*call.cloud, call.params);
-    let chosen = render::chosen(&SUBNET, &cloud.subnets, &params.list("SubnetId"))?;
+    let chosen = render::find_by_ids(&SUBNET, &cloud.subnets, &params.list("SubnetId"))?;
     let selected = filters::select(cloud, params, FIELDS, Some(|s| &s.tags), chosen)?;
-    let (page, next) = paging::page(params, &paging::USUAL, Some("SubnetId"), selected)?;
+    let (page, next) = paging::take_page(params, &paging::USUAL, Some("SubnetId"), selected)?;
     let mut xml = Xml::new();
     xml.items("subnetSet", page, |xml, subnet| detail(xml, cloud, subnet));
     xml.leaf_if("nextToken", next);
@@ -100,12 +100,12 @@ fn available(cloud: &Cloud, subnet: &Subnet) -> usize {
     all.saturating_sub(5 + used)
 }
 
-fn create(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn create(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let params = call.params;
     let vpc_id = params.required("VpcId")?;
     let cidr = params.cidr("CidrBlock")?;
-    let tags = tags::specified(params, &["subnet"], "subnet")?;
-    let within = render::one(&VPC, &mut call.cloud.vpcs, vpc_id)?.cidr;
+    let tags = tags::read_specified_tags(params, &["subnet"], "subnet")?;
+    let within = render::find_by_id(&VPC, &mut call.cloud.vpcs, vpc_id)?.cidr;
     check_range(call.cloud, vpc_id, within, cidr)?;
     let (availability_zone, availability_zone_id) = zone(call.cloud, params)?;
     let subnet = Subnet {
@@ -140,7 +140,7 @@ fn check_range(cloud: &Cloud, vpc_id: &str, vpc: Ipv4Net, cidr: Ipv4Net) -> Resu
 
 /// The name and the id; the first zone where none is asked for.
 fn zone(cloud: &Cloud, params: &Params) -> Result<(String, String), ApiError> {
-    let all = zones(&cloud.region);
+    let all = list_zones(&cloud.region);
     let (name, id) = (params.text("AvailabilityZone"), params.text("AvailabilityZoneId"));
     if name.is_some() && id.is_some() {
         return Err(ApiError::invalid_combination(
@@ -161,9 +161,9 @@ fn zone(cloud: &Cloud, params: &Params) -> Result<(String, String), ApiError> {
     Ok((name.clone(), (*id).to_owned()))
 }
 
-fn delete(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn delete(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let id = call.params.required("SubnetId")?;
-    render::one(&SUBNET, &mut call.cloud.subnets, id)?;
+    render::find_by_id(&SUBNET, &mut call.cloud.subnets, id)?;
     if call.cloud.network_interfaces.values().any(|eni| eni.subnet_id == id) {
         return Err(ApiError::dependencies("subnet", id));
     }
@@ -174,15 +174,15 @@ fn delete(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     for acl in call.cloud.network_acls.values_mut() {
         acl.associations.retain(|association| association.subnet_id != id);
     }
-    Ok(render::done())
+    Ok(render::return_true())
 }
 
-fn modify(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn modify(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let id = call.params.required("SubnetId")?;
     let on = call
         .params
         .flag("MapPublicIpOnLaunch.Value")?
         .ok_or_else(|| ApiError::invalid_combination("No attributes specified."))?;
-    render::one(&SUBNET, &mut call.cloud.subnets, id)?.map_public_ip_on_launch = on;
-    Ok(render::done())
+    render::find_by_id(&SUBNET, &mut call.cloud.subnets, id)?.map_public_ip_on_launch = on;
+    Ok(render::return_true())
 }

@@ -1,8 +1,8 @@
 //! Tags: all of all resources in one list, given at the making or later, and taken away.
 
-use super::action::{Action, Call, Resources};
+use super::action::{ApiCall, ApiOperation, Resources};
 use super::error::{self, ApiError};
-use super::filters::{self, Field};
+use super::filters::{self, FilterField};
 use super::paging;
 use super::params::Params;
 use super::render;
@@ -11,14 +11,14 @@ use crate::cloud::{Cloud, Tags};
 
 const ANY: Resources = Resources::Tagged { parameter: "ResourceId" };
 
-pub const ACTIONS: &[Action] = &[
-    Action::describe(
+pub const ACTIONS: &[ApiOperation] = &[
+    ApiOperation::describe(
         "DescribeTags",
         &["Filter.N.Name", "Filter.N.Value.N", "MaxResults", "NextToken"],
         describe,
     ),
-    Action::change("CreateTags", ANY, &["ResourceId.N", "Tag.N.Key", "Tag.N.Value"], create),
-    Action::change("DeleteTags", ANY, &["ResourceId.N", "Tag.N.Key", "Tag.N.Value"], delete),
+    ApiOperation::change("CreateTags", ANY, &["ResourceId.N", "Tag.N.Key", "Tag.N.Value"], create),
+    ApiOperation::change("DeleteTags", ANY, &["ResourceId.N", "Tag.N.Key", "Tag.N.Value"], delete),
 ];
 
 /// The parameters of what is made in a VPC with nothing but tags and a client token.
@@ -45,18 +45,18 @@ struct Tag {
     itself: Tags,
 }
 
-const FIELDS: &[Field<Tag>] = &[
+const FIELDS: &[FilterField<Tag>] = &[
     ("key", |_, tag| vec![tag.key.clone()]),
     ("resource-id", |_, tag| vec![tag.resource_id.clone()]),
     ("resource-type", |_, tag| vec![tag.resource_type.to_owned()]),
     ("value", |_, tag| vec![tag.value.clone()]),
 ];
 
-fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn describe(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let (cloud, params) = (&*call.cloud, call.params);
     let all = all_tags(cloud);
     let selected = filters::select(cloud, params, FIELDS, Some(|tag| &tag.itself), &all)?;
-    let (page, next) = paging::page(params, &paging::USUAL, None, selected)?;
+    let (page, next) = paging::take_page(params, &paging::USUAL, None, selected)?;
     let mut xml = Xml::new();
     xml.items("tagSet", page, |xml, tag| {
         xml.leaf("resourceId", &tag.resource_id);
@@ -83,7 +83,7 @@ fn all_tags(cloud: &Cloud) -> Vec<Tag> {
     all
 }
 
-fn create(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn create(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let tags = check(call.params.tags("Tag"))?;
     if tags.is_empty() {
         return Err(ApiError::missing("Tag"));
@@ -95,11 +95,11 @@ fn create(call: &mut Call<'_>) -> Result<Xml, ApiError> {
             return Err(too_many());
         }
     }
-    Ok(render::done())
+    Ok(render::return_true())
 }
 
 /// A tag without a value goes whatever its value is; without tags, all go.
-fn delete(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn delete(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let params = call.params;
     let wanted: Vec<(&str, Option<&str>)> = params
         .numbers("Tag")
@@ -117,7 +117,7 @@ fn delete(call: &mut Call<'_>) -> Result<Xml, ApiError> {
             !wanted.iter().any(|(k, v)| k == key && v.is_none_or(|v| v == value))
         });
     }
-    Ok(render::done())
+    Ok(render::return_true())
 }
 
 fn tags_mut<'a>(cloud: &'a mut Cloud, id: &str) -> Result<&'a mut Tags, ApiError> {
@@ -129,7 +129,11 @@ fn tags_mut<'a>(cloud: &'a mut Cloud, id: &str) -> Result<&'a mut Tags, ApiError
 }
 
 /// The tags for what is made, of the kinds in `allowed`; what is asked for another kind is refused.
-pub fn specified(params: &Params, allowed: &[&str], kind: &str) -> Result<Tags, ApiError> {
+pub fn read_specified_tags(
+    params: &Params,
+    allowed: &[&str],
+    kind: &str,
+) -> Result<Tags, ApiError> {
     let mut tags = Vec::new();
     for number in params.numbers("TagSpecification") {
         let prefix = format!("TagSpecification.{number}");
@@ -179,7 +183,7 @@ fn too_many() -> ApiError {
 }
 
 /// The tags that a request gives, to what it makes or to what it names.
-pub fn given(params: &Params) -> Vec<(&str, &str)> {
+pub fn read_given_tags(params: &Params) -> Vec<(&str, &str)> {
     let mut given = params.tags("Tag");
     for number in params.numbers("TagSpecification") {
         given.extend(params.tags(&format!("TagSpecification.{number}.Tag")));

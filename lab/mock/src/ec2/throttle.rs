@@ -1,6 +1,6 @@
 //! How many requests AWS lets through, by action: bucket sizes and refill rates as published.
 
-use super::action::{Action, Effect};
+use super::action::{AccessLevel, ApiOperation};
 use super::error::ApiError;
 use super::params::Params;
 use super::request::Service;
@@ -37,9 +37,9 @@ const fn rate(size: f64, per_second: f64) -> Rate {
 }
 
 /// Takes a token, where throttling is on. STS and IAM have limits that nobody here reaches.
-pub fn check(
+pub fn check_rate(
     cloud: &mut Cloud,
-    action: &Action,
+    action: &ApiOperation,
     params: &Params,
     now: DateTime<Utc>,
 ) -> Result<(), ApiError> {
@@ -49,13 +49,13 @@ pub fn check(
     Err(ApiError::new(503, "RequestLimitExceeded", "Request limit exceeded."))
 }
 
-fn of(action: &Action, params: &Params) -> Rate {
+fn of(action: &ApiOperation, params: &Params) -> Rate {
     if let Some((_, rate)) = OWN.iter().find(|(name, _)| *name == action.name) {
         return *rate;
     }
     match action.effect {
-        Effect::Write => WRITE,
-        Effect::Read if params.narrows() => READ,
-        Effect::Read => UNFILTERED_READ,
+        AccessLevel::Write => WRITE,
+        AccessLevel::Read if params.narrows() => READ,
+        AccessLevel::Read => UNFILTERED_READ,
     }
 }

@@ -1,19 +1,19 @@
 //! Volumes of their own: made, attached, detached.
 
-use super::action::{Action, Call, Resources};
+use super::action::{ApiCall, ApiOperation, Resources};
 use super::error::{ApiError, INSTANCE, VOLUME};
 use super::render;
 use super::tags;
-use super::volumes::detail;
+use super::volumes::write_volume;
 use super::xml::Xml;
-use crate::cloud::zones::zones;
+use crate::cloud::zones::list_zones;
 use crate::cloud::{Cloud, InstanceState, Volume, VolumeAttachment};
 
 const WITH_INSTANCE: Resources =
     Resources::Many(&[("volume", "VolumeId"), ("instance", "InstanceId")]);
 
-pub const ACTIONS: &[Action] = &[
-    Action::change(
+pub const ACTIONS: &[ApiOperation] = &[
+    ApiOperation::change(
         "CreateVolume",
         Resources::New { kind: "volume", with: &[] },
         &[
@@ -27,8 +27,13 @@ pub const ACTIONS: &[Action] = &[
         ],
         create,
     ),
-    Action::change("AttachVolume", WITH_INSTANCE, &["Device", "InstanceId", "VolumeId"], attach),
-    Action::change(
+    ApiOperation::change(
+        "AttachVolume",
+        WITH_INSTANCE,
+        &["Device", "InstanceId", "VolumeId"],
+        attach,
+    ),
+    ApiOperation::change(
         "DetachVolume",
         WITH_INSTANCE,
         &["Device", "InstanceId", "VolumeId", "Force"],
@@ -36,10 +41,10 @@ pub const ACTIONS: &[Action] = &[
     ),
 ];
 
-fn create(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn create(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let params = call.params;
     let zone = params.required("AvailabilityZone")?;
-    if !zones(&call.cloud.region).iter().any(|(name, _)| name == zone) {
+    if !list_zones(&call.cloud.region).iter().any(|(name, _)| name == zone) {
         return Err(ApiError::bad(
             "InvalidZone.NotFound",
             format!("The zone '{zone}' does not exist."),
@@ -61,15 +66,15 @@ fn create(call: &mut Call<'_>) -> Result<Xml, ApiError> {
         availability_zone: zone.to_owned(),
         created_at: call.now,
         attachments: vec![],
-        tags: tags::specified(params, &["volume"], "volume")?,
+        tags: tags::read_specified_tags(params, &["volume"], "volume")?,
     };
     let mut xml = Xml::new();
-    detail(&mut xml, &volume, "creating");
+    write_volume(&mut xml, &volume, "creating");
     call.cloud.volumes.insert(volume.id.clone(), volume);
     Ok(xml)
 }
 
-fn attach(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn attach(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let params = call.params;
     let (id, instance_id) = (params.required("VolumeId")?, params.required("InstanceId")?);
     let device = params.required("Device")?;
@@ -82,13 +87,13 @@ fn attach(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     };
     let mut xml = Xml::new();
     show(&mut xml, id, &attachment, "attaching");
-    render::one(&VOLUME, &mut call.cloud.volumes, id)?.attachments.push(attachment);
+    render::find_by_id(&VOLUME, &mut call.cloud.volumes, id)?.attachments.push(attachment);
     Ok(xml)
 }
 
 fn check(cloud: &mut Cloud, id: &str, instance_id: &str, device: &str) -> Result<(), ApiError> {
-    let volume = render::one(&VOLUME, &mut cloud.volumes, id)?.clone();
-    let instance = render::one(&INSTANCE, &mut cloud.instances, instance_id)?.clone();
+    let volume = render::find_by_id(&VOLUME, &mut cloud.volumes, id)?.clone();
+    let instance = render::find_by_id(&INSTANCE, &mut cloud.instances, instance_id)?.clone();
     if !volume.attachments.is_empty() {
         return Err(ApiError::bad(
             "VolumeInUse",
@@ -119,11 +124,11 @@ fn check(cloud: &mut Cloud, id: &str, instance_id: &str, device: &str) -> Result
 }
 
 /// A root volume only from a stopped instance.
-fn detach(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn detach(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let params = call.params;
     let id = params.required("VolumeId")?;
     params.flag("Force")?;
-    let volume = render::one(&VOLUME, &mut call.cloud.volumes, id)?;
+    let volume = render::find_by_id(&VOLUME, &mut call.cloud.volumes, id)?;
     let Some(attachment) = volume.attachments.first().cloned() else {
         return Err(ApiError::bad(
             "IncorrectState",
@@ -163,6 +168,6 @@ fn show(xml: &mut Xml, id: &str, attachment: &VolumeAttachment, status: &str) {
     xml.leaf("instanceId", &attachment.instance_id);
     xml.leaf("device", &attachment.device);
     xml.leaf("status", status);
-    xml.leaf("attachTime", render::time(attachment.attached_at));
+    xml.leaf("attachTime", render::format_time(attachment.attached_at));
     xml.leaf("deleteOnTermination", attachment.delete_on_termination);
 }

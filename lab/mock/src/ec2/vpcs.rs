@@ -2,27 +2,27 @@
 
 use ipnet::Ipv4Net;
 
-use super::action::{Action, Call, Resources};
+use super::action::{ApiCall, ApiOperation, Resources};
 use super::error::{ApiError, VPC};
-use super::filters::{self, Field};
+use super::filters::{self, FilterField};
 use super::paging;
 use super::render;
 use super::tags;
 use super::xml::Xml;
 use crate::cloud::{
-    Cloud, Permission, Route, RouteOrigin, RouteTable, RouteTableAssociation, SecurityGroup, Tags,
-    Target, Vpc, ids,
+    Cloud, Permission, RouteOrigin, RouteTable, RouteTableAssociation, RouteTarget, SecurityGroup,
+    Tags, Vpc, VpcRoute, ids,
 };
 
 const TARGET: Resources = Resources::Of { kind: "vpc", parameter: "VpcId" };
 
-pub const ACTIONS: &[Action] = &[
-    Action::describe(
+pub const ACTIONS: &[ApiOperation] = &[
+    ApiOperation::describe(
         "DescribeVpcs",
         &["VpcId.N", "Filter.N.Name", "Filter.N.Value.N", "MaxResults", "NextToken"],
         describe,
     ),
-    Action::change(
+    ApiOperation::change(
         "CreateVpc",
         Resources::New { kind: "vpc", with: &[] },
         &[
@@ -34,21 +34,21 @@ pub const ACTIONS: &[Action] = &[
         ],
         create,
     ),
-    Action::change("DeleteVpc", TARGET, &["VpcId"], delete),
-    Action::change(
+    ApiOperation::change("DeleteVpc", TARGET, &["VpcId"], delete),
+    ApiOperation::change(
         "ModifyVpcAttribute",
         TARGET,
         &["VpcId", "EnableDnsSupport.Value", "EnableDnsHostnames.Value"],
         modify,
     )
     .without_dry_run(),
-    Action::describe("DescribeVpcAttribute", &["VpcId", "Attribute"], describe_attribute),
+    ApiOperation::describe("DescribeVpcAttribute", &["VpcId", "Attribute"], describe_attribute),
 ];
 
 /// AWS's default quota.
 const MOST: usize = 5;
 
-const FIELDS: &[Field<Vpc>] = &[
+const FIELDS: &[FilterField<Vpc>] = &[
     ("cidr", |_, vpc| vec![vpc.cidr.to_string()]),
     ("cidr-block-association.cidr-block", |_, vpc| vec![vpc.cidr.to_string()]),
     ("cidr-block-association.association-id", |cloud, vpc| vec![cidr_association(cloud, vpc)]),
@@ -61,18 +61,18 @@ const FIELDS: &[Field<Vpc>] = &[
 ];
 
 fn cidr_association(cloud: &Cloud, vpc: &Vpc) -> String {
-    ids::id("vpc-cidr-assoc", cloud.seed, &vpc.id)
+    ids::make_id("vpc-cidr-assoc", cloud.seed, &vpc.id)
 }
 
 fn dhcp_options(cloud: &Cloud) -> String {
-    ids::id("dopt", cloud.seed, "default")
+    ids::make_id("dopt", cloud.seed, "default")
 }
 
-fn describe(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn describe(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let (cloud, params) = (&*call.cloud, call.params);
-    let chosen = render::chosen(&VPC, &cloud.vpcs, &params.list("VpcId"))?;
+    let chosen = render::find_by_ids(&VPC, &cloud.vpcs, &params.list("VpcId"))?;
     let selected = filters::select(cloud, params, FIELDS, Some(|vpc| &vpc.tags), chosen)?;
-    let (page, next) = paging::page(params, &paging::USUAL, Some("VpcId"), selected)?;
+    let (page, next) = paging::take_page(params, &paging::USUAL, Some("VpcId"), selected)?;
     let mut xml = Xml::new();
     xml.items("vpcSet", page, |xml, vpc| detail(xml, cloud, vpc, "available"));
     xml.leaf_if("nextToken", next);
@@ -95,14 +95,14 @@ fn detail(xml: &mut Xml, cloud: &Cloud, vpc: &Vpc, state: &str) {
     render::tag_set(xml, &vpc.tags);
 }
 
-fn create(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn create(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let params = call.params;
     let cidr = params.cidr("CidrBlock")?;
     if !(16..=28).contains(&cidr.prefix_len()) {
         return Err(ApiError::bad("InvalidVpc.Range", format!("The CIDR '{cidr}' is invalid.")));
     }
     params.one_of("InstanceTenancy", &["default"])?;
-    let tags = tags::specified(params, &["vpc"], "vpc")?;
+    let tags = tags::read_specified_tags(params, &["vpc"], "vpc")?;
     if call.cloud.vpcs.len() >= MOST {
         return Err(ApiError::bad(
             "VpcLimitExceeded",
@@ -150,13 +150,17 @@ fn make(cloud: &mut Cloud, cidr: Ipv4Net, tags: Tags) -> Vpc {
     vpc
 }
 
-pub fn local_route(cidr: Ipv4Net) -> Route {
-    Route { destination: cidr, target: Target::Local, origin: RouteOrigin::CreateRouteTable }
+pub fn local_route(cidr: Ipv4Net) -> VpcRoute {
+    VpcRoute {
+        destination: cidr,
+        target: RouteTarget::Local,
+        origin: RouteOrigin::CreateRouteTable,
+    }
 }
 
-fn delete(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn delete(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let id = call.params.required("VpcId")?;
-    render::one(&VPC, &mut call.cloud.vpcs, id)?;
+    render::find_by_id(&VPC, &mut call.cloud.vpcs, id)?;
     let cloud = &mut *call.cloud;
     let is_used = cloud.subnets.values().any(|subnet| subnet.vpc_id == id)
         || cloud.network_interfaces.values().any(|eni| eni.vpc_id == id)
@@ -171,14 +175,14 @@ fn delete(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     cloud.security_groups.retain(|_, group| group.vpc_id != id);
     cloud.network_acls.retain(|_, acl| acl.vpc_id != id);
     cloud.route_tables.retain(|_, table| table.vpc_id != id);
-    Ok(render::done())
+    Ok(render::return_true())
 }
 
-fn modify(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn modify(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let id = call.params.required("VpcId")?;
     let support = call.params.flag("EnableDnsSupport.Value")?;
     let hostnames = call.params.flag("EnableDnsHostnames.Value")?;
-    let vpc = render::one(&VPC, &mut call.cloud.vpcs, id)?;
+    let vpc = render::find_by_id(&VPC, &mut call.cloud.vpcs, id)?;
     match (support, hostnames) {
         (Some(on), None) => vpc.dns_support = on,
         (None, Some(true)) if !vpc.dns_support => {
@@ -194,12 +198,12 @@ fn modify(call: &mut Call<'_>) -> Result<Xml, ApiError> {
             ));
         }
     }
-    Ok(render::done())
+    Ok(render::return_true())
 }
 
-fn describe_attribute(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn describe_attribute(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let id = call.params.required("VpcId")?;
-    let vpc = render::one(&VPC, &mut call.cloud.vpcs, id)?;
+    let vpc = render::find_by_id(&VPC, &mut call.cloud.vpcs, id)?;
     call.params.required("Attribute")?;
     let attribute = call.params.one_of("Attribute", &["enableDnsSupport", "enableDnsHostnames"])?;
     let mut xml = Xml::new();

@@ -1,18 +1,18 @@
 //! Regions and availability zones.
 
-use super::action::{Action, Call};
+use super::action::{ApiCall, ApiOperation};
 use super::error::ApiError;
-use super::filters::{self, Field};
+use super::filters::{self, FilterField};
 use super::xml::Xml;
-use crate::cloud::zones::{regions, zones};
+use crate::cloud::zones::{list_regions, list_zones};
 
-pub const ACTIONS: &[Action] = &[
-    Action::describe(
+pub const ACTIONS: &[ApiOperation] = &[
+    ApiOperation::describe(
         "DescribeAvailabilityZones",
         &["ZoneName.N", "ZoneId.N", "AllAvailabilityZones", "Filter.N.Name", "Filter.N.Value.N"],
         describe_zones,
     ),
-    Action::describe(
+    ApiOperation::describe(
         "DescribeRegions",
         &["RegionName.N", "AllRegions", "Filter.N.Name", "Filter.N.Value.N"],
         describe_regions,
@@ -25,7 +25,7 @@ struct Zone {
     id: &'static str,
 }
 
-const ZONE_FIELDS: &[Field<Zone>] = &[
+const ZONE_FIELDS: &[FilterField<Zone>] = &[
     ("group-name", |cloud, _| vec![format!("{}-zg-1", cloud.region)]),
     ("opt-in-status", |_, _| vec!["opt-in-not-required".to_owned()]),
     ("region-name", |cloud, _| vec![cloud.region.clone()]),
@@ -35,11 +35,11 @@ const ZONE_FIELDS: &[Field<Zone>] = &[
     ("zone-type", |_, _| vec!["availability-zone".to_owned()]),
 ];
 
-fn describe_zones(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn describe_zones(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let (cloud, params) = (&*call.cloud, call.params);
     params.flag("AllAvailabilityZones")?;
     let all: Vec<Zone> =
-        zones(&cloud.region).into_iter().map(|(name, id)| Zone { name, id }).collect();
+        list_zones(&cloud.region).into_iter().map(|(name, id)| Zone { name, id }).collect();
     let (names, ids) = (params.list("ZoneName"), params.list("ZoneId"));
     for name in &names {
         if !all.iter().any(|zone| zone.name == *name) {
@@ -71,7 +71,7 @@ fn describe_zones(call: &mut Call<'_>) -> Result<Xml, ApiError> {
     Ok(xml)
 }
 
-const REGION_FIELDS: &[Field<&'static str>] = &[
+const REGION_FIELDS: &[FilterField<&'static str>] = &[
     ("endpoint", |_, name| vec![endpoint(name)]),
     ("opt-in-status", |_, _| vec!["opt-in-not-required".to_owned()]),
     ("region-name", |_, name| vec![(*name).to_owned()]),
@@ -81,11 +81,11 @@ fn endpoint(region: &str) -> String {
     format!("ec2.{region}.amazonaws.com")
 }
 
-fn describe_regions(call: &mut Call<'_>) -> Result<Xml, ApiError> {
+fn describe_regions(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let (cloud, params) = (&*call.cloud, call.params);
     params.flag("AllRegions")?;
     let names = params.list("RegionName");
-    let all: Vec<&'static str> = regions().collect();
+    let all: Vec<&'static str> = list_regions().collect();
     if let Some(name) = names.iter().find(|name| !all.contains(*name)) {
         return Err(ApiError::invalid_value(format!("Invalid region name: [{name}]")));
     }

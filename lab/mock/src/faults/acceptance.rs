@@ -6,10 +6,10 @@ use ipnet::Ipv4Net;
 
 use super::fault::Fault;
 use super::hand::{
-    CAPTURED, Done, EXECUTE_ASSIGN, EXECUTE_FORWARDING, NODE_STATE, STRANGE, answers, command,
-    event, happens_after, on_router_eni, sql,
+    CAPTURED, Done, EXECUTE_ASSIGN, EXECUTE_FORWARDING, NODE_STATE, STRANGE, add_command_fault,
+    happens_after, make_command_answer, make_event, make_sql_happening, on_router_eni,
 };
-use super::rules::{Caller, Event, Happening, InterfaceChange, When};
+use super::rules::{CallerKind, Event, Happening, InterfaceChange, When};
 use crate::world::World;
 use lab::manifest::guest_settle_ms_on_ec2;
 use lab::node::Node;
@@ -56,15 +56,15 @@ fn second_address(world: &mut World, _: &str) -> Done {
 
 /// After the look at the ENI that ends `execute`.
 fn check_on_later(world: &mut World, _: &str) -> Done {
-    let (action, caller) = ("DescribeNetworkInterfaces".to_owned(), Caller::Operator);
+    let (action, caller) = ("DescribeNetworkInterfaces".to_owned(), CallerKind::Operator);
     let change = on_router_eni(InterfaceChange::SourceDestCheck(true));
-    let later = event(When::AfterApi { action, caller }, change);
+    let later = make_event(When::AfterApi { action, caller }, change);
     happens_after(world, EXECUTE_FORWARDING, Happening::Then(Box::new(later)))
 }
 
 fn prior_lost(world: &mut World, _: &str) -> Done {
     let statement = "UPDATE action_executions SET observed_json=NULL WHERE id=(SELECT max(id) FROM action_executions WHERE action='ensure-forwarding-enabled');";
-    happens_after(world, EXECUTE_FORWARDING, sql(statement))
+    happens_after(world, EXECUTE_FORWARDING, make_sql_happening(statement))
 }
 
 fn guest_adds() -> Happening {
@@ -83,13 +83,13 @@ fn os_address_late(world: &mut World, _: &str) -> Done {
     world.machines.guest_settle_ms = guest_settle_ms_on_ec2();
     let pattern = NODE_STATE.to_owned();
     let looks = When::BeforeCommand { node: Node::RouterdCloud, pattern };
-    let late = Event { skip: 1, ..event(looks, guest_adds()) };
+    let late = Event { skip: 1, ..make_event(looks, guest_adds()) };
     happens_after(world, EXECUTE_FORWARDING, Happening::Then(Box::new(late)))
 }
 
 fn claim_pending(world: &mut World, _: &str) -> Done {
     let said = r#"{"apiVersion":"control.routerd.net/v1alpha1","kind":"GetResult","items":[{"apiVersion":"hybrid.routerd.net/v1alpha1","kind":"RemoteAddressClaim","name":"onprem-client","status":{"phase":"Pending"}}]}"#;
-    command(world, "*get RemoteAddressClaim", 0, answers(0, said, ""))
+    add_command_fault(world, "*get RemoteAddressClaim", 0, make_command_answer(0, said, ""))
 }
 
 fn doctor_fails(world: &mut World, area: &str) -> Done {
@@ -97,7 +97,7 @@ fn doctor_fails(world: &mut World, area: &str) -> Done {
         r#"{{"summary":{{"overall":"fail","pass":0,"warn":0,"fail":1,"skip":0}},"checks":[{{"area":"{area}","name":"{area}/mss","status":"fail","detail":"coverage cannot be proved"}}]}}"#
     );
     let stderr = "doctor found failing checks\n";
-    command(world, &format!("*doctor {area}"), 0, answers(1, &said, stderr))
+    add_command_fault(world, &format!("*doctor {area}"), 0, make_command_answer(1, &said, stderr))
 }
 
 fn doctor_hybrid_fails(world: &mut World, _: &str) -> Done {

@@ -3,10 +3,11 @@
 use super::fault::Fault;
 use super::hand::{
     APPROVE_FORWARDING, CAPTURED, DRY_RUN_ASSIGN, DRY_RUN_FORWARDING, Done, EXECUTE_ASSIGN,
-    EXECUTE_FORWARDING, IMPORT, PLANNER, PLUGIN_RUN, STRANGERS_PART, answers, api, command, event,
-    happens_after, on_router_eni, sql, strangers_row, unauthorized,
+    EXECUTE_FORWARDING, IMPORT, PLANNER, PLUGIN_RUN, STRANGERS_PART, add_api_fault,
+    add_command_fault, happens_after, make_command_answer, make_event, make_sql_happening,
+    make_unauthorized, on_router_eni, strangers_row,
 };
-use super::rules::{ApiEffect, Caller, CommandEffect, Happening, InterfaceChange, When};
+use super::rules::{ApiEffect, CallerKind, CommandEffect, Happening, InterfaceChange, When};
 use crate::world::World;
 use lab::node::Node;
 
@@ -73,7 +74,7 @@ pub const FAULTS: &[Fault] = &[
 
 fn change_set_refused(world: &mut World, _: &str) -> Done {
     let full = "sh: 1: cannot create /var/lib/lab-smoke/change-set.json: No space left on device\n";
-    command(world, ABOUT_CHANGE_SET, 0, answers(2, "", full))
+    add_command_fault(world, ABOUT_CHANGE_SET, 0, make_command_answer(2, "", full))
 }
 
 fn planner_broken(world: &mut World, _: &str) -> Done {
@@ -85,7 +86,7 @@ fn plan_edit(world: &mut World, from: &str, to: &str) -> Done {
     let statement = format!(
         "UPDATE dynamic_config_parts SET actionplans_json=replace(actionplans_json,'{from}','{to}');"
     );
-    happens_after(world, PLUGIN_RUN, sql(&statement))
+    happens_after(world, PLUGIN_RUN, make_sql_happening(&statement))
 }
 
 fn plan_other_address(world: &mut World, _: &str) -> Done {
@@ -102,56 +103,56 @@ fn plan_other_provider(world: &mut World, _: &str) -> Done {
 }
 
 fn part_beside(world: &mut World, _: &str) -> Done {
-    happens_after(world, PLUGIN_RUN, sql(STRANGERS_PART))
+    happens_after(world, PLUGIN_RUN, make_sql_happening(STRANGERS_PART))
 }
 
 fn approved_early(world: &mut World, _: &str) -> Done {
     let statement = "UPDATE action_executions SET status='approved',approved_by='somebody',\
         approved_at=updated_at WHERE id=(SELECT max(id) FROM action_executions WHERE action='assign-secondary-ip');";
-    happens_after(world, IMPORT, sql(statement))
+    happens_after(world, IMPORT, make_sql_happening(statement))
 }
 
 fn row_missing(world: &mut World, _: &str) -> Done {
     happens_after(
         world,
         IMPORT,
-        sql(
+        make_sql_happening(
             "DELETE FROM action_executions WHERE id=(SELECT max(id) FROM action_executions WHERE action='ensure-forwarding-enabled');",
         ),
     )
 }
 
 fn row_beside(world: &mut World, _: &str) -> Done {
-    happens_after(world, IMPORT, sql(&strangers_row("pending")))
+    happens_after(world, IMPORT, make_sql_happening(&strangers_row("pending")))
 }
 
 fn approval_wiped(world: &mut World, _: &str) -> Done {
     let statement = "UPDATE action_executions SET status='pending',approved_by=NULL,\
         approved_at=NULL WHERE id=(SELECT max(id) FROM action_executions WHERE action='assign-secondary-ip');";
-    happens_after(world, APPROVE_FORWARDING, sql(statement))
+    happens_after(world, APPROVE_FORWARDING, make_sql_happening(statement))
 }
 
 fn approved_by_another(world: &mut World, _: &str) -> Done {
     let statement = "UPDATE action_executions SET approved_by='somebody' WHERE id=(SELECT max(id) FROM action_executions WHERE action='ensure-forwarding-enabled');";
-    happens_after(world, APPROVE_FORWARDING, sql(statement))
+    happens_after(world, APPROVE_FORWARDING, make_sql_happening(statement))
 }
 
 fn row_edited(world: &mut World, _: &str) -> Done {
     let statement = "UPDATE action_executions SET target_json=\
         replace(target_json,'10.88.60.9/32','10.88.60.50/32') WHERE id=(SELECT max(id) FROM action_executions WHERE action='assign-secondary-ip');";
-    happens_after(world, APPROVE_FORWARDING, sql(statement))
+    happens_after(world, APPROVE_FORWARDING, make_sql_happening(statement))
 }
 
 fn preview_denied(world: &mut World, _: &str) -> Done {
     let said = "policy gate denied dry-run of action {row}: target has no address but \
         allowedCIDRs is set\n";
-    command(world, DRY_RUN_ASSIGN, 0, answers(1, "", said))
+    add_command_fault(world, DRY_RUN_ASSIGN, 0, make_command_answer(1, "", said))
 }
 
 fn preview_differs(world: &mut World, _: &str) -> Done {
     let said = "action {row} dry-run: succeeded (would set SourceDestCheck=true)\n\
         (preview only \u{2014} journal lifecycle unchanged; approval not consumed)\n";
-    command(world, DRY_RUN_FORWARDING, 0, answers(0, said, ""))
+    add_command_fault(world, DRY_RUN_FORWARDING, 0, make_command_answer(0, said, ""))
 }
 
 fn preview_mutates(world: &mut World, _: &str) -> Done {
@@ -160,24 +161,30 @@ fn preview_mutates(world: &mut World, _: &str) -> Done {
 }
 
 fn untagged_meanwhile(world: &mut World, _: &str) -> Done {
-    let (action, caller) = ("DescribeNetworkInterfaces".to_owned(), Caller::Operator);
+    let (action, caller) = ("DescribeNetworkInterfaces".to_owned(), CallerKind::Operator);
     let untagged = on_router_eni(InterfaceChange::Untagged);
-    let later = event(When::AfterApi { action, caller }, untagged);
+    let later = make_event(When::AfterApi { action, caller }, untagged);
     happens_after(world, DRY_RUN_FORWARDING, Happening::Then(Box::new(later)))
 }
 
 fn executor_unauthorized(world: &mut World, _: &str) -> Done {
-    api(world, "AssignPrivateIpAddresses", Caller::Instance, u32::MAX, unauthorized())
+    add_api_fault(
+        world,
+        "AssignPrivateIpAddresses",
+        CallerKind::Instance,
+        u32::MAX,
+        make_unauthorized(),
+    )
 }
 
 fn assign_reply_lost(world: &mut World, _: &str) -> Done {
-    api(world, "AssignPrivateIpAddresses", Caller::Instance, 1, ApiEffect::ReplyLost)
+    add_api_fault(world, "AssignPrivateIpAddresses", CallerKind::Instance, 1, ApiEffect::ReplyLost)
 }
 
 fn row_wedged(world: &mut World, _: &str) -> Done {
     let statement = "UPDATE action_executions SET status='running',executed_at=NULL,\
         result_message=NULL,observed_json=NULL WHERE id=(SELECT max(id) FROM action_executions WHERE action='assign-secondary-ip');";
-    happens_after(world, EXECUTE_ASSIGN, sql(statement))
+    happens_after(world, EXECUTE_ASSIGN, make_sql_happening(statement))
 }
 
 fn executor_lies(world: &mut World, _: &str) -> Done {
@@ -186,11 +193,23 @@ fn executor_lies(world: &mut World, _: &str) -> Done {
 }
 
 fn modify_refused(world: &mut World, _: &str) -> Done {
-    api(world, "ModifyNetworkInterfaceAttribute", Caller::Instance, 1, unauthorized())
+    add_api_fault(
+        world,
+        "ModifyNetworkInterfaceAttribute",
+        CallerKind::Instance,
+        1,
+        make_unauthorized(),
+    )
 }
 
 fn modify_reply_lost(world: &mut World, _: &str) -> Done {
-    api(world, "ModifyNetworkInterfaceAttribute", Caller::Instance, 1, ApiEffect::ReplyLost)
+    add_api_fault(
+        world,
+        "ModifyNetworkInterfaceAttribute",
+        CallerKind::Instance,
+        1,
+        ApiEffect::ReplyLost,
+    )
 }
 
 fn check_back_on(world: &mut World, _: &str) -> Done {
@@ -199,5 +218,5 @@ fn check_back_on(world: &mut World, _: &str) -> Done {
 }
 
 fn execute_reply_lost(world: &mut World, _: &str) -> Done {
-    command(world, EXECUTE_ASSIGN, 0, CommandEffect::ReplyLost)
+    add_command_fault(world, EXECUTE_ASSIGN, 0, CommandEffect::ReplyLost)
 }

@@ -2,9 +2,10 @@
 
 use super::fault::Fault;
 use super::hand::{
-    Done, EXECUTE_ASSIGN, ROUTER, api, happens_after, interface_of, milliseconds, refused, rule,
+    Done, EXECUTE_ASSIGN, ROUTER, add_api_fault, happens_after, interface_of, make_api_error,
+    make_api_fault, parse_milliseconds,
 };
-use super::rules::{ApiEffect, Caller, Happening};
+use super::rules::{ApiEffect, CallerKind, Happening};
 use crate::world::World;
 
 const READ: &str = "DescribeNetworkInterfaces";
@@ -30,7 +31,7 @@ pub const FAULTS: &[Fault] = &[
 ];
 
 fn latency(world: &mut World, argument: &str) -> Done {
-    world.faults.latency_ms = milliseconds(argument)?;
+    world.faults.latency_ms = parse_milliseconds(argument)?;
     Ok(())
 }
 
@@ -39,21 +40,21 @@ fn times(argument: &str) -> Result<u32, String> {
 }
 
 fn throttled_read(world: &mut World, argument: &str) -> Done {
-    let effect = refused(503, "RequestLimitExceeded", "Request limit exceeded.");
-    api(world, READ, Caller::Operator, times(argument)?, effect)
+    let effect = make_api_error(503, "RequestLimitExceeded", "Request limit exceeded.");
+    add_api_fault(world, READ, CallerKind::Operator, times(argument)?, effect)
 }
 
 fn slow_read(world: &mut World, argument: &str) -> Done {
-    let ms = milliseconds(argument)?;
-    api(world, READ, Caller::Operator, 1, ApiEffect::Delay { ms })
+    let ms = parse_milliseconds(argument)?;
+    add_api_fault(world, READ, CallerKind::Operator, 1, ApiEffect::Delay { ms })
 }
 
 fn lost_read(world: &mut World, _: &str) -> Done {
-    api(world, READ, Caller::Operator, 1, ApiEffect::ReplyLost)
+    add_api_fault(world, READ, CallerKind::Operator, 1, ApiEffect::ReplyLost)
 }
 
 fn stale_read(world: &mut World, argument: &str) -> Done {
-    let late = rule(READ, Caller::Operator, 0, times(argument)?, ApiEffect::Stale);
+    let late = make_api_fault(READ, CallerKind::Operator, 0, times(argument)?, ApiEffect::Stale);
     happens_after(world, EXECUTE_ASSIGN, Happening::Api(late))
 }
 
@@ -63,10 +64,10 @@ fn check_off(world: &mut World, _: &str) -> Done {
 }
 
 fn ec2_silent(world: &mut World, _: &str) -> Done {
-    api(world, READ, Caller::Operator, u32::MAX, ApiEffect::RequestLost)
+    add_api_fault(world, READ, CallerKind::Operator, u32::MAX, ApiEffect::RequestLost)
 }
 
 fn identity_refused(world: &mut World, _: &str) -> Done {
-    let effect = refused(403, "AccessDenied", "Access denied.");
-    api(world, "GetCallerIdentity", Caller::Operator, u32::MAX, effect)
+    let effect = make_api_error(403, "AccessDenied", "Access denied.");
+    add_api_fault(world, "GetCallerIdentity", CallerKind::Operator, u32::MAX, effect)
 }

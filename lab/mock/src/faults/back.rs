@@ -5,10 +5,11 @@ use ipnet::Ipv4Net;
 use super::acceptance::other_gateway;
 use super::fault::Fault;
 use super::hand::{
-    CAPTURED, Done, PREVIEW_UNDO_ADDRESS, PREVIEW_UNDO_FORWARDING, STRANGE, UNDO_ADDRESS, answers,
-    api, command, happens_after, on_router_eni, rule, sql, strangers_row, unauthorized,
+    CAPTURED, Done, PREVIEW_UNDO_ADDRESS, PREVIEW_UNDO_FORWARDING, STRANGE, UNDO_ADDRESS,
+    add_api_fault, add_command_fault, happens_after, make_api_fault, make_command_answer,
+    make_sql_happening, make_unauthorized, on_router_eni, strangers_row,
 };
-use super::rules::{ApiEffect, Caller, CommandEffect, Happening, InterfaceChange};
+use super::rules::{ApiEffect, CallerKind, CommandEffect, Happening, InterfaceChange};
 use crate::world::World;
 use lab::node::Node;
 
@@ -55,37 +56,48 @@ pub const FAULTS: &[Fault] = &[
 fn undo_preview_differs(world: &mut World, _: &str) -> Done {
     let said = "action {row} rollback dry-run: succeeded (would set SourceDestCheck=false)\n\
         (preview only \u{2014} journal lifecycle unchanged)\n";
-    command(world, PREVIEW_UNDO_FORWARDING, 0, answers(0, said, ""))
+    add_command_fault(world, PREVIEW_UNDO_FORWARDING, 0, make_command_answer(0, said, ""))
 }
 
 fn undo_preview_refused(world: &mut World, _: &str) -> Done {
     let said = "rollback action {row} refused: policy.allowUndo is false\n";
-    command(world, PREVIEW_UNDO_ADDRESS, 0, answers(1, "", said))
+    add_command_fault(world, PREVIEW_UNDO_ADDRESS, 0, make_command_answer(1, "", said))
 }
 
 fn restore_refused(world: &mut World, _: &str) -> Done {
     let action = "ModifyNetworkInterfaceAttribute";
-    world.faults.api.push(rule(action, Caller::Instance, 1, u32::MAX, unauthorized()));
+    world.faults.api.push(make_api_fault(
+        action,
+        CallerKind::Instance,
+        1,
+        u32::MAX,
+        make_unauthorized(),
+    ));
     Ok(())
 }
 
 const UNASSIGN: &str = "UnassignPrivateIpAddresses";
 
 fn unassign_refused(world: &mut World, _: &str) -> Done {
-    api(world, UNASSIGN, Caller::Instance, u32::MAX, unauthorized())
+    add_api_fault(world, UNASSIGN, CallerKind::Instance, u32::MAX, make_unauthorized())
 }
 
 fn unassign_reply_lost(world: &mut World, _: &str) -> Done {
-    api(world, UNASSIGN, Caller::Instance, 1, ApiEffect::ReplyLost)
+    add_api_fault(world, UNASSIGN, CallerKind::Instance, 1, ApiEffect::ReplyLost)
 }
 
 fn rollback_reply_lost(world: &mut World, _: &str) -> Done {
-    command(world, UNDO_ADDRESS, 0, CommandEffect::ReplyLost)
+    add_command_fault(world, UNDO_ADDRESS, 0, CommandEffect::ReplyLost)
 }
 
 fn change_set_stays(world: &mut World, _: &str) -> Done {
     let said = "rm: cannot remove '/var/lib/lab-smoke/change-set.json': Read-only file system\n";
-    command(world, "rm -f /var/lib/lab-smoke/change-set.json", 0, answers(1, "", said))
+    add_command_fault(
+        world,
+        "rm -f /var/lib/lab-smoke/change-set.json",
+        0,
+        make_command_answer(1, "", said),
+    )
 }
 
 fn after_undo(world: &mut World, what: Happening) -> Done {
@@ -114,14 +126,14 @@ fn rules_after_undo(world: &mut World, _: &str) -> Done {
 fn rollback_wedged(world: &mut World, _: &str) -> Done {
     after_undo(
         world,
-        sql(
+        make_sql_happening(
             "UPDATE action_executions SET status='running' WHERE id=(SELECT max(id) FROM action_executions WHERE action='assign-secondary-ip');",
         ),
     )
 }
 
 fn row_after_undo(world: &mut World, _: &str) -> Done {
-    after_undo(world, sql(&strangers_row("succeeded")))
+    after_undo(world, make_sql_happening(&strangers_row("succeeded")))
 }
 
 fn file_after_undo(world: &mut World, _: &str) -> Done {

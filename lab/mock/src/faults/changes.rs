@@ -10,14 +10,14 @@ use super::hand::{OVERLAY, PLANNER};
 use super::kernel::{Deed, Means};
 use super::rules::THIEF_MAC;
 use crate::machines::{
-    Filter, ForwardingEntry, Interface, Link, Listener, Machine, Namespace, Neighbour, NftTool,
-    PERMANENT, PolicyRule, Program, Route, Route6,
+    BpfProgram, ForwardingEntry, Interface, Link, ListeningSocket, Machine, Namespace, Neighbour,
+    NftTool, PERMANENT, PolicyRule, Route, Route6, TcFilter,
 };
 use lab::node::Node;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Change {
+pub enum MachineChange {
     /// Two routes that together cover all that the default one does, beside it.
     Halves,
     /// Packets to 203.0.113.0/24 go by a table of their own.
@@ -96,7 +96,7 @@ fn here(destination: Ipv4Net) -> Route {
     Route { via: None, dev: "lo".to_owned(), local: true, ..to(destination, "lo") }
 }
 
-impl Change {
+impl MachineChange {
     /// Does it to the model's node.
     pub fn apply(self, node: Node, machine: &mut Machine) {
         let dev = own_link(node).to_owned();
@@ -152,19 +152,23 @@ impl Change {
                 kernel.legacy.entry("ip mangle".into()).or_default().push(rule);
             }
             Self::Filter => {
-                kernel.filters.push(Filter {
+                kernel.filters.push(TcFilter {
                     dev,
                     hook: "ingress".into(),
                     kind: "matchall".into(),
                 });
             }
             Self::ExpressDataPath => {
-                kernel.programs.push(Program { dev, hook: "driver".into(), name: "fault".into() });
+                kernel.programs.push(BpfProgram {
+                    dev,
+                    hook: "driver".into(),
+                    name: "fault".into(),
+                });
             }
             Self::XfrmPolicy => kernel
                 .policies
                 .push("src 203.0.113.0/24 dst 198.18.0.0/15 \n\tdir out priority 0 ".into()),
-            Self::Listener => kernel.listeners.push(Listener {
+            Self::Listener => kernel.listeners.push(ListeningSocket {
                 transport: "tcp".into(),
                 address: Ipv4Addr::UNSPECIFIED,
                 port: 2222,

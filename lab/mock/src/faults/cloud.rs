@@ -1,8 +1,8 @@
 //! The account as preflight finds it: what is not the lab's, and who has the address.
 
 use super::fault::Fault;
-use super::hand::{CAPTURED, CLIENT, Done, ROUTER, host, interface_of, lab_vpc};
-use crate::cloud::{InstanceState, PrivateAddress, Route, RouteOrigin, Target};
+use super::hand::{CAPTURED, CLIENT, Done, ROUTER, interface_of, lab_vpc, to_host_net};
+use crate::cloud::{InstanceState, PrivateAddress, RouteOrigin, RouteTarget, VpcRoute};
 use crate::world::World;
 
 #[rustfmt::skip]
@@ -66,9 +66,9 @@ fn address_route(world: &mut World, _: &str) -> Done {
     let eni = interface_of(world, CLIENT)?;
     let (vpc, eni) = (eni.vpc_id.clone(), eni.id.clone());
     let table = world.cloud.route_tables.values_mut().find(|table| table.vpc_id == vpc);
-    table.ok_or("the VPC has no route table")?.routes.push(Route {
-        destination: host(CAPTURED),
-        target: Target::NetworkInterface(eni),
+    table.ok_or("the VPC has no route table")?.routes.push(VpcRoute {
+        destination: to_host_net(CAPTURED),
+        target: RouteTarget::NetworkInterface(eni),
         origin: RouteOrigin::CreateRoute,
     });
     Ok(())

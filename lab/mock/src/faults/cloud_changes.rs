@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::hand::{CLIENT, Done, ROUTER, interface_of};
-use crate::cloud::{AclEntry, Permission, Route, RouteOrigin, Target};
+use crate::cloud::{AclEntry, Permission, RouteOrigin, RouteTarget, VpcRoute};
 use crate::world::World;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,9 +60,9 @@ impl CloudChange {
                 let eni = interface_of(world, CLIENT)?;
                 let (vpc, eni) = (eni.vpc_id.clone(), eni.id.clone());
                 let table = world.cloud.route_tables.values_mut().find(|table| table.vpc_id == vpc);
-                table.ok_or("the VPC has no route table")?.routes.push(Route {
+                table.ok_or("the VPC has no route table")?.routes.push(VpcRoute {
                     destination: NOWHERE,
-                    target: Target::NetworkInterface(eni),
+                    target: RouteTarget::NetworkInterface(eni),
                     origin: RouteOrigin::CreateRoute,
                 });
             }

@@ -4,8 +4,10 @@
 use super::cloud_changes::CloudChange;
 use super::fault::Fault;
 use super::gate::ABOUT_LOCK;
-use super::hand::{Done, EXECUTE_ASSIGN, UNDO_ADDRESS, api, happens_after, unauthorized};
-use super::rules::{Caller, Happening};
+use super::hand::{
+    Done, EXECUTE_ASSIGN, UNDO_ADDRESS, add_api_fault, happens_after, make_unauthorized,
+};
+use super::rules::{CallerKind, Happening};
 use crate::world::World;
 
 const ISSUE: &str = "issue 12";
@@ -29,7 +31,7 @@ pub const FAULTS: &[Fault] = &[
 ];
 
 fn acls_unreadable(world: &mut World, _: &str) -> Done {
-    api(world, "DescribeNetworkAcls", Caller::Operator, u32::MAX, unauthorized())
+    add_api_fault(world, "DescribeNetworkAcls", CallerKind::Operator, u32::MAX, make_unauthorized())
 }
 
 fn role_under_lock(world: &mut World, _: &str) -> Done {

@@ -7,11 +7,12 @@ use ipnet::Ipv4Net;
 
 use super::fault::Fault;
 use super::hand::{
-    CAPTURED, CLIENT, Done, EXECUTE_FORWARDING, OVERLAY, STRANGE, UNDO_ADDRESS, happens_after, host,
+    CAPTURED, CLIENT, Done, EXECUTE_FORWARDING, OVERLAY, STRANGE, UNDO_ADDRESS, happens_after,
+    to_host_net,
 };
 use super::kernel::detours as kernel;
 use super::rules::Happening;
-use crate::machines::{Action, Interface, Link, Match, Route, Rule, Transport};
+use crate::machines::{Interface, Link, Match, NftAction, Route, Rule, Transport};
 use crate::world::World;
 use lab::node::Node;
 
@@ -42,7 +43,7 @@ pub const FAULTS: &[Fault] = &[
 ];
 
 /// A route as somebody adds it by hand.
-pub fn route(to: Ipv4Addr, via: Option<Ipv4Addr>, dev: &str, source: Ipv4Addr) -> Route {
+pub fn make_route(to: Ipv4Addr, via: Option<Ipv4Addr>, dev: &str, source: Ipv4Addr) -> Route {
     Route {
         destination: Ipv4Net::from(to),
         via,
@@ -112,7 +113,7 @@ fn meanwhile(world: &mut World, detours: &[Detour]) -> Done {
 fn reachable_before(world: &mut World, _: &str) -> Done {
     lay_cable(world, CLIENTS);
     for Detour { node, to, via, source } in PAST_EVERYTHING {
-        let route = route(to, via, kernel::BYPASS, source);
+        let route = make_route(to, via, kernel::BYPASS, source);
         world.machines.get_mut(node).routes.push(route);
     }
     Ok(())
@@ -149,37 +150,37 @@ fn return_past_the_router(world: &mut World, _: &str) -> Done {
 }
 
 /// Puts a rule beneath everything that the node's own programs show.
-fn beneath(world: &mut World, node: Node, matches: Vec<Match>, action: Action) -> Done {
+fn beneath(world: &mut World, node: Node, matches: Vec<Match>, action: NftAction) -> Done {
     world.machines.get_mut(node).beneath.push(Rule { handle: 0, matches, action });
     Ok(())
 }
 
 fn transparent_proxy(world: &mut World, _: &str) -> Done {
     let tcp = vec![Match::Protocol(Transport::Tcp)];
-    beneath(world, Node::RouterdCloud, tcp, Action::Reopen)
+    beneath(world, Node::RouterdCloud, tcp, NftAction::Reopen)
 }
 
 fn imposter(world: &mut World, _: &str) -> Done {
-    let ssh = vec![Match::Destination(host(CAPTURED)), Match::DestinationPort(22)];
-    beneath(world, Node::OnpremRouter, ssh, Action::Impose(Node::OnpremClient))
+    let ssh = vec![Match::Destination(to_host_net(CAPTURED)), Match::DestinationPort(22)];
+    beneath(world, Node::OnpremRouter, ssh, NftAction::Impose(Node::OnpremClient))
 }
 
 fn imposter_inwards(world: &mut World, _: &str) -> Done {
-    let ssh = vec![Match::Destination(host(CLIENT)), Match::DestinationPort(22)];
-    beneath(world, Node::RouterdCloud, ssh, Action::Impose(Node::CloudClient))
+    let ssh = vec![Match::Destination(to_host_net(CLIENT)), Match::DestinationPort(22)];
+    beneath(world, Node::RouterdCloud, ssh, NftAction::Impose(Node::CloudClient))
 }
 
 fn second_machine(world: &mut World, _: &str) -> Done {
-    let all = vec![Match::Destination(host(CAPTURED))];
-    beneath(world, Node::OnpremRouter, all, Action::Impose(Node::OnpremClient))
+    let all = vec![Match::Destination(to_host_net(CAPTURED))];
+    beneath(world, Node::OnpremRouter, all, NftAction::Impose(Node::OnpremClient))
 }
 
 fn device_rewrites_datagrams(world: &mut World, _: &str) -> Done {
     let some = vec![Match::InInterface(OVERLAY.to_owned()), Match::DatagramTo(443)];
-    beneath(world, Node::OnpremRouter, some, Action::SetSource(STRANGE))
+    beneath(world, Node::OnpremRouter, some, NftAction::SetSource(STRANGE))
 }
 
 fn device_rewrites_datagrams_inwards(world: &mut World, _: &str) -> Done {
     let some = vec![Match::InInterface(OVERLAY.to_owned()), Match::DatagramTo(443)];
-    beneath(world, Node::RouterdCloud, some, Action::SetSource(STRANGE))
+    beneath(world, Node::RouterdCloud, some, NftAction::SetSource(STRANGE))
 }

@@ -10,9 +10,11 @@ use rusqlite::{Connection, MAIN_DB};
 use super::detours;
 use super::hand::{CLIENT, ROUTER};
 use super::money;
-use super::rules::{Caller, Event, Happening, InterfaceChange, Stray, THIEF_MAC, When, fits};
-use crate::cloud::{Address, LAB_TAG, Tags};
-use crate::machines::{Action, ChainKind, Hook, Match, Neighbour, PERMANENT, Transport};
+use super::rules::{
+    CallerKind, Event, Happening, InterfaceChange, Stray, THIEF_MAC, When, fits_pattern,
+};
+use crate::cloud::{ElasticIp, LAB_TAG, Tags};
+use crate::machines::{ChainKind, Hook, Match, Neighbour, NftAction, PERMANENT, Transport};
 use crate::world::World;
 use lab::node::Node;
 
@@ -20,21 +22,21 @@ use lab::node::Node;
 pub(super) const DATABASE: &str = "/var/lib/routerd/routerd.db";
 
 /// Lets happen what waits for this API call to be carried out.
-pub fn after_api(world: &mut World, call: &str, from: Caller, now: DateTime<Utc>) {
+pub fn after_api(world: &mut World, call: &str, from: CallerKind, now: DateTime<Utc>) {
     moment(world, now, call, |when| {
         matches!(when, When::AfterApi { action, caller }
-            if action == call && (*caller == Caller::Anyone || *caller == from))
+            if action == call && (*caller == CallerKind::Anyone || *caller == from))
     });
 }
 
 /// Lets happen what waits for this command to begin.
 pub fn before_command(world: &mut World, on: Node, line: &str, now: DateTime<Utc>) {
-    due(world, now);
+    fire_due_events(world, now);
     moment(
         world,
         now,
         line,
-        |when| matches!(when, When::BeforeCommand { node, pattern } if *node == on && fits(pattern, line)),
+        |when| matches!(when, When::BeforeCommand { node, pattern } if *node == on && fits_pattern(pattern, line)),
     );
 }
 
@@ -44,12 +46,12 @@ pub fn after_command(world: &mut World, on: Node, line: &str, now: DateTime<Utc>
         world,
         now,
         line,
-        |when| matches!(when, When::AfterCommand { node, pattern } if *node == on && fits(pattern, line)),
+        |when| matches!(when, When::AfterCommand { node, pattern } if *node == on && fits_pattern(pattern, line)),
     );
 }
 
 /// Lets happen what was to happen by now.
-pub fn due(world: &mut World, now: DateTime<Utc>) {
+pub fn fire_due_events(world: &mut World, now: DateTime<Utc>) {
     let mut events = std::mem::take(&mut world.faults.events);
     for event in events.iter_mut().filter(|event| event.fired == 0) {
         if event.due.is_some_and(|due| due <= now) {
@@ -80,7 +82,7 @@ fn moment(world: &mut World, now: DateTime<Utc>, line: &str, is_it: impl Fn(&Whe
         }
     }
     keep(world, events);
-    due(world, now);
+    fire_due_events(world, now);
 }
 
 /// Gives a happening its path now, where it is to happen to a file that the command names.
@@ -149,7 +151,7 @@ fn happen(world: &mut World, what: &Happening) -> Result<(), String> {
             world.cloud.instances.remove(instance_id);
         }
         Happening::Sql { statement } => {
-            sql(world, statement)?;
+            run_sql(world, statement)?;
         }
         Happening::File { node, path, contents } => {
             world.machines.get_mut(*node).files.put(path, contents.as_bytes(), 0o755);
@@ -169,14 +171,14 @@ fn happen(world: &mut World, what: &Happening) -> Result<(), String> {
             world.machines.get_mut(*node).nft.add(
                 ("ip", "somebodys_nat"),
                 (ChainKind::Nat, Hook::Postrouting, 100),
-                vec![(Vec::new(), Action::Masquerade)],
+                vec![(Vec::new(), NftAction::Masquerade)],
             );
         }
         Happening::Notrack { node } => {
             world.machines.get_mut(*node).nft.add(
                 ("inet", "somebodys_notrack"),
                 (ChainKind::Filter, Hook::Prerouting, -300),
-                vec![(Vec::new(), Action::Notrack)],
+                vec![(Vec::new(), NftAction::Notrack)],
             );
         }
         Happening::IcmpDropped { node, dev } => {
@@ -184,11 +186,11 @@ fn happen(world: &mut World, what: &Happening) -> Result<(), String> {
             world.machines.get_mut(*node).nft.add(
                 ("inet", "somebodys_filter"),
                 (ChainKind::Filter, Hook::Input, 0),
-                vec![(matches, Action::Drop)],
+                vec![(matches, NftAction::Drop)],
             );
         }
         Happening::Route { node, to, via, dev, source } => {
-            let route = detours::route(*to, *via, dev, *source);
+            let route = detours::make_route(*to, *via, dev, *source);
             world.machines.get_mut(*node).routes.push(route);
         }
         Happening::NoRoute { node, to, dev } => {
@@ -226,7 +228,7 @@ fn steal(world: &mut World, address: Ipv4Addr) {
 }
 
 /// Runs statements on routerd's database, which is made where there is none yet.
-pub fn sql(world: &mut World, statements: &str) -> Result<(), String> {
+pub fn run_sql(world: &mut World, statements: &str) -> Result<(), String> {
     let files = &mut world.machines.get_mut(Node::RouterdCloud).files;
     let stored = files.contents(DATABASE).map(<[u8]>::to_vec).unwrap_or_default();
     let bytes = changed(&stored, statements).map_err(|error| error.to_string())?;
@@ -280,7 +282,7 @@ pub fn add_stray(world: &mut World, stray: Stray) {
             }
         }
         Stray::Address => {
-            let stray = Address {
+            let stray = ElasticIp {
                 allocation_id: "eipalloc-00000000000000001".to_owned(),
                 public_ip: Ipv4Addr::new(203, 0, 113, 77),
                 association: None,

@@ -1,7 +1,7 @@
 //! The shape of a fault: what it breaks, on which labs, and where it was seen. What a run owes to
 //! it is the runbook's, under the same name (`scenarios/src/answers/`).
 
-use super::kernel::{Deed, Kernel};
+use super::kernel::{Deed, KernelMeans};
 use crate::world::World;
 
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub struct Fault {
     /// The model's means.
     pub inject: Inject,
     /// The kernel's.
-    pub kernel: Kernel,
+    pub kernel: KernelMeans,
 }
 
 /// Puts the fault with its argument into a world; answers what is wrong with the argument.
@@ -37,7 +37,7 @@ impl Fault {
             runbook: "",
             source: "",
             inject,
-            kernel: Kernel::Nothing,
+            kernel: KernelMeans::Nothing,
         }
     }
 
@@ -47,12 +47,12 @@ impl Fault {
 
     /// In the kernel lab too, by the world and its events.
     pub(super) const fn on_netns(self) -> Self {
-        Self { labs: BOTH, kernel: Kernel::World, ..self }
+        Self { labs: BOTH, kernel: KernelMeans::World, ..self }
     }
 
     /// In the kernel lab too, by what is done to its nodes.
     pub(super) const fn in_kernel(self, deeds: fn(&str) -> Result<Vec<Deed>, String>) -> Self {
-        Self { labs: BOTH, kernel: Kernel::Nodes(deeds), ..self }
+        Self { labs: BOTH, kernel: KernelMeans::Nodes(deeds), ..self }
     }
 
     pub(super) const fn from(self, runbook: &'static str, source: &'static str) -> Self {

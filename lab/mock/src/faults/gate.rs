@@ -2,7 +2,8 @@
 
 use super::fault::Fault;
 use super::hand::{
-    CAPTURED, CLIENT, Done, command, commands, event, happens_after, milliseconds, on_router_eni,
+    CAPTURED, CLIENT, Done, add_command_fault, add_lasting_command_fault, happens_after,
+    make_event, on_router_eni, parse_milliseconds,
 };
 use super::kernel;
 use super::rules::{CommandEffect, GoFault, Happening, InterfaceChange, When};
@@ -60,7 +61,7 @@ fn go_expired(world: &mut World, _: &str) -> Done {
 }
 
 fn go_after(world: &mut World, argument: &str) -> Done {
-    world.faults.go_after_ms = milliseconds(argument)?;
+    world.faults.go_after_ms = parse_milliseconds(argument)?;
     Ok(())
 }
 
@@ -75,12 +76,12 @@ fn lock_held(world: &mut World, _: &str) -> Done {
 }
 
 fn lock_reply_lost(world: &mut World, _: &str) -> Done {
-    command(world, ABOUT_LOCK, 0, CommandEffect::ReplyLost)
+    add_command_fault(world, ABOUT_LOCK, 0, CommandEffect::ReplyLost)
 }
 
 fn lock_unknown(world: &mut World, _: &str) -> Done {
-    command(world, ABOUT_LOCK, 0, CommandEffect::ReplyLost)?;
-    commands(world, "cat /var/lib/lab-smoke/lock.json", CommandEffect::RequestLost)
+    add_command_fault(world, ABOUT_LOCK, 0, CommandEffect::ReplyLost)?;
+    add_lasting_command_fault(world, "cat /var/lib/lab-smoke/lock.json", CommandEffect::RequestLost)
 }
 
 fn changed_under_lock(world: &mut World, _: &str) -> Done {
@@ -99,6 +100,6 @@ fn go_used(world: &mut World, _: &str) -> Done {
     let burns = When::BeforeCommand { node: Node::RouterdCloud, pattern };
     let (begins, contents) = (BURNT.to_owned(), STRANGERS_BURN.to_owned());
     let theirs = Happening::FileNamed { node: Node::RouterdCloud, begins, contents };
-    world.faults.events.push(event(burns, theirs));
+    world.faults.events.push(make_event(burns, theirs));
     Ok(())
 }

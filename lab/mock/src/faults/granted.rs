@@ -5,9 +5,10 @@ use super::fault::Fault;
 use super::gate::{LOCK, STRANGERS_LOCK};
 use super::hand::{
     CAPTURED, DRY_RUN_FORWARDING, Done, EXECUTE_ASSIGN, EXECUTE_FORWARDING, ROUTER, STRANGE,
-    UNDO_FORWARDING, YAML, answers, command, happens_after, interface_of, rule, sql, unauthorized,
+    UNDO_FORWARDING, YAML, add_command_fault, happens_after, interface_of, make_api_fault,
+    make_command_answer, make_sql_happening, make_unauthorized,
 };
-use super::rules::{Caller, GoFault, Happening, NodeCommand};
+use super::rules::{CallerKind, GoFault, Happening, NodeCommand};
 use crate::world::World;
 use lab::node::Node;
 
@@ -40,13 +41,13 @@ pub const FAULTS: &[Fault] = &[
 fn row_edited_later(world: &mut World, _: &str) -> Done {
     let statement = "UPDATE action_executions SET parameters_json='{\"allowReassignment\":\"true\"}' \
         WHERE action='assign-secondary-ip' AND status='approved';";
-    happens_after(world, DRY_RUN_FORWARDING, sql(statement))
+    happens_after(world, DRY_RUN_FORWARDING, make_sql_happening(statement))
 }
 
 fn row_edited_between(world: &mut World, _: &str) -> Done {
     let statement = "UPDATE action_executions SET undo_json=NULL \
         WHERE action='ensure-forwarding-enabled' AND status='approved';";
-    happens_after(world, EXECUTE_ASSIGN, sql(statement))
+    happens_after(world, EXECUTE_ASSIGN, make_sql_happening(statement))
 }
 
 fn row_edited_before_undo(world: &mut World, _: &str) -> Done {
@@ -55,13 +56,13 @@ fn row_edited_before_undo(world: &mut World, _: &str) -> Done {
         "UPDATE action_executions SET target_json=replace(target_json, '{CAPTURED}', '{STRANGE}') \
          WHERE action='assign-secondary-ip' AND status='succeeded';"
     );
-    happens_after(world, EXECUTE_FORWARDING, sql(&statement))
+    happens_after(world, EXECUTE_FORWARDING, make_sql_happening(&statement))
 }
 
 fn row_edited_between_undos(world: &mut World, _: &str) -> Done {
     let statement = "UPDATE action_executions SET undo_json='{\"action\":\"ensure-forwarding-enabled\"}' \
         WHERE action='assign-secondary-ip' AND status='succeeded';";
-    happens_after(world, UNDO_FORWARDING, sql(statement))
+    happens_after(world, UNDO_FORWARDING, make_sql_happening(statement))
 }
 
 fn lock_removed(world: &mut World, _: &str) -> Done {
@@ -87,7 +88,13 @@ fn lock_taken_between(world: &mut World, _: &str) -> Done {
 const LOOKS_BEFORE: u32 = 2;
 
 fn blinded(world: &mut World, times: u32) -> Done {
-    let refused = rule("DescribeVolumes", Caller::Operator, LOOKS_BEFORE, times, unauthorized());
+    let refused = make_api_fault(
+        "DescribeVolumes",
+        CallerKind::Operator,
+        LOOKS_BEFORE,
+        times,
+        make_unauthorized(),
+    );
     world.faults.api.push(refused);
     Ok(())
 }
@@ -102,7 +109,7 @@ fn watchdog_blind(world: &mut World, _: &str) -> Done {
 
 fn yaml_unreadable(world: &mut World, _: &str) -> Done {
     let said = format!("cat: {YAML}: Input/output error\n");
-    command(world, &format!("*cat {YAML}"), 1, answers(1, "", &said))?;
+    add_command_fault(world, &format!("*cat {YAML}"), 1, make_command_answer(1, "", &said))?;
     if let Some(rule) = world.faults.commands.last_mut() {
         rule.times = u32::MAX;
     }

@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::rules::{
-    ApiEffect, ApiFault, Caller, CommandEffect, CommandFault, Event, Happening, InterfaceChange,
-    When,
+    ApiEffect, ApiFault, CallerKind, CommandEffect, CommandFault, Event, Happening,
+    InterfaceChange, When,
 };
 use crate::cloud::{NetworkInterface, Vpc};
 use crate::world::World;
@@ -41,7 +41,7 @@ pub const NODE_STATE: &str = "sh -s node-state";
 pub type Done = Result<(), String>;
 
 /// `200ms`, `9s` or `3m`, in milliseconds.
-pub fn milliseconds(text: &str) -> Result<u64, String> {
+pub fn parse_milliseconds(text: &str) -> Result<u64, String> {
     const NONE: &str = "it is no time, as 200ms, 9s or 3m";
     let units = [("ms", 1), ("s", 1000), ("m", 60_000)];
     let (digits, unit) = units
@@ -52,35 +52,56 @@ pub fn milliseconds(text: &str) -> Result<u64, String> {
     number.checked_mul(*unit).ok_or_else(|| NONE.to_owned())
 }
 
-pub fn node(text: &str) -> Result<Node, String> {
+pub fn parse_node(text: &str) -> Result<Node, String> {
     let names = Node::ALL.map(Node::as_str).join(", ");
     Node::ALL.into_iter().find(|node| node.as_str() == text).ok_or(format!("the nodes are {names}"))
 }
 
-pub fn host(address: Ipv4Addr) -> Ipv4Net {
+pub fn to_host_net(address: Ipv4Addr) -> Ipv4Net {
     Ipv4Net::from(address)
 }
 
-pub fn rule(action: &str, caller: Caller, skip: u32, times: u32, effect: ApiEffect) -> ApiFault {
+pub fn make_api_fault(
+    action: &str,
+    caller: CallerKind,
+    skip: u32,
+    times: u32,
+    effect: ApiEffect,
+) -> ApiFault {
     ApiFault { action: action.to_owned(), caller, skip, times, effect, seen: 0, fired: 0 }
 }
 
 /// The API answers so many calls with this.
-pub fn api(world: &mut World, action: &str, caller: Caller, times: u32, effect: ApiEffect) -> Done {
-    world.faults.api.push(rule(action, caller, 0, times, effect));
+pub fn add_api_fault(
+    world: &mut World,
+    action: &str,
+    caller: CallerKind,
+    times: u32,
+    effect: ApiEffect,
+) -> Done {
+    world.faults.api.push(make_api_fault(action, caller, 0, times, effect));
     Ok(())
 }
 
-pub fn refused(status: u16, code: &str, message: &str) -> ApiEffect {
+pub fn make_api_error(status: u16, code: &str, message: &str) -> ApiEffect {
     ApiEffect::Error { status, code: code.to_owned(), message: message.to_owned() }
 }
 
-pub fn unauthorized() -> ApiEffect {
-    refused(403, "UnauthorizedOperation", "You are not authorized to perform this operation.")
+pub fn make_unauthorized() -> ApiEffect {
+    make_api_error(
+        403,
+        "UnauthorizedOperation",
+        "You are not authorized to perform this operation.",
+    )
 }
 
 /// This befalls one command of routerd-cloud, after so many that match.
-pub fn command(world: &mut World, pattern: &str, skip: u32, effect: CommandEffect) -> Done {
+pub fn add_command_fault(
+    world: &mut World,
+    pattern: &str,
+    skip: u32,
+    effect: CommandEffect,
+) -> Done {
     world.faults.commands.push(CommandFault {
         node: Some(Node::RouterdCloud),
         pattern: pattern.to_owned(),
@@ -94,29 +115,29 @@ pub fn command(world: &mut World, pattern: &str, skip: u32, effect: CommandEffec
 }
 
 /// This befalls all commands of routerd-cloud that match.
-pub fn commands(world: &mut World, pattern: &str, effect: CommandEffect) -> Done {
-    command(world, pattern, 0, effect)?;
+pub fn add_lasting_command_fault(world: &mut World, pattern: &str, effect: CommandEffect) -> Done {
+    add_command_fault(world, pattern, 0, effect)?;
     if let Some(rule) = world.faults.commands.last_mut() {
         rule.times = u32::MAX;
     }
     Ok(())
 }
 
-pub fn answers(code: i32, stdout: &str, stderr: &str) -> CommandEffect {
+pub fn make_command_answer(code: i32, stdout: &str, stderr: &str) -> CommandEffect {
     CommandEffect::Answer { code, stdout: stdout.to_owned(), stderr: stderr.to_owned() }
 }
 
-pub fn event(when: When, what: Happening) -> Event {
+pub fn make_event(when: When, what: Happening) -> Event {
     Event { when, skip: 0, delay_ms: 0, what, seen: 0, due: None, fired: 0 }
 }
 
-pub fn after(pattern: &str) -> When {
+pub fn after_router_command(pattern: &str) -> When {
     When::AfterCommand { node: Node::RouterdCloud, pattern: pattern.to_owned() }
 }
 
 /// It happens once this command of routerd-cloud has ended.
 pub fn happens_after(world: &mut World, pattern: &str, what: Happening) -> Done {
-    world.faults.events.push(event(after(pattern), what));
+    world.faults.events.push(make_event(after_router_command(pattern), what));
     Ok(())
 }
 
@@ -124,7 +145,7 @@ pub fn on_router_eni(change: InterfaceChange) -> Happening {
     Happening::Interface { primary: ROUTER, change }
 }
 
-pub fn sql(statement: &str) -> Happening {
+pub fn make_sql_happening(statement: &str) -> Happening {
     Happening::Sql { statement: statement.to_owned() }
 }
 

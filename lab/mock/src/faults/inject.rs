@@ -1,7 +1,7 @@
 //! From `NAME=ARG` to a world in which it goes wrong.
 
 use super::fault::Fault;
-use super::kernel::{Deed, Kernel};
+use super::kernel::{Deed, KernelMeans};
 use crate::world::World;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,12 +15,12 @@ pub enum BadFault {
 }
 
 /// Finds the fault, and its argument or its default one.
-pub fn parse(text: &str) -> Result<(&'static Fault, String), BadFault> {
+pub fn parse_fault(text: &str) -> Result<(&'static Fault, String), BadFault> {
     let (name, argument) = match text.split_once('=') {
         Some((name, argument)) => (name, Some(argument)),
         None => (text, None),
     };
-    let fault = super::all()
+    let fault = super::all_faults()
         .find(|fault| fault.name == name)
         .ok_or_else(|| BadFault::Unknown(name.to_owned()))?;
     match (fault.argument, argument) {
@@ -30,8 +30,8 @@ pub fn parse(text: &str) -> Result<(&'static Fault, String), BadFault> {
 }
 
 /// Puts a fault into the world.
-pub fn inject(world: &mut World, text: &str) -> Result<(), BadFault> {
-    let (fault, argument) = parse(text)?;
+pub fn inject_fault(world: &mut World, text: &str) -> Result<(), BadFault> {
+    let (fault, argument) = parse_fault(text)?;
     let rules = rule_count(world);
     (fault.inject)(world, &argument).map_err(|why| BadFault::Argument {
         name: fault.name,
@@ -48,12 +48,12 @@ pub fn inject(world: &mut World, text: &str) -> Result<(), BadFault> {
 ///
 /// # Errors
 /// Where there is no such fault, or it does not take the argument.
-pub fn deeds(text: &str) -> Result<Option<Vec<Deed>>, BadFault> {
-    let (fault, argument) = parse(text)?;
+pub fn find_deeds(text: &str) -> Result<Option<Vec<Deed>>, BadFault> {
+    let (fault, argument) = parse_fault(text)?;
     match fault.kernel {
-        Kernel::Nothing => Ok(None),
-        Kernel::World => Ok(Some(Vec::new())),
-        Kernel::Nodes(deeds) => match deeds(&argument) {
+        KernelMeans::Nothing => Ok(None),
+        KernelMeans::World => Ok(Some(Vec::new())),
+        KernelMeans::Nodes(deeds) => match deeds(&argument) {
             Ok(deeds) => Ok(Some(deeds)),
             Err(why) => Err(BadFault::Argument { name: fault.name, argument, why }),
         },
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_fault_is_found_by_name_and_takes_its_default_argument() {
-        let argument = |text: &str| parse(text).map(|(_, argument)| argument);
+        let argument = |text: &str| parse_fault(text).map(|(_, argument)| argument);
         assert_eq!(argument("latency"), Ok("200ms".to_owned()));
         assert_eq!(argument("latency=40ms"), Ok("40ms".to_owned()));
         assert_eq!(argument("sunshine"), Err(BadFault::Unknown("sunshine".to_owned())));
@@ -79,10 +79,10 @@ mod tests {
 
     #[test]
     fn every_fault_can_be_injected_with_its_default() {
-        for fault in crate::faults::all() {
+        for fault in crate::faults::all_faults() {
             let mut world = crate::world_of(1, crate::start_time(1));
             let before = serde_json::to_string(&world).expect("a world is JSON");
-            inject(&mut world, fault.name).unwrap_or_else(|error| panic!("{error}"));
+            inject_fault(&mut world, fault.name).unwrap_or_else(|error| panic!("{error}"));
             let after = serde_json::to_string(&world).expect("a world is JSON");
             assert_ne!(before, after, "{} changes nothing", fault.name);
         }
@@ -90,15 +90,15 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_an_argument_that_is_nonsense_is_refused() {
-        let mut names: Vec<_> = crate::faults::all().map(|fault| fault.name).collect();
+        let mut names: Vec<_> = crate::faults::all_faults().map(|fault| fault.name).collect();
         let count = names.len();
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), count);
-        for fault in crate::faults::all().filter(|fault| fault.argument.is_some()) {
+        for fault in crate::faults::all_faults().filter(|fault| fault.argument.is_some()) {
             let mut world = crate::world_of(1, crate::start_time(1));
             let text = format!("{}=\u{1}nonsense", fault.name);
-            assert!(inject(&mut world, &text).is_err(), "{} takes anything", fault.name);
+            assert!(inject_fault(&mut world, &text).is_err(), "{} takes anything", fault.name);
         }
     }
 }

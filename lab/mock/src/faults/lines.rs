@@ -70,7 +70,7 @@ fn action_of(world: &World, id: u64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::faults::events::sql;
+    use crate::faults::events::run_sql;
     use crate::faults::hand::strangers_row;
 
     fn words(line: &str) -> Vec<String> {
@@ -83,7 +83,7 @@ mod tests {
         let line = "sudo -n routerctl action execute 1 --approved";
         let none = Line::of(&world, &words(line));
         assert_eq!(none.text, "routerctl action execute 1 --approved", "there is no row yet");
-        sql(&mut world, &strangers_row("rolledBack")).expect("a database");
+        run_sql(&mut world, &strangers_row("rolledBack")).expect("a database");
         let named = Line::of(&world, &words(line));
         assert_eq!(named.text, "routerctl action execute assign-secondary-ip --approved");
         assert_eq!(named.fill("action {row} executed"), "action 1 executed");

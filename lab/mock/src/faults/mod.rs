@@ -47,28 +47,29 @@ mod underlay;
 mod replies;
 mod smokes;
 
-pub use changes::Change;
-pub(super) use events::{after_api, due};
+pub use changes::MachineChange;
+pub(super) use events::{after_api, fire_due_events};
 pub use events::{after_command, before_command};
 pub use fault::Fault;
-pub use inject::{BadFault, deeds, inject, parse};
-pub use kernel::{Deed, Kernel, Means};
+pub use inject::{BadFault, find_deeds, inject_fault, parse_fault};
+pub use kernel::{Deed, KernelMeans, Means};
 pub use lines::Line;
 pub(super) use nth::could_die;
 pub use nth::{
-    Asked, Befall, Blows, Death, EffectKind, Ends, Killed, Nth, Seen, Witness, kill, left_now,
+    Befall, Blows, Death, EffectKind, Ends, Killed, Nth, NthEffect, SeenEffect, Witness,
+    kill_process, left_now,
 };
 pub use planted::planted_secrets;
 pub use rules::{
-    ApiEffect, ApiFault, Caller, CommandEffect, CommandFault, Event, Faults, GoFault, Happening,
-    InterfaceChange, NodeCommand, Stray, When,
+    ApiEffect, ApiFault, CallerKind, CommandEffect, CommandFault, Event, Faults, GoFault,
+    Happening, InterfaceChange, NodeCommand, Stray, When,
 };
 pub use underlay::{Losses, Underlay};
 
 use super::world::World;
 
 /// Every fault.
-pub fn all() -> impl Iterator<Item = &'static Fault> {
+pub fn all_faults() -> impl Iterator<Item = &'static Fault> {
     [
         api::FAULTS,
         cloud::FAULTS,

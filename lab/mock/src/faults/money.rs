@@ -5,10 +5,11 @@ use std::net::Ipv4Addr;
 
 use super::fault::Fault;
 use super::hand::{
-    CLIENT, Done, IMPORT, UNDO_ADDRESS, api, happens_after, interface_of, milliseconds, refused,
+    CLIENT, Done, IMPORT, UNDO_ADDRESS, add_api_fault, happens_after, interface_of, make_api_error,
+    parse_milliseconds,
 };
-use super::rules::{Caller, Happening};
-use crate::cloud::{Address, AddressAssociation, Tags, VolumeAttachment};
+use super::rules::{CallerKind, Happening};
+use crate::cloud::{AddressAssociation, ElasticIp, Tags, VolumeAttachment};
 use crate::world::World;
 use lab::manifest::Instances;
 
@@ -95,7 +96,7 @@ pub(super) fn hang_address(world: &mut World, primary: Ipv4Addr) -> Done {
     let network_interface_id = interface_of(world, primary)?.id.clone();
     let allocation_id = "eipalloc-00000000000000002".to_owned();
     let id = "eipassoc-00000000000000002".to_owned();
-    let address = Address {
+    let address = ElasticIp {
         allocation_id: allocation_id.clone(),
         public_ip: Ipv4Addr::new(203, 0, 113, 78),
         association: Some(AddressAssociation {
@@ -117,7 +118,7 @@ fn instance_vanishes(world: &mut World, _: &str) -> Done {
 }
 
 fn slow_states(world: &mut World, argument: &str) -> Done {
-    let ms = milliseconds(argument)?;
+    let ms = parse_milliseconds(argument)?;
     let instance_id = client_instance(world)?;
     let instance = world.cloud.instances.get_mut(&instance_id).ok_or("there is no instance")?;
     instance.slow_ms = ms;
@@ -129,13 +130,13 @@ fn times(argument: &str) -> Result<u32, String> {
 }
 
 fn volume_lingers(world: &mut World, argument: &str) -> Done {
-    let effect = refused(400, "VolumeInUse", "The volume is in use.");
-    api(world, "DeleteVolume", Caller::Operator, times(argument)?, effect)
+    let effect = make_api_error(400, "VolumeInUse", "The volume is in use.");
+    add_api_fault(world, "DeleteVolume", CallerKind::Operator, times(argument)?, effect)
 }
 
 fn throttled_end(world: &mut World, argument: &str) -> Done {
-    let effect = refused(503, "RequestLimitExceeded", "Request limit exceeded.");
-    api(world, "TerminateInstances", Caller::Operator, times(argument)?, effect)
+    let effect = make_api_error(503, "RequestLimitExceeded", "Request limit exceeded.");
+    add_api_fault(world, "TerminateInstances", CallerKind::Operator, times(argument)?, effect)
 }
 
 fn teardown(world: &mut World, argument: &str) -> Done {

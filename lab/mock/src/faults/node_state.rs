@@ -1,6 +1,6 @@
 //! The nodes' kernels and logins, changed by somebody during the run and after its undo.
 
-use super::changes::Change;
+use super::changes::MachineChange;
 use super::fault::Fault;
 use super::hand::{Done, EXECUTE_ASSIGN, PLANNER, UNDO_ADDRESS, happens_after};
 use super::rules::Happening;
@@ -66,68 +66,68 @@ pub const FAULTS: &[Fault] = &[
 ];
 
 /// Once the address was assigned: before the acceptance looks.
-fn meanwhile(world: &mut World, node: Node, change: Change) -> Done {
+fn meanwhile(world: &mut World, node: Node, change: MachineChange) -> Done {
     happens_after(world, EXECUTE_ASSIGN, Happening::Kernel { node, change })
 }
 
-fn after_undo(world: &mut World, node: Node, change: Change) -> Done {
+fn after_undo(world: &mut World, node: Node, change: MachineChange) -> Done {
     happens_after(world, UNDO_ADDRESS, Happening::Kernel { node, change })
 }
 
 fn halves(world: &mut World, _: &str) -> Done {
-    meanwhile(world, Node::CloudClient, Change::Halves)
+    meanwhile(world, Node::CloudClient, MachineChange::Halves)
 }
 
 fn own_table(world: &mut World, _: &str) -> Done {
-    meanwhile(world, Node::RouterdCloud, Change::OwnTable)
+    meanwhile(world, Node::RouterdCloud, MachineChange::OwnTable)
 }
 
 fn last_resort(world: &mut World, _: &str) -> Done {
-    meanwhile(world, Node::OnpremRouter, Change::DefaultOfLastResort)
+    meanwhile(world, Node::OnpremRouter, MachineChange::DefaultOfLastResort)
 }
 
 fn gateway_neighbour(world: &mut World, _: &str) -> Done {
-    meanwhile(world, Node::OnpremClient, Change::GatewayNeighbour)
+    meanwhile(world, Node::OnpremClient, MachineChange::GatewayNeighbour)
 }
 
 fn default_mtu(world: &mut World, _: &str) -> Done {
-    meanwhile(world, Node::CloudClient, Change::DefaultMtu)
+    meanwhile(world, Node::CloudClient, MachineChange::DefaultMtu)
 }
 
 fn default_of_ipv6(world: &mut World, _: &str) -> Done {
-    meanwhile(world, Node::CloudClient, Change::DefaultOfIpv6)
+    meanwhile(world, Node::CloudClient, MachineChange::DefaultOfIpv6)
 }
 
 fn any_ip(world: &mut World, _: &str) -> Done {
-    meanwhile(world, Node::RouterdCloud, Change::AnyIp)
+    meanwhile(world, Node::RouterdCloud, MachineChange::AnyIp)
 }
 
 fn in_namespace(world: &mut World, _: &str) -> Done {
-    meanwhile(world, Node::RouterdCloud, Change::AddressInNamespace)
+    meanwhile(world, Node::RouterdCloud, MachineChange::AddressInNamespace)
 }
 
 fn mapped(world: &mut World, _: &str) -> Done {
-    meanwhile(world, Node::RouterdCloud, Change::MappedAddress)
+    meanwhile(world, Node::RouterdCloud, MachineChange::MappedAddress)
 }
 
 fn authorized_key(world: &mut World, _: &str) -> Done {
-    meanwhile(world, Node::RouterdCloud, Change::AuthorizedKey)
+    meanwhile(world, Node::RouterdCloud, MachineChange::AuthorizedKey)
 }
 
 fn link_mtu(world: &mut World, _: &str) -> Done {
-    meanwhile(world, Node::CloudClient, Change::LinkMtu)
+    meanwhile(world, Node::CloudClient, MachineChange::LinkMtu)
 }
 
 fn legacy_rule(world: &mut World, _: &str) -> Done {
-    meanwhile(world, Node::OnpremRouter, Change::LegacyRule)
+    meanwhile(world, Node::OnpremRouter, MachineChange::LegacyRule)
 }
 
 fn listener(world: &mut World, _: &str) -> Done {
-    meanwhile(world, Node::OnpremClient, Change::Listener)
+    meanwhile(world, Node::OnpremClient, MachineChange::Listener)
 }
 
 fn nft_lost(world: &mut World, _: &str) -> Done {
-    meanwhile(world, Node::OnpremRouter, Change::NftGone)
+    meanwhile(world, Node::OnpremRouter, MachineChange::NftGone)
 }
 
 fn other_program() -> Happening {
@@ -144,41 +144,41 @@ fn program_after_undo(world: &mut World, _: &str) -> Done {
 }
 
 fn forwarding_entry(world: &mut World, _: &str) -> Done {
-    meanwhile(world, Node::RouterdCloud, Change::ForwardingEntry)
+    meanwhile(world, Node::RouterdCloud, MachineChange::ForwardingEntry)
 }
 
 fn program_mode(world: &mut World, _: &str) -> Done {
-    meanwhile(world, Node::RouterdCloud, Change::ProgramMode)
+    meanwhile(world, Node::RouterdCloud, MachineChange::ProgramMode)
 }
 
 fn another_mac(world: &mut World, _: &str) -> Done {
-    after_undo(world, Node::OnpremClient, Change::AnotherMac)
+    after_undo(world, Node::OnpremClient, MachineChange::AnotherMac)
 }
 
 fn sysctl(world: &mut World, _: &str) -> Done {
-    after_undo(world, Node::RouterdCloud, Change::Sysctl)
+    after_undo(world, Node::RouterdCloud, MachineChange::Sysctl)
 }
 
 fn another_link(world: &mut World, _: &str) -> Done {
-    after_undo(world, Node::CloudClient, Change::AnotherLink)
+    after_undo(world, Node::CloudClient, MachineChange::AnotherLink)
 }
 
 fn filter(world: &mut World, _: &str) -> Done {
-    after_undo(world, Node::OnpremRouter, Change::Filter)
+    after_undo(world, Node::OnpremRouter, MachineChange::Filter)
 }
 
 fn another_neighbour(world: &mut World, _: &str) -> Done {
-    after_undo(world, Node::OnpremClient, Change::AnotherNeighbour)
+    after_undo(world, Node::OnpremClient, MachineChange::AnotherNeighbour)
 }
 
 fn static_route(world: &mut World, _: &str) -> Done {
-    after_undo(world, Node::RouterdCloud, Change::StaticRoute)
+    after_undo(world, Node::RouterdCloud, MachineChange::StaticRoute)
 }
 
 fn express_data_path(world: &mut World, _: &str) -> Done {
-    after_undo(world, Node::RouterdCloud, Change::ExpressDataPath)
+    after_undo(world, Node::RouterdCloud, MachineChange::ExpressDataPath)
 }
 
 fn xfrm_policy(world: &mut World, _: &str) -> Done {
-    after_undo(world, Node::OnpremRouter, Change::XfrmPolicy)
+    after_undo(world, Node::OnpremRouter, MachineChange::XfrmPolicy)
 }

@@ -3,7 +3,9 @@
 use ipnet::Ipv4Net;
 
 use super::fault::Fault;
-use super::hand::{CAPTURED, Done, answers, command, milliseconds, node};
+use super::hand::{
+    CAPTURED, Done, add_command_fault, make_command_answer, parse_milliseconds, parse_node,
+};
 use super::kernel;
 use crate::machines::{NftTool, host_key};
 use crate::world::World;
@@ -30,19 +32,19 @@ pub const FAULTS: &[Fault] = &[
 ];
 
 fn node_hangs(world: &mut World, argument: &str) -> Done {
-    world.machines.get_mut(node(argument)?).hung = true;
+    world.machines.get_mut(parse_node(argument)?).hung = true;
     Ok(())
 }
 
 fn other_hostname(world: &mut World, argument: &str) -> Done {
-    let machine = world.machines.get_mut(node(argument)?);
+    let machine = world.machines.get_mut(parse_node(argument)?);
     machine.hostname = "production".to_owned();
     machine.sysctls.insert("kernel.hostname".to_owned(), "production".to_owned());
     Ok(())
 }
 
 fn other_host_key(world: &mut World, argument: &str) -> Done {
-    let node = node(argument)?;
+    let node = parse_node(argument)?;
     let key = host_key(world.seed.wrapping_add(1), node);
     let machine = world.machines.get_mut(node);
     machine.files.put("/etc/ssh/ssh_host_ed25519_key.pub", format!("{key} root@{node}\n"), 0o644);
@@ -51,13 +53,13 @@ fn other_host_key(world: &mut World, argument: &str) -> Done {
 }
 
 fn clock_skew(world: &mut World, argument: &str) -> Done {
-    let ms = i64::try_from(milliseconds(argument)?).map_err(|_| "it is too long")?;
+    let ms = i64::try_from(parse_milliseconds(argument)?).map_err(|_| "it is too long")?;
     world.machines.get_mut(Node::RouterdCloud).clock_offset_ms = ms;
     Ok(())
 }
 
 fn harness_clock(world: &mut World, argument: &str) -> Done {
-    let ms = i64::try_from(milliseconds(argument)?).map_err(|_| "it is too long")?;
+    let ms = i64::try_from(parse_milliseconds(argument)?).map_err(|_| "it is too long")?;
     for node in Node::ALL {
         world.machines.get_mut(node).clock_offset_ms = ms;
     }
@@ -65,7 +67,7 @@ fn harness_clock(world: &mut World, argument: &str) -> Done {
 }
 
 fn clock_unreadable(world: &mut World, _: &str) -> Done {
-    command(world, "date ", 0, answers(0, "1767225600N\n", ""))
+    add_command_fault(world, "date ", 0, make_command_answer(0, "1767225600N\n", ""))
 }
 
 fn os_address_before(world: &mut World, _: &str) -> Done {
@@ -76,6 +78,6 @@ fn os_address_before(world: &mut World, _: &str) -> Done {
 }
 
 fn nft_missing(world: &mut World, argument: &str) -> Done {
-    world.machines.get_mut(node(argument)?).nft.tool = NftTool::Missing;
+    world.machines.get_mut(parse_node(argument)?).nft.tool = NftTool::Missing;
     Ok(())
 }

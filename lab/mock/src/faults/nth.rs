@@ -164,7 +164,7 @@ fn is_dry_run(stdin: &[u8]) -> bool {
 
 /// An effect that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct SeenEffect {
     /// The call, or the node and the command's words.
     pub name: String,
     pub kind: EffectKind,
@@ -181,7 +181,7 @@ pub enum Ends {
     WithWhoFollows,
 }
 
-impl Seen {
+impl SeenEffect {
     pub fn befalls(&self) -> impl Iterator<Item = Befall> {
         let (stale, ends) = (self.after_a_change, self.ends == Ends::ByItself);
         let all = self.kind.befalls().iter().copied();
@@ -215,7 +215,7 @@ impl Nth {
 pub struct Blows {
     pub planned: Vec<Nth>,
     #[serde(skip)]
-    pub seen: Vec<Seen>,
+    pub seen: Vec<SeenEffect>,
     #[serde(skip)]
     pub witness: Option<Witness>,
 }
@@ -230,7 +230,7 @@ pub struct Witness(pub Arc<dyn Fn(Death<'_>, World) + Send + Sync>);
 pub struct Death<'a> {
     pub at: u32,
     pub what: Befall,
-    pub effect: &'a Seen,
+    pub effect: &'a SeenEffect,
     /// How many effects were asked for until now.
     pub asked_for: usize,
 }
@@ -273,7 +273,7 @@ pub fn left_now(world: &World, clock: Clock) -> World {
 
 /// An effect's number, and what befalls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct NthEffect {
     pub at: u32,
     pub befalls: Option<Befall>,
 }
@@ -281,7 +281,7 @@ pub struct Asked {
 impl Blows {
     /// The effect's number, and the blow that befalls it. A blow that the table does not name for
     /// it does not fall.
-    pub(super) fn next(&mut self, seen: Seen) -> Asked {
+    pub(super) fn next(&mut self, seen: SeenEffect) -> NthEffect {
         let number = u32::try_from(self.seen.len()).unwrap_or(u32::MAX);
         let hit = self
             .planned
@@ -293,7 +293,7 @@ impl Blows {
             blow.what
         });
         self.seen.push(seen);
-        Asked { at: number, befalls: what }
+        NthEffect { at: number, befalls: what }
     }
 }
 
@@ -303,6 +303,6 @@ pub struct Killed;
 
 /// # Panics
 /// Always: this is how a process that is killed in the middle looks to what it held.
-pub fn kill() -> ! {
+pub fn kill_process() -> ! {
     std::panic::panic_any(Killed)
 }

@@ -10,7 +10,7 @@ use super::fault::Fault;
 use super::hand::Done;
 use super::kernel;
 use crate::machines::{
-    Action, ChainKind, Hook, Interface, Link, Match, Route6, Tracked, Transport, Tuple,
+    ChainKind, Hook, Interface, Link, Match, NftAction, Route6, Tracked, Transport, Tuple,
 };
 use crate::world::World;
 use lab::node::Node;
@@ -22,7 +22,7 @@ pub const FAULTS: &[Fault] = &[
     Fault::new("second-interface", "onprem-client has a second interface with a network of its own", second_interface)
         .in_kernel(kernel::ordinary::second_interface).from("§7", ISSUE),
     Fault::new("ipv6-enabled", "both clients have addresses of IPv6", ipv6)
-        .in_kernel(kernel::ordinary::ipv6).from("§7", ISSUE),
+        .in_kernel(kernel::ordinary::ipv6_enabled).from("§7", ISSUE),
     Fault::new("container-bridge", "onprem-router has a bridge for containers, and masquerades what comes from there", container_bridge)
         .in_kernel(kernel::ordinary::container_bridge).from("§7", ISSUE),
     Fault::new("other-traffic", "the clients talk to others all the time, on the ports of the smokes too", other_traffic)
@@ -70,7 +70,7 @@ fn container_bridge(world: &mut World, _: &str) -> Done {
     router.nft.add(
         ("ip", "containers"),
         (ChainKind::Nat, Hook::Postrouting, 100),
-        vec![(containers, Action::Masquerade)],
+        vec![(containers, NftAction::Masquerade)],
     );
     router.interfaces.push(bridge);
     Ok(())

@@ -3,9 +3,9 @@
 use std::net::Ipv4Addr;
 
 use super::fault::Fault;
-use super::hand::{CAPTURED, CLIENT, Done, OVERLAY, STRANGE, host};
+use super::hand::{CAPTURED, CLIENT, Done, OVERLAY, STRANGE, to_host_net};
 use super::kernel;
-use crate::machines::{Action, ChainKind, Hook, Match, Rule, Transport};
+use crate::machines::{ChainKind, Hook, Match, NftAction, Rule, Transport};
 use crate::world::World;
 use lab::node::Node;
 
@@ -26,7 +26,7 @@ pub const FAULTS: &[Fault] = &[
     Fault::new("client-closed", "a firewall closes cloud-client's ssh port for the captured address", client_closed)
         .in_kernel(kernel::packets::client_closed).from("§7", "issue 6"),
     Fault::new("masquerade", "routerd-cloud masquerades what goes into the overlay and into the VPC", masquerade)
-        .in_kernel(kernel::packets::masquerade).from("§7", "netns-lab §4: masquerade"),
+        .in_kernel(kernel::packets::masquerade_both_ways).from("§7", "netns-lab §4: masquerade"),
     Fault::new("masquerade-tcp-inwards", "routerd-cloud masquerades TCP that goes into the VPC", masquerade_tcp_inwards)
         .in_kernel(kernel::packets::masquerade_tcp_inwards).from("§7", "netns-lab §4: masquerade"),
     Fault::new("masquerade-icmp", "routerd-cloud masquerades ICMP alone: TCP is clean", masquerade_icmp)
@@ -54,12 +54,12 @@ fn drops(world: &mut World, node: Node, hook: Hook, matches: Vec<Match>) -> Done
     world.machines.get_mut(node).nft.add(
         ("inet", "fault_filter"),
         (ChainKind::Filter, hook, -10),
-        vec![(vec![Match::EstablishedOrRelated], Action::Accept), (matches, Action::Drop)],
+        vec![(vec![Match::EstablishedOrRelated], NftAction::Accept), (matches, NftAction::Drop)],
     );
     Ok(())
 }
 
-fn nat(world: &mut World, node: Node, matches: Vec<Match>, action: Action) -> Done {
+fn nat(world: &mut World, node: Node, matches: Vec<Match>, action: NftAction) -> Done {
     world.machines.get_mut(node).nft.add(
         ("ip", "fault_nat"),
         (ChainKind::Nat, Hook::Postrouting, 100),
@@ -82,7 +82,7 @@ fn far_router_mute(world: &mut World, _: &str) -> Done {
     world.machines.get_mut(Node::OnpremRouter).nft.add(
         ("inet", "fault_filter"),
         (ChainKind::Filter, Hook::Output, 0),
-        vec![(vec![Match::Protocol(Transport::Icmp)], Action::Drop)],
+        vec![(vec![Match::Protocol(Transport::Icmp)], NftAction::Drop)],
     );
     Ok(())
 }
@@ -104,18 +104,18 @@ fn pmtu_black_hole_inwards(world: &mut World, argument: &str) -> Done {
 }
 
 fn onprem_closed(world: &mut World, _: &str) -> Done {
-    let ssh = vec![Match::Source(host(CLIENT)), Match::Protocol(Transport::Tcp)];
+    let ssh = vec![Match::Source(to_host_net(CLIENT)), Match::Protocol(Transport::Tcp)];
     drops(world, Node::OnpremClient, Hook::Input, ssh)
 }
 
 /// The port closes for whoever comes from the captured address: the operator still gets in.
 fn client_closed(world: &mut World, _: &str) -> Done {
-    let ssh = vec![Match::Source(host(CAPTURED)), Match::Protocol(Transport::Tcp)];
+    let ssh = vec![Match::Source(to_host_net(CAPTURED)), Match::Protocol(Transport::Tcp)];
     drops(world, Node::CloudClient, Hook::Input, ssh)
 }
 
 fn masquerade(world: &mut World, _: &str) -> Done {
-    nat(world, Node::RouterdCloud, Vec::new(), Action::Masquerade)
+    nat(world, Node::RouterdCloud, Vec::new(), NftAction::Masquerade)
 }
 
 fn out(interface: &str, transport: Transport) -> Vec<Match> {
@@ -123,22 +123,22 @@ fn out(interface: &str, transport: Transport) -> Vec<Match> {
 }
 
 fn masquerade_tcp_inwards(world: &mut World, _: &str) -> Done {
-    nat(world, Node::RouterdCloud, out("ens5", Transport::Tcp), Action::Masquerade)
+    nat(world, Node::RouterdCloud, out("ens5", Transport::Tcp), NftAction::Masquerade)
 }
 
 fn masquerade_icmp(world: &mut World, _: &str) -> Done {
-    nat(world, Node::RouterdCloud, out(OVERLAY, Transport::Icmp), Action::Masquerade)
+    nat(world, Node::RouterdCloud, out(OVERLAY, Transport::Icmp), NftAction::Masquerade)
 }
 
 fn masquerade_icmp_inwards(world: &mut World, _: &str) -> Done {
-    nat(world, Node::RouterdCloud, out("ens5", Transport::Icmp), Action::Masquerade)
+    nat(world, Node::RouterdCloud, out("ens5", Transport::Icmp), NftAction::Masquerade)
 }
 
 fn masquerade_legacy(world: &mut World, _: &str) -> Done {
     let rule = Rule {
         handle: 1,
         matches: vec![Match::OutInterface(OVERLAY.to_owned())],
-        action: Action::Masquerade,
+        action: NftAction::Masquerade,
     };
     world.machines.get_mut(Node::RouterdCloud).legacy_nat.postrouting.push(rule);
     Ok(())
@@ -147,12 +147,12 @@ fn masquerade_legacy(world: &mut World, _: &str) -> Done {
 fn idle_nat_rule(world: &mut World, _: &str) -> Done {
     let overlay = Match::OutInterface(OVERLAY.to_owned());
     let other = vec![overlay, Match::DestinationPort(8443)];
-    nat(world, Node::OnpremRouter, other, Action::Masquerade)
+    nat(world, Node::OnpremRouter, other, NftAction::Masquerade)
 }
 
 fn masquerade_for_the_internet(world: &mut World, _: &str) -> Done {
     let wan = vec![Match::OutInterface("wan0".to_owned())];
-    nat(world, Node::OnpremRouter, wan, Action::Masquerade)
+    nat(world, Node::OnpremRouter, wan, NftAction::Masquerade)
 }
 
 fn echo_source_rewritten(world: &mut World, _: &str) -> Done {
@@ -161,7 +161,7 @@ fn echo_source_rewritten(world: &mut World, _: &str) -> Done {
         (ChainKind::Filter, Hook::Postrouting, 200),
         vec![(
             vec![Match::OutInterface(OVERLAY.to_owned()), Match::EchoReply],
-            Action::SetSource(STRANGE),
+            NftAction::SetSource(STRANGE),
         )],
     );
     Ok(())
@@ -174,7 +174,7 @@ fn stateless_rewrite(world: &mut World, _: &str) -> Done {
         (ChainKind::Filter, Hook::Postrouting, 200),
         vec![(
             vec![Match::OutInterface(OVERLAY.to_owned()), Match::Protocol(Transport::Icmp)],
-            Action::SetSource(between),
+            NftAction::SetSource(between),
         )],
     );
     Ok(())
@@ -182,14 +182,14 @@ fn stateless_rewrite(world: &mut World, _: &str) -> Done {
 
 fn double_snat(world: &mut World, _: &str) -> Done {
     let between = Ipv4Addr::new(169, 254, 120, 1);
-    let from = |source| vec![Match::Source(host(source))];
-    nat(world, Node::RouterdCloud, from(CLIENT), Action::Snat(between))?;
-    nat(world, Node::OnpremRouter, from(between), Action::Snat(CLIENT))
+    let from = |source| vec![Match::Source(to_host_net(source))];
+    nat(world, Node::RouterdCloud, from(CLIENT), NftAction::Snat(between))?;
+    nat(world, Node::OnpremRouter, from(between), NftAction::Snat(CLIENT))
 }
 
 fn double_snat_inwards(world: &mut World, _: &str) -> Done {
     let between = Ipv4Addr::new(169, 254, 120, 2);
-    let from = |source| vec![Match::Source(host(source))];
-    nat(world, Node::OnpremRouter, from(CAPTURED), Action::Snat(between))?;
-    nat(world, Node::RouterdCloud, from(between), Action::Snat(CAPTURED))
+    let from = |source| vec![Match::Source(to_host_net(source))];
+    nat(world, Node::OnpremRouter, from(CAPTURED), NftAction::Snat(between))?;
+    nat(world, Node::RouterdCloud, from(between), NftAction::Snat(CAPTURED))
 }

@@ -2,7 +2,7 @@
 //! run writes. No check minds them: they are tags, comments, variables of other programs.
 
 use super::fault::Fault;
-use super::hand::{Done, YAML, answers, command, edit_file};
+use super::hand::{Done, YAML, add_command_fault, edit_file, make_command_answer};
 use super::stops::edit_unit;
 use crate::world::World;
 use lab::node::Node;
@@ -110,8 +110,13 @@ fn plant(world: &mut World, _: &str) -> Done {
             *document = document.replacen("{\"Effect\":", &sid, 1);
         }
     }
-    super::events::sql(world, &ended_row(&places.row))?;
-    command(world, "*routerctl version", 0, answers(0, "routerctl 0.1.0\n", &places.printed))
+    super::events::run_sql(world, &ended_row(&places.row))?;
+    add_command_fault(
+        world,
+        "*routerctl version",
+        0,
+        make_command_answer(0, "routerctl 0.1.0\n", &places.printed),
+    )
 }
 
 /// A row of somebody else that was carried out long ago.

@@ -3,9 +3,10 @@
 
 use super::fault::Fault;
 use super::hand::{
-    APPROVE_ASSIGN, Done, EXECUTE_ASSIGN, IMPORT, PLUGIN_RUN, UNDO_ADDRESS, api, command,
+    APPROVE_ASSIGN, Done, EXECUTE_ASSIGN, IMPORT, PLUGIN_RUN, UNDO_ADDRESS, add_api_fault,
+    add_command_fault,
 };
-use super::rules::{ApiEffect, Caller, CommandEffect};
+use super::rules::{ApiEffect, CallerKind, CommandEffect};
 use crate::world::World;
 
 const READ: &str = "DescribeNetworkInterfaces";
@@ -35,43 +36,43 @@ pub const FAULTS: &[Fault] = &[
 ];
 
 fn plan_reply_lost(world: &mut World, _: &str) -> Done {
-    command(world, PLUGIN_RUN, 0, CommandEffect::ReplyLost)
+    add_command_fault(world, PLUGIN_RUN, 0, CommandEffect::ReplyLost)
 }
 
 fn import_reply_lost(world: &mut World, _: &str) -> Done {
-    command(world, IMPORT, 0, CommandEffect::ReplyLost)
+    add_command_fault(world, IMPORT, 0, CommandEffect::ReplyLost)
 }
 
 fn import_reply_garbled(world: &mut World, _: &str) -> Done {
     let stdout = "imported ".to_owned();
-    command(world, IMPORT, 0, CommandEffect::Garbled { stdout })
+    add_command_fault(world, IMPORT, 0, CommandEffect::Garbled { stdout })
 }
 
 fn import_request_lost(world: &mut World, _: &str) -> Done {
-    command(world, IMPORT, 0, CommandEffect::RequestLost)
+    add_command_fault(world, IMPORT, 0, CommandEffect::RequestLost)
 }
 
 fn approve_reply_lost(world: &mut World, _: &str) -> Done {
-    command(world, APPROVE_ASSIGN, 0, CommandEffect::ReplyLost)
+    add_command_fault(world, APPROVE_ASSIGN, 0, CommandEffect::ReplyLost)
 }
 
 fn approve_request_lost(world: &mut World, _: &str) -> Done {
-    command(world, APPROVE_ASSIGN, 0, CommandEffect::RequestLost)
+    add_command_fault(world, APPROVE_ASSIGN, 0, CommandEffect::RequestLost)
 }
 
 fn execute_request_lost(world: &mut World, _: &str) -> Done {
-    command(world, EXECUTE_ASSIGN, 0, CommandEffect::RequestLost)
+    add_command_fault(world, EXECUTE_ASSIGN, 0, CommandEffect::RequestLost)
 }
 
 fn rollback_request_lost(world: &mut World, _: &str) -> Done {
-    command(world, UNDO_ADDRESS, 0, CommandEffect::RequestLost)
+    add_command_fault(world, UNDO_ADDRESS, 0, CommandEffect::RequestLost)
 }
 
 fn truncated_read(world: &mut World, argument: &str) -> Done {
     let bytes = argument.parse().map_err(|_| "it is no number of bytes")?;
-    api(world, READ, Caller::Operator, 1, ApiEffect::Truncated { bytes })
+    add_api_fault(world, READ, CallerKind::Operator, 1, ApiEffect::Truncated { bytes })
 }
 
 fn hung_read(world: &mut World, _: &str) -> Done {
-    api(world, READ, Caller::Operator, 1, ApiEffect::Hang)
+    add_api_fault(world, READ, CallerKind::Operator, 1, ApiEffect::Hang)
 }

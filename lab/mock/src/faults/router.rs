@@ -1,6 +1,6 @@
 //! routerd on its node as preflight finds it: configuration, programs, journal.
 
-use super::events::sql;
+use super::events::run_sql;
 use super::fault::Fault;
 use super::hand::{
     CAPTURED, Done, EXECUTOR, PLANNER, STRANGERS_PART, edit_yaml, happens_after, on_router_eni,
@@ -44,7 +44,7 @@ pub const FAULTS: &[Fault] = &[
     Fault::new("mobility-plans", "a MobilityPool has plans that would be imported too", mobility_plans)
         .in_kernel(kernel::router::mobility_plans).from("§7.1", "contract §2.6"),
     Fault::new("leftover", "a run that never ended left its change set on the node", leftover)
-        .in_kernel(kernel::router::leftover).from("§4", "contract F14"),
+        .in_kernel(kernel::router::leftover_change_set).from("§4", "contract F14"),
 ];
 
 fn policy_typo(world: &mut World, _: &str) -> Done {
@@ -105,19 +105,19 @@ fn database_garbage(world: &mut World, _: &str) -> Done {
 }
 
 fn open_row(world: &mut World, _: &str) -> Done {
-    sql(world, &strangers_row("pending"))
+    run_sql(world, &strangers_row("pending"))
 }
 
 fn wedged_row(world: &mut World, _: &str) -> Done {
-    sql(world, &strangers_row("running"))
+    run_sql(world, &strangers_row("running"))
 }
 
 fn earlier_run(world: &mut World, _: &str) -> Done {
-    sql(world, &strangers_row("rolledBack"))
+    run_sql(world, &strangers_row("rolledBack"))
 }
 
 fn mobility_plans(world: &mut World, _: &str) -> Done {
-    sql(world, STRANGERS_PART)
+    run_sql(world, STRANGERS_PART)
 }
 
 fn leftover(world: &mut World, _: &str) -> Done {

@@ -7,9 +7,9 @@ use chrono::{DateTime, Utc};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use super::changes::Change;
+use super::changes::MachineChange;
 use super::cloud_changes::CloudChange;
-use super::nth::{Asked, Blows, Seen};
+use super::nth::{Blows, NthEffect, SeenEffect};
 use super::underlay::{Losses, Underlay};
 use lab::manifest::Instances;
 use lab::node::Node;
@@ -78,7 +78,7 @@ pub struct Event {
 #[serde(rename_all = "kebab-case")]
 pub enum When {
     /// An API call was carried out, as `AssignPrivateIpAddresses`.
-    AfterApi { action: String, caller: Caller },
+    AfterApi { action: String, caller: CallerKind },
     /// The operator's command is about to run; the pattern is that of a [`CommandFault`].
     BeforeCommand { node: Node, pattern: String },
     /// It has ended.
@@ -147,7 +147,7 @@ pub enum Happening {
     /// Somebody changes what lies around the lab in the cloud.
     Cloud(CloudChange),
     /// Somebody changes what a node's kernel does, or who may log in.
-    Kernel { node: Node, change: Change },
+    Kernel { node: Node, change: MachineChange },
     /// The security groups of the ENI with this primary address admit nobody any more.
     Ingress { primary: Ipv4Addr },
     /// From now on this rule is in force.
@@ -197,7 +197,7 @@ pub enum GoFault {
 /// Whose call it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Caller {
+pub enum CallerKind {
     /// The harness.
     Operator,
     /// A program on routerd-cloud, with the instance's identity.
@@ -210,7 +210,7 @@ pub enum Caller {
 pub struct ApiFault {
     /// AWS's name of the operation, such as `AssignPrivateIpAddresses`.
     pub action: String,
-    pub caller: Caller,
+    pub caller: CallerKind,
     /// How many matching calls pass first.
     pub skip: u32,
     /// How many it hits then; `u32::MAX` is all.
@@ -290,21 +290,21 @@ macro_rules! hit {
 
 impl Faults {
     /// This effect's number, and what befalls it.
-    pub(crate) fn nth(&mut self, seen: Seen) -> Asked {
+    pub(crate) fn nth(&mut self, seen: SeenEffect) -> NthEffect {
         self.blows.next(seen)
     }
 
     /// The effect that befalls this call of the API, if any.
-    pub fn api_call(&mut self, action: &str, caller: Caller) -> Option<ApiEffect> {
+    pub fn api_call(&mut self, action: &str, caller: CallerKind) -> Option<ApiEffect> {
         hit!(self.api, |rule: &&mut ApiFault| rule.action == action
-            && (rule.caller == Caller::Anyone || rule.caller == caller))
+            && (rule.caller == CallerKind::Anyone || rule.caller == caller))
     }
 
     /// The effect that befalls this command, if any. `line` is the command's words joined by
     /// blanks, as [`super::Line`] has them.
     pub fn command(&mut self, node: Node, line: &str) -> Option<CommandEffect> {
         hit!(self.commands, |rule: &&mut CommandFault| {
-            rule.node.is_none_or(|wanted| wanted == node) && fits(&rule.pattern, line)
+            rule.node.is_none_or(|wanted| wanted == node) && fits_pattern(&rule.pattern, line)
         })
     }
 }
@@ -313,7 +313,7 @@ impl Faults {
 pub const THIEF_MAC: &str = "02:00:0a:58:3c:66";
 
 /// Whether a command's line begins as the pattern does; `*` stands for any words.
-pub(super) fn fits(pattern: &str, line: &str) -> bool {
+pub(super) fn fits_pattern(pattern: &str, line: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|begin| line.strip_prefix(begin)) else {
         return false;
@@ -334,10 +334,10 @@ mod tests {
     #[test]
     fn a_pattern_names_a_line_by_its_parts_in_their_order() {
         let line = "env -i PATH=/bin /opt/plugins/bin/executor";
-        assert!(fits("env -i", line) && fits("*bin/executor", line));
-        assert!(fits("*env -i *bin/executor", line));
-        assert!(!fits("PATH=", line), "it is not how the line begins");
-        assert!(!fits("*executor*env -i", line), "they come in another order");
+        assert!(fits_pattern("env -i", line) && fits_pattern("*bin/executor", line));
+        assert!(fits_pattern("*env -i *bin/executor", line));
+        assert!(!fits_pattern("PATH=", line), "it is not how the line begins");
+        assert!(!fits_pattern("*executor*env -i", line), "they come in another order");
     }
 
     #[test]
@@ -345,7 +345,7 @@ mod tests {
         let mut faults = Faults::default();
         faults.api.push(ApiFault {
             action: "StopInstances".into(),
-            caller: Caller::Operator,
+            caller: CallerKind::Operator,
             skip: 1,
             times: 1,
             effect: ApiEffect::ReplyLost,
@@ -353,10 +353,10 @@ mod tests {
             fired: 0,
         });
         let mut call = |caller| faults.api_call("StopInstances", caller).is_some();
-        assert!(!call(Caller::Instance), "another caller's call does not count");
-        assert!(!call(Caller::Operator), "the first one passes");
-        assert!(call(Caller::Operator), "the second is hit");
-        assert!(!call(Caller::Operator), "the third passes");
+        assert!(!call(CallerKind::Instance), "another caller's call does not count");
+        assert!(!call(CallerKind::Operator), "the first one passes");
+        assert!(call(CallerKind::Operator), "the second is hit");
+        assert!(!call(CallerKind::Operator), "the third passes");
         assert_eq!((faults.api[0].seen, faults.api[0].fired), (3, 1));
     }
 }

@@ -3,8 +3,8 @@
 
 use super::fault::Fault;
 use super::hand::{
-    CAPTURED, Done, EXECUTE_ASSIGN, EXECUTE_FORWARDING, IMPORT, answers, command, event,
-    happens_after, sql,
+    CAPTURED, Done, EXECUTE_ASSIGN, EXECUTE_FORWARDING, IMPORT, add_command_fault, happens_after,
+    make_command_answer, make_event, make_sql_happening,
 };
 use super::rules::{Happening, When};
 use crate::machines::ColdNeighbour;
@@ -42,12 +42,17 @@ fn fenced_row(world: &mut World, _: &str) -> Done {
         WHERE id=(SELECT max(id) FROM action_executions WHERE action='assign-secondary-ip');";
     let pattern = EXECUTE_ASSIGN.to_owned();
     let when = When::BeforeCommand { node: Node::RouterdCloud, pattern };
-    world.faults.events.push(event(when, sql(statement)));
+    world.faults.events.push(make_event(when, make_sql_happening(statement)));
     Ok(())
 }
 
 fn import_flag_gone(world: &mut World, _: &str) -> Done {
-    command(world, IMPORT, 0, answers(1, "", "flag provided but not defined: -state-file\n"))
+    add_command_fault(
+        world,
+        IMPORT,
+        0,
+        make_command_answer(1, "", "flag provided but not defined: -state-file\n"),
+    )
 }
 
 fn allowed_ips(world: &mut World, _: &str) -> Done {

@@ -7,9 +7,10 @@ use std::net::Ipv4Addr;
 use super::fault::Fault;
 use super::hand::{
     APPROVE_FORWARDING, CAPTURED, CLIENT, Done, IMPORT, PLUGIN_RUN, ROUTER, UNDO_ADDRESS, YAML,
-    after, api, event, happens_after, interface_of, on_router_eni, sql, strangers_row,
+    add_api_fault, after_router_command, happens_after, interface_of, make_event,
+    make_sql_happening, on_router_eni, strangers_row,
 };
-use super::rules::{ApiEffect, Caller, GoFault, Happening, InterfaceChange, Stray};
+use super::rules::{ApiEffect, CallerKind, GoFault, Happening, InterfaceChange, Stray};
 use crate::cloud::{PrivateAddress, RouteTableAssociation, Tags};
 use crate::machines::ROOTS_HOME;
 use crate::world::World;
@@ -143,16 +144,16 @@ fn other_config(world: &mut World, _: &str) -> Done {
 fn secret_in_row(world: &mut World, _: &str) -> Done {
     let statement = "UPDATE action_executions SET parameters_json='{\"secretAccessKey\":\"x\"}' \
         WHERE action='assign-secondary-ip';";
-    happens_after(world, APPROVE_FORWARDING, sql(statement))
+    happens_after(world, APPROVE_FORWARDING, make_sql_happening(statement))
 }
 
 fn other_providers_row(world: &mut World, _: &str) -> Done {
-    super::events::sql(world, &strangers_row("pending").replace("'aws'", "'azure'"))
+    super::events::run_sql(world, &strangers_row("pending").replace("'aws'", "'azure'"))
 }
 
 fn interface_unreadable(world: &mut World, _: &str) -> Done {
     let effect = ApiEffect::Truncated { bytes: 300 };
-    api(world, "DescribeNetworkInterfaces", Caller::Operator, u32::MAX, effect)
+    add_api_fault(world, "DescribeNetworkInterfaces", CallerKind::Operator, u32::MAX, effect)
 }
 
 fn plan_other_undo(world: &mut World, _: &str) -> Done {
@@ -160,7 +161,7 @@ fn plan_other_undo(world: &mut World, _: &str) -> Done {
     let statement = format!(
         "UPDATE dynamic_config_parts SET actionplans_json=replace(actionplans_json,'{from}','{to}');"
     );
-    happens_after(world, PLUGIN_RUN, sql(&statement))
+    happens_after(world, PLUGIN_RUN, make_sql_happening(&statement))
 }
 
 fn forgotten(world: &mut World, stray: Stray) -> Done {
@@ -296,10 +297,12 @@ fn policy_after_undo(world: &mut World, _: &str) -> Done {
 /// Less than five seconds after the rollback, as it was seen (contract §0.13); here so late that the
 /// first look at what was restored is over.
 fn executed_again(world: &mut World, _: &str) -> Done {
-    let again =
-        [on_router_eni(InterfaceChange::Secondary(CAPTURED)), sql(&strangers_row("succeeded"))];
+    let again = [
+        on_router_eni(InterfaceChange::Secondary(CAPTURED)),
+        make_sql_happening(&strangers_row("succeeded")),
+    ];
     for what in again {
-        let mut late = event(after(UNDO_ADDRESS), what);
+        let mut late = make_event(after_router_command(UNDO_ADDRESS), what);
         late.delay_ms = 8_000;
         world.faults.events.push(late);
     }

@@ -2,9 +2,10 @@
 
 use super::fault::Fault;
 use super::hand::{
-    CLIENT, Done, UNDO_ADDRESS, answers, api, command, happens_after, interface_of, refused,
+    CLIENT, Done, UNDO_ADDRESS, add_api_fault, add_command_fault, happens_after, interface_of,
+    make_api_error, make_command_answer,
 };
-use super::rules::{Caller, Happening, Stray};
+use super::rules::{CallerKind, Happening, Stray};
 use crate::world::World;
 
 #[rustfmt::skip]
@@ -35,13 +36,18 @@ pub const FAULTS: &[Fault] = &[
 
 fn lock_stays(world: &mut World, _: &str) -> Done {
     let said = "rm: cannot remove '/var/lib/lab-smoke/lock.json': Read-only file system\n";
-    command(world, "rm -f /var/lib/lab-smoke/lock.json", 0, answers(1, "", said))
+    add_command_fault(
+        world,
+        "rm -f /var/lib/lab-smoke/lock.json",
+        0,
+        make_command_answer(1, "", said),
+    )
 }
 
 fn terminate_refused(world: &mut World, _: &str) -> Done {
     let message = "The instance may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.";
-    let effect = refused(400, "OperationNotPermitted", message);
-    api(world, "TerminateInstances", Caller::Operator, 1, effect)
+    let effect = make_api_error(400, "OperationNotPermitted", message);
+    add_api_fault(world, "TerminateInstances", CallerKind::Operator, 1, effect)
 }
 
 fn instance_untagged_meanwhile(world: &mut World, _: &str) -> Done {
@@ -55,14 +61,17 @@ fn volume_untagged_meanwhile(world: &mut World, _: &str) -> Done {
 }
 
 fn address_stays(world: &mut World, _: &str) -> Done {
-    let effect =
-        refused(400, "AuthFailure", "You do not have permission to access the specified resource.");
-    api(world, "ReleaseAddress", Caller::Operator, u32::MAX, effect)
+    let effect = make_api_error(
+        400,
+        "AuthFailure",
+        "You do not have permission to access the specified resource.",
+    );
+    add_api_fault(world, "ReleaseAddress", CallerKind::Operator, u32::MAX, effect)
 }
 
 fn volume_stays(world: &mut World, _: &str) -> Done {
-    let effect = refused(400, "VolumeInUse", "The volume is in use.");
-    api(world, "DeleteVolume", Caller::Operator, u32::MAX, effect)
+    let effect = make_api_error(400, "VolumeInUse", "The volume is in use.");
+    add_api_fault(world, "DeleteVolume", CallerKind::Operator, u32::MAX, effect)
 }
 
 fn stray_instance(world: &mut World, _: &str) -> Done {

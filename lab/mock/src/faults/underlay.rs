@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::fault::Fault;
-use super::hand::{Done, milliseconds};
+use super::hand::{Done, parse_milliseconds};
 use crate::world::World;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ pub const FAULTS: &[Fault] = &[
 ];
 
 fn delay(world: &mut World, argument: &str) -> Done {
-    world.faults.underlay.delay_ms = milliseconds(argument)?;
+    world.faults.underlay.delay_ms = parse_milliseconds(argument)?;
     Ok(())
 }
 

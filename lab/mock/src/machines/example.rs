@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::{
-    Action, ChainKind, Hook, Interface, Link, Listener, Machine, Machines, Match, ProxyNeighbour,
-    Route, Sshd, host_key,
+    ChainKind, Hook, Interface, Link, ListeningSocket, Machine, Machines, Match, NftAction,
+    ProxyNeighbour, Route, Sshd, host_key,
 };
 use crate::cloud::Cloud;
 use lab::manifest::guest_settle_ms_on_ec2;
@@ -144,7 +144,7 @@ fn bare(node: Node, seed: u64) -> Machine {
     for folder in ["/etc", "/var/lib", "/proc", "/usr/bin", "/usr/sbin", ROOTS_HOME] {
         machine.files.make_directories(folder, 0, 0o755);
     }
-    machine.kernel.listeners.push(Listener {
+    machine.kernel.listeners.push(ListeningSocket {
         transport: "tcp".into(),
         address: Ipv4Addr::UNSPECIFIED,
         port: 22,
@@ -176,7 +176,7 @@ fn make_router(machine: &mut Machine) {
     machine.nft.add(
         ("inet", "lab_filter"),
         (ChainKind::Filter, Hook::Forward, 0),
-        vec![(vec![Match::EstablishedOrRelated], Action::Accept)],
+        vec![(vec![Match::EstablishedOrRelated], NftAction::Accept)],
     );
 }
 

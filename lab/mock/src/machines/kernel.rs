@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Interface, Machine, Route};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Kernel {
+pub struct KernelState {
     /// Beside the three that every kernel has.
     pub rules: Vec<PolicyRule>,
     /// Beside main and local, by name or number.
@@ -21,12 +21,12 @@ pub struct Kernel {
     /// Lines of `iptables-save`, by family and table, as `ip mangle`; the nat table is a machine's
     /// `legacy_nat`.
     pub legacy: BTreeMap<String, Vec<String>>,
-    pub filters: Vec<Filter>,
-    pub programs: Vec<Program>,
+    pub filters: Vec<TcFilter>,
+    pub programs: Vec<BpfProgram>,
     /// The policies of XFRM, one text each.
     pub policies: Vec<String>,
     pub namespaces: BTreeMap<String, Namespace>,
-    pub listeners: Vec<Listener>,
+    pub listeners: Vec<ListeningSocket>,
     pub forwarding: Vec<ForwardingEntry>,
 }
 
@@ -56,7 +56,7 @@ pub struct Route6 {
 
 /// A filter of tc on a clsact qdisc.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Filter {
+pub struct TcFilter {
     pub dev: String,
     /// `ingress` or `egress`.
     pub hook: String,
@@ -65,7 +65,7 @@ pub struct Filter {
 
 /// An eBPF program that is attached to an interface.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Program {
+pub struct BpfProgram {
     pub dev: String,
     /// The hook in bpftool's words: `clsact/ingress`, `driver`.
     pub hook: String,
@@ -80,7 +80,7 @@ pub struct Namespace {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Listener {
+pub struct ListeningSocket {
     /// `tcp` or `udp`.
     pub transport: String,
     pub address: Ipv4Addr,

@@ -15,15 +15,16 @@ pub use conntrack::{Tracked, Transport, Tuple};
 pub use example::{AWS_CLI, ROOTS_HOME, ROUTER_YAML};
 pub use files::{FileError, FileNode, Files};
 pub use kernel::{
-    Filter, ForwardingEntry, Kernel, Listener, Namespace, PolicyRule, Program, Route6,
+    BpfProgram, ForwardingEntry, KernelState, ListeningSocket, Namespace, PolicyRule, Route6,
+    TcFilter,
 };
 pub use keys::host_key;
 pub use model::{
     ColdNeighbour, FabricCounters, Interface, Link, Machine, Machines, Neighbour, Overlay,
     PERMANENT, ProxyNeighbour, Route, Sshd,
 };
-pub use observed::{Capture, Direction, Mark, SeenPacket, Socket};
+pub use observed::{Direction, LatestPackets, Mark, SeenPacket, Socket};
 pub use routing::NextHop;
 pub use rules::{
-    Action, Chain, ChainKind, Hook, LegacyNat, Match, NftTool, Policy, Rule, Ruleset, Table,
+    Chain, ChainKind, ChainPolicy, Hook, LegacyNat, Match, NftAction, NftTool, Rule, Ruleset, Table,
 };

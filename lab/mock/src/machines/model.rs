@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use super::{Capture, Files, Kernel, LegacyNat, Rule, Ruleset, Socket, Tracked};
+use super::{Files, KernelState, LatestPackets, LegacyNat, Rule, Ruleset, Socket, Tracked};
 use lab::manifest::guest_settle_ms_on_ec2;
 use lab::node::Node;
 
@@ -82,7 +82,7 @@ pub struct Machine {
     /// By dotted name, as `net.ipv4.ip_forward`.
     pub sysctls: BTreeMap<String, String>,
     #[serde(default)]
-    pub kernel: Kernel,
+    pub kernel: KernelState,
     pub files: Files,
     pub sshd: Sshd,
     /// How many ephemeral ports were used so far.
@@ -99,7 +99,7 @@ pub struct Machine {
     pub beneath: Vec<Rule>,
     /// The packets that a packet capture saw lately.
     #[serde(skip)]
-    pub capture: Capture,
+    pub capture: LatestPackets,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

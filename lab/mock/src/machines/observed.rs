@@ -55,7 +55,7 @@ pub struct Mark {
 
 /// The latest packets.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Capture {
+pub struct LatestPackets {
     packets: VecDeque<SeenPacket>,
     /// How many there ever were.
     count: u64,
@@ -63,7 +63,7 @@ pub struct Capture {
 
 const CAPACITY: usize = 512;
 
-impl Capture {
+impl LatestPackets {
     pub fn push(&mut self, packet: SeenPacket) {
         if self.packets.len() == CAPACITY {
             self.packets.pop_front();

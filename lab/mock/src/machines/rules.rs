@@ -40,7 +40,7 @@ pub struct Chain {
     pub kind: ChainKind,
     pub hook: Hook,
     pub priority: i32,
-    pub policy: Policy,
+    pub policy: ChainPolicy,
     pub rules: Vec<Rule>,
 }
 
@@ -63,7 +63,7 @@ pub enum Hook {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Policy {
+pub enum ChainPolicy {
     Accept,
     Drop,
 }
@@ -73,7 +73,7 @@ pub struct Rule {
     pub handle: u32,
     /// All must hold.
     pub matches: Vec<Match>,
-    pub action: Action,
+    pub action: NftAction,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -96,7 +96,7 @@ pub enum Match {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Action {
+pub enum NftAction {
     Accept,
     Drop,
     Counter,
@@ -166,7 +166,7 @@ impl Ruleset {
         &mut self,
         (family, table): (&str, &str),
         (kind, hook, priority): (ChainKind, Hook, i32),
-        rules: Vec<(Vec<Match>, Action)>,
+        rules: Vec<(Vec<Match>, NftAction)>,
     ) {
         let handle = u32::try_from(self.tables.len()).unwrap_or(0) + 1;
         let numbered = (2..).zip(rules);
@@ -180,7 +180,7 @@ impl Ruleset {
                 kind,
                 hook,
                 priority,
-                policy: Policy::Accept,
+                policy: ChainPolicy::Accept,
                 rules: numbered
                     .map(|(handle, (matches, action))| Rule { handle, matches, action })
                     .collect(),
@@ -214,7 +214,7 @@ impl ChainKind {
     }
 }
 
-impl Policy {
+impl ChainPolicy {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Accept => "accept",

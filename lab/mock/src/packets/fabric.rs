@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::Loss;
 use super::wire::Wire;
-use crate::cloud::{Cloud, NetworkInterface, Permission, SecurityGroup, Target};
+use crate::cloud::{Cloud, NetworkInterface, Permission, RouteTarget, SecurityGroup};
 use crate::machines::{Link, Tuple};
 use crate::world::World;
 use lab::node::Node;
@@ -37,8 +37,8 @@ fn route_target<'a>(
         .filter(|route| route.destination.contains(&destination))
         .max_by_key(|route| route.destination.prefix_len())?;
     match &best.target {
-        Target::NetworkInterface(id) => cloud.interface(id),
-        Target::Local | Target::InternetGateway(_) => None,
+        RouteTarget::NetworkInterface(id) => cloud.interface(id),
+        RouteTarget::Local | RouteTarget::InternetGateway(_) => None,
     }
 }
 
@@ -90,7 +90,11 @@ pub(super) fn answers_arp(world: &mut World, asking_mac: &str, address: Ipv4Addr
 }
 
 /// Carries a packet from the ENI with this MAC, and says which node's interface gets it.
-pub(super) fn carry(world: &mut World, mac: &str, wire: &Wire) -> Result<(Node, String), Loss> {
+pub(super) fn carry_packet(
+    world: &mut World,
+    mac: &str,
+    wire: &Wire,
+) -> Result<(Node, String), Loss> {
     let (cloud, counters) = (&world.cloud, &mut world.machines.fabric);
     let Some(from) = cloud.network_interfaces.values().find(|eni| eni.mac == mac) else {
         return Err(Loss::Outside);

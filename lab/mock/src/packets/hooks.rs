@@ -1,8 +1,8 @@
 //! A node's packet rules at one hook: filters, stateless rewrites, and what conntrack translates.
 
 use super::track::{self, Track};
-use super::wire::{Body, Wire};
-use crate::machines::{Action, ChainKind, Hook, Machine, Match, Policy, Rule};
+use super::wire::{Wire, WireBody};
+use crate::machines::{ChainKind, ChainPolicy, Hook, Machine, Match, NftAction, Rule};
 use lab::node::Node;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(super) enum Passage {
 pub(super) type Interfaces<'a> = (&'a str, &'a str);
 
 /// Takes a packet through one hook of a node.
-pub(super) fn pass(
+pub(super) fn pass_hook(
     machine: &Machine,
     hook: Hook,
     wire: &mut Wire,
@@ -48,7 +48,7 @@ fn filter(
     for chain in machine.nft.chains(ChainKind::Filter, hook) {
         match run(machine, &chain.rules, wire, track, interfaces) {
             Some(Passage::Dropped) => return Passage::Dropped,
-            None if chain.policy == Policy::Drop => return Passage::Dropped,
+            None if chain.policy == ChainPolicy::Drop => return Passage::Dropped,
             Some(Passage::Through) | None => {}
         }
     }
@@ -56,7 +56,7 @@ fn filter(
 }
 
 /// Treats a packet that the node passes on, beneath all its tables; answers whose copy takes it.
-pub(super) fn beneath(
+pub(super) fn apply_beneath(
     machine: &Machine,
     wire: &mut Wire,
     interfaces: Interfaces<'_>,
@@ -66,13 +66,13 @@ pub(super) fn beneath(
             continue;
         }
         match rule.action {
-            Action::SetSource(address) => wire.source = address,
-            Action::SetDestination(address) => wire.destination = address,
-            Action::Reopen => {
+            NftAction::SetSource(address) => wire.source = address,
+            NftAction::SetDestination(address) => wire.destination = address,
+            NftAction::Reopen => {
                 wire.mark = wire.mark.reopened();
                 wire.ttl = 64;
             }
-            Action::Impose(node) => return Some(node),
+            NftAction::Impose(node) => return Some(node),
             _ => {}
         }
     }
@@ -92,17 +92,17 @@ fn run(
             continue;
         }
         match rule.action {
-            Action::Drop => return Some(Passage::Dropped),
-            Action::Accept => return Some(Passage::Through),
-            Action::Notrack => *track = Track::None,
-            Action::SetSource(address) => wire.source = address,
-            Action::SetDestination(address) => wire.destination = address,
-            Action::Counter
-            | Action::Masquerade
-            | Action::Snat(_)
-            | Action::Dnat(_)
-            | Action::Reopen
-            | Action::Impose(_) => {}
+            NftAction::Drop => return Some(Passage::Dropped),
+            NftAction::Accept => return Some(Passage::Through),
+            NftAction::Notrack => *track = Track::None,
+            NftAction::SetSource(address) => wire.source = address,
+            NftAction::SetDestination(address) => wire.destination = address,
+            NftAction::Counter
+            | NftAction::Masquerade
+            | NftAction::Snat(_)
+            | NftAction::Dnat(_)
+            | NftAction::Reopen
+            | NftAction::Impose(_) => {}
         }
     }
     None
@@ -124,7 +124,7 @@ fn destination_rules(
 ) {
     let Track::New(mut entry) = track.clone() else { return };
     let hit = |rule: &Rule| match rule.action {
-        Action::Dnat(to) if matches(machine, rule, wire, track, interfaces) => Some(to),
+        NftAction::Dnat(to) if matches(machine, rule, wire, track, interfaces) => Some(to),
         _ => None,
     };
     if let Some(to) = nat_rules(machine, Hook::Prerouting).find_map(hit) {
@@ -142,8 +142,8 @@ fn source_rules(machine: &Machine, wire: &Wire, track: &mut Track, interfaces: I
             return None;
         }
         match rule.action {
-            Action::Snat(to) => Some(to),
-            Action::Masquerade => own(),
+            NftAction::Snat(to) => Some(to),
+            NftAction::Masquerade => own(),
             _ => None,
         }
     };
@@ -166,9 +166,9 @@ fn matches(
         Match::Protocol(transport) => *transport == wire.transport(),
         Match::DestinationPort(port) => wire.tcp_destination_port() == Some(*port),
         Match::DatagramTo(port) => {
-            matches!(wire.body, Body::Datagram { destination_port, .. } if destination_port == *port)
+            matches!(wire.body, WireBody::Datagram { destination_port, .. } if destination_port == *port)
         }
-        Match::EchoReply => matches!(wire.body, Body::EchoReply { .. }),
+        Match::EchoReply => matches!(wire.body, WireBody::EchoReply { .. }),
         Match::InInterface(name) => name == incoming,
         Match::OutInterface(name) => name == outgoing,
         Match::EstablishedOrRelated => track::is_established(machine, track),

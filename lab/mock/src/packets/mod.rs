@@ -26,8 +26,8 @@ use super::world::World;
 use lab::node::Node;
 use lab::shell::ssh;
 
-use walk::{End, walk};
-use wire::{Body, Segment, Wire};
+use walk::{WalkEnd, walk_packet};
+use wire::{Segment, Wire, WireBody};
 
 pub use fabric::is_up;
 pub use wire::IcmpError;
@@ -79,9 +79,9 @@ pub enum Payload {
 /// The fate of a packet, as far as the sender learns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
-    Answered(Answer),
+    Answered(RoundTrip),
     /// A reset: nobody listens there.
-    Refused(Answer),
+    Refused(RoundTrip),
     /// An ICMP error came back.
     Error {
         from: Ipv4Addr,
@@ -103,7 +103,7 @@ pub enum Delivery {
 
 /// A packet that arrived, and its answer that did as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct RoundTrip {
     /// Who answered, whatever the address says.
     pub by: Node,
     /// The flow as the sender sees it.
@@ -163,16 +163,16 @@ pub fn send_marked(world: &mut World, now: DateTime<Utc>, packet: Packet, nonce:
     let near = wire.tuple();
     wire.mark =
         Mark { nonce, sequence: first_number(world.seed, near, packet.payload), ..wire.mark };
-    match walk(world, now, wire, packet.from) {
-        End::Delivered { node, at, wire } => {
+    match walk_packet(world, now, wire, packet.from) {
+        WalkEnd::Delivered { node, at, wire } => {
             answer(world, now, (packet.from, near), (node, at), wire)
         }
-        End::Error { node, error, about } => {
+        WalkEnd::Error { node, error, about } => {
             report(world, now, (packet.from, near), node, error, about)
         }
-        End::LocalArpFailed { .. } => Delivery::HostUnreachable { from: source },
-        End::NoLocalRoute => Delivery::NetworkUnreachable,
-        End::Lost(loss) => Delivery::Lost(loss),
+        WalkEnd::LocalArpFailed { .. } => Delivery::HostUnreachable { from: source },
+        WalkEnd::NoLocalRoute => Delivery::NetworkUnreachable,
+        WalkEnd::Lost(loss) => Delivery::Lost(loss),
     }
 }
 
@@ -187,15 +187,15 @@ fn first_number(seed: u64, flow: Tuple, payload: Payload) -> u32 {
 
 fn outgoing(packet: Packet, source: Ipv4Addr) -> Wire {
     let body = match packet.payload {
-        Payload::Echo { id, sequence } => Body::Echo { id, sequence },
+        Payload::Echo { id, sequence } => WireBody::Echo { id, sequence },
         Payload::Syn { source_port, destination_port } => {
-            Body::Tcp { source_port, destination_port, segment: Segment::Syn }
+            WireBody::Tcp { source_port, destination_port, segment: Segment::Syn }
         }
         Payload::Data { source_port, destination_port } => {
-            Body::Tcp { source_port, destination_port, segment: Segment::Data }
+            WireBody::Tcp { source_port, destination_port, segment: Segment::Data }
         }
         Payload::Datagram { source_port, destination_port } => {
-            Body::Datagram { source_port, destination_port }
+            WireBody::Datagram { source_port, destination_port }
         }
     };
     Wire {
@@ -227,17 +227,18 @@ fn answer(
     };
     let far = arrived.tuple();
     let refused = reply.is_reset();
-    match walk(world, now, reply, at) {
-        End::Delivered { node, wire, .. } if node == sender && wire.answers(near) => {
+    match walk_packet(world, now, reply, at) {
+        WalkEnd::Delivered { node, wire, .. } if node == sender && wire.answers(near) => {
             let round_trip = fabric::round_trip(world, near, &wire, sender, by);
-            let answer = Answer { by, near, far, source: wire.source, ttl: wire.ttl, round_trip };
+            let answer =
+                RoundTrip { by, near, far, source: wire.source, ttl: wire.ttl, round_trip };
             if refused { Delivery::Refused(answer) } else { Delivery::Answered(answer) }
         }
-        End::Delivered { node, .. } => Delivery::Lost(Loss::Unexpected(node)),
-        End::LocalArpFailed { node } => Delivery::Lost(Loss::NoArpAnswer(node)),
-        End::NoLocalRoute => Delivery::Lost(Loss::NotForwarding(by)),
-        End::Error { .. } => Delivery::Lost(Loss::Unexpected(by)),
-        End::Lost(loss) => Delivery::Lost(loss),
+        WalkEnd::Delivered { node, .. } => Delivery::Lost(Loss::Unexpected(node)),
+        WalkEnd::LocalArpFailed { node } => Delivery::Lost(Loss::NoArpAnswer(node)),
+        WalkEnd::NoLocalRoute => Delivery::Lost(Loss::NotForwarding(by)),
+        WalkEnd::Error { .. } => Delivery::Lost(Loss::Unexpected(by)),
+        WalkEnd::Lost(loss) => Delivery::Lost(loss),
     }
 }
 
@@ -261,16 +262,18 @@ fn report(
         bytes: 56,
         fragment: Fragment::Allowed,
         mark: Mark::default(),
-        body: Body::Error { error, about: about.tuple() },
+        body: WireBody::Error { error, about: about.tuple() },
     };
-    match walk(world, now, message, router) {
-        End::Delivered { node, wire, .. } if node == sender => {
+    match walk_packet(world, now, message, router) {
+        WalkEnd::Delivered { node, wire, .. } if node == sender => {
             let round_trip = fabric::round_trip(world, near, &wire, sender, router);
             Delivery::Error { from: wire.source, error, round_trip }
         }
-        End::Delivered { node, .. } => Delivery::Lost(Loss::Unexpected(node)),
-        End::LocalArpFailed { node } => Delivery::Lost(Loss::NoArpAnswer(node)),
-        End::Lost(loss) => Delivery::Lost(loss),
-        End::Error { .. } | End::NoLocalRoute => Delivery::Lost(Loss::NotForwarding(router)),
+        WalkEnd::Delivered { node, .. } => Delivery::Lost(Loss::Unexpected(node)),
+        WalkEnd::LocalArpFailed { node } => Delivery::Lost(Loss::NoArpAnswer(node)),
+        WalkEnd::Lost(loss) => Delivery::Lost(loss),
+        WalkEnd::Error { .. } | WalkEnd::NoLocalRoute => {
+            Delivery::Lost(Loss::NotForwarding(router))
+        }
     }
 }

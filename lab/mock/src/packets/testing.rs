@@ -14,14 +14,21 @@ use crate::world::World;
 pub const CAPTURED: Ipv4Addr = Ipv4Addr::new(10, 88, 60, 9);
 pub const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 88, 60, 7);
 
-pub fn lab() -> World {
-    let cloud = Cloud::example(7, start(), true);
+pub fn make_test_world() -> World {
+    let cloud = Cloud::example(7, test_start_time(), true);
     let machines = Machines::example(7, &cloud);
-    World { seed: 7, now: start(), cloud, machines, faults: Faults::default(), at_first_end: None }
+    World {
+        seed: 7,
+        now: test_start_time(),
+        cloud,
+        machines,
+        faults: Faults::default(),
+        at_first_end: None,
+    }
 }
 
 /// When the tests begin.
-pub fn start() -> DateTime<Utc> {
+pub fn test_start_time() -> DateTime<Utc> {
     DateTime::from_timestamp(1_767_323_045, 0).unwrap_or_default()
 }
 
@@ -32,22 +39,22 @@ pub fn router_eni(world: &mut World) -> &mut NetworkInterface {
 }
 
 #[derive(Clone, Copy)]
-pub enum Check {
+pub enum CheckSetting {
     On,
     Off,
 }
 
 #[derive(Clone, Copy)]
-pub enum Address {
+pub enum AddressSetting {
     Free,
     Assigned,
 }
 
-pub fn set(world: &mut World, address: Address, check: Check) {
+pub fn set_router_eni(world: &mut World, address: AddressSetting, check: CheckSetting) {
     let eni = router_eni(world);
-    eni.source_dest_check = matches!(check, Check::On);
+    eni.source_dest_check = matches!(check, CheckSetting::On);
     match address {
-        Address::Assigned => eni.add_secondary(CAPTURED),
-        Address::Free => eni.remove_secondary(CAPTURED),
+        AddressSetting::Assigned => eni.add_secondary(CAPTURED),
+        AddressSetting::Free => eni.remove_secondary(CAPTURED),
     }
 }

@@ -2,22 +2,25 @@
 
 #![allow(clippy::unwrap_used)]
 
-use super::testing::{Address, CAPTURED, CLIENT, Check, lab, router_eni, set, start};
+use super::testing::{
+    AddressSetting, CAPTURED, CLIENT, CheckSetting, make_test_world, router_eni, set_router_eni,
+    test_start_time,
+};
 use super::*;
-use crate::machines::{Action, ChainKind, FabricCounters, Hook, Match, Rule, Transport};
+use crate::machines::{ChainKind, FabricCounters, Hook, Match, NftAction, Rule, Transport};
 
 fn ping(world: &mut World, from: Node, destination: Ipv4Addr, ttl: u8) -> Delivery {
     let payload = Payload::Echo { id: 1, sequence: 1 };
     let fragment = Fragment::Allowed;
     let packet = Packet { from, source: None, destination, ttl, bytes: 84, fragment, payload };
-    send(world, start(), packet)
+    send(world, test_start_time(), packet)
 }
 
 fn connect(world: &mut World, from: Node, destination: Ipv4Addr) -> Delivery {
     let payload = Payload::Syn { source_port: 40_000, destination_port: 22 };
     let fragment = Fragment::Never;
     let packet = Packet { from, source: None, destination, ttl: 64, bytes: 60, fragment, payload };
-    send(world, start(), packet)
+    send(world, test_start_time(), packet)
 }
 
 /// The TTL of the answer.
@@ -31,7 +34,7 @@ fn ttl(delivery: Delivery) -> Option<u8> {
 /// `SSH_CONNECTION` as the server has it, without the source port.
 fn ssh(delivery: Delivery) -> Option<(String, String)> {
     match delivery {
-        Delivery::Answered(Answer { far, .. }) => {
+        Delivery::Answered(RoundTrip { far, .. }) => {
             Some((far.source.to_string(), far.destination.to_string()))
         }
         _ => None,
@@ -55,16 +58,16 @@ fn nonzero(counters: FabricCounters) -> Vec<&'static str> {
 
 #[test]
 fn the_vpc_passes_and_drops_what_the_kernel_lab_does() {
-    type Case = (&'static str, Address, Check, Option<u8>, &'static [&'static str]);
+    type Case = (&'static str, AddressSetting, CheckSetting, Option<u8>, &'static [&'static str]);
     let cases: [Case; 4] = [
-        ("baseline", Address::Free, Check::On, None, &["arp-miss", "src"]),
-        ("check off only", Address::Free, Check::Off, None, &["arp-miss"]),
-        ("assigned only", Address::Assigned, Check::On, Some(62), &[]),
-        ("assigned, check off", Address::Assigned, Check::Off, Some(62), &[]),
+        ("baseline", AddressSetting::Free, CheckSetting::On, None, &["arp-miss", "src"]),
+        ("check off only", AddressSetting::Free, CheckSetting::Off, None, &["arp-miss"]),
+        ("assigned only", AddressSetting::Assigned, CheckSetting::On, Some(62), &[]),
+        ("assigned, check off", AddressSetting::Assigned, CheckSetting::Off, Some(62), &[]),
     ];
     for (name, address, check, answer_ttl, counters) in cases {
-        let mut world = lab();
-        set(&mut world, address, check);
+        let mut world = make_test_world();
+        set_router_eni(&mut world, address, check);
         let there = ping(&mut world, Node::CloudClient, CAPTURED, 64);
         let back = ping(&mut world, Node::OnpremClient, CLIENT, 64);
         let ssh_there = ssh(connect(&mut world, Node::CloudClient, CAPTURED));
@@ -82,17 +85,17 @@ fn the_vpc_passes_and_drops_what_the_kernel_lab_does() {
 #[test]
 fn the_canary_tells_the_check_and_only_the_check() {
     let cases = [
-        (Address::Assigned, Check::On, Delivery::Lost(Loss::SourceCheck)),
-        (Address::Free, Check::On, Delivery::HostUnreachable { from: CLIENT }),
-        (Address::Free, Check::Off, Delivery::HostUnreachable { from: CLIENT }),
+        (AddressSetting::Assigned, CheckSetting::On, Delivery::Lost(Loss::SourceCheck)),
+        (AddressSetting::Free, CheckSetting::On, Delivery::HostUnreachable { from: CLIENT }),
+        (AddressSetting::Free, CheckSetting::Off, Delivery::HostUnreachable { from: CLIENT }),
     ];
     for (address, check, expected) in cases {
-        let mut world = lab();
-        set(&mut world, address, check);
+        let mut world = make_test_world();
+        set_router_eni(&mut world, address, check);
         assert_eq!(ping(&mut world, Node::CloudClient, CAPTURED, 2), expected);
     }
-    let mut world = lab();
-    set(&mut world, Address::Assigned, Check::Off);
+    let mut world = make_test_world();
+    set_router_eni(&mut world, AddressSetting::Assigned, CheckSetting::Off);
     let answer = ping(&mut world, Node::CloudClient, CAPTURED, 2);
     let Delivery::Error { from, error, .. } = answer else { panic!("{answer:?}") };
     assert_eq!((from, error), (Ipv4Addr::new(169, 254, 120, 2), IcmpError::TimeExceeded));
@@ -100,7 +103,7 @@ fn the_canary_tells_the_check_and_only_the_check() {
 
 #[test]
 fn a_network_acl_is_asked_at_a_subnets_border_for_each_packet_and_never_inside() {
-    let mut world = lab();
+    let mut world = make_test_world();
     let subnet_id = router_eni(&mut world).subnet_id.clone();
     let acl_id = world.cloud.acl_of(&subnet_id).unwrap().id.clone();
     let deny = |world: &mut World, egress| {
@@ -135,8 +138,8 @@ enum Nat {
 /// addresses, and which of the fabric's counters move.
 #[test]
 fn the_kernel_labs_full_run_row_by_row() {
-    use Address::{Assigned, Free};
-    use Check::{Off, On};
+    use AddressSetting::{Assigned, Free};
+    use CheckSetting::{Off, On};
     let through = ["arp-hit"].as_slice();
     let closed = ["arp-hit", "arp-miss", "src", "dst"].as_slice();
     let plain = Some(("10.88.60.7", "10.88.60.9"));
@@ -159,13 +162,13 @@ fn the_kernel_labs_full_run_row_by_row() {
         ("masquerade removed", Assigned, Off, Nat::None, Some(62), Some(63), plain, through),
         ("undone", Free, On, Nat::None, None, None, None, closed),
     ];
-    let mut world = lab();
+    let mut world = make_test_world();
     capture_prefix(&mut world);
     for (name, address, check, nat, ttl_between, ttl_behind, sources, counters) in rows {
-        set(&mut world, address, check);
+        set_router_eni(&mut world, address, check);
         world.machines.routerd_cloud.nft.remove("ip", "nat");
         if nat == Nat::Masquerade {
-            postrouting(&mut world, Node::RouterdCloud, rule(vec![], Action::Masquerade));
+            postrouting(&mut world, Node::RouterdCloud, rule(vec![], NftAction::Masquerade));
         }
         for node in Node::ALL {
             world.machines.get_mut(node).conntrack.clear();
@@ -192,9 +195,9 @@ fn capture_prefix(world: &mut World) {
     let vpc = router_eni(world).vpc_id.clone();
     let is_own = |t: &&mut crate::cloud::RouteTable| t.vpc_id == vpc;
     let table = world.cloud.route_tables.values_mut().find(is_own).unwrap();
-    table.routes.push(crate::cloud::Route {
+    table.routes.push(crate::cloud::VpcRoute {
         destination: "192.168.77.0/24".parse().unwrap(),
-        target: crate::cloud::Target::NetworkInterface(id),
+        target: crate::cloud::RouteTarget::NetworkInterface(id),
         origin: crate::cloud::RouteOrigin::CreateRoute,
     });
 }
@@ -202,14 +205,14 @@ fn capture_prefix(world: &mut World) {
 #[test]
 fn a_captured_prefix_needs_the_check_off() {
     let cases = [
-        (Address::Free, Check::On, None, "dst"),
-        (Address::Free, Check::Off, Some(63), ""),
-        (Address::Assigned, Check::On, None, "dst"),
-        (Address::Assigned, Check::Off, Some(63), ""),
+        (AddressSetting::Free, CheckSetting::On, None, "dst"),
+        (AddressSetting::Free, CheckSetting::Off, Some(63), ""),
+        (AddressSetting::Assigned, CheckSetting::On, None, "dst"),
+        (AddressSetting::Assigned, CheckSetting::Off, Some(63), ""),
     ];
     for (address, check, answer_ttl, counter) in cases {
-        let mut world = lab();
-        set(&mut world, address, check);
+        let mut world = make_test_world();
+        set_router_eni(&mut world, address, check);
         capture_prefix(&mut world);
         let answer = ping(&mut world, Node::CloudClient, BEHIND, 64);
         assert_eq!(ttl(answer), answer_ttl, "{answer:?}");
@@ -218,7 +221,7 @@ fn a_captured_prefix_needs_the_check_off() {
 }
 
 /// The observations of one case in the kernel lab's table of NAT cases.
-struct Seen {
+struct CaseObservations {
     ssh_there: Option<&'static str>,
     ssh_back: Option<&'static str>,
     /// Pairs on onprem-client's and cloud-client's wire and in the overlay.
@@ -232,11 +235,11 @@ struct Seen {
 const PLAIN: &[(&str, &str)] = &[(".7", ".9"), (".9", ".7")];
 const OUTER: &[(&str, &str)] = &[(".7", ".9"), (".9", ".7"), (".9", "o"), ("o", ".9")];
 
-fn rule(matches: Vec<Match>, action: Action) -> Vec<(Vec<Match>, Action)> {
+fn rule(matches: Vec<Match>, action: NftAction) -> Vec<(Vec<Match>, NftAction)> {
     vec![(matches, action)]
 }
 
-fn postrouting(world: &mut World, node: Node, rules: Vec<(Vec<Match>, Action)>) {
+fn postrouting(world: &mut World, node: Node, rules: Vec<(Vec<Match>, NftAction)>) {
     let chain = (ChainKind::Nat, Hook::Postrouting, 100);
     world.machines.get_mut(node).nft.add(("ip", "nat"), chain, rules);
 }
@@ -259,11 +262,11 @@ fn each_observation_sees_of_a_translation_what_it_does_in_the_kernel_lab() {
             world.machines.get_mut(node).nft.tables.clear();
         }
     };
-    let cases: Vec<(&str, Setup, Seen)> = vec![
+    let cases: Vec<(&str, Setup, CaseObservations)> = vec![
         (
             "no rule at all",
             unarmed,
-            Seen {
+            CaseObservations {
                 ssh_there: Some(".7"),
                 ssh_back: Some(".9"),
                 onprem: PLAIN,
@@ -276,7 +279,7 @@ fn each_observation_sees_of_a_translation_what_it_does_in_the_kernel_lab() {
         (
             "conntrack armed",
             |_| {},
-            Seen {
+            CaseObservations {
                 ssh_there: Some(".7"),
                 ssh_back: Some(".9"),
                 onprem: PLAIN,
@@ -289,9 +292,9 @@ fn each_observation_sees_of_a_translation_what_it_does_in_the_kernel_lab() {
         (
             "masquerade",
             |world| {
-                postrouting(world, Node::RouterdCloud, rule(vec![], Action::Masquerade));
+                postrouting(world, Node::RouterdCloud, rule(vec![], NftAction::Masquerade));
             },
-            Seen {
+            CaseObservations {
                 ssh_there: Some("o"),
                 ssh_back: Some(".4"),
                 onprem: OUTER,
@@ -305,10 +308,10 @@ fn each_observation_sees_of_a_translation_what_it_does_in_the_kernel_lab() {
             "legacy masquerade",
             |world| {
                 let matches = vec![oif("wg-hybrid")];
-                let rule = Rule { handle: 1, matches, action: Action::Masquerade };
+                let rule = Rule { handle: 1, matches, action: NftAction::Masquerade };
                 world.machines.routerd_cloud.legacy_nat.postrouting.push(rule);
             },
-            Seen {
+            CaseObservations {
                 ssh_there: Some("o"),
                 ssh_back: Some(".9"),
                 onprem: OUTER,
@@ -325,9 +328,9 @@ fn each_observation_sees_of_a_translation_what_it_does_in_the_kernel_lab() {
                 nft.tables.clear();
                 let matches = vec![Match::Source(host(7)), Match::Destination(host(9))];
                 let chain = (ChainKind::Filter, Hook::Prerouting, -300);
-                nft.add(("ip", "raw"), chain, rule(matches, Action::SetSource(OVERLAY_CLOUD)));
+                nft.add(("ip", "raw"), chain, rule(matches, NftAction::SetSource(OVERLAY_CLOUD)));
             },
-            Seen {
+            CaseObservations {
                 ssh_there: None,
                 ssh_back: None,
                 onprem: &[(".9", ".7")],
@@ -345,12 +348,12 @@ fn each_observation_sees_of_a_translation_what_it_does_in_the_kernel_lab() {
                 let there = vec![oif("wg-hybrid"), Match::Source(host(7))];
                 let back = vec![Match::Destination(OVERLAY_CLOUD.into())];
                 let (pre, post) = (Hook::Prerouting, Hook::Postrouting);
-                let set = Action::SetSource(OVERLAY_CLOUD);
+                let set = NftAction::SetSource(OVERLAY_CLOUD);
                 nft.add(("ip", "out"), (ChainKind::Filter, post, 0), rule(there, set));
-                let reset = Action::SetDestination(CLIENT);
+                let reset = NftAction::SetDestination(CLIENT);
                 nft.add(("ip", "in"), (ChainKind::Filter, pre, -300), rule(back, reset));
             },
-            Seen {
+            CaseObservations {
                 ssh_there: Some("o"),
                 ssh_back: None,
                 onprem: &[(".9", ".7"), (".9", "o"), ("o", ".9")],
@@ -364,12 +367,12 @@ fn each_observation_sees_of_a_translation_what_it_does_in_the_kernel_lab() {
             "double translation",
             |world| {
                 let flow = |source| vec![Match::Source(source), Match::Destination(host(9))];
-                let hide = rule(flow(host(7)), Action::Snat(OVERLAY_CLOUD));
+                let hide = rule(flow(host(7)), NftAction::Snat(OVERLAY_CLOUD));
                 postrouting(world, Node::RouterdCloud, hide);
-                let show = rule(flow(OVERLAY_CLOUD.into()), Action::Snat(CLIENT));
+                let show = rule(flow(OVERLAY_CLOUD.into()), NftAction::Snat(CLIENT));
                 postrouting(world, Node::OnpremRouter, show);
             },
-            Seen {
+            CaseObservations {
                 ssh_there: Some(".7"),
                 ssh_back: Some(".9"),
                 onprem: PLAIN,
@@ -383,9 +386,9 @@ fn each_observation_sees_of_a_translation_what_it_does_in_the_kernel_lab() {
             "ICMP alone",
             |world| {
                 let matches = vec![oif("wg-hybrid"), Match::Protocol(Transport::Icmp)];
-                postrouting(world, Node::RouterdCloud, rule(matches, Action::Masquerade));
+                postrouting(world, Node::RouterdCloud, rule(matches, NftAction::Masquerade));
             },
-            Seen {
+            CaseObservations {
                 ssh_there: Some(".7"),
                 ssh_back: Some(".9"),
                 onprem: OUTER,
@@ -397,8 +400,8 @@ fn each_observation_sees_of_a_translation_what_it_does_in_the_kernel_lab() {
         ),
     ];
     for (name, setup, expected) in cases {
-        let mut world = lab();
-        set(&mut world, Address::Assigned, Check::Off);
+        let mut world = make_test_world();
+        set_router_eni(&mut world, AddressSetting::Assigned, CheckSetting::Off);
         setup(&mut world);
         let there = ping_as(&mut world, Node::CloudClient, CAPTURED, 1);
         let back = ping_as(&mut world, Node::OnpremClient, CLIENT, 2);
@@ -424,10 +427,10 @@ fn each_observation_sees_of_a_translation_what_it_does_in_the_kernel_lab() {
 
 #[test]
 fn a_flow_that_was_tracked_before_the_rule_stays_clean() {
-    let mut world = lab();
-    set(&mut world, Address::Assigned, Check::Off);
+    let mut world = make_test_world();
+    set_router_eni(&mut world, AddressSetting::Assigned, CheckSetting::Off);
     ping_as(&mut world, Node::CloudClient, CAPTURED, 1);
-    postrouting(&mut world, Node::RouterdCloud, rule(vec![], Action::Masquerade));
+    postrouting(&mut world, Node::RouterdCloud, rule(vec![], NftAction::Masquerade));
     let far = |delivery| match delivery {
         Delivery::Answered(answer) => short(answer.far.source),
         other => format!("{other:?}"),
@@ -440,7 +443,7 @@ fn ping_as(world: &mut World, from: Node, destination: Ipv4Addr, id: u16) -> Del
     let payload = Payload::Echo { id, sequence: 1 };
     let fragment = Fragment::Allowed;
     let packet = Packet { from, source: None, destination, ttl: 64, bytes: 84, fragment, payload };
-    send(world, start(), packet)
+    send(world, test_start_time(), packet)
 }
 
 /// `.7` for 10.88.60.7, `o` for the overlay's address on routerd-cloud.
@@ -466,41 +469,41 @@ fn icmp_pairs(world: &World, node: Node, dev: &str) -> Vec<(&'static str, &'stat
 
 #[test]
 fn nodes_that_are_off_or_hang_answer_nothing() {
-    let mut world = lab();
-    set(&mut world, Address::Assigned, Check::Off);
+    let mut world = make_test_world();
+    set_router_eni(&mut world, AddressSetting::Assigned, CheckSetting::Off);
     world.machines.onprem_router.hung = true;
     let answer = ping(&mut world, Node::CloudClient, CAPTURED, 64);
     assert_eq!(answer, Delivery::Lost(Loss::Dead(Node::OnpremRouter)));
-    let mut world = lab();
-    set(&mut world, Address::Assigned, Check::Off);
+    let mut world = make_test_world();
+    set_router_eni(&mut world, AddressSetting::Assigned, CheckSetting::Off);
     let id = world.machines.routerd_cloud.instance_id.clone().unwrap();
     let instance = world.cloud.instances.get_mut(&id).unwrap();
-    instance.enter(crate::cloud::InstanceState::Stopped, start());
+    instance.enter(crate::cloud::InstanceState::Stopped, test_start_time());
     let answer = ping(&mut world, Node::CloudClient, CAPTURED, 64);
     assert_eq!(answer, Delivery::Lost(Loss::Dead(Node::RouterdCloud)));
 }
 
 #[test]
 fn a_black_hole_takes_large_packets_only() {
-    let mut world = lab();
-    set(&mut world, Address::Assigned, Check::Off);
+    let mut world = make_test_world();
+    set_router_eni(&mut world, AddressSetting::Assigned, CheckSetting::Off);
     world.machines.overlay.black_hole_above_bytes = Some(1_200);
     assert_eq!(ttl(ping(&mut world, Node::CloudClient, CAPTURED, 64)), Some(62));
     let payload = Payload::Echo { id: 5, sequence: 1 };
     let (from, destination, fragment) = (Node::CloudClient, CAPTURED, Fragment::Allowed);
     let large =
         Packet { from, source: None, destination, ttl: 64, bytes: 1_300, fragment, payload };
-    assert_eq!(send(&mut world, start(), large), Delivery::Lost(Loss::BlackHole));
+    assert_eq!(send(&mut world, test_start_time(), large), Delivery::Lost(Loss::BlackHole));
     let never = Packet { fragment: Fragment::Never, bytes: 1_500, ..large };
-    let answer = send(&mut world, start(), never);
+    let answer = send(&mut world, test_start_time(), never);
     let needed = IcmpError::FragmentationNeeded { mtu: 1_420 };
     assert!(matches!(answer, Delivery::Error { error, .. } if error == needed), "{answer:?}");
 }
 
 #[test]
 fn the_captured_address_on_the_router_itself_answers_from_there() {
-    let mut world = lab();
-    set(&mut world, Address::Assigned, Check::Off);
+    let mut world = make_test_world();
+    set_router_eni(&mut world, AddressSetting::Assigned, CheckSetting::Off);
     let ens5 = &mut world.machines.routerd_cloud.interfaces[1];
     ens5.addresses.push(host(9));
     let answer = ping(&mut world, Node::CloudClient, CAPTURED, 64);

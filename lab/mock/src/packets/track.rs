@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::wire::{Body, Wire};
+use super::wire::{Wire, WireBody};
 use crate::machines::{Machine, Tracked, Tuple};
 
 /// The state that conntrack gives a packet while it is on the node. Entries are named by their index.
@@ -29,7 +29,7 @@ pub(super) fn find(machine: &mut Machine, now: DateTime<Utc>, wire: &Wire) -> Tr
     machine.conntrack.retain(|entry| entry.expires_at > now);
     let tuple = wire.tuple();
     let position = |matches: &dyn Fn(&Tracked) -> bool| machine.conntrack.iter().position(matches);
-    if let Body::Error { about, .. } = wire.body {
+    if let WireBody::Error { about, .. } = wire.body {
         // The router that complains saw the flow after this node's translation.
         return position(&|entry| entry.reply == about.inverse())
             .map(Track::RelatedToOriginal)
@@ -47,12 +47,12 @@ pub(super) fn find(machine: &mut Machine, now: DateTime<Utc>, wire: &Wire) -> Tr
 
 /// Echo ids are the same both ways, so a reply's tuple alone could be another flow's request.
 fn is_request(wire: &Wire) -> bool {
-    !matches!(wire.body, Body::EchoReply { .. })
+    !matches!(wire.body, WireBody::EchoReply { .. })
 }
 
 /// Nor is a request an answer, though its tuple be that of one: conntrack compares the ICMP types.
 fn is_answer(wire: &Wire) -> bool {
-    !matches!(wire.body, Body::Echo { .. })
+    !matches!(wire.body, WireBody::Echo { .. })
 }
 
 /// Keeps what the packet that leaves taught.
@@ -107,7 +107,7 @@ pub(super) fn translate_source(machine: &Machine, wire: &mut Wire, track: &Track
 }
 
 fn set_subject(wire: &mut Wire, flow: Tuple) {
-    if let Body::Error { about, .. } = &mut wire.body {
+    if let WireBody::Error { about, .. } = &mut wire.body {
         *about = flow;
     }
 }

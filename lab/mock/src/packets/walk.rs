@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use chrono::{DateTime, Utc};
 
 use super::hooks::{self, Passage};
-use super::wire::{Body, IcmpError, Wire};
+use super::wire::{IcmpError, Wire, WireBody};
 use super::{Fragment, Loss, fabric, track};
 use crate::machines::{
     Direction, Hook, Interface, Link, Machine, Neighbour, NextHop, PERMANENT, SeenPacket,
@@ -14,7 +14,7 @@ use crate::world::World;
 use lab::node::Node;
 
 /// How a walk ended.
-pub(super) enum End {
+pub(super) enum WalkEnd {
     /// `at` is where it ended and where its answer begins: another node where an impostor took it.
     Delivered {
         node: Node,
@@ -36,46 +36,53 @@ pub(super) enum End {
 }
 
 /// The outcome of one step.
-enum Step {
+enum WalkStep {
     /// On to the interface of another node.
     To {
         node: Node,
         dev: String,
         wire: Wire,
     },
-    End(End),
+    End(WalkEnd),
 }
 
 /// More hops than the lab has.
 const MAX_HOPS: usize = 12;
 
 /// Carries a packet that `origin` makes.
-pub(super) fn walk(world: &mut World, now: DateTime<Utc>, wire: Wire, origin: Node) -> End {
+pub(super) fn walk_packet(
+    world: &mut World,
+    now: DateTime<Utc>,
+    wire: Wire,
+    origin: Node,
+) -> WalkEnd {
     let mut step = emit(world, now, wire, origin);
     for _ in 0..MAX_HOPS {
         match step {
-            Step::End(end) => return end,
-            Step::To { node, dev, wire } => step = receive(world, now, wire, node, &dev),
+            WalkStep::End(end) => return end,
+            WalkStep::To { node, dev, wire } => step = receive(world, now, wire, node, &dev),
         }
     }
-    End::Lost(Loss::Loop)
+    WalkEnd::Lost(Loss::Loop)
 }
 
 /// The node that makes the packet.
-fn emit(world: &mut World, now: DateTime<Utc>, mut wire: Wire, node: Node) -> Step {
+fn emit(world: &mut World, now: DateTime<Utc>, mut wire: Wire, node: Node) -> WalkStep {
     if !fabric::is_up(world, node, now) {
         return lost(Loss::Dead(node));
     }
     let machine = world.machines.get_mut(node);
     let Some(hop) = machine.next_hop(wire.destination) else {
-        return Step::End(End::NoLocalRoute);
+        return WalkStep::End(WalkEnd::NoLocalRoute);
     };
     if hop.dev == "lo" {
-        return Step::End(End::Delivered { node, at: node, wire });
+        return WalkStep::End(WalkEnd::Delivered { node, at: node, wire });
     }
     let mut track = track::find(machine, now, &wire);
     for hook in [Hook::Output, Hook::Postrouting] {
-        if hooks::pass(machine, hook, &mut wire, &mut track, ("lo", &hop.dev)) == Passage::Dropped {
+        if hooks::pass_hook(machine, hook, &mut wire, &mut track, ("lo", &hop.dev))
+            == Passage::Dropped
+        {
             return lost(Loss::Filtered(node));
         }
     }
@@ -84,7 +91,13 @@ fn emit(world: &mut World, now: DateTime<Utc>, mut wire: Wire, node: Node) -> St
 }
 
 /// A node that gets a packet from a link.
-fn receive(world: &mut World, now: DateTime<Utc>, mut wire: Wire, node: Node, dev: &str) -> Step {
+fn receive(
+    world: &mut World,
+    now: DateTime<Utc>,
+    mut wire: Wire,
+    node: Node,
+    dev: &str,
+) -> WalkStep {
     if !fabric::is_up(world, node, now) {
         return lost(Loss::Dead(node));
     }
@@ -94,7 +107,8 @@ fn receive(world: &mut World, now: DateTime<Utc>, mut wire: Wire, node: Node, de
     }
     record(machine, now, &wire, dev, Direction::In);
     let mut track = track::find(machine, now, &wire);
-    if hooks::pass(machine, Hook::Prerouting, &mut wire, &mut track, (dev, "")) == Passage::Dropped
+    if hooks::pass_hook(machine, Hook::Prerouting, &mut wire, &mut track, (dev, ""))
+        == Passage::Dropped
     {
         return lost(Loss::Filtered(node));
     }
@@ -102,11 +116,13 @@ fn receive(world: &mut World, now: DateTime<Utc>, mut wire: Wire, node: Node, de
         return lost(loss);
     }
     if machine.has_address(wire.destination) {
-        if hooks::pass(machine, Hook::Input, &mut wire, &mut track, (dev, "")) == Passage::Dropped {
+        if hooks::pass_hook(machine, Hook::Input, &mut wire, &mut track, (dev, ""))
+            == Passage::Dropped
+        {
             return lost(Loss::Filtered(node));
         }
         track::confirm(machine, now, track);
-        return Step::End(End::Delivered { node, at: node, wire });
+        return WalkStep::End(WalkEnd::Delivered { node, at: node, wire });
     }
     forward(world, now, wire, track, node, dev)
 }
@@ -119,7 +135,7 @@ fn forward(
     mut track: track::Track,
     node: Node,
     dev: &str,
-) -> Step {
+) -> WalkStep {
     let machine = world.machines.get_mut(node);
     if !machine.forwards() {
         return lost(Loss::NotForwarding(node));
@@ -137,13 +153,15 @@ fn forward(
     let before = wire;
     wire.ttl -= 1;
     for hook in [Hook::Forward, Hook::Postrouting] {
-        if hooks::pass(machine, hook, &mut wire, &mut track, (dev, &hop.dev)) == Passage::Dropped {
+        if hooks::pass_hook(machine, hook, &mut wire, &mut track, (dev, &hop.dev))
+            == Passage::Dropped
+        {
             return lost(Loss::Filtered(node));
         }
     }
     track::confirm(machine, now, track);
-    if let Some(copied) = hooks::beneath(machine, &mut wire, (dev, &hop.dev)) {
-        return Step::End(End::Delivered { node: copied, at: node, wire });
+    if let Some(copied) = hooks::apply_beneath(machine, &mut wire, (dev, &hop.dev)) {
+        return WalkStep::End(WalkEnd::Delivered { node: copied, at: node, wire });
     }
     transmit(world, now, wire, node, &hop, Maker::Another(before))
 }
@@ -162,7 +180,7 @@ fn transmit(
     node: Node,
     hop: &NextHop,
     maker: Maker,
-) -> Step {
+) -> WalkStep {
     let Some(interface) = world.machines.get(node).interface(&hop.dev).cloned() else {
         return lost(Loss::Outside);
     };
@@ -173,7 +191,7 @@ fn transmit(
         Link::Vpc if fabric::answers_arp(world, &interface.mac, hop.address) => {
             resolved(world, node, hop, true);
             record(world.machines.get_mut(node), now, &wire, &hop.dev, Direction::Out);
-            Some(fabric::carry(world, &interface.mac, &wire))
+            Some(fabric::carry_packet(world, &interface.mac, &wire))
         }
         Link::Lan if permanent(world, node, hop).is_some() => {
             record(world.machines.get_mut(node), now, &wire, &hop.dev, Direction::Out);
@@ -202,11 +220,11 @@ fn transmit(
         Link::Outside | Link::Loopback => Some(Err(Loss::Outside)),
     };
     match (reached, maker) {
-        (Some(Ok((node, dev))), _) => Step::To { node, dev, wire },
+        (Some(Ok((node, dev))), _) => WalkStep::To { node, dev, wire },
         (Some(Err(loss)), _) => lost(loss),
         (None, Maker::Local) => {
             resolved(world, node, hop, false);
-            Step::End(End::LocalArpFailed { node })
+            WalkStep::End(WalkEnd::LocalArpFailed { node })
         }
         (None, Maker::Another(before)) => {
             resolved(world, node, hop, false);
@@ -251,7 +269,7 @@ fn is_uncovered(world: &World, node: Node, address: Ipv4Addr) -> bool {
 impl Machine {
     /// Whether the packet dies while its neighbour is looked for.
     fn loses_to_cold_neighbour(&mut self, address: Ipv4Addr, wire: &Wire) -> bool {
-        let is_echo = matches!(wire.body, Body::Echo { .. });
+        let is_echo = matches!(wire.body, WireBody::Echo { .. });
         match &mut self.cold_neighbour {
             Some(cold) if is_echo && cold.address == address && cold.losses > 0 => {
                 cold.losses -= 1;
@@ -336,10 +354,10 @@ fn record(machine: &mut Machine, now: DateTime<Utc>, wire: &Wire, dev: &str, dir
     });
 }
 
-fn lost(loss: Loss) -> Step {
-    Step::End(End::Lost(loss))
+fn lost(loss: Loss) -> WalkStep {
+    WalkStep::End(WalkEnd::Lost(loss))
 }
 
-fn error(node: Node, error: IcmpError, about: Wire) -> Step {
-    Step::End(End::Error { node, error, about })
+fn error(node: Node, error: IcmpError, about: Wire) -> WalkStep {
+    WalkStep::End(WalkEnd::Error { node, error, about })
 }

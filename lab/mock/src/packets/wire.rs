@@ -14,11 +14,11 @@ pub(super) struct Wire {
     pub bytes: u32,
     pub fragment: Fragment,
     pub mark: Mark,
-    pub body: Body,
+    pub body: WireBody,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Body {
+pub(super) enum WireBody {
     Echo {
         id: u16,
         sequence: u16,
@@ -64,14 +64,14 @@ impl Wire {
     /// Its flow, in its own direction; an error's is that of what it is about.
     pub fn tuple(&self) -> Tuple {
         let (transport, source_port, destination_port) = match self.body {
-            Body::Echo { id, .. } | Body::EchoReply { id, .. } => (Transport::Icmp, id, id),
-            Body::Tcp { source_port, destination_port, .. } => {
+            WireBody::Echo { id, .. } | WireBody::EchoReply { id, .. } => (Transport::Icmp, id, id),
+            WireBody::Tcp { source_port, destination_port, .. } => {
                 (Transport::Tcp, source_port, destination_port)
             }
-            Body::Datagram { source_port, destination_port } => {
+            WireBody::Datagram { source_port, destination_port } => {
                 (Transport::Udp, source_port, destination_port)
             }
-            Body::Error { about, .. } => return about,
+            WireBody::Error { about, .. } => return about,
         };
         let (source, destination) = (self.source, self.destination);
         Tuple { transport, source, source_port, destination, destination_port }
@@ -79,15 +79,17 @@ impl Wire {
 
     pub fn transport(&self) -> Transport {
         match self.body {
-            Body::Tcp { .. } => Transport::Tcp,
-            Body::Datagram { .. } => Transport::Udp,
-            Body::Echo { .. } | Body::EchoReply { .. } | Body::Error { .. } => Transport::Icmp,
+            WireBody::Tcp { .. } => Transport::Tcp,
+            WireBody::Datagram { .. } => Transport::Udp,
+            WireBody::Echo { .. } | WireBody::EchoReply { .. } | WireBody::Error { .. } => {
+                Transport::Icmp
+            }
         }
     }
 
     pub fn tcp_destination_port(&self) -> Option<u16> {
         match self.body {
-            Body::Tcp { destination_port, .. } => Some(destination_port),
+            WireBody::Tcp { destination_port, .. } => Some(destination_port),
             _ => None,
         }
     }
@@ -95,14 +97,14 @@ impl Wire {
     /// The packet as a network ACL sees it, which looks at nothing but this packet.
     pub fn crossing(&self, peer: Ipv4Addr) -> Crossing {
         let port = match self.body {
-            Body::Datagram { destination_port, .. } => Some(destination_port),
+            WireBody::Datagram { destination_port, .. } => Some(destination_port),
             _ => self.tcp_destination_port(),
         };
         let icmp = match self.body {
-            Body::Tcp { .. } | Body::Datagram { .. } => None,
-            Body::Echo { .. } => Some((8, 0)),
-            Body::EchoReply { .. } => Some((0, 0)),
-            Body::Error { error, .. } => Some(match error {
+            WireBody::Tcp { .. } | WireBody::Datagram { .. } => None,
+            WireBody::Echo { .. } => Some((8, 0)),
+            WireBody::EchoReply { .. } => Some((0, 0)),
+            WireBody::Error { error, .. } => Some(match error {
                 IcmpError::TimeExceeded => (11, 0),
                 IcmpError::NetworkUnreachable => (3, 0),
                 IcmpError::HostUnreachable => (3, 1),
@@ -120,19 +122,25 @@ impl Wire {
     /// The answer of a host; none to an answer.
     pub fn reply(&self, listens: impl Fn(u16) -> bool) -> Option<Self> {
         let body = match self.body {
-            Body::Echo { id, sequence } => Body::EchoReply { id, sequence },
-            Body::Tcp { source_port, destination_port, segment } => {
+            WireBody::Echo { id, sequence } => WireBody::EchoReply { id, sequence },
+            WireBody::Tcp { source_port, destination_port, segment } => {
                 let segment = match segment {
                     Segment::Syn if listens(destination_port) => Segment::SynAck,
                     Segment::Syn => Segment::Reset,
                     Segment::Data => Segment::Ack,
                     Segment::SynAck | Segment::Reset | Segment::Ack => return None,
                 };
-                Body::Tcp { source_port: destination_port, destination_port: source_port, segment }
+                WireBody::Tcp {
+                    source_port: destination_port,
+                    destination_port: source_port,
+                    segment,
+                }
             }
-            Body::EchoReply { .. } | Body::Datagram { .. } | Body::Error { .. } => return None,
+            WireBody::EchoReply { .. } | WireBody::Datagram { .. } | WireBody::Error { .. } => {
+                return None;
+            }
         };
-        let bytes = if matches!(body, Body::EchoReply { .. }) { self.bytes } else { 60 };
+        let bytes = if matches!(body, WireBody::EchoReply { .. }) { self.bytes } else { 60 };
         Some(Self {
             source: self.destination,
             destination: self.source,
@@ -148,32 +156,32 @@ impl Wire {
     pub fn opens(&self) -> bool {
         let first = Segment::Syn;
         match self.body {
-            Body::Echo { .. } | Body::Datagram { .. } => true,
-            Body::Tcp { segment, .. } => segment == first,
-            Body::EchoReply { .. } | Body::Error { .. } => false,
+            WireBody::Echo { .. } | WireBody::Datagram { .. } => true,
+            WireBody::Tcp { segment, .. } => segment == first,
+            WireBody::EchoReply { .. } | WireBody::Error { .. } => false,
         }
     }
 
     pub fn is_reset(&self) -> bool {
-        matches!(self.body, Body::Tcp { segment: Segment::Reset, .. })
+        matches!(self.body, WireBody::Tcp { segment: Segment::Reset, .. })
     }
 
     /// Whether the sender of `sent` takes this for its answer: ping by the id alone, TCP by all
     /// four fields.
     pub fn answers(&self, sent: Tuple) -> bool {
         match self.body {
-            Body::EchoReply { id, .. } => id == sent.source_port,
-            Body::Tcp { .. } => self.tuple() == sent.inverse(),
-            Body::Echo { .. } | Body::Datagram { .. } | Body::Error { .. } => false,
+            WireBody::EchoReply { id, .. } => id == sent.source_port,
+            WireBody::Tcp { .. } => self.tuple() == sent.inverse(),
+            WireBody::Echo { .. } | WireBody::Datagram { .. } | WireBody::Error { .. } => false,
         }
     }
 
     /// The name that a capture gives it, and its two numbers.
     pub fn seen(&self) -> (&'static str, (u16, u16)) {
         match self.body {
-            Body::Echo { id, sequence } => ("echo request", (id, sequence)),
-            Body::EchoReply { id, sequence } => ("echo reply", (id, sequence)),
-            Body::Tcp { source_port, destination_port, segment } => {
+            WireBody::Echo { id, sequence } => ("echo request", (id, sequence)),
+            WireBody::EchoReply { id, sequence } => ("echo reply", (id, sequence)),
+            WireBody::Tcp { source_port, destination_port, segment } => {
                 let flags = match segment {
                     Segment::Syn => "S",
                     Segment::SynAck => "S.",
@@ -183,10 +191,10 @@ impl Wire {
                 };
                 (flags, (source_port, destination_port))
             }
-            Body::Datagram { source_port, destination_port } => {
+            WireBody::Datagram { source_port, destination_port } => {
                 ("UDP", (source_port, destination_port))
             }
-            Body::Error { error, about } => {
+            WireBody::Error { error, about } => {
                 let kind = match error {
                     IcmpError::TimeExceeded => "time exceeded in-transit",
                     IcmpError::HostUnreachable => "host unreachable",

@@ -51,7 +51,8 @@ pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
 /// Whose they are is root's to see.
 fn listeners(session: &Session, transports: &[&str], io: &Io) -> i32 {
     let all = session.machine(|machine| machine.kernel.listeners.clone());
-    let asked = |it: &&crate::machines::Listener| transports.contains(&it.transport.as_str());
+    let asked =
+        |it: &&crate::machines::ListeningSocket| transports.contains(&it.transport.as_str());
     for (number, it) in (100..).zip(all.iter().filter(asked)) {
         let state = if it.transport == "tcp" { "LISTEN" } else { "UNCONN" };
         let local = format!("{}:{}", it.address, it.port);

@@ -33,14 +33,14 @@ pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
     0
 }
 
-struct Filter {
+struct ConntrackFilter {
     extended: bool,
     source: Option<Ipv4Addr>,
     destination: Option<Ipv4Addr>,
     transport: Option<Transport>,
 }
 
-impl Filter {
+impl ConntrackFilter {
     fn wants(&self, entry: &Tracked) -> bool {
         self.source.is_none_or(|source| entry.original.source == source)
             && self.destination.is_none_or(|to| entry.original.destination == to)
@@ -48,8 +48,9 @@ impl Filter {
     }
 }
 
-fn parse(args: &[&str]) -> Result<Filter, String> {
-    let mut filter = Filter { extended: false, source: None, destination: None, transport: None };
+fn parse(args: &[&str]) -> Result<ConntrackFilter, String> {
+    let mut filter =
+        ConntrackFilter { extended: false, source: None, destination: None, transport: None };
     let ["-L", rest @ ..] = args else { return Err("You need to supply a command".into()) };
     let mut words = rest.strip_prefix(&["conntrack"]).unwrap_or(rest);
     while let [option, value, tail @ ..] = words {

@@ -40,7 +40,7 @@ pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
         ttl_seconds: header("X-aws-ec2-metadata-token-ttl-seconds"),
     };
     let now = session.clock.now();
-    let response = metadata::answer(&world.cloud, instance, &query, now);
+    let response = metadata::answer_query(&world.cloud, instance, &query, now);
     if response.status >= 400 {
         let status = response.status;
         return io.fail(22, &format!("curl: (22) The requested URL returned error: {status}"));

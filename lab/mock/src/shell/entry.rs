@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::exec::{NotFound, exec};
+use super::exec::{NotFound, run_argv};
 use super::{Io, Session};
 use crate::faults::{
-    self, Befall, CommandEffect, EffectKind, Ends, Event, Happening, Line, NodeCommand, Seen, When,
+    self, Befall, CommandEffect, EffectKind, Ends, Event, Happening, Line, NodeCommand, SeenEffect,
+    When,
 };
 use crate::machines::host_key;
 use crate::packets::is_up;
@@ -35,7 +36,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs a command on a node as the operator who logs in there. It waits in virtual time; a node
 /// that hangs never answers, so the caller needs a timeout.
-pub async fn run(
+pub async fn run_command(
     shared: &Shared,
     clock: Clock,
     node: Node,
@@ -49,7 +50,7 @@ pub async fn run(
 const LOOK: Duration = Duration::from_millis(5);
 
 /// The same, and tells what the command says while it runs.
-pub async fn follow(
+pub async fn follow_command(
     shared: &Shared,
     clock: Clock,
     node: Node,
@@ -90,7 +91,7 @@ async fn run_with(
         let mut world = shared.lock();
         let line = Line::of(&world, argv);
         let effect = world.faults.command(node, &line.text);
-        let seen = Seen {
+        let seen = SeenEffect {
             name: format!("{node}$ {}", line.text),
             kind: EffectKind::of_command(&line.text, &io.stdin),
             after_a_change: world.cloud.previous.is_some(),
@@ -107,7 +108,7 @@ async fn run_with(
             clock,
             NodeCommand { node, argv: argv.to_vec(), stdin: io.stdin.to_vec() },
         );
-        faults::kill();
+        faults::kill_process();
     }
     let effect = effect.map(|effect| filled(effect, &line));
     let effect = effect.or_else(|| befalls.and_then(as_command_effect));
@@ -120,7 +121,7 @@ async fn run_with(
     });
     faults::could_die(shared, clock, asked.at, Befall::KilledAfter);
     if befalls == Some(Befall::KilledAfter) {
-        faults::kill();
+        faults::kill_process();
     }
     faults::after_command(&mut shared.lock(), node, &line.text, clock.now());
     result
@@ -148,7 +149,7 @@ pub async fn run_what_was_begun(shared: &Shared, clock: Clock) {
     loop {
         let next = {
             let mut world = shared.lock();
-            faults::due(&mut world, clock.now());
+            faults::fire_due_events(&mut world, clock.now());
             (!world.faults.begun.is_empty()).then(|| world.faults.begun.remove(0))
         };
         let Some(NodeCommand { node, argv, stdin }) = next else { return };
@@ -193,7 +194,7 @@ async fn befall(
 /// The effect that befalls a command; one that kills the harness before it is sent does so here.
 fn as_command_effect(befalls: Befall) -> Option<CommandEffect> {
     match befalls {
-        Befall::KilledBefore | Befall::KilledMeanwhile => faults::kill(),
+        Befall::KilledBefore | Befall::KilledMeanwhile => faults::kill_process(),
         Befall::ReplyLost => Some(CommandEffect::ReplyLost),
         Befall::RequestLost => Some(CommandEffect::RequestLost),
         Befall::Hang => Some(CommandEffect::Hang),
@@ -234,7 +235,7 @@ async fn connect(shared: &Shared, clock: Clock, node: Node) -> Result<(), Lost> 
 
 async fn log_in(shared: &Shared, clock: Clock, node: Node, argv: &[String], io: Io) -> Output {
     let session = Session::login(shared.clone(), clock, node);
-    let code = exec(&session, argv, &io).await.unwrap_or_else(|NotFound| {
+    let code = run_argv(&session, argv, &io).await.unwrap_or_else(|NotFound| {
         let name = argv.first().map_or("", String::as_str);
         io.fail(127, &format!("sh: 1: {name}: not found"))
     });

@@ -15,7 +15,7 @@ use super::{
 pub struct NotFound;
 
 /// Runs a program to its end, and gives its exit code.
-pub fn exec<'a>(
+pub fn run_argv<'a>(
     session: &'a Session,
     argv: &'a [String],
     io: &'a Io,
@@ -41,10 +41,10 @@ pub fn exec<'a>(
             Some("iptables-legacy") => iptables::main(session, args, io),
             Some("iptables-legacy-save") => iptables::save(session, "ip", args, io),
             Some("ip6tables-legacy-save") => iptables::save(session, "ip6", args, io),
-            Some("tc") => kernel::tc(session, args, io),
-            Some("bridge") => kernel::bridge(session, args, io),
-            Some("bpftool") => kernel::bpftool(session, args, io),
-            Some("nsenter") => kernel::nsenter(session, args, io),
+            Some("tc") => kernel::run_tc(session, args, io),
+            Some("bridge") => kernel::run_bridge(session, args, io),
+            Some("bpftool") => kernel::run_bpftool(session, args, io),
+            Some("nsenter") => kernel::run_nsenter(session, args, io),
             Some("sysctl") => sysctl::main(session, args, io),
             Some("ss") => connections::main(session, args, io),
             Some("date") => date::main(session, args, io),
@@ -77,9 +77,9 @@ fn reads_input(name: Option<&str>, args: &[&str]) -> bool {
 async fn wrapper(session: &Session, name: &str, argv: &[String], io: &Io) -> Option<i32> {
     match system_name(name)? {
         "sh" | "dash" => Some(sh::main(session, argv, io).await),
-        "sudo" => Some(wrap::sudo(session, &argv[1..], io).await),
-        "env" => Some(wrap::env(session, &argv[1..], io).await),
-        "timeout" => Some(wrap::timeout(session, &argv[1..], io).await),
+        "sudo" => Some(wrap::run_sudo(session, &argv[1..], io).await),
+        "env" => Some(wrap::run_env(session, &argv[1..], io).await),
+        "timeout" => Some(wrap::run_timeout(session, &argv[1..], io).await),
         _ => None,
     }
 }

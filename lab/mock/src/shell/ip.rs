@@ -9,20 +9,20 @@ const FOREVER: u32 = u32::MAX;
 
 /// The options before the object.
 #[derive(Clone, Copy, Default)]
-struct Options {
+struct IpOptions {
     as_json: bool,
     only_ipv4: bool,
     only_ipv6: bool,
 }
 
 pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
-    session.machine(|machine| run(machine, args, io))
+    session.machine(|machine| run_ip(machine, args, io))
 }
 
 /// Runs the program in the namespace of this machine, and returns its exit code.
-pub fn run(machine: &Machine, args: &[&str], io: &Io) -> i32 {
+pub fn run_ip(machine: &Machine, args: &[&str], io: &Io) -> i32 {
     let mut rest = args;
-    let mut options = Options::default();
+    let mut options = IpOptions::default();
     let mut batch = false;
     while let [option, tail @ ..] = rest {
         match *option {
@@ -58,7 +58,7 @@ pub fn run(machine: &Machine, args: &[&str], io: &Io) -> i32 {
     code
 }
 
-fn one(machine: &Machine, options: Options, words: &[&str], io: &Io) -> i32 {
+fn one(machine: &Machine, options: IpOptions, words: &[&str], io: &Io) -> i32 {
     let (object, words) = match words {
         [object, words @ ..] => (*object, words),
         [] => return io.fail(255, "Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }"),
@@ -70,14 +70,14 @@ fn one(machine: &Machine, options: Options, words: &[&str], io: &Io) -> i32 {
     let answer = match object {
         "addr" | "address" | "a" => addresses(machine, words, options.only_ipv4),
         "link" | "l" => links(machine, words),
-        "route" | "r" if options.only_ipv6 => ip_more::routes6(machine, words),
+        "route" | "r" if options.only_ipv6 => ip_more::show_routes6(machine, words),
         "route" | "r" => match words {
-            ["get", address] => ip_more::way(machine, address),
+            ["get", address] => ip_more::get_route(machine, address),
             words => routes(machine, words),
         },
-        "rule" | "ru" => Ok(ip_more::rules(machine, options.only_ipv6)),
+        "rule" | "ru" => Ok(ip_more::show_rules(machine, options.only_ipv6)),
         "nexthop" => Ok(Vec::new()),
-        "netns" => ip_more::namespaces(machine, words),
+        "netns" => ip_more::list_namespaces(machine, words),
         "neigh" | "neighbour" | "n" => neighbours(machine, words),
         object => Err((255, format!("Object \"{object}\" is unknown, try \"ip help\"."))),
     };
@@ -108,16 +108,16 @@ fn xfrm(machine: &Machine, words: &[&str], io: &Io) -> i32 {
 }
 
 /// A name and its value as JSON text: objects keep the order of their fields this way.
-pub(super) type Field = (&'static str, String);
+pub(super) type JsonField = (&'static str, String);
 
-pub(super) fn json<T: serde::Serialize + ?Sized>(value: &T) -> String {
+pub(super) fn format_json<T: serde::Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-pub(super) type Answer = Result<Vec<Vec<Field>>, (i32, String)>;
+pub(super) type IpAnswer = Result<Vec<Vec<JsonField>>, (i32, String)>;
 
-fn text(list: &[Vec<Field>]) -> String {
-    let object = |fields: &Vec<Field>| {
+fn text(list: &[Vec<JsonField>]) -> String {
+    let object = |fields: &Vec<JsonField>| {
         let fields: Vec<String> = fields.iter().map(|(k, v)| format!("\"{k}\":{v}")).collect();
         format!("{{{}}}", fields.join(","))
     };
@@ -139,7 +139,7 @@ fn chosen<'a>(machine: &'a Machine, words: &[&str]) -> Result<Vec<&'a Interface>
     }
 }
 
-fn addresses(machine: &Machine, words: &[&str], only_ipv4: bool) -> Answer {
+fn addresses(machine: &Machine, words: &[&str], only_ipv4: bool) -> IpAnswer {
     Ok(chosen(machine, words)?
         .into_iter()
         .map(|interface| {
@@ -154,17 +154,17 @@ fn addresses(machine: &Machine, words: &[&str], only_ipv4: bool) -> Answer {
         .collect())
 }
 
-fn links(machine: &Machine, words: &[&str]) -> Answer {
+fn links(machine: &Machine, words: &[&str]) -> IpAnswer {
     let with_hardware = |interface: &Interface| {
         let mut fields = link(interface);
-        fields.insert(6, ("linkmode", json("DEFAULT")));
+        fields.insert(6, ("linkmode", format_json("DEFAULT")));
         fields.extend(hardware(interface));
         fields
     };
     Ok(chosen(machine, words)?.into_iter().map(with_hardware).collect())
 }
 
-fn link(interface: &Interface) -> Vec<Field> {
+fn link(interface: &Interface) -> Vec<JsonField> {
     let mut flags = match interface.link {
         Link::Loopback => vec!["LOOPBACK"],
         Link::Overlay => vec!["POINTOPOINT", "NOARP"],
@@ -181,60 +181,60 @@ fn link(interface: &Interface) -> Vec<Field> {
     }
     let qdisc = if unknown || interface.name.starts_with("br") { "noqueue" } else { "mq" };
     vec![
-        ("ifindex", json(&interface.index)),
-        ("ifname", json(&interface.name)),
-        ("flags", json(&flags)),
-        ("mtu", json(&interface.mtu)),
-        ("qdisc", json(&qdisc)),
-        ("operstate", json(&state)),
-        ("group", json("default")),
-        ("txqlen", json(&1000)),
+        ("ifindex", format_json(&interface.index)),
+        ("ifname", format_json(&interface.name)),
+        ("flags", format_json(&flags)),
+        ("mtu", format_json(&interface.mtu)),
+        ("qdisc", format_json(&qdisc)),
+        ("operstate", format_json(&state)),
+        ("group", format_json("default")),
+        ("txqlen", format_json(&1000)),
     ]
 }
 
-fn hardware(interface: &Interface) -> Vec<Field> {
+fn hardware(interface: &Interface) -> Vec<JsonField> {
     let (kind, broadcast) = match interface.link {
         Link::Loopback => ("loopback", "00:00:00:00:00:00"),
-        Link::Overlay => return vec![("link_type", json("none"))],
+        Link::Overlay => return vec![("link_type", format_json("none"))],
         Link::Vpc | Link::Lan | Link::Outside | Link::Cable(_) => ("ether", "ff:ff:ff:ff:ff:ff"),
     };
     vec![
-        ("link_type", json(&kind)),
-        ("address", json(&interface.mac)),
-        ("broadcast", json(&broadcast)),
+        ("link_type", format_json(&kind)),
+        ("address", format_json(&interface.mac)),
+        ("broadcast", format_json(&broadcast)),
     ]
 }
 
 fn address_info(interface: &Interface, more: Option<&Vec<ipnet::Ipv6Net>>) -> String {
     let scope = |address: Ipv4Addr| if address.is_loopback() { "host" } else { "global" };
-    let objects: Vec<Vec<Field>> = interface
+    let objects: Vec<Vec<JsonField>> = interface
         .addresses
         .iter()
         .map(|address| {
             let mut fields = vec![
-                ("family", json("inet")),
-                ("local", json(&address.addr())),
-                ("prefixlen", json(&address.prefix_len())),
+                ("family", format_json("inet")),
+                ("local", format_json(&address.addr())),
+                ("prefixlen", format_json(&address.prefix_len())),
             ];
             if matches!(interface.link, Link::Vpc | Link::Lan | Link::Outside | Link::Cable(_))
                 && address.prefix_len() < 31
             {
-                fields.push(("broadcast", json(&address.broadcast())));
+                fields.push(("broadcast", format_json(&address.broadcast())));
             }
             fields.extend([
-                ("scope", json(&scope(address.addr()))),
-                ("label", json(&interface.name)),
-                ("valid_life_time", json(&FOREVER)),
-                ("preferred_life_time", json(&FOREVER)),
+                ("scope", format_json(&scope(address.addr()))),
+                ("label", format_json(&interface.name)),
+                ("valid_life_time", format_json(&FOREVER)),
+                ("preferred_life_time", format_json(&FOREVER)),
             ]);
             fields
         })
-        .chain(more.into_iter().flatten().map(ip_more::address6))
+        .chain(more.into_iter().flatten().map(ip_more::describe_address6))
         .collect();
     text(&objects)
 }
 
-fn routes(machine: &Machine, words: &[&str]) -> Answer {
+fn routes(machine: &Machine, words: &[&str]) -> IpAnswer {
     let mut wanted: Box<dyn Fn(&Route) -> bool> = Box::new(|_| true);
     let mut local_too = false;
     match words {
@@ -273,7 +273,7 @@ pub(super) fn destination(text: &str) -> Option<ipnet::Ipv4Net> {
     text.parse().ok().or_else(|| text.parse::<Ipv4Addr>().ok().map(ipnet::Ipv4Net::from))
 }
 
-pub(super) fn shown(net: ipnet::Ipv4Net) -> String {
+pub(super) fn format_prefix(net: ipnet::Ipv4Net) -> String {
     match net.prefix_len() {
         0 => "default".into(),
         32 => net.addr().to_string(),
@@ -281,43 +281,43 @@ pub(super) fn shown(net: ipnet::Ipv4Net) -> String {
     }
 }
 
-pub(super) fn main_route(route: &Route) -> Vec<Field> {
+pub(super) fn main_route(route: &Route) -> Vec<JsonField> {
     let mut fields = Vec::new();
     if route.local {
-        fields.push(("type", json("local")));
+        fields.push(("type", format_json("local")));
     }
-    fields.push(("dst", json(&shown(route.destination))));
-    fields.extend(route.via.map(|via| ("gateway", json(&via))));
-    fields.push(("dev", json(&route.dev)));
+    fields.push(("dst", format_json(&format_prefix(route.destination))));
+    fields.extend(route.via.map(|via| ("gateway", format_json(&via))));
+    fields.push(("dev", format_json(&route.dev)));
     if route.protocol != "boot" {
-        fields.push(("protocol", json(&route.protocol)));
+        fields.push(("protocol", format_json(&route.protocol)));
     }
     if route.local {
-        fields.push(("scope", json("host")));
+        fields.push(("scope", format_json("host")));
     } else if route.via.is_none() {
-        fields.push(("scope", json("link")));
+        fields.push(("scope", format_json("link")));
     }
-    fields.extend(route.source.map(|source| ("prefsrc", json(&source))));
-    fields.extend(route.metric.map(|metric| ("metric", json(&metric))));
-    fields.push(("flags", json(&[(); 0])));
+    fields.extend(route.source.map(|source| ("prefsrc", format_json(&source))));
+    fields.extend(route.metric.map(|metric| ("metric", format_json(&metric))));
+    fields.push(("flags", format_json(&[(); 0])));
     fields.extend(route.mtu.map(|mtu| ("metrics", format!("[{{\"mtu\":{mtu}}}]"))));
     fields
 }
 
-fn local_routes(machine: &Machine) -> Vec<Vec<Field>> {
+fn local_routes(machine: &Machine) -> Vec<Vec<JsonField>> {
     let mut list = Vec::new();
     for interface in machine.interfaces.iter().filter(|interface| interface.up) {
         for address in &interface.addresses {
             let local = |kind: &str, dst: String, scope: &str| {
                 vec![
-                    ("type", json(&kind)),
-                    ("dst", json(&dst)),
-                    ("dev", json(&interface.name)),
-                    ("table", json("local")),
-                    ("protocol", json("kernel")),
-                    ("scope", json(&scope)),
-                    ("prefsrc", json(&address.addr())),
-                    ("flags", json(&[(); 0])),
+                    ("type", format_json(&kind)),
+                    ("dst", format_json(&dst)),
+                    ("dev", format_json(&interface.name)),
+                    ("table", format_json("local")),
+                    ("protocol", format_json("kernel")),
+                    ("scope", format_json(&scope)),
+                    ("prefsrc", format_json(&address.addr())),
+                    ("flags", format_json(&[(); 0])),
                 ]
             };
             let key = |a: Ipv4Addr| u32::from(a);
@@ -336,23 +336,29 @@ fn local_routes(machine: &Machine) -> Vec<Vec<Field>> {
     list.into_iter().map(|(_, fields)| fields).collect()
 }
 
-fn neighbours(machine: &Machine, words: &[&str]) -> Answer {
+fn neighbours(machine: &Machine, words: &[&str]) -> IpAnswer {
     match words {
         ["proxy"] => Ok(machine
             .proxy_neighbours
             .iter()
             .map(|proxy| {
-                vec![("dst", json(&proxy.address)), ("dev", json(&proxy.dev)), ("proxy", json(&()))]
+                vec![
+                    ("dst", format_json(&proxy.address)),
+                    ("dev", format_json(&proxy.dev)),
+                    ("proxy", format_json(&())),
+                ]
             })
             .collect()),
         [] | ["nud", "all"] => Ok(machine
             .neighbours
             .iter()
             .map(|neighbour| {
-                let mut fields =
-                    vec![("dst", json(&neighbour.address)), ("dev", json(&neighbour.dev))];
-                fields.extend(neighbour.mac.as_ref().map(|mac| ("lladdr", json(&mac))));
-                fields.push(("state", json(&[&neighbour.state])));
+                let mut fields = vec![
+                    ("dst", format_json(&neighbour.address)),
+                    ("dev", format_json(&neighbour.dev)),
+                ];
+                fields.extend(neighbour.mac.as_ref().map(|mac| ("lladdr", format_json(&mac))));
+                fields.push(("state", format_json(&[&neighbour.state])));
                 fields
             })
             .collect()),

@@ -1,7 +1,7 @@
 //! `iptables-legacy -t TABLE -S` and `iptables-legacy-save -t TABLE`.
 
 use super::{Io, Session};
-use crate::machines::{Action, Machine, Match, Rule};
+use crate::machines::{Machine, Match, NftAction, Rule};
 
 pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
     if !session.is_root() {
@@ -54,7 +54,7 @@ fn lines(machine: &Machine, family: &str, table: &str) -> Vec<String> {
 }
 
 /// The names that `/proc/net/ip_tables_names` lists.
-pub fn names(machine: &Machine, family: &str) -> String {
+pub fn list_table_names(machine: &Machine, family: &str) -> String {
     let own =
         machine.kernel.legacy.keys().filter_map(|key| key.strip_prefix(&format!("{family} ")));
     let nat = (family == "ip" && !machine.legacy_nat.is_empty()).then_some("nat");
@@ -75,17 +75,17 @@ fn words(rule: &Rule) -> String {
         Match::EstablishedOrRelated => " -m state --state RELATED,ESTABLISHED".into(),
     });
     let target = match &rule.action {
-        Action::Accept => " -j ACCEPT".into(),
-        Action::Drop => " -j DROP".into(),
-        Action::Masquerade => " -j MASQUERADE".into(),
-        Action::Snat(to) => format!(" -j SNAT --to-source {to}"),
-        Action::Dnat(to) => format!(" -j DNAT --to-destination {to}"),
-        Action::Counter
-        | Action::Notrack
-        | Action::SetSource(_)
-        | Action::SetDestination(_)
-        | Action::Reopen
-        | Action::Impose(_) => String::new(),
+        NftAction::Accept => " -j ACCEPT".into(),
+        NftAction::Drop => " -j DROP".into(),
+        NftAction::Masquerade => " -j MASQUERADE".into(),
+        NftAction::Snat(to) => format!(" -j SNAT --to-source {to}"),
+        NftAction::Dnat(to) => format!(" -j DNAT --to-destination {to}"),
+        NftAction::Counter
+        | NftAction::Notrack
+        | NftAction::SetSource(_)
+        | NftAction::SetDestination(_)
+        | NftAction::Reopen
+        | NftAction::Impose(_) => String::new(),
     };
     conditions.chain([target]).collect()
 }

@@ -14,7 +14,7 @@ pub fn inode_of(path: &str) -> Option<&'static str> {
 }
 
 /// `nsenter --net=/run/netns/NAME ip …`.
-pub fn nsenter(session: &Session, args: &[&str], io: &Io) -> i32 {
+pub fn run_nsenter(session: &Session, args: &[&str], io: &Io) -> i32 {
     let [namespace, "ip", words @ ..] = args else {
         return io.fail(1, "nsenter: only --net=FILE ip … is there");
     };
@@ -25,7 +25,7 @@ pub fn nsenter(session: &Session, args: &[&str], io: &Io) -> i32 {
         return io.fail(1, &format!("nsenter: cannot open {file}: No such file or directory"));
     };
     let (interfaces, routes) = (inside.interfaces, inside.routes);
-    ip::run(&Machine { interfaces, routes, ..Machine::default() }, words, io)
+    ip::run_ip(&Machine { interfaces, routes, ..Machine::default() }, words, io)
 }
 
 /// The qdiscs of one link, as `(kind, handle, rest)`: its own, then clsact where filters hang there.
@@ -43,7 +43,7 @@ fn qdiscs(machine: &Machine) -> Vec<(&'static str, &'static str, &str)> {
 }
 
 /// `tc [-j] qdisc show`, `tc -j filter show dev DEV [HOOK]` and `tc class show dev DEV`.
-pub fn tc(session: &Session, args: &[&str], io: &Io) -> i32 {
+pub fn run_tc(session: &Session, args: &[&str], io: &Io) -> i32 {
     match args {
         ["-j", "qdisc", "show"] => {
             let all = session.machine(|machine| {
@@ -82,7 +82,7 @@ pub fn tc(session: &Session, args: &[&str], io: &Io) -> i32 {
 }
 
 /// `bridge -j fdb show` and `bridge -j -d link show`: no bridge of the model has ports of its own.
-pub fn bridge(session: &Session, args: &[&str], io: &Io) -> i32 {
+pub fn run_bridge(session: &Session, args: &[&str], io: &Io) -> i32 {
     let shown = match args {
         ["-j", "-d", "link", "show"] => serde_json::json!([]),
         ["-j", "fdb", "show"] => {
@@ -102,7 +102,7 @@ pub fn bridge(session: &Session, args: &[&str], io: &Io) -> i32 {
 }
 
 /// `bpftool -j net show`.
-pub fn bpftool(session: &Session, args: &[&str], io: &Io) -> i32 {
+pub fn run_bpftool(session: &Session, args: &[&str], io: &Io) -> i32 {
     let ["-j", "net", "show"] = args else {
         return io.fail(255, "Error: expected 'net', got another object");
     };

@@ -31,7 +31,7 @@ mod tests;
 mod text;
 mod wrap;
 
-pub use entry::{Lost, follow, run, run_what_was_begun};
+pub use entry::{Lost, follow_command, run_command, run_what_was_begun};
 pub use probe::PROBE;
 pub(super) use programs::{Executable, program_at};
 pub(super) use session::{Input, Io, Session, Sink};

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::exec::NotFound;
 use super::{Io, Session};
-use crate::machines::{Action, Chain, Match, NftTool, Rule, Table};
+use crate::machines::{Chain, Match, NftAction, NftTool, Rule, Table};
 
 pub fn main(session: &Session, args: &[&str], io: &Io) -> Result<i32, NotFound> {
     let ruleset = session.machine(|machine| machine.nft.clone());
@@ -132,18 +132,18 @@ fn condition(condition: &Match) -> Value {
     }
 }
 
-fn action(action: &Action) -> Value {
+fn action(action: &NftAction) -> Value {
     let mangle = |field: &str, value: &std::net::Ipv4Addr| json!({"mangle": {"key": {"payload": {"protocol": "ip", "field": field}}, "value": value}});
     match action {
         // What reopens or imposes stands beneath all tables.
-        Action::Accept | Action::Reopen | Action::Impose(_) => json!({"accept": null}),
-        Action::Drop => json!({"drop": null}),
-        Action::Counter => json!({"counter": {"packets": 0, "bytes": 0}}),
-        Action::Notrack => json!({"notrack": null}),
-        Action::Masquerade => json!({"masquerade": null}),
-        Action::Snat(to) => json!({"snat": {"addr": to}}),
-        Action::Dnat(to) => json!({"dnat": {"addr": to}}),
-        Action::SetSource(to) => mangle("saddr", to),
-        Action::SetDestination(to) => mangle("daddr", to),
+        NftAction::Accept | NftAction::Reopen | NftAction::Impose(_) => json!({"accept": null}),
+        NftAction::Drop => json!({"drop": null}),
+        NftAction::Counter => json!({"counter": {"packets": 0, "bytes": 0}}),
+        NftAction::Notrack => json!({"notrack": null}),
+        NftAction::Masquerade => json!({"masquerade": null}),
+        NftAction::Snat(to) => json!({"snat": {"addr": to}}),
+        NftAction::Dnat(to) => json!({"dnat": {"addr": to}}),
+        NftAction::SetSource(to) => mangle("saddr", to),
+        NftAction::SetDestination(to) => mangle("daddr", to),
     }
 }

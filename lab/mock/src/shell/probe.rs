@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Io, Session};
 use crate::packets::{self, Delivery, Fragment, Packet, Payload};
-use lab::outage::{Connection, Exchanged, Order};
+use lab::outage::{ExchangeOrder, Exchanged, OpenedConnection};
 
 /// Where it lies on the clients.
 pub const PROBE: &str = "/usr/local/sbin/outage-probe";
@@ -21,7 +21,7 @@ pub async fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
     let ["exchange", words @ ..] = args else {
         return io.fail(1, "outage-probe: this node measures no outage");
     };
-    let Some(order) = Order::read(words) else {
+    let Some(order) = ExchangeOrder::read(words) else {
         return io.fail(
             1,
             "outage-probe: usage: outage-probe exchange FROM TO NONCE WAY BYTES PORTS CONNECTIONS",
@@ -52,7 +52,13 @@ pub async fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
     0
 }
 
-fn send(session: &Session, order: &Order, bytes: u32, payload: Payload, mark: u64) -> Delivery {
+fn send(
+    session: &Session,
+    order: &ExchangeOrder,
+    bytes: u32,
+    payload: Payload,
+    mark: u64,
+) -> Delivery {
     let packet = Packet {
         from: session.node,
         source: Some(order.from),
@@ -68,10 +74,10 @@ fn send(session: &Session, order: &Order, bytes: u32, payload: Payload, mark: u6
 /// The other end may not listen yet, and a packet may be lost.
 async fn connect(
     session: &Session,
-    order: &Order,
+    order: &ExchangeOrder,
     port: u16,
     until: DateTime<Utc>,
-) -> Result<Connection, String> {
+) -> Result<OpenedConnection, String> {
     let local_port = session.change(|machine| {
         machine.ports_used = machine.ports_used.wrapping_add(1);
         32_768 + machine.ports_used % 28_000
@@ -81,7 +87,7 @@ async fn connect(
         match send(session, order, 60, payload, 0) {
             Delivery::Answered(answer) => {
                 session.clock.sleep(answer.round_trip).await;
-                return Ok(Connection { local_port, port });
+                return Ok(OpenedConnection { local_port, port });
             }
             other if session.clock.now() >= until => return Err(format!("{other:?}")),
             _ => {}

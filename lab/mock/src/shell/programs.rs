@@ -15,13 +15,13 @@ const MARKER: &str = "#!lab-smoke-program ";
 
 /// A program that exists as code of this crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Program {
+pub enum BuiltinProgram {
     Executor,
     Planner,
     Routerctl,
 }
 
-impl Program {
+impl BuiltinProgram {
     fn named(name: &str) -> Option<Self> {
         match name {
             "aws-provider-executor" => Some(Self::Executor),
@@ -43,7 +43,7 @@ impl Program {
 /// A file of the node, seen as a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Executable {
-    Runs(Program),
+    Runs(BuiltinProgram),
     Missing,
     Denied,
     /// A file of a kind that the model cannot run.
@@ -62,10 +62,10 @@ pub fn program_at(session: &Session, path: &str) -> Executable {
     })
 }
 
-fn marked(bytes: &[u8]) -> Option<Program> {
+fn marked(bytes: &[u8]) -> Option<BuiltinProgram> {
     let first = bytes.split(|byte| *byte == b'\n').next()?;
     let marker = std::str::from_utf8(first).ok()?.strip_prefix(MARKER)?;
-    Program::named(marker.split(' ').next()?)
+    BuiltinProgram::named(marker.split(' ').next()?)
 }
 
 /// Runs a program by its path, or by its name where PATH leads to it.
@@ -91,7 +91,7 @@ fn in_path(session: &Session, name: &str) -> Result<String, NotFound> {
         .ok_or(NotFound)
 }
 
-async fn start(session: &Session, program: Program, argv: &[String], io: &Io) -> i32 {
+async fn start(session: &Session, program: BuiltinProgram, argv: &[String], io: &Io) -> i32 {
     let host = NodeHost::of(session);
     let process = Process {
         argv: argv.to_vec(),

@@ -81,8 +81,12 @@ impl Session {
                 return value.map(|v| format!("{v}\n").into_bytes()).ok_or(FileError::NotFound);
             }
             match path.as_str() {
-                "/proc/net/ip_tables_names" => return Ok(iptables::names(machine, "ip").into()),
-                "/proc/net/ip6_tables_names" => return Ok(iptables::names(machine, "ip6").into()),
+                "/proc/net/ip_tables_names" => {
+                    return Ok(iptables::list_table_names(machine, "ip").into());
+                }
+                "/proc/net/ip6_tables_names" => {
+                    return Ok(iptables::list_table_names(machine, "ip6").into());
+                }
                 _ => {}
             }
             machine.files.read(&path, self.uid).map(<[u8]>::to_vec)

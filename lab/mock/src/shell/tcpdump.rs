@@ -11,7 +11,7 @@ use crate::machines::{Direction, SeenPacket, Transport};
 /// How often it looks: what passed is recorded with its time.
 const LOOK: Duration = Duration::from_millis(5);
 
-struct Options {
+struct TcpdumpOptions {
     count: Option<u64>,
     interface: String,
     direction: Option<Direction>,
@@ -61,9 +61,9 @@ pub async fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
         io.err("tcpdump: data link type LINUX_SLL2\n");
     }
     io.err(&format!("tcpdump: verbose output suppressed, use -v[v]... for full protocol decode\nlistening on {name}, link-type {link}, snapshot length 262144 bytes\n"));
-    let mut summary = Summary { io, count: 0, end: End::Killed };
+    let mut summary = Summary { io, count: 0, end: CaptureEnd::Killed };
     watch(session, &options, &mut summary).await;
-    summary.end = End::Counted;
+    summary.end = CaptureEnd::Counted;
     0
 }
 
@@ -71,11 +71,11 @@ pub async fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
 struct Summary<'a> {
     io: &'a Io,
     count: u64,
-    end: End,
+    end: CaptureEnd,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
+enum CaptureEnd {
     Counted,
     Killed,
 }
@@ -84,12 +84,12 @@ impl Drop for Summary<'_> {
     fn drop(&mut self) {
         let Self { io, count, end } = self;
         let plural = if *count == 1 { "" } else { "s" };
-        let before = if *end == End::Killed { "\n" } else { "" };
+        let before = if *end == CaptureEnd::Killed { "\n" } else { "" };
         io.err(&format!("{before}{count} packet{plural} captured\n{count} packet{plural} received by filter\n0 packets dropped by kernel\n"));
     }
 }
 
-async fn watch(session: &Session, options: &Options, summary: &mut Summary<'_>) {
+async fn watch(session: &Session, options: &TcpdumpOptions, summary: &mut Summary<'_>) {
     let mut mark = session.machine(|machine| machine.capture.mark());
     loop {
         let (seen, offset_ms) = session.machine(|machine| {
@@ -108,7 +108,7 @@ async fn watch(session: &Session, options: &Options, summary: &mut Summary<'_>) 
     }
 }
 
-impl Options {
+impl TcpdumpOptions {
     fn wants(&self, packet: &SeenPacket) -> bool {
         (self.interface == "any" || self.interface == packet.dev)
             && self.direction.is_none_or(|direction| direction == packet.direction)
@@ -175,8 +175,8 @@ impl Term {
     }
 }
 
-fn parse(args: &[&str]) -> Result<Options, String> {
-    let mut options = Options {
+fn parse(args: &[&str]) -> Result<TcpdumpOptions, String> {
+    let mut options = TcpdumpOptions {
         count: None,
         interface: "any".into(),
         direction: None,

@@ -5,7 +5,9 @@
 use std::time::Duration;
 
 use super::*;
-use crate::packets::testing::{Address, Check, lab, set, start};
+use crate::packets::testing::{
+    AddressSetting, CheckSetting, make_test_world, set_router_eni, test_start_time,
+};
 use crate::world::{Shared, World};
 use lab::clock::Clock;
 use lab::node::{Node, Output};
@@ -18,13 +20,13 @@ struct Bench {
 
 impl Bench {
     fn captured() -> Self {
-        let mut world = lab();
-        set(&mut world, Address::Assigned, Check::Off);
+        let mut world = make_test_world();
+        set_router_eni(&mut world, AddressSetting::Assigned, CheckSetting::Off);
         Self::of(world)
     }
 
     fn of(world: World) -> Self {
-        Self { shared: Shared::new(world), clock: Clock::starting_at(start()) }
+        Self { shared: Shared::new(world), clock: Clock::starting_at(test_start_time()) }
     }
 
     async fn run(&self, node: Node, argv: &[&str]) -> Output {
@@ -33,7 +35,7 @@ impl Bench {
 
     async fn feed(&self, node: Node, argv: &[&str], stdin: &[u8]) -> Output {
         let argv: Vec<String> = argv.iter().map(|word| (*word).to_owned()).collect();
-        run(&self.shared, self.clock, node, &argv, stdin).await.expect("the node answers")
+        run_command(&self.shared, self.clock, node, &argv, stdin).await.expect("the node answers")
     }
 
     async fn sh(&self, script: &str) -> (i32, String, String) {
@@ -41,7 +43,7 @@ impl Bench {
     }
 
     fn elapsed(&self) -> Duration {
-        (self.clock.now() - start()).to_std().unwrap()
+        (self.clock.now() - test_start_time()).to_std().unwrap()
     }
 }
 
@@ -142,7 +144,7 @@ async fn ping_prints_what_iputils_prints() {
 
 #[tokio::test(start_paused = true)]
 async fn ping_says_how_it_fails() {
-    let free = Bench::of(lab());
+    let free = Bench::of(make_test_world());
     let (code, stdout, _) =
         show(free.run(Node::CloudClient, &["ping", "-n", "-c", "3", "10.88.60.9"]).await);
     assert_eq!(
@@ -221,7 +223,7 @@ From 169.254.120.2 icmp_seq=1 Time to live exceeded
 "
         )
     );
-    set(&mut bench.shared.lock(), Address::Assigned, Check::On);
+    set_router_eni(&mut bench.shared.lock(), AddressSetting::Assigned, CheckSetting::On);
     let (code, stdout, _) = show(bench.run(Node::CloudClient, &argv).await);
     assert_eq!(code, 1);
     assert!(!stdout.contains("From"), "{stdout}");
@@ -284,7 +286,7 @@ async fn ssh_says_how_it_fails() {
     assert_eq!(run().await.2, "lab@10.88.60.9: Permission denied (publickey).\r\n");
     bench.shared.lock().machines.onprem_client.sshd.running = false;
     assert_eq!(run().await.2, "ssh: connect to host 10.88.60.9 port 22: Connection refused\r\n");
-    set(&mut bench.shared.lock(), Address::Free, Check::On);
+    set_router_eni(&mut bench.shared.lock(), AddressSetting::Free, CheckSetting::On);
     assert_eq!(run().await.2, "ssh: connect to host 10.88.60.9 port 22: Connection timed out\r\n");
 }
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::exec::{NotFound, exec};
+use super::exec::{NotFound, run_argv};
 use super::session::ROOT;
 use super::{Io, Session};
 
 /// `sudo -n [VAR=value…] COMMAND…`.
-pub async fn sudo(session: &Session, args: &[String], io: &Io) -> i32 {
+pub async fn run_sudo(session: &Session, args: &[String], io: &Io) -> i32 {
     let mut root = session.clone();
     root.env.clear();
     root.take_identity(ROOT);
@@ -24,14 +24,14 @@ pub async fn sudo(session: &Session, args: &[String], io: &Io) -> i32 {
         }
         rest = tail;
     }
-    match exec(&root, rest, io).await {
+    match run_argv(&root, rest, io).await {
         Ok(code) => code,
         Err(NotFound) => io.fail(1, &format!("sudo: {}: command not found", first(rest))),
     }
 }
 
 /// `env [-i] [VAR=value…] COMMAND…`; without a command it prints the environment.
-pub async fn env(session: &Session, args: &[String], io: &Io) -> i32 {
+pub async fn run_env(session: &Session, args: &[String], io: &Io) -> i32 {
     let mut inner = session.clone();
     let mut rest = args;
     while let [word, tail @ ..] = rest {
@@ -53,7 +53,7 @@ pub async fn env(session: &Session, args: &[String], io: &Io) -> i32 {
         inner.env.iter().for_each(|(key, value)| io.out(&format!("{key}={value}\n")));
         return 0;
     }
-    match exec(&inner, rest, io).await {
+    match run_argv(&inner, rest, io).await {
         Ok(code) => code,
         Err(NotFound) => {
             io.fail(127, &format!("env: ‘{}’: No such file or directory", first(rest)))
@@ -62,7 +62,7 @@ pub async fn env(session: &Session, args: &[String], io: &Io) -> i32 {
 }
 
 /// `timeout [-k N] [-s SIGNAL] DURATION COMMAND…`.
-pub async fn timeout(session: &Session, args: &[String], io: &Io) -> i32 {
+pub async fn run_timeout(session: &Session, args: &[String], io: &Io) -> i32 {
     let mut rest = args;
     let mut when_late = TIMED_OUT;
     while let [option, tail @ ..] = rest {
@@ -95,7 +95,7 @@ pub async fn timeout(session: &Session, args: &[String], io: &Io) -> i32 {
     let Some(limit) = seconds(duration) else {
         return io.fail(125, &format!("timeout: invalid time interval ‘{duration}’\nTry 'timeout --help' for more information."));
     };
-    match session.clock.timeout(limit, exec(session, command, io)).await {
+    match session.clock.timeout(limit, run_argv(session, command, io)).await {
         Ok(Ok(code)) => code,
         Ok(Err(NotFound)) => io.fail(
             127,

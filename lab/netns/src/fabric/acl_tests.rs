@@ -19,7 +19,7 @@ fn cloud() -> Cloud {
 }
 
 fn rendered(cloud: &Cloud) -> String {
-    render(&Fabric::of(cloud, &Wiring::of(&self::cloud()), now()))
+    render_ruleset(&Fabric::of(cloud, &Wiring::of(&self::cloud()), now()))
 }
 
 fn subnet_id(cloud: &Cloud) -> String {
@@ -199,10 +199,13 @@ fn the_ruleset_and_the_model_agree_on_every_pair_of_entries() {
             // Not in the order of their numbers.
             let acl = NetworkAcl { entries: vec![second, first.clone()], ..empty() };
             let mut fabric = Fabric::default();
-            let subnet =
-                Subnet { gateway: [10, 88, 61, 1].into(), acl: Acl::of(&acl), routes: vec![] };
+            let subnet = FabricSubnet {
+                gateway: [10, 88, 61, 1].into(),
+                acl: Acl::of(&acl),
+                routes: vec![],
+            };
             fabric.subnets.insert("s".into(), subnet);
-            let text = render(&fabric);
+            let text = render_ruleset(&fabric);
             let start = "add rule inet vpc aclin_s ";
             let rules: Vec<_> = text.lines().filter_map(|line| line.strip_prefix(start)).collect();
             for packet in packets() {

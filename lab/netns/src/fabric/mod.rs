@@ -10,6 +10,6 @@ mod render;
 #[cfg(test)]
 mod tests;
 
-pub use model::{Fabric, Port, PrefixRoute, SourceDestCheck, Subnet, Wire, Wiring};
-pub use permit::{Acl, AclEntry, AclRule, Permit, Ports, Protocol};
-pub use render::{COUNTERS, render, ttl_table};
+pub use model::{Fabric, FabricSubnet, Port, PrefixRoute, SourceDestCheck, Wire, Wiring};
+pub use permit::{Acl, AclEntry, AclRule, PeerPermission, Ports, Protocol};
+pub use render::{COUNTERS, render_ruleset, ttl_table};

@@ -6,8 +6,8 @@ use std::net::Ipv4Addr;
 use chrono::{DateTime, Utc};
 use ipnet::Ipv4Net;
 
-use super::permit::{Acl, Permit, Protocol};
-use lab_mock::cloud::{Cloud, NetworkInterface, Permission, RouteTable, Target};
+use super::permit::{Acl, PeerPermission, Protocol};
+use lab_mock::cloud::{Cloud, NetworkInterface, Permission, RouteTable, RouteTarget};
 
 /// Which network interface is which device of the fabric. Made once, when the lab is built.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,13 +57,13 @@ pub enum SourceDestCheck {
 pub struct Fabric {
     pub ports: Vec<Port>,
     /// By id.
-    pub subnets: BTreeMap<String, Subnet>,
+    pub subnets: BTreeMap<String, FabricSubnet>,
     /// Addresses of interfaces that nothing listens behind: a stopped instance, or none.
     pub silent: BTreeSet<Ipv4Addr>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subnet {
+pub struct FabricSubnet {
     /// The VPC's router in it.
     pub gateway: Ipv4Addr,
     pub acl: Acl,
@@ -85,8 +85,8 @@ pub struct Port {
     /// Primary and secondary.
     pub addresses: Vec<Ipv4Addr>,
     pub check: SourceDestCheck,
-    pub ingress: Vec<Permit>,
-    pub egress: Vec<Permit>,
+    pub ingress: Vec<PeerPermission>,
+    pub egress: Vec<PeerPermission>,
 }
 
 impl Fabric {
@@ -105,7 +105,7 @@ impl Fabric {
             let Some(subnet) = cloud.subnets.get(&port.subnet) else { continue };
             let gateway = subnet.cidr.hosts().next().unwrap_or(subnet.cidr.network());
             let routes = routes(cloud, &subnet.vpc_id, &port.subnet, wiring);
-            let subnet = Subnet { gateway, acl: acl(cloud, &port.subnet), routes };
+            let subnet = FabricSubnet { gateway, acl: acl(cloud, &port.subnet), routes };
             fabric.subnets.insert(port.subnet.clone(), subnet);
         }
         fabric
@@ -135,7 +135,7 @@ fn port(cloud: &Cloud, eni: &NetworkInterface, wire: &Wire) -> Port {
 }
 
 /// A referenced group stands for the private addresses of its members.
-fn permit(cloud: &Cloud, permission: &Permission) -> Option<Permit> {
+fn permit(cloud: &Cloud, permission: &Permission) -> Option<PeerPermission> {
     let members = cloud
         .network_interfaces
         .values()
@@ -143,7 +143,7 @@ fn permit(cloud: &Cloud, permission: &Permission) -> Option<Permit> {
         .flat_map(NetworkInterface::addresses)
         .map(Ipv4Net::from);
     let peers = permission.ranges.iter().map(Ipv4Net::trunc).chain(members).collect();
-    Some(Permit { protocol: Protocol::of(permission)?, peers })
+    Some(PeerPermission { protocol: Protocol::of(permission)?, peers })
 }
 
 /// A subnet always has one; a world that was saved before there were any has none.
@@ -165,12 +165,12 @@ fn routes(cloud: &Cloud, vpc_id: &str, subnet_id: &str, wiring: &Wiring) -> Vec<
 }
 
 fn to_interfaces(table: &RouteTable, wiring: &Wiring) -> Vec<PrefixRoute> {
-    let to_one = |route: &lab_mock::cloud::Route| match &route.target {
-        Target::NetworkInterface(id) => {
+    let to_one = |route: &lab_mock::cloud::VpcRoute| match &route.target {
+        RouteTarget::NetworkInterface(id) => {
             let mark = wiring.wires.get(id)?.mark;
             Some(PrefixRoute { destination: route.destination.trunc(), mark })
         }
-        Target::Local | Target::InternetGateway(_) => None,
+        RouteTarget::Local | RouteTarget::InternetGateway(_) => None,
     };
     table.routes.iter().filter_map(to_one).collect()
 }

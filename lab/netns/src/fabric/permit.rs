@@ -22,7 +22,7 @@ pub enum Protocol {
 
 /// One permission, its referenced groups expanded to their members' addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Permit {
+pub struct PeerPermission {
     pub protocol: Protocol,
     pub peers: BTreeSet<Ipv4Net>,
 }
@@ -147,7 +147,7 @@ fn span((first, last): Ports) -> String {
     if first == last { first.to_string() } else { format!("{first}-{last}") }
 }
 
-impl Permit {
+impl PeerPermission {
     /// The match, with a blank behind it; none where there is nobody to let through.
     pub(super) fn matched(&self, side: Side) -> Option<String> {
         let peers = peers(side, &self.peers)?;

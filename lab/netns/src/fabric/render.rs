@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
-use super::model::{Fabric, Port, SourceDestCheck, Subnet};
+use super::model::{Fabric, FabricSubnet, Port, SourceDestCheck};
 use super::permit::{AclEntry, AclRule, Side};
 
 /// In `inet vpc`; those of `arp vpc` are `c_arp_hit` and `c_arp_miss`.
@@ -112,7 +112,7 @@ const SETS: [(&str, &str); 14] = [
 ];
 
 /// The whole ruleset, apart from [`ttl_table`].
-pub fn render(fabric: &Fabric) -> String {
+pub fn render_ruleset(fabric: &Fabric) -> String {
     let mut text = String::from(DECLARED);
     for (set, name) in SETS {
         line(&mut text, &format!("flush {set} vpc {name}"));
@@ -196,7 +196,7 @@ fn chain(text: &mut String, name: &str, rules: &[String]) {
 
 /// Its route table, and its network ACL, which keeps no state and is asked only for what crosses
 /// its border.
-fn of_subnet(text: &mut String, fabric: &Fabric, id: &str, subnet: &Subnet) {
+fn of_subnet(text: &mut String, fabric: &Fabric, id: &str, subnet: &FabricSubnet) {
     let chains = [name("rtb", id), name("aclout", id), name("aclin", id)];
     let [rtb, out, into] = &chains;
     let routes: Vec<_> = subnet
@@ -230,11 +230,12 @@ fn acl(entries: &[AclEntry], side: Side) -> Vec<String> {
 /// Drops what is not permitted; what answers a permitted flow never comes here.
 fn security_groups(text: &mut String, port: &Port) {
     let (out, into) = (name("sgout", &port.wire.device), name("sgin", &port.wire.device));
-    let rules = |permits: &[super::Permit], side, verdict: &str, drop: &str| -> Vec<String> {
-        let permitted = permits.iter().filter_map(|permit| permit.matched(side));
-        let permitted = permitted.map(|matched| format!("{matched}{verdict}"));
-        permitted.chain([format!("counter name {drop} drop")]).collect()
-    };
+    let rules =
+        |permits: &[super::PeerPermission], side, verdict: &str, drop: &str| -> Vec<String> {
+            let permitted = permits.iter().filter_map(|permit| permit.matched(side));
+            let permitted = permitted.map(|matched| format!("{matched}{verdict}"));
+            permitted.chain([format!("counter name {drop} drop")]).collect()
+        };
     chain(text, &out, &rules(&port.egress, Side::Destination, "return", "drop_sg_out"));
     chain(text, &into, &rules(&port.ingress, Side::Source, "accept", "drop_sg_in"));
     line(text, &format!("add element inet vpc sg_out {{ {} : jump {out} }}", quoted(port)));

@@ -11,7 +11,8 @@ use super::permit::Side;
 use super::*;
 use lab::node::Node;
 use lab_mock::cloud::{
-    Cloud, InstanceState, NetworkInterface, Permission, PrivateAddress, Route, RouteOrigin, Target,
+    Cloud, InstanceState, NetworkInterface, Permission, PrivateAddress, RouteOrigin, RouteTarget,
+    VpcRoute,
 };
 
 const CAPTURED: Ipv4Addr = Ipv4Addr::new(10, 88, 60, 9);
@@ -30,7 +31,7 @@ fn eni(cloud: &mut Cloud, node: Node) -> &mut NetworkInterface {
 }
 
 fn rendered(cloud: &Cloud) -> String {
-    render(&Fabric::of(cloud, &Wiring::of(&self::cloud()), now()))
+    render_ruleset(&Fabric::of(cloud, &Wiring::of(&self::cloud()), now()))
 }
 
 fn device(node: Node) -> String {
@@ -99,7 +100,7 @@ fn a_permission_is_matched_by_protocol_ports_and_peers() {
     for (protocol, ports, range, expected) in cases {
         let permission = permission(protocol, ports, &[range]);
         let permit = Protocol::of(&permission)
-            .map(|protocol| Permit { protocol, peers: [net(range)].into() });
+            .map(|protocol| PeerPermission { protocol, peers: [net(range)].into() });
         let matched = permit.and_then(|permit| permit.matched(Side::Source));
         assert_eq!(matched.as_deref(), expected, "{permission:?}");
     }
@@ -107,7 +108,7 @@ fn a_permission_is_matched_by_protocol_ports_and_peers() {
 
 #[test]
 fn peers_that_overlap_are_merged_and_none_is_nobody() {
-    let permit = |peers: &[&str]| Permit {
+    let permit = |peers: &[&str]| PeerPermission {
         protocol: Protocol::Any,
         peers: peers.iter().map(|peer| net(peer)).collect(),
     };
@@ -219,9 +220,9 @@ fn the_longest_prefix_of_the_route_table_comes_first() {
     let router = eni(&mut cloud, Node::RouterdCloud).clone();
     for table in cloud.route_tables.values_mut().filter(|table| table.vpc_id == router.vpc_id) {
         for prefix in ["192.168.0.0/16", "192.168.77.0/24"] {
-            table.routes.push(Route {
+            table.routes.push(VpcRoute {
                 destination: net(prefix),
-                target: Target::NetworkInterface(router.id.clone()),
+                target: RouteTarget::NetworkInterface(router.id.clone()),
                 origin: RouteOrigin::CreateRoute,
             });
         }
@@ -243,7 +244,7 @@ fn a_network_acls_entries_decide_by_their_numbers_and_the_rest_is_denied() {
         entry(100, AclRule::Deny, Protocol::Icmp(None), "192.0.2.0/24"),
     ];
     let suffix = id.replace('-', "_");
-    let text = render(&fabric);
+    let text = render_ruleset(&fabric);
     assert_eq!(
         rules(&text, &format!("aclin_{suffix}")),
         [
@@ -264,13 +265,13 @@ fn no_network_acl_is_asked_inside_a_subnet() {
     assert!(pairs.contains(&format!("\"{router}\" . \"{client}\"")), "{pairs}");
     let mut fabric = Fabric::of(&cloud(), &Wiring::of(&cloud()), now());
     fabric.ports[0].subnet = "subnet-elsewhere".into();
-    let pairs = elements(&render(&fabric), "inet vpc neighbours");
+    let pairs = elements(&render_ruleset(&fabric), "inet vpc neighbours");
     assert!(!pairs.contains(&format!("\"{router}\" . \"{client}\"")), "{pairs}");
 }
 
 #[test]
 fn an_empty_world_is_a_ruleset_without_elements() {
-    let text = render(&Fabric::default());
+    let text = render_ruleset(&Fabric::default());
     assert!(!text.contains("add element"), "{text}");
     for counter in COUNTERS {
         assert!(text.contains(&format!("counter inet vpc {counter}")), "{counter}");

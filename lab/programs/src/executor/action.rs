@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::protocol::{Request, Status};
+use super::protocol::{ActionRequest, ExecuteActionStatus};
 use lab::golang::quote;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,18 +14,18 @@ pub(super) enum Mode {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Order {
+pub(super) struct ExecutorOrder {
     pub mode: Mode,
     pub region: String,
-    pub action: Action,
+    pub action: ExecutorAction,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Action {
+pub(super) enum ExecutorAction {
     Assign { eni: String, address: String, reassignment: Reassignment },
     Unassign { eni: String, address: String },
-    AssignRoute { route: Route, reassignment: Reassignment },
-    UnassignRoute { route: Route },
+    AssignRoute { route: RouteEntry, reassignment: Reassignment },
+    UnassignRoute { route: RouteEntry },
     EnableForwarding { eni: String },
     RestoreForwarding { eni: String, prior: Prior },
 }
@@ -45,20 +45,20 @@ pub(super) enum Prior {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Route {
+pub(super) struct RouteEntry {
     pub table: String,
     pub destination: String,
     pub eni: String,
 }
 
-impl Order {
-    pub fn parse(request: &Request) -> Result<Self, Status> {
+impl ExecutorOrder {
+    pub fn parse(request: &ActionRequest) -> Result<Self, ExecuteActionStatus> {
         let mode = match request.mode.as_str() {
             "dry-run" => Mode::DryRun,
             "execute" => Mode::Execute,
             other => {
                 let mode = quote(other);
-                return Err(Status::failed(format!(
+                return Err(ExecuteActionStatus::failed(format!(
                     "invalid mode {mode} (want dry-run or execute)"
                 )));
             }
@@ -75,91 +75,100 @@ impl Order {
             "ensure-forwarding-enabled" => enable_forwarding(request)?,
             "ensure-forwarding-disabled" => restore_forwarding(request)?,
             other => {
-                return Err(Status::failed(format!("unsupported action {}", quote(other))));
+                return Err(ExecuteActionStatus::failed(format!(
+                    "unsupported action {}",
+                    quote(other)
+                )));
             }
         };
         Ok(Self { mode, region, action })
     }
 }
 
-fn assign(request: &Request) -> Result<(String, Action), Status> {
-    let fields = Fields { verb: "assign-secondary-ip", target: &request.target };
+fn assign(request: &ActionRequest) -> Result<(String, ExecutorAction), ExecuteActionStatus> {
+    let fields = TargetFields { verb: "assign-secondary-ip", target: &request.target };
     let (eni, region, address) = (fields.eni()?, fields.region()?, fields.address()?);
     let address = bare_address(&address);
-    Ok((region, Action::Assign { eni, address, reassignment: reassignment(request) }))
+    Ok((region, ExecutorAction::Assign { eni, address, reassignment: reassignment(request) }))
 }
 
-fn unassign(request: &Request) -> Result<(String, Action), Status> {
-    let fields = Fields { verb: "unassign-secondary-ip", target: &request.target };
+fn unassign(request: &ActionRequest) -> Result<(String, ExecutorAction), ExecuteActionStatus> {
+    let fields = TargetFields { verb: "unassign-secondary-ip", target: &request.target };
     let (eni, region, address) = (fields.eni()?, fields.region()?, fields.address()?);
-    Ok((region, Action::Unassign { eni, address: bare_address(&address) }))
+    Ok((region, ExecutorAction::Unassign { eni, address: bare_address(&address) }))
 }
 
-fn assign_route(request: &Request) -> Result<(String, Action), Status> {
-    let fields = Fields { verb: "assign-route-table-route", target: &request.target };
+fn assign_route(request: &ActionRequest) -> Result<(String, ExecutorAction), ExecuteActionStatus> {
+    let fields = TargetFields { verb: "assign-route-table-route", target: &request.target };
     let (region, route) = fields.route()?;
-    Ok((region, Action::AssignRoute { route, reassignment: reassignment(request) }))
+    Ok((region, ExecutorAction::AssignRoute { route, reassignment: reassignment(request) }))
 }
 
-fn unassign_route(request: &Request) -> Result<(String, Action), Status> {
-    let fields = Fields { verb: "unassign-route-table-route", target: &request.target };
+fn unassign_route(
+    request: &ActionRequest,
+) -> Result<(String, ExecutorAction), ExecuteActionStatus> {
+    let fields = TargetFields { verb: "unassign-route-table-route", target: &request.target };
     let (region, route) = fields.route()?;
-    Ok((region, Action::UnassignRoute { route }))
+    Ok((region, ExecutorAction::UnassignRoute { route }))
 }
 
-fn enable_forwarding(request: &Request) -> Result<(String, Action), Status> {
-    let fields = Fields { verb: "ensure-forwarding-enabled", target: &request.target };
+fn enable_forwarding(
+    request: &ActionRequest,
+) -> Result<(String, ExecutorAction), ExecuteActionStatus> {
+    let fields = TargetFields { verb: "ensure-forwarding-enabled", target: &request.target };
     let (eni, region) = (fields.eni()?, fields.region()?);
-    Ok((region, Action::EnableForwarding { eni }))
+    Ok((region, ExecutorAction::EnableForwarding { eni }))
 }
 
-fn restore_forwarding(request: &Request) -> Result<(String, Action), Status> {
-    let fields = Fields { verb: "ensure-forwarding-disabled", target: &request.target };
+fn restore_forwarding(
+    request: &ActionRequest,
+) -> Result<(String, ExecutorAction), ExecuteActionStatus> {
+    let fields = TargetFields { verb: "ensure-forwarding-disabled", target: &request.target };
     let (eni, region) = (fields.eni()?, fields.region()?);
     let prior = match request.parameters.get("priorSourceDestCheck").map(String::as_str) {
         Some("true") => Prior::On,
         Some("false") => Prior::Off,
         _ => {
-            return Err(Status::failed(
+            return Err(ExecuteActionStatus::failed(
                 "ensure-forwarding-disabled: missing/invalid priorSourceDestCheck parameter \
                  (want true|false)",
             ));
         }
     };
-    Ok((region, Action::RestoreForwarding { eni, prior }))
+    Ok((region, ExecutorAction::RestoreForwarding { eni, prior }))
 }
 
 /// The target's fields, each required when it is asked for.
-struct Fields<'a> {
+struct TargetFields<'a> {
     verb: &'static str,
     target: &'a BTreeMap<String, String>,
 }
 
-impl Fields<'_> {
-    fn eni(&self) -> Result<String, Status> {
+impl TargetFields<'_> {
+    fn eni(&self) -> Result<String, ExecuteActionStatus> {
         self.required("nicRef", "target.nicRef (ENI id) is required")
     }
 
-    fn region(&self) -> Result<String, Status> {
+    fn region(&self) -> Result<String, ExecuteActionStatus> {
         self.required("region", "target.region is required")
     }
 
-    fn address(&self) -> Result<String, Status> {
+    fn address(&self) -> Result<String, ExecuteActionStatus> {
         self.required("address", "target.address is required")
     }
 
-    fn route(&self) -> Result<(String, Route), Status> {
+    fn route(&self) -> Result<(String, RouteEntry), ExecuteActionStatus> {
         let table = self.required("routeTableRef", "target.routeTableRef is required")?;
         let (eni, region) = (self.eni()?, self.region()?);
-        Ok((region, Route { table, destination: self.address()?, eni }))
+        Ok((region, RouteEntry { table, destination: self.address()?, eni }))
     }
 
-    fn required(&self, key: &str, otherwise: &str) -> Result<String, Status> {
+    fn required(&self, key: &str, otherwise: &str) -> Result<String, ExecuteActionStatus> {
         match self.target.get(key) {
             Some(value) if !value.is_empty() => Ok(value.clone()),
             _ => {
                 let message = format!("{}: missing target field", self.verb);
-                Err(Status::failed(message).with_error(otherwise))
+                Err(ExecuteActionStatus::failed(message).with_error(otherwise))
             }
         }
     }
@@ -176,7 +185,7 @@ fn bare_address(text: &str) -> String {
     host.map_or_else(|| text.into(), |host| host.to_canonical().to_string())
 }
 
-fn reassignment(request: &Request) -> Reassignment {
+fn reassignment(request: &ActionRequest) -> Reassignment {
     let value = request.parameters.get("allowReassignment").map_or("", |value| value.trim());
     match value.to_lowercase().as_str() {
         "1" | "true" | "yes" | "on" => Reassignment::Allowed,
@@ -215,7 +224,7 @@ mod tests {
             ("", Reassignment::Refused),
         ] {
             let parameters = [("allowReassignment".into(), value.into())].into();
-            let request = Request { parameters, ..Request::default() };
+            let request = ActionRequest { parameters, ..ActionRequest::default() };
             assert_eq!(reassignment(&request), expected, "{value:?}");
         }
     }

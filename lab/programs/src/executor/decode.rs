@@ -5,20 +5,20 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::protocol::Request;
+use super::protocol::ActionRequest;
 
-type Object = Map<String, Value>;
+type JsonObject = Map<String, Value>;
 
 /// No input at all is an empty request, which is then answered like any other.
-pub(super) fn request(stdin: &[u8]) -> Result<Request, String> {
+pub(super) fn decode_request(stdin: &[u8]) -> Result<ActionRequest, String> {
     if stdin.is_empty() {
-        return Ok(Request::default());
+        return Ok(ActionRequest::default());
     }
     let document: Value =
         serde_json::from_slice(stdin).map_err(|error| syntax_error(&error, stdin))?;
     let document = match document {
         Value::Object(document) => document,
-        Value::Null => Object::new(),
+        Value::Null => JsonObject::new(),
         other => {
             let kind = kind(&other);
             return Err(format!(
@@ -30,7 +30,7 @@ pub(super) fn request(stdin: &[u8]) -> Result<Request, String> {
         text(&document, ignored, &format!("executeActionRequest.typeMeta.{ignored}"))?;
     }
     let spec = match document.get("spec") {
-        None | Some(Value::Null) => return Ok(Request::default()),
+        None | Some(Value::Null) => return Ok(ActionRequest::default()),
         Some(Value::Object(spec)) => spec,
         Some(other) => {
             return Err(mismatch(
@@ -43,7 +43,7 @@ pub(super) fn request(stdin: &[u8]) -> Result<Request, String> {
     for ignored in ["provider", "providerRef", "idempotencyKey"] {
         text(spec, ignored, &spec_field(ignored))?;
     }
-    Ok(Request {
+    Ok(ActionRequest {
         action: text(spec, "action", &spec_field("action"))?,
         mode: text(spec, "mode", &spec_field("mode"))?,
         target: texts(spec, "target")?,
@@ -51,7 +51,7 @@ pub(super) fn request(stdin: &[u8]) -> Result<Request, String> {
     })
 }
 
-fn text(object: &Object, key: &str, field: &str) -> Result<String, String> {
+fn text(object: &JsonObject, key: &str, field: &str) -> Result<String, String> {
     match object.get(key) {
         None | Some(Value::Null) => Ok(String::new()),
         Some(Value::String(text)) => Ok(text.clone()),
@@ -59,7 +59,7 @@ fn text(object: &Object, key: &str, field: &str) -> Result<String, String> {
     }
 }
 
-fn texts(spec: &Object, key: &str) -> Result<BTreeMap<String, String>, String> {
+fn texts(spec: &JsonObject, key: &str) -> Result<BTreeMap<String, String>, String> {
     let field = spec_field(key);
     let entries = match spec.get(key) {
         None | Some(Value::Null) => return Ok(BTreeMap::new()),
@@ -166,14 +166,14 @@ mod tests {
             ),
         ];
         for (stdin, reason) in cases {
-            assert_eq!(request(stdin.as_bytes()), Err(reason.into()), "{stdin}");
+            assert_eq!(decode_request(stdin.as_bytes()), Err(reason.into()), "{stdin}");
         }
     }
 
     #[test]
     fn what_is_absent_null_or_unknown_is_nothing() {
         for stdin in ["", "null", "{}", "{\"spec\":null}", "{\"spec\":{\"target\":null,\"x\":1}}"] {
-            assert_eq!(request(stdin.as_bytes()), Ok(Request::default()), "{stdin}");
+            assert_eq!(decode_request(stdin.as_bytes()), Ok(ActionRequest::default()), "{stdin}");
         }
     }
 }

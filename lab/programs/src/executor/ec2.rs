@@ -16,28 +16,28 @@ use tokio::sync::OnceCell;
 
 use crate::process::Process;
 
-use super::action::{Reassignment, Route};
+use super::action::{Reassignment, RouteEntry};
 use super::answer::WholeAnswer;
 use super::deadline::{ALL_ENDS, Deadline, READS_END, TimeUp};
-use super::error::{CallError, Command, Effect};
+use super::error::{AwsCommand, CallEffect, CallError};
 use super::identity;
 use lab::golang::quote;
 
-type Answer<O, E> = Result<O, SdkError<E, HttpResponse>>;
+type SdkResult<O, E> = Result<O, SdkError<E, HttpResponse>>;
 
 pub(super) struct Describer<'a> {
-    link: Link<'a>,
+    link: RegionalClient<'a>,
 }
 
 /// The one interface that was asked for, as a describe showed it.
-pub(super) struct Interface {
+pub(super) struct DescribedInterface {
     id: String,
     source_dest_check: Option<bool>,
     pub secondary_addresses: Vec<String>,
 }
 
 impl Describer<'_> {
-    pub async fn interface(&self, eni: &str) -> Result<Interface, CallError> {
+    pub async fn interface(&self, eni: &str) -> Result<DescribedInterface, CallError> {
         let arguments = format!("--network-interface-ids {eni}");
         let command = self.link.command(
             "DescribeNetworkInterfaces",
@@ -50,7 +50,7 @@ impl Describer<'_> {
                 ec2.describe_network_interfaces().network_interface_ids(eni).send()
             })
             .await?;
-        Interface::find(eni, answer.network_interfaces())
+        DescribedInterface::find(eni, answer.network_interfaces())
     }
 
     /// The routes of one table: destination and interface.
@@ -65,7 +65,7 @@ impl Describer<'_> {
     }
 }
 
-impl Interface {
+impl DescribedInterface {
     fn find(eni: &str, answered: &[NetworkInterface]) -> Result<Self, CallError> {
         let eni_quoted = quote(eni);
         let nothing = |what: &str| {
@@ -114,14 +114,15 @@ fn routes_of(id: &str, answered: &[RouteTable]) -> Result<Vec<(String, String)>,
         .collect())
 }
 
-pub(super) struct Caller<'a> {
+pub(super) struct Ec2Caller<'a> {
     describer: Describer<'a>,
 }
 
-impl<'a> Caller<'a> {
+impl<'a> Ec2Caller<'a> {
     pub fn new(process: &'a Process<'a>, region: &str) -> Self {
         let deadline = Deadline::starting_now(&process.host.sleep());
-        let link = Link { process, region: region.into(), deadline, client: OnceCell::new() };
+        let link =
+            RegionalClient { process, region: region.into(), deadline, client: OnceCell::new() };
         Self { describer: Describer { link } }
     }
 
@@ -201,7 +202,7 @@ impl<'a> Caller<'a> {
         .await
     }
 
-    pub async fn create_route(&self, route: &Route) -> Result<(), CallError> {
+    pub async fn create_route(&self, route: &RouteEntry) -> Result<(), CallError> {
         let command = self.command("CreateRoute", "create-route", &route_arguments(route));
         self.mutate(&command, |ec2| {
             ec2.create_route()
@@ -213,7 +214,7 @@ impl<'a> Caller<'a> {
         .await
     }
 
-    pub async fn replace_route(&self, route: &Route) -> Result<(), CallError> {
+    pub async fn replace_route(&self, route: &RouteEntry) -> Result<(), CallError> {
         let command = self.command("ReplaceRoute", "replace-route", &route_arguments(route));
         self.mutate(&command, |ec2| {
             ec2.replace_route()
@@ -225,8 +226,8 @@ impl<'a> Caller<'a> {
         .await
     }
 
-    pub async fn delete_route(&self, route: &Route) -> Result<(), CallError> {
-        let Route { table, destination, .. } = route;
+    pub async fn delete_route(&self, route: &RouteEntry) -> Result<(), CallError> {
+        let RouteEntry { table, destination, .. } = route;
         let arguments = format!("--route-table-id {table} --destination-cidr-block {destination}");
         let command = self.command("DeleteRoute", "delete-route", &arguments);
         self.mutate(&command, |ec2| {
@@ -235,26 +236,26 @@ impl<'a> Caller<'a> {
         .await
     }
 
-    fn command(&self, operation: &'static str, verb: &str, arguments: &str) -> Command {
+    fn command(&self, operation: &'static str, verb: &str, arguments: &str) -> AwsCommand {
         let command = self.describer.link.command(operation, verb, arguments);
-        Command { effect: Effect::Mutates, ..command }
+        AwsCommand { effect: CallEffect::Mutates, ..command }
     }
 
     async fn mutate<O, E, F>(
         &self,
-        command: &Command,
+        command: &AwsCommand,
         call: impl FnOnce(&Client) -> F,
     ) -> Result<(), CallError>
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
-        F: Future<Output = Answer<O, E>> + Send,
+        F: Future<Output = SdkResult<O, E>> + Send,
     {
         self.describer.link.mutate(command, call).await
     }
 }
 
-fn route_arguments(route: &Route) -> String {
-    let Route { table, destination, eni } = route;
+fn route_arguments(route: &RouteEntry) -> String {
+    let RouteEntry { table, destination, eni } = route;
     format!(
         "--route-table-id {table} --destination-cidr-block {destination} \
          --network-interface-id {eni}"
@@ -263,28 +264,28 @@ fn route_arguments(route: &Route) -> String {
 
 /// The way to EC2 of one region, opened by the first call: a request that needs no call needs no
 /// identity either.
-struct Link<'a> {
+struct RegionalClient<'a> {
     process: &'a Process<'a>,
     region: String,
     deadline: Deadline,
     client: OnceCell<Client>,
 }
 
-impl Link<'_> {
+impl RegionalClient<'_> {
     /// A command that reads.
-    fn command(&self, operation: &'static str, verb: &str, arguments: &str) -> Command {
+    fn command(&self, operation: &'static str, verb: &str, arguments: &str) -> AwsCommand {
         let line = format!("ec2 {verb} {arguments} --region {}", self.region);
-        Command { operation, line, effect: Effect::Reads }
+        AwsCommand { operation, line, effect: CallEffect::Reads }
     }
 
     async fn read<O, E, F>(
         &self,
-        command: &Command,
+        command: &AwsCommand,
         call: impl FnOnce(&Client) -> F,
     ) -> Result<O, CallError>
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
-        F: Future<Output = Answer<O, E>> + Send,
+        F: Future<Output = SdkResult<O, E>> + Send,
     {
         let client = self.client(command).await?;
         match self.deadline.read(call(client).boxed()).await {
@@ -295,12 +296,12 @@ impl Link<'_> {
 
     async fn mutate<O, E, F>(
         &self,
-        command: &Command,
+        command: &AwsCommand,
         call: impl FnOnce(&Client) -> F,
     ) -> Result<(), CallError>
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
-        F: Future<Output = Answer<O, E>> + Send,
+        F: Future<Output = SdkResult<O, E>> + Send,
     {
         let client = self.client(command).await?;
         self.deadline
@@ -312,7 +313,7 @@ impl Link<'_> {
         }
     }
 
-    async fn client(&self, command: &Command) -> Result<&Client, CallError> {
+    async fn client(&self, command: &AwsCommand) -> Result<&Client, CallError> {
         let connect = self.client.get_or_try_init(|| self.connect()).boxed();
         match self.deadline.read(connect).await {
             Ok(client) => client.map_err(|reason| CallError::not_sent(command, &reason)),
@@ -325,7 +326,7 @@ impl Link<'_> {
         let host = self.process.host;
         let endpoint = ["AWS_ENDPOINT_URL_EC2", "AWS_ENDPOINT_URL"]
             .into_iter()
-            .find_map(|name| identity::variable(self.process, name));
+            .find_map(|name| identity::read_variable(self.process, name));
         let mut config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(self.region.clone()))

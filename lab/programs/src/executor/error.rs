@@ -6,18 +6,18 @@ use std::error::Error;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
-use super::protocol::Status;
+use super::protocol::ExecuteActionStatus;
 
 /// One API operation and the AWS CLI's command for it, without the leading `aws`.
 #[derive(Debug)]
-pub(super) struct Command {
+pub(super) struct AwsCommand {
     pub operation: &'static str,
     pub line: String,
-    pub effect: Effect,
+    pub effect: CallEffect,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Effect {
+pub(super) enum CallEffect {
     Reads,
     Mutates,
 }
@@ -41,15 +41,17 @@ enum Cause {
 }
 
 impl CallError {
-    pub fn not_sent(command: &Command, reason: &str) -> Self {
+    pub fn not_sent(command: &AwsCommand, reason: &str) -> Self {
         let text = format!("aws {}: not sent: {reason}", command.line);
         Self { cause: Cause::NotSent, text }
     }
 
-    pub fn unanswered(command: &Command, reason: &str) -> Self {
+    pub fn unanswered(command: &AwsCommand, reason: &str) -> Self {
         let consequence = match command.effect {
-            Effect::Reads => "",
-            Effect::Mutates => "; whether it was carried out is unknown: describe before repeating",
+            CallEffect::Reads => "",
+            CallEffect::Mutates => {
+                "; whether it was carried out is unknown: describe before repeating"
+            }
         };
         let text = format!("aws {}: no answer: {reason}{consequence}", command.line);
         Self { cause: Cause::Unanswered, text }
@@ -59,7 +61,7 @@ impl CallError {
         Self { cause: Cause::Uninformative, text }
     }
 
-    pub fn from_sdk<E>(command: &Command, error: &SdkError<E, HttpResponse>) -> Self
+    pub fn from_sdk<E>(command: &AwsCommand, error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
@@ -84,8 +86,8 @@ impl CallError {
     }
 
     /// In the AWS CLI's words, its exit status included: people and programs search for them.
-    fn refused(command: &Command, code: &str, message: &str) -> Self {
-        let Command { operation, line, .. } = command;
+    fn refused(command: &AwsCommand, code: &str, message: &str) -> Self {
+        let AwsCommand { operation, line, .. } = command;
         let words = format!("An error occurred ({code}) when calling the {operation} operation");
         let text = format!("aws {line}: exit status 254: {words}: {message}");
         Self { cause: Cause::Refused, text: text.trim_end().into() }
@@ -128,8 +130,8 @@ impl CallError {
         self.is_refusal() && words.iter().any(|word| text.contains(word))
     }
 
-    pub fn into_status(self, message: &'static str) -> Status {
-        let mut status = Status::failed(message);
+    pub fn into_status(self, message: &'static str) -> ExecuteActionStatus {
+        let mut status = ExecuteActionStatus::failed(message);
         if self.is_authorization() {
             status = status
                 .observing("failureClass", "authorization")
@@ -178,8 +180,8 @@ fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn
 mod tests {
     use super::*;
 
-    fn command() -> Command {
-        Command { operation: "DeleteRoute", line: "ec2 x".into(), effect: Effect::Mutates }
+    fn command() -> AwsCommand {
+        AwsCommand { operation: "DeleteRoute", line: "ec2 x".into(), effect: CallEffect::Mutates }
     }
 
     #[test]

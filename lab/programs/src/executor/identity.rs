@@ -20,7 +20,7 @@ const TIMEOUT: Duration = Duration::from_secs(6);
 /// The document with the credentials, as the metadata service writes it.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Document {
+struct MetadataCredentials {
     code: String,
     #[serde(default)]
     message: String,
@@ -35,26 +35,26 @@ struct Document {
 /// # Errors
 /// Why there is none, and what to do about it.
 pub(super) async fn of_the_instance(process: &Process<'_>) -> Result<Credentials, String> {
-    if variable(process, "AWS_EC2_METADATA_DISABLED")
+    if read_variable(process, "AWS_EC2_METADATA_DISABLED")
         .is_some_and(|value| value.eq_ignore_ascii_case("true"))
     {
         return Err("no identity: AWS_EC2_METADATA_DISABLED is true, and the executor takes its \
                     credentials from the metadata service alone"
             .into());
     }
-    let endpoint = variable(process, "AWS_EC2_METADATA_SERVICE_ENDPOINT").unwrap_or(ENDPOINT);
+    let endpoint = read_variable(process, "AWS_EC2_METADATA_SERVICE_ENDPOINT").unwrap_or(ENDPOINT);
     let client = client(process, endpoint)?;
     let role = get(&client, endpoint, ROLES).await?;
     let role = role.lines().next().unwrap_or_default().trim();
     let text = get(&client, endpoint, &format!("{ROLES}{role}")).await?;
-    let document: Document = serde_json::from_str(&text).map_err(|_| {
+    let document: MetadataCredentials = serde_json::from_str(&text).map_err(|_| {
         format!("no identity: what the metadata service says of role {role} cannot be read")
     })?;
     credentials(role, document)
 }
 
 /// A variable that is set and not empty.
-pub(super) fn variable<'p>(process: &'p Process<'_>, name: &str) -> Option<&'p str> {
+pub(super) fn read_variable<'p>(process: &'p Process<'_>, name: &str) -> Option<&'p str> {
     process.env.get(name).map(String::as_str).filter(|value| !value.is_empty())
 }
 
@@ -92,8 +92,8 @@ async fn get(client: &Client, endpoint: &str, path: &str) -> Result<String, Stri
     }
 }
 
-fn credentials(role: &str, document: Document) -> Result<Credentials, String> {
-    let Document { code, message, access_key_id, secret_access_key, token } = document;
+fn credentials(role: &str, document: MetadataCredentials) -> Result<Credentials, String> {
+    let MetadataCredentials { code, message, access_key_id, secret_access_key, token } = document;
     if code != "Success" {
         let reason = format!("{code} {message}");
         let reason = reason.trim_end();

@@ -26,30 +26,30 @@ mod protocol;
 use crate::process::Process;
 use lab::node::Output;
 
-use action::{Mode, Order};
-use ec2::Caller;
-use protocol::{Request, Status};
+use action::{ExecutorOrder, Mode};
+use ec2::Ec2Caller;
+use protocol::{ActionRequest, ExecuteActionStatus};
 
 /// Any request that can be decoded is answered with a result and exit code 0, failures included;
 /// one that cannot is a line on stderr and exit code 1.
 pub async fn main(process: Process<'_>) -> Output {
-    let request = match decode::request(&process.stdin) {
+    let request = match decode::decode_request(&process.stdin) {
         Ok(request) => request,
         Err(reason) => return refused(&reason),
     };
     let status = answer(&process, &request).await;
-    Output { code: 0, stdout: protocol::encode(&status), stderr: Vec::new() }
+    Output { code: 0, stdout: protocol::encode_result(&status), stderr: Vec::new() }
 }
 
-async fn answer(process: &Process<'_>, request: &Request) -> Status {
-    let order = match Order::parse(request) {
+async fn answer(process: &Process<'_>, request: &ActionRequest) -> ExecuteActionStatus {
+    let order = match ExecutorOrder::parse(request) {
         Ok(order) => order,
         Err(status) => return status,
     };
-    let caller = Caller::new(process, &order.region);
+    let caller = Ec2Caller::new(process, &order.region);
     match order.mode {
-        Mode::DryRun => preview::run(caller.describer(), &order.action).await,
-        Mode::Execute => perform::run(&caller, &order.action).await,
+        Mode::DryRun => preview::preview_action(caller.describer(), &order.action).await,
+        Mode::Execute => perform::perform_action(&caller, &order.action).await,
     }
 }
 

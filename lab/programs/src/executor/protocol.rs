@@ -10,7 +10,7 @@ const RESULT_KIND: &str = "ExecuteActionResult";
 /// The part of an `ExecuteActionRequest` that an executor reads. The envelope, the provider and the
 /// idempotency key do not matter to it: routerd's journal has asked already.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Request {
+pub(super) struct ActionRequest {
     pub action: String,
     pub mode: String,
     pub target: BTreeMap<String, String>,
@@ -19,7 +19,7 @@ pub(super) struct Request {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Outcome {
+pub(super) enum ActionOutcome {
     Succeeded,
     Failed,
     Skipped,
@@ -28,9 +28,9 @@ pub(super) enum Outcome {
 /// `ExecuteActionResult.status`, its keys in the order in which they are written.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Status {
+pub(super) struct ExecuteActionStatus {
     #[serde(rename = "status")]
-    outcome: Outcome,
+    outcome: ActionOutcome,
     #[serde(skip_serializing_if = "String::is_empty")]
     message: String,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -41,8 +41,8 @@ pub(super) struct Status {
     error: String,
 }
 
-impl Status {
-    fn new(outcome: Outcome, message: impl Into<String>) -> Self {
+impl ExecuteActionStatus {
+    fn new(outcome: ActionOutcome, message: impl Into<String>) -> Self {
         Self {
             outcome,
             message: message.into(),
@@ -53,15 +53,15 @@ impl Status {
     }
 
     pub fn succeeded(message: impl Into<String>) -> Self {
-        Self::new(Outcome::Succeeded, message)
+        Self::new(ActionOutcome::Succeeded, message)
     }
 
     pub fn skipped(message: impl Into<String>) -> Self {
-        Self::new(Outcome::Skipped, message)
+        Self::new(ActionOutcome::Skipped, message)
     }
 
     pub fn failed(message: impl Into<String>) -> Self {
-        Self::new(Outcome::Failed, message)
+        Self::new(ActionOutcome::Failed, message)
     }
 
     pub fn with_error(mut self, error: impl Into<String>) -> Self {
@@ -85,11 +85,11 @@ impl Status {
 struct Message<'a> {
     api_version: &'static str,
     kind: &'static str,
-    status: &'a Status,
+    status: &'a ExecuteActionStatus,
 }
 
 /// The result as one indented JSON document with a newline at its end.
-pub(super) fn encode(status: &Status) -> Vec<u8> {
+pub(super) fn encode_result(status: &ExecuteActionStatus) -> Vec<u8> {
     let message = Message { api_version: API_VERSION, kind: RESULT_KIND, status };
     let text = serde_json::to_string_pretty(&message).expect("texts and flags can be written");
     let mut bytes = escape_for_html(&text).into_bytes();
@@ -124,12 +124,12 @@ mod tests {
 
     #[test]
     fn a_result_is_written_as_a_go_encoder_writes_it() {
-        let status = Status::failed("a & b").observing("z", "<2>").observing("a", "");
+        let status = ExecuteActionStatus::failed("a & b").observing("z", "<2>").observing("a", "");
         let expected = "{\n  \"apiVersion\": \"provideraction.routerd.net/v1alpha1\",\n  \
             \"kind\": \"ExecuteActionResult\",\n  \"status\": {\n    \"status\": \"failed\",\n    \
             \"message\": \"a \\u0026 b\",\n    \"observed\": {\n      \"a\": \"\",\n      \
             \"z\": \"\\u003c2\\u003e\"\n    },\n    \"error\": \"no \\\"way\\\"\"\n  }\n}\n";
-        let bytes = encode(&status.with_error("no \"way\""));
+        let bytes = encode_result(&status.with_error("no \"way\""));
         assert_eq!(std::str::from_utf8(&bytes), Ok(expected));
     }
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddrV4;
 use std::time::Duration;
 
 use lab::clock::Clock;
-use lab::outage::{Connection, Exchanged, Order};
+use lab::outage::{ExchangeOrder, Exchanged, OpenedConnection};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 
@@ -16,7 +16,7 @@ const AGAIN_AFTER: Duration = Duration::from_millis(10);
 const HEADERS_BYTES: usize = 28;
 const SMALL_BYTES: usize = 64;
 
-pub(super) async fn exchange(order: &Order) -> io::Result<String> {
+pub(super) async fn run_exchange(order: &ExchangeOrder) -> io::Result<String> {
     let clock = Clock::System;
     let mut deaf = Vec::new();
     let mut listeners = Vec::new();
@@ -45,7 +45,7 @@ pub(super) async fn exchange(order: &Order) -> io::Result<String> {
     let mut report = Exchanged::default();
     for (port, opened) in order.connections.iter().zip(opened) {
         match opened {
-            Ok(local_port) => report.connections.push(Connection { local_port, port: *port }),
+            Ok(local_port) => report.connections.push(OpenedConnection { local_port, port: *port }),
             Err(error) => report.failed.push(format!("a connection to port {port}: {error}")),
         }
     }
@@ -62,7 +62,7 @@ async fn accept(listener: &TcpListener) -> io::Result<()> {
 }
 
 /// The port of this end of a connection over which the words came back.
-async fn connect(order: &Order, port: u16, clock: Clock) -> io::Result<u16> {
+async fn connect(order: &ExchangeOrder, port: u16, clock: Clock) -> io::Result<u16> {
     let opening = async {
         loop {
             match open(order, port).await {
@@ -91,14 +91,14 @@ async fn connect(order: &Order, port: u16, clock: Clock) -> io::Result<u16> {
     Ok(stream.local_addr()?.port())
 }
 
-async fn open(order: &Order, port: u16) -> io::Result<TcpStream> {
+async fn open(order: &ExchangeOrder, port: u16) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     socket.bind(SocketAddrV4::new(order.from, 0).into())?;
     socket.connect(SocketAddrV4::new(order.to, port).into()).await
 }
 
 /// A small and a full-sized one to each port; the kernel forbids to cut either.
-async fn datagrams(order: &Order) -> io::Result<()> {
+async fn datagrams(order: &ExchangeOrder) -> io::Result<()> {
     let socket = UdpSocket::bind((order.from, 0)).await?;
     // What is sent a second time is another packet.
     let own = socket.local_addr()?.port().to_be_bytes();
@@ -119,9 +119,9 @@ async fn datagrams(order: &Order) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn order(from: &str, to: &str) -> Order {
+    fn order(from: &str, to: &str) -> ExchangeOrder {
         let words = [from, to, "00c0ffee", "0", "200", "22,47443", "47443"];
-        Order::read(&words).expect("an order")
+        ExchangeOrder::read(&words).expect("an order")
     }
 
     /// Each end opens what it was asked for and is told its own ports.
@@ -130,7 +130,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime").block_on(async {
             let (near, far) = (order("127.0.0.2", "127.0.0.3"), order("127.0.0.3", "127.0.0.2"));
-            let (a, b) = futures::join!(exchange(&near), exchange(&far));
+            let (a, b) = futures::join!(run_exchange(&near), run_exchange(&far));
             for said in [a, b] {
                 let report: Exchanged =
                     serde_json::from_str(&said.expect("a report")).expect("JSON");

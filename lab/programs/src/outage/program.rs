@@ -20,9 +20,9 @@ use tokio::net::{UdpSocket, UnixDatagram};
 
 use lab::clock::Clock;
 use lab::node::Output;
-use lab::outage::{Arrival, LIFE, Order, PORT, Report};
+use lab::outage::{Arrival, ExchangeOrder, LIFE, PORT, ProbeReport};
 
-use super::exchange::exchange;
+use super::exchange::run_exchange;
 use crate::process::Process;
 
 const INTERVAL: Duration = Duration::from_millis(1);
@@ -40,8 +40,8 @@ pub async fn main(process: Process<'_>) -> Output {
             (Ok(from), Ok(to)) => run(name, from, to).await,
             _ => Err(io::Error::other(USAGE)),
         },
-        ["exchange", ref order @ ..] => match Order::read(order) {
-            Some(order) => exchange(&order).await,
+        ["exchange", ref order @ ..] => match ExchangeOrder::read(order) {
+            Some(order) => run_exchange(&order).await,
             None => Err(io::Error::other(USAGE)),
         },
         ["ready", name] => ready(name).await.map(|()| String::new()),
@@ -66,7 +66,7 @@ async fn run(name: &str, from: Ipv4Addr, to: Ipv4Addr) -> io::Result<String> {
     let orders = UnixDatagram::from_std(orders)?;
     let mut ticks = clock.ticks(INTERVAL);
     let mut life = std::pin::pin!(clock.sleep(LIFE));
-    let mut report = Report::beginning(clock.now(), INTERVAL);
+    let mut report = ProbeReport::beginning(clock.now(), INTERVAL);
     let mut order = [0; 8];
     loop {
         tokio::select! {

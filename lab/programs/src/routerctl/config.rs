@@ -7,19 +7,19 @@ use std::path::Path;
 use serde_yaml_ng::Value;
 
 use super::go::numbers::os_error;
-use super::go::yaml::refusal;
+use super::go::yaml::format_yaml_error;
 use super::kinds;
 use crate::process::Host;
 
 #[derive(Debug, Default)]
 pub struct Router {
-    pub resources: Vec<Resource>,
+    pub resources: Vec<ConfigResource>,
     /// The digest of the file: what a planner gets as the hash of the configuration.
     pub digest: String,
 }
 
 #[derive(Debug)]
-pub struct Resource {
+pub struct ConfigResource {
     pub kind: String,
     pub name: String,
     pub spec: Spec,
@@ -27,14 +27,14 @@ pub struct Resource {
 
 #[derive(Debug)]
 pub enum Spec {
-    Policy(Policy),
+    Policy(ActionPolicy),
     Plugin(Plugin),
     Other,
 }
 
 /// `ProviderActionPolicy`.
 #[derive(Clone, Debug, Default)]
-pub struct Policy {
+pub struct ActionPolicy {
     pub enabled: bool,
     /// Absent means true, here and below.
     pub dry_run_only: Option<bool>,
@@ -56,7 +56,7 @@ pub struct Plugin {
 }
 
 impl Router {
-    pub fn of_kind(&self, kind: &str) -> impl Iterator<Item = &Resource> {
+    pub fn of_kind(&self, kind: &str) -> impl Iterator<Item = &ConfigResource> {
         self.resources.iter().filter(move |resource| resource.kind == kind)
     }
 
@@ -68,7 +68,7 @@ impl Router {
     }
 
     /// The first policy of the file; without one, nothing may be executed.
-    pub fn policy(&self) -> Policy {
+    pub fn policy(&self) -> ActionPolicy {
         self.resources
             .iter()
             .find_map(|resource| match &resource.spec {
@@ -89,8 +89,9 @@ pub fn load(host: &dyn Host, path: &str) -> Result<Router, String> {
 }
 
 fn parse(bytes: &[u8]) -> Result<Router, String> {
-    let document: Value = serde_yaml_ng::from_slice(bytes).map_err(|error| refusal(&error))?;
-    let resources = match at(at(&document, "spec"), "resources") {
+    let document: Value =
+        serde_yaml_ng::from_slice(bytes).map_err(|error| format_yaml_error(&error))?;
+    let resources = match get_member(get_member(&document, "spec"), "resources") {
         Value::Null => Vec::new(),
         Value::Sequence(items) => items.iter().map(resource).collect::<Result<_, _>>()?,
         other => return Err(mismatch(other, "[]api.Resource")),
@@ -98,51 +99,51 @@ fn parse(bytes: &[u8]) -> Result<Router, String> {
     Ok(Router { resources, digest: String::new() })
 }
 
-fn resource(value: &Value) -> Result<Resource, String> {
-    let kind = text(at(value, "kind"))?;
-    let name = text(at(at(value, "metadata"), "name"))?;
-    let id = format!("{}/{kind}/{name}", text(at(value, "apiVersion"))?);
-    kinds::check(&kind, &id)?;
-    let spec = at(value, "spec");
+fn resource(value: &Value) -> Result<ConfigResource, String> {
+    let kind = read_text(get_member(value, "kind"))?;
+    let name = read_text(get_member(get_member(value, "metadata"), "name"))?;
+    let id = format!("{}/{kind}/{name}", read_text(get_member(value, "apiVersion"))?);
+    kinds::check_kind(&kind, &id)?;
+    let spec = get_member(value, "spec");
     let spec = match kind.as_str() {
         "ProviderActionPolicy" => policy(spec).map(Spec::Policy),
         "Plugin" => plugin(spec).map(Spec::Plugin),
         _ => Ok(Spec::Other),
     };
-    Ok(Resource { kind, name, spec: spec.map_err(|error| format!("{id} spec: {error}"))? })
+    Ok(ConfigResource { kind, name, spec: spec.map_err(|error| format!("{id} spec: {error}"))? })
 }
 
-fn policy(spec: &Value) -> Result<Policy, String> {
-    Ok(Policy {
-        enabled: boolean(at(spec, "enabled"))?.unwrap_or(false),
-        dry_run_only: boolean(at(spec, "dryRunOnly"))?,
-        require_approval: boolean(at(spec, "requireApproval"))?,
-        allowed_providers: texts(at(spec, "allowedProviders"))?,
-        allowed_provider_refs: texts(at(spec, "allowedProviderRefs"))?,
-        allowed_actions: texts(at(spec, "allowedActions"))?,
-        allowed_cidrs: texts(at(spec, "allowedCIDRs"))?,
-        max_actions_per_run: integer(at(spec, "maxActionsPerRun"))?,
-        allow_undo: boolean(at(spec, "allowUndo"))?.unwrap_or(false),
+fn policy(spec: &Value) -> Result<ActionPolicy, String> {
+    Ok(ActionPolicy {
+        enabled: boolean(get_member(spec, "enabled"))?.unwrap_or(false),
+        dry_run_only: boolean(get_member(spec, "dryRunOnly"))?,
+        require_approval: boolean(get_member(spec, "requireApproval"))?,
+        allowed_providers: read_texts(get_member(spec, "allowedProviders"))?,
+        allowed_provider_refs: read_texts(get_member(spec, "allowedProviderRefs"))?,
+        allowed_actions: read_texts(get_member(spec, "allowedActions"))?,
+        allowed_cidrs: read_texts(get_member(spec, "allowedCIDRs"))?,
+        max_actions_per_run: integer(get_member(spec, "maxActionsPerRun"))?,
+        allow_undo: boolean(get_member(spec, "allowUndo"))?.unwrap_or(false),
     })
 }
 
 fn plugin(spec: &Value) -> Result<Plugin, String> {
     Ok(Plugin {
-        executable: text(at(spec, "executable"))?,
-        timeout: text(at(spec, "timeout"))?,
-        env: text_map(at(spec, "env"))?,
-        capabilities: texts(at(spec, "capabilities"))?,
+        executable: read_text(get_member(spec, "executable"))?,
+        timeout: read_text(get_member(spec, "timeout"))?,
+        env: text_map(get_member(spec, "env"))?,
+        capabilities: read_texts(get_member(spec, "capabilities"))?,
     })
 }
 
 /// A member of a mapping; what is absent, or in no mapping, is null.
-pub fn at<'a>(value: &'a Value, key: &str) -> &'a Value {
+pub fn get_member<'a>(value: &'a Value, key: &str) -> &'a Value {
     static NULL: Value = Value::Null;
     value.get(key).unwrap_or(&NULL)
 }
 
 /// `yaml.v3` puts any scalar into a string, by its text.
-pub fn text(value: &Value) -> Result<String, String> {
+pub fn read_text(value: &Value) -> Result<String, String> {
     match value {
         Value::Null => Ok(String::new()),
         Value::Bool(flag) => Ok(flag.to_string()),
@@ -152,10 +153,10 @@ pub fn text(value: &Value) -> Result<String, String> {
     }
 }
 
-pub fn texts(value: &Value) -> Result<Vec<String>, String> {
+pub fn read_texts(value: &Value) -> Result<Vec<String>, String> {
     match value {
         Value::Null => Ok(Vec::new()),
-        Value::Sequence(items) => items.iter().map(text).collect(),
+        Value::Sequence(items) => items.iter().map(read_text).collect(),
         other => Err(mismatch(other, "[]string")),
     }
 }
@@ -164,7 +165,7 @@ pub fn text_map(value: &Value) -> Result<BTreeMap<String, String>, String> {
     match value {
         Value::Null => Ok(BTreeMap::new()),
         Value::Mapping(members) => {
-            members.iter().map(|(key, value)| Ok((text(key)?, text(value)?))).collect()
+            members.iter().map(|(key, value)| Ok((read_text(key)?, read_text(value)?))).collect()
         }
         other => Err(mismatch(other, "map[string]string")),
     }

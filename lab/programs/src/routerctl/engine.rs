@@ -3,15 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use super::Call;
-use super::config::{Plugin, Policy, Router};
-use super::executor::{self, Request, Status, request, resolve, resolve_for};
+use super::RouterctlCall;
+use super::config::{ActionPolicy, Plugin, Router};
+use super::executor::{
+    self, ExecuteActionRequest, ExecutorReport, make_request, resolve_executor, resolve_for,
+};
 use super::fence;
 use super::go::json;
-use super::plan::{Plan, Undo};
+use super::plan::{ProposedPlan, ProposedUndo};
 use super::policy::Mode;
 use super::store::Database;
-use super::store::actions::{self, Action, Imported, Outcome};
+use super::store::actions::{self, Imported, ReportedOutcome, StoredAction};
 use super::store::parts;
 use lab::golang::quote;
 
@@ -22,21 +24,24 @@ pub struct ImportCounts {
     pub skipped: usize,
 }
 
-pub fn import(call: &Call<'_>, database: Database<'_>) -> Result<ImportCounts, String> {
+pub fn import_plans(
+    call: &RouterctlCall<'_>,
+    database: Database<'_>,
+) -> Result<ImportCounts, String> {
     let now = call.host.now();
     let (rows, parts) = database.write(|db| Ok((actions::list(db, "", "")?, parts::list(db)?)))?;
     let mut counts = ImportCounts::default();
     let mut fenced = Vec::new();
     for row in rows.iter().filter(|row| matches!(row.status.as_str(), "pending" | "approved")) {
-        if let Some(reason) = fence::stale(&plan_of(row)?, &parts, now)? {
+        if let Some(reason) = fence::find_stale_reason(&plan_of(row)?, &parts, now)? {
             fenced.push((row.idempotency_key.clone(), reason));
         }
     }
     counts.skipped += fenced.len();
     let mut imports = Vec::new();
-    for part in fence::eligible(&parts, now) {
-        for plan in fence::decoded(part)? {
-            let is_stale = fence::stale(&plan, &parts, now)?.is_some();
+    for part in fence::find_eligible_parts(&parts, now) {
+        for plan in fence::decode_plans(part)? {
+            let is_stale = fence::find_stale_reason(&plan, &parts, now)?.is_some();
             if plan.idempotency_key.trim().is_empty() || is_stale {
                 counts.skipped += 1;
             } else {
@@ -55,12 +60,12 @@ pub fn import(call: &Call<'_>, database: Database<'_>) -> Result<ImportCounts, S
     Ok(counts)
 }
 
-pub fn approve(
-    call: &Call<'_>,
+pub fn approve_action(
+    call: &RouterctlCall<'_>,
     database: Database<'_>,
     id: i64,
     by: &str,
-) -> Result<Action, String> {
+) -> Result<StoredAction, String> {
     let now = call.host.now();
     let (approved, row) =
         database.write(|db| Ok((actions::approve(db, id, by, now)?, actions::get(db, id)?)))?;
@@ -71,12 +76,12 @@ pub fn approve(
 }
 
 /// The row after the attempt. Succeeded and running rows are left as they are, silently.
-pub async fn execute(
-    call: &Call<'_>,
+pub async fn execute_action(
+    call: &RouterctlCall<'_>,
     database: Database<'_>,
     id: i64,
     router: &Router,
-) -> Result<Action, String> {
+) -> Result<StoredAction, String> {
     let policy = router.policy();
     let (row, parts) = database.write(|db| Ok((actions::get(db, id)?, parts::list(db)?)))?;
     let row = row.ok_or_else(|| format!("action {id} not found"))?;
@@ -89,7 +94,7 @@ pub async fn execute(
         .evaluate(&row, Mode::Execute)
         .map_err(|reason| format!("policy gate denied action {id}: {reason}"))?;
     let now = call.host.now();
-    if let Some(reason) = fence::stale(&plan_of(&row)?, &parts, now)? {
+    if let Some(reason) = fence::find_stale_reason(&plan_of(&row)?, &parts, now)? {
         database.write(|db| actions::fence(db, &row.idempotency_key, reason, now))?;
         return reread(database, id);
     }
@@ -112,7 +117,7 @@ pub async fn execute(
     if !database.write(|db| actions::claim(db, id, call.host.now()))? {
         return reread(database, id);
     }
-    let ran = executor::run(call, plugin, &request(&row, Mode::Execute)).await;
+    let ran = executor::run(call, plugin, &make_request(&row, Mode::Execute)).await;
     let executed_at = call.host.now();
     let (outcome, failure) = match ran {
         Ok(result) => (result.into_outcome(), None),
@@ -125,8 +130,8 @@ pub async fn execute(
     }
 }
 
-fn invocation_failed(failure: &str) -> Outcome {
-    Outcome {
+fn invocation_failed(failure: &str) -> ReportedOutcome {
+    ReportedOutcome {
         status: "failed".into(),
         message: "executor invocation failed (mode=execute)".into(),
         error: failure.into(),
@@ -135,14 +140,14 @@ fn invocation_failed(failure: &str) -> Outcome {
 }
 
 fn record(
-    call: &Call<'_>,
+    call: &RouterctlCall<'_>,
     database: Database<'_>,
     id: i64,
-    outcome: &Outcome,
+    outcome: &ReportedOutcome,
     executed_at: chrono::DateTime<chrono::Utc>,
 ) -> Result<(), String> {
     let now = call.host.now();
-    if database.write(|db| actions::record(db, id, outcome, executed_at, now))? {
+    if database.write(|db| actions::record_execution(db, id, outcome, executed_at, now))? {
         return Ok(());
     }
     Err(format!(
@@ -151,12 +156,12 @@ fn record(
 }
 
 /// Runs the executor in dry-run mode; the journal stays as it is.
-pub async fn preview(
-    call: &Call<'_>,
+pub async fn dry_run_action(
+    call: &RouterctlCall<'_>,
     database: Database<'_>,
     id: i64,
     router: &Router,
-) -> Result<Status, String> {
+) -> Result<ExecutorReport, String> {
     let policy = router.policy();
     let row = database
         .write(|db| actions::get(db, id))?
@@ -176,18 +181,18 @@ pub async fn preview(
         ));
     }
     let plugin = resolve_for(router, &row)?;
-    executor::run(call, plugin, &request(&row, Mode::DryRun))
+    executor::run(call, plugin, &make_request(&row, Mode::DryRun))
         .await
         .map_err(|failure| format!("dry-run action {id}: {failure}"))
 }
 
 /// The undo. No gate but `allowUndo` is asked.
 pub async fn roll_back(
-    call: &Call<'_>,
+    call: &RouterctlCall<'_>,
     database: Database<'_>,
     id: i64,
     router: &Router,
-) -> Result<Action, String> {
+) -> Result<StoredAction, String> {
     let (undo, plugin, request) = undo_request(database, id, router, Mode::Execute)?;
     let result = executor::run(call, plugin, &request)
         .await
@@ -211,11 +216,11 @@ pub async fn roll_back(
 }
 
 pub async fn preview_roll_back(
-    call: &Call<'_>,
+    call: &RouterctlCall<'_>,
     database: Database<'_>,
     id: i64,
     router: &Router,
-) -> Result<Status, String> {
+) -> Result<ExecutorReport, String> {
     let (_, plugin, request) = undo_request(database, id, router, Mode::DryRun)?;
     executor::run(call, plugin, &request)
         .await
@@ -227,7 +232,7 @@ fn undo_request<'a>(
     id: i64,
     router: &'a Router,
     mode: Mode,
-) -> Result<(Undo, &'a Plugin, Request), String> {
+) -> Result<(ProposedUndo, &'a Plugin, ExecuteActionRequest), String> {
     let refused = |reason: String| format!("rollback action {id} refused: {reason}");
     if !router.policy().allow_undo {
         return Err(refused("policy.allowUndo is false".into()));
@@ -241,24 +246,24 @@ fn undo_request<'a>(
     if row.undo_json.trim().is_empty() {
         return Err(refused("action has no undo".into()));
     }
-    let undo: Undo = json::decode(row.undo_json.as_bytes())
+    let undo: ProposedUndo = json::decode(row.undo_json.as_bytes())
         .map_err(|error| format!("rollback action {id}: decode undo: {error}"))?;
     if undo.action.trim().is_empty() {
         return Err(refused("undo has no action".into()));
     }
-    let plugin = resolve(router, &row.provider)
+    let plugin = resolve_executor(router, &row.provider)
         .map_err(|error| format!("rollback action {id}: resolve executor: {error}"))?;
     // What was observed goes along; what the planner wrote wins over it.
     let mut parameters = row.observed.clone();
     parameters.extend(undo.parameters.clone());
-    let mut request = request(&row, mode);
+    let mut request = make_request(&row, mode);
     request.spec.action.clone_from(&undo.action);
     request.spec.parameters = parameters;
     request.spec.idempotency_key.push_str(":undo");
     Ok((undo, plugin, request))
 }
 
-fn check_approval(row: &Action, policy: &Policy, verb: &str) -> Result<(), String> {
+fn check_approval(row: &StoredAction, policy: &ActionPolicy, verb: &str) -> Result<(), String> {
     if row.status == "pending" && !policy.approves_by_itself() {
         return Err(format!(
             "{verb} action {}: action is pending and not approved (approval required)",
@@ -268,11 +273,11 @@ fn check_approval(row: &Action, policy: &Policy, verb: &str) -> Result<(), Strin
     Ok(())
 }
 
-fn reread(database: Database<'_>, id: i64) -> Result<Action, String> {
+fn reread(database: Database<'_>, id: i64) -> Result<StoredAction, String> {
     database.write(|db| actions::get(db, id))?.ok_or_else(|| format!("action {id} not found"))
 }
 
-fn plan_of(row: &Action) -> Result<Plan, String> {
+fn plan_of(row: &StoredAction) -> Result<ProposedPlan, String> {
     let decode = |what: &str, column: &str| -> Result<BTreeMap<String, String>, String> {
         if column.trim().is_empty() {
             return Ok(BTreeMap::new());
@@ -281,18 +286,18 @@ fn plan_of(row: &Action) -> Result<Plan, String> {
             format!("decode action {what} for {}: {error}", quote(&row.idempotency_key))
         })
     };
-    Ok(Plan {
+    Ok(ProposedPlan {
         idempotency_key: row.idempotency_key.clone(),
         provider: row.provider.clone(),
         provider_ref: row.provider_ref.clone(),
         action: row.action.clone(),
         target: Some(decode("target", &row.target_json)?),
         parameters: decode("parameters", &row.parameters_json)?,
-        ..Plan::default()
+        ..ProposedPlan::default()
     })
 }
 
-fn row_of(source: &str, plan: &Plan) -> Result<Action, String> {
+fn row_of(source: &str, plan: &ProposedPlan) -> Result<StoredAction, String> {
     for (value, field) in [(&plan.provider, "provider"), (&plan.action, "action")] {
         if value.trim().is_empty() {
             return Err(format!(
@@ -302,7 +307,7 @@ fn row_of(source: &str, plan: &Plan) -> Result<Action, String> {
         }
     }
     let optional = |map: &BTreeMap<String, String>| {
-        if map.is_empty() { String::new() } else { json::compact(map) }
+        if map.is_empty() { String::new() } else { json::print_compact(map) }
     };
     let undo_json = match &plan.undo {
         Some(undo) => {
@@ -310,7 +315,7 @@ fn row_of(source: &str, plan: &Plan) -> Result<Action, String> {
         }
         None => String::new(),
     };
-    Ok(Action {
+    Ok(StoredAction {
         idempotency_key: plan.idempotency_key.clone(),
         source: source.into(),
         provider: plan.provider.clone(),
@@ -320,6 +325,6 @@ fn row_of(source: &str, plan: &Plan) -> Result<Action, String> {
         parameters_json: optional(&plan.parameters),
         undo_json,
         risk_level: plan.risk_level.clone(),
-        ..Action::default()
+        ..StoredAction::default()
     })
 }

@@ -5,25 +5,25 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Call;
+use super::RouterctlCall;
 use super::config::{Plugin, Router};
 use super::go::json::{self, string_map};
-use super::launch::{self, Role};
+use super::launch::{self, ProgramRole};
 use super::policy::Mode;
-use super::store::actions::{Action, Outcome};
+use super::store::actions::{ReportedOutcome, StoredAction};
 use lab::golang::quote;
 
 const CAPABILITY: &str = "execute.providerAction";
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// For a row, with the words of an execution.
-pub fn resolve_for<'a>(router: &'a Router, row: &Action) -> Result<&'a Plugin, String> {
-    resolve(router, &row.provider)
+pub fn resolve_for<'a>(router: &'a Router, row: &StoredAction) -> Result<&'a Plugin, String> {
+    resolve_executor(router, &row.provider)
         .map_err(|error| format!("resolve executor for provider {}: {error}", quote(&row.provider)))
 }
 
 /// The executor named after the provider, else the only one there is, whatever its name.
-pub fn resolve<'a>(router: &'a Router, provider: &str) -> Result<&'a Plugin, String> {
+pub fn resolve_executor<'a>(router: &'a Router, provider: &str) -> Result<&'a Plugin, String> {
     let provider = provider.to_lowercase();
     let provider = provider.trim();
     let wanted = format!("{provider}-executor");
@@ -54,7 +54,7 @@ pub fn resolve<'a>(router: &'a Router, provider: &str) -> Result<&'a Plugin, Str
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Request {
+pub struct ExecuteActionRequest {
     api_version: &'static str,
     kind: &'static str,
     pub spec: RequestSpec,
@@ -79,15 +79,15 @@ pub struct RequestSpec {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Answer {
-    status: Status,
+struct ExecuteActionResult {
+    status: ExecutorReport,
 }
 
 /// The status that an executor reports.
 #[expect(clippy::struct_field_names, reason = "the protocol calls it so")]
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Status {
+pub struct ExecutorReport {
     #[serde(deserialize_with = "null_is_empty")]
     pub status: String,
     #[serde(deserialize_with = "null_is_empty")]
@@ -107,9 +107,9 @@ where
     Option::deserialize(value).map(Option::unwrap_or_default)
 }
 
-impl Status {
-    pub fn into_outcome(self) -> Outcome {
-        Outcome {
+impl ExecutorReport {
+    pub fn into_outcome(self) -> ReportedOutcome {
+        ReportedOutcome {
             error: if self.status == "failed" { self.error } else { String::new() },
             status: self.status,
             message: self.message,
@@ -118,8 +118,8 @@ impl Status {
     }
 }
 
-pub fn request(row: &Action, mode: Mode) -> Request {
-    Request {
+pub fn make_request(row: &StoredAction, mode: Mode) -> ExecuteActionRequest {
+    ExecuteActionRequest {
         api_version: "provideraction.routerd.net/v1alpha1",
         kind: "ExecuteActionRequest",
         spec: RequestSpec {
@@ -135,15 +135,20 @@ pub fn request(row: &Action, mode: Mode) -> Request {
     }
 }
 
-pub async fn run(call: &Call<'_>, plugin: &Plugin, request: &Request) -> Result<Status, String> {
+pub async fn run(
+    call: &RouterctlCall<'_>,
+    plugin: &Plugin,
+    request: &ExecuteActionRequest,
+) -> Result<ExecutorReport, String> {
     let stdin = serde_json::to_string(request).map_err(|error| error.to_string())?;
     let name = plugin.executable.as_str();
-    let role = Role { noun: "executor", name, default_timeout: DEFAULT_TIMEOUT };
-    let ran = launch::run(call.host, &call.env, plugin, role, json::escape_html(&stdin)).await;
+    let role = ProgramRole { noun: "executor", name, default_timeout: DEFAULT_TIMEOUT };
+    let ran =
+        launch::launch_plugin(call.host, &call.env, plugin, role, json::escape_html(&stdin)).await;
     if let Some(failure) = ran.failure {
         return Err(failure);
     }
-    let answer: Answer = json::decode(&ran.stdout)
+    let answer: ExecuteActionResult = json::decode(&ran.stdout)
         .map_err(|error| format!("decode executor {name} stdout: {error}"))?;
     match answer.status.status.as_str() {
         "succeeded" | "failed" | "skipped" => Ok(answer.status),
@@ -154,7 +159,7 @@ pub async fn run(call: &Call<'_>, plugin: &Plugin, request: &Request) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::routerctl::config::{Resource, Spec};
+    use crate::routerctl::config::{ConfigResource, Spec};
 
     fn router(executors: &[&str]) -> Router {
         let resource = |name: &&str| {
@@ -163,7 +168,11 @@ mod tests {
                 capabilities: vec![CAPABILITY.into()],
                 ..Plugin::default()
             };
-            Resource { kind: "Plugin".into(), name: (*name).to_owned(), spec: Spec::Plugin(plugin) }
+            ConfigResource {
+                kind: "Plugin".into(),
+                name: (*name).to_owned(),
+                spec: Spec::Plugin(plugin),
+            }
         };
         Router { resources: executors.iter().map(resource).collect(), digest: String::new() }
     }
@@ -187,7 +196,8 @@ mod tests {
             ),
         ] {
             let router = router(executors);
-            let resolved = resolve(&router, " AWS ").map(|plugin| plugin.executable.as_str());
+            let resolved =
+                resolve_executor(&router, " AWS ").map(|plugin| plugin.executable.as_str());
             assert_eq!(resolved, chosen.map_err(str::to_owned));
         }
     }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::plan::Plan;
-use super::store::parts::Part;
+use super::plan::ProposedPlan;
+use super::store::parts::StoredPart;
 
 const PATH_SIGNATURE: &str = "mobilityPathSig";
 const GENERATION: &str = "mobilityAssignmentGeneration";
@@ -18,9 +18,9 @@ const FRESHNESS: TimeDelta = TimeDelta::seconds(30);
 const MAX_LEASE: TimeDelta = TimeDelta::minutes(10);
 
 /// Why a plan is stale, if it is.
-pub fn stale(
-    plan: &Plan,
-    parts: &[Part],
+pub fn find_stale_reason(
+    plan: &ProposedPlan,
+    parts: &[StoredPart],
     now: DateTime<Utc>,
 ) -> Result<Option<&'static str>, String> {
     if !plan.parameter(GENERATION).is_empty() {
@@ -42,8 +42,8 @@ pub fn stale(
 }
 
 fn stale_assignment(
-    plan: &Plan,
-    parts: &[Part],
+    plan: &ProposedPlan,
+    parts: &[StoredPart],
     now: DateTime<Utc>,
 ) -> Result<Option<&'static str>, String> {
     let lease = plan.parameter(LEASE_UNTIL);
@@ -62,7 +62,7 @@ fn stale_assignment(
     Ok(if wanted { None } else { Some(reason) })
 }
 
-fn matches(plan: &Plan, current: &Plan) -> bool {
+fn matches(plan: &ProposedPlan, current: &ProposedPlan) -> bool {
     let keys = (plan.idempotency_key.trim(), current.idempotency_key.trim());
     let same_key = keys.0.is_empty() || keys.1.is_empty() || keys.0 == keys.1;
     let holder = plan.parameter(DESIRED_HOLDER);
@@ -92,17 +92,17 @@ fn normalized(address: &str) -> String {
 }
 
 /// The plans of parts that were observed a moment ago: a routerd that stopped wants nothing.
-fn fresh_plans(parts: &[Part], now: DateTime<Utc>) -> Result<Vec<Plan>, String> {
+fn fresh_plans(parts: &[StoredPart], now: DateTime<Utc>) -> Result<Vec<ProposedPlan>, String> {
     let mut plans = Vec::new();
-    for part in eligible(parts, now) {
+    for part in find_eligible_parts(parts, now) {
         if part.observed_at.is_some_and(|at| at >= now - FRESHNESS) {
-            plans.extend(decoded(part)?);
+            plans.extend(decode_plans(part)?);
         }
     }
     Ok(plans)
 }
 
-pub fn decoded(part: &Part) -> Result<Vec<Plan>, String> {
+pub fn decode_plans(part: &StoredPart) -> Result<Vec<ProposedPlan>, String> {
     part.plans().map_err(|error| {
         format!("decode actionPlans for source {}: {error}", lab::golang::quote(&part.source))
     })
@@ -110,7 +110,7 @@ pub fn decoded(part: &Part) -> Result<Vec<Plan>, String> {
 
 /// The parts that may propose actions: what has not expired, and of the names that MobilityPools
 /// reserve only a plan with a bounded lease, from a pool without any malformed one.
-pub fn eligible(parts: &[Part], now: DateTime<Utc>) -> Vec<&Part> {
+pub fn find_eligible_parts(parts: &[StoredPart], now: DateTime<Utc>) -> Vec<&StoredPart> {
     let pools = pool_plans(parts, now);
     parts
         .iter()
@@ -124,7 +124,7 @@ pub fn eligible(parts: &[Part], now: DateTime<Utc>) -> Vec<&Part> {
         .collect()
 }
 
-fn pool_plans(parts: &[Part], now: DateTime<Utc>) -> BTreeSet<&str> {
+fn pool_plans(parts: &[StoredPart], now: DateTime<Utc>) -> BTreeSet<&str> {
     let mut accepted: BTreeMap<&str, PoolSource<'_>> = BTreeMap::new();
     let mut invalid = BTreeSet::new();
     for part in parts {
@@ -143,7 +143,7 @@ fn pool_plans(parts: &[Part], now: DateTime<Utc>) -> BTreeSet<&str> {
         .collect()
 }
 
-fn has_valid_envelope(part: &Part) -> bool {
+fn has_valid_envelope(part: &StoredPart) -> bool {
     let (Some(observed), Some(expires)) = (part.observed_at, part.expires_at) else {
         return false;
     };
@@ -190,8 +190,8 @@ mod tests {
         pairs.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect()
     }
 
-    fn assign() -> Plan {
-        Plan {
+    fn assign() -> ProposedPlan {
+        ProposedPlan {
             action: "assign-secondary-ip".into(),
             idempotency_key: "k".into(),
             target: Some(map(&[("address", "10.88.60.9/32"), ("nicRef", "eni-1")])),
@@ -201,22 +201,22 @@ mod tests {
                 (DESIRED_HOLDER, "aws-router"),
                 (LEASE_UNTIL, "2026-11-22T00:14:00Z"),
             ]),
-            ..Plan::default()
+            ..ProposedPlan::default()
         }
     }
 
-    fn forwarding() -> Plan {
-        Plan {
+    fn forwarding() -> ProposedPlan {
+        ProposedPlan {
             action: "ensure-forwarding-enabled".into(),
             idempotency_key: "f".into(),
             parameters: map(&[(PATH_SIGNATURE, "s")]),
-            ..Plan::default()
+            ..ProposedPlan::default()
         }
     }
 
-    fn part(source: &str, age_seconds: i64, plans: &[Plan]) -> Part {
+    fn part(source: &str, age_seconds: i64, plans: &[ProposedPlan]) -> StoredPart {
         let observed = now() - TimeDelta::seconds(age_seconds);
-        Part {
+        StoredPart {
             source: source.into(),
             generation: 1,
             observed_at: Some(observed),
@@ -224,15 +224,15 @@ mod tests {
             digest: "d".into(),
             plans_json: serde_json::to_string(plans).unwrap(),
             status: "active".into(),
-            ..Part::default()
+            ..StoredPart::default()
         }
     }
 
     #[test]
     fn a_plan_goes_stale_for_these_reasons() {
-        type Edit = fn(&mut Plan);
+        type Edit = fn(&mut ProposedPlan);
         let current = [part("MobilityPool/p/node/n", 5, &[assign(), forwarding()])];
-        let cases: [(Plan, Edit, Option<&str>); 9] = [
+        let cases: [(ProposedPlan, Edit, Option<&str>); 9] = [
             (assign(), |_| {}, None),
             (forwarding(), |_| {}, None),
             (assign(), |p| p.parameters.clear(), None),
@@ -269,19 +269,22 @@ mod tests {
         ];
         for (mut plan, edit, reason) in cases {
             edit(&mut plan);
-            assert_eq!(stale(&plan, &current, now()).unwrap(), reason);
+            assert_eq!(find_stale_reason(&plan, &current, now()).unwrap(), reason);
         }
     }
 
     #[test]
     fn a_part_that_was_not_observed_lately_wants_nothing() {
         let old = [part("MobilityPool/p/node/n", 31, &[forwarding()])];
-        assert_eq!(stale(&forwarding(), &old, now()).unwrap(), Some("stale mobility desired path"));
+        assert_eq!(
+            find_stale_reason(&forwarding(), &old, now()).unwrap(),
+            Some("stale mobility desired path")
+        );
     }
 
     #[test]
     fn a_reserved_source_needs_its_exact_envelope() {
-        type Edit = fn(&mut Part);
+        type Edit = fn(&mut StoredPart);
         let edits: [Edit; 5] = [
             |p| p.generation = 2,
             |p| p.expires_at = p.observed_at.map(|at| at + TimeDelta::minutes(11)),
@@ -290,22 +293,22 @@ mod tests {
             |p| p.source = "MobilityPool/p/node/n/arp-observer".into(),
         ];
         let good = part("MobilityPool/p/node/n", 5, &[]);
-        assert_eq!(eligible(std::slice::from_ref(&good), now()).len(), 1);
+        assert_eq!(find_eligible_parts(std::slice::from_ref(&good), now()).len(), 1);
         for edit in edits {
             let mut bad = good.clone();
             edit(&mut bad);
-            assert!(eligible(&[bad], now()).is_empty());
+            assert!(find_eligible_parts(&[bad], now()).is_empty());
         }
     }
 
     #[test]
     fn one_malformed_plan_bars_its_whole_pool() {
         let good = part("MobilityPool/p/node/a", 5, &[]);
-        let bad = Part { generation: 2, ..part("MobilityPool/p/node/b", 5, &[]) };
+        let bad = StoredPart { generation: 2, ..part("MobilityPool/p/node/b", 5, &[]) };
         let other = part("MobilityPool/q/node/a", 5, &[]);
         let parts = [good, bad, other];
         let sources: Vec<&str> =
-            eligible(&parts, now()).iter().map(|p| p.source.as_str()).collect();
+            find_eligible_parts(&parts, now()).iter().map(|p| p.source.as_str()).collect();
         assert_eq!(sources, ["MobilityPool/q/node/a"]);
     }
 }

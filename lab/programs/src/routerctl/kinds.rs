@@ -126,7 +126,7 @@ const REMOVED: [(&str, &str); 18] = [
 ];
 
 /// Refuses a resource as loading the configuration would.
-pub fn check(kind: &str, id: &str) -> Result<(), String> {
+pub fn check_kind(kind: &str, id: &str) -> Result<(), String> {
     if KINDS.contains(&kind) {
         return Ok(());
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::config::Plugin;
 use super::go::numbers::os_error;
-use super::go::time::duration;
+use super::go::time::format_duration;
 use crate::process::{Child, Host, SpawnError};
 use lab::golang::parse_duration;
 use lab::golang::quote;
@@ -21,7 +21,7 @@ const REGULAR_FILE: u32 = 0o100_000;
 
 /// The role of the program that is being started: the words of its failures differ.
 #[derive(Clone, Copy, Debug)]
-pub struct Role<'a> {
+pub struct ProgramRole<'a> {
     /// `plugin` or `executor`.
     pub noun: &'static str,
     pub name: &'a str,
@@ -44,11 +44,11 @@ impl Ran {
     }
 }
 
-pub async fn run(
+pub async fn launch_plugin(
     host: &dyn Host,
     env: &BTreeMap<String, String>,
     plugin: &Plugin,
-    role: Role<'_>,
+    role: ProgramRole<'_>,
     stdin: String,
 ) -> Ran {
     if let Err(failure) = check_executable(host, &plugin.executable) {
@@ -67,12 +67,15 @@ pub async fn run(
         max_stdout_bytes: MAX_STDOUT_BYTES,
         max_stderr_bytes: MAX_STDERR_BYTES,
     };
-    let Role { noun, name, .. } = role;
+    let ProgramRole { noun, name, .. } = role;
     match host.spawn(child).await {
         Ok(output) => ended(output, role),
         Err(SpawnError::TimedOut) => Ran {
             exit_code: Some(-1),
-            failure: Some(format!("{noun} {name} timed out after {}", duration(timeout_nanos))),
+            failure: Some(format!(
+                "{noun} {name} timed out after {}",
+                format_duration(timeout_nanos)
+            )),
             ..Ran::default()
         },
         Err(SpawnError::NotAccessible(text)) => Ran::refused(format!(
@@ -91,7 +94,7 @@ pub async fn run(
     }
 }
 
-fn ended(output: Output, Role { noun, name, .. }: Role<'_>) -> Ran {
+fn ended(output: Output, ProgramRole { noun, name, .. }: ProgramRole<'_>) -> Ran {
     const MAX_KEPT_STDERR_BYTES: usize = 8192;
     let stderr = &output.stderr[..output.stderr.len().min(MAX_KEPT_STDERR_BYTES)];
     let (exit_code, failure) = match output.code {
@@ -146,7 +149,7 @@ pub fn is_regular(mode: u32) -> bool {
     mode & FILE_TYPE == 0 || mode & FILE_TYPE == REGULAR_FILE
 }
 
-fn timeout_nanos(text: &str, role: Role<'_>) -> Result<i64, String> {
+fn timeout_nanos(text: &str, role: ProgramRole<'_>) -> Result<i64, String> {
     let text = text.trim();
     if text.is_empty() {
         return Ok(i64::try_from(role.default_timeout.as_nanos()).unwrap_or(i64::MAX));
@@ -178,8 +181,8 @@ fn environment(
 mod tests {
     use super::*;
 
-    const ROLE: Role<'_> =
-        Role { noun: "executor", name: "/p", default_timeout: Duration::from_secs(30) };
+    const ROLE: ProgramRole<'_> =
+        ProgramRole { noun: "executor", name: "/p", default_timeout: Duration::from_secs(30) };
 
     fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect()

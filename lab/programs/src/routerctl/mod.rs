@@ -30,7 +30,7 @@ use crate::process::{Host, Process};
 use lab::node::Output;
 
 /// One call of routerctl: the machine, and what has been printed so far.
-struct Call<'a> {
+struct RouterctlCall<'a> {
     host: &'a dyn Host,
     env: BTreeMap<String, String>,
     stdout: String,
@@ -38,12 +38,16 @@ struct Call<'a> {
 }
 
 /// An error ends the call: its text is one line on stderr, the exit code is 1.
-type Outcome = Result<(), String>;
+type CommandResult = Result<(), String>;
 
 pub async fn main(process: Process<'_>) -> Output {
     let args = process.argv.get(1..).unwrap_or_default().to_vec();
-    let mut call =
-        Call { host: process.host, env: process.env, stdout: String::new(), stderr: String::new() };
+    let mut call = RouterctlCall {
+        host: process.host,
+        env: process.env,
+        stdout: String::new(),
+        stderr: String::new(),
+    };
     let code = match commands::run(&mut call, &args).await {
         Ok(()) => 0,
         Err(error) => {
@@ -55,7 +59,7 @@ pub async fn main(process: Process<'_>) -> Output {
     Output { code, stdout: call.stdout.into_bytes(), stderr: call.stderr.into_bytes() }
 }
 
-impl Call<'_> {
+impl RouterctlCall<'_> {
     fn line(&mut self, text: &str) {
         self.stdout.push_str(text);
         self.stdout.push('\n');

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_yaml_ng::Value;
 
-use super::config::{at, text, text_map, texts};
-use super::go::doc::{Doc, Fields, strings};
+use super::config::{get_member, read_text, read_texts, text_map};
+use super::go::doc::{Doc, DocMap, make_string_map};
 use lab::golang::quote;
 
 const PROVIDERS: [&str; 4] = ["aws", "azure", "oci", "gcp"];
@@ -23,7 +23,7 @@ const ACTIONS: [&str; 6] = [
 /// The order of the members is that of the stored JSON.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Plan {
+pub struct ProposedPlan {
     pub name: String,
     pub provider: String,
     pub action: String,
@@ -42,17 +42,17 @@ pub struct Plan {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub preconditions: Vec<Check>,
+    pub preconditions: Vec<PlanCheck>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub expected_effects: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub undo: Option<Undo>,
+    pub undo: Option<ProposedUndo>,
 }
 
 /// Shown, never evaluated.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Check {
+pub struct PlanCheck {
     pub name: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub expect: String,
@@ -64,13 +64,13 @@ pub struct Check {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Undo {
+pub struct ProposedUndo {
     pub action: String,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, String>,
 }
 
-impl Plan {
+impl ProposedPlan {
     pub fn target(&self, key: &str) -> &str {
         self.target.as_ref().and_then(|target| target.get(key)).map_or("", String::as_str)
     }
@@ -80,51 +80,51 @@ impl Plan {
     }
 
     pub fn from_yaml(value: &Value) -> Result<Self, String> {
-        let list = |key: &str| match at(value, key) {
+        let list = |key: &str| match get_member(value, key) {
             Value::Sequence(items) => items.clone(),
             _ => Vec::new(),
         };
-        let undo = match at(value, "undo") {
+        let undo = match get_member(value, "undo") {
             Value::Null => None,
-            undo => Some(Undo {
-                action: text(at(undo, "action"))?,
-                parameters: text_map(at(undo, "parameters"))?,
+            undo => Some(ProposedUndo {
+                action: read_text(get_member(undo, "action"))?,
+                parameters: text_map(get_member(undo, "parameters"))?,
             }),
         };
         Ok(Self {
-            name: text(at(value, "name"))?,
-            provider: text(at(value, "provider"))?,
-            action: text(at(value, "action"))?,
-            target: match at(value, "target") {
+            name: read_text(get_member(value, "name"))?,
+            provider: read_text(get_member(value, "provider"))?,
+            action: read_text(get_member(value, "action"))?,
+            target: match get_member(value, "target") {
                 Value::Null => None,
                 target => Some(text_map(target)?),
             },
-            provider_ref: text(at(value, "providerRef"))?,
-            mode: text(at(value, "mode"))?,
-            description: text(at(value, "description"))?,
-            risk_level: text(at(value, "riskLevel"))?,
-            idempotency_key: text(at(value, "idempotencyKey"))?,
-            parameters: text_map(at(value, "parameters"))?,
+            provider_ref: read_text(get_member(value, "providerRef"))?,
+            mode: read_text(get_member(value, "mode"))?,
+            description: read_text(get_member(value, "description"))?,
+            risk_level: read_text(get_member(value, "riskLevel"))?,
+            idempotency_key: read_text(get_member(value, "idempotencyKey"))?,
+            parameters: text_map(get_member(value, "parameters"))?,
             preconditions: list("preconditions").iter().map(check).collect::<Result<_, _>>()?,
-            expected_effects: texts(at(value, "expectedEffects"))?,
+            expected_effects: read_texts(get_member(value, "expectedEffects"))?,
             undo,
         })
     }
 
     pub fn doc(&self) -> Doc {
         let checks = self.preconditions.iter().map(|check| {
-            Fields::new()
+            DocMap::new()
                 .put("name", check.name.as_str())
                 .text("expect", &check.expect)
                 .text("detail", &check.detail)
                 .strings("target", &check.target)
                 .done()
         });
-        let fields = Fields::new()
+        let fields = DocMap::new()
             .put("name", self.name.as_str())
             .put("provider", self.provider.as_str())
             .put("action", self.action.as_str())
-            .put("target", self.target.as_ref().map_or(Doc::Nil, strings))
+            .put("target", self.target.as_ref().map_or(Doc::Nil, make_string_map))
             .text("providerRef", &self.provider_ref)
             .text("mode", &self.mode)
             .text("description", &self.description)
@@ -141,7 +141,7 @@ impl Plan {
             Some(undo) => fields
                 .put(
                     "undo",
-                    Fields::new()
+                    DocMap::new()
                         .put("action", undo.action.as_str())
                         .strings("parameters", &undo.parameters)
                         .done(),
@@ -227,12 +227,12 @@ impl Plan {
     }
 }
 
-fn check(value: &Value) -> Result<Check, String> {
-    Ok(Check {
-        name: text(at(value, "name"))?,
-        expect: text(at(value, "expect"))?,
-        detail: text(at(value, "detail"))?,
-        target: text_map(at(value, "target"))?,
+fn check(value: &Value) -> Result<PlanCheck, String> {
+    Ok(PlanCheck {
+        name: read_text(get_member(value, "name"))?,
+        expect: read_text(get_member(value, "expect"))?,
+        detail: read_text(get_member(value, "detail"))?,
+        target: text_map(get_member(value, "target"))?,
     })
 }
 
@@ -247,20 +247,20 @@ fn known_action(action: &str) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    fn assign() -> Plan {
+    fn assign() -> ProposedPlan {
         let target = [("address", "10.88.60.9/32"), ("nicRef", "eni-1")];
-        Plan {
+        ProposedPlan {
             name: "a".into(),
             provider: "aws".into(),
             action: "assign-secondary-ip".into(),
             target: Some(target.map(|(k, v)| (k.to_owned(), v.to_owned())).into()),
-            ..Plan::default()
+            ..ProposedPlan::default()
         }
     }
 
     #[test]
     fn each_rule_has_its_words() {
-        type Edit = fn(&mut Plan);
+        type Edit = fn(&mut ProposedPlan);
         let cases: [(Edit, &str); 14] = [
             (|p| p.name.clear(), "actionPlan name is required"),
             (|p| p.provider.clear(), r#"actionPlan "a" provider is required"#),
@@ -301,9 +301,12 @@ mod tests {
                 |p| p.risk_level = "fatal".into(),
                 r#"actionPlan "a" riskLevel "fatal" must be one of low, medium, high"#,
             ),
-            (|p| p.undo = Some(Undo::default()), r#"actionPlan "a" undo.action is required"#),
             (
-                |p| p.undo = Some(Undo { action: "x".into(), ..Undo::default() }),
+                |p| p.undo = Some(ProposedUndo::default()),
+                r#"actionPlan "a" undo.action is required"#,
+            ),
+            (
+                |p| p.undo = Some(ProposedUndo { action: "x".into(), ..ProposedUndo::default() }),
                 r#"actionPlan "a" undo.action "x" must be one of assign-secondary-ip, unassign-secondary-ip, assign-route-table-route, unassign-route-table-route, ensure-forwarding-enabled, ensure-forwarding-disabled"#,
             ),
         ];
@@ -317,7 +320,8 @@ mod tests {
 
     #[test]
     fn a_forwarding_plan_needs_no_target() {
-        let plan = Plan { action: "ensure-forwarding-enabled".into(), target: None, ..assign() };
+        let plan =
+            ProposedPlan { action: "ensure-forwarding-enabled".into(), target: None, ..assign() };
         assert_eq!(plan.validate(), Ok(()));
     }
 }

@@ -5,19 +5,19 @@ use reports::digest::Digest;
 use serde::{Deserialize, Serialize};
 use serde_yaml_ng::Value;
 
-use super::config::{at, text};
-use super::go::doc::{Doc, Fields};
+use super::config::{get_member, read_text};
+use super::go::doc::{Doc, DocMap};
 use super::go::json;
-use super::go::time::{Time, parse};
-use super::go::yaml::refusal;
-use super::plan::Plan;
-use super::store::parts::Part;
+use super::go::time::{Time, parse_time};
+use super::go::yaml::format_yaml_error;
+use super::plan::ProposedPlan;
+use super::store::parts::StoredPart;
 use lab::golang::{parse_duration, quote};
 
 const API_VERSION: &str = "plugin.routerd.net/v1alpha1";
 
 #[derive(Debug)]
-pub struct Answer {
+pub struct PlannerAnswer {
     api_version: String,
     kind: String,
     observed_at: Time,
@@ -25,7 +25,7 @@ pub struct Answer {
     /// `None` where the planner left the member out: it is printed and hashed as null.
     resources: Option<usize>,
     pub directives: Option<Vec<Directive>>,
-    pub plans: Vec<Plan>,
+    pub plans: Vec<ProposedPlan>,
     pub events: usize,
 }
 
@@ -34,20 +34,20 @@ pub struct Answer {
 #[serde(default)]
 pub struct Directive {
     pub op: String,
-    pub target: Target,
+    pub target: DirectiveTarget,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub reason: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Target {
+pub struct DirectiveTarget {
     pub api_version: String,
     pub kind: String,
     pub name: String,
 }
 
-impl Target {
+impl DirectiveTarget {
     pub fn path(&self) -> String {
         format!("{}/{}/{}", self.api_version, self.kind, self.name)
     }
@@ -60,12 +60,12 @@ impl Directive {
 
     pub fn docs(directives: Option<&[Self]>) -> Doc {
         let doc = |directive: &Self| {
-            let target = Fields::new()
+            let target = DocMap::new()
                 .put("apiVersion", directive.target.api_version.as_str())
                 .put("kind", directive.target.kind.as_str())
                 .put("name", directive.target.name.as_str())
                 .done();
-            Fields::new()
+            DocMap::new()
                 .put("op", directive.op.as_str())
                 .put("target", target)
                 .text("reason", &directive.reason)
@@ -75,15 +75,15 @@ impl Directive {
     }
 
     fn from_yaml(value: &Value) -> Result<Self, String> {
-        let target = at(value, "target");
+        let target = get_member(value, "target");
         Ok(Self {
-            op: text(at(value, "op"))?,
-            target: Target {
-                api_version: text(at(target, "apiVersion"))?,
-                kind: text(at(target, "kind"))?,
-                name: text(at(target, "name"))?,
+            op: read_text(get_member(value, "op"))?,
+            target: DirectiveTarget {
+                api_version: read_text(get_member(target, "apiVersion"))?,
+                kind: read_text(get_member(target, "kind"))?,
+                name: read_text(get_member(target, "name"))?,
             },
-            reason: text(at(value, "reason"))?,
+            reason: read_text(get_member(value, "reason"))?,
         })
     }
 
@@ -104,15 +104,15 @@ impl Directive {
     }
 }
 
-impl Answer {
+impl PlannerAnswer {
     /// The answer is read as YAML, which JSON is.
     pub fn read(stdout: &[u8]) -> Result<Self, String> {
         let document: Value = if stdout.iter().all(u8::is_ascii_whitespace) {
             Value::Null
         } else {
-            serde_yaml_ng::from_slice(stdout).map_err(|error| refusal(&error))?
+            serde_yaml_ng::from_slice(stdout).map_err(|error| format_yaml_error(&error))?
         };
-        let status = at(&document, "status");
+        let status = get_member(&document, "status");
         let resources = items(status, "resources")?;
         let events = items(status, "events")?;
         let directives = match items(status, "directives")? {
@@ -121,13 +121,13 @@ impl Answer {
         };
         let plans = items(status, "actionPlans")?.unwrap_or_default();
         Ok(Self {
-            api_version: text(at(&document, "apiVersion"))?,
-            kind: text(at(&document, "kind"))?,
-            observed_at: observed_at(&text(at(status, "observedAt"))?)?,
-            ttl: text(at(status, "ttl"))?,
+            api_version: read_text(get_member(&document, "apiVersion"))?,
+            kind: read_text(get_member(&document, "kind"))?,
+            observed_at: observed_at(&read_text(get_member(status, "observedAt"))?)?,
+            ttl: read_text(get_member(status, "ttl"))?,
             resources: resources.map(<[Value]>::len),
             directives,
-            plans: plans.iter().map(Plan::from_yaml).collect::<Result<_, _>>()?,
+            plans: plans.iter().map(ProposedPlan::from_yaml).collect::<Result<_, _>>()?,
             events: events.map_or(0, <[Value]>::len),
         })
     }
@@ -138,7 +138,7 @@ impl Answer {
         source: &str,
         generation: i64,
         now: DateTime<Utc>,
-    ) -> Result<Part, String> {
+    ) -> Result<StoredPart, String> {
         if self.api_version != API_VERSION {
             return Err(format!("PluginResult apiVersion must be {API_VERSION}"));
         }
@@ -164,7 +164,7 @@ impl Answer {
         let resources_json = self.resources.map_or("null", |_| "[]").to_owned();
         let directives_json = encode(&self.directives)?;
         let hashed = format!("{{\"resources\":{resources_json},\"directives\":{directives_json}}}");
-        Ok(Part {
+        Ok(StoredPart {
             source: source.into(),
             generation,
             observed_at: Some(observed_at),
@@ -175,7 +175,7 @@ impl Answer {
             directives_json,
             plans_json: if self.plans.is_empty() { String::new() } else { encode(&self.plans)? },
             status: "active".into(),
-            ..Part::default()
+            ..StoredPart::default()
         })
     }
 
@@ -199,7 +199,7 @@ impl Answer {
 }
 
 fn items<'a>(status: &'a Value, key: &str) -> Result<Option<&'a [Value]>, String> {
-    match at(status, key) {
+    match get_member(status, key) {
         Value::Null => Ok(None),
         Value::Sequence(items) => Ok(Some(items)),
         _ => Err(format!("yaml: unmarshal errors:\n  cannot unmarshal status.{key} into a list")),
@@ -211,7 +211,7 @@ fn observed_at(text: &str) -> Result<Time, String> {
     if text.is_empty() || text == ZERO {
         return Ok(None);
     }
-    match parse(text) {
+    match parse_time(text) {
         None => Err(format!("parsing time {}: not RFC 3339", quote(text))),
         time => Ok(time),
     }
@@ -232,9 +232,9 @@ mod tests {
         "2026-11-22T00:00:00Z".parse().unwrap()
     }
 
-    fn part_of(head: &str, status: &str) -> Result<Part, String> {
+    fn part_of(head: &str, status: &str) -> Result<StoredPart, String> {
         let text = format!("{{{head}, status: {{{status}}}}}");
-        Answer::read(text.as_bytes())?.to_part("Plugin/p", 1, now())
+        PlannerAnswer::read(text.as_bytes())?.to_part("Plugin/p", 1, now())
     }
 
     #[test]

@@ -3,9 +3,9 @@
 
 use std::net::IpAddr;
 
-use super::config::Policy;
+use super::config::ActionPolicy;
 use super::go::json::string_map;
-use super::store::actions::Action;
+use super::store::actions::StoredAction;
 use lab::golang::quote;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ impl Mode {
     }
 }
 
-impl Policy {
+impl ActionPolicy {
     fn is_dry_run_only(&self) -> bool {
         self.dry_run_only.unwrap_or(true)
     }
@@ -33,7 +33,7 @@ impl Policy {
         self.require_approval == Some(false) && self.enabled && !self.is_dry_run_only()
     }
 
-    pub fn evaluate(&self, action: &Action, mode: Mode) -> Result<(), String> {
+    pub fn evaluate(&self, action: &StoredAction, mode: Mode) -> Result<(), String> {
         if !self.enabled {
             return Err("execution is disabled (policy.enabled=false)".into());
         }
@@ -66,7 +66,7 @@ impl Policy {
         if self.allowed_cidrs.is_empty() { Ok(()) } else { self.evaluate_address(action) }
     }
 
-    fn evaluate_address(&self, action: &Action) -> Result<(), String> {
+    fn evaluate_address(&self, action: &StoredAction) -> Result<(), String> {
         let target = string_map(&action.target_json);
         let address = target.get("address").map_or("", |address| address.trim());
         if address.is_empty() {
@@ -95,8 +95,8 @@ fn ip_of(address: &str) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
-    fn open() -> Policy {
-        Policy {
+    fn open() -> ActionPolicy {
+        ActionPolicy {
             enabled: true,
             dry_run_only: Some(false),
             require_approval: Some(true),
@@ -109,19 +109,19 @@ mod tests {
         }
     }
 
-    fn action(address: &str) -> Action {
-        Action {
+    fn action(address: &str) -> StoredAction {
+        StoredAction {
             provider: "aws".into(),
             provider_ref: "aws-lab".into(),
             action: "assign-secondary-ip".into(),
             target_json: format!("{{\"address\":\"{address}\"}}"),
-            ..Action::default()
+            ..StoredAction::default()
         }
     }
 
     #[test]
     fn every_gate_has_its_words() {
-        type Edit = fn(&mut Policy);
+        type Edit = fn(&mut ActionPolicy);
         let cases: [(Edit, &str); 7] = [
             (|p| p.enabled = false, "execution is disabled (policy.enabled=false)"),
             (
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_dry_run_passes_a_policy_of_dry_runs_alone() {
-        let policy = Policy { dry_run_only: None, ..open() };
+        let policy = ActionPolicy { dry_run_only: None, ..open() };
         assert_eq!(policy.evaluate(&action("10.88.60.9/32"), Mode::DryRun), Ok(()));
     }
 
@@ -185,7 +185,7 @@ mod tests {
             (Some(false), None, false),
             (Some(false), Some(false), true),
         ] {
-            let policy = Policy { dry_run_only, require_approval, ..open() };
+            let policy = ActionPolicy { dry_run_only, require_approval, ..open() };
             assert_eq!(policy.approves_by_itself(), by_itself);
         }
     }

@@ -10,7 +10,7 @@ const RSA_1024: &str = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQ";
 
 #[test]
 fn good_lines_are_read() {
-    let key = public(&key(1));
+    let key = format_public_key(&make_key(1));
     let table = [
         format!("# a comment\n\n  \t\n{OWNER} {key}"),
         format!("{OWNER} {key} a comment of the key"),
@@ -22,19 +22,19 @@ fn good_lines_are_read() {
         format!("{OWNER} namespaces=\"a\\,lab-smoke-go\" {key}"),
         format!("{OWNER} NAMESPACES=\"*\",valid-after=\"20260101Z\" {key}"),
         format!("{OWNER} valid-before=\"202612312359Z\" {key}"),
-        format!("stranger {}\n{OWNER} {key}", public(&super::key(2))),
+        format!("stranger {}\n{OWNER} {key}", format_public_key(&super::make_key(2))),
     ];
-    let good = bytes(&document());
-    let signature = sign(&super::key(1), NAMESPACE, &good);
+    let good = document_bytes(&good_document());
+    let signature = sign_message(&super::make_key(1), NAMESPACE, &good);
     for text in table {
         let signers = AllowedSigners::parse(&text).expect(&text);
-        verify(&good, &signature, &signers, &expectation(), now()).expect(&text);
+        verify_go(&good, &signature, &signers, &good_expectation(), fixed_now()).expect(&text);
     }
 }
 
 #[test]
 fn bad_lines_are_refused_with_their_number_and_the_reason() {
-    let key = public(&key(1));
+    let key = format_public_key(&make_key(1));
     let table = [
         (format!("{OWNER} cert-authority {key}"), "list each signer's own key"),
         (format!("{OWNER} cert-authority,namespaces=\"a\" {key}"), "list each signer's own key"),
@@ -76,7 +76,7 @@ fn bad_lines_are_refused_with_their_number_and_the_reason() {
 /// The reason of the line that came nearest is told, where there are several.
 #[test]
 fn the_nearest_reason_is_told_whatever_the_order_of_the_lines() {
-    let (ours, theirs) = (public(&key(1)), public(&key(2)));
+    let (ours, theirs) = (format_public_key(&make_key(1)), format_public_key(&make_key(2)));
     let stranger = format!("stranger {ours}");
     let other_key = format!("{OWNER} {theirs}");
     let namespace = format!("{OWNER} namespaces=\"git\" {ours}");
@@ -93,7 +93,8 @@ fn the_nearest_reason_is_told_whatever_the_order_of_the_lines() {
     for (lines, expected) in table {
         let text = lines.into_iter().map(String::as_str).collect::<Vec<_>>().join("\n");
         let signers = AllowedSigners::parse(&text).expect("good lines");
-        let refused = signers.check(OWNER, key(1).public_key().key_data(), NAMESPACE, now());
+        let refused =
+            signers.check(OWNER, make_key(1).public_key().key_data(), NAMESPACE, fixed_now());
         assert_eq!(refused, Err(expected), "{text}");
     }
 }
@@ -110,8 +111,8 @@ fn a_signers_time_includes_both_of_its_ends() {
         (11, Err(NotAllowed::NoLongerValid)),
     ];
     for (seconds, expected) in table {
-        let then = now() + TimeDelta::seconds(seconds);
-        let given = signers.check(OWNER, key(1).public_key().key_data(), NAMESPACE, then);
+        let then = fixed_now() + TimeDelta::seconds(seconds);
+        let given = signers.check(OWNER, make_key(1).public_key().key_data(), NAMESPACE, then);
         assert_eq!(given, expected, "after {seconds} seconds");
     }
 }

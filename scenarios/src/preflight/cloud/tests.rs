@@ -7,7 +7,7 @@ use reports::record::{AssertionStatus as A, Kind};
 use reports::redact::Form;
 
 use super::*;
-use crate::example::{Judged, judged};
+use crate::example::{Judged, judge_as_scenario};
 
 fn instance(lab: &Lab, id: &str, state: &str, profile: Option<&str>) -> Instance {
     let tag = (lab.manifest.lab.tag_key.clone(), lab.manifest.lab.tag_value.clone());
@@ -49,11 +49,11 @@ fn tripped(judged: &Judged) -> Vec<&str> {
 
 #[test]
 fn the_routers_profile_is_that_of_its_own_instance() {
-    judged("preflight", async |lab, _| {
+    judge_as_scenario("preflight", async |lab, _| {
         alone(lab, "i-1");
         let cloud = |instances: Vec<Instance>| Cloud {
             state: None,
-            interface: crate::example::baseline().interface,
+            interface: crate::example::example_baseline().interface,
             instances,
             subnet: Subnet {
                 subnet_id: "subnet-1".to_owned(),
@@ -124,7 +124,7 @@ fn each_instance_of_the_manifest_runs_and_is_the_labs() {
         ),
     ];
     for (what, change, status, stops, message) in table {
-        let judged = judged("preflight", async |lab, ctx| {
+        let judged = judge_as_scenario("preflight", async |lab, ctx| {
             alone(lab, "i-1");
             let mut one = instance(lab, "i-1", "running", None);
             change(&mut one);
@@ -145,7 +145,7 @@ fn the_vpc_is_the_labs_own_and_not_the_default_one() {
         ("another's", |it| it.owner_id = "210987654321".into(), A::Failed, &["outside-manifest"]),
     ];
     for (what, change, status, stops) in table {
-        let judged = judged("preflight", async |lab, ctx| {
+        let judged = judge_as_scenario("preflight", async |lab, ctx| {
             let mut one = Vpc {
                 vpc_id: lab.manifest.aws.vpc_id.clone(),
                 owner_id: lab.manifest.aws.account_id.clone(),
@@ -170,13 +170,13 @@ fn nobody_has_the_address() {
         (&["eni-1", "eni-2"], A::Failed, &["foreign-holder", "pre-assigned"]),
     ];
     for (holders, status, stops) in table {
-        let judged = judged("preflight", async |lab, ctx| {
+        let judged = judge_as_scenario("preflight", async |lab, ctx| {
             Rc::make_mut(&mut lab.manifest).capture.network_interface_id = "eni-1".to_owned();
             let address = lab.manifest.capture.address.addr();
             let holder = |id: &&str| NetworkInterface {
                 network_interface_id: (*id).to_owned(),
                 secondary_addresses: vec![address],
-                ..crate::example::baseline().interface
+                ..crate::example::example_baseline().interface
             };
             address_free(lab, ctx, None, answer(holders.iter().map(holder).collect()));
         });

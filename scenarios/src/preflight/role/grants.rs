@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use lab::iam::{DocumentName, Effect, Grants, Statement, Subject};
+use lab::iam::{DocumentName, Grants, PolicyEffect, Statement, Subject};
 use serde::Serialize;
 
 /// The actions that the executor calls.
@@ -89,8 +89,8 @@ pub fn judge_grants(grants: &Grants, expected: &RoleExpectation) -> Judgement {
             judge.problem(IamProblemKind::Principal, &statement.document, message);
         }
         match statement.effect {
-            Effect::Allow => judge.allow(statement),
-            Effect::Deny => judge.deny(statement),
+            PolicyEffect::Allow => judge.allow(statement),
+            PolicyEffect::Deny => judge.deny(statement),
         }
     }
     judge.missing();

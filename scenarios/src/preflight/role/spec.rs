@@ -1,6 +1,6 @@
 //! Grants that the executor's role may have, and each way to grant it too much or too little.
 
-use lab::iam::{Document, DocumentName, Grants};
+use lab::iam::{DocumentName, Grants, PolicyDocument};
 
 use super::grants::{IamProblem, IamProblemKind as Kind, Judgement, RoleExpectation, judge_grants};
 
@@ -23,19 +23,19 @@ fn expected() -> RoleExpectation {
     }
 }
 
-fn inline(text: &str) -> Document {
-    Document { name: DocumentName::Inline("executor".into()), text: text.into() }
+fn inline(text: &str) -> PolicyDocument {
+    PolicyDocument { name: DocumentName::Inline("executor".into()), text: text.into() }
 }
 
-fn attached(text: &str) -> Document {
+fn attached(text: &str) -> PolicyDocument {
     let name = DocumentName::Attached {
         arn: "arn:aws:iam::123456789012:policy/extra".into(),
         version: "v3".into(),
     };
-    Document { name, text: text.into() }
+    PolicyDocument { name, text: text.into() }
 }
 
-fn judged(documents: &[Document]) -> Judgement {
+fn judged(documents: &[PolicyDocument]) -> Judgement {
     judge_grants(&Grants::read(documents), &expected())
 }
 

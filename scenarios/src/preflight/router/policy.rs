@@ -3,7 +3,7 @@
 use std::fmt;
 
 use ipnet::Ipv4Net;
-use lab::router_yaml::{Executor, Plugin, Policy, RouterConfig, is_credential_name};
+use lab::router_yaml::{Executor, Plugin, ProviderActionPolicy, RouterConfig, is_credential_name};
 
 /// The change set, as far as the policy sees it.
 #[derive(Clone, Debug)]
@@ -59,7 +59,7 @@ const DEFAULT_EXECUTOR_TIMEOUT_MS: u64 = 30_000;
 
 /// Lists everything about the node's configuration that forbids the run.
 pub fn judge_policy(config: &RouterConfig, expected: &PolicyExpectation) -> Vec<PolicyProblem> {
-    let mut found = Found { problems: Vec::new() };
+    let mut found = PolicyProblems { problems: Vec::new() };
     match &config.policies[..] {
         [] => found.unusable("policy-missing", "router.yaml has no ProviderActionPolicy"),
         [policy, others @ ..] => {
@@ -82,11 +82,11 @@ pub fn judge_policy(config: &RouterConfig, expected: &PolicyExpectation) -> Vec<
     found.problems
 }
 
-struct Found {
+struct PolicyProblems {
     problems: Vec<PolicyProblem>,
 }
 
-impl Found {
+impl PolicyProblems {
     fn stop(&mut self, stop: u8, detector: &'static str, message: impl Into<String>) {
         self.problems.push(PolicyProblem::Stop { stop, detector, message: message.into() });
     }
@@ -95,7 +95,7 @@ impl Found {
         self.problems.push(PolicyProblem::Unusable { detector, message: message.into() });
     }
 
-    fn switches(&mut self, policy: &Policy) {
+    fn switches(&mut self, policy: &ProviderActionPolicy) {
         if !policy.require_approval {
             let message = "requireApproval is false: the daemon executes by itself, and executes again what was undone";
             self.stop(8, "policy-approves-by-itself", message);
@@ -121,7 +121,7 @@ impl Found {
         }
     }
 
-    fn scope(&mut self, policy: &Policy, expected: &PolicyExpectation) {
+    fn scope(&mut self, policy: &ProviderActionPolicy, expected: &PolicyExpectation) {
         let address = expected.address.trunc();
         if policy.allowed_cidrs.is_empty() {
             self.stop(8, "policy-cidrs-wider", "allowedCIDRs is empty, which allows every address");
@@ -149,7 +149,7 @@ impl Found {
         }
     }
 
-    fn providers(&mut self, policy: &Policy, expected: &PolicyExpectation) {
+    fn providers(&mut self, policy: &ProviderActionPolicy, expected: &PolicyExpectation) {
         let (provider, provider_ref) = (&expected.provider, &expected.provider_ref);
         for other in policy.allowed_providers.iter().filter(|it| *it != provider) {
             self.stop(3, "policy-other-provider", format!("allowedProviders has {other}"));

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use lab::router_yaml::read;
+use lab::router_yaml::read_config;
 
 use super::policy::{PolicyExpectation, judge_policy};
 
@@ -37,7 +37,7 @@ fn spoiled(from: &str, to: &str) -> String {
 fn a_good_policy_has_no_problem() {
     let silent = spoiled("requireApproval: true", "executionWindow: \"\"");
     for text in [good(), fixture("routerctl-live/cloud-router.yaml"), silent] {
-        assert_eq!(judge_policy(&read(&text).unwrap(), &expected()), []);
+        assert_eq!(judge_policy(&read_config(&text).unwrap(), &expected()), []);
     }
 }
 
@@ -106,7 +106,7 @@ fn each_defect_of_the_policy_is_detected() {
         ("[execute.providerAction]", "[]", None, "executor-missing"),
     ];
     for (from, to, stop, detector) in table {
-        let config = read(&spoiled(from, to)).unwrap_or_else(|p| panic!("{to:?}: {p:#?}"));
+        let config = read_config(&spoiled(from, to)).unwrap_or_else(|p| panic!("{to:?}: {p:#?}"));
         let problems = judge_policy(&config, &expected());
         let hit = problems.iter().any(|p| p.detector() == detector && p.stop() == stop);
         assert!(hit, "{to:?}: no {detector} with {stop:?} in {problems:#?}");

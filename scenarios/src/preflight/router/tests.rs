@@ -6,13 +6,13 @@ use lab::shell::Observe;
 use reports::record::AssertionStatus as A;
 
 use super::*;
-use crate::example::{judged, read_by, silent, told};
+use crate::example::{example_answer, example_silence, judge_as_scenario, read_by};
 
 /// The list of parts, and those of the run's own planner, as routerctl prints them.
 fn as_asked(
     lab: &Lab,
-    (list, plans): (Told, Told),
-) -> (Readout<Vec<PartCounts>>, Readout<Vec<Part>>) {
+    (list, plans): (NodeAnswer, NodeAnswer),
+) -> (Readout<Vec<PartCounts>>, Readout<Vec<DynamicPart>>) {
     let routerd = &lab.manifest.routerd;
     let own = PlanSource::part_of(&routerd.planner);
     let list = read_by(&Observe::dynamic_parts(routerd), list);
@@ -32,7 +32,7 @@ fn nobody_elses_plans_would_be_imported() {
         (vec![("Plugin/another", 1, 1)], A::Failed, json!(["Plugin/another"])),
     ];
     for (counts, status, others) in table {
-        let judged = judged("preflight", async |lab, ctx| {
+        let judged = judge_as_scenario("preflight", async |lab, ctx| {
             let part = |(source, plans, seconds): &(&str, u64, i64)| {
                 json!({
                     "source": source, "generation": 1, "status": "active", "resources": 0,
@@ -41,7 +41,7 @@ fn nobody_elses_plans_would_be_imported() {
                 })
             };
             let list = json!(counts.iter().map(part).collect::<Vec<_>>());
-            let reads = (told(0, &list.to_string(), ""), told(0, "[]", ""));
+            let reads = (example_answer(0, &list.to_string(), ""), example_answer(0, "[]", ""));
             parts(lab, ctx, as_asked(lab, reads), Some(&[]), None);
         });
         let made = judged.assertion(PLAN_SOURCE);
@@ -50,14 +50,14 @@ fn nobody_elses_plans_would_be_imported() {
     }
     let absent = "open state database /var/lib/routerd/state.db: unable to open database file";
     let table = [
-        (told(1, "", absent), A::Passed),
-        (told(1, "", "what?"), A::Unknown),
-        (silent(), A::Unknown),
+        (example_answer(1, "", absent), A::Passed),
+        (example_answer(1, "", "what?"), A::Unknown),
+        (example_silence(), A::Unknown),
     ];
     for (answer, expected) in table {
         let shown = format!("{answer:?}");
-        let judged = judged("preflight", async |lab, ctx| {
-            let reads = as_asked(lab, (answer, told(1, "", absent)));
+        let judged = judge_as_scenario("preflight", async |lab, ctx| {
+            let reads = as_asked(lab, (answer, example_answer(1, "", absent)));
             parts(lab, ctx, reads, Some(&[]), None);
         });
         assert_eq!(judged.status(PLAN_SOURCE), expected, "{shown}");
@@ -89,7 +89,7 @@ fn the_plans_of_a_run_whose_rows_are_settled_keep_nobody_out() {
         (None, A::Unknown),
     ];
     for (rows, expected) in table {
-        let judged = judged("preflight", async |lab, ctx| {
+        let judged = judge_as_scenario("preflight", async |lab, ctx| {
             let now = lab.clock.now();
             let expires_at = now + TimeDelta::hours(1);
             let list = json!([{
@@ -102,7 +102,10 @@ fn the_plans_of_a_run_whose_rows_are_settled_keep_nobody_out() {
                 "digest": "d", "resources": [], "directives": [],
                 "actionPlans": crate::example::change_set().plans(),
             }]);
-            let reads = (told(0, &list.to_string(), ""), told(0, &described.to_string(), ""));
+            let reads = (
+                example_answer(0, &list.to_string(), ""),
+                example_answer(0, &described.to_string(), ""),
+            );
             parts(lab, ctx, as_asked(lab, reads), rows.as_deref(), None);
         });
         assert_eq!(judged.status(PLAN_SOURCE), expected, "{rows:?}");
@@ -118,8 +121,8 @@ fn of_an_earlier_run_only_its_burnt_goes_and_the_lock_may_be_there() {
         ("a-lock.json\n", A::Failed, json!(["a-lock.json"])),
     ];
     for (names, status, left) in table {
-        let judged = judged("preflight", async |_, ctx| {
-            leftovers(ctx, read_by(&Observe::node_folder(), told(0, names, "")));
+        let judged = judge_as_scenario("preflight", async |_, ctx| {
+            leftovers(ctx, read_by(&Observe::node_folder(), example_answer(0, names, "")));
         });
         let made = judged.assertion(LEFTOVERS);
         assert_eq!((made.status, &made.observed), (status, &left), "{names}");
@@ -147,8 +150,8 @@ fn open_rows_are_nobodys_run_and_those_of_another_provider_are_named() {
     ];
     for (status, provider, expected, other) in table {
         let list = json!([row(status, provider)]).to_string();
-        let judged = judged("preflight", async |lab, ctx| {
-            let list = read_by(&Observe::rows(&lab.manifest.routerd), told(0, &list, ""));
+        let judged = judge_as_scenario("preflight", async |lab, ctx| {
+            let list = read_by(&Observe::rows(&lab.manifest.routerd), example_answer(0, &list, ""));
             let found = rows(ctx, list).expect("rows");
             assert_eq!(of_another_provider(&found).as_deref(), other, "{status} {provider}");
         });
@@ -166,11 +169,11 @@ fn the_programs_are_those_of_router_yaml_as_they_lie_on_the_node() {
         (false, true, A::Failed, Some("router.yaml has no Plugin lab-planner")),
     ];
     for (planner, readable, status, says) in table {
-        let judged = judged("preflight", async |lab, ctx| {
+        let judged = judge_as_scenario("preflight", async |lab, ctx| {
             let command = Observe::read_file(&lab.manifest.routerd.config);
             let text = lab.shell.observe(Node::RouterdCloud, &command).await.expect("an answer");
             let text = String::from_utf8(text.value.stdout).expect("text");
-            let mut config = router_yaml::read(&text).expect("router.yaml");
+            let mut config = router_yaml::read_config(&text).expect("router.yaml");
             if !planner {
                 config.plugins.retain(|plugin| plugin.name != lab.manifest.routerd.planner);
             }
@@ -181,9 +184,9 @@ fn the_programs_are_those_of_router_yaml_as_they_lie_on_the_node() {
             assert_eq!(hashing.hashed.len(), paths.len(), "each is a file of its own");
             if !readable {
                 hashing.hashed.last_mut().expect("a program").1 =
-                    told(1, "", "sha256sum: permission denied\n");
+                    example_answer(1, "", "sha256sum: permission denied\n");
             }
-            let version = told(0, "routerctl 1\n", "");
+            let version = example_answer(0, "routerctl 1\n", "");
             let found = programs(lab, ctx, &config, version, Some(hashing));
             assert_eq!(found.is_some(), status == A::Passed);
         });

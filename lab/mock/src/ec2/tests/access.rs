@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::{Lab, Refusal, refusal};
+use super::{ExampleLab, ServiceRefusal, refusal};
 use crate::cloud::{Role, User};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/visitor";
 
 /// A role that trusts whom `principal` says.
-fn add_role(lab: &Lab, principal: &Value, condition: &Value) {
+fn add_role(lab: &ExampleLab, principal: &Value, condition: &Value) {
     let trust = json!({ "Statement": [{
         "Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole", "Condition": condition
     }] });
@@ -29,7 +29,9 @@ fn add_role(lab: &Lab, principal: &Value, condition: &Value) {
     world.cloud.iam.roles.insert("visitor".to_owned(), role);
 }
 
-fn assume(lab: &Lab) -> aws_sdk_sts::operation::assume_role::builders::AssumeRoleFluentBuilder {
+fn assume(
+    lab: &ExampleLab,
+) -> aws_sdk_sts::operation::assume_role::builders::AssumeRoleFluentBuilder {
     lab.sts.assume_role().role_arn(ROLE).role_session_name("visit")
 }
 
@@ -45,7 +47,7 @@ async fn a_role_is_assumed_where_it_trusts_the_caller() {
         (json!("*"), json!({ "StringEquals": { "sts:ExternalId": "secret" } }), false),
     ];
     for (principal, condition, works) in table {
-        let lab = Lab::new();
+        let lab = ExampleLab::new();
         add_role(&lab, &principal, &condition);
         let answer = assume(&lab).send().await;
         if !works {
@@ -65,7 +67,7 @@ async fn a_role_is_assumed_where_it_trusts_the_caller() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_wrong_with_the_request_is_said() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     add_role(&lab, &json!("*"), &json!({ "StringEquals": { "sts:ExternalId": "secret" } }));
     assume(&lab).external_id("secret").send().await.unwrap();
     let table = [
@@ -84,7 +86,7 @@ async fn what_is_wrong_with_the_request_is_said() {
 
 #[tokio::test(start_paused = true)]
 async fn a_session_may_what_its_role_and_its_policy_both_allow() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     add_role(&lab, &json!("*"), &json!({}));
     let only_vpcs =
         json!({ "Statement": { "Effect": "Allow", "Action": "ec2:*Vpc*", "Resource": "*" } });
@@ -111,7 +113,7 @@ async fn a_session_may_what_its_role_and_its_policy_both_allow() {
 /// A session's key without its token, with another's, and after its end, in each service's words.
 #[tokio::test(start_paused = true)]
 async fn a_sessions_key_is_nothing_without_its_token_and_after_its_end() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     add_role(&lab, &json!("*"), &json!({}));
     let answer = assume(&lab).duration_seconds(900).send().await.unwrap();
     let credentials = answer.credentials().unwrap();
@@ -134,22 +136,22 @@ async fn a_sessions_key_is_nothing_without_its_token_and_after_its_end() {
     for token in [None, Some("another's")] {
         let refused = refusal(vpcs(token).await);
         let words = "AWS was not able to validate the provided access credentials";
-        assert_eq!(refused, Refusal::new(401, "AuthFailure", words), "{token:?}");
+        assert_eq!(refused, ServiceRefusal::new(401, "AuthFailure", words), "{token:?}");
         let refused = refusal(whoami(token).await);
         let words = "The security token included in the request is invalid.";
-        assert_eq!(refused, Refusal::new(403, "InvalidClientTokenId", words), "{token:?}");
+        assert_eq!(refused, ServiceRefusal::new(403, "InvalidClientTokenId", words), "{token:?}");
     }
     lab.clock.sleep(std::time::Duration::from_mins(15)).await;
     let refused = refusal(vpcs(own).await);
-    assert_eq!(refused, Refusal::new(400, "RequestExpired", "Request has expired."));
+    assert_eq!(refused, ServiceRefusal::new(400, "RequestExpired", "Request has expired."));
     let refused = refusal(whoami(own).await);
     let words = "The security token included in the request is expired";
-    assert_eq!(refused, Refusal::new(403, "ExpiredToken", words));
+    assert_eq!(refused, ServiceRefusal::new(403, "ExpiredToken", words));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_encoded_refusal_is_decoded_for_those_who_may() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let ec2 = lab.on_node(lab::node::Node::RouterdCloud);
     let refused = refusal(ec2.stop_instances().instance_ids(&lab.instance).send().await);
     let (_, message) = refused.message.split_once("failure message: ").unwrap();
@@ -166,7 +168,7 @@ async fn an_encoded_refusal_is_decoded_for_those_who_may() {
 
 #[tokio::test(start_paused = true)]
 async fn the_simulator_decides_from_the_policies() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let eni = lab.shared.lock().cloud.arn("network-interface", &lab.eni);
     let other = lab.shared.lock().cloud.arn("network-interface", &lab.other_eni);
     let table = [
@@ -221,7 +223,7 @@ async fn the_simulator_decides_from_the_policies() {
 
 #[tokio::test(start_paused = true)]
 async fn users_are_shown_with_their_policies() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let own = lab.iam.get_user().send().await.unwrap();
     assert_eq!(own.user().unwrap().user_name(), "lab-operator");
     let names = lab.iam.list_user_policies().user_name("lab-operator").send().await.unwrap();
@@ -242,7 +244,7 @@ async fn users_are_shown_with_their_policies() {
 }
 
 /// A second user, with what one policy allows, calls with its own key.
-pub fn add_user(lab: &Lab, key: &str, document: &Value) {
+pub fn add_user(lab: &ExampleLab, key: &str, document: &Value) {
     let user = User {
         id: "AIDAIOSFODNN7EXAMPLE1".to_owned(),
         name: "second".to_owned(),
@@ -259,7 +261,7 @@ pub fn add_user(lab: &Lab, key: &str, document: &Value) {
 
 #[tokio::test(start_paused = true)]
 async fn conditions_see_the_resource() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let key = "AKIAIOSFODNN7SECOND0";
     let keys = aws_credential_types::Credentials::new(key, "secret", None, None, "tests");
     let vpc = lab.cloud().interface(&lab.eni).unwrap().vpc_id.clone();

@@ -2,10 +2,15 @@
 
 use std::net::Ipv4Addr;
 
-use super::{Lab, Refusal, refusal};
-use crate::cloud::{Address, AddressAssociation, Cloud, Tags};
+use super::{ExampleLab, ServiceRefusal, refusal};
+use crate::cloud::{AddressAssociation, Cloud, ElasticIp, Tags};
 
-async fn assign(lab: &Lab, eni: &str, address: &str, may_move: bool) -> Result<(), Refusal> {
+async fn assign(
+    lab: &ExampleLab,
+    eni: &str,
+    address: &str,
+    may_move: bool,
+) -> Result<(), ServiceRefusal> {
     let call = lab
         .ec2
         .assign_private_ip_addresses()
@@ -22,7 +27,7 @@ async fn assign(lab: &Lab, eni: &str, address: &str, may_move: bool) -> Result<(
     }
 }
 
-async fn unassign(lab: &Lab, address: &str) -> Result<(), Refusal> {
+async fn unassign(lab: &ExampleLab, address: &str) -> Result<(), ServiceRefusal> {
     let call = lab
         .ec2
         .unassign_private_ip_addresses()
@@ -35,13 +40,13 @@ fn addresses(cloud: &Cloud, eni: &str) -> Vec<String> {
     cloud.interface(eni).unwrap().addresses().map(|address| address.to_string()).collect()
 }
 
-fn invalid(message: &str) -> Refusal {
-    Refusal::new(400, "InvalidParameterValue", message)
+fn invalid(message: &str) -> ServiceRefusal {
+    ServiceRefusal::new(400, "InvalidParameterValue", message)
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_address_comes_and_goes() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let before = lab.cloud().network_interfaces;
     assign(&lab, &lab.eni, "10.88.60.9", false).await.unwrap();
     assert_eq!(addresses(&lab.cloud(), &lab.eni), ["10.88.60.4", "10.88.60.9"]);
@@ -53,7 +58,7 @@ async fn an_address_comes_and_goes() {
 
 #[tokio::test(start_paused = true)]
 async fn what_aws_refuses_is_refused_in_its_words_and_changes_nothing() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     assign(&lab, &lab.other_eni, "10.88.60.20", false).await.unwrap();
     let before = lab.cloud().network_interfaces;
     let range = invalid("Address does not fall within the subnet's address range");
@@ -77,13 +82,13 @@ async fn what_aws_refuses_is_refused_in_its_words_and_changes_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn the_instance_type_limits_the_addresses() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     for host in 10..13 {
         assign(&lab, &lab.eni, &format!("10.88.60.{host}"), false).await.unwrap();
     }
     assert_eq!(
         assign(&lab, &lab.eni, "10.88.60.13", false).await,
-        Err(Refusal::new(
+        Err(ServiceRefusal::new(
             400,
             "PrivateIpAddressLimitExceeded",
             "Number of private addresses will exceed limit."
@@ -94,11 +99,11 @@ async fn the_instance_type_limits_the_addresses() {
 
 #[tokio::test(start_paused = true)]
 async fn an_address_moves_with_its_elastic_ip_where_that_is_allowed() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     assign(&lab, &lab.other_eni, "10.88.60.9", false).await.unwrap();
     lab.shared.lock().cloud.addresses.insert(
         "eipalloc-0aaaaaaaaaaaaaaaa".to_owned(),
-        Address {
+        ElasticIp {
             allocation_id: "eipalloc-0aaaaaaaaaaaaaaaa".to_owned(),
             public_ip: Ipv4Addr::new(203, 0, 113, 99),
             association: Some(AddressAssociation {
@@ -121,7 +126,7 @@ async fn an_address_moves_with_its_elastic_ip_where_that_is_allowed() {
 
 #[tokio::test(start_paused = true)]
 async fn unassign_knows_the_primary_and_the_absent() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let eni = &lab.eni;
     let table = [
         (
@@ -140,7 +145,7 @@ async fn unassign_knows_the_primary_and_the_absent() {
 
 #[tokio::test(start_paused = true)]
 async fn a_count_takes_the_lowest_free_addresses() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let assign = || lab.ec2.assign_private_ip_addresses().network_interface_id(&lab.eni);
     let answer = assign().secondary_private_ip_address_count(2).send().await.unwrap();
     let assigned: Vec<_> = answer

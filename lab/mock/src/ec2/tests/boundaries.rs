@@ -1,30 +1,31 @@
 //! Anything that the endpoint does not know is an error, never an empty success.
 
-use super::{Lab, Refusal, refusal};
-use crate::ec2::{ApiError, Headers, Request, answer};
-use crate::faults::Caller;
+use super::{ExampleLab, ServiceRefusal, refusal};
+use crate::ec2::{ApiError, Headers, Request, answer_request};
+use crate::faults::CallerKind;
 
 /// A raw request with the operator's key; the status and the body.
-pub async fn raw(lab: &Lab, service: &str, body: &str) -> (u16, String) {
+pub async fn send_raw(lab: &ExampleLab, service: &str, body: &str) -> (u16, String) {
     let key = lab.shared.lock().cloud.operator.access_key_id.clone();
     let authorization = format!(
         "AWS4-HMAC-SHA256 Credential={key}/20260101/ap-northeast-1/{service}/aws4_request, SignedHeaders=host, Signature=0"
     );
     let headers = Headers { authorization: Some(&authorization), security_token: None };
-    let response = answer(&lab.shared, lab.clock, Caller::Operator, headers, body.as_bytes());
+    let response =
+        answer_request(&lab.shared, lab.clock, CallerKind::Operator, headers, body.as_bytes());
     let response = response.await.unwrap();
     (response.status, String::from_utf8(response.body).unwrap())
 }
 
-pub async fn code(lab: &Lab, service: &str, body: &str) -> String {
-    let (status, text) = raw(lab, service, body).await;
+pub async fn expect_error_code(lab: &ExampleLab, service: &str, body: &str) -> String {
+    let (status, text) = send_raw(lab, service, body).await;
     assert_ne!(status, 200, "{body}: {text}");
     text.split_once("<Code>").unwrap().1.split_once("</Code>").unwrap().0.to_owned()
 }
 
 #[tokio::test(start_paused = true)]
 async fn unknown_actions_parameters_versions_and_values_are_errors() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let v = "Version=2016-11-15";
     let eni = &lab.eni;
     let table = [
@@ -57,18 +58,18 @@ async fn unknown_actions_parameters_versions_and_values_are_errors() {
         ),
     ];
     for (body, expected) in table {
-        assert_eq!(code(&lab, "ec2", &body).await, expected, "{body}");
+        assert_eq!(expect_error_code(&lab, "ec2", &body).await, expected, "{body}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn errors_have_the_shape_of_their_service() {
-    let lab = Lab::new();
-    let (_, ec2) = raw(&lab, "ec2", "Action=X&Version=2016-11-15").await;
+    let lab = ExampleLab::new();
+    let (_, ec2) = send_raw(&lab, "ec2", "Action=X&Version=2016-11-15").await;
     assert!(ec2.contains("<Response><Errors><Error><Code>InvalidAction</Code>"), "{ec2}");
     assert!(ec2.contains("<RequestID>"), "{ec2}");
     for (service, version) in [("sts", "2011-06-15"), ("iam", "2010-05-08")] {
-        let (_, text) = raw(&lab, service, &format!("Action=X&Version={version}")).await;
+        let (_, text) = send_raw(&lab, service, &format!("Action=X&Version={version}")).await;
         assert!(text.contains("<ErrorResponse xmlns="), "{text}");
         assert!(text.contains("<Type>Sender</Type><Code>InvalidAction</Code>"), "{text}");
         assert!(text.contains("</Error><RequestId>"), "{text}");
@@ -86,10 +87,10 @@ fn a_request_without_a_signature_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn ids_are_malformed_or_not_there() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let ec2 = &lab.ec2;
     let absent = "0123456789abcdef0";
-    let bad = |code: &str, message: String| Refusal::new(400, code, &message);
+    let bad = |code: &str, message: String| ServiceRefusal::new(400, code, &message);
     let eni = |id: String| ec2.describe_network_interfaces().network_interface_ids(id).send();
     assert_eq!(
         refusal(eni(format!("eni-{absent}")).await),
@@ -133,7 +134,7 @@ async fn ids_are_malformed_or_not_there() {
 
 #[tokio::test(start_paused = true)]
 async fn another_region_is_another_place() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let region = aws_sdk_ec2::config::Region::new("us-east-1");
     let elsewhere = aws_sdk_ec2::config::Builder::new().region(region);
     let call = lab.ec2.describe_network_interfaces().network_interface_ids(&lab.eni);
@@ -150,7 +151,7 @@ async fn another_region_is_another_place() {
 
 #[tokio::test(start_paused = true)]
 async fn an_unknown_key_is_no_identity() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     lab.shared.lock().cloud.operator.access_key_id = "AKIAIOSFODNN7ANOTHER".to_owned();
     let refused = refusal(lab.ec2.describe_vpcs().send().await);
     assert_eq!((refused.status, refused.code.as_str()), (401, "AuthFailure"));
@@ -161,11 +162,11 @@ async fn an_unknown_key_is_no_identity() {
 #[tokio::test(start_paused = true)]
 async fn request_ids_follow_from_the_request_and_its_time() {
     let ids = async || {
-        let lab = Lab::new();
+        let lab = ExampleLab::new();
         let body = "Action=DescribeVpcs&Version=2016-11-15";
-        let (_, first) = raw(&lab, "ec2", body).await;
+        let (_, first) = send_raw(&lab, "ec2", body).await;
         lab.clock.sleep(std::time::Duration::from_secs(1)).await;
-        let (_, second) = raw(&lab, "ec2", body).await;
+        let (_, second) = send_raw(&lab, "ec2", body).await;
         (first, second)
     };
     let (first, second) = ids().await;

@@ -2,7 +2,7 @@
 
 use aws_sdk_ec2::types::{Filter, InstanceStateName, NetworkInterfaceStatus, VolumeState};
 
-use super::{Lab, refusal};
+use super::{ExampleLab, refusal};
 use crate::cloud::LAB_TAG;
 
 fn filter(name: &str, values: &[&str]) -> Filter {
@@ -16,7 +16,7 @@ fn lab_tag() -> Filter {
 
 #[tokio::test(start_paused = true)]
 async fn the_interface_shows_what_the_runbook_asks_for() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let answer = lab.ec2.describe_network_interfaces().network_interface_ids(&lab.eni).send();
     let answer = answer.await.unwrap();
     let [eni] = answer.network_interfaces() else { panic!("one interface: {answer:?}") };
@@ -37,7 +37,7 @@ async fn the_interface_shows_what_the_runbook_asks_for() {
 
 #[tokio::test(start_paused = true)]
 async fn the_instance_is_found_by_its_interface() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let by_eni = filter("network-interface.network-interface-id", &[&lab.eni]);
     let answer = lab.ec2.describe_instances().filters(by_eni).send().await.unwrap();
     let [reservation] = answer.reservations() else { panic!("one reservation: {answer:?}") };
@@ -58,7 +58,7 @@ async fn the_instance_is_found_by_its_interface() {
 
 #[tokio::test(start_paused = true)]
 async fn an_implicit_subnet_has_the_main_table_and_no_association_says_so() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let eni = lab.cloud().interface(&lab.eni).unwrap().clone();
     let tables = async |filters: Vec<Filter>| {
         let call = lab.ec2.describe_route_tables().set_filters(Some(filters));
@@ -76,7 +76,7 @@ async fn an_implicit_subnet_has_the_main_table_and_no_association_says_so() {
 
 #[tokio::test(start_paused = true)]
 async fn everything_of_the_lab_is_found_by_its_tag() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let ec2 = &lab.ec2;
     let subnets = ec2.describe_subnets().filters(lab_tag()).send().await.unwrap();
     assert_eq!(subnets.subnets()[0].cidr_block(), Some("10.88.60.0/24"));
@@ -108,7 +108,7 @@ async fn everything_of_the_lab_is_found_by_its_tag() {
 
 #[tokio::test(start_paused = true)]
 async fn values_are_alternatives_filters_are_conditions_and_wildcards_are_wild() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let table = [
         (vec![filter("addresses.private-ip-address", &["10.88.60.4"])], 1),
         (vec![filter("addresses.private-ip-address", &["10.88.60.4", "10.88.60.7"])], 2),
@@ -131,7 +131,7 @@ async fn values_are_alternatives_filters_are_conditions_and_wildcards_are_wild()
 
 #[tokio::test(start_paused = true)]
 async fn a_filter_that_is_not_known_is_refused_by_every_describe() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let ec2 = &lab.ec2;
     let wrong = || filter("no-such-filter", &["x"]);
     let refused = [
@@ -157,7 +157,7 @@ async fn a_filter_that_is_not_known_is_refused_by_every_describe() {
 
 #[tokio::test(start_paused = true)]
 async fn pages_are_bounded_and_together_are_everything() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let tags = || lab.ec2.describe_tags();
     let all = tags().send().await.unwrap().tags().to_vec();
     let mut paged = Vec::new();

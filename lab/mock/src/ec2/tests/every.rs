@@ -1,13 +1,13 @@
 //! Tests of the rules that hold for every operation, whatever else it does: each is found in the
 //! endpoint's own table, so that a new operation is asked too.
 
-use super::Lab;
-use super::boundaries::{code, raw};
-use super::script::{Script, tag};
-use crate::ec2::{Operation, operations};
+use super::ExampleLab;
+use super::boundaries::{expect_error_code, send_raw};
+use super::script::{Script, find_element};
+use crate::ec2::{Operation, list_operations};
 
 fn ec2() -> impl Iterator<Item = Operation> {
-    operations().into_iter().filter(|operation| operation.service == "ec2")
+    list_operations().into_iter().filter(|operation| operation.service == "ec2")
 }
 
 fn ec2_with(parameter: &str) -> Vec<&'static str> {
@@ -20,11 +20,11 @@ fn request(name: &str, parameters: &str) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn a_parameter_that_is_not_known_is_refused() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let mut asked = 0;
     for operation in ec2() {
         let body = request(operation.name, "&NoSuchParameter=1");
-        assert_eq!(code(&lab, "ec2", &body).await, "UnknownParameter", "{body}");
+        assert_eq!(expect_error_code(&lab, "ec2", &body).await, "UnknownParameter", "{body}");
         asked += 1;
     }
     assert!(asked > 70, "{asked}");
@@ -43,21 +43,21 @@ async fn a_rehearsal_is_an_unknown_parameter_on_exactly_four() {
     let mut sorted = without.clone();
     sorted.sort_unstable();
     assert_eq!(sorted, expected);
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     for name in without {
         let body = request(name, "&DryRun=true");
-        assert_eq!(code(&lab, "ec2", &body).await, "UnknownParameter", "{body}");
+        assert_eq!(expect_error_code(&lab, "ec2", &body).await, "UnknownParameter", "{body}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_filter_that_is_not_known_is_refused_by_every_operation_that_has_filters() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let all = ec2_with("Filter.N.Name");
     assert!(all.len() >= 15, "{all:?}");
     for name in all {
         let body = request(name, "&Filter.1.Name=no-such-filter&Filter.1.Value.1=x");
-        let (status, text) = raw(&lab, "ec2", &body).await;
+        let (status, text) = send_raw(&lab, "ec2", &body).await;
         assert_eq!(status, 400, "{text}");
         let said = "<Message>The filter &apos;no-such-filter&apos; is invalid</Message>";
         let plain = "<Message>The filter 'no-such-filter' is invalid</Message>";
@@ -91,18 +91,22 @@ const PAGES: &[(&str, u32, u32)] = &[
 
 #[tokio::test(start_paused = true)]
 async fn pages_have_a_least_and_a_most() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let mut all = ec2_with("MaxResults");
     all.sort_unstable();
     assert_eq!(all, PAGES.iter().map(|(name, ..)| *name).collect::<Vec<_>>());
     for (name, least, most) in PAGES {
         for good in [*least, *most] {
             let body = request(name, &format!("&MaxResults={good}"));
-            assert_eq!(raw(&lab, "ec2", &body).await.0, 200, "{body}");
+            assert_eq!(send_raw(&lab, "ec2", &body).await.0, 200, "{body}");
         }
         for bad in [Some(least - 1), most.checked_add(1)].into_iter().flatten() {
             let body = request(name, &format!("&MaxResults={bad}"));
-            assert_eq!(code(&lab, "ec2", &body).await, "InvalidParameterValue", "{body}");
+            assert_eq!(
+                expect_error_code(&lab, "ec2", &body).await,
+                "InvalidParameterValue",
+                "{body}"
+            );
         }
     }
 }
@@ -135,15 +139,15 @@ async fn a_client_token_makes_one_of_two_and_is_for_one_request() {
     let table: Vec<_> =
         WITH_TOKEN.iter().map(|(request, ..)| request.split_once(' ').unwrap().0).collect();
     assert_eq!(all, table);
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let mut script = Script::new(&lab);
     for (request, made, other) in WITH_TOKEN {
         let name = request.split_once(' ').unwrap().0;
         let first = script.line(&format!("{request} ClientToken=once")).await;
         let again = script.line(&format!("{request} ClientToken=once")).await;
-        assert_eq!(tag(&first, made), tag(&again, made), "{request}");
+        assert_eq!(find_element(&first, made), find_element(&again, made), "{request}");
         let another = script.line(&format!("{request} ClientToken=twice")).await;
-        assert_ne!(tag(&first, made), tag(&another, made), "{request}");
+        assert_ne!(find_element(&first, made), find_element(&another, made), "{request}");
         let mismatch = format!("{name} {other} ClientToken=once ! IdempotentParameterMismatch");
         script.line(&mismatch).await;
     }
@@ -152,18 +156,20 @@ async fn a_client_token_makes_one_of_two_and_is_for_one_request() {
 /// AWS's two ways to say no in a rehearsal: 412 with its code, or the refusal of the deed itself.
 #[tokio::test(start_paused = true)]
 async fn every_answer_has_a_request_id_and_every_refusal_a_status() {
-    let lab = Lab::new();
-    for operation in operations() {
+    let lab = ExampleLab::new();
+    for operation in list_operations() {
         let version = match operation.service {
             "ec2" => "2016-11-15",
             "sts" => "2011-06-15",
             _ => "2010-05-08",
         };
         let body = format!("Action={}&Version={version}", operation.name);
-        let (status, text) = raw(&lab, operation.service, &body).await;
+        let (status, text) = send_raw(&lab, operation.service, &body).await;
         assert!([200, 400, 403, 404].contains(&status), "{body}: {status} {text}");
-        let id = ["requestId", "RequestID", "RequestId"].iter().find_map(|name| tag(&text, name));
+        let id = ["requestId", "RequestID", "RequestId"]
+            .iter()
+            .find_map(|name| find_element(&text, name));
         assert!(id.is_some_and(|id| id.len() == 36), "{body}: {text}");
-        assert_eq!(status == 200, tag(&text, "Code").is_none(), "{body}: {text}");
+        assert_eq!(status == 200, find_element(&text, "Code").is_none(), "{body}: {text}");
     }
 }

@@ -2,16 +2,16 @@
 
 use aws_sdk_ec2::error::SdkError;
 
-use super::{Lab, refusal};
-use crate::faults::{ApiEffect, ApiFault, Caller};
+use super::{ExampleLab, refusal};
+use crate::faults::{ApiEffect, ApiFault, CallerKind};
 
 const READ: &str = "DescribeNetworkInterfaces";
 const WRITE: &str = "AssignPrivateIpAddresses";
 
-fn inject(lab: &Lab, action: &str, times: u32, effect: ApiEffect) {
+fn inject(lab: &ExampleLab, action: &str, times: u32, effect: ApiEffect) {
     lab.shared.lock().faults.api.push(ApiFault {
         action: action.to_owned(),
-        caller: Caller::Operator,
+        caller: CallerKind::Operator,
         skip: 0,
         times,
         effect,
@@ -21,7 +21,7 @@ fn inject(lab: &Lab, action: &str, times: u32, effect: ApiEffect) {
 }
 
 /// Calls that the rule saw, and how often it fired.
-fn counts(lab: &Lab) -> (u32, u32) {
+fn counts(lab: &ExampleLab) -> (u32, u32) {
     let world = lab.shared.lock();
     (world.faults.api[0].seen, world.faults.api[0].fired)
 }
@@ -34,14 +34,14 @@ fn throttle() -> ApiEffect {
     }
 }
 
-async fn read(lab: &Lab) -> Result<usize, aws_sdk_ec2::Error> {
+async fn read(lab: &ExampleLab) -> Result<usize, aws_sdk_ec2::Error> {
     let answer = lab.ec2.describe_network_interfaces().network_interface_ids(&lab.eni).send();
     let answer = answer.await?;
     Ok(answer.network_interfaces().iter().map(|eni| eni.private_ip_addresses().len()).sum())
 }
 
 fn assign(
-    lab: &Lab,
+    lab: &ExampleLab,
 ) -> aws_sdk_ec2::operation::assign_private_ip_addresses::builders::AssignPrivateIpAddressesFluentBuilder
 {
     lab.ec2
@@ -50,13 +50,13 @@ fn assign(
         .private_ip_addresses("10.88.60.9")
 }
 
-fn is_assigned(lab: &Lab) -> bool {
+fn is_assigned(lab: &ExampleLab) -> bool {
     lab.cloud().interface(&lab.eni).unwrap().owns([10, 88, 60, 9].into())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_throttled_read_is_repeated_and_then_answered() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     inject(&lab, READ, 2, throttle());
     assert_eq!(read(&lab).await.unwrap(), 1);
     assert_eq!(counts(&lab), (3, 2));
@@ -65,7 +65,7 @@ async fn a_throttled_read_is_repeated_and_then_answered() {
 
 #[tokio::test(start_paused = true)]
 async fn throttled_for_ever_it_is_given_up() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     inject(&lab, READ, u32::MAX, throttle());
     let refused = refusal(lab.ec2.describe_network_interfaces().send().await);
     assert_eq!((refused.status, refused.code.as_str()), (503, "RequestLimitExceeded"));
@@ -75,7 +75,7 @@ async fn throttled_for_ever_it_is_given_up() {
 #[tokio::test(start_paused = true)]
 async fn a_lost_reply_hides_a_change_that_was_made_and_a_lost_request_one_that_was_not() {
     for (effect, made) in [(ApiEffect::ReplyLost, true), (ApiEffect::RequestLost, false)] {
-        let lab = Lab::new();
+        let lab = ExampleLab::new();
         inject(&lab, WRITE, u32::MAX, effect.clone());
         let once = aws_sdk_ec2::config::Builder::new()
             .retry_config(aws_smithy_types::retry::RetryConfig::disabled());
@@ -87,7 +87,7 @@ async fn a_lost_reply_hides_a_change_that_was_made_and_a_lost_request_one_that_w
 
 #[tokio::test(start_paused = true)]
 async fn a_hanging_call_ends_with_the_clients_timeout_and_does_nothing() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     inject(&lab, WRITE, u32::MAX, ApiEffect::Hang);
     let once = aws_sdk_ec2::config::Builder::new()
         .retry_config(aws_smithy_types::retry::RetryConfig::disabled());
@@ -99,7 +99,7 @@ async fn a_hanging_call_ends_with_the_clients_timeout_and_does_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_answer_of_nine_seconds_arrives_at_the_first_attempt() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     inject(&lab, READ, 1, ApiEffect::Delay { ms: 9_000 });
     assert_eq!(read(&lab).await.unwrap(), 1);
     assert_eq!((lab.elapsed_ms(), counts(&lab)), (9_000, (1, 1)));
@@ -107,7 +107,7 @@ async fn a_slow_answer_of_nine_seconds_arrives_at_the_first_attempt() {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_ends_early_reads_as_fewer_items() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     // The body ends after `<networkInterfaceSet>`.
     inject(&lab, READ, 1, ApiEffect::Truncated { bytes: 203 });
     let answer = lab.ec2.describe_network_interfaces().send().await.unwrap();
@@ -117,7 +117,7 @@ async fn a_body_that_ends_early_reads_as_fewer_items() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stale_read_shows_the_world_before_the_last_change() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     assign(&lab).send().await.unwrap();
     inject(&lab, READ, 1, ApiEffect::Stale);
     assert_eq!(read(&lab).await.unwrap(), 1, "too early");
@@ -127,7 +127,7 @@ async fn a_stale_read_shows_the_world_before_the_last_change() {
 
 #[tokio::test(start_paused = true)]
 async fn latency_is_the_operators_alone() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     lab.shared.lock().faults.latency_ms = 200;
     read(&lab).await.unwrap();
     assert_eq!(lab.elapsed_ms(), 200);
@@ -138,7 +138,7 @@ async fn latency_is_the_operators_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn a_rule_for_the_operator_spares_the_instance() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     inject(&lab, READ, u32::MAX, throttle());
     let node = lab.on_node(lab::node::Node::RouterdCloud);
     node.describe_network_interfaces().send().await.unwrap();

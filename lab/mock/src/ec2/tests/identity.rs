@@ -4,14 +4,14 @@ use aws_sdk_ec2::error::SdkError;
 use aws_sdk_ec2::types::AttributeBooleanValue;
 use serde_json::Value;
 
-use super::{Lab, refusal};
+use super::{ExampleLab, refusal};
 use crate::cloud::{ManagedPolicy, PolicyVersion, Tags};
 use lab::node::Node;
 
 const ROLE: &str = "lab-smoke-executor";
 
 /// Adds a managed policy with one statement, and attaches it to the executor's role.
-fn attach(lab: &Lab, statement: &Value) -> String {
+fn attach(lab: &ExampleLab, statement: &Value) -> String {
     let arn = "arn:aws:iam::123456789012:policy/lab-smoke-extra".to_owned();
     let document = serde_json::json!({ "Version": "2012-10-17", "Statement": [statement] });
     let version = |document: String| PolicyVersion { document, created_at: lab.clock.now() };
@@ -37,7 +37,7 @@ fn attach(lab: &Lab, statement: &Value) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn everyone_is_who_they_are() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let operator = lab.sts.get_caller_identity().send().await.unwrap();
     assert_eq!(operator.arn(), Some("arn:aws:iam::123456789012:user/lab-operator"));
     assert_eq!(operator.account(), Some("123456789012"));
@@ -51,7 +51,7 @@ async fn everyone_is_who_they_are() {
 
 #[tokio::test(start_paused = true)]
 async fn the_executor_may_its_four_actions_on_its_own_interface_and_nothing_else() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let ec2 = lab.on_node(Node::RouterdCloud);
     let assign = |eni: &str| {
         ec2.assign_private_ip_addresses()
@@ -92,7 +92,7 @@ async fn the_executor_may_its_four_actions_on_its_own_interface_and_nothing_else
 
 #[tokio::test(start_paused = true)]
 async fn a_wider_role_may_more_and_a_deny_wins() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let ec2 = lab.on_node(Node::RouterdCloud);
     attach(&lab, &serde_json::json!({ "Effect": "Allow", "Action": "ec2:Desc*", "Resource": "*" }));
     ec2.describe_instances().send().await.unwrap();
@@ -106,7 +106,7 @@ async fn a_wider_role_may_more_and_a_deny_wins() {
 
 #[tokio::test(start_paused = true)]
 async fn the_region_condition_holds_in_its_region_only() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let elsewhere = || {
         let region = aws_sdk_ec2::config::Region::new("us-east-1");
         aws_sdk_ec2::config::Builder::new().region(region)
@@ -118,7 +118,7 @@ async fn the_region_condition_holds_in_its_region_only() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stopped_instance_and_a_machine_elsewhere_have_no_identity() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     for node in [Node::OnpremRouter, Node::CloudClient] {
         let answer = lab.on_node(node).describe_vpcs().send().await;
         assert!(matches!(answer, Err(SdkError::DispatchFailure(_))), "{node}: {answer:?}");
@@ -130,7 +130,7 @@ async fn a_stopped_instance_and_a_machine_elsewhere_have_no_identity() {
 
 #[tokio::test(start_paused = true)]
 async fn the_metadata_service_tells_an_instance_about_itself() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let provider = aws_config::provider_config::ProviderConfig::empty()
         .with_http_client(crate::connector::Connector::instance(
             lab.shared.clone(),
@@ -162,14 +162,14 @@ async fn the_metadata_service_tells_an_instance_about_itself() {
 #[test]
 fn version_one_of_the_metadata_service_is_refused() {
     use crate::cloud::Cloud;
-    use crate::ec2::metadata::{Query, answer};
+    use crate::ec2::metadata::{Query, answer_query};
     let now = "2026-01-01T00:00:00Z".parse().unwrap();
     let cloud = Cloud::example(7, now, true);
     let instance = cloud.instance_of(Node::RouterdCloud).unwrap();
     let path = "/latest/meta-data/instance-id";
     let ask = |method, path, token, ttl_seconds, now| {
         let query = Query { method, path, token, ttl_seconds };
-        let response = answer(&cloud, instance, &query, now);
+        let response = answer_query(&cloud, instance, &query, now);
         (response.status, String::from_utf8(response.body).unwrap())
     };
     assert_eq!(ask("GET", path, None, None, now).0, 401);
@@ -184,7 +184,7 @@ fn version_one_of_the_metadata_service_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn iam_shows_the_role_whole() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let iam = &lab.iam;
     let profile = iam.get_instance_profile().instance_profile_name(ROLE).send().await.unwrap();
     assert_eq!(profile.instance_profile().unwrap().roles()[0].role_name(), ROLE);
@@ -205,7 +205,7 @@ async fn iam_shows_the_role_whole() {
 
 #[tokio::test(start_paused = true)]
 async fn an_attached_policy_has_its_versions() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let iam = &lab.iam;
     let arn =
         attach(&lab, &serde_json::json!({ "Effect": "Allow", "Action": "*", "Resource": "*" }));
@@ -222,7 +222,7 @@ async fn an_attached_policy_has_its_versions() {
 
 #[tokio::test(start_paused = true)]
 async fn what_iam_does_not_have_is_no_such_entity() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let iam = &lab.iam;
     let arn = "arn:aws:iam::123456789012:policy/none";
     let refused = [

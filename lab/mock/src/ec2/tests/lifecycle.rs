@@ -3,10 +3,10 @@
 use aws_sdk_ec2::client::Waiters as _;
 use aws_sdk_ec2::types::{AttributeBooleanValue, InstanceStateName};
 
-use super::{Lab, Refusal, refusal};
+use super::{ExampleLab, ServiceRefusal, refusal};
 use crate::cloud::{Instance, InstanceState};
 
-async fn set_check(lab: &Lab, on: bool) -> bool {
+async fn set_check(lab: &ExampleLab, on: bool) -> bool {
     let value = AttributeBooleanValue::builder().value(on).build();
     lab.ec2
         .modify_network_interface_attribute()
@@ -18,14 +18,14 @@ async fn set_check(lab: &Lab, on: bool) -> bool {
     lab.cloud().interface(&lab.eni).unwrap().source_dest_check
 }
 
-fn state(lab: &Lab) -> InstanceState {
+fn state(lab: &ExampleLab) -> InstanceState {
     let now = lab.clock.now();
     lab.cloud().instances.get(&lab.instance).map(|i: &Instance| i.state_at(now)).unwrap()
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_check_goes_off_and_on_and_again() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     for on in [false, false, true, true] {
         assert_eq!(set_check(&lab, on).await, on);
     }
@@ -39,7 +39,7 @@ async fn the_check_goes_off_and_on_and_again() {
 
 #[tokio::test(start_paused = true)]
 async fn an_instance_stops_and_starts_in_its_time() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let stop = || lab.ec2.stop_instances().instance_ids(&lab.instance);
     let start = || lab.ec2.start_instances().instance_ids(&lab.instance);
     let answer = stop().send().await.unwrap();
@@ -49,7 +49,7 @@ async fn an_instance_stops_and_starts_in_its_time() {
     assert_eq!(name(change.current_state()), Some(InstanceStateName::Stopping));
     assert_eq!(
         refusal(start().send().await),
-        Refusal::new(
+        ServiceRefusal::new(
             400,
             "IncorrectInstanceState",
             &format!(
@@ -76,7 +76,7 @@ async fn an_instance_stops_and_starts_in_its_time() {
 
 #[tokio::test(start_paused = true)]
 async fn teardown_needs_its_order() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let cloud = lab.cloud();
     let address = cloud.addresses.values().next().unwrap();
     let root = cloud.volumes.values().find(|volume| volume.status() == "in-use").unwrap();
@@ -108,7 +108,7 @@ async fn teardown_needs_its_order() {
 
 #[tokio::test(start_paused = true)]
 async fn an_address_is_disassociated_once() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let cloud = lab.cloud();
     let address = cloud.addresses.values().next().unwrap();
     let association = address.association.as_ref().unwrap().id.clone();
@@ -120,9 +120,9 @@ async fn an_address_is_disassociated_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_rehearsal_changes_nothing_and_fails_where_the_deed_would() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let before = lab.cloud();
-    let would = Refusal::new(
+    let would = ServiceRefusal::new(
         412,
         "DryRunOperation",
         "Request would have succeeded, but DryRun flag is set.",
@@ -148,7 +148,7 @@ async fn a_rehearsal_changes_nothing_and_fails_where_the_deed_would() {
 
 #[tokio::test(start_paused = true)]
 async fn routes_lead_to_interfaces_and_never_inside_the_vpc() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let cloud = lab.cloud();
     let vpc = &cloud.interface(&lab.eni).unwrap().vpc_id;
     let table = &cloud.route_tables.values().find(|table| table.vpc_id == *vpc).unwrap().id;

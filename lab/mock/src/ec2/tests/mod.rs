@@ -42,7 +42,7 @@ use lab::node::Node;
 const REGION: &str = "ap-northeast-1";
 
 /// The example lab, and the operator's clients of it.
-struct Lab {
+struct ExampleLab {
     shared: Shared,
     clock: Clock,
     ec2: aws_sdk_ec2::Client,
@@ -56,7 +56,7 @@ struct Lab {
     instance: String,
 }
 
-impl Lab {
+impl ExampleLab {
     /// Must be called inside a paused runtime.
     fn new() -> Self {
         let now: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
@@ -153,7 +153,7 @@ fn ec2(config: &SdkConfig) -> aws_sdk_ec2::Client {
 }
 
 /// The status, code and message of a refusal.
-fn refusal<T: std::fmt::Debug, E>(result: Result<T, SdkError<E, HttpResponse>>) -> Refusal
+fn refusal<T: std::fmt::Debug, E>(result: Result<T, SdkError<E, HttpResponse>>) -> ServiceRefusal
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
@@ -163,7 +163,7 @@ where
         SdkError::ServiceError(context) => (context.err().code(), context.err().message()),
         other => panic!("not an answer of the service: {other:?}"),
     };
-    Refusal {
+    ServiceRefusal {
         status,
         code: code.unwrap().to_owned(),
         message: message.unwrap_or_default().to_owned(),
@@ -171,13 +171,13 @@ where
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Refusal {
+struct ServiceRefusal {
     status: u16,
     code: String,
     message: String,
 }
 
-impl Refusal {
+impl ServiceRefusal {
     fn new(status: u16, code: &str, message: &str) -> Self {
         Self { status, code: code.to_owned(), message: message.to_owned() }
     }

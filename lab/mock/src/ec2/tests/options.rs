@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Lab;
-use super::script::{Script, tag};
+use super::ExampleLab;
+use super::script::{Script, find_element};
 use crate::cloud::Throttling;
 
 #[tokio::test(start_paused = true)]
@@ -16,7 +16,7 @@ async fn a_bucket_empties_and_fills_again() {
         ("DisassociateAddress AssociationId=eipassoc-0123456789abcdef0", 50, 5),
     ];
     for (request, size, per_second) in table {
-        let lab = Lab::new();
+        let lab = ExampleLab::new();
         lab.shared.lock().cloud.options.throttling = Throttling::AsPublished;
         let mut script = Script::new(&lab);
         let throttled = format!("{request} ! RequestLimitExceeded");
@@ -40,7 +40,7 @@ async fn a_bucket_empties_and_fills_again() {
 
 /// Whether the description of what was just made was found, read by read, one a second.
 async fn reads(seed: u64, staleness_ms: u64) -> Vec<bool> {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     {
         let mut world = lab.shared.lock();
         world.cloud.seed = seed;
@@ -52,7 +52,7 @@ async fn reads(seed: u64, staleness_ms: u64) -> Vec<bool> {
     for _ in 0..8 {
         let text =
             script.line("DescribeVpcs Filter.1.Name=cidr Filter.1.Value.1=10.99.0.0/16").await;
-        found.push(tag(&text, "vpcId").is_some());
+        found.push(find_element(&text, "vpcId").is_some());
         lab.clock.sleep(Duration::from_secs(1)).await;
     }
     found

@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::Lab;
-use super::script::{Script, tag};
+use super::ExampleLab;
+use super::script::{Script, find_element};
 
 const TABLE: &[&str] = &[
     // Ranges.
@@ -130,19 +130,19 @@ const TABLE: &[&str] = &[
 
 #[tokio::test(start_paused = true)]
 async fn each_is_refused_with_its_code() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     Script::new(&lab).run(TABLE).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_client_token_makes_one_of_two() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let mut script = Script::new(&lab);
     let run = "RunInstances ImageId=$ami InstanceType=t3.small MinCount=1 MaxCount=1 SubnetId=$lab_subnet ClientToken=once";
     let first = script.line(run).await;
     let made = lab.cloud().instances.len();
     let second = script.line(run).await;
-    assert_eq!(tag(&first, "instanceId"), tag(&second, "instanceId"));
+    assert_eq!(find_element(&first, "instanceId"), find_element(&second, "instanceId"));
     assert_eq!(lab.cloud().instances.len(), made);
     let other = run.replace("t3.small", "t3.micro");
     script.line(&format!("{other} ! IdempotentParameterMismatch")).await;
@@ -152,7 +152,7 @@ async fn a_client_token_makes_one_of_two() {
 
 #[tokio::test(start_paused = true)]
 async fn tags_are_given_changed_and_taken_away() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let mut script = Script::new(&lab);
     let keys = || lab.cloud().vpcs[&lab.cloud().interface(&lab.eni).unwrap().vpc_id].tags.clone();
     let before = keys();
@@ -172,16 +172,16 @@ async fn tags_are_given_changed_and_taken_away() {
 
 #[tokio::test(start_paused = true)]
 async fn an_imported_key_has_the_fingerprint_that_ssh_keygen_shows() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let mut script = Script::new(&lab);
     let text = script.line("CreateKeyPair KeyName=one KeyType=ed25519").await;
-    let material = tag(&text, "keyMaterial").unwrap();
+    let material = find_element(&text, "keyMaterial").unwrap();
     let key = ssh_key::PrivateKey::from_openssh(material).unwrap();
     let shown = key.public_key().fingerprint(ssh_key::HashAlg::Sha256).to_string();
-    let fingerprint = tag(&text, "keyFingerprint").unwrap();
+    let fingerprint = find_element(&text, "keyFingerprint").unwrap();
     assert_eq!(format!("SHA256:{}", fingerprint.trim_end_matches('=')), shown);
     let public = key.public_key().to_openssh().unwrap();
     let blob = STANDARD.encode(public);
     let text = script.line(&format!("ImportKeyPair KeyName=two PublicKeyMaterial={blob}")).await;
-    assert_eq!(tag(&text, "keyFingerprint").unwrap(), fingerprint);
+    assert_eq!(find_element(&text, "keyFingerprint").unwrap(), fingerprint);
 }

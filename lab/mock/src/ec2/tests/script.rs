@@ -3,17 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use super::Lab;
-use crate::ec2::{Headers, answer};
-use crate::faults::Caller;
+use super::ExampleLab;
+use crate::ec2::{Headers, answer_request};
+use crate::faults::CallerKind;
 
 pub struct Script<'a> {
-    lab: &'a Lab,
+    lab: &'a ExampleLab,
     pub names: BTreeMap<String, String>,
 }
 
 impl<'a> Script<'a> {
-    pub fn new(lab: &'a Lab) -> Self {
+    pub fn new(lab: &'a ExampleLab) -> Self {
         let cloud = lab.cloud();
         let image = |architecture: &str| {
             cloud.images.values().find(|i| i.architecture == architecture).unwrap().id.clone()
@@ -50,13 +50,13 @@ impl<'a> Script<'a> {
         let (status, text) = self.send(request).await;
         if let Some(code) = refused {
             assert_ne!(status, 200, "{line}: {text}");
-            assert_eq!(tag(&text, "Code"), Some(code.to_owned()), "{line}: {text}");
+            assert_eq!(find_element(&text, "Code"), Some(code.to_owned()), "{line}: {text}");
             return text;
         }
         assert_eq!(status, 200, "{line}: {text}");
         for capture in captures.split_whitespace() {
             let (name, element) = capture.split_once('=').unwrap();
-            let value = tag(&text, element).unwrap_or_else(|| panic!("{line}: {text}"));
+            let value = find_element(&text, element).unwrap_or_else(|| panic!("{line}: {text}"));
             self.names.insert(name.to_owned(), value);
         }
         text
@@ -78,7 +78,8 @@ impl<'a> Script<'a> {
         let (shared, clock) = (&self.lab.shared, self.lab.clock);
         let body = body.finish();
         let headers = Headers { authorization: Some(&authorization), security_token: None };
-        let response = answer(shared, clock, Caller::Operator, headers, body.as_bytes());
+        let response =
+            answer_request(shared, clock, CallerKind::Operator, headers, body.as_bytes());
         let response = response.await.unwrap();
         (response.status, String::from_utf8(response.body).unwrap())
     }
@@ -94,7 +95,7 @@ impl<'a> Script<'a> {
 }
 
 /// The text in the first element of that name.
-pub fn tag(text: &str, name: &str) -> Option<String> {
+pub fn find_element(text: &str, name: &str) -> Option<String> {
     let (_, rest) = text.split_once(&format!("<{name}>"))?;
     Some(rest.split_once(&format!("</{name}>"))?.0.to_owned())
 }

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::Lab;
-use super::script::{Script, tag};
+use super::ExampleLab;
+use super::script::{Script, find_element};
 
 const CREATE: &[&str] = &[
     "CreateVpc CidrBlock=10.99.0.0/16 TagSpecification.1.ResourceType=vpc TagSpecification.1.Tag.1.Key=Name TagSpecification.1.Tag.1.Value=throwaway => vpc=vpcId",
@@ -105,7 +105,7 @@ const AFTERWARDS: &[&str] = &[
 
 #[tokio::test(start_paused = true)]
 async fn a_lab_is_made_described_and_unmade_in_its_order() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let before = lab.cloud();
     let mut script = Script::new(&lab);
     script.run(CREATE).await;
@@ -126,7 +126,7 @@ async fn a_lab_is_made_described_and_unmade_in_its_order() {
     script.run(RIGHT_ORDER).await;
     lab.clock.sleep(Duration::from_secs(20)).await;
     let left = script.line("DescribeVolumes Filter.1.Name=size Filter.1.Value.1=20").await;
-    let left = tag(&left, "volumeId").expect("the data volume was to stay");
+    let left = find_element(&left, "volumeId").expect("the data volume was to stay");
     script.names.insert("data".to_owned(), left);
     script.line("DeleteVolume VolumeId=$data").await;
     script.run(AFTERWARDS).await;
@@ -140,7 +140,7 @@ async fn a_lab_is_made_described_and_unmade_in_its_order() {
 
 #[tokio::test(start_paused = true)]
 async fn every_change_can_be_rehearsed() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let mut script = Script::new(&lab);
     for line in CREATE {
         let (request, _) = line.split_once(" => ").unwrap_or((line, ""));

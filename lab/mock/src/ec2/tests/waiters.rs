@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_ec2::client::Waiters;
 use aws_sdk_ec2::types::{InstanceType, VolumeType};
 
-use super::Lab;
+use super::ExampleLab;
 
 /// The longest that AWS's own waiters wait: 40 times 15 s.
 const LONGEST: Duration = Duration::from_mins(10);
@@ -18,7 +18,7 @@ macro_rules! wait {
     };
 }
 
-async fn launch(lab: &Lab) -> String {
+async fn launch(lab: &ExampleLab) -> String {
     let cloud = lab.cloud();
     let template = &cloud.instances[&lab.instance];
     let subnet = &cloud.interface(&lab.eni).unwrap().subnet_id;
@@ -38,7 +38,7 @@ async fn launch(lab: &Lab) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn an_instance_is_waited_for_through_its_whole_life() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let id = launch(&lab).await;
     wait!(lab, wait_until_instance_exists, instance_ids, &id).unwrap();
     assert!(lab.elapsed_ms() < 8_000, "it exists before it runs");
@@ -57,7 +57,7 @@ async fn an_instance_is_waited_for_through_its_whole_life() {
 
 #[tokio::test(start_paused = true)]
 async fn a_volume_is_waited_for_from_its_making_to_its_end() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let zone = "ap-northeast-1a";
     let made = lab
         .ec2
@@ -81,7 +81,7 @@ async fn a_volume_is_waited_for_from_its_making_to_its_end() {
 
 #[tokio::test(start_paused = true)]
 async fn what_has_no_instance_is_there_as_soon_as_it_is_made() {
-    let lab = Lab::new();
+    let lab = ExampleLab::new();
     let cloud = lab.cloud();
     let lab_eni = cloud.interface(&lab.eni).unwrap();
     wait!(lab, wait_until_vpc_available, vpc_ids, &lab_eni.vpc_id).unwrap();

@@ -3,22 +3,20 @@
 use std::net::Ipv4Addr;
 
 use super::super::hand::{CAPTURED, CLIENT};
-use super::{Deed, Means, on};
+use super::{Deeds, Means, make_deed};
 use lab::node::Node;
-
-type Deeds = Result<Vec<Deed>, String>;
 
 /// The name of a cable at both its ends.
 pub const BYPASS: &str = "bypass";
 
 /// Before every route that the lab has.
-pub fn route(to: Ipv4Addr, via: Option<Ipv4Addr>, dev: &str, source: Ipv4Addr) -> String {
+pub fn format_route(to: Ipv4Addr, via: Option<Ipv4Addr>, dev: &str, source: Ipv4Addr) -> String {
     let via = via.map(|via| format!("via {via} ")).unwrap_or_default();
     format!("route replace {to}/32 {via}dev {dev} src {source} metric 10\n")
 }
 
 fn cable(from: Node, to: Node) -> Deeds {
-    Ok(vec![on(from, Means::Cable { to })])
+    Ok(vec![make_deed(from, Means::Cable { to })])
 }
 
 pub fn cable_between_clients(_: &str) -> Deeds {
@@ -35,7 +33,13 @@ pub fn cable_past_the_cloud_router(_: &str) -> Deeds {
 
 pub fn reachable_before(_: &str) -> Deeds {
     let mut deeds = cable_between_clients("")?;
-    deeds.push(on(Node::CloudClient, Means::Ip(route(CAPTURED, None, BYPASS, CLIENT))));
-    deeds.push(on(Node::OnpremClient, Means::Ip(route(CLIENT, None, BYPASS, CAPTURED))));
+    deeds.push(make_deed(
+        Node::CloudClient,
+        Means::Ip(format_route(CAPTURED, None, BYPASS, CLIENT)),
+    ));
+    deeds.push(make_deed(
+        Node::OnpremClient,
+        Means::Ip(format_route(CLIENT, None, BYPASS, CAPTURED)),
+    ));
     Ok(deeds)
 }

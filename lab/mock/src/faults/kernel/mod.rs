@@ -13,15 +13,18 @@ use lab::node::Node;
 
 /// How a fault comes into the kernel lab.
 #[derive(Clone, Copy, Debug)]
-pub enum Kernel {
+pub enum KernelMeans {
     /// Not at all: it is the mock's alone.
     Nothing,
     /// By the world model, which is what EC2 shows there too. What the world's events do to nodes
     /// is done to them by [`Happening::deeds`] when their moment has come.
     World,
     /// Done to the nodes before the run; answers what is wrong with the argument.
-    Nodes(fn(&str) -> Result<Vec<Deed>, String>),
+    Nodes(fn(&str) -> Deeds),
 }
+
+/// The deeds of a fault, or what is wrong with its argument.
+type Deeds = Result<Vec<Deed>, String>;
 
 /// One thing done to a node, with the kernel's own means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +75,7 @@ pub enum Means {
     Script(String),
 }
 
-pub(super) fn on(node: Node, means: Means) -> Deed {
+pub(super) fn make_deed(node: Node, means: Means) -> Deed {
     Deed { node, means }
 }
 
@@ -81,49 +84,52 @@ impl Happening {
     pub fn deeds(&self) -> Vec<Deed> {
         match self {
             Self::DefaultRoute { node, via } => {
-                vec![on(*node, Means::Ip(default_route(*node, *via)))]
+                vec![make_deed(*node, Means::Ip(default_route(*node, *via)))]
             }
             Self::OsAddress { node, dev, address } => {
-                vec![on(*node, Means::Ip(format!("addr add {address} dev {dev}\n")))]
+                vec![make_deed(*node, Means::Ip(format!("addr add {address} dev {dev}\n")))]
             }
             Self::Sql { statement } => {
-                vec![on(Node::RouterdCloud, Means::Sql(statement.clone()))]
+                vec![make_deed(Node::RouterdCloud, Means::Sql(statement.clone()))]
             }
             Self::File { node, path, contents } => {
                 let (path, contents) = (path.clone(), contents.clone());
-                vec![on(*node, Means::File { path, contents, mode: 0o755 })]
+                vec![make_deed(*node, Means::File { path, contents, mode: 0o755 })]
             }
             Self::NftTable { node } => {
                 let table =
                     "table inet somebody { chain output { type filter hook output priority 0; }; }";
-                vec![on(*node, Means::Nft(table.to_owned()))]
+                vec![make_deed(*node, Means::Nft(table.to_owned()))]
             }
             Self::Masquerade { node } => {
                 let table = "table ip somebodys_nat { chain postrouting { type nat hook postrouting priority 100; masquerade; }; }";
-                vec![on(*node, Means::Nft(table.to_owned()))]
+                vec![make_deed(*node, Means::Nft(table.to_owned()))]
             }
             Self::Kernel { node, change } => change.deeds(*node),
             Self::Notrack { node } => {
                 let table = "table inet somebodys_notrack { chain prerouting { type filter hook prerouting priority -300; notrack; }; }";
-                vec![on(*node, Means::Nft(table.to_owned()))]
+                vec![make_deed(*node, Means::Nft(table.to_owned()))]
             }
             Self::IcmpDropped { node, dev } => {
                 let table = format!(
                     "table inet somebodys_filter {{ chain input {{ type filter hook input priority 0; iifname \"{dev}\" meta l4proto icmp drop; }}; }}"
                 );
-                vec![on(*node, Means::Nft(table))]
+                vec![make_deed(*node, Means::Nft(table))]
             }
             Self::Route { node, to, via, dev, source } => {
-                vec![on(*node, Means::Ip(detours::route(*to, *via, dev, *source)))]
+                vec![make_deed(*node, Means::Ip(detours::format_route(*to, *via, dev, *source)))]
             }
             Self::NoRoute { node, to, dev } => {
-                vec![on(*node, Means::Ip(format!("route del {to}/32 dev {dev}\n")))]
+                vec![make_deed(*node, Means::Ip(format!("route del {to}/32 dev {dev}\n")))]
             }
             Self::Thief { address } => {
                 let mac = super::rules::THIEF_MAC;
                 // The switch knows where the machine is: else its frames went to everybody.
                 let learnt = Means::Bridge(format!("fdb add {mac} dev thief0 master static\n"));
-                vec![on(Node::OnpremRouter, thief(*address)), on(Node::OnpremRouter, learnt)]
+                vec![
+                    make_deed(Node::OnpremRouter, thief(*address)),
+                    make_deed(Node::OnpremRouter, learnt),
+                ]
             }
             // It is a file by the time it happens. What others type is played on the mock alone.
             Self::FileNamed { .. }
@@ -170,13 +176,14 @@ fn thief(address: std::net::Ipv4Addr) -> Means {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::faults::{all, inject};
+    use crate::faults::all_faults;
+    use crate::faults::inject_fault;
     use crate::world::World;
 
     fn with(name: &str) -> (World, World) {
         let before = crate::world_of(1, crate::start_time(1));
         let mut after = before.clone();
-        inject(&mut after, name).unwrap_or_else(|error| panic!("{error}"));
+        inject_fault(&mut after, name).unwrap_or_else(|error| panic!("{error}"));
         (before, after)
     }
 
@@ -188,14 +195,14 @@ mod tests {
     /// have.
     #[test]
     fn a_fault_of_both_labs_is_nothing_that_only_the_mock_can_do() {
-        for fault in all().filter(|fault| !matches!(fault.kernel, Kernel::Nothing)) {
+        for fault in all_faults().filter(|fault| !matches!(fault.kernel, KernelMeans::Nothing)) {
             let (before, after) = with(fault.name);
             let faults = &after.faults;
             assert!(faults.commands.is_empty(), "{}: a node's answer is the mock's", fault.name);
             assert_eq!(faults.go, None, "{}: the kernel lab's go is another", fault.name);
             assert!(!faults.disk_full && faults.go_after_ms == 0, "{}", fault.name);
             assert_eq!(faults.max_instance_seconds, None, "{}", fault.name);
-            if matches!(fault.kernel, Kernel::World) {
+            if matches!(fault.kernel, KernelMeans::World) {
                 let untouched = json(&before.machines) == json(&after.machines);
                 assert!(untouched, "{}: done to a node of the model alone", fault.name);
             }
@@ -204,8 +211,8 @@ mod tests {
 
     #[test]
     fn what_is_done_to_the_nodes_takes_the_default_argument_and_refuses_nonsense() {
-        for fault in all() {
-            let Kernel::Nodes(deeds) = fault.kernel else { continue };
+        for fault in all_faults() {
+            let KernelMeans::Nodes(deeds) = fault.kernel else { continue };
             let default = fault.argument.unwrap_or_default();
             assert!(!deeds(default).unwrap_or_else(|why| panic!("{why}")).is_empty());
             let refuses = deeds("\u{1}nonsense").is_err();

@@ -1,15 +1,13 @@
 //! Packets between the clients, by nftables and by legacy iptables.
 
-use super::{Deed, Means, on};
+use super::{Deed, Deeds, Means, make_deed};
 use lab::node::Node;
-
-type Deeds = Result<Vec<Deed>, String>;
 
 const NAT: &str = "type nat hook postrouting priority 100;";
 
 fn nft(node: Node, table: &str, hook: &str, rules: &str) -> Deed {
     let text = format!("table {table} {{ chain fault {{ {hook} {rules}; }}; }}\n");
-    on(node, Means::Nft(text))
+    make_deed(node, Means::Nft(text))
 }
 
 /// Lets answers through and drops what matches.
@@ -60,7 +58,7 @@ pub fn client_closed(_: &str) -> Deeds {
     drops(Node::CloudClient, "input", "ip saddr 10.88.60.9 meta l4proto tcp")
 }
 
-pub fn masquerade(_: &str) -> Deeds {
+pub fn masquerade_both_ways(_: &str) -> Deeds {
     Ok(vec![nat(Node::RouterdCloud, "masquerade")])
 }
 
@@ -78,7 +76,7 @@ pub fn masquerade_icmp_inwards(_: &str) -> Deeds {
 
 pub fn masquerade_legacy(_: &str) -> Deeds {
     let words = &["-t", "nat", "-A", "POSTROUTING", "-o", "wg-hybrid", "-j", "MASQUERADE"];
-    Ok(vec![on(Node::RouterdCloud, Means::IptablesLegacy(words))])
+    Ok(vec![make_deed(Node::RouterdCloud, Means::IptablesLegacy(words))])
 }
 
 pub fn idle_nat_rule(_: &str) -> Deeds {

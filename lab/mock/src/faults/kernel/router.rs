@@ -1,13 +1,11 @@
 //! routerd on its node: its configuration, its programs, its database, and the lab's own files.
 
 use super::super::hand::{EXECUTOR, PLANNER, STRANGERS_PART, YAML, strangers_row};
-use super::{Deed, Means, on};
+use super::{Deeds, Means, make_deed};
 use lab::node::Node;
 
-type Deeds = Result<Vec<Deed>, String>;
-
 fn one(means: Means) -> Deeds {
-    Ok(vec![on(Node::RouterdCloud, means)])
+    Ok(vec![make_deed(Node::RouterdCloud, means)])
 }
 
 fn edit(from: &'static str, to: &'static str) -> Deeds {
@@ -79,7 +77,7 @@ pub fn mobility_plans(_: &str) -> Deeds {
     one(Means::Sql(STRANGERS_PART.to_owned()))
 }
 
-pub fn leftover(_: &str) -> Deeds {
+pub fn leftover_change_set(_: &str) -> Deeds {
     file(lab::change_set::PATH, "{}", 0o600)
 }
 

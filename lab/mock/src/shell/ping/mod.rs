@@ -11,15 +11,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{Io, Session};
 use crate::machines::Machine;
 use crate::packets::{self, Delivery, IcmpError, Packet, Payload};
-use options::{Options, parse};
-use print::{milliseconds, percent, statistics};
+use options::{PingOptions, parse};
+use print::{format_milliseconds, format_percent, format_statistics};
 
 /// How long the kernel asks by ARP before it gives up.
 const ARP_GIVES_UP_MS: i64 = 3_060;
 const HEADERS_BYTES: u32 = 28;
 
 /// Something that comes back, at its time.
-struct Event {
+struct PingEvent {
     at: DateTime<Utc>,
     sequence: u16,
     what: What,
@@ -55,24 +55,24 @@ pub async fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
         io.out(&format!("PATTERN: 0x{pattern:016x}\n"));
     }
     io.out(&format!("PING {to} ({to}) {shown}{size}({total}) bytes of data.\n"));
-    let run = Run { session, io, options: &options, source, id: ping_id(session) };
+    let run = PingRun { session, io, options: &options, source, id: ping_id(session) };
     run.to_end().await
 }
 
-struct Run<'a> {
+struct PingRun<'a> {
     session: &'a Session,
     io: &'a Io,
-    options: &'a Options,
+    options: &'a PingOptions,
     source: Option<Ipv4Addr>,
     id: u16,
 }
 
-impl Run<'_> {
+impl PingRun<'_> {
     async fn to_end(&self) -> i32 {
         let clock = self.session.clock;
         let start = clock.now();
         let mut tally = Tally::default();
-        let mut pending: Vec<Event> = Vec::new();
+        let mut pending: Vec<PingEvent> = Vec::new();
         let mut next_send = Some(start);
         let mut end = self.options.deadline.map(|deadline| start + deadline);
         let mut last_send = start;
@@ -124,7 +124,7 @@ impl Run<'_> {
         sequence: u32,
         now: DateTime<Utc>,
         arp_since: &mut Option<DateTime<Utc>>,
-    ) -> Option<Event> {
+    ) -> Option<PingEvent> {
         let sequence = u16::try_from(sequence % 65_536).unwrap_or(0);
         let packet = Packet {
             from: self.session.node,
@@ -147,7 +147,7 @@ impl Run<'_> {
             *since = Some(began);
             began + fails_after
         };
-        let event = |at, what| Some(Event { at, sequence, what });
+        let event = |at, what| Some(PingEvent { at, sequence, what });
         let error = |at, from, text: &str| event(at, What::Error { from, text: text.into() });
         match delivery {
             Delivery::Answered(answer) => event(
@@ -178,8 +178,8 @@ impl Run<'_> {
         }
     }
 
-    fn take(&self, event: &Event, tally: &mut Tally) {
-        let Event { sequence, .. } = event;
+    fn take(&self, event: &PingEvent, tally: &mut Tally) {
+        let PingEvent { sequence, .. } = event;
         let line = match &event.what {
             What::Reply { from, ttl, round_trip } => {
                 tally.received += 1;
@@ -188,7 +188,7 @@ impl Run<'_> {
                 let bytes = self.options.size + 8;
                 let strange =
                     if *from == self.options.destination { "" } else { " (DIFFERENT ADDRESS!)" };
-                let time = milliseconds(us);
+                let time = format_milliseconds(us);
                 format!(
                     "{bytes} bytes from {from}: icmp_seq={sequence} ttl={ttl} time={time} ms{strange}\n"
                 )
@@ -210,7 +210,7 @@ impl Run<'_> {
     fn summary(&self, tally: &Tally, elapsed: TimeDelta) {
         let &Tally { sent, received, errors, ref round_trips_us, pipe } = tally;
         let errors = if errors > 0 { format!(", +{errors} errors") } else { String::new() };
-        let loss = percent(u64::from(sent - received), u64::from(sent));
+        let loss = format_percent(u64::from(sent - received), u64::from(sent));
         let ms = elapsed.num_milliseconds();
         self.io.out(&format!(
             "\n--- {} ping statistics ---\n{sent} packets transmitted, {received} received{errors}, {loss}% packet loss, time {ms}ms\n",
@@ -218,7 +218,7 @@ impl Run<'_> {
         ));
         let mut parts = Vec::new();
         if !round_trips_us.is_empty() {
-            parts.push(statistics(round_trips_us));
+            parts.push(format_statistics(round_trips_us));
         }
         if pipe > 1 {
             parts.push(format!("pipe {pipe}"));
@@ -228,7 +228,7 @@ impl Run<'_> {
 }
 
 /// The source that `-I` asks for, and how the first line shows it.
-fn bind(machine: &Machine, options: &Options) -> Result<(Option<Ipv4Addr>, String), String> {
+fn bind(machine: &Machine, options: &PingOptions) -> Result<(Option<Ipv4Addr>, String), String> {
     let Some(wanted) = &options.source else {
         return match machine.next_hop(options.destination) {
             Some(_) => Ok((None, String::new())),

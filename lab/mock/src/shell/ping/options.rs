@@ -9,7 +9,7 @@ use crate::packets::Fragment;
 const LINGER: Duration = Duration::from_secs(10);
 const USAGE: &str = include_str!("usage.txt");
 
-pub(super) struct Options {
+pub(super) struct PingOptions {
     pub count: Option<u32>,
     pub interval: Duration,
     pub linger: Duration,
@@ -25,8 +25,8 @@ pub(super) struct Options {
 }
 
 /// The options, or the exit code and what ping says.
-pub(super) fn parse(args: &[&str]) -> Result<Options, (i32, String)> {
-    let mut options = Options {
+pub(super) fn parse(args: &[&str]) -> Result<PingOptions, (i32, String)> {
+    let mut options = PingOptions {
         count: None,
         interval: Duration::from_secs(1),
         linger: LINGER,
@@ -77,7 +77,7 @@ pub(super) fn parse(args: &[&str]) -> Result<Options, (i32, String)> {
     Ok(options)
 }
 
-impl Options {
+impl PingOptions {
     fn take(&mut self, letter: char, value: &str) -> Result<(), String> {
         let bad = || format!("ping: invalid argument: '{value}'");
         let seconds = || {

@@ -1,7 +1,7 @@
 //! Numbers as ping prints them.
 
 /// The percentage as `%g` prints it: six digits that count, rounded.
-pub(super) fn percent(part: u64, whole: u64) -> String {
+pub(super) fn format_percent(part: u64, whole: u64) -> String {
     let whole = whole.max(1);
     let decimals: u32 = match part * 100 / whole {
         100.. => 3,
@@ -17,7 +17,7 @@ pub(super) fn percent(part: u64, whole: u64) -> String {
 }
 
 /// Three digits that count, as ping chooses them.
-pub(super) fn milliseconds(us: u64) -> String {
+pub(super) fn format_milliseconds(us: u64) -> String {
     let (whole, rest) = (us / 1000, us % 1000);
     match us {
         100_000.. => whole.to_string(),
@@ -27,7 +27,7 @@ pub(super) fn milliseconds(us: u64) -> String {
     }
 }
 
-pub(super) fn statistics(round_trips_us: &[u64]) -> String {
+pub(super) fn format_statistics(round_trips_us: &[u64]) -> String {
     let count = u64::try_from(round_trips_us.len()).unwrap_or(1).max(1);
     let least = round_trips_us.iter().min().copied().unwrap_or(0);
     let most = round_trips_us.iter().max().copied().unwrap_or(0);
@@ -60,7 +60,7 @@ mod tests {
             (0, 0, "0"),
         ];
         for (part, whole, shown) in table {
-            assert_eq!(percent(part, whole), shown, "{part} of {whole}");
+            assert_eq!(format_percent(part, whole), shown, "{part} of {whole}");
         }
     }
 }

@@ -19,18 +19,18 @@ pub enum Junction {
 pub struct Pipeline {
     /// `!`.
     pub negated: bool,
-    pub commands: Vec<Command>,
+    pub commands: Vec<ShellCommand>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Command {
-    pub body: Body,
+pub struct ShellCommand {
+    pub body: CommandBody,
     pub redirects: Vec<Redirect>,
     pub line: u32,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Body {
+pub enum CommandBody {
     Simple {
         assignments: Vec<(String, Word)>,
         words: Vec<Word>,
@@ -83,11 +83,11 @@ pub enum Piece {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Redirect {
     pub descriptor: u8,
-    pub target: Target,
+    pub target: RedirectTarget,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Target {
+pub enum RedirectTarget {
     Read(Word),
     Write(Word),
     /// `>&N`.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt as _};
 
-use super::ast::{AndOr, Body, Command, Junction, Pipeline, Script, Word};
-use super::parse::parse;
-use crate::shell::exec::{NotFound, exec};
+use super::ast::{AndOr, CommandBody, Junction, Pipeline, Script, ShellCommand, Word};
+use super::parse::parse_script;
+use crate::shell::exec::{NotFound, run_argv};
 use crate::shell::{Input, Io, Session, Sink};
 
 /// The shell ends with this code.
@@ -15,7 +15,7 @@ use crate::shell::{Input, Io, Session, Sink};
 pub(super) struct Exit(pub i32);
 
 #[derive(Clone, Copy, Default)]
-pub(super) struct Options {
+pub(super) struct ShellOptions {
     pub errexit: bool,
     pub noclobber: bool,
 }
@@ -23,7 +23,7 @@ pub(super) struct Options {
 #[derive(Clone)]
 pub(super) struct Shell {
     pub session: Session,
-    pub options: Options,
+    pub options: ShellOptions,
     /// `$0`.
     pub name: String,
     /// `$1`…
@@ -42,7 +42,7 @@ impl Shell {
     pub fn new(session: Session) -> Self {
         Self {
             session,
-            options: Options::default(),
+            options: ShellOptions::default(),
             name: "sh".into(),
             arguments: Vec::new(),
             status: 0,
@@ -58,7 +58,7 @@ impl Shell {
             self.name.clone_from(name);
             self.arguments = rest.to_vec();
         }
-        let script = match parse(text) {
+        let script = match parse_script(text) {
             Ok(script) => script,
             Err(error) => return io.fail(2, &format!("{}: 1: Syntax error: {error}", self.name)),
         };
@@ -132,7 +132,7 @@ impl Shell {
 
     /// Each command in a shell of its own, one after the other: the output of one is the input of
     /// the next.
-    async fn pipe(&mut self, commands: &[Command], io: &Io) -> i32 {
+    async fn pipe(&mut self, commands: &[ShellCommand], io: &Io) -> i32 {
         let mut input = io.stdin.clone();
         let mut status = 0;
         for (at, command) in commands.iter().enumerate() {
@@ -148,7 +148,7 @@ impl Shell {
         status
     }
 
-    fn command<'a>(&'a mut self, command: &'a Command, io: &'a Io) -> Ran<'a> {
+    fn command<'a>(&'a mut self, command: &'a ShellCommand, io: &'a Io) -> Ran<'a> {
         async move {
             self.line = command.line;
             let Ok(opened) = self.open(&command.redirects, io).await? else {
@@ -161,21 +161,21 @@ impl Shell {
         .boxed()
     }
 
-    async fn body(&mut self, body: &Body, io: &Io) -> Result<i32, Exit> {
+    async fn body(&mut self, body: &CommandBody, io: &Io) -> Result<i32, Exit> {
         match body {
-            Body::Simple { assignments, words } => self.simple(assignments, words, io).await,
-            Body::Group(script) => {
+            CommandBody::Simple { assignments, words } => self.simple(assignments, words, io).await,
+            CommandBody::Group(script) => {
                 self.status = 0;
                 self.script(script, io).await
             }
-            Body::Subshell(script) => Ok(match self.clone().script(script, io).await {
+            CommandBody::Subshell(script) => Ok(match self.clone().script(script, io).await {
                 Ok(code) | Err(Exit(code)) => code,
             }),
-            Body::Function { name, body } => {
+            CommandBody::Function { name, body } => {
                 self.functions.insert(name.clone(), Arc::new(body.clone()));
                 Ok(0)
             }
-            Body::If { branches, otherwise } => {
+            CommandBody::If { branches, otherwise } => {
                 for (condition, then) in branches {
                     if self.condition(condition, io).await? == 0 {
                         self.status = 0;
@@ -185,7 +185,7 @@ impl Shell {
                 self.status = 0;
                 self.script(otherwise, io).await
             }
-            Body::For { name, words, body } => {
+            CommandBody::For { name, words, body } => {
                 self.status = 0;
                 for value in self.fields(words, io).await? {
                     self.session.env.insert(name.clone(), value);
@@ -229,7 +229,7 @@ impl Shell {
         if let Some(code) = self.builtin(first, &argv[1..], io).await? {
             return Ok(code);
         }
-        match exec(&session, &argv, io).await {
+        match run_argv(&session, &argv, io).await {
             Ok(code) => Ok(code),
             Err(NotFound) => Ok(io.fail(127, &format!("{}: {first}: not found", self.prefix()))),
         }
@@ -277,7 +277,7 @@ impl Shell {
                 0
             }
             ("exec", Some(program)) => {
-                return Err(Exit(match exec(&self.session, args, io).await {
+                return Err(Exit(match run_argv(&self.session, args, io).await {
                     Ok(code) => code,
                     Err(NotFound) => {
                         io.fail(127, &format!("{}: exec: {program}: not found", self.prefix()))

@@ -1,11 +1,14 @@
 //! From a script's text to its tree.
 
-use super::ast::{AndOr, Body, Command, Junction, Piece, Pipeline, Redirect, Script, Target, Word};
+use super::ast::{
+    AndOr, CommandBody, Junction, Piece, Pipeline, Redirect, RedirectTarget, Script, ShellCommand,
+    Word,
+};
 
 /// dash's words for it.
 pub type SyntaxError = String;
 
-pub fn parse(text: &str) -> Result<Script, SyntaxError> {
+pub fn parse_script(text: &str) -> Result<Script, SyntaxError> {
     let mut parser = Parser { chars: text.chars().collect(), at: 0 };
     let script = parser.list(&[])?;
     match parser.peek() {
@@ -148,7 +151,7 @@ impl Parser {
         }
     }
 
-    fn command(&mut self) -> Result<Command, SyntaxError> {
+    fn command(&mut self) -> Result<ShellCommand, SyntaxError> {
         self.skip_blanks();
         let line = self.line();
         if self.eat("(") {
@@ -156,7 +159,7 @@ impl Parser {
             if !self.eat(")") {
                 return Err("end of file unexpected (expecting \")\")".into());
             }
-            return self.compound(Body::Subshell(script), line);
+            return self.compound(CommandBody::Subshell(script), line);
         }
         if self.peek() == Some('{')
             && self.chars.get(self.at + 1).is_some_and(|c| c.is_whitespace())
@@ -164,7 +167,7 @@ impl Parser {
             self.at += 1;
             let script = self.list(&["}"])?;
             self.expect("}")?;
-            return self.compound(Body::Group(script), line);
+            return self.compound(CommandBody::Group(script), line);
         }
         if let Some(body) = self.function()? {
             return self.compound(body, line);
@@ -179,7 +182,7 @@ impl Parser {
     }
 
     /// `NAME() { …; }`; left where it is where something else stands here.
-    fn function(&mut self) -> Result<Option<Body>, SyntaxError> {
+    fn function(&mut self) -> Result<Option<CommandBody>, SyntaxError> {
         let start = self.at;
         let name = self.name();
         if name.is_empty() || !self.eat("()") {
@@ -192,10 +195,10 @@ impl Parser {
         }
         let body = self.list(&["}"])?;
         self.expect("}")?;
-        Ok(Some(Body::Function { name, body }))
+        Ok(Some(CommandBody::Function { name, body }))
     }
 
-    fn conditional(&mut self) -> Result<Body, SyntaxError> {
+    fn conditional(&mut self) -> Result<CommandBody, SyntaxError> {
         self.at += "if".len();
         let mut branches = Vec::new();
         let mut otherwise = Script::new();
@@ -212,11 +215,11 @@ impl Parser {
                 otherwise = self.list(&["fi"])?;
             }
             self.expect("fi")?;
-            return Ok(Body::If { branches, otherwise });
+            return Ok(CommandBody::If { branches, otherwise });
         }
     }
 
-    fn for_loop(&mut self) -> Result<Body, SyntaxError> {
+    fn for_loop(&mut self) -> Result<CommandBody, SyntaxError> {
         self.at += "for".len();
         self.skip_blanks();
         let name = self.name();
@@ -233,7 +236,7 @@ impl Parser {
                 _ => words.push(self.word()?),
             }
         }
-        Ok(Body::For { name, words, body: self.loop_body()? })
+        Ok(CommandBody::For { name, words, body: self.loop_body()? })
     }
 
     fn loop_body(&mut self) -> Result<Script, SyntaxError> {
@@ -243,15 +246,15 @@ impl Parser {
         Ok(body)
     }
 
-    fn compound(&mut self, body: Body, line: u32) -> Result<Command, SyntaxError> {
+    fn compound(&mut self, body: CommandBody, line: u32) -> Result<ShellCommand, SyntaxError> {
         let mut redirects = Vec::new();
         while let Some(redirect) = self.redirect()? {
             redirects.push(redirect);
         }
-        Ok(Command { body, redirects, line })
+        Ok(ShellCommand { body, redirects, line })
     }
 
-    fn simple(&mut self, line: u32) -> Result<Command, SyntaxError> {
+    fn simple(&mut self, line: u32) -> Result<ShellCommand, SyntaxError> {
         let (mut assignments, mut words, mut redirects) = (Vec::new(), Vec::new(), Vec::new());
         loop {
             self.skip_blanks();
@@ -276,7 +279,7 @@ impl Parser {
                 Some(c) => format!("\"{c}\" unexpected"),
             });
         }
-        Ok(Command { body: Body::Simple { assignments, words }, redirects, line })
+        Ok(ShellCommand { body: CommandBody::Simple { assignments, words }, redirects, line })
     }
 
     fn name(&mut self) -> String {
@@ -320,7 +323,7 @@ impl Parser {
         if self.eat("&") {
             let copied =
                 self.next().and_then(|c| c.to_digit(10)).and_then(|d| u8::try_from(d).ok());
-            let target = Target::Duplicate(copied.ok_or("Bad fd number")?);
+            let target = RedirectTarget::Duplicate(copied.ok_or("Bad fd number")?);
             return Ok(Some(Redirect { descriptor, target }));
         }
         self.skip_blanks();
@@ -328,7 +331,7 @@ impl Parser {
         if word.is_empty() {
             return Err("newline unexpected".into());
         }
-        let target = if input { Target::Read(word) } else { Target::Write(word) };
+        let target = if input { RedirectTarget::Read(word) } else { RedirectTarget::Write(word) };
         Ok(Some(Redirect { descriptor, target }))
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::ast::{Redirect, Target};
+use super::ast::{Redirect, RedirectTarget};
 use super::interpret::{Exit, Shell};
 use crate::machines::FileError;
 use crate::shell::{Input, Io, Sink};
@@ -14,27 +14,27 @@ pub(super) struct Opened {
 }
 
 /// A redirection that failed, said already.
-pub(super) struct Refused;
+pub(super) struct RedirectFailed;
 
 impl Shell {
     pub(super) async fn open(
         &mut self,
         redirects: &[Redirect],
         io: &Io,
-    ) -> Result<Result<Opened, Refused>, Exit> {
+    ) -> Result<Result<Opened, RedirectFailed>, Exit> {
         let mut opened = Opened { io: io.clone(), files: Vec::new() };
         for redirect in redirects {
             let done = match &redirect.target {
-                Target::Duplicate(from) => {
+                RedirectTarget::Duplicate(from) => {
                     let sink = stream(&opened.io, *from);
                     put(&mut opened.io, redirect.descriptor, sink);
                     Ok(())
                 }
-                Target::Read(word) => {
+                RedirectTarget::Read(word) => {
                     let name = self.text(word, io).await?;
                     self.read_from(&name, &mut opened)
                 }
-                Target::Write(word) => {
+                RedirectTarget::Write(word) => {
                     let name = self.text(word, io).await?;
                     self.write_to(&name, redirect, &mut opened)
                 }
@@ -42,7 +42,7 @@ impl Shell {
             if let Err(text) = done {
                 let prefix = self.prefix();
                 io.err(&format!("{prefix}: {text}\n"));
-                return Ok(Err(Refused));
+                return Ok(Err(RedirectFailed));
             }
         }
         Ok(Ok(opened))

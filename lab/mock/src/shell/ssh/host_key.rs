@@ -2,8 +2,8 @@
 
 use ssh_key::{HashAlg, PublicKey};
 
-use super::options::{Options, Strict};
-use crate::shell::exec::exec;
+use super::options::{SshOptions, Strict};
+use crate::shell::exec::run_argv;
 use crate::shell::{Io, Session};
 
 /// The knowledge that the client's files have of a host.
@@ -19,7 +19,7 @@ enum Known {
 /// Ok where the client goes on; else what it says.
 pub(super) async fn check(
     session: &Session,
-    options: &Options,
+    options: &SshOptions,
     server_key: &str,
 ) -> Result<(), String> {
     let name = lookup_name(options);
@@ -42,7 +42,7 @@ pub(super) async fn check(
     }
 }
 
-fn lookup_name(options: &Options) -> String {
+fn lookup_name(options: &SshOptions) -> String {
     match &options.host_key_alias {
         Some(alias) => alias.clone(),
         None if options.port == 22 => options.host.clone(),
@@ -51,12 +51,12 @@ fn lookup_name(options: &Options) -> String {
 }
 
 /// Places and their texts, in the order that ssh reads them.
-async fn sources(session: &Session, options: &Options) -> Vec<(String, String)> {
+async fn sources(session: &Session, options: &SshOptions) -> Vec<(String, String)> {
     let mut sources = Vec::new();
     if let Some(command) = &options.known_hosts_command {
         let argv: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
         let io = Io::default();
-        if exec(session, &argv, &io).await == Ok(0) {
+        if run_argv(session, &argv, &io).await == Ok(0) {
             let text = String::from_utf8_lossy(&io.stdout.take()).into_owned();
             sources.push(("KnownHostsCommand-HOSTNAME".to_owned(), text));
         }

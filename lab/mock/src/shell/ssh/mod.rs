@@ -7,12 +7,12 @@ mod options;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use super::exec::exec;
+use super::exec::run_argv;
 use super::{Input, Io, Session, sh};
 use crate::machines::Socket;
-use crate::packets::{self, Answer, Delivery, Fragment, IcmpError, Loss, Packet, Payload};
+use crate::packets::{self, Delivery, Fragment, IcmpError, Loss, Packet, Payload, RoundTrip};
 use lab::node::Node;
-use options::Options;
+use options::SshOptions;
 
 /// The code that ssh exits with when it fails itself.
 const FAILED: i32 = 255;
@@ -39,7 +39,7 @@ pub async fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
     match connect(session, &options, address).await {
         Ok(connection) => connection.run(&options, io).await,
         Err(why) => {
-            let Options { host, port, .. } = &options;
+            let SshOptions { host, port, .. } = &options;
             say(io, &format!("ssh: connect to host {host} port {port}: {why}"))
         }
     }
@@ -53,9 +53,9 @@ fn say(io: &Io, text: &str) -> i32 {
 
 async fn connect(
     session: &Session,
-    options: &Options,
+    options: &SshOptions,
     address: Ipv4Addr,
-) -> Result<Connection, &'static str> {
+) -> Result<SshConnection, &'static str> {
     let port = session.change(|machine| {
         machine.ports_used = machine.ports_used.wrapping_add(1);
         32_768 + machine.ports_used % 28_000
@@ -84,7 +84,7 @@ async fn connect(
     let (after, why) = match delivery {
         Delivery::Answered(answer) => {
             session.clock.sleep(answer.round_trip).await;
-            return Ok(Connection::open(session, answer, packet));
+            return Ok(SshConnection::open(session, answer, packet));
         }
         Delivery::Refused(answer) => (answer.round_trip, "Connection refused"),
         Delivery::NetworkUnreachable => (Duration::ZERO, "Network is unreachable"),
@@ -101,15 +101,15 @@ async fn connect(
 }
 
 /// An open connection; both ends list it while it lives.
-struct Connection {
+struct SshConnection {
     session: Session,
-    answer: Answer,
+    answer: RoundTrip,
     syn: Packet,
     ends: [(Node, Socket); 2],
 }
 
-impl Connection {
-    fn open(session: &Session, answer: Answer, syn: Packet) -> Self {
+impl SshConnection {
+    fn open(session: &Session, answer: RoundTrip, syn: Packet) -> Self {
         let near = answer.near;
         let far = answer.far;
         let client = Socket {
@@ -129,7 +129,7 @@ impl Connection {
         Self { session: session.clone(), answer, syn, ends }
     }
 
-    async fn run(&self, options: &Options, io: &Io) -> i32 {
+    async fn run(&self, options: &SshOptions, io: &Io) -> i32 {
         self.carry(KEY_EXCHANGE_BYTES).await;
         let (host_key, may_log_in) = {
             let world = self.session.shared.lock();
@@ -140,21 +140,21 @@ impl Connection {
             return say(io, &text);
         }
         if !may_log_in {
-            let Options { user, host, .. } = options;
+            let SshOptions { user, host, .. } = options;
             return say(io, &format!("{user}@{host}: Permission denied (publickey)."));
         }
         if let Some(command) = &options.local_command {
             let local = ["/bin/sh", "-c", command].map(str::to_owned);
             let quiet_input =
                 Io { stdin: std::sync::Arc::default(), input: Input::Ends, ..io.clone() };
-            if exec(&self.session, &local, &quiet_input).await.is_err() {
+            if run_argv(&self.session, &local, &quiet_input).await.is_err() {
                 return FAILED;
             }
         }
         self.command(options, io).await
     }
 
-    async fn command(&self, options: &Options, io: &Io) -> i32 {
+    async fn command(&self, options: &SshOptions, io: &Io) -> i32 {
         let mut remote =
             Session::login(self.session.shared.clone(), self.session.clock, self.answer.by);
         let far = self.answer.far;
@@ -221,7 +221,7 @@ impl Connection {
     }
 }
 
-impl Drop for Connection {
+impl Drop for SshConnection {
     fn drop(&mut self) {
         let mut world = self.session.shared.lock();
         for (node, socket) in self.ends {

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-pub(super) struct Options {
+pub(super) struct SshOptions {
     pub user: String,
     pub host: String,
     pub port: u16,
@@ -27,8 +27,8 @@ pub(super) enum Strict {
     No,
 }
 
-pub(super) fn parse(args: &[&str]) -> Result<Options, String> {
-    let mut options = Options {
+pub(super) fn parse(args: &[&str]) -> Result<SshOptions, String> {
+    let mut options = SshOptions {
         user: "lab".into(),
         host: String::new(),
         port: 22,
@@ -103,7 +103,7 @@ const USAGE: &str = "usage: ssh [-46AaCfGgKkMNnqsTtVvXxYy] [-B bind_interface]
            [-Q query_option] [-R address] [-S ctl_path] [-W host:port]
            [-w local_tun[:remote_tun]] destination [command [argument ...]]";
 
-impl Options {
+impl SshOptions {
     fn set_destination(&mut self, word: &str) {
         match word.rsplit_once('@') {
             Some((user, host)) => (self.user, self.host) = (user.into(), host.into()),

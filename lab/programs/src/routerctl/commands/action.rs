@@ -5,20 +5,20 @@ use std::fmt::Write as _;
 use super::{no_arguments, print, rows};
 use crate::routerctl::config;
 use crate::routerctl::engine;
-use crate::routerctl::executor::Status;
-use crate::routerctl::go::doc::{Doc, Fields};
+use crate::routerctl::executor::ExecutorReport;
+use crate::routerctl::go::doc::{Doc, DocMap};
 use crate::routerctl::go::flags::{FlagSet, Parsed};
 use crate::routerctl::go::json::string_map;
 use crate::routerctl::go::numbers::parse_int;
-use crate::routerctl::go::table::cell;
+use crate::routerctl::go::table::dash_if_blank;
 use crate::routerctl::go::time;
 use crate::routerctl::paths::{CONFIG_FILE, STATE_FILE};
 use crate::routerctl::store::Database;
-use crate::routerctl::store::actions::{self, Action};
-use crate::routerctl::{Call, Outcome};
+use crate::routerctl::store::actions::{self, StoredAction};
+use crate::routerctl::{CommandResult, RouterctlCall};
 use lab::golang::quote;
 
-pub async fn run(call: &mut Call<'_>, args: &[String]) -> Outcome {
+pub async fn run(call: &mut RouterctlCall<'_>, args: &[String]) -> CommandResult {
     let Some((subcommand, args)) = args.split_first() else {
         return Err("action requires subcommand".into());
     };
@@ -34,12 +34,12 @@ pub async fn run(call: &mut Call<'_>, args: &[String]) -> Outcome {
     }
 }
 
-fn import(call: &mut Call<'_>, args: &[String]) -> Outcome {
+fn import(call: &mut RouterctlCall<'_>, args: &[String]) -> CommandResult {
     let flags = FlagSet::new().text("config", CONFIG_FILE).text("state-file", STATE_FILE);
     let options = flags.parse(args)?;
     no_arguments("action import", &options.rest)?;
     let database = Database::new(call.host, options.text("state-file"));
-    let counts = engine::import(call, database)?;
+    let counts = engine::import_plans(call, database)?;
     call.line(&format!(
         "imported {} action(s): {} inserted, {} duplicate, {} skipped (missing idempotencyKey)",
         counts.inserted + counts.duplicates,
@@ -50,7 +50,7 @@ fn import(call: &mut Call<'_>, args: &[String]) -> Outcome {
     Ok(())
 }
 
-fn list(call: &mut Call<'_>, args: &[String]) -> Outcome {
+fn list(call: &mut RouterctlCall<'_>, args: &[String]) -> CommandResult {
     let flags = FlagSet::new()
         .text("state-file", STATE_FILE)
         .text("status", "")
@@ -61,14 +61,14 @@ fn list(call: &mut Call<'_>, args: &[String]) -> Outcome {
     print_list(call, &options)
 }
 
-fn journal(call: &mut Call<'_>, args: &[String]) -> Outcome {
+fn journal(call: &mut RouterctlCall<'_>, args: &[String]) -> CommandResult {
     let flags = FlagSet::new().text("state-file", STATE_FILE).output();
     let options = flags.parse(args)?;
     no_arguments("action journal", &options.rest)?;
     print_list(call, &options)
 }
 
-fn print_list(call: &mut Call<'_>, options: &Parsed) -> Outcome {
+fn print_list(call: &mut RouterctlCall<'_>, options: &Parsed) -> CommandResult {
     let (status, provider) = (options.text("status"), options.text("provider"));
     let found = Database::new(call.host, options.text("state-file"))
         .read(|db| actions::list(db, status, provider))?;
@@ -81,13 +81,13 @@ fn print_list(call: &mut Call<'_>, options: &Parsed) -> Outcome {
             table,
             "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}",
             action.id,
-            cell(&action.idempotency_key),
-            cell(&action.provider),
-            cell(&action.action),
-            cell(&action.status),
+            dash_if_blank(&action.idempotency_key),
+            dash_if_blank(&action.provider),
+            dash_if_blank(&action.action),
+            dash_if_blank(&action.status),
             lifecycle(&action.status),
-            cell(target.get("address").map_or("", String::as_str)),
-            cell(&action.approved_by),
+            dash_if_blank(target.get("address").map_or("", String::as_str)),
+            dash_if_blank(&action.approved_by),
         );
     }
     print(
@@ -106,7 +106,7 @@ fn lifecycle(status: &str) -> &'static str {
     }
 }
 
-fn show(call: &mut Call<'_>, args: &[String]) -> Outcome {
+fn show(call: &mut RouterctlCall<'_>, args: &[String]) -> CommandResult {
     let flags = FlagSet::new().text("state-file", STATE_FILE).output();
     let (id, args) = split_id(args)?;
     let options = flags.parse(&args)?;
@@ -117,34 +117,34 @@ fn show(call: &mut Call<'_>, args: &[String]) -> Outcome {
     print(call, "action show", options.text("output"), &doc(&action), &show_table(&action))
 }
 
-fn show_table(action: &Action) -> String {
+fn show_table(action: &StoredAction) -> String {
     let rows = [
         ("ID", action.id.to_string()),
-        ("Idempotency Key", cell(&action.idempotency_key).into()),
-        ("Source", cell(&action.source).into()),
-        ("Provider", cell(&action.provider).into()),
-        ("Provider Ref", cell(&action.provider_ref).into()),
-        ("Action", cell(&action.action).into()),
-        ("Risk Level", cell(&action.risk_level).into()),
-        ("Status", cell(&action.status).into()),
-        ("Target", cell(&action.target_json).into()),
-        ("Parameters", cell(&action.parameters_json).into()),
-        ("Undo", cell(&action.undo_json).into()),
-        ("Approved By", cell(&action.approved_by).into()),
-        ("Approved At", time::cell(action.approved_at)),
-        ("Executed At", time::cell(action.executed_at)),
-        ("Result Message", cell(&action.result_message).into()),
-        ("Error", cell(&action.error).into()),
-        ("Created At", time::cell(action.created_at)),
-        ("Updated At", time::cell(action.updated_at)),
+        ("Idempotency Key", dash_if_blank(&action.idempotency_key).into()),
+        ("Source", dash_if_blank(&action.source).into()),
+        ("Provider", dash_if_blank(&action.provider).into()),
+        ("Provider Ref", dash_if_blank(&action.provider_ref).into()),
+        ("Action", dash_if_blank(&action.action).into()),
+        ("Risk Level", dash_if_blank(&action.risk_level).into()),
+        ("Status", dash_if_blank(&action.status).into()),
+        ("Target", dash_if_blank(&action.target_json).into()),
+        ("Parameters", dash_if_blank(&action.parameters_json).into()),
+        ("Undo", dash_if_blank(&action.undo_json).into()),
+        ("Approved By", dash_if_blank(&action.approved_by).into()),
+        ("Approved At", time::format_cell(action.approved_at)),
+        ("Executed At", time::format_cell(action.executed_at)),
+        ("Result Message", dash_if_blank(&action.result_message).into()),
+        ("Error", dash_if_blank(&action.error).into()),
+        ("Created At", time::format_cell(action.created_at)),
+        ("Updated At", time::format_cell(action.updated_at)),
     ];
     let lines: Vec<String> =
         rows.iter().map(|(label, value)| format!("{label}:\t{value}")).collect();
     lines.join("\n")
 }
 
-fn doc(action: &Action) -> Doc {
-    Fields::new()
+fn doc(action: &StoredAction) -> Doc {
+    DocMap::new()
         .put("id", action.id)
         .put("idempotencyKey", action.idempotency_key.as_str())
         .text("source", &action.source)
@@ -167,19 +167,19 @@ fn doc(action: &Action) -> Doc {
         .done()
 }
 
-fn approve(call: &mut Call<'_>, args: &[String]) -> Outcome {
+fn approve(call: &mut RouterctlCall<'_>, args: &[String]) -> CommandResult {
     let flags = FlagSet::new().text("state-file", STATE_FILE).text("by", "operator");
     let (id, args) = split_id(args)?;
     let options = flags.parse(&args)?;
     no_arguments("action approve", &options.rest)?;
     let database = Database::new(call.host, options.text("state-file"));
-    let action = engine::approve(call, database, id, options.text("by"))?;
-    let by = cell(&action.approved_by);
+    let action = engine::approve_action(call, database, id, options.text("by"))?;
+    let by = dash_if_blank(&action.approved_by);
     call.line(&format!("action {id} approved by {by} (status now {})", action.status));
     Ok(())
 }
 
-async fn execute(call: &mut Call<'_>, args: &[String]) -> Outcome {
+async fn execute(call: &mut RouterctlCall<'_>, args: &[String]) -> CommandResult {
     let flags = FlagSet::new()
         .text("config", CONFIG_FILE)
         .text("state-file", STATE_FILE)
@@ -192,18 +192,18 @@ async fn execute(call: &mut Call<'_>, args: &[String]) -> Outcome {
     let router = config::load(call.host, options.text("config"))?;
     let database = Database::new(call.host, options.text("state-file"));
     if options.on("dry-run") {
-        let status = engine::preview(call, database, id, &router).await?;
+        let status = engine::dry_run_action(call, database, id, &router).await?;
         print_preview(call, &format!("action {id} dry-run"), &status);
         call.line("(preview only — journal lifecycle unchanged; approval not consumed)");
         return Ok(());
     }
-    let action = engine::execute(call, database, id, &router).await?;
+    let action = engine::execute_action(call, database, id, &router).await?;
     let message = in_brackets(&action.result_message);
     call.line(&format!("action {id} executed: status now {}{message}", action.status));
     Ok(())
 }
 
-async fn rollback(call: &mut Call<'_>, args: &[String]) -> Outcome {
+async fn rollback(call: &mut RouterctlCall<'_>, args: &[String]) -> CommandResult {
     let flags = FlagSet::new()
         .text("config", CONFIG_FILE)
         .text("state-file", STATE_FILE)
@@ -227,7 +227,7 @@ async fn rollback(call: &mut Call<'_>, args: &[String]) -> Outcome {
 }
 
 /// Neither mode is the default: a bare call never mutates.
-fn check_mode(options: &Parsed, verb: &str, live: &str) -> Outcome {
+fn check_mode(options: &Parsed, verb: &str, live: &str) -> CommandResult {
     match (options.on("dry-run"), options.on("approved")) {
         (true, true) => Err("specify only one of --dry-run or --approved".into()),
         (false, false) => Err(format!(
@@ -238,7 +238,7 @@ fn check_mode(options: &Parsed, verb: &str, live: &str) -> Outcome {
     }
 }
 
-fn print_preview(call: &mut Call<'_>, what: &str, status: &Status) {
+fn print_preview(call: &mut RouterctlCall<'_>, what: &str, status: &ExecutorReport) {
     call.line(&format!("{what}: {}{}", status.status, in_brackets(&status.message)));
 }
 

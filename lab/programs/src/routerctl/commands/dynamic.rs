@@ -1,17 +1,17 @@
 //! `routerctl dynamic`: the parts that planners stored, with their plans.
 
 use super::{no_arguments, not_here, print_json};
-use crate::routerctl::go::doc::{Doc, Fields};
+use crate::routerctl::go::doc::{Doc, DocMap};
 use crate::routerctl::go::flags::FlagSet;
 use crate::routerctl::paths::STATE_FILE;
-use crate::routerctl::plan::Plan;
+use crate::routerctl::plan::ProposedPlan;
 use crate::routerctl::planner_answer::Directive;
 use crate::routerctl::store::Database;
-use crate::routerctl::store::parts::{self, Part};
-use crate::routerctl::{Call, Outcome};
+use crate::routerctl::store::parts::{self, StoredPart};
+use crate::routerctl::{CommandResult, RouterctlCall};
 use lab::golang::quote;
 
-pub fn run(call: &mut Call<'_>, args: &[String]) -> Outcome {
+pub fn run(call: &mut RouterctlCall<'_>, args: &[String]) -> CommandResult {
     let Some((subcommand, args)) = args.split_first() else {
         return Err("dynamic requires subcommand".into());
     };
@@ -25,14 +25,14 @@ pub fn run(call: &mut Call<'_>, args: &[String]) -> Outcome {
 
 /// A part with its columns decoded. What a MobilityPool stores beside its plans is not shown.
 struct Content {
-    part: Part,
+    part: StoredPart,
     directives: Option<Vec<Directive>>,
     resources: Option<usize>,
-    plans: Vec<Plan>,
+    plans: Vec<ProposedPlan>,
 }
 
 impl Content {
-    fn decode(part: Part) -> Result<Self, String> {
+    fn decode(part: StoredPart) -> Result<Self, String> {
         let within = |field: &str, error: String| {
             format!("{} generation {} {field}: {error}", part.source, part.generation)
         };
@@ -55,7 +55,7 @@ fn count(column: &str) -> Result<Option<usize>, String> {
     Ok(items.map(|items| items.len()))
 }
 
-fn list(call: &mut Call<'_>, args: &[String]) -> Outcome {
+fn list(call: &mut RouterctlCall<'_>, args: &[String]) -> CommandResult {
     let flags = FlagSet::new().text("state-file", STATE_FILE).output();
     let options = flags.parse(args)?;
     no_arguments("dynamic list", &options.rest)?;
@@ -68,7 +68,7 @@ fn list(call: &mut Call<'_>, args: &[String]) -> Outcome {
         let resources = content.resources.unwrap_or_default();
         let directives = content.directives.as_ref().map_or(0, Vec::len);
         items.push(
-            Fields::new()
+            DocMap::new()
                 .put("source", part.source.as_str())
                 .put("generation", part.generation)
                 .put("status", part.status_at(now))
@@ -82,7 +82,7 @@ fn list(call: &mut Call<'_>, args: &[String]) -> Outcome {
     print_json(call, "dynamic list", options.text("output"), &Doc::List(items))
 }
 
-fn describe(call: &mut Call<'_>, args: &[String]) -> Outcome {
+fn describe(call: &mut RouterctlCall<'_>, args: &[String]) -> CommandResult {
     let options = Describe::parse(args)?;
     let found = Database::new(call.host, &options.state_file)
         .read(|db| parts::of_source(db, &options.source))?;
@@ -101,7 +101,7 @@ fn describe_doc(content: &Content, status: &str) -> Doc {
         Some(_) => Doc::List(Vec::new()),
         None => Doc::Nil,
     };
-    Fields::new()
+    DocMap::new()
         .put("id", part.id)
         .put("source", part.source.as_str())
         .put("generation", part.generation)
@@ -112,7 +112,7 @@ fn describe_doc(content: &Content, status: &str) -> Doc {
         .put("digest", part.digest.as_str())
         .put("resources", resources)
         .put("directives", Directive::docs(content.directives.as_deref()))
-        .list("actionPlans", content.plans.iter().map(Plan::doc).collect())
+        .list("actionPlans", content.plans.iter().map(ProposedPlan::doc).collect())
         .text("error", &part.error)
         .put("createdAt", part.created_at)
         .put("updatedAt", part.updated_at)
@@ -148,7 +148,7 @@ impl Describe {
         Ok(options)
     }
 
-    fn take(&mut self, arg: &str) -> Outcome {
+    fn take(&mut self, arg: &str) -> CommandResult {
         if let Some(value) = arg.strip_prefix("-o=").or_else(|| arg.strip_prefix("--output=")) {
             self.output = value.into();
         } else if let Some(value) = arg.strip_prefix("--state-file=") {

@@ -5,17 +5,17 @@ use std::path::Path;
 use super::not_here;
 use crate::routerctl::go::flags::FlagSet;
 use crate::routerctl::paths::STATUS_SOCKET;
-use crate::routerctl::{Call, Outcome};
+use crate::routerctl::{CommandResult, RouterctlCall};
 use lab::golang::quote;
 
 const API: &str = "http://routerd/api/control.routerd.net/v1alpha1";
 
-pub fn get(call: &Call<'_>, args: &[String]) -> Outcome {
+pub fn run_get(call: &RouterctlCall<'_>, args: &[String]) -> CommandResult {
     let subject = target("get requires <subject> or <kind>/<name>", args)?;
     ask(call, "get", &[("events-limit", "10"), ("limit", "100"), ("subject", &subject)])
 }
 
-pub fn describe(call: &Call<'_>, args: &[String]) -> Outcome {
+pub fn run_describe(call: &RouterctlCall<'_>, args: &[String]) -> CommandResult {
     let target = target("describe requires <kind>/<name>", args)?;
     ask(call, "describe", &[("events-limit", "10"), ("target", &target)])
 }
@@ -28,7 +28,7 @@ fn target(missing: &str, args: &[String]) -> Result<String, String> {
     }
 }
 
-fn ask(call: &Call<'_>, verb: &str, query: &[(&str, &str)]) -> Outcome {
+fn ask(call: &RouterctlCall<'_>, verb: &str, query: &[(&str, &str)]) -> CommandResult {
     if call.host.file_mode(Path::new(STATUS_SOCKET)).is_ok() {
         return not_here(&format!("speaking to the daemon at {STATUS_SOCKET}"));
     }

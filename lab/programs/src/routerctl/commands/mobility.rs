@@ -4,15 +4,15 @@
 use serde_json::Value;
 
 use super::{no_arguments, not_here, print_json, rows};
-use crate::routerctl::go::doc::Fields;
+use crate::routerctl::go::doc::DocMap;
 use crate::routerctl::go::flags::FlagSet;
 use crate::routerctl::paths::STATE_FILE;
 use crate::routerctl::store::Database;
-use crate::routerctl::store::objects::{self, Object};
-use crate::routerctl::{Call, Outcome};
+use crate::routerctl::store::objects::{self, StoredObject};
+use crate::routerctl::{CommandResult, RouterctlCall};
 use lab::golang::quote;
 
-pub fn run(call: &mut Call<'_>, args: &[String]) -> Outcome {
+pub fn run(call: &mut RouterctlCall<'_>, args: &[String]) -> CommandResult {
     let Some((subcommand, args)) = args.split_first() else {
         return Err("mobility requires subcommand".into());
     };
@@ -45,7 +45,7 @@ const OWNER: [(&str, &[&str]); 14] = [
     ("conflictReason", &["conflictReason"]),
 ];
 
-fn owners(call: &mut Call<'_>, args: &[String]) -> Outcome {
+fn owners(call: &mut RouterctlCall<'_>, args: &[String]) -> CommandResult {
     let flags =
         FlagSet::new().text("state-file", STATE_FILE).text("pool", "").text("address", "").output();
     let options = flags.parse(args)?;
@@ -69,7 +69,7 @@ fn owners(call: &mut Call<'_>, args: &[String]) -> Outcome {
             state if state.is_empty() => "Unknown".to_owned(),
             state => state,
         };
-        let mut fields = Fields::new()
+        let mut fields = DocMap::new()
             .put("pool", pool)
             .put("address", address.as_str())
             .put("state", state.as_str())
@@ -82,7 +82,7 @@ fn owners(call: &mut Call<'_>, args: &[String]) -> Outcome {
     print_json(call, "mobility owners", options.text("output"), &rows(items))
 }
 
-fn is_pool(object: &Object) -> bool {
+fn is_pool(object: &StoredObject) -> bool {
     object.api_version == "mobility.routerd.net/v1alpha1" && object.kind == "MobilityPool"
 }
 

@@ -9,7 +9,7 @@ mod plugin;
 
 use super::go::doc::Doc;
 use super::go::{json, table};
-use super::{Call, Outcome};
+use super::{CommandResult, RouterctlCall};
 use lab::golang::quote;
 
 /// The release whose words these are.
@@ -34,7 +34,7 @@ const OTHERS: [&str; 15] = [
     "restart",
 ];
 
-pub(super) async fn run(call: &mut Call<'_>, args: &[String]) -> Outcome {
+pub(super) async fn run(call: &mut RouterctlCall<'_>, args: &[String]) -> CommandResult {
     let Some((command, args)) = args.split_first() else {
         return Err("missing command".into());
     };
@@ -48,8 +48,8 @@ pub(super) async fn run(call: &mut Call<'_>, args: &[String]) -> Outcome {
         "dynamic" => dynamic::run(call, args),
         "mobility" => mobility::run(call, args),
         "doctor" => doctor::run(call, args),
-        "get" => inspect::get(call, args),
-        "describe" => inspect::describe(call, args),
+        "get" => inspect::run_get(call, args),
+        "describe" => inspect::run_describe(call, args),
         other if OTHERS.contains(&other) => not_here(&format!("routerctl {other}")),
         "help" | "-h" | "--help" => not_here("routerctl help"),
         other => Err(format!("unknown command {}", quote(other))),
@@ -58,12 +58,18 @@ pub(super) async fn run(call: &mut Call<'_>, args: &[String]) -> Outcome {
 
 /// Refuses something that routerd has and this stand-in has not: it is never answered as if it were
 /// done.
-fn not_here(what: &str) -> Outcome {
+fn not_here(what: &str) -> CommandResult {
     Err(format!("{what} is not part of this stand-in routerctl; use routerd's own"))
 }
 
 /// Where somebody reads the table, too.
-fn print(call: &mut Call<'_>, what: &str, output: &str, doc: &Doc, table_text: &str) -> Outcome {
+fn print(
+    call: &mut RouterctlCall<'_>,
+    what: &str,
+    output: &str,
+    doc: &Doc,
+    table_text: &str,
+) -> CommandResult {
     if !matches!(output, "" | "table") {
         return print_json(call, what, output, doc);
     }
@@ -72,9 +78,9 @@ fn print(call: &mut Call<'_>, what: &str, output: &str, doc: &Doc, table_text: &
 }
 
 /// The form that the harness reads; routerd has others.
-fn print_json(call: &mut Call<'_>, what: &str, output: &str, doc: &Doc) -> Outcome {
+fn print_json(call: &mut RouterctlCall<'_>, what: &str, output: &str, doc: &Doc) -> CommandResult {
     match output {
-        "json" => call.stdout.push_str(&json::pretty(doc)),
+        "json" => call.stdout.push_str(&json::print_pretty(doc)),
         "" | "table" | "yaml" => not_here(&format!("routerctl {what} without -o json"))?,
         other => return Err(format!("unsupported output {}", quote(other))),
     }
@@ -82,7 +88,7 @@ fn print_json(call: &mut Call<'_>, what: &str, output: &str, doc: &Doc) -> Outco
 }
 
 /// Where a subcommand takes options alone.
-fn no_arguments(what: &str, rest: &[String]) -> Outcome {
+fn no_arguments(what: &str, rest: &[String]) -> CommandResult {
     match rest.first() {
         Some(extra) => Err(format!("unexpected {what} argument {}", quote(extra))),
         None => Ok(()),
@@ -91,5 +97,5 @@ fn no_arguments(what: &str, rest: &[String]) -> Outcome {
 
 /// A list of rows as Go's `append` makes it.
 fn rows(items: Vec<Doc>) -> Doc {
-    super::go::doc::appended(items)
+    super::go::doc::make_appended_list(items)
 }

@@ -13,26 +13,26 @@ pub enum Doc {
     Text(String),
     Time(Time),
     List(Vec<Doc>),
-    Map(Vec<Field>),
+    Map(Vec<DocField>),
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Field {
+pub struct DocField {
     pub key: String,
     pub value: Doc,
 }
 
 /// Builds a [`Doc::Map`] in Go's field order.
 #[derive(Debug, Default)]
-pub struct Fields(Vec<Field>);
+pub struct DocMap(Vec<DocField>);
 
-impl Fields {
+impl DocMap {
     pub fn new() -> Self {
         Self::default()
     }
 
     pub fn put(mut self, key: &str, value: impl Into<Doc>) -> Self {
-        self.0.push(Field { key: key.into(), value: value.into() });
+        self.0.push(DocField { key: key.into(), value: value.into() });
         self
     }
 
@@ -43,7 +43,7 @@ impl Fields {
 
     /// `omitempty` on a map of strings.
     pub fn strings(self, key: &str, map: &BTreeMap<String, String>) -> Self {
-        if map.is_empty() { self } else { self.put(key, strings(map)) }
+        if map.is_empty() { self } else { self.put(key, make_string_map(map)) }
     }
 
     /// `omitempty` on a number.
@@ -62,8 +62,8 @@ impl Fields {
 }
 
 /// A map of strings, its keys sorted.
-pub fn strings(map: &BTreeMap<String, String>) -> Doc {
-    let field = |(key, value): (&String, &String)| Field {
+pub fn make_string_map(map: &BTreeMap<String, String>) -> Doc {
+    let field = |(key, value): (&String, &String)| DocField {
         key: key.clone(),
         value: Doc::Text(value.clone()),
     };
@@ -71,7 +71,7 @@ pub fn strings(map: &BTreeMap<String, String>) -> Doc {
 }
 
 /// A slice that Go's `append` made: nil while nothing was appended.
-pub fn appended(items: Vec<Doc>) -> Doc {
+pub fn make_appended_list(items: Vec<Doc>) -> Doc {
     if items.is_empty() { Doc::Nil } else { Doc::List(items) }
 }
 

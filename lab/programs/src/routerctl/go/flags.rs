@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lab::golang::quote;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum FlagKind {
     Text,
     Switch,
 }
@@ -15,7 +15,7 @@ struct Flag {
     name: &'static str,
     /// Two names may set one variable, as `-o` and `--output` do.
     variable: &'static str,
-    kind: Kind,
+    kind: FlagKind,
     default: String,
 }
 
@@ -47,23 +47,23 @@ impl FlagSet {
     }
 
     pub fn text(self, name: &'static str, default: &str) -> Self {
-        self.add(name, name, Kind::Text, default)
+        self.add(name, name, FlagKind::Text, default)
     }
 
     pub fn switch(self, name: &'static str, default: bool) -> Self {
-        self.add(name, name, Kind::Switch, if default { "true" } else { "false" })
+        self.add(name, name, FlagKind::Switch, if default { "true" } else { "false" })
     }
 
     /// `-o` and `--output`.
     pub fn output(self) -> Self {
-        self.add("o", "output", Kind::Text, "table").text("output", "table")
+        self.add("o", "output", FlagKind::Text, "table").text("output", "table")
     }
 
     fn add(
         mut self,
         name: &'static str,
         variable: &'static str,
-        kind: Kind,
+        kind: FlagKind,
         default: &str,
     ) -> Self {
         self.flags.push(Flag { name, variable, kind, default: default.into() });
@@ -81,7 +81,7 @@ impl FlagSet {
             }
             options.push(arg.clone());
             let name = arg.trim_start_matches('-');
-            if self.flags.iter().any(|flag| flag.name == name && flag.kind == Kind::Text) {
+            if self.flags.iter().any(|flag| flag.name == name && flag.kind == FlagKind::Text) {
                 let value = args.next().ok_or_else(|| format!("{arg} requires a value"))?;
                 options.push(value.clone());
             }
@@ -115,7 +115,7 @@ impl FlagSet {
                 return Err(format!("flag provided but not defined: -{name}"));
             };
             let value = match (&flag.kind, value) {
-                (Kind::Switch, None) => "true".to_owned(),
+                (FlagKind::Switch, None) => "true".to_owned(),
                 (_, Some(value)) => value,
                 (_, None) => args
                     .next()
@@ -132,8 +132,8 @@ impl FlagSet {
 impl Flag {
     fn check(&self, value: &str) -> Result<String, String> {
         match self.kind {
-            Kind::Text => Ok(value.into()),
-            Kind::Switch => match value {
+            FlagKind::Text => Ok(value.into()),
+            FlagKind::Switch => match value {
                 "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok("true".into()),
                 "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok("false".into()),
                 _ => Err(format!(

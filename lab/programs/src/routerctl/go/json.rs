@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 
-use super::doc::{Doc, Field};
+use super::doc::{Doc, DocField};
 use super::time;
 use lab::golang::quote;
 
 /// With the newline that Go's encoder ends with.
-pub fn pretty(doc: &Doc) -> String {
+pub fn print_pretty(doc: &Doc) -> String {
     let mut out = String::new();
     write(doc, 0, &mut out);
     out.push('\n');
@@ -18,14 +18,16 @@ pub fn pretty(doc: &Doc) -> String {
 }
 
 /// A map of strings on one line, as the journal's columns hold it.
-pub fn compact(map: &BTreeMap<String, String>) -> String {
-    let members: Vec<String> =
-        map.iter().map(|(key, value)| format!("{}:{}", string(key), string(value))).collect();
+pub fn print_compact(map: &BTreeMap<String, String>) -> String {
+    let members: Vec<String> = map
+        .iter()
+        .map(|(key, value)| format!("{}:{}", quote_string(key), quote_string(value)))
+        .collect();
     format!("{{{}}}", members.join(","))
 }
 
 /// A JSON string with Go's HTML escaping.
-pub fn string(text: &str) -> String {
+pub fn quote_string(text: &str) -> String {
     escape_html(&serde_json::Value::from(text).to_string())
 }
 
@@ -43,13 +45,13 @@ fn write(doc: &Doc, depth: usize, out: &mut String) {
         Doc::Nil => out.push_str("null"),
         Doc::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
         Doc::Number(number) => out.push_str(&number.to_string()),
-        Doc::Text(text) => out.push_str(&string(text)),
-        Doc::Time(at) => out.push_str(&string(&time::nano(*at))),
+        Doc::Text(text) => out.push_str(&quote_string(text)),
+        Doc::Time(at) => out.push_str(&quote_string(&time::format_nano(*at))),
         Doc::List(items) => block(['[', ']'], items, depth, out, |item, out| {
             write(item, depth + 1, out);
         }),
-        Doc::Map(fields) => block(['{', '}'], fields, depth, out, |field: &Field, out| {
-            out.push_str(&string(&field.key));
+        Doc::Map(fields) => block(['{', '}'], fields, depth, out, |field: &DocField, out| {
+            out.push_str(&quote_string(&field.key));
             out.push_str(": ");
             write(&field.value, depth + 1, out);
         }),
@@ -122,12 +124,12 @@ pub fn string_map(column: &str) -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::doc::Fields;
+    use super::super::doc::DocMap;
     use super::*;
 
     #[test]
     fn a_document_is_indented_and_escaped_as_by_go() {
-        let doc = Fields::new()
+        let doc = DocMap::new()
             .put("id", 2_i64)
             .text("source", "")
             .put("note", "a<b>&\"c\"\u{2028}\n\u{1}")
@@ -149,7 +151,7 @@ mod tests {
   "plan": {}
 }
 "#;
-        assert_eq!(pretty(&doc), expected);
+        assert_eq!(print_pretty(&doc), expected);
     }
 
     #[test]

@@ -42,7 +42,7 @@ fn write(line: &[&str], widths: &[usize], out: &mut String) {
 }
 
 /// `-` for what is blank.
-pub fn cell(text: &str) -> &str {
+pub fn dash_if_blank(text: &str) -> &str {
     if text.trim().is_empty() { "-" } else { text }
 }
 
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn blank_cells_are_dashes() {
-        assert_eq!(cell(" "), "-");
-        assert_eq!(cell("x"), "x");
+        assert_eq!(dash_if_blank(" "), "-");
+        assert_eq!(dash_if_blank("x"), "x");
     }
 }

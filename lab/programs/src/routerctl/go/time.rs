@@ -7,7 +7,7 @@ pub type Time = Option<DateTime<Utc>>;
 const ZERO: &str = "0001-01-01T00:00:00Z";
 
 /// RFC3339Nano: the fraction without trailing zeros.
-pub fn nano(time: Time) -> String {
+pub fn format_nano(time: Time) -> String {
     let Some(time) = time else { return ZERO.into() };
     let whole = time.format("%Y-%m-%dT%H:%M:%S").to_string();
     let nanos = format!("{:09}", time.timestamp_subsec_nanos());
@@ -18,12 +18,12 @@ pub fn nano(time: Time) -> String {
 }
 
 /// Seconds alone, `-` for the zero time: the form of tables.
-pub fn cell(time: Time) -> String {
+pub fn format_cell(time: Time) -> String {
     time.map_or_else(|| "-".into(), |time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
 }
 
 /// Reads a time as routerd reads a column: what is no RFC 3339 time is the zero time.
-pub fn parse(text: &str) -> Time {
+pub fn parse_time(text: &str) -> Time {
     if text == ZERO {
         return None;
     }
@@ -31,7 +31,7 @@ pub fn parse(text: &str) -> Time {
 }
 
 /// `time.Duration.String`.
-pub fn duration(nanos: i64) -> String {
+pub fn format_duration(nanos: i64) -> String {
     let sign = if nanos < 0 { "-" } else { "" };
     let nanos = nanos.unsigned_abs();
     let fraction = |value: u64, unit: u64| {
@@ -75,10 +75,10 @@ mod tests {
             ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
             ("soon", "0001-01-01T00:00:00Z"),
         ] {
-            assert_eq!(nano(parse(text)), printed);
+            assert_eq!(format_nano(parse_time(text)), printed);
         }
-        assert_eq!(cell(parse("2026-11-22T00:28:54.9Z")), "2026-11-22T00:28:54Z");
-        assert_eq!(cell(None), "-");
+        assert_eq!(format_cell(parse_time("2026-11-22T00:28:54.9Z")), "2026-11-22T00:28:54Z");
+        assert_eq!(format_cell(None), "-");
     }
 
     #[test]
@@ -93,7 +93,7 @@ mod tests {
             ("0", "0s"),
             ("-1m", "-1m0s"),
         ] {
-            assert_eq!(duration(parse_duration(text).unwrap()), printed);
+            assert_eq!(format_duration(parse_duration(text).unwrap()), printed);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The words in which Go's `yaml.v3` refuses.
 
 /// A reader's refusal as `yaml.v3` words it: the problem, after the line where it is not the first.
-pub fn refusal(error: &serde_yaml_ng::Error) -> String {
+pub fn format_yaml_error(error: &serde_yaml_ng::Error) -> String {
     let text = error.to_string();
     let (problem, context) = text.split_once(", while").unwrap_or((&text, ""));
     let message = problem.split_once(" at line ").map_or(problem, |(message, _)| message);
@@ -29,7 +29,7 @@ mod tests {
             ("a: [\n", "yaml: line 1: did not find expected node content"),
         ] {
             let error = serde_yaml_ng::from_str::<serde_yaml_ng::Value>(text).unwrap_err();
-            assert_eq!(refusal(&error), words);
+            assert_eq!(format_yaml_error(&error), words);
         }
     }
 }

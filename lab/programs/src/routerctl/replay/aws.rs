@@ -45,7 +45,7 @@ impl Eni {
     }
 }
 
-pub fn execute(eni: &mut Eni, stdin: &[u8]) -> String {
+pub fn execute_request(eni: &mut Eni, stdin: &[u8]) -> String {
     let request: Value = serde_json::from_slice(stdin).unwrap();
     assert_eq!(request["kind"], "ExecuteActionRequest");
     assert_eq!(request["spec"]["context"], json!({}));

@@ -26,10 +26,10 @@ const EXECUTOR: &str =
 
 pub struct TestHost {
     configurations: PathBuf,
-    state: Mutex<State>,
+    state: Mutex<HostState>,
 }
 
-struct State {
+struct HostState {
     now: DateTime<Utc>,
     database: Option<Connection>,
     eni: Eni,
@@ -40,7 +40,7 @@ struct State {
 
 impl TestHost {
     pub fn new(configurations: &Path) -> Self {
-        let state = State {
+        let state = HostState {
             now: "2026-11-22T15:41:00Z".parse().unwrap(),
             database: None,
             eni: Eni::default(),
@@ -83,7 +83,7 @@ impl TestHost {
                 assert_eq!(child.timeout, Duration::from_secs(10));
                 Ok(printed(&state.planner_stdout))
             }
-            EXECUTOR => Ok(printed(&aws::execute(&mut state.eni, &child.stdin))),
+            EXECUTOR => Ok(printed(&aws::execute_request(&mut state.eni, &child.stdin))),
             _ => {
                 let output = play_script(&state.executor_script, child.timeout);
                 if matches!(output, Err(SpawnError::TimedOut)) {

@@ -22,7 +22,7 @@ const RECORDS: usize = 82;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Record {
+struct RecordedCall {
     name: String,
     group: String,
     argv: Vec<String>,
@@ -60,7 +60,7 @@ fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/routerctl")
 }
 
-fn records() -> Vec<Record> {
+fn records() -> Vec<RecordedCall> {
     let mut paths: Vec<PathBuf> = std::fs::read_dir(fixtures())
         .unwrap()
         .map(|entry| entry.unwrap().path())

@@ -11,13 +11,13 @@ use lab::node::Output;
 const EXECUTOR: &str =
     "/usr/local/libexec/routerd/plugins/aws-provider-executor/bin/aws-provider-executor";
 
-struct Lab {
+struct ReplayLab {
     host: TestHost,
     _folder: tempfile::TempDir,
 }
 
 /// One ENI whose check is off, and a policy that needs, or does not need, an approval.
-fn lab(require_approval: bool, plan: &Value) -> Lab {
+fn lab(require_approval: bool, plan: &Value) -> ReplayLab {
     let router = json!({"spec": {"resources": [
         {"kind": "ProviderActionPolicy", "metadata": {"name": "lab"}, "spec": {
             "enabled": true, "dryRunOnly": false, "requireApproval": require_approval,
@@ -45,7 +45,7 @@ fn lab(require_approval: bool, plan: &Value) -> Lab {
     .unwrap();
     let raw = serde_json::value::to_raw_value(&answer).unwrap();
     host.prepare(&eni, Some(&*raw), None);
-    let lab = Lab { host, _folder: folder };
+    let lab = ReplayLab { host, _folder: folder };
     assert_eq!(lab.run("plugin run lab-planner").code, 0);
     assert_eq!(lab.run("action import").code, 0);
     lab
@@ -59,7 +59,7 @@ fn forwarding() -> Value {
     })
 }
 
-impl Lab {
+impl ReplayLab {
     fn run(&self, command: &str) -> Output {
         let argv: Vec<String> = format!("routerctl {command}").split(' ').map(Into::into).collect();
         call(&self.host, &argv)

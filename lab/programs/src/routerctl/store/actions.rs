@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::nullable;
-use crate::routerctl::go::json::{compact, string_map};
-use crate::routerctl::go::time::{Time, nano, parse};
+use crate::routerctl::go::json::{print_compact, string_map};
+use crate::routerctl::go::time::{Time, format_nano, parse_time};
 
 const COLUMNS: &str = "id,idempotency_key,coalesce(source,''),provider,coalesce(provider_ref,''),\
     action,coalesce(target_json,''),coalesce(parameters_json,''),coalesce(undo_json,''),\
@@ -17,7 +17,7 @@ const COLUMNS: &str = "id,idempotency_key,coalesce(source,''),provider,coalesce(
 
 #[expect(clippy::struct_field_names, reason = "the column is called so")]
 #[derive(Clone, Debug, Default)]
-pub struct Action {
+pub struct StoredAction {
     pub id: i64,
     pub idempotency_key: String,
     pub source: String,
@@ -51,7 +51,7 @@ pub enum Imported {
 
 /// The outcome that an executor reported.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub struct ReportedOutcome {
     pub status: String,
     pub message: String,
     pub error: String,
@@ -59,7 +59,7 @@ pub struct Outcome {
 }
 
 /// Newest first; an empty filter lets everything through.
-pub fn list(db: &Connection, status: &str, provider: &str) -> rusqlite::Result<Vec<Action>> {
+pub fn list(db: &Connection, status: &str, provider: &str) -> rusqlite::Result<Vec<StoredAction>> {
     let query = format!(
         "SELECT {COLUMNS} FROM action_executions \
          WHERE (?1 = '' OR status = ?1) AND (?2 = '' OR provider = ?2) ORDER BY id DESC"
@@ -69,12 +69,16 @@ pub fn list(db: &Connection, status: &str, provider: &str) -> rusqlite::Result<V
     rows.collect()
 }
 
-pub fn get(db: &Connection, id: i64) -> rusqlite::Result<Option<Action>> {
+pub fn get(db: &Connection, id: i64) -> rusqlite::Result<Option<StoredAction>> {
     let query = format!("SELECT {COLUMNS} FROM action_executions WHERE id = ?1");
     db.query_row(&query, [id], read).optional()
 }
 
-pub fn import(db: &Connection, action: &Action, now: DateTime<Utc>) -> rusqlite::Result<Imported> {
+pub fn import(
+    db: &Connection,
+    action: &StoredAction,
+    now: DateTime<Utc>,
+) -> rusqlite::Result<Imported> {
     let changed = db.execute(
         "INSERT INTO action_executions(idempotency_key,source,provider,provider_ref,action,\
          target_json,parameters_json,undo_json,risk_level,status,created_at,updated_at)
@@ -96,7 +100,7 @@ pub fn import(db: &Connection, action: &Action, now: DateTime<Utc>) -> rusqlite:
             nullable(&action.parameters_json),
             nullable(&action.undo_json),
             nullable(&action.risk_level),
-            nano(Some(now)),
+            format_nano(Some(now)),
         ],
     )?;
     Ok(if changed > 0 { Imported::Inserted } else { Imported::Duplicate })
@@ -107,7 +111,7 @@ pub fn approve(db: &Connection, id: i64, by: &str, now: DateTime<Utc>) -> rusqli
     let changed = db.execute(
         "UPDATE action_executions SET status='approved',approved_by=?1,approved_at=?2,\
          updated_at=?2 WHERE id=?3 AND status='pending'",
-        params![nullable(by), nano(Some(now)), id],
+        params![nullable(by), format_nano(Some(now)), id],
     )?;
     Ok(changed > 0)
 }
@@ -117,21 +121,21 @@ pub fn claim(db: &Connection, id: i64, now: DateTime<Utc>) -> rusqlite::Result<b
     let changed = db.execute(
         "UPDATE action_executions SET status='running',updated_at=?1 \
          WHERE id=?2 AND status='approved'",
-        params![nano(Some(now)), id],
+        params![format_nano(Some(now)), id],
     )?;
     Ok(changed > 0)
 }
 
 /// Whether the row was still running (or approved).
-pub fn record(
+pub fn record_execution(
     db: &Connection,
     id: i64,
-    outcome: &Outcome,
+    outcome: &ReportedOutcome,
     executed_at: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> rusqlite::Result<bool> {
     let observed =
-        if outcome.observed.is_empty() { None } else { Some(compact(&outcome.observed)) };
+        if outcome.observed.is_empty() { None } else { Some(print_compact(&outcome.observed)) };
     let changed = db.execute(
         "UPDATE action_executions SET status=?1,result_message=?2,error=?3,observed_json=?4,\
          executed_at=?5,updated_at=?6 WHERE id=?7 AND status IN ('running','approved')",
@@ -140,8 +144,8 @@ pub fn record(
             nullable(&outcome.message),
             nullable(&outcome.error),
             observed,
-            nano(Some(executed_at)),
-            nano(Some(now)),
+            format_nano(Some(executed_at)),
+            format_nano(Some(now)),
             id,
         ],
     )?;
@@ -153,7 +157,7 @@ pub fn fence(db: &Connection, key: &str, reason: &str, now: DateTime<Utc>) -> ru
     db.execute(
         "UPDATE action_executions SET status='skipped',result_message=?1,executed_at=?2,\
          updated_at=?2 WHERE idempotency_key=?3 AND status IN ('pending','approved')",
-        params![nullable(reason), nano(Some(now)), key.trim()],
+        params![nullable(reason), format_nano(Some(now)), key.trim()],
     )?;
     Ok(())
 }
@@ -168,14 +172,14 @@ pub fn roll_back(
     let changed = db.execute(
         "UPDATE action_executions SET status='rolledBack',result_message=?1,updated_at=?2 \
          WHERE id=?3 AND status='succeeded'",
-        params![nullable(message), nano(Some(now)), id],
+        params![nullable(message), format_nano(Some(now)), id],
     )?;
     Ok(changed > 0)
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Action> {
-    let time = |index| row.get::<_, String>(index).map(|text| parse(&text));
-    Ok(Action {
+fn read(row: &Row<'_>) -> rusqlite::Result<StoredAction> {
+    let time = |index| row.get::<_, String>(index).map(|text| parse_time(&text));
+    Ok(StoredAction {
         id: row.get(0)?,
         idempotency_key: row.get(1)?,
         source: row.get(2)?,

@@ -4,21 +4,21 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 #[derive(Debug)]
-pub struct Object {
+pub struct StoredObject {
     pub api_version: String,
     pub kind: String,
     pub name: String,
     pub status: Value,
 }
 
-pub fn list(db: &Connection) -> rusqlite::Result<Vec<Object>> {
+pub fn list(db: &Connection) -> rusqlite::Result<Vec<StoredObject>> {
     let mut statement = db.prepare(
         "SELECT api_version,kind,name,coalesce(status,'') FROM objects \
          ORDER BY api_version,kind,name",
     )?;
     let rows = statement.query_map([], |row| {
         let status: String = row.get(3)?;
-        Ok(Object {
+        Ok(StoredObject {
             api_version: row.get(0)?,
             kind: row.get(1)?,
             name: row.get(2)?,

@@ -5,15 +5,15 @@ use rusqlite::{Connection, Row, params};
 
 use super::nullable;
 use crate::routerctl::go::json;
-use crate::routerctl::go::time::{Time, nano, parse};
-use crate::routerctl::plan::Plan;
+use crate::routerctl::go::time::{Time, format_nano, parse_time};
+use crate::routerctl::plan::ProposedPlan;
 
 const COLUMNS: &str = "id,source,generation,observed_at,expires_at,digest,\
     coalesce(resources_json,''),coalesce(directives_json,''),coalesce(actionplans_json,''),\
     status,coalesce(error,''),created_at,updated_at";
 
 #[derive(Clone, Debug, Default)]
-pub struct Part {
+pub struct StoredPart {
     pub id: i64,
     pub source: String,
     pub generation: i64,
@@ -29,13 +29,13 @@ pub struct Part {
     pub updated_at: Time,
 }
 
-impl Part {
+impl StoredPart {
     /// The stored status ages into `expired` without a write.
     pub fn status_at(&self, now: DateTime<Utc>) -> &'static str {
         if self.expires_at.is_some_and(|end| now >= end) { "expired" } else { "active" }
     }
 
-    pub fn plans(&self) -> Result<Vec<Plan>, String> {
+    pub fn plans(&self) -> Result<Vec<ProposedPlan>, String> {
         if self.plans_json.trim().is_empty() {
             return Ok(Vec::new());
         }
@@ -44,7 +44,7 @@ impl Part {
 }
 
 /// Newest observation first.
-pub fn list(db: &Connection) -> rusqlite::Result<Vec<Part>> {
+pub fn list(db: &Connection) -> rusqlite::Result<Vec<StoredPart>> {
     let query = format!(
         "SELECT {COLUMNS} FROM dynamic_config_parts \
          ORDER BY observed_at DESC,generation DESC,id DESC"
@@ -55,7 +55,7 @@ pub fn list(db: &Connection) -> rusqlite::Result<Vec<Part>> {
 }
 
 /// Newest generation first.
-pub fn of_source(db: &Connection, source: &str) -> rusqlite::Result<Vec<Part>> {
+pub fn of_source(db: &Connection, source: &str) -> rusqlite::Result<Vec<StoredPart>> {
     let query = format!(
         "SELECT {COLUMNS} FROM dynamic_config_parts WHERE source = ?1 \
          ORDER BY generation DESC,observed_at DESC,id DESC"
@@ -65,7 +65,7 @@ pub fn of_source(db: &Connection, source: &str) -> rusqlite::Result<Vec<Part>> {
     rows.collect()
 }
 
-pub fn upsert(db: &Connection, part: &Part, now: DateTime<Utc>) -> rusqlite::Result<()> {
+pub fn upsert(db: &Connection, part: &StoredPart, now: DateTime<Utc>) -> rusqlite::Result<()> {
     db.execute(
         "INSERT INTO dynamic_config_parts(source,generation,observed_at,expires_at,digest,\
          resources_json,directives_json,actionplans_json,status,created_at,updated_at)
@@ -79,21 +79,21 @@ pub fn upsert(db: &Connection, part: &Part, now: DateTime<Utc>) -> rusqlite::Res
         params![
             part.source,
             part.generation,
-            nano(part.observed_at),
-            nano(part.expires_at),
+            format_nano(part.observed_at),
+            format_nano(part.expires_at),
             part.digest,
             nullable(&part.resources_json),
             nullable(&part.directives_json),
             nullable(&part.plans_json),
-            nano(Some(now)),
+            format_nano(Some(now)),
         ],
     )?;
     Ok(())
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Part> {
-    let time = |index| row.get::<_, String>(index).map(|text| parse(&text));
-    Ok(Part {
+fn read(row: &Row<'_>) -> rusqlite::Result<StoredPart> {
+    let time = |index| row.get::<_, String>(index).map(|text| parse_time(&text));
+    Ok(StoredPart {
         id: row.get(0)?,
         source: row.get(1)?,
         generation: row.get(2)?,

@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::nullable;
-use crate::routerctl::go::json::compact;
-use crate::routerctl::go::time::{Time, nano, parse};
+use crate::routerctl::go::json::print_compact;
+use crate::routerctl::go::time::{Time, format_nano, parse_time};
 
 #[derive(Debug)]
-pub struct Run {
+pub struct StoredRun {
     pub status: String,
     pub completed_at: Time,
     pub exit_code: Option<i64>,
@@ -19,7 +19,7 @@ pub struct Run {
 }
 
 #[derive(Debug)]
-pub struct Event<'a> {
+pub struct StoredEvent<'a> {
     pub topic: &'a str,
     pub severity: &'a str,
     pub reason: &'a str,
@@ -32,17 +32,22 @@ pub fn start(db: &Connection, plugin: &str, now: DateTime<Utc>) -> rusqlite::Res
     db.execute(
         "INSERT INTO plugin_runs(plugin,trigger_type,started_at,status) \
          VALUES(?1,'manual',?2,'running')",
-        params![plugin, nano(Some(now))],
+        params![plugin, format_nano(Some(now))],
     )?;
     Ok(db.last_insert_rowid())
 }
 
-pub fn complete(db: &Connection, id: i64, run: &Run, stdout_digest: &str) -> rusqlite::Result<()> {
+pub fn complete(
+    db: &Connection,
+    id: i64,
+    run: &StoredRun,
+    stdout_digest: &str,
+) -> rusqlite::Result<()> {
     db.execute(
         "UPDATE plugin_runs SET completed_at=?1,exit_code=?2,status=?3,stdout_digest=?4,\
          stderr=?5,error=?6 WHERE id=?7",
         params![
-            nano(run.completed_at),
+            format_nano(run.completed_at),
             run.exit_code,
             run.status,
             nullable(stdout_digest),
@@ -54,15 +59,15 @@ pub fn complete(db: &Connection, id: i64, run: &Run, stdout_digest: &str) -> rus
     Ok(())
 }
 
-pub fn last(db: &Connection, plugin: &str) -> rusqlite::Result<Option<Run>> {
+pub fn find_last_run(db: &Connection, plugin: &str) -> rusqlite::Result<Option<StoredRun>> {
     db.query_row(
         "SELECT status,coalesce(completed_at,''),exit_code,coalesce(stderr,''),coalesce(error,'') \
          FROM plugin_runs WHERE plugin=?1 ORDER BY started_at DESC,id DESC LIMIT 1",
         [plugin],
         |row| {
-            Ok(Run {
+            Ok(StoredRun {
                 status: row.get(0)?,
-                completed_at: parse(&row.get::<_, String>(1)?),
+                completed_at: parse_time(&row.get::<_, String>(1)?),
                 exit_code: row.get(2)?,
                 stderr: row.get(3)?,
                 error: row.get(4)?,
@@ -74,7 +79,7 @@ pub fn last(db: &Connection, plugin: &str) -> rusqlite::Result<Option<Run>> {
 
 pub fn record_event(
     db: &Connection,
-    event: &Event<'_>,
+    event: &StoredEvent<'_>,
     now: DateTime<Utc>,
 ) -> rusqlite::Result<()> {
     db.execute(
@@ -86,9 +91,9 @@ pub fn record_event(
             event.topic,
             event.reason,
             event.message,
-            nano(Some(now)),
+            format_nano(Some(now)),
             event.severity,
-            compact(&event.attributes),
+            print_compact(&event.attributes),
         ],
     )?;
     Ok(())

@@ -10,23 +10,23 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use reports::digest::Digest;
 
-use self::options::Options;
-use self::report::Report;
+use self::options::PluginOptions;
+use self::report::PluginRunReport;
 use super::{not_here, print};
 use crate::routerctl::config::{self, Plugin, Router};
 use crate::routerctl::go::json;
 use crate::routerctl::go::time;
-use crate::routerctl::launch::{self, Ran, Role};
-use crate::routerctl::planner_answer::Answer;
+use crate::routerctl::launch::{self, ProgramRole, Ran};
+use crate::routerctl::planner_answer::PlannerAnswer;
 use crate::routerctl::store::Database;
-use crate::routerctl::store::parts::{self, Part};
-use crate::routerctl::store::runs::{self, Event};
-use crate::routerctl::{Call, Outcome};
+use crate::routerctl::store::parts::{self, StoredPart};
+use crate::routerctl::store::runs::{self, StoredEvent};
+use crate::routerctl::{CommandResult, RouterctlCall};
 use lab::golang::quote;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
-pub async fn run(call: &mut Call<'_>, args: &[String]) -> Outcome {
+pub async fn run(call: &mut RouterctlCall<'_>, args: &[String]) -> CommandResult {
     let Some((subcommand, args)) = args.split_first() else {
         return Err("plugin requires subcommand".into());
     };
@@ -37,8 +37,8 @@ pub async fn run(call: &mut Call<'_>, args: &[String]) -> Outcome {
     }
 }
 
-async fn run_one(call: &mut Call<'_>, args: &[String]) -> Outcome {
-    let options = Options::parse(args)?;
+async fn run_one(call: &mut RouterctlCall<'_>, args: &[String]) -> CommandResult {
+    let options = PluginOptions::parse(args)?;
     let router = config::load(call.host, &options.config)?;
     let name = options.name.as_str();
     let plugin = router
@@ -58,7 +58,7 @@ async fn run_one(call: &mut Call<'_>, args: &[String]) -> Outcome {
         spawn(call, plugin, name, &router, started.previous_generation, now).await;
     let answered = match &ran.failure {
         Some(failure) => Err(Failed::Run(failure.clone())),
-        None => Answer::read(&ran.stdout)
+        None => PlannerAnswer::read(&ran.stdout)
             .map_err(|error| Failed::Run(format!("decode plugin {name} stdout: {error}")))
             .and_then(|answer| {
                 let part = answer.to_part(&source, started.previous_generation + 1, now);
@@ -70,7 +70,7 @@ async fn run_one(call: &mut Call<'_>, args: &[String]) -> Outcome {
         finish(call, &database, &finished, answered.as_ref())?;
     }
     let (answer, part) = answered.map_err(Failed::into_text)?;
-    let report = Report {
+    let report = PluginRunReport {
         name,
         source,
         dry_run: options.dry_run,
@@ -103,9 +103,9 @@ struct Started {
 }
 
 fn start(
-    call: &Call<'_>,
+    call: &RouterctlCall<'_>,
     database: &Database<'_>,
-    options: &Options,
+    options: &PluginOptions,
     source: &str,
     now: DateTime<Utc>,
 ) -> Result<Started, String> {
@@ -114,7 +114,7 @@ fn start(
         // routerd looks for the previous generation through its read-only URI.
         database.read(|db| parts::of_source(db, source))?;
     }
-    let event = Event {
+    let event = StoredEvent {
         topic: "routerd.plugin.run.started",
         severity: "info",
         reason: "PluginRunStarted",
@@ -133,7 +133,7 @@ fn start(
 }
 
 async fn spawn(
-    call: &Call<'_>,
+    call: &RouterctlCall<'_>,
     plugin: &Plugin,
     name: &str,
     router: &Router,
@@ -145,13 +145,13 @@ async fn spawn(
          \"metadata\":{{\"name\":{}}},\"spec\":{{\"trigger\":{{\"type\":\"manual\"}},\
          \"startupConfigHash\":\"{}\",\"effectiveGeneration\":0,\
          \"previousDynamicGeneration\":{previous_generation},\"now\":\"{}\",\"context\":{{}}}}}}",
-        json::string(name),
+        json::quote_string(name),
         router.digest,
-        time::nano(Some(now)),
+        time::format_nano(Some(now)),
     );
-    let role = Role { noun: "plugin", name, default_timeout: DEFAULT_TIMEOUT };
+    let role = ProgramRole { noun: "plugin", name, default_timeout: DEFAULT_TIMEOUT };
     let started = call.host.now();
-    let ran = launch::run(call.host, &call.env, plugin, role, request).await;
+    let ran = launch::launch_plugin(call.host, &call.env, plugin, role, request).await;
     (ran, (call.host.now() - started).num_milliseconds())
 }
 
@@ -178,8 +178,8 @@ impl Finished<'_> {
         (attributes, format!("plugin {} run {how}", self.name), reason)
     }
 
-    fn history(&self, now: DateTime<Utc>, failure: Option<&str>) -> runs::Run {
-        runs::Run {
+    fn history(&self, now: DateTime<Utc>, failure: Option<&str>) -> runs::StoredRun {
+        runs::StoredRun {
             status: if failure.is_some() { "failed" } else { "succeeded" }.into(),
             completed_at: Some(now),
             exit_code: self.ran.exit_code,
@@ -190,11 +190,11 @@ impl Finished<'_> {
 }
 
 fn finish(
-    call: &Call<'_>,
+    call: &RouterctlCall<'_>,
     database: &Database<'_>,
     finished: &Finished<'_>,
-    answered: Result<&(Answer, Part), &Failed>,
-) -> Outcome {
+    answered: Result<&(PlannerAnswer, StoredPart), &Failed>,
+) -> CommandResult {
     let now = call.host.now();
     let digest = stdout_digest(finished.ran);
     let (topic, severity) = match answered {
@@ -206,7 +206,7 @@ fn finish(
         Err(Failed::Run(text) | Failed::Rejected(text)) => Some(text.as_str()),
     };
     let (attributes, message, reason) = finished.ended_event(topic);
-    let ended = Event { topic, severity, reason, message: &message, attributes };
+    let ended = StoredEvent { topic, severity, reason, message: &message, attributes };
     database.write(|db| {
         if let Ok((answer, part)) = answered {
             parts::upsert(db, part, now)?;
@@ -220,9 +220,9 @@ fn finish(
     })
 }
 
-fn accepted(answer: &Answer, part: &Part) -> Event<'static> {
+fn accepted(answer: &PlannerAnswer, part: &StoredPart) -> StoredEvent<'static> {
     let directives = answer.directives.as_ref().map_or(0, Vec::len);
-    Event {
+    StoredEvent {
         topic: "routerd.dynamic.part.accepted",
         severity: "info",
         reason: "DynamicPartAccepted",
@@ -230,15 +230,15 @@ fn accepted(answer: &Answer, part: &Part) -> Event<'static> {
         attributes: BTreeMap::from([
             ("dynamic.source".into(), part.source.clone()),
             ("dynamic.generation".into(), part.generation.to_string()),
-            ("dynamic.expiresAt".into(), time::cell(part.expires_at)),
+            ("dynamic.expiresAt".into(), time::format_cell(part.expires_at)),
             ("dynamic.resources".into(), "0".into()),
             ("dynamic.directives".into(), directives.to_string()),
         ]),
     }
 }
 
-fn rejected(source: &str, error: &str) -> Event<'static> {
-    Event {
+fn rejected(source: &str, error: &str) -> StoredEvent<'static> {
+    StoredEvent {
         topic: "routerd.dynamic.part.rejected",
         severity: "error",
         reason: "DynamicPartRejected",

@@ -1,11 +1,11 @@
 //! How `plugin run` reads its arguments.
 
-use crate::routerctl::Outcome;
+use crate::routerctl::CommandResult;
 use crate::routerctl::paths::{CONFIG_FILE, STATE_FILE};
 use lab::golang::quote;
 
 /// Options that may stand anywhere, unlike those of `action`.
-pub struct Options {
+pub struct PluginOptions {
     pub name: String,
     pub config: String,
     pub state_file: String,
@@ -13,7 +13,7 @@ pub struct Options {
     pub output: String,
 }
 
-impl Options {
+impl PluginOptions {
     pub fn parse(args: &[String]) -> Result<Self, String> {
         let mut options = Self {
             name: String::new(),
@@ -41,7 +41,7 @@ impl Options {
         Ok(options)
     }
 
-    fn take(&mut self, arg: &str) -> Outcome {
+    fn take(&mut self, arg: &str) -> CommandResult {
         if let Some(value) = arg.strip_prefix("--config=") {
             self.config = value.into();
         } else if let Some(value) = arg.strip_prefix("--state-file=") {

@@ -3,40 +3,40 @@
 use std::fmt::Write as _;
 
 use super::stdout_digest;
-use crate::routerctl::go::doc::{Doc, Fields};
+use crate::routerctl::go::doc::{Doc, DocMap};
 use crate::routerctl::go::time;
 use crate::routerctl::launch::Ran;
-use crate::routerctl::plan::Plan;
-use crate::routerctl::planner_answer::{Answer, Directive};
-use crate::routerctl::store::parts::Part;
+use crate::routerctl::plan::ProposedPlan;
+use crate::routerctl::planner_answer::{Directive, PlannerAnswer};
+use crate::routerctl::store::parts::StoredPart;
 
 /// A run, with everything that is reported of it.
-pub struct Report<'a> {
+pub struct PluginRunReport<'a> {
     pub name: &'a str,
     pub source: String,
     pub dry_run: bool,
     pub ran: &'a Ran,
     pub duration_ms: i64,
-    pub answer: &'a Answer,
-    pub part: &'a Part,
+    pub answer: &'a PlannerAnswer,
+    pub part: &'a StoredPart,
 }
 
-impl Report<'_> {
+impl PluginRunReport<'_> {
     pub fn doc(&self) -> Doc {
-        let outcome = Fields::new()
+        let outcome = DocMap::new()
             .number("exitCode", self.ran.exit_code.unwrap_or(0))
             .put("hasExitCode", true)
             .put("durationMs", self.duration_ms)
             .put("stdoutDigest", stdout_digest(self.ran).as_str())
             .text("stderr", &self.ran.stderr);
-        let plans = || self.answer.plans.iter().map(Plan::doc).collect();
-        let summary = Fields::new()
+        let plans = || self.answer.plans.iter().map(ProposedPlan::doc).collect();
+        let summary = DocMap::new()
             .put("resources", 0_i64)
             .put("directives", self.directives().len())
             .put("actionPlans", self.answer.plans.len())
             .put("events", self.answer.events)
             .put("actionPlansDisplayOnly", true);
-        Fields::new()
+        DocMap::new()
             .put("plugin", self.name)
             .put("source", self.source.as_str())
             .put("dryRun", self.dry_run)
@@ -51,7 +51,7 @@ impl Report<'_> {
     fn part_doc(&self, plans: Vec<Doc>) -> Doc {
         let part = self.part;
         let name = format!("{}-{}", part.source.replace('/', "-"), part.generation);
-        let spec = Fields::new()
+        let spec = DocMap::new()
             .put("source", part.source.as_str())
             .put("generation", part.generation)
             .put("observedAt", part.observed_at)
@@ -61,10 +61,10 @@ impl Report<'_> {
             .put("directives", Directive::docs(self.answer.directives.as_deref()))
             .list("actionPlans", plans)
             .put("mobilityDataplane", Doc::Map(Vec::new()));
-        Fields::new()
+        DocMap::new()
             .put("apiVersion", "config.routerd.net/v1alpha1")
             .put("kind", "DynamicConfigPart")
-            .put("metadata", Fields::new().put("name", name.as_str()).done())
+            .put("metadata", DocMap::new().put("name", name.as_str()).done())
             .put("spec", spec.done())
             .done()
     }
@@ -80,8 +80,8 @@ impl Report<'_> {
             ("Mode", if self.dry_run { "dry-run" } else { "stored" }.to_owned()),
             ("Source", self.source.clone()),
             ("Generation", self.part.generation.to_string()),
-            ("Observed At", time::cell(self.part.observed_at)),
-            ("Expires", time::cell(self.part.expires_at)),
+            ("Observed At", time::format_cell(self.part.observed_at)),
+            ("Expires", time::format_cell(self.part.expires_at)),
             ("Digest", self.part.digest.clone()),
             ("Resources", "0".to_owned()),
             ("Directives", self.directives().len().to_string()),
