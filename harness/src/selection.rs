@@ -3,7 +3,7 @@
 
 use libtest_mimic::{Arguments, Completion, Trial};
 use reports::record::Part;
-use scenarios::{Leg, SEQUENCE, Scenario, prerequisites};
+use scenarios::{Leg, SEQUENCE, Scenario, list_prerequisites};
 
 use crate::engine::Selection;
 
@@ -18,7 +18,7 @@ pub fn select_scenarios(arguments: &Arguments) -> Result<Selection, NothingMatch
     let needed: Vec<&str> = SEQUENCE
         .iter()
         .filter(|scenario| judged(scenario))
-        .flat_map(|scenario| prerequisites(scenario.name))
+        .flat_map(|scenario| list_prerequisites(scenario.name))
         .collect();
     let gated = SEQUENCE.iter().any(|scenario| {
         scenario.name == GATE && (judged(scenario) || needed.contains(&scenario.name))

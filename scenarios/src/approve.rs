@@ -33,7 +33,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
             return;
         }
     }
-    match observe::rows(lab, ctx).await {
+    match observe::observe_rows(lab, ctx).await {
         Ok((rows, how)) => judge(ctx, &rows, &own, &by, &how),
         Err((why, how)) => {
             if let Some(first) = own.first() {

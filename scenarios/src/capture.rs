@@ -109,7 +109,7 @@ mod tests {
 
     use super::*;
     use crate::example::change_set;
-    use crate::sequence::find;
+    use crate::sequence::find_scenario;
 
     #[test]
     fn each_step_has_ids_of_its_own_in_the_tables_of_their_scenarios() {
@@ -132,7 +132,7 @@ mod tests {
             let ids = [pending, approved, previewed, succeeded, on_eni, undo_previewed, undone];
             for id in ids {
                 let (scenario, _) = id.split_once('.').expect("an id");
-                let scenario = find(scenario).expect("a scenario");
+                let scenario = find_scenario(scenario).expect("a scenario");
                 assert!(scenario.asserts.contains(id) && seen.insert(*id), "{id}");
             }
         }

@@ -55,7 +55,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
 }
 
 fn found(ctx: &mut Context<'_>, asked: Readout<Resources>) -> ClaimAnswer {
-    let (read, how) = match observe::told(ctx, asked) {
+    let (read, how) = match observe::keep_answer(ctx, asked) {
         Ok(seen) => seen,
         Err((why, how)) => return ClaimAnswer::Unreadable(why, how),
     };
@@ -82,7 +82,7 @@ fn found(ctx: &mut Context<'_>, asked: Readout<Resources>) -> ClaimAnswer {
 /// captured here (contract §5.4).
 fn captured(lab: &Lab, ctx: &mut Context<'_>, owners: Readout<Vec<Owner>>) -> (bool, How) {
     let address = lab.manifest.capture.address.to_string();
-    match observe::told(ctx, owners) {
+    match observe::keep_answer(ctx, owners) {
         Ok((owners, how)) => {
             (owners.is_ok_and(|owners| owners.iter().any(|it| captures(it, &address))), how)
         }

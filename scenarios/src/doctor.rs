@@ -46,7 +46,7 @@ fn judge(
     asked: Readout<DoctorReport>,
 ) -> Option<Weight> {
     let expected = json!({ "fail": 0 });
-    let (read, how) = match observe::told(ctx, asked) {
+    let (read, how) = match observe::keep_answer(ctx, asked) {
         Ok(seen) => seen,
         Err((why, how)) => {
             ctx.check(id).expects(expected).seen(how).unknown(why);

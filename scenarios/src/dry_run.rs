@@ -20,13 +20,13 @@ pub const NOT_APPLICABLE: &[&str] = &[];
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let Some(own) = ctx.run.rows() else { return };
-    let before = observe::interface(lab, ctx).await;
+    let before = observe::observe_interface(lab, ctx).await;
     let routerd = &lab.manifest.routerd;
     let commands: Vec<_> =
         own.iter().map(|row| Observe::execute_dry_run(routerd, row.id)).collect();
     let asked = commands.iter().map(|command| lab.shell.observe(Node::RouterdCloud, command));
     let told = futures::future::join_all(asked).await;
-    let after = observe::interface(lab, ctx).await;
+    let after = observe::observe_interface(lab, ctx).await;
     for (StepRow { step, .. }, told) in own.iter().zip(told) {
         let preview = preview::read(ctx, told);
         preview::judge(ctx, step.asserts.previewed, &step.preview, preview);

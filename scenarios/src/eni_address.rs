@@ -14,7 +14,7 @@ pub const NOT_APPLICABLE: &[&str] = &[];
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let address = lab.manifest.capture.address.addr();
-    let (eni, how) = match observe::interface(lab, ctx).await {
+    let (eni, how) = match observe::observe_interface(lab, ctx).await {
         Ok(seen) => seen,
         Err((why, how)) => {
             return ctx.check(PRESENT).expects(json!(address)).seen(how).unknown(why);

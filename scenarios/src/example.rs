@@ -21,7 +21,7 @@ use crate::baseline::Baseline;
 use crate::capture::capture_steps;
 use crate::context::{Context, Finished};
 use crate::run::{Go, GoSource, PlanSource, Run, RunState};
-use crate::sequence::{Scenario, find};
+use crate::sequence::{Scenario, find_scenario};
 
 pub fn change_set() -> ChangeSet {
     ChangeSet {
@@ -100,7 +100,7 @@ impl Judged {
 
 /// Runs `body` as the scenario of that name, on a mock lab to which nothing was done yet.
 pub fn judge_as_scenario(name: &str, body: impl AsyncFnOnce(&mut Lab, &mut Context<'_>)) -> Judged {
-    judged_as(find(name).expect("a scenario"), body)
+    judged_as(find_scenario(name).expect("a scenario"), body)
 }
 
 pub fn judged_as(

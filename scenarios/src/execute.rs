@@ -44,9 +44,9 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
             let (goal, plugin_timeout) = (step.goal(), executor.timeout);
             let execution = Execution { row_id: id, goal, plugin_timeout };
             let executed = lab.execute(&forward, ctx.journal, execution, &step.undo);
-            let (acted, look) = futures::join!(executed, Box::pin(watchdog::look(lab)));
+            let (acted, look) = futures::join!(executed, Box::pin(watchdog::take_look(lab)));
             let clear = judge(lab, ctx, step, began, acted);
-            watchdog::judge(lab, ctx, &look);
+            watchdog::judge_look(lab, ctx, &look);
             if !clear || ctx.failed() {
                 return;
             }
@@ -91,7 +91,7 @@ fn rows_as_approved(ctx: &mut Context<'_>, own: &[StepRow<'_>], asked: Readout<V
 
 fn under_lock(ctx: &mut Context<'_>, told: NodeAnswer) -> bool {
     let expected = json!({ "run_id": ctx.run.id });
-    let (output, how) = match observe::told(ctx, told) {
+    let (output, how) = match observe::keep_answer(ctx, told) {
         Ok(seen) => seen,
         Err((why, how)) => {
             ctx.check(UNDER_LOCK).expects(expected).seen(how).unknown(why);

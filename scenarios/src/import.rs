@@ -31,7 +31,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     if !tried {
         return;
     }
-    match observe::rows(lab, ctx).await {
+    match observe::observe_rows(lab, ctx).await {
         Ok((rows, how)) => judge(ctx, &rows, &how),
         Err((why, how)) => {
             if let Some(first) = ctx.run.steps.first() {

@@ -75,10 +75,10 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let (probed, icmp, tables) = futures::join!(
         probe::run(lab, plan),
         futures::future::join_all(WAYS.map(|(near, far)| icmp(lab, near, far))),
-        futures::future::join_all(ROUTERS.map(|router| tables::look(lab, router))),
+        futures::future::join_all(ROUTERS.map(|router| tables::ask_tables(lab, router))),
     );
     // Once these flows are there to be tracked: before, an empty table would say nothing.
-    let tracked = ROUTERS.map(|router| conntrack::look(lab, router));
+    let tracked = ROUTERS.map(|router| conntrack::ask_conntrack(lab, router));
     let tracked = futures::future::join_all(tracked).await;
     let own = own_flows(lab, probed.tcp(), &icmp);
     for (index, told) in probed.tcp().iter().enumerate() {
@@ -156,7 +156,7 @@ fn judge_tcp(
     let address = |node| lab.manifest.nodes[&node].address;
     let expected =
         json!({ "client": address(near), "server": address(far), "same_at_both_ends": true });
-    let (ssh::Login { greeting, complaint, .. }, how) = match observe::told(ctx, told) {
+    let (ssh::Login { greeting, complaint, .. }, how) = match observe::keep_answer(ctx, told) {
         Ok(seen) => seen,
         Err((why, how)) => return ctx.check(id).expects(expected).seen(how).unknown(why),
     };
@@ -188,10 +188,12 @@ fn judge_icmp(
     let address = |node| lab.manifest.nodes[&node].address;
     let expected = json!({ "sources": [address(near)] });
     let ping_how =
-        pings.into_iter().fold(How::default(), |how, pinged| match observe::told(ctx, pinged) {
-            Ok((_, one)) | Err((_, one)) => how.and(one),
+        pings.into_iter().fold(How::default(), |how, pinged| {
+            match observe::keep_answer(ctx, pinged) {
+                Ok((_, one)) | Err((_, one)) => how.and(one),
+            }
         });
-    let (output, how) = match observe::told(ctx, sniffed) {
+    let (output, how) = match observe::keep_answer(ctx, sniffed) {
         Ok((output, how)) => (output, how.and(ping_how)),
         Err((why, how)) => {
             return ctx.check(id).expects(expected).seen(how.and(ping_how)).unknown(why);

@@ -16,7 +16,7 @@ pub type Fact<T> = Result<(T, How), (String, How)>;
 pub type Readout<T> = Result<Answer<Result<T, AnswerError>>, ShellError>;
 
 /// The lab's ENI as EC2 shows it now.
-pub async fn interface(lab: &Lab, ctx: &mut Context<'_>) -> Fact<NetworkInterface> {
+pub async fn observe_interface(lab: &Lab, ctx: &mut Context<'_>) -> Fact<NetworkInterface> {
     let id = &lab.manifest.capture.network_interface_id;
     match lab.reader.network_interface(id).await {
         Ok(answer) => {
@@ -28,7 +28,7 @@ pub async fn interface(lab: &Lab, ctx: &mut Context<'_>) -> Fact<NetworkInterfac
 }
 
 /// Keeps the answer of a command.
-pub fn told<T>(ctx: &mut Context<'_>, answer: Result<Answer<T>, ShellError>) -> Fact<T> {
+pub fn keep_answer<T>(ctx: &mut Context<'_>, answer: Result<Answer<T>, ShellError>) -> Fact<T> {
     match answer {
         Ok(answer) => {
             let how = ctx.seen(&answer);
@@ -39,7 +39,7 @@ pub fn told<T>(ctx: &mut Context<'_>, answer: Result<Answer<T>, ShellError>) -> 
 }
 
 /// The standard output of a command that ended with exit code 0.
-pub fn succeeded(output: &Output, how: &How) -> Fact<String> {
+pub fn require_success(output: &Output, how: &How) -> Fact<String> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     if output.code == 0 {
         Ok((text(&output.stdout), how.clone()))
@@ -49,14 +49,14 @@ pub fn succeeded(output: &Output, how: &How) -> Fact<String> {
 }
 
 /// All rows of routerd's journal.
-pub async fn rows(lab: &Lab, ctx: &mut Context<'_>) -> Fact<Vec<Row>> {
+pub async fn observe_rows(lab: &Lab, ctx: &mut Context<'_>) -> Fact<Vec<Row>> {
     let asked = lab.shell.observe(Node::RouterdCloud, &Observe::rows(&lab.manifest.routerd)).await;
     keep_list(ctx, asked)
 }
 
 /// Keeps routerctl's answer, and what it lists: rows, or parts.
 pub fn keep_list<T>(ctx: &mut Context<'_>, asked: Readout<Vec<T>>) -> Fact<Vec<T>> {
-    let (read, how) = told(ctx, asked)?;
+    let (read, how) = keep_answer(ctx, asked)?;
     read_list(read, how)
 }
 
@@ -75,7 +75,7 @@ pub fn keep_reading<T>(
     ctx: &mut Context<'_>,
     answer: Result<Answer<Result<T, Unread>>, ShellError>,
 ) -> Fact<T> {
-    let (read, how) = told(ctx, answer)?;
+    let (read, how) = keep_answer(ctx, answer)?;
     match read {
         Ok(value) => Ok((value, how)),
         Err(Unread::Ended { code, said }) => Err((ended(&how, code, &said), how)),

@@ -39,7 +39,7 @@ async fn rounds(lab: &Lab, node: Node, source: Ipv4Addr, destination: Ipv4Addr) 
     let mut rounds = Vec::new();
     while rounds.len() < ROUNDS {
         let round = lab.shell.observe(node, &Observe::ping(source, destination)).await;
-        let enough = round.as_ref().is_ok_and(|answer| received(&answer.value) == Some(SENT));
+        let enough = round.as_ref().is_ok_and(|answer| count_received(&answer.value) == Some(SENT));
         rounds.push(round);
         if enough {
             break;
@@ -56,10 +56,10 @@ fn judge(ctx: &mut Context<'_>, id: &'static str, destination: Ipv4Addr, rounds:
     let mut round_trip = None;
     let mut unread = None;
     for round in rounds {
-        match observe::told(ctx, round) {
+        match observe::keep_answer(ctx, round) {
             Ok((output, one)) => {
                 how = how.and(one);
-                seen.push(received(&output));
+                seen.push(count_received(&output));
                 strange.extend(strange_replies(&output, destination));
                 round_trip = round_trip_ms(&output).or(round_trip);
                 if seen.last() == Some(&None) {
@@ -91,7 +91,7 @@ fn judge(ctx: &mut Context<'_>, id: &'static str, destination: Ipv4Addr, rounds:
 }
 
 /// From `3 packets transmitted, 3 received, 0% packet loss, time 2003ms`.
-pub fn received(output: &lab::node::Output) -> Option<u32> {
+pub fn count_received(output: &lab::node::Output) -> Option<u32> {
     let text = String::from_utf8_lossy(&output.stdout);
     let line = text.lines().find(|line| line.contains(" packets transmitted, "))?;
     line.split(", ").find_map(|part| part.strip_suffix(" received"))?.parse().ok()
@@ -217,7 +217,7 @@ mod tests {
         for (line, expected) in table {
             let stdout = format!("PING 10.88.60.9\n\n--- statistics ---\n{line}\n").into_bytes();
             let output = lab::node::Output { code: 0, stdout, stderr: Vec::new() };
-            assert_eq!(received(&output), expected, "{line}");
+            assert_eq!(count_received(&output), expected, "{line}");
         }
     }
 }

@@ -131,7 +131,7 @@ fn judge_part(
 ) {
     let expected = json!(ctx.run.change_set.plans());
     let read = observe::keep_list(ctx, part).and_then(|(parts, how)| {
-        let (read, rows_how) = observe::told(ctx, rows)?;
+        let (read, rows_how) = observe::keep_answer(ctx, rows)?;
         let (rows, how) = observe::read_list(read, how.and(rows_how))?;
         Ok(((parts, rows), how))
     });
@@ -164,7 +164,7 @@ fn judge_part(
 }
 
 fn judge_list(ctx: &mut Context<'_>, source: &str, list: Readout<Vec<PartCounts>>) {
-    let read = observe::told(ctx, list).and_then(|(read, how)| match read {
+    let read = observe::keep_answer(ctx, list).and_then(|(read, how)| match read {
         Ok(parts) => Ok((parts, how)),
         Err(error) => Err((error.to_string(), how)),
     });

@@ -14,7 +14,7 @@ pub enum Preview {
 }
 
 pub fn read(ctx: &mut Context<'_>, asked: Readout<Previewed>) -> Preview {
-    match observe::told(ctx, asked) {
+    match observe::keep_answer(ctx, asked) {
         Err((why, how)) => Preview::Unread(why, how),
         Ok((Ok(preview), how)) => Preview::Said(preview, how),
         Ok((Err(error), how)) if error.refusal().is_some() => {

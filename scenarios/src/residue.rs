@@ -57,7 +57,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     volume_ids.extend(lab.manifest.teardown.delete_volumes.iter().cloned());
     let volume_ids: Vec<String> = volume_ids.into_iter().collect();
     let (costly, by_id, volumes_by_id, interfaces) = futures::join!(
-        watch::costly(lab),
+        watch::read_costly(lab),
         lab.find_instances(&ids),
         lab.reader.volumes(&volume_ids),
         sight::interfaces_of_the_vpc(lab),
@@ -76,15 +76,15 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let own = LabAddresses::known(lab, ctx.journal).and_on(interfaces);
     let address = |lab: &Lab, it: &Address| own.has(it).then(|| address_item(lab, it));
     judge(lab, ctx, ADDRESSES, addresses, address, &mut all);
-    let volumes = watch::both(volumes, volumes_by_id, |it| &it.volume_id);
+    let volumes = watch::join_reads(volumes, volumes_by_id, |it| &it.volume_id);
     unseen(lab, ctx, "volume", &volumes, &teardown.delete_volumes, &mut all);
     judge(lab, ctx, VOLUMES, volumes, volume_item, &mut all);
     judge(lab, ctx, NAT_GATEWAYS, nat_gateways, nat_gateway_item, &mut all);
     judge(lab, ctx, ENDPOINTS, endpoints, endpoint_item, &mut all);
     lock(ctx, &mut all);
-    all.items.extend(unlisted::items(lab, ctx, &absent.ended));
+    all.items.extend(unlisted::find_unlisted_items(lab, ctx, &absent.ended));
     all.items.extend(changed(lab, ctx, &absent.ended).await);
-    rows::list(lab, ctx, &absent.ended, &mut all);
+    rows::list_rows_left(lab, ctx, &absent.ended, &mut all);
     instance_seconds(lab, ctx);
     let left = all.items.iter().filter(|item| item.costs_money).map(|item| item.id.clone());
     let left: Vec<_> = left.collect();
@@ -262,7 +262,7 @@ fn is_tagged(lab: &Lab, instance: &Instance) -> bool {
 }
 
 fn item(lab: &Lab, kind: &str, id: &str, why: String) -> ResidueItem {
-    watch::left(kind, id, why, &lab.manifest.aws.region)
+    watch::describe_costly_item(kind, id, why, &lab.manifest.aws.region)
 }
 
 fn address_item(lab: &Lab, address: &Address) -> ResidueItem {

@@ -92,7 +92,7 @@ async fn look_twice(lab: &Lab, ctx: &mut Context<'_>) {
     let yaml = Observe::read_file(&lab.manifest.routerd.config);
     let (eni, silence, states, rows, folder, yaml, programs) = futures::join!(
         lab.reader.network_interface(&lab.manifest.capture.network_interface_id),
-        silence::ask(lab, When::After),
+        silence::ask_all_ways(lab, When::After),
         node_state::ask_all(lab),
         lab.shell.observe(Node::RouterdCloud, &rows),
         lab.shell.observe(Node::RouterdCloud, &folder),
@@ -163,7 +163,7 @@ async fn judge_later(lab: &Lab, ctx: &mut Context<'_>, first: First) {
         Ok(answer) => ctx.seen(&answer),
         Err(error) => ctx.seen_error(&error),
     };
-    let how = observe::told(ctx, rows).map_or_else(|(_, how)| how, |(_, how)| how).and(eni);
+    let how = observe::keep_answer(ctx, rows).map_or_else(|(_, how)| how, |(_, how)| how).and(eni);
     let (Some((interface, ids)), Some((later, later_ids))) = (first, second) else {
         let expected = json!("as at the first look");
         return ctx
@@ -194,7 +194,8 @@ async fn judge_later(lab: &Lab, ctx: &mut Context<'_>, first: First) {
 fn judge_yaml(lab: &Lab, ctx: &mut Context<'_>, told: NodeAnswer) {
     let path = &lab.manifest.routerd.config;
     let expected = json!({ "sha256": ctx.run.state.borrow().router_yaml });
-    let read = observe::told(ctx, told).and_then(|(output, how)| observe::succeeded(&output, &how));
+    let read = observe::keep_answer(ctx, told)
+        .and_then(|(output, how)| observe::require_success(&output, &how));
     match read {
         Ok((text, how)) => {
             let observed = json!({ "sha256": Digest::of(&text) });

@@ -20,7 +20,7 @@ use crate::observe;
 use crate::run::{Executor, RowIds, RunState};
 
 /// The state of a run as its journal has it.
-pub fn state(records: &[Record], steps: &[CaptureStep]) -> RunState {
+pub fn rebuild_state(records: &[Record], steps: &[CaptureStep]) -> RunState {
     let mut state = RunState::default();
     for record in records {
         match &record.kind {
@@ -89,7 +89,7 @@ fn settled(records: &[Record], is_such: impl Fn(&Effect) -> bool) -> Option<Outc
 }
 
 /// Whether a scenario ended well in an earlier process.
-pub fn passed(records: &[Record], scenario: &str) -> bool {
+pub fn has_passed(records: &[Record], scenario: &str) -> bool {
     records.iter().rev().find_map(|record| match &record.kind {
         Kind::ScenarioFinished(it) if it.scenario == scenario => {
             Some(it.status == ScenarioStatus::Passed)
@@ -100,7 +100,7 @@ pub fn passed(records: &[Record], scenario: &str) -> bool {
 
 /// The executor of the node's router.yaml; none where it cannot be read. It is read again and not
 /// taken from the journal, where its environment must not stand.
-pub async fn executor(lab: &Lab) -> Option<Executor> {
+pub async fn read_executor(lab: &Lab) -> Option<Executor> {
     let command = Observe::read_file(&lab.manifest.routerd.config);
     let answer = lab.shell.observe(Node::RouterdCloud, &command).await.ok()?;
     let text = String::from_utf8(answer.value.stdout).ok()?;
@@ -116,7 +116,7 @@ pub async fn executor(lab: &Lab) -> Option<Executor> {
 }
 
 /// The run's rows as routerd has them now, where the journal does not know them yet.
-pub async fn rows(lab: &Lab, steps: &[CaptureStep]) -> Option<RowIds> {
+pub async fn find_own_rows(lab: &Lab, steps: &[CaptureStep]) -> Option<RowIds> {
     let command = Observe::rows(&lab.manifest.routerd);
     let answer = lab.shell.observe(Node::RouterdCloud, &command).await.ok()?;
     let (rows, _) = observe::read_list(answer.value, How::default()).ok()?;

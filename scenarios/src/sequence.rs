@@ -105,18 +105,19 @@ pub static SEQUENCE: &[Scenario] = &[
 ];
 
 /// By name.
-pub fn find(name: &str) -> Option<&'static Scenario> {
+pub fn find_scenario(name: &str) -> Option<&'static Scenario> {
     SEQUENCE.iter().find(|scenario| scenario.name == name)
 }
 
 /// Everything that `name` needs, directly or not, in the order of the sequence.
-pub fn prerequisites(name: &str) -> Vec<&'static str> {
+pub fn list_prerequisites(name: &str) -> Vec<&'static str> {
     let mut wanted: Vec<&'static str> = Vec::new();
-    let mut open: Vec<&'static str> = find(name).map(|s| s.needs.to_vec()).unwrap_or_default();
+    let mut open: Vec<&'static str> =
+        find_scenario(name).map(|s| s.needs.to_vec()).unwrap_or_default();
     while let Some(next) = open.pop() {
         if !wanted.contains(&next) {
             wanted.push(next);
-            open.extend(find(next).map(|s| s.needs.to_vec()).unwrap_or_default());
+            open.extend(find_scenario(next).map(|s| s.needs.to_vec()).unwrap_or_default());
         }
     }
     SEQUENCE.iter().map(|s| s.name).filter(|name| wanted.contains(name)).collect()
@@ -155,19 +156,19 @@ mod tests {
         let with = |duty| -> Vec<_> {
             SEQUENCE.iter().filter(|it| it.duty == Some(duty)).map(|it| it.name).collect()
         };
-        assert_eq!(with(Duty::Decides), prerequisites("gate"));
+        assert_eq!(with(Duty::Decides), list_prerequisites("gate"));
         assert_eq!(with(Duty::Restores), ["restored"]);
         assert_eq!(with(Duty::Accounts), ["residue"]);
     }
 
     #[test]
     fn a_scenario_is_shown_by_its_name() {
-        assert_eq!(format!("{:?}", find("ping")), "Some(ping)");
+        assert_eq!(format!("{:?}", find_scenario("ping")), "Some(ping)");
     }
 
     #[test]
     fn ping_needs_all_that_leads_to_execute() {
-        let needed = prerequisites("ping");
+        let needed = list_prerequisites("ping");
         assert_eq!(
             needed,
             ["preflight", "undo-plan", "gate", "plan", "import", "approve", "dry-run", "execute"]

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::context::{Context, How, Ruling};
 use crate::observe;
-use crate::{ping, ssh::target};
+use crate::{ping, ssh::make_target};
 
 /// Who asks, and whom: the captured address first.
 const WAYS: [(Node, Node); 2] =
@@ -34,7 +34,7 @@ pub enum When {
 }
 
 /// Asks at the same time.
-pub async fn ask(lab: &Lab, when: When) -> Vec<WayAnswers> {
+pub async fn ask_all_ways(lab: &Lab, when: When) -> Vec<WayAnswers> {
     let ways = if when == When::Before { &WAYS[..1] } else { &WAYS[..] };
     let ask = async |&(asking, asked): &(Node, Node)| {
         let address = |node| lab.manifest.nodes[&node].address;
@@ -43,7 +43,7 @@ pub async fn ask(lab: &Lab, when: When) -> Vec<WayAnswers> {
             When::Before => Observe::ping_before(source, destination),
             When::After => Observe::ping_in_vain(source, destination),
         };
-        let connection = Observe::connect_in_vain(&target(lab, asked));
+        let connection = Observe::connect_in_vain(&make_target(lab, asked));
         let (echoes, connection) = futures::join!(
             lab.shell.observe(asking, &echoes),
             lab.shell.observe(asking, &connection),
@@ -60,7 +60,7 @@ pub fn judge(ctx: &mut Context<'_>, id: &'static str, asked: Vec<WayAnswers>) {
     let (mut answers, mut unread) = (Vec::new(), Vec::new());
     for WayAnswers { source: asking, destination: asked, echoes, connection } in asked {
         let mut keep = |told, read: fn(&lab::node::Output) -> Result<Option<String>, String>| {
-            match observe::told(ctx, told) {
+            match observe::keep_answer(ctx, told) {
                 Ok((output, one)) => {
                     how = std::mem::take(&mut how).and(one);
                     match read(&output) {
@@ -88,7 +88,7 @@ pub fn judge(ctx: &mut Context<'_>, id: &'static str, asked: Vec<WayAnswers>) {
 }
 
 fn echoed(output: &lab::node::Output) -> Result<Option<String>, String> {
-    match ping::received(output) {
+    match ping::count_received(output) {
         Some(0) => Ok(None),
         Some(count) => Ok(Some(format!("{count} echo replies"))),
         None => {
@@ -158,7 +158,7 @@ mod tests {
     fn before_the_run_nobody_answers() {
         for (when, ways) in [(When::Before, 1), (When::After, 2)] {
             let judged = judge_as_scenario("preflight", async |lab, ctx| {
-                let asked = ask(lab, when).await;
+                let asked = ask_all_ways(lab, when).await;
                 assert_eq!(asked.len(), ways);
                 judge(ctx, ID, asked);
             });

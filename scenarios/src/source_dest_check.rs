@@ -58,7 +58,7 @@ fn judge_off(
 fn judge_prior(ctx: &mut Context<'_>, rows: Readout<Vec<Row>>) {
     let Some(baseline) = ctx.run.baseline() else { return };
     let expected = json!(baseline.interface.source_dest_check.to_string());
-    let (read, how) = match observe::told(ctx, rows) {
+    let (read, how) = match observe::keep_answer(ctx, rows) {
         Ok(seen) => seen,
         Err((why, how)) => return ctx.check(PRIOR).expects(expected).seen(how).unknown(why),
     };
@@ -79,7 +79,7 @@ fn judge_canary(
     canary: Result<lab::ec2::Answer<lab::node::Output>, lab::shell::ShellError>,
 ) {
     let expected = json!("Time to live exceeded");
-    match observe::told(ctx, canary) {
+    match observe::keep_answer(ctx, canary) {
         Ok((output, how)) => {
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
             let line = text.lines().find(|line| line.contains("Time to live exceeded"));

@@ -20,7 +20,7 @@ pub const NOT_APPLICABLE: &[&str] = &[];
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let (onprem, cloud) = (Node::OnpremClient, Node::CloudClient);
-    let commands = [onprem, cloud].map(|far| Observe::ssh_payload(&target(lab, far)));
+    let commands = [onprem, cloud].map(|far| Observe::ssh_payload(&make_target(lab, far)));
     let (there, back) = futures::join!(
         lab.shell.observe(cloud, &commands[0]),
         lab.shell.observe(onprem, &commands[1]),
@@ -30,7 +30,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
 }
 
 /// Where a nested ssh to `node` goes.
-pub fn target(lab: &Lab, node: Node) -> ssh::SshTarget {
+pub fn make_target(lab: &Lab, node: Node) -> ssh::SshTarget {
     let entry = &lab.manifest.nodes[&node];
     ssh::SshTarget {
         address: entry.address,
@@ -48,7 +48,7 @@ fn judge(
     answer: Result<Answer<ssh::Login>, ShellError>,
 ) {
     let hostname = lab.manifest.nodes[&far].hostname.clone();
-    let (told, how) = match observe::told(ctx, answer) {
+    let (told, how) = match observe::keep_answer(ctx, answer) {
         Ok(seen) => seen,
         Err((why, how)) => return ctx.check(login).expects(json!(hostname)).seen(how).unknown(why),
     };
@@ -103,7 +103,7 @@ mod tests {
         ];
         for (what, answer, expected) in table {
             let judged = judge_as_scenario("ssh", async |lab, ctx| {
-                let command = Observe::ssh_payload(&target(lab, Node::OnpremClient));
+                let command = Observe::ssh_payload(&make_target(lab, Node::OnpremClient));
                 let answer = read_by(&command, answer);
                 judge(lab, ctx, LOGIN_ONPREM, PAYLOAD_ONPREM, Node::OnpremClient, answer);
             });

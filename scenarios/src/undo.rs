@@ -181,7 +181,7 @@ fn now(ctx: &mut Context<'_>, (rows, eni): Looked) -> Now {
     };
     let how = ctx.seen(&eni);
     let Some(eni) = eni.value else { return Err(("the ENI is gone".to_owned(), how)) };
-    let (read, rows_how) = observe::told(ctx, rows)?;
+    let (read, rows_how) = observe::keep_answer(ctx, rows)?;
     let (rows, how) = observe::read_list(read, how.and(rows_how))?;
     Ok((rows, eni, how))
 }

@@ -12,7 +12,7 @@ const WHY: &str = "this run's journal does not say that it used its go: it has l
 
 /// Lists what the ENI and routerd-cloud say that this run has begun, with what settles it. What cannot
 /// be asked says nothing.
-pub async fn items(lab: &Lab, run: &Run) -> Vec<ResidueItem> {
+pub async fn list_unsaid_items(lab: &Lab, run: &Run) -> Vec<ResidueItem> {
     let files = lab.files_of(&run.id, &run.change_set).await.unwrap_or_default();
     let mut items: Vec<ResidueItem> = files
         .iter()

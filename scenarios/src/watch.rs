@@ -38,7 +38,7 @@ pub struct Look {
 
 /// By the lab's tag and in the lab's VPC, at the same time; of the addresses all, since one that
 /// hangs on a lab's instance may have no tag.
-pub async fn costly(lab: &Lab) -> Costly {
+pub async fn read_costly(lab: &Lab) -> Costly {
     let (key, value) = (&lab.manifest.lab.tag_key, &lab.manifest.lab.tag_value);
     let vpc_id = &lab.manifest.aws.vpc_id;
     let (instances, addresses, volumes, nat_gateways, endpoints) = futures::join!(
@@ -60,11 +60,11 @@ async fn instances(lab: &Lab) -> Read<Instance> {
     }
     let (tagged, inside) =
         futures::join!(tagged, lab.reader.instances_in(&lab.manifest.aws.vpc_id));
-    both(tagged, inside, |it| &it.instance_id)
+    join_reads(tagged, inside, |it| &it.instance_id)
 }
 
 /// Those that either read found.
-pub fn both<T>(one: Read<T>, other: Read<T>, id: impl Fn(&T) -> &String) -> Read<T> {
+pub fn join_reads<T>(one: Read<T>, other: Read<T>, id: impl Fn(&T) -> &String) -> Read<T> {
     let (mut one, other) = (one?, other?);
     let is_new = |it: &T| one.value.iter().all(|known| id(known) != id(it));
     let more: Vec<T> = other.value.into_iter().filter(is_new).collect();
@@ -74,10 +74,10 @@ pub fn both<T>(one: Read<T>, other: Read<T>, id: impl Fn(&T) -> &String) -> Read
     Ok(one)
 }
 
-pub async fn look(lab: &Lab) -> Look {
+pub async fn take_look(lab: &Lab) -> Look {
     let yaml = Observe::read_file(&lab.manifest.routerd.config);
     let (costly, router_yaml) =
-        futures::join!(costly(lab), lab.shell.observe(Node::RouterdCloud, &yaml));
+        futures::join!(read_costly(lab), lab.shell.observe(Node::RouterdCloud, &yaml));
     Look { costly, router_yaml }
 }
 
@@ -198,7 +198,7 @@ fn nobodys<'a>(lab: &Lab, found: &'a BTreeMap<String, &'static str>) -> Vec<&'a 
 /// go: its preflight may not have come so far as to look, and what it saw may have changed since.
 /// What cannot be looked at may be there.
 pub async fn left_by_nobody(lab: &Lab, journal: &Writer) -> Vec<ResidueItem> {
-    let (costly, interfaces) = futures::join!(costly(lab), sight::interfaces_of_the_vpc(lab));
+    let (costly, interfaces) = futures::join!(read_costly(lab), sight::interfaces_of_the_vpc(lab));
     let own = LabAddresses::known(lab, journal).and_on(interfaces);
     let (found, errors) = costly.found(&own);
     let region = &lab.manifest.aws.region;
@@ -239,7 +239,7 @@ const NOBODYS: &str = "neither the manifest's teardown ends it nor its teardown.
 
 /// One that costs money; `outlives` are the instance and the device with which a volume would end.
 fn nobodys_item(id: &str, kind: &str, outlives: Option<&[String; 2]>, region: &str) -> ResidueItem {
-    let item = left(kind, id, NOBODYS.to_owned(), region);
+    let item = describe_costly_item(kind, id, NOBODYS.to_owned(), region);
     let Some([instance, device]) = outlives else { return item };
     let why = format!("it outlives {instance}, which teardown terminates, and {NOBODYS}");
     ResidueItem { why, owner_commands: vec![goes_with(instance, device, region)], ..item }
@@ -256,7 +256,7 @@ fn goes_with(instance_id: &str, device: &str, region: &str) -> String {
 }
 
 /// Something that costs money and goes on to, with the command that ends it.
-pub fn left(kind: &str, id: &str, why: String, region: &str) -> ResidueItem {
+pub fn describe_costly_item(kind: &str, id: &str, why: String, region: &str) -> ResidueItem {
     let ends = match kind {
         "instance" => "terminate-instances --instance-ids",
         "elastic IP address" => "release-address --allocation-id",
@@ -284,10 +284,10 @@ fn resource(ids: &[&String]) -> String {
 
 /// Judges a look during the run. One without an answer is told; the next look is the second try, and
 /// if that sees nothing either nobody watches any more, which is as good as having found it.
-pub fn judge(lab: &Lab, ctx: &mut Context<'_>, look: &Look) {
+pub fn judge_look(lab: &Lab, ctx: &mut Context<'_>, look: &Look) {
     ctx.looked(5, 1);
     new_cost(lab, ctx, &look.costly);
-    ceiling(lab, ctx);
+    judge_ceiling(lab, ctx);
     router_yaml(lab, ctx, look);
 }
 
@@ -327,7 +327,7 @@ fn sees(ctx: &Context<'_>, detector: &Detector) {
 }
 
 /// The sum so far against the manifest's ceiling.
-pub fn ceiling(lab: &Lab, ctx: &mut Context<'_>) {
+pub fn judge_ceiling(lab: &Lab, ctx: &mut Context<'_>) {
     let tripped = over_the_ceiling(lab, cost::instance_seconds(lab, ctx.journal));
     ctx.stop(&stops::CEILING, tripped, &lab.manifest.lab.name);
 }

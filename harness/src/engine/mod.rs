@@ -265,13 +265,13 @@ impl Engine<'_> {
         // `execute` looks for itself, between its two mutations.
         let watched = stops::WATCHED.contains(&scenario.name) && scenario.name != "execute";
         let look =
-            async { if watched { Some(Box::pin(watch::look(self.lab)).await) } else { None } };
+            async { if watched { Some(Box::pin(watch::take_look(self.lab)).await) } else { None } };
         let work = (scenario.run)(self.lab, &mut context);
         #[cfg(feature = "sabotage")]
         let work = sabotage::run_with_late_baseline(self, scenario, work);
         let ((), look) = futures::join!(work, look);
         if let Some(look) = look {
-            watch::judge(self.lab, &mut context, &look);
+            watch::judge_look(self.lab, &mut context, &look);
         }
         let finished = context.finish();
         let status = finished.status;

@@ -52,7 +52,7 @@ pub async fn recover_from_journal(
     }
     let change_set = change_set(lab, run_id);
     let steps = capture_steps(&change_set);
-    let state = journal.with_records(|records| resume::state(records, &steps));
+    let state = journal.with_records(|records| resume::rebuild_state(records, &steps));
     let brake = Brake::default();
     brake.pull();
     let parts = SEQUENCE.iter().map(|scenario| (scenario.name, Part::Judged)).collect();
@@ -135,14 +135,14 @@ impl Engine<'_> {
 
     /// Looks again at what became of what the run began, and at what is there of it.
     async fn look_again(&self) {
-        let executor = resume::executor(self.lab).await;
+        let executor = resume::read_executor(self.lab).await;
         let timeout = executor.as_ref().map_or(PLUGIN_TIMEOUT, |it| it.timeout);
         self.lab.reconcile(self.journal, timeout).await;
         let steps = &self.run.steps;
-        let mut state = self.journal.with_records(|records| resume::state(records, steps));
+        let mut state = self.journal.with_records(|records| resume::rebuild_state(records, steps));
         state.executor = executor;
         if state.burnt && state.rows.is_none() {
-            state.rows = resume::rows(self.lab, steps).await;
+            state.rows = resume::find_own_rows(self.lab, steps).await;
         }
         // The journal may say that it was given back; what lies on the node says whether it was.
         if matches!(self.lab.lock_state(&self.run.id).await, LockState::Own(_)) {
@@ -187,7 +187,7 @@ impl Engine<'_> {
         #[cfg(feature = "sabotage")]
         super::sabotage::before_the_undo(self).await;
         // A run that was seen restored may have been torn down since: its nodes may be gone.
-        let restored = self.journal.with_records(|records| resume::passed(records, "restored"));
+        let restored = self.journal.with_records(|records| resume::has_passed(records, "restored"));
         for scenario in SEQUENCE.iter().filter(|it| it.leg == scenarios::Leg::Back) {
             match scenario.name {
                 "undo" | "restored" if restored => {}
@@ -212,7 +212,7 @@ impl Engine<'_> {
             return Ok(());
         }
         // Before the node is stopped that may tell.
-        let mut items = unsaid::items(self.lab, &self.run).await;
+        let mut items = unsaid::list_unsaid_items(self.lab, &self.run).await;
         items.extend(watch::left_by_nobody(self.lab, self.journal).await);
         if self.something_runs().await {
             items.extend(self.stop_all().await?);
@@ -249,7 +249,7 @@ impl Engine<'_> {
 /// Whether the run was not seen restored, or a step of its plan that destroys something was not seen
 /// to be done.
 fn something_is_left(records: &[Record]) -> bool {
-    if !resume::passed(records, "restored") {
+    if !resume::has_passed(records, "restored") {
         return true;
     }
     let steps = read_shown(records).ok().and_then(|shown| shown.granted_plan());

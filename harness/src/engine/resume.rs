@@ -9,7 +9,7 @@ use lab::permit::Cost;
 use lab::shell::Observe;
 use reports::record::{Kind, Outcome, StopArmed, Verdict};
 use reports::verdict::ExitCode;
-use scenarios::resume::state;
+use scenarios::resume::rebuild_state;
 use scenarios::stops::WAITED_TOO_LONG;
 
 use super::pending::{Came, Hold, Meanwhile, Parts, Pending, before_the_gate};
@@ -41,7 +41,7 @@ pub async fn resume_sequence(
 ) -> Judgement {
     let change_set = change_set(lab, &resumed.run_id);
     let steps = capture_steps(&change_set);
-    let state = journal.with_records(|records| state(records, &steps));
+    let state = journal.with_records(|records| rebuild_state(records, &steps));
     let parts = Parts { change_set, steps, state, selection: &resumed.selection, brake };
     Engine::awaiting(lab, pending, journal, parts, announce).resume(pending).await
 }

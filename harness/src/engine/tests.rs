@@ -149,7 +149,7 @@ fn a_scenario_that_is_not_in_the_selection_is_excluded() {
     let table = [("ping", Part::Judged), ("ssh", Part::Prerequisite), ("doctor", Part::Excluded)];
     for (name, part) in table {
         assert_eq!(selection.part(name), part, "{name}");
-        let scenario = scenarios::find(name).expect("a scenario");
+        let scenario = scenarios::find_scenario(name).expect("a scenario");
         assert_eq!(selection.runs(scenario), part != Part::Excluded, "{name}");
     }
 }

@@ -46,7 +46,7 @@ pub(super) struct NotTaken {
 pub(super) type RequestId = Option<String>;
 
 /// The answer to a request, for people: it is never the proof.
-pub(super) fn said<T: HasRequestId, E>(
+pub(super) fn read_request_id<T: HasRequestId, E>(
     result: Result<T, SdkError<E>>,
 ) -> Result<RequestId, NotTaken>
 where

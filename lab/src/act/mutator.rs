@@ -9,7 +9,7 @@ use reports::journal::Writer;
 use reports::record::{Effect, Operation, Outcome};
 use serde_json::json;
 
-use super::again::{NotTaken, RequestId, Tried, said};
+use super::again::{NotTaken, RequestId, Tried, read_request_id};
 use super::{Acted, Mutation, NotLab, NotTried, POLL, Progress};
 use crate::Lab;
 use crate::ec2::{
@@ -74,10 +74,14 @@ impl Mutator {
     async fn change_state(&self, wanted: WantedState, id: &str) -> Result<RequestId, NotTaken> {
         match wanted {
             WantedState::Terminated => {
-                said(self.ec2.terminate_instances().instance_ids(id).send().await)
+                read_request_id(self.ec2.terminate_instances().instance_ids(id).send().await)
             }
-            WantedState::Stopped => said(self.ec2.stop_instances().instance_ids(id).send().await),
-            WantedState::Running => said(self.ec2.start_instances().instance_ids(id).send().await),
+            WantedState::Stopped => {
+                read_request_id(self.ec2.stop_instances().instance_ids(id).send().await)
+            }
+            WantedState::Running => {
+                read_request_id(self.ec2.start_instances().instance_ids(id).send().await)
+            }
         }
     }
 }
@@ -296,7 +300,7 @@ impl Lab {
             let found = self.reader.address(allocation_id).await?.value;
             Ok(found.map_or(Progress::Absent, |address| Progress::NotYet(json!(address))))
         };
-        let send = Box::pin(async { said(send.await) });
+        let send = Box::pin(async { read_request_id(send.await) });
         self.request(permit, journal, &mutation, send, look).await
     }
 
@@ -323,7 +327,7 @@ impl Lab {
                 Some(Some(association)) => Progress::NotYet(json!(association)),
             })
         };
-        let send = Box::pin(async { said(send.await) });
+        let send = Box::pin(async { read_request_id(send.await) });
         self.request(permit, journal, &mutation, send, look).await
     }
 
@@ -362,7 +366,7 @@ impl Lab {
             let found = self.reader.volume(volume_id).await?.value;
             Ok(found.map_or(Progress::Absent, |volume| Progress::NotYet(json!(volume.state))))
         };
-        let send = Box::pin(async { said(send.await) });
+        let send = Box::pin(async { read_request_id(send.await) });
         self.request(permit, journal, &mutation, send, look).await
     }
 

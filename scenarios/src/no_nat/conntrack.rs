@@ -29,7 +29,7 @@ pub enum Own {
 }
 
 /// Whatever was opened to the captured address or from one of the two clients.
-pub async fn look(lab: &Lab, router: Node) -> Vec<NodeAnswer> {
+pub async fn ask_conntrack(lab: &Lab, router: Node) -> Vec<NodeAnswer> {
     let address = |node| lab.manifest.nodes[&node].address;
     let (cloud, onprem) = (address(Node::CloudClient), address(Node::OnpremClient));
     let commands = [
@@ -164,8 +164,8 @@ pub fn judge(
     let mut how = How::default();
     let mut lines = BTreeSet::new();
     for told in told {
-        let read = observe::told(ctx, told);
-        match read.and_then(|(output, how)| observe::succeeded(&output, &how)) {
+        let read = observe::keep_answer(ctx, told);
+        match read.and_then(|(output, how)| observe::require_success(&output, &how)) {
             Ok((text, one)) => {
                 how = how.and(one);
                 lines.extend(text.lines().filter(|line| line.contains("src=")).map(str::to_owned));

@@ -24,7 +24,7 @@ use super::plan::{PacketPlan, Token, Way};
 use super::{LoggedIn, NodeAnswer, WAYS, wire};
 use crate::context::{Context, How, Ruling};
 use crate::observe;
-use crate::ssh::target;
+use crate::ssh::make_target;
 
 /// How long a capture may take to begin.
 const BEGINS_WITHIN: Duration = Duration::from_secs(20);
@@ -197,7 +197,7 @@ async fn send(lab: &Lab, plan: &PacketPlan, heard: &[(Node, Heard)], more: &Noti
         let tcp = async {
             let ways = if round == 0 { &WAYS[..] } else { &[] };
             let connect = async |(near, far): &(Node, Node)| {
-                lab.shell.observe(*near, &Observe::ssh_tuple(&target(lab, *far))).await
+                lab.shell.observe(*near, &Observe::ssh_tuple(&make_target(lab, *far))).await
             };
             futures::future::join_all(ways.iter().map(connect)).await
         };
@@ -332,7 +332,7 @@ fn keep<T>(
     told: Result<Answer<T>, ShellError>,
     how: &mut How,
 ) -> Result<T, String> {
-    let (kept, one) = match observe::told(ctx, told) {
+    let (kept, one) = match observe::keep_answer(ctx, told) {
         Ok((value, one)) => (Ok(value), one),
         Err((why, one)) => (Err(why), one),
     };

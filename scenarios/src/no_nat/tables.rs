@@ -14,7 +14,7 @@ use super::path::{CapturedPath, iptables_can_hold, iptables_conditions, nft_can_
 use crate::context::{Context, How, Ruling};
 use crate::observe::{self, Fact};
 
-pub async fn look(lab: &Lab, router: Node) -> (NodeAnswer, NodeAnswer) {
+pub async fn ask_tables(lab: &Lab, router: Node) -> (NodeAnswer, NodeAnswer) {
     let (nft, legacy) = (Observe::nft_ruleset(), Observe::iptables_legacy());
     futures::join!(lab.shell.observe(router, &nft), lab.shell.observe(router, &legacy))
 }
@@ -42,8 +42,9 @@ pub fn judge(
     legacy: NodeAnswer,
 ) {
     let expected = json!({ "on_the_path": [] });
-    let nft = observe::told(ctx, nft).and_then(|(output, how)| observe::succeeded(&output, &how));
-    let legacy = observe::told(ctx, legacy);
+    let nft = observe::keep_answer(ctx, nft)
+        .and_then(|(output, how)| observe::require_success(&output, &how));
+    let legacy = observe::keep_answer(ctx, legacy);
     let nft = nft.and_then(|seen| translations_in_nft(path, seen));
     match (nft, legacy.and_then(|seen| translations_in_iptables(path, seen))) {
         (Ok((mut found, how)), Ok((more, other))) => {

@@ -121,7 +121,7 @@ fn a_connection_has_the_same_addresses_at_both_ends() {
     ];
     for (what, text, expected) in table {
         let judged = judge_as_scenario("no-nat", async |lab, ctx| {
-            let command = Observe::ssh_tuple(&crate::ssh::target(lab, WAYS[0].1));
+            let command = Observe::ssh_tuple(&crate::ssh::make_target(lab, WAYS[0].1));
             judge_tcp(lab, ctx, TCP, WAYS[0], read_by(&command, example_answer(0, &text, "")));
         });
         assert_eq!(judged.status(TCP), expected, "{what}");

@@ -56,7 +56,7 @@ pub async fn ask_all(lab: &Lab) -> Vec<NodeAnswer> {
 
 /// Keeps the raw answer.
 pub fn read_look(ctx: &mut Context<'_>, told: NodeAnswer) -> Looked {
-    let (output, how) = observe::told(ctx, told)?;
+    let (output, how) = observe::keep_answer(ctx, told)?;
     match NodeState::read(&output) {
         Ok(state) => Ok((state, how)),
         Err(why) => Err((why, how)),

@@ -62,7 +62,7 @@ pub fn read_sysctls(frames: &Frames) -> Result<Reading, String> {
     settings(frames, |name| !is_conntracks(name) && !RECKONED.contains(&name))
 }
 
-pub fn conntrack(frames: &Frames) -> Result<Reading, String> {
+pub fn read_conntrack(frames: &Frames) -> Result<Reading, String> {
     let reading = settings(frames, is_conntracks)?;
     let none = reading == Reading::Read(Vec::new());
     let why = || Reading::NotReadableHere("no connections are tracked".to_owned());

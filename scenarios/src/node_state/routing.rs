@@ -30,7 +30,7 @@ fn of_family(object: Object, ipv6: bool) -> Value {
     value
 }
 
-pub fn routes(frames: &Frames, links: &Links) -> Result<Reading, String> {
+pub fn read_routes(frames: &Frames, links: &Links) -> Result<Reading, String> {
     let all = links.all();
     let normal = |ipv6: bool| {
         let all = &all;
@@ -91,7 +91,7 @@ fn loops((_, address, length): &(&str, IpAddr, u8), net: &IpNet) -> bool {
 }
 
 /// How packets to addresses outside would go; where there is no way, there is none.
-pub fn ways(frames: &Frames) -> Result<Reading, String> {
+pub fn read_ways(frames: &Frames) -> Result<Reading, String> {
     let mut all = Vec::new();
     for name in ["ways", "ways6"] {
         let frame = frames.named(name)?;

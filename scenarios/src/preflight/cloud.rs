@@ -76,8 +76,8 @@ fn state(
     (profile, policies): Executors<'_>,
 ) -> Option<CloudState> {
     let expected = json!("the lab's interfaces, instances, groups, routes, ACL and role");
-    let (_, how) = read(ctx, STATE, &expected, reads.security_groups.clone())?;
-    let (_, more) = read(ctx, STATE, &expected, reads.network_acls.clone())?;
+    let (_, how) = read_or_unknown(ctx, STATE, &expected, reads.security_groups.clone())?;
+    let (_, more) = read_or_unknown(ctx, STATE, &expected, reads.network_acls.clone())?;
     let how = how.and(more);
     let parts = Parts {
         interfaces: value(&reads.interfaces),
@@ -111,7 +111,7 @@ fn value<T: Clone>(read: &Read<T>) -> Result<T, String> {
 }
 
 /// Keeps the answer; an error makes the assertion unknown.
-pub fn read<T>(
+pub fn read_or_unknown<T>(
     ctx: &mut Context<'_>,
     id: &'static str,
     expected: &Value,
@@ -132,7 +132,7 @@ pub fn read<T>(
 
 fn identity(lab: &Lab, ctx: &mut Context<'_>, answer: Read<lab::ec2::Identity>) {
     let expected = json!({ "account_id": lab.manifest.aws.account_id });
-    let Some((identity, how)) = read(ctx, IDENTITY, &expected, answer) else { return };
+    let Some((identity, how)) = read_or_unknown(ctx, IDENTITY, &expected, answer) else { return };
     let right = identity.account_id == lab.manifest.aws.account_id;
     let message = format!("{} is of another account than the manifest's", identity.arn);
     let observed = json!({ "account_id": identity.account_id, "arn": identity.arn });
@@ -164,7 +164,7 @@ fn interface(
     let id = &manifest.capture.network_interface_id;
     let unread = answer.as_ref().err().map(|error| format!("what undo restores: {error}"));
     ctx.stop(&stops::NO_BASELINE, unread, id);
-    let (eni, how) = read(ctx, INTERFACE, &expected, answer)?;
+    let (eni, how) = read_or_unknown(ctx, INTERFACE, &expected, answer)?;
     let Some(eni) = eni else {
         let why = format!("there is no network interface {id}");
         ctx.check(INTERFACE).expects(expected).seen(how).fails(Value::Null, why);
@@ -203,7 +203,7 @@ fn address_free(
 ) -> Option<Vec<NetworkInterface>> {
     let address = lab.manifest.capture.address.addr();
     let expected = json!({ "holders": [] });
-    let (interfaces, how) = read(ctx, ADDRESS_FREE, &expected, interfaces)?;
+    let (interfaces, how) = read_or_unknown(ctx, ADDRESS_FREE, &expected, interfaces)?;
     let own = &lab.manifest.capture.network_interface_id;
     let holders = interfaces.iter().filter(|eni| eni.has(address));
     let mut ids: BTreeSet<String> = holders.map(|eni| eni.network_interface_id.clone()).collect();
@@ -229,7 +229,7 @@ fn instances(
     let wanted: BTreeSet<&String> =
         lab.manifest.nodes.values().filter_map(|node| node.instance_id.as_ref()).collect();
     let expected = json!({ "instances": wanted, "all": "running, tagged, in the lab's VPC" });
-    let (instances, how) = read(ctx, INSTANCES, &expected, answer)?;
+    let (instances, how) = read_or_unknown(ctx, INSTANCES, &expected, answer)?;
     let costing = instances.iter().filter(|it| it.state.costs());
     let costing = costing.map(|it| it.instance_id.clone()).collect();
     ctx.write(Kind::InstancesFound(InstancesFound { costing }));
@@ -271,7 +271,7 @@ fn subnet(lab: &Lab, ctx: &mut Context<'_>, answer: Read<Option<Subnet>>) -> Opt
         "tagged": true,
         "contains": address,
     });
-    let (subnet, how) = read(ctx, SUBNET, &expected, answer)?;
+    let (subnet, how) = read_or_unknown(ctx, SUBNET, &expected, answer)?;
     let subnet = subnet?;
     let contains =
         subnet.cidr_block.parse().is_ok_and(|cidr: ipnet::Ipv4Net| cidr.contains(&address));
@@ -291,7 +291,7 @@ fn subnet(lab: &Lab, ctx: &mut Context<'_>, answer: Read<Option<Subnet>>) -> Opt
 fn vpc(lab: &Lab, ctx: &mut Context<'_>, answer: Read<Option<Vpc>>) -> Option<Vpc> {
     let expected =
         json!({ "is_default": false, "owner_id": lab.manifest.aws.account_id, "tagged": true });
-    let (vpc, how) = read(ctx, VPC, &expected, answer)?;
+    let (vpc, how) = read_or_unknown(ctx, VPC, &expected, answer)?;
     let vpc = vpc?;
     let lab_tag = tagged(lab, &vpc.tags);
     let observed =
@@ -315,7 +315,7 @@ fn routes(
 ) -> Option<(RouteTable, Vec<RouteTable>)> {
     let captured = lab.manifest.capture.address.to_string();
     let expected = json!({ "table": "the subnet's", "routes_for_the_address": [] });
-    let (tables, how) = read(ctx, ROUTES, &expected, answer)?;
+    let (tables, how) = read_or_unknown(ctx, ROUTES, &expected, answer)?;
     let subnet = &lab.manifest.aws.subnet_id;
     let explicit = tables.iter().find(|table| table.subnet_ids.contains(subnet));
     let table = explicit.or_else(|| tables.iter().find(|table| table.main)).cloned();

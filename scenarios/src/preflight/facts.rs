@@ -100,7 +100,7 @@ fn identity(lab: &Lab, nodes: &Nodes) -> LabIdentity {
     }
 }
 
-pub fn baseline(
+pub fn make_baseline(
     cloud: Cloud,
     nodes: Nodes,
     rows: Vec<u64>,

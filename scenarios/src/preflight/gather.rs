@@ -79,16 +79,16 @@ pub struct RouterReads {
     pub folder: Names,
 }
 
-pub async fn gather(lab: &Lab) -> Gathered {
+pub async fn gather_reads(lab: &Lab) -> Gathered {
     let iam = &lab.manifest.iam;
     let (cloud, costly, profile, policies, nodes, router, silence) = futures::join!(
         cloud(lab),
-        watch::costly(lab),
+        watch::read_costly(lab),
         lab.reader.instance_profile_roles(&iam.instance_profile_name),
         lab.reader.role_policies(&iam.role_name),
         futures::future::join_all(Node::ALL.map(|node| one_node(lab, node))),
         router(lab),
-        silence::ask(lab, When::Before),
+        silence::ask_all_ways(lab, When::Before),
     );
     Gathered { cloud, costly, profile, policies, nodes, router, silence }
 }

@@ -87,8 +87,8 @@ fn of_file(
     file: &EnvironmentFile,
     told: NodeAnswer,
 ) -> observe::Fact<Vec<String>> {
-    let (output, how) = observe::told(ctx, told)?;
-    match observe::succeeded(&output, &how) {
+    let (output, how) = observe::keep_answer(ctx, told)?;
+    match observe::require_success(&output, &how) {
         Ok((text, how)) => Ok((credentials_in_file(&text), how)),
         Err(_) if file.optional => Ok((Vec::new(), how)),
         Err(why) => Err(why),
@@ -146,11 +146,11 @@ fn session_of(lab: &Lab, role: &str, instance_id: &str) -> String {
 const NO_CREDENTIALS: &str = "Unable to locate credentials";
 
 fn by_cli(ctx: &mut Context<'_>, told: NodeAnswer) -> observe::Fact<String> {
-    let (output, how) = observe::told(ctx, told)?;
+    let (output, how) = observe::keep_answer(ctx, told)?;
     if String::from_utf8_lossy(&output.stderr).contains(NO_CREDENTIALS) {
         return Ok(("nobody".to_owned(), how));
     }
-    let (text, how) = observe::succeeded(&output, &how)?;
+    let (text, how) = observe::require_success(&output, &how)?;
     match serde_json::from_str::<CallerIdentity>(&text) {
         // arn:aws:sts::ACCOUNT:assumed-role/ROLE/INSTANCE
         Ok(identity) => {
@@ -168,17 +168,17 @@ fn by_chain(ctx: &mut Context<'_>, chain: Option<ChainReads>) -> observe::Fact<O
         let why = "the files of an SDK's chain were not looked at".to_owned();
         return Err((why, How::default()));
     };
-    let (output, how) = observe::told(ctx, accounts)?;
-    let (_, mut how) = observe::succeeded(&output, &how)?;
+    let (output, how) = observe::keep_answer(ctx, accounts)?;
+    let (_, mut how) = observe::require_success(&output, &how)?;
     if !homeless.is_empty() {
         return Err((format!("where {} is at home is not known", homeless.join(", ")), how));
     }
     let mut found = Vec::new();
     for (path, told) in files {
-        let (output, one) = observe::told(ctx, told)?;
+        let (output, one) = observe::keep_answer(ctx, told)?;
         // 1 is grep's word for nothing found, and a shell's for much else, which it complains of.
         let nothing = output.code == 1 && output.stderr.is_empty() && output.stdout.is_empty();
-        let text = if nothing { String::new() } else { observe::succeeded(&output, &one)?.0 };
+        let text = if nothing { String::new() } else { observe::require_success(&output, &one)?.0 };
         how = how.and(one);
         let names: Vec<_> =
             text.lines().map(|line| line.trim().trim_end_matches('=').trim_end()).collect();
@@ -191,12 +191,12 @@ fn by_chain(ctx: &mut Context<'_>, chain: Option<ChainReads>) -> observe::Fact<O
 
 /// The metadata service names the role; account and instance are what EC2 says of the node.
 fn by_metadata(lab: &Lab, ctx: &mut Context<'_>, told: NodeAnswer) -> observe::Fact<String> {
-    let (output, how) = observe::told(ctx, told)?;
+    let (output, how) = observe::keep_answer(ctx, told)?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     if said.contains("error: 404") {
         return Ok(("nobody".to_owned(), how));
     }
-    let (text, how) = observe::succeeded(&output, &how)?;
+    let (text, how) = observe::require_success(&output, &how)?;
     let instance = lab.manifest.nodes[&Node::RouterdCloud].instance_id.as_deref();
     let role = text.lines().next().unwrap_or_default().trim();
     Ok((session_of(lab, role, instance.unwrap_or_default()), how))

@@ -82,7 +82,7 @@ pub const NOT_APPLICABLE: &[&str] = &[];
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     // On the heap: it is all of preflight's reads at once.
-    let gathered = Box::pin(gather::gather(lab)).await;
+    let gathered = Box::pin(gather::gather_reads(lab)).await;
     if let Some(why) = gathered.unreachable() {
         return ctx.unavailable(why, None);
     }
@@ -108,7 +108,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         return;
     }
     let facts = facts::project(lab, ctx.run, &cloud, &role, &nodes, &router);
-    let baseline = facts::baseline(cloud, nodes, router.row_ids, router.files);
+    let baseline = facts::make_baseline(cloud, nodes, router.row_ids, router.files);
     ctx.write(Kind::StateRecorded(StateRecorded {
         phase: Phase::Baseline,
         state: serde_json::json!(baseline),
@@ -168,7 +168,7 @@ mod tests {
         let known: Vec<_> = Node::ALL.map(|node| baseline.nodes[&node].host_key.clone()).to_vec();
         assert_eq!(known, keys);
         let steps = crate::capture::capture_steps(&crate::example::change_set());
-        let recorded = crate::resume::state(&judged.records, &steps);
+        let recorded = crate::resume::rebuild_state(&judged.records, &steps);
         assert_eq!(recorded.baseline.as_deref().map(|it| &it.nodes), Some(&baseline.nodes));
         assert!(recorded.router_yaml.is_some() && recorded.facts_digest.is_some());
     }

@@ -63,8 +63,8 @@ pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: Vec<NodeReads>) -> Option<
 }
 
 fn text(ctx: &mut Context<'_>, told: NodeAnswer) -> observe::Fact<String> {
-    let (output, how) = observe::told(ctx, told)?;
-    let (text, how) = observe::succeeded(&output, &how)?;
+    let (output, how) = observe::keep_answer(ctx, told)?;
+    let (text, how) = observe::require_success(&output, &how)?;
     Ok((text.trim().to_owned(), how))
 }
 

@@ -31,7 +31,7 @@ pub async fn judge(
     let commands: Vec<_> = ctx.run.steps.iter().map(dry_run).collect();
     let asked = commands.iter().map(|command| lab.shell.observe(Node::RouterdCloud, command));
     let told = futures::future::join_all(asked).await;
-    let after = observe::interface(lab, ctx).await;
+    let after = observe::observe_interface(lab, ctx).await;
     said(ctx, told);
     let expected = restorable_fields(before);
     match after {
@@ -70,7 +70,7 @@ fn said(ctx: &mut Context<'_>, told: Vec<DryRunAnswer>) {
     let expected = json!(messages);
     let (mut how, mut observed, mut wrong) = (How::default(), Vec::new(), Vec::new());
     for (told, message) in told.into_iter().zip(&messages) {
-        let (read, one) = match observe::told(ctx, told) {
+        let (read, one) = match observe::keep_answer(ctx, told) {
             Ok(seen) => seen,
             Err((why, one)) => {
                 return ctx

@@ -11,7 +11,7 @@ use lab::iam::{Grants, PolicyDocument};
 use serde_json::json;
 
 use self::grants::{Judgement, RoleExpectation, judge_grants};
-use super::cloud::read;
+use super::cloud::read_or_unknown;
 use super::gather::Read;
 use super::{PROFILE, ROLE};
 use crate::context::{Context, How, Ruling};
@@ -78,7 +78,7 @@ fn profile_has_role(
 ) {
     let name = &lab.manifest.iam.instance_profile_name;
     let expected = json!({ "roles": [lab.manifest.iam.role_name], "of_the_instance": name });
-    let Some((roles, how)) = read(ctx, PROFILE, &expected, profile) else { return };
+    let Some((roles, how)) = read_or_unknown(ctx, PROFILE, &expected, profile) else { return };
     // The last part of `arn:aws:iam::…:instance-profile/path/name`.
     let given = instance_profile.and_then(|arn| arn.rsplit('/').next());
     // Where the instances cannot be read, that is another assertion's to say.

@@ -71,7 +71,8 @@ pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: RouterReads) -> Option<Rou
 fn yaml(lab: &Lab, ctx: &mut Context<'_>, told: NodeAnswer) -> Option<(Digest, RouterConfig)> {
     let path = &lab.manifest.routerd.config;
     let expected = json!({ "problems": [] });
-    let read = observe::told(ctx, told).and_then(|(out, how)| observe::succeeded(&out, &how));
+    let read =
+        observe::keep_answer(ctx, told).and_then(|(out, how)| observe::require_success(&out, &how));
     let (text, how) = match read {
         Ok(seen) => seen,
         Err((why, how)) => {
@@ -169,8 +170,8 @@ fn programs(
         return None;
     }
     let expected = json!(wanted.iter().map(|(_, path)| path).collect::<Vec<_>>());
-    let version = observe::told(ctx, version)
-        .and_then(|(output, how)| observe::succeeded(&output, &how))
+    let version = observe::keep_answer(ctx, version)
+        .and_then(|(output, how)| observe::require_success(&output, &how))
         .map(|(text, _)| text.trim().to_owned())
         .ok();
     let mut how = How::default();
@@ -180,7 +181,7 @@ fn programs(
     let asked = std::iter::once((None, hashing.identified))
         .chain(hashing.hashed.into_iter().map(|(path, told)| (Some(path), told)));
     for (path, told) in asked {
-        match (observe::told(ctx, told), path) {
+        match (observe::keep_answer(ctx, told), path) {
             // A file that cannot be identified is hashed by itself.
             (Ok((_, one)), _) | (Err((_, one)), None) => how = how.and(one),
             (Err((why, one)), Some(path)) => {
@@ -272,7 +273,7 @@ fn parts(
     config: Option<&RouterConfig>,
 ) {
     let expected = json!({ "other_planners": [] });
-    let (list, how) = match observe::told(ctx, list) {
+    let (list, how) = match observe::keep_answer(ctx, list) {
         Ok(seen) => seen,
         Err((why, how)) => return ctx.check(PLAN_SOURCE).expects(expected).seen(how).unknown(why),
     };

@@ -8,7 +8,7 @@ use lab::ec2::{NetworkInterface, Peering, RouteTable, TransitAttachment};
 use serde_json::json;
 
 use super::SHARED;
-use super::cloud::read;
+use super::cloud::read_or_unknown;
 use super::gather::Read;
 use crate::context::{Context, Ruling};
 use crate::stops;
@@ -28,8 +28,12 @@ pub fn judge(
     ways: Ways,
 ) {
     let expected = json!({ "others": [] });
-    let Some((peerings, how)) = read(ctx, SHARED, &expected, ways.peerings) else { return };
-    let Some((attachments, more)) = read(ctx, SHARED, &expected, ways.transit_attachments) else {
+    let Some((peerings, how)) = read_or_unknown(ctx, SHARED, &expected, ways.peerings) else {
+        return;
+    };
+    let Some((attachments, more)) =
+        read_or_unknown(ctx, SHARED, &expected, ways.transit_attachments)
+    else {
         return;
     };
     let mut others = in_the_group(lab, own, interfaces);

@@ -23,7 +23,7 @@ struct Recorded {
 
 /// Lists the run's own rows as `restored` saw them last; `ended` are the instances that are gone,
 /// with whatever was on their disks.
-pub(super) fn list(
+pub(super) fn list_rows_left(
     lab: &Lab,
     ctx: &Context<'_>,
     ended: &BTreeSet<String>,
@@ -89,7 +89,7 @@ mod tests {
                 let router = lab.manifest.nodes[&Node::RouterdCloud].instance_id.clone();
                 let ended = router.into_iter().filter(|_| gone).collect();
                 let mut all = ResidueListed { items: Vec::new(), kept: Vec::new() };
-                list(lab, ctx, &ended, &mut all);
+                list_rows_left(lab, ctx, &ended, &mut all);
                 assert_eq!((all.items.len(), all.kept.len()), (left, kept), "{statuses:?} {gone}");
                 let settles = |it: &str| it.contains("SET status='rolledBack'");
                 for item in all.items.iter().chain(&all.kept) {

@@ -20,7 +20,11 @@ enum AssertedPlace {
     Somewhere,
 }
 
-pub(super) fn items(lab: &Lab, ctx: &Context<'_>, ended: &BTreeSet<String>) -> Vec<ResidueItem> {
+pub(super) fn find_unlisted_items(
+    lab: &Lab,
+    ctx: &Context<'_>,
+    ended: &BTreeSet<String>,
+) -> Vec<ResidueItem> {
     let failed = ctx.journal.with_records(failed);
     let changed = ctx.run.state.borrow().changed.clone();
     let complaint = |made: &Assertion| {
@@ -131,7 +135,7 @@ mod tests {
     use super::*;
     use crate::example::judge_as_scenario;
     use crate::left;
-    use crate::sequence::find;
+    use crate::sequence::find_scenario;
 
     fn complain(ctx: &mut Context<'_>, id: &str, status: AssertionStatus) {
         ctx.write(Kind::AssertionMade(Assertion {
@@ -178,7 +182,7 @@ mod tests {
                 ctx.run.state.borrow_mut().changed = changed.clone().into_iter().collect();
                 let id_of = |node: &Node| lab.manifest.nodes[node].instance_id.clone();
                 let ended = ended.iter().filter_map(id_of).collect();
-                let items = items(lab, ctx, &ended);
+                let items = find_unlisted_items(lab, ctx, &ended);
                 let ids: Vec<_> = items.iter().map(|it| it.id.as_str()).collect();
                 assert_eq!(ids, &[id][..usize::from(expected.is_some())], "{id} {changed:?}");
                 let command = |word: &str| items[0].owner_commands[0].contains(word);
@@ -189,7 +193,7 @@ mod tests {
 
     #[test]
     fn every_assertion_of_restored_has_its_place() {
-        let asserts = find("restored").expect("a scenario").asserts;
+        let asserts = find_scenario("restored").expect("a scenario").asserts;
         let somewhere: Vec<_> =
             asserts.iter().filter(|id| place(id) == AssertedPlace::Somewhere).copied().collect();
         let known = [

@@ -22,7 +22,7 @@ fn records(kinds: Vec<Kind>) -> Vec<Record> {
 }
 
 fn after(kinds: Vec<Kind>) -> RunState {
-    state(&records(kinds), &steps())
+    rebuild_state(&records(kinds), &steps())
 }
 
 fn steps() -> Vec<CaptureStep> {
@@ -65,7 +65,12 @@ fn released() -> Kind {
 
 #[test]
 fn what_nobody_ends_is_known_from_what_preflight_saw() {
-    let item = crate::watch::left("volume", "vol-2", "nobody ends it".to_owned(), "eu-west-1");
+    let item = crate::watch::describe_costly_item(
+        "volume",
+        "vol-2",
+        "nobody ends it".to_owned(),
+        "eu-west-1",
+    );
     let found = |items: &[ResidueItem]| Kind::NobodysFound(NobodysFound { items: items.to_vec() });
     let (seen, gone) = (found(std::slice::from_ref(&item)), found(&[]));
     let table = [
@@ -219,7 +224,7 @@ fn a_scenario_passed_if_it_did_the_last_time() {
         (vec![ended("restored", Passed), ended("restored", Failed), ended("undo", Passed)], false),
     ];
     for (kinds, expected) in table {
-        assert_eq!(passed(&records(kinds.clone()), "restored"), expected, "{kinds:?}");
+        assert_eq!(has_passed(&records(kinds.clone()), "restored"), expected, "{kinds:?}");
     }
 }
 
@@ -227,7 +232,7 @@ fn a_scenario_passed_if_it_did_the_last_time() {
 #[test]
 fn the_executor_is_read_from_router_yaml_again() {
     crate::example::judge_as_scenario("undo", async |lab, _| {
-        let found = executor(lab).await.expect("router.yaml names one");
+        let found = read_executor(lab).await.expect("router.yaml names one");
         assert!(found.program.executable.ends_with("aws-provider-executor"), "{found:?}");
         assert!(found.timeout > std::time::Duration::ZERO);
     });
@@ -252,6 +257,6 @@ async fn rows_that_the_journal_lacks_are_asked_of_routerd() {
             seen: 0,
             fired: 0,
         });
-        assert_eq!(super::rows(&mock.lab, &steps()).await, expected, "{keys:?}");
+        assert_eq!(super::find_own_rows(&mock.lab, &steps()).await, expected, "{keys:?}");
     }
 }

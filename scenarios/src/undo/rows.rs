@@ -68,7 +68,7 @@ impl Rows {
     ) -> Result<(), String> {
         let read = match self.just_read.take() {
             Some(read) => Ok(read),
-            None => observe::rows(lab, ctx).await,
+            None => observe::observe_rows(lab, ctx).await,
         };
         let (rows, how) = read.map_err(|(why, _)| format!("the row cannot be read: {why}"))?;
         if self.judge(ctx, step, &rows, &how) {

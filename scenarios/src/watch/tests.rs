@@ -244,7 +244,7 @@ fn the_ceiling_itself_is_not_above_it() {
     let judged = judge_as_scenario("execute", async |lab, ctx| {
         Rc::make_mut(&mut lab.manifest).limits.max_instance_seconds = Ceiling::Seconds(0);
         lab.clock.sleep(std::time::Duration::from_secs(5)).await;
-        ceiling(lab, ctx);
+        judge_ceiling(lab, ctx);
     });
     let [(_, reason)] = tripped(&judged)[..] else { panic!("it trips once") };
     assert!(reason.starts_with("10 instance-seconds"), "of two instances, five each: {reason}");
@@ -262,7 +262,7 @@ fn a_router_yaml_that_was_not_read_proves_nothing_and_another_one_trips() {
     for (what, look, expected) in table {
         let judged = judge_as_scenario("execute", async |lab, ctx| {
             ctx.run.state.borrow_mut().router_yaml = Some(Digest::of("policy"));
-            judge(lab, ctx, &look);
+            judge_look(lab, ctx, &look);
         });
         let trips = tripped(&judged);
         assert_eq!(trips.len(), expected, "{what}");

@@ -21,7 +21,7 @@ const ISSUE: &str = "issue 12";
 pub const FAULTS: &[Fault] = &[
     Fault::new("second-interface", "onprem-client has a second interface with a network of its own", second_interface)
         .in_kernel(kernel::ordinary::second_interface).from("§7", ISSUE),
-    Fault::new("ipv6-enabled", "both clients have addresses of IPv6", ipv6)
+    Fault::new("ipv6-enabled", "both clients have addresses of IPv6", ipv6_enabled)
         .in_kernel(kernel::ordinary::ipv6_enabled).from("§7", ISSUE),
     Fault::new("container-bridge", "onprem-router has a bridge for containers, and masquerades what comes from there", container_bridge)
         .in_kernel(kernel::ordinary::container_bridge).from("§7", ISSUE),
@@ -47,7 +47,7 @@ fn second_interface(world: &mut World, _: &str) -> Done {
     Ok(())
 }
 
-fn ipv6(world: &mut World, _: &str) -> Done {
+fn ipv6_enabled(world: &mut World, _: &str) -> Done {
     for (node, dev, last) in [(Node::CloudClient, "ens5", 7), (Node::OnpremClient, "eth0", 9)] {
         let network: Ipv6Net =
             format!("2001:db8:60::{last}/64").parse().map_err(|_| "no network")?;

@@ -25,7 +25,7 @@ pub const FAULTS: &[Fault] = &[
         .in_kernel(kernel::packets::onprem_closed).from("§7", "contract F9"),
     Fault::new("client-closed", "a firewall closes cloud-client's ssh port for the captured address", client_closed)
         .in_kernel(kernel::packets::client_closed).from("§7", "issue 6"),
-    Fault::new("masquerade", "routerd-cloud masquerades what goes into the overlay and into the VPC", masquerade)
+    Fault::new("masquerade", "routerd-cloud masquerades what goes into the overlay and into the VPC", masquerade_both_ways)
         .in_kernel(kernel::packets::masquerade_both_ways).from("§7", "netns-lab §4: masquerade"),
     Fault::new("masquerade-tcp-inwards", "routerd-cloud masquerades TCP that goes into the VPC", masquerade_tcp_inwards)
         .in_kernel(kernel::packets::masquerade_tcp_inwards).from("§7", "netns-lab §4: masquerade"),
@@ -114,7 +114,7 @@ fn client_closed(world: &mut World, _: &str) -> Done {
     drops(world, Node::CloudClient, Hook::Input, ssh)
 }
 
-fn masquerade(world: &mut World, _: &str) -> Done {
+fn masquerade_both_ways(world: &mut World, _: &str) -> Done {
     nat(world, Node::RouterdCloud, Vec::new(), NftAction::Masquerade)
 }
 

@@ -43,7 +43,7 @@ pub const FAULTS: &[Fault] = &[
         .in_kernel(kernel::router::earlier_run).from("§4", "design: rows of earlier runs are facts"),
     Fault::new("mobility-plans", "a MobilityPool has plans that would be imported too", mobility_plans)
         .in_kernel(kernel::router::mobility_plans).from("§7.1", "contract §2.6"),
-    Fault::new("leftover", "a run that never ended left its change set on the node", leftover)
+    Fault::new("leftover", "a run that never ended left its change set on the node", leftover_change_set)
         .in_kernel(kernel::router::leftover_change_set).from("§4", "contract F14"),
 ];
 
@@ -120,7 +120,7 @@ fn mobility_plans(world: &mut World, _: &str) -> Done {
     run_sql(world, STRANGERS_PART)
 }
 
-fn leftover(world: &mut World, _: &str) -> Done {
+fn leftover_change_set(world: &mut World, _: &str) -> Done {
     let files = &mut world.machines.get_mut(Node::RouterdCloud).files;
     files.put(lab::change_set::PATH, "{}", 0o600);
     Ok(())
