@@ -81,9 +81,13 @@ pub fn measure_payloads(plan: &PacketPlan, way: usize, captures: &Captures) -> P
         for packet in &sent {
             as_meant(plan, there, wanted, from, packet, &mut found);
         }
-        for packet in arrived {
+        for packet in &arrived {
             let same = |one: &&Packet| identity(one) == identity(packet);
+            let times = arrived.iter().copied().filter(same).count();
             let sent: Vec<&Packet> = sent.iter().copied().filter(same).collect();
+            if !sent.is_empty() && times > sent.len() {
+                found.complain(format!("left {from} once and arrived at {to} again: {packet}"));
+            }
             if sent.is_empty() {
                 found.complain(format!("arrived at {to} and did not leave {from}: {packet}"));
             }

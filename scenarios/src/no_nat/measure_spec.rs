@@ -412,6 +412,19 @@ fn each_change_on_the_way_is_called_what_it_is() {
 }
 
 /// Both ends see the same where two clients translate for each other.
+/// A program on the way may send each datagram twice, which its receiver never tells.
+#[test]
+fn what_left_once_arrives_once() {
+    let mut captures = clean();
+    let far = captures.get_mut(&Node::OnpremClient).expect("captured");
+    let is_first = |it: &&CapturedPacket| is_datagram(it) && it.direction == Direction::In;
+    let again = far.iter().find(is_first).expect("a datagram").clone();
+    far.push(again);
+    let [payloads, ..] = judged(&plan(), &captures);
+    assert_eq!(payloads.wrong.len(), 1, "{:?}", payloads.wrong);
+    assert!(payloads.wrong[0].contains("arrived at onprem-client again"), "{:?}", payloads.wrong);
+}
+
 #[test]
 fn what_leaves_otherwise_than_it_was_meant_is_no_proof() {
     let mut captures = clean();
