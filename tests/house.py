@@ -2,19 +2,25 @@
 """What a stranger who greps finds: names that say little, names that mean several things, long files.
 
 Prints free functions with a one-word name that another file calls (each is defended by its module's name),
-type names used for three or more types, public items without a doc comment in `lab` and `reports`, and files
-over 600 lines. Run from anywhere; reads the sources and writes nothing.
+type names used for three or more types, public items without a doc comment in `lab` and `reports`, files over
+600 lines, and the times of `tests/times.tsv` as they were noted there. Run from anywhere; reads the sources and
+writes nothing.
 """
 
+import csv
 import pathlib
 import re
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+TIMES = ROOT / "tests" / "times.tsv"
 LONGEST = 600
 MEANINGS = 3
 FUNCTION = re.compile(r"^(?:pub(?:\([^)]*\))? )(?:const )?(?:async )?fn ([a-z0-9_]+)", re.M)
 TYPE = re.compile(r"^(?:pub(?:\([^)]*\))? )?(?:struct|enum|trait|type) ([A-Z]\w*)", re.M)
 PUBLIC = re.compile(r"^\s*pub (?:const |async )*(?:fn|struct|enum|trait|type|const|static) (\w+)")
+TESTS = re.compile(r"^#\[cfg\(test\)\]\n(?:#\[.*\]\n)*(?:pub(?:\([^)]*\))? )?mod \w+ \{", re.M)
+# With strings and brackets in it, over as many lines as it has; `#[doc…]` is a doc comment.
+ATTRIBUTE = re.compile(r'^[ \t]*#\[(?!doc)(?:"(?:\\.|[^"\\])*"|\[[^\]]*\]|[^]["])*\]', re.M | re.S)
 
 
 def sources():
@@ -24,8 +30,13 @@ def sources():
 
 
 def without_tests(text):
-    """The text before a file's own tests."""
-    return text.split("\n#[cfg(test)]\nmod ", 1)[0]
+    """The text before a file's own tests; a test module in another file (`mod tests;`) ends nothing."""
+    return TESTS.split(text, maxsplit=1)[0]
+
+
+def without_attributes(text):
+    """The same lines, those of attributes empty."""
+    return ATTRIBUTE.sub(lambda found: "\n" * found.group().count("\n"), text)
 
 
 def one_word_functions(files):
@@ -50,7 +61,7 @@ def undocumented(files):
     for path, text in files.items():
         if not str(path).startswith(("lab/src", "reports/src")) or "test" in path.stem:
             continue
-        lines = without_tests(text).split("\n")
+        lines = without_attributes(without_tests(text)).split("\n")
         for at, line in enumerate(lines):
             named = PUBLIC.match(line)
             if named and not documented(lines, at):
@@ -58,13 +69,15 @@ def undocumented(files):
 
 
 def documented(lines, at):
-    for above in reversed(lines[:at]):
-        above = above.strip()
-        if above.startswith("///") or above.startswith("#[doc"):
-            return True
-        if not above.startswith(("#[", ")]", '"')):
-            return False
-    return False
+    """Whether the nearest line above that is not empty is a doc comment."""
+    above = next((line.strip() for line in reversed(lines[:at]) if line.strip()), "")
+    return above.startswith(("///", "#[doc"))
+
+
+def times():
+    with TIMES.open() as table:
+        for row in csv.DictReader(table, delimiter="\t"):
+            yield f"{row['what']}: {row['before_s']} s before, {row['after_s']} s after"
 
 
 def show(title, items):
@@ -83,6 +96,7 @@ def main():
     show("public items of lab and reports without a doc comment", undocumented(files))
     long = ((path, text.count("\n")) for path, text in files.items())
     show(f"files over {LONGEST} lines", (f"{path} {n}" for path, n in long if n > LONGEST))
+    show("build and test times", times())
 
 
 main()

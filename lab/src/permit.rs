@@ -234,14 +234,14 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// Permits to stop this instance. Fails where the manifest does not consent ([`Refused::NoConsent`]), or
-    /// the instance does not carry the lab's tag ([`Refused::NotTagged`]).
+    /// Permits to stop this instance. Fails where the manifest does not consent ([`PermitRefused::NoConsent`]), or
+    /// the instance does not carry the lab's tag ([`PermitRefused::NotTagged`]).
     pub fn to_stop(manifest: &Manifest, instance: &Instance) -> Result<Self, PermitRefused> {
         Self::grant(manifest, instance, PowerChange::Stop)
     }
 
-    /// Permits to start this instance. Fails where the manifest does not consent ([`Refused::NoConsent`]), or
-    /// the instance does not carry the lab's tag ([`Refused::NotTagged`]).
+    /// Permits to start this instance. Fails where the manifest does not consent ([`PermitRefused::NoConsent`]), or
+    /// the instance does not carry the lab's tag ([`PermitRefused::NotTagged`]).
     pub fn to_start(manifest: &Manifest, instance: &Instance) -> Result<Self, PermitRefused> {
         Self::grant(manifest, instance, PowerChange::Start)
     }

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What the ENI looks like once a mutation is done.
+/// The state of the ENI once a mutation is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Goal {
@@ -55,7 +55,7 @@ pub enum Effect {
     },
     /// `routerctl plugin run`, which is to store plans with these idempotency keys.
     RunPlanner {
-        /// As routerd names the plans' source, `Plugin/NAME`.
+        /// The plans' source as routerd names it, `Plugin/NAME`.
         source: String,
         keys: Vec<String>,
     },

@@ -36,7 +36,7 @@ pub struct Evidence {
     pub journal: JournalHead,
     pub lab_fingerprint: Option<Digest>,
     pub facts_digest: Option<Digest>,
-    /// What the owner decided on.
+    /// The facts that the owner decided on.
     pub facts: Option<Facts>,
     pub change_set: Option<Value>,
     /// The programs under test.
@@ -54,9 +54,9 @@ pub struct Evidence {
     /// How long the captured address was out of reach, for each scenario that moved it.
     pub outages: Vec<OutageRecorded>,
     pub cost: Option<CostRecorded>,
-    /// What is left and should not be; null where nobody has looked.
+    /// The things that are left and should not be; null where nobody has looked.
     pub residue: Option<Vec<ResidueItem>>,
-    /// What stays and harms nobody: what the manifest names, and rows that nobody approved.
+    /// The things that stay and harm nobody: those that the manifest names, and rows that nobody approved.
     pub kept: Vec<ResidueItem>,
     pub retries: Vec<Retried>,
     pub attachments: Vec<Attachment>,
@@ -66,6 +66,7 @@ pub struct Evidence {
     pub recovered: Option<String>,
 }
 
+/// The run that the evidence is about: its tool, its lab, and its begin and end by the lab's clock.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
@@ -89,16 +90,17 @@ pub struct UndoPlan {
     pub steps: Vec<PlannedStep>,
 }
 
+/// One step of the undo and teardown plan, with the command that does the same by hand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedStep {
-    /// As `undo.forwarding`.
+    /// The step's id, as `undo.forwarding`.
     pub id: String,
     pub section: String,
     pub operation: Operation,
     pub what: String,
     pub resource: String,
-    /// The prior state it goes back to; null for a step that only destroys.
+    /// The prior state it goes back to; null for a step of teardown, which goes back to none.
     pub restores: Value,
     /// The command with which the owner can do it by hand.
     pub owner_command: String,
@@ -114,6 +116,7 @@ pub struct JournalHead {
     pub last_at: Option<DateTime<Utc>>,
 }
 
+/// The state of the owner's go, as the run's journal last had it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum GateStatus {
@@ -125,6 +128,7 @@ pub enum GateStatus {
     Burnt,
 }
 
+/// The owner's go and the lab's lock: what became of each, and when by the lab's clock.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Gate {
@@ -138,18 +142,19 @@ pub struct Gate {
     pub refused_at: Option<DateTime<Utc>>,
     pub burnt: Option<GoBurnt>,
     pub burnt_at: Option<DateTime<Utc>>,
-    /// What `recover` found when it asked again for the proof; null where it had no need to.
+    /// The answer that `recover` found when it asked again for the proof; null where it had no need to.
     pub proof: Option<ProofSought>,
     pub lock: Option<LockTaken>,
     pub lock_taken_at: Option<DateTime<Utc>>,
     pub lock_released_at: Option<DateTime<Utc>>,
 }
 
+/// One scenario of the run, with its result and the assertions of its last attempt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     pub name: String,
-    /// Of the runbook.
+    /// The runbook's section, as `§7`.
     pub section: String,
     pub class: Class,
     pub part: Part,
@@ -161,11 +166,13 @@ pub struct Scenario {
     pub attempts: u32,
     pub started_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
+    /// Milliseconds from the last attempt's start to its end.
     pub duration_ms: Option<u64>,
     pub calls: Option<Calls>,
     pub assertions: Vec<Assertion>,
 }
 
+/// One comparison of an expected with an observed value, and the raw answers that it was read from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Assertion {
@@ -181,13 +188,14 @@ pub struct Assertion {
     pub at: DateTime<Utc>,
 }
 
+/// One change that the run made or tried to make, from its intent to its outcome.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Mutation {
     pub id: String,
     pub scenario: String,
     pub permit: Permit,
-    /// What was done, for people: derived from the effect, as is the resource.
+    /// The name of what was done, for people: derived from the effect, as is the resource.
     pub what: String,
     pub resource: String,
     pub effect: Effect,
@@ -196,15 +204,16 @@ pub struct Mutation {
     pub outcome: Outcome,
     pub outcome_at: Option<DateTime<Utc>>,
     pub detail: String,
-    /// As CloudTrail has it; null where no answer carried one.
+    /// The service's id of the request, as CloudTrail has it; null where no answer carried one.
     pub request_id: Option<String>,
     pub samples: Vec<Value>,
     /// The step of the undo plan that takes it back, or that it carries out.
     pub undo: Option<String>,
-    /// What became of that step; null where it was not tried, or for an undo itself.
+    /// The outcome of that step; null where it was not tried, or for an undo itself.
     pub undone: Option<Outcome>,
 }
 
+/// One hard stop of the runbook's §8, with how often it was checked and each time it tripped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HardStop {
@@ -220,6 +229,7 @@ pub struct HardStop {
     pub tripped: Vec<Trip>,
 }
 
+/// One detector of a hard stop, and the number of times that it looked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Detector {
@@ -227,6 +237,7 @@ pub struct Detector {
     pub checks: u64,
 }
 
+/// One moment at which a detector tripped its hard stop, with the resource that made it trip.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Trip {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub enum Operation {
     RestoreSourceDestCheck {
         network_interface_id: String,
-        /// As preflight saw it.
+        /// The value that preflight saw.
         source_dest_check: bool,
         region: String,
     },

@@ -66,7 +66,7 @@ impl Shell {
     /// more; the command has to end by itself then.
     ///
     /// # Errors
-    /// As [`Shell::observe`]; nothing is repeated.
+    /// The errors of [`Shell::observe`]; nothing is repeated.
     pub async fn follow(
         &self,
         node: Node,

@@ -81,7 +81,7 @@ impl AllowedSigners {
     /// The line of the key with which a lab grants itself: a go that it allows is self-granted.
     ///
     /// # Errors
-    /// As [`parse`](Self::parse).
+    /// The errors of [`parse`](Self::parse).
     pub fn of_the_lab(text: &str) -> Result<Self, BadLine> {
         Ok(Self { whose: Whose::Lab, ..Self::parse(text)? })
     }

@@ -59,7 +59,7 @@ impl Attachments {
     /// Proves that each file holds what its name says.
     ///
     /// # Errors
-    /// What is wrong, in words.
+    /// The first thing that is wrong, in words.
     pub fn check_contents(&self) -> Result<(), String> {
         let prove = |digest: &Digest| match fs::read(self.path.join(digest.as_str())) {
             Ok(bytes) if Digest::of(&bytes) == *digest => Ok(()),
@@ -74,7 +74,7 @@ impl Attachments {
     /// Proves that the folder is the one that was made, and that everything kept is still in it.
     ///
     /// # Errors
-    /// What is wrong, in words.
+    /// The first thing that is wrong, in words.
     pub fn check(&self) -> Result<(), String> {
         let Some(made) = self.made.filter(|_| !self.kept.is_empty()) else { return Ok(()) };
         let unread = |error: io::Error| format!("{ATTACHMENTS_DIR}: {error}");

@@ -28,11 +28,12 @@ pub struct RunStarted {
     pub stops: Vec<StopDeclared>,
 }
 
+/// One program that a run uses or tests, identified by its version and by the digest of its file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Program {
     pub name: String,
-    /// As the program says it itself; absent where it does not.
+    /// The version as the program itself says it; absent where it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// Where it lies on the node.
@@ -43,6 +44,7 @@ pub struct Program {
     pub digest: Option<Digest>,
 }
 
+/// The kind of lab: the mock's simulation, network namespaces of one kernel, or AWS itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LabKind {
@@ -51,6 +53,7 @@ pub enum LabKind {
     Aws,
 }
 
+/// The lab that the run was started on, with the manifest that describes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LabDeclared {
@@ -60,6 +63,8 @@ pub struct LabDeclared {
     pub manifest: String,
 }
 
+/// The most that a scenario does: it reads, changes files or rows of a node, changes the cloud, or ends
+/// parts of the lab.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
@@ -85,11 +90,12 @@ pub enum Part {
     Excluded,
 }
 
+/// One scenario of the sequence, as the run declared it before anything happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScenarioDeclared {
     pub name: String,
-    /// Of the runbook, as `§7`.
+    /// The runbook's section, as `§7`.
     pub section: String,
     pub class: Class,
     pub needs: Vec<String>,
@@ -111,6 +117,7 @@ pub enum Duty {
     Accounts,
 }
 
+/// One hard stop of the runbook, as the run declared it before anything happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StopDeclared {

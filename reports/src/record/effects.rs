@@ -6,6 +6,8 @@ use serde_json::Value;
 
 use crate::effect::Effect;
 
+/// The permission under which a change was made: the owner's go, the undo of what was begun, or the
+/// manifest's consent to stop and start an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Permit {
@@ -29,6 +31,7 @@ pub struct Intent {
     pub undo: Option<String>,
 }
 
+/// The result of a change, as it was read back: done, not done, or not to be established.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
@@ -37,6 +40,7 @@ pub enum Outcome {
     Unknown,
 }
 
+/// The record of how an intent ended, with the answers that show it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OutcomeRecorded {
@@ -48,7 +52,7 @@ pub struct OutcomeRecorded {
     /// answer of ours carries it: what goes through routerd.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// What was read back, in order, until it was settled.
+    /// The answers that were read back, in order, until it was settled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub samples: Vec<Value>,
 }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// The record of a signal that asked the run to end early.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Interrupted {
@@ -39,7 +40,7 @@ pub struct LabUnavailable {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JournalLost {
-    /// What is gone, with its path.
+    /// The thing that is gone or changed, with its path.
     pub why: String,
 }
 
@@ -50,6 +51,7 @@ pub struct HarnessBroke {
     pub message: String,
 }
 
+/// The judgement of a whole run in one word; each has its exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
@@ -67,6 +69,7 @@ pub enum Verdict {
     Bug,
 }
 
+/// The last record of a run: its verdict, the exit code, and the reasons for them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunFinished {

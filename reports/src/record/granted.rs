@@ -26,7 +26,7 @@ pub struct FactsRecorded {
     pub programs: Vec<Program>,
 }
 
-/// What preflight found. What EC2, a node or IAM said is kept as it was said, without its secrets.
+/// The findings of preflight. An answer of EC2, a node or IAM is kept as it was said, without its secrets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Facts {
@@ -36,7 +36,7 @@ pub struct Facts {
     pub vpc: Value,
     pub subnet: Value,
     pub route_table: Value,
-    /// What undo restores of it.
+    /// The part of the ENI that undo restores.
     pub interface: Value,
     pub instances: Vec<InstanceFacts>,
     /// A /32.
@@ -52,6 +52,7 @@ pub struct Facts {
     pub rows_of_earlier_runs: Vec<Value>,
 }
 
+/// The lab that the facts are about, by its kind and name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LabFacts {
@@ -59,6 +60,7 @@ pub struct LabFacts {
     pub name: String,
 }
 
+/// One EC2 instance of the lab, as preflight saw it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InstanceFacts {
@@ -81,6 +83,7 @@ pub struct RoleFacts {
     pub notes: Vec<String>,
 }
 
+/// The configuration of routerd on the routerd node, as preflight read it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RouterYamlFacts {
@@ -98,7 +101,7 @@ pub struct LabIdentity {
     pub region: String,
     pub vpc_id: String,
     pub network_interface_id: String,
-    /// Of the nodes that are instances, in the order of the nodes' names.
+    /// The ids of the nodes that are instances, in the order of the nodes' names.
     pub instance_ids: Vec<String>,
     /// Name and public host key of each node.
     pub host_keys: Vec<(String, String)>,
@@ -113,18 +116,21 @@ pub struct UndoPlanned {
     pub digest: Digest,
 }
 
+/// One step of the undo and teardown plan, as the owner signs it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UndoStep {
-    /// As `undo.forwarding`.
+    /// The step's id, as `undo.forwarding`.
     pub id: String,
     pub section: String,
-    /// What is done, with every parameter: the words for people are derived from it.
+    /// The operation with every parameter: the words for people are derived from it.
     pub operation: Operation,
-    /// The prior state it goes back to; null for a step that only destroys.
+    /// The prior state it goes back to; null for a step of teardown, which goes back to none.
     pub restores: Value,
 }
 
+/// The record of a go that was accepted: who signed it, from when until when it is valid, and for which
+/// undo plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GoVerified {
@@ -140,6 +146,7 @@ pub struct GoVerified {
     pub self_granted: bool,
 }
 
+/// The record of a go that was not accepted, and the rule that refused it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GoRefused {
@@ -148,6 +155,7 @@ pub struct GoRefused {
     pub reason: String,
 }
 
+/// The record that this run took the lab's lock or renewed its lease.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LockTaken {
@@ -155,6 +163,7 @@ pub struct LockTaken {
     pub lease_until: DateTime<Utc>,
 }
 
+/// The record that this run gave back the lab's lock.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LockReleased {
@@ -180,6 +189,7 @@ pub struct ProofSought {
     pub why: String,
 }
 
+/// The answer to whether the owner gave the go and this run used it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProofOutcome {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::digest::Digest;
 
+/// The record that an attempt at a scenario began.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScenarioStarted {
@@ -27,16 +28,18 @@ pub struct Attachment {
     pub source: String,
 }
 
+/// The result of one assertion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AssertionStatus {
     Passed,
     Failed,
-    /// What is so could not be established.
+    /// The state that the assertion is about could not be established.
     Unknown,
     Skipped,
 }
 
+/// The record of one comparison of an expected with an observed value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Assertion {
@@ -55,6 +58,7 @@ pub struct Assertion {
     pub message: Option<String>,
 }
 
+/// The result of one scenario; where it is skipped, not-applicable or not-run, a reason is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScenarioStatus {
@@ -66,6 +70,7 @@ pub enum ScenarioStatus {
     NotRun,
 }
 
+/// The record that an attempt at a scenario ended, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScenarioFinished {
@@ -85,6 +90,7 @@ pub struct Calls {
     pub node: u32,
 }
 
+/// The record that a detector of a hard stop looked once; the stop has its number in the runbook's §8.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StopChecked {
@@ -105,6 +111,7 @@ pub struct StopArmed {
     pub reason: Option<String>,
 }
 
+/// The record that a detector tripped its hard stop; the stop has its number in the runbook's §8.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StopTripped {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::digest::Digest;
 
+/// The side of the comparison that a reading belongs to: before the run changed anything, or after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
@@ -36,7 +37,8 @@ pub struct InstancesFound {
     pub costing: Vec<String>,
 }
 
-/// What a preflight found to cost money that neither the undo plan ends nor the manifest keeps.
+/// The things that a preflight found to cost money, and that neither the undo plan ends nor the manifest
+/// keeps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NobodysFound {
@@ -55,6 +57,7 @@ pub struct OutageRecorded {
     pub raw: Vec<Digest>,
 }
 
+/// The measurement of how long the captured address was out of reach, or why there is none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "status", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Outage {
@@ -68,6 +71,7 @@ pub enum Outage {
     },
 }
 
+/// One direction between two clients, with its silences in microseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FlowOutage {
@@ -93,6 +97,7 @@ pub struct FlowOutage {
     pub unreachable_after_us: Option<u64>,
 }
 
+/// The number of datagrams that were sent and received in one span of a measurement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Datagrams {
@@ -100,6 +105,7 @@ pub struct Datagrams {
     pub received: u64,
 }
 
+/// The time that the lab's instances ran during the run, summed over them, and its ceiling: seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CostRecorded {
@@ -109,14 +115,15 @@ pub struct CostRecorded {
     pub max_instance_seconds: Option<u64>,
 }
 
-/// What hangs on the lab's instances and may cost money, as EC2 showed it at the record's time. Who
-/// comes later asks for it by id: a tag may be lost, and what it hung on may be gone.
+/// The resources that hang on the lab's instances and may cost money, as EC2 showed them at the record's
+/// time. Who comes later asks for them by id: a tag may be lost, and what they hung on may be gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResourcesSeen {
     pub resources: Vec<ResourceSeen>,
 }
 
+/// One EC2 resource that hangs on the lab's instances, by its id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResourceSeen {
@@ -125,6 +132,7 @@ pub struct ResourceSeen {
     pub life: Life,
 }
 
+/// The kind of an EC2 resource that may cost money.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
@@ -137,6 +145,7 @@ pub enum ResourceKind {
     Address,
 }
 
+/// The last state of a resource that EC2 showed: still there, or ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Life {
@@ -145,14 +154,16 @@ pub enum Life {
     Ended,
 }
 
+/// The record of the things that are still there after the run; the last such record counts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResidueListed {
     pub items: Vec<ResidueItem>,
-    /// What stays and harms nobody: what the manifest names, and rows that nobody approved.
+    /// The things that stay and harm nobody: those that the manifest names, and rows that nobody approved.
     pub kept: Vec<ResidueItem>,
 }
 
+/// One thing that is still there, why that is so, and how the owner ends it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResidueItem {
@@ -160,6 +171,6 @@ pub struct ResidueItem {
     pub id: String,
     pub why: String,
     pub costs_money: bool,
-    /// What the owner can run to settle it.
+    /// The commands that the owner can run to settle it.
     pub owner_commands: Vec<String>,
 }

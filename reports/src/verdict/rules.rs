@@ -12,6 +12,7 @@ use crate::record::{
 /// Stop 7 parks a run; it neither stops nor fails it.
 const PARKING_STOP: u8 = 7;
 
+/// The verdict of a run, with its exit code and all reasons that were found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Judgement {
