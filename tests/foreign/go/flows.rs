@@ -354,7 +354,7 @@ pub fn manifests() {
     place.go("run");
     assert_eq!(place.code("resume run"), 4);
     let status = place.status("run");
-    assert_eq!(status["refused"]["rule"], "signer");
+    assert_eq!(status["refused_go"]["rule"], "signer");
     let reasons = status["reasons"].to_string();
     assert!(!reasons.contains("it died"), "a run that waits is no dead one: {reasons}");
     assert_eq!(place.code("resume run --lab lab.toml"), 0, "a better manifest is one");
