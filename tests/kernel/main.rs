@@ -13,7 +13,7 @@ use lab_smoke_tests::extent;
 use libtest_mimic::{Arguments, Completion, Trial};
 
 /// Labs have nothing in common, and a run of the program mostly waits.
-const FAULTS_AT_A_TIME: usize = 8;
+const FAULTS_AT_A_TIME: usize = 5;
 
 fn main() -> ExitCode {
     // `netns_lab` makes its labs of this very binary.

@@ -30,6 +30,8 @@ use crate::ssh::make_target;
 const BEGINS_WITHIN: Duration = Duration::from_secs(20);
 /// How long what is on its way may take at the least once all is sent; else as long as sending took.
 const GRACE_AT_LEAST: Duration = Duration::from_millis(500);
+/// So many times as long may a capture take to tell what has arrived already.
+const TOLD_AFTER_GRACES: u32 = 4;
 /// A packet may be lost.
 const ROUNDS: usize = 4;
 
@@ -223,8 +225,9 @@ async fn send(lab: &Lab, plan: &PacketPlan, heard: &[(Node, Heard)], more: &Noti
         let complete = until(more, || measure::is_complete(plan, &captured()));
         if lab.clock.timeout(grace, complete).await.is_ok() {
             let told = until(more, || measure::is_told_everywhere(plan, &captured()));
-            // What is not told by then was not on the way there: that is for the judge.
-            let _ = lab.clock.timeout(grace, told).await;
+            // What is not told by then was not on the way there: that is for the judge. A capture on a
+            // busy machine is late by more than the packets are.
+            let _ = lab.clock.timeout(grace * TOLD_AFTER_GRACES, told).await;
             break;
         }
     }

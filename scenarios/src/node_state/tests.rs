@@ -128,7 +128,10 @@ fn what_changes_by_itself_is_no_difference() {
         ("neighbours", r#"[{"dst":"10.88.60.1","dev":"ens5","lladdr":"02:00:00:00:00:01","state":["REACHABLE"]},{"dst":"224.0.0.22","dev":"ens5","lladdr":"01:00:5e:00:00:16","state":["NOARP"]}]"#.to_owned()),
         ("listeners", "tcp LISTEN 0 128 0.0.0.0:22 0.0.0.0:* users:((\"sshd\",pid=99,fd=4))\nudp UNCONN 0 0 10.88.60.4:40000 0.0.0.0:*\ntcp LISTEN 0 5 127.0.0.1:631 0.0.0.0:*".to_owned()),
         ("qdiscs", r#"[{"kind":"mq","handle":"0:","dev":"ens5","options":{}}]"#.to_owned()),
-        ("conntrack", "/proc/sys/net/netfilter/nf_conntrack_max:65536".to_owned()),
+        ("sysctls", "/proc/sys/net/ipv4/ip_forward:1\n/proc/sys/net/ipv4/ip_local_port_range:32768\t60999\n/proc/sys/net/netfilter/nf_conntrack_max:65536\n/proc/sys/net/ipv4/tcp_mem:1 2 3".to_owned()),
+        ("xfrm-default", "Default policies:\n in:  accept\n fwd: accept\n out: accept".to_owned()),
+        ("classes ens5", "class fq_codel 8001:1f parent 8001:".to_owned()),
+        ("listeners", "tcp LISTEN 0 128 0.0.0.0:22 0.0.0.0:* users:((\"sshd\",pid=7,fd=3))\nudp UNCONN 0 0 0.0.0.0:5301 0.0.0.0:* users:((\"unbound\",pid=8,fd=5))".to_owned()),
     ];
     for (name, text) in same {
         assert_eq!(differs(&state(name, &text)), [], "{name}: {text}");
@@ -171,6 +174,10 @@ fn what_somebody_does_is_a_difference_of_its_own_source() {
         ("sysctls", "/proc/sys/net/ipv4/ip_forward:0\n/proc/sys/net/ipv4/ip_local_port_range:32768 60999".to_owned(), Source::Sysctls),
         ("listeners", "tcp LISTEN 0 128 0.0.0.0:22 0.0.0.0:* users:((\"sshd\",pid=7,fd=3))\ntcp LISTEN 0 128 *:443 *:* users:((\"x\",pid=9,fd=3))".to_owned(), Source::Listeners),
         ("logins", "00ab  /home/lab/.ssh/authorized_keys".to_owned(), Source::Logins),
+        ("nexthops", r#"[{"id":7,"gateway":"10.88.60.9","dev":"ens5","flags":[]}]"#.to_owned(), Source::Routes),
+        ("xfrm-default", "Default policies:\n in:  accept\n fwd: block\n out: accept".to_owned(), Source::Xfrm),
+        ("ports", r#"[{"ifname":"lan1","flags":["UP","LOWER_UP"],"master":"br-lan","state":"disabled"}]"#.to_owned(), Source::Bridges),
+        ("classes ens5", "class htb 1:10 root prio 0 rate 1Mbit ceil 1Mbit".to_owned(), Source::TrafficControl),
     ];
     for (name, text, source) in table {
         assert_eq!(differs(&state(name, &text)), [source], "{name}: {text}");
@@ -240,6 +247,17 @@ fn the_address_is_found_in_every_form() {
         let routes = ROUTES.replacen('[', &format!("[{route},"), 1);
         assert_eq!(places("routes", &routes).len(), found, "{dst}");
     }
+    // A default route takes what its table is asked for: marked packets alone, or more.
+    let default = json!({ "type": "local", "dst": "default", "dev": "lo", "table": "100" });
+    let asked = |rule: Value| {
+        let routes = ROUTES.replacen('[', &format!("[{default},"), 1);
+        let rules = json!([rule]).to_string();
+        let state = Answers::plain().with("routes", 0, &routes).with("rules", 0, &rules).state();
+        places_of(&state, captured).len()
+    };
+    assert_eq!(asked(json!({ "fwmark": "0x1", "table": "100" })), 0);
+    assert_eq!(asked(json!({ "ipproto": "tcp", "dport": 8080, "table": "100" })), 1);
+    assert_eq!(asked(json!({ "ipproto": "tcp", "table": "101" })), 0);
     let inside =
         r#"[{"ifname":"v0","addr_info":[{"family":"inet","local":"10.88.60.9","prefixlen":32}]}]"#;
     let expected = "v0 10.88.60.9 in the network namespace x";

@@ -145,6 +145,25 @@ pub const PLANTS: &[Plant] = &[
             ("restored.programs", ""),
         ],
     },
+    Plant {
+        name: "settings-that-are-left",
+        when: UNDONE,
+        code: 6,
+        caught_by: &[
+            ("restored.node-state.routerd-cloud", "block"),
+            ("restored.default-gateway.routerd-cloud", "nexthop"),
+            ("restored.node-state.routerd-cloud", "icmp_ratelimit"),
+            ("restored.node-state.onprem-router", "disabled"),
+            ("restored.node-addresses", "deprecated"),
+            ("restored.node-state.onprem-client", "/etc/hosts"),
+        ],
+    },
+    Plant {
+        name: "router-that-answers-a-port",
+        when: When::Before,
+        code: 1,
+        caught_by: &[("preflight.os-address", "a local route to default in table 205")],
+    },
 ];
 
 /// It was there before the run, so that no comparison of before and after knows it.

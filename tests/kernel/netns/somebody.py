@@ -409,6 +409,20 @@ def much_that_is_left():
     at(CLOUD_ROUTER, "for i in $(seq 100); do ip -d link show ens5 | grep -q xdp && exit 0; sleep 0.02; done; exit 1")
 
 
+def settings_that_are_left():
+    at(CLOUD_ROUTER, """ip xfrm policy setdefault fwd block
+        ip nexthop add id 77 via 10.88.60.1 dev ens5
+        echo 1234 > /proc/sys/net/ipv4/icmp_ratelimit""")
+    at(ROUTER, "bridge link set dev lan1 state 0")
+    at(CLOUD, "ip addr add 192.0.2.80/32 dev ens5; ip addr change 10.88.60.7/24 dev ens5 preferred_lft 0")
+    at(ONPREM, "echo 192.0.2.81 elsewhere >> /etc/hosts", "-m")
+
+
+def router_that_answers_a_port():
+    at(CLOUD_ROUTER, """ip rule add pref 100 ipproto tcp dport 8080 lookup 205
+        ip route add local default dev lo table 205""")
+
+
 PLANTS = {name.replace("_", "-"): plant for name, plant in list(globals().items()) if callable(plant)}
 
 
