@@ -9,22 +9,27 @@ use reports::record::AssertionStatus;
 
 use super::place::{Place, program, said, words};
 
-/// It leaves a trace where the host sees it, and then does what ours does.
+/// Does what ours does.
 const OWN_EXECUTOR: &str = "#!/bin/sh
-echo called >>/run/lab-smoke/in/own-executor
 mkdir -p /run/own
 ln -sf /run/lab-smoke/program /run/own/aws-provider-executor
 exec /run/own/aws-provider-executor \"$@\"
 ";
 
+/// No file of a node's is the host's, so that its words are what proves that it was called.
+const REFUSING_EXECUTOR: &str = "#!/bin/sh
+echo not today >&2
+exit 3
+";
+
 pub fn own_executor() -> Result<(), String> {
     let place = Place::new()?;
     executable(&place.path("own"), OWN_EXECUTOR.as_bytes())?;
-    place.call("run --lab netns --executor own --keep --out run", 0)?;
-    let lab = place.lab()?;
-    let trace = fs::read_to_string(lab.path().join("in/own-executor"));
-    place.call("lab down", 0)?;
-    trace.map(drop).map_err(|_| "the run did not use the user's executor".to_owned())
+    place.call("run --lab netns --executor own --out run", 0)?;
+    executable(&place.path("refusing"), REFUSING_EXECUTOR.as_bytes())?;
+    let refused = place.call("run --lab netns --executor refusing --out refused", 1)?;
+    let is_called = refused.contains("exit code 3: not today");
+    if is_called { Ok(()) } else { Err(format!("the user's executor was not called: {refused}")) }
 }
 
 /// An executor that may not read the AWS CLI that it needs is found while nobody has granted anything.
