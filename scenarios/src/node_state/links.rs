@@ -96,11 +96,6 @@ impl Links {
             if info.get("valid_life_time").and_then(Value::as_u64) != Some(u64::from(u32::MAX)) {
                 item["expires"] = json!(true);
             }
-            // One that nothing is sent from any more.
-            let preferred = info.get("preferred_life_time").and_then(Value::as_u64);
-            if preferred == Some(0) {
-                item["deprecated"] = json!(true);
-            }
             // The other end of a point-to-point link.
             if let Some(peer) = info.get("address") {
                 item["peer"] = peer.clone();
@@ -183,10 +178,22 @@ fn normal(link: Object, names: &BTreeMap<String, String>) -> Value {
     if is_made || is_without_addresses(&link) {
         without(&mut link, &|key| key == "address");
     }
+    let deprecated = deprecated(&link);
     without(&mut link, &is_volatile);
     if let Some(flags) = link.get_mut("flags").and_then(Value::as_array_mut) {
         flags.retain(|flag| !CABLE.iter().any(|it| flag == it));
         flags.sort_by_key(ToString::to_string);
     }
+    if !deprecated.is_empty() {
+        link["deprecated"] = json!(deprecated);
+    }
     link
+}
+
+/// The link's addresses that nothing new is sent from, of those that stay for ever.
+fn deprecated(link: &Value) -> Vec<Value> {
+    let infos = link["addr_info"].as_array().into_iter().flatten();
+    let is_one =
+        |info: &&Value| info["deprecated"] == true && info["valid_life_time"] == json!(u32::MAX);
+    infos.filter(is_one).map(|info| info["local"].clone()).collect()
 }
