@@ -114,7 +114,7 @@ impl<'a> Gathered<'a> {
             Kind::GoRefused(refused) => self.gate.refused = Some((refused, at)),
             Kind::GoBurnt(burnt) => self.gate.burnt = Some((burnt, at)),
             Kind::Intent(intent) => {
-                self.mutations.push(FoldedMutation { intent, at, outcome: None })
+                self.mutations.push(FoldedMutation { intent, at, outcome: None });
             }
             Kind::Outcome(outcome) => {
                 let mut mutations = self.mutations.iter_mut().rev();

@@ -125,7 +125,7 @@ fn preview(answer: Result<Previewed, AnswerError>) -> Result<String, AnswerError
 }
 
 /// Whether the harness sends such a command: it asks a daemon neither to explain nor for its traps.
-fn is_sent(record: &&RecordedAnswer) -> bool {
+fn is_sent(record: &RecordedAnswer) -> bool {
     !matches!(record.argv.get(1..3), Some([mobility, verb])
         if mobility == "mobility" && matches!(verb.as_str(), "explain" | "traps"))
 }
@@ -144,7 +144,7 @@ fn table(folder: &str) -> String {
         };
         format!("{} => {said}\n", record.name)
     };
-    records(folder).iter().filter(is_sent).map(line).collect()
+    records(folder).iter().filter(|it| is_sent(it)).map(line).collect()
 }
 
 #[test]
@@ -197,7 +197,9 @@ fn the_pool_of_a_live_routerd_has_its_owner_table() {
 
 #[test]
 fn json_that_ends_early_is_never_read() {
-    for record in records("routerctl").iter().chain(&records("routerctl-live")).filter(is_sent) {
+    for record in
+        records("routerctl").iter().chain(&records("routerctl-live")).filter(|it| is_sent(it))
+    {
         let json = record.exit_code == 0 && record.argv.ends_with(&["-o".into(), "json".into()]);
         // The largest is 130 kB: a hundred cuts show the same as all of them.
         let step = record.stdout.len() / 100 + 1;

@@ -42,16 +42,24 @@ pub fn nft_targets(expressions: &Value) -> Targets {
 
 /// Whether a map that is kept elsewhere decides.
 fn collect(value: &Value, into: &mut Vec<String>) -> bool {
+    let mut any = false;
     match value {
-        Value::Object(object) => object.iter().fold(false, |any, (key, value)| {
-            let target = value["target"].as_str().filter(|_| key == "jump" || key == "goto");
-            into.extend(target.map(str::to_owned));
-            let named = key == "vmap" && value["data"].is_string();
-            collect(value, into) || named || any
-        }),
-        Value::Array(items) => items.iter().fold(false, |any, item| collect(item, into) || any),
-        _ => false,
+        Value::Object(object) => {
+            for (key, value) in object {
+                let target = value["target"].as_str().filter(|_| key == "jump" || key == "goto");
+                into.extend(target.map(str::to_owned));
+                let named = key == "vmap" && value["data"].is_string();
+                any |= collect(value, into) || named;
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                any |= collect(item, into);
+            }
+        }
+        _ => {}
     }
+    any
 }
 
 #[cfg(test)]

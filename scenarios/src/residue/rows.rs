@@ -38,7 +38,7 @@ pub(super) fn list_rows_left(
     for row in rows.iter().filter(|row| keys.contains(&row.idempotency_key)) {
         match row.status {
             RowStatus::Approved => {
-                all.items.push(left::approved_row(&lab.manifest.routerd, row.id))
+                all.items.push(left::approved_row(&lab.manifest.routerd, row.id));
             }
             RowStatus::Pending => all.kept.push(left::pending_row(&lab.manifest.routerd, row.id)),
             _ => {}

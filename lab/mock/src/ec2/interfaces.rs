@@ -137,7 +137,7 @@ fn describe(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
         paging::take_page(params, &paging::USUAL, Some("NetworkInterfaceId"), selected)?;
     let mut xml = Xml::new();
     xml.items("networkInterfaceSet", page, |xml, eni| {
-        write_interface(xml, cloud, eni, eni.status())
+        write_interface(xml, cloud, eni, eni.status());
     });
     xml.leaf_if("nextToken", next);
     Ok(xml)

@@ -84,7 +84,6 @@ struct ExecuteActionResult {
 }
 
 /// The status that an executor reports.
-#[expect(clippy::struct_field_names, reason = "the protocol calls it so")]
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct ExecutorReport {

@@ -15,7 +15,6 @@ const COLUMNS: &str = "id,idempotency_key,coalesce(source,''),provider,coalesce(
     coalesce(executed_at,''),coalesce(result_message,''),coalesce(error,''),\
     coalesce(observed_json,''),created_at,updated_at";
 
-#[expect(clippy::struct_field_names, reason = "the column is called so")]
 #[derive(Clone, Debug, Default)]
 pub struct StoredAction {
     pub id: i64,
