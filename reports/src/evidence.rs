@@ -1,6 +1,6 @@
 //! The contents of a run's `evidence.json`: a fold over its journal, and nothing else.
 //!
-//! [`fold`] is total: every prefix of a journal gives valid evidence, so that the report of a run
+//! [`fold_records`] is total: every prefix of a journal gives valid evidence, so that the report of a run
 //! that was killed says what is known, and says of the rest that it is unknown or was not run.
 
 mod folding;

@@ -73,7 +73,7 @@ pub fn open_mock_lab(options: &MockLabOptions) -> Result<Mock, OpenError> {
     open_as(options, None)
 }
 
-/// Does the same as [`open`], with the operator's own manifest instead of the one that the world is
+/// Does the same as [`open_mock_lab`], with the operator's own manifest instead of the one that the world is
 /// made with: where that is another lab's, preflight finds out.
 pub fn open_as(options: &MockLabOptions, own: Option<Manifest>) -> Result<Mock, OpenError> {
     fastrand::seed(options.seed);

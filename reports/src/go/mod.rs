@@ -1,6 +1,6 @@
 //! The owner's go: what is granted, by whom, and the checks that nothing gets round.
 //!
-//! A go is `go.json` with a detached OpenSSH signature (`go.json.sig`). [`verify`] is the only
+//! A go is `go.json` with a detached OpenSSH signature (`go.json.sig`). [`verify_go`] is the only
 //! maker of a [`Verified`], from which alone a permit for a mutation can come.
 
 mod document;

@@ -28,7 +28,7 @@ pub struct Expectation {
     pub lab_kind: LabKind,
 }
 
-/// A go that holds, for this run, now. Only [`verify`] makes one.
+/// A go that holds, for this run, now. Only [`verify_go`] makes one.
 #[derive(Clone, Debug)]
 pub struct Verified {
     document: GoDocument,

@@ -41,7 +41,7 @@ pub async fn answer_request(
 }
 
 /// The same where policies are enforced: whoever signed the request is the caller, and a wrong
-/// signature is nobody's. `from` is as in [`answer`].
+/// signature is nobody's. `from` is as in [`answer_request`].
 pub async fn answer_signed(
     shared: &Shared,
     clock: Clock,

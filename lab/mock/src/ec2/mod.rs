@@ -1,4 +1,4 @@
-//! EC2's Query protocol (and STS's and IAM's) over the model. [`handle`] answers one request;
+//! EC2's Query protocol (and STS's and IAM's) over the model. [`handle_request`] answers one request;
 //! below it everything is a pure function of the model, the request and the time.
 //!
 //! To add an operation: a handler in the file of its resource, and a line in that file's `ACTIONS`.
