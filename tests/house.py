@@ -77,7 +77,7 @@ def documented(lines, at):
 def times():
     with TIMES.open() as table:
         for row in csv.DictReader(table, delimiter="\t"):
-            yield f"{row['what']}: {row['before_s']} s before, {row['after_s']} s after"
+            yield f"{row['what']}: {row['before']} before, {row['after']} after"
 
 
 def show(title, items):

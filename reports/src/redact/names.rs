@@ -44,7 +44,7 @@ const SECRETS: &[&str] = &[
 const ALONE: &[&str] = &["credential", "credentials", "cookie", "pin"];
 
 /// Whole words that name a secret.
-const WHOLE: &[&str] = &["pw", "jwt", "otp", "totp", "pincode", "hmac"];
+const WHOLE: &[&str] = &["pw", "jwt", "otp", "totp", "pincode", "hmac", "kek", "mnemonic", "tsig"];
 
 /// Words that make the word `key` behind them a secret's name.
 const SECRET_KEYS: &[&str] = &[

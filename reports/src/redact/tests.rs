@@ -49,6 +49,7 @@ fn text_loses_its_secrets_and_nothing_else() {
             "<item><key>MYSQL_PWD</key><value>[redacted]</value></item><item><key>auth</key><value>none</value></item>",
         ),
         ("mysql -phunter2 lab", "mysql -p[redacted] lab"),
+        ("<value>sshpass -p hunter2 ssh h</value>", "<value>sshpass -p [redacted] ssh h</value>"),
         ("ping -p 5f5f -c 3", "ping -p 5f5f -c 3"),
         ("bot 123456789:AAabcdefghijklmnopqrstuvwxyz0123456 end", "bot [redacted] end"),
         (

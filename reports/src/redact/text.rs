@@ -155,8 +155,8 @@ const TAKE_PASSWORDS: &[&str] = &["sshpass", "mysql", "mysqldump", "mysqladmin",
 
 /// Whether such a program stands in the line before a flag.
 fn takes_passwords(line: &str) -> bool {
-    let words = line.split(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'' | '='));
-    words.into_iter().any(|word| TAKE_PASSWORDS.contains(&word))
+    let mut words = line.split(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_')));
+    words.any(|word| TAKE_PASSWORDS.contains(&word))
 }
 
 /// Shorter words behind a `-p` are modes and names.
