@@ -218,3 +218,18 @@ fn what_a_journal_without_its_end_does_not_say_is_looked_for_in_the_lab() {
         assert!(commands.iter().any(|it| it.contains(wanted)), "{wanted}: {commands:?}");
     }
 }
+
+/// Preflight has not come so far as to look for it.
+#[test]
+fn what_costs_and_nobody_ends_is_listed_by_a_recovery_before_the_go_was_used() {
+    let injected = ["--inject", "forgotten-instance"];
+    let kill = || try_to_kill_at("\"preflight.identity\"", |text| text, &injected);
+    let place = (0..8 * TRIES).find_map(|_| kill()).expect("killed in time");
+    assert_eq!(recover(place.path()), Some(6));
+    let world = world(place.path());
+    let running = running_instances(&world, world.now);
+    let evidence = evidence(place.path());
+    let listed: Vec<&str> = evidence.residue.iter().flatten().map(|it| it.id.as_str()).collect();
+    assert!(!running.is_empty(), "the forgotten one runs on");
+    assert!(running.iter().all(|it| listed.contains(&it.as_str())), "{running:?}, not {listed:?}");
+}
