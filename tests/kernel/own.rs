@@ -58,8 +58,7 @@ impl Host {
 }
 
 /// Folders of the host's root that nodes have something of their own instead of.
-pub const NEVER_SHOWN: [&str; 8] =
-    ["proc", "sys", "dev", "run", "tmp", "home", "root", "lost+found"];
+const NEVER_SHOWN: [&str; 8] = ["proc", "sys", "dev", "run", "tmp", "home", "root", "lost+found"];
 /// The same, further below.
 const COVERED: [&str; 5] =
     ["/var/lib", "/var/tmp", "/usr/local/etc", "/usr/local/libexec", "/etc/ssh"];
@@ -68,11 +67,15 @@ const BUSY: [&str; 3] = ["/var/log", "/var/cache", "/var/spool"];
 
 /// The folders of the host that nodes show and that are the system's.
 pub fn shown() -> Vec<PathBuf> {
+    folders_at_the_root().filter(|path| !is_a_users(path)).collect()
+}
+
+/// All that nodes show, the system's and a user's.
+pub fn folders_at_the_root() -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir("/").unwrap().flatten();
     let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    let paths = folders.map(|entry| entry.path());
     let never = |path: &PathBuf| NEVER_SHOWN.iter().any(|name| *path == Path::new("/").join(name));
-    paths.filter(|path| !never(path) && !is_a_users(path)).collect()
+    folders.map(|entry| entry.path()).filter(move |path| !never(path))
 }
 
 /// Whether a folder at the root is a user's: the Filesystem Hierarchy Standard does not name it. Others write

@@ -107,13 +107,15 @@ impl Lab {
         journal: &Writer,
         run_id: &str,
     ) -> Result<Acted<Option<Holder>>, NotTried> {
-        let held = match self.lock_holder().await {
-            Some(holder) if holder.run_id == run_id => holder,
-            other => {
-                let by = other.as_ref().map(|it| format!("run {} holds it", it.run_id));
-                let detail = by.unwrap_or_else(|| "nobody can tell who holds it".to_owned());
-                let outcome = Outcome::NotDone;
-                return Ok(Acted { outcome, detail, samples: Vec::new(), value: other });
+        let lost =
+            |detail, value| Acted { outcome: Outcome::NotDone, detail, samples: Vec::new(), value };
+        let held = match self.lock_state(run_id).await {
+            LockState::Own(holder) => holder,
+            LockState::Other(other) => {
+                return Ok(lost(format!("run {} holds it", other.run_id), Some(other)));
+            }
+            LockState::Free | LockState::Unread(_) => {
+                return Ok(lost("nobody can tell who holds it".to_owned(), None));
             }
         };
         let holder = Holder { lease_until: self.lease_begins().await + LEASE, ..held };
@@ -126,7 +128,10 @@ impl Lab {
             Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
             Err(error) => error.to_string(),
         };
-        let now = self.lock_holder().await;
+        let now = match self.lock_state(run_id).await {
+            LockState::Own(now) | LockState::Other(now) => Some(now),
+            LockState::Free | LockState::Unread(_) => None,
+        };
         let (outcome, detail) = match &now {
             Some(now) if *now == holder => {
                 (Outcome::Done, format!("held until {}", now.lease_until))
@@ -263,13 +268,6 @@ impl Lab {
             }
         }
         Ok(acted)
-    }
-
-    /// Who holds the lab's lock; none where nobody does, or nobody can tell.
-    pub async fn lock_holder(&self) -> Option<Holder> {
-        let command = Observe::read_file(LOCK_PATH);
-        let answer = self.shell.observe(Node::RouterdCloud, &command).await.ok()?;
-        serde_json::from_slice(&answer.value.stdout).ok()
     }
 
     async fn remove(

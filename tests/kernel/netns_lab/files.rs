@@ -9,7 +9,7 @@ use lab_netns::Netns;
 use libtest_mimic::Trial;
 
 use super::support::{on_a_lab, run, text, trial};
-use crate::own::{NEVER_SHOWN, is_a_users};
+use crate::own::{folders_at_the_root, is_a_users};
 
 pub fn trials() -> Vec<Trial> {
     vec![
@@ -35,11 +35,8 @@ const FOLDERS: [&str; 10] = [
 ];
 
 fn system_and_users_folders() -> Vec<String> {
-    let entries = std::fs::read_dir("/").unwrap().flatten();
-    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    let tops = folders.map(|entry| entry.path()).filter(|top| is_a_users(top));
-    let never = |top: &PathBuf| NEVER_SHOWN.iter().any(|name| top.ends_with(name));
-    let users = tops.filter(|top| !never(top)).map(|top| top.display().to_string());
+    let users = folders_at_the_root().filter(|top| is_a_users(top));
+    let users = users.map(|top| top.display().to_string());
     FOLDERS.map(str::to_owned).into_iter().chain(users).collect()
 }
 
