@@ -287,6 +287,18 @@ struct Travelling<'a> {
     way: usize,
 }
 
+/// Whether this run sent a packet that goes that way. Others connect to the same ports, and no capture
+/// need have begun when they did.
+fn is_own(plan: &PacketPlan, own: &[Vec<Ports>; 2], way: usize, packet: &Packet) -> bool {
+    match opening(packet) {
+        Some(it) if it.acknowledges.is_none() => {
+            own[way].contains(&(it.source_port, it.destination_port))
+        }
+        Some(it) => own[1 - way].contains(&(it.destination_port, it.source_port)),
+        None => find_kind(plan, packet).is_some(),
+    }
+}
+
 /// The run's own packets that arrived, both ways.
 fn delivered<'a>(
     plan: &PacketPlan,
@@ -299,13 +311,7 @@ fn delivered<'a>(
             captured(captures, far, Direction::In).map(|seen| identity(&seen.packet)).collect();
         for seen in captured(captures, near, Direction::Out) {
             let packet = &seen.packet;
-            let is_own = match opening(packet) {
-                Some(it) if it.acknowledges.is_none() => {
-                    own[way].contains(&(it.source_port, it.destination_port))
-                }
-                Some(it) => own[1 - way].contains(&(it.destination_port, it.source_port)),
-                None => find_kind(plan, packet).is_some(),
-            };
+            let is_own = is_own(plan, own, way, packet);
             if !is_own || !arrived.contains(&identity(packet)) {
                 continue;
             }
@@ -411,36 +417,29 @@ fn is_answered_by(syn: &Packet, near: Node, captures: &Captures) -> bool {
         .any(|it| it.acknowledges == acknowledges)
 }
 
-/// Whether who opened connections has been seen to get its answers.
-fn is_answered(Way { near, source, destination, .. }: Way, captures: &Captures) -> bool {
-    captured(captures, near, Direction::Out)
-        .map(|seen| &seen.packet)
-        .filter(|it| (it.source, it.destination) == (source, destination))
-        .filter(|it| opening(it).is_some_and(|it| it.acknowledges.is_none()))
-        .all(|syn| is_answered_by(syn, near, captures))
-}
-
-/// Whether every capture on the way has told what arrived, which the ends may know before the routers.
-pub fn is_told_everywhere(plan: &PacketPlan, captures: &Captures) -> bool {
-    let Some(way) = plan.ways.first() else { return true };
-    let ends = [(way.near, way.source), (way.far, way.destination)];
+/// Whether every capture on the way has told of the run's own packets that arrived, which the ends may
+/// know before the routers.
+pub fn is_told_everywhere(plan: &PacketPlan, own: &[Vec<Ports>; 2], captures: &Captures) -> bool {
     let sighted = |node: Node, packet: &Packet| {
         let all = captures.get(&node).into_iter().flatten();
         all.filter(|seen| identity(&seen.packet) == identity(packet)).count()
     };
-    (0..2).all(|way| is_answered(plan.ways[way], captures))
-        && [(0, 1), (1, 0)].into_iter().all(|(from, to)| {
-            let (source, destination) = (ends[from].1, ends[to].1);
-            captured(captures, ends[to].0, Direction::In)
+    plan.ways.into_iter().enumerate().all(|(way, Way { near, far, source, destination })| {
+        let own = |direction, node| {
+            captured(captures, node, direction)
                 .map(|seen| &seen.packet)
-                .filter(|it| it.source == source && it.destination == destination)
-                .all(|packet| {
-                    sighted(ends[from].0, packet) > 0
-                        && [Node::RouterdCloud, Node::OnpremRouter]
-                            .into_iter()
-                            .all(|router| sighted(router, packet) > 1)
-                })
-        })
+                .filter(|it| (it.source, it.destination) == (source, destination))
+                .filter(|it| is_own(plan, own, way, it))
+        };
+        let opened = |it: &&Packet| opening(it).is_some_and(|it| it.acknowledges.is_none());
+        own(Direction::Out, near).filter(opened).all(|syn| is_answered_by(syn, near, captures))
+            && own(Direction::In, far).all(|packet| {
+                sighted(near, packet) > 0
+                    && [Node::RouterdCloud, Node::OnpremRouter]
+                        .into_iter()
+                        .all(|router| sighted(router, packet) > 1)
+            })
+    })
 }
 
 #[cfg(test)]

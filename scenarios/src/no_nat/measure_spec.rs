@@ -139,6 +139,7 @@ fn a_clean_lab_has_all_as_it_was_sent() {
     assert!(found.iter().all(|found| found.wrong.is_empty()), "{found:#?}");
     assert!(found.iter().all(|found| found.as_sent > 0));
     assert!(is_complete(&plan(), &clean()));
+    assert!(is_told_everywhere(&plan(), &[OWN.to_vec(), OWN.to_vec()], &clean()));
     // A bridge's port sees what the bridge does.
     let mut captures = clean();
     let port = captures[&Node::OnpremRouter].iter().filter(|seen| seen.device == "br-lan");
@@ -146,6 +147,25 @@ fn a_clean_lab_has_all_as_it_was_sent() {
         port.map(|seen| CapturedPacket { device: "lan1".to_owned(), ..seen.clone() }).collect();
     captures.entry(Node::OnpremRouter).or_default().extend(port);
     assert_eq!(complain(&plan(), &captures), [false; 6]);
+}
+
+/// A router's capture that begins late misses what others sent before: nothing is waited for there.
+#[test]
+fn only_the_runs_own_packets_are_waited_for_on_the_routers() {
+    let own = [OWN.to_vec(), OWN.to_vec()];
+    let mut captures = clean();
+    let other = opening(0, (40_001, 22), 5000, None);
+    carried(&mut captures, 0, &other);
+    let router = captures.get_mut(&Node::RouterdCloud).expect("a capture");
+    let is_other =
+        |seen: &CapturedPacket| super::opening(&seen.packet).is_some_and(|it| it.sequence == 5000);
+    router.retain(|seen| !is_other(seen));
+    assert!(is_told_everywhere(&plan(), &own, &captures));
+    for lost in [Node::RouterdCloud, Node::OnpremRouter] {
+        let mut captures = clean();
+        captures.get_mut(&lost).expect("a capture").pop();
+        assert!(!is_told_everywhere(&plan(), &own, &captures), "{lost}");
+    }
 }
 
 /// Who sends again has learned a path's MTU meanwhile, and announces smaller segments.

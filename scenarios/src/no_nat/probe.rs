@@ -224,7 +224,8 @@ async fn send(lab: &Lab, plan: &PacketPlan, heard: &[(Node, Heard)], more: &Noti
         // What a capture saw is told after what it saw has arrived.
         let complete = until(more, || measure::is_complete(plan, &captured()));
         if lab.clock.timeout(grace, complete).await.is_ok() {
-            let told = until(more, || measure::is_told_everywhere(plan, &captured()));
+            let own = own_ports(&sent);
+            let told = until(more, || measure::is_told_everywhere(plan, &own, &captured()));
             // What is not told by then was not on the way there: that is for the judge. A capture on a
             // busy machine is late by more than the packets are.
             let _ = lab.clock.timeout(grace * TOLD_AFTER_GRACES, told).await;
