@@ -7,7 +7,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use crate::effect::Effect;
+use crate::effect::{Effect, Power};
 use crate::record::{
     Assertion, Attachment, CostRecorded, Duty, FactsRecorded, GoBurnt, GoRefused, GoVerified,
     HarnessBroke, Intent, Interrupted, JournalLost, Kind, LabGone, LabUnavailable, LockTaken,
@@ -34,6 +34,9 @@ pub struct Gathered<'a> {
     pub retries: Vec<&'a Retried>,
     pub outages: Vec<&'a OutageRecorded>,
     pub cost: Option<&'a CostRecorded>,
+    /// Whether all instances were found at rest after a dead man's switch was armed, and none was
+    /// started since: the switch had its way.
+    pub at_rest: bool,
     pub residue: Option<&'a ResidueListed>,
     pub interrupted: Vec<&'a Interrupted>,
     pub recovery: Option<&'a RecoveryStarted>,
@@ -84,6 +87,10 @@ pub struct FoldedMutation<'a> {
     pub outcome: Option<(&'a OutcomeRecorded, DateTime<Utc>)>,
 }
 
+fn is_switch(it: &FoldedMutation<'_>) -> bool {
+    it.intent.effect.switched_instance().is_some()
+}
+
 /// Gathers the records, in their order.
 pub fn gather_records(records: &[Record]) -> Gathered<'_> {
     let mut run = Gathered::default();
@@ -114,6 +121,9 @@ impl<'a> Gathered<'a> {
             Kind::GoRefused(refused) => self.gate.refused = Some((refused, at)),
             Kind::GoBurnt(burnt) => self.gate.burnt = Some((burnt, at)),
             Kind::Intent(intent) => {
+                if matches!(intent.effect.power(), Some((_, Power::On))) {
+                    self.at_rest = false;
+                }
                 self.mutations.push(FoldedMutation { intent, at, outcome: None });
             }
             Kind::Outcome(outcome) => {
@@ -159,7 +169,10 @@ impl<'a> Gathered<'a> {
             }
             Kind::LockReleased(_) => self.gate.lock_released = Some(at),
             // For later processes of the run, not for its readers.
-            Kind::ResourcesSeen(_) | Kind::InstancesFound(_) | Kind::NobodysFound(_) => {}
+            Kind::ResourcesSeen(_) | Kind::NobodysFound(_) => {}
+            Kind::InstancesFound(found) => {
+                self.at_rest = found.costing.is_empty() && self.mutations.iter().any(is_switch);
+            }
         }
     }
 

@@ -9,9 +9,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use lab::node::Node;
+use lab_mock::cloud::{Instance, InstanceState};
 use lab_mock::faults::{Befall, Event, Happening, InterfaceChange, When};
+use lab_mock::machines::fire_timers;
 use lab_smoke_tests::binary::choose_binary;
-use lab_smoke_tests::crash::{Aftermath, Blow, Plan, Prior, quiet, strike};
+use lab_smoke_tests::crash::{Aftermath, Blow, Plan, Prior, finish, quiet, start, strike};
+use lab_smoke_tests::deaths::Recorder;
 use lab_smoke_tests::invariants::broken;
 use lab_smoke_tests::smoke;
 use nix::sys::signal::{Signal, kill};
@@ -82,6 +85,31 @@ fn what_lands_while_the_run_is_dead_is_taken_back() {
         let (aftermath, records) = played(&plan);
         assert_eq!(aftermath.recovered.map(|it| it.recover_exit_code()), Some(0), "{prior:?}");
         assert_eq!(outcome(&records, "routerctl action execute"), Some(Outcome::Done));
+        assert_eq!(outcome(&records, "routerctl action rollback"), Some(Outcome::Done));
+    }
+}
+
+/// The harness died after the assignment, and the dead man's switch has stopped the routers since: recovery
+/// wakes them, and the address comes off the ENI.
+#[test]
+fn what_the_switch_stopped_is_woken_and_taken_back() {
+    quiet();
+    for prior in [Prior::CheckOn, Prior::CheckOff] {
+        let plan = hit(Plan::quiet(prior), EXECUTE, Befall::KilledAfter);
+        let folder = smoke::folder();
+        let mut left = start(folder.path(), &plan, Recorder::none());
+        let mut world = (*left.world).clone();
+        world.now += chrono::TimeDelta::minutes(15);
+        fire_timers(&mut world, world.now);
+        world.cloud.advance(world.now);
+        let stopped = |it: &Instance| it.state == InstanceState::Stopped;
+        assert!(world.cloud.instances.values().all(stopped), "{prior:?}");
+        left.world = std::sync::Arc::new(world);
+        let aftermath = finish(folder.path(), &plan, left);
+        assert_eq!(broken(folder.path(), &plan, &aftermath), [], "{prior:?}");
+        assert_eq!(aftermath.recovered.as_ref().map(|it| it.recover_exit_code()), Some(0));
+        let records = read_file(folder.path()).expect("a journal").records;
+        assert_eq!(outcome(&records, "ec2 StartInstances"), Some(Outcome::Done));
         assert_eq!(outcome(&records, "routerctl action rollback"), Some(Outcome::Done));
     }
 }

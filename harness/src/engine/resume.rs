@@ -49,6 +49,9 @@ pub async fn resume_sequence(
 impl Engine<'_> {
     async fn resume(&self, pending: &Pending) -> Judgement {
         self.arm(pending.meanwhile);
+        if let Err(why) = Box::pin(self.guard_the_wait(pending)).await {
+            return self.stay_unguarded(pending, why).await;
+        }
         if pending.wait.is_some() {
             match self.wait_for_go(pending).await {
                 Came::Go => {}
@@ -129,12 +132,16 @@ impl Engine<'_> {
         }
         self.answers(Node::RouterdCloud).await?;
         self.free().await?;
+        self.guard_node(Node::RouterdCloud).await?;
         for other in others {
             self.free().await?;
             self.wake_one(other).await?;
         }
         for node in Node::ALL {
             self.answers(node).await?;
+            if node != Node::RouterdCloud {
+                self.guard_node(node).await?;
+            }
         }
         Ok(())
     }

@@ -135,6 +135,13 @@ fn end_processes() -> io::Result<()> {
     Ok(())
 }
 
+/// What a start of the machine would find empty.
+fn forget_volatile() {
+    // A node that was never armed has none.
+    let _ = std::fs::remove_file("/run/lab-smoke/stop-at");
+    let _ = std::fs::remove_dir_all("/run/lab-smoke/units");
+}
+
 /// Connections from outside, each to the node's own sshd, while it runs.
 async fn join_ssh(listener: UnixListener, mut power: watch::Receiver<PowerState>) {
     let mut joined = tokio::task::JoinSet::new();
@@ -230,6 +237,7 @@ async fn obey(
                 power.send_replace(PowerState::Off);
                 sshd = None;
                 end_processes()?;
+                forget_volatile();
                 run::ip_batch(&topology::power_off(node)).await?;
             }
             START if sshd.is_none() => {

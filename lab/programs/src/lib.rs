@@ -1,5 +1,5 @@
-//! The programs that run on a lab's nodes: the executor, the planner, a stand-in for routerctl and the
-//! outage probe, each with one public `main`, and the machine that they run on.
+//! The programs that run on a lab's nodes: the executor, the planner, stand-ins for routerctl and for a
+//! service manager, and the outage probe, each with one public `main`, and the machine that they run on.
 
 pub mod executor;
 pub mod host;
@@ -7,3 +7,4 @@ pub mod outage;
 pub mod planner;
 pub mod process;
 pub mod routerctl;
+pub mod services;

@@ -6,6 +6,7 @@ mod guards;
 mod identity;
 mod neighbours;
 mod reader;
+mod shutdown;
 mod sighted;
 mod state;
 mod storage;
@@ -18,6 +19,7 @@ pub use guards::{NetworkAcl, SecurityGroup};
 pub use identity::Identity;
 pub use neighbours::{Endpoint, NatGateway, Peering, TransitAttachment};
 pub use reader::{Answer, ReadError, Reader};
+pub use shutdown::OnShutdown;
 pub use sighted::{Sighted, seen_with};
 pub use state::InstanceState;
 

@@ -6,12 +6,15 @@ mod hashing;
 mod observe;
 mod readings;
 pub mod ssh;
+mod switch;
 
 pub use action::{Action, NODE_FOLDER};
 pub use follow::{Heard, Stream};
 pub use hashing::{FileIdentity, HashedFile, Hashing, IDENTITY_FORMAT};
 pub use observe::Observe;
 pub use readings::Unread;
+pub use switch::{CHECK_SWITCH, SwitchUnit};
+pub(crate) use switch::{SWITCH, SwitchSeen};
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

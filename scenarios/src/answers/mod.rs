@@ -25,6 +25,7 @@ mod replies;
 mod router;
 mod smokes;
 mod stops;
+mod switch;
 mod teardown;
 mod underlay;
 
@@ -55,6 +56,7 @@ fn all() -> impl Iterator<Item = &'static Owed> {
         replies::OWED,
         smokes::OWED,
         stops::OWED,
+        switch::OWED,
         planted::OWED,
     ]
     .into_iter()

@@ -15,6 +15,7 @@ use lab::shell::{Hashing, NodeAnswer, Observe, ShellError, Unread};
 use super::identity::{ChainReads, IdentityRead, UnitRead, UnitReads};
 use super::router;
 use super::shared::Ways;
+use super::switch::{self, ShutdownReads};
 use crate::node_state;
 use crate::observe::Readout;
 use crate::run::PlanSource;
@@ -28,6 +29,7 @@ pub type Read<T> = Result<Answer<T>, ReadError>;
 pub struct Gathered {
     pub cloud: CloudReads,
     pub costly: Costly,
+    pub shutdown: ShutdownReads,
     pub profile: Read<Vec<String>>,
     pub policies: Result<Vec<Answer<PolicyDocument>>, ReadError>,
     pub nodes: Vec<NodeReads>,
@@ -81,16 +83,17 @@ pub struct RouterReads {
 
 pub async fn gather_reads(lab: &Lab) -> Gathered {
     let iam = &lab.manifest.iam;
-    let (cloud, costly, profile, policies, nodes, router, silence) = futures::join!(
+    let (cloud, costly, shutdown, profile, policies, nodes, router, silence) = futures::join!(
         cloud(lab),
         watch::read_costly(lab),
+        switch::ask(lab),
         lab.reader.instance_profile_roles(&iam.instance_profile_name),
         lab.reader.role_policies(&iam.role_name),
         futures::future::join_all(Node::ALL.map(|node| one_node(lab, node))),
         router(lab),
         silence::ask_all_ways(lab, When::Before),
     );
-    Gathered { cloud, costly, profile, policies, nodes, router, silence }
+    Gathered { cloud, costly, shutdown, profile, policies, nodes, router, silence }
 }
 
 async fn cloud(lab: &Lab) -> CloudReads {

@@ -173,6 +173,7 @@ impl Cloud {
             launch_index: 0,
             disable_api_termination: false,
             slow_ms: 0,
+            shutdown_behavior: super::ShutdownBehavior::default(),
             user_data: None,
             tags: lab_tags(name),
         };

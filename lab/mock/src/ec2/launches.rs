@@ -10,7 +10,8 @@ use super::params::Params;
 use super::tags;
 use super::xml::Xml;
 use crate::cloud::{
-    Cloud, Image, Instance, InstanceState, Tags, Volume, VolumeAttachment, instance_types,
+    Cloud, Image, Instance, InstanceState, ShutdownBehavior, Tags, Volume, VolumeAttachment,
+    instance_types,
 };
 
 pub const ACTIONS: &[ApiOperation] = &[ApiOperation::change(
@@ -268,6 +269,7 @@ fn one(
         launch_index: index,
         disable_api_termination: launch.disable_api_termination,
         slow_ms: 0,
+        shutdown_behavior: ShutdownBehavior::default(),
         user_data: launch.user_data.clone(),
         tags: launch.instance_tags.clone(),
     };

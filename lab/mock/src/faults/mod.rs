@@ -40,6 +40,7 @@ mod planted;
 mod reach;
 mod router;
 mod stops;
+mod switch;
 mod teardown;
 mod underlay;
 
@@ -93,6 +94,7 @@ pub fn all_faults() -> impl Iterator<Item = &'static Fault> {
         replies::FAULTS,
         smokes::FAULTS,
         stops::FAULTS,
+        switch::FAULTS,
         planted::FAULTS,
     ]
     .into_iter()

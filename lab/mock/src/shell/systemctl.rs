@@ -1,11 +1,16 @@
 //! `systemctl show UNIT [-p PROPERTY]…`, of unit files in `/etc/systemd/system` as they were when the
-//! node started: a drop-in that came later is not in it.
+//! node started: a drop-in that came later is not in it. Of the timers of the dead man's switch also
+//! `is-active`, `stop` and `poweroff`.
 
-use super::{Io, Session};
+use super::{Io, Session, timer};
 
 pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
-    let ["show", unit, options @ ..] = args else {
-        return io.fail(1, "Unknown command verb.");
+    let (unit, options) = match args {
+        ["show", unit, options @ ..] => (unit, options),
+        ["is-active", "--quiet", unit] => return timer::is_active(session, unit),
+        ["stop", unit] => return timer::stop(session, unit, io),
+        ["poweroff"] => return timer::power_off(session, io),
+        _ => return io.fail(1, "Unknown command verb."),
     };
     let properties: Vec<&str> = options
         .chunks(2)
