@@ -13,7 +13,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use futures::future::{FutureExt as _, LocalBoxFuture};
 use lab::Lab;
 use lab::clock::Clock;
-use lab::ec2::{AwsConnection, ReadError};
+use lab::ec2::{AwsConnection, ReadError, ServiceUrls};
 use lab::node::{Node, Output};
 use lab::permit::Cost;
 use lab::shell::{Heard, Transport, TransportError};
@@ -66,8 +66,9 @@ fn lab_at(shared: &Shared, url: String) -> Lab {
         http_client: Machine::new().unwrap().http_client(),
         sleep: Clock::System.sdk_sleep(),
         time: Clock::System.sdk_time(),
-        retry_partition: url.clone(),
-        endpoint_url: Some(url),
+        urls: ServiceUrls::all_at(&url),
+        app_name: None,
+        retry_partition: url,
     };
     Lab::new(manifest, Clock::System, &connection, Rc::new(NoNodes), Rc::new(|| Ok(())))
 }

@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use lab::clock::Clock;
-use lab::ec2::{AwsConnection, ReadError, Reader};
+use lab::ec2::{AwsConnection, ReadError, Reader, ServiceUrls};
 
 use super::{field, read_json, report};
 
@@ -49,7 +49,8 @@ fn reader_of(body: &str) -> Reader {
         http_client: http_client_fn(move |_, _| connector.clone()),
         sleep: Clock::System.sdk_sleep(),
         time: Clock::System.sdk_time(),
-        endpoint_url: None,
+        urls: ServiceUrls::default(),
+        app_name: None,
         retry_partition: "a recording".to_owned(),
     })
 }
