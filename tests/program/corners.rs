@@ -99,9 +99,10 @@ fn what_the_switch_stopped_is_woken_and_taken_back() {
         let folder = smoke::folder();
         let mut left = start(folder.path(), &plan, Recorder::none());
         let mut world = (*left.world).clone();
-        world.now += chrono::TimeDelta::minutes(15);
-        fire_timers(&mut world, world.now);
-        world.cloud.advance(world.now);
+        let now = world.now + chrono::TimeDelta::minutes(15);
+        world.now = now;
+        fire_timers(&mut world, now);
+        world.cloud.advance(now);
         let stopped = |it: &Instance| it.state == InstanceState::Stopped;
         assert!(world.cloud.instances.values().all(stopped), "{prior:?}");
         left.world = std::sync::Arc::new(world);
