@@ -145,7 +145,11 @@ pub async fn renew_all(
 pub async fn disarm_all(lab: &Lab, run: &Run, journal: &Writer) -> Vec<ResidueItem> {
     let switches = std::mem::take(&mut run.state.borrow_mut().switches);
     let ends = switches.iter().map(async |switch| {
-        let came = how(lab.disarm_switch(switch, journal, "teardown").await);
+        let mut came = how(lab.disarm_switch(switch, journal, "teardown").await);
+        if came.0 == Outcome::NotDone {
+            // What is certainly not done is asked again, once.
+            came = how(lab.disarm_switch(switch, journal, "teardown").await);
+        }
         (switch, came)
     });
     let mut left = Vec::new();

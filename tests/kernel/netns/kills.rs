@@ -51,7 +51,6 @@ const STOPPED_WITHIN: std::time::Duration = std::time::Duration::from_secs(8 + 6
 /// and recovery closes the run.
 pub fn killed_in_the_wait() -> Result<(), String> {
     let place = Place::new()?;
-    place.call("lab up netns --time-to-live 10m", 0)?;
     let mut wait = place.words("run --lab netns --out run --wait-go 9m");
     let mut wait = wait.env(SWITCH.0, SWITCH.1).stdout(Stdio::null()).spawn().map_err(words)?;
     let armed = |text: &str| text.matches("\"kind\":\"arm-switch\"").count() == 2;
@@ -78,7 +77,6 @@ pub fn killed_in_the_wait() -> Result<(), String> {
         return Err(format!("its status is {status}"));
     }
     place.call("recover run", 0)?;
-    place.call("lab down", 0)?;
     place.has_no_lab()
 }
 
