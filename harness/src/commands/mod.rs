@@ -88,7 +88,9 @@ fn answer(words: Vec<OsString>, console: Console<'_>) -> u8 {
         Command::Go(args) => go::grant_go(&args, terminal),
         Command::Resume(args) => resume::resume_run(&args, console),
         Command::Status { run, format } => status::show_status(&run, format, console),
-        Command::Recover { run, lab } => recover::recover_run(&run, lab.as_deref(), console),
+        Command::Recover { run, lab, identity } => {
+            recover::recover_run(&run, lab.as_deref(), &identity, console)
+        }
         Command::Report { run } => report::remake_evidence(&run, terminal),
         Command::Mock(MockCommand::Serve { port, enforce_iam, state }) => {
             mock::serve(ServeOptions { port, enforce_iam, state_file: state }, terminal)

@@ -24,8 +24,8 @@ use lab::Lab;
 use lab::clock::Clock;
 use lab::ec2::{AwsConnection, ServiceUrls};
 use lab::manifest::{
-    Aws, Capture, Ceiling, Consent, Iam, Instances, LabSection, Limits, Manifest, NodeEntry, Owner,
-    Routerd, Teardown,
+    Aws, Capture, Ceiling, Consent, EndpointUrls, Iam, Instances, LabSection, Limits, Manifest,
+    NodeEntry, Owner, Routerd, Teardown,
 };
 use lab::node::Node;
 use lab::shell::ssh::KNOWN_HOSTS;
@@ -259,6 +259,8 @@ pub fn manifest_of(world: &World) -> Result<Manifest, OpenError> {
             keep: Vec::new(),
         },
         owner: Owner { allowed_signers: String::new() },
+        identity: None,
+        endpoints: EndpointUrls::default(),
     })
 }
 
@@ -281,6 +283,11 @@ fn entry(world: &World, node: Node) -> NodeEntry {
         host_key: machine.sshd.host_key.clone(),
         ssh: None,
         user: "lab".to_owned(),
+        reach: None,
+        port: None,
+        identity_file: None,
+        jump: Vec::new(),
+        proxy: Vec::new(),
         // Datagrams a millisecond apart would be more than the rest of the mock's packets together.
         outage_probe: None,
         path_probe: matches!(node, Node::CloudClient | Node::OnpremClient)

@@ -5,6 +5,7 @@ mod facts;
 mod guards;
 mod identity;
 mod neighbours;
+mod place;
 mod reader;
 mod sighted;
 mod state;
@@ -17,6 +18,7 @@ pub use facts::{
 pub use guards::{NetworkAcl, SecurityGroup};
 pub use identity::Identity;
 pub use neighbours::{Endpoint, NatGateway, Peering, TransitAttachment};
+pub use place::InstancePlace;
 pub use reader::{Answer, ReadError, Reader};
 pub use sighted::{Sighted, seen_with};
 pub use state::InstanceState;

@@ -52,6 +52,11 @@ pub trait Transport {
         argv: &'a [String],
         heard: &'a Heard,
     ) -> LocalBoxFuture<'a, Result<i32, TransportError>>;
+
+    /// The node starts anew: an open connection to it leads nowhere, and it may be somewhere else.
+    fn forget<'a>(&'a self, _node: Node) -> LocalBoxFuture<'a, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// An error of the transport, by whether the command was sent.
@@ -147,6 +152,11 @@ impl Shell {
             form,
             attempts,
         })
+    }
+
+    /// Connects anew with the next command.
+    pub(crate) async fn forget(&self, node: Node) {
+        self.transport.forget(node).await;
     }
 
     /// Runs a command that changes something. Only for this crate's functions that hold a permit
