@@ -170,9 +170,10 @@ impl Target {
             };
             return Self { user: user.to_owned(), host: host.to_owned(), port };
         }
-        let host = match entry.told_by_ec2() {
-            false => entry.address.to_string(),
-            true => found.map_or_else(|| NOWHERE.to_owned(), |it| it.to_string()),
+        let host = if entry.told_by_ec2() {
+            found.map_or_else(|| NOWHERE.to_owned(), |it| it.to_string())
+        } else {
+            entry.address.to_string()
         };
         Self { user: entry.user.clone(), host, port }
     }

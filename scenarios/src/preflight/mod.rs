@@ -2,6 +2,7 @@
 //! is restored in the end. All that is independent is read at the same time.
 
 mod cloud;
+mod credentials;
 mod facts;
 mod gather;
 mod identity;
@@ -18,6 +19,7 @@ use crate::context::Context;
 use crate::{sight, silence, watch};
 
 pub const IDENTITY: &str = "preflight.identity";
+pub const CREDENTIALS: &str = "preflight.credentials";
 pub const INTERFACE: &str = "preflight.network-interface";
 pub const ADDRESS_FREE: &str = "preflight.address-free";
 pub const INSTANCES: &str = "preflight.instances";
@@ -49,6 +51,7 @@ pub const SILENT: &str = "preflight.captured-address-silent";
 
 pub const ASSERTS: &[&str] = &[
     IDENTITY,
+    CREDENTIALS,
     INTERFACE,
     ADDRESS_FREE,
     INSTANCES,
@@ -86,6 +89,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     if let Some(why) = gathered.unreachable() {
         return ctx.unavailable(why, None);
     }
+    credentials::judge(lab, ctx);
     let executor = (&gathered.profile, &gathered.policies);
     let cloud = cloud::judge(lab, ctx, gathered.cloud, executor);
     let addresses = gathered.costly.addresses.as_ref().map_or(&[][..], |it| &it.value);
