@@ -70,6 +70,10 @@ pub enum Command {
     /// Kernel labs, and lab manifests.
     #[command(subcommand)]
     Lab(LabCommand),
+    /// Whether this machine and a lab on AWS have what a run needs; nothing is changed.
+    ///
+    /// A line for each thing, with a remedy where it is not so. Exit code 0, or 8.
+    Doctor(DoctorArgs),
     /// List the faults that --inject knows, each with the assertion that it must turn.
     Faults {
         #[arg(long, value_enum, default_value_t)]
@@ -193,6 +197,15 @@ pub struct ResumeArgs {
     pub identity: IdentityArgs,
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct DoctorArgs {
+    /// The lab's manifest.
+    #[arg(long, value_name = "MANIFEST.toml")]
+    pub lab: PathBuf,
+    #[command(flatten)]
+    pub identity: IdentityArgs,
 }
 
 #[derive(Clone, Debug, Subcommand)]

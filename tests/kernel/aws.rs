@@ -163,6 +163,7 @@ fn carry(near: TcpStream, far: UnixStream) -> io::Result<()> {
 fn every_command() -> Result<(), String> {
     let aws = AwsPlace::new(|_| {})?;
     aws.call("lab check lab.toml", 0)?;
+    aws.call("doctor --lab lab.toml", 0)?;
     // Parked, granted and gone on with.
     aws.call("preflight --lab lab.toml --out first", 3)?;
     aws.call("resume first", 3)?;

@@ -1,6 +1,7 @@
 //! The commands: what each does, and the exit code that it answers.
 
 mod alive;
+mod doctor;
 mod go;
 mod kernel_lab;
 mod kernel_lab_list;
@@ -106,6 +107,7 @@ fn answer(words: Vec<OsString>, console: Console<'_>) -> u8 {
             terminal.out_as_it_is(::lab::manifest::example_manifest());
             ExitCode::Pass.number()
         }
+        Command::Doctor(args) => doctor::examine(&args, terminal),
         Command::Faults { format } => list::print_faults(format, terminal),
     }
 }
@@ -118,6 +120,7 @@ fn fits(command: &Command) -> std::io::Result<()> {
         | Command::Go(_)
         | Command::Resume(_)
         | Command::Recover { .. }
+        | Command::Doctor(_)
         | Command::Mock(_)
         | Command::Lab(LabCommand::Netns(_)) => true,
         Command::Status { .. }

@@ -191,6 +191,7 @@ impl Engine<'_> {
     /// One after the other; the first that does not pass ends it.
     async fn forward(&self, part: &'static [Scenario]) {
         for scenario in part.iter().filter(|it| it.leg == Leg::Forward) {
+            self.hear_from_below();
             if !self.selection.runs(scenario) || self.run.brake.pulled() {
                 return;
             }

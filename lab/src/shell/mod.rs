@@ -4,6 +4,7 @@ mod action;
 mod follow;
 mod hashing;
 mod observe;
+mod readiness;
 mod readings;
 pub mod ssh;
 
@@ -11,6 +12,7 @@ pub use action::{Action, NODE_FOLDER};
 pub use follow::{Heard, Stream};
 pub use hashing::{FileIdentity, HashedFile, Hashing, IDENTITY_FORMAT};
 pub use observe::Observe;
+pub use readiness::NodeReadiness;
 pub use readings::Unread;
 
 use std::cell::Cell;
