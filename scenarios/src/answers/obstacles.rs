@@ -22,6 +22,5 @@ pub const OWED: &[Owed] = &[
         .exits(1)
         .also(&[preflight::STOPPABLE]),
     Owed::caught("interface-full", Assertion(preflight::CAPACITY)),
-    Owed::caught("no-icmp-rule", Assertion(preflight::ICMP_ERRORS)),
     Owed::caught("ssh-port-closed", Assertion(preflight::PORTS)),
 ];

@@ -22,8 +22,6 @@ pub const FAULTS: &[Fault] = &[
         .from("§8.7", "issue 14; aws-lab-facts §1"),
     Fault::new("interface-full", "the ENI has as many IPv4 addresses as its instance's type holds", interface_full)
         .from("§4", "issue 14; aws-lab-facts §8.48"),
-    Fault::new("no-icmp-rule", "no rule of the lab's security group lets the errors of routers in", no_icmp_rule)
-        .from("§4", "issue 14; aws-lab-facts §1"),
     Fault::new("ssh-port-closed", "no rule of the lab's security group lets ssh in", ssh_port_closed)
         .from("§4", "issue 14; aws-lab-facts §1"),
 ];
@@ -72,32 +70,24 @@ fn interface_full(world: &mut World, _: &str) -> Done {
     Ok(())
 }
 
-/// The lab's group admits this from the same ranges as before, and nothing else.
-fn admit_only(world: &mut World, admitted: &[(&str, Option<(i32, i32)>)]) -> Done {
+/// All else is admitted as before.
+fn ssh_port_closed(world: &mut World, _: &str) -> Done {
     let id = interface_of(world, ROUTER)?.groups.first().cloned();
     let group = id.and_then(|id| world.cloud.security_groups.get_mut(&id));
     let group = group.ok_or("the ENI has no security group")?;
-    let ranges: Vec<_> = group.ingress.iter().flat_map(|it| it.ranges.clone()).collect();
-    let admit = |(protocol, ports): &(&str, Option<(i32, i32)>)| Permission {
-        protocol: (*protocol).to_owned(),
-        ports: *ports,
-        ranges: ranges.clone(),
-        ..Permission::everything()
-    };
-    group.ingress = admitted.iter().map(admit).collect();
+    group.ingress = group.ingress.iter().flat_map(without_ssh).collect();
     Ok(())
 }
 
-fn no_icmp_rule(world: &mut World, _: &str) -> Done {
-    admit_only(
-        world,
-        &[("tcp", Some((0, 65535))), ("udp", Some((0, 65535))), ("icmp", Some((8, -1)))],
-    )
-}
-
-fn ssh_port_closed(world: &mut World, _: &str) -> Done {
-    admit_only(
-        world,
-        &[("tcp", Some((443, 443))), ("udp", Some((0, 65535))), ("icmp", Some((-1, -1)))],
-    )
+fn without_ssh(permission: &Permission) -> Vec<Permission> {
+    let only = |protocol: &str, ports| Permission {
+        protocol: protocol.to_owned(),
+        ports: Some(ports),
+        ..permission.clone()
+    };
+    match permission.protocol.as_str() {
+        "-1" => vec![only("tcp", (443, 443)), only("udp", (0, 65535)), only("icmp", (-1, -1))],
+        "tcp" => Vec::new(),
+        _ => vec![permission.clone()],
+    }
 }
