@@ -147,9 +147,12 @@ fn whatever_befalls_the_switch_the_run_can_be_finished() {
                 let (aftermath, _) = played(&plan);
                 let machines = &aftermath.world.machines;
                 let armed = |node: &Node| !machines.get(*node).timers.is_empty();
-                let runs = aftermath.world.cloud.instances.values().all(|it| {
-                    it.state_at(aftermath.world.now) == InstanceState::Running
-                });
+                let runs = aftermath
+                    .world
+                    .cloud
+                    .instances
+                    .values()
+                    .all(|it| it.state_at(aftermath.world.now) == InstanceState::Running);
                 let left: Vec<Node> = Node::ALL.into_iter().filter(armed).collect();
                 assert!(!runs || left.is_empty(), "{name} {what:?}: {left:?}");
             }

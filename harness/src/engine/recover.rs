@@ -76,6 +76,7 @@ pub async fn recover_from_journal(
         ended: RefCell::default(),
         renewing: futures::lock::Mutex::default(),
     };
+    engine.hear_from_below();
     let work = async {
         Box::pin(engine.guard_the_recovery()).await;
         let woken = Box::pin(engine.wake_what_is_needed()).await;

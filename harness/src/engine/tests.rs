@@ -5,6 +5,7 @@ mod ending;
 mod guarding;
 mod lock;
 mod money;
+mod operator;
 mod recovery;
 mod stage;
 mod standing;

@@ -13,6 +13,7 @@ use lab::routerd::{DynamicPart, PartCounts, Row, UNIT, Unit};
 use lab::shell::{Hashing, NodeAnswer, Observe, ShellError, Unread};
 
 use super::identity::{ChainReads, IdentityRead, UnitRead, UnitReads};
+use super::obstacles::{self, ObstacleReads};
 use super::router;
 use super::shared::Ways;
 use super::switch::{self, ShutdownReads};
@@ -49,6 +50,7 @@ pub struct CloudReads {
     pub ways: Ways,
     pub security_groups: Read<Vec<SecurityGroup>>,
     pub network_acls: Read<Vec<NetworkAcl>>,
+    pub obstacles: ObstacleReads,
 }
 
 pub struct NodeReads {
@@ -104,7 +106,7 @@ async fn cloud(lab: &Lab) -> CloudReads {
         identity,
         interface,
         interfaces,
-        instances,
+        (instances, limits),
         subnet,
         vpc,
         route_tables,
@@ -112,11 +114,12 @@ async fn cloud(lab: &Lab) -> CloudReads {
         transit,
         groups,
         acls,
+        protections,
     ) = futures::join!(
         lab.reader.caller_identity(),
         lab.reader.network_interface(&manifest.capture.network_interface_id),
         lab.reader.interfaces_in(&manifest.aws.vpc_id),
-        lab.reader.instances(&ids),
+        obstacles::read_instances(lab, &ids),
         lab.reader.subnet(&manifest.aws.subnet_id),
         lab.reader.vpc(&manifest.aws.vpc_id),
         lab.reader.route_tables(&manifest.aws.vpc_id),
@@ -124,6 +127,7 @@ async fn cloud(lab: &Lab) -> CloudReads {
         lab.reader.transit_attachments(&manifest.aws.vpc_id),
         lab.reader.security_groups(&manifest.aws.vpc_id),
         lab.reader.network_acls(&manifest.aws.vpc_id),
+        obstacles::read_protections(lab),
     );
     let ways = Ways { peerings, transit_attachments: transit };
     CloudReads {
@@ -137,6 +141,7 @@ async fn cloud(lab: &Lab) -> CloudReads {
         ways,
         security_groups: groups,
         network_acls: acls,
+        obstacles: ObstacleReads { protections, limits },
     }
 }
 

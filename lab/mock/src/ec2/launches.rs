@@ -53,6 +53,7 @@ pub const ACTIONS: &[ApiOperation] = &[ApiOperation::change(
         "BlockDeviceMapping.N.Ebs.DeleteOnTermination",
         "Placement.AvailabilityZone",
         "UserData",
+        "DisableApiStop",
         "DisableApiTermination",
         "ClientToken",
         "TagSpecification.N.ResourceType",
@@ -77,6 +78,7 @@ struct Launch {
     client_token: String,
     user_data: Option<String>,
     disable_api_termination: bool,
+    disable_api_stop: bool,
 }
 
 struct Device {
@@ -158,6 +160,7 @@ fn launch(call: &mut ApiCall<'_>) -> Result<Launch, ApiError> {
         client_token: params.text("ClientToken").unwrap_or_default().to_owned(),
         user_data: params.text("UserData").map(str::to_owned),
         disable_api_termination: params.flag("DisableApiTermination")? == Some(true),
+        disable_api_stop: params.flag("DisableApiStop")? == Some(true),
     })
 }
 
@@ -269,6 +272,9 @@ fn one(
         client_token: launch.client_token.clone(),
         launch_index: index,
         disable_api_termination: launch.disable_api_termination,
+        disable_api_stop: launch.disable_api_stop,
+        one_time_spot: false,
+        instance_store_root: false,
         slow_ms: 0,
         shutdown_behavior: ShutdownBehavior::default(),
         user_data: launch.user_data.clone(),
