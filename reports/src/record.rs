@@ -7,6 +7,7 @@ mod ended;
 mod granted;
 mod judged;
 mod seen;
+mod woken;
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -37,6 +38,7 @@ pub use seen::{
     OutageRecorded, Phase, ResidueItem, ResidueListed, ResourceKind, ResourceSeen, ResourcesSeen,
     RowsRecorded, StateRecorded,
 };
+pub use woken::{FactDifference, FactsDiffer, NodeWoke, WakeStage};
 
 /// Version of the journal and of `evidence.json`. Raised with every meaningful change of a field.
 pub const SCHEMA_VERSION: u32 = 4;
@@ -92,5 +94,7 @@ pub enum Kind {
     LabUnavailable(LabUnavailable),
     HarnessBroke(HarnessBroke),
     JournalLost(JournalLost),
+    NodeWoke(NodeWoke),
+    FactsDiffer(FactsDiffer),
     RunFinished(RunFinished),
 }

@@ -1,5 +1,6 @@
 //! The manifest of a run that is gone on with: the journal's, with consent and signers as they are
-//! outside the run's folder now. Whoever edits a folder cannot make himself a signer.
+//! outside the run's folder now. Whoever edits a folder cannot make himself a signer. How the nodes are
+//! reached is the outside's as well: addresses change while a lab rests, and the host key proves a node.
 
 use std::path::Path;
 
@@ -18,10 +19,11 @@ pub(super) struct Both {
 }
 
 impl Both {
-    /// The manifest that a recovery goes by: consent and signers may have changed since, the run's
-    /// plan may not.
+    /// The manifest that a recovery goes by: consent, signers and the way to the nodes may have changed
+    /// since, the run's plan may not.
     pub(super) fn merged(self) -> Manifest {
         let Self { journals, outside } = self;
+        let journals = journals.with_reach_of(&outside);
         Manifest { consent: outside.consent, owner: outside.owner, ..journals }
     }
 }
@@ -71,7 +73,8 @@ pub(super) fn of_the_journal(started: &RunStarted) -> Result<Manifest, CommandRe
 /// Whether both are of one lab, whatever is wanted of it.
 fn describes(outside: &Manifest, journals: &Manifest) -> bool {
     let lab = |it: &Manifest| (it.lab.kind, it.lab.tag_key.clone(), it.lab.tag_value.clone());
+    let nodes = outside.clone().with_reach_of(journals).nodes;
     lab(outside) == lab(journals)
-        && (&outside.aws, &outside.nodes) == (&journals.aws, &journals.nodes)
+        && (&outside.aws, &nodes) == (&journals.aws, &journals.nodes)
         && outside.capture.network_interface_id == journals.capture.network_interface_id
 }

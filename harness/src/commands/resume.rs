@@ -81,8 +81,8 @@ fn awaits(records: &[Record], folder: &RunFolder) -> Result<(), CommandRefusal> 
     }
 }
 
-/// The run's manifest, with consent and signers as they are outside the folder now: whoever edits a
-/// folder cannot make himself a signer.
+/// The run's manifest, with consent, signers and the way to the nodes as they are outside the folder now:
+/// whoever edits a folder cannot make himself a signer, and addresses change while a lab rests.
 fn manifest(
     args: &ResumeArgs,
     folder: &RunFolder,
@@ -96,7 +96,7 @@ fn manifest(
     let same = Manifest {
         consent: journals.consent.clone(),
         owner: journals.owner.clone(),
-        ..outside.clone()
+        ..outside.clone().with_reach_of(&journals)
     };
     if same != journals {
         return Err(CommandRefusal::OtherManifest(path));

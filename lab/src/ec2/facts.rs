@@ -71,6 +71,9 @@ pub struct Instance {
     pub block_devices: Vec<BlockDevice>,
     /// ARN.
     pub instance_profile: Option<String>,
+    /// A fact of the moment: part of no comparison and of no digest.
+    #[serde(skip)]
+    pub private_address: Option<Ipv4Addr>,
     pub tags: Tags,
 }
 
@@ -222,6 +225,7 @@ impl TryFrom<&sdk::Instance> for Instance {
             instance_profile: instance
                 .iam_instance_profile()
                 .and_then(|profile| profile.arn.clone()),
+            private_address: instance.private_ip_address().and_then(|text| text.parse().ok()),
             tags: read_tags(instance.tags()),
             instance_id: id,
         })

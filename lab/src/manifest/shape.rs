@@ -136,7 +136,26 @@ pub struct NodeEntry {
     pub path_probe: Option<String>,
 }
 
+impl Manifest {
+    /// The same lab, where its nodes are reached as `other` says: an address is a fact of a moment, and
+    /// what proves a node is its host key.
+    #[must_use]
+    pub fn with_reach_of(mut self, other: &Self) -> Self {
+        for (node, entry) in &mut self.nodes {
+            if let Some(other) = other.nodes.get(node) {
+                entry.take_reach_of(other);
+            }
+        }
+        self
+    }
+}
+
 impl NodeEntry {
+    /// How a node is reached is bound by nothing: neither by the facts nor by the lab's fingerprint.
+    fn take_reach_of(&mut self, other: &Self) {
+        self.ssh.clone_from(&other.ssh);
+    }
+
     /// The interface through which a router's packets go to the other site.
     pub fn overlay(&self) -> &str {
         self.overlay_interface.as_deref().unwrap_or("wg-hybrid")
@@ -187,6 +206,10 @@ pub enum NoCeiling {
 pub struct Consent {
     /// The run may stop the lab's instances, and start what it stopped (hard stop 7).
     pub stop_instances: bool,
+    /// Preflight may start what it finds stopped; it needs `stop_instances` too, for what is started
+    /// has to be stopped again.
+    #[serde(default)]
+    pub start_instances: bool,
 }
 
 /// The fate of the lab's instances at teardown: `terminate`, `stop` or `keep`.
