@@ -20,6 +20,7 @@ mod nodes;
 mod ordinary;
 mod packets;
 mod planted;
+mod product;
 mod reach;
 mod replies;
 mod router;
@@ -27,6 +28,7 @@ mod smokes;
 mod stops;
 mod teardown;
 mod underlay;
+mod way;
 
 pub use owed::{CheckOff, FaultAnswer, FaultClass, Left, Owed, Primary};
 
@@ -38,6 +40,8 @@ fn all() -> impl Iterator<Item = &'static Owed> {
         iam::OWED,
         nodes::OWED,
         router::OWED,
+        product::OWED,
+        way::OWED,
         gate::OWED,
         granted::OWED,
         actions::OWED,

@@ -213,16 +213,17 @@ fn filled(effect: CommandEffect, line: &Line) -> CommandEffect {
 }
 
 async fn connect(shared: &Shared, clock: Clock, node: Node) -> Result<(), Lost> {
-    let (up, hung, hostname, pinned) = {
+    let (up, hung, cut_off, hostname, pinned) = {
         let world = shared.lock();
         let machine = world.machines.get(node);
         let pinned = machine.sshd.host_key == host_key(world.seed, node);
-        (is_up(&world, node, clock.now()), machine.hung, machine.hostname.clone(), pinned)
+        let up = is_up(&world, node, clock.now());
+        (up, machine.hung, machine.cut_off, machine.hostname.clone(), pinned)
     };
     if hung {
         std::future::pending::<()>().await;
     }
-    if !up {
+    if !up || cut_off {
         clock.sleep(CONNECT_TIMEOUT).await;
         let text = format!("ssh: connect to host {hostname} port 22: Connection timed out");
         return Err(Lost::NotConnected(text));
