@@ -253,6 +253,13 @@ fn cost_is_for_a_tagged_instance_where_the_manifest_consents() {
             let refused = cost.is_to(other).expect_err("it is for the other");
             assert!(matches!(refused, PermitRefused::OtherOperation { .. }), "{refused}");
         }
+        // What the run found stopped needs a consent of its own.
+        let found = Cost::to_start_found(manifest, &instance);
+        assert_eq!(found.err(), Some(PermitRefused::NoConsentToStart), "{what}");
+        let mut starts = manifest.clone();
+        starts.consent.start_instances = true;
+        let found = Cost::to_start_found(&starts, &instance);
+        assert_eq!(found.err(), refused, "{what}");
     }
 }
 
