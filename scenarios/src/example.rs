@@ -63,6 +63,9 @@ pub fn example_instance(id: &str, state: &str) -> Instance {
         block_devices: Vec::new(),
         private_address: None,
         instance_profile: None,
+        lifecycle: None,
+        root_device_type: Some("ebs".to_owned()),
+        launched_at: None,
         tags: Tags::new(),
     }
 }

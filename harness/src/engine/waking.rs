@@ -7,10 +7,12 @@ use lab::ec2::{Instance, InstanceState};
 use lab::node::Node;
 use lab::permit::Cost;
 use lab::shell::Observe;
-use reports::record::{Kind, NodeWoke, Outcome, WakeStage};
+use reports::record::{Kind, NodeWoke, Outcome, StopChecked, StopTripped, WakeStage};
+use scenarios::find_obstacles;
+use scenarios::stops::CANNOT_BE_STOPPED;
 
 use super::Engine;
-use super::pending::Hold;
+use super::pending::{Hold, is_off};
 
 /// How long started nodes may take until they answer, and the lab until it is what it was.
 pub(super) const BOOT: Duration = Duration::from_mins(5);
@@ -48,6 +50,9 @@ impl Engine<'_> {
         if (woke, resting) == (Woke::Nothing, Resting::Found) {
             return Ok(woke);
         }
+        if woke == Woke::Something {
+            self.can_be_stopped_again().await?;
+        }
         let (routers, others): (Vec<&Instance>, Vec<&Instance>) =
             asleep.into_iter().partition(|it| self.keeps_the_lock(&it.instance_id));
         // The lock lies on the router's disk: a router that sleeps has to be woken to be asked.
@@ -69,6 +74,36 @@ impl Engine<'_> {
             }
         }
         Ok(woke)
+    }
+
+    /// Before anything is started: what EC2 alone can say against the run, and above all that what is
+    /// started can be stopped again (hard stop 7). The run goes on as it was once that is settled.
+    async fn can_be_stopped_again(&self) -> Result<(), String> {
+        let not = |why: String| Err(format!("nothing was started: {why}"));
+        let found = match find_obstacles(self.lab).await {
+            Ok(found) => found,
+            Err(error) => return not(error.to_string()),
+        };
+        let unstoppable = found.unstoppable.filter(|_| !is_off(&self.run, &CANNOT_BE_STOPPED));
+        let (stop, detector) = (CANNOT_BE_STOPPED.stop, CANNOT_BE_STOPPED.name.to_owned());
+        let scenario = "preflight".to_owned();
+        self.record(Kind::StopChecked(StopChecked {
+            stop,
+            detector: detector.clone(),
+            scenario: scenario.clone(),
+        }));
+        if let Some(reason) = unstoppable {
+            let resource = self.instance_ids().join(", ");
+            self.record(Kind::StopTripped(StopTripped {
+                stop,
+                detector,
+                scenario,
+                reason: reason.clone(),
+                resource,
+            }));
+            return not(reason);
+        }
+        if found.others.is_empty() { Ok(()) } else { not(found.others.join("; ")) }
     }
 
     async fn free(&self) -> Result<(), String> {

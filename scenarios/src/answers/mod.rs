@@ -17,6 +17,7 @@ mod iam;
 mod money;
 mod node_state;
 mod nodes;
+mod obstacles;
 mod ordinary;
 mod packets;
 mod planted;
@@ -37,6 +38,7 @@ fn all() -> impl Iterator<Item = &'static Owed> {
     [
         api::OWED,
         cloud::OWED,
+        obstacles::OWED,
         iam::OWED,
         nodes::OWED,
         router::OWED,

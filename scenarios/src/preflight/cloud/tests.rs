@@ -21,6 +21,9 @@ fn instance(lab: &Lab, id: &str, state: &str, profile: Option<&str>) -> Instance
         block_devices: Vec::new(),
         private_address: None,
         instance_profile: profile.map(str::to_owned),
+        lifecycle: None,
+        root_device_type: Some("ebs".to_owned()),
+        launched_at: None,
         tags: [tag].into(),
     }
 }

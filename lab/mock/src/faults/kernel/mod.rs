@@ -137,6 +137,7 @@ impl Happening {
             | Self::Interface { .. }
             | Self::Way { .. }
             | Self::Ingress { .. }
+            | Self::NoIcmpErrors { .. }
             | Self::Cloud(_)
             | Self::TagLost { .. }
             | Self::VolumeTagLost
