@@ -72,6 +72,10 @@ pub enum PermitRefused {
     OtherOperation { permitted: String, wanted: &'static str },
     #[error("the manifest does not let the run stop or start instances (consent.stop_instances)")]
     NoConsent,
+    #[error(
+        "the manifest does not let preflight start what it finds stopped (consent.start_instances)"
+    )]
+    NoConsentToStart,
     #[error("{0} does not carry the lab's tag")]
     NotTagged(String),
 }
@@ -252,6 +256,15 @@ impl Cost {
     /// [`Cost::to_stop`] does: who may not stop it may not let it stop itself.
     pub fn to_switch(manifest: &Manifest, instance: &Instance) -> Result<Self, PermitRefused> {
         Self::grant(manifest, instance, PowerChange::Switch)
+    }
+
+    /// Permits to start this instance, which the run found stopped. Fails as [`Self::to_start`] does, and
+    /// where the manifest does not consent to that ([`PermitRefused::NoConsentToStart`]).
+    pub fn to_start_found(manifest: &Manifest, instance: &Instance) -> Result<Self, PermitRefused> {
+        if !manifest.consent.start_instances {
+            return Err(PermitRefused::NoConsentToStart);
+        }
+        Self::grant(manifest, instance, PowerChange::Start)
     }
 
     fn grant(

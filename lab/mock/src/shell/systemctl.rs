@@ -1,12 +1,14 @@
 //! `systemctl show UNIT [-p PROPERTY]…`, of unit files in `/etc/systemd/system` as they were when the
-//! node started: a drop-in that came later is not in it. Of the timers of the dead man's switch also
-//! `is-active`, `stop` and `poweroff`.
+//! node started: a drop-in that came later is not in it; and `systemctl list-units PATTERN…`, of which
+//! all that lie there are active. Of the timers of the dead man's switch also `is-active`, `stop` and
+//! `poweroff`.
 
 use super::{Io, Session, timer};
 
 pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
     let (unit, options) = match args {
         ["show", unit, options @ ..] => (unit, options),
+        ["list-units", rest @ ..] => return list_units(session, rest, io),
         ["is-active", "--quiet", unit] => return timer::is_active(session, unit),
         ["stop", unit] => return timer::stop(session, unit, io),
         ["poweroff"] => return timer::power_off(session, io),
@@ -40,6 +42,31 @@ pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
         }
     }
     0
+}
+
+/// Only as it is asked for: a line for each active unit, without a legend.
+fn list_units(session: &Session, args: &[&str], io: &Io) -> i32 {
+    let (options, patterns): (Vec<&str>, Vec<&str>) =
+        args.iter().partition(|word| word.starts_with("--"));
+    if options != ["--plain", "--no-legend", "--state=active,activating"] {
+        return io.fail(1, "systemctl: these options are not known here");
+    }
+    for name in session.list("/etc/systemd/system").unwrap_or_default() {
+        if patterns.iter().any(|pattern| fits(pattern, &name)) {
+            io.out(&format!("{name} loaded active waiting {name}\n"));
+        }
+    }
+    0
+}
+
+/// One `*` at most.
+fn fits(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        Some((head, tail)) => {
+            name.len() >= head.len() + tail.len() && name.starts_with(head) && name.ends_with(tail)
+        }
+        None => pattern == name,
+    }
 }
 
 fn settings<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
