@@ -68,6 +68,9 @@ pub enum Command {
     /// Kernel labs, and lab manifests.
     #[command(subcommand)]
     Lab(LabCommand),
+    /// The policies that a lab needs.
+    #[command(subcommand)]
+    Iam(IamCommand),
     /// List the faults that --inject knows, each with the assertion that it must turn.
     Faults {
         #[arg(long, value_enum, default_value_t)]
@@ -194,6 +197,28 @@ pub enum MockCommand {
         #[arg(long, value_name = "FILE")]
         state: Option<PathBuf>,
     },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum IamCommand {
+    /// Print the operator's policies and the executor's, filled from a manifest.
+    Render {
+        file: PathBuf,
+        /// One of them alone, as IAM takes it; without it all, by name.
+        #[arg(long, value_enum)]
+        phase: Option<PhaseChoice>,
+    },
+}
+
+/// Whose policy, and for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PhaseChoice {
+    /// The operator's, for all that looks.
+    Preflight,
+    /// The operator's, beside the one for preflight: what stops, starts and ends.
+    Run,
+    /// The executor's role's.
+    Executor,
 }
 
 #[derive(Clone, Debug, Subcommand)]

@@ -79,6 +79,7 @@ detectors! {
     CEILING = 6 "ceiling" in WATCHED_AND_RESIDUE, "the instances' running seconds exceed max_instance_seconds";
     LEFT_RUNNING = 6 "left-running" in &["residue"], "something that costs money is left";
     WAITED_TOO_LONG = 7 "waited-too-long" in &["gate"], "ten minutes passed while a decision was pending and instances ran";
+    NO_RIGHT_TO_STOP = 7 "no-right-to-stop" in PREFLIGHT, "the operator may not stop an instance that the run would have to stop";
     DEFAULT_VPC = 8 "default-vpc" in PREFLIGHT, "the VPC is the account's default one";
     OTHER_ACCOUNT = 8 "other-account" in PREFLIGHT, "the operator's identity is of another account than the manifest's";
     OUTSIDE_MANIFEST = 8 "outside-manifest" in PREFLIGHT, "the ENI, an instance, the subnet or the VPC is of another account, region or VPC than the manifest's, or has not the lab's tag";

@@ -80,7 +80,7 @@ fn tolerated_without_a_trace(case: &Case, traces: &[String]) -> Option<String> {
         "check-off",
         "earlier-run",
         "underlay-loss",
-        "no-aws-cli",
+        "role-by-tags",
         "teardown",
         "volume-attached-later",
     ];

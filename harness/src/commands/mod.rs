@@ -2,6 +2,7 @@
 
 mod alive;
 mod go;
+mod iam;
 mod kernel_lab;
 mod kernel_lab_list;
 pub(crate) mod lab;
@@ -27,7 +28,7 @@ use clap::Parser;
 use lab_mock::serve::ServeOptions;
 use reports::verdict::ExitCode;
 
-use crate::cli::{Cli, Command, LabCommand, MockCommand};
+use crate::cli::{Cli, Command, IamCommand, LabCommand, MockCommand};
 use crate::labs::Labs;
 use crate::terminal::{self, Terminal};
 use crate::{descriptors, signals};
@@ -104,6 +105,9 @@ fn answer(words: Vec<OsString>, console: Console<'_>) -> u8 {
             terminal.out_as_it_is(::lab::manifest::example_manifest());
             ExitCode::Pass.number()
         }
+        Command::Iam(IamCommand::Render { file, phase }) => {
+            iam::print_policies(&file, phase, terminal)
+        }
         Command::Faults { format } => list::print_faults(format, terminal),
     }
 }
@@ -123,6 +127,7 @@ fn fits(command: &Command) -> std::io::Result<()> {
         | Command::Schema
         | Command::Report { .. }
         | Command::Lab(LabCommand::Check { .. } | LabCommand::Example { .. })
+        | Command::Iam(IamCommand::Render { .. })
         | Command::Faults { .. } => false,
     };
     if works {

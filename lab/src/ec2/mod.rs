@@ -6,6 +6,8 @@ mod guards;
 mod identity;
 mod neighbours;
 mod reader;
+mod rehearse;
+mod role;
 mod sighted;
 mod state;
 mod storage;
@@ -18,6 +20,8 @@ pub use guards::{NetworkAcl, SecurityGroup};
 pub use identity::Identity;
 pub use neighbours::{Endpoint, NatGateway, Peering, TransitAttachment};
 pub use reader::{Answer, ReadError, Reader};
+pub use rehearse::{Allowance, OwnCall, Rehearsed};
+pub use role::{RoleLimits, Simulation};
 pub use sighted::{Sighted, seen_with};
 pub use state::InstanceState;
 
@@ -68,11 +72,13 @@ impl AwsConnection {
         config.build()
     }
 
-    fn ec2(&self) -> aws_sdk_ec2::Client {
-        let config = aws_sdk_ec2::config::Builder::from(&self.sdk_config())
+    fn ec2_config(&self) -> aws_sdk_ec2::config::Builder {
+        aws_sdk_ec2::config::Builder::from(&self.sdk_config())
             .retry_partition(RetryPartition::new(self.retry_partition.clone()))
-            .build();
-        aws_sdk_ec2::Client::from_conf(config)
+    }
+
+    fn ec2(&self) -> aws_sdk_ec2::Client {
+        aws_sdk_ec2::Client::from_conf(self.ec2_config().build())
     }
 
     fn sts(&self) -> aws_sdk_sts::Client {

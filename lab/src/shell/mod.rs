@@ -11,7 +11,7 @@ pub use action::{Action, NODE_FOLDER};
 pub use follow::{Heard, Stream};
 pub use hashing::{FileIdentity, HashedFile, Hashing, IDENTITY_FORMAT};
 pub use observe::Observe;
-pub use readings::Unread;
+pub use readings::{NodeRehearsal, Unread};
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

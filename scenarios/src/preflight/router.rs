@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use self::policy::{PolicyExpectation, judge_policy};
 use super::gather::{Names, RouterReads};
 use super::identity;
+use super::permissions;
 use super::{LEFTOVERS, PLAN_SOURCE, PLANNER, POLICY, PROGRAMS, ROUTER_YAML, ROWS};
 use crate::context::{Context, How, Ruling};
 use crate::observe::{self, Readout};
@@ -49,6 +50,9 @@ pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: RouterReads) -> Option<Rou
     identity::judge_unit(lab, ctx, reads.unit);
     if let Some(read) = reads.identity {
         identity::judge_executor(lab, ctx, read);
+    }
+    if !reads.rehearsals.is_empty() {
+        permissions::judge_executors(ctx, reads.rehearsals);
     }
     let (yaml_digest, config) = yaml?;
     let executor = policy(lab, ctx, &config);
