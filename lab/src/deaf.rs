@@ -13,7 +13,7 @@ use futures::future::LocalBoxFuture;
 
 use crate::Lab;
 use crate::clock::Clock;
-use crate::ec2::AwsConnection;
+use crate::ec2::{AwsConnection, ServiceUrls};
 use crate::manifest::{Manifest, example_manifest};
 use crate::node::{Node, Output};
 use crate::shell::{Heard, Transport, TransportError};
@@ -62,7 +62,8 @@ pub fn open_deaf_lab() -> Lab {
         http_client: http_client_fn(|_, _| SharedHttpConnector::new(Nobody)),
         sleep: clock.sdk_sleep(),
         time: clock.sdk_time(),
-        endpoint_url: None,
+        urls: ServiceUrls::default(),
+        app_name: None,
         retry_partition: "nobody".to_owned(),
     };
     let manifest = Manifest::parse("the example", example_manifest()).expect("a manifest");

@@ -39,7 +39,7 @@ pub use seen::{
 };
 
 /// Version of the journal and of `evidence.json`. Raised with every meaningful change of a field.
-pub const SCHEMA_VERSION: u32 = 4;
+pub const SCHEMA_VERSION: u32 = 5;
 
 /// One line of `journal.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,6 +1,7 @@
 //! The labs that can be opened, each behind one interface: a site for a new run, a site for an
 //! existing one, what becomes of the lab afterwards, and in which time it lives.
 
+mod aws;
 mod mock;
 mod netns;
 mod served;
@@ -207,6 +208,10 @@ pub enum OpenError {
     #[error(transparent)]
     Netns(#[from] NetnsError),
     #[error(transparent)]
+    Aws(#[from] lab_aws::AwsLabError),
+    #[error("a lab of kind aws is what a manifest says, and keeps none: name it with --lab")]
+    NoManifest,
+    #[error(transparent)]
     Fault(#[from] lab_netns::CannotInject),
     #[error("the lab cannot be opened: {0}")]
     Io(#[from] io::Error),
@@ -218,6 +223,8 @@ impl OpenError {
             Self::NotInThisBuild(_)
             | Self::Mock(lab_mock::OpenError::World { .. })
             | Self::Netns(_)
+            | Self::Aws(_)
+            | Self::NoManifest
             | Self::Fault(lab_netns::CannotInject::Unable(_))
             | Self::Io(_) => ExitCode::Unavailable,
             Self::OnlyOnTheMock(_)
@@ -242,9 +249,14 @@ fn word(kind: LabKind) -> &'static str {
 pub struct Labs(Vec<Box<dyn Opener>>);
 
 impl Labs {
+    /// No labs: whoever brings openers of his own adds them.
+    pub fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// The labs that this build can open.
     pub fn built_in() -> Self {
-        Self(vec![Box::new(mock::MockLabs), Box::new(netns::KernelLabs)])
+        Self(vec![Box::new(mock::MockLabs), Box::new(netns::KernelLabs), Box::new(aws::AwsLabs)])
     }
 
     /// Adds an opener, in the place of the one of the same kind.

@@ -22,7 +22,7 @@ use super::transport::MockTransport;
 use super::world::{Shared, World};
 use lab::Lab;
 use lab::clock::Clock;
-use lab::ec2::AwsConnection;
+use lab::ec2::{AwsConnection, ServiceUrls};
 use lab::manifest::{
     Aws, Capture, Ceiling, Consent, Iam, Instances, LabSection, Limits, Manifest, NodeEntry, Owner,
     Routerd, Teardown,
@@ -183,7 +183,8 @@ fn connection(shared: &Shared, clock: Clock) -> AwsConnection {
         http_client: Connector::operator(shared.clone(), clock),
         sleep: clock.sdk_sleep(),
         time: clock.sdk_time(),
-        endpoint_url: None,
+        urls: ServiceUrls::default(),
+        app_name: None,
         retry_partition: format!("mock-{}-{:p}", world.seed, shared),
     }
 }

@@ -22,7 +22,7 @@ use super::moments::ToldTransport;
 use super::unix_http::{self, UnixClient};
 use lab::Lab;
 use lab::clock::Clock;
-use lab::ec2::AwsConnection;
+use lab::ec2::{AwsConnection, ServiceUrls};
 use lab::manifest::Manifest;
 use lab::node::Node;
 use lab::shell::Transport;
@@ -127,7 +127,8 @@ fn connection(folder: &Folder, spec: &Spec, manifest: &Manifest, clock: Clock) -
         http_client: UnixClient::shared(folder.ec2_socket()),
         sleep: clock.sdk_sleep(),
         time: clock.sdk_time(),
-        endpoint_url: Some("http://ec2.netns-lab".to_owned()),
+        urls: ServiceUrls::all_at("http://ec2.netns-lab"),
+        app_name: None,
         retry_partition: format!("netns-{}", spec.id),
     }
 }

@@ -65,10 +65,10 @@ impl WantedState {
 impl Mutator {
     /// Sends each request once, for the SDK would silently repeat one whose reply was lost.
     pub(crate) fn new(connection: &AwsConnection) -> Self {
-        let config = aws_sdk_ec2::config::Builder::from(&connection.sdk_config())
-            .retry_config(RetryConfig::disabled())
-            .build();
-        Self { ec2: aws_sdk_ec2::Client::from_conf(config) }
+        let mut config = aws_sdk_ec2::config::Builder::from(&connection.sdk_config())
+            .retry_config(RetryConfig::disabled());
+        config.set_endpoint_url(connection.urls.ec2.clone());
+        Self { ec2: aws_sdk_ec2::Client::from_conf(config.build()) }
     }
 
     async fn change_state(&self, wanted: WantedState, id: &str) -> Result<RequestId, NotTaken> {

@@ -31,6 +31,7 @@ use aws_smithy_runtime::client::retries::RetryPartition;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::app_name::AppName;
 use std::time::Duration;
 
 /// The parts that the clients are made of: where AWS is, who asks, and whose time it is.
@@ -41,10 +42,28 @@ pub struct AwsConnection {
     pub http_client: SharedHttpClient,
     pub sleep: SharedAsyncSleep,
     pub time: SharedTimeSource,
-    /// Another endpoint than AWS's own.
-    pub endpoint_url: Option<String>,
+    /// Other endpoints than AWS's own.
+    pub urls: ServiceUrls,
+    /// What the user agent says of who asks, for CloudTrail: the run's id.
+    pub app_name: Option<String>,
     /// Unique for each run: the SDK's retry quota is otherwise shared by the whole process.
     pub retry_partition: String,
+}
+
+/// Where a service is asked that is not asked at AWS's own endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceUrls {
+    pub ec2: Option<String>,
+    pub sts: Option<String>,
+    pub iam: Option<String>,
+}
+
+impl ServiceUrls {
+    /// All services at one place.
+    pub fn all_at(url: &str) -> Self {
+        let url = Some(url.to_owned());
+        Self { ec2: url.clone(), sts: url.clone(), iam: url }
+    }
 }
 
 /// An attempt that takes longer has no answer.
@@ -53,8 +72,8 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 const READ_TIMEOUT: Duration = Duration::from_secs(40);
 
 impl AwsConnection {
-    /// Reads are repeated up to five times: a smoke polls, and EC2 throttles pollers.
-    pub(crate) fn sdk_config(&self) -> aws_types::SdkConfig {
+    /// The settings that all clients share, without an endpoint. Reads are repeated up to five times: a smoke polls, and EC2 throttles pollers.
+    pub fn sdk_config(&self) -> aws_types::SdkConfig {
         let timeouts = TimeoutConfig::builder()
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
             .operation_timeout(READ_TIMEOUT)
@@ -68,13 +87,17 @@ impl AwsConnection {
             .time_source(self.time.clone())
             .retry_config(RetryConfig::standard().with_max_attempts(5))
             .timeout_config(timeouts);
-        config.set_endpoint_url(self.endpoint_url.clone());
+        // A name that the user agent may not have is nobody's: the request is the same.
+        let app_name = self.app_name.clone().and_then(|name| AppName::new(name).ok());
+        config.set_app_name(app_name);
         config.build()
     }
 
     fn ec2_config(&self) -> aws_sdk_ec2::config::Builder {
-        aws_sdk_ec2::config::Builder::from(&self.sdk_config())
-            .retry_partition(RetryPartition::new(self.retry_partition.clone()))
+        let mut config = aws_sdk_ec2::config::Builder::from(&self.sdk_config())
+            .retry_partition(RetryPartition::new(self.retry_partition.clone()));
+        config.set_endpoint_url(self.urls.ec2.clone());
+        config
     }
 
     fn ec2(&self) -> aws_sdk_ec2::Client {
@@ -82,16 +105,16 @@ impl AwsConnection {
     }
 
     fn sts(&self) -> aws_sdk_sts::Client {
-        let config = aws_sdk_sts::config::Builder::from(&self.sdk_config())
-            .retry_partition(RetryPartition::new(self.retry_partition.clone()))
-            .build();
-        aws_sdk_sts::Client::from_conf(config)
+        let mut config = aws_sdk_sts::config::Builder::from(&self.sdk_config())
+            .retry_partition(RetryPartition::new(self.retry_partition.clone()));
+        config.set_endpoint_url(self.urls.sts.clone());
+        aws_sdk_sts::Client::from_conf(config.build())
     }
 
     fn iam(&self) -> aws_sdk_iam::Client {
-        let config = aws_sdk_iam::config::Builder::from(&self.sdk_config())
-            .retry_partition(RetryPartition::new(self.retry_partition.clone()))
-            .build();
-        aws_sdk_iam::Client::from_conf(config)
+        let mut config = aws_sdk_iam::config::Builder::from(&self.sdk_config())
+            .retry_partition(RetryPartition::new(self.retry_partition.clone()));
+        config.set_endpoint_url(self.urls.iam.clone());
+        aws_sdk_iam::Client::from_conf(config.build())
     }
 }
