@@ -208,6 +208,14 @@ pub enum IamCommand {
         #[arg(long, value_enum)]
         phase: Option<PhaseChoice>,
     },
+    /// Ask whether the operator and the executor may what a run needs: by DryRun, and by evaluation of
+    /// the role's policies. Nothing is changed; exit code 0 where all is allowed, else 8.
+    Check {
+        file: PathBuf,
+        /// For a manifest of the mock lab: of which seed.
+        #[arg(long, value_name = "N")]
+        seed: Option<u64>,
+    },
 }
 
 /// Whose policy, and for what.

@@ -108,6 +108,9 @@ fn answer(words: Vec<OsString>, console: Console<'_>) -> u8 {
         Command::Iam(IamCommand::Render { file, phase }) => {
             iam::print_policies(&file, phase, terminal)
         }
+        Command::Iam(IamCommand::Check { file, seed }) => {
+            iam::check_permissions(&file, seed, console)
+        }
         Command::Faults { format } => list::print_faults(format, terminal),
     }
 }
@@ -121,6 +124,7 @@ fn fits(command: &Command) -> std::io::Result<()> {
         | Command::Resume(_)
         | Command::Recover { .. }
         | Command::Mock(_)
+        | Command::Iam(IamCommand::Check { .. })
         | Command::Lab(LabCommand::Netns(_)) => true,
         Command::Status { .. }
         | Command::List { .. }

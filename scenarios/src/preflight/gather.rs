@@ -237,7 +237,7 @@ fn executors_environment(yaml: &NodeAnswer) -> Option<BTreeMap<String, String>> 
 }
 
 /// Whether the executor may set the source/dest check, to either value.
-async fn rehearse_check(lab: &Lab, yaml: &NodeAnswer) -> Vec<NodeRehearsalRead> {
+pub async fn rehearse_check(lab: &Lab, yaml: &NodeAnswer) -> Vec<NodeRehearsalRead> {
     let Some(env) = executors_environment(yaml) else { return Vec::new() };
     let asked = [false, true].map(|value| {
         let command = Observe::rehearse_check(&env, &lab.manifest, value);

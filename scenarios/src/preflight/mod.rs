@@ -11,6 +11,9 @@ mod rehearsal;
 mod role;
 mod router;
 mod shared;
+mod survey;
+
+pub use survey::{PermissionProof, PermissionSurvey, survey_permissions};
 
 use lab::Lab;
 use reports::record::{FactsRecorded, Kind, Phase, StateRecorded};

@@ -1,7 +1,7 @@
 //! The executor's role has exactly the runbook's four actions, the mutations on the lab's ENI
 //! alone, and it is the role that the router's instance has.
 
-mod grants;
+pub mod grants;
 mod narrow;
 #[cfg(test)]
 mod spec;
@@ -109,8 +109,24 @@ fn lower_bound(ctx: &mut Context<'_>, limits: RoleLimits, how: How) -> (Value, H
     }
 }
 
+/// Evaluates what the role may, by its documents and its boundary.
+pub fn evaluate_role(
+    lab: &Lab,
+    grants: &Grants,
+    boundary: Option<&PolicyDocument>,
+    named: NamedInterfaces,
+) -> Judgement {
+    let wanted = expectation(lab, named);
+    let mut judgement = judge_grants(grants, &wanted);
+    if let Some(boundary) = boundary {
+        let limits = Grants::read(std::slice::from_ref(boundary));
+        judge_boundary(&limits, &wanted, &mut judgement);
+    }
+    judgement
+}
+
 /// What no read of the operator shows.
-const NOT_SEEN: &str = "the policies of VPC endpoints, and service control policies but for what the \
+pub const NOT_SEEN: &str = "the policies of VPC endpoints, and service control policies but for what the \
                         simulator and a DryRun say of them";
 
 pub fn judge(
@@ -129,13 +145,9 @@ pub fn judge(
         }
     };
     let (lower_bound, how) = lower_bound(ctx, limits, how);
-    let wanted = expectation(lab, named);
-    let mut judgement = judge_grants(&Grants::read(&documents), &wanted);
-    if let Some(boundary) = boundary {
-        let limits = Grants::read(std::slice::from_ref(&boundary));
-        judge_boundary(&limits, &wanted, &mut judgement);
-        documents.push(boundary);
-    }
+    let grants = Grants::read(&documents);
+    let judgement = evaluate_role(lab, &grants, boundary.as_ref(), named);
+    documents.extend(boundary);
     let problems: Vec<_> = judgement.problems.iter().map(ToString::to_string).collect();
     let message = problems.join("; ");
     let observed = json!({

@@ -64,6 +64,17 @@ pub struct IamProblem {
     pub message: String,
 }
 
+impl IamProblem {
+    /// Whether it says that this action is not allowed.
+    pub fn takes_away(&self, action: &str) -> bool {
+        let takes = matches!(
+            self.kind,
+            IamProblemKind::Missing | IamProblemKind::Denied | IamProblemKind::Bounded
+        );
+        takes && self.message.split_whitespace().any(|word| word == action)
+    }
+}
+
 impl fmt::Display for IamProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.document {
