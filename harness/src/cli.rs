@@ -261,6 +261,10 @@ pub enum NetnsCommand {
         /// After that long the lab ends itself.
         #[arg(long, value_name = "1h", value_parser = span, default_value = "1h")]
         time_to_live: Duration,
+        /// Give cloud-client a second volume that stays when its instance is terminated, with the lab's
+        /// tag or without: what teardown must delete, or preflight must find.
+        #[arg(long, value_name = "tagged|untagged")]
+        outliving_volume: Option<lab_netns::OutlivingVolume>,
     },
     /// List the kernel labs of this user: id, age, state, the run that was begun on it last, and its end.
     List,

@@ -81,6 +81,8 @@ fn tolerated_without_a_trace(case: &Case, traces: &[String]) -> Option<String> {
         "earlier-run",
         "underlay-loss",
         "role-by-tags",
+        "slow-boot",
+        "small-pages",
         "teardown",
         "volume-attached-later",
     ];

@@ -88,6 +88,8 @@ pub fn open_as(options: &MockLabOptions, own: Option<Manifest>) -> Result<Mock, 
     if let Some(seconds) = world.faults.max_instance_seconds {
         manifest.limits.max_instance_seconds = Ceiling::Seconds(seconds);
     }
+    // A guest that is known to be late is given longer.
+    manifest.limits.guest_settle_ms = world.machines.guest_settle_ms;
     if let Some(instances) = world.faults.teardown {
         manifest.teardown.instances = instances;
     }
@@ -200,6 +202,9 @@ pub fn manifest_of(world: &World) -> Result<Manifest, OpenError> {
     let profile = instance.instance_profile.clone().ok_or(OpenError::Lacks("a profile"))?;
     let role = cloud.role_of(&instance.id).ok_or(OpenError::Lacks("a role"))?;
     let planner = router.files.contents(PLANNER).ok_or(OpenError::Lacks("a planner"))?;
+    let outlives = |volume: &super::cloud::Volume| {
+        volume.attachments.iter().all(|it| !it.delete_on_termination)
+    };
     debug_assert_eq!(router.instance_id.as_deref(), Some(instance.id.as_str()));
     let tagged = |tags: &BTreeMap<String, String>| {
         tags.get(LAB_TAG.0).is_some_and(|value| value == LAB_TAG.1)
@@ -253,7 +258,7 @@ pub fn manifest_of(world: &World) -> Result<Manifest, OpenError> {
             delete_volumes: cloud
                 .volumes
                 .values()
-                .filter(|volume| tagged(&volume.tags) && volume.attachments.is_empty())
+                .filter(|volume| tagged(&volume.tags) && outlives(volume))
                 .map(|volume| volume.id.clone())
                 .collect(),
             keep: Vec::new(),

@@ -6,7 +6,11 @@ node=$1 home=$2 inside=$3 program=$4 routerctl=$5 executor=$6 aws=$7
 shift 7
 hostname "$node"
 # In a private tree it may be a link to the host's.
-own() { test ! -L "$2" || rm "$2"; mkdir -p "$2" && mount -t tmpfs -o "mode=$1" lab-smoke "$2"; }
+own() {
+    test ! -L "$2" || rm "$2"
+    test -d "$2" || mkdir -p "$2"
+    mount -t tmpfs -o "mode=$1" lab-smoke "$2"
+}
 own 755 /run/node
 own 755 /run/upper
 cd /run/node
@@ -15,9 +19,9 @@ own 755 run
 
 # The host's folder with a layer of the node's own over it; some kernels refuse.
 overlay() {
-    upper=/run/upper$1/upper work=/run/upper$1/work
-    mkdir -p "$upper" "$work"
-    mount -t overlay -o "lowerdir=/run/skeleton$1:$1,upperdir=$upper,workdir=$work,userxattr" \
+    upper=/run/upper$1
+    mount -t overlay \
+        -o "lowerdir=/run/skeleton$1:$1,upperdir=$upper/upper,workdir=$upper/work,userxattr" \
         lab-smoke ".$1" 2>/dev/null
 }
 # Without it: a folder of the node's own, with links to what the host has in it; /etc is copied.
@@ -46,12 +50,22 @@ unfold() {
         rm "$1" && mkdir "$1" && links_to_host "/$1"
     fi
 }
+# All folders at once: each program that is started costs every lab its time.
+make_tops() {
+    set --
+    for top in /*; do
+        case $top in /proc | /sys | /dev | /run | /tmp | /home | /root | /lost+found) continue ;; esac
+        test -d "$top" && test ! -L "$top" || continue
+        set -- "$@" ".$top" "/run/upper$top/upper" "/run/upper$top/work"
+    done
+    mkdir -p "$@"
+}
+make_tops
 for top in /*; do
     case $top in /proc | /sys | /dev | /run | /tmp | /home | /root | /lost+found) continue ;; esac
     if test -L "$top"; then
         cp -P "$top" .
     elif test -d "$top"; then
-        mkdir ".$top"
         for entry in "$top"/* "$top"/.[!.]*; do
             test -e "$entry" || test -L "$entry" || continue
             overlay "$top" || private "$top"

@@ -8,6 +8,24 @@ mount --bind "$folder" "$folder"
 mount -t tmpfs -o mode=755 lab-smoke /run
 mkdir /run/node /run/upper /run/skeleton /run/net
 
+# Folders that are the lab's user's, for an overlay cannot change one that is somebody else's; and all
+# of /etc that he may read. It takes as long as the mounts below, which it has nothing to do with.
+make_skeleton() {
+    cd /run/skeleton
+    for top in /*; do
+        case $top in /proc | /sys | /dev | /run | /tmp | /home | /root | /lost+found) continue ;; esac
+        test -d "$top" && test ! -L "$top" || continue
+        mkdir ".$top"
+        case $top in /usr | /var | /opt | /srv | /boot)
+            find "$top" -xdev -mindepth 1 -maxdepth 3 -type d \
+                \( ! -readable -prune -o ! -executable -prune -o -printf '.%p\0' \) | xargs -0r mkdir -p ;;
+        esac
+    done
+    test ! -d /etc || cp -rP --preserve=mode,timestamps /etc . 2>/dev/null || :
+}
+make_skeleton &
+skeleton=$!
+
 # Device files are no files of the host's, and nodes get few of them. Of /sys they see their own.
 while read -r _ _ _ _ point options _; do
     case $point in *\\*) point=$(printf '%b' "$point") ;; esac
@@ -27,16 +45,4 @@ mount --bind /run/net /proc/sys/net
 umount /run/net
 rmdir /run/net
 
-# Folders that are the lab's user's, for an overlay cannot change one that is somebody else's; and all
-# of /etc that he may read.
-cd /run/skeleton
-for top in /*; do
-    case $top in /proc | /sys | /dev | /run | /tmp | /home | /root | /lost+found) continue ;; esac
-    test -d "$top" && test ! -L "$top" || continue
-    mkdir ".$top"
-    case $top in /usr | /var | /opt | /srv | /boot)
-        find "$top" -xdev -mindepth 1 -maxdepth 3 -type d \
-            \( ! -readable -prune -o ! -executable -prune -o -printf '.%p\0' \) | xargs -0r mkdir -p ;;
-    esac
-done
-test ! -d /etc || cp -rP --preserve=mode,timestamps /etc . 2>/dev/null || :
+wait "$skeleton"

@@ -23,6 +23,8 @@ pub const OWED: &[Owed] = &[
         ssh::LOGIN_ONPREM,
         ssh::LOGIN_CLOUD,
     ]),
+    Owed::caught("no-icmp-errors-rule", Assertion(ssh::PAYLOAD_ONPREM))
+        .also(&[source_dest_check::CANARY]),
     Owed::caught("arp-thief", Assertion(ping::TO_ONPREM)).exits(6).also(&[
         no_nat::HANDSHAKE_TO_ONPREM,
         no_nat::HANDSHAKE_TO_CLOUD,

@@ -18,6 +18,9 @@ pub struct CloudOptions {
     /// Actions that the organization's service control policy denies, as `ec2:StopInstances`.
     #[serde(default)]
     pub scp_denies: BTreeSet<String>,
+    /// How many items a page of a describe holds at most, whatever was asked for; 0 is no limit.
+    #[serde(default)]
+    pub page_size: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -33,7 +33,7 @@ pub fn find_architecture(instance: &Instance) -> &'static str {
 pub fn public_ip(cloud: &Cloud, instance: &Instance) -> Option<std::net::Ipv4Addr> {
     let interfaces = cloud.interfaces_of(&instance.id);
     let eni = interfaces.first()?;
-    Some(cloud.address_on(&eni.id, eni.primary()?)?.public_ip)
+    cloud.public_address_on(eni, eni.primary()?)
 }
 
 /// The profile's ARN and id.

@@ -42,6 +42,7 @@ pub const ACTIONS: &[ApiOperation] = &[ApiOperation::change(
         "NetworkInterface.N.PrivateIpAddresses.N.Primary",
         "NetworkInterface.N.SecondaryPrivateIpAddressCount",
         "NetworkInterface.N.Description",
+        "NetworkInterface.N.AssociatePublicIpAddress",
         "NetworkInterface.N.DeleteOnTermination",
         "IamInstanceProfile.Name",
         "IamInstanceProfile.Arn",

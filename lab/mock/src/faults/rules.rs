@@ -11,6 +11,7 @@ use super::changes::MachineChange;
 use super::cloud_changes::CloudChange;
 use super::nth::{Blows, NthEffect, SeenEffect};
 use super::underlay::{Losses, Underlay};
+use crate::boot::BootTimes;
 use lab::manifest::Instances;
 use lab::node::Node;
 
@@ -42,6 +43,8 @@ pub struct Faults {
     /// The disk of the run's folder has no room for what ends a run.
     #[serde(default)]
     pub disk_full: bool,
+    #[serde(default)]
+    pub boot: BootTimes,
     #[serde(default)]
     pub underlay: Underlay,
     /// From the cloud, and to it.
