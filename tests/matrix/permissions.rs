@@ -25,8 +25,8 @@ struct LeftOut {
     actions: Vec<String>,
 }
 
-/// A run by the rendered policies alone: the operator's, and the role's as a managed one, which is read
-/// by other calls than an inline one.
+/// A run by the rendered policies alone: the operator's, and the role's, a part of it inline and a part
+/// managed, which are read by other calls.
 fn run_by_policies(left_out: Option<&LeftOut>, prior: Prior) -> Ran {
     run_prepared(1, &[], prior, &|world, manifest| enforce(world, manifest, left_out))
 }
@@ -44,9 +44,10 @@ fn enforce(world: &mut World, manifest: &Manifest, left_out: Option<&LeftOut>) {
         .into();
     let role = cloud.iam.roles.get_mut(&manifest.iam.role_name).expect("the role");
     let arn = role.arn.replace(":role/", ":policy/");
-    role.inline_policies.clear();
+    let (inline, attached) = split(policy_without(manifest, PolicyPhase::Executor, left_out));
+    role.inline_policies = [("own".to_owned(), inline.to_string())].into();
     role.attached_policies = vec![arn.clone()];
-    let version = PolicyVersion { document: policy(PolicyPhase::Executor), created_at: now };
+    let version = PolicyVersion { document: attached.to_string(), created_at: now };
     let managed = ManagedPolicy {
         id: "ANPAEXAMPLEEXAMPLE000".to_owned(),
         name: manifest.iam.role_name.clone(),
@@ -58,6 +59,17 @@ fn enforce(world: &mut World, manifest: &Manifest, left_out: Option<&LeftOut>) {
         tags: Tags::new(),
     };
     cloud.iam.policies.insert(arn, managed);
+}
+
+/// What looks, and what changes.
+fn split(policy: Value) -> (Value, Value) {
+    let only = |looks: bool| {
+        let mut part = policy.clone();
+        let statements = part["Statement"].as_array_mut().expect("statements");
+        statements.retain(|it| (it["Sid"] == "DescribeEnis") == looks);
+        part
+    };
+    (only(true), only(false))
 }
 
 fn policy_without(manifest: &Manifest, phase: PolicyPhase, left_out: Option<&LeftOut>) -> Value {

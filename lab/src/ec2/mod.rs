@@ -20,6 +20,7 @@ pub use guards::{NetworkAcl, SecurityGroup};
 pub use identity::Identity;
 pub use neighbours::{Endpoint, NatGateway, Peering, TransitAttachment};
 pub use reader::{Answer, ReadError, Reader};
+pub(crate) use rehearse::leave_out_encoded;
 pub use rehearse::{Allowance, OwnCall, Rehearsed};
 pub use role::{RoleLimits, Simulation};
 pub use sighted::{Sighted, seen_with};

@@ -159,6 +159,11 @@ fn is_rehearsal(body: &[u8]) -> bool {
 
 const ENCODED: &str = "Encoded authorization failure message: ";
 
+/// A refusal's message without its encoded part, which says nothing to people.
+pub(crate) fn leave_out_encoded(message: &str) -> &str {
+    message.split(ENCODED).next().unwrap_or_default().trim()
+}
+
 /// The encoded part of a refusal.
 fn find_encoded(message: &str) -> Option<&str> {
     let (_, encoded) = message.split_once(ENCODED)?;
@@ -193,8 +198,8 @@ impl Reader {
                 let allowance = Allowance::of_code(&code);
                 let (message, decoded) = match (allowance, find_encoded(&message)) {
                     (Allowance::Denied, Some(encoded)) => {
-                        let plain = message.split(ENCODED).next().unwrap_or_default();
-                        (plain.trim().to_owned(), self.decode_refusal(encoded).await)
+                        let plain = leave_out_encoded(&message).to_owned();
+                        (plain, self.decode_refusal(encoded).await)
                     }
                     _ => (message, None),
                 };

@@ -13,7 +13,7 @@ pub const OWED: &[Owed] = &[
         .trips(&[stops::EXECUTOR_IDENTITY.name]),
     Owed::caught("empty-profile", Assertion(preflight::PROFILE))
         .exits(4)
-        .also(&[preflight::EXECUTOR_IDENTITY, preflight::EXECUTOR_PERMISSIONS])
+        .also(&[preflight::EXECUTOR_IDENTITY])
         .trips(&[stops::OTHER_IDENTITY.name, stops::EXECUTOR_IDENTITY.name]),
     Owed::caught("no-aws-cli", Assertion(preflight::EXECUTOR_PERMISSIONS)).exits(5),
     Owed::caught("bounded-role", Assertion(preflight::ROLE)).exits(4).trips(&[stops::ROLE.name]),

@@ -48,10 +48,9 @@ pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: RouterReads) -> Option<Rou
     parts(lab, ctx, (reads.parts, reads.plans), rows.as_deref(), config);
     leftovers(ctx, reads.folder);
     identity::judge_unit(lab, ctx, reads.unit);
-    if let Some(read) = reads.identity {
-        identity::judge_executor(lab, ctx, read);
-    }
-    if !reads.rehearsals.is_empty() {
+    let is_the_role = reads.identity.is_none_or(|read| identity::judge_executor(lab, ctx, read));
+    // What somebody else may says nothing of the executor.
+    if is_the_role && !reads.rehearsals.is_empty() {
         permissions::judge_executors(ctx, reads.rehearsals);
     }
     let (yaml_digest, config) = yaml?;
