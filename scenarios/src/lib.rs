@@ -18,6 +18,7 @@ pub mod unsaid;
 pub mod watch;
 
 mod approve;
+pub mod checkup;
 mod claim_ready;
 mod cloud_state;
 mod cloud_unchanged;
@@ -50,6 +51,8 @@ mod undo;
 mod undo_plan;
 
 pub use context::{Context, Finished, How};
-pub use preflight::{PermissionProof, PermissionSurvey, survey_permissions};
+pub use preflight::{
+    FoundObstacles, PermissionProof, PermissionSurvey, find_obstacles, survey_permissions,
+};
 pub use sequence::{Leg, SEQUENCE, Scenario, find_scenario, list_prerequisites};
 pub use undo_plan::{RESERVE_BYTES, UNDO_LOCK};

@@ -15,6 +15,7 @@ use lab::routerd::{DynamicPart, PartCounts, Row, UNIT, Unit};
 use lab::shell::{Hashing, NodeAnswer, Observe, ShellError, Unread};
 
 use super::identity::{ChainReads, IdentityRead, UnitRead, UnitReads};
+use super::obstacles::{self, ObstacleReads};
 use super::permissions::{self, NodeRehearsalRead, RehearsalReads};
 use super::role::{self, NamedReads};
 use super::router;
@@ -59,6 +60,7 @@ pub struct CloudReads {
     pub ways: Ways,
     pub security_groups: Read<Vec<SecurityGroup>>,
     pub network_acls: Read<Vec<NetworkAcl>>,
+    pub obstacles: ObstacleReads,
 }
 
 pub struct NodeReads {
@@ -123,7 +125,7 @@ async fn cloud(lab: &Lab) -> CloudReads {
         identity,
         interface,
         interfaces,
-        instances,
+        (instances, limits),
         subnet,
         vpc,
         route_tables,
@@ -131,11 +133,12 @@ async fn cloud(lab: &Lab) -> CloudReads {
         transit,
         groups,
         acls,
+        protections,
     ) = futures::join!(
         lab.reader.caller_identity(),
         lab.reader.network_interface(&manifest.capture.network_interface_id),
         lab.reader.interfaces_in(&manifest.aws.vpc_id),
-        lab.reader.instances(&ids),
+        obstacles::read_instances(lab, &ids),
         lab.reader.subnet(&manifest.aws.subnet_id),
         lab.reader.vpc(&manifest.aws.vpc_id),
         lab.reader.route_tables(&manifest.aws.vpc_id),
@@ -143,6 +146,7 @@ async fn cloud(lab: &Lab) -> CloudReads {
         lab.reader.transit_attachments(&manifest.aws.vpc_id),
         lab.reader.security_groups(&manifest.aws.vpc_id),
         lab.reader.network_acls(&manifest.aws.vpc_id),
+        obstacles::read_protections(lab),
     );
     let ways = Ways { peerings, transit_attachments: transit };
     CloudReads {
@@ -156,6 +160,7 @@ async fn cloud(lab: &Lab) -> CloudReads {
         ways,
         security_groups: groups,
         network_acls: acls,
+        obstacles: ObstacleReads { protections, limits },
     }
 }
 
