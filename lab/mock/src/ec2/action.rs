@@ -151,10 +151,15 @@ fn perform(
     (action.handler)(&mut ApiCall { cloud, caller, params, now })
 }
 
-/// With these EC2 refuses what a resource's state does not let it do now: a rehearsal asks for the
+/// With these EC2 refuses what a resource's state or protection does not let it do now: a rehearsal asks for the
 /// permission alone ("without actually making the request").
-const STATES: &[&str] =
-    &["IncorrectInstanceState", "IncorrectState", "InvalidIPAddress.InUse", "VolumeInUse"];
+const STATES: &[&str] = &[
+    "IncorrectInstanceState",
+    "IncorrectState",
+    "InvalidIPAddress.InUse",
+    "OperationNotPermitted",
+    "VolumeInUse",
+];
 
 /// Done on a copy: it fails as the real one would but for a state that passes, and changes nothing.
 fn rehearse(
