@@ -243,6 +243,8 @@ pub enum IamCommand {
         /// For a manifest of the mock lab: of which seed.
         #[arg(long, value_name = "N")]
         seed: Option<u64>,
+        #[command(flatten)]
+        identity: IdentityArgs,
     },
 }
 

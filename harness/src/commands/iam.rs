@@ -42,8 +42,13 @@ impl From<PhaseChoice> for PolicyPhase {
 
 /// Asks whether the operator and the executor may what a run needs; nothing is changed. 0 where all of
 /// it is allowed, 8 where anything is denied or not known.
-pub fn check_permissions(file: &Path, seed: Option<u64>, console: Console<'_>) -> u8 {
-    match survey_lab(file, seed, console) {
+pub fn check_permissions(
+    file: &Path,
+    seed: Option<u64>,
+    assume_role: Option<String>,
+    console: Console<'_>,
+) -> u8 {
+    match survey_lab(file, seed, assume_role, console) {
         Ok(survey) => {
             console.terminal.out(&describe_survey(&survey));
             let code = if survey.holds() { ExitCode::Pass } else { ExitCode::Unavailable };
@@ -56,6 +61,7 @@ pub fn check_permissions(file: &Path, seed: Option<u64>, console: Console<'_>) -
 fn survey_lab(
     file: &Path,
     seed: Option<u64>,
+    assume_role: Option<String>,
     console: Console<'_>,
 ) -> Result<PermissionSurvey, CommandRefusal> {
     let manifest = read_manifest_file(file)?;
@@ -67,6 +73,7 @@ fn survey_lab(
         faults: Vec::new(),
         make: MakeArgs::default(),
         after: AfterRun::Keep,
+        assume_role,
         grantor: Grantor::Owner { wait: None, meanwhile: Meanwhile::LeaveRunning },
     };
     let opener = console.labs.for_new_run(kind, &wanted)?;

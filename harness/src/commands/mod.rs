@@ -111,8 +111,8 @@ fn answer(words: Vec<OsString>, console: Console<'_>) -> u8 {
         Command::Iam(IamCommand::Render { file, phase }) => {
             iam::print_policies(&file, phase, terminal)
         }
-        Command::Iam(IamCommand::Check { file, seed }) => {
-            iam::check_permissions(&file, seed, console)
+        Command::Iam(IamCommand::Check { file, seed, identity }) => {
+            iam::check_permissions(&file, seed, identity.assume_role, console)
         }
         Command::Doctor(args) => doctor::examine(&args, terminal),
         Command::Faults { format } => list::print_faults(format, terminal),
