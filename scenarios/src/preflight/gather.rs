@@ -231,14 +231,14 @@ async fn unit(lab: &Lab) -> UnitReads {
 const NO_SUCH_PROGRAM: i32 = 127;
 
 /// The environment that the plugin gives the executor; none where it cannot be read. Nobody is asked
-/// with keys that router.yaml holds: that it holds some is the policy's to say.
+/// with keys, or by another program, that router.yaml names: that it does is the policy's to say.
 fn executors_environment(yaml: &NodeAnswer) -> Option<BTreeMap<String, String>> {
     let text = String::from_utf8_lossy(&yaml.as_ref().ok()?.value.stdout).into_owned();
     let config = router_yaml::read_config(&text).ok()?;
     let Executor::Resolved(plugin) = config.executor("aws") else { return None };
     let env = &plugin.env.0;
-    let holds_keys = env.keys().any(|name| router_yaml::is_credential_name(name));
-    (!holds_keys).then(|| env.clone())
+    let may_be = env.iter().all(|(name, value)| router_yaml::may_be_given(name, value));
+    may_be.then(|| env.clone())
 }
 
 /// Whether the executor may set the source/dest check, to either value.
