@@ -25,6 +25,11 @@ pub const OWED: &[Owed] = &[
     ]),
     Owed::caught("no-icmp-errors-rule", Assertion(ssh::PAYLOAD_ONPREM))
         .also(&[source_dest_check::CANARY]),
+    Owed::caught("icmp-errors-rule-goes", Assertion(ssh::PAYLOAD_ONPREM)).exits(6).also(&[
+        cloud_unchanged::UNCHANGED,
+        restored::CLOUD,
+        source_dest_check::CANARY,
+    ]),
     Owed::caught("arp-thief", Assertion(ping::TO_ONPREM)).exits(6).also(&[
         no_nat::HANDSHAKE_TO_ONPREM,
         no_nat::HANDSHAKE_TO_CLOUD,

@@ -1,5 +1,7 @@
 //! Whom a packet reaches: somebody on the way who closes the door, or takes the address's place.
 
+use std::net::Ipv4Addr;
+
 use super::fault::Fault;
 use super::hand::{CAPTURED, CLIENT, Done, EXECUTE_FORWARDING, happens_after, interface_of};
 use super::rules::Happening;
@@ -12,6 +14,8 @@ pub const FAULTS: &[Fault] = &[
         .on_netns().from("§7", "issue 6"),
     Fault::new("no-icmp-errors-rule", "the lab's security group admits no ICMP error: it tracks flows, not what is said about them", no_icmp_errors_rule)
         .on_netns().from("§7", "issue 14"),
+    Fault::new("icmp-errors-rule-goes", "after the execution the lab's security group admits no ICMP error any more", icmp_errors_rule_goes)
+        .on_netns().from("§7", "issue 14"),
     Fault::new("arp-thief", "another machine on the on-prem LAN is taken for the captured address's owner", arp_thief)
         .on_netns().from("§7", "issue 6"),
 ];
@@ -22,7 +26,17 @@ fn security_group_closes(world: &mut World, _: &str) -> Done {
 
 /// Whoever wrote the rules thought of what opens a flow, and of nothing else.
 fn no_icmp_errors_rule(world: &mut World, _: &str) -> Done {
-    let groups = interface_of(world, CLIENT)?.groups.clone();
+    refuse_icmp_errors(world, CLIENT)
+}
+
+/// What preflight saw holds no more.
+fn icmp_errors_rule_goes(world: &mut World, _: &str) -> Done {
+    happens_after(world, EXECUTE_FORWARDING, Happening::NoIcmpErrors { primary: CLIENT })
+}
+
+/// By the groups of the ENI that has this primary address.
+pub(super) fn refuse_icmp_errors(world: &mut World, primary: Ipv4Addr) -> Done {
+    let groups = interface_of(world, primary)?.groups.clone();
     for id in groups {
         let group = world.cloud.security_groups.get_mut(&id).ok_or("there is no such group")?;
         group.ingress = group.ingress.iter().flat_map(without_icmp_errors).collect();
