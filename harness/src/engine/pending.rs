@@ -458,13 +458,13 @@ impl<'a> Engine<'a> {
 }
 
 #[cfg(feature = "sabotage")]
-fn is_off(run: &Run, detector: &Detector) -> bool {
+pub(super) fn is_off(run: &Run, detector: &Detector) -> bool {
     run.detector_off == Some(detector.name)
 }
 
 /// No user's program can be told to look away.
 #[cfg(not(feature = "sabotage"))]
-fn is_off(_run: &Run, _detector: &Detector) -> bool {
+pub(super) fn is_off(_run: &Run, _detector: &Detector) -> bool {
     false
 }
 

@@ -2,7 +2,9 @@
 
 use super::owed::Owed;
 use super::owed::Primary::Assertion;
-use crate::{cloud_unchanged, no_nat, node_unchanged, ping, restored, source_dest_check, ssh};
+use crate::{
+    cloud_unchanged, no_nat, node_unchanged, ping, preflight, restored, source_dest_check, ssh,
+};
 
 pub const OWED: &[Owed] = &[
     Owed::caught("security-group-closes", Assertion(ping::TO_ONPREM)).exits(6).also(&[
@@ -23,9 +25,8 @@ pub const OWED: &[Owed] = &[
         ssh::LOGIN_ONPREM,
         ssh::LOGIN_CLOUD,
     ]),
-    Owed::caught("no-icmp-errors-rule", Assertion(ssh::PAYLOAD_ONPREM))
-        .also(&[source_dest_check::CANARY]),
-    Owed::caught("icmp-errors-rule-goes", Assertion(ssh::PAYLOAD_ONPREM)).exits(6).also(&[
+    Owed::caught("no-icmp-errors-rule", Assertion(preflight::ICMP_ERRORS)),
+    Owed::caught("icmp-errors-rule-later", Assertion(ssh::PAYLOAD_ONPREM)).exits(6).also(&[
         cloud_unchanged::UNCHANGED,
         restored::CLOUD,
         source_dest_check::CANARY,

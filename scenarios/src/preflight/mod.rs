@@ -6,6 +6,7 @@ mod facts;
 mod gather;
 mod identity;
 mod nodes;
+mod obstacles;
 mod rehearsal;
 mod role;
 mod router;
@@ -17,10 +18,16 @@ use reports::record::{FactsRecorded, Kind, Phase, StateRecorded};
 use crate::context::Context;
 use crate::{sight, silence, watch};
 
+pub use obstacles::{FoundObstacles, find_obstacles};
+
 pub const IDENTITY: &str = "preflight.identity";
 pub const INTERFACE: &str = "preflight.network-interface";
 pub const ADDRESS_FREE: &str = "preflight.address-free";
 pub const INSTANCES: &str = "preflight.instances";
+pub const STOPPABLE: &str = "preflight.stoppable";
+pub const CAPACITY: &str = "preflight.address-capacity";
+pub const ICMP_ERRORS: &str = "preflight.icmp-errors";
+pub const PORTS: &str = "preflight.ports";
 pub const SUBNET: &str = "preflight.subnet";
 pub const VPC: &str = "preflight.vpc";
 pub const ROUTES: &str = "preflight.route-table";
@@ -52,6 +59,10 @@ pub const ASSERTS: &[&str] = &[
     INTERFACE,
     ADDRESS_FREE,
     INSTANCES,
+    STOPPABLE,
+    CAPACITY,
+    ICMP_ERRORS,
+    PORTS,
     SUBNET,
     VPC,
     ROUTES,

@@ -87,6 +87,10 @@ pub fn trials() -> Vec<Trial> {
             "planted/a_program_on_a_device_is_measured",
             plants::a_program_on_a_device_is_measured,
         ));
+        trials.push(trial(
+            "planted/a_program_that_answers_as_another_is_measured",
+            plants::a_program_that_answers_as_another_is_measured,
+        ));
         let plants = plants::PLANTS.iter();
         trials.extend(plants.map(|it| trial(&format!("planted/{}", it.name), || it.is_caught())));
     }

@@ -10,7 +10,6 @@ use rusqlite::{Connection, MAIN_DB};
 use super::detours;
 use super::hand::{CLIENT, ROUTER};
 use super::money;
-use super::reach;
 use super::rules::{
     CallerKind, Event, Happening, InterfaceChange, Stray, THIEF_MAC, When, fits_pattern,
 };
@@ -212,7 +211,7 @@ fn happen(world: &mut World, what: &Happening) -> Result<(), String> {
                 }
             }
         }
-        Happening::NoIcmpErrors { primary } => reach::refuse_icmp_errors(world, *primary)?,
+        Happening::NoIcmpErrors { primary } => super::reach::take_icmp_errors_off(world, *primary)?,
         Happening::Api(rule) => world.faults.api.push(rule.clone()),
         Happening::Then(event) => world.faults.events.push((**event).clone()),
     }

@@ -14,7 +14,7 @@ pub const FAULTS: &[Fault] = &[
         .on_netns().from("§7", "issue 6"),
     Fault::new("no-icmp-errors-rule", "the lab's security group admits no ICMP error: it tracks flows, not what is said about them", no_icmp_errors_rule)
         .on_netns().from("§7", "issue 14"),
-    Fault::new("icmp-errors-rule-goes", "after the execution the lab's security group admits no ICMP error any more", icmp_errors_rule_goes)
+    Fault::new("icmp-errors-rule-later", "during the run the lab's security group comes to admit no ICMP error", icmp_errors_rule_later)
         .on_netns().from("§7", "issue 14"),
     Fault::new("arp-thief", "another machine on the on-prem LAN is taken for the captured address's owner", arp_thief)
         .on_netns().from("§7", "issue 6"),
@@ -24,18 +24,17 @@ fn security_group_closes(world: &mut World, _: &str) -> Done {
     happens_after(world, EXECUTE_FORWARDING, Happening::Ingress { primary: CLIENT })
 }
 
-/// Whoever wrote the rules thought of what opens a flow, and of nothing else.
 fn no_icmp_errors_rule(world: &mut World, _: &str) -> Done {
-    refuse_icmp_errors(world, CLIENT)
+    take_icmp_errors_off(world, CLIENT)
 }
 
-/// What preflight saw holds no more.
-fn icmp_errors_rule_goes(world: &mut World, _: &str) -> Done {
+/// Preflight has seen the rule by then.
+fn icmp_errors_rule_later(world: &mut World, _: &str) -> Done {
     happens_after(world, EXECUTE_FORWARDING, Happening::NoIcmpErrors { primary: CLIENT })
 }
 
-/// By the groups of the ENI that has this primary address.
-pub(super) fn refuse_icmp_errors(world: &mut World, primary: Ipv4Addr) -> Done {
+/// Whoever wrote the rules thought of what opens a flow, and of nothing else.
+pub(super) fn take_icmp_errors_off(world: &mut World, primary: Ipv4Addr) -> Done {
     let groups = interface_of(world, primary)?.groups.clone();
     for id in groups {
         let group = world.cloud.security_groups.get_mut(&id).ok_or("there is no such group")?;

@@ -153,7 +153,7 @@ pub enum Happening {
     Kernel { node: Node, change: MachineChange },
     /// The security groups of the ENI with this primary address admit nobody any more.
     Ingress { primary: Ipv4Addr },
-    /// They admit no ICMP error any more, and all else that they did.
+    /// They admit no ICMP error any more.
     NoIcmpErrors { primary: Ipv4Addr },
     /// From now on this rule is in force.
     Api(ApiFault),
