@@ -10,7 +10,6 @@ pub const OWED: &[Owed] = &[
     Owed::tolerated("slow-read"),
     Owed::tolerated("lost-read"),
     Owed::tolerated("stale-read"),
-    Owed::tolerated("stale-reads"),
     Owed::tolerated("small-pages"),
     Owed::tolerated("check-off")
         .check_off(CheckOff::WithoutMeaning("it is what the run begins with")),

@@ -22,8 +22,6 @@ pub const FAULTS: &[Fault] = &[
         .from("§4", "ec2-facts §4.5"),
     Fault::new("stale-read", "EC2 shows the ENI as it was before the assignment, so many times", stale_read)
         .argument("3").from("§7", "contract F30"),
-    Fault::new("stale-reads", "EC2 answers describes from before a change for up to so long, each as it happens", stale_reads)
-        .argument("10s").from("§7", "issue 14; contract F30"),
     Fault::new("small-pages", "EC2 answers describes in pages of so many items", small_pages)
         .argument("1").on_netns().from("§4", "issue 14"),
     Fault::new("check-off", "the ENI was a forwarder before the run: its source/dest check is off", check_off)
@@ -60,11 +58,6 @@ fn lost_read(world: &mut World, _: &str) -> Done {
 fn stale_read(world: &mut World, argument: &str) -> Done {
     let late = make_api_fault(READ, CallerKind::Operator, 0, times(argument)?, ApiEffect::Stale);
     happens_after(world, EXECUTE_ASSIGN, Happening::Api(late))
-}
-
-fn stale_reads(world: &mut World, argument: &str) -> Done {
-    world.cloud.options.staleness_ms = parse_milliseconds(argument)?;
-    Ok(())
 }
 
 fn small_pages(world: &mut World, argument: &str) -> Done {
