@@ -9,11 +9,12 @@ use serde_json::Value;
 
 use crate::effect::Effect;
 use crate::record::{
-    Assertion, Attachment, CostRecorded, Duty, FactsRecorded, GoBurnt, GoRefused, GoVerified,
-    HarnessBroke, Intent, Interrupted, JournalLost, Kind, LabGone, LabUnavailable, LockTaken,
-    OutageRecorded, Outcome, OutcomeRecorded, Permit, Phase, ProofOutcome, ProofSought, Record,
-    RecoveryStarted, ResidueListed, Retried, RunFinished, RunStarted, ScenarioDeclared,
-    ScenarioFinished, StopArmed, StopChecked, StopTripped, UndoPlanned,
+    AddressRead, Assertion, Attachment, CostRecorded, Duty, FactsDiffer, FactsRecorded, GoBurnt,
+    GoRefused, GoVerified, HarnessBroke, Intent, Interrupted, JournalLost, Kind, LabGone,
+    LabUnavailable, LockTaken, NodeWoke, OperatorIdentified, OperatorLost, OutageRecorded, Outcome,
+    OutcomeRecorded, Permit, Phase, ProofOutcome, ProofSought, Record, RecoveryStarted,
+    ResidueListed, Retried, RunFinished, RunStarted, ScenarioDeclared, ScenarioFinished, StopArmed,
+    StopChecked, StopTripped, UndoPlanned,
 };
 
 /// The records of a journal by what they are about; nothing is judged yet.
@@ -21,6 +22,10 @@ use crate::record::{
 pub struct Gathered<'a> {
     pub started: Option<(&'a RunStarted, DateTime<Utc>)>,
     pub scenarios: Vec<FoldedScenario<'a>>,
+    pub operator: Option<&'a OperatorIdentified>,
+    /// Emptied by a later command that has credentials.
+    pub operator_lost: Option<&'a OperatorLost>,
+    pub addresses: Vec<&'a AddressRead>,
     pub facts: Option<&'a FactsRecorded>,
     pub undo_plan: Option<&'a UndoPlanned>,
     pub gate: Gate<'a>,
@@ -33,6 +38,8 @@ pub struct Gathered<'a> {
     pub attachments: Vec<&'a Attachment>,
     pub retries: Vec<&'a Retried>,
     pub outages: Vec<&'a OutageRecorded>,
+    pub wakes: Vec<&'a NodeWoke>,
+    pub facts_differ: Option<&'a FactsDiffer>,
     pub cost: Option<&'a CostRecorded>,
     pub residue: Option<&'a ResidueListed>,
     pub interrupted: Vec<&'a Interrupted>,
@@ -105,6 +112,12 @@ impl<'a> Gathered<'a> {
                     scenario.finished = Some((it, at));
                 }
             }
+            Kind::OperatorIdentified(operator) => {
+                self.operator = Some(operator);
+                self.operator_lost = None;
+            }
+            Kind::OperatorLost(lost) => self.operator_lost = Some(lost),
+            Kind::AddressRead(address) => self.addresses.push(address),
             Kind::FactsRecorded(facts) => self.facts = Some(facts),
             Kind::UndoPlanned(plan) => self.undo_plan = Some(plan),
             Kind::GoVerified(go) => {
@@ -157,6 +170,8 @@ impl<'a> Gathered<'a> {
                 self.armed.push(armed);
                 self.unavailable = None;
             }
+            Kind::NodeWoke(woke) => self.wakes.push(woke),
+            Kind::FactsDiffer(differ) => self.facts_differ = Some(differ),
             Kind::LockReleased(_) => self.gate.lock_released = Some(at),
             // For later processes of the run, not for its readers.
             Kind::ResourcesSeen(_) | Kind::InstancesFound(_) | Kind::NobodysFound(_) => {}

@@ -6,7 +6,9 @@ mod effects;
 mod ended;
 mod granted;
 mod judged;
+mod operator;
 mod seen;
+mod woken;
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -32,11 +34,15 @@ pub use judged::{
     Assertion, AssertionStatus, Attachment, Calls, Retried, ScenarioFinished, ScenarioStarted,
     ScenarioStatus, StopArmed, StopChecked, StopTripped,
 };
+pub use operator::{
+    AddressRead, AskedElsewhere, IdentityLink, OperatorIdentified, OperatorLost, Renewal,
+};
 pub use seen::{
     CostRecorded, Datagrams, FlowOutage, InstancesFound, Life, NobodysFound, Outage,
     OutageRecorded, Phase, ResidueItem, ResidueListed, ResourceKind, ResourceSeen, ResourcesSeen,
     RowsRecorded, StateRecorded,
 };
+pub use woken::{FactDifference, FactsDiffer, NodeWoke, WakeStage};
 
 /// Version of the journal and of `evidence.json`. Raised with every meaningful change of a field.
 pub const SCHEMA_VERSION: u32 = 5;
@@ -59,6 +65,9 @@ pub struct Record {
 #[serde(tag = "kind", content = "data", rename_all = "kebab-case")]
 pub enum Kind {
     RunStarted(RunStarted),
+    OperatorIdentified(OperatorIdentified),
+    OperatorLost(OperatorLost),
+    AddressRead(AddressRead),
     ScenarioStarted(ScenarioStarted),
     AttachmentStored(Attachment),
     AssertionMade(Assertion),
@@ -92,5 +101,7 @@ pub enum Kind {
     LabUnavailable(LabUnavailable),
     HarnessBroke(HarnessBroke),
     JournalLost(JournalLost),
+    NodeWoke(NodeWoke),
+    FactsDiffer(FactsDiffer),
     RunFinished(RunFinished),
 }

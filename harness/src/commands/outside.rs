@@ -1,5 +1,6 @@
 //! The manifest of a run that is gone on with: the journal's, with consent and signers as they are
-//! outside the run's folder now. Whoever edits a folder cannot make himself a signer.
+//! outside the run's folder now. Whoever edits a folder cannot make himself a signer. How the nodes are
+//! reached is the outside's as well: addresses change while a lab rests, and the host key proves a node.
 
 use std::path::Path;
 
@@ -18,11 +19,12 @@ pub(super) struct Both {
 }
 
 impl Both {
-    /// The manifest that a recovery goes by: consent and signers may have changed since, the run's
-    /// plan may not.
+    /// The manifest that a recovery goes by: consent, signers and the way to the nodes may have changed
+    /// since, the run's plan may not.
     pub(super) fn merged(self) -> Manifest {
         let Self { journals, outside } = self;
-        Manifest { consent: outside.consent, owner: outside.owner, ..journals }
+        let reached = journals.reached_as(&outside);
+        Manifest { consent: outside.consent, owner: outside.owner, ..reached }
     }
 }
 
@@ -68,8 +70,9 @@ pub(super) fn of_the_journal(started: &RunStarted) -> Result<Manifest, CommandRe
     manifest.map_err(CommandRefusal::JournalsManifest)
 }
 
-/// Whether both are of one lab, whatever is wanted of it.
+/// Whether both are of one lab, whatever is wanted of it and however the operator comes to it.
 fn describes(outside: &Manifest, journals: &Manifest) -> bool {
+    let outside = &outside.clone().reached_as(journals);
     let lab = |it: &Manifest| (it.lab.kind, it.lab.tag_key.clone(), it.lab.tag_value.clone());
     lab(outside) == lab(journals)
         && (&outside.aws, &outside.nodes) == (&journals.aws, &journals.nodes)

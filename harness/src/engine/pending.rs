@@ -85,7 +85,9 @@ pub async fn run_until_go(
         tracing::error!(%error, "the run cannot begin: its journal cannot be written");
         return journal.with_records(judge_ending);
     }
-    engine.forward(before_the_gate()).await;
+    if engine.wake_what_is_found().await {
+        engine.forward(before_the_gate()).await;
+    }
     if !engine.asks() {
         return engine.end_unasked(pending).await;
     }
@@ -201,6 +203,7 @@ impl<'a> Engine<'a> {
         }
         loop {
             let waited = (self.lab.clock.now() - since).to_std().unwrap_or_default();
+            self.hear_from_below();
             if self.run.brake.pulled() {
                 return Came::Nothing;
             }
@@ -339,6 +342,7 @@ impl<'a> Engine<'a> {
             Meanwhile::LeaveRunning => Hold::Free,
         };
         self.record_cost();
+        self.hear_from_below();
         self.tell_not_run_because("the owner's go is awaited");
         if let Hold::Taken(why) = held {
             return self.unusable(why);

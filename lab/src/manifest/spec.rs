@@ -13,6 +13,10 @@ fn problems_after(from: &str, to: &str) -> Vec<Problem> {
     }
 }
 
+/// As the example has it, with the comment between them.
+const STOPS_AND_DOES_NOT_START: &str = "stop_instances = true\n# Preflight may start what it finds \
+    stopped: not where it is left out.\nstart_instances = false\n";
+
 #[test]
 fn the_example_has_no_problem() {
     let manifest =
@@ -74,7 +78,19 @@ fn each_defect_is_found_at_its_field() {
             "teardown.instances",
             "unknown variant",
         ),
+        (
+            "start_instances = false",
+            "start_instances = 1",
+            "consent.start_instances",
+            "expected a boolean",
+        ),
         // Values.
+        (
+            STOPS_AND_DOES_NOT_START,
+            "stop_instances = false\nstart_instances = true\n",
+            "consent.start_instances",
+            "has to be stopped again",
+        ),
         ("version = 1", "version = 2", "version", "only version 1"),
         ("account_id = \"123456789012\"", "account_id = \"1234\"", "aws.account_id", "12 digits"),
         ("region = \"ap-northeast-1\"", "region = \"tokyo\"", "aws.region", "no region"),
@@ -124,13 +140,83 @@ fn each_defect_is_found_at_its_field() {
             "the same as routerd-cloud's",
         ),
         ("AAAAID7b2xr", "AAAAID7b2x", "nodes.routerd-cloud.host_key", "no public key"),
-        ("ssh = \"ubuntu@192.0.2.4\"\n", "", "nodes.routerd-cloud.ssh", "missing"),
+        ("ssh = \"ubuntu@192.0.2.4\"\n", "", "nodes.routerd-cloud.reach", "missing"),
         (
             "ssh = \"ubuntu@192.0.2.4\"",
             "ssh = \"192.0.2.4\"",
             "nodes.routerd-cloud.ssh",
             "user@host",
         ),
+        ("ssh = \"ubuntu@192.0.2.4\"", "reach = \"near\"", "nodes.routerd-cloud.reach", "variant"),
+        (
+            "ssh = \"ubuntu@192.0.2.4\"",
+            "reach = \"public\"\nport = 0",
+            "nodes.routerd-cloud.port",
+            "1 to 65535",
+        ),
+        (
+            "ssh = \"ubuntu@192.0.2.4\"",
+            "ssh = \"ubuntu@192.0.2.4\"\nreach = \"private\"",
+            "nodes.routerd-cloud.ssh",
+            "EC2's to tell",
+        ),
+        (
+            "ssh = \"ubuntu@192.0.2.4\"",
+            "ssh = \"ubuntu@192.0.2.4\"\nport = 22",
+            "nodes.routerd-cloud.port",
+            "leave one",
+        ),
+        (
+            "ssh = \"lab@198.51.100.9\"",
+            "reach = \"public\"",
+            "nodes.onprem-client.reach",
+            "without instance_id",
+        ),
+        (
+            "ssh = \"ubuntu@192.0.2.4\"",
+            "reach = \"fixed\"\njump = [\"nowhere\"]",
+            "nodes.routerd-cloud.jump",
+            "neither a node",
+        ),
+        (
+            "ssh = \"ubuntu@192.0.2.4\"",
+            "reach = \"fixed\"\njump = [\"routerd-cloud\"]",
+            "nodes.routerd-cloud.jump",
+            "through routerd-cloud itself",
+        ),
+        (
+            "ssh = \"ubuntu@192.0.2.4\"",
+            "reach = \"fixed\"\njump = [\"a@b.example\"]\nproxy = [\"nc\"]",
+            "nodes.routerd-cloud.proxy",
+            "one of them",
+        ),
+        (
+            "ssh = \"ubuntu@192.0.2.4\"",
+            "reach = \"fixed\"\nproxy = [\"nc\", \"{host}\"]",
+            "nodes.routerd-cloud.proxy",
+            "only {instance_id}",
+        ),
+        (
+            "ssh = \"lab@198.51.100.9\"",
+            "reach = \"fixed\"\nproxy = [\"{instance_id}\"]",
+            "nodes.onprem-client.proxy",
+            "no instance_id",
+        ),
+        (
+            "ssh = \"ubuntu@192.0.2.4\"",
+            "reach = \"fixed\"\nidentity_file = '\"'",
+            "nodes.routerd-cloud.identity_file",
+            "without quotes",
+        ),
+        ("[owner]", "[identity]\nassume_role = \"me\"\n[owner]", "identity.assume_role", "no role"),
+        (
+            "[owner]",
+            "[identity.assume_role]\n210987654321 = \"arn:aws:iam::123456789012:role/r\"\n[owner]",
+            "identity.assume_role.210987654321",
+            "another account",
+        ),
+        ("[owner]", "[endpoints]\nec2 = \"localhost\"\n[owner]", "endpoints.ec2", "no URL"),
+        ("[owner]", "[endpoints]\ns3 = \"http://a\"\n[owner]", "endpoints.s3", "unknown field"),
         (
             "address = \"10.88.60.9\"",
             "address = \"10.88.60.10\"",
