@@ -214,3 +214,40 @@ fn conclude(sample: &Sample, goal: Goal, patience: Patience) -> Conclusion {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output(code: i32, stdout: &str) -> Output {
+        Output { code, stdout: stdout.into(), stderr: b"said\n".to_vec() }
+    }
+
+    #[test]
+    fn an_executors_word_is_what_it_answers_at_its_end() {
+        let answer = r#"{"status":{"status":"succeeded","message":"would assign"}}"#;
+        let read = ExecutorAnswer::read(&output(0, answer)).expect("an answer");
+        assert!(read.would("would assign") && !read.would("would unassign"));
+        assert_eq!(read.to_string(), "would assign (succeeded)");
+        let failed =
+            answer.replace("succeeded", "failed").replace("assign\"", "assign\",\"error\":\"no\"");
+        let read = ExecutorAnswer::read(&output(0, &failed)).expect("an answer");
+        assert!(!read.would("would assign"));
+        assert_eq!(read.to_string(), "would assign (failed): no");
+        let ended = ExecutorSilence::Ended { code: 3, said: "said".to_owned() };
+        assert_eq!(ExecutorAnswer::read(&output(3, answer)), Err(ended));
+        for nothing in ["", "[]", "{}"] {
+            let silence = ExecutorAnswer::read(&output(0, nothing));
+            assert!(matches!(silence, Err(ExecutorSilence::NoAnswer { .. })), "{silence:?}");
+        }
+    }
+
+    #[test]
+    fn one_object_is_an_answer_and_nothing_else_is() {
+        for (stdout, is_one) in
+            [("{}", true), ("{\"a\":1}\n", true), ("", false), ("[]", false), ("{", false)]
+        {
+            assert_eq!(answers(&output(0, stdout)), is_one, "{stdout}");
+        }
+    }
+}

@@ -246,6 +246,22 @@ mod tests {
     }
 
     #[test]
+    fn a_login_takes_nothing_from_the_nodes_own_configuration() {
+        let to = SshTarget {
+            address: Ipv4Addr::new(10, 88, 60, 9),
+            user: "lab".to_owned(),
+            known_hosts: KNOWN_HOSTS.to_owned(),
+        };
+        let options = "-F /dev/null -o BatchMode=yes -o ControlMaster=no -o ControlPath=none \
+            -o KexAlgorithms=curve25519-sha256 -o StrictHostKeyChecking=yes \
+            -o UserKnownHostsFile=/etc/lab-smoke/known_hosts -o GlobalKnownHostsFile=/dev/null";
+        let knock = format!("ssh {options} -o ConnectTimeout=1 lab@10.88.60.9 true");
+        assert_eq!(knock_argv(&to).join(" "), knock);
+        let payload = payload_argv(&to).join(" ");
+        assert!(payload.contains(&format!("ssh {options} -o ConnectTimeout=5 lab@10.88.60.9 '")));
+    }
+
+    #[test]
     fn the_payload_is_what_seq_prints() {
         // seq 1 20000 | sha256sum
         let digest = "f6351f5ead9a700e34275480b3856ea738122a7c57bdeb744a631251c069587a";
