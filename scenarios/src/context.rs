@@ -120,6 +120,11 @@ impl<'a> Context<'a> {
                 error: "an attempt failed and was repeated".to_owned(),
             }));
         }
+        self.seen_again(answer)
+    }
+
+    /// An answer on which another assertion rests too: it was counted there.
+    pub fn seen_again<T>(&mut self, answer: &Answer<T>) -> How {
         let raw = answer
             .raw
             .iter()

@@ -62,6 +62,9 @@ pub fn example_instance(id: &str, state: &str) -> Instance {
         network_interface_ids: Vec::new(),
         block_devices: Vec::new(),
         instance_profile: None,
+        lifecycle: None,
+        root_device_type: Some("ebs".to_owned()),
+        launched_at: None,
         tags: Tags::new(),
     }
 }

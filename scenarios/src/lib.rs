@@ -18,6 +18,7 @@ pub mod unsaid;
 pub mod watch;
 
 mod approve;
+pub mod checkup;
 mod claim_ready;
 mod cloud_state;
 mod cloud_unchanged;
@@ -50,5 +51,6 @@ mod undo;
 mod undo_plan;
 
 pub use context::{Context, Finished, How};
+pub use preflight::{FoundObstacles, find_obstacles};
 pub use sequence::{Leg, SEQUENCE, Scenario, find_scenario, list_prerequisites};
 pub use undo_plan::{RESERVE_BYTES, UNDO_LOCK};

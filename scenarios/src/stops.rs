@@ -34,7 +34,7 @@ const DONE: [&str; 8] = [
     TAKEN_BACK,
     "the state is read back to a deadline, with all samples kept; what is then known to be this run's is undone, the rest is listed with the command that settles it; teardown follows",
     "what this run began is undone, teardown ends what the plan names; what else costs money is listed with the owner's commands",
-    "the instances are stopped where the manifest consents and the tag proves them, and the run is parked (exit 3): `resume` starts them and repeats preflight; without consent or tag the run exits 6 with the commands",
+    "the instances are stopped where the manifest consents and the tag proves them, and the run is parked (exit 3): `resume` starts them and repeats preflight; without consent or tag the run exits 6 with the commands; one that could not be stopped is found before anything is started or waited for, and nothing is begun",
     TAKEN_BACK,
 ];
 
@@ -79,6 +79,7 @@ detectors! {
     CEILING = 6 "ceiling" in WATCHED_AND_RESIDUE, "the instances' running seconds exceed max_instance_seconds";
     LEFT_RUNNING = 6 "left-running" in &["residue"], "something that costs money is left";
     WAITED_TOO_LONG = 7 "waited-too-long" in &["gate"], "ten minutes passed while a decision was pending and instances ran";
+    CANNOT_BE_STOPPED = 7 "cannot-be-stopped" in PREFLIGHT, "an instance that the run could not stop, or not terminate where teardown does: protected, a spot instance, without a root on EBS, or a member of an Auto Scaling group";
     DEFAULT_VPC = 8 "default-vpc" in PREFLIGHT, "the VPC is the account's default one";
     OTHER_ACCOUNT = 8 "other-account" in PREFLIGHT, "the operator's identity is of another account than the manifest's";
     OUTSIDE_MANIFEST = 8 "outside-manifest" in PREFLIGHT, "the ENI, an instance, the subnet or the VPC is of another account, region or VPC than the manifest's, or has not the lab's tag";

@@ -1,9 +1,10 @@
 //! The programs of others judge ours: ssh-keygen the go, the AWS CLI and botocore the mock's EC2,
-//! moto what differs. Without them the trials are ignored with the reason, and fail where
+//! moto what differs, and what AWS answered to others. Without them the trials are ignored with the reason, and fail where
 //! `LAB_SMOKE_REQUIRE_FOREIGN=1`.
 
 mod aws_cli;
 mod go;
+mod recordings;
 mod referee;
 mod served;
 
@@ -12,7 +13,13 @@ use std::process::ExitCode;
 use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
-    let groups = [go::trials(), served::trials(), aws_cli::trials(), referee::trials()];
+    let groups = [
+        go::trials(),
+        served::trials(),
+        aws_cli::trials(),
+        referee::trials(),
+        recordings::trials(),
+    ];
     let trials = groups.into_iter().flatten().collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

@@ -80,6 +80,8 @@ fn tolerated_without_a_trace(case: &Case, traces: &[String]) -> Option<String> {
         "check-off",
         "earlier-run",
         "underlay-loss",
+        "slow-boot",
+        "small-pages",
         "no-aws-cli",
         "teardown",
         "volume-attached-later",

@@ -6,6 +6,7 @@ mod corners;
 mod docs;
 mod evidence;
 mod folder;
+mod over_http;
 mod own_lab;
 mod programs;
 mod recover;

@@ -22,8 +22,9 @@ pub fn run_netns_command(command: &NetnsCommand, terminal: &Terminal) -> u8 {
 
 fn answer(command: &NetnsCommand, terminal: &Terminal) -> Result<u8, NetnsError> {
     match command {
-        NetnsCommand::Up { kind: _, make: args, time_to_live } => {
-            terminal.out(&format!("{}\n", folder_id(&make_kernel_lab(args, *time_to_live)?)));
+        NetnsCommand::Up { kind: _, make: args, time_to_live, outliving_volume } => {
+            let folder = make_kernel_lab(args, *time_to_live, *outliving_volume)?;
+            terminal.out(&format!("{}\n", folder_id(&folder)));
         }
         NetnsCommand::List => {
             terminal.out(&real_time()?.block_on(kernel_lab_list::list_kernel_labs())?);

@@ -7,12 +7,13 @@ use lab::ec2::{Instance, InstanceState};
 use lab::node::Node;
 use lab::permit::Cost;
 use lab::shell::Observe;
-use reports::record::{Kind, Outcome, StopArmed, Verdict};
+use reports::record::{Kind, Outcome, StopArmed, StopChecked, StopTripped, Verdict};
 use reports::verdict::ExitCode;
+use scenarios::find_obstacles;
 use scenarios::resume::rebuild_state;
-use scenarios::stops::WAITED_TOO_LONG;
+use scenarios::stops::{CANNOT_BE_STOPPED, WAITED_TOO_LONG};
 
-use super::pending::{Came, Hold, Meanwhile, Parts, Pending, before_the_gate};
+use super::pending::{Came, Hold, Meanwhile, Parts, Pending, before_the_gate, is_off};
 use super::recover::PLUGIN_TIMEOUT;
 use super::standing::{Standing, find_run_started, read_standing};
 use super::{
@@ -48,6 +49,7 @@ pub async fn resume_sequence(
 
 impl Engine<'_> {
     async fn resume(&self, pending: &Pending) -> Judgement {
+        self.hear_from_below();
         self.arm(pending.meanwhile);
         if pending.wait.is_some() {
             match self.wait_for_go(pending).await {
@@ -121,6 +123,9 @@ impl Engine<'_> {
         let answer = self.lab.reader.instances(&ids).await.map_err(|error| error.to_string())?;
         let runs = |it: &Instance| it.state == InstanceState::Running;
         let asleep: Vec<&Instance> = answer.value.iter().filter(|it| !runs(it)).collect();
+        if !asleep.is_empty() {
+            self.can_be_stopped_again().await?;
+        }
         let (routers, others): (Vec<&Instance>, Vec<&Instance>) =
             asleep.into_iter().partition(|it| self.keeps_the_lock(&it.instance_id));
         // The lock lies on the router's disk: a router that sleeps has to be woken to be asked.
@@ -137,6 +142,36 @@ impl Engine<'_> {
             self.answers(node).await?;
         }
         Ok(())
+    }
+
+    /// Before anything is started: what EC2 alone can say against the run, and above all that what is
+    /// started can be stopped again (hard stop 7). The run goes on as it was once that is settled.
+    async fn can_be_stopped_again(&self) -> Result<(), String> {
+        let not = |why: String| Err(format!("nothing was started: {why}"));
+        let found = match find_obstacles(self.lab).await {
+            Ok(found) => found,
+            Err(error) => return not(error.to_string()),
+        };
+        let unstoppable = found.unstoppable.filter(|_| !is_off(&self.run, &CANNOT_BE_STOPPED));
+        let (stop, detector) = (CANNOT_BE_STOPPED.stop, CANNOT_BE_STOPPED.name.to_owned());
+        let scenario = "preflight".to_owned();
+        self.record(Kind::StopChecked(StopChecked {
+            stop,
+            detector: detector.clone(),
+            scenario: scenario.clone(),
+        }));
+        if let Some(reason) = unstoppable {
+            let resource = self.instance_ids().join(", ");
+            self.record(Kind::StopTripped(StopTripped {
+                stop,
+                detector,
+                scenario,
+                reason: reason.clone(),
+                resource,
+            }));
+            return not(reason);
+        }
+        if found.others.is_empty() { Ok(()) } else { not(found.others.join("; ")) }
     }
 
     async fn free(&self) -> Result<(), String> {

@@ -54,7 +54,7 @@ impl Opener for KernelLabs {
         Box::pin(async move {
             let site = match &wanted.lab {
                 Choice::Usual => {
-                    let folder = make_kernel_lab(&wanted.make, time_to_live(wanted.grantor))?;
+                    let folder = make_kernel_lab(&wanted.make, time_to_live(wanted.grantor), None)?;
                     KernelSite::of_new_run(folder, Whose::made(wanted.after), wanted, None)
                 }
                 Choice::Named(id) => found(find_kernel_lab(Some(id))?, wanted, None, say).await?,

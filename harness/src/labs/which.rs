@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lab::clock::Clock;
-use lab_netns::{Folder, Gone, KernelLabOptions, UpError};
+use lab_netns::{Folder, Gone, KernelLabOptions, OutlivingVolume, UpError};
 use reports::folder::RunFolder;
 
 use super::{Grantor, Own};
@@ -43,9 +43,14 @@ pub(super) fn time_to_live(grantor: Grantor) -> Duration {
     }
 }
 
-pub fn make_kernel_lab(args: &MakeArgs, time_to_live: Duration) -> Result<Folder, NetnsError> {
+pub fn make_kernel_lab(
+    args: &MakeArgs,
+    time_to_live: Duration,
+    outliving_volume: Option<OutlivingVolume>,
+) -> Result<Folder, NetnsError> {
     let seed = Clock::System.now().timestamp_millis().unsigned_abs();
-    let mut options = KernelLabOptions { time_to_live, ..KernelLabOptions::usual(seed)? };
+    let usual = KernelLabOptions::usual(seed)?;
+    let mut options = KernelLabOptions { time_to_live, outliving_volume, ..usual };
     if let Some(folder) = &args.routerd_bin {
         options = options.with_routerd(folder)?;
     }

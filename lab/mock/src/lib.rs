@@ -1,5 +1,6 @@
 //! The mock lab: one deterministic world, and its three faces: EC2, routerd, nodes.
 
+pub mod boot;
 pub mod cloud;
 pub mod connector;
 mod control;

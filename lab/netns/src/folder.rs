@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::aws_cli::AwsCli;
+use super::outliving::OutlivingVolume;
 use lab::node::Node;
 
 /// Private to its owner (0700). Its path is short: a socket's may have about 100 characters, and
@@ -40,6 +41,8 @@ pub struct Spec {
     pub executor: Option<PathBuf>,
     /// Who may grant a go, in OpenSSH's format.
     pub allowed_signers: String,
+    #[serde(default)]
+    pub outliving_volume: Option<OutlivingVolume>,
     /// The AWS CLI of the host that the nodes are shown.
     pub aws_cli: Option<AwsCli>,
 }

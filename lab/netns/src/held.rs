@@ -12,8 +12,9 @@ use tokio::sync::{Mutex, Notify};
 
 use super::fabric::{self, Fabric, Wiring};
 use super::moments::{Moment, Phase};
+use super::power::{STOP, format_start};
 use super::relay::Relays;
-use super::{deeds, garp, node, run, topology};
+use super::{deeds, garp, run, topology};
 use lab::clock::Clock;
 use lab::node::Node;
 use lab_mock::cloud::Cloud;
@@ -84,12 +85,15 @@ impl Held {
             announce(&kernel.fabric, &fabric)?;
             kernel.fabric = fabric;
         }
-        let underlay = self.shared.lock().faults.underlay;
+        let (underlay, boot) = {
+            let world = self.shared.lock();
+            (world.faults.underlay, world.faults.boot)
+        };
         kernel.relays.follow(underlay, |node| self.pid(node)).await?;
         for (node, power) in &mut kernel.nodes {
             let on = running.get(node).copied().unwrap_or(true);
             if power.on != on {
-                let order = if on { node::START } else { node::STOP };
+                let order = if on { format_start(boot) } else { STOP.to_owned() };
                 power.orders.write_all(format!("{order}\n").as_bytes()).await?;
                 power.on = on;
             }

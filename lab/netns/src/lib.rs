@@ -21,6 +21,8 @@ mod mounts;
 mod node;
 mod node_files;
 mod open;
+mod outliving;
+mod power;
 pub mod probe;
 mod program;
 mod relay;
@@ -44,4 +46,5 @@ pub use open::{
     Netns, ask_counters, explain_packet, open_for, open_kernel_lab, read_manifest, read_world,
     run_on_node, write_world,
 };
+pub use outliving::OutlivingVolume;
 pub use program::dispatch;

@@ -16,6 +16,7 @@ use nix::unistd::Pid;
 use super::aws_cli::AwsCli;
 use super::folder::{Folder, Holder, Spec, find_home};
 use super::node::READY;
+use super::outliving::OutlivingVolume;
 use super::probe::{self, HostReport};
 use super::program::SUPERVISOR_COMMAND;
 use lab::clock::Clock;
@@ -34,6 +35,8 @@ pub struct KernelLabOptions {
     pub executor: Option<PathBuf>,
     /// The text of an allowed-signers file: who may grant runs on this lab their go.
     pub allowed_signers: String,
+    /// A volume that stays when its instance is terminated, beside those that go with theirs.
+    pub outliving_volume: Option<OutlivingVolume>,
     /// A binary whose `main` asks [`super::dispatch`].
     pub program: PathBuf,
 }
@@ -52,6 +55,7 @@ impl KernelLabOptions {
             routerctl: None,
             executor: None,
             allowed_signers: String::new(),
+            outliving_volume: None,
             program: std::env::current_exe()?,
         })
     }
@@ -149,6 +153,7 @@ fn spec(id: &str, options: &KernelLabOptions, now: DateTime<Utc>) -> io::Result<
         routerctl: absolute(&options.routerctl)?,
         executor: absolute(&options.executor)?,
         allowed_signers: options.allowed_signers.clone(),
+        outliving_volume: options.outliving_volume,
         aws_cli: AwsCli::find(&std::env::var_os("PATH").unwrap_or_default()),
     })
 }

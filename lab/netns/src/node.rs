@@ -17,20 +17,17 @@ use tokio::sync::watch;
 
 use super::folder::{Folder, Spec};
 use super::node_files::{self, NodeSpec, SSHD_CONFIG};
+use super::power::{PowerState, obey};
 use super::{mounts, probe, run, topology};
 use lab::node::Node;
 
 /// Said to the supervisor: the namespaces are there; everything runs.
 pub const BORN: &str = "born";
 pub const READY: &str = "ready";
-/// Said by the supervisor, after the node's specification.
-pub const STOP: &str = "stop";
-pub const START: &str = "start";
-
 pub const INSIDE: &str = "/run/lab-smoke/in";
 const SETUP: &str = include_str!("node.sh");
 
-type Orders = Lines<BufReader<Stdin>>;
+pub(super) type Orders = Lines<BufReader<Stdin>>;
 
 /// The whole life of a node. It ends with the supervisor, whose pid namespace it lives in.
 pub async fn main(folder: Folder, node: Node) -> io::Result<()> {
@@ -45,7 +42,7 @@ pub async fn main(folder: Folder, node: Node) -> io::Result<()> {
     obey(node, &mut orders, &power).await
 }
 
-async fn say(word: &str) -> io::Result<()> {
+pub(super) async fn say(word: &str) -> io::Result<()> {
     let mut stdout = tokio::io::stdout();
     stdout.write_all(format!("{word}\n").as_bytes()).await?;
     stdout.flush().await
@@ -83,13 +80,13 @@ fn write(path: &Path, mode: u32, text: &str) -> io::Result<()> {
 }
 
 /// A running sshd; dropping it ends it, not its sessions.
-struct Sshd {
+pub(super) struct Sshd {
     _child: Child,
 }
 
 impl Sshd {
     /// Once it listens. What it says goes to the supervisor's log.
-    async fn start() -> io::Result<Self> {
+    pub(super) async fn start() -> io::Result<Self> {
         let path = probe::find_program("sshd").ok_or_else(|| io::Error::other("no sshd"))?;
         let mut child = Command::new(path)
             .args(["-D", "-e", "-f", SSHD_CONFIG])
@@ -117,7 +114,7 @@ impl Sshd {
 }
 
 /// Kills everything that lives in this node's mount namespace, but this process.
-fn end_processes() -> io::Result<()> {
+pub(super) fn end_processes() -> io::Result<()> {
     let own = std::fs::read_link("/proc/self/ns/mnt")?;
     for entry in std::fs::read_dir("/proc")? {
         let entry = entry?;
@@ -207,38 +204,4 @@ async fn join_tcp(listener: TcpListener, socket: PathBuf) {
             }
         });
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum PowerState {
-    On,
-    Off,
-}
-
-/// A stopped instance has no processes and no devices; started, it is there again, with its files.
-async fn obey(
-    node: Node,
-    orders: &mut Orders,
-    power: &watch::Sender<PowerState>,
-) -> io::Result<()> {
-    let mut sshd = Some(Sshd::start().await?);
-    power.send_replace(PowerState::On);
-    say(READY).await?;
-    while let Some(order) = orders.next_line().await? {
-        match order.as_str() {
-            STOP => {
-                power.send_replace(PowerState::Off);
-                sshd = None;
-                end_processes()?;
-                run::ip_batch(&topology::power_off(node)).await?;
-            }
-            START if sshd.is_none() => {
-                run::ip_batch(&topology::power_on(node)).await?;
-                sshd = Some(Sshd::start().await?);
-                power.send_replace(PowerState::On);
-            }
-            other => tracing::debug!(order = other, "nothing to do"),
-        }
-    }
-    Ok(())
 }

@@ -55,6 +55,9 @@ async fn build(folder: &Folder, spec: &Spec, clock: Clock) -> io::Result<Arc<Hel
     }
     let mut world = lab_mock::world_of(spec.seed, clock.now());
     world.machines.guest_settle_ms = GUEST_SETTLE_MS;
+    if let Some(volume) = spec.outliving_volume {
+        volume.attach(&mut world)?;
+    }
     let specs = identities(folder, &mut world)?;
     // The binary is large: it is read while the nodes start.
     let planner = tokio::spawn(sha256(std::env::current_exe()?));

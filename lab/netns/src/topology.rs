@@ -158,6 +158,17 @@ pub fn power_on(node: Node) -> String {
     raised.map(|line| format!("{line}\n")).chain(routes).collect()
 }
 
+/// The part of [`power_on`] that is the overlay's, and the rest of it.
+pub fn split_power_on(node: Node) -> (String, String) {
+    let all = power_on(node);
+    let is_overlays = |line: &&str| line.contains(OVERLAY);
+    let lines = |wanted: bool| -> String {
+        let lines = all.lines().filter(|line| is_overlays(line) == wanted);
+        lines.map(|line| format!("{line}\n")).collect()
+    };
+    (lines(true), lines(false))
+}
+
 /// The metadata service's address is reachable and on no interface.
 const ROUTERD_CLOUD: &str = "\
 link set lo up
@@ -250,6 +261,18 @@ mod tests {
             routes(&node_batch(Node::RouterdCloud), "route add ")
         );
         assert!(!on.contains("addr ") && !on.contains("link add"), "{on}");
+    }
+
+    #[test]
+    fn the_overlay_can_come_later_than_the_rest() {
+        let (overlay, rest) = split_power_on(Node::RouterdCloud);
+        assert_eq!(
+            overlay.lines().count() + rest.lines().count(),
+            power_on(Node::RouterdCloud).lines().count()
+        );
+        assert!(overlay.contains("link set wg-hybrid up\n"), "{overlay}");
+        assert!(rest.contains("link set ens5 up\n") && !rest.contains("wg-hybrid"), "{rest}");
+        assert_eq!(split_power_on(Node::CloudClient).0, "");
     }
 
     #[test]

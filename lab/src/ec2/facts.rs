@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use aws_sdk_ec2::types as sdk;
+use chrono::{DateTime, Utc};
 use reports::record::Goal;
 use reports::redact::Redactor;
 use serde::{Deserialize, Serialize};
@@ -71,6 +72,12 @@ pub struct Instance {
     pub block_devices: Vec<BlockDevice>,
     /// ARN.
     pub instance_profile: Option<String>,
+    /// `InstanceLifecycle`, as `spot`; none of an instance on demand.
+    pub lifecycle: Option<String>,
+    /// `RootDeviceType`, as `ebs`.
+    pub root_device_type: Option<String>,
+    /// `LaunchTime`: of its last start.
+    pub launched_at: Option<DateTime<Utc>>,
     pub tags: Tags,
 }
 
@@ -134,6 +141,8 @@ pub struct Volume {
     /// `State`, as `available` or `in-use`.
     pub state: String,
     pub attached_to: Vec<String>,
+    /// `CreateTime`.
+    pub created_at: Option<DateTime<Utc>>,
     pub tags: Tags,
 }
 
@@ -147,6 +156,11 @@ pub(super) fn require_field<T>(
 
 fn address(text: Option<&str>, resource: &str, field: &'static str) -> Result<Ipv4Addr, Missing> {
     require_field(text.and_then(|text| text.parse().ok()), resource, field)
+}
+
+/// A time that only tells people how old something is: one that cannot be read is none.
+pub(super) fn read_time(time: Option<&aws_smithy_types::DateTime>) -> Option<DateTime<Utc>> {
+    time.and_then(|time| DateTime::from_timestamp(time.secs(), time.subsec_nanos()))
 }
 
 pub(super) fn read_tags(tags: &[sdk::Tag]) -> Tags {
@@ -222,6 +236,9 @@ impl TryFrom<&sdk::Instance> for Instance {
             instance_profile: instance
                 .iam_instance_profile()
                 .and_then(|profile| profile.arn.clone()),
+            lifecycle: instance.instance_lifecycle().map(|it| it.as_str().to_owned()),
+            root_device_type: instance.root_device_type().map(|it| it.as_str().to_owned()),
+            launched_at: read_time(instance.launch_time()),
             tags: read_tags(instance.tags()),
             instance_id: id,
         })
@@ -350,6 +367,7 @@ impl TryFrom<&sdk::Volume> for Volume {
         Ok(Self {
             state: require_field(volume.state.as_ref(), &id, "State")?.as_str().to_owned(),
             attached_to,
+            created_at: read_time(volume.create_time()),
             tags: read_tags(volume.tags()),
             volume_id: id,
         })

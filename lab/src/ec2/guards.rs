@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Missing;
 use super::facts::{Tags, read_tags, require_field};
+use super::inbound::{InboundRule, read_inbound_rules};
 use super::reader::{
     Answer, ReadError, Reader, call, describe, join_pages, make_filter, make_unreadable,
 };
@@ -18,6 +19,9 @@ pub struct SecurityGroup {
     /// Each rule as `tcp 22-22 10.0.0.0/8`, one for each source.
     pub ingress: BTreeSet<String>,
     pub egress: BTreeSet<String>,
+    /// The same as `ingress`, for whoever asks what comes in.
+    #[serde(skip)]
+    pub inbound: Vec<InboundRule>,
     pub tags: Tags,
 }
 
@@ -55,6 +59,7 @@ impl TryFrom<&sdk::SecurityGroup> for SecurityGroup {
         let rules = |all: &[sdk::IpPermission]| all.iter().flat_map(rules_of).collect();
         Ok(Self {
             group_id: require_field(group.group_id.clone(), "a security group", "GroupId")?,
+            inbound: group.ip_permissions().iter().flat_map(read_inbound_rules).collect(),
             ingress: rules(group.ip_permissions()),
             egress: rules(group.ip_permissions_egress()),
             tags: read_tags(group.tags()),

@@ -1,5 +1,7 @@
 //! The resources that stay when an instance has ended: elastic IP addresses and volumes.
 
+use aws_sdk_ec2::types::DomainType::Standard;
+
 use super::facts::{Address, Volume};
 use super::reader::{
     Answer, ReadError, Reader, at_most_one, call, describe, join_pages, make_filter,
@@ -37,8 +39,10 @@ impl Reader {
         self.count();
         let page = call!("ec2 DescribeAddresses", request)?;
         let pages = vec![page.captured];
-        let facts: Result<Vec<_>, _> =
-            page.value.addresses().iter().map(Address::try_from).collect();
+        // EC2-Classic's have no allocation id, as AWS's own answers show: none was ever in a VPC, and
+        // one of them must not make the others unreadable.
+        let in_vpc = page.value.addresses().iter().filter(|it| it.domain() != Some(&Standard));
+        let facts: Result<Vec<_>, _> = in_vpc.map(Address::try_from).collect();
         Ok(join_pages(CALL, facts.map_err(make_unreadable(CALL, &pages))?, pages))
     }
 

@@ -113,9 +113,20 @@ struct Sections<'a> {
     found: Vec<UnplacedProblem>,
 }
 
-const SECTIONS: [&str; 11] = [
-    "version", "lab", "aws", "capture", "iam", "routerd", "nodes", "limits", "consent", "teardown",
+const SECTIONS: [&str; 13] = [
+    "version",
+    "lab",
+    "aws",
+    "capture",
+    "iam",
+    "routerd",
+    "nodes",
+    "limits",
+    "consent",
+    "teardown",
     "owner",
+    "identity",
+    "endpoints",
 ];
 
 impl<'a> Sections<'a> {
@@ -135,6 +146,7 @@ impl<'a> Sections<'a> {
         let (nodes, limits, consent) =
             (self.nodes(), self.section("limits"), self.section("consent"));
         let (teardown, owner) = (self.section("teardown"), self.section("owner"));
+        let (identity, endpoints) = (self.optional("identity"), self.optional("endpoints"));
         Some(Manifest {
             version: version?,
             lab: lab?,
@@ -147,11 +159,19 @@ impl<'a> Sections<'a> {
             consent: consent?,
             teardown: teardown?,
             owner: owner?,
+            identity,
+            endpoints: endpoints.unwrap_or_default(),
         })
     }
 
     fn section<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
         let value = self.value(name)?;
+        self.decode(name, value)
+    }
+
+    /// One that may be left out.
+    fn optional<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        let value = self.table.get_ref().get(name)?;
         self.decode(name, value)
     }
 

@@ -239,6 +239,9 @@ fn cost_is_for_a_tagged_instance_where_the_manifest_consents() {
             subnet_id: None,
             network_interface_ids: Vec::new(),
             instance_profile: None,
+            lifecycle: None,
+            root_device_type: Some("ebs".to_owned()),
+            launched_at: None,
             tags: tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Tags>(),
         };
         let both = [

@@ -10,8 +10,10 @@ pub const OWED: &[Owed] = &[
     Owed::tolerated("slow-read"),
     Owed::tolerated("lost-read"),
     Owed::tolerated("stale-read"),
+    Owed::tolerated("small-pages"),
     Owed::tolerated("check-off")
         .check_off(CheckOff::WithoutMeaning("it is what the run begins with")),
     Owed::caught("ec2-silent", Unavailable),
     Owed::caught("identity-refused", Assertion(preflight::IDENTITY)).exits(5),
+    Owed::caught("operator-session-ends", Assertion(preflight::CREDENTIALS)),
 ];

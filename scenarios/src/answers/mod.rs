@@ -17,6 +17,7 @@ mod iam;
 mod money;
 mod node_state;
 mod nodes;
+mod obstacles;
 mod ordinary;
 mod packets;
 mod planted;
@@ -35,6 +36,7 @@ fn all() -> impl Iterator<Item = &'static Owed> {
     [
         api::OWED,
         cloud::OWED,
+        obstacles::OWED,
         iam::OWED,
         nodes::OWED,
         router::OWED,

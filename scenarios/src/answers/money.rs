@@ -43,6 +43,8 @@ pub const OWED: &[Owed] = &[
         .at_stop(CheckOff::Differs(IN_USE))
         .at_keep(CheckOff::Differs(IN_USE)),
     Owed::tolerated("slow-states"),
+    // Nothing is started in a run that waits for nobody.
+    Owed::tolerated("slow-boot"),
     Owed::tolerated("volume-lingers"),
     Owed::tolerated("throttled-end").at_stop(STAYS).at_keep(STAYS),
     Owed::tolerated("teardown")

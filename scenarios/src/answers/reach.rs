@@ -2,7 +2,9 @@
 
 use super::owed::Owed;
 use super::owed::Primary::Assertion;
-use crate::{cloud_unchanged, no_nat, node_unchanged, ping, restored, source_dest_check, ssh};
+use crate::{
+    cloud_unchanged, no_nat, node_unchanged, ping, preflight, restored, source_dest_check, ssh,
+};
 
 pub const OWED: &[Owed] = &[
     Owed::caught("security-group-closes", Assertion(ping::TO_ONPREM)).exits(6).also(&[
@@ -22,6 +24,12 @@ pub const OWED: &[Owed] = &[
         source_dest_check::CANARY,
         ssh::LOGIN_ONPREM,
         ssh::LOGIN_CLOUD,
+    ]),
+    Owed::caught("no-icmp-errors-rule", Assertion(preflight::ICMP_ERRORS)),
+    Owed::caught("icmp-errors-rule-later", Assertion(ssh::PAYLOAD_ONPREM)).exits(6).also(&[
+        cloud_unchanged::UNCHANGED,
+        restored::CLOUD,
+        source_dest_check::CANARY,
     ]),
     Owed::caught("arp-thief", Assertion(ping::TO_ONPREM)).exits(6).also(&[
         no_nat::HANDSHAKE_TO_ONPREM,

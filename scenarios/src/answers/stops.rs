@@ -43,6 +43,9 @@ pub const OWED: &[Owed] = &[
         preflight::INTERFACE,
         preflight::ADDRESS_FREE,
         preflight::STATE,
+        preflight::CAPACITY,
+        preflight::ICMP_ERRORS,
+        preflight::PORTS,
     ]),
     Owed::caught("plan-other-undo", Stop(stops::UNDO_NOT_IN_PLAN.name))
         .also(&[plan::EQUAL])

@@ -11,6 +11,7 @@ use reports::record::{InstancesFound, Kind};
 use serde_json::{Value, json};
 
 use super::gather::{CloudReads, Read};
+use super::obstacles::{self, Around};
 use super::shared;
 use super::{ADDRESS_FREE, IDENTITY, INSTANCES, INTERFACE, ROUTES, STATE, SUBNET, VPC};
 use crate::cloud_state::{CloudState, Parts};
@@ -44,6 +45,12 @@ pub fn judge(
     executor: Executors<'_>,
 ) -> Option<Cloud> {
     let state = state(lab, ctx, &reads, executor);
+    let around = Around {
+        instances: &reads.instances,
+        interfaces: &reads.interfaces,
+        groups: &reads.security_groups,
+    };
+    obstacles::judge(lab, ctx, reads.obstacles, &around);
     identity(lab, ctx, reads.identity);
     let interface = interface(lab, ctx, reads.interface);
     let interfaces = address_free(lab, ctx, interface.as_ref(), reads.interfaces);

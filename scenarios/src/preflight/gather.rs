@@ -13,6 +13,7 @@ use lab::routerd::{DynamicPart, PartCounts, Row, UNIT, Unit};
 use lab::shell::{Hashing, NodeAnswer, Observe, ShellError, Unread};
 
 use super::identity::{ChainReads, IdentityRead, UnitRead, UnitReads};
+use super::obstacles::{self, ObstacleReads};
 use super::router;
 use super::shared::Ways;
 use crate::node_state;
@@ -47,6 +48,7 @@ pub struct CloudReads {
     pub ways: Ways,
     pub security_groups: Read<Vec<SecurityGroup>>,
     pub network_acls: Read<Vec<NetworkAcl>>,
+    pub obstacles: ObstacleReads,
 }
 
 pub struct NodeReads {
@@ -101,7 +103,7 @@ async fn cloud(lab: &Lab) -> CloudReads {
         identity,
         interface,
         interfaces,
-        instances,
+        (instances, limits),
         subnet,
         vpc,
         route_tables,
@@ -109,11 +111,12 @@ async fn cloud(lab: &Lab) -> CloudReads {
         transit,
         groups,
         acls,
+        protections,
     ) = futures::join!(
         lab.reader.caller_identity(),
         lab.reader.network_interface(&manifest.capture.network_interface_id),
         lab.reader.interfaces_in(&manifest.aws.vpc_id),
-        lab.reader.instances(&ids),
+        obstacles::read_instances(lab, &ids),
         lab.reader.subnet(&manifest.aws.subnet_id),
         lab.reader.vpc(&manifest.aws.vpc_id),
         lab.reader.route_tables(&manifest.aws.vpc_id),
@@ -121,6 +124,7 @@ async fn cloud(lab: &Lab) -> CloudReads {
         lab.reader.transit_attachments(&manifest.aws.vpc_id),
         lab.reader.security_groups(&manifest.aws.vpc_id),
         lab.reader.network_acls(&manifest.aws.vpc_id),
+        obstacles::read_protections(lab),
     );
     let ways = Ways { peerings, transit_attachments: transit };
     CloudReads {
@@ -134,6 +138,7 @@ async fn cloud(lab: &Lab) -> CloudReads {
         ways,
         security_groups: groups,
         network_acls: acls,
+        obstacles: ObstacleReads { protections, limits },
     }
 }
 

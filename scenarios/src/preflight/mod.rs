@@ -2,10 +2,12 @@
 //! is restored in the end. All that is independent is read at the same time.
 
 mod cloud;
+mod credentials;
 mod facts;
 mod gather;
 mod identity;
 mod nodes;
+mod obstacles;
 mod rehearsal;
 mod role;
 mod router;
@@ -17,10 +19,17 @@ use reports::record::{FactsRecorded, Kind, Phase, StateRecorded};
 use crate::context::Context;
 use crate::{sight, silence, watch};
 
+pub use obstacles::{FoundObstacles, find_obstacles};
+
 pub const IDENTITY: &str = "preflight.identity";
+pub const CREDENTIALS: &str = "preflight.credentials";
 pub const INTERFACE: &str = "preflight.network-interface";
 pub const ADDRESS_FREE: &str = "preflight.address-free";
 pub const INSTANCES: &str = "preflight.instances";
+pub const STOPPABLE: &str = "preflight.stoppable";
+pub const CAPACITY: &str = "preflight.address-capacity";
+pub const ICMP_ERRORS: &str = "preflight.icmp-errors";
+pub const PORTS: &str = "preflight.ports";
 pub const SUBNET: &str = "preflight.subnet";
 pub const VPC: &str = "preflight.vpc";
 pub const ROUTES: &str = "preflight.route-table";
@@ -49,9 +58,14 @@ pub const SILENT: &str = "preflight.captured-address-silent";
 
 pub const ASSERTS: &[&str] = &[
     IDENTITY,
+    CREDENTIALS,
     INTERFACE,
     ADDRESS_FREE,
     INSTANCES,
+    STOPPABLE,
+    CAPACITY,
+    ICMP_ERRORS,
+    PORTS,
     SUBNET,
     VPC,
     ROUTES,
@@ -86,6 +100,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     if let Some(why) = gathered.unreachable() {
         return ctx.unavailable(why, None);
     }
+    credentials::judge(lab, ctx);
     let executor = (&gathered.profile, &gathered.policies);
     let cloud = cloud::judge(lab, ctx, gathered.cloud, executor);
     let addresses = gathered.costly.addresses.as_ref().map_or(&[][..], |it| &it.value);

@@ -31,7 +31,8 @@ fn untagged_address(id: &str, network_interface_id: Option<&str>) -> Address {
 
 fn volume(id: &str, state: &str, attached_to: &[&str]) -> Volume {
     let attached_to = attached_to.iter().map(|it| (*it).to_owned()).collect();
-    Volume { volume_id: id.to_owned(), state: state.to_owned(), attached_to, tags: Tags::new() }
+    let (volume_id, state) = (id.to_owned(), state.to_owned());
+    Volume { volume_id, state, attached_to, created_at: None, tags: Tags::new() }
 }
 
 fn gateway(state: &str) -> NatGateway {

@@ -6,7 +6,7 @@ mod again;
 mod ends;
 mod kills;
 mod owner;
-mod place;
+pub mod place;
 mod plants;
 mod programs;
 
@@ -86,6 +86,10 @@ pub fn trials() -> Vec<Trial> {
         trials.push(trial(
             "planted/a_program_on_a_device_is_measured",
             plants::a_program_on_a_device_is_measured,
+        ));
+        trials.push(trial(
+            "planted/a_program_that_answers_as_another_is_measured",
+            plants::a_program_that_answers_as_another_is_measured,
         ));
         let plants = plants::PLANTS.iter();
         trials.extend(plants.map(|it| trial(&format!("planted/{}", it.name), || it.is_caught())));

@@ -33,11 +33,15 @@ pub fn a_synproxy_is_caught() -> Result<(), String> {
             ct state invalid drop; }
     }";
     let plant = |pid: u32| {
+        // Else what answers it is taken for a connection that was there before.
+        let strict = "echo 0 > /proc/sys/net/netfilter/nf_conntrack_tcp_loose";
+        inside(pid, "sh").args(["-c", strict]).status()?;
         let mut nft = inside(pid, "nft").args(["-f", "-"]).stdin(Stdio::piped()).spawn()?;
         nft.stdin.take().map_or(Ok(()), |mut pipe| pipe.write_all(rules.as_bytes()))?;
         Ok(Planted(nft))
     };
-    is_measured(Node::RouterdCloud, plant, &["no-nat.tables.routerd-cloud"])
+    let caught_by = ["no-nat.tables.routerd-cloud", "no-nat.handshake.cloud-to-onprem"];
+    is_measured(Node::RouterdCloud, plant, &caught_by)
 }
 
 /// An eBPF program, on a hook that no program of the node shows, gives datagrams another source.
@@ -48,6 +52,18 @@ pub fn a_program_on_a_device_is_measured() -> Result<(), String> {
         Node::RouterdCloud,
         plant,
         &["no-nat.payload.cloud-to-onprem", "no-nat.path.routerd-cloud"],
+    )
+}
+
+/// The same for echo replies alone.
+pub fn a_program_that_answers_as_another_is_measured() -> Result<(), String> {
+    let loader = script("rewrite.py");
+    let replies = ["ens5", "echo-replies"];
+    let plant = |pid: u32| hold(inside(pid, "python3").arg(loader).args(replies), "hangs");
+    is_measured(
+        Node::RouterdCloud,
+        plant,
+        &["ping.onprem-to-cloud", "no-nat.payload.onprem-to-cloud"],
     )
 }
 
@@ -158,6 +174,12 @@ pub const PLANTS: &[Plant] = &[
             ("restored.node-state.cloud-client", "deprecated"),
             ("restored.node-state.onprem-client", "/etc/hosts"),
         ],
+    },
+    Plant {
+        name: "reachable-by-the-router",
+        when: When::Before,
+        code: 1,
+        caught_by: &[("preflight.captured-address-silent", "")],
     },
     Plant {
         name: "router-that-answers-a-port",

@@ -418,6 +418,23 @@ def settings_that_are_left():
     at(ONPREM, "echo 192.0.2.81 elsewhere >> /etc/hosts", "-m")
 
 
+def reachable_by_the_router():
+    """The path of the capture, hop by hop, without the ENI: nothing that is asked while it is captured
+    differs."""
+    at(CLOUD, f"""ip link add byp type veth peer name byp netns /proc/{CLOUD_ROUTER}/ns/net
+        ip addr add 169.254.9.1/30 dev byp
+        ip link set byp up
+        echo 0 > /proc/sys/net/ipv4/conf/byp/rp_filter
+        ip route replace {CAPTURED}/32 via 169.254.9.2 dev byp src {CLIENT}""")
+    at(CLOUD_ROUTER, f"""ip addr add 169.254.9.2/30 dev byp
+        ip link set byp up
+        echo 0 > /proc/sys/net/ipv4/conf/byp/rp_filter
+        echo 0 > /proc/sys/net/ipv4/conf/all/rp_filter
+        echo 1 > /proc/sys/net/ipv4/conf/byp/forwarding
+        ip rule add iif wg-hybrid lookup 77
+        ip route add {CLIENT}/32 via 169.254.9.1 dev byp table 77""")
+
+
 def router_that_answers_a_port():
     at(CLOUD_ROUTER, """ip rule add pref 100 ipproto tcp dport 8080 lookup 205
         ip route add local default dev lo table 205""")

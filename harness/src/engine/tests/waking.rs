@@ -6,7 +6,7 @@ use std::time::Duration;
 use lab::ec2::Instance;
 use lab::node::Node;
 use lab_mock::faults::{ApiEffect, ApiFault, CallerKind};
-use reports::record::{GoRefused, StopArmed, Verdict};
+use reports::record::{GoRefused, Record, StopArmed, Verdict};
 
 use super::super::*;
 use super::stage::{Scene, Stage, play};
@@ -219,6 +219,38 @@ fn the_rest_is_woken_once_the_router_says_that_the_lab_is_free() {
             assert_eq!(came.is_ok(), lock.is_none(), "{lock:?} {router_sleeps}: {came:?}");
             let running = stage.running();
             assert_eq!((running.len(), running.contains(&router)), (woken, true), "{lock:?}");
+        });
+    }
+}
+
+/// What EC2 alone says is said before the first start: nothing is started that could not be stopped
+/// again, and the run stands as it did.
+#[test]
+fn nothing_is_started_that_could_not_be_stopped_again() {
+    type Break = fn(&mut lab_mock::world::World);
+    let protect: Break = |world| {
+        for instance in world.cloud.instances.values_mut() {
+            instance.disable_api_stop = true;
+        }
+    };
+    let close: Break = |world| {
+        for group in world.cloud.security_groups.values_mut() {
+            group.ingress.clear();
+        }
+    };
+    let nothing: Break = |_| {};
+    let table = [(nothing, "", 0), (protect, "disable-api-stop", 1), (close, "no inbound rule", 0)];
+    for (breaks, why, trips) in table {
+        play(async |stage: &Stage<'_>| {
+            stage.asleep();
+            stage.change(breaks);
+            let came = stage.engine.wake().await;
+            let said = came.err().unwrap_or_default();
+            assert!(said.contains(why) && said.is_empty() == why.is_empty(), "{said}");
+            assert_eq!(stage.running().is_empty(), !why.is_empty(), "{why}");
+            let records = stage.records();
+            let tripped = |it: &&Record| matches!(it.kind, Kind::StopTripped(_));
+            assert_eq!(records.iter().filter(tripped).count(), trips, "{why}");
         });
     }
 }

@@ -29,6 +29,14 @@ pub struct Instance {
     pub launch_index: usize,
     #[serde(default)]
     pub disable_api_termination: bool,
+    #[serde(default)]
+    pub disable_api_stop: bool,
+    /// Launched on a one-time spot request.
+    #[serde(default)]
+    pub one_time_spot: bool,
+    /// Its root is an instance store, not an EBS volume.
+    #[serde(default)]
+    pub instance_store_root: bool,
     /// How much longer than usual it takes from one state to the next.
     #[serde(default)]
     pub slow_ms: u64,

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::ids::{make_bytes, make_id, make_mac, unique_id};
 use super::{
     AddressAssociation, Attachment, Cloud, ElasticIp, Image, Instance, InstanceProfile,
-    InstanceState, InternetGateway, KeyPair, NetworkInterface, Operator, Permission,
+    InstanceState, InternetGateway, KeyPair, LaunchAddress, NetworkInterface, Operator, Permission,
     PrivateAddress, Role, RouteOrigin, RouteTable, RouteTableAssociation, RouteTarget,
     SecurityGroup, Subnet, Tags, User, Volume, VolumeAttachment, Vpc, VpcRoute,
 };
@@ -23,6 +23,8 @@ const ZONE: &str = "ap-northeast-1a";
 const ZONE_ID: &str = "apne1-az4";
 const LAB_CIDR: Ipv4Net = cidr(10, 88, 0, 16);
 const SUBNET_CIDR: Ipv4Net = cidr(10, 88, 60, 24);
+/// The addresses of the two routers between them.
+const OVERLAY_CIDR: Ipv4Net = cidr(169, 254, 120, 30);
 const DEFAULT_CIDR: Ipv4Net = cidr(172, 31, 0, 16);
 const ANYWHERE: Ipv4Net = cidr(0, 0, 0, 0);
 
@@ -42,13 +44,15 @@ impl Cloud {
         cloud.add_vpc("default", DEFAULT_CIDR, true);
         let subnet_id = cloud.add_lab_subnet(&vpc_id);
         let group_id = cloud.add_lab_group(&vpc_id);
-        for (name, host, source_dest_check) in
-            [("routerd-cloud", 4, sdc_on), ("cloud-client", 7, true)]
+        let public = LaunchAddress::Has(Ipv4Addr::new(192, 0, 2, 100));
+        for (name, host, source_dest_check, launch_address) in
+            [("routerd-cloud", 4, sdc_on, LaunchAddress::Never), ("cloud-client", 7, true, public)]
         {
             let address = Ipv4Addr::new(10, 88, 60, host);
             cloud.add_instance(name, made_at);
             let eni = cloud.add_interface(name, &vpc_id, &subnet_id, &group_id, address, made_at);
             eni.source_dest_check = source_dest_check;
+            eni.launch_address = launch_address;
         }
         cloud.add_images(made_at);
         cloud.add_key_pair(made_at);
@@ -141,12 +145,15 @@ impl Cloud {
             groups: vec![],
             descriptions: BTreeMap::new(),
         };
+        // Whoever is too small a way says so from its own address; the far router from the overlay's.
+        let unreachable = icmp_from(ANYWHERE, (3, -1));
+        let from_overlay = icmp_from(OVERLAY_CIDR, (-1, -1));
         let group = SecurityGroup {
             id: id.clone(),
             name: "smoke-lab".to_owned(),
             description: "The lab's nodes".to_owned(),
             vpc_id: vpc_id.to_owned(),
-            ingress: vec![ssh, everything_to(SUBNET_CIDR)],
+            ingress: vec![ssh, everything_to(SUBNET_CIDR), unreachable, from_overlay],
             egress: vec![everything_to(ANYWHERE)],
             tags: lab_tags("smoke-lab"),
         };
@@ -172,6 +179,9 @@ impl Cloud {
             client_token: String::new(),
             launch_index: 0,
             disable_api_termination: false,
+            disable_api_stop: false,
+            one_time_spot: false,
+            instance_store_root: false,
             slow_ms: 0,
             user_data: None,
             tags: lab_tags(name),
@@ -211,6 +221,7 @@ impl Cloud {
                 delete_on_termination: true,
                 attached_at: at,
             }),
+            launch_address: LaunchAddress::Never,
             tags: lab_tags(name),
         };
         self.network_interfaces.entry(eni.id.clone()).or_insert(eni)
@@ -386,6 +397,11 @@ fn lab_tags(name: &str) -> Tags {
 
 fn everything_to(range: Ipv4Net) -> Permission {
     Permission { ranges: vec![range], ..Permission::everything() }
+}
+
+/// The type and the code stand where other protocols have ports.
+fn icmp_from(range: Ipv4Net, type_and_code: (i32, i32)) -> Permission {
+    Permission { protocol: "icmp".to_owned(), ports: Some(type_and_code), ..everything_to(range) }
 }
 
 const fn cidr(a: u8, b: u8, c: u8, prefix: u8) -> Ipv4Net {

@@ -11,6 +11,7 @@ mod neighbours;
 mod network;
 mod network_acls;
 mod options;
+mod public_addresses;
 mod storage;
 mod tagged;
 pub mod zones;
@@ -31,6 +32,7 @@ pub use network::{
 };
 pub use network_acls::{AclAssociation, AclEntry, Crossing, LAST_RULE, NetworkAcl};
 pub use options::{Answered, Before, Bucket, ClientTokens, CloudOptions, Rate, Throttling};
+pub use public_addresses::LaunchAddress;
 pub use storage::{Volume, VolumeAttachment};
 pub use tagged::kind_of;
 
@@ -87,6 +89,9 @@ pub struct Cloud {
     /// How many ids were given to what was made since the beginning.
     #[serde(default)]
     pub made: u64,
+    /// How many public addresses were given to instances that started.
+    #[serde(default)]
+    pub public_addresses_given: u64,
     #[serde(skip)]
     pub buckets: BTreeMap<String, Bucket>,
     #[serde(skip)]
@@ -201,9 +206,15 @@ impl Cloud {
         let Some(transition) = instance.transition.take() else { return };
         instance.state = transition.to;
         instance.changed_at = transition.at;
-        if transition.to == InstanceState::Terminated {
-            instance.instance_profile = None;
-            self.unmake_instance(id);
+        match transition.to {
+            InstanceState::Running => self.give_public_addresses(id),
+            InstanceState::Stopped => self.take_public_addresses(id),
+            InstanceState::Terminated => {
+                instance.instance_profile = None;
+                self.take_public_addresses(id);
+                self.unmake_instance(id);
+            }
+            InstanceState::Pending | InstanceState::ShuttingDown | InstanceState::Stopping => {}
         }
     }
 

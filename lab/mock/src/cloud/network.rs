@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use super::{Crossing, Tags};
+use super::{Crossing, LaunchAddress, Tags};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Vpc {
@@ -175,6 +175,8 @@ pub struct NetworkInterface {
     /// The instance that it is attached to; set and cleared together with `attachment`.
     pub instance_id: Option<String>,
     pub attachment: Option<Attachment>,
+    #[serde(default)]
+    pub launch_address: LaunchAddress,
     pub tags: Tags,
 }
 

@@ -12,6 +12,9 @@ pub struct CloudOptions {
     pub throttling: Throttling,
     /// For up to how long reads may be answered from before a change; 0 is never.
     pub staleness_ms: u64,
+    /// How many items a page of a describe holds at most, whatever was asked for; 0 is no limit.
+    #[serde(default)]
+    pub page_size: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

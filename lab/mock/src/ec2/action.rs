@@ -12,8 +12,8 @@ use super::xml::Xml;
 use super::{
     addresses, authorize, gateways, iam, iam_users, images, instance_attributes, instance_types,
     instances, interface_lifecycle, interfaces, key_pairs, launches, neighbours, network_acls,
-    private_addresses, route_tables, routes, security_group_rules, security_groups, simulate, sts,
-    subnets, tags, throttle, volume_lifecycle, volumes, vpcs, zones,
+    paging, private_addresses, route_tables, routes, security_group_rules, security_groups,
+    simulate, sts, subnets, tags, throttle, volume_lifecycle, volumes, vpcs, zones,
 };
 use crate::cloud::{Answered, Cloud, ids};
 use crate::world::World;
@@ -125,7 +125,11 @@ fn perform(
     }
     let mut earlier = if action.is_describe() { cloud.as_read(now) } else { None };
     let cloud = earlier.as_mut().unwrap_or(cloud);
-    (action.handler)(&mut ApiCall { cloud, caller, params: &request.params, now })
+    let own_size = cloud.options.page_size;
+    let paged = (own_size > 0 && action.is_describe())
+        .then(|| request.params.with(paging::OWN_SIZE, own_size.to_string()));
+    let params = paged.as_ref().unwrap_or(&request.params);
+    (action.handler)(&mut ApiCall { cloud, caller, params, now })
 }
 
 /// Done on a copy: it fails as the real one would, and changes nothing.

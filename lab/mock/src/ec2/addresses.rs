@@ -216,6 +216,11 @@ fn associate(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
                 && association.private_address == private_address
         });
     }
+    if let Some(eni) = call.cloud.network_interfaces.get_mut(&eni_id)
+        && eni.primary() == Some(private_address)
+    {
+        eni.launch_address.release();
+    }
     let xml = associated_as(&new.id);
     render::find_by_id(&ALLOCATION, &mut call.cloud.addresses, id)?.association = Some(new);
     Ok(xml)

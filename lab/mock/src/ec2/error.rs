@@ -137,7 +137,10 @@ impl IdKind {
     pub fn not_found(&self, ids: &[&str]) -> ApiError {
         let plural = if ids.len() == 1 { "" } else { "s" };
         let verb = if ids.len() == 1 { "does" } else { "do" };
-        let message = format!("The {}{plural} '{}' {verb} not exist", self.noun, ids.join(", "));
+        // As recorded: of these alone it is a whole sentence.
+        let end = if self.prefix == VOLUME.prefix { "." } else { "" };
+        let ids = ids.join(", ");
+        let message = format!("The {}{plural} '{ids}' {verb} not exist{end}", self.noun);
         ApiError::bad(self.not_found, message)
     }
 }

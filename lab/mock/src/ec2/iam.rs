@@ -53,7 +53,12 @@ pub fn find_role<'a>(call: &'a ApiCall<'_>) -> Result<&'a Role, ApiError> {
 pub fn find_policy<'a>(call: &'a ApiCall<'_>) -> Result<&'a ManagedPolicy, ApiError> {
     let arn = require_parameter(call.params, "PolicyArn")?;
     let found = call.cloud.iam.policies.get(arn);
-    found.ok_or_else(|| no_such_entity(format!("Policy {arn} was not found.")))
+    found.ok_or_else(|| {
+        // As recorded: AWS says something else of its own.
+        let is_awss = arn.contains(":iam::aws:policy/");
+        let why = if is_awss { "was not found" } else { "does not exist or is not attachable" };
+        no_such_entity(format!("Policy {arn} {why}."))
+    })
 }
 
 /// IAM's words for a parameter that is not there.

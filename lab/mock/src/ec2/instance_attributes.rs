@@ -20,7 +20,13 @@ pub const ACTIONS: &[ApiOperation] = &[
     ApiOperation::change(
         "ModifyInstanceAttribute",
         TARGET,
-        &["InstanceId", "SourceDestCheck.Value", "DisableApiTermination.Value", "GroupId.N"],
+        &[
+            "InstanceId",
+            "SourceDestCheck.Value",
+            "DisableApiTermination.Value",
+            "DisableApiStop.Value",
+            "GroupId.N",
+        ],
         modify,
     ),
     ApiOperation::describe(
@@ -45,6 +51,7 @@ const CHECKS_TAKE: TimeDelta = TimeDelta::seconds(60);
 const ATTRIBUTES: &[&str] = &[
     "instanceType",
     "userData",
+    "disableApiStop",
     "disableApiTermination",
     "instanceInitiatedShutdownBehavior",
     "rootDeviceName",
@@ -67,6 +74,7 @@ fn attribute(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let value = match name {
         "instanceType" => instance.instance_type.clone(),
         "userData" => instance.user_data.clone().unwrap_or_default(),
+        "disableApiStop" => instance.disable_api_stop.to_string(),
         "disableApiTermination" => instance.disable_api_termination.to_string(),
         "instanceInitiatedShutdownBehavior" => "stop".to_owned(),
         "rootDeviceName" => instance.root_device_name.clone(),
@@ -93,13 +101,18 @@ fn modify(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     let id = params.required("InstanceId")?;
     let check = params.flag("SourceDestCheck.Value")?;
     let protect = params.flag("DisableApiTermination.Value")?;
+    let protect_stop = params.flag("DisableApiStop.Value")?;
     let groups = params.list("GroupId");
-    let asked = [check.is_some(), protect.is_some(), !groups.is_empty()];
+    let asked = [check.is_some(), protect.is_some(), protect_stop.is_some(), !groups.is_empty()];
     params::one_attribute(&asked)?;
     render::find_by_ids(&SECURITY_GROUP, &call.cloud.security_groups, &groups)?;
     let instance = render::find_by_id(&INSTANCE, &mut call.cloud.instances, id)?;
     if let Some(protect) = protect {
         instance.disable_api_termination = protect;
+        return Ok(render::return_true());
+    }
+    if let Some(protect) = protect_stop {
+        instance.disable_api_stop = protect;
         return Ok(render::return_true());
     }
     let own = call.cloud.interfaces_of(id);

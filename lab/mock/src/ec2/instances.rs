@@ -33,7 +33,7 @@ pub fn find_architecture(instance: &Instance) -> &'static str {
 pub fn public_ip(cloud: &Cloud, instance: &Instance) -> Option<std::net::Ipv4Addr> {
     let interfaces = cloud.interfaces_of(&instance.id);
     let eni = interfaces.first()?;
-    Some(cloud.address_on(&eni.id, eni.primary()?)?.public_ip)
+    cloud.public_address_on(eni, eni.primary()?)
 }
 
 /// The profile's ARN and id.
@@ -112,10 +112,12 @@ pub fn write_instance(xml: &mut Xml, cloud: &Cloud, instance: &Instance) {
         });
     }
     xml.leaf("architecture", find_architecture(instance));
-    xml.leaf("rootDeviceType", "ebs");
+    let store = instance.instance_store_root;
+    xml.leaf("rootDeviceType", if store { "instance-store" } else { "ebs" });
     xml.leaf("rootDeviceName", &instance.root_device_name);
     block_devices(xml, cloud, instance);
     xml.leaf("virtualizationType", "hvm");
+    xml.leaf_if("instanceLifecycle", instance.one_time_spot.then_some("spot"));
     xml.leaf("clientToken", &instance.client_token);
     render::tag_set(xml, &instance.tags);
     xml.leaf("hypervisor", "xen");
@@ -170,6 +172,9 @@ fn interface(xml: &mut Xml, cloud: &Cloud, eni: &NetworkInterface) {
 
 fn stop(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     call.params.flag("Force")?;
+    for id in call.params.list("InstanceId") {
+        call.cloud.instances.get(id).map_or(Ok(()), can_be_stopped)?;
+    }
     change(call, |instance, now| match instance.state {
         InstanceState::Running => {
             instance.enter(InstanceState::Stopping, now);
@@ -178,6 +183,33 @@ fn stop(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
         InstanceState::Stopping | InstanceState::Stopped => Ok(()),
         _ => Err("stopped"),
     })
+}
+
+fn not_permitted(id: &str, what: &str, attribute: &str) -> ApiError {
+    ApiError::bad(
+        "OperationNotPermitted",
+        format!(
+            "The instance '{id}' may not be {what}. Modify its '{attribute}' instance attribute and try again."
+        ),
+    )
+}
+
+/// The protection, and what cannot be stopped by its kind.
+fn can_be_stopped(instance: &Instance) -> Result<(), ApiError> {
+    let id = &instance.id;
+    if instance.disable_api_stop {
+        return Err(not_permitted(id, "stopped", "disableApiStop"));
+    }
+    let why = match (instance.one_time_spot, instance.instance_store_root) {
+        (true, _) => format!(
+            "You can't stop the Spot Instance '{id}' because it is associated with a one-time Spot Instance request. You can only stop Spot Instances associated with persistent Spot Instance requests."
+        ),
+        (false, true) => format!(
+            "The instance '{id}' does not have an 'ebs' root device type and cannot be stopped."
+        ),
+        (false, false) => return Ok(()),
+    };
+    Err(ApiError::bad("UnsupportedOperation", why))
 }
 
 fn start(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
@@ -193,13 +225,12 @@ fn start(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
 
 fn terminate(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     for id in call.params.list("InstanceId") {
-        if call.cloud.instances.get(id).is_some_and(|found| found.disable_api_termination) {
-            return Err(ApiError::bad(
-                "OperationNotPermitted",
-                format!(
-                    "The instance '{id}' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again."
-                ),
-            ));
+        let Some(found) = call.cloud.instances.get(id) else { continue };
+        if found.disable_api_termination {
+            return Err(not_permitted(id, "terminated", "disableApiTermination"));
+        }
+        if found.disable_api_stop {
+            return Err(not_permitted(id, "terminated", "disableApiStop"));
         }
     }
     change(call, |instance, now| {

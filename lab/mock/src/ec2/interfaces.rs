@@ -1,5 +1,7 @@
 //! Network interfaces: describe them, change an attribute.
 
+use std::net::Ipv4Addr;
+
 use super::action::{ApiCall, ApiOperation, Resources};
 use super::error::{ApiError, INTERFACE, SECURITY_GROUP};
 use super::filters::{self, FilterField};
@@ -32,13 +34,13 @@ pub const ACTIONS: &[ApiOperation] = &[
 pub const FIELDS: &[FilterField<NetworkInterface>] = &[
     ("addresses.association.allocation-id", allocation_ids),
     ("addresses.association.association-id", association_ids),
-    ("addresses.association.ip-owner-id", elastic_owners),
-    ("addresses.association.owner-id", elastic_owners),
+    ("addresses.association.ip-owner-id", public_owners),
+    ("addresses.association.owner-id", public_owners),
     ("addresses.association.public-dns-name", public_names),
     ("addresses.private-dns-name", |cloud, eni| {
         eni.addresses().map(|address| render::private_dns_name(cloud, address)).collect()
     }),
-    ("association.ip-owner-id", elastic_owners),
+    ("association.ip-owner-id", public_owners),
     ("association.public-dns-name", public_names),
     ("attachment.attach-time", |_, eni| {
         eni.attachment
@@ -104,16 +106,21 @@ fn elastic<'a>(
     eni.addresses().filter_map(|private| cloud.address_on(&eni.id, private))
 }
 
+fn public<'a>(cloud: &'a Cloud, eni: &'a NetworkInterface) -> impl Iterator<Item = Ipv4Addr> + 'a {
+    eni.addresses().filter_map(|private| cloud.public_address_on(eni, private))
+}
+
 fn public_ips(cloud: &Cloud, eni: &NetworkInterface) -> Vec<String> {
-    elastic(cloud, eni).map(|address| address.public_ip.to_string()).collect()
+    public(cloud, eni).map(|address| address.to_string()).collect()
 }
 
 fn public_names(cloud: &Cloud, eni: &NetworkInterface) -> Vec<String> {
-    elastic(cloud, eni).map(|a| render::public_dns_name(cloud, a.public_ip)).collect()
+    public(cloud, eni).map(|address| render::public_dns_name(cloud, address)).collect()
 }
 
-fn elastic_owners(cloud: &Cloud, eni: &NetworkInterface) -> Vec<String> {
-    elastic(cloud, eni).map(|_| cloud.account_id.clone()).collect()
+fn public_owners(cloud: &Cloud, eni: &NetworkInterface) -> Vec<String> {
+    let elastic = elastic(cloud, eni).map(|_| cloud.account_id.clone());
+    elastic.chain(eni.launch_address.address().map(|_| "amazon".to_owned())).collect()
 }
 
 fn allocation_ids(cloud: &Cloud, eni: &NetworkInterface) -> Vec<String> {

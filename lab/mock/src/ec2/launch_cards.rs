@@ -8,13 +8,15 @@ use super::params::Params;
 use super::render;
 use super::tags;
 use crate::cloud::instance_types::InstanceType;
-use crate::cloud::{Attachment, Cloud, Tags};
+use crate::cloud::{Attachment, Cloud, LaunchAddress, Tags};
 
 /// An interface of each instance.
 pub struct Card {
     pub device_index: u32,
     delete_on_termination: bool,
     interface: CardInterface,
+    /// Whether a public address was asked for; where nobody said, the subnet does.
+    public: Option<bool>,
 }
 
 pub enum CardInterface {
@@ -33,6 +35,7 @@ pub fn read_cards(call: &mut ApiCall<'_>, count: usize) -> Result<Vec<Card>, Api
             device_index: 0,
             delete_on_termination: true,
             interface: CardInterface::New(wanted),
+            public: None,
         });
     } else if ["SubnetId", "PrivateIpAddress"].iter().any(|name| params.text(name).is_some())
         || !params.list("SecurityGroupId").is_empty()
@@ -48,6 +51,7 @@ pub fn read_cards(call: &mut ApiCall<'_>, count: usize) -> Result<Vec<Card>, Api
     for card in &mut cards {
         check_card(call.cloud, params, card, count)?;
     }
+    check_public(&cards)?;
     if !cards.iter().any(|card| card.device_index == 0) {
         return Err(ApiError::invalid_combination(
             "When specifying network interfaces, you must include a device at index 0.",
@@ -56,14 +60,33 @@ pub fn read_cards(call: &mut ApiCall<'_>, count: usize) -> Result<Vec<Card>, Api
     Ok(cards)
 }
 
+/// Asked for outright it is for the first and only interface, and for a new one.
+fn check_public(cards: &[Card]) -> Result<(), ApiError> {
+    let wants = |card: &&Card| card.public == Some(true);
+    let Some(asks) = cards.iter().find(wants) else { return Ok(()) };
+    if cards.len() > 1 || asks.device_index != 0 {
+        return Err(ApiError::invalid_combination(
+            "The associatePublicIPAddress parameter cannot be specified when launching with multiple network interfaces.",
+        ));
+    }
+    if matches!(asks.interface, CardInterface::Existing(_)) {
+        return Err(ApiError::invalid_combination(
+            "The associatePublicIPAddress parameter cannot be specified for a network interface with an ID.",
+        ));
+    }
+    Ok(())
+}
+
 fn card(params: &Params, prefix: &str, tags: &Tags) -> Result<Card, ApiError> {
     let device_index = params.number(&format!("{prefix}DeviceIndex"))?.unwrap_or(0);
     let goes = params.flag(&format!("{prefix}DeleteOnTermination"))?;
+    let public = params.flag(&format!("{prefix}AssociatePublicIpAddress"))?;
     Ok(match params.text(&format!("{prefix}NetworkInterfaceId")) {
         Some(id) => Card {
             device_index,
             delete_on_termination: goes.unwrap_or(false),
             interface: CardInterface::Existing(id.to_owned()),
+            public,
         },
         None => Card {
             device_index,
@@ -72,6 +95,7 @@ fn card(params: &Params, prefix: &str, tags: &Tags) -> Result<Card, ApiError> {
                 tags: tags.clone(),
                 ..NewInterface::read(params, prefix)?
             }),
+            public,
         },
     })
 }
@@ -160,6 +184,11 @@ pub fn plug_card(
     });
     let subnet = render::find_by_id(&SUBNET, &mut call.cloud.subnets, &eni.subnet_id)?;
     let zone = subnet.availability_zone.clone();
+    // It comes when the instance runs.
+    let is_new = matches!(card.interface, CardInterface::New(_));
+    if card.public.unwrap_or(is_new && card.device_index == 0 && subnet.map_public_ip_on_launch) {
+        eni.launch_address = LaunchAddress::Released;
+    }
     call.cloud.network_interfaces.insert(eni.id.clone(), eni);
     Ok(zone)
 }

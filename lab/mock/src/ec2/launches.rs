@@ -42,6 +42,7 @@ pub const ACTIONS: &[ApiOperation] = &[ApiOperation::change(
         "NetworkInterface.N.PrivateIpAddresses.N.Primary",
         "NetworkInterface.N.SecondaryPrivateIpAddressCount",
         "NetworkInterface.N.Description",
+        "NetworkInterface.N.AssociatePublicIpAddress",
         "NetworkInterface.N.DeleteOnTermination",
         "IamInstanceProfile.Name",
         "IamInstanceProfile.Arn",
@@ -51,6 +52,7 @@ pub const ACTIONS: &[ApiOperation] = &[ApiOperation::change(
         "BlockDeviceMapping.N.Ebs.DeleteOnTermination",
         "Placement.AvailabilityZone",
         "UserData",
+        "DisableApiStop",
         "DisableApiTermination",
         "ClientToken",
         "TagSpecification.N.ResourceType",
@@ -75,6 +77,7 @@ struct Launch {
     client_token: String,
     user_data: Option<String>,
     disable_api_termination: bool,
+    disable_api_stop: bool,
 }
 
 struct Device {
@@ -156,6 +159,7 @@ fn launch(call: &mut ApiCall<'_>) -> Result<Launch, ApiError> {
         client_token: params.text("ClientToken").unwrap_or_default().to_owned(),
         user_data: params.text("UserData").map(str::to_owned),
         disable_api_termination: params.flag("DisableApiTermination")? == Some(true),
+        disable_api_stop: params.flag("DisableApiStop")? == Some(true),
     })
 }
 
@@ -267,6 +271,9 @@ fn one(
         client_token: launch.client_token.clone(),
         launch_index: index,
         disable_api_termination: launch.disable_api_termination,
+        disable_api_stop: launch.disable_api_stop,
+        one_time_spot: false,
+        instance_store_root: false,
         slow_ms: 0,
         user_data: launch.user_data.clone(),
         tags: launch.instance_tags.clone(),

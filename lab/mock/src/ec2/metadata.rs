@@ -92,7 +92,7 @@ fn look_up(cloud: &Cloud, instance: &Instance, path: &str, now: DateTime<Utc>) -
         ),
         "placement/availability-zone" => Some(instance.availability_zone.clone()),
         "placement/region" => Some(cloud.region.clone()),
-        "public-ipv4" => Some(cloud.address_on(&primary?.id, address?)?.public_ip.to_string()),
+        "public-ipv4" => Some(cloud.public_address_on(primary?, address?)?.to_string()),
         other => {
             if let Some(role) = other.strip_prefix("iam/security-credentials/") {
                 return credentials(cloud, instance, role, now);

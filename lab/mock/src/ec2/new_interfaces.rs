@@ -6,7 +6,7 @@ use super::error::{ApiError, SECURITY_GROUP, SUBNET};
 use super::params::Params;
 use super::private_addresses::{check_range, find_address_holder, free_addresses};
 use super::render;
-use crate::cloud::{Cloud, NetworkInterface, PrivateAddress, Subnet, Tags, ids};
+use crate::cloud::{Cloud, LaunchAddress, NetworkInterface, PrivateAddress, Subnet, Tags, ids};
 
 /// The interface that is asked for.
 #[derive(Clone, Debug, Default)]
@@ -71,6 +71,7 @@ pub fn make(cloud: &mut Cloud, wanted: &NewInterface) -> Result<NetworkInterface
         groups,
         instance_id: None,
         attachment: None,
+        launch_address: LaunchAddress::Never,
         tags: wanted.tags.clone(),
         id,
     })

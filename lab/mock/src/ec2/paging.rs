@@ -19,6 +19,10 @@ pub const SMALL: Bounds = Bounds { least: 5, most: 100 };
 /// `DescribeVpcEndpoints` takes more than 1,000 and answers with 1,000, which is more than a mock has.
 pub const GENEROUS: Bounds = Bounds { least: 5, most: usize::MAX };
 
+/// The size of a page that the world's options give, where nobody asked for one: AWS may give pages as
+/// small as it likes. No client can send it.
+pub const OWN_SIZE: &str = "_own-page-size";
+
 /// One page, and the token of the next. Without `MaxResults` everything is one page; ids and
 /// `MaxResults` do not go together.
 pub fn take_page<'a, T>(
@@ -41,8 +45,15 @@ pub fn take_page<'a, T>(
         return Err(unknown_token());
     }
     let mut page = items.split_off(start);
-    let Some(size) = size else { return Ok((page, None)) };
-    check(size, bounds)?;
+    let own_size: Option<usize> = params.number(OWN_SIZE)?;
+    let size = match (size, own_size) {
+        (None, None) => return Ok((page, None)),
+        (None, Some(own)) => own,
+        (Some(size), own) => {
+            check(size, bounds)?;
+            own.map_or(size, |own| own.min(size))
+        }
+    };
     let rest = page.len() > size;
     page.truncate(size);
     Ok((page, rest.then(|| write(start + size))))

@@ -16,6 +16,14 @@ impl Params {
         Self(form_urlencoded::parse(body).into_owned().collect())
     }
 
+    /// The same with one more.
+    #[must_use]
+    pub fn with(&self, name: &str, value: String) -> Self {
+        let mut all = self.0.clone();
+        all.insert(name.to_owned(), value);
+        Self(all)
+    }
+
     pub fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }

@@ -51,7 +51,7 @@ pub enum Association {
     WithoutIds,
 }
 
-/// Nothing where no Elastic IP address is there.
+/// Nothing where no public address is there.
 pub fn write_association(
     xml: &mut Xml,
     cloud: &Cloud,
@@ -59,14 +59,16 @@ pub fn write_association(
     private: Ipv4Addr,
     ids: Association,
 ) {
-    let Some(address) = cloud.address_on(&eni.id, private) else { return };
+    let Some(public) = cloud.public_address_on(eni, private) else { return };
+    let elastic = cloud.address_on(&eni.id, private);
     xml.element("association", |xml| {
-        if ids == Association::WithIds {
-            association_ids(xml, address);
+        if let Some(elastic) = elastic.filter(|_| ids == Association::WithIds) {
+            association_ids(xml, elastic);
         }
-        xml.leaf("ipOwnerId", &cloud.account_id);
-        xml.leaf("publicDnsName", public_dns_name(cloud, address.public_ip));
-        xml.leaf("publicIp", address.public_ip);
+        // An address of Amazon's pool is Amazon's.
+        xml.leaf("ipOwnerId", elastic.map_or("amazon", |_| &cloud.account_id));
+        xml.leaf("publicDnsName", public_dns_name(cloud, public));
+        xml.leaf("publicIp", public);
     });
 }
 

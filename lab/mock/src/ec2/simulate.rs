@@ -60,11 +60,7 @@ fn find<'a>(cloud: &'a Cloud, arn: &str) -> Result<Principal<'a>, ApiError> {
         (None, None) if !arn.starts_with("arn:aws:iam::") => {
             Err(ApiError::bad("InvalidInput", format!("Invalid Entity Arn: {arn}")))
         }
-        (None, None) => {
-            let (kind, name) =
-                arn.rsplit_once(':').and_then(|(_, rest)| rest.split_once('/')).unwrap_or(("", ""));
-            Err(no_such_entity(format!("The {kind} with name {name} cannot be found.")))
-        }
+        (None, None) => Err(no_such_entity("Unable to retrieve specified IAM entity.".to_owned())),
     }
 }
 

@@ -88,7 +88,7 @@ fn create(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     if tags.is_empty() {
         return Err(ApiError::missing("Tag"));
     }
-    for id in call.params.required_list("ResourceId")? {
+    for id in list_resource_ids(call.params)? {
         let own = tags_mut(call.cloud, id)?;
         own.extend(tags.clone());
         if own.len() > MOST {
@@ -108,7 +108,7 @@ fn delete(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
             Some((params.text(&format!("Tag.{n}.Key"))?, params.text(&format!("Tag.{n}.Value"))))
         })
         .collect();
-    for id in params.required_list("ResourceId")? {
+    for id in list_resource_ids(params)? {
         let own = tags_mut(call.cloud, id)?;
         if wanted.is_empty() {
             own.clear();
@@ -118,6 +118,12 @@ fn delete(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
         });
     }
     Ok(render::return_true())
+}
+
+/// EC2 names the list as its model has it, not as it is sent.
+fn list_resource_ids(params: &Params) -> Result<Vec<&str>, ApiError> {
+    let ids = params.list("ResourceId");
+    if ids.is_empty() { Err(ApiError::missing("resourceIdSet")) } else { Ok(ids) }
 }
 
 fn tags_mut<'a>(cloud: &'a mut Cloud, id: &str) -> Result<&'a mut Tags, ApiError> {

@@ -7,7 +7,8 @@ use ipnet::Ipv4Net;
 use super::fault::Fault;
 use super::hand::{
     CAPTURED, Done, EXECUTE_ASSIGN, EXECUTE_FORWARDING, NODE_STATE, STRANGE, add_command_fault,
-    happens_after, make_command_answer, make_event, make_sql_happening, on_router_eni,
+    after_router_command, happens_after, make_command_answer, make_event, make_sql_happening,
+    on_router_eni, parse_milliseconds,
 };
 use super::rules::{CallerKind, Event, Happening, InterfaceChange, When};
 use crate::world::World;
@@ -28,6 +29,8 @@ pub const FAULTS: &[Fault] = &[
         .on_netns().from("§7", "contract F8"),
     Fault::new("os-address-late", "the guest adds the captured address some time after the first look", os_address_late)
         .on_netns().from("§7", "contract F8"),
+    Fault::new("guest-agent-adds-address", "an agent of the guest adds the captured address to its interface, so long after the execution", guest_agent)
+        .argument("5s").on_netns().from("§7", "issue 14: amazon-ec2-net-utils"),
     Fault::new("claim-pending", "routerd's claim of the address is not ready", claim_pending)
         .from("§7", "contract F18"),
     Fault::new("doctor-hybrid-fails", "doctor's hybrid area has a failing check", doctor_hybrid_fails)
@@ -86,6 +89,26 @@ fn os_address_late(world: &mut World, _: &str) -> Done {
     let late = Event { skip: 1, ..make_event(looks, guest_adds()) };
     happens_after(world, EXECUTE_FORWARDING, Happening::Then(Box::new(late)))
 }
+
+/// An agent that looks at the metadata now and then. It is caught only where guests are given longer than
+/// it takes: as long as on EC2, in the kernel lab too; and where it takes longer than that, as an owner
+/// gives who knows his guests (facts §1: 90 s). Of the kernel lab's own time that is as much less.
+fn guest_agent(world: &mut World, argument: &str) -> Done {
+    let after_ms = parse_milliseconds(argument)?;
+    let (given_ms, on_ec2_ms) = (world.machines.guest_settle_ms, guest_settle_ms_on_ec2());
+    let (settle_ms, delay_ms) = match (after_ms < on_ec2_ms, given_ms < on_ec2_ms) {
+        (true, _) => (on_ec2_ms, after_ms),
+        (false, false) => (AGENTS_TIME_MS, after_ms),
+        (false, true) => (on_ec2_ms, after_ms * on_ec2_ms / AGENTS_TIME_MS),
+    };
+    world.machines.guest_settle_ms = settle_ms;
+    let comes = after_router_command(EXECUTE_FORWARDING);
+    world.faults.events.push(Event { delay_ms, ..make_event(comes, guest_adds()) });
+    Ok(())
+}
+
+/// Within that long an agent that looks each minute has acted.
+const AGENTS_TIME_MS: u64 = 90_000;
 
 fn claim_pending(world: &mut World, _: &str) -> Done {
     let said = r#"{"apiVersion":"control.routerd.net/v1alpha1","kind":"GetResult","items":[{"apiVersion":"hybrid.routerd.net/v1alpha1","kind":"RemoteAddressClaim","name":"onprem-client","status":{"phase":"Pending"}}]}"#;

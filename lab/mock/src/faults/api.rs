@@ -22,13 +22,23 @@ pub const FAULTS: &[Fault] = &[
         .from("§4", "ec2-facts §4.5"),
     Fault::new("stale-read", "EC2 shows the ENI as it was before the assignment, so many times", stale_read)
         .argument("3").from("§7", "contract F30"),
+    Fault::new("small-pages", "EC2 answers describes in pages of so many items", small_pages)
+        .argument("1").on_netns().from("§4", "issue 14"),
     Fault::new("check-off", "the ENI was a forwarder before the run: its source/dest check is off", check_off)
         .on_netns().from("§6.1", "contract F24"),
     Fault::new("ec2-silent", "EC2 answers no DescribeNetworkInterfaces at all", ec2_silent)
         .from("§4", "design: exit code 8"),
     Fault::new("identity-refused", "STS does not tell the operator who he is", identity_refused)
         .from("§8.8", "design I6"),
+    Fault::new("operator-session-ends", "the operator's credentials are a session that nobody can renew, and end within so many seconds", operator_session_ends)
+        .argument("600").from("§4", "issue 14"),
 ];
+
+fn operator_session_ends(world: &mut World, argument: &str) -> Done {
+    let seconds: u32 = argument.parse().map_err(|_| "it is no number of seconds".to_owned())?;
+    world.faults.operator_session_seconds = Some(i64::from(seconds));
+    Ok(())
+}
 
 fn latency(world: &mut World, argument: &str) -> Done {
     world.faults.latency_ms = parse_milliseconds(argument)?;
@@ -56,6 +66,11 @@ fn lost_read(world: &mut World, _: &str) -> Done {
 fn stale_read(world: &mut World, argument: &str) -> Done {
     let late = make_api_fault(READ, CallerKind::Operator, 0, times(argument)?, ApiEffect::Stale);
     happens_after(world, EXECUTE_ASSIGN, Happening::Api(late))
+}
+
+fn small_pages(world: &mut World, argument: &str) -> Done {
+    world.cloud.options.page_size = argument.parse().map_err(|_| "it is no number of items")?;
+    Ok(())
 }
 
 fn check_off(world: &mut World, _: &str) -> Done {

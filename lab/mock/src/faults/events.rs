@@ -211,6 +211,7 @@ fn happen(world: &mut World, what: &Happening) -> Result<(), String> {
                 }
             }
         }
+        Happening::NoIcmpErrors { primary } => super::reach::take_icmp_errors_off(world, *primary)?,
         Happening::Api(rule) => world.faults.api.push(rule.clone()),
         Happening::Then(event) => world.faults.events.push((**event).clone()),
     }

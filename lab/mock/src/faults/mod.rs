@@ -34,6 +34,7 @@ mod iam;
 mod money;
 mod node_state;
 mod nodes;
+mod obstacles;
 mod ordinary;
 mod packets;
 mod planted;
@@ -73,6 +74,7 @@ pub fn all_faults() -> impl Iterator<Item = &'static Fault> {
     [
         api::FAULTS,
         cloud::FAULTS,
+        obstacles::FAULTS,
         iam::FAULTS,
         nodes::FAULTS,
         router::FAULTS,

@@ -9,9 +9,10 @@ use super::hand::{
     parse_milliseconds,
 };
 use super::rules::{CallerKind, Happening};
+use crate::boot::BootTimes;
 use crate::cloud::{AddressAssociation, ElasticIp, Tags, VolumeAttachment};
 use crate::world::World;
-use lab::manifest::Instances;
+use lab::manifest::{Instances, guest_settle_ms_on_ec2};
 
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
@@ -29,6 +30,8 @@ pub const FAULTS: &[Fault] = &[
         .from("§6.3", "issue 11"),
     Fault::new("slow-states", "an instance takes so much longer to start, to stop and to terminate", slow_states)
         .argument("3m").from("§6.3", "issue 11"),
+    Fault::new("slow-boot", "once an instance is started, its node's sshd, overlay and routerd come so long after it runs", slow_boot)
+        .argument("sshd:5s,overlay:20s,routerd:40s").on_netns().from("§4", "issue 14"),
     Fault::new("volume-lingers", "EC2 refuses so often to delete the orphaned volume, as if it were in use", volume_lingers)
         .argument("3").from("§6.3", "issue 11"),
     Fault::new("throttled-end", "EC2 throttles so many of the requests that terminate an instance", throttled_end)
@@ -122,6 +125,24 @@ fn slow_states(world: &mut World, argument: &str) -> Done {
     let instance_id = client_instance(world)?;
     let instance = world.cloud.instances.get_mut(&instance_id).ok_or("there is no instance")?;
     instance.slow_ms = ms;
+    Ok(())
+}
+
+/// The kernel lab has less time, by as much as it gives guests less.
+fn slow_boot(world: &mut World, argument: &str) -> Done {
+    let (given_ms, on_ec2_ms) = (world.machines.guest_settle_ms, guest_settle_ms_on_ec2());
+    let mut boot = BootTimes::default();
+    for stage in argument.split(',') {
+        let (name, time) = stage.split_once(':').ok_or("it is STAGE:TIME,…, as sshd:5s")?;
+        let after_ms = parse_milliseconds(time)? * given_ms / on_ec2_ms;
+        match name {
+            "sshd" => boot.sshd_ms = after_ms,
+            "overlay" => boot.overlay_ms = after_ms,
+            "routerd" => boot.routerd_ms = after_ms,
+            _ => return Err("the stages are sshd, overlay, routerd".to_owned()),
+        }
+    }
+    world.faults.boot = boot;
     Ok(())
 }
 

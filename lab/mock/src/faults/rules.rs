@@ -11,6 +11,7 @@ use super::changes::MachineChange;
 use super::cloud_changes::CloudChange;
 use super::nth::{Blows, NthEffect, SeenEffect};
 use super::underlay::{Losses, Underlay};
+use crate::boot::BootTimes;
 use lab::manifest::Instances;
 use lab::node::Node;
 
@@ -43,6 +44,8 @@ pub struct Faults {
     #[serde(default)]
     pub disk_full: bool,
     #[serde(default)]
+    pub boot: BootTimes,
+    #[serde(default)]
     pub underlay: Underlay,
     /// From the cloud, and to it.
     #[serde(default)]
@@ -56,6 +59,10 @@ pub struct Faults {
     /// The fate of the instances, where the manifest says otherwise than the mock's own.
     #[serde(default)]
     pub teardown: Option<Instances>,
+    /// The operator's credentials are a session that nobody renews, and end so many seconds after the lab
+    /// was opened.
+    #[serde(default)]
+    pub operator_session_seconds: Option<i64>,
 }
 
 /// Something that happens in the world by itself, once something was asked of it.
@@ -150,6 +157,8 @@ pub enum Happening {
     Kernel { node: Node, change: MachineChange },
     /// The security groups of the ENI with this primary address admit nobody any more.
     Ingress { primary: Ipv4Addr },
+    /// They admit no ICMP error any more.
+    NoIcmpErrors { primary: Ipv4Addr },
     /// From now on this rule is in force.
     Api(ApiFault),
     /// From now on this event may happen.

@@ -7,6 +7,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::{Files, KernelState, LatestPackets, LegacyNat, Rule, Ruleset, Socket, Tracked};
+use crate::boot::Asleep;
 use lab::manifest::guest_settle_ms_on_ec2;
 use lab::node::Node;
 
@@ -93,6 +94,9 @@ pub struct Machine {
     /// Ports on which something beside sshd listens.
     #[serde(skip)]
     pub listening: BTreeSet<u16>,
+    /// The parts that are still to come since its instance was started.
+    #[serde(default)]
+    pub asleep: Option<Asleep>,
     /// The rules for packets that the node passes on, beneath all that its programs show: a program
     /// on a device, a proxy in another namespace.
     #[serde(default)]

@@ -52,10 +52,10 @@ fn crosses(cloud: &Cloud, from: &NetworkInterface, to: &NetworkInterface, wire: 
             && allows(&to.subnet_id, false, wire.source))
 }
 
-/// Whether the security groups let through a packet that opens a flow; answers are let through, as
-/// the groups keep state.
+/// Whether the security groups let through a packet that opens a flow, or an ICMP error: answers are
+/// let through, as the groups keep state, and errors about a flow are no answers.
 fn admits(cloud: &Cloud, from: &NetworkInterface, to: &NetworkInterface, wire: &Wire) -> bool {
-    if !wire.opens() {
+    if wire.answers_something() {
         return true;
     }
     // A group that a permission names stands for its members' addresses.

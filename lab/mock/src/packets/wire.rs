@@ -152,13 +152,13 @@ impl Wire {
         })
     }
 
-    /// Whether it opens a flow.
-    pub fn opens(&self) -> bool {
-        let first = Segment::Syn;
+    /// Whether it belongs to a flow that another packet opened. An error about such a one does not:
+    /// AWS's security groups do not track it.
+    pub fn answers_something(&self) -> bool {
         match self.body {
-            WireBody::Echo { .. } | WireBody::Datagram { .. } => true,
-            WireBody::Tcp { segment, .. } => segment == first,
-            WireBody::EchoReply { .. } | WireBody::Error { .. } => false,
+            WireBody::EchoReply { .. } => true,
+            WireBody::Tcp { segment, .. } => segment != Segment::Syn,
+            WireBody::Echo { .. } | WireBody::Datagram { .. } | WireBody::Error { .. } => false,
         }
     }
 

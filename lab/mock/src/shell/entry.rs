@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 
 use super::exec::{NotFound, run_argv};
 use super::{Io, Session};
+use crate::boot::{follow_boots, has_sshd};
 use crate::faults::{
     self, Befall, CommandEffect, EffectKind, Ends, Event, Happening, Line, NodeCommand, SeenEffect,
     When,
@@ -149,6 +150,7 @@ pub async fn run_what_was_begun(shared: &Shared, clock: Clock) {
     loop {
         let next = {
             let mut world = shared.lock();
+            follow_boots(&mut world, clock.now());
             faults::fire_due_events(&mut world, clock.now());
             (!world.faults.begun.is_empty()).then(|| world.faults.begun.remove(0))
         };
@@ -213,11 +215,12 @@ fn filled(effect: CommandEffect, line: &Line) -> CommandEffect {
 }
 
 async fn connect(shared: &Shared, clock: Clock, node: Node) -> Result<(), Lost> {
-    let (up, hung, hostname, pinned) = {
+    let (up, listens, hung, hostname, pinned) = {
         let world = shared.lock();
         let machine = world.machines.get(node);
         let pinned = machine.sshd.host_key == host_key(world.seed, node);
-        (is_up(&world, node, clock.now()), machine.hung, machine.hostname.clone(), pinned)
+        let (up, listens) = (is_up(&world, node, clock.now()), has_sshd(&world, node, clock.now()));
+        (up, listens, machine.hung, machine.hostname.clone(), pinned)
     };
     if hung {
         std::future::pending::<()>().await;
@@ -225,6 +228,10 @@ async fn connect(shared: &Shared, clock: Clock, node: Node) -> Result<(), Lost> 
     if !up {
         clock.sleep(CONNECT_TIMEOUT).await;
         let text = format!("ssh: connect to host {hostname} port 22: Connection timed out");
+        return Err(Lost::NotConnected(text));
+    }
+    if !listens {
+        let text = format!("ssh: connect to host {hostname} port 22: Connection refused");
         return Err(Lost::NotConnected(text));
     }
     if !pinned {

@@ -86,7 +86,7 @@ table inet vpc {
     goto sg
   }
   chain sg {
-    ct state established,related accept
+    ct state established accept
     iifname vmap @sg_out
     oifname vmap @sg_in
     counter name drop_sg_in drop
@@ -227,7 +227,8 @@ fn acl(entries: &[AclEntry], side: Side) -> Vec<String> {
     entries.iter().map(rule).chain([last]).collect()
 }
 
-/// Drops what is not permitted; what answers a permitted flow never comes here.
+/// Drops what is not permitted; what answers a permitted flow never comes here. An ICMP error about one
+/// does: AWS's groups track the flow and not what is related to it.
 fn security_groups(text: &mut String, port: &Port) {
     let (out, into) = (name("sgout", &port.wire.device), name("sgin", &port.wire.device));
     let rules =

@@ -20,6 +20,9 @@ fn instance(lab: &Lab, id: &str, state: &str, profile: Option<&str>) -> Instance
         network_interface_ids: Vec::new(),
         block_devices: Vec::new(),
         instance_profile: profile.map(str::to_owned),
+        lifecycle: None,
+        root_device_type: Some("ebs".to_owned()),
+        launched_at: None,
         tags: [tag].into(),
     }
 }

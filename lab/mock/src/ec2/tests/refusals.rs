@@ -115,6 +115,10 @@ const TABLE: &[&str] = &[
     // Instances.
     "ModifyInstanceAttribute InstanceId=$lab_instance DisableApiTermination.Value=true",
     "TerminateInstances InstanceId.1=$lab_instance ! OperationNotPermitted",
+    "ModifyInstanceAttribute InstanceId=$lab_instance DisableApiTermination.Value=false",
+    "ModifyInstanceAttribute InstanceId=$lab_instance DisableApiStop.Value=true",
+    "StopInstances InstanceId.1=$lab_instance ! OperationNotPermitted",
+    "TerminateInstances InstanceId.1=$lab_instance ! OperationNotPermitted",
     "DescribeInstanceAttribute InstanceId=$lab_instance Attribute=kernel ! InvalidParameterValue",
     // Tags and zones.
     "CreateTags ResourceId.1=$lab_vpc ! MissingParameter",

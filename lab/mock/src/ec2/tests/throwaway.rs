@@ -155,3 +155,50 @@ async fn every_change_can_be_rehearsed() {
         script.line(line).await;
     }
 }
+
+/// Asked of the subnet, or of the launch: it comes once the instance runs, and goes when an Elastic IP
+/// address takes its place.
+#[tokio::test(start_paused = true)]
+async fn a_launch_gets_a_public_address_where_it_is_asked_for() {
+    const RUN: &str = "RunInstances ImageId=$ami InstanceType=t3.small MinCount=1 MaxCount=1";
+    let card = |more: &str| {
+        format!(
+            "{RUN} NetworkInterface.1.DeviceIndex=0 NetworkInterface.1.SubnetId=$lab_subnet {more}"
+        )
+    };
+    const ASKS: &str = "NetworkInterface.1.AssociatePublicIpAddress";
+    let table = [
+        (format!("{RUN} SubnetId=$lab_subnet"), [false, true]),
+        (card(""), [false, true]),
+        (card(&format!("{ASKS}=true")), [true, true]),
+        (card(&format!("{ASKS}=false")), [false, false]),
+    ];
+    for (run, expected) in table {
+        for (maps, expected) in [false, true].into_iter().zip(expected) {
+            let lab = ExampleLab::new();
+            let mut script = Script::new(&lab);
+            let modify = "ModifySubnetAttribute SubnetId=$lab_subnet MapPublicIpOnLaunch.Value=";
+            script.line(&format!("{modify}{maps}")).await;
+            let launched =
+                script.line(&format!("{run} => instance=instanceId eni=networkInterfaceId")).await;
+            assert_eq!(find_element(&launched, "ipAddress"), None, "it is pending");
+            lab.clock.sleep(Duration::from_secs(10)).await;
+            let shown = script.line("DescribeInstances InstanceId.1=$instance").await;
+            assert_eq!(find_element(&shown, "ipAddress").is_some(), expected, "{run}, {maps}");
+            let associate = "AssociateAddress AllocationId=$lab_eip NetworkInterfaceId=$eni";
+            script.line(associate).await;
+            let shown = script.line("DescribeInstances InstanceId.1=$instance").await;
+            assert_eq!(find_element(&shown, "ipAddress").as_deref(), Some("203.0.113.10"));
+        }
+    }
+    let lab = ExampleLab::new();
+    let mut script = Script::new(&lab);
+    let existing = format!(
+        "{RUN} NetworkInterface.1.DeviceIndex=0 NetworkInterface.1.NetworkInterfaceId=$eni {ASKS}=true"
+    );
+    script.line("CreateNetworkInterface SubnetId=$lab_subnet => eni=networkInterfaceId").await;
+    script.line(&format!("{existing} ! InvalidParameterCombination")).await;
+    let second = "NetworkInterface.2.DeviceIndex=1 NetworkInterface.2.SubnetId=$lab_subnet";
+    let two = card(&format!("{ASKS}=true {second}"));
+    script.line(&format!("{two} ! InvalidParameterCombination")).await;
+}

@@ -136,6 +136,7 @@ impl Happening {
             | Self::Command(_)
             | Self::Interface { .. }
             | Self::Ingress { .. }
+            | Self::NoIcmpErrors { .. }
             | Self::Cloud(_)
             | Self::TagLost { .. }
             | Self::VolumeTagLost
