@@ -479,6 +479,9 @@ mod tests {
             network_interface_ids: Vec::new(),
             block_devices: Vec::new(),
             instance_profile: None,
+            lifecycle: None,
+            root_device_type: None,
+            launched_at: None,
             tags: std::collections::BTreeMap::new(),
         }
     }

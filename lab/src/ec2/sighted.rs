@@ -204,6 +204,9 @@ mod tests {
             network_interface_ids: vec!["eni-1".to_owned()],
             block_devices: vec![device],
             instance_profile: None,
+            lifecycle: None,
+            root_device_type: None,
+            launched_at: None,
             tags: BTreeMap::new(),
         };
         let ended = Instance { state: InstanceState::Terminated, ..instance.clone() };

@@ -292,7 +292,7 @@ fn only_blind_looks_in_a_row_trip() {
 
 #[test]
 fn what_either_read_found_is_there_once_and_both_were_asked() {
-    let read = |ids: &[&str], attempts| {
+    let read = |ids: &[&str], attempts: u32| {
         let value: Vec<String> = ids.iter().map(|&id| id.to_owned()).collect();
         let (call, raw) = (String::new(), vec![attempts.to_string().into_bytes()]);
         Ok(Answer { value, call, raw, form: Form::Text, attempts })
