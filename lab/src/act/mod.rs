@@ -239,7 +239,7 @@ mod tests {
 
     impl Permit for Granted {
         fn kind(&self) -> reports::record::Permit {
-            reports::record::Permit::Undo
+            reports::record::Permit::Forward
         }
 
         fn check(&self, _now: chrono::DateTime<chrono::Utc>) -> Result<(), PermitRefused> {
