@@ -242,6 +242,36 @@ mod tests {
         }
     }
 
+    /// As routerd's engine writes it, for the lab's own ENI and region.
+    #[tokio::test(start_paused = true)]
+    async fn an_undo_is_asked_for_in_routerds_words() {
+        let lab = crate::deaf::open_deaf_lab();
+        let address = "10.88.60.9".parse().expect("an address");
+        let table = [
+            (Goal::Unassigned(address), "unassign-secondary-ip", json!({})),
+            (
+                Goal::SourceDestCheck(true),
+                "ensure-forwarding-disabled",
+                json!({ "priorSourceDestCheck": "true" }),
+            ),
+        ];
+        for (goal, action, parameters) in table {
+            let request = lab.undo_request("eni-1", goal, "undo.address");
+            let expected = json!({
+                "action": action, "provider": "aws", "providerRef": "aws-lab",
+                "target": {
+                    "nicRef": "eni-1", "address": "10.88.60.9/32", "region": "ap-northeast-1",
+                },
+                "parameters": parameters, "mode": "execute",
+                "idempotencyKey": "lab-smoke:undo.address", "context": {},
+            });
+            assert_eq!(
+                (&request["kind"], &request["spec"]),
+                (&json!("ExecuteActionRequest"), &expected)
+            );
+        }
+    }
+
     #[test]
     fn one_object_is_an_answer_and_nothing_else_is() {
         for (stdout, is_one) in

@@ -469,6 +469,14 @@ mod tests {
         }
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_plan_for_another_region_is_another_labs() {
+        let lab = crate::deaf::open_deaf_lab();
+        let own = lab.manifest.aws.region.clone();
+        lab.prove_region(&own).expect("the lab's own");
+        lab.prove_region("eu-north-1").expect_err("another");
+    }
+
     fn instance(state: InstanceState) -> Instance {
         Instance {
             instance_id: "i-1".to_owned(),

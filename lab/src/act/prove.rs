@@ -343,6 +343,21 @@ mod tests {
         assert_eq!(line_of(&records[..2], burnt_in(&records), head.clone()), head);
     }
 
+    /// A journal that does not begin with its run says nothing of one.
+    #[test]
+    fn the_run_is_what_the_first_record_says() {
+        let started = json!({
+            "kind": "run-started", "schema_version": 1, "run_id": "run-7",
+            "tool": { "name": "lab-smoke" },
+            "lab": { "kind": "mock", "name": "mock", "manifest": "" },
+            "scenarios": [], "stops": [],
+        });
+        let started: Kind = serde_json::from_value(started).expect("a record");
+        assert_eq!(run_id(&[record(0, started.clone())]).as_deref(), Some("run-7"));
+        assert_eq!(run_id(&[record(0, burn()), record(1, started)]), None);
+        assert_eq!(run_id(&[]), None);
+    }
+
     fn put_back() -> Kind {
         intent(Permit::Undo, "undo", put())
     }

@@ -188,6 +188,26 @@ mod tests {
         Kind::Outcome(OutcomeRecorded::of(intent, outcome))
     }
 
+    /// The second look's value, with what both said.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_whole_is_looked_at_a_second_time() {
+        let lab = crate::deaf::open_deaf_lab();
+        for (whole_from, looks) in [(1, 1), (2, 2), (3, 2)] {
+            let count = std::cell::Cell::new(0_u32);
+            let look = async || {
+                count.set(count.get() + 1);
+                let (call, raw) = (String::new(), vec![vec![0]]);
+                let form = reports::redact::Form::Text;
+                Ok(Answer { value: count.get(), call, raw, form, attempts: 3 })
+            };
+            let since = lab.clock.stopwatch();
+            let answer = lab.twice(look, |value| *value >= whole_from).await.expect("an answer");
+            assert_eq!((answer.value, count.get()), (looks, looks));
+            assert_eq!((answer.raw.len(), answer.attempts), (looks as usize, 3 * looks));
+            assert_eq!(since.elapsed() >= AGAIN, looks == 2);
+        }
+    }
+
     #[test]
     fn what_was_seen_is_asked_for_by_its_kind() {
         let device = super::super::BlockDevice {

@@ -220,6 +220,8 @@ mod tests {
             let found = found.filter_map(|(path, it)| Some((path.clone(), it.clone()?))).collect();
             assert_eq!(to_hash(&names, &found, &known), wanted, "{inodes:?} {known:?}");
         }
+        let twice = paths(&["/a", "/a"]);
+        assert_eq!(to_hash(&twice, &BTreeMap::new(), &[]), ["/a"]);
     }
 
     #[test]

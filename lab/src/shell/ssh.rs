@@ -243,6 +243,11 @@ mod tests {
             let given = read_knock(&said(&why));
             assert_eq!(matches!(given, Knocked::Silence(_)), silent, "{why}: {given:?}");
         }
+        let last = "Host key verification failed.".to_owned();
+        assert_eq!(
+            read_knock(&said("Warning\nHost key verification failed.\n ")),
+            Knocked::Answer(last)
+        );
     }
 
     #[test]
