@@ -86,7 +86,7 @@ fn an_address_comes_with_its_length_and_that_it_ends() {
     let addresses = |links: &str| items(&state("links", links), Source::Addresses);
     let v6 = json!({ "dev": "ens5", "address": "2001:db8::4/64", "expires": true });
     let lo = json!({ "dev": "lo", "address": "127.0.0.1/8", "expires": true });
-    let of = |address: Value| json!([address, v6.clone(), lo.clone()]);
+    let of = |address: Value| json!([address, lo.clone(), v6.clone()]);
     let for_a_while = json!({ "dev": "ens5", "address": "10.88.60.4/24", "expires": true });
     assert_eq!(addresses(LINKS), of(for_a_while));
     assert_eq!(addresses(&for_ever), of(json!({ "dev": "ens5", "address": "10.88.60.4/24" })));
