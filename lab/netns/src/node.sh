@@ -116,7 +116,7 @@ for folder; do
     mkdir -p ".$folder"
     mount --rbind "$folder" ".$folder"
 done
-test -z "$aws" || ln -sf "$aws" usr/local/sbin/aws
+if test -n "$aws"; then ln -sf "$aws" usr/local/sbin/aws; else bind "$program" usr/local/sbin/aws; fi
 # A node has no service manager: these run what is asked of one for the dead man's switch.
 bind "$program" usr/local/sbin/systemd-run
 bind "$program" usr/local/sbin/systemctl

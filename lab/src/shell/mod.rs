@@ -14,7 +14,7 @@ pub use follow::{Heard, Stream};
 pub use hashing::{FileIdentity, HashedFile, Hashing, IDENTITY_FORMAT};
 pub use observe::Observe;
 pub use readiness::NodeReadiness;
-pub use readings::Unread;
+pub use readings::{NodeRehearsal, Unread};
 pub use switch::{CHECK_SWITCH, SwitchUnit};
 pub(crate) use switch::{SWITCH, SwitchSeen};
 
