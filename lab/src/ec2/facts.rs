@@ -72,6 +72,9 @@ pub struct Instance {
     pub block_devices: Vec<BlockDevice>,
     /// ARN.
     pub instance_profile: Option<String>,
+    /// A fact of the moment: part of no comparison and of no digest.
+    #[serde(skip)]
+    pub private_address: Option<Ipv4Addr>,
     /// `InstanceLifecycle`, as `spot`; none of an instance on demand.
     pub lifecycle: Option<String>,
     /// `RootDeviceType`, as `ebs`.
@@ -236,6 +239,7 @@ impl TryFrom<&sdk::Instance> for Instance {
             instance_profile: instance
                 .iam_instance_profile()
                 .and_then(|profile| profile.arn.clone()),
+            private_address: instance.private_ip_address().and_then(|text| text.parse().ok()),
             lifecycle: instance.instance_lifecycle().map(|it| it.as_str().to_owned()),
             root_device_type: instance.root_device_type().map(|it| it.as_str().to_owned()),
             launched_at: read_time(instance.launch_time()),
@@ -371,5 +375,57 @@ impl TryFrom<&sdk::Volume> for Volume {
             tags: read_tags(volume.tags()),
             volume_id: id,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_meets_a_goal_or_its_opposite() {
+        let address = |text: &str| text.parse::<Ipv4Addr>().expect("an address");
+        let interface = NetworkInterface {
+            network_interface_id: "eni-1".to_owned(),
+            owner_id: "123456789012".to_owned(),
+            vpc_id: "vpc-1".to_owned(),
+            subnet_id: "subnet-1".to_owned(),
+            mac_address: "02:00:00:00:00:04".to_owned(),
+            source_dest_check: true,
+            primary_address: address("10.88.60.4"),
+            secondary_addresses: vec![address("10.88.60.9")],
+            security_groups: Vec::new(),
+            instance_id: None,
+            tags: Tags::new(),
+        };
+        for (of, has) in [("10.88.60.4", true), ("10.88.60.9", true), ("10.88.60.7", false)] {
+            assert_eq!(interface.meets(Goal::Assigned(address(of))), has, "{of}");
+            assert_eq!(interface.meets(Goal::Unassigned(address(of))), !has, "{of}");
+        }
+        assert!(interface.meets(Goal::SourceDestCheck(true)));
+        assert!(!interface.meets(Goal::SourceDestCheck(false)));
+    }
+
+    #[test]
+    fn what_is_not_said_of_a_volume_may_outlive_its_instance() {
+        let of = |ebs: sdk::EbsInstanceBlockDevice| {
+            sdk::InstanceBlockDeviceMapping::builder().device_name("/dev/xvda").ebs(ebs).build()
+        };
+        let ebs = sdk::EbsInstanceBlockDevice::builder().volume_id("vol-1");
+        let instance = sdk::Instance::builder()
+            .block_device_mappings(of(ebs.clone().build()))
+            .block_device_mappings(of(ebs.volume_id("vol-2").delete_on_termination(true).build()))
+            .block_device_mappings(sdk::InstanceBlockDeviceMapping::builder().build())
+            .build();
+        let read = block_devices(&instance, "i-1").expect("readable");
+        let read: Vec<_> =
+            read.iter().map(|it| (it.volume_id.as_str(), it.delete_on_termination)).collect();
+        assert_eq!(read, [("vol-1", false), ("vol-2", true)]);
+    }
+
+    #[test]
+    fn tags_are_read_by_their_keys() {
+        let tag = sdk::Tag::builder().key("lab-smoke").value("sam-smoke").build();
+        assert_eq!(read_tags(&[tag]), [("lab-smoke".to_owned(), "sam-smoke".to_owned())].into());
     }
 }

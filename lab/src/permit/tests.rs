@@ -234,6 +234,7 @@ fn cost_is_for_a_tagged_instance_where_the_manifest_consents() {
             instance_id: "i-1".to_owned(),
             state: crate::ec2::InstanceState::Running,
             block_devices: Vec::new(),
+            private_address: None,
             instance_type: "t3.micro".to_owned(),
             vpc_id: None,
             subnet_id: None,
@@ -255,6 +256,13 @@ fn cost_is_for_a_tagged_instance_where_the_manifest_consents() {
             let refused = cost.is_to(other).expect_err("it is for the other");
             assert!(matches!(refused, PermitRefused::OtherOperation { .. }), "{refused}");
         }
+        // What the run found stopped needs a consent of its own.
+        let found = Cost::to_start_found(manifest, &instance);
+        assert_eq!(found.err(), Some(PermitRefused::NoConsentToStart), "{what}");
+        let mut starts = manifest.clone();
+        starts.consent.start_instances = true;
+        let found = Cost::to_start_found(&starts, &instance);
+        assert_eq!(found.err(), refused, "{what}");
     }
 }
 
@@ -389,6 +397,15 @@ fn release_is_for_the_run_that_holds_the_lock() {
             undo: None,
         })
     };
+    let renewing = || {
+        Kind::Intent(Intent {
+            id: "2-gate".to_owned(),
+            scenario: "gate".to_owned(),
+            permit: PermitKind::Undo,
+            effect: Effect::RenewLock { path: path(), contents: "{}".to_owned() },
+            undo: None,
+        })
+    };
     let came = |outcome| {
         let (intent, detail) = ("1-gate".to_owned(), String::new());
         let (request_id, samples) = (None, Vec::new());
@@ -402,6 +419,7 @@ fn release_is_for_the_run_that_holds_the_lock() {
         ("unknown", vec![taking(), came(Outcome::Unknown)], false),
         ("taken", vec![taking(), came(Outcome::Done)], true),
         ("given back", vec![taking(), came(Outcome::Done), back()], false),
+        ("taken, and more is under way", vec![taking(), came(Outcome::Done), renewing()], true),
     ];
     for (what, kinds, granted) in table {
         let (_folder, journal) = journal(kinds);
