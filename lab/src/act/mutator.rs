@@ -444,3 +444,97 @@ pub(super) fn state_of(
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use reports::record::{Kind, Life, ResourceKind, ResourceSeen, ResourcesSeen};
+
+    use super::*;
+
+    #[test]
+    fn the_end_can_be_asked_for_at_any_time_and_all_else_where_nothing_is_under_way() {
+        // Of each state: whether its end can be asked for, its stop, its start.
+        let table = [
+            (InstanceState::Pending, true, false, false),
+            (InstanceState::Running, true, true, true),
+            (InstanceState::Stopping, true, false, false),
+            (InstanceState::Stopped, true, true, true),
+            (InstanceState::ShuttingDown, false, false, false),
+        ];
+        for (state, end, stop, start) in table {
+            let wanted = [WantedState::Terminated, WantedState::Stopped, WantedState::Running];
+            let given = wanted.map(|it| it.can_be_asked_of(&state));
+            assert_eq!(given, [end, stop, start], "{state}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_plan_for_another_region_is_another_labs() {
+        let lab = crate::deaf::open_deaf_lab();
+        let own = lab.manifest.aws.region.clone();
+        lab.prove_region(&own).expect("the lab's own");
+        lab.prove_region("eu-north-1").expect_err("another");
+    }
+
+    fn instance(state: InstanceState) -> Instance {
+        Instance {
+            instance_id: "i-1".to_owned(),
+            state,
+            instance_type: "t3.micro".to_owned(),
+            vpc_id: None,
+            subnet_id: None,
+            network_interface_ids: Vec::new(),
+            block_devices: Vec::new(),
+            instance_profile: None,
+            lifecycle: None,
+            root_device_type: None,
+            launched_at: None,
+            private_address: None,
+            tags: std::collections::BTreeMap::new(),
+        }
+    }
+
+    fn word(progress: &Progress) -> &'static str {
+        match progress {
+            Progress::Done(_) => "done",
+            Progress::NotYet(_) => "not yet",
+            Progress::Not(_) => "not",
+            Progress::Absent => "absent",
+            Progress::Unlisted => "unlisted",
+        }
+    }
+
+    /// That EC2 does not list it says something only where the run has seen its end.
+    #[tokio::test(start_paused = true)]
+    async fn a_later_look_tells_what_is_under_way_from_what_is_not() {
+        use InstanceState::{Running, ShuttingDown, Stopped, Terminated};
+        let lab = crate::deaf::open_deaf_lab();
+        let ended = Some(Life::Ended);
+        let table = [
+            (Some(Terminated), None, Terminated, "done"),
+            (Some(ShuttingDown), None, Terminated, "not yet"),
+            (Some(Running), None, Terminated, "not"),
+            (Some(Stopped), None, Stopped, "done"),
+            (Some(Terminated), None, Stopped, "not"),
+            (None, ended, Terminated, "absent"),
+            (None, ended, Stopped, "not"),
+            (None, Some(Life::Alive), Terminated, "unlisted"),
+            (None, None, Terminated, "unlisted"),
+        ];
+        for (found, seen, wanted, expected) in table {
+            let folder = tempfile::tempdir().expect("a folder");
+            let journal = Writer::create(folder.path()).expect("a journal");
+            if let Some(life) = seen {
+                let (kind, id) = (ResourceKind::Instance, "i-1".to_owned());
+                let resources = vec![ResourceSeen { kind, id, life }];
+                let at = lab.clock.now() - TimeDelta::minutes(1);
+                let seen = Kind::ResourcesSeen(ResourcesSeen { resources });
+                journal.append(at, seen).expect("appended");
+            }
+            let found = found.map(instance);
+            let given = state_of(&lab, &journal, "i-1", found.as_ref(), &wanted);
+            assert_eq!(word(&given), expected, "{found:?} {seen:?} {wanted}");
+        }
+    }
+}

@@ -415,3 +415,26 @@ fn one<T>(
     }
     Ok(Answer { value: item, call, raw, form, attempts })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What names another, several or nothing is no answer to a question for one.
+    #[test]
+    fn one_that_was_asked_for_alone_is_alone_and_no_other() {
+        let answer = |ids: &[&str]| Answer {
+            value: ids.iter().map(|&id| id.to_owned()).collect::<Vec<String>>(),
+            call: "ec2 DescribeVolumes".to_owned(),
+            raw: vec![b"<all/>".to_vec()],
+            form: Form::Text,
+            attempts: 1,
+        };
+        let found = one(answer(&["vol-1"]), "vol-1", |id| id).expect("it alone");
+        assert_eq!(found.value.as_deref(), Some("vol-1"));
+        for ids in [&[][..], &["vol-2"], &["vol-2", "vol-1"], &["vol-1", "vol-1"]] {
+            let error = one(answer(ids), "vol-1", |id| id).expect_err("another");
+            assert!(error.to_string().contains("does not name exactly that"), "{ids:?}: {error}");
+        }
+    }
+}

@@ -211,3 +211,26 @@ impl Observe<Result<Vec<Owner>, AnswerError>> {
         Self::routerctl(Routerctl::new(routerd).mobility_owners())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_did_not_come_to_its_end_is_not_read() {
+        let output = |code, stdout: &str| Output {
+            code,
+            stdout: stdout.into(),
+            stderr: b" why \n".to_vec(),
+        };
+        let at = DateTime::from_timestamp_nanos(1_764_475_873_000_000_001);
+        assert_eq!(Observe::clock().read(output(0, "1764475873000000001\n")), Ok(at));
+        let no_time = Unread::NoTime("+%s%N".to_owned());
+        assert_eq!(Observe::clock().read(output(0, "+%s%N\n")), Err(no_time));
+        let ended = || Unread::Ended { code: 2, said: "why".to_owned() };
+        assert_eq!(Observe::clock().read(output(2, "1764475873000000001\n")), Err(ended()));
+        let names = vec!["burnt".to_owned(), "lock.json".to_owned()];
+        assert_eq!(Observe::node_folder().read(output(0, "burnt\nlock.json\n")), Ok(names));
+        assert_eq!(Observe::node_folder().read(output(2, "")), Err(ended()));
+    }
+}

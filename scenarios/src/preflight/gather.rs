@@ -340,3 +340,23 @@ impl Gathered {
         (!silent.is_empty()).then(|| format!("the lab does not answer: {}", silent.join("; ")))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_home_of_a_user_is_the_sixth_field_of_its_own_line() {
+        let accounts =
+            "root:x:0:0:root:/root:/bin/sh\nroute:x:7:7::/home/route:/bin/sh\nbroken:x\n";
+        let table = [
+            ("root", Some("/root")),
+            ("route", Some("/home/route")),
+            ("broken", None),
+            ("nobody", None),
+        ];
+        for (user, home) in table {
+            assert_eq!(home_of(accounts, user).as_deref(), home, "{user}");
+        }
+    }
+}
