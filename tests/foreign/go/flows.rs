@@ -71,6 +71,36 @@ pub fn two_burnt_goes() {
     assert!(after == before, "something was changed");
 }
 
+/// Whatever order a woken node comes up in, and however long it takes, it is looked at until it is what
+/// the owner saw.
+pub fn woken_in_stages() {
+    let place = Place::new();
+    for (index, [sshd, overlay, routerd]) in
+        [[5, 20, 40], [5, 40, 20], [20, 5, 40], [20, 40, 5], [40, 5, 20], [40, 20, 5]]
+            .into_iter()
+            .enumerate()
+    {
+        let out = format!("run-{index}");
+        let boot = format!("slow-boot=sshd:{sshd}s,overlay:{overlay}s,routerd:{routerd}s");
+        let line = format!("preflight --lab lab.toml --seed 7 --inject {boot} --out {out}");
+        assert_eq!(place.code(&line), 3, "{boot}");
+        assert_eq!(place.status(&out)["state"], "parked", "{boot}");
+        place.go(&out);
+        let woken = place.call(&["resume", &out, "--lab", "lab.toml"]);
+        assert_eq!(woken.code, Some(0), "{boot}: {woken:?}");
+        let facts: Vec<String> = place
+            .records(&out)
+            .iter()
+            .filter_map(|record| match &record.kind {
+                Kind::FactsRecorded(recorded) => Some(recorded.facts_digest.to_string()),
+                _ => None,
+            })
+            .collect();
+        assert!(facts.len() > 1, "{boot}: it was looked at once more");
+        assert_eq!(facts.first(), facts.last(), "{boot}");
+    }
+}
+
 pub fn armed() {
     let place = Place::new();
     place.preflight("run");

@@ -24,6 +24,7 @@ pub fn trials() -> Vec<Trial> {
         trial("the_wait_ends_with_the_go_the_wait_or_stop_7", flows::waiting),
         trial("without_consent_nothing_is_stopped_and_the_commands_are_said", flows::no_consent),
         trial("a_lab_that_another_run_holds_is_left_alone", flows::held),
+        trial("nodes_that_come_up_in_stages_are_what_he_saw", flows::woken_in_stages),
         trial("the_facts_are_the_same_later_and_other_on_a_changed_lab", flows::facts),
         trial("cheat/preflight-repeated-on-a-changed-lab", flows::repeated_on_a_changed_lab),
         trial("a_run_is_resumed_after_the_public_addresses_changed", flows::addresses_changed),
