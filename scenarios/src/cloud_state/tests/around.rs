@@ -24,8 +24,9 @@ fn tags(lab: &Lab, are_the_labs: bool) -> lab::ec2::Tags {
 }
 
 fn group(lab: &Lab, id: &str, is_the_labs: bool) -> SecurityGroup {
-    let (ingress, egress) = Default::default();
-    SecurityGroup { group_id: id.to_owned(), ingress, egress, tags: tags(lab, is_the_labs) }
+    let (ingress, egress, inbound) = Default::default();
+    let tags = tags(lab, is_the_labs);
+    SecurityGroup { group_id: id.to_owned(), ingress, egress, inbound, tags }
 }
 
 fn acl(lab: &Lab, id: &str, subnet: &str, is_the_labs: bool) -> NetworkAcl {
