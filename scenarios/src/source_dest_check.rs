@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::capture::CaptureStep;
 use crate::context::{Context, Ruling};
-use crate::observe::{self, Readout};
+use crate::observe::{self, InterfaceLook, Readout};
 
 pub const OFF: &str = "source-dest-check.off";
 pub const PRIOR: &str = "source-dest-check.prior-recorded";
@@ -29,29 +29,26 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let list = Observe::rows(&lab.manifest.routerd);
     let canary = Observe::canary(address, CANARY_TTL);
     let (eni, rows, canary) = futures::join!(
-        lab.reader.network_interface(&lab.manifest.capture.network_interface_id),
+        observe::look_until_twice(lab, |eni| !eni.source_dest_check),
         lab.shell.observe(Node::RouterdCloud, &list),
         lab.shell.observe(Node::CloudClient, &canary),
     );
-    judge_off(ctx, eni);
+    judge_off(lab, ctx, eni);
     judge_prior(ctx, rows);
     judge_canary(ctx, canary);
 }
 
-fn judge_off(
-    ctx: &mut Context<'_>,
-    eni: Result<lab::ec2::Answer<Option<lab::ec2::NetworkInterface>>, lab::ec2::ReadError>,
-) {
-    match eni {
-        Ok(answer) => {
-            let how = ctx.seen(&answer);
-            let observed = answer.value.map(|eni| eni.source_dest_check);
-            ctx.check(OFF).expects(json!(false)).seen(how).is(json!(observed));
+fn judge_off(lab: &Lab, ctx: &mut Context<'_>, looks: Vec<InterfaceLook>) {
+    match observe::keep_looks(lab, ctx, looks, |eni| eni.source_dest_check) {
+        Ok(((eni, looks), how)) => {
+            let ruling = Ruling::when(
+                !eni.source_dest_check,
+                format!("expected false, observed true in {} looks", looks.len()),
+            );
+            let observed = json!({ "source_dest_check": eni.source_dest_check, "looks": looks });
+            ctx.check(OFF).expects(json!(false)).seen(how).comes_to(observed, ruling);
         }
-        Err(error) => {
-            let how = ctx.seen_error(&error);
-            ctx.check(OFF).expects(json!(false)).seen(how).unknown(error.to_string());
-        }
+        Err((why, how)) => ctx.check(OFF).expects(json!(false)).seen(how).unknown(why),
     }
 }
 

@@ -80,11 +80,12 @@ fn tolerated_without_a_trace(case: &Case, traces: &[String]) -> Option<String> {
         "check-off",
         "earlier-run",
         "underlay-loss",
+        "role-by-tags",
         "slow-boot",
         "small-pages",
-        "no-aws-cli",
         "teardown",
         "volume-attached-later",
+        "known-capture",
     ];
     // Where nothing is terminated, less is read back.
     let terminates = case.teardown == Instances::Terminate;

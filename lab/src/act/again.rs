@@ -12,7 +12,7 @@ use reports::record::Outcome;
 use super::mutator::DEADLINE;
 use super::{Acted, Mutation, NotTried, Progress, finish_request, until_seen};
 use crate::Lab;
-use crate::ec2::ReadError;
+use crate::ec2::{ReadError, leave_out_encoded};
 use crate::permit::Permit;
 
 /// The first pause before a request is made again; each is twice as long as the one before.
@@ -60,7 +60,7 @@ where
     Err(match error.code() {
         Some(code) => NotTaken {
             again: LATER.contains(&code),
-            words: format!("{code}: {}", error.message().unwrap_or_default()),
+            words: format!("{code}: {}", leave_out_encoded(error.message().unwrap_or_default())),
             request_id,
         },
         None => {

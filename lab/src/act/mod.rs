@@ -8,6 +8,7 @@ mod lock;
 mod mutator;
 mod prove;
 mod reconcile;
+pub(crate) mod requests;
 mod routerd;
 #[cfg(feature = "sabotage")]
 mod sabotage;

@@ -10,7 +10,7 @@ use reports::record::{Effect, Operation, Outcome};
 use serde_json::json;
 
 use super::again::{NotTaken, RequestId, Tried, read_request_id};
-use super::{Acted, Mutation, NotLab, NotTried, POLL, Progress};
+use super::{Acted, Mutation, NotLab, NotTried, POLL, Progress, requests};
 use crate::Lab;
 use crate::ec2::{
     Address, Answer, AwsConnection, Instance, InstanceState, ReadError, Sighted, Tags, Volume,
@@ -74,13 +74,13 @@ impl Mutator {
     async fn change_state(&self, wanted: WantedState, id: &str) -> Result<RequestId, NotTaken> {
         match wanted {
             WantedState::Terminated => {
-                read_request_id(self.ec2.terminate_instances().instance_ids(id).send().await)
+                read_request_id(requests::make_termination(&self.ec2, id).send().await)
             }
             WantedState::Stopped => {
-                read_request_id(self.ec2.stop_instances().instance_ids(id).send().await)
+                read_request_id(requests::make_stop(&self.ec2, id).send().await)
             }
             WantedState::Running => {
-                read_request_id(self.ec2.start_instances().instance_ids(id).send().await)
+                read_request_id(requests::make_start(&self.ec2, id).send().await)
             }
         }
     }
@@ -302,7 +302,7 @@ impl Lab {
         }
         let (id, before) = (allocation_id.to_owned(), json!(address));
         let mutation = teardown(Effect::Ec2ReleaseAddress { allocation_id: id, before }, permit);
-        let send = self.mutator.ec2.release_address().allocation_id(allocation_id).send();
+        let send = requests::make_release(&self.mutator.ec2, allocation_id).send();
         let look = async || {
             let found = self.reader.address(allocation_id).await?.value;
             Ok(found.map_or(Progress::Absent, |address| Progress::NotYet(json!(address))))
@@ -325,7 +325,7 @@ impl Lab {
             before: json!(address),
         };
         let mutation = teardown(effect, permit);
-        let send = self.mutator.ec2.disassociate_address().association_id(association_id).send();
+        let send = requests::make_disassociation(&self.mutator.ec2, association_id).send();
         let look = async || {
             let found = self.reader.address(id).await?.value;
             Ok(match found.map(|address| address.association_id) {
@@ -368,7 +368,7 @@ impl Lab {
         };
         let (id, before) = (volume_id.to_owned(), json!(volume));
         let mutation = teardown(Effect::Ec2DeleteVolume { volume_id: id, before }, permit);
-        let send = self.mutator.ec2.delete_volume().volume_id(volume_id).send();
+        let send = requests::make_deletion(&self.mutator.ec2, volume_id).send();
         let look = async || {
             let found = self.reader.volume(volume_id).await?.value;
             Ok(found.map_or(Progress::Absent, |volume| Progress::NotYet(json!(volume.state))))
@@ -490,6 +490,7 @@ mod tests {
             lifecycle: None,
             root_device_type: None,
             launched_at: None,
+            private_address: None,
             tags: std::collections::BTreeMap::new(),
         }
     }

@@ -227,6 +227,7 @@ mod tests {
             lifecycle: None,
             root_device_type: None,
             launched_at: None,
+            private_address: None,
             tags: BTreeMap::new(),
         };
         let ended = Instance { state: InstanceState::Terminated, ..instance.clone() };

@@ -279,6 +279,23 @@ impl Observe {
         Self::new(argv, IDENTITY)
     }
 
+    /// The CLI's question whether the executor may set the ENI's source/dest check to this value: a
+    /// DryRun, in the environment that routerd gives the executor. There is no command without one.
+    pub(super) fn check_rehearsal(
+        env: &BTreeMap<String, String>,
+        region: &str,
+        network_interface_id: &str,
+        source_dest_check: bool,
+    ) -> Self {
+        let value =
+            if source_dest_check { "--source-dest-check" } else { "--no-source-dest-check" };
+        let mut argv = super::as_executor(env);
+        argv.extend(words(&["aws", "ec2", "modify-network-interface-attribute", "--dry-run"]));
+        argv.extend(words(&["--network-interface-id", network_interface_id, value]));
+        argv.extend(words(&["--region", region]));
+        Self::new(argv, IDENTITY)
+    }
+
     /// Which settings of a file, as `~/.aws/config`, give an SDK credentials: their names, one a line.
     /// Ends with 0 or 1 where it could be read or is not there.
     pub fn credential_names(path: &str) -> Self {

@@ -1,6 +1,7 @@
 //! The read-only preflight of the runbook's §4: what the owner decides on, and the baseline that
 //! is restored in the end. All that is independent is read at the same time.
 
+mod captures;
 mod cloud;
 mod credentials;
 mod facts;
@@ -8,10 +9,14 @@ mod gather;
 mod identity;
 mod nodes;
 mod obstacles;
+mod permissions;
 mod rehearsal;
 mod role;
 mod router;
 mod shared;
+mod survey;
+
+pub use survey::{PermissionProof, PermissionSurvey, survey_permissions};
 
 use lab::Lab;
 use reports::record::{FactsRecorded, Kind, Phase, StateRecorded};
@@ -35,13 +40,17 @@ pub const VPC: &str = "preflight.vpc";
 pub const ROUTES: &str = "preflight.route-table";
 pub const PROFILE: &str = "preflight.instance-profile";
 pub const ROLE: &str = "preflight.role";
+pub const PERMISSIONS: &str = "preflight.permissions";
+pub const EXECUTOR_PERMISSIONS: &str = "preflight.executor-permissions";
 pub const NODES: &str = "preflight.nodes";
 pub const HOST_KEYS: &str = "preflight.host-keys";
 pub const CLOCKS: &str = "preflight.clocks";
 pub const OS_ADDRESS: &str = "preflight.os-address";
+pub const AGENTS: &str = "preflight.address-agents";
 pub const BASELINE: &str = "preflight.baseline";
 pub const ROUTER_YAML: &str = "preflight.router-yaml";
 pub const POLICY: &str = "preflight.policy";
+pub const VERSION: &str = "preflight.routerctl-version";
 pub const PROGRAMS: &str = "preflight.programs";
 pub const PLANNER: &str = "preflight.planner-digest";
 pub const ROUTERD_UNIT: &str = "preflight.routerd-unit";
@@ -49,6 +58,7 @@ pub const EXECUTOR_IDENTITY: &str = "preflight.executor-identity";
 pub const EXECUTOR_DRY_RUN: &str = "preflight.executor-dry-run";
 pub const EXECUTOR_READS: &str = "preflight.executor-changes-nothing";
 pub const ROWS: &str = "preflight.rows";
+pub const CAPTURES: &str = "preflight.captures-known";
 pub const PLAN_SOURCE: &str = "preflight.plan-source";
 pub const STATE: &str = "preflight.cloud-state";
 pub const SHARED: &str = "preflight.nothing-attached";
@@ -74,20 +84,25 @@ pub const ASSERTS: &[&str] = &[
     COSTLY,
     PROFILE,
     ROLE,
+    PERMISSIONS,
     NODES,
     HOST_KEYS,
     CLOCKS,
     OS_ADDRESS,
+    AGENTS,
     BASELINE,
     ROUTER_YAML,
     POLICY,
+    VERSION,
     PROGRAMS,
     PLANNER,
     ROUTERD_UNIT,
     EXECUTOR_IDENTITY,
+    EXECUTOR_PERMISSIONS,
     EXECUTOR_DRY_RUN,
     EXECUTOR_READS,
     ROWS,
+    CAPTURES,
     PLAN_SOURCE,
     LEFTOVERS,
     SILENT,
@@ -101,7 +116,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         return ctx.unavailable(why, None);
     }
     credentials::judge(lab, ctx);
-    let executor = (&gathered.profile, &gathered.policies);
+    let executor = (&gathered.profile, &gathered.role.policies);
     let cloud = cloud::judge(lab, ctx, gathered.cloud, executor);
     let addresses = gathered.costly.addresses.as_ref().map_or(&[][..], |it| &it.value);
     let instances = cloud.as_ref().map_or(&[][..], |cloud| &cloud.instances);
@@ -109,10 +124,11 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     watch::judge_before(lab, ctx, COSTLY, &gathered.costly);
     let instance_profile = cloud.as_ref().and_then(|cloud| cloud.router_profile(lab));
     let profile = (gathered.profile, instance_profile);
-    let role = role::judge(lab, ctx, profile, gathered.policies);
+    let role = role::judge(lab, ctx, profile, gathered.role);
+    permissions::judge_own(lab, ctx, gathered.rehearsals);
     let nodes = nodes::judge(lab, ctx, gathered.nodes);
-    let router = router::judge(lab, ctx, gathered.router);
-    silence::judge(ctx, SILENT, gathered.silence);
+    let router = router::judge(lab, ctx, gathered.router, cloud.as_ref());
+    silence::judge(ctx, SILENT, vec![gathered.silence]);
     let all = (cloud, nodes, router);
     let ((Some(cloud), Some(nodes), Some(router)), true) = (all, ctx.holds()) else {
         return rehearsal::leave_out(ctx);
