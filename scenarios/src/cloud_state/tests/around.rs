@@ -24,11 +24,6 @@ fn tags(lab: &Lab, are_the_labs: bool) -> lab::ec2::Tags {
 }
 
 fn group(lab: &Lab, id: &str, is_the_labs: bool) -> SecurityGroup {
-<<<<<<< HEAD
-    let (ingress, egress, inbound) = Default::default();
-    let tags = tags(lab, is_the_labs);
-    SecurityGroup { group_id: id.to_owned(), ingress, egress, inbound, tags }
-=======
     let (ingress, egress) = Default::default();
     SecurityGroup {
         group_id: id.to_owned(),
@@ -37,7 +32,6 @@ fn group(lab: &Lab, id: &str, is_the_labs: bool) -> SecurityGroup {
         inbound: Vec::new(),
         tags: tags(lab, is_the_labs),
     }
->>>>>>> main
 }
 
 fn acl(lab: &Lab, id: &str, subnet: &str, is_the_labs: bool) -> NetworkAcl {
