@@ -3,8 +3,8 @@
 use lab::Lab;
 use serde_json::json;
 
-use crate::context::{Context, Ruling};
-use crate::observe;
+use crate::context::{Context, How, Ruling};
+use crate::twice::look_until_equal;
 
 pub const PRESENT: &str = "eni-address.present";
 pub const NOTHING_ELSE: &str = "eni-address.nothing-else";
@@ -14,7 +14,13 @@ pub const NOT_APPLICABLE: &[&str] = &[];
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let address = lab.manifest.capture.address.addr();
-    let (eni, how) = match observe::observe_interface(lab, ctx).await {
+    let id = &lab.manifest.capture.network_interface_id;
+    let looks = look_until_equal(lab, async || lab.reader.network_interface(id).await).await;
+    let gone = |(eni, how): (Option<lab::ec2::NetworkInterface>, How)| match eni {
+        Some(eni) => Ok((eni, how)),
+        None => Err((format!("{id} is gone"), how)),
+    };
+    let (eni, how) = match looks.keep(ctx).and_then(gone) {
         Ok(seen) => seen,
         Err((why, how)) => {
             return ctx.check(PRESENT).expects(json!(address)).seen(how).unknown(why);

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::capture::CaptureStep;
 use crate::context::{Context, Ruling};
 use crate::observe::{self, Readout};
+use crate::twice::{Looks, look_until_equal};
 
 pub const OFF: &str = "source-dest-check.off";
 pub const PRIOR: &str = "source-dest-check.prior-recorded";
@@ -28,8 +29,9 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let address = lab.manifest.capture.address.addr();
     let list = Observe::rows(&lab.manifest.routerd);
     let canary = Observe::canary(address, CANARY_TTL);
+    let id = &lab.manifest.capture.network_interface_id;
     let (eni, rows, canary) = futures::join!(
-        lab.reader.network_interface(&lab.manifest.capture.network_interface_id),
+        look_until_equal(lab, async || lab.reader.network_interface(id).await),
         lab.shell.observe(Node::RouterdCloud, &list),
         lab.shell.observe(Node::CloudClient, &canary),
     );
@@ -38,20 +40,13 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     judge_canary(ctx, canary);
 }
 
-fn judge_off(
-    ctx: &mut Context<'_>,
-    eni: Result<lab::ec2::Answer<Option<lab::ec2::NetworkInterface>>, lab::ec2::ReadError>,
-) {
-    match eni {
-        Ok(answer) => {
-            let how = ctx.seen(&answer);
-            let observed = answer.value.map(|eni| eni.source_dest_check);
+fn judge_off(ctx: &mut Context<'_>, eni: Looks<Option<lab::ec2::NetworkInterface>>) {
+    match eni.keep(ctx) {
+        Ok((eni, how)) => {
+            let observed = eni.map(|eni| eni.source_dest_check);
             ctx.check(OFF).expects(json!(false)).seen(how).is(json!(observed));
         }
-        Err(error) => {
-            let how = ctx.seen_error(&error);
-            ctx.check(OFF).expects(json!(false)).seen(how).unknown(error.to_string());
-        }
+        Err((why, how)) => ctx.check(OFF).expects(json!(false)).seen(how).unknown(why),
     }
 }
 

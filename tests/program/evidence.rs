@@ -113,8 +113,9 @@ fn round_trips_of_each_scenario() {
         ("approve", 2),
         ("dry-run", 3),
         ("execute", 8),
-        ("eni-address", 1),
-        ("source-dest-check", 1),
+        // Two looks that are equal.
+        ("eni-address", 2),
+        ("source-dest-check", 2),
         ("os-address", 1),
         ("claim-ready", 1),
         ("doctor", 1),
@@ -127,7 +128,8 @@ fn round_trips_of_each_scenario() {
         ("undo", 9),
         ("restored", 2),
         ("teardown", 8),
-        ("residue", 1),
+        // Two looks that are equal.
+        ("residue", 2),
     ];
     let (without, with) = (records(&run(&[])), records(&run(&["--inject", "latency=200ms"])));
     let took = |scenario| rounded(lasted_ms(&with, scenario) - lasted_ms(&without, scenario));
@@ -137,7 +139,7 @@ fn round_trips_of_each_scenario() {
         (last.at - first.at).num_milliseconds()
     };
     let more = whole(&with) - whole(&without);
-    assert!(more <= 51 * 200, "the run takes {more} ms longer");
+    assert!(more <= 53 * 200, "the run takes {more} ms longer");
 }
 
 fn rounded(ms: i64) -> i64 {

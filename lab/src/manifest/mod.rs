@@ -7,7 +7,7 @@ mod shape;
 pub use parse::{ManifestError, Problem};
 pub use shape::{
     Aws, Capture, Ceiling, Consent, Iam, Instances, LabSection, Limits, Manifest, NoCeiling,
-    NodeEntry, Owner, Routerd, Teardown, guest_settle_ms_on_ec2,
+    NodeEntry, Onprem, Owner, Routerd, Teardown, guest_settle_ms_on_ec2,
 };
 
 /// A commented manifest without a problem in it.

@@ -113,9 +113,9 @@ struct Sections<'a> {
     found: Vec<UnplacedProblem>,
 }
 
-const SECTIONS: [&str; 11] = [
-    "version", "lab", "aws", "capture", "iam", "routerd", "nodes", "limits", "consent", "teardown",
-    "owner",
+const SECTIONS: [&str; 12] = [
+    "version", "lab", "aws", "onprem", "capture", "iam", "routerd", "nodes", "limits", "consent",
+    "teardown", "owner",
 ];
 
 impl<'a> Sections<'a> {
@@ -130,6 +130,7 @@ impl<'a> Sections<'a> {
         // All are read before the first that is missing ends it.
         let (version, lab, aws) =
             (self.section("version"), self.section("lab"), self.section("aws"));
+        let onprem = self.optional_section("onprem");
         let (capture, iam, routerd) =
             (self.section("capture"), self.section("iam"), self.section("routerd"));
         let (nodes, limits, consent) =
@@ -139,6 +140,7 @@ impl<'a> Sections<'a> {
             version: version?,
             lab: lab?,
             aws: aws?,
+            onprem: onprem?,
             capture: capture?,
             iam: iam?,
             routerd: routerd?,
@@ -153,6 +155,14 @@ impl<'a> Sections<'a> {
     fn section<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
         let value = self.value(name)?;
         self.decode(name, value)
+    }
+
+    /// The default one where it is left out.
+    fn optional_section<T: DeserializeOwned + Default>(&mut self, name: &str) -> Option<T> {
+        match self.table.get_ref().get(name) {
+            Some(value) => self.decode(name, value),
+            None => Some(T::default()),
+        }
     }
 
     fn nodes(&mut self) -> Option<BTreeMap<Node, super::NodeEntry>> {

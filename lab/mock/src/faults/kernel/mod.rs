@@ -137,6 +137,7 @@ impl Happening {
             | Self::Interface { .. }
             | Self::Ingress { .. }
             | Self::NoIcmpErrors { .. }
+            | Self::InterfaceOutlives { .. }
             | Self::Cloud(_)
             | Self::TagLost { .. }
             | Self::VolumeTagLost
