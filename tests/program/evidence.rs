@@ -116,7 +116,8 @@ fn round_trips_of_each_scenario() {
         // Two looks that are equal.
         ("eni-address", 2),
         ("source-dest-check", 2),
-        ("os-address", 1),
+        // Its last look waits until all others are over.
+        ("os-address", 3),
         ("claim-ready", 1),
         ("doctor", 1),
         ("ping", 1),
@@ -139,7 +140,7 @@ fn round_trips_of_each_scenario() {
         (last.at - first.at).num_milliseconds()
     };
     let more = whole(&with) - whole(&without);
-    assert!(more <= 53 * 200, "the run takes {more} ms longer");
+    assert!(more <= 54 * 200, "the run takes {more} ms longer");
 }
 
 fn rounded(ms: i64) -> i64 {
