@@ -61,6 +61,8 @@ pub enum Command {
         /// that preflight was given.
         #[arg(long, value_name = "MANIFEST.toml")]
         lab: Option<PathBuf>,
+        #[command(flatten)]
+        identity: IdentityArgs,
     },
     /// The built-in mock lab.
     #[command(subcommand)]
@@ -68,6 +70,10 @@ pub enum Command {
     /// Kernel labs, and lab manifests.
     #[command(subcommand)]
     Lab(LabCommand),
+    /// Whether this machine and a lab on AWS have what a run needs; nothing is changed.
+    ///
+    /// A line for each thing, with a remedy where it is not so. Exit code 0, or 8.
+    Doctor(DoctorArgs),
     /// List the faults that --inject knows, each with the assertion that it must turn.
     Faults {
         #[arg(long, value_enum, default_value_t)]
@@ -115,9 +121,20 @@ pub struct BeginArgs {
     /// `lab-smoke faults` lists what can, and in which lab.
     #[arg(long, value_name = "FAULT[=ARG]")]
     pub inject: Vec<String>,
+    #[command(flatten)]
+    pub identity: IdentityArgs,
     /// `json`: the journal's records on stdout as they happen, people's text on stderr.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+/// Who asks AWS.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct IdentityArgs {
+    /// On a lab of kind aws: the role that the operator takes. Without it: LAB_SMOKE_ASSUME_ROLE_ARN, the
+    /// manifest's [identity], LAB_SMOKE_ASSUME_ROLE_ARN_DEFAULT; else whoever the SDK's own chain finds.
+    #[arg(long, value_name = "ARN", value_parser = role_arn)]
+    pub assume_role: Option<String>,
 }
 
 /// What a kernel lab is made with.
@@ -176,8 +193,19 @@ pub struct ResumeArgs {
     /// Leave the instances running where the go is still awaited in the end.
     #[arg(long)]
     pub leave_running: bool,
+    #[command(flatten)]
+    pub identity: IdentityArgs,
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct DoctorArgs {
+    /// The lab's manifest.
+    #[arg(long, value_name = "MANIFEST.toml")]
+    pub lab: PathBuf,
+    #[command(flatten)]
+    pub identity: IdentityArgs,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -305,6 +333,14 @@ fn end_of_a_walk(text: &str) -> Result<Ipv4Addr, String> {
     }
     let names = Node::ALL.map(Node::as_str).join(", ");
     text.parse().map_err(|_| format!("neither an IPv4 address nor a node ({names})"))
+}
+
+fn role_arn(text: &str) -> Result<String, String> {
+    if lab::manifest::is_role_arn(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected arn:PARTITION:iam::ACCOUNT:role/NAME".to_owned())
+    }
 }
 
 /// `90s`, `10m`, `2h` or `1d`.

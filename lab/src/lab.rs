@@ -3,12 +3,13 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use reports::record::LabKind;
+use reports::record::{AskedElsewhere, LabKind};
 
 use crate::act::Mutator;
 use crate::clock::Clock;
 use crate::ec2::{AwsConnection, Reader};
 use crate::manifest::Manifest;
+use crate::operator::{Notices, OperatorWatch};
 #[cfg(feature = "sabotage")]
 use crate::sabotage::Sabotage;
 use crate::shell::{Shell, Transport};
@@ -32,6 +33,11 @@ pub struct Lab {
     #[cfg(feature = "sabotage")]
     detector_off: Option<&'static str>,
     own_signers: Option<Rc<str>>,
+    /// The state of the operator's credentials.
+    pub operator: OperatorWatch,
+    /// Records that somebody below the run has for its journal.
+    pub notices: Notices,
+    elsewhere: Rc<[AskedElsewhere]>,
 }
 
 impl Lab {
@@ -56,6 +62,9 @@ impl Lab {
             #[cfg(feature = "sabotage")]
             detector_off: None,
             own_signers: None,
+            operator: OperatorWatch::default(),
+            notices: Notices::default(),
+            elsewhere: Rc::default(),
         }
     }
 
@@ -71,6 +80,23 @@ impl Lab {
     #[must_use]
     pub fn that_grants_itself(self, own_signers: &str) -> Self {
         Self { own_signers: Some(own_signers.into()), ..self }
+    }
+
+    /// A lab whose operator has credentials that may end, and which asks some services elsewhere than at
+    /// AWS's own endpoints.
+    #[must_use]
+    pub fn that_is_asked_by(
+        self,
+        operator: OperatorWatch,
+        elsewhere: &[AskedElsewhere],
+        notices: Notices,
+    ) -> Self {
+        Self { operator, elsewhere: elsewhere.into(), notices, ..self }
+    }
+
+    /// The services that are not asked at AWS's own endpoints, where the lab is said to be on AWS.
+    pub fn elsewhere(&self) -> &[AskedElsewhere] {
+        &self.elsewhere
     }
 
     /// The public half of the key with which this lab grants itself; none on a lab that does not.

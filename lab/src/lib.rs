@@ -12,6 +12,7 @@ pub mod iam;
 mod lab;
 pub mod manifest;
 pub mod node;
+pub mod operator;
 pub mod outage;
 pub mod permit;
 pub mod router_yaml;

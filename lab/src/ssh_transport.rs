@@ -32,9 +32,17 @@ pub struct Access {
     pub hosts: BTreeMap<Node, String>,
 }
 
+/// Finds a node before a connection to it is made, and writes what it found into ssh's configuration.
+pub trait LocateNode {
+    /// # Errors
+    /// Why it is nowhere to be found.
+    fn locate<'a>(&'a self, node: Node) -> LocalBoxFuture<'a, Result<(), String>>;
+}
+
 /// A [`Transport`] to the nodes over ssh.
 pub struct SshTransport {
     access: Access,
+    locator: Option<Rc<dyn LocateNode>>,
     links: BTreeMap<Node, SshLink>,
     calls: Cell<u64>,
 }
@@ -49,7 +57,13 @@ impl SshTransport {
     pub fn new(access: Access) -> Self {
         let link = || SshLink { session: Mutex::default(), sessions: Semaphore::new(SESSIONS) };
         let links = access.hosts.keys().map(|node| (*node, link())).collect();
-        Self { access, links, calls: Cell::new(0) }
+        Self { access, locator: None, links, calls: Cell::new(0) }
+    }
+
+    /// One whose nodes are not always at the same place.
+    #[must_use]
+    pub fn that_looks_by(self, locator: Rc<dyn LocateNode>) -> Self {
+        Self { locator: Some(locator), ..self }
     }
 
     /// A place among the calls under way to the node, its connection, and the call's own mark.
@@ -133,6 +147,9 @@ impl SshTransport {
     }
 
     async fn connect(&self, node: Node) -> Result<Session, TransportError> {
+        if let Some(locator) = &self.locator {
+            locator.locate(node).await.map_err(TransportError::Unreachable)?;
+        }
         let host = &self.access.hosts[&node];
         SessionBuilder::default()
             .config_file(&self.access.config)
@@ -163,6 +180,14 @@ impl Transport for SshTransport {
         heard: &'a Heard,
     ) -> LocalBoxFuture<'a, Result<i32, TransportError>> {
         Box::pin(self.hear(node, argv, heard))
+    }
+
+    fn forget<'a>(&'a self, node: Node) -> LocalBoxFuture<'a, ()> {
+        Box::pin(async move {
+            if let Some(link) = self.links.get(&node) {
+                *link.session.lock().await = None;
+            }
+        })
     }
 }
 

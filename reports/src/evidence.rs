@@ -17,9 +17,9 @@ use crate::digest::Digest;
 use crate::effect::Effect;
 use crate::operation::Operation;
 use crate::record::{
-    AssertionStatus, Attachment, Calls, Class, CostRecorded, Facts, GoBurnt, GoRefused, GoVerified,
-    LabKind, LockTaken, OutageRecorded, Outcome, Part, Permit, Program, ProofSought, ResidueItem,
-    Retried, ScenarioStatus,
+    AddressRead, AssertionStatus, Attachment, Calls, Class, CostRecorded, Facts, GoBurnt,
+    GoRefused, GoVerified, LabKind, LockTaken, OperatorIdentified, OperatorLost, OutageRecorded,
+    Outcome, Part, Permit, Program, ProofSought, ResidueItem, Retried, ScenarioStatus,
 };
 use crate::verdict::Judgement;
 
@@ -34,6 +34,15 @@ pub struct Evidence {
     pub run: Option<Run>,
     pub verdict: Judgement,
     pub journal: JournalHead,
+    /// Who asked EC2, on a lab where that is not built in; the last command's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<OperatorIdentified>,
+    /// Why the last command's credentials could not be renewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator_lost: Option<OperatorLost>,
+    /// The addresses that EC2 told whenever a node was to be connected to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<AddressRead>,
     pub lab_fingerprint: Option<Digest>,
     pub facts_digest: Option<Digest>,
     /// The facts that the owner decided on.

@@ -9,11 +9,12 @@ use serde_json::Value;
 
 use crate::effect::Effect;
 use crate::record::{
-    Assertion, Attachment, CostRecorded, Duty, FactsRecorded, GoBurnt, GoRefused, GoVerified,
-    HarnessBroke, Intent, Interrupted, JournalLost, Kind, LabGone, LabUnavailable, LockTaken,
-    OutageRecorded, Outcome, OutcomeRecorded, Permit, Phase, ProofOutcome, ProofSought, Record,
-    RecoveryStarted, ResidueListed, Retried, RunFinished, RunStarted, ScenarioDeclared,
-    ScenarioFinished, StopArmed, StopChecked, StopTripped, UndoPlanned,
+    AddressRead, Assertion, Attachment, CostRecorded, Duty, FactsRecorded, GoBurnt, GoRefused,
+    GoVerified, HarnessBroke, Intent, Interrupted, JournalLost, Kind, LabGone, LabUnavailable,
+    LockTaken, OperatorIdentified, OperatorLost, OutageRecorded, Outcome, OutcomeRecorded, Permit,
+    Phase, ProofOutcome, ProofSought, Record, RecoveryStarted, ResidueListed, Retried, RunFinished,
+    RunStarted, ScenarioDeclared, ScenarioFinished, StopArmed, StopChecked, StopTripped,
+    UndoPlanned,
 };
 
 /// The records of a journal by what they are about; nothing is judged yet.
@@ -21,6 +22,10 @@ use crate::record::{
 pub struct Gathered<'a> {
     pub started: Option<(&'a RunStarted, DateTime<Utc>)>,
     pub scenarios: Vec<FoldedScenario<'a>>,
+    pub operator: Option<&'a OperatorIdentified>,
+    /// Emptied by a later command that has credentials.
+    pub operator_lost: Option<&'a OperatorLost>,
+    pub addresses: Vec<&'a AddressRead>,
     pub facts: Option<&'a FactsRecorded>,
     pub undo_plan: Option<&'a UndoPlanned>,
     pub gate: Gate<'a>,
@@ -105,6 +110,12 @@ impl<'a> Gathered<'a> {
                     scenario.finished = Some((it, at));
                 }
             }
+            Kind::OperatorIdentified(operator) => {
+                self.operator = Some(operator);
+                self.operator_lost = None;
+            }
+            Kind::OperatorLost(lost) => self.operator_lost = Some(lost),
+            Kind::AddressRead(address) => self.addresses.push(address),
             Kind::FactsRecorded(facts) => self.facts = Some(facts),
             Kind::UndoPlanned(plan) => self.undo_plan = Some(plan),
             Kind::GoVerified(go) => {

@@ -6,6 +6,7 @@ mod effects;
 mod ended;
 mod granted;
 mod judged;
+mod operator;
 mod seen;
 
 use chrono::{DateTime, Utc};
@@ -31,6 +32,9 @@ pub use granted::{
 pub use judged::{
     Assertion, AssertionStatus, Attachment, Calls, Retried, ScenarioFinished, ScenarioStarted,
     ScenarioStatus, StopArmed, StopChecked, StopTripped,
+};
+pub use operator::{
+    AddressRead, AskedElsewhere, IdentityLink, OperatorIdentified, OperatorLost, Renewal,
 };
 pub use seen::{
     CostRecorded, Datagrams, FlowOutage, InstancesFound, Life, NobodysFound, Outage,
@@ -59,6 +63,9 @@ pub struct Record {
 #[serde(tag = "kind", content = "data", rename_all = "kebab-case")]
 pub enum Kind {
     RunStarted(RunStarted),
+    OperatorIdentified(OperatorIdentified),
+    OperatorLost(OperatorLost),
+    AddressRead(AddressRead),
     ScenarioStarted(ScenarioStarted),
     AttachmentStored(Attachment),
     AssertionMade(Assertion),

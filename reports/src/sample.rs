@@ -155,6 +155,7 @@ fn facts() -> Facts {
         router_yaml: RouterYamlFacts { sha256: Digest::of("yaml"), policies: json!([]) },
         programs: vec![],
         rows_of_earlier_runs: vec![],
+        elsewhere: Vec::new(),
     }
 }
 

@@ -18,6 +18,7 @@ pub mod unsaid;
 pub mod watch;
 
 mod approve;
+pub mod checkup;
 mod claim_ready;
 mod cloud_state;
 mod cloud_unchanged;

@@ -1,6 +1,7 @@
 //! The kernel lab, with real packets, sshd and processes. Where this machine cannot build one the
 //! trials are ignored with the reason, and fail where `LAB_SMOKE_REQUIRE_NETNS=1`.
 
+mod aws;
 mod netns;
 mod netns_faults;
 mod netns_lab;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         (netns_faults::trials(), at_a_time),
         (netns::trials(), alone),
         (netns_lab::trials(), alone),
+        (aws::trials(), alone),
     ];
     let failed = groups.map(|(trials, threads)| has_failed(&arguments, trials, threads));
     if failed.contains(&true) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
@@ -54,6 +56,7 @@ const ALWAYS: &[&str] = &[
     "netns::the_whole_smoke_passes_in_the_kernel",
     "netns::a_run_killed_in_the_middle_is_recovered_in_the_kernel",
     "netns_lab::down_leaves_nothing",
+    "aws::a_lab_that_a_manifest_describes_is_used_by_every_command",
 ];
 
 /// The trial, or that it is left out.

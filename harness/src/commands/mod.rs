@@ -1,6 +1,7 @@
 //! The commands: what each does, and the exit code that it answers.
 
 mod alive;
+mod doctor;
 mod go;
 mod kernel_lab;
 mod kernel_lab_list;
@@ -88,7 +89,9 @@ fn answer(words: Vec<OsString>, console: Console<'_>) -> u8 {
         Command::Go(args) => go::grant_go(&args, terminal),
         Command::Resume(args) => resume::resume_run(&args, console),
         Command::Status { run, format } => status::show_status(&run, format, console),
-        Command::Recover { run, lab } => recover::recover_run(&run, lab.as_deref(), console),
+        Command::Recover { run, lab, identity } => {
+            recover::recover_run(&run, lab.as_deref(), &identity, console)
+        }
         Command::Report { run } => report::remake_evidence(&run, terminal),
         Command::Mock(MockCommand::Serve { port, enforce_iam, state }) => {
             mock::serve(ServeOptions { port, enforce_iam, state_file: state }, terminal)
@@ -104,6 +107,7 @@ fn answer(words: Vec<OsString>, console: Console<'_>) -> u8 {
             terminal.out_as_it_is(::lab::manifest::example_manifest());
             ExitCode::Pass.number()
         }
+        Command::Doctor(args) => doctor::examine(&args, terminal),
         Command::Faults { format } => list::print_faults(format, terminal),
     }
 }
@@ -116,6 +120,7 @@ fn fits(command: &Command) -> std::io::Result<()> {
         | Command::Go(_)
         | Command::Resume(_)
         | Command::Recover { .. }
+        | Command::Doctor(_)
         | Command::Mock(_)
         | Command::Lab(LabCommand::Netns(_)) => true,
         Command::Status { .. }

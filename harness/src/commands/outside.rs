@@ -22,7 +22,8 @@ impl Both {
     /// plan may not.
     pub(super) fn merged(self) -> Manifest {
         let Self { journals, outside } = self;
-        Manifest { consent: outside.consent, owner: outside.owner, ..journals }
+        let reached = journals.reached_as(&outside);
+        Manifest { consent: outside.consent, owner: outside.owner, ..reached }
     }
 }
 
@@ -68,8 +69,9 @@ pub(super) fn of_the_journal(started: &RunStarted) -> Result<Manifest, CommandRe
     manifest.map_err(CommandRefusal::JournalsManifest)
 }
 
-/// Whether both are of one lab, whatever is wanted of it.
+/// Whether both are of one lab, whatever is wanted of it and however the operator comes to it.
 fn describes(outside: &Manifest, journals: &Manifest) -> bool {
+    let outside = &outside.clone().reached_as(journals);
     let lab = |it: &Manifest| (it.lab.kind, it.lab.tag_key.clone(), it.lab.tag_value.clone());
     lab(outside) == lab(journals)
         && (&outside.aws, &outside.nodes) == (&journals.aws, &journals.nodes)

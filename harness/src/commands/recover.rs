@@ -14,22 +14,31 @@ use super::refusal::CommandRefusal;
 use super::resume::gather_existing_run;
 use super::to_its_end::to_its_end;
 use super::{Console, refuse};
+use crate::cli::IdentityArgs;
 use crate::engine::{self, Announcement};
 use crate::labs::{Leaving, Opener, Purpose};
 use crate::perform::write_evidence;
 use crate::signals;
 use crate::words::{self, Ending};
 
-pub fn recover_run(run: &Path, lab: Option<&Path>, console: Console<'_>) -> u8 {
-    match in_its_folder(run, lab, console) {
+pub fn recover_run(
+    run: &Path,
+    lab: Option<&Path>,
+    identity: &IdentityArgs,
+    console: Console<'_>,
+) -> u8 {
+    match in_its_folder(run, (lab, identity), console) {
         Ok(judgement) => judgement.recover_exit_code(),
         Err(refusal) => refuse(refusal.code(), &refusal, console.terminal),
     }
 }
 
+/// The words of the command line: the manifest outside, and who asks.
+type Words<'a> = (Option<&'a Path>, &'a IdentityArgs);
+
 fn in_its_folder(
     run: &Path,
-    lab: Option<&Path>,
+    words: Words<'_>,
     console: Console<'_>,
 ) -> Result<Judgement, CommandRefusal> {
     let terminal = console.terminal;
@@ -42,11 +51,11 @@ fn in_its_folder(
     let opener = console.labs.of(started.lab.kind)?;
     let judgement = match engine::repeat_judgement(&journal) {
         Some(judgement) if was_recovered(&journal) => {
-            leave_as_recovered(&journal, &started, &judgement, opener, console)?;
+            leave_as_recovered(&journal, &started, &judgement, opener, words.1, console)?;
             judgement
         }
         Some(_) => return Err(CommandRefusal::NothingToRecover),
-        None => on_its_lab(&folder, &journal, &started, lab, opener, console)?,
+        None => on_its_lab(&folder, &journal, &started, words, opener, console)?,
     };
     // The lab is as it is now: that its evidence cannot be written changes nothing of that.
     let written = journal.with_records(|records| write_evidence(&folder, records, &journal.head()));
@@ -71,10 +80,11 @@ fn leave_as_recovered(
     started: &RunStarted,
     judgement: &Judgement,
     opener: &dyn Opener,
+    identity: &IdentityArgs,
     console: Console<'_>,
 ) -> Result<(), CommandRefusal> {
     let manifest = outside::of_the_journal(started)?;
-    let run = gather_existing_run(journal, started.clone(), manifest, Purpose::Recover);
+    let run = gather_existing_run(journal, started.clone(), manifest, Purpose::Recover, identity);
     // A lab that has gone has been left.
     let Ok(site) = opener.return_to(run) else { return Ok(()) };
     opener.runtime()?.block_on(site.leave(leaving(judgement), &console.say()));
@@ -93,7 +103,7 @@ fn on_its_lab(
     folder: &RunFolder,
     journal: &Writer,
     started: &RunStarted,
-    lab: Option<&Path>,
+    (lab, identity): Words<'_>,
     opener: &dyn Opener,
     console: Console<'_>,
 ) -> Result<Judgement, CommandRefusal> {
@@ -106,6 +116,7 @@ fn on_its_lab(
         started.clone(),
         manifest,
         Purpose::Recover,
+        identity,
     ))?;
     let mut announce = |announcement: Announcement| show(&announcement, console);
     opener.runtime()?.block_on(async {

@@ -13,7 +13,7 @@ use super::outside::{self, Both};
 use super::refusal::CommandRefusal;
 use super::run::{Ended, choose_meanwhile, owners_files};
 use super::{Console, alive, refuse, say_usage};
-use crate::cli::{self, ResumeArgs};
+use crate::cli::{self, IdentityArgs, ResumeArgs};
 use crate::engine::{self, Pending, Resumed, Standing};
 use crate::labs::{Existing, Leaving, Opener, Purpose};
 use crate::perform::{Show, Stage, perform_run};
@@ -52,7 +52,7 @@ fn in_its_folder(
         return Err(CommandRefusal::LabGone { proof, run: run() });
     }
     let manifest = manifest(args, &folder, &started, opener)?;
-    let run = gather_existing_run(&journal, started, manifest, Purpose::GoOn);
+    let run = gather_existing_run(&journal, started, manifest, Purpose::GoOn, &args.identity);
     on_its_lab(args, &folder, journal, run, opener, show, console)
 }
 
@@ -61,9 +61,11 @@ pub(super) fn gather_existing_run(
     started: RunStarted,
     manifest: Manifest,
     purpose: Purpose,
+    identity: &IdentityArgs,
 ) -> Existing {
     let last_seen_at = journal.with_records(|records| records.last().map(|record| record.at));
-    Existing { started, manifest, last_seen_at, purpose }
+    let assume_role = identity.assume_role.clone();
+    Existing { started, manifest, last_seen_at, purpose, assume_role }
 }
 
 fn awaits(records: &[Record], folder: &RunFolder) -> Result<(), CommandRefusal> {
@@ -96,7 +98,7 @@ fn manifest(
     let same = Manifest {
         consent: journals.consent.clone(),
         owner: journals.owner.clone(),
-        ..outside.clone()
+        ..outside.clone().reached_as(&journals)
     };
     if same != journals {
         return Err(CommandRefusal::OtherManifest(path));

@@ -75,6 +75,7 @@ fn on_its_lab(
         make: args.make.clone(),
         after,
         grantor,
+        assume_role: args.identity.assume_role.clone(),
     };
     // Before anything is built.
     let opener = console.labs.for_new_run(kind, &wanted)?;

@@ -110,7 +110,7 @@ fn who_leased(folder: &RunFolder, started: &RunStarted, opener: &dyn Opener) -> 
     let manifest = outside::of_the_journal(started).ok()?;
     let (started, purpose) = (started.clone(), Purpose::Recover);
     let run_id = started.run_id.clone();
-    let run = Existing { started, manifest, last_seen_at: None, purpose };
+    let run = Existing { started, manifest, last_seen_at: None, purpose, assume_role: None };
     let site = opener.return_to(run).ok()?;
     opener.runtime().ok()?.block_on(async {
         let opened = site.open(folder).await.ok()?;

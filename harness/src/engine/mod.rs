@@ -1,6 +1,7 @@
 //! Runs the sequence on an open lab: forward until something does not pass, the acceptance all at
 //! the same time, and back whatever happened once the go is burnt. It judges nothing itself.
 
+mod below;
 mod gone;
 mod lease;
 mod pending;
@@ -183,12 +184,14 @@ impl Engine<'_> {
             stops,
         };
         self.journal.append_synced(self.lab.clock.now(), Kind::RunStarted(started))?;
+        self.hear_from_below();
         Ok(())
     }
 
     /// One after the other; the first that does not pass ends it.
     async fn forward(&self, part: &'static [Scenario]) {
         for scenario in part.iter().filter(|it| it.leg == Leg::Forward) {
+            self.hear_from_below();
             if !self.selection.runs(scenario) || self.run.brake.pulled() {
                 return;
             }
@@ -274,6 +277,7 @@ impl Engine<'_> {
             watch::judge_look(self.lab, &mut context, &look);
         }
         let finished = context.finish();
+        self.hear_from_below();
         let status = finished.status;
         self.ended.borrow_mut().push((scenario.name, status));
         self.tell(Announcement::Finished { name: scenario.name, finished });
@@ -397,6 +401,7 @@ impl Engine<'_> {
     }
 
     fn finish(&self) -> Judgement {
+        self.hear_from_below();
         self.record_cost();
         self.list_what_nobody_ends();
         // What is judged has to be there for others to judge.

@@ -201,6 +201,7 @@ impl<'a> Engine<'a> {
         }
         loop {
             let waited = (self.lab.clock.now() - since).to_std().unwrap_or_default();
+            self.hear_from_below();
             if self.run.brake.pulled() {
                 return Came::Nothing;
             }
@@ -339,6 +340,7 @@ impl<'a> Engine<'a> {
             Meanwhile::LeaveRunning => Hold::Free,
         };
         self.record_cost();
+        self.hear_from_below();
         self.tell_not_run_because("the owner's go is awaited");
         if let Hold::Taken(why) = held {
             return self.unusable(why);

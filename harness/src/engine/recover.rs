@@ -76,6 +76,7 @@ pub async fn recover_from_journal(
         ended: RefCell::default(),
         renewing: futures::lock::Mutex::default(),
     };
+    engine.hear_from_below();
     let work = async {
         let woken = engine.wake_what_has_the_burn().await;
         engine.look_again().await;

@@ -49,6 +49,7 @@ pub async fn resume_sequence(
 
 impl Engine<'_> {
     async fn resume(&self, pending: &Pending) -> Judgement {
+        self.hear_from_below();
         self.arm(pending.meanwhile);
         if pending.wait.is_some() {
             match self.wait_for_go(pending).await {

@@ -4,6 +4,7 @@
 mod ending;
 mod lock;
 mod money;
+mod operator;
 mod recovery;
 mod stage;
 mod standing;

@@ -45,13 +45,14 @@ impl Opener for AwsLabs {
                 run_id: make_run_id(),
                 file: Some(path.clone()),
                 manifest: manifest.clone(),
+                assume_role: wanted.assume_role.clone(),
             }) as Box<dyn Site>)
         })
     }
 
     fn return_to(&self, run: Existing) -> Result<Box<dyn Site>, OpenError> {
-        let Existing { started, manifest, .. } = run;
-        Ok(Box::new(AwsSite { run_id: started.run_id, file: None, manifest }))
+        let Existing { started, manifest, assume_role, .. } = run;
+        Ok(Box::new(AwsSite { run_id: started.run_id, file: None, manifest, assume_role }))
     }
 
     /// AWS keeps none.
@@ -69,6 +70,7 @@ struct AwsSite {
     run_id: String,
     file: Option<PathBuf>,
     manifest: Manifest,
+    assume_role: Option<String>,
 }
 
 impl Site for AwsSite {
@@ -86,9 +88,11 @@ impl Site for AwsSite {
 
     fn open<'a>(&'a self, _folder: &'a RunFolder) -> LocalBoxFuture<'a, Result<Opened, OpenError>> {
         Box::pin(async move {
-            let opened = open_aws_lab(self.manifest.clone(), &self.run_id).await?;
+            let environment = |name: &str| std::env::var(name).ok();
+            let role = self.assume_role.as_deref();
+            let manifest = self.manifest.clone();
             Ok(Opened {
-                lab: opened.lab,
+                lab: open_aws_lab(manifest, &self.run_id, role, &environment).await?,
                 self_grant: None,
                 go_hidden_for: Duration::ZERO,
                 owner_awaited: None,

@@ -141,6 +141,8 @@ pub struct LabRequest {
     pub make: MakeArgs,
     pub after: AfterRun,
     pub grantor: Grantor,
+    /// The role that the operator takes, whatever the manifest says.
+    pub assume_role: Option<String>,
 }
 
 #[derive(Debug)]
@@ -185,6 +187,8 @@ pub struct Existing {
     /// The time of its last record.
     pub last_seen_at: Option<DateTime<Utc>>,
     pub purpose: Purpose,
+    /// As a request's.
+    pub assume_role: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,6 +203,8 @@ pub enum OpenError {
     NotInThisBuild(LabKind),
     #[error("--{0} is for `--lab mock` alone")]
     OnlyOnTheMock(&'static str),
+    #[error("--assume-role is for a lab of kind aws: it says who asks AWS")]
+    OnlyOnAws,
     #[error("--{0} is for a kernel lab that is made for the run: `--lab netns`")]
     OnlyWhereMade(&'static str),
     #[error("{0} describes the mock lab of one seed: say which with --seed")]
@@ -228,6 +234,7 @@ impl OpenError {
             | Self::Fault(lab_netns::CannotInject::Unable(_))
             | Self::Io(_) => ExitCode::Unavailable,
             Self::OnlyOnTheMock(_)
+            | Self::OnlyOnAws
             | Self::OnlyWhereMade(_)
             | Self::NoSeed(_)
             | Self::Fault(_)
@@ -278,6 +285,8 @@ impl Labs {
     ) -> Result<&dyn Opener, OpenError> {
         if kind == LabKind::Aws {
             wanted.makes_nothing_up()?;
+        } else if wanted.assume_role.is_some() {
+            return Err(OpenError::OnlyOnAws);
         }
         let opener = self.of(kind)?;
         opener.check(wanted)?;

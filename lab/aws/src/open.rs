@@ -10,16 +10,19 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
 use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
 use aws_types::region::Region;
-use futures::future::LocalBoxFuture;
 use lab::Lab;
 use lab::clock::Clock;
-use lab::ec2::{AwsConnection, ServiceUrls};
+use lab::ec2::{AwsConnection, Reader};
 use lab::manifest::Manifest;
-use lab::node::{Node, Output};
-use lab::shell::{Heard, Transport, TransportError};
+use lab::operator::Notices;
 use lab::ssh_transport::SshTransport;
+use reports::record::Kind;
 
+use crate::chain::{Environment, choose_identity};
+use crate::identity::{ResolvedIdentity, resolve_identity};
+use crate::locate::NodeLocator;
 use crate::ssh_config::SshFolder;
+use crate::urls::choose_urls;
 
 /// Why a lab on AWS cannot be opened. Nothing was touched then.
 #[derive(Debug, thiserror::Error)]
@@ -28,35 +31,64 @@ pub enum AwsLabError {
     Ssh(#[source] std::io::Error),
     #[error("the SDK was built without a way to the network")]
     NoNetwork,
+    #[error("there are no credentials for AWS: {0}")]
+    NoCredentials(String),
+    #[error("{caller} cannot assume {role_arn}: {why}")]
+    NotAssumed { role_arn: String, caller: String, why: String },
+    #[error("{call} was refused: {why}")]
+    Refused { call: &'static str, why: String },
 }
 
-/// An open lab on AWS.
-pub struct OpenAws {
-    pub lab: Lab,
-}
-
-/// Opens the lab of a manifest for a run. Nothing is asked of AWS or of a node yet.
+/// Opens the lab of a manifest for a run. STS is asked who asks; nothing else yet.
 ///
 /// # Errors
-/// Where this machine lacks something that it needs.
-pub async fn open_aws_lab(manifest: Manifest, run_id: &str) -> Result<OpenAws, AwsLabError> {
+/// Where this machine lacks something that it needs, or STS knows no such operator.
+pub async fn open_aws_lab(
+    manifest: Manifest,
+    run_id: &str,
+    assume_role: Option<&str>,
+    environment: Environment<'_>,
+) -> Result<Lab, AwsLabError> {
     let clock = Clock::System;
-    let folder = SshFolder::make(&manifest).map_err(AwsLabError::Ssh)?;
+    let folder = Rc::new(SshFolder::make(&manifest).map_err(AwsLabError::Ssh)?);
+    let ambient = connect_as_ambient(&manifest, run_id, environment, clock).await?;
+    let wanted = choose_identity(assume_role, environment, &manifest);
+    let resolved = resolve_identity(&wanted, &ambient, environment, run_id).await?;
+    let ResolvedIdentity { credentials, watch, record } = resolved;
+    let connection = AwsConnection { credentials, ..ambient };
+    let notices = Notices::default();
+    let elsewhere = record.elsewhere.clone();
+    notices.add(Kind::OperatorIdentified(record));
+    let locator = NodeLocator {
+        folder: folder.clone(),
+        reader: Reader::new(&connection),
+        notices: notices.clone(),
+    };
+    let nodes = SshTransport::new(folder.access()).that_looks_by(Rc::new(locator));
+    // AWS keeps itself.
+    let lab = Lab::new(manifest, clock, &connection, Rc::new(nodes), Rc::new(|| Ok(())));
+    Ok(lab.that_is_asked_by(watch, &elsewhere, notices))
+}
+
+/// The connection of whoever the SDK's own chain finds.
+async fn connect_as_ambient(
+    manifest: &Manifest,
+    run_id: &str,
+    environment: Environment<'_>,
+    clock: Clock,
+) -> Result<AwsConnection, AwsLabError> {
     let http_client = find_http_client().ok_or(AwsLabError::NoNetwork)?;
     let region = manifest.aws.region.clone();
-    let connection = AwsConnection {
-        credentials: ambient_credentials(&region, &http_client, clock).await?,
+    Ok(AwsConnection {
+        credentials: load_ambient_chain(&region, &http_client, clock).await?,
         region,
         http_client,
         sleep: clock.sdk_sleep(),
         time: clock.sdk_time(),
-        urls: ServiceUrls::default(),
+        urls: choose_urls(manifest, environment),
         app_name: Some(app_name(run_id)),
         retry_partition: format!("aws-{run_id}"),
-    };
-    let nodes = Rc::new(AwsNodes { ssh: SshTransport::new(folder.access()), _folder: folder });
-    // AWS keeps itself.
-    Ok(OpenAws { lab: Lab::new(manifest, clock, &connection, nodes, Rc::new(|| Ok(()))) })
+    })
 }
 
 fn find_http_client() -> Option<SharedHttpClient> {
@@ -69,8 +101,7 @@ fn app_name(run_id: &str) -> String {
     format!("lab-smoke.{run_id}")
 }
 
-/// Whoever the SDK's own chain finds.
-async fn ambient_credentials(
+async fn load_ambient_chain(
     region: &str,
     http_client: &SharedHttpClient,
     clock: Clock,
@@ -83,30 +114,4 @@ async fn ambient_credentials(
         .load()
         .await;
     config.credentials_provider().ok_or(AwsLabError::NoNetwork)
-}
-
-/// The nodes over ssh, whose configuration lives as long as this.
-struct AwsNodes {
-    ssh: SshTransport,
-    _folder: SshFolder,
-}
-
-impl Transport for AwsNodes {
-    fn run<'a>(
-        &'a self,
-        node: Node,
-        argv: &'a [String],
-        stdin: &'a [u8],
-    ) -> LocalBoxFuture<'a, Result<Output, TransportError>> {
-        self.ssh.run(node, argv, stdin)
-    }
-
-    fn follow<'a>(
-        &'a self,
-        node: Node,
-        argv: &'a [String],
-        heard: &'a Heard,
-    ) -> LocalBoxFuture<'a, Result<i32, TransportError>> {
-        self.ssh.follow(node, argv, heard)
-    }
 }

@@ -11,7 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use reports::digest::Digest;
 use reports::folder::{Sync, WORLD_LIMIT_BYTES, read_plain, write_atomically};
 use reports::go::self_signers;
-use reports::record::LabKind;
+use reports::record::{LabKind, Renewal};
 use sha2::{Digest as _, Sha256};
 
 use super::cloud::{Cloud, InstanceState, LAB_TAG};
@@ -24,10 +24,11 @@ use lab::Lab;
 use lab::clock::Clock;
 use lab::ec2::{AwsConnection, ServiceUrls};
 use lab::manifest::{
-    Aws, Capture, Ceiling, Consent, Iam, Instances, LabSection, Limits, Manifest, NodeEntry, Owner,
-    Routerd, Teardown,
+    Aws, Capture, Ceiling, Consent, EndpointUrls, Iam, Instances, LabSection, Limits, Manifest,
+    NodeEntry, Owner, Routerd, Teardown,
 };
 use lab::node::Node;
+use lab::operator::{Notices, OperatorWatch};
 use lab::shell::ssh::KNOWN_HOSTS;
 
 #[derive(Clone, Debug, Default)]
@@ -134,7 +135,8 @@ fn assemble(
     });
     let go_seed = digest(seed, "go");
     let lab = Lab::new(manifest, clock, &connection, transport, after_effect)
-        .that_grants_itself(&self_signers(&go_seed)?);
+        .that_grants_itself(&self_signers(&go_seed)?)
+        .that_is_asked_by(watch_operator(&shared, clock), &[], Notices::default());
     let started = start_time(seed).format("%Y%m%dT%H%M%SZ");
     let run_id = format!("smoke-{started}-{}", &hex_of(seed, "run")[..8]);
     Ok((Mock { lab, shared, run_id, go_seed }, saver))
@@ -167,6 +169,15 @@ pub fn start_time(seed: u64) -> DateTime<Utc> {
     let bytes = digest(seed, "start");
     let random = u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
     DateTime::UNIX_EPOCH + TimeDelta::seconds(NEW_YEAR_2026 + i64::from(random % YEAR_SECONDS))
+}
+
+fn watch_operator(shared: &Shared, clock: Clock) -> OperatorWatch {
+    match shared.lock().faults.operator_session_seconds {
+        None => OperatorWatch::default(),
+        Some(seconds) => {
+            OperatorWatch::of(Some(clock.now() + TimeDelta::seconds(seconds)), Renewal::Impossible)
+        }
+    }
 }
 
 fn connection(shared: &Shared, clock: Clock) -> AwsConnection {
@@ -265,6 +276,8 @@ pub fn manifest_of(world: &World) -> Result<Manifest, OpenError> {
             keep: Vec::new(),
         },
         owner: Owner { allowed_signers: String::new() },
+        identity: None,
+        endpoints: EndpointUrls::default(),
     })
 }
 
@@ -287,6 +300,11 @@ fn entry(world: &World, node: Node) -> NodeEntry {
         host_key: machine.sshd.host_key.clone(),
         ssh: None,
         user: "lab".to_owned(),
+        reach: None,
+        port: None,
+        identity_file: None,
+        jump: Vec::new(),
+        proxy: Vec::new(),
         // Datagrams a millisecond apart would be more than the rest of the mock's packets together.
         outage_probe: None,
         path_probe: matches!(node, Node::CloudClient | Node::OnpremClient)

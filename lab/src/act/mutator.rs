@@ -151,7 +151,14 @@ impl Lab {
     ) -> Result<Acted<()>, NotTried> {
         permit.is_to(PowerChange::Start)?;
         let id = permit.instance_id();
-        self.change_instance(permit, journal, scenario, WantedState::Running, id, None).await
+        let acted =
+            self.change_instance(permit, journal, scenario, WantedState::Running, id, None).await;
+        for (node, entry) in &self.manifest.nodes {
+            if entry.instance_id.as_deref() == Some(id) {
+                self.shell.forget(*node).await;
+            }
+        }
+        acted
     }
 
     /// A plan for another region is another lab's.

@@ -1,5 +1,8 @@
 //! The checks that a manifest must pass beyond its shape.
 
+mod identity;
+mod reach;
+
 use std::collections::BTreeMap;
 
 use reports::digest::Digest;
@@ -9,6 +12,9 @@ use ssh_key::PublicKey;
 use super::parse::UnplacedProblem;
 use super::{Ceiling, Manifest, NodeEntry, guest_settle_ms_on_ec2};
 use crate::node::Node;
+
+pub use identity::is_role_arn;
+pub use reach::{PLACEHOLDERS, find_node};
 
 /// Everything that is wrong with the values.
 pub(super) fn find_problems(manifest: &Manifest) -> Vec<UnplacedProblem> {
@@ -23,6 +29,8 @@ pub(super) fn find_problems(manifest: &Manifest) -> Vec<UnplacedProblem> {
     check.limits(manifest);
     check.teardown(manifest);
     check.owner(manifest);
+    reach::check_ways(&mut check, manifest);
+    identity::check_identity(&mut check, manifest);
     check.found
 }
 
@@ -152,7 +160,7 @@ impl ManifestCheck {
         if kind != LabKind::Aws {
             return;
         }
-        self.require(ssh.is_some(), &field("ssh"), "missing: needed to reach the node");
+        reach::check_node(self, node, entry);
         if matches!(node, Node::RouterdCloud | Node::CloudClient) {
             let there = entry.instance_id.is_some();
             self.require(there, &field("instance_id"), "missing: this node is an EC2 instance");

@@ -113,9 +113,21 @@ struct Sections<'a> {
     found: Vec<UnplacedProblem>,
 }
 
-const SECTIONS: [&str; 12] = [
-    "version", "lab", "aws", "onprem", "capture", "iam", "routerd", "nodes", "limits", "consent",
-    "teardown", "owner",
+const SECTIONS: [&str; 14] = [
+    "version",
+    "lab",
+    "aws",
+    "onprem",
+    "capture",
+    "iam",
+    "routerd",
+    "nodes",
+    "limits",
+    "consent",
+    "teardown",
+    "owner",
+    "identity",
+    "endpoints",
 ];
 
 impl<'a> Sections<'a> {
@@ -130,17 +142,18 @@ impl<'a> Sections<'a> {
         // All are read before the first that is missing ends it.
         let (version, lab, aws) =
             (self.section("version"), self.section("lab"), self.section("aws"));
-        let onprem = self.optional_section("onprem");
+        let onprem = self.optional("onprem").unwrap_or_default();
         let (capture, iam, routerd) =
             (self.section("capture"), self.section("iam"), self.section("routerd"));
         let (nodes, limits, consent) =
             (self.nodes(), self.section("limits"), self.section("consent"));
         let (teardown, owner) = (self.section("teardown"), self.section("owner"));
+        let (identity, endpoints) = (self.optional("identity"), self.optional("endpoints"));
         Some(Manifest {
             version: version?,
             lab: lab?,
             aws: aws?,
-            onprem: onprem?,
+            onprem,
             capture: capture?,
             iam: iam?,
             routerd: routerd?,
@@ -149,6 +162,8 @@ impl<'a> Sections<'a> {
             consent: consent?,
             teardown: teardown?,
             owner: owner?,
+            identity,
+            endpoints: endpoints.unwrap_or_default(),
         })
     }
 
@@ -157,12 +172,10 @@ impl<'a> Sections<'a> {
         self.decode(name, value)
     }
 
-    /// The default one where it is left out.
-    fn optional_section<T: DeserializeOwned + Default>(&mut self, name: &str) -> Option<T> {
-        match self.table.get_ref().get(name) {
-            Some(value) => self.decode(name, value),
-            None => Some(T::default()),
-        }
+    /// One that may be left out.
+    fn optional<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        let value = self.table.get_ref().get(name)?;
+        self.decode(name, value)
     }
 
     fn nodes(&mut self) -> Option<BTreeMap<Node, super::NodeEntry>> {

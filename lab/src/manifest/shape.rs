@@ -27,6 +27,68 @@ pub struct Manifest {
     pub consent: Consent,
     pub teardown: Teardown,
     pub owner: Owner,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<IdentitySection>,
+    #[serde(default, skip_serializing_if = "EndpointUrls::is_empty")]
+    pub endpoints: EndpointUrls,
+}
+
+impl Manifest {
+    /// The same lab, asked by whom and reached as the other manifest says: that is the operator's own,
+    /// and no part of what its owner decides on.
+    #[must_use]
+    pub fn reached_as(mut self, other: &Self) -> Self {
+        for (node, entry) in &other.nodes {
+            if let Some(own) = self.nodes.remove(node) {
+                self.nodes.insert(*node, own.reached_as(entry));
+            }
+        }
+        Self { identity: other.identity.clone(), ..self }
+    }
+}
+
+/// Section `[identity]`: the role that the operator takes, unless he names another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentitySection {
+    pub assume_role: RoleChoice,
+}
+
+/// One role, or one for each account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected a role's ARN, or a table of them by account id")]
+pub enum RoleChoice {
+    One(String),
+    ByAccount(BTreeMap<String, String>),
+}
+
+impl IdentitySection {
+    /// The role's ARN for this account; none where the table has none for it.
+    pub fn role_for(&self, account_id: &str) -> Option<&str> {
+        match &self.assume_role {
+            RoleChoice::One(arn) => Some(arn),
+            RoleChoice::ByAccount(table) => table.get(account_id).map(String::as_str),
+        }
+    }
+}
+
+/// Section `[endpoints]`: where a service is asked that is not asked at AWS's own endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointUrls {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ec2: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sts: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iam: Option<String>,
+}
+
+impl EndpointUrls {
+    /// Whether all are AWS's own.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Section `[lab]`: the kind of lab, its name, and the tag of its resources.
@@ -168,8 +230,24 @@ pub struct NodeEntry {
     /// How the harness reaches it: `user@host[:port]`. Not used on the mock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssh: Option<String>,
-    /// The user of the nested ssh between the clients.
+    /// The user of the nested ssh between the clients; the harness's as well, where `ssh` names none.
     pub user: String,
+    /// Where the harness finds its address: see [`Reach`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reach: Option<Reach>,
+    /// sshd's, where it is not 22.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// The operator's key; without it, the agent's and ssh's usual ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity_file: Option<String>,
+    /// The hosts on the way, the nearest first: a node's name, or `user@host[:port]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jump: Vec<String>,
+    /// A program that speaks with the node's sshd, word for word; `{instance_id}`, `{address}`, `{port}`
+    /// and `{region}` are put in. No shell reads it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proxy: Vec<String>,
     /// Where `outage-probe` lies on a client: an absolute path. Without it no outage is measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outage_probe: Option<String>,
@@ -179,7 +257,54 @@ pub struct NodeEntry {
     pub path_probe: Option<String>,
 }
 
+/// Where the harness finds a node's address. Proved it is by the pinned host key alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reach {
+    /// The instance's public one, as EC2 tells it whenever a connection is made.
+    Public,
+    /// The instance's private one, as EC2 tells it.
+    Private,
+    /// The manifest's: `ssh`, or `address`.
+    Fixed,
+}
+
+impl Reach {
+    /// Its word in the manifest.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Private => "private",
+            Self::Fixed => "fixed",
+        }
+    }
+}
+
 impl NodeEntry {
+    /// `reach`; a manifest that is older than it, or has `ssh`, says the address itself.
+    pub fn how_reached(&self) -> Reach {
+        self.reach.unwrap_or(Reach::Fixed)
+    }
+
+    /// Whether EC2 tells the address that the harness goes to.
+    pub fn told_by_ec2(&self) -> bool {
+        matches!(self.how_reached(), Reach::Public | Reach::Private)
+    }
+
+    /// The same node, reached as the other one is.
+    #[must_use]
+    fn reached_as(self, other: &Self) -> Self {
+        Self {
+            ssh: other.ssh.clone(),
+            reach: other.reach,
+            port: other.port,
+            identity_file: other.identity_file.clone(),
+            jump: other.jump.clone(),
+            proxy: other.proxy.clone(),
+            ..self
+        }
+    }
+
     /// The interface through which a router's packets go to the other site.
     pub fn overlay(&self) -> &str {
         self.overlay_interface.as_deref().unwrap_or("wg-hybrid")

@@ -4,6 +4,7 @@ mod action;
 mod follow;
 mod hashing;
 mod observe;
+mod readiness;
 mod readings;
 pub mod ssh;
 
@@ -11,6 +12,7 @@ pub use action::{Action, NODE_FOLDER};
 pub use follow::{Heard, Stream};
 pub use hashing::{FileIdentity, HashedFile, Hashing, IDENTITY_FORMAT};
 pub use observe::Observe;
+pub use readiness::NodeReadiness;
 pub use readings::Unread;
 
 use std::cell::Cell;
@@ -52,6 +54,11 @@ pub trait Transport {
         argv: &'a [String],
         heard: &'a Heard,
     ) -> LocalBoxFuture<'a, Result<i32, TransportError>>;
+
+    /// The node starts anew: an open connection to it leads nowhere, and it may be somewhere else.
+    fn forget<'a>(&'a self, _node: Node) -> LocalBoxFuture<'a, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// An error of the transport, by whether the command was sent.
@@ -147,6 +154,11 @@ impl Shell {
             form,
             attempts,
         })
+    }
+
+    /// Connects anew with the next command.
+    pub(crate) async fn forget(&self, node: Node) {
+        self.transport.forget(node).await;
     }
 
     /// Runs a command that changes something. Only for this crate's functions that hold a permit

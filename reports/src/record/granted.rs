@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{LabKind, Program};
+use super::{AskedElsewhere, LabKind, Program};
 use crate::digest::Digest;
 use crate::operation::Operation;
 
@@ -50,6 +50,9 @@ pub struct Facts {
     pub router_yaml: RouterYamlFacts,
     pub programs: Vec<Program>,
     pub rows_of_earlier_runs: Vec<Value>,
+    /// The services that are not asked at AWS's own endpoints.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<AskedElsewhere>,
 }
 
 /// The lab that the facts are about, by its kind and name.

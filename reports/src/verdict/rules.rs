@@ -59,6 +59,7 @@ fn decide(run: &Gathered<'_>, end: JournalEnd) -> Judgement {
     let mut causes = Causes::new();
     broken(run, &mut causes);
     lost(run, &mut causes);
+    operator(run, &mut causes);
     residue(run, &mut causes);
     mutations(run, &mut causes);
     not_back(run, &mut causes);
@@ -77,10 +78,21 @@ fn decide(run: &Gathered<'_>, end: JournalEnd) -> Judgement {
         silent_gaps(run, &mut causes);
     }
     partial(run, &mut causes);
-    if end == JournalEnd::Missing && run.unavailable.is_some() {
-        return suspended(causes);
-    }
-    first(causes, pending)
+    let mut judgement = if end == JournalEnd::Missing && run.unavailable.is_some() {
+        suspended(causes)
+    } else {
+        first(causes, pending)
+    };
+    judgement.reasons.extend(not_aws(run));
+    judgement
+}
+
+/// What every reader has to know, whatever the verdict is.
+fn not_aws(run: &Gathered<'_>) -> Option<String> {
+    let elsewhere = &run.operator?.elsewhere;
+    let asked: Vec<_> =
+        elsewhere.iter().map(|it| format!("{} at {}", it.service, it.url)).collect();
+    (!asked.is_empty()).then(|| format!("this was not AWS: it asked {}", asked.join(", ")))
 }
 
 /// A command that could not use the lab touched nothing and did not end the run: how the run ends is
@@ -119,6 +131,17 @@ fn broken(run: &Gathered<'_>, causes: &mut Causes) {
 fn lost(run: &Gathered<'_>, causes: &mut Causes) {
     if let Some(lost) = run.lost {
         let reason = format!("the run's own record is lost: {}", lost.why);
+        causes.push((ExitCode::Unknown, reason));
+    }
+}
+
+/// The cause of credentials that could not be renewed: what came of the run's end is known as far as the
+/// old ones lasted.
+fn operator(run: &Gathered<'_>, causes: &mut Causes) {
+    if let Some(lost) = run.operator_lost {
+        let (why, commands) = (&lost.why, lost.owner_commands.join("; "));
+        let reason =
+            format!("the operator's credentials could not be renewed: {why}; to go on: {commands}");
         causes.push((ExitCode::Unknown, reason));
     }
 }

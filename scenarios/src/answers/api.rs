@@ -16,4 +16,5 @@ pub const OWED: &[Owed] = &[
         .check_off(CheckOff::WithoutMeaning("it is what the run begins with")),
     Owed::caught("ec2-silent", Unavailable),
     Owed::caught("identity-refused", Assertion(preflight::IDENTITY)).exits(5),
+    Owed::caught("operator-session-ends", Assertion(preflight::CREDENTIALS)),
 ];

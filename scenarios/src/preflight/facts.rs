@@ -56,6 +56,7 @@ pub fn project(
         },
         programs: router.programs.clone(),
         rows_of_earlier_runs: router.rows.iter().map(shown).collect(),
+        elsewhere: lab.elsewhere().to_vec(),
     };
     let identity = identity(lab, nodes);
     FactsRecorded {

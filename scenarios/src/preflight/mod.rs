@@ -2,6 +2,7 @@
 //! is restored in the end. All that is independent is read at the same time.
 
 mod cloud;
+mod credentials;
 mod facts;
 mod gather;
 mod identity;
@@ -21,6 +22,7 @@ use crate::{sight, silence, watch};
 pub use obstacles::{FoundObstacles, find_obstacles};
 
 pub const IDENTITY: &str = "preflight.identity";
+pub const CREDENTIALS: &str = "preflight.credentials";
 pub const INTERFACE: &str = "preflight.network-interface";
 pub const ADDRESS_FREE: &str = "preflight.address-free";
 pub const INSTANCES: &str = "preflight.instances";
@@ -56,6 +58,7 @@ pub const SILENT: &str = "preflight.captured-address-silent";
 
 pub const ASSERTS: &[&str] = &[
     IDENTITY,
+    CREDENTIALS,
     INTERFACE,
     ADDRESS_FREE,
     INSTANCES,
@@ -97,6 +100,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     if let Some(why) = gathered.unreachable() {
         return ctx.unavailable(why, None);
     }
+    credentials::judge(lab, ctx);
     let executor = (&gathered.profile, &gathered.policies);
     let cloud = cloud::judge(lab, ctx, gathered.cloud, executor);
     let addresses = gathered.costly.addresses.as_ref().map_or(&[][..], |it| &it.value);

@@ -6,7 +6,7 @@ mod again;
 mod ends;
 mod kills;
 mod owner;
-mod place;
+pub mod place;
 mod plants;
 mod programs;
 

@@ -32,7 +32,15 @@ pub const FAULTS: &[Fault] = &[
         .from("§4", "design: exit code 8"),
     Fault::new("identity-refused", "STS does not tell the operator who he is", identity_refused)
         .from("§8.8", "design I6"),
+    Fault::new("operator-session-ends", "the operator's credentials are a session that nobody can renew, and end within so many seconds", operator_session_ends)
+        .argument("600").from("§4", "issue 14"),
 ];
+
+fn operator_session_ends(world: &mut World, argument: &str) -> Done {
+    let seconds: u32 = argument.parse().map_err(|_| "it is no number of seconds".to_owned())?;
+    world.faults.operator_session_seconds = Some(i64::from(seconds));
+    Ok(())
+}
 
 fn latency(world: &mut World, argument: &str) -> Done {
     world.faults.latency_ms = parse_milliseconds(argument)?;

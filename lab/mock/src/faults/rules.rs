@@ -59,6 +59,10 @@ pub struct Faults {
     /// The fate of the instances, where the manifest says otherwise than the mock's own.
     #[serde(default)]
     pub teardown: Option<Instances>,
+    /// The operator's credentials are a session that nobody renews, and end so many seconds after the lab
+    /// was opened.
+    #[serde(default)]
+    pub operator_session_seconds: Option<i64>,
 }
 
 /// Something that happens in the world by itself, once something was asked of it.
