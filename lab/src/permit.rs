@@ -72,6 +72,10 @@ pub enum PermitRefused {
     OtherOperation { permitted: String, wanted: &'static str },
     #[error("the manifest does not let the run stop or start instances (consent.stop_instances)")]
     NoConsent,
+    #[error(
+        "the manifest does not let preflight start what it finds stopped (consent.start_instances)"
+    )]
+    NoConsentToStart,
     #[error("{0} does not carry the lab's tag")]
     NotTagged(String),
 }
@@ -243,6 +247,15 @@ impl Cost {
     /// Permits to start this instance. Fails where the manifest does not consent ([`PermitRefused::NoConsent`]), or
     /// the instance does not carry the lab's tag ([`PermitRefused::NotTagged`]).
     pub fn to_start(manifest: &Manifest, instance: &Instance) -> Result<Self, PermitRefused> {
+        Self::grant(manifest, instance, PowerChange::Start)
+    }
+
+    /// Permits to start this instance, which the run found stopped. Fails as [`Self::to_start`] does, and
+    /// where the manifest does not consent to that ([`PermitRefused::NoConsentToStart`]).
+    pub fn to_start_found(manifest: &Manifest, instance: &Instance) -> Result<Self, PermitRefused> {
+        if !manifest.consent.start_instances {
+            return Err(PermitRefused::NoConsentToStart);
+        }
         Self::grant(manifest, instance, PowerChange::Start)
     }
 

@@ -17,9 +17,10 @@ use crate::digest::Digest;
 use crate::effect::Effect;
 use crate::operation::Operation;
 use crate::record::{
-    AddressRead, AssertionStatus, Attachment, Calls, Class, CostRecorded, Facts, GoBurnt,
-    GoRefused, GoVerified, LabKind, LockTaken, OperatorIdentified, OperatorLost, OutageRecorded,
-    Outcome, Part, Permit, Program, ProofSought, ResidueItem, Retried, ScenarioStatus,
+    AddressRead, AssertionStatus, Attachment, Calls, Class, CostRecorded, Facts, FactsDiffer,
+    GoBurnt, GoRefused, GoVerified, LabKind, LockTaken, NodeWoke, OperatorIdentified, OperatorLost,
+    OutageRecorded, Outcome, Part, Permit, Program, ProofSought, ResidueItem, Retried,
+    ScenarioStatus,
 };
 use crate::verdict::Judgement;
 
@@ -62,6 +63,10 @@ pub struct Evidence {
     pub state: Sides,
     /// How long the captured address was out of reach, for each scenario that moved it.
     pub outages: Vec<OutageRecorded>,
+    /// The stages that each node came to, or did not, where the lab was woken.
+    pub wakes: Vec<NodeWoke>,
+    /// The facts that are not as the owner was shown them, where a resumed run found some.
+    pub facts_differ: Option<FactsDiffer>,
     pub cost: Option<CostRecorded>,
     /// The things that are left and should not be; null where nobody has looked.
     pub residue: Option<Vec<ResidueItem>>,

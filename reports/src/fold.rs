@@ -9,12 +9,12 @@ use serde_json::Value;
 
 use crate::effect::Effect;
 use crate::record::{
-    AddressRead, Assertion, Attachment, CostRecorded, Duty, FactsRecorded, GoBurnt, GoRefused,
-    GoVerified, HarnessBroke, Intent, Interrupted, JournalLost, Kind, LabGone, LabUnavailable,
-    LockTaken, OperatorIdentified, OperatorLost, OutageRecorded, Outcome, OutcomeRecorded, Permit,
-    Phase, ProofOutcome, ProofSought, Record, RecoveryStarted, ResidueListed, Retried, RunFinished,
-    RunStarted, ScenarioDeclared, ScenarioFinished, StopArmed, StopChecked, StopTripped,
-    UndoPlanned,
+    AddressRead, Assertion, Attachment, CostRecorded, Duty, FactsDiffer, FactsRecorded, GoBurnt,
+    GoRefused, GoVerified, HarnessBroke, Intent, Interrupted, JournalLost, Kind, LabGone,
+    LabUnavailable, LockTaken, NodeWoke, OperatorIdentified, OperatorLost, OutageRecorded, Outcome,
+    OutcomeRecorded, Permit, Phase, ProofOutcome, ProofSought, Record, RecoveryStarted,
+    ResidueListed, Retried, RunFinished, RunStarted, ScenarioDeclared, ScenarioFinished, StopArmed,
+    StopChecked, StopTripped, UndoPlanned,
 };
 
 /// The records of a journal by what they are about; nothing is judged yet.
@@ -38,6 +38,8 @@ pub struct Gathered<'a> {
     pub attachments: Vec<&'a Attachment>,
     pub retries: Vec<&'a Retried>,
     pub outages: Vec<&'a OutageRecorded>,
+    pub wakes: Vec<&'a NodeWoke>,
+    pub facts_differ: Option<&'a FactsDiffer>,
     pub cost: Option<&'a CostRecorded>,
     pub residue: Option<&'a ResidueListed>,
     pub interrupted: Vec<&'a Interrupted>,
@@ -168,6 +170,8 @@ impl<'a> Gathered<'a> {
                 self.armed.push(armed);
                 self.unavailable = None;
             }
+            Kind::NodeWoke(woke) => self.wakes.push(woke),
+            Kind::FactsDiffer(differ) => self.facts_differ = Some(differ),
             Kind::LockReleased(_) => self.gate.lock_released = Some(at),
             // For later processes of the run, not for its readers.
             Kind::ResourcesSeen(_) | Kind::InstancesFound(_) | Kind::NobodysFound(_) => {}

@@ -8,6 +8,7 @@ mod granted;
 mod judged;
 mod operator;
 mod seen;
+mod woken;
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -41,6 +42,7 @@ pub use seen::{
     OutageRecorded, Phase, ResidueItem, ResidueListed, ResourceKind, ResourceSeen, ResourcesSeen,
     RowsRecorded, StateRecorded,
 };
+pub use woken::{FactDifference, FactsDiffer, NodeWoke, WakeStage};
 
 /// Version of the journal and of `evidence.json`. Raised with every meaningful change of a field.
 pub const SCHEMA_VERSION: u32 = 5;
@@ -99,5 +101,7 @@ pub enum Kind {
     LabUnavailable(LabUnavailable),
     HarnessBroke(HarnessBroke),
     JournalLost(JournalLost),
+    NodeWoke(NodeWoke),
+    FactsDiffer(FactsDiffer),
     RunFinished(RunFinished),
 }

@@ -99,6 +99,7 @@ async fn verified(lab: &Lab, ctx: &mut Context<'_>) -> Option<Verified> {
             Some(verified)
         }
         Err(refused) => {
+            let refused = with_differing_facts(ctx, refused);
             let (rule, reason) = (&refused.rule, refused.reason.clone());
             ctx.check(GO).expects(expected).seen(how).fails(json!({ "rule": rule }), reason);
             ctx.write(Kind::GoRefused(refused));
@@ -106,6 +107,26 @@ async fn verified(lab: &Lab, ctx: &mut Context<'_>) -> Option<Verified> {
         }
     }
 }
+
+/// Which fields of the facts are not as the owner was shown them, where that is why.
+fn with_differing_facts(ctx: &Context<'_>, refused: GoRefused) -> GoRefused {
+    if refused.rule != FACTS_RULE {
+        return refused;
+    }
+    let differ = ctx.journal.with_records(|records| {
+        records.iter().rev().find_map(|record| match &record.kind {
+            Kind::FactsDiffer(differ) => Some(differ.describe()),
+            _ => None,
+        })
+    });
+    match differ {
+        Some(differ) => GoRefused { reason: format!("{}: {differ}", refused.reason), ..refused },
+        None => refused,
+    }
+}
+
+/// The name of the rule by which a go for other facts is refused.
+const FACTS_RULE: &str = "facts-digest";
 
 /// Whether the go is good for that, now. It changes nothing, so that it can be asked offline.
 pub fn check_go(

@@ -16,8 +16,8 @@ use crate::context::{Context, How, Ruling};
 use crate::left::{self, Changed};
 use crate::node_state::{self, Explained, Looked, NodeState, REST, Source};
 use crate::observe::{self, Readout};
-use crate::silence::{self, When};
-use crate::twice::{Looks, look_until_equal_unless};
+use crate::silence::{self, WayAnswers, When};
+use crate::twice::{EqualLooks, look_until_equal_unless};
 use crate::{default_gateway, node_unchanged, stops};
 
 pub const INTERFACE: &str = "restored.interface";
@@ -104,7 +104,6 @@ async fn look_twice(lab: &Lab, ctx: &mut Context<'_>) {
     ctx.run.state.borrow_mut().changed.clear();
     let first = seen_first(eni.last(), rows_of(&rows).as_deref());
     judge_interface(lab, ctx, &before, eni);
-    silence::judge(ctx, UNREACHABLE, silence);
     let states: Vec<Looked> =
         states.into_iter().map(|told| node_state::read_look(ctx, told)).collect();
     judge_states(ctx, &before, &states);
@@ -113,7 +112,7 @@ async fn look_twice(lab: &Lab, ctx: &mut Context<'_>) {
     judge_rows(lab, ctx, &before, rows);
     judge_files(ctx, folder);
     judge_yaml(lab, ctx, yaml);
-    judge_later(lab, ctx, first).await;
+    judge_later(lab, ctx, first, silence).await;
 }
 
 /// Looks until two looks are equal; where the first shows the baseline, the second is the one that is
@@ -127,7 +126,7 @@ async fn look_at_the_interface(lab: &Lab, before: &Baseline) -> InterfaceLooks {
     look_until_equal_unless(lab, async || lab.reader.network_interface(id).await, is_back).await
 }
 
-type InterfaceLooks = Looks<Option<lab::ec2::NetworkInterface>>;
+type InterfaceLooks = EqualLooks<Option<lab::ec2::NetworkInterface>>;
 
 /// The ENI and the rows that the first look saw, for the second to be compared with; none where it
 /// saw not all of it.
@@ -163,13 +162,15 @@ fn replace_interface(ctx: &Context<'_>, item: Option<ResidueItem>) {
 
 /// Judges that what was restored stays so, and that nobody makes new rows: a daemon whose policy
 /// approves by itself would by then have executed again what was undone.
-async fn judge_later(lab: &Lab, ctx: &mut Context<'_>, first: First) {
+async fn judge_later(lab: &Lab, ctx: &mut Context<'_>, first: First, silence: Vec<WayAnswers>) {
     lab.clock.sleep(lab.two_daemon_rounds()).await;
     let rows = Observe::rows(&lab.manifest.routerd);
-    let (eni, rows) = futures::join!(
+    let (eni, rows, silence) = futures::join!(
         lab.reader.network_interface(&lab.manifest.capture.network_interface_id),
         lab.shell.observe(Node::RouterdCloud, &rows),
+        silence::ask_again(lab, silence),
     );
+    silence::judge(ctx, UNREACHABLE, silence);
     let all = rows_of(&rows);
     let second = seen_first(&eni, all.as_deref());
     let now = eni.as_ref().ok().and_then(|answer| answer.value.clone());
@@ -489,7 +490,7 @@ mod tests {
                 if !same {
                     first["source_dest_check"] = json!("unlike");
                 }
-                judge_later(lab, ctx, Some((first, vec![]))).await;
+                judge_later(lab, ctx, Some((first, vec![])), Vec::new()).await;
                 assert_eq!(changed(ctx), left, "the same: {same}");
             });
         }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::capture::CaptureStep;
 use crate::context::{Context, Ruling};
 use crate::observe::{self, Readout};
-use crate::twice::{Looks, look_until_equal};
+use crate::twice::{EqualLooks, look_until_equal};
 
 pub const OFF: &str = "source-dest-check.off";
 pub const PRIOR: &str = "source-dest-check.prior-recorded";
@@ -40,7 +40,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     judge_canary(ctx, canary);
 }
 
-fn judge_off(ctx: &mut Context<'_>, eni: Looks<Option<lab::ec2::NetworkInterface>>) {
+fn judge_off(ctx: &mut Context<'_>, eni: EqualLooks<Option<lab::ec2::NetworkInterface>>) {
     match eni.keep(ctx) {
         Ok((eni, how)) => {
             let observed = eni.map(|eni| eni.source_dest_check);

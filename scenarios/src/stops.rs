@@ -62,6 +62,7 @@ detectors! {
     OTHER_IDENTITY = 1 "other-identity" in PREFLIGHT, "routerd-cloud's instance has another instance profile than the executor's, or the profile another role";
     CREDENTIALS_IN_UNIT = 1 "credentials-in-unit" in PREFLIGHT, "routerd's service has AWS credentials in its environment, or in a file of it";
     EXECUTOR_IDENTITY = 1 "executor-identity" in PREFLIGHT, "on the node, with the environment that routerd gives it, the executor would be somebody else than the instance's role";
+    EXECUTOR_ENVIRONMENT = 1 "executor-environment" in PREFLIGHT, "router.yaml gives a plugin a variable that is not on the closed list, as another PATH, library or endpoint";
     CREDENTIALS_IN_REQUEST = 1 "credentials-in-request" in &["plan", "approve"], "a plan or row would hand the executor something named like a secret";
     NOT_THE_LABS = 2 "not-the-labs" in &["preflight", "execute"], "the ENI or an instance is not the manifest's, or has not the lab's tag";
     FOREIGN_HOLDER = 2 "foreign-holder" in &["preflight", "gate"], "another ENI holds the address";
@@ -88,6 +89,8 @@ detectors! {
     POLICY = 8 "policy" in PREFLIGHT, "the policy is wider than the change set, unreadable, or approves by itself";
     POLICY_CHANGED = 8 "policy-changed" in WATCHED_AND_RESTORED, "router.yaml is not what preflight read: a policy may approve by itself by now";
     OTHER_CONFIG = 8 "other-config" in PREFLIGHT, "routerd's service has another router.yaml or database than the manifest names";
+    UNKNOWN_CAPTURE = 8 "unknown-capture" in PREFLIGHT, "the ENI has an address, or the subnet a route to it, that no row of routerd's journal knows: a dirty fabric beside a fresh database";
+    ADDRESS_AGENT = 8 "address-agent" in PREFLIGHT, "on routerd-cloud an agent is active that would give its interface the captured address, at a time when nobody looks any more";
     ROLE = 8 "role" in PREFLIGHT, "the executor's role may more, or elsewhere, than the runbook's four actions on the ENI";
     LOCK_LOST = 8 "lock-lost" in &["execute"], "the lab's lock is gone from the node, or another run's: the lab is shared";
     FOREIGN_ROWS = 8 "foreign-rows" in &["preflight", "import", "restored"], "routerd's journal has open rows before the run, or new ones during or after it, that are not the run's";
@@ -149,7 +152,7 @@ const SIGNS: &[(u8, &str, &[&Detector])] = &[
     (
         1,
         "AWS keys or tokens in a plugin's env, the unit's environment, router.yaml",
-        &[&CREDENTIALS_IN_ROUTER_YAML, &CREDENTIALS_IN_UNIT],
+        &[&CREDENTIALS_IN_ROUTER_YAML, &CREDENTIALS_IN_UNIT, &EXECUTOR_ENVIRONMENT],
     ),
     (
         1,

@@ -1,4 +1,4 @@
-//! Looks that are repeated until two in a row are equal: EC2 may show an earlier state, and that even
+//! EqualLooks that are repeated until two in a row are equal: EC2 may show an earlier state, and that even
 //! after a later one (I5). All of them are kept as evidence.
 
 use std::time::Duration;
@@ -13,17 +13,17 @@ use crate::observe::Fact;
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// The looks that were made at one thing, in their order.
-pub struct Looks<T> {
+pub struct EqualLooks<T> {
     first: Result<Answer<T>, ReadError>,
     later: Vec<Result<Answer<T>, ReadError>>,
 }
 
-/// Looks until two looks in a row are equal, or the limit. What could not be read is not looked at
+/// EqualLooks until two looks in a row are equal, or the limit. What could not be read is not looked at
 /// again: the reader has repeated it.
 pub async fn look_until_equal<T: PartialEq>(
     lab: &Lab,
     look: impl AsyncFn() -> Result<Answer<T>, ReadError>,
-) -> Looks<T> {
+) -> EqualLooks<T> {
     look_until_equal_unless(lab, look, |_| false).await
 }
 
@@ -33,9 +33,9 @@ pub async fn look_until_equal_unless<T: PartialEq>(
     lab: &Lab,
     look: impl AsyncFn() -> Result<Answer<T>, ReadError>,
     is_enough: impl Fn(&T) -> bool,
-) -> Looks<T> {
+) -> EqualLooks<T> {
     let since = lab.clock.stopwatch();
-    let mut looks = Looks { first: look().await, later: Vec::new() };
+    let mut looks = EqualLooks { first: look().await, later: Vec::new() };
     if looks.first.as_ref().is_ok_and(|answer| is_enough(&answer.value)) {
         return looks;
     }
@@ -46,7 +46,7 @@ pub async fn look_until_equal_unless<T: PartialEq>(
     looks
 }
 
-impl<T: PartialEq> Looks<T> {
+impl<T: PartialEq> EqualLooks<T> {
     /// The last look.
     pub fn last(&self) -> &Result<Answer<T>, ReadError> {
         self.later.last().unwrap_or(&self.first)

@@ -86,6 +86,7 @@ fn tolerated_without_a_trace(case: &Case, traces: &[String]) -> Option<String> {
         "no-aws-cli",
         "teardown",
         "volume-attached-later",
+        "known-capture",
     ];
     // Where nothing is terminated, less is read back.
     let terminates = case.teardown == Instances::Terminate;

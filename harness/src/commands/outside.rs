@@ -1,5 +1,6 @@
 //! The manifest of a run that is gone on with: the journal's, with consent and signers as they are
-//! outside the run's folder now. Whoever edits a folder cannot make himself a signer.
+//! outside the run's folder now. Whoever edits a folder cannot make himself a signer. How the nodes are
+//! reached is the outside's as well: addresses change while a lab rests, and the host key proves a node.
 
 use std::path::Path;
 
@@ -18,8 +19,8 @@ pub(super) struct Both {
 }
 
 impl Both {
-    /// The manifest that a recovery goes by: consent and signers may have changed since, the run's
-    /// plan may not.
+    /// The manifest that a recovery goes by: consent, signers and the way to the nodes may have changed
+    /// since, the run's plan may not.
     pub(super) fn merged(self) -> Manifest {
         let Self { journals, outside } = self;
         let reached = journals.reached_as(&outside);

@@ -62,7 +62,7 @@ pub(super) enum CommandRefusal {
     )]
     OtherLab(PathBuf),
     #[error(
-        "{0} is not the manifest that preflight was given: more than consent and signers differ; \
+        "{0} is not the manifest that preflight was given: more than consent, signers and how nodes are reached differ; \
          begin again with `lab-smoke preflight`"
     )]
     OtherManifest(PathBuf),

@@ -83,8 +83,8 @@ fn awaits(records: &[Record], folder: &RunFolder) -> Result<(), CommandRefusal> 
     }
 }
 
-/// The run's manifest, with consent and signers as they are outside the folder now: whoever edits a
-/// folder cannot make himself a signer.
+/// The run's manifest, with consent, signers and the way to the nodes as they are outside the folder now:
+/// whoever edits a folder cannot make himself a signer, and addresses change while a lab rests.
 fn manifest(
     args: &ResumeArgs,
     folder: &RunFolder,

@@ -2,6 +2,7 @@
 //! the same time, and back whatever happened once the go is burnt. It judges nothing itself.
 
 mod below;
+mod boot;
 mod gone;
 mod lease;
 mod pending;
@@ -11,6 +12,7 @@ mod resume;
 mod sabotage;
 mod settling;
 mod standing;
+mod waking;
 
 pub use gone::close_gone_run;
 pub use lease::find_live_holder;
@@ -30,8 +32,9 @@ use lab::change_set::ChangeSet;
 use lab::permit::{Brake, Release};
 use reports::journal::{JournalError, Writer};
 use reports::record::{
-    Kind, LabDeclared, LabKind, Outcome, Part, Program, ResidueItem, ResidueListed, RunFinished,
-    RunStarted, SCHEMA_VERSION, ScenarioDeclared, ScenarioStatus, StopDeclared, Verdict,
+    Kind, LabDeclared, LabKind, Outcome, Part, Power, Program, Record, ResidueItem, ResidueListed,
+    RunFinished, RunStarted, SCHEMA_VERSION, ScenarioDeclared, ScenarioStatus, StopDeclared,
+    Verdict,
 };
 use reports::verdict::{ExitCode, Judgement, judge_ending};
 use scenarios::capture::{CaptureStep, capture_steps};
@@ -127,6 +130,9 @@ pub async fn run_sequence(
     #[cfg(feature = "sabotage")]
     sabotage::at_the_start(&engine).await;
     let work = async {
+        if !engine.wake_what_is_found().await {
+            return;
+        }
         engine.forward(SEQUENCE).await;
         engine.acceptance().await;
         engine.back().await;
@@ -250,7 +256,8 @@ impl Engine<'_> {
         // The machines of a kernel lab cost nothing, and go down with it.
         let costs = self.lab.manifest.lab.kind != LabKind::Netns;
         let begun = self.run.state.borrow().burnt;
-        if !costs || begun || unusable || self.holds_nothing_back() {
+        let may_run_on = self.holds_nothing_back() && !self.journal.with_records(started_something);
+        if !costs || begun || unusable || may_run_on {
             return;
         }
         Box::pin(self.park_at_the_end()).await;
@@ -418,6 +425,14 @@ impl Engine<'_> {
         let _ = self.journal.check(self.lab.clock.now());
         witnessed(judgement, self.journal)
     }
+}
+
+/// Whether the run itself started an instance: it does not leave it running.
+fn started_something(records: &[Record]) -> bool {
+    records.iter().any(|record| match &record.kind {
+        Kind::Intent(intent) => matches!(intent.effect.power(), Some((_, Power::On))),
+        _ => false,
+    })
 }
 
 /// A judgement that nobody can read again is no pass; and a run that has ended awaits nobody, though its

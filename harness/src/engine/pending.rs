@@ -85,7 +85,9 @@ pub async fn run_until_go(
         tracing::error!(%error, "the run cannot begin: its journal cannot be written");
         return journal.with_records(judge_ending);
     }
-    engine.forward(before_the_gate()).await;
+    if engine.wake_what_is_found().await {
+        engine.forward(before_the_gate()).await;
+    }
     if !engine.asks() {
         return engine.end_unasked(pending).await;
     }

@@ -1,21 +1,15 @@
 //! Goes on with a run whose go was awaited: what can be judged offline first, so that nothing is
 //! started for a go that is not good; then the lab as preflight finds it now.
 
-use std::time::Duration;
-
-use lab::ec2::{Instance, InstanceState};
-use lab::node::Node;
-use lab::permit::Cost;
-use lab::shell::Observe;
-use reports::record::{Kind, Outcome, StopArmed, StopChecked, StopTripped, Verdict};
+use reports::record::{Kind, StopArmed, Verdict};
 use reports::verdict::ExitCode;
-use scenarios::find_obstacles;
 use scenarios::resume::rebuild_state;
-use scenarios::stops::{CANNOT_BE_STOPPED, WAITED_TOO_LONG};
+use scenarios::stops::WAITED_TOO_LONG;
 
-use super::pending::{Came, Hold, Meanwhile, Parts, Pending, before_the_gate, is_off};
+use super::pending::{Came, Meanwhile, Parts, Pending, before_the_gate};
 use super::recover::PLUGIN_TIMEOUT;
 use super::standing::{Standing, find_run_started, read_standing};
+use super::waking::{Resting, Woke};
 use super::{
     Announcement, Brake, Engine, Judgement, Lab, Selection, Waiting, Writer, capture_steps,
     change_set,
@@ -27,10 +21,6 @@ pub struct Resumed {
     pub run_id: String,
     pub selection: Selection,
 }
-
-/// How long started nodes may take until they answer.
-const BOOT: Duration = Duration::from_mins(5);
-const LOOK: Duration = Duration::from_secs(5);
 
 pub async fn resume_sequence(
     lab: &Lab,
@@ -64,13 +54,24 @@ impl Engine<'_> {
             Came::Nothing | Came::TooDear => return self.without_go(pending).await,
         }
         self.lab.reconcile(self.journal, PLUGIN_TIMEOUT).await;
-        if let Err(why) = Box::pin(self.wake()).await {
-            // What was started for nothing is stopped again, unless the lab is another run's.
-            let judgement = self.stay_pending(pending).await;
-            let said = judgement.verdict == Verdict::Unavailable;
-            return if said { judgement } else { self.unusable(why) };
+        let shown = self.shown_facts();
+        match Box::pin(self.wake(Resting::Parked)).await {
+            Ok(Woke::Something) => {
+                let wanted = shown.as_ref().map(|facts| &facts.facts_digest);
+                Box::pin(self.wait_for_the_facts(wanted)).await;
+            }
+            Ok(Woke::Nothing) => {}
+            Err(why) => {
+                // What was started for nothing is stopped again, unless the lab is another run's.
+                let judgement = self.stay_pending(pending).await;
+                let said = judgement.verdict == Verdict::Unavailable;
+                return if said { judgement } else { self.unusable(why) };
+            }
         }
         self.forward(before_the_gate()).await;
+        if let Some(shown) = &shown {
+            self.tell_differing_facts(shown);
+        }
         if self.run.brake.pulled() && self.journal.with_records(read_standing).pending() {
             return self.stay_pending(pending).await;
         }
@@ -113,99 +114,6 @@ impl Engine<'_> {
             verdict: if parked { Verdict::Parked } else { Verdict::AwaitingGo },
             exit_code: ExitCode::Pending.number(),
             reasons: [vec!["the owner's go is awaited".to_owned()], judgement.reasons].concat(),
-        }
-    }
-
-    /// Starts what was parked and waits until it answers; the lock is read as soon as its node can
-    /// be asked. Fails where the lab is held or does not come up: nothing else was done then.
-    pub(super) async fn wake(&self) -> Result<(), String> {
-        let ids = self.instance_ids();
-        let answer = self.lab.reader.instances(&ids).await.map_err(|error| error.to_string())?;
-        let runs = |it: &Instance| it.state == InstanceState::Running;
-        let asleep: Vec<&Instance> = answer.value.iter().filter(|it| !runs(it)).collect();
-        if !asleep.is_empty() {
-            self.can_be_stopped_again().await?;
-        }
-        let (routers, others): (Vec<&Instance>, Vec<&Instance>) =
-            asleep.into_iter().partition(|it| self.keeps_the_lock(&it.instance_id));
-        // The lock lies on the router's disk: a router that sleeps has to be woken to be asked.
-        for router in routers {
-            self.wake_one(router).await?;
-        }
-        self.answers(Node::RouterdCloud).await?;
-        self.free().await?;
-        for other in others {
-            self.free().await?;
-            self.wake_one(other).await?;
-        }
-        for node in Node::ALL {
-            self.answers(node).await?;
-        }
-        Ok(())
-    }
-
-    /// Before anything is started: what EC2 alone can say against the run, and above all that what is
-    /// started can be stopped again (hard stop 7). The run goes on as it was once that is settled.
-    async fn can_be_stopped_again(&self) -> Result<(), String> {
-        let not = |why: String| Err(format!("nothing was started: {why}"));
-        let found = match find_obstacles(self.lab).await {
-            Ok(found) => found,
-            Err(error) => return not(error.to_string()),
-        };
-        let unstoppable = found.unstoppable.filter(|_| !is_off(&self.run, &CANNOT_BE_STOPPED));
-        let (stop, detector) = (CANNOT_BE_STOPPED.stop, CANNOT_BE_STOPPED.name.to_owned());
-        let scenario = "preflight".to_owned();
-        self.record(Kind::StopChecked(StopChecked {
-            stop,
-            detector: detector.clone(),
-            scenario: scenario.clone(),
-        }));
-        if let Some(reason) = unstoppable {
-            let resource = self.instance_ids().join(", ");
-            self.record(Kind::StopTripped(StopTripped {
-                stop,
-                detector,
-                scenario,
-                reason: reason.clone(),
-                resource,
-            }));
-            return not(reason);
-        }
-        if found.others.is_empty() { Ok(()) } else { not(found.others.join("; ")) }
-    }
-
-    async fn free(&self) -> Result<(), String> {
-        match self.read_lock().await {
-            Hold::Free => Ok(()),
-            Hold::Taken(why) => Err(format!("{why}; nothing else was touched")),
-        }
-    }
-
-    pub(super) async fn wake_one(&self, instance: &Instance) -> Result<(), String> {
-        let id = &instance.instance_id;
-        let not = |why: String| format!("{id} is {} and was not started: {why}", instance.state);
-        let permit = Cost::to_start(&self.lab.manifest, instance)
-            .map_err(|refused| not(refused.to_string()))?;
-        match self.lab.start_instance(&permit, self.journal, "preflight").await {
-            Ok(acted) if acted.outcome == Outcome::Done => Ok(()),
-            Ok(acted) => Err(not(acted.detail)),
-            Err(error) => Err(not(error.to_string())),
-        }
-    }
-
-    pub(super) async fn answers(&self, node: Node) -> Result<(), String> {
-        let clock = self.lab.clock;
-        let until = clock.now() + BOOT;
-        loop {
-            let said = match self.lab.shell.observe(node, &Observe::hostname()).await {
-                Ok(answer) if answer.value.code == 0 => return Ok(()),
-                Ok(answer) => String::from_utf8_lossy(&answer.value.stderr).trim().to_owned(),
-                Err(error) => error.to_string(),
-            };
-            if clock.now() >= until {
-                return Err(format!("{node} does not answer: {said}"));
-            }
-            clock.sleep(LOOK).await;
         }
     }
 }

@@ -258,7 +258,7 @@ pub fn manifest_of(world: &World) -> Result<Manifest, OpenError> {
             clock_skew_ms: 1000,
             guest_settle_ms: world.machines.guest_settle_ms,
         },
-        consent: Consent { stop_instances: true },
+        consent: Consent { stop_instances: true, start_instances: false },
         teardown: Teardown {
             instances: Instances::Terminate,
             release_addresses: cloud

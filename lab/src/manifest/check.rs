@@ -27,6 +27,7 @@ pub(super) fn find_problems(manifest: &Manifest) -> Vec<UnplacedProblem> {
     }
     check.nodes_together(manifest);
     check.limits(manifest);
+    check.consent(manifest);
     check.teardown(manifest);
     check.owner(manifest);
     reach::check_ways(&mut check, manifest);
@@ -165,6 +166,15 @@ impl ManifestCheck {
             let there = entry.instance_id.is_some();
             self.require(there, &field("instance_id"), "missing: this node is an EC2 instance");
         }
+    }
+
+    fn consent(&mut self, manifest: &Manifest) {
+        let consent = &manifest.consent;
+        self.require(
+            consent.stop_instances || !consent.start_instances,
+            "consent.start_instances",
+            "what preflight starts has to be stopped again: set consent.stop_instances = true too",
+        );
     }
 
     fn nodes_together(&mut self, manifest: &Manifest) {

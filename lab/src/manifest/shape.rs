@@ -355,6 +355,10 @@ pub enum NoCeiling {
 pub struct Consent {
     /// The run may stop the lab's instances, and start what it stopped (hard stop 7).
     pub stop_instances: bool,
+    /// Preflight may start what it finds stopped; it needs `stop_instances` too, for what is started
+    /// has to be stopped again.
+    #[serde(default)]
+    pub start_instances: bool,
 }
 
 /// The fate of the lab's instances at teardown: `terminate`, `stop` or `keep`.

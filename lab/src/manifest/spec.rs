@@ -13,6 +13,10 @@ fn problems_after(from: &str, to: &str) -> Vec<Problem> {
     }
 }
 
+/// As the example has it, with the comment between them.
+const STOPS_AND_DOES_NOT_START: &str = "stop_instances = true\n# Preflight may start what it finds \
+    stopped: not where it is left out.\nstart_instances = false\n";
+
 #[test]
 fn the_example_has_no_problem() {
     let manifest =
@@ -98,7 +102,19 @@ fn each_defect_is_found_at_its_field() {
             "teardown.instances",
             "unknown variant",
         ),
+        (
+            "start_instances = false",
+            "start_instances = 1",
+            "consent.start_instances",
+            "expected a boolean",
+        ),
         // Values.
+        (
+            STOPS_AND_DOES_NOT_START,
+            "stop_instances = false\nstart_instances = true\n",
+            "consent.start_instances",
+            "has to be stopped again",
+        ),
         ("version = 1", "version = 2", "version", "only version 1"),
         ("account_id = \"123456789012\"", "account_id = \"1234\"", "aws.account_id", "12 digits"),
         ("region = \"ap-northeast-1\"", "region = \"tokyo\"", "aws.region", "no region"),

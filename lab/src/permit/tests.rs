@@ -234,6 +234,7 @@ fn cost_is_for_a_tagged_instance_where_the_manifest_consents() {
             instance_id: "i-1".to_owned(),
             state: crate::ec2::InstanceState::Running,
             block_devices: Vec::new(),
+            private_address: None,
             instance_type: "t3.micro".to_owned(),
             vpc_id: None,
             subnet_id: None,
@@ -255,6 +256,13 @@ fn cost_is_for_a_tagged_instance_where_the_manifest_consents() {
             let refused = cost.is_to(other).expect_err("it is for the other");
             assert!(matches!(refused, PermitRefused::OtherOperation { .. }), "{refused}");
         }
+        // What the run found stopped needs a consent of its own.
+        let found = Cost::to_start_found(manifest, &instance);
+        assert_eq!(found.err(), Some(PermitRefused::NoConsentToStart), "{what}");
+        let mut starts = manifest.clone();
+        starts.consent.start_instances = true;
+        let found = Cost::to_start_found(&starts, &instance);
+        assert_eq!(found.err(), refused, "{what}");
     }
 }
 

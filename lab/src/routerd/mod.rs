@@ -7,6 +7,7 @@ mod dynamic;
 mod lines;
 mod mobility;
 mod refusal;
+mod release;
 mod report;
 mod row;
 mod unit;
@@ -18,6 +19,7 @@ pub use dynamic::{DynamicPart, PartCounts, Plan, PlanUndo, PluginOutcome, Plugin
 pub use lines::{Approved, Executed, Imported, Previewed, RolledBack};
 pub use mobility::{Owner, Pool, Resource, Resources};
 pub use refusal::{Refusal, RefusalEffect, UndoRefusal};
+pub use release::RouterdRelease;
 pub use report::{CheckStatus, DoctorCheck, DoctorReport, Summary};
 pub use row::{Row, RowStatus};
 pub use unit::{EnvironmentFile, UNIT, Unit, credentials_in_file};

@@ -150,6 +150,15 @@ ask logins sha256sum /etc/ssh/sshd_config /etc/ssh/authorized_keys /etc/passwd /
     /etc/lab-smoke/known_hosts /etc/group /etc/pam.d/sshd /etc/security/access.conf \
     /etc/nologin /etc/hosts /etc/nsswitch.conf /etc/ld.so.preload /etc/environment \
     /etc/ssh/ssh_config /etc/ssh/sshrc $keys
+# What gives an interface each address that its ENI has got: by timers of its own, or at a lease's
+# renewal.
+if test -d /run/systemd/system; then
+    ask agents systemctl list-units --plain --no-legend --state=active,activating \
+        'refresh-policy-routes@*.timer' 'cloud-netconfig.*' 'nm-cloud-setup.*' cloud-network.service
+fi
+if test -x /etc/dhcp/dhclient.d/ec2dhcp.sh; then
+    ask "agents of dhclient" echo /etc/dhcp/dhclient.d/ec2dhcp.sh
+fi
 if test "$#" -gt 0; then
     ask files stat -L -c '%d %i %s %a %u:%g %.9Y %.9Z %n' "$@"
 fi

@@ -41,6 +41,8 @@ pub fn fold_records(records: &[Record], chain_head: &Digest) -> Evidence {
         hard_stops: hard_stops(&run),
         journal_rows: sides(&run.rows),
         state: sides(&run.state),
+        wakes: run.wakes.iter().copied().cloned().collect(),
+        facts_differ: run.facts_differ.cloned(),
         outages: run.outages.iter().copied().cloned().collect(),
         cost: run.cost.cloned(),
         residue: run.residue.map(|it| it.items.clone()),

@@ -33,6 +33,8 @@ pub const OWED: &[Owed] = &[
     Owed::caught("address-answers", Assertion(restored::UNREACHABLE))
         .exits(6)
         .also(&[restored::ADDRESSES]),
+    Owed::tolerated("address-answers-briefly"),
+    Owed::caught("address-answers-later", Assertion(restored::UNREACHABLE)).exits(6),
     Owed::caught("guest-address-after-undo", Assertion(restored::ADDRESSES)).exits(6),
     Owed::caught("rules-after-undo", Assertion(restored::RULES)).exits(6),
     Owed::caught("rollback-wedged", Assertion(restored::ROWS)).exits(6),

@@ -21,6 +21,7 @@ mod obstacles;
 mod ordinary;
 mod packets;
 mod planted;
+mod product;
 mod reach;
 mod replies;
 mod router;
@@ -28,6 +29,7 @@ mod smokes;
 mod stops;
 mod teardown;
 mod underlay;
+mod way;
 
 pub use owed::{CheckOff, FaultAnswer, FaultClass, Left, Owed, Primary};
 
@@ -40,6 +42,8 @@ fn all() -> impl Iterator<Item = &'static Owed> {
         iam::OWED,
         nodes::OWED,
         router::OWED,
+        product::OWED,
+        way::OWED,
         gate::OWED,
         granted::OWED,
         actions::OWED,

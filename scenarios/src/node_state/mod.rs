@@ -2,6 +2,7 @@
 //! nobody changes anything, and compared with what it was. What cannot be read there is said, and
 //! never taken for empty.
 
+mod agents;
 mod commands;
 mod compare;
 mod frames;
@@ -14,6 +15,7 @@ mod routing;
 #[cfg(test)]
 mod tests;
 
+pub use agents::list_agents;
 pub use commands::describe_changed_node;
 pub use compare::{
     Comparison, Explained, REST, ROUTING, compare_gateways, compare_states,
@@ -136,6 +138,9 @@ pub struct NodeState {
     /// The nft ruleset as `nft -j -f` takes it again; not compared.
     #[serde(skip)]
     pub ruleset: Vec<Value>,
+    /// Units and files of what configures addresses by itself; not compared.
+    #[serde(skip)]
+    pub agents: Option<Reading>,
 }
 
 impl NodeState {

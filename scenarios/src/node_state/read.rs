@@ -4,7 +4,7 @@ use lab::node::Output;
 use serde_json::{Map, Value};
 
 use super::frames::{self, Frame};
-use super::{NodeState, Reading, Source, kernel, links, others, routing};
+use super::{NodeState, Reading, Source, agents, kernel, links, others, routing};
 
 pub type Object = Map<String, Value>;
 
@@ -25,6 +25,7 @@ impl NodeState {
         if let Ok(text) = frames.named("nft").and_then(|frame| frame.text().map(str::to_owned)) {
             state.ruleset = crate::baseline::nft_items(&text)?;
         }
+        state.agents = Some(agents::read_agents(&frames));
         Ok(state)
     }
 }

@@ -209,8 +209,9 @@ async fn identity(lab: &Lab, yaml: &NodeAnswer) -> Option<IdentityRead> {
     let text = String::from_utf8_lossy(&yaml.as_ref().ok()?.value.stdout).into_owned();
     let config = router_yaml::read_config(&text).ok()?;
     let Executor::Resolved(plugin) = config.executor("aws") else { return None };
-    // Nobody is asked with keys that router.yaml holds: that it holds some is the policy's to say.
-    if plugin.env.0.keys().any(|name| router_yaml::is_credential_name(name)) {
+    // Nobody is asked with keys, or by another program, that router.yaml names: that it does is the
+    // policy's to say.
+    if !plugin.env.0.iter().all(|(name, value)| router_yaml::may_be_given(name, value)) {
         return None;
     }
     let node = Node::RouterdCloud;

@@ -1,6 +1,7 @@
 //! The read-only preflight of the runbook's §4: what the owner decides on, and the baseline that
 //! is restored in the end. All that is independent is read at the same time.
 
+mod captures;
 mod cloud;
 mod credentials;
 mod facts;
@@ -39,9 +40,11 @@ pub const NODES: &str = "preflight.nodes";
 pub const HOST_KEYS: &str = "preflight.host-keys";
 pub const CLOCKS: &str = "preflight.clocks";
 pub const OS_ADDRESS: &str = "preflight.os-address";
+pub const AGENTS: &str = "preflight.address-agents";
 pub const BASELINE: &str = "preflight.baseline";
 pub const ROUTER_YAML: &str = "preflight.router-yaml";
 pub const POLICY: &str = "preflight.policy";
+pub const VERSION: &str = "preflight.routerctl-version";
 pub const PROGRAMS: &str = "preflight.programs";
 pub const PLANNER: &str = "preflight.planner-digest";
 pub const ROUTERD_UNIT: &str = "preflight.routerd-unit";
@@ -49,6 +52,7 @@ pub const EXECUTOR_IDENTITY: &str = "preflight.executor-identity";
 pub const EXECUTOR_DRY_RUN: &str = "preflight.executor-dry-run";
 pub const EXECUTOR_READS: &str = "preflight.executor-changes-nothing";
 pub const ROWS: &str = "preflight.rows";
+pub const CAPTURES: &str = "preflight.captures-known";
 pub const PLAN_SOURCE: &str = "preflight.plan-source";
 pub const STATE: &str = "preflight.cloud-state";
 pub const SHARED: &str = "preflight.nothing-attached";
@@ -78,9 +82,11 @@ pub const ASSERTS: &[&str] = &[
     HOST_KEYS,
     CLOCKS,
     OS_ADDRESS,
+    AGENTS,
     BASELINE,
     ROUTER_YAML,
     POLICY,
+    VERSION,
     PROGRAMS,
     PLANNER,
     ROUTERD_UNIT,
@@ -88,6 +94,7 @@ pub const ASSERTS: &[&str] = &[
     EXECUTOR_DRY_RUN,
     EXECUTOR_READS,
     ROWS,
+    CAPTURES,
     PLAN_SOURCE,
     LEFTOVERS,
     SILENT,
@@ -112,8 +119,8 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let profile = (gathered.profile, instance_profile);
     let role = role::judge(lab, ctx, profile, gathered.policies);
     let nodes = nodes::judge(lab, ctx, gathered.nodes);
-    let router = router::judge(lab, ctx, gathered.router);
-    silence::judge(ctx, SILENT, gathered.silence);
+    let router = router::judge(lab, ctx, gathered.router, cloud.as_ref());
+    silence::judge(ctx, SILENT, vec![gathered.silence]);
     let all = (cloud, nodes, router);
     let ((Some(cloud), Some(nodes), Some(router)), true) = (all, ctx.holds()) else {
         return rehearsal::leave_out(ctx);

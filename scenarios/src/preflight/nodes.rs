@@ -8,7 +8,7 @@ use lab::node::Node;
 use serde_json::json;
 
 use super::gather::{ClockRead, NodeReads};
-use super::{BASELINE, CLOCKS, HOST_KEYS, NODES, OS_ADDRESS};
+use super::{AGENTS, BASELINE, CLOCKS, HOST_KEYS, NODES, OS_ADDRESS};
 use crate::baseline::NodeBaseline;
 use crate::context::{Context, How, Ruling};
 use crate::node_state::{self, Looked};
@@ -59,6 +59,7 @@ pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: Vec<NodeReads>) -> Option<
     ctx.stop(&stops::CLOCK_SKEW, skewed, "a node's clock");
     unread.settle(ctx, BASELINE, "every node's network state");
     os_address(lab, ctx, &found);
+    agents(lab, ctx, &found);
     (found.len() == Node::ALL.len()).then_some(found)
 }
 
@@ -117,6 +118,41 @@ fn os_address(lab: &Lab, ctx: &mut Context<'_>, nodes: &Nodes) {
     let expected = json!({ "absent": address });
     let ruling = Ruling::when(places.is_empty(), message);
     ctx.check(OS_ADDRESS).expects(expected).seen(how).comes_to(json!(places), ruling);
+}
+
+/// Nothing on the router may give it the captured address once nobody looks any more: not before the last
+/// look, which is as late as the manifest lets guests settle.
+fn agents(lab: &Lab, ctx: &mut Context<'_>, nodes: &Nodes) {
+    let Some(router) = nodes.get(&Node::RouterdCloud) else { return };
+    let settle_ms = lab.manifest.limits.guest_settle_ms;
+    let expected = json!({ "active": [], "guest_settle_ms": settle_ms });
+    let how = How::words("routerd-cloud$ sudo -n sh -s node-state");
+    let active = match node_state::list_agents(router.state.agents.as_ref()) {
+        Ok(active) => active,
+        Err(why) => return ctx.check(AGENTS).expects(expected).seen(how).unknown(why),
+    };
+    let dangerous = active.iter().filter(|agent| !agent.is_outwaited(settle_ms));
+    let named: Vec<String> = dangerous
+        .map(|agent| {
+            let (name, at, command) = (agent.name, &agent.at, agent.disable_command());
+            let waits = agent.acts_within_ms.map_or_else(String::new, |within_ms| {
+                format!(" (or let limits.guest_settle_ms be {within_ms})")
+            });
+            format!("{name} ({at}): {command}{waits}")
+        })
+        .collect();
+    let message = (!named.is_empty()).then(|| {
+        let node = Node::RouterdCloud;
+        format!(
+            "on {node} an agent would add the captured address to its interface: {}",
+            named.join("; ")
+        )
+    });
+    let seen: Vec<_> = active.iter().map(|agent| &agent.at).collect();
+    let observed = json!({ "active": seen, "guest_settle_ms": settle_ms });
+    let ruling = Ruling::unless(message.clone());
+    ctx.check(AGENTS).expects(expected).seen(how).comes_to(observed, ruling);
+    ctx.stop(&stops::ADDRESS_AGENT, message, Node::RouterdCloud.as_str());
 }
 
 /// The answers to one question that were seen on all nodes.

@@ -4,6 +4,7 @@
 mod policy;
 #[cfg(test)]
 mod policy_spec;
+mod version;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,7 +18,10 @@ use reports::digest::Digest;
 use reports::record::{Kind, Phase, Program, RowsRecorded};
 use serde_json::{Value, json};
 
-use self::policy::{PolicyExpectation, judge_policy};
+use self::policy::{ENVIRONMENT, PolicyExpectation, PolicyProblem, judge_policy};
+use self::version::judge_version;
+use super::captures;
+use super::cloud::Cloud;
 use super::gather::{Names, RouterReads};
 use super::identity;
 use super::{LEFTOVERS, PLAN_SOURCE, PLANNER, POLICY, PROGRAMS, ROUTER_YAML, ROWS};
@@ -39,10 +43,17 @@ pub struct Router {
     pub row_ids: Vec<u64>,
 }
 
-pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: RouterReads) -> Option<Router> {
+pub fn judge(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    reads: RouterReads,
+    cloud: Option<&Cloud>,
+) -> Option<Router> {
     let files = reads.programs.as_ref().map(Hashing::files).unwrap_or_default();
     let yaml = yaml(lab, ctx, reads.yaml);
     let rows = rows(ctx, reads.rows);
+    captures::judge(lab, ctx, cloud, rows.as_deref());
+    let version = judge_version(lab, ctx, reads.version);
     let config = yaml.as_ref().map(|(_, config)| config);
     parts(lab, ctx, (reads.parts, reads.plans), rows.as_deref(), config);
     leftovers(ctx, reads.folder);
@@ -52,7 +63,7 @@ pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: RouterReads) -> Option<Rou
     }
     let (yaml_digest, config) = yaml?;
     let executor = policy(lab, ctx, &config);
-    let programs = programs(lab, ctx, &config, reads.version, reads.programs);
+    let programs = programs(lab, ctx, &config, version, reads.programs);
     let rows = rows?;
     Some(Router {
         yaml_digest,
@@ -115,6 +126,7 @@ fn policy(lab: &Lab, ctx: &mut Context<'_>, config: &RouterConfig) -> Option<Exe
     ctx.check(POLICY).expects(json!({ "problems": [] })).seen(how).comes_to(observed, ruling);
     let detectors = [
         (1, &stops::CREDENTIALS_IN_ROUTER_YAML),
+        (1, &stops::EXECUTOR_ENVIRONMENT),
         (3, &stops::OTHER_PROVIDER),
         (4, &stops::UNDO_NOT_ALLOWED),
         (8, &stops::POLICY),
@@ -122,7 +134,7 @@ fn policy(lab: &Lab, ctx: &mut Context<'_>, config: &RouterConfig) -> Option<Exe
     for (stop, detector) in detectors {
         let found: Vec<_> = problems
             .iter()
-            .filter(|problem| problem.stop() == Some(stop))
+            .filter(|problem| problem.stop() == Some(stop) && belongs(problem, detector))
             .map(ToString::to_string)
             .collect();
         ctx.stop(detector, (!found.is_empty()).then(|| found.join("; ")), path);
@@ -137,6 +149,11 @@ fn policy(lab: &Lab, ctx: &mut Context<'_>, config: &RouterConfig) -> Option<Exe
         }),
         _ => None,
     }
+}
+
+/// Whether it is for this one of a stop's two detectors to see.
+fn belongs(problem: &PolicyProblem, detector: &stops::Detector) -> bool {
+    (problem.detector() == ENVIRONMENT) == (detector.name == stops::EXECUTOR_ENVIRONMENT.name)
 }
 
 const ROUTERCTL: &str = "routerctl";
@@ -158,7 +175,7 @@ fn programs(
     lab: &Lab,
     ctx: &mut Context<'_>,
     config: &RouterConfig,
-    version: NodeAnswer,
+    version: Option<String>,
     hashing: Option<Hashing>,
 ) -> Option<Vec<Program>> {
     let routerd = &lab.manifest.routerd;
@@ -170,10 +187,6 @@ fn programs(
         return None;
     }
     let expected = json!(wanted.iter().map(|(_, path)| path).collect::<Vec<_>>());
-    let version = observe::keep_answer(ctx, version)
-        .and_then(|(output, how)| observe::require_success(&output, &how))
-        .map(|(text, _)| text.trim().to_owned())
-        .ok();
     let mut how = How::default();
     // Read with router.yaml: where that is read, so were they.
     let hashing = hashing?;

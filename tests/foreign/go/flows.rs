@@ -224,7 +224,10 @@ pub fn repeated_on_a_changed_lab() {
             interface.source_dest_check = false;
         }
     });
-    assert_eq!(case.resume().code, Some(4), "the lab is another");
+    let refused = case.resume();
+    assert_eq!(refused.code, Some(4), "the lab is another");
+    let field = "/interface/source_dest_check: true, and now false";
+    assert!(refused.out.contains(field), "it does not say what is another: {}", refused.out);
     let before = fs::read(case.place.path("run/world.json")).expect("a world");
     let again = case.resume();
     assert_eq!(again.code, Some(4), "{again:?}");
@@ -234,6 +237,36 @@ pub fn repeated_on_a_changed_lab() {
     // The owner looks at the new facts, and grants them.
     case.place.go("run");
     assert_eq!(case.resume().code, Some(0));
+}
+
+/// Public addresses change with a stop and a start: the manifest is corrected, and what was granted stays
+/// so. Which machine it is, its host key says; that may not be another.
+pub fn addresses_changed() {
+    let place = Place::new();
+    let text = fs::read_to_string(place.path("lab.toml")).expect("a manifest");
+    let key = "\nhost_key = ";
+    assert_eq!(text.matches(key).count(), 4, "four nodes");
+    let reached_at = |network: &str| {
+        let mut nth = 0;
+        let parts = text.split(key).map(|part| {
+            nth += 1;
+            format!("{part}\nssh = \"lab@{network}.{nth}\"{key}")
+        });
+        let all = parts.collect::<String>();
+        // Behind the last node there is none.
+        all.rsplit_once("\nssh = ").expect("five parts").0.to_owned()
+    };
+    fs::write(place.path("lab.toml"), reached_at("192.0.2")).expect("written");
+    place.preflight("run");
+    place.go("run");
+    fs::write(place.path("lab.toml"), reached_at("198.51.100")).expect("written");
+    assert_eq!(place.code("resume run --lab lab.toml"), 0);
+    let other = reached_at("198.51.100").replacen("user = \"", "user = \"x", 1);
+    fs::write(place.path("lab.toml"), other).expect("written");
+    place.preflight("other");
+    place.go("other");
+    fs::write(place.path("lab.toml"), reached_at("198.51.100")).expect("written");
+    assert_eq!(place.code("resume other --lab lab.toml"), 2, "that is no way to a node");
 }
 
 pub fn given_again() {

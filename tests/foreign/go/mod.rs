@@ -26,6 +26,7 @@ pub fn trials() -> Vec<Trial> {
         trial("a_lab_that_another_run_holds_is_left_alone", flows::held),
         trial("the_facts_are_the_same_later_and_other_on_a_changed_lab", flows::facts),
         trial("cheat/preflight-repeated-on-a-changed-lab", flows::repeated_on_a_changed_lab),
+        trial("a_run_is_resumed_after_the_public_addresses_changed", flows::addresses_changed),
         trial("an_earlier_go_is_kept_beside_the_new_one", flows::given_again),
         trial("a_run_that_awaits_nothing_takes_no_go", flows::not_pending),
         trial("status_says_where_a_run_is", flows::status),

@@ -92,7 +92,8 @@ fn what_is_still_stopping_is_started_once_it_has_stopped() {
         let ids = both(stage);
         put(stage, &ids[0], InstanceState::Stopped);
         put(stage, &ids[1], InstanceState::Stopping);
-        assert_eq!(stage.engine.wake().await, Ok(()));
+        let came = stage.engine.wake(waking::Resting::Parked).await;
+        assert_eq!(came, Ok(waking::Woke::Something));
         let found = stage.engine.lab.reader.instances(&ids).await.expect("an answer").value;
         assert!(found.iter().all(|it| it.state == Seen::Running), "{found:?}");
         assert_eq!(stage.begun(), ["ec2 StartInstances"; 2]);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lab::ec2::Instance;
 use lab::node::Node;
 use lab_mock::faults::{ApiEffect, ApiFault, CallerKind};
-use reports::record::{GoRefused, Record, StopArmed, Verdict};
+use reports::record::{GoRefused, NodeWoke, Record, StopArmed, Verdict, WakeStage};
 
 use super::super::*;
 use super::stage::{Scene, Stage, play};
@@ -89,6 +89,141 @@ fn without_a_go_the_run_goes_on_waiting() {
                 judged.reasons.iter().filter(|it| !it.contains("goes on costing")).collect();
             assert_eq!((judged.verdict, judged.exit_code), (verdict, 3), "{:?}", judged.reasons);
             assert_eq!(said, reasons);
+        });
+    }
+}
+
+fn wakes(stage: &Stage<'_>) -> Vec<NodeWoke> {
+    let records = stage.records().into_iter();
+    records
+        .filter_map(|record| match record.kind {
+            Kind::NodeWoke(woke) => Some(woke),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Whether the manifest lets preflight start what it finds stopped.
+#[test]
+fn preflight_starts_what_it_finds_stopped_where_the_manifest_says_so() {
+    for consents in [false, true] {
+        let manifest: super::stage::ManifestEdit =
+            if consents { |it| it.consent.start_instances = true } else { |_| {} };
+        Scene { manifest, ..Scene::default() }.play(async |stage: &Stage<'_>| {
+            stage.asleep();
+            let engine = &stage.engine;
+            engine.start(&settings(engine.selection.clone()), Vec::new()).expect("written");
+            assert!(engine.wake_what_is_found().await);
+            let started = if consents { 2 } else { 0 };
+            assert_eq!(stage.running().len(), started);
+            assert_eq!(stage.begun(), vec!["ec2 StartInstances"; started]);
+            engine.forward(pending::before_the_gate()).await;
+            assert_eq!(engine.asks(), consents, "{consents}");
+            // It need not run any more, whatever was asked for.
+            engine.ended.borrow_mut().retain(|(_, status)| passed(*status));
+            engine.rest().await;
+            assert_eq!(stage.running(), Vec::<String>::new());
+        });
+    }
+}
+
+/// Each stage of each node stands in the journal, in its order.
+#[test]
+fn the_stages_of_a_wake_are_recorded() {
+    play(async |stage: &Stage<'_>| {
+        stage.asleep();
+        stage.answers(Node::RouterdCloud, "hostname", 2, 255, "Connection refused");
+        let came = stage.engine.wake(waking::Resting::Parked).await;
+        assert_eq!(came, Ok(waking::Woke::Something));
+        let wakes = wakes(stage);
+        let of = |node: Node| -> Vec<WakeStage> {
+            let its = wakes.iter().filter(|it| it.node.as_deref() == Some(node.as_str()));
+            its.map(|it| it.stage).collect()
+        };
+        let (runs, at, answers, time) =
+            (WakeStage::Running, WakeStage::Addressed, WakeStage::Reached, WakeStage::InTime);
+        assert_eq!(of(Node::RouterdCloud), [runs, at, answers, answers, time]);
+        assert_eq!(of(Node::CloudClient), [runs, at, answers, time]);
+        assert_eq!(of(Node::OnpremRouter), [answers, time]);
+        assert!(wakes.iter().all(|it| it.why_not.is_none()), "{wakes:?}");
+        let waited = wakes.iter().find(|it| it.stage == answers).map(|it| it.waited_ms);
+        assert_eq!(waited, Some(10_000));
+    });
+}
+
+/// What is another machine is not waited for; neither is a clock that cannot be read.
+#[test]
+fn what_no_time_mends_is_not_waited_for() {
+    play(async |stage: &Stage<'_>| {
+        stage.change(|world| {
+            let key = lab_mock::machines::host_key(99, Node::CloudClient);
+            world.machines.get_mut(Node::CloudClient).sshd.host_key = key;
+        });
+        let since = stage.engine.lab.clock.now();
+        let answered = stage.engine.answers(Node::CloudClient).await;
+        assert!(answered.is_err_and(|why| why.contains("host key is pinned")));
+        assert_eq!(stage.engine.lab.clock.now(), since);
+    });
+    for (offset_ms, seconds) in [(0, 0), (60_000, 300)] {
+        play(async |stage: &Stage<'_>| {
+            stage.asleep();
+            stage.change(|world| {
+                world.machines.get_mut(Node::OnpremClient).clock_offset_ms = offset_ms;
+            });
+            let came = stage.engine.wake(waking::Resting::Parked).await;
+            assert_eq!(came.is_err(), offset_ms > 0, "{came:?}");
+            let last = wakes(stage).pop().expect("a stage");
+            assert_eq!((last.stage, last.waited_ms / 1000), (WakeStage::InTime, seconds));
+            assert_eq!(last.why_not.is_some(), offset_ms > 0);
+        });
+    }
+}
+
+/// A lab whose routerd comes up later is what it was once it has; and one that is another says so after
+/// the time of a boot.
+#[test]
+fn preflight_is_tried_until_it_finds_the_facts_or_a_boot_is_over() {
+    for (refusals, comes) in [(0, true), (3, true), (u32::MAX, false)] {
+        play(async |stage: &Stage<'_>| {
+            let engine = &stage.engine;
+            engine.start(&settings(engine.selection.clone()), Vec::new()).expect("written");
+            engine.forward(pending::before_the_gate()).await;
+            let shown = engine.shown_facts().expect("the facts");
+            stage.answers(Node::RouterdCloud, "*action list", refusals, 1, "no daemon");
+            let before = stage.records().len();
+            engine.wait_for_the_facts(Some(&shown.facts_digest)).await;
+            let [.., last] = &wakes(stage)[..] else { panic!("a stage") };
+            assert_eq!(last.stage, WakeStage::Ready);
+            assert_eq!(last.why_not.is_none(), comes, "{refusals}: {last:?}");
+            assert_eq!(last.waited_ms >= 300_000, !comes, "{last:?}");
+            assert_eq!(stage.records().len(), before + 1, "what was tried is no finding");
+        });
+    }
+}
+
+#[test]
+fn what_differs_from_the_facts_that_were_shown_is_told_field_by_field() {
+    for changes in [false, true] {
+        play(async |stage: &Stage<'_>| {
+            let engine = &stage.engine;
+            engine.start(&settings(engine.selection.clone()), Vec::new()).expect("written");
+            engine.forward(pending::before_the_gate()).await;
+            let shown = engine.shown_facts().expect("the facts");
+            if changes {
+                stage.change(|world| {
+                    for eni in world.cloud.network_interfaces.values_mut() {
+                        eni.source_dest_check = false;
+                    }
+                });
+            }
+            engine.forward(pending::before_the_gate()).await;
+            engine.tell_differing_facts(&shown);
+            let told = stage.records().into_iter().rev().find_map(|record| match record.kind {
+                Kind::FactsDiffer(differ) => Some(differ),
+                _ => None,
+            });
+            let said = told.map(|it| it.describe()).unwrap_or_default();
+            assert_eq!(said.contains("/interface/source_dest_check"), changes, "{said}");
         });
     }
 }
@@ -215,7 +350,7 @@ fn the_rest_is_woken_once_the_router_says_that_the_lab_is_free() {
             if let Some(run_id) = lock {
                 stage.lock_of(run_id, 900);
             }
-            let came = stage.engine.wake().await;
+            let came = stage.engine.wake(waking::Resting::Parked).await;
             assert_eq!(came.is_ok(), lock.is_none(), "{lock:?} {router_sleeps}: {came:?}");
             let running = stage.running();
             assert_eq!((running.len(), running.contains(&router)), (woken, true), "{lock:?}");
@@ -244,7 +379,7 @@ fn nothing_is_started_that_could_not_be_stopped_again() {
         play(async |stage: &Stage<'_>| {
             stage.asleep();
             stage.change(breaks);
-            let came = stage.engine.wake().await;
+            let came = stage.engine.wake(waking::Resting::Parked).await;
             let said = came.err().unwrap_or_default();
             assert!(said.contains(why) && said.is_empty() == why.is_empty(), "{said}");
             assert_eq!(stage.running().is_empty(), !why.is_empty(), "{why}");

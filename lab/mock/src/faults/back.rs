@@ -6,10 +6,13 @@ use super::acceptance::other_gateway;
 use super::fault::Fault;
 use super::hand::{
     CAPTURED, Done, PREVIEW_UNDO_ADDRESS, PREVIEW_UNDO_FORWARDING, STRANGE, UNDO_ADDRESS,
-    add_api_fault, add_command_fault, happens_after, make_api_fault, make_command_answer,
-    make_sql_happening, make_unauthorized, on_router_eni, strangers_row,
+    add_api_fault, add_command_fault, after_router_command, happens_after, make_api_fault,
+    make_command_answer, make_event, make_sql_happening, make_unauthorized, on_router_eni,
+    strangers_row,
 };
-use super::rules::{ApiEffect, CallerKind, CommandEffect, Happening, InterfaceChange};
+use super::rules::{
+    ApiEffect, CallerKind, CommandEffect, CommandFault, Happening, InterfaceChange,
+};
 use crate::world::World;
 use lab::node::Node;
 
@@ -33,6 +36,10 @@ pub const FAULTS: &[Fault] = &[
         .from("§6", "contract §8.3"),
     Fault::new("address-answers", "the captured address answers from the cloud after the undo", address_answers)
         .from("§6", "contract F8"),
+    Fault::new("address-answers-briefly", "the captured address answers once more after the undo: the cloud's dataplane lags", address_answers_briefly)
+        .from("§6", "issue 14"),
+    Fault::new("address-answers-later", "the captured address answers again after the first look that followed the undo", address_answers_later)
+        .from("§6", "issue 14"),
     Fault::new("guest-address-after-undo", "a node has a new address after the undo", guest_address_after_undo)
         .on_netns().from("§6", "contract F8"),
     Fault::new("rules-after-undo", "a node has new rules after the undo", rules_after_undo)
@@ -112,6 +119,32 @@ fn address_after_undo(world: &mut World, _: &str) -> Done {
 fn address_answers(world: &mut World, _: &str) -> Done {
     let (node, dev) = (Node::CloudClient, "ens5".to_owned());
     after_undo(world, Happening::OsAddress { node, dev, address: Ipv4Net::from(CAPTURED) })
+}
+
+/// The one ping that waits so long.
+const PING_IN_VAIN: &str = "ping -n -c 3 -i 0.2 -W 1 -I 10.88.60.7 10.88.60.9";
+
+fn address_answers_briefly(world: &mut World, _: &str) -> Done {
+    let said = "3 packets transmitted, 3 received, 0% packet loss, time 400ms\n";
+    world.faults.commands.push(CommandFault {
+        node: Some(Node::CloudClient),
+        pattern: PING_IN_VAIN.to_owned(),
+        skip: 0,
+        times: 1,
+        effect: make_command_answer(0, said, ""),
+        seen: 0,
+        fired: 0,
+    });
+    Ok(())
+}
+
+fn address_answers_later(world: &mut World, _: &str) -> Done {
+    let (node, dev) = (Node::CloudClient, "ens5".to_owned());
+    let what = Happening::OsAddress { node, dev, address: Ipv4Net::from(CAPTURED) };
+    let mut late = make_event(after_router_command(UNDO_ADDRESS), what);
+    late.delay_ms = 8_000;
+    world.faults.events.push(late);
+    Ok(())
 }
 
 fn guest_address_after_undo(world: &mut World, _: &str) -> Done {

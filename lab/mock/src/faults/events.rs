@@ -202,6 +202,7 @@ fn happen(world: &mut World, what: &Happening) -> Result<(), String> {
         Happening::Kernel { node, change } => {
             change.apply(*node, world.machines.get_mut(*node));
         }
+        Happening::Way { node, change } => super::way::change_way(world, *node, *change),
         Happening::Thief { address } => steal(world, *address),
         Happening::Ingress { primary } => {
             let groups = world.cloud.owner_of(*primary).map(|eni| eni.groups.clone());

@@ -8,6 +8,7 @@ use super::hand::{
     UNDO_FORWARDING, YAML, add_command_fault, happens_after, interface_of, make_api_fault,
     make_command_answer, make_sql_happening, make_unauthorized,
 };
+use super::product::know_the_strange_address;
 use super::rules::{CallerKind, GoFault, Happening, NodeCommand};
 use crate::world::World;
 use lab::node::Node;
@@ -52,6 +53,7 @@ fn row_edited_between(world: &mut World, _: &str) -> Done {
 
 fn row_edited_before_undo(world: &mut World, _: &str) -> Done {
     interface_of(world, ROUTER)?.add_secondary(STRANGE);
+    know_the_strange_address(world)?;
     let statement = format!(
         "UPDATE action_executions SET target_json=replace(target_json, '{CAPTURED}', '{STRANGE}') \
          WHERE action='assign-secondary-ip' AND status='succeeded';"

@@ -38,11 +38,13 @@ mod obstacles;
 mod ordinary;
 mod packets;
 mod planted;
+mod product;
 mod reach;
 mod router;
 mod stops;
 mod teardown;
 mod underlay;
+mod way;
 
 // What has no one place in a run.
 mod replies;
@@ -63,7 +65,7 @@ pub use nth::{
 pub use planted::planted_secrets;
 pub use rules::{
     ApiEffect, ApiFault, CallerKind, CommandEffect, CommandFault, Event, Faults, GoFault,
-    Happening, InterfaceChange, NodeCommand, Stray, When,
+    Happening, InterfaceChange, NodeCommand, Stray, WayChange, When,
 };
 pub use underlay::{Losses, Underlay};
 
@@ -78,6 +80,8 @@ pub fn all_faults() -> impl Iterator<Item = &'static Fault> {
         iam::FAULTS,
         nodes::FAULTS,
         router::FAULTS,
+        product::FAULTS,
+        way::FAULTS,
         gate::FAULTS,
         granted::FAULTS,
         actions::FAULTS,

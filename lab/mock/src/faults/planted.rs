@@ -115,7 +115,7 @@ fn plant(world: &mut World, _: &str) -> Done {
         world,
         "*routerctl version",
         0,
-        make_command_answer(0, "routerctl 0.1.0\n", &places.printed),
+        make_command_answer(0, "routerctl v20260822.1715\n", &places.printed),
     )
 }
 

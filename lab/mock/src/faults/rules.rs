@@ -155,6 +155,8 @@ pub enum Happening {
     Cloud(CloudChange),
     /// Somebody changes what a node's kernel does, or who may log in.
     Kernel { node: Node, change: MachineChange },
+    /// The operator's way to a node, or the machine at its end, becomes another one.
+    Way { node: Node, change: WayChange },
     /// The security groups of the ENI with this primary address admit nobody any more.
     Ingress { primary: Ipv4Addr },
     /// They admit no ICMP error any more.
@@ -165,6 +167,20 @@ pub enum Happening {
     Api(ApiFault),
     /// From now on this event may happen.
     Then(Box<Event>),
+}
+
+/// What becomes of the operator's way to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WayChange {
+    /// No connection comes about.
+    CutOff,
+    /// The node answers again.
+    Back,
+    /// The node takes connections and answers nothing.
+    Hangs,
+    /// Whoever answers has another host key.
+    OtherKey,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

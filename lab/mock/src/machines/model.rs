@@ -68,6 +68,9 @@ pub struct Machine {
     pub instance_id: Option<String>,
     /// Takes connections and answers nothing.
     pub hung: bool,
+    /// The operator's way to it is broken: packets of others pass.
+    #[serde(default)]
+    pub cut_off: bool,
     /// How far its clock is ahead of the world's.
     pub clock_offset_ms: i64,
     pub interfaces: Vec<Interface>,

@@ -215,17 +215,17 @@ fn filled(effect: CommandEffect, line: &Line) -> CommandEffect {
 }
 
 async fn connect(shared: &Shared, clock: Clock, node: Node) -> Result<(), Lost> {
-    let (up, listens, hung, hostname, pinned) = {
+    let (up, listens, hung, cut_off, hostname, pinned) = {
         let world = shared.lock();
         let machine = world.machines.get(node);
         let pinned = machine.sshd.host_key == host_key(world.seed, node);
         let (up, listens) = (is_up(&world, node, clock.now()), has_sshd(&world, node, clock.now()));
-        (up, listens, machine.hung, machine.hostname.clone(), pinned)
+        (up, listens, machine.hung, machine.cut_off, machine.hostname.clone(), pinned)
     };
     if hung {
         std::future::pending::<()>().await;
     }
-    if !up {
+    if !up || cut_off {
         clock.sleep(CONNECT_TIMEOUT).await;
         let text = format!("ssh: connect to host {hostname} port 22: Connection timed out");
         return Err(Lost::NotConnected(text));

@@ -99,6 +99,9 @@ fn test(session: &Session, args: &[&str], io: &Io) -> i32 {
         [] => false,
         ["!", rest @ ..] => return i32::from(test(session, rest, io) == 0),
         ["-e", name] => file(name).is_some(),
+        ["-x", name] => {
+            matches!(file(name), Some(FileNode::File { mode, .. }) if mode & 0o111 != 0)
+        }
         ["-d", name] => matches!(file(name), Some(FileNode::Directory { .. })),
         [text] | ["-n", text] => !text.is_empty(),
         ["-z", text] => text.is_empty(),

@@ -1,9 +1,13 @@
 //! `systemctl show UNIT [-p PROPERTY]…`, of unit files in `/etc/systemd/system` as they were when the
-//! node started: a drop-in that came later is not in it.
+//! node started: a drop-in that came later is not in it; and `systemctl list-units PATTERN…`, of which
+//! all that lie there are active.
 
 use super::{Io, Session};
 
 pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
+    if let ["list-units", rest @ ..] = args {
+        return list_units(session, rest, io);
+    }
     let ["show", unit, options @ ..] = args else {
         return io.fail(1, "Unknown command verb.");
     };
@@ -35,6 +39,31 @@ pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
         }
     }
     0
+}
+
+/// Only as it is asked for: a line for each active unit, without a legend.
+fn list_units(session: &Session, args: &[&str], io: &Io) -> i32 {
+    let (options, patterns): (Vec<&str>, Vec<&str>) =
+        args.iter().partition(|word| word.starts_with("--"));
+    if options != ["--plain", "--no-legend", "--state=active,activating"] {
+        return io.fail(1, "systemctl: these options are not known here");
+    }
+    for name in session.list("/etc/systemd/system").unwrap_or_default() {
+        if patterns.iter().any(|pattern| fits(pattern, &name)) {
+            io.out(&format!("{name} loaded active waiting {name}\n"));
+        }
+    }
+    0
+}
+
+/// One `*` at most.
+fn fits(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        Some((head, tail)) => {
+            name.len() >= head.len() + tail.len() && name.starts_with(head) && name.ends_with(tail)
+        }
+        None => pattern == name,
+    }
 }
 
 fn settings<'a>(text: &'a str, name: &str) -> Vec<&'a str> {

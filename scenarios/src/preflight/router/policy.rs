@@ -3,7 +3,10 @@
 use std::fmt;
 
 use ipnet::Ipv4Net;
-use lab::router_yaml::{Executor, Plugin, ProviderActionPolicy, RouterConfig, is_credential_name};
+use lab::router_yaml::{
+    Executor, PLUGIN_VARIABLES, Plugin, ProviderActionPolicy, RouterConfig, is_credential_name,
+    may_be_given,
+};
 
 /// The change set, as far as the policy sees it.
 #[derive(Clone, Debug)]
@@ -57,6 +60,9 @@ const CHANGE_SET: [&str; 4] =
 const MIN_EXECUTOR_TIMEOUT_MS: u64 = 60_000;
 const DEFAULT_EXECUTOR_TIMEOUT_MS: u64 = 30_000;
 
+/// The name of what is wrong with a plugin's environment.
+pub const ENVIRONMENT: &str = "plugin-environment";
+
 /// Lists everything about the node's configuration that forbids the run.
 pub fn judge_policy(config: &RouterConfig, expected: &PolicyExpectation) -> Vec<PolicyProblem> {
     let mut found = PolicyProblems { problems: Vec::new() };
@@ -79,6 +85,7 @@ pub fn judge_policy(config: &RouterConfig, expected: &PolicyExpectation) -> Vec<
     found.other_providers(config, expected);
     found.executor(config, expected);
     found.credentials(config);
+    found.environment(config);
     found.problems
 }
 
@@ -210,6 +217,25 @@ impl PolicyProblems {
                 plugin.name
             );
             self.unusable("executor-timeout", message);
+        }
+    }
+
+    /// routerd hands on whatever stands there, PATH included (contract §3.4).
+    fn environment(&mut self, config: &RouterConfig) {
+        for plugin in &config.plugins {
+            let others =
+                plugin.env.0.iter().filter(|(name, value)| {
+                    !is_credential_name(name) && !may_be_given(name, value)
+                });
+            for (name, _) in others {
+                let message = format!(
+                    "Plugin/{} gets {name} from router.yaml, which may give it another program, service \
+                     or identity; take it out: only {} may stand there",
+                    plugin.name,
+                    PLUGIN_VARIABLES.join(", ")
+                );
+                self.stop(1, ENVIRONMENT, message);
+            }
         }
     }
 

@@ -36,7 +36,11 @@ fn spoiled(from: &str, to: &str) -> String {
 #[test]
 fn a_good_policy_has_no_problem() {
     let silent = spoiled("requireApproval: true", "executionWindow: \"\"");
-    for text in [good(), fixture("routerctl-live/cloud-router.yaml"), silent] {
+    let named = spoiled(
+        "timeout: 120s",
+        "timeout: 120s\n        env: { AWS_SDK_UA_APP_ID: lab-smoke, AWS_REGION: us-east-1 }",
+    );
+    for text in [good(), fixture("routerctl-live/cloud-router.yaml"), silent, named] {
         assert_eq!(judge_policy(&read_config(&text).unwrap(), &expected()), []);
     }
 }
@@ -103,6 +107,18 @@ fn each_defect_of_the_policy_is_detected() {
         ("maxActionsPerRun: 2", "maxActionsPerRun: 0", None, "policy-max-actions"),
         ("timeout: 120s", "timeout: 59s", None, "executor-timeout"),
         ("timeout: 120s", "triggers: []", None, "executor-timeout"),
+        (
+            "timeout: 120s",
+            "timeout: 120s\n        env: { PATH: /tmp/bin }",
+            Some(1),
+            "plugin-environment",
+        ),
+        (
+            "timeout: 120s",
+            "timeout: 120s\n        env: { AWS_ENDPOINT_URL: \"https://ec2.example.org\" }",
+            Some(1),
+            "plugin-environment",
+        ),
         ("[execute.providerAction]", "[]", None, "executor-missing"),
     ];
     for (from, to, stop, detector) in table {

@@ -135,6 +135,7 @@ impl Happening {
             Self::FileNamed { .. }
             | Self::Command(_)
             | Self::Interface { .. }
+            | Self::Way { .. }
             | Self::Ingress { .. }
             | Self::NoIcmpErrors { .. }
             | Self::InterfaceOutlives { .. }

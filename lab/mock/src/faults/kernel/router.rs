@@ -45,6 +45,10 @@ pub fn credentials_in_yaml(_: &str) -> Deeds {
     edit("        env: { ", "        env: { AWS_ACCESS_KEY_ID: AKIAIOSFODNN7EXAMPLE, ")
 }
 
+pub fn environment_path(_: &str) -> Deeds {
+    edit("        env: { ", "        env: { PATH: \"/opt/bin:/usr/bin:/bin\", ")
+}
+
 pub fn planner_missing(_: &str) -> Deeds {
     one(Means::NoFile { path: PLANNER.to_owned() })
 }
