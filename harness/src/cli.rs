@@ -70,6 +70,9 @@ pub enum Command {
     /// Kernel labs, and lab manifests.
     #[command(subcommand)]
     Lab(LabCommand),
+    /// The policies that a lab needs.
+    #[command(subcommand)]
+    Iam(IamCommand),
     /// Whether this machine and a lab on AWS have what a run needs; nothing is changed.
     ///
     /// A line for each thing, with a remedy where it is not so. Exit code 0, or 8.
@@ -222,6 +225,38 @@ pub enum MockCommand {
         #[arg(long, value_name = "FILE")]
         state: Option<PathBuf>,
     },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum IamCommand {
+    /// Print the operator's policies and the executor's, filled from a manifest.
+    Render {
+        file: PathBuf,
+        /// One of them alone, as IAM takes it; without it all, by name.
+        #[arg(long, value_enum)]
+        phase: Option<PhaseChoice>,
+    },
+    /// Ask whether the operator and the executor may what a run needs: by DryRun, and by evaluation of
+    /// the role's policies. Nothing is changed; exit code 0 where all is allowed, else 8.
+    Check {
+        file: PathBuf,
+        /// For a manifest of the mock lab: of which seed.
+        #[arg(long, value_name = "N")]
+        seed: Option<u64>,
+        #[command(flatten)]
+        identity: IdentityArgs,
+    },
+}
+
+/// Whose policy, and for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PhaseChoice {
+    /// The operator's, for all that looks.
+    Preflight,
+    /// The operator's, beside the one for preflight: what stops, starts and ends.
+    Run,
+    /// The executor's role's.
+    Executor,
 }
 
 #[derive(Clone, Debug, Subcommand)]

@@ -118,6 +118,12 @@ mod tests {
         assert_eq!(plans, change_set().plans());
         let undo: BTreeSet<_> = steps.iter().map(|step| &step.undo).collect();
         assert_eq!(undo.len(), steps.len());
+        let change_set = change_set();
+        let first = change_set.addresses()[0];
+        let other = "10.88.60.8/32".parse().expect("an address");
+        assert_eq!(undo_of(&change_set, CaptureAction::Assign(first)), UNDO_ADDRESS);
+        let named = format!("{UNDO_ADDRESS}:10.88.60.8");
+        assert_eq!(undo_of(&change_set, CaptureAction::Assign(other)), named);
         let mut seen = BTreeSet::new();
         for step in &steps {
             let StepAsserts {

@@ -1,10 +1,11 @@
 //! The captured address is on the ENI, as a secondary one, and nothing else there has changed.
 
 use lab::Lab;
+use lab::ec2::NetworkInterface;
 use serde_json::json;
 
-use crate::context::{Context, How, Ruling};
-use crate::twice::look_until_equal;
+use crate::context::{Context, Ruling};
+use crate::observe;
 
 pub const PRESENT: &str = "eni-address.present";
 pub const NOTHING_ELSE: &str = "eni-address.nothing-else";
@@ -14,24 +15,24 @@ pub const NOT_APPLICABLE: &[&str] = &[];
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let address = lab.manifest.capture.address.addr();
-    let id = &lab.manifest.capture.network_interface_id;
-    let looks = look_until_equal(lab, async || lab.reader.network_interface(id).await).await;
-    let gone = |(eni, how): (Option<lab::ec2::NetworkInterface>, How)| match eni {
-        Some(eni) => Ok((eni, how)),
-        None => Err((format!("{id} is gone"), how)),
-    };
-    let (eni, how) = match looks.keep(ctx).and_then(gone) {
+    let has_it = |eni: &NetworkInterface| eni.secondary_addresses.contains(&address);
+    let looks = observe::look_until_twice(lab, has_it).await;
+    let ((eni, looks), how) = match observe::keep_looks(lab, ctx, looks, has_it) {
         Ok(seen) => seen,
         Err((why, how)) => {
             return ctx.check(PRESENT).expects(json!(address)).seen(how).unknown(why);
         }
     };
     let ruling = Ruling::when(
-        eni.secondary_addresses.contains(&address),
+        has_it(&eni),
         format!("{address} is no secondary address of {}", eni.network_interface_id),
     );
     ctx.check(PRESENT).expects(json!(address)).seen(how.clone()).comes_to(
-        json!({ "primary": eni.primary_address, "secondary": eni.secondary_addresses }),
+        json!({
+            "primary": eni.primary_address,
+            "secondary": eni.secondary_addresses,
+            "looks": looks,
+        }),
         ruling,
     );
     let Some(baseline) = ctx.run.baseline() else { return };
@@ -39,7 +40,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     expected.secondary_addresses.push(address);
     expected.secondary_addresses.sort_unstable();
     expected.secondary_addresses.dedup();
-    let others = |eni: &lab::ec2::NetworkInterface| {
+    let others = |eni: &NetworkInterface| {
         let mut others = eni.secondary_addresses.clone();
         others.retain(|other| *other != address);
         json!({

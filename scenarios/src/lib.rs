@@ -52,6 +52,8 @@ mod undo;
 mod undo_plan;
 
 pub use context::{Context, Finished, How};
-pub use preflight::{FoundObstacles, find_obstacles};
+pub use preflight::{
+    FoundObstacles, PermissionProof, PermissionSurvey, find_obstacles, survey_permissions,
+};
 pub use sequence::{Leg, SEQUENCE, Scenario, find_scenario, list_prerequisites};
 pub use undo_plan::{RESERVE_BYTES, UNDO_LOCK};

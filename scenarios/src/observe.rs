@@ -1,11 +1,14 @@
 //! Reads that several scenarios make: each answers the fact, how it was seen, or why it is not
 //! known.
 
+use std::time::Duration;
+
 use lab::Lab;
-use lab::ec2::{Answer, NetworkInterface};
+use lab::ec2::{Answer, NetworkInterface, ReadError};
 use lab::node::{Node, Output};
 use lab::routerd::{AnswerError, Refusal, Row};
 use lab::shell::{Observe, ShellError, Unread};
+use serde::Serialize;
 
 use crate::context::{Context, How};
 
@@ -24,6 +27,65 @@ pub async fn observe_interface(lab: &Lab, ctx: &mut Context<'_>) -> Fact<Network
             answer.value.map(|eni| (eni, how.clone())).ok_or((format!("{id} is gone"), how))
         }
         Err(error) => Err((error.to_string(), ctx.seen_error(&error))),
+    }
+}
+
+/// How long EC2 may go on showing what was before, now and then.
+const CONSISTENT_WITHIN: Duration = Duration::from_secs(15);
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// One look at the lab's ENI.
+pub type InterfaceLook = Result<Answer<Option<NetworkInterface>>, ReadError>;
+
+/// Looks at the lab's ENI until two looks in a row show that it is so, or the limit is over: EC2's reads
+/// are not monotonic, and one of them may be older than the one before. Answers all looks; one that could
+/// not be made is the last.
+pub async fn look_until_twice(
+    lab: &Lab,
+    so: impl Fn(&NetworkInterface) -> bool,
+) -> Vec<InterfaceLook> {
+    let id = &lab.manifest.capture.network_interface_id;
+    let since = lab.clock.stopwatch();
+    let mut looks = Vec::new();
+    let mut before = false;
+    loop {
+        let look = lab.reader.network_interface(id).await;
+        let seen = look.as_ref().ok().and_then(|answer| answer.value.as_ref().map(&so));
+        looks.push(look);
+        let settled = seen.is_none() || (before && seen == Some(true));
+        if settled || since.elapsed() >= CONSISTENT_WITHIN {
+            return looks;
+        }
+        before = seen == Some(true);
+        lab.clock.sleep(PAUSE).await;
+    }
+}
+
+/// Keeps all looks: the last one is judged, and what each showed stands beside it.
+pub fn keep_looks<T: Serialize>(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    looks: Vec<InterfaceLook>,
+    shown: impl Fn(&NetworkInterface) -> T,
+) -> Fact<(NetworkInterface, Vec<T>)> {
+    let id = &lab.manifest.capture.network_interface_id;
+    let (mut how, mut all, mut last) = (How::default(), Vec::new(), None);
+    for look in looks {
+        match look {
+            Ok(answer) => {
+                how = how.and(ctx.seen(&answer));
+                all.extend(answer.value.as_ref().map(&shown));
+                last = answer.value;
+            }
+            Err(error) => {
+                how = how.and(ctx.seen_error(&error));
+                return Err((error.to_string(), how));
+            }
+        }
+    }
+    match last {
+        Some(eni) => Ok(((eni, all), how)),
+        None => Err((format!("{id} is gone"), how)),
     }
 }
 

@@ -12,8 +12,7 @@ use serde_json::{Value, json};
 
 use crate::capture::CaptureStep;
 use crate::context::{Context, Ruling};
-use crate::observe::{self, Readout};
-use crate::twice::{EqualLooks, look_until_equal};
+use crate::observe::{self, InterfaceLook, Readout};
 
 pub const OFF: &str = "source-dest-check.off";
 pub const PRIOR: &str = "source-dest-check.prior-recorded";
@@ -29,22 +28,25 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let address = lab.manifest.capture.address.addr();
     let list = Observe::rows(&lab.manifest.routerd);
     let canary = Observe::canary(address, CANARY_TTL);
-    let id = &lab.manifest.capture.network_interface_id;
     let (eni, rows, canary) = futures::join!(
-        look_until_equal(lab, async || lab.reader.network_interface(id).await),
+        observe::look_until_twice(lab, |eni| !eni.source_dest_check),
         lab.shell.observe(Node::RouterdCloud, &list),
         lab.shell.observe(Node::CloudClient, &canary),
     );
-    judge_off(ctx, eni);
+    judge_off(lab, ctx, eni);
     judge_prior(ctx, rows);
     judge_canary(ctx, canary);
 }
 
-fn judge_off(ctx: &mut Context<'_>, eni: EqualLooks<Option<lab::ec2::NetworkInterface>>) {
-    match eni.keep(ctx) {
-        Ok((eni, how)) => {
-            let observed = eni.map(|eni| eni.source_dest_check);
-            ctx.check(OFF).expects(json!(false)).seen(how).is(json!(observed));
+fn judge_off(lab: &Lab, ctx: &mut Context<'_>, looks: Vec<InterfaceLook>) {
+    match observe::keep_looks(lab, ctx, looks, |eni| eni.source_dest_check) {
+        Ok(((eni, looks), how)) => {
+            let ruling = Ruling::when(
+                !eni.source_dest_check,
+                format!("expected false, observed true in {} looks", looks.len()),
+            );
+            let observed = json!({ "source_dest_check": eni.source_dest_check, "looks": looks });
+            ctx.check(OFF).expects(json!(false)).seen(how).comes_to(observed, ruling);
         }
         Err((why, how)) => ctx.check(OFF).expects(json!(false)).seen(how).unknown(why),
     }

@@ -80,6 +80,7 @@ detectors! {
     CEILING = 6 "ceiling" in WATCHED_AND_RESIDUE, "the instances' running seconds exceed max_instance_seconds";
     LEFT_RUNNING = 6 "left-running" in &["residue"], "something that costs money is left";
     WAITED_TOO_LONG = 7 "waited-too-long" in &["gate"], "ten minutes passed while a decision was pending and instances ran";
+    NO_RIGHT_TO_STOP = 7 "no-right-to-stop" in PREFLIGHT, "the operator may not stop an instance that the run would have to stop";
     CANNOT_BE_STOPPED = 7 "cannot-be-stopped" in PREFLIGHT, "an instance that the run could not stop, or not terminate where teardown does: protected, a spot instance, without a root on EBS, or a member of an Auto Scaling group";
     DEFAULT_VPC = 8 "default-vpc" in PREFLIGHT, "the VPC is the account's default one";
     OTHER_ACCOUNT = 8 "other-account" in PREFLIGHT, "the operator's identity is of another account than the manifest's";

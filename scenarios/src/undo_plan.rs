@@ -139,7 +139,8 @@ fn undo_of(lab: &Lab, step: &CaptureStep, baseline: &Baseline) -> UndoStep {
     UndoStep { id: step.undo.clone(), section: section.to_owned(), operation, restores }
 }
 
-fn teardown_steps(lab: &Lab) -> Vec<UndoStep> {
+/// Steps that end what costs money, as the manifest has it.
+pub fn teardown_steps(lab: &Lab) -> Vec<UndoStep> {
     let region = || lab.manifest.aws.region.clone();
     let teardown = &lab.manifest.teardown;
     let destroy = |kind: &str, id: &String, operation: Operation| UndoStep {

@@ -6,5 +6,6 @@ mod crash;
 mod explore;
 mod invariants;
 mod left;
+mod permissions;
 mod sensitivity;
 mod stops;

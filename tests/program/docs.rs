@@ -25,6 +25,17 @@ fn the_hard_stops_are_the_programs() {
     assert_current("docs/HARD-STOPS.md", &scenarios::stops::markdown());
 }
 
+/// The policies that the guide shows are those of the example manifest.
+#[test]
+fn the_policies_are_the_programs() {
+    let text = lab::manifest::example_manifest();
+    let manifest = lab::manifest::Manifest::parse("the example", text).expect("a manifest");
+    for phase in lab::iam::PolicyPhase::ALL {
+        let policy = lab::iam::render_policy(&manifest, phase);
+        assert_current(&format!("docs/iam/{}.json", phase.name()), &format!("{policy:#}\n"));
+    }
+}
+
 #[test]
 fn every_invariant_has_its_paragraph() {
     let text = fs::read_to_string(docs("ARCHITECTURE.md")).expect("ARCHITECTURE.md");

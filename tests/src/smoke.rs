@@ -6,6 +6,7 @@ use std::time::Duration;
 use harness::engine::{self, Meanwhile, Pending, Selection, Settings};
 use harness::grant::OwnersFiles;
 use harness::labs::{self, MockOptions};
+use lab::manifest::Manifest;
 use lab::permit::Brake;
 use lab_mock::world::World;
 use reports::evidence::{Evidence, fold_records};
@@ -40,17 +41,35 @@ pub struct Ran {
 pub fn run(seed: u64, faults: &[&str], prior: Prior) -> Ran {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build().expect("a runtime");
-    runtime.block_on(run_here(seed, faults, prior, None))
+    runtime.block_on(run_here(seed, faults, prior, None, &|_, _| {}))
+}
+
+/// Does the same on a world that was prepared once its faults were in it.
+pub fn run_prepared(
+    seed: u64,
+    faults: &[&str],
+    prior: Prior,
+    prepare: &dyn Fn(&mut World, &Manifest),
+) -> Ran {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().start_paused(true).build().expect("a runtime");
+    runtime.block_on(run_here(seed, faults, prior, None, prepare))
 }
 
 /// The same, where one detector of a hard stop finds nothing.
 pub fn run_without(detector: &'static str, seed: u64, faults: &[&str], prior: Prior) -> Ran {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build().expect("a runtime");
-    runtime.block_on(run_here(seed, faults, prior, Some(detector)))
+    runtime.block_on(run_here(seed, faults, prior, Some(detector), &|_, _| {}))
 }
 
-async fn run_here(seed: u64, faults: &[&str], prior: Prior, off: Option<&'static str>) -> Ran {
+async fn run_here(
+    seed: u64,
+    faults: &[&str],
+    prior: Prior,
+    off: Option<&'static str>,
+    prepare: &dyn Fn(&mut World, &Manifest),
+) -> Ran {
     let detector_off = off;
     let folder = folder();
     let off = (prior == Prior::CheckOff).then_some("check-off");
@@ -58,6 +77,7 @@ async fn run_here(seed: u64, faults: &[&str], prior: Prior, off: Option<&'static
         off.into_iter().chain(faults.iter().copied()).map(str::to_owned).collect();
     let options = MockOptions { seed, faults: faults.clone(), world_file: None };
     let opened = labs::open_mock(&options).unwrap_or_else(|error| panic!("{faults:?}: {error}"));
+    prepare(&mut opened.world.lock(), &opened.lab.manifest);
     let before = opened.world.lock().clone();
     let journal = labs::create_journal(folder.path(), &opened.world).expect("an empty journal");
     let settings =

@@ -3,6 +3,7 @@
 mod alive;
 mod doctor;
 mod go;
+mod iam;
 mod kernel_lab;
 mod kernel_lab_list;
 pub(crate) mod lab;
@@ -28,7 +29,7 @@ use clap::Parser;
 use lab_mock::serve::ServeOptions;
 use reports::verdict::ExitCode;
 
-use crate::cli::{Cli, Command, LabCommand, MockCommand};
+use crate::cli::{Cli, Command, IamCommand, LabCommand, MockCommand};
 use crate::labs::Labs;
 use crate::terminal::{self, Terminal};
 use crate::{descriptors, signals};
@@ -107,6 +108,12 @@ fn answer(words: Vec<OsString>, console: Console<'_>) -> u8 {
             terminal.out_as_it_is(::lab::manifest::example_manifest());
             ExitCode::Pass.number()
         }
+        Command::Iam(IamCommand::Render { file, phase }) => {
+            iam::print_policies(&file, phase, terminal)
+        }
+        Command::Iam(IamCommand::Check { file, seed, identity }) => {
+            iam::check_permissions(&file, seed, identity.assume_role, console)
+        }
         Command::Doctor(args) => doctor::examine(&args, terminal),
         Command::Faults { format } => list::print_faults(format, terminal),
     }
@@ -122,12 +129,14 @@ fn fits(command: &Command) -> std::io::Result<()> {
         | Command::Recover { .. }
         | Command::Doctor(_)
         | Command::Mock(_)
+        | Command::Iam(IamCommand::Check { .. })
         | Command::Lab(LabCommand::Netns(_)) => true,
         Command::Status { .. }
         | Command::List { .. }
         | Command::Schema
         | Command::Report { .. }
         | Command::Lab(LabCommand::Check { .. } | LabCommand::Example { .. })
+        | Command::Iam(IamCommand::Render { .. })
         | Command::Faults { .. } => false,
     };
     if works {

@@ -116,7 +116,7 @@ for folder; do
     mkdir -p ".$folder"
     mount --rbind "$folder" ".$folder"
 done
-test -z "$aws" || ln -sf "$aws" usr/local/sbin/aws
+if test -n "$aws"; then ln -sf "$aws" usr/local/sbin/aws; else bind "$program" usr/local/sbin/aws; fi
 case $node in *-client) bind "$program" usr/local/sbin/outage-probe ;; esac
 if test "$node" = routerd-cloud; then
     bind "$routerctl" usr/local/sbin/routerctl

@@ -28,6 +28,7 @@ pub fn dispatch(words: &[OsString]) -> Option<ExitCode> {
         "aws-provider-executor" => {
             return Some(lab_programs::host::run_program(lab_programs::executor::main));
         }
+        "aws" => return Some(lab_programs::host::run_program(lab_programs::aws_cli::main)),
         "outage-probe" => return Some(lab_programs::host::run_program(lab_programs::outage::main)),
         "lab-planner" => return Some(lab_programs::host::run_program(lab_programs::planner::main)),
         "routerctl" => return Some(lab_programs::host::run_program(lab_programs::routerctl::main)),

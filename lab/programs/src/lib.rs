@@ -1,6 +1,7 @@
-//! The programs that run on a lab's nodes: the executor, the planner, a stand-in for routerctl and the
-//! outage probe, each with one public `main`, and the machine that they run on.
+//! The programs that run on a lab's nodes: the executor, the planner, stand-ins for routerctl and the
+//! AWS CLI, and the outage probe, each with one public `main`, and the machine that they run on.
 
+pub mod aws_cli;
 pub mod executor;
 pub mod host;
 pub mod outage;

@@ -12,7 +12,7 @@ use reports::record::Outcome;
 use super::mutator::DEADLINE;
 use super::{Acted, Mutation, NotTried, Progress, finish_request, until_seen};
 use crate::Lab;
-use crate::ec2::ReadError;
+use crate::ec2::{ReadError, leave_out_encoded};
 use crate::permit::Permit;
 
 /// The first pause before a request is made again; each is twice as long as the one before.
@@ -60,7 +60,7 @@ where
     Err(match error.code() {
         Some(code) => NotTaken {
             again: LATER.contains(&code),
-            words: format!("{code}: {}", error.message().unwrap_or_default()),
+            words: format!("{code}: {}", leave_out_encoded(error.message().unwrap_or_default())),
             request_id,
         },
         None => {
@@ -122,5 +122,62 @@ impl Lab {
         let detail = format!("{seen}{}", answer.unwrap_or_default());
         let acted = Acted { outcome, detail, samples, value: () };
         Ok(Tried::Came(finish_request(self, journal, &intent, acted, request_id)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use aws_sdk_ec2::error::ErrorMetadata;
+    use aws_sdk_ec2::operation::terminate_instances::TerminateInstancesOutput as Taken;
+    use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+    use aws_smithy_types::body::SdkBody;
+
+    use super::*;
+
+    fn acted(outcome: Outcome) -> Acted<()> {
+        Acted { outcome, detail: String::new(), samples: Vec::new(), value: () }
+    }
+
+    /// The pauses double up to the longest, and the deadline ends it.
+    #[tokio::test(start_paused = true)]
+    async fn what_ec2_may_take_later_is_asked_ever_more_rarely_until_the_deadline() {
+        let lab = crate::deaf::open_deaf_lab();
+        let since = lab.clock.stopwatch();
+        let tries = RefCell::new(Vec::new());
+        let once = async || {
+            let mut tries = tries.borrow_mut();
+            tries.push(since.elapsed().as_secs());
+            // Whoever never ends would not be told by a test that waits for it.
+            assert!(tries.len() < 50, "{tries:?}");
+            Ok(Tried::Again(acted(Outcome::NotDone)))
+        };
+        let given = lab.until_taken(once).await.expect("tried");
+        assert_eq!(given.outcome, Outcome::NotDone);
+        let tries = tries.into_inner();
+        assert_eq!(tries[..7], [0, 1, 3, 7, 15, 31, 61]);
+        assert_eq!(tries.last(), Some(&601));
+    }
+
+    #[test]
+    fn only_what_ec2_says_that_it_did_not_do_is_asked_again() {
+        type Said = Result<Taken, SdkError<ErrorMetadata>>;
+        let refused = |code: &str| -> Said {
+            let error = ErrorMetadata::builder().code(code).message("why").build();
+            let status = 400.try_into().expect("a status");
+            Err(SdkError::service_error(error, HttpResponse::new(status, SdkBody::empty())))
+        };
+        assert_eq!(read_request_id(Said::Ok(Taken::builder().build())), Ok(None));
+        let table = [
+            (refused("IncorrectState"), true, "IncorrectState: why"),
+            (refused("UnauthorizedOperation"), false, "UnauthorizedOperation: why"),
+            (Err(SdkError::timeout_error("nobody answers")), false, "nobody answers"),
+        ];
+        for (said, again, words) in table {
+            let not_taken = read_request_id(said).expect_err(words);
+            assert_eq!(not_taken.again, again, "{words}");
+            assert!(not_taken.words.contains(words), "{}", not_taken.words);
+        }
     }
 }

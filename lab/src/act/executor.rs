@@ -214,3 +214,70 @@ fn conclude(sample: &Sample, goal: Goal, patience: Patience) -> Conclusion {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output(code: i32, stdout: &str) -> Output {
+        Output { code, stdout: stdout.into(), stderr: b"said\n".to_vec() }
+    }
+
+    #[test]
+    fn an_executors_word_is_what_it_answers_at_its_end() {
+        let answer = r#"{"status":{"status":"succeeded","message":"would assign"}}"#;
+        let read = ExecutorAnswer::read(&output(0, answer)).expect("an answer");
+        assert!(read.would("would assign") && !read.would("would unassign"));
+        assert_eq!(read.to_string(), "would assign (succeeded)");
+        let failed =
+            answer.replace("succeeded", "failed").replace("assign\"", "assign\",\"error\":\"no\"");
+        let read = ExecutorAnswer::read(&output(0, &failed)).expect("an answer");
+        assert!(!read.would("would assign"));
+        assert_eq!(read.to_string(), "would assign (failed): no");
+        let ended = ExecutorSilence::Ended { code: 3, said: "said".to_owned() };
+        assert_eq!(ExecutorAnswer::read(&output(3, answer)), Err(ended));
+        for nothing in ["", "[]", "{}"] {
+            let silence = ExecutorAnswer::read(&output(0, nothing));
+            assert!(matches!(silence, Err(ExecutorSilence::NoAnswer { .. })), "{silence:?}");
+        }
+    }
+
+    /// As routerd's engine writes it, for the lab's own ENI and region.
+    #[tokio::test(start_paused = true)]
+    async fn an_undo_is_asked_for_in_routerds_words() {
+        let lab = crate::deaf::open_deaf_lab();
+        let address = "10.88.60.9".parse().expect("an address");
+        let table = [
+            (Goal::Unassigned(address), "unassign-secondary-ip", json!({})),
+            (
+                Goal::SourceDestCheck(true),
+                "ensure-forwarding-disabled",
+                json!({ "priorSourceDestCheck": "true" }),
+            ),
+        ];
+        for (goal, action, parameters) in table {
+            let request = lab.undo_request("eni-1", goal, "undo.address");
+            let expected = json!({
+                "action": action, "provider": "aws", "providerRef": "aws-lab",
+                "target": {
+                    "nicRef": "eni-1", "address": "10.88.60.9/32", "region": "ap-northeast-1",
+                },
+                "parameters": parameters, "mode": "execute",
+                "idempotencyKey": "lab-smoke:undo.address", "context": {},
+            });
+            assert_eq!(
+                (&request["kind"], &request["spec"]),
+                (&json!("ExecuteActionRequest"), &expected)
+            );
+        }
+    }
+
+    #[test]
+    fn one_object_is_an_answer_and_nothing_else_is() {
+        for (stdout, is_one) in
+            [("{}", true), ("{\"a\":1}\n", true), ("", false), ("[]", false), ("{", false)]
+        {
+            assert_eq!(answers(&output(0, stdout)), is_one, "{stdout}");
+        }
+    }
+}

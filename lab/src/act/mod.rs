@@ -8,6 +8,7 @@ mod lock;
 mod mutator;
 mod prove;
 mod reconcile;
+pub(crate) mod requests;
 mod routerd;
 #[cfg(feature = "sabotage")]
 mod sabotage;
@@ -231,6 +232,44 @@ mod tests {
     use super::*;
     use crate::ec2::Tags;
     use crate::manifest::Manifest;
+
+    /// A permit that needs its record, or does not.
+    struct Granted {
+        needs_record: bool,
+    }
+
+    impl Permit for Granted {
+        fn kind(&self) -> reports::record::Permit {
+            reports::record::Permit::Forward
+        }
+
+        fn check(&self, _now: chrono::DateTime<chrono::Utc>) -> Result<(), PermitRefused> {
+            Ok(())
+        }
+
+        fn needs_record(&self) -> bool {
+            self.needs_record
+        }
+    }
+
+    /// I2: only what ends something goes on where its intent cannot be written.
+    #[tokio::test(start_paused = true)]
+    async fn nothing_that_needs_its_record_is_begun_without_a_journal() {
+        let lab = crate::deaf::open_deaf_lab();
+        let effect = Effect::ReleaseLock { path: "/lock".to_owned() };
+        let mutation = Mutation { scenario: "undo", effect, undo: None };
+        for (needs_record, lost, begins) in
+            [(true, false, true), (false, false, true), (true, true, false), (false, true, true)]
+        {
+            let folder = tempfile::tempdir().expect("a folder");
+            let journal = Writer::create(folder.path()).expect("a journal");
+            if lost {
+                journal.lose(lab.clock.now(), "it was moved".to_owned());
+            }
+            let begun = mutation.begin(&lab, &Granted { needs_record }, &journal);
+            assert_eq!(begun.is_ok(), begins, "needs its record {needs_record}, lost {lost}");
+        }
+    }
 
     /// The proof that stands between a mutation and somebody else's resource.
     #[test]

@@ -10,7 +10,7 @@ use reports::record::{Effect, Operation, Outcome};
 use serde_json::json;
 
 use super::again::{NotTaken, RequestId, Tried, read_request_id};
-use super::{Acted, Mutation, NotLab, NotTried, POLL, Progress};
+use super::{Acted, Mutation, NotLab, NotTried, POLL, Progress, requests};
 use crate::Lab;
 use crate::ec2::{
     Address, Answer, AwsConnection, Instance, InstanceState, ReadError, Sighted, Tags, Volume,
@@ -74,13 +74,13 @@ impl Mutator {
     async fn change_state(&self, wanted: WantedState, id: &str) -> Result<RequestId, NotTaken> {
         match wanted {
             WantedState::Terminated => {
-                read_request_id(self.ec2.terminate_instances().instance_ids(id).send().await)
+                read_request_id(requests::make_termination(&self.ec2, id).send().await)
             }
             WantedState::Stopped => {
-                read_request_id(self.ec2.stop_instances().instance_ids(id).send().await)
+                read_request_id(requests::make_stop(&self.ec2, id).send().await)
             }
             WantedState::Running => {
-                read_request_id(self.ec2.start_instances().instance_ids(id).send().await)
+                read_request_id(requests::make_start(&self.ec2, id).send().await)
             }
         }
     }
@@ -302,7 +302,7 @@ impl Lab {
         }
         let (id, before) = (allocation_id.to_owned(), json!(address));
         let mutation = teardown(Effect::Ec2ReleaseAddress { allocation_id: id, before }, permit);
-        let send = self.mutator.ec2.release_address().allocation_id(allocation_id).send();
+        let send = requests::make_release(&self.mutator.ec2, allocation_id).send();
         let look = async || {
             let found = self.reader.address(allocation_id).await?.value;
             Ok(found.map_or(Progress::Absent, |address| Progress::NotYet(json!(address))))
@@ -325,7 +325,7 @@ impl Lab {
             before: json!(address),
         };
         let mutation = teardown(effect, permit);
-        let send = self.mutator.ec2.disassociate_address().association_id(association_id).send();
+        let send = requests::make_disassociation(&self.mutator.ec2, association_id).send();
         let look = async || {
             let found = self.reader.address(id).await?.value;
             Ok(match found.map(|address| address.association_id) {
@@ -368,7 +368,7 @@ impl Lab {
         };
         let (id, before) = (volume_id.to_owned(), json!(volume));
         let mutation = teardown(Effect::Ec2DeleteVolume { volume_id: id, before }, permit);
-        let send = self.mutator.ec2.delete_volume().volume_id(volume_id).send();
+        let send = requests::make_deletion(&self.mutator.ec2, volume_id).send();
         let look = async || {
             let found = self.reader.volume(volume_id).await?.value;
             Ok(found.map_or(Progress::Absent, |volume| Progress::NotYet(json!(volume.state))))
@@ -442,5 +442,99 @@ pub(super) fn state_of(
             Some(true) => Progress::Not(json!("gone")),
             Some(false) | None => Progress::Unlisted,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use reports::record::{Kind, Life, ResourceKind, ResourceSeen, ResourcesSeen};
+
+    use super::*;
+
+    #[test]
+    fn the_end_can_be_asked_for_at_any_time_and_all_else_where_nothing_is_under_way() {
+        // Of each state: whether its end can be asked for, its stop, its start.
+        let table = [
+            (InstanceState::Pending, true, false, false),
+            (InstanceState::Running, true, true, true),
+            (InstanceState::Stopping, true, false, false),
+            (InstanceState::Stopped, true, true, true),
+            (InstanceState::ShuttingDown, false, false, false),
+        ];
+        for (state, end, stop, start) in table {
+            let wanted = [WantedState::Terminated, WantedState::Stopped, WantedState::Running];
+            let given = wanted.map(|it| it.can_be_asked_of(&state));
+            assert_eq!(given, [end, stop, start], "{state}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_plan_for_another_region_is_another_labs() {
+        let lab = crate::deaf::open_deaf_lab();
+        let own = lab.manifest.aws.region.clone();
+        lab.prove_region(&own).expect("the lab's own");
+        lab.prove_region("eu-north-1").expect_err("another");
+    }
+
+    fn instance(state: InstanceState) -> Instance {
+        Instance {
+            instance_id: "i-1".to_owned(),
+            state,
+            instance_type: "t3.micro".to_owned(),
+            vpc_id: None,
+            subnet_id: None,
+            network_interface_ids: Vec::new(),
+            block_devices: Vec::new(),
+            instance_profile: None,
+            lifecycle: None,
+            root_device_type: None,
+            launched_at: None,
+            private_address: None,
+            tags: std::collections::BTreeMap::new(),
+        }
+    }
+
+    fn word(progress: &Progress) -> &'static str {
+        match progress {
+            Progress::Done(_) => "done",
+            Progress::NotYet(_) => "not yet",
+            Progress::Not(_) => "not",
+            Progress::Absent => "absent",
+            Progress::Unlisted => "unlisted",
+        }
+    }
+
+    /// That EC2 does not list it says something only where the run has seen its end.
+    #[tokio::test(start_paused = true)]
+    async fn a_later_look_tells_what_is_under_way_from_what_is_not() {
+        use InstanceState::{Running, ShuttingDown, Stopped, Terminated};
+        let lab = crate::deaf::open_deaf_lab();
+        let ended = Some(Life::Ended);
+        let table = [
+            (Some(Terminated), None, Terminated, "done"),
+            (Some(ShuttingDown), None, Terminated, "not yet"),
+            (Some(Running), None, Terminated, "not"),
+            (Some(Stopped), None, Stopped, "done"),
+            (Some(Terminated), None, Stopped, "not"),
+            (None, ended, Terminated, "absent"),
+            (None, ended, Stopped, "not"),
+            (None, Some(Life::Alive), Terminated, "unlisted"),
+            (None, None, Terminated, "unlisted"),
+        ];
+        for (found, seen, wanted, expected) in table {
+            let folder = tempfile::tempdir().expect("a folder");
+            let journal = Writer::create(folder.path()).expect("a journal");
+            if let Some(life) = seen {
+                let (kind, id) = (ResourceKind::Instance, "i-1".to_owned());
+                let resources = vec![ResourceSeen { kind, id, life }];
+                let at = lab.clock.now() - TimeDelta::minutes(1);
+                let seen = Kind::ResourcesSeen(ResourcesSeen { resources });
+                journal.append(at, seen).expect("appended");
+            }
+            let found = found.map(instance);
+            let given = state_of(&lab, &journal, "i-1", found.as_ref(), &wanted);
+            assert_eq!(word(&given), expected, "{found:?} {seen:?} {wanted}");
+        }
     }
 }

@@ -225,12 +225,181 @@ fn run_id(records: &[Record]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+    use reports::record::{GoBurnt, Intent, LabIdentity, LabKind, UndoStep};
+    use serde_json::json;
+
     use super::*;
+    use crate::manifest::Manifest;
 
     #[test]
     fn a_second_go_is_refused_once_one_is_burnt() {
         let (first, second) = (Digest::of("the first go"), Digest::of("another"));
         assert_eq!(is_the_burnt(&first, &first), Ok(()));
         assert!(is_the_burnt(&second, &first).is_err_and(|why| why.ends_with("is another")));
+    }
+
+    fn identity(manifest: &Manifest) -> LabIdentity {
+        LabIdentity {
+            kind: manifest.lab.kind,
+            account_id: manifest.aws.account_id.clone(),
+            region: manifest.aws.region.clone(),
+            vpc_id: manifest.aws.vpc_id.clone(),
+            network_interface_id: manifest.capture.network_interface_id.clone(),
+            instance_ids: manifest.nodes.values().filter_map(|it| it.instance_id.clone()).collect(),
+            host_keys: Vec::new(),
+        }
+    }
+
+    fn facts(lab: &LabIdentity) -> FactsRecorded {
+        let nothing = serde_json::Value::Null;
+        serde_json::from_value(json!({
+            "facts": {
+                "lab": { "kind": "aws", "name": "a-lab" }, "account_id": "", "region": "",
+                "vpc": nothing, "subnet": nothing, "route_table": nothing, "interface": nothing,
+                "instances": [], "captured_address": "", "captured_address_holders": [],
+                "role": { "name": "", "documents": nothing, "granted_by": nothing, "notes": [] },
+                "cloud_state": nothing, "nodes": {},
+                "router_yaml": { "sha256": Digest::of("yaml"), "policies": nothing },
+                "programs": [], "rows_of_earlier_runs": [],
+            },
+            "facts_digest": Digest::of("facts"), "lab": lab, "lab_fingerprint": Digest::of("lab"),
+            "change_set": nothing, "programs": [],
+        }))
+        .expect("facts")
+    }
+
+    /// Facts of another lab are no reason to end anything of this one.
+    #[tokio::test(start_paused = true)]
+    async fn facts_are_the_labs_in_every_field_or_another_labs() {
+        type Change = fn(&mut LabIdentity);
+        let lab = crate::deaf::open_deaf_lab();
+        let ours = identity(&lab.manifest);
+        assert_eq!(lab.is_the_lab_of(&facts(&ours)), Ok(()));
+        let changes: [Change; 7] = [
+            |it| it.kind = LabKind::Netns,
+            |it| it.account_id = "210987654321".to_owned(),
+            |it| it.region = "eu-central-1".to_owned(),
+            |it| it.vpc_id = "vpc-0000000000000dead".to_owned(),
+            |it| it.network_interface_id = "eni-0000000000000dead".to_owned(),
+            |it| it.instance_ids = Vec::new(),
+            |it| it.instance_ids.reverse(),
+        ];
+        for change in changes {
+            let mut other = ours.clone();
+            change(&mut other);
+            lab.is_the_lab_of(&facts(&other)).expect_err("another lab");
+        }
+    }
+
+    fn record(seq: u64, kind: Kind) -> Record {
+        let at = DateTime::UNIX_EPOCH;
+        Record { seq, prev: Digest::of(format!("line {seq}")), at, kind }
+    }
+
+    fn intent(permit: Permit, scenario: &str, effect: Effect) -> Kind {
+        let (id, scenario) = ("1".to_owned(), scenario.to_owned());
+        Kind::Intent(Intent { id, scenario, permit, effect, undo: None })
+    }
+
+    fn burn() -> Kind {
+        Kind::GoBurnt(GoBurnt { go_digest: Digest::of("go"), path: "/burnt".to_owned() })
+    }
+
+    fn burnt_in(records: &[Record]) -> Burnt<'_> {
+        let burnt = records.iter().find_map(|record| match &record.kind {
+            Kind::GoBurnt(go) => Some(Burnt { go, record }),
+            _ => None,
+        });
+        burnt.expect("a burn")
+    }
+
+    fn put() -> Effect {
+        Effect::ReleaseLock { path: "/lock".to_owned() }
+    }
+
+    #[test]
+    fn a_go_was_begun_with_where_forward_work_follows_its_burn() {
+        let work = || intent(Permit::Forward, "execute", put());
+        let table = [
+            ("nothing", vec![burn()], false),
+            ("before it", vec![work(), burn()], false),
+            ("after it", vec![burn(), work()], true),
+            ("long after it", vec![burn(), intent(Permit::Undo, "undo", put()), work()], true),
+            ("the gate's own", vec![burn(), intent(Permit::Forward, "gate", put())], false),
+            ("what takes back", vec![burn(), intent(Permit::Undo, "undo", put())], false),
+        ];
+        for (what, kinds, expected) in table {
+            let records: Vec<Record> = (0..).zip(kinds).map(|(seq, it)| record(seq, it)).collect();
+            assert_eq!(begun(&records, burnt_in(&records)), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn the_line_of_the_burn_is_what_the_next_one_stands_on() {
+        let head = Digest::of("the last line");
+        let records = [record(4, put_back()), record(5, burn()), record(6, put_back())];
+        assert_eq!(line_of(&records, burnt_in(&records), head.clone()), Digest::of("line 6"));
+        assert_eq!(line_of(&records[..2], burnt_in(&records), head.clone()), head);
+    }
+
+    /// A journal that does not begin with its run says nothing of one.
+    #[test]
+    fn the_run_is_what_the_first_record_says() {
+        let started = json!({
+            "kind": "run-started", "schema_version": 1, "run_id": "run-7",
+            "tool": { "name": "lab-smoke" },
+            "lab": { "kind": "mock", "name": "mock", "manifest": "" },
+            "scenarios": [], "stops": [],
+        });
+        let started: Kind = serde_json::from_value(started).expect("a record");
+        assert_eq!(run_id(&[record(0, started.clone())]).as_deref(), Some("run-7"));
+        assert_eq!(run_id(&[record(0, burn()), record(1, started)]), None);
+        assert_eq!(run_id(&[]), None);
+    }
+
+    fn put_back() -> Kind {
+        intent(Permit::Undo, "undo", put())
+    }
+
+    /// Neither the plan alone nor the journal alone says that the node with the burn is gone by this run.
+    #[tokio::test(start_paused = true)]
+    async fn the_signature_alone_is_good_only_where_the_plan_and_the_journal_have_the_nodes_end() {
+        let lab = crate::deaf::open_deaf_lab();
+        let region = lab.manifest.aws.region.clone();
+        let id = lab.manifest.nodes[&Node::RouterdCloud].instance_id.clone().expect("an instance");
+        let plan = |instance_id: &str| UndoPlanned {
+            digest: Digest::of("plan"),
+            steps: vec![UndoStep {
+                id: "teardown".to_owned(),
+                section: String::new(),
+                operation: Operation::TerminateInstance {
+                    instance_id: instance_id.to_owned(),
+                    region: region.clone(),
+                },
+                restores: serde_json::Value::Null,
+            }],
+        };
+        let ends = |permit, instance_id: &str| {
+            let (instance_id, before) = (instance_id.to_owned(), "running".to_owned());
+            intent(permit, "teardown", Effect::Ec2TerminateInstance { instance_id, before })
+        };
+        let table = [
+            ("i-0", vec![ends(Permit::Undo, &id)], false),
+            (id.as_str(), vec![], false),
+            (&id, vec![ends(Permit::Undo, "i-0")], false),
+            (&id, vec![ends(Permit::Cost, &id)], false),
+            (&id, vec![ends(Permit::Undo, &id)], true),
+        ];
+        for (planned, kinds, asked) in table {
+            let folder = tempfile::tempdir().expect("a folder");
+            let journal = Writer::create(folder.path()).expect("a journal");
+            for kind in kinds {
+                journal.append(lab.clock.now(), kind).expect("appended");
+            }
+            // Nobody answers at this lab, so that EC2 cannot say that it is gone.
+            let why = lab.ended_by_the_plan(&journal, &plan(planned)).await.expect_err("not seen");
+            assert_eq!(!why.contains("this run has not ended"), asked, "{planned}: {why}");
+        }
     }
 }

@@ -252,3 +252,23 @@ fn disassociated() -> Progress {
 fn found(done: bool, detail: String) -> Finding {
     (if done { Outcome::Done } else { Outcome::NotDone }, detail, Vec::new())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::act::settle::example_sample;
+
+    /// A list without a key is no row of this run's.
+    #[test]
+    fn rows_are_this_runs_only_where_each_of_its_keys_has_one() {
+        let mut row = example_sample(RowStatus::Pending, false).row.expect("a row");
+        row.idempotency_key = "one".to_owned();
+        let rows = [row];
+        let table: &[(&[&str], bool)] =
+            &[(&["one"], true), (&["one", "two"], false), (&["two"], false), (&[], false)];
+        for (keys, all) in table {
+            let keys: Vec<String> = keys.iter().map(|&key| key.to_owned()).collect();
+            assert_eq!(has_all(&rows, &keys), *all, "{keys:?}");
+        }
+    }
+}

@@ -314,6 +314,62 @@ mod tests {
         assert_eq!(statuses, ["running", "running", "succeeded"]);
     }
 
+    #[test]
+    fn the_goal_of_a_step_is_the_state_that_it_restores() {
+        let (network_interface_id, region) = ("eni-1".to_owned(), "eu-central-1".to_owned());
+        let address = "10.88.60.9".parse().expect("an address");
+        let unassign = Operation::UnassignAddress {
+            network_interface_id: network_interface_id.clone(),
+            address,
+            region: region.clone(),
+        };
+        assert_eq!(goal_of(&unassign), Some(Goal::Unassigned(address)));
+        let source_dest_check = true;
+        let restore =
+            Operation::RestoreSourceDestCheck { network_interface_id, source_dest_check, region };
+        assert_eq!(goal_of(&restore), Some(Goal::SourceDestCheck(true)));
+        assert_eq!(goal_of(&Operation::ReleaseLock { path: "/lock".to_owned() }), None);
+    }
+
+    /// Each look of the list, the last again and again; the outcome, and how many looks it took.
+    #[tokio::test(start_paused = true)]
+    async fn what_may_still_become_so_is_waited_for_and_what_is_said_twice_in_a_row_is_so() {
+        type Look = Result<Progress, &'static str>;
+        let not_yet = || -> Look { Ok(Progress::NotYet(json!("pending"))) };
+        let not = || -> Look { Ok(Progress::Not(json!("running"))) };
+        let absent = || -> Look { Ok(Progress::Absent) };
+        let silent = || -> Look { Err("nobody answers") };
+        let done = || -> Look { Ok(Progress::Done(json!("stopped"))) };
+        // Pauses of 125, 250, 500 ms, then seconds: a patience of five seconds ends with the ninth look.
+        let table: Vec<(Vec<fn() -> Look>, Outcome, usize)> = vec![
+            (vec![done], Outcome::Done, 1),
+            (vec![not_yet, done], Outcome::Done, 2),
+            (vec![not_yet], Outcome::NotDone, 9),
+            (vec![not], Outcome::NotDone, 2),
+            (vec![not, not_yet, not], Outcome::NotDone, 4),
+            (vec![absent], Outcome::Done, 2),
+            (vec![absent, silent, absent], Outcome::Done, 4),
+            (vec![silent, silent, done], Outcome::Done, 3),
+            (vec![|| Ok(Progress::Unlisted)], Outcome::Unknown, 9),
+            (vec![silent], Outcome::Unknown, 9),
+        ];
+        for (number, (looks, outcome, took)) in table.into_iter().enumerate() {
+            let lab = crate::deaf::open_deaf_lab();
+            let count = std::cell::Cell::new(0);
+            let look = async || {
+                let now = count.get();
+                count.set(now + 1);
+                assert!(now < 50, "it never ends");
+                looks.get(now).or(looks.last()).expect("a look")()
+            };
+            let (given, _, samples) = until_seen(&lab, Duration::from_secs(5), look).await;
+            assert_eq!((given, count.get()), (outcome, took), "row {number}");
+            // What is seen again is kept once.
+            let again = samples.windows(2).any(|two| two[0]["seen"] == two[1]["seen"]);
+            assert!(!again && !samples.is_empty(), "row {number}: {samples:?}");
+        }
+    }
+
     /// Nobody ever makes the row, and the patience for it is an hour.
     #[tokio::test(start_paused = true)]
     async fn a_lab_that_has_ended_is_asked_once_and_one_that_lives_for_as_long_as_it_may_take() {

@@ -377,3 +377,55 @@ impl TryFrom<&sdk::Volume> for Volume {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_meets_a_goal_or_its_opposite() {
+        let address = |text: &str| text.parse::<Ipv4Addr>().expect("an address");
+        let interface = NetworkInterface {
+            network_interface_id: "eni-1".to_owned(),
+            owner_id: "123456789012".to_owned(),
+            vpc_id: "vpc-1".to_owned(),
+            subnet_id: "subnet-1".to_owned(),
+            mac_address: "02:00:00:00:00:04".to_owned(),
+            source_dest_check: true,
+            primary_address: address("10.88.60.4"),
+            secondary_addresses: vec![address("10.88.60.9")],
+            security_groups: Vec::new(),
+            instance_id: None,
+            tags: Tags::new(),
+        };
+        for (of, has) in [("10.88.60.4", true), ("10.88.60.9", true), ("10.88.60.7", false)] {
+            assert_eq!(interface.meets(Goal::Assigned(address(of))), has, "{of}");
+            assert_eq!(interface.meets(Goal::Unassigned(address(of))), !has, "{of}");
+        }
+        assert!(interface.meets(Goal::SourceDestCheck(true)));
+        assert!(!interface.meets(Goal::SourceDestCheck(false)));
+    }
+
+    #[test]
+    fn what_is_not_said_of_a_volume_may_outlive_its_instance() {
+        let of = |ebs: sdk::EbsInstanceBlockDevice| {
+            sdk::InstanceBlockDeviceMapping::builder().device_name("/dev/xvda").ebs(ebs).build()
+        };
+        let ebs = sdk::EbsInstanceBlockDevice::builder().volume_id("vol-1");
+        let instance = sdk::Instance::builder()
+            .block_device_mappings(of(ebs.clone().build()))
+            .block_device_mappings(of(ebs.volume_id("vol-2").delete_on_termination(true).build()))
+            .block_device_mappings(sdk::InstanceBlockDeviceMapping::builder().build())
+            .build();
+        let read = block_devices(&instance, "i-1").expect("readable");
+        let read: Vec<_> =
+            read.iter().map(|it| (it.volume_id.as_str(), it.delete_on_termination)).collect();
+        assert_eq!(read, [("vol-1", false), ("vol-2", true)]);
+    }
+
+    #[test]
+    fn tags_are_read_by_their_keys() {
+        let tag = sdk::Tag::builder().key("lab-smoke").value("sam-smoke").build();
+        assert_eq!(read_tags(&[tag]), [("lab-smoke".to_owned(), "sam-smoke".to_owned())].into());
+    }
+}

@@ -117,3 +117,47 @@ fn entry_of(entry: &sdk::NetworkAclEntry) -> String {
     let more = ports.or(kind).unwrap_or_default();
     format!("{way} {number} {action} {protocol} {cidr}{more}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_is_one_line_for_each_of_its_sources() {
+        let rule = sdk::IpPermission::builder()
+            .ip_protocol("tcp")
+            .from_port(22)
+            .to_port(22)
+            .ip_ranges(sdk::IpRange::builder().cidr_ip("10.0.0.0/8").build())
+            .ipv6_ranges(sdk::Ipv6Range::builder().cidr_ipv6("2001:db8::/32").build())
+            .user_id_group_pairs(sdk::UserIdGroupPair::builder().group_id("sg-1").build())
+            .prefix_list_ids(sdk::PrefixListId::builder().prefix_list_id("pl-1").build())
+            .build();
+        let from = ["10.0.0.0/8", "2001:db8::/32", "sg-1", "pl-1"];
+        assert_eq!(rules_of(&rule), from.map(|from| format!("tcp 22-22 {from}")));
+        let all = sdk::IpRange::builder().cidr_ip("0.0.0.0/0").build();
+        let rule = sdk::IpPermission::builder().ip_protocol("-1").ip_ranges(all).build();
+        assert_eq!(rules_of(&rule), ["-1 all-all 0.0.0.0/0"]);
+    }
+
+    #[test]
+    fn an_entry_says_its_way_its_action_and_its_ports() {
+        let entry = sdk::NetworkAclEntry::builder()
+            .rule_number(100)
+            .rule_action(sdk::RuleAction::Deny)
+            .protocol("6")
+            .cidr_block("10.88.60.0/24");
+        let ports = sdk::PortRange::builder().from(22).to(23).build();
+        let kind = sdk::IcmpTypeCode::builder().r#type(8).build();
+        let table = [
+            (entry.clone().egress(false), "ingress 100 deny 6 10.88.60.0/24"),
+            (entry.clone(), "ingress 100 deny 6 10.88.60.0/24"),
+            (entry.clone().egress(true), "egress 100 deny 6 10.88.60.0/24"),
+            (entry.clone().port_range(ports), "ingress 100 deny 6 10.88.60.0/24 22-23"),
+            (entry.icmp_type_code(kind), "ingress 100 deny 6 10.88.60.0/24 type 8 code all"),
+        ];
+        for (entry, words) in table {
+            assert_eq!(entry_of(&entry.build()), words);
+        }
+    }
+}

@@ -12,7 +12,7 @@ pub struct Identity {
     pub arn: String,
 }
 
-fn missing(call: &str, what: &str, raw: &[u8]) -> ReadError {
+pub(super) fn missing(call: &str, what: &str, raw: &[u8]) -> ReadError {
     ReadError::Unreadable {
         call: call.to_owned(),
         why: format!("it has no {what}"),
@@ -132,7 +132,10 @@ impl Reader {
         })
     }
 
-    async fn attached_policy(&self, arn: String) -> Result<Answer<PolicyDocument>, ReadError> {
+    pub(super) async fn attached_policy(
+        &self,
+        arn: String,
+    ) -> Result<Answer<PolicyDocument>, ReadError> {
         self.count();
         let page = call!("iam GetPolicy", self.iam.get_policy().policy_arn(&arn))?;
         let version = page.value.policy().and_then(|policy| policy.default_version_id());

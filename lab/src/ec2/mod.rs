@@ -9,6 +9,8 @@ mod neighbours;
 mod place;
 mod protection;
 mod reader;
+mod rehearse;
+mod role;
 mod sighted;
 mod state;
 mod storage;
@@ -24,6 +26,9 @@ pub use neighbours::{Endpoint, NatGateway, Peering, TransitAttachment};
 pub use place::InstancePlace;
 pub use protection::{InstanceTypeLimits, Protection};
 pub use reader::{Answer, ReadError, Reader};
+pub(crate) use rehearse::leave_out_encoded;
+pub use rehearse::{Allowance, OwnCall, Rehearsed};
+pub use role::{RoleLimits, Simulation};
 pub use sighted::{Sighted, seen_with};
 pub use state::InstanceState;
 
@@ -95,11 +100,15 @@ impl AwsConnection {
         config.build()
     }
 
-    fn ec2(&self) -> aws_sdk_ec2::Client {
+    fn ec2_config(&self) -> aws_sdk_ec2::config::Builder {
         let mut config = aws_sdk_ec2::config::Builder::from(&self.sdk_config())
             .retry_partition(RetryPartition::new(self.retry_partition.clone()));
         config.set_endpoint_url(self.urls.ec2.clone());
-        aws_sdk_ec2::Client::from_conf(config.build())
+        config
+    }
+
+    fn ec2(&self) -> aws_sdk_ec2::Client {
+        aws_sdk_ec2::Client::from_conf(self.ec2_config().build())
     }
 
     fn sts(&self) -> aws_sdk_sts::Client {

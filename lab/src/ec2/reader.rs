@@ -13,6 +13,7 @@ use reports::redact::Form;
 use super::AwsConnection;
 use super::capture::{Captured, ResponseCapture, is_whole};
 use super::facts::{Instance, Missing, NetworkInterface, RouteTable, Subnet, Vpc};
+use super::rehearse::Rehearser;
 
 /// A fact and what it was read from.
 #[derive(Clone, Debug)]
@@ -31,12 +32,22 @@ pub struct Answer<T> {
 /// The failure of a call: AWS refused it, its answer cannot be read, or there was none.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ReadError {
-    #[error("{call} was refused with {code}: {message}")]
+    #[error("{call} was refused with {code}: {message}{}", name_remedy(code))]
     Refused { call: String, code: String, message: String, raw: Vec<u8> },
     #[error("the answer to {call} cannot be read: {why}")]
     Unreadable { call: String, why: String, raw: Vec<u8> },
     #[error("{call} got no answer: {why}")]
     Unreachable { call: String, why: String },
+}
+
+/// What to do where the operator may not.
+fn name_remedy(code: &str) -> &'static str {
+    match code {
+        "UnauthorizedOperation" | "AccessDenied" => {
+            "; add the action to the operator's policies: `lab-smoke iam render LAB.toml` writes them"
+        }
+        _ => "",
+    }
 }
 
 impl ReadError {
@@ -122,6 +133,7 @@ pub struct Reader {
     pub(super) ec2: aws_sdk_ec2::Client,
     pub(super) sts: aws_sdk_sts::Client,
     pub(super) iam: aws_sdk_iam::Client,
+    pub(super) rehearser: Rehearser,
     calls: Rc<Cell<u32>>,
 }
 
@@ -190,6 +202,7 @@ impl Reader {
             ec2: connection.ec2(),
             sts: connection.sts(),
             iam: connection.iam(),
+            rehearser: Rehearser::new(connection),
             calls: Rc::default(),
         }
     }
@@ -238,6 +251,25 @@ impl Reader {
             .describe_network_interfaces()
             .filters(make_filter("vpc-id", vpc_id))
             .filters(make_filter("addresses.private-ip-address", &address.to_string()));
+        describe!(
+            self,
+            "ec2 DescribeNetworkInterfaces",
+            request,
+            network_interfaces,
+            NetworkInterface
+        )
+    }
+
+    /// Every interface of the region that a policy's conditions on tags and VPC name: for each tag
+    /// one of its values.
+    pub async fn interfaces_named(
+        &self,
+        tags: &[(String, Vec<String>)],
+        vpc_id: Option<&str>,
+    ) -> Result<Answer<Vec<NetworkInterface>>, ReadError> {
+        let filters = tags.iter().map(|(key, values)| one_of(&format!("tag:{key}"), values));
+        let filters = filters.chain(vpc_id.map(|id| make_filter("vpc-id", id))).collect();
+        let request = self.ec2.describe_network_interfaces().set_filters(Some(filters));
         describe!(
             self,
             "ec2 DescribeNetworkInterfaces",
@@ -401,4 +433,27 @@ fn one<T>(
         return Err(ReadError::Unreadable { call, why, raw });
     }
     Ok(Answer { value: item, call, raw, form, attempts })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What names another, several or nothing is no answer to a question for one.
+    #[test]
+    fn one_that_was_asked_for_alone_is_alone_and_no_other() {
+        let answer = |ids: &[&str]| Answer {
+            value: ids.iter().map(|&id| id.to_owned()).collect::<Vec<String>>(),
+            call: "ec2 DescribeVolumes".to_owned(),
+            raw: vec![b"<all/>".to_vec()],
+            form: Form::Text,
+            attempts: 1,
+        };
+        let found = one(answer(&["vol-1"]), "vol-1", |id| id).expect("it alone");
+        assert_eq!(found.value.as_deref(), Some("vol-1"));
+        for ids in [&[][..], &["vol-2"], &["vol-2", "vol-1"], &["vol-1", "vol-1"]] {
+            let error = one(answer(ids), "vol-1", |id| id).expect_err("another");
+            assert!(error.to_string().contains("does not name exactly that"), "{ids:?}: {error}");
+        }
+    }
 }

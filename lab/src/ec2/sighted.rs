@@ -188,6 +188,64 @@ mod tests {
         Kind::Outcome(OutcomeRecorded::of(intent, outcome))
     }
 
+    /// The second look's value, with what both said.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_whole_is_looked_at_a_second_time() {
+        let lab = crate::deaf::open_deaf_lab();
+        for (whole_from, looks) in [(1, 1), (2, 2), (3, 2)] {
+            let count = std::cell::Cell::new(0_u32);
+            let look = async || {
+                count.set(count.get() + 1);
+                let (call, raw) = (String::new(), vec![vec![0]]);
+                let form = reports::redact::Form::Text;
+                Ok(Answer { value: count.get(), call, raw, form, attempts: 3 })
+            };
+            let since = lab.clock.stopwatch();
+            let answer = lab.twice(look, |value| *value >= whole_from).await.expect("an answer");
+            assert_eq!((answer.value, count.get()), (looks, looks));
+            assert_eq!((answer.raw.len(), answer.attempts), (looks as usize, 3 * looks));
+            assert_eq!(since.elapsed() >= AGAIN, looks == 2);
+        }
+    }
+
+    #[test]
+    fn what_was_seen_is_asked_for_by_its_kind() {
+        let device = super::super::BlockDevice {
+            volume_id: "vol-1".to_owned(),
+            device_name: "/dev/xvda".to_owned(),
+            delete_on_termination: true,
+        };
+        let instance = Instance {
+            instance_id: "i-1".to_owned(),
+            state: InstanceState::Running,
+            instance_type: "t3.micro".to_owned(),
+            vpc_id: None,
+            subnet_id: None,
+            network_interface_ids: vec!["eni-1".to_owned()],
+            block_devices: vec![device],
+            instance_profile: None,
+            lifecycle: None,
+            root_device_type: None,
+            launched_at: None,
+            private_address: None,
+            tags: BTreeMap::new(),
+        };
+        let ended = Instance { state: InstanceState::Terminated, ..instance.clone() };
+        for (instance, gone) in [(&instance, false), (&ended, true)] {
+            let kind = Kind::ResourcesSeen(ResourcesSeen { resources: seen_with(instance) });
+            let records = [Record { seq: 0, prev: Digest::of(b""), at: at(0), kind }];
+            let sighted = Sighted::of(&records);
+            assert_eq!(sighted.is_gone("i-1", at(1)), Some(gone));
+            for (kind, id) in [
+                (ResourceKind::Instance, "i-1"),
+                (ResourceKind::NetworkInterface, "eni-1"),
+                (ResourceKind::Volume, "vol-1"),
+            ] {
+                assert_eq!(sighted.ids(kind), BTreeSet::from([id.to_owned()]));
+            }
+        }
+    }
+
     #[test]
     fn what_is_not_listed_is_gone_where_its_end_was_seen_or_long_after_its_last_sight() {
         use Life::{Alive, Ended};
@@ -209,6 +267,11 @@ mod tests {
             (
                 "nobody knows whether",
                 vec![(170, intent(end)), (171, outcome(end, Outcome::Unknown))],
+                Some(false),
+            ),
+            (
+                "it was stopped after somebody's end was asked for",
+                vec![(1, intent(end)), (170, intent(stop)), (171, outcome(stop, Outcome::Done))],
                 Some(false),
             ),
             (

@@ -97,7 +97,7 @@ mod tests {
             let state = InstanceState::parse(name);
             let given = (state.costs(), state.passes(), state.is_the_end());
             assert_eq!(given, (costs, passes, end), "{name}");
-            assert_eq!(state.to_string(), name);
+            assert_eq!((state.to_string().as_str(), String::from(state).as_str()), (name, name));
         }
     }
 }

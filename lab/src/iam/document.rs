@@ -12,6 +12,8 @@ pub enum DocumentName {
     Inline(String),
     /// A managed policy's default version.
     Attached { arn: String, version: String },
+    /// The default version of the policy that is the role's permissions boundary.
+    Boundary { arn: String, version: String },
 }
 
 impl fmt::Display for DocumentName {
@@ -19,6 +21,7 @@ impl fmt::Display for DocumentName {
         match self {
             Self::Inline(name) => write!(f, "inline {name}"),
             Self::Attached { arn, version } => write!(f, "attached {arn} {version}"),
+            Self::Boundary { arn, version } => write!(f, "boundary {arn} {version}"),
         }
     }
 }

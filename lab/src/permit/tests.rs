@@ -397,6 +397,15 @@ fn release_is_for_the_run_that_holds_the_lock() {
             undo: None,
         })
     };
+    let renewing = || {
+        Kind::Intent(Intent {
+            id: "2-gate".to_owned(),
+            scenario: "gate".to_owned(),
+            permit: PermitKind::Undo,
+            effect: Effect::RenewLock { path: path(), contents: "{}".to_owned() },
+            undo: None,
+        })
+    };
     let came = |outcome| {
         let (intent, detail) = ("1-gate".to_owned(), String::new());
         let (request_id, samples) = (None, Vec::new());
@@ -410,6 +419,7 @@ fn release_is_for_the_run_that_holds_the_lock() {
         ("unknown", vec![taking(), came(Outcome::Unknown)], false),
         ("taken", vec![taking(), came(Outcome::Done)], true),
         ("given back", vec![taking(), came(Outcome::Done), back()], false),
+        ("taken, and more is under way", vec![taking(), came(Outcome::Done), renewing()], true),
     ];
     for (what, kinds, granted) in table {
         let (_folder, journal) = journal(kinds);

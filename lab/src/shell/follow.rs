@@ -84,3 +84,28 @@ impl Shell {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_is_heard_stream_by_stream() {
+        let heard = Heard::default();
+        heard.add(Stream::Out, b"one ");
+        heard.add(Stream::Err, b"wrong");
+        heard.add(Stream::Out, b"two");
+        let both = (heard.text(Stream::Out), heard.text(Stream::Err));
+        assert_eq!(both, ("one two".to_owned(), "wrong".to_owned()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_who_answers_is_an_error_and_a_call() {
+        let lab = crate::deaf::open_deaf_lab();
+        let heard = Heard::default();
+        let followed = lab.shell.follow(Node::RouterdCloud, &Observe::hostname(), &heard).await;
+        let error = followed.expect_err("nobody answers");
+        assert!(error.to_string().contains("hostname"), "{error}");
+        assert_eq!(lab.shell.calls.get(), 1);
+    }
+}

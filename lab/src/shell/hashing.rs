@@ -220,6 +220,8 @@ mod tests {
             let found = found.filter_map(|(path, it)| Some((path.clone(), it.clone()?))).collect();
             assert_eq!(to_hash(&names, &found, &known), wanted, "{inodes:?} {known:?}");
         }
+        let twice = paths(&["/a", "/a"]);
+        assert_eq!(to_hash(&twice, &BTreeMap::new(), &[]), ["/a"]);
     }
 
     #[test]
@@ -241,5 +243,19 @@ mod tests {
         let found: Vec<_> = files.iter().map(|(path, it)| (path.as_str(), &it.sha256)).collect();
         assert_eq!(found, [("/a", &sha256), ("/b", &sha256), ("/d", &sha256)]);
         assert!(files["/d"].identity.is_none() && files["/b"].identity.is_some());
+        assert_eq!(files["/d"].contents(), format!("sha256 {sha256}"));
+        assert_eq!(files["/b"].contents(), format!("sha256 {sha256}, mode 755, owner 0:0"));
+    }
+
+    #[test]
+    fn who_complains_is_told_and_nobody_else() {
+        let mut complaint = answer(1, "");
+        if let Ok(answer) = &mut complaint {
+            answer.value.stderr = b"sha256sum: /b: no\n".to_vec();
+        }
+        let hashed = vec![("/a".to_owned(), answer(0, "")), ("/b".to_owned(), complaint)];
+        let hashing =
+            Hashing { paths: Vec::new(), known: Vec::new(), identified: answer(0, ""), hashed };
+        assert_eq!(hashing.complaints(), ["sha256sum: /b: no"]);
     }
 }

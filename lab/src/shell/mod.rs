@@ -13,7 +13,7 @@ pub use follow::{Heard, Stream};
 pub use hashing::{FileIdentity, HashedFile, Hashing, IDENTITY_FORMAT};
 pub use observe::Observe;
 pub use readiness::NodeReadiness;
-pub use readings::Unread;
+pub use readings::{NodeRehearsal, Unread};
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

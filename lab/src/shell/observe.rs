@@ -279,6 +279,23 @@ impl Observe {
         Self::new(argv, IDENTITY)
     }
 
+    /// The CLI's question whether the executor may set the ENI's source/dest check to this value: a
+    /// DryRun, in the environment that routerd gives the executor. There is no command without one.
+    pub(super) fn check_rehearsal(
+        env: &BTreeMap<String, String>,
+        region: &str,
+        network_interface_id: &str,
+        source_dest_check: bool,
+    ) -> Self {
+        let value =
+            if source_dest_check { "--source-dest-check" } else { "--no-source-dest-check" };
+        let mut argv = super::as_executor(env);
+        argv.extend(words(&["aws", "ec2", "modify-network-interface-attribute", "--dry-run"]));
+        argv.extend(words(&["--network-interface-id", network_interface_id, value]));
+        argv.extend(words(&["--region", region]));
+        Self::new(argv, IDENTITY)
+    }
+
     /// Which settings of a file, as `~/.aws/config`, give an SDK credentials: their names, one a line.
     /// Ends with 0 or 1 where it could be read or is not there.
     pub fn credential_names(path: &str) -> Self {
@@ -402,5 +419,54 @@ impl Observe {
     /// The version of routerctl, in its own words.
     pub fn routerctl_version(routerd: &Routerd) -> Self {
         Self::new(Routerctl::new(routerd).version(), ROUTERCTL)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output(code: i32, stdout: &str) -> Output {
+        Output { code, stdout: stdout.into(), stderr: b"said".to_vec() }
+    }
+
+    /// What is kept of a file is its text where everybody on the node may read it, else a digest.
+    #[test]
+    fn a_file_is_kept_as_what_it_is_where_everybody_may_read_it() {
+        let yaml = Observe::read_file("/etc/router.yaml");
+        let table = [
+            (&yaml, "644\na: 1\n", "a: 1\n", Form::Yaml),
+            (&yaml, "4\na: 1\n", "a: 1\n", Form::Yaml),
+            (&yaml, "640\na: 1\n", "a: 1\n", Form::Sealed),
+            (&yaml, "unknown\n644\n", "644\n", Form::Sealed),
+            (&yaml, "a: 1\n", "a: 1\n", Form::Sealed),
+            (&yaml, "100644\na: 1\n", "100644\na: 1\n", Form::Sealed),
+            (&Observe::read_file("/etc/a.yml"), "644\n", "", Form::Yaml),
+            (&Observe::read_file("/etc/a.json"), "644\n{}", "{}", Form::Json),
+            (&Observe::read_file("/etc/a"), "644\na", "a", Form::Text),
+            (&Observe::environment_file("/etc/a"), "644\nA=1", "A=1", Form::Variables),
+            // In the run's own folder it is the run's.
+            (&Observe::read_file(crate::act::LOCK_PATH), "644\n{}", "644\n{}", Form::Text),
+        ];
+        for (command, said, text, form) in table {
+            let (kept, kept_as) = command.keep(output(0, said));
+            assert_eq!(
+                (&kept.stdout[..], kept_as),
+                (text.as_bytes(), form),
+                "{command:?} {said:?}"
+            );
+        }
+        assert_eq!(yaml.keep(output(1, "600\n")).1, Form::Text, "what went wrong is no file");
+        assert_eq!(yaml.keep(output(1, "600\na: 1")).1, Form::Sealed);
+        assert_eq!(yaml.keep(output(0, "600\n")).1, Form::Sealed);
+    }
+
+    #[test]
+    fn a_look_at_a_node_is_the_script_with_its_files_behind() {
+        let look = Observe::node_state(&["/etc/a".to_owned()]);
+        let (argv, stdin, _) = look.parts();
+        assert_eq!(argv.join(" "), "sudo -n sh -s node-state /etc/a");
+        assert_eq!(stdin, NODE_STATE.as_bytes());
+        assert!(format!("{look:?}").contains("node-state"));
     }
 }

@@ -1,5 +1,6 @@
 //! The read-only commands whose answer has a type: each is made together with its parser.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -9,6 +10,7 @@ use super::observe::{QUICK, ROUTERCTL, words};
 use super::ssh::{self, Login};
 use crate::act::{ExecutorAnswer, ExecutorProgram, ExecutorSilence, dry_run_request};
 use crate::change_set::ActionPlan;
+use crate::ec2::Allowance;
 use crate::manifest::{Manifest, Routerd};
 use crate::node::Output;
 use crate::outage::{ExchangeOrder, Exchanged, ProbeSilence};
@@ -113,6 +115,43 @@ impl Observe<Result<ExecutorAnswer, ExecutorSilence>> {
     }
 }
 
+/// What the CLI was told on the node of a rehearsal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeRehearsal {
+    pub allowance: Allowance,
+    /// The CLI's words, or why it said nothing.
+    pub said: String,
+}
+
+impl NodeRehearsal {
+    /// EC2's code as the CLI prints it: `An error occurred (CODE) when calling the …`.
+    fn read(output: &Output) -> Self {
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        if output.code == 0 {
+            let said = "the CLI ended well, so that it may have been carried out".to_owned();
+            return Self { allowance: Allowance::Unknown, said };
+        }
+        let code = said.split_once("An error occurred (").and_then(|(_, it)| it.split_once(')'));
+        let allowance = code.map_or(Allowance::Unknown, |(code, _)| Allowance::of_code(code));
+        let without = said.is_empty().then(|| format!("it ended with exit code {}", output.code));
+        Self { allowance, said: without.unwrap_or(said) }
+    }
+}
+
+impl Observe<NodeRehearsal> {
+    /// Whether the executor, as itself and on the node, may set the ENI's source/dest check to this
+    /// value: by DryRun alone.
+    pub fn rehearse_check(
+        env: &BTreeMap<String, String>,
+        manifest: &Manifest,
+        source_dest_check: bool,
+    ) -> Self {
+        let eni = &manifest.capture.network_interface_id;
+        Observe::check_rehearsal(env, &manifest.aws.region, eni, source_dest_check)
+            .read_as(|output| NodeRehearsal::read(&output))
+    }
+}
+
 impl<T: 'static> Observe<Result<T, AnswerError>> {
     fn routerctl(call: Call<T>) -> Self {
         Observe::new(call.argv.clone(), ROUTERCTL).read_as(move |output| call.read(&output))
@@ -170,5 +209,28 @@ impl Observe<Result<Vec<Owner>, AnswerError>> {
     /// The owner table of captured addresses.
     pub fn mobility_owners(routerd: &Routerd) -> Self {
         Self::routerctl(Routerctl::new(routerd).mobility_owners())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_did_not_come_to_its_end_is_not_read() {
+        let output = |code, stdout: &str| Output {
+            code,
+            stdout: stdout.into(),
+            stderr: b" why \n".to_vec(),
+        };
+        let at = DateTime::from_timestamp_nanos(1_764_475_873_000_000_001);
+        assert_eq!(Observe::clock().read(output(0, "1764475873000000001\n")), Ok(at));
+        let no_time = Unread::NoTime("+%s%N".to_owned());
+        assert_eq!(Observe::clock().read(output(0, "+%s%N\n")), Err(no_time));
+        let ended = || Unread::Ended { code: 2, said: "why".to_owned() };
+        assert_eq!(Observe::clock().read(output(2, "1764475873000000001\n")), Err(ended()));
+        let names = vec!["burnt".to_owned(), "lock.json".to_owned()];
+        assert_eq!(Observe::node_folder().read(output(0, "burnt\nlock.json\n")), Ok(names));
+        assert_eq!(Observe::node_folder().read(output(2, "")), Err(ended()));
     }
 }

@@ -243,6 +243,27 @@ mod tests {
             let given = read_knock(&said(&why));
             assert_eq!(matches!(given, Knocked::Silence(_)), silent, "{why}: {given:?}");
         }
+        let last = "Host key verification failed.".to_owned();
+        assert_eq!(
+            read_knock(&said("Warning\nHost key verification failed.\n ")),
+            Knocked::Answer(last)
+        );
+    }
+
+    #[test]
+    fn a_login_takes_nothing_from_the_nodes_own_configuration() {
+        let to = SshTarget {
+            address: Ipv4Addr::new(10, 88, 60, 9),
+            user: "lab".to_owned(),
+            known_hosts: KNOWN_HOSTS.to_owned(),
+        };
+        let options = "-F /dev/null -o BatchMode=yes -o ControlMaster=no -o ControlPath=none \
+            -o KexAlgorithms=curve25519-sha256 -o StrictHostKeyChecking=yes \
+            -o UserKnownHostsFile=/etc/lab-smoke/known_hosts -o GlobalKnownHostsFile=/dev/null";
+        let knock = format!("ssh {options} -o ConnectTimeout=1 lab@10.88.60.9 true");
+        assert_eq!(knock_argv(&to).join(" "), knock);
+        let payload = payload_argv(&to).join(" ");
+        assert!(payload.contains(&format!("ssh {options} -o ConnectTimeout=5 lab@10.88.60.9 '")));
     }
 
     #[test]

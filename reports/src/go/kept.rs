@@ -89,6 +89,18 @@ mod tests {
         assert_eq!(read_kept(dir).expect("readable"), Some(two));
         assert_eq!(fs::read(dir.join("go.json.1")).expect("the old one"), b"one");
         assert_eq!(fs::read(dir.join("go.json.sig.1")).expect("its own"), b"signature of one");
+        keep_go(dir, b"two", b"signed again").expect("kept");
+        assert_eq!(fs::read(dir.join("go.json.sig.2")).expect("its own"), b"signature of two");
+    }
+
+    #[test]
+    fn half_a_go_is_set_aside_and_a_file_that_cannot_be_is_told() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let dir = dir.path();
+        fs::write(dir.join(GO_FILE), "go").expect("written");
+        set_aside(dir).expect("there is no signature");
+        assert_eq!(fs::read(dir.join("go.json.1")).expect("the document"), b"go");
+        set_aside(&dir.join("go.json.1")).expect_err("no folder");
     }
 
     #[test]

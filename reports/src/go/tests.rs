@@ -34,6 +34,7 @@ fn a_go_for_this_run_is_accepted_and_says_what_was_granted() {
     assert_eq!((go.principal(), go.run_id()), (OWNER, "run-1"));
     assert!(go.key_fingerprint().starts_with("SHA256:"));
     assert!(!go.self_granted());
+    assert_eq!((go.bytes(), go.signature()), (&bytes[..], &signature[..]));
 }
 
 #[test]
@@ -67,10 +68,18 @@ fn an_owner_who_is_named_like_the_lab_is_the_owner() {
     }
     // On AWS neither the name nor the lab's key is good.
     let on_aws = Expectation { lab_kind: LabKind::Aws, ..good_expectation() };
-    let owners_go = self::document_bytes(&good_document());
-    let signature = sign_message(&make_key(1), NAMESPACE, &owners_go);
-    let judged = verify_go(&owners_go, &signature, &labs, &on_aws, fixed_now());
-    assert_eq!(broken_rule(judged), "self-granted");
+    let of_aws = GoDocument { lab_kind: LabKind::Aws, ..good_document() };
+    let named = GoDocument { principal: SELF_PRINCIPAL.to_owned(), ..of_aws.clone() };
+    for (document, signers, expected) in [
+        (&of_aws, &owners, "accepted"),
+        (&of_aws, &labs, "self-granted"),
+        (&named, &owners, "self-granted"),
+    ] {
+        let bytes = document_bytes(document);
+        let signature = sign_message(&make_key(1), NAMESPACE, &bytes);
+        let judged = verify_go(&bytes, &signature, signers, &on_aws, fixed_now());
+        assert_eq!(broken_rule(judged), expected, "{}", document.principal);
+    }
 }
 
 /// Each mutation asks again: the go may have ended meanwhile, and so may its signer's time.

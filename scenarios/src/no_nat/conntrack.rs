@@ -215,3 +215,45 @@ fn in_short(lines: &[&str]) -> String {
     let first = lines.first().copied().unwrap_or_default();
     if more == 0 { first.to_owned() } else { format!("{first} (and {more} more)") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What makes a router track, and what only looks like it.
+    #[test]
+    fn a_rule_tracks_by_what_it_does_and_not_by_how_it_is_called() {
+        let table = [
+            (
+                json!({ "rule": { "expr": [{ "match": { "left": { "ct": { "key": "state" } } } }] } }),
+                true,
+            ),
+            (json!({ "rule": { "expr": [{ "masquerade": null }] } }), true),
+            (json!({ "rule": { "expr": [{ "dnat": { "addr": "10.88.60.9" } }] } }), true),
+            (json!({ "chain": { "type": "nat", "hook": "prerouting" } }), true),
+            (json!({ "chain": { "type": "filter", "hook": "input" } }), false),
+            (json!({ "chain": { "name": "nat" } }), false),
+            (json!({ "xt": { "type": "match", "name": "conntrack" } }), true),
+            (json!({ "xt": { "type": "match", "name": "state" } }), true),
+            (json!({ "xt": { "type": "match", "name": "comment" } }), false),
+            (json!({ "xt": { "type": "state", "comment": "conntrack" } }), false),
+            (json!({ "counter": { "packets": 1 } }), false),
+        ];
+        for (item, is_one) in table {
+            assert_eq!(tracks(&item), is_one, "{item}");
+        }
+    }
+
+    #[test]
+    fn what_goes_the_same_way_has_the_same_ends_and_protocol() {
+        let echo = "icmp 1 src=10.88.60.7 dst=10.88.60.9 id=1 src=10.88.60.9 dst=10.88.60.7 id=1";
+        let back = "icmp 1 src=10.88.60.9 dst=10.88.60.7 id=1 src=10.88.60.7 dst=10.88.60.9 id=1";
+        let tcp = "tcp 6 src=10.88.60.7 dst=10.88.60.9 sport=1 dport=22 src=10.88.60.9 dst=10.88.60.7 sport=22 dport=1";
+        let entry = |line: &'static str| Entry::read(line).expect("an entry");
+        let other_id = echo.replace("id=1", "id=2");
+        let other_id = Entry::read(&other_id).expect("an entry");
+        assert!(entry(echo).goes_as(&other_id));
+        assert!(!entry(echo).goes_as(&entry(back)));
+        assert!(!entry(echo).goes_as(&entry(tcp)));
+    }
+}

@@ -90,3 +90,47 @@ pub fn list_kinds(plan: &PacketPlan, way: u8) -> Vec<PacketKind> {
     };
     ports.flat_map(both).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn datagram(payload: &[u8]) -> Packet {
+        let ends = [7, 9].map(|last| std::net::Ipv4Addr::new(10, 88, 60, last));
+        Packet {
+            source: ends[0],
+            destination: ends[1],
+            ttl: 64,
+            may_be_cut: true,
+            bytes: 100,
+            body: PacketBody::Datagram {
+                source_port: 1,
+                destination_port: 443,
+                payload: payload.to_vec(),
+            },
+        }
+    }
+
+    #[test]
+    fn a_token_is_of_this_runs_nonce_and_one_of_its_two_ways() {
+        for way in [0, 1, 2] {
+            for full in [false, true] {
+                let token = Token { way, full, port: 443 };
+                let packet = datagram(&token.bytes(7));
+                let read = Token::read(7, &packet);
+                assert_eq!(read, (way < 2).then_some(token), "{token:?}");
+                assert_eq!(Token::read(8, &packet), None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_kind_of_packet_is_said_in_words() {
+        let kind = |full, port, reply| {
+            PacketKind { token: Token { way: 0, full, port }, reply }.to_string()
+        };
+        assert_eq!(kind(true, 0, false), "a full-sized echo request");
+        assert_eq!(kind(false, 0, true), "a small echo reply");
+        assert_eq!(kind(false, 443, false), "a small datagram to port 443");
+    }
+}

@@ -374,3 +374,33 @@ fn parts(output: &Output) -> Result<BTreeMap<String, String>, String> {
         .map_err(|error| format!("`ip -j link` cannot be read: {error}"))?;
     Ok(links.into_iter().filter_map(|link| Some((link.ifname, link.master?))).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_draws_its_own_ports_each_from_its_own_range() {
+        let ports_of = |run_id: &str| ports(run_id);
+        for run_id in ["run-1", "run-2", "run-3"] {
+            let [ssh, https, one, other] = ports_of(run_id);
+            assert_eq!((ssh, https), (22, 443));
+            assert!((20_000..25_000).contains(&one) && (25_000..30_000).contains(&other));
+            assert_eq!(listening_ports(run_id), [ssh, https, one, other, lab::outage::PORT]);
+        }
+        assert_ne!(ports_of("run-1"), ports_of("run-2"));
+        let digest = Digest::of("no-nat run-1");
+        let hex = format!("{:08x}{:08x}", drawn("run-1", 0), drawn("run-1", 8));
+        assert_eq!(hex, digest.as_str()[..16]);
+        assert_eq!(u32::from(ports_of("run-1")[2]) - 20_000, drawn("run-1", 8) % 5_000);
+    }
+
+    #[test]
+    fn the_parts_of_a_bridge_are_its_ports() {
+        let said = |stdout: &str| Output { code: 0, stdout: stdout.into(), stderr: Vec::new() };
+        let links = r#"[{"ifname":"lan1","master":"br-lan"},{"ifname":"ens5"}]"#;
+        let expected: BTreeMap<_, _> = [("lan1".to_owned(), "br-lan".to_owned())].into();
+        assert_eq!(parts(&said(links)), Ok(expected));
+        parts(&said("")).expect_err("nothing is said");
+    }
+}

@@ -92,6 +92,7 @@ fn tcpdump_names_the_sources() {
     assert_eq!(echo_sources(text, "10.88.60.9"), ["10.88.60.7"]);
     assert!(echo_sources(text, "10.88.60.7").is_empty());
     assert_eq!(echo_ids(text, "10.88.60.9"), [1]);
+    assert_eq!(echo_ids(&text.replace("id 1,", "id 7,"), "10.88.60.9"), [7]);
 }
 
 const TCP: &str = ASSERTS[0];

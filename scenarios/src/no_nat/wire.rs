@@ -275,4 +275,26 @@ lan1  In  IP 10.88.60.7 > 10.88.60.9: ICMP echo request, id 5, seq 1, length 12
         );
         assert_eq!(opening.options, [4, 2, 1, 3, 3, 7, 0, 0]);
     }
+
+    #[test]
+    fn what_opens_a_connection_has_a_syn_and_an_echo_is_asked_or_answered() {
+        let opened = |flags: u8| {
+            let mut segment = [0; 24];
+            (segment[12], segment[13]) = (6 << 4, flags);
+            match opening(&segment) {
+                Some(PacketBody::Opening(it)) => Some(it.acknowledges.is_some()),
+                _ => None,
+            }
+        };
+        let table = [(SYN, Some(false)), (SYN | ACK, Some(true)), (ACK, None), (0, None)];
+        for (flags, expected) in table {
+            assert_eq!(opened(flags), expected, "{flags:#x}");
+        }
+        let echoed = |kind: u8| match echo(&[kind, 0, 0, 0, 0, 5, 0, 1]) {
+            Some(PacketBody::Echo { reply, .. }) => Some(reply),
+            _ => None,
+        };
+        assert_eq!([0, 8, 3].map(echoed), [Some(true), Some(false), None]);
+        assert_eq!(options(&[1, 2, 4, 5, 100]), (Some(1380), vec![1]));
+    }
 }

@@ -103,6 +103,15 @@ mod tests {
     }
 
     #[test]
+    fn the_second_of_a_name_has_the_second_ones_words() {
+        let stdout = "##source a\n##status 1\n##source a\n##status 2\n##end\n";
+        let stderr = "##source a\nfirst\n##source a\nsecond\n";
+        let frames = read_frames(&output(stdout, stderr)).expect("frames");
+        let said: Vec<_> = frames.iter().map(Frame::refusal).collect();
+        assert_eq!(said, ["exit code 1: first", "exit code 2: second"]);
+    }
+
+    #[test]
     fn an_answer_that_breaks_off_is_no_answer() {
         let whole = "\n##source a\n[]\n##status 0\n##end\n";
         assert!(read_frames(&output(whole, "")).is_ok());
@@ -111,6 +120,9 @@ mod tests {
         }
         assert!(read_frames(&output("##status 0\n##end\n", "")).is_err());
         let failed = Output { code: 1, ..output(whole, "sudo: a password is required\n") };
+        assert!(read_frames(&failed).is_err_and(|why| why.contains("a password")));
+        let named = "\n##source a\n\nsudo: a password is required\n";
+        let failed = Output { code: 1, ..output(whole, named) };
         assert!(read_frames(&failed).is_err_and(|why| why.contains("a password")));
     }
 }

@@ -83,3 +83,26 @@ pub async fn at_acceptance(lab: &Lab, run: &Run) -> Rc<Vec<NodeAnswer>> {
 pub fn read_all(ctx: &mut Context<'_>, told: &[NodeAnswer]) -> Vec<Looked> {
     told.iter().map(|told| read_look(ctx, told.clone())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::poll;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_looks_are_over_once_nobody_but_who_asks_is_looking() {
+        let looks = Looks::default();
+        looks.are_over().await;
+        looks.begin(3);
+        let mut over = std::pin::pin!(looks.are_over());
+        assert!(poll!(over.as_mut()).is_pending());
+        looks.end_one();
+        assert!(poll!(over.as_mut()).is_pending());
+        looks.end_one();
+        assert!(poll!(over.as_mut()).is_ready());
+        looks.end_one();
+        looks.end_one();
+        looks.are_over().await;
+    }
+}

@@ -1,5 +1,8 @@
 //! Tests of what is the same while nobody changes anything, what is not, and what is not known.
 
+mod comparing;
+mod readings;
+
 use std::fmt::Write as _;
 
 use std::net::Ipv4Addr;

@@ -1,10 +1,12 @@
 //! All reads of preflight that need nothing of one another, at the same time.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use lab::Lab;
 use lab::ec2::{
-    Answer, Identity, Instance, NetworkAcl, NetworkInterface, ReadError, RouteTable, SecurityGroup,
-    Subnet, Vpc,
+    Answer, Identity, Instance, NetworkAcl, NetworkInterface, ReadError, RoleLimits, RouteTable,
+    SecurityGroup, Subnet, Vpc,
 };
 use lab::iam::PolicyDocument;
 use lab::node::Node;
@@ -14,6 +16,8 @@ use lab::shell::{Hashing, NodeAnswer, Observe, ShellError, Unread};
 
 use super::identity::{ChainReads, IdentityRead, UnitRead, UnitReads};
 use super::obstacles::{self, ObstacleReads};
+use super::permissions::{self, NodeRehearsalRead, RehearsalReads};
+use super::role::{self, NamedReads};
 use super::router;
 use super::shared::Ways;
 use crate::node_state;
@@ -30,10 +34,18 @@ pub struct Gathered {
     pub cloud: CloudReads,
     pub costly: Costly,
     pub profile: Read<Vec<String>>,
-    pub policies: Result<Vec<Answer<PolicyDocument>>, ReadError>,
+    pub role: RoleReads,
+    pub rehearsals: RehearsalReads,
     pub nodes: Vec<NodeReads>,
     pub router: RouterReads,
     pub silence: Vec<WayAnswers>,
+}
+
+/// The executor's role: what it is granted, what narrows that, and what its conditions name.
+pub struct RoleReads {
+    pub policies: Result<Vec<Answer<PolicyDocument>>, ReadError>,
+    pub limits: RoleLimits,
+    pub named: NamedReads,
 }
 
 pub struct CloudReads {
@@ -72,6 +84,8 @@ pub struct RouterReads {
     pub programs: Option<Hashing>,
     /// None where router.yaml names no executor.
     pub identity: Option<IdentityRead>,
+    /// Empty where nobody was asked.
+    pub rehearsals: Vec<NodeRehearsalRead>,
     pub unit: UnitReads,
     pub version: NodeAnswer,
     pub rows: Readout<Vec<Row>>,
@@ -83,16 +97,24 @@ pub struct RouterReads {
 
 pub async fn gather_reads(lab: &Lab) -> Gathered {
     let iam = &lab.manifest.iam;
-    let (cloud, costly, profile, policies, nodes, router, silence) = futures::join!(
+    let (cloud, (costly, rehearsals), profile, role, nodes, router, silence) = futures::join!(
         cloud(lab),
-        watch::read_costly(lab),
+        costly_and_rehearsals(lab),
         lab.reader.instance_profile_roles(&iam.instance_profile_name),
-        lab.reader.role_policies(&iam.role_name),
+        role::read_role(lab),
         futures::future::join_all(Node::ALL.map(|node| one_node(lab, node))),
         router(lab),
         silence::ask_all_ways(lab, When::Before),
     );
-    Gathered { cloud, costly, profile, policies, nodes, router, silence }
+    Gathered { cloud, costly, profile, role, rehearsals, nodes, router, silence }
+}
+
+/// What costs, and then whether the run may end it.
+async fn costly_and_rehearsals(lab: &Lab) -> (Costly, RehearsalReads) {
+    let (costly, honours) =
+        futures::join!(watch::read_costly(lab), lab.reader.honours_rehearsals());
+    let rehearsals = permissions::rehearse_own_calls(lab, honours, &costly.addresses).await;
+    (costly, rehearsals)
 }
 
 async fn cloud(lab: &Lab) -> CloudReads {
@@ -167,10 +189,14 @@ async fn router(lab: &Lab) -> RouterReads {
     let node = Node::RouterdCloud;
     let programs = async {
         let yaml = lab.shell.observe(node, &config).await;
-        let (programs, identity) = futures::join!(hash_programs(lab, &yaml), identity(lab, &yaml));
-        (yaml, programs, identity)
+        let (programs, identity, rehearsals) = futures::join!(
+            hash_programs(lab, &yaml),
+            identity(lab, &yaml),
+            rehearse_check(lab, &yaml)
+        );
+        (yaml, programs, identity, rehearsals)
     };
-    let ((yaml, programs, identity), unit, rows, parts, folder, version, plans) = futures::join!(
+    let ((yaml, programs, identity, rehearsals), unit, rows, parts, folder, version, plans) = futures::join!(
         programs,
         unit(lab),
         lab.shell.observe(node, &rows),
@@ -186,7 +212,7 @@ async fn router(lab: &Lab) -> RouterReads {
         }
         other => other,
     };
-    RouterReads { yaml, programs, identity, unit, version, rows, parts, plans, folder }
+    RouterReads { yaml, programs, identity, rehearsals, unit, version, rows, parts, plans, folder }
 }
 
 /// routerd's unit, then the files of variables that it names.
@@ -204,18 +230,32 @@ async fn unit(lab: &Lab) -> UnitReads {
 /// `env` and a shell say so where there is no such program.
 const NO_SUCH_PROGRAM: i32 = 127;
 
-/// Who the executor would be: by the AWS CLI that it would find, else by the metadata service.
-async fn identity(lab: &Lab, yaml: &NodeAnswer) -> Option<IdentityRead> {
+/// The environment that the plugin gives the executor; none where it cannot be read. Nobody is asked
+/// with keys, or by another program, that router.yaml names: that it does is the policy's to say.
+fn executors_environment(yaml: &NodeAnswer) -> Option<BTreeMap<String, String>> {
     let text = String::from_utf8_lossy(&yaml.as_ref().ok()?.value.stdout).into_owned();
     let config = router_yaml::read_config(&text).ok()?;
     let Executor::Resolved(plugin) = config.executor("aws") else { return None };
-    // Nobody is asked with keys, or by another program, that router.yaml names: that it does is the
-    // policy's to say.
-    if !plugin.env.0.iter().all(|(name, value)| router_yaml::may_be_given(name, value)) {
-        return None;
-    }
+    let env = &plugin.env.0;
+    let may_be = env.iter().all(|(name, value)| router_yaml::may_be_given(name, value));
+    may_be.then(|| env.clone())
+}
+
+/// Whether the executor may set the source/dest check, to either value.
+pub async fn rehearse_check(lab: &Lab, yaml: &NodeAnswer) -> Vec<NodeRehearsalRead> {
+    let Some(env) = executors_environment(yaml) else { return Vec::new() };
+    let asked = [false, true].map(|value| {
+        let command = Observe::rehearse_check(&env, &lab.manifest, value);
+        async move { (value, lab.shell.observe(Node::RouterdCloud, &command).await) }
+    });
+    futures::future::join_all(asked).await
+}
+
+/// Who the executor would be: by the AWS CLI that it would find, else by the metadata service.
+async fn identity(lab: &Lab, yaml: &NodeAnswer) -> Option<IdentityRead> {
+    let env = executors_environment(yaml)?;
     let node = Node::RouterdCloud;
-    let command = Observe::executor_identity(&plugin.env.0, &lab.manifest.aws.region);
+    let command = Observe::executor_identity(&env, &lab.manifest.aws.region);
     let by_cli = lab.shell.observe(node, &command).await;
     if by_cli.as_ref().is_ok_and(|answer| answer.value.code == NO_SUCH_PROGRAM) {
         let role = lab.shell.observe(node, &Observe::instance_role()).await;
@@ -288,7 +328,7 @@ impl Gathered {
         cloud(self.cloud.vpc.as_ref().err());
         cloud(self.cloud.route_tables.as_ref().err());
         cloud(self.profile.as_ref().err());
-        cloud(self.policies.as_ref().err());
+        cloud(self.role.policies.as_ref().err());
         for node in &self.nodes {
             if let Err(error) = &node.hostname
                 && error.why.other_host_key().is_none()
@@ -298,5 +338,25 @@ impl Gathered {
         }
         silent.dedup();
         (!silent.is_empty()).then(|| format!("the lab does not answer: {}", silent.join("; ")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_home_of_a_user_is_the_sixth_field_of_its_own_line() {
+        let accounts =
+            "root:x:0:0:root:/root:/bin/sh\nroute:x:7:7::/home/route:/bin/sh\nbroken:x\n";
+        let table = [
+            ("root", Some("/root")),
+            ("route", Some("/home/route")),
+            ("broken", None),
+            ("nobody", None),
+        ];
+        for (user, home) in table {
+            assert_eq!(home_of(accounts, user).as_deref(), home, "{user}");
+        }
     }
 }

@@ -102,7 +102,8 @@ struct CallerIdentity {
     arn: String,
 }
 
-pub fn judge_executor(lab: &Lab, ctx: &mut Context<'_>, read: IdentityRead) {
+/// Whether the executor may be the instance's role: false where it is certainly somebody else.
+pub fn judge_executor(lab: &Lab, ctx: &mut Context<'_>, read: IdentityRead) -> bool {
     let expected = json!(wanted(lab));
     let seen = match read {
         IdentityRead::Cli(told) => by_cli(ctx, told),
@@ -118,7 +119,8 @@ pub fn judge_executor(lab: &Lab, ctx: &mut Context<'_>, read: IdentityRead) {
     let (identity, how) = match seen {
         Ok(seen) => seen,
         Err((why, how)) => {
-            return ctx.check(EXECUTOR_IDENTITY).expects(expected).seen(how).unknown(why);
+            ctx.check(EXECUTOR_IDENTITY).expects(expected).seen(how).unknown(why);
+            return true;
         }
     };
     let right = identity == wanted(lab);
@@ -130,6 +132,7 @@ pub fn judge_executor(lab: &Lab, ctx: &mut Context<'_>, read: IdentityRead) {
     let ruling = Ruling::when(right, message);
     ctx.check(EXECUTOR_IDENTITY).expects(expected).seen(how).comes_to(json!(identity), ruling);
     ctx.stop(&stops::EXECUTOR_IDENTITY, found, Node::RouterdCloud.as_str());
+    right
 }
 
 /// The role's session of this very instance, as STS names it.

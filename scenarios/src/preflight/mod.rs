@@ -9,10 +9,14 @@ mod gather;
 mod identity;
 mod nodes;
 mod obstacles;
+mod permissions;
 mod rehearsal;
 mod role;
 mod router;
 mod shared;
+mod survey;
+
+pub use survey::{PermissionProof, PermissionSurvey, survey_permissions};
 
 use lab::Lab;
 use reports::record::{FactsRecorded, Kind, Phase, StateRecorded};
@@ -36,6 +40,8 @@ pub const VPC: &str = "preflight.vpc";
 pub const ROUTES: &str = "preflight.route-table";
 pub const PROFILE: &str = "preflight.instance-profile";
 pub const ROLE: &str = "preflight.role";
+pub const PERMISSIONS: &str = "preflight.permissions";
+pub const EXECUTOR_PERMISSIONS: &str = "preflight.executor-permissions";
 pub const NODES: &str = "preflight.nodes";
 pub const HOST_KEYS: &str = "preflight.host-keys";
 pub const CLOCKS: &str = "preflight.clocks";
@@ -78,6 +84,7 @@ pub const ASSERTS: &[&str] = &[
     COSTLY,
     PROFILE,
     ROLE,
+    PERMISSIONS,
     NODES,
     HOST_KEYS,
     CLOCKS,
@@ -91,6 +98,7 @@ pub const ASSERTS: &[&str] = &[
     PLANNER,
     ROUTERD_UNIT,
     EXECUTOR_IDENTITY,
+    EXECUTOR_PERMISSIONS,
     EXECUTOR_DRY_RUN,
     EXECUTOR_READS,
     ROWS,
@@ -108,7 +116,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         return ctx.unavailable(why, None);
     }
     credentials::judge(lab, ctx);
-    let executor = (&gathered.profile, &gathered.policies);
+    let executor = (&gathered.profile, &gathered.role.policies);
     let cloud = cloud::judge(lab, ctx, gathered.cloud, executor);
     let addresses = gathered.costly.addresses.as_ref().map_or(&[][..], |it| &it.value);
     let instances = cloud.as_ref().map_or(&[][..], |cloud| &cloud.instances);
@@ -117,7 +125,8 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     watch::judge_before(lab, ctx, COSTLY, &gathered.costly);
     let instance_profile = cloud.as_ref().and_then(|cloud| cloud.router_profile(lab));
     let profile = (gathered.profile, instance_profile);
-    let role = role::judge(lab, ctx, profile, gathered.policies);
+    let role = role::judge(lab, ctx, profile, gathered.role);
+    permissions::judge_own(lab, ctx, gathered.rehearsals);
     let nodes = nodes::judge(lab, ctx, gathered.nodes);
     let router = router::judge(lab, ctx, gathered.router, cloud.as_ref());
     silence::judge(ctx, SILENT, vec![gathered.silence]);

@@ -24,6 +24,7 @@ use super::captures;
 use super::cloud::Cloud;
 use super::gather::{Names, RouterReads};
 use super::identity;
+use super::permissions;
 use super::{LEFTOVERS, PLAN_SOURCE, PLANNER, POLICY, PROGRAMS, ROUTER_YAML, ROWS};
 use crate::context::{Context, How, Ruling};
 use crate::observe::{self, Readout};
@@ -58,8 +59,10 @@ pub fn judge(
     parts(lab, ctx, (reads.parts, reads.plans), rows.as_deref(), config);
     leftovers(ctx, reads.folder);
     identity::judge_unit(lab, ctx, reads.unit);
-    if let Some(read) = reads.identity {
-        identity::judge_executor(lab, ctx, read);
+    let is_the_role = reads.identity.is_none_or(|read| identity::judge_executor(lab, ctx, read));
+    // What somebody else may says nothing of the executor.
+    if is_the_role && !reads.rehearsals.is_empty() {
+        permissions::judge_executors(ctx, reads.rehearsals);
     }
     let (yaml_digest, config) = yaml?;
     let executor = policy(lab, ctx, &config);

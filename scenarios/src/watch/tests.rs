@@ -289,3 +289,15 @@ fn only_blind_looks_in_a_row_trip() {
         assert_eq!(tripped(&judged).len(), expected, "{sees_between}");
     }
 }
+
+#[test]
+fn what_either_read_found_is_there_once_and_both_were_asked() {
+    let read = |ids: &[&str], attempts: u32| {
+        let value: Vec<String> = ids.iter().map(|&id| id.to_owned()).collect();
+        let (call, raw) = (String::new(), vec![attempts.to_string().into_bytes()]);
+        Ok(Answer { value, call, raw, form: Form::Text, attempts })
+    };
+    let joined = join_reads(read(&["a", "b"], 2), read(&["b", "c"], 3), |id| id).expect("both");
+    assert_eq!(joined.value, ["a", "b", "c"]);
+    assert_eq!((joined.attempts, joined.raw.len()), (5, 2));
+}

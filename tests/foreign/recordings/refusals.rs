@@ -59,6 +59,15 @@ const PROVOKED: &[Provoked] = &[
     provoked("DescribeVolumes", "InvalidVolume.NotFound", "VolumeId.1=$id"),
     provoked("ReleaseAddress", "InvalidAllocationID.NotFound", "AllocationId=$id"),
     Provoked {
+        before: protect_from_stop,
+        ..provoked("StopInstances", "OperationNotPermitted", "InstanceId.1=$instance")
+    },
+    Provoked {
+        says: "disableApiStop",
+        before: protect_from_stop,
+        ..provoked("TerminateInstances", "OperationNotPermitted", "InstanceId.1=$instance")
+    },
+    Provoked {
         says: "disableApiTermination",
         before: |cloud| {
             for instance in cloud.instances.values_mut() {
@@ -92,13 +101,17 @@ const PROVOKED: &[Provoked] = &[
     },
 ];
 
+fn protect_from_stop(cloud: &mut Cloud) {
+    for instance in cloud.instances.values_mut() {
+        instance.disable_api_stop = true;
+    }
+}
+
 /// Recorded refusals that the mock cannot be brought to, and why not: the action, and a part of the text.
 const NOT_PROVOKED: &[(&str, &str, &str)] = &[
     ("DescribeLaunchTemplateVersions", "", "the mock has no launch templates"),
     ("DescribeSnapshots", "", "the mock has no snapshots"),
     ("DescribeVpcEndpointServices", "", "the mock does not list endpoint services"),
-    ("StopInstances", "disableApiStop", "the mock has no stop protection"),
-    ("TerminateInstances", "disableApiStop", "the mock has no stop protection"),
     ("DeleteGroup", "", "the mock has no groups of users"),
     ("GetGroup", "", "the mock has no groups of users"),
     ("DeleteInstanceProfile", "", "the mock unmakes no instance profiles"),

@@ -305,6 +305,7 @@ impl Cloud {
                 executor_policy(&self.region, &eni_arn),
             )]),
             attached_policies: vec![],
+            boundary: None,
             tags: lab_tags(ROLE),
         };
         let profile = InstanceProfile {

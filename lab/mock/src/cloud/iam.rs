@@ -66,6 +66,9 @@ pub struct Role {
     pub inline_policies: BTreeMap<String, String>,
     /// ARNs.
     pub attached_policies: Vec<String>,
+    /// The ARN of its permissions boundary.
+    #[serde(default)]
+    pub boundary: Option<String>,
     pub tags: Tags,
 }
 
@@ -131,16 +134,26 @@ impl Iam {
         self.all(&user.inline_policies, &user.attached_policies)
     }
 
+    /// The document of the role's permissions boundary: it may what both this and its own allow.
+    pub fn boundary_of<'a>(&'a self, role: &'a Role) -> Option<NamedPolicy<'a>> {
+        // One that is not there any more allows nothing.
+        let nothing = NamedPolicy { name: "a boundary that is not there", text: "{}" };
+        let arn = role.boundary.as_ref()?;
+        Some(self.managed(arn).unwrap_or(nothing))
+    }
+
+    fn managed(&self, arn: &String) -> Option<NamedPolicy<'_>> {
+        let policy = self.policies.get(arn)?;
+        let version = policy.versions.get(&policy.default_version)?;
+        Some(NamedPolicy { name: &policy.name, text: &version.document })
+    }
+
     fn all<'a>(
         &'a self,
         inline: &'a BTreeMap<String, String>,
         attached: &'a [String],
     ) -> impl Iterator<Item = NamedPolicy<'a>> {
-        let attached = attached.iter().filter_map(|arn| {
-            let policy = self.policies.get(arn)?;
-            let version = policy.versions.get(&policy.default_version)?;
-            Some(NamedPolicy { name: &policy.name, text: &version.document })
-        });
+        let attached = attached.iter().filter_map(|arn| self.managed(arn));
         inline.iter().map(|(name, text)| NamedPolicy { name, text }).chain(attached)
     }
 }

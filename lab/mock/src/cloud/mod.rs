@@ -31,7 +31,9 @@ pub use network::{
     VpcRoute,
 };
 pub use network_acls::{AclAssociation, AclEntry, Crossing, LAST_RULE, NetworkAcl};
-pub use options::{Answered, Before, Bucket, ClientTokens, CloudOptions, Rate, Throttling};
+pub use options::{
+    Answered, Before, Bucket, ClientTokens, CloudOptions, OperatorsPolicies, Rate, Throttling,
+};
 pub use public_addresses::LaunchAddress;
 pub use storage::{Volume, VolumeAttachment};
 pub use tagged::kind_of;

@@ -1,6 +1,6 @@
 //! How the endpoint behaves where AWS's behaviour depends on the day: all off unless asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -12,9 +12,23 @@ pub struct CloudOptions {
     pub throttling: Throttling,
     /// For up to how long reads may be answered from before a change; 0 is never.
     pub staleness_ms: u64,
+    /// Whether the operator's own policies are asked in process as well, where nobody signs.
+    #[serde(default)]
+    pub operators_policies: OperatorsPolicies,
+    /// Actions that the organization's service control policy denies, as `ec2:StopInstances`.
+    #[serde(default)]
+    pub scp_denies: BTreeSet<String>,
     /// How many items a page of a describe holds at most, whatever was asked for; 0 is no limit.
     #[serde(default)]
     pub page_size: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OperatorsPolicies {
+    #[default]
+    NotAsked,
+    Asked,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use super::error::ApiError;
-use super::identify::Caller;
+use super::identify::{Caller, identify_caller};
 use super::params::Params;
 use super::request::{Request, Service};
 use super::response::Response;
@@ -55,6 +55,12 @@ pub enum Resources {
     Many(&'static [(&'static str, &'static str)]),
     /// Something that is made, and what it is made from.
     New { kind: &'static str, with: &'static [(&'static str, &'static str)] },
+    /// An Elastic IP address and what it is associated with.
+    Associated { parameter: &'static str },
+    /// What IAM has under this parameter's name.
+    Named { kind: &'static str, parameter: &'static str },
+    /// What the parameter names by its ARN.
+    ByArn { parameter: &'static str },
     /// Any that can have tags: the id says which kind it is.
     Tagged { parameter: &'static str },
     /// Whoever it is may.
@@ -90,9 +96,22 @@ pub fn handle_request(
     }
 }
 
+/// The error with which a rehearsal is answered: there is no other answer to one.
+pub fn answer_dry_run(
+    cloud: &mut Cloud,
+    request: &Request,
+    token: Option<&str>,
+    now: DateTime<Utc>,
+) -> ApiError {
+    let key = &request.access_key_id;
+    let answered = identify_caller(cloud, request.service, key, token, now)
+        .and_then(|caller| perform(cloud, &caller, request, now));
+    answered.err().unwrap_or_else(ApiError::dry_run)
+}
+
 /// Whether it changes nothing; so does what there is not.
 pub fn is_read_only(request: &Request) -> bool {
-    find(request).map_or(true, |action| action.effect == AccessLevel::Read)
+    request.is_dry_run() || find(request).map_or(true, |action| action.effect == AccessLevel::Read)
 }
 
 fn perform(
@@ -132,7 +151,17 @@ fn perform(
     (action.handler)(&mut ApiCall { cloud, caller, params, now })
 }
 
-/// Done on a copy: it fails as the real one would, and changes nothing.
+/// With these EC2 refuses what a resource's state or protection does not let it do now: a rehearsal asks for the
+/// permission alone ("without actually making the request").
+const STATES: &[&str] = &[
+    "IncorrectInstanceState",
+    "IncorrectState",
+    "InvalidIPAddress.InUse",
+    "OperationNotPermitted",
+    "VolumeInUse",
+];
+
+/// Done on a copy: it fails as the real one would but for a state that passes, and changes nothing.
 fn rehearse(
     cloud: &Cloud,
     caller: &Caller,
@@ -141,8 +170,11 @@ fn rehearse(
     now: DateTime<Utc>,
 ) -> Result<Xml, ApiError> {
     let mut copy = cloud.clone();
-    (action.handler)(&mut ApiCall { cloud: &mut copy, caller, params: &request.params, now })?;
-    Err(ApiError::dry_run())
+    let mut call = ApiCall { cloud: &mut copy, caller, params: &request.params, now };
+    match (action.handler)(&mut call) {
+        Err(error) if !STATES.contains(&error.code.as_str()) => Err(error),
+        Ok(_) | Err(_) => Err(ApiError::dry_run()),
+    }
 }
 
 /// All or nothing: what a refused request has begun is undone.
@@ -284,6 +316,12 @@ impl ApiOperation {
             resources,
             handler,
         }
+    }
+
+    /// The same operation, which policies are asked about on these resources.
+    pub const fn on(mut self, resources: Resources) -> Self {
+        self.resources = resources;
+        self
     }
 
     pub const fn without_dry_run(mut self) -> Self {

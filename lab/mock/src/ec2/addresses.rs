@@ -49,7 +49,12 @@ pub const ACTIONS: &[ApiOperation] = &[
         ],
         associate,
     ),
-    ApiOperation::change("DisassociateAddress", Resources::Any, &["AssociationId"], disassociate),
+    ApiOperation::change(
+        "DisassociateAddress",
+        Resources::Associated { parameter: "AssociationId" },
+        &["AssociationId"],
+        disassociate,
+    ),
 ];
 
 const FIELDS: &[FilterField<ElasticIp>] = &[

@@ -28,19 +28,36 @@ pub fn check_permissions(
     request: &Request,
     now: DateTime<Utc>,
 ) -> Result<(), ApiError> {
-    if *caller == Caller::Operator || matches!(action.resources, Resources::Free) {
+    if matches!(action.resources, Resources::Free) {
         return Ok(());
     }
     let principal = Principal::of(cloud, caller).unwrap_or_else(Principal::nobody);
+    let denied_to_all = &cloud.options.scp_denies;
+    if *caller == Caller::Operator && denied_to_all.is_empty() {
+        return Ok(());
+    }
     for asked in questions(cloud, &principal, action, request, now) {
+        if denied_to_all.contains(&asked.action) {
+            return Err(refusal(&principal, action, &asked, Because::OrganizationDenies));
+        }
         let question =
             Question { action: &asked.action, resource: &asked.resource, context: &asked.context };
-        let decision = principal.verdict(&question).decision;
-        if decision != Decision::Allowed {
-            return Err(refusal(&principal, action, &asked, decision));
-        }
+        let because = match principal.verdict(&question).decision {
+            Decision::Allowed => continue,
+            Decision::Denied => Because::Denied,
+            Decision::NothingAllows => Because::NothingAllows,
+        };
+        return Err(refusal(&principal, action, &asked, because));
     }
     Ok(())
+}
+
+/// Why somebody may not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Because {
+    NothingAllows,
+    Denied,
+    OrganizationDenies,
 }
 
 /// The action on each resource that it touches; and where something is made with tags, that these
@@ -57,12 +74,17 @@ fn questions(
         format!("arn:aws:ec2:{}:{}:{kind}/{id}", request.region, cloud.account_id)
     };
     let name = format!("{}:{}", action.service.as_str(), action.name);
-    let mut asked: Vec<RequiredPermission> = resources(action, request)
+    let mut asked: Vec<RequiredPermission> = resources(cloud, action, request)
         .into_iter()
-        .map(|resource| RequiredPermission {
-            action: name.clone(),
-            resource: resource.map_or_else(|| "*".to_owned(), |(kind, id)| arn(kind, id)),
-            context: with_resource(cloud, &base, resource.map(|(_, id)| id), &arn),
+        .map(|touched| {
+            let (resource, id) = match touched {
+                Touched::Anything => ("*".to_owned(), None),
+                Touched::Ec2 { kind, id } => (arn(kind, &id), Some(id)),
+                Touched::Iam { arn } => (arn, None),
+            };
+            let context = with_resource(cloud, &base, id.as_deref(), &arn);
+            let context = with_attribute(context, action, request);
+            RequiredPermission { action: name.clone(), resource, context }
         })
         .collect();
     if action.name != "CreateTags" {
@@ -79,22 +101,27 @@ fn questions(
     asked
 }
 
-type TouchedResource<'a> = Option<(&'a str, &'a str)>;
+/// Something that a policy is asked about.
+enum Touched {
+    Anything,
+    Ec2 { kind: &'static str, id: String },
+    Iam { arn: String },
+}
 
-fn resources<'a>(action: &ApiOperation, request: &'a Request) -> Vec<TouchedResource<'a>> {
-    let given = |parameter: &str| {
+fn resources(cloud: &Cloud, action: &ApiOperation, request: &Request) -> Vec<Touched> {
+    let given = |parameter: &str| -> Vec<String> {
         let mut ids = request.params.list(parameter);
         ids.extend(request.params.text(parameter));
-        ids
+        ids.into_iter().map(str::to_owned).collect()
     };
-    let of = |kind: &'static str, parameter: &str| {
-        given(parameter).into_iter().map(move |id| Some((kind, id))).collect::<Vec<_>>()
+    let of = |kind: &'static str, parameter: &str| -> Vec<Touched> {
+        given(parameter).into_iter().map(|id| Touched::Ec2 { kind, id }).collect()
     };
-    let found: Vec<TouchedResource<'a>> = match action.resources {
+    let found: Vec<Touched> = match action.resources {
         Resources::Any | Resources::Free => vec![],
         Resources::Of { kind, parameter } => of(kind, parameter),
         Resources::New { kind, with } => {
-            let mut found = vec![Some((kind, "*"))];
+            let mut found = vec![Touched::Ec2 { kind, id: "*".to_owned() }];
             found.extend(with.iter().flat_map(|(kind, parameter)| of(kind, parameter)));
             found
         }
@@ -103,10 +130,42 @@ fn resources<'a>(action: &ApiOperation, request: &'a Request) -> Vec<TouchedReso
         }
         Resources::Tagged { parameter } => given(parameter)
             .into_iter()
-            .map(|id| Some((kind_of(id).unwrap_or("unknown"), id)))
+            .map(|id| Touched::Ec2 { kind: kind_of(&id).unwrap_or("unknown"), id })
             .collect(),
+        Resources::Associated { parameter } => {
+            given(parameter).iter().flat_map(|id| associated(cloud, id)).collect()
+        }
+        Resources::Named { kind, parameter } => {
+            let arn = |name| format!("arn:aws:iam::{}:{kind}/{name}", cloud.account_id);
+            given(parameter).iter().map(|name| Touched::Iam { arn: arn(name) }).collect()
+        }
+        Resources::ByArn { parameter } => {
+            given(parameter).into_iter().map(|arn| Touched::Iam { arn }).collect()
+        }
     };
-    if found.is_empty() { vec![None] } else { found }
+    if found.is_empty() { vec![Touched::Anything] } else { found }
+}
+
+/// Both ends of an association.
+fn associated(cloud: &Cloud, association: &str) -> Vec<Touched> {
+    let ends = cloud.addresses.values().filter_map(|address| {
+        let found = address.association.as_ref().filter(|it| it.id == association)?;
+        Some([
+            Touched::Ec2 { kind: "elastic-ip", id: address.allocation_id.clone() },
+            Touched::Ec2 { kind: "network-interface", id: found.network_interface_id.clone() },
+        ])
+    });
+    ends.flatten().collect()
+}
+
+/// The context with the attribute that a modify of an interface changes, and its value.
+fn with_attribute(mut context: Context, action: &ApiOperation, request: &Request) -> Context {
+    let value = request.params.text("SourceDestCheck.Value");
+    if let (true, Some(value)) = (action.name == "ModifyNetworkInterfaceAttribute", value) {
+        context.insert("ec2:attribute".to_owned(), vec!["SourceDestCheck".to_owned()]);
+        context.insert("ec2:attribute/sourcedestcheck".to_owned(), vec![value.to_owned()]);
+    }
+    context
 }
 
 fn context(
@@ -166,12 +225,17 @@ fn refusal(
     principal: &Principal<'_>,
     action: &ApiOperation,
     asked: &RequiredPermission,
-    decision: Decision,
+    why: Because,
 ) -> ApiError {
     let (arn, name, resource) = (&principal.arn, &asked.action, &asked.resource);
-    let because = match decision {
-        Decision::Denied => "with an explicit deny in an identity-based policy".to_owned(),
-        _ => format!("because no identity-based policy allows the {name} action"),
+    let because = match why {
+        Because::Denied => "with an explicit deny in an identity-based policy".to_owned(),
+        Because::OrganizationDenies => {
+            "with an explicit deny in a service control policy".to_owned()
+        }
+        Because::NothingAllows => {
+            format!("because no identity-based policy allows the {name} action")
+        }
     };
     let on = if resource == "*" { String::new() } else { format!(" on resource: {resource}") };
     let who = format!("User: {arn} is not authorized to perform: {name}{on} {because}");
@@ -181,7 +245,7 @@ fn refusal(
     let encoded = match action.effect {
         AccessLevel::Read => String::new(),
         AccessLevel::Write => {
-            let message = URL_SAFE_NO_PAD.encode(details(principal, asked, decision).to_string());
+            let message = URL_SAFE_NO_PAD.encode(details(principal, asked, why).to_string());
             format!(". Encoded authorization failure message: {message}")
         }
     };
@@ -190,7 +254,7 @@ fn refusal(
 }
 
 /// The details of a refusal that DecodeAuthorizationMessage shows.
-fn details(principal: &Principal<'_>, asked: &RequiredPermission, decision: Decision) -> Value {
+fn details(principal: &Principal<'_>, asked: &RequiredPermission, why: Because) -> Value {
     let items = |values: Vec<Value>| json!({ "items": values });
     let conditions = asked.context.iter().map(|(key, values)| {
         let values = values.iter().map(|value| json!({ "value": value })).collect();
@@ -198,7 +262,7 @@ fn details(principal: &Principal<'_>, asked: &RequiredPermission, decision: Deci
     });
     json!({
         "allowed": false,
-        "explicitDeny": decision == Decision::Denied,
+        "explicitDeny": why != Because::NothingAllows,
         "matchedStatements": items(vec![]),
         "failures": items(vec![]),
         "context": {

@@ -84,7 +84,7 @@ async fn exchange(
     let mut effect = {
         let mut world = shared.lock();
         faults::fire_due_events(&mut world, clock.now());
-        world.faults.api_call(request.action(), from)
+        world.faults.api_call(&request.name_for_rules(), from)
     };
     let done = || perform(&mut shared.lock(), &request, from, clock, proof);
     let faults::NthEffect { at, befalls } = asked(&mut shared.lock(), &request, from);
@@ -140,8 +140,8 @@ const ENDS: &[&str] = &[
 
 /// Notes the call, and answers its number and what befalls it.
 fn asked(world: &mut World, request: &Request, from: faults::CallerKind) -> faults::NthEffect {
-    let name = request.action();
-    if from == faults::CallerKind::Operator && ENDS.contains(&name) {
+    let name = request.name_for_rules();
+    if from == faults::CallerKind::Operator && ENDS.contains(&name.as_str()) {
         world.ends_something();
     }
     let kind = match (from, action::is_read_only(request)) {
@@ -151,12 +151,7 @@ fn asked(world: &mut World, request: &Request, from: faults::CallerKind) -> faul
         (_, false) => EffectKind::ExecutorChange,
     };
     let after_a_change = world.cloud.previous.is_some();
-    world.faults.nth(SeenEffect {
-        name: name.to_owned(),
-        kind,
-        after_a_change,
-        ends: Ends::ByItself,
-    })
+    world.faults.nth(SeenEffect { name, kind, after_a_change, ends: Ends::ByItself })
 }
 
 /// The effect that befalls a call of the API; one that kills the harness first does so here.
@@ -204,7 +199,7 @@ fn perform(
     match caller {
         Ok(caller) => {
             let response = action::handle_request(world, &caller, request, clock.now());
-            faults::after_api(world, request.action(), from, clock.now());
+            faults::after_api(world, &request.name_for_rules(), from, clock.now());
             response
         }
         Err(error) => {

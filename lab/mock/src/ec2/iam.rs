@@ -11,18 +11,24 @@ use super::xml::Xml;
 use crate::cloud::{Cloud, InstanceProfile, ManagedPolicy, PolicyVersion, Role, Tags};
 
 pub const ACTIONS: &[ApiOperation] = &[
-    define_read("GetRole", &["RoleName"], get_role),
-    define_read("GetInstanceProfile", &["InstanceProfileName"], get_instance_profile),
+    define_read("GetRole", &["RoleName"], get_role).on(ROLE),
+    define_read("GetInstanceProfile", &["InstanceProfileName"], get_instance_profile)
+        .on(Resources::Named { kind: "instance-profile", parameter: "InstanceProfileName" }),
     define_read(
         "ListAttachedRolePolicies",
         &["RoleName", "PathPrefix", "Marker", "MaxItems"],
         list_attached_role_policies,
-    ),
-    define_read("ListRolePolicies", &["RoleName", "Marker", "MaxItems"], list_role_policies),
-    define_read("GetRolePolicy", &["RoleName", "PolicyName"], get_role_policy),
-    define_read("GetPolicy", &["PolicyArn"], get_policy),
-    define_read("GetPolicyVersion", &["PolicyArn", "VersionId"], get_policy_version),
+    )
+    .on(ROLE),
+    define_read("ListRolePolicies", &["RoleName", "Marker", "MaxItems"], list_role_policies)
+        .on(ROLE),
+    define_read("GetRolePolicy", &["RoleName", "PolicyName"], get_role_policy).on(ROLE),
+    define_read("GetPolicy", &["PolicyArn"], get_policy).on(POLICY),
+    define_read("GetPolicyVersion", &["PolicyArn", "VersionId"], get_policy_version).on(POLICY),
 ];
+
+const ROLE: Resources = Resources::Named { kind: "role", parameter: "RoleName" };
+const POLICY: Resources = Resources::ByArn { parameter: "PolicyArn" };
 
 pub const fn define_read(
     name: &'static str,
@@ -81,6 +87,12 @@ fn get_role(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
     xml.element("Role", |xml| {
         role_detail(xml, role);
         xml.leaf("MaxSessionDuration", 3600);
+        if let Some(arn) = &role.boundary {
+            xml.element("PermissionsBoundary", |xml| {
+                xml.leaf("PermissionsBoundaryType", "Policy");
+                xml.leaf("PermissionsBoundaryArn", arn);
+            });
+        }
         if !role.tags.is_empty() {
             tag_members(xml, &role.tags);
         }

@@ -6,7 +6,7 @@ use super::error::ApiError;
 use super::principal::Principal;
 use super::request::Service;
 use super::sigv4::{self, Flaw, Http};
-use crate::cloud::{Cloud, ids};
+use crate::cloud::{Cloud, OperatorsPolicies, ids};
 
 /// An identity that AWS knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ struct Known {
 }
 
 /// Whose key it is; that of a session is somebody's with the session's token alone, until the
-/// session ends. The operator's needs no policies.
+/// session ends. The operator's needs no policies, unless the options say that it does.
 ///
 /// # Errors
 /// In the service's words, where the key or the token is nobody's.
@@ -54,7 +54,8 @@ pub fn identify_caller(
     token: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<Caller, ApiError> {
-    if access_key_id == cloud.operator.access_key_id {
+    let unasked = cloud.options.operators_policies == OperatorsPolicies::NotAsked;
+    if unasked && access_key_id == cloud.operator.access_key_id {
         return Ok(Caller::Operator);
     }
     let known = look_up(cloud, access_key_id).ok_or_else(|| unknown_key(service))?;

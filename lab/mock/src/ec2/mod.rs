@@ -53,7 +53,7 @@ mod vpcs;
 mod xml;
 mod zones;
 
-pub use action::handle_request;
+pub use action::{answer_dry_run, handle_request};
 pub use endpoint::{Broken, Headers, answer_request, answer_signed};
 pub use error::ApiError;
 pub use identify::{Caller, Credentials, SECURITY_TOKEN, arn_and_user_id_of, instance_credentials};

@@ -140,9 +140,17 @@ impl Params {
 
     /// Refuses a parameter that none of the patterns allows; `N` in a pattern is a number.
     pub fn refuse_unknown(&self, allowed: &[&[&str]]) -> Result<(), ApiError> {
-        let known = |name: &str| allowed.iter().copied().flatten().any(|p| fits(p, name));
-        match self.0.keys().find(|name| !known(name)) {
-            Some(name) => Err(ApiError::unknown_parameter(name)),
+        let any = |fits: &dyn Fn(&str) -> bool| allowed.iter().copied().flatten().any(|p| fits(p));
+        // A list without a member is sent as its bare name.
+        let is_empty_list = |name: &str, value: &str| {
+            let member = format!("{name}.member.");
+            value.is_empty() && any(&|pattern| pattern.starts_with(&member))
+        };
+        let known = |(name, value): &(&String, &String)| {
+            any(&|pattern| fits(pattern, name)) || is_empty_list(name, value)
+        };
+        match self.0.iter().find(|given| !known(given)) {
+            Some((name, _)) => Err(ApiError::unknown_parameter(name)),
             None => Ok(()),
         }
     }

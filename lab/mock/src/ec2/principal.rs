@@ -10,8 +10,8 @@ pub struct Principal<'a> {
     pub user_id: String,
     pub name: Option<&'a str>,
     documents: Vec<NamedPolicy<'a>>,
-    /// A session may what both its role and this allow.
-    limit: Option<NamedPolicy<'a>>,
+    /// A session's own policy and a role's boundary: it may what each of them allows as well.
+    limits: Vec<NamedPolicy<'a>>,
     is_root: bool,
 }
 
@@ -24,7 +24,7 @@ impl<'a> Principal<'a> {
                 user_id: cloud.operator.user_id.clone(),
                 name: cloud.operator.arn.rsplit('/').next(),
                 documents: vec![],
-                limit: None,
+                limits: vec![],
                 is_root: true,
             }),
             Caller::User { name } => cloud.iam.users.get(name).map(|user| Self::user(cloud, user)),
@@ -35,11 +35,10 @@ impl<'a> Principal<'a> {
             Caller::Session { access_key_id } => {
                 let session = cloud.iam.sessions.get(access_key_id)?;
                 let role = cloud.iam.roles.get(&session.role)?;
+                let mut principal = Self::session(cloud, role, &session.name);
                 let limit = session.policy.as_deref();
-                Some(Self {
-                    limit: limit.map(|text| NamedPolicy { name: "session", text }),
-                    ..Self::session(cloud, role, &session.name)
-                })
+                principal.limits.extend(limit.map(|text| NamedPolicy { name: "session", text }));
+                Some(principal)
             }
         }
     }
@@ -50,7 +49,7 @@ impl<'a> Principal<'a> {
             user_id: user.id.clone(),
             name: Some(&user.name),
             documents: cloud.iam.documents_of_user(user).collect(),
-            limit: None,
+            limits: vec![],
             is_root: false,
         }
     }
@@ -62,7 +61,7 @@ impl<'a> Principal<'a> {
             user_id: role.id.clone(),
             name: None,
             documents: cloud.iam.documents(role).collect(),
-            limit: None,
+            limits: cloud.iam.boundary_of(role).into_iter().collect(),
             is_root: false,
         }
     }
@@ -88,7 +87,7 @@ impl<'a> Principal<'a> {
             user_id: String::new(),
             name: None,
             documents: vec![],
-            limit: None,
+            limits: vec![],
             is_root: false,
         }
     }
@@ -102,9 +101,13 @@ impl<'a> Principal<'a> {
             };
         }
         let verdict = evaluate_documents(self.documents.iter().copied(), question);
-        let Some(limit) = self.limit else { return verdict };
-        let limited = evaluate_documents(std::iter::once(limit), question);
-        if verdict.decision == Decision::Allowed { limited } else { verdict }
+        let limited =
+            self.limits.iter().map(|it| evaluate_documents(std::iter::once(*it), question));
+        let narrower = limited.into_iter().find(|it| it.decision != Decision::Allowed);
+        match narrower {
+            Some(narrower) if verdict.decision == Decision::Allowed => narrower,
+            _ => verdict,
+        }
     }
 
     /// The condition keys that every request of this principal has.

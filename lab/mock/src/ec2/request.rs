@@ -3,6 +3,9 @@
 use super::error::ApiError;
 use super::params::Params;
 
+/// Stands before the name of an operation that is only rehearsed.
+pub const REHEARSAL: &str = "DryRun:";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {
     Ec2,
@@ -82,7 +85,35 @@ impl Request {
         })
     }
 
+    /// A request that comes by no HTTP.
+    pub fn of(
+        service: Service,
+        region: &str,
+        access_key_id: &str,
+        parameters: &[(&str, &str)],
+    ) -> Self {
+        let body =
+            form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+        Self {
+            service,
+            region: region.to_owned(),
+            access_key_id: access_key_id.to_owned(),
+            params: Params::parse(body.as_bytes()),
+        }
+    }
+
     pub fn action(&self) -> &str {
         self.params.text("Action").unwrap_or_default()
+    }
+
+    /// Whether it is a rehearsal, which changes nothing.
+    pub fn is_dry_run(&self) -> bool {
+        self.params.text("DryRun") == Some("true")
+    }
+
+    /// The name by which rules and events know it: a rehearsal is not what it rehearses.
+    pub fn name_for_rules(&self) -> String {
+        let rehearsal = if self.is_dry_run() { REHEARSAL } else { "" };
+        format!("{rehearsal}{}", self.action())
     }
 }

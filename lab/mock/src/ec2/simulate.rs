@@ -1,6 +1,6 @@
 //! IAM's policy simulator: what would be decided, from the policies as they are.
 
-use super::action::{ApiCall, ApiOperation};
+use super::action::{ApiCall, ApiOperation, Resources};
 use super::error::ApiError;
 use super::iam::{define_read, no_such_entity, require_parameter, take_iam_page, write_truncation};
 use super::params::Params;
@@ -34,7 +34,8 @@ const CUSTOM: &[&str] = &[
 ];
 
 pub const ACTIONS: &[ApiOperation] = &[
-    define_read("SimulatePrincipalPolicy", OF_PRINCIPAL, of_principal),
+    define_read("SimulatePrincipalPolicy", OF_PRINCIPAL, of_principal)
+        .on(Resources::ByArn { parameter: "PolicySourceArn" }),
     define_read("SimulateCustomPolicy", CUSTOM, custom),
 ];
 

@@ -34,7 +34,7 @@ struct MetadataCredentials {
 
 /// # Errors
 /// Why there is none, and what to do about it.
-pub(super) async fn of_the_instance(process: &Process<'_>) -> Result<Credentials, String> {
+pub(crate) async fn of_the_instance(process: &Process<'_>) -> Result<Credentials, String> {
     if read_variable(process, "AWS_EC2_METADATA_DISABLED")
         .is_some_and(|value| value.eq_ignore_ascii_case("true"))
     {
@@ -54,7 +54,7 @@ pub(super) async fn of_the_instance(process: &Process<'_>) -> Result<Credentials
 }
 
 /// A variable that is set and not empty.
-pub(super) fn read_variable<'p>(process: &'p Process<'_>, name: &str) -> Option<&'p str> {
+pub(crate) fn read_variable<'p>(process: &'p Process<'_>, name: &str) -> Option<&'p str> {
     process.env.get(name).map(String::as_str).filter(|value| !value.is_empty())
 }
 

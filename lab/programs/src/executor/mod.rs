@@ -18,7 +18,7 @@ mod deadline;
 mod decode;
 mod ec2;
 mod error;
-mod identity;
+pub(crate) mod identity;
 mod perform;
 mod preview;
 mod protocol;

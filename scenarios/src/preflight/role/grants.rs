@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use lab::iam::{DocumentName, Grants, PolicyEffect, Statement, Subject};
+use lab::iam::{DocumentName, Grants, PolicyEffect, Statement, Subject, make_ec2_arn};
 use serde::Serialize;
 
+use super::narrow::{NamedInterfaces, Narrowing, NarrowingPart, part_of};
+
 /// The actions that the executor calls.
-pub const ACTIONS: [&str; 4] = [
-    DESCRIBE,
-    "ec2:AssignPrivateIpAddresses",
-    "ec2:UnassignPrivateIpAddresses",
-    "ec2:ModifyNetworkInterfaceAttribute",
-];
+pub const ACTIONS: [&str; 4] =
+    [DESCRIBE, "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses", MODIFY];
+
+const MODIFY: &str = "ec2:ModifyNetworkInterfaceAttribute";
 
 /// EC2 knows no resource for it: only `*` grants it.
-const DESCRIBE: &str = "ec2:DescribeNetworkInterfaces";
+pub const DESCRIBE: &str = "ec2:DescribeNetworkInterfaces";
 
 /// The lab's ENI, which the mutations are to be limited to.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub struct RoleExpectation {
     pub region: String,
     pub account_id: String,
     pub network_interface_id: String,
+    /// What was looked up of the statements that name interfaces by tags and VPC.
+    pub named: NamedInterfaces,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -44,6 +46,10 @@ pub enum IamProblemKind {
     Missing,
     /// An explicit Deny takes one of the four away.
     Denied,
+    /// The permissions boundary does not allow one of the four.
+    Bounded,
+    /// A note: tags and a VPC name the lab's ENI, and did so when it was looked up.
+    ByTags,
     /// A note: the describe is allowed in every region.
     AnyRegion,
     /// A note: conditions that are not evaluated here.
@@ -56,6 +62,17 @@ pub struct IamProblem {
     /// None where no document has it, as for a missing action.
     pub document: Option<DocumentName>,
     pub message: String,
+}
+
+impl IamProblem {
+    /// Whether it says that this action is not allowed.
+    pub fn takes_away(&self, action: &str) -> bool {
+        let takes = matches!(
+            self.kind,
+            IamProblemKind::Missing | IamProblemKind::Denied | IamProblemKind::Bounded
+        );
+        takes && self.message.split_whitespace().any(|word| word == action)
+    }
 }
 
 impl fmt::Display for IamProblem {
@@ -95,6 +112,32 @@ pub fn judge_grants(grants: &Grants, expected: &RoleExpectation) -> Judgement {
     }
     judge.missing();
     judge.judgement
+}
+
+/// Judges whether a role's permissions boundary lets the four through. The role may what both this and
+/// its own documents allow.
+pub fn judge_boundary(boundary: &Grants, expected: &RoleExpectation, judgement: &mut Judgement) {
+    let mut judge =
+        Judge { expected, arn: eni_arn(expected), judgement: std::mem::take(judgement) };
+    for (document, reason) in &boundary.unreadable {
+        judge.problem(IamProblemKind::Unreadable, document, format!("can't be read: {reason}"));
+    }
+    let named = boundary.statements.first().map(|it| it.document.clone());
+    for action in ACTIONS {
+        let allows =
+            |it: &&Statement| it.effect == PolicyEffect::Allow && judge.is_about(it, action);
+        let allowed = boundary
+            .statements
+            .iter()
+            .filter(allows)
+            .any(|it| !matches!(applies(it, action, expected), Applies::Elsewhere));
+        if let (false, Some(document)) = (allowed, &named) {
+            judge.problem(IamProblemKind::Bounded, document, format!("does not allow {action}"));
+        }
+    }
+    let denials = boundary.statements.iter().filter(|it| it.effect == PolicyEffect::Deny);
+    denials.for_each(|statement| judge.deny(statement));
+    *judgement = judge.judgement;
 }
 
 struct Judge<'a> {
@@ -152,11 +195,20 @@ impl Judge<'_> {
         let others = resources.iter().filter(|resource| *resource != wanted);
         let others: Vec<&str> = others.map(String::as_str).collect();
         if action != DESCRIBE && !others.is_empty() {
-            let message =
-                format!("allows {action} on {}, not on {} alone", others.join(", "), self.arn);
-            self.problem(IamProblemKind::OtherResource, document, message);
+            if self.names_the_eni_alone(statement, &others) {
+                let message = format!(
+                    "allows {action} on {} by tags and VPC, which named {} alone when it was looked up",
+                    others.join(", "),
+                    self.expected.network_interface_id
+                );
+                self.note(IamProblemKind::ByTags, document, message);
+            } else {
+                let message =
+                    format!("allows {action} on {}, not on {} alone", others.join(", "), self.arn);
+                self.problem(IamProblemKind::OtherResource, document, message);
+            }
         }
-        match applies(statement, &self.expected.region) {
+        match applies(statement, action, self.expected) {
             Applies::Elsewhere => return,
             Applies::Anywhere if action == DESCRIBE => {
                 let message = format!("allows {action} in every region");
@@ -174,14 +226,29 @@ impl Judge<'_> {
         }
     }
 
+    /// Whether the statement's conditions name the lab's ENI and no other of the region, and its
+    /// resources nothing but interfaces of the lab's region and account.
+    fn names_the_eni_alone(&self, statement: &Statement, resources: &[&str]) -> bool {
+        let RoleExpectation { region, account_id, network_interface_id, named } = self.expected;
+        let interfaces = make_ec2_arn(region, account_id, "network-interface/");
+        let alone = Narrowing::of(statement)
+            .and_then(|narrowing| named.get(&narrowing))
+            .is_some_and(|found| found == std::slice::from_ref(network_interface_id));
+        alone && resources.iter().all(|resource| resource.starts_with(&interfaces))
+    }
+
+    fn is_about(&self, statement: &Statement, action: &str) -> bool {
+        let resource = if action == DESCRIBE { "*" } else { self.arn.as_str() };
+        matches(&statement.actions, &action.to_ascii_lowercase(), Case::Ignored)
+            && matches(&statement.resources, resource, Case::Counts)
+    }
+
     fn deny(&mut self, statement: &Statement) {
         for action in ACTIONS {
-            let resource = if action == DESCRIBE { "*" } else { self.arn.as_str() };
-            let actions = matches(&statement.actions, &action.to_ascii_lowercase(), Case::Ignored);
-            if !actions || !matches(&statement.resources, resource, Case::Counts) {
+            if !self.is_about(statement, action) {
                 continue;
             }
-            match applies(statement, &self.expected.region) {
+            match applies(statement, action, self.expected) {
                 Applies::Elsewhere => {}
                 Applies::Anywhere | Applies::InRegion => {
                     let message = format!("denies {action}");
@@ -208,14 +275,9 @@ impl Judge<'_> {
     }
 }
 
-fn eni_arn(expected: &RoleExpectation) -> String {
-    let RoleExpectation { region, account_id, network_interface_id } = expected;
-    let partition = match region {
-        region if region.starts_with("cn-") => "aws-cn",
-        region if region.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    };
-    format!("arn:{partition}:ec2:{region}:{account_id}:network-interface/{network_interface_id}")
+pub fn eni_arn(expected: &RoleExpectation) -> String {
+    let RoleExpectation { region, account_id, network_interface_id, .. } = expected;
+    make_ec2_arn(region, account_id, &format!("network-interface/{network_interface_id}"))
 }
 
 /// The kind of too much that an action is which is none of the four.
@@ -233,28 +295,72 @@ fn kind_of(action: &str) -> IamProblemKind {
     }
 }
 
-/// Only conditions on the region are understood; any other makes it a perhaps.
-fn applies(statement: &Statement, region: &str) -> Applies {
+/// Conditions on the region, on what was looked up, and on the attribute with both of its values are
+/// understood; any other makes it a perhaps.
+fn applies(statement: &Statement, action: &str, expected: &RoleExpectation) -> Applies {
     let mut applies = Applies::Anywhere;
+    let found = Narrowing::of(statement).and_then(|narrowing| expected.named.get(&narrowing));
     for (operator, keys) in &statement.conditions {
         for (key, values) in keys {
-            let of_region =
-                ["aws:requestedregion", "ec2:region"].contains(&key.to_ascii_lowercase().as_str());
-            let named = values.iter().any(|value| value == region);
-            match (of_region, operator.as_str()) {
-                (true, "StringEquals") if named && values.len() == 1 => {
+            match condition(operator, key, values, expected) {
+                Condition::Region { named: true, alone: true } => {
                     if matches!(applies, Applies::Anywhere) {
                         applies = Applies::InRegion;
                     }
                 }
-                (true, "StringEquals") if named => {}
-                (true, "StringEquals") => return Applies::Elsewhere,
-                (true, "StringNotEquals") if named => return Applies::Elsewhere,
-                _ => applies = Applies::Perhaps,
+                Condition::Region { named: true, alone: false } => {}
+                Condition::Region { named: false, .. } => return Applies::Elsewhere,
+                Condition::Narrows => match found {
+                    Some(found) if found.contains(&expected.network_interface_id) => {}
+                    Some(_) => return Applies::Elsewhere,
+                    None => applies = Applies::Perhaps,
+                },
+                Condition::BothChecks if action == MODIFY => {}
+                Condition::BothChecks | Condition::Other => applies = Applies::Perhaps,
             }
         }
     }
     applies
+}
+
+/// What one condition asks.
+enum Condition {
+    /// Whether the lab's region is among those that it takes, and whether it is the only one.
+    Region {
+        named: bool,
+        alone: bool,
+    },
+    /// Tags or a VPC of the interface.
+    Narrows,
+    /// Either value of the source/dest check, and no other attribute.
+    BothChecks,
+    Other,
+}
+
+fn condition(
+    operator: &str,
+    key: &str,
+    values: &[String],
+    expected: &RoleExpectation,
+) -> Condition {
+    let key_is = |wanted: &str| key.eq_ignore_ascii_case(wanted);
+    let named = values.contains(&expected.region);
+    match operator {
+        "StringEquals" if key_is("aws:RequestedRegion") || key_is("ec2:Region") => {
+            Condition::Region { named, alone: values.len() == 1 }
+        }
+        "StringNotEquals" if named && (key_is("aws:RequestedRegion") || key_is("ec2:Region")) => {
+            Condition::Region { named: false, alone: false }
+        }
+        "StringEquals" if key_is("ec2:Attribute/SourceDestCheck") => {
+            let both = ["true", "false"].iter().all(|it| values.iter().any(|value| value == it));
+            if both { Condition::BothChecks } else { Condition::Other }
+        }
+        _ => match part_of(operator, key, values) {
+            Some(NarrowingPart::Tag(_) | NarrowingPart::Vpc(_)) => Condition::Narrows,
+            None => Condition::Other,
+        },
+    }
 }
 
 #[derive(Clone, Copy)]

@@ -2,7 +2,10 @@
 
 use lab::iam::{DocumentName, Grants, PolicyDocument};
 
-use super::grants::{IamProblem, IamProblemKind as Kind, Judgement, RoleExpectation, judge_grants};
+use super::grants::{
+    IamProblem, IamProblemKind as Kind, Judgement, RoleExpectation, judge_boundary, judge_grants,
+};
+use super::narrow::{NamedInterfaces, Narrowing};
 
 const GOOD: &str = r#"{
   "Version": "2012-10-17",
@@ -20,6 +23,7 @@ fn expected() -> RoleExpectation {
         region: "ap-northeast-1".into(),
         account_id: "123456789012".into(),
         network_interface_id: "eni-0a1b2c3d4e5f60718".into(),
+        named: NamedInterfaces::new(),
     }
 }
 
@@ -243,5 +247,122 @@ fn the_enis_arn_is_of_its_regions_partition() {
         let describe = "no document allows ec2:DescribeNetworkInterfaces on * in the lab's region";
         assert_eq!(messages[0], describe);
         assert!(messages[1..].iter().all(|it| it.contains(prefix)), "{messages:?}");
+    }
+}
+
+/// The good document with the mutations on all interfaces under a condition, where a lookup found these.
+fn by_conditions(condition: &str, found: &[&str]) -> Judgement {
+    let from = "network-interface/eni-0a1b2c3d4e5f60718\"";
+    let text =
+        GOOD.replacen(from, &format!("network-interface/*\", \"Condition\": {condition}"), 1);
+    let grants = Grants::read(&[inline(&text)]);
+    let narrowing = grants.statements.iter().find_map(Narrowing::of);
+    let ids: Vec<String> = found.iter().map(|id| (*id).to_owned()).collect();
+    let named = narrowing.map(|narrowing| (narrowing, ids)).into_iter().collect();
+    judge_grants(&grants, &RoleExpectation { named, ..expected() })
+}
+
+#[test]
+fn tags_and_a_vpc_are_as_good_as_the_arn_where_they_name_the_labs_eni_alone() {
+    const OURS: &str = "eni-0a1b2c3d4e5f60718";
+    let tags = r#"{"StringEquals": {"aws:ResourceTag/lab": "a", "ec2:ResourceTag/node": "r"}}"#;
+    let vpc = r#"{"ArnEquals": {"ec2:Vpc": "arn:aws:ec2:ap-northeast-1:123456789012:vpc/vpc-1"}}"#;
+    let both = r#"{"StringEquals": {"aws:ResourceTag/lab": ["a", "b"],
+        "ec2:Vpc": "arn:aws:ec2:ap-northeast-1:123456789012:vpc/vpc-1"}}"#;
+    for condition in [tags, vpc, both] {
+        let judgement = by_conditions(condition, &[OURS]);
+        assert_eq!((kinds(&judgement.notes), judgement.problems), (vec![Kind::ByTags; 3], vec![]));
+        let two = kinds(&by_conditions(condition, &[OURS, "eni-0bbbbbbbbbbbbbbbb"]).problems);
+        assert_eq!(two, [Kind::OtherResource; 3], "{condition}");
+        let other = kinds(&by_conditions(condition, &["eni-0bbbbbbbbbbbbbbbb"]).problems);
+        let both = [vec![Kind::OtherResource; 3], vec![Kind::Missing; 3]].concat();
+        assert_eq!(other, both, "{condition}");
+        let nobody = kinds(&by_conditions(condition, &[]).problems);
+        assert_eq!(nobody, both, "{condition}");
+    }
+    // Nobody can look these up: they are as wide as their resource.
+    let patterns = [
+        r#"{"StringLike": {"aws:ResourceTag/lab": "a*"}}"#,
+        r#"{"StringEquals": {"aws:ResourceTag/lab": "a*"}}"#,
+        r#"{"StringEquals": {"aws:PrincipalTag/lab": "a"}}"#,
+        r#"{"ArnLike": {"ec2:Vpc": "arn:aws:ec2:*:*:vpc/*"}}"#,
+        r#"{"StringEqualsIfExists": {"aws:ResourceTag/lab": "a"}}"#,
+    ];
+    for condition in patterns {
+        let judgement = by_conditions(condition, &[OURS]);
+        assert_eq!(kinds(&judgement.problems), [Kind::OtherResource; 3], "{condition}");
+    }
+}
+
+/// Other resources than interfaces of the lab's region would be named by the same tags.
+#[test]
+fn tags_on_more_than_interfaces_of_the_region_are_too_much() {
+    for resource in ["*", "arn:aws:ec2:*:123456789012:network-interface/*", "arn:aws:ec2:*:*:*/*"] {
+        let text = GOOD
+            .replacen(
+                "\"arn:aws:ec2:ap-northeast-1:123456789012:network-interface/eni-0a1b2c3d4e5f60718\"",
+                &format!(
+                    "\"{resource}\", \"Condition\": {{\"StringEquals\": {{\"aws:ResourceTag/lab\": \"a\"}}}}"
+                ),
+                1,
+            );
+        let grants = Grants::read(&[inline(&text)]);
+        let narrowing = grants.statements.iter().find_map(Narrowing::of).expect("a tag");
+        let named = [(narrowing, vec!["eni-0a1b2c3d4e5f60718".to_owned()])].into();
+        let judgement = judge_grants(&grants, &RoleExpectation { named, ..expected() });
+        assert_eq!(kinds(&judgement.problems), [Kind::OtherResource; 3], "{resource}");
+    }
+}
+
+/// EC2 knows the attribute of a modify alone: for the others the condition holds never.
+#[test]
+fn both_values_of_the_check_are_no_limit_of_a_modify() {
+    let wide = r#"{"StringEquals": {"ec2:Attribute/SourceDestCheck": ["true", "false"]}}"#;
+    let narrow = r#"{"StringEquals": {"ec2:Attribute/SourceDestCheck": "false"}}"#;
+    let on_the_eni = |condition: &str| {
+        let from = "eni-0a1b2c3d4e5f60718\"";
+        let to = format!("{from}, \"Condition\": {condition}");
+        spoiled(from, &to)
+    };
+    assert_eq!(kinds(&on_the_eni(wide).notes), [Kind::Condition; 2]);
+    assert_eq!(kinds(&on_the_eni(narrow).notes), [Kind::Condition; 3]);
+}
+
+#[test]
+fn a_boundary_takes_away_what_it_does_not_allow() {
+    let bounded = |statements: &str| {
+        let mut judgement = judged(&[inline(GOOD)]);
+        let name = DocumentName::Boundary { arn: "arn:b".into(), version: "v1".into() };
+        let text = format!(r#"{{"Statement": {statements}}}"#);
+        let boundary = Grants::read(&[PolicyDocument { name, text }]);
+        judge_boundary(&boundary, &expected(), &mut judgement);
+        kinds(&judgement.problems)
+    };
+    let table = [
+        (r#"{"Effect": "Allow", "Action": "*", "Resource": "*"}"#, vec![]),
+        (r#"{"Effect": "Allow", "Action": "ec2:*", "Resource": "*"}"#, vec![]),
+        (
+            r#"{"Effect": "Allow", "Action": "ec2:Describe*", "Resource": "*"}"#,
+            vec![Kind::Bounded; 3],
+        ),
+        (
+            r#"{"Effect": "Allow", "NotAction": "ec2:Assign*", "Resource": "*"}"#,
+            vec![Kind::Bounded],
+        ),
+        (r#"{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}"#, vec![Kind::Bounded; 4]),
+        (
+            r#"[{"Effect": "Allow", "Action": "*", "Resource": "*"},
+                {"Effect": "Deny", "Action": "ec2:Unassign*", "Resource": "*"}]"#,
+            vec![Kind::Denied],
+        ),
+        (
+            r#"{"Effect": "Allow", "Action": "*", "Resource": "*",
+                "Condition": {"StringEquals": {"aws:RequestedRegion": "us-east-1"}}}"#,
+            vec![Kind::Bounded; 4],
+        ),
+        (r#"{"Effect": "Perhaps", "Action": "*", "Resource": "*"}"#, vec![Kind::Unreadable]),
+    ];
+    for (statements, expected) in table {
+        assert_eq!(bounded(statements), expected, "{statements}");
     }
 }

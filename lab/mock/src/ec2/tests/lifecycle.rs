@@ -119,7 +119,7 @@ async fn an_address_is_disassociated_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rehearsal_changes_nothing_and_fails_where_the_deed_would() {
+async fn a_rehearsal_changes_nothing_and_asks_for_the_permission() {
     let lab = ExampleLab::new();
     let before = lab.cloud();
     let would = ServiceRefusal::new(
@@ -141,8 +141,11 @@ async fn a_rehearsal_changes_nothing_and_fails_where_the_deed_would() {
     ];
     assert!(rehearsed.iter().all(|refused| *refused == would), "{rehearsed:?}");
     let allocation = before.addresses.keys().next().unwrap();
-    let in_use = lab.ec2.release_address().allocation_id(allocation).dry_run(true).send().await;
-    assert_eq!(refusal(in_use).code, "InvalidIPAddress.InUse");
+    let release = |id: &str| lab.ec2.release_address().allocation_id(id).dry_run(true).send();
+    // That it is associated passes; that there is none does not.
+    assert_eq!(refusal(release(allocation).await), would);
+    let gone = refusal(release("eipalloc-0123456789abcdef0").await);
+    assert_eq!(gone.code, "InvalidAllocationID.NotFound");
     assert_eq!(lab.cloud(), before);
 }
 

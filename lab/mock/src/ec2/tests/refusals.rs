@@ -122,6 +122,7 @@ const TABLE: &[&str] = &[
     "DescribeInstanceAttribute InstanceId=$lab_instance Attribute=kernel ! InvalidParameterValue",
     // Tags and zones.
     "CreateTags ResourceId.1=$lab_vpc ! MissingParameter",
+    "CreateTags Tag.1.Key=a Tag.1.Value=b ! MissingParameter",
     "CreateTags ResourceId.1=odd Tag.1.Key=a Tag.1.Value=b ! InvalidID",
     "CreateTags ResourceId.1=vpc-0123456789abcdef0 Tag.1.Key=a Tag.1.Value=b ! InvalidVpcID.NotFound",
     "DescribeAvailabilityZones ZoneName.1=us-east-1a ! InvalidParameterValue",
