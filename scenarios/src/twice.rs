@@ -1,4 +1,4 @@
-//! EqualLooks that are repeated until two in a row are equal: EC2 may show an earlier state, and that even
+//! Looks that are repeated until two in a row are equal: EC2 may show an earlier state, and that even
 //! after a later one (I5). All of them are kept as evidence.
 
 use std::time::Duration;
@@ -18,17 +18,8 @@ pub struct EqualLooks<T> {
     later: Vec<Result<Answer<T>, ReadError>>,
 }
 
-/// EqualLooks until two looks in a row are equal, or the limit. What could not be read is not looked at
-/// again: the reader has repeated it.
-pub async fn look_until_equal<T: PartialEq>(
-    lab: &Lab,
-    look: impl AsyncFn() -> Result<Answer<T>, ReadError>,
-) -> EqualLooks<T> {
-    look_until_equal_unless(lab, look, |_| false).await
-}
-
-/// Does as [`look_until_equal`] does, and looks once where that is enough: where the second look is
-/// somebody else's.
+/// Looks until two looks in a row are equal, or the limit; once where that is enough, as where the second
+/// look is made later. What could not be read is not looked at again: the reader has repeated it.
 pub async fn look_until_equal_unless<T: PartialEq>(
     lab: &Lab,
     look: impl AsyncFn() -> Result<Answer<T>, ReadError>,
