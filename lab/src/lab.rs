@@ -116,6 +116,15 @@ impl Lab {
         }
     }
 
+    /// How long after a look at EC2 the next one is made, where two that are equal prove something:
+    /// longer than its reads lag behind. The kernel lab's endpoint shows what is.
+    pub fn pause_between_looks(&self) -> Duration {
+        match self.manifest.lab.kind {
+            LabKind::Netns => Duration::from_millis(200),
+            LabKind::Mock | LabKind::Aws => Duration::from_secs(10),
+        }
+    }
+
     pub(crate) fn has_ended(&self) -> bool {
         (self.has_ended)()
     }

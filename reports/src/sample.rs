@@ -251,7 +251,13 @@ pub fn whole_run() -> Sample {
     run.push(state(Phase::Final));
     run.push(Kind::LockReleased(LockReleased { path }));
     run.push(no_residue());
-    run.push(Kind::CostRecorded(CostRecorded { instance_seconds: 40, max_instance_seconds: None }));
+    run.push(Kind::CostRecorded(CostRecorded {
+        instance_seconds: 40,
+        max_instance_seconds: None,
+        instance_seconds_by_type: [("t3.small".to_owned(), 40)].into(),
+        address_seconds: 20,
+        volume_seconds: 60,
+    }));
     run.scenario("residue", "residue.none");
     run
 }

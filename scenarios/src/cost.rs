@@ -1,10 +1,14 @@
 //! How long the lab's instances ran, by the journal's own times.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use lab::Lab;
 use lab::manifest::Ceiling;
 use reports::journal::Writer;
-use reports::record::{CostRecorded, Effect, InstancesFound, Kind, Outcome, Power, Record};
+use reports::record::{
+    CostRecorded, Effect, InstancesFound, Kind, Life, Outcome, Power, Record, ResourceKind,
+};
 
 /// The manifest's, where it has one.
 pub fn read_ceiling(lab: &Lab) -> Option<u64> {
@@ -17,14 +21,78 @@ pub fn read_ceiling(lab: &Lab) -> Option<u64> {
 /// Seconds that the instances ran during this run until now. What was never seen to rest is taken to
 /// run: evidence says too much rather than too little.
 pub fn instance_seconds(lab: &Lab, journal: &Writer) -> u64 {
-    let now = lab.clock.now();
-    let ids = lab.manifest.nodes.values().filter_map(|node| node.instance_id.as_ref());
-    journal.with_records(|records| ids.map(|id| seconds_of(records, id, now)).sum())
+    journal.with_records(|records| by_type(lab, records).values().sum())
 }
 
-/// The record that a reader of the evidence sees.
-pub fn make_cost_record(lab: &Lab, instance_seconds: u64) -> Kind {
-    Kind::CostRecorded(CostRecorded { instance_seconds, max_instance_seconds: read_ceiling(lab) })
+/// The same, by instance type.
+fn by_type(lab: &Lab, records: &[Record]) -> BTreeMap<String, u64> {
+    let now = lab.clock.now();
+    let mut sums = BTreeMap::new();
+    for id in lab.manifest.nodes.values().filter_map(|node| node.instance_id.as_ref()) {
+        let instance_type = type_of(records, id).unwrap_or("unknown").to_owned();
+        *sums.entry(instance_type).or_default() += seconds_of(records, id, now);
+    }
+    sums
+}
+
+fn type_of<'a>(records: &'a [Record], id: &str) -> Option<&'a str> {
+    records.iter().rev().find_map(|record| match &record.kind {
+        Kind::InstancesFound(found) => found.types.get(id).map(String::as_str),
+        _ => None,
+    })
+}
+
+/// The record that a reader of the evidence sees: what of the lab cost, and for how long.
+pub fn make_cost_record(lab: &Lab, journal: &Writer) -> Kind {
+    let now = lab.clock.now();
+    journal.with_records(|records| {
+        let instance_seconds_by_type = by_type(lab, records);
+        Kind::CostRecorded(CostRecorded {
+            instance_seconds: instance_seconds_by_type.values().sum(),
+            max_instance_seconds: read_ceiling(lab),
+            instance_seconds_by_type,
+            address_seconds: seconds_there(records, ResourceKind::Address, now),
+            volume_seconds: seconds_there(records, ResourceKind::Volume, now),
+        })
+    })
+}
+
+/// Of all resources of a kind, from their first sight to their end, as far as this run saw one. They
+/// cost whether or not an instance runs.
+fn seconds_there(records: &[Record], kind: ResourceKind, now: DateTime<Utc>) -> u64 {
+    let mut there: BTreeMap<&str, (DateTime<Utc>, Option<DateTime<Utc>>)> = BTreeMap::new();
+    for record in records {
+        match &record.kind {
+            Kind::ResourcesSeen(seen) => {
+                for it in seen.resources.iter().filter(|it| it.kind == kind) {
+                    let (_, end) = there.entry(&it.id).or_insert((record.at, None));
+                    if it.life == Life::Ended {
+                        end.get_or_insert(record.at);
+                    }
+                }
+            }
+            Kind::Outcome(it) if it.outcome == Outcome::Done => {
+                let ended = ended_by(records, &it.intent);
+                if let Some((_, end)) = ended.and_then(|id| there.get_mut(id)) {
+                    end.get_or_insert(record.at);
+                }
+            }
+            _ => {}
+        }
+    }
+    there.values().map(|(from, until)| between(*from, until.unwrap_or(now))).sum()
+}
+
+/// The resource that this intent released or deleted.
+fn ended_by<'a>(records: &'a [Record], intent: &str) -> Option<&'a str> {
+    records.iter().find_map(|record| match &record.kind {
+        Kind::Intent(it) if it.id == intent => match &it.effect {
+            Effect::Ec2ReleaseAddress { allocation_id, .. } => Some(allocation_id.as_str()),
+            Effect::Ec2DeleteVolume { volume_id, .. } => Some(volume_id.as_str()),
+            _ => None,
+        },
+        _ => None,
+    })
 }
 
 /// From the run's first record, or each start, to each sight of the instance's end.
@@ -90,7 +158,9 @@ fn as_found(found: &InstancesFound, id: &str) -> Turn {
 mod tests {
     use chrono::TimeDelta;
     use reports::digest::Digest;
-    use reports::record::{Intent, OutcomeRecorded, Permit, ScenarioStarted};
+    use reports::record::{
+        Intent, OutcomeRecorded, Permit, ResourceSeen, ResourcesSeen, ScenarioStarted,
+    };
 
     use super::*;
 
@@ -147,7 +217,7 @@ mod tests {
             turned(10, "release", Effect::ReleaseLock { path: "i-1".to_owned() }, Done);
         let found = |at: i64, costing: &[&str]| {
             let costing = costing.iter().map(|id| (*id).to_owned()).collect();
-            vec![(at, Kind::InstancesFound(InstancesFound { costing }))]
+            vec![(at, Kind::InstancesFound(InstancesFound { costing, types: BTreeMap::new() }))]
         };
         let runs = |at| found(at, &["i-2", "i-1"]);
         let rests = |at| found(at, &["i-2"]);
@@ -178,6 +248,32 @@ mod tests {
         for (what, kinds, expected) in table {
             assert_eq!(seconds_of(&records(kinds), "i-1", time(100)), expected, "{what}");
         }
+    }
+
+    /// They cost while nothing runs, and until somebody saw them end.
+    #[test]
+    fn an_address_and_a_volume_cost_from_their_first_sight_to_their_end() {
+        let seen = |at: i64, kind, id: &str, life| {
+            let resources = vec![ResourceSeen { kind, id: id.to_owned(), life }];
+            (at, Kind::ResourcesSeen(ResourcesSeen { resources }))
+        };
+        let (address, volume) = (ResourceKind::Address, ResourceKind::Volume);
+        let release = Effect::Ec2ReleaseAddress {
+            allocation_id: "eipalloc-1".to_owned(),
+            before: serde_json::Value::Null,
+        };
+        let records = records(vec![
+            seen(0, address, "eipalloc-1", Life::Alive),
+            seen(0, volume, "vol-1", Life::Alive),
+            seen(10, volume, "vol-2", Life::Alive),
+            (20, intent("release", release)),
+            (30, outcome("release", Outcome::Done)),
+            seen(40, address, "eipalloc-1", Life::Alive),
+            seen(50, volume, "vol-1", Life::Ended),
+            seen(60, volume, "vol-1", Life::Ended),
+        ]);
+        assert_eq!(seconds_there(&records, address, time(100)), 30);
+        assert_eq!(seconds_there(&records, volume, time(100)), 50 + 90);
     }
 
     #[test]

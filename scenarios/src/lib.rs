@@ -48,6 +48,7 @@ mod silence;
 mod source_dest_check;
 mod ssh;
 mod teardown;
+mod twice;
 mod undo;
 mod undo_plan;
 

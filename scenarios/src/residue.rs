@@ -4,23 +4,27 @@
 use std::collections::BTreeSet;
 
 use lab::Lab;
-use lab::ec2::{
-    Address, Answer, Endpoint, Instance, InstanceState, NatGateway, ReadError, Sighted, Volume,
-};
+use lab::ec2::{Answer, Instance, InstanceState, ReadError, Sighted};
 use lab::manifest::Instances;
-use reports::record::{Kind, Outcome, Permit, Record, ResidueItem, ResidueListed, ResourceKind};
+use reports::record::{
+    Kind, Life, Outcome, Permit, Record, ResidueItem, ResidueListed, ResourceKind, ResourceSeen,
+    ResourcesSeen,
+};
 use serde_json::json;
 
 use crate::context::{Context, How, Ruling};
 use crate::left::Changed;
-use crate::sight::{self, LabAddresses};
-use crate::watch::{self, Costly};
+use crate::watch;
 use crate::{cost, stops};
 
+use self::look::{KindFound, LastLook, ResidueLook};
+
+mod look;
 mod rows;
 mod unlisted;
 
 pub const INSTANCES: &str = "residue.instances";
+pub const INTERFACES: &str = "residue.interfaces";
 pub const ADDRESSES: &str = "residue.addresses";
 pub const VOLUMES: &str = "residue.volumes";
 pub const NAT_GATEWAYS: &str = "residue.nat-gateways";
@@ -29,7 +33,7 @@ pub const LOCK: &str = "residue.lock";
 pub const CEILING: &str = "residue.instance-seconds";
 
 pub const ASSERTS: &[&str] =
-    &[INSTANCES, ADDRESSES, VOLUMES, NAT_GATEWAYS, ENDPOINTS, LOCK, CEILING];
+    &[INSTANCES, INTERFACES, ADDRESSES, VOLUMES, NAT_GATEWAYS, ENDPOINTS, LOCK, CEILING];
 pub const NOT_APPLICABLE: &[&str] = &[];
 
 /// The things that were found of one kind, and what of them is left or kept.
@@ -40,6 +44,10 @@ struct ResidueOfKind {
 }
 
 impl ResidueOfKind {
+    fn left_ids(&self) -> Vec<String> {
+        self.left.iter().map(|item| item.id.clone()).collect()
+    }
+
     fn add(&mut self, lab: &Lab, item: ResidueItem) {
         if lab.manifest.teardown.keep.contains(&item.id) {
             self.kept.push(item);
@@ -52,35 +60,23 @@ impl ResidueOfKind {
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let ids: Vec<String> =
         lab.manifest.nodes.values().filter_map(|node| node.instance_id.clone()).collect();
-    let sighted = ctx.journal.with_records(Sighted::of);
-    let mut volume_ids = sighted.ids(ResourceKind::Volume);
-    volume_ids.extend(lab.manifest.teardown.delete_volumes.iter().cloned());
-    let volume_ids: Vec<String> = volume_ids.into_iter().collect();
-    let (costly, by_id, volumes_by_id, interfaces) = futures::join!(
-        watch::read_costly(lab),
-        lab.find_instances(&ids),
-        lab.reader.volumes(&volume_ids),
-        sight::interfaces_of_the_vpc(lab),
-    );
-    let Costly { instances: tagged, addresses, volumes, nat_gateways, endpoints } = costly;
+    let LastLook { look, kinds, settled } = look::look_until_settled(lab, ctx, &ids).await;
     let mut all = ResidueListed { items: Vec::new(), kept: Vec::new() };
-    // What hangs on an instance is asked for by id: of one that nobody has named as well.
-    for answer in tagged.iter().chain(&by_id) {
-        sight::record(lab, ctx, &answer.value, &[]);
-    }
-    let absent = absent(lab, &sighted, &ids, &by_id);
-    unseen(lab, ctx, "instance", &by_id, to_be_ended(lab, &ids), &mut all);
-    instances(lab, ctx, tagged, by_id, &absent.vanished, &mut all);
+    let sighted = ctx.journal.with_records(Sighted::of);
+    let absent = absent(lab, &sighted, &ids, &look.by_id);
     let teardown = &lab.manifest.teardown;
-    unseen(lab, ctx, "elastic IP address", &addresses, &teardown.release_addresses, &mut all);
-    let own = LabAddresses::known(lab, ctx.journal).and_on(interfaces);
-    let address = |lab: &Lab, it: &Address| own.has(it).then(|| address_item(lab, it));
-    judge(lab, ctx, ADDRESSES, addresses, address, &mut all);
-    let volumes = watch::join_reads(volumes, volumes_by_id, |it| &it.volume_id);
-    unseen(lab, ctx, "volume", &volumes, &teardown.delete_volumes, &mut all);
-    judge(lab, ctx, VOLUMES, volumes, volume_item, &mut all);
-    judge(lab, ctx, NAT_GATEWAYS, nat_gateways, nat_gateway_item, &mut all);
-    judge(lab, ctx, ENDPOINTS, endpoints, endpoint_item, &mut all);
+    unseen(lab, ctx, "instance", &look.by_id, to_be_ended(lab, &ids), &mut all);
+    unseen(lab, ctx, "elastic IP address", &look.addresses, &teardown.release_addresses, &mut all);
+    unseen(lab, ctx, "volume", &look.volumes, &teardown.delete_volumes, &mut all);
+    let why = "EC2 does not list it, and this run did not see it end".to_owned();
+    let vanished = absent.vanished.iter().map(|id| item(lab, "instance", id, why.clone()));
+    all.items.extend(vanished);
+    for kind in kinds {
+        let vanished = (kind.id == INSTANCES && !absent.vanished.is_empty())
+            .then(|| format!("{}: {why}", absent.vanished.join(", ")));
+        settle(ctx, kind, settled, vanished, &mut all);
+    }
+    record_ends(ctx, &sighted, &look);
     lock(ctx, &mut all);
     all.items.extend(unlisted::find_unlisted_items(lab, ctx, &absent.ended));
     all.items.extend(changed(lab, ctx, &absent.ended).await);
@@ -91,6 +87,26 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let found = (!left.is_empty()).then(|| format!("still costs money: {}", left.join(", ")));
     ctx.stop(&stops::LEFT_RUNNING, found, &left.join(", "));
     ctx.write(Kind::ResidueListed(all));
+}
+
+/// Records which addresses and volumes of those that this run saw are there no more: they cost until
+/// then.
+fn record_ends(ctx: &mut Context<'_>, sighted: &Sighted, look: &ResidueLook) {
+    let volumes = look.volumes.as_ref().map(|it| ids_of(&it.value, |it| &it.volume_id));
+    let addresses = look.addresses.as_ref().map(|it| ids_of(&it.value, |it| &it.allocation_id));
+    let mut resources = Vec::new();
+    for (kind, listed) in [(ResourceKind::Volume, volumes), (ResourceKind::Address, addresses)] {
+        let Ok(listed) = listed else { continue };
+        let gone = sighted.ids(kind).into_iter().filter(|id| !listed.contains(id));
+        resources.extend(gone.map(|id| ResourceSeen { kind, id, life: Life::Ended }));
+    }
+    if !resources.is_empty() {
+        ctx.write(Kind::ResourcesSeen(ResourcesSeen { resources }));
+    }
+}
+
+fn ids_of<T>(all: &[T], id: impl Fn(&T) -> &String) -> BTreeSet<String> {
+    all.iter().map(|it| id(it).clone()).collect()
 }
 
 fn to_be_ended<'a>(lab: &Lab, instances: &'a [String]) -> &'a [String] {
@@ -161,49 +177,6 @@ fn absent(
     absent
 }
 
-/// By tag and by id: a tag that was taken off hides nothing.
-fn instances(
-    lab: &Lab,
-    ctx: &mut Context<'_>,
-    tagged: Result<Answer<Vec<Instance>>, ReadError>,
-    by_id: Result<Answer<Vec<Instance>>, ReadError>,
-    vanished: &[String],
-    all: &mut ResidueListed,
-) {
-    let expected = json!({ "left": [] });
-    let (tagged, by_id) = match (tagged, by_id) {
-        (Ok(tagged), Ok(by_id)) => (tagged, by_id),
-        (Err(error), _) | (_, Err(error)) => {
-            let how = ctx.seen_error(&error);
-            return ctx.check(INSTANCES).expects(expected).seen(how).unknown(error.to_string());
-        }
-    };
-    let how = ctx.seen(&tagged).and(ctx.seen(&by_id));
-    let mut found = ResidueOfKind::default();
-    let mut seen = BTreeSet::new();
-    for instance in tagged.value.iter().chain(&by_id.value) {
-        if !seen.insert(instance.instance_id.clone()) {
-            continue;
-        }
-        match fate(lab, instance) {
-            Fate::AsWanted => {}
-            Fate::Kept(item) => found.kept.push(item),
-            Fate::Left(item) => found.add(lab, item),
-        }
-    }
-    let why = "EC2 does not list it, and this run did not see it end".to_owned();
-    all.items.extend(vanished.iter().map(|id| item(lab, "instance", id, why.clone())));
-    if found.left.is_empty() && !vanished.is_empty() {
-        all.kept.extend(found.kept);
-        return ctx
-            .check(INSTANCES)
-            .expects(expected)
-            .seen(how)
-            .unknown(format!("{}: {why}", vanished.join(", ")));
-    }
-    settle(ctx, INSTANCES, found, how, all);
-}
-
 /// The manifest's verdict on an instance as it is.
 #[derive(Debug, PartialEq)]
 enum Fate {
@@ -265,73 +238,36 @@ fn item(lab: &Lab, kind: &str, id: &str, why: String) -> ResidueItem {
     watch::describe_costly_item(kind, id, why, &lab.manifest.aws.region)
 }
 
-fn address_item(lab: &Lab, address: &Address) -> ResidueItem {
-    let why = format!("{} is allocated", address.public_ip);
-    item(lab, "elastic IP address", &address.allocation_id, why)
-}
-
-/// A volume that is attached belongs to its instance, unless teardown was to delete it; one that is
-/// being deleted is going.
-fn volume_item(lab: &Lab, volume: &Volume) -> Option<ResidueItem> {
-    let to_be_deleted = lab.manifest.teardown.delete_volumes.contains(&volume.volume_id);
-    let why = match volume.attached_to.as_slice() {
-        [] => format!("it is {} and attached to nothing", volume.state),
-        on => format!("it was to be deleted, and is attached to {}", on.join(", ")),
-    };
-    let left = watch::is_unattached(volume) || to_be_deleted && volume.state != "deleting";
-    left.then(|| item(lab, "volume", &volume.volume_id, why))
-}
-
-fn nat_gateway_item(lab: &Lab, gateway: &NatGateway) -> Option<ResidueItem> {
-    let why = format!("it is {} in the lab's VPC", gateway.state);
-    watch::is_there(gateway).then(|| item(lab, "NAT gateway", &gateway.nat_gateway_id, why))
-}
-
-fn endpoint_item(lab: &Lab, endpoint: &Endpoint) -> Option<ResidueItem> {
-    let why = format!("it is {} in the lab's VPC", endpoint.state);
-    watch::is_charged(endpoint).then(|| item(lab, "VPC endpoint", &endpoint.vpc_endpoint_id, why))
-}
-
-fn judge<T>(
-    lab: &Lab,
-    ctx: &mut Context<'_>,
-    id: &'static str,
-    answer: Result<Answer<Vec<T>>, ReadError>,
-    item: impl Fn(&Lab, &T) -> Option<ResidueItem>,
-    all: &mut ResidueListed,
-) {
-    match answer {
-        Ok(answer) => {
-            let how = ctx.seen(&answer);
-            let mut found = ResidueOfKind::default();
-            for item in answer.value.iter().filter_map(|one| item(lab, one)) {
-                found.add(lab, item);
-            }
-            settle(ctx, id, found, how, all);
-        }
-        Err(error) => {
-            let how = ctx.seen_error(&error);
-            ctx.check(id).expects(json!({ "left": [] })).seen(how).unknown(error.to_string());
-        }
-    }
-}
-
+/// Judges what the last look found of one kind, beside what the one before it did.
 fn settle(
     ctx: &mut Context<'_>,
-    id: &'static str,
-    found: ResidueOfKind,
-    how: How,
+    kind: KindFound,
+    settled: bool,
+    vanished: Option<String>,
     all: &mut ResidueListed,
 ) {
-    let ids = |items: &[ResidueItem]| items.iter().map(|item| item.id.clone()).collect::<Vec<_>>();
-    let left = ids(&found.left);
-    let message = format!("left: {}", left.join(", "));
-    let observed = json!({ "left": left, "kept": ids(&found.kept) });
+    let KindFound { id, found, how, before } = kind;
     let expected = json!({ "left": [] });
-    let ruling = Ruling::when(left.is_empty(), message);
-    ctx.check(id).expects(expected).seen(how).comes_to(observed, ruling);
+    let found = match found {
+        Ok(found) => found,
+        Err(why) => return ctx.check(id).expects(expected).seen(how).unknown(why),
+    };
+    let left = found.left_ids();
+    let differs = before.as_ref() != Some(&left);
+    let kept: Vec<_> = found.kept.iter().map(|item| item.id.clone()).collect();
     all.items.extend(found.left);
     all.kept.extend(found.kept);
+    // What is left is left, whatever else nobody can tell.
+    let unknown = vanished.filter(|_| left.is_empty());
+    let unequal = (!settled && differs)
+        .then(|| format!("no two looks in a row found the same: {before:?}, then {left:?}"));
+    if let Some(why) = unknown.or(unequal) {
+        return ctx.check(id).expects(expected).seen(how).unknown(why);
+    }
+    let message = format!("left: {}", left.join(", "));
+    let ruling = Ruling::when(left.is_empty(), message);
+    let observed = json!({ "left": left, "kept": kept, "left_at_the_look_before": before });
+    ctx.check(id).expects(expected).seen(how).comes_to(observed, ruling);
 }
 
 /// The changes that `restored` found, unless they went with their instance since.
@@ -398,7 +334,7 @@ fn lock(ctx: &mut Context<'_>, all: &mut ResidueListed) {
 /// Seconds that the lab's instances ran during this run, by the journal's own times.
 fn instance_seconds(lab: &Lab, ctx: &mut Context<'_>) {
     let seconds = cost::instance_seconds(lab, ctx.journal);
-    ctx.write(cost::make_cost_record(lab, seconds));
+    ctx.write(cost::make_cost_record(lab, ctx.journal));
     let over = watch::over_the_ceiling(lab, seconds);
     let how = How::words("from preflight, or their start, to the sight of their end");
     let observed = json!({ "instance_seconds": seconds });

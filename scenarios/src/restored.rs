@@ -17,6 +17,7 @@ use crate::left::{self, Changed};
 use crate::node_state::{self, Explained, Looked, NodeState, REST, Source};
 use crate::observe::{self, Readout};
 use crate::silence::{self, WayAnswers, When};
+use crate::twice::{EqualLooks, look_until_equal_unless};
 use crate::{default_gateway, node_unchanged, stops};
 
 pub const INTERFACE: &str = "restored.interface";
@@ -91,7 +92,7 @@ async fn look_twice(lab: &Lab, ctx: &mut Context<'_>) {
     let folder = Observe::node_folder();
     let yaml = Observe::read_file(&lab.manifest.routerd.config);
     let (eni, silence, states, rows, folder, yaml, programs) = futures::join!(
-        lab.reader.network_interface(&lab.manifest.capture.network_interface_id),
+        look_at_the_interface(lab, &before),
         silence::ask_all_ways(lab, When::After),
         node_state::ask_all(lab),
         lab.shell.observe(Node::RouterdCloud, &rows),
@@ -101,7 +102,7 @@ async fn look_twice(lab: &Lab, ctx: &mut Context<'_>) {
     );
     // A recovery that is repeated looks anew.
     ctx.run.state.borrow_mut().changed.clear();
-    let first = seen_first(&eni, rows_of(&rows).as_deref());
+    let first = seen_first(eni.last(), rows_of(&rows).as_deref());
     judge_interface(lab, ctx, &before, eni);
     let states: Vec<Looked> =
         states.into_iter().map(|told| node_state::read_look(ctx, told)).collect();
@@ -113,6 +114,19 @@ async fn look_twice(lab: &Lab, ctx: &mut Context<'_>) {
     judge_yaml(lab, ctx, yaml);
     judge_later(lab, ctx, first, silence).await;
 }
+
+/// Looks until two looks are equal; where the first shows the baseline, the second is the one that is
+/// made later.
+async fn look_at_the_interface(lab: &Lab, before: &Baseline) -> InterfaceLooks {
+    let id = &lab.manifest.capture.network_interface_id;
+    let wanted = restorable_fields(&before.interface);
+    let is_back = |eni: &Option<lab::ec2::NetworkInterface>| {
+        eni.as_ref().is_some_and(|eni| restorable_fields(eni) == wanted)
+    };
+    look_until_equal_unless(lab, async || lab.reader.network_interface(id).await, is_back).await
+}
+
+type InterfaceLooks = EqualLooks<Option<lab::ec2::NetworkInterface>>;
 
 /// The ENI and the rows that the first look saw, for the second to be compared with; none where it
 /// saw not all of it.
@@ -236,8 +250,8 @@ fn judge_files(ctx: &mut Context<'_>, told: Names) {
 
 /// Judges the ENI: what it is by now, where that is not what it was, is listed with the commands that
 /// settle it.
-fn judge_interface(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, eni: InterfaceRead) {
-    let now = eni.as_ref().ok().and_then(|answer| answer.value.as_ref());
+fn judge_interface(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, looks: InterfaceLooks) {
+    let now = looks.last().as_ref().ok().and_then(|answer| answer.value.as_ref());
     let item =
         baseline::describe_changed_interface(&lab.manifest.aws.region, &before.interface, now);
     let message = item.as_ref().map(|item| {
@@ -247,10 +261,9 @@ fn judge_interface(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, eni: Int
     replace_interface(ctx, item);
     let digest = Baseline::interface_digest(&before.interface);
     let expected = json!({ "digest": digest, "interface": restorable_fields(&before.interface) });
-    match eni {
-        Ok(answer) => {
-            let how = ctx.seen(&answer);
-            let observed = answer.value.as_ref().map(|eni| {
+    match looks.keep(ctx) {
+        Ok((eni, how)) => {
+            let observed = eni.as_ref().map(|eni| {
                 json!({ "digest": Baseline::interface_digest(eni), "interface": restorable_fields(eni) })
             });
             let observed = observed.unwrap_or(Value::Null);
@@ -262,10 +275,7 @@ fn judge_interface(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, eni: Int
             let ruling = Ruling::when(same, message);
             ctx.check(INTERFACE).expects(expected).seen(how).comes_to(observed, ruling);
         }
-        Err(error) => {
-            let how = ctx.seen_error(&error);
-            ctx.check(INTERFACE).expects(expected).seen(how).unknown(error.to_string());
-        }
+        Err((why, how)) => ctx.check(INTERFACE).expects(expected).seen(how).unknown(why),
     }
 }
 

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use lab::Lab;
-use lab::ec2::{Address, Instance, Sighted, seen_with};
+use lab::ec2::{Address, Instance, Sighted, Volume, seen_with};
 use reports::journal::Writer;
-use reports::record::{Kind, Life, ResourceKind, ResourceSeen, ResourcesSeen};
+use reports::record::{Kind, Life, Record, ResourceKind, ResourceSeen, ResourcesSeen};
 
 use crate::context::Context;
 
@@ -66,26 +67,50 @@ pub async fn interfaces_of_the_vpc(lab: &Lab) -> Vec<String> {
 pub async fn look_again(lab: &Lab, ctx: &mut Context<'_>) {
     let nodes = lab.manifest.nodes.values();
     let ids: Vec<String> = nodes.filter_map(|node| node.instance_id.clone()).collect();
-    let (instances, addresses) = futures::join!(lab.reader.instances(&ids), lab.reader.addresses());
+    let (key, value) = (&lab.manifest.lab.tag_key, &lab.manifest.lab.tag_value);
+    let (instances, addresses, volumes) = futures::join!(
+        lab.reader.instances(&ids),
+        lab.reader.addresses(),
+        lab.reader.volumes_tagged(key, value),
+    );
     // What cannot be seen now is known as preflight saw it.
     let instances = instances.map_or_else(|_| Vec::new(), |answer| answer.value);
     let addresses = addresses.map_or_else(|_| Vec::new(), |answer| answer.value);
-    record(lab, ctx, &instances, &addresses);
+    let volumes = volumes.map_or_else(|_| Vec::new(), |answer| answer.value);
+    record(lab, ctx, &instances, &addresses, &volumes);
 }
 
-/// Records these instances with what hangs on them, and the addresses that do.
-pub fn record(lab: &Lab, ctx: &mut Context<'_>, instances: &[Instance], addresses: &[Address]) {
+/// Records these instances with what hangs on them, the addresses that are the lab's, and the volumes
+/// that bear its tag.
+pub fn record(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    instances: &[Instance],
+    addresses: &[Address],
+    volumes: &[Volume],
+) {
     let mut resources: Vec<ResourceSeen> = instances.iter().flat_map(seen_with).collect();
     let mut known = LabAddresses::known(lab, ctx.journal);
     let enis = resources.iter().filter(|it| it.kind == ResourceKind::NetworkInterface);
     known.network_interface_ids.extend(enis.map(|it| it.id.clone()));
-    let hanging = addresses.iter().filter(|address| known.hangs(address));
-    resources.extend(hanging.map(|address| ResourceSeen {
-        kind: ResourceKind::Address,
-        id: address.allocation_id.clone(),
-        life: Life::Alive,
-    }));
+    let own = addresses.iter().filter(|address| known.has(address));
+    let own = own.map(|it| (ResourceKind::Address, it.allocation_id.clone()));
+    let loose = volumes.iter().map(|it| (ResourceKind::Volume, it.volume_id.clone()));
+    for (kind, id) in own.chain(loose) {
+        if !resources.iter().any(|it| (it.kind, &it.id) == (kind, &id)) {
+            resources.push(ResourceSeen { kind, id, life: Life::Alive });
+        }
+    }
     if !resources.is_empty() {
         ctx.write(Kind::ResourcesSeen(ResourcesSeen { resources }));
     }
+}
+
+/// When this run saw the resource first.
+pub fn first_seen(records: &[Record], id: &str) -> Option<DateTime<Utc>> {
+    let seen = records.iter().find(|record| match &record.kind {
+        Kind::ResourcesSeen(it) => it.resources.iter().any(|it| it.id == id),
+        _ => false,
+    });
+    seen.map(|record| record.at)
 }

@@ -40,15 +40,34 @@ pub struct Look {
 /// hangs on a lab's instance may have no tag.
 pub async fn read_costly(lab: &Lab) -> Costly {
     let (key, value) = (&lab.manifest.lab.tag_key, &lab.manifest.lab.tag_value);
-    let vpc_id = &lab.manifest.aws.vpc_id;
     let (instances, addresses, volumes, nat_gateways, endpoints) = futures::join!(
         instances(lab),
         lab.reader.addresses(),
         lab.reader.volumes_tagged(key, value),
-        lab.reader.nat_gateways(vpc_id),
-        lab.reader.endpoints(vpc_id),
+        in_each_vpc(
+            lab,
+            |it: &NatGateway| &it.nat_gateway_id,
+            async |vpc| lab.reader.nat_gateways(vpc).await
+        ),
+        in_each_vpc(
+            lab,
+            |it: &Endpoint| &it.vpc_endpoint_id,
+            async |vpc| lab.reader.endpoints(vpc).await
+        ),
     );
     Costly { instances, addresses, volumes, nat_gateways, endpoints }
+}
+
+/// Asks for each VPC of the lab at the same time; the answers as one.
+async fn in_each_vpc<T>(
+    lab: &Lab,
+    id: impl Fn(&T) -> &String,
+    ask: impl AsyncFn(&str) -> Read<T>,
+) -> Read<T> {
+    let (own, other) = lab.manifest.vpc_ids();
+    let Some(other) = other else { return ask(own).await };
+    let (own, other) = futures::join!(ask(own), ask(other));
+    join_reads(own, other, id)
 }
 
 /// Where nothing is in the VPC but the lab, one without its tag is the lab's too.
@@ -261,6 +280,7 @@ pub fn describe_costly_item(kind: &str, id: &str, why: String, region: &str) -> 
         "instance" => "terminate-instances --instance-ids",
         "elastic IP address" => "release-address --allocation-id",
         "volume" => "delete-volume --volume-id",
+        "network interface" => "delete-network-interface --network-interface-id",
         "NAT gateway" => "delete-nat-gateway --nat-gateway-id",
         _ => "delete-vpc-endpoints --vpc-endpoint-ids",
     };

@@ -76,6 +76,7 @@ fn no_evidence_contradicts_itself() {
 fn tolerated_without_a_trace(case: &Case, traces: &[String]) -> Option<String> {
     let quiet = [
         "latency",
+        "lagging-reads",
         "slow-read",
         "check-off",
         "earlier-run",
@@ -126,6 +127,40 @@ fn none_hides(seed: u64, drawn: &[Mix]) {
         (!complaints.is_empty())
             .then(|| format!("{}\n  {verdict:?}: {reasons:?}", complaints.join("; ")))
     });
+}
+
+/// Each with reads that may lag behind by ten seconds, from so many seeds.
+const LAGGING: u64 = 100;
+
+/// What is so is not taken for wrong because EC2 shows an earlier state, and what is wrong is not taken
+/// for right.
+#[test]
+fn reads_that_lag_behind_turn_nothing_and_hide_nothing() {
+    // Each of these is a fault of EC2's state alone, and one look could miss it.
+    let hidden = [
+        "address-taken-off",
+        "check-on-later",
+        "stray-volume",
+        "address-hangs-later",
+        "stray-address",
+    ];
+    let count = extent::number("LAB_SMOKE_LAGGING", LAGGING / 10, LAGGING);
+    let few = usize::try_from(count).unwrap_or(usize::MAX);
+    extent::say_left_out("seeds with reads that lag behind", few, LAGGING as usize);
+    let wrong: Vec<String> = (1..=count)
+        .flat_map(|seed| {
+            let at = usize::try_from(seed).unwrap_or_default() % hidden.len();
+            [(seed, None), (seed, Some(hidden[at]))]
+        })
+        .filter_map(|(seed, fault)| {
+            let faults: Vec<&str> = std::iter::once("lagging-reads").chain(fault).collect();
+            let ran = smoke::run(seed, &faults, Prior::CheckOn);
+            let passed = ran.judgement.exit_code == 0;
+            (passed != fault.is_none())
+                .then(|| format!("seed {seed}, {fault:?}: {:?}", ran.judgement.reasons))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

@@ -128,7 +128,8 @@ fn round_trips_of_each_scenario() {
         ("undo", 9),
         ("restored", 2),
         ("teardown", 8),
-        ("residue", 1),
+        // Two looks that are equal.
+        ("residue", 2),
     ];
     let (without, with) = (records(&run(&[])), records(&run(&["--inject", "latency=200ms"])));
     let took = |scenario| rounded(lasted_ms(&with, scenario) - lasted_ms(&without, scenario));
@@ -138,7 +139,7 @@ fn round_trips_of_each_scenario() {
         (last.at - first.at).num_milliseconds()
     };
     let more = whole(&with) - whole(&without);
-    assert!(more <= 53 * 200, "the run takes {more} ms longer");
+    assert!(more <= 55 * 200, "the run takes {more} ms longer");
 }
 
 fn rounded(ms: i64) -> i64 {

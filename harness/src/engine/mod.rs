@@ -396,7 +396,7 @@ impl Engine<'_> {
                 .any(|it| matches!(&it.kind, Kind::ScenarioStarted(it) if it.scenario == "residue"))
         });
         if !said {
-            self.record(cost::make_cost_record(self.lab, self.instance_seconds()));
+            self.record(cost::make_cost_record(self.lab, self.journal));
         }
     }
 

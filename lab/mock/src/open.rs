@@ -235,6 +235,7 @@ pub fn manifest_of(world: &World) -> Result<Manifest, OpenError> {
             subnet_id: eni.subnet_id.clone(),
             dedicated_vpc: true,
         },
+        onprem: lab::manifest::Onprem::default(),
         capture: Capture {
             address: captured,
             network_interface_id: eni.id.clone(),

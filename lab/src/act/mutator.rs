@@ -261,7 +261,7 @@ impl Lab {
         // A terminated instance has no VPC any more, and nothing is done to it.
         if instance.state != InstanceState::Terminated {
             let vpc = instance.vpc_id.as_deref().unwrap_or("none");
-            let wanted = &self.manifest.aws.vpc_id;
+            let wanted = self.manifest.vpc_of_instance(id);
             self.manifest.prove(&resource, &[("VPC", vpc, wanted)], &instance.tags)?;
         }
         Ok(instance)

@@ -294,6 +294,25 @@ impl Reader {
         )
     }
 
+    /// Those of these ids that EC2 lists.
+    pub async fn interfaces(
+        &self,
+        ids: &[String],
+    ) -> Result<Answer<Vec<NetworkInterface>>, ReadError> {
+        if ids.is_empty() {
+            return Ok(nothing_asked("ec2 DescribeNetworkInterfaces"));
+        }
+        let request =
+            self.ec2.describe_network_interfaces().filters(one_of("network-interface-id", ids));
+        describe!(
+            self,
+            "ec2 DescribeNetworkInterfaces",
+            request,
+            network_interfaces,
+            NetworkInterface
+        )
+    }
+
     /// Those of these ids that EC2 lists. By filter: one that it does not know any more is absent,
     /// where asking by id would fail the read of all. Absent is not gone.
     pub async fn instances(&self, ids: &[String]) -> Result<Answer<Vec<Instance>>, ReadError> {

@@ -85,6 +85,14 @@ impl ManifestCheck {
         self.require(region, "aws.region", format!("{:?} is no region", aws.region));
         self.id("aws.vpc_id", "vpc", &aws.vpc_id);
         self.id("aws.subnet_id", "subnet", &aws.subnet_id);
+        if let Some(vpc_id) = &manifest.onprem.vpc_id {
+            self.id("onprem.vpc_id", "vpc", vpc_id);
+            let onprem = [Node::OnpremRouter, Node::OnpremClient];
+            let nodes = onprem.iter().filter_map(|node| manifest.nodes.get(node));
+            let used = nodes.into_iter().any(|entry| entry.instance_id.is_some());
+            let message = "no on-prem node has an instance_id: leave it out";
+            self.require(used, "onprem.vpc_id", message);
+        }
         let one = capture.address.prefix_len() == 32;
         self.require(one, "capture.address", "expected one address, a /32");
         self.id("capture.network_interface_id", "eni", &capture.network_interface_id);

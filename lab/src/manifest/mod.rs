@@ -8,7 +8,7 @@ pub use check::{PLACEHOLDERS, find_node, is_role_arn};
 pub use parse::{ManifestError, Problem};
 pub use shape::{
     Aws, Capture, Ceiling, Consent, EndpointUrls, Iam, IdentitySection, Instances, LabSection,
-    Limits, Manifest, NoCeiling, NodeEntry, Owner, Reach, RoleChoice, Routerd, Teardown,
+    Limits, Manifest, NoCeiling, NodeEntry, Onprem, Owner, Reach, RoleChoice, Routerd, Teardown,
     guest_settle_ms_on_ec2,
 };
 

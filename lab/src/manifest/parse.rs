@@ -113,10 +113,11 @@ struct Sections<'a> {
     found: Vec<UnplacedProblem>,
 }
 
-const SECTIONS: [&str; 13] = [
+const SECTIONS: [&str; 14] = [
     "version",
     "lab",
     "aws",
+    "onprem",
     "capture",
     "iam",
     "routerd",
@@ -141,6 +142,7 @@ impl<'a> Sections<'a> {
         // All are read before the first that is missing ends it.
         let (version, lab, aws) =
             (self.section("version"), self.section("lab"), self.section("aws"));
+        let onprem = self.optional("onprem").unwrap_or_default();
         let (capture, iam, routerd) =
             (self.section("capture"), self.section("iam"), self.section("routerd"));
         let (nodes, limits, consent) =
@@ -151,6 +153,7 @@ impl<'a> Sections<'a> {
             version: version?,
             lab: lab?,
             aws: aws?,
+            onprem,
             capture: capture?,
             iam: iam?,
             routerd: routerd?,

@@ -17,6 +17,8 @@ pub struct Manifest {
     pub version: u32,
     pub lab: LabSection,
     pub aws: Aws,
+    #[serde(default, skip_serializing_if = "Onprem::is_left_out")]
+    pub onprem: Onprem,
     pub capture: Capture,
     pub iam: Iam,
     pub routerd: Routerd,
@@ -113,6 +115,47 @@ pub struct Aws {
     /// the lab's as well.
     #[serde(default)]
     pub dedicated_vpc: bool,
+}
+
+/// Section `[onprem]`, which may be left out: where the on-prem side is, if it is on EC2 as well.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Onprem {
+    /// The VPC of those on-prem nodes that have an `instance_id`: `aws.vpc_id` where it is left out.
+    /// What routerd's role can touch is in `aws.vpc_id` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vpc_id: Option<String>,
+}
+
+impl Onprem {
+    fn is_left_out(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Manifest {
+    /// The VPC that a node's instance has to be in.
+    pub fn vpc_of(&self, node: Node) -> &str {
+        match node {
+            Node::RouterdCloud | Node::CloudClient => &self.aws.vpc_id,
+            Node::OnpremRouter | Node::OnpremClient => {
+                self.onprem.vpc_id.as_ref().unwrap_or(&self.aws.vpc_id)
+            }
+        }
+    }
+
+    /// The VPC that an instance has to be in: of one that no node has, the lab's.
+    pub fn vpc_of_instance(&self, instance_id: &str) -> &str {
+        let mut nodes = self.nodes.iter();
+        let node = nodes.find(|(_, entry)| entry.instance_id.as_deref() == Some(instance_id));
+        node.map_or(&self.aws.vpc_id, |(node, _)| self.vpc_of(*node))
+    }
+
+    /// The VPC that the captured address is in, and that of the on-prem nodes where it is another.
+    pub fn vpc_ids(&self) -> (&str, Option<&str>) {
+        let other = self.onprem.vpc_id.as_deref().filter(|id| *id != self.aws.vpc_id);
+        (&self.aws.vpc_id, other)
+    }
 }
 
 /// Section `[capture]`: the captured address, the ENI that gets it, and the way between the clients.

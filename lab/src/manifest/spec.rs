@@ -35,6 +35,30 @@ fn a_manifest_written_as_text_parses_back_equal() {
     }
 }
 
+/// A manifest that says nothing of the on-prem side's VPC is as valid as before, and all of it is in one.
+#[test]
+fn on_prem_nodes_may_be_in_a_vpc_of_their_own() {
+    let section = "[onprem]\nvpc_id = \"vpc-0fedcba9876543210\"\n\n[capture]";
+    let instance = "[nodes.onprem-router]\ninstance_id = \"i-0aa0000000000000a\"";
+    let with = |text: &str| text.replacen("[nodes.onprem-router]", instance, 1);
+    let apart = with(&example_manifest().replacen("[capture]", section, 1));
+    let own = "vpc-0123456789abcdef0";
+    for (text, expected) in
+        [(apart, Some("vpc-0fedcba9876543210")), (with(example_manifest()), None)]
+    {
+        let manifest = Manifest::parse("a", &text).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(manifest.vpc_ids(), (own, expected));
+        let vpc = |id: &str| manifest.vpc_of_instance(id).to_owned();
+        assert_eq!(vpc("i-0aa0000000000000a"), expected.unwrap_or(own));
+        assert_eq!([vpc("i-0a1b2c3d4e5f60718"), vpc("i-00000000000000009")], [own, own]);
+        let written = manifest.to_toml().unwrap();
+        assert_eq!(Manifest::parse("b", &written).unwrap_or_else(|e| panic!("{e}")), manifest);
+    }
+    let problems = problems_after("[capture]", section);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_eq!(problems[0].field, "onprem.vpc_id");
+}
+
 #[test]
 fn each_defect_is_found_at_its_field() {
     let table = [

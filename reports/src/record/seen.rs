@@ -1,5 +1,7 @@
 //! The records of what the lab was seen to be, what it cost, and what is left of it.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -35,6 +37,9 @@ pub struct StateRecorded {
 #[serde(deny_unknown_fields)]
 pub struct InstancesFound {
     pub costing: Vec<String>,
+    /// The type of each that was listed, by its id.
+    #[serde(default)]
+    pub types: BTreeMap<String, String>,
 }
 
 /// The things that a preflight found to cost money, and that neither the undo plan ends nor the manifest
@@ -113,6 +118,16 @@ pub struct CostRecorded {
     pub instance_seconds: u64,
     /// The manifest's ceiling; null where the manifest says `none`.
     pub max_instance_seconds: Option<u64>,
+    /// The same sum by instance type; `unknown` where no preflight saw it.
+    #[serde(default)]
+    pub instance_seconds_by_type: BTreeMap<String, u64>,
+    /// Of the lab's elastic IP addresses, from their first sight to their release: also while the run
+    /// was parked.
+    #[serde(default)]
+    pub address_seconds: u64,
+    /// The same of its volumes, attached or not.
+    #[serde(default)]
+    pub volume_seconds: u64,
 }
 
 /// The resources that hang on the lab's instances and may cost money, as EC2 showed them at the record's

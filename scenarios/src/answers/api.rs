@@ -11,6 +11,7 @@ pub const OWED: &[Owed] = &[
     Owed::tolerated("lost-read"),
     Owed::tolerated("stale-read"),
     Owed::tolerated("small-pages"),
+    Owed::tolerated("lagging-reads"),
     Owed::tolerated("check-off")
         .check_off(CheckOff::WithoutMeaning("it is what the run begins with")),
     Owed::caught("ec2-silent", Unavailable),

@@ -29,6 +29,10 @@ pub const OWED: &[Owed] = &[
         .leaves(&[Left::Volumes])
         .at_stop(STAYS)
         .at_keep(STAYS),
+    Owed::caught("interface-outlives-later", Assertion(residue::INTERFACES))
+        .exits(6)
+        .at_stop(STAYS)
+        .at_keep(STAYS),
     Owed::caught("address-hangs", Both(preflight::COSTLY, stops::WOULD_BE_LEFT.name)).exits(6),
     Owed::caught("address-hangs-later", Assertion(residue::ADDRESSES))
         .exits(6)

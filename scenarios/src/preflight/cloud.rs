@@ -240,11 +240,13 @@ fn instances(
 ) -> Option<Vec<Instance>> {
     let wanted: BTreeSet<&String> =
         lab.manifest.nodes.values().filter_map(|node| node.instance_id.as_ref()).collect();
-    let expected = json!({ "instances": wanted, "all": "running, tagged, in the lab's VPC" });
+    let expected =
+        json!({ "instances": wanted, "all": "running, tagged, in the VPC of their node" });
     let (instances, how) = read_or_unknown(ctx, INSTANCES, &expected, answer)?;
     let costing = instances.iter().filter(|it| it.state.costs());
     let costing = costing.map(|it| it.instance_id.clone()).collect();
-    ctx.write(Kind::InstancesFound(InstancesFound { costing }));
+    let types = instances.iter().map(|it| (it.instance_id.clone(), it.instance_type.clone()));
+    ctx.write(Kind::InstancesFound(InstancesFound { costing, types: types.collect() }));
     let mut wrong = Vec::new();
     let mut foreign = Vec::new();
     for id in &wanted {
@@ -255,7 +257,7 @@ fn instances(
         if instance.state != InstanceState::Running {
             wrong.push(format!("{id} is {}", instance.state));
         }
-        let vpc = instance.vpc_id.as_ref() == Some(&lab.manifest.aws.vpc_id);
+        let vpc = instance.vpc_id.as_deref() == Some(lab.manifest.vpc_of_instance(id));
         if !vpc || !tagged(lab, &instance.tags) {
             foreign.push(format!("{id} is not the lab's (VPC or tag)"));
         }

@@ -126,7 +126,8 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let cloud = cloud::judge(lab, ctx, gathered.cloud, executor);
     let addresses = gathered.costly.addresses.as_ref().map_or(&[][..], |it| &it.value);
     let instances = cloud.as_ref().map_or(&[][..], |cloud| &cloud.instances);
-    sight::record(lab, ctx, instances, addresses);
+    let volumes = gathered.costly.volumes.as_ref().map_or(&[][..], |it| &it.value);
+    sight::record(lab, ctx, instances, addresses, volumes);
     let expiring = switch::Expiring { instances, vpc: vpc_tags.as_ref() };
     switch::judge(lab, ctx, gathered.shutdown, expiring);
     watch::judge_before(lab, ctx, COSTLY, &gathered.costly);

@@ -11,6 +11,7 @@ use reports::redact::Form;
 
 use super::*;
 use crate::example::{example_instance, judge_as_scenario};
+use crate::sight;
 
 #[test]
 fn the_lock_is_left_where_it_was_taken_and_not_released_since() {
@@ -219,7 +220,7 @@ fn an_instance_has_ended_where_ec2_says_so_and_not_where_nobody_can_tell() {
     for (sights, by_id, expected, vanished) in table {
         judge_as_scenario("residue", async |lab, ctx| {
             for (id, state, minutes) in sights {
-                sight::record(lab, ctx, &[example_instance(id, state)], &[]);
+                sight::record(lab, ctx, &[example_instance(id, state)], &[], &[]);
                 lab.clock.sleep(std::time::Duration::from_mins(minutes)).await;
             }
             let sighted = ctx.journal.with_records(Sighted::of);

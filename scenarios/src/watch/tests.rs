@@ -199,7 +199,7 @@ fn what_hangs_on_an_instance_and_would_outlive_it_is_nobodys() {
             router.instance_id = Some("i-1".to_owned());
             let mut seen = example_instance("i-1", "running");
             seen.network_interface_ids = vec!["eni-seen".to_owned()];
-            crate::sight::record(lab, ctx, &[seen], &[]);
+            crate::sight::record(lab, ctx, &[seen], &[], &[]);
             judge_before(lab, ctx, COSTLY, &costly);
             let nobodys = ctx.run.state.borrow().nobodys.clone();
             let commands: Vec<_> = nobodys.iter().flat_map(|item| &item.owner_commands).collect();

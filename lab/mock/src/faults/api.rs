@@ -24,6 +24,8 @@ pub const FAULTS: &[Fault] = &[
         .argument("3").from("§7", "contract F30"),
     Fault::new("small-pages", "EC2 answers describes in pages of so many items", small_pages)
         .argument("1").on_netns().from("§4", "issue 14"),
+    Fault::new("lagging-reads", "each read of EC2 may show the account as it was up to so long ago, and not in order", lagging_reads)
+        .argument("10s").from("§7", "issue 14; EC2's eventual consistency"),
     Fault::new("check-off", "the ENI was a forwarder before the run: its source/dest check is off", check_off)
         .on_netns().from("§6.1", "contract F24"),
     Fault::new("ec2-silent", "EC2 answers no DescribeNetworkInterfaces at all", ec2_silent)
@@ -47,6 +49,11 @@ fn latency(world: &mut World, argument: &str) -> Done {
 
 fn times(argument: &str) -> Result<u32, String> {
     argument.parse().map_err(|_| "it is no number".to_owned())
+}
+
+fn lagging_reads(world: &mut World, argument: &str) -> Done {
+    world.cloud.options.staleness_ms = parse_milliseconds(argument)?;
+    Ok(())
 }
 
 fn throttled_read(world: &mut World, argument: &str) -> Done {

@@ -213,6 +213,12 @@ fn happen(world: &mut World, what: &Happening) -> Result<(), String> {
             }
         }
         Happening::NoIcmpErrors { primary } => super::reach::take_icmp_errors_off(world, *primary)?,
+        Happening::InterfaceOutlives { network_interface_id } => {
+            let eni = world.cloud.network_interfaces.get_mut(network_interface_id);
+            if let Some(attachment) = eni.and_then(|eni| eni.attachment.as_mut()) {
+                attachment.delete_on_termination = false;
+            }
+        }
         Happening::Api(rule) => world.faults.api.push(rule.clone()),
         Happening::Then(event) => world.faults.events.push((**event).clone()),
     }

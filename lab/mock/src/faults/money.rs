@@ -20,6 +20,8 @@ pub const FAULTS: &[Fault] = &[
         .from("§8.6", "issue 11"),
     Fault::new("volume-outlives-later", "during the run an instance's root volume loses its tag, and is to stay when the instance is terminated", volume_outlives_later)
         .from("§8.6", "issue 11"),
+    Fault::new("interface-outlives-later", "during the run an instance's ENI is told to stay when the instance is terminated", interface_outlives_later)
+        .from("§8.6", "issue 14"),
     Fault::new("address-hangs", "an elastic IP address without a tag is associated with an instance of the lab", address_hangs)
         .from("§8.6", "issue 11"),
     Fault::new("address-hangs-later", "after the undo an elastic IP address without a tag is associated with an instance of the lab", address_hangs_later)
@@ -53,6 +55,11 @@ fn root_volume_outlives(world: &mut World, _: &str) -> Done {
 fn volume_outlives_later(world: &mut World, _: &str) -> Done {
     let instance_id = client_instance(world)?;
     happens_after(world, IMPORT, Happening::VolumeOutlives { instance_id })
+}
+
+fn interface_outlives_later(world: &mut World, _: &str) -> Done {
+    let network_interface_id = interface_of(world, CLIENT)?.id.clone();
+    happens_after(world, IMPORT, Happening::InterfaceOutlives { network_interface_id })
 }
 
 /// Its volumes are to stay, and are nobody's.

@@ -161,6 +161,8 @@ pub enum Happening {
     Ingress { primary: Ipv4Addr },
     /// They admit no ICMP error any more.
     NoIcmpErrors { primary: Ipv4Addr },
+    /// This ENI is told to stay when its instance is terminated.
+    InterfaceOutlives { network_interface_id: String },
     /// From now on this rule is in force.
     Api(ApiFault),
     /// From now on this event may happen.

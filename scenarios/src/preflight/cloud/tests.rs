@@ -187,3 +187,34 @@ fn nobody_has_the_address() {
         assert_eq!((judged.status(ADDRESS_FREE), &tripped(&judged)[..]), (status, stops));
     }
 }
+
+/// On-prem nodes on EC2 may be in a VPC of their own; what routerd's role can touch may not.
+#[test]
+fn an_instance_is_in_the_vpc_of_its_node() {
+    let (own, other) = ("vpc-1", "vpc-2");
+    let table = [
+        (Node::RouterdCloud, own, true),
+        (Node::RouterdCloud, other, false),
+        (Node::CloudClient, other, false),
+        (Node::OnpremRouter, other, true),
+        (Node::OnpremRouter, own, false),
+    ];
+    for (node, vpc, holds) in table {
+        let judged = judge_as_scenario("preflight", async |lab, ctx| {
+            alone(lab, "i-other");
+            let manifest = Rc::make_mut(&mut lab.manifest);
+            manifest.aws.vpc_id = own.to_owned();
+            manifest.onprem.vpc_id = Some(other.to_owned());
+            for entry in manifest.nodes.values_mut() {
+                entry.instance_id = None;
+            }
+            manifest.nodes.get_mut(&node).expect("a node").instance_id = Some("i-1".to_owned());
+            let mut found = instance(lab, "i-1", "running", None);
+            found.vpc_id = Some(vpc.to_owned());
+            instances(lab, ctx, answer(vec![found]));
+        });
+        let expected = if holds { A::Passed } else { A::Failed };
+        assert_eq!(judged.status(INSTANCES), expected, "{node} {vpc}");
+        assert_eq!(tripped(&judged).is_empty(), holds, "{node} {vpc}");
+    }
+}

@@ -138,6 +138,7 @@ impl Happening {
             | Self::Way { .. }
             | Self::Ingress { .. }
             | Self::NoIcmpErrors { .. }
+            | Self::InterfaceOutlives { .. }
             | Self::Cloud(_)
             | Self::TagLost { .. }
             | Self::VolumeTagLost
