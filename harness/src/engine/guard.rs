@@ -1,6 +1,8 @@
 //! The dead man's switch in the life of a run: armed before a wait and after a wake, renewed with the lease,
 //! disarmed last. Between a start and the first answer of its node nothing but this process holds the clock.
 
+use std::collections::BTreeMap;
+
 use lab::act::LockState;
 use lab::ec2::{Instance, InstanceState};
 use lab::manifest::Instances;
@@ -42,7 +44,9 @@ impl Engine<'_> {
         let Ok(found) = self.lab.find_instances(&ids).await else { return };
         let costing = found.value.iter().filter(|it| it.state.costs());
         let costing = costing.map(|it| it.instance_id.clone()).collect();
-        self.record(Kind::InstancesFound(InstancesFound { costing }));
+        let types = found.value.iter().map(|it| (it.instance_id.clone(), it.instance_type.clone()));
+        let types = types.collect();
+        self.record(Kind::InstancesFound(InstancesFound { costing, types }));
         if let Err(why) = self.arm_switches(&found.value, self.lab.switch_times().working).await {
             tracing::warn!(why, "recovery goes on without a dead man's switch");
         }
@@ -120,7 +124,8 @@ impl Engine<'_> {
                 && read_standing(records) == Standing::AwaitingGo
         });
         if unseen && !self.something_runs().await {
-            self.record(Kind::InstancesFound(InstancesFound { costing: Vec::new() }));
+            let none = InstancesFound { costing: Vec::new(), types: BTreeMap::new() };
+            self.record(Kind::InstancesFound(none));
         }
     }
 

@@ -225,7 +225,10 @@ fn a_run_that_awaits_its_go_is_pending_and_no_signal_interrupts_it() {
         ("the switch had its way", (V::Parked, 3), parked, |r| {
             r.intent("arm", Permit::Cost, "arm the dead man's switch");
             r.outcome("arm", Outcome::Done);
-            r.push(Kind::InstancesFound(InstancesFound { costing: Vec::new() }));
+            r.push(Kind::InstancesFound(InstancesFound {
+                costing: Vec::new(),
+                types: std::collections::BTreeMap::new(),
+            }));
         }),
         ("cannot park", (V::Residue, 6), awaited, |r| {
             r.push(tripped(7));
