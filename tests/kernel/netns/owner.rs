@@ -62,6 +62,21 @@ pub fn parked_and_resumed() -> Result<(), String> {
     place.has_no_lab()
 }
 
+/// Its nodes are woken in stages, the overlay before sshd can be asked or long after it: what is seen in
+/// the end is what the owner saw.
+pub fn woken_in_stages() -> Result<(), String> {
+    for boot in ["sshd:5s,overlay:40s,routerd:20s", "sshd:40s,routerd:5s,overlay:20s"] {
+        let place = place()?;
+        let line = "preflight --lab netns --allowed-signers signers --out run --inject slow-boot";
+        place.call(&format!("{line}={boot}"), 3)?;
+        stands(&place, "parked")?;
+        grant(&place)?;
+        place.call("resume run", 0)?;
+        stands(&place, "ended")?;
+    }
+    Ok(())
+}
+
 /// In one command, on a lab that is there and stays.
 pub fn waited_for() -> Result<(), String> {
     let place = place()?;
