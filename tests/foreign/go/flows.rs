@@ -267,7 +267,7 @@ pub fn addresses_changed() {
     place.preflight("other");
     place.go("other");
     fs::write(place.path("lab.toml"), reached_at("198.51.100")).expect("written");
-    assert_eq!(place.code("resume other --lab lab.toml"), 2, "that is no way to a node");
+    assert_eq!(place.code("resume other --lab lab.toml"), 8, "that is another lab");
 }
 
 pub fn given_again() {
@@ -374,7 +374,10 @@ pub fn manifests() {
     let before = fs::read(case.place.path("run/world.json")).expect("a world");
     let other = changed("max_instance_seconds = 7200", "max_instance_seconds = \"none\"");
     assert_eq!(other.code, Some(2), "{other:?}");
-    assert!(other.err.contains("more than consent and signers differ"), "{other:?}");
+    assert!(
+        other.err.contains("more than consent, signers and how nodes are reached differ"),
+        "{other:?}"
+    );
     let refused = changed("stop_instances = true", "stop_instances = false");
     assert_eq!(refused.code, Some(8), "what was parked must not be started: {refused:?}");
     let after = fs::read(case.place.path("run/world.json")).expect("a world");

@@ -135,7 +135,7 @@ pub fn refusal(records: &[Record]) -> Option<(String, String)> {
     })
 }
 
-/// The cloud and the nodes' files, without power states.
+/// The cloud and the nodes' files, without power states and the public addresses that come with them.
 pub fn substance(world: &World) -> Value {
     let mut cloud = serde_json::to_value(&world.cloud).expect("JSON");
     let instances = cloud["instances"].as_object_mut().expect("instances");
@@ -144,6 +144,11 @@ pub fn substance(world: &World) -> Value {
             instance.remove(power);
         }
     }
+    let interfaces = cloud["network_interfaces"].as_object_mut().expect("interfaces");
+    for interface in interfaces.values_mut().filter_map(Value::as_object_mut) {
+        interface.remove("launch_address");
+    }
+    cloud.as_object_mut().expect("an object").remove("public_addresses_given");
     let files = world.machines.iter().map(|(node, machine)| (node.to_string(), &machine.files));
     json!({ "cloud": cloud, "files": files.collect::<BTreeMap<_, _>>() })
 }
