@@ -16,7 +16,8 @@ use crate::cloud::{Cloud, Instance, InstanceState};
 const TARGET: Resources = Resources::Of { kind: "instance", parameter: "InstanceId" };
 
 pub const ACTIONS: &[ApiOperation] = &[
-    ApiOperation::describe("DescribeInstanceAttribute", &["InstanceId", "Attribute"], attribute),
+    ApiOperation::describe("DescribeInstanceAttribute", &["InstanceId", "Attribute"], attribute)
+        .on(TARGET),
     ApiOperation::change(
         "ModifyInstanceAttribute",
         TARGET,
