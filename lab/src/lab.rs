@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reports::record::{AskedElsewhere, LabKind};
 
-use crate::act::Mutator;
+use crate::act::{Mutator, SwitchTimes};
 use crate::clock::Clock;
 use crate::ec2::{AwsConnection, Reader};
 use crate::manifest::Manifest;
@@ -26,6 +26,7 @@ pub struct Lab {
     pub reader: Reader,
     pub shell: Shell,
     pub(crate) mutator: Mutator,
+    pub(crate) switch_times: SwitchTimes,
     after_effect: AfterEffect,
     has_ended: Rc<dyn Fn() -> bool>,
     #[cfg(feature = "sabotage")]
@@ -55,6 +56,7 @@ impl Lab {
             reader: Reader::new(connection),
             shell: Shell::new(transport, clock),
             mutator: Mutator::new(connection),
+            switch_times: SwitchTimes::default(),
             after_effect,
             has_ended: Rc::new(|| false),
             #[cfg(feature = "sabotage")]

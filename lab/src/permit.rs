@@ -227,10 +227,12 @@ impl Undo {
 pub enum PowerChange {
     Stop,
     Start,
+    /// To arm, renew and disarm its dead man's switch.
+    Switch,
 }
 
-/// For stopping, or for starting, one instance alone: the manifest consents, and the tag proves that
-/// the instance is the lab's.
+/// For stopping, for starting, or for the dead man's switch of one instance alone: the manifest
+/// consents, and the tag proves that the instance is the lab's.
 #[derive(Debug)]
 pub struct Cost {
     instance_id: String,
@@ -248,6 +250,12 @@ impl Cost {
     /// the instance does not carry the lab's tag ([`PermitRefused::NotTagged`]).
     pub fn to_start(manifest: &Manifest, instance: &Instance) -> Result<Self, PermitRefused> {
         Self::grant(manifest, instance, PowerChange::Start)
+    }
+
+    /// Permits to arm this instance's dead man's switch, to renew and to disarm it. Fails as
+    /// [`Cost::to_stop`] does: who may not stop it may not let it stop itself.
+    pub fn to_switch(manifest: &Manifest, instance: &Instance) -> Result<Self, PermitRefused> {
+        Self::grant(manifest, instance, PowerChange::Switch)
     }
 
     /// Permits to start this instance, which the run found stopped. Fails as [`Self::to_start`] does, and
@@ -286,6 +294,7 @@ impl Cost {
         let word = |power| match power {
             PowerChange::Stop => "stop an instance",
             PowerChange::Start => "start an instance",
+            PowerChange::Switch => "keep the dead man's switch of an instance",
         };
         let permitted = format!("{} ({})", word(self.power), self.instance_id);
         Err(PermitRefused::OtherOperation { permitted, wanted: word(power) })

@@ -116,6 +116,31 @@ pub enum Effect {
         volume_id: String,
         before: Value,
     },
+    /// The dead man's switch of an instance: a timer on the node that powers it off once its uptime
+    /// has come to what stands in a file.
+    ArmSwitch {
+        node: String,
+        instance_id: String,
+        /// The name of the timer and of its service, without the ending.
+        unit: String,
+        /// The file that says at which uptime.
+        path: String,
+        /// From the writing of the file on.
+        deadline_seconds: u64,
+    },
+    RenewSwitch {
+        node: String,
+        instance_id: String,
+        unit: String,
+        path: String,
+        deadline_seconds: u64,
+    },
+    DisarmSwitch {
+        node: String,
+        instance_id: String,
+        unit: String,
+        path: String,
+    },
 }
 
 /// Whether an instance costs money after it.
@@ -149,6 +174,9 @@ impl Effect {
             Self::Ec2DisassociateAddress { .. } => "ec2 DisassociateAddress",
             Self::Ec2ReleaseAddress { .. } => "ec2 ReleaseAddress",
             Self::Ec2DeleteVolume { .. } => "ec2 DeleteVolume",
+            Self::ArmSwitch { .. } => "arm the dead man's switch",
+            Self::RenewSwitch { .. } => "renew the dead man's switch",
+            Self::DisarmSwitch { .. } => "disarm the dead man's switch",
         };
         what.to_owned()
     }
@@ -174,6 +202,30 @@ impl Effect {
             Self::Ec2DisassociateAddress { allocation_id, .. }
             | Self::Ec2ReleaseAddress { allocation_id, .. } => allocation_id.clone(),
             Self::Ec2DeleteVolume { volume_id, .. } => volume_id.clone(),
+            Self::ArmSwitch { instance_id, .. }
+            | Self::RenewSwitch { instance_id, .. }
+            | Self::DisarmSwitch { instance_id, .. } => instance_id.clone(),
+        }
+    }
+
+    /// The instance whose dead man's switch it is about: the switch ends with the instance's power.
+    pub fn switched_instance(&self) -> Option<&str> {
+        match self {
+            Self::ArmSwitch { instance_id, .. }
+            | Self::RenewSwitch { instance_id, .. }
+            | Self::DisarmSwitch { instance_id, .. } => Some(instance_id),
+            _ => None,
+        }
+    }
+
+    /// How long after it the node goes off by itself, where nobody renews it.
+    pub fn powers_off_after(&self) -> Option<std::time::Duration> {
+        match self {
+            Self::ArmSwitch { deadline_seconds, .. }
+            | Self::RenewSwitch { deadline_seconds, .. } => {
+                Some(std::time::Duration::from_secs(*deadline_seconds))
+            }
+            _ => None,
         }
     }
 
@@ -197,7 +249,10 @@ impl Effect {
             | Self::UndoByExecutor { .. }
             | Self::Ec2DisassociateAddress { .. }
             | Self::Ec2ReleaseAddress { .. }
-            | Self::Ec2DeleteVolume { .. } => None,
+            | Self::Ec2DeleteVolume { .. }
+            | Self::ArmSwitch { .. }
+            | Self::RenewSwitch { .. }
+            | Self::DisarmSwitch { .. } => None,
         }
     }
 }
@@ -241,6 +296,26 @@ pub(crate) mod tests {
             },
             Effect::Ec2ReleaseAddress { allocation_id: text("eipalloc-1"), before: before() },
             Effect::Ec2DeleteVolume { volume_id: text("vol-1"), before: before() },
+            Effect::ArmSwitch {
+                node: text("cloud-client"),
+                instance_id: text("i-1"),
+                unit: text("u"),
+                path: text("/p"),
+                deadline_seconds: 720,
+            },
+            Effect::RenewSwitch {
+                node: text("cloud-client"),
+                instance_id: text("i-1"),
+                unit: text("u"),
+                path: text("/p"),
+                deadline_seconds: 600,
+            },
+            Effect::DisarmSwitch {
+                node: text("cloud-client"),
+                instance_id: text("i-1"),
+                unit: text("u"),
+                path: text("/p"),
+            },
         ]
     }
 
@@ -254,7 +329,7 @@ pub(crate) mod tests {
             assert_eq!(serde_json::from_value::<Effect>(written).expect("readable"), effect);
             assert!(!effect.what().is_empty() && !effect.resource().is_empty());
         }
-        assert_eq!(kinds.len(), 18);
+        assert_eq!(kinds.len(), 21);
     }
 
     #[test]
@@ -262,5 +337,17 @@ pub(crate) mod tests {
         let found: Vec<String> =
             each().iter().filter(|it| it.power().is_some()).map(Effect::what).collect();
         assert_eq!(found, ["ec2 TerminateInstances", "ec2 StopInstances", "ec2 StartInstances"]);
+    }
+
+    #[test]
+    fn a_switch_is_an_instances_and_only_one_that_is_set_goes_off() {
+        let about: Vec<(String, Option<u64>)> = each()
+            .iter()
+            .filter(|it| it.switched_instance() == Some("i-1"))
+            .map(|it| (it.what(), it.powers_off_after().map(|after| after.as_secs())))
+            .collect();
+        let of = |what: &str, after| (format!("{what} the dead man's switch"), after);
+        assert_eq!(about, [of("arm", Some(720)), of("renew", Some(600)), of("disarm", None)]);
+        assert_eq!(each().iter().filter(|it| it.powers_off_after().is_some()).count(), 2);
     }
 }

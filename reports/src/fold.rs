@@ -7,7 +7,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use crate::effect::Effect;
+use crate::effect::{Effect, Power};
 use crate::record::{
     AddressRead, Assertion, Attachment, CostRecorded, Duty, FactsDiffer, FactsRecorded, GoBurnt,
     GoRefused, GoVerified, HarnessBroke, Intent, Interrupted, JournalLost, Kind, LabGone,
@@ -41,6 +41,9 @@ pub struct Gathered<'a> {
     pub wakes: Vec<&'a NodeWoke>,
     pub facts_differ: Option<&'a FactsDiffer>,
     pub cost: Option<&'a CostRecorded>,
+    /// Whether all instances were found at rest after a dead man's switch was armed, and none was
+    /// started since: the switch had its way.
+    pub at_rest: bool,
     pub residue: Option<&'a ResidueListed>,
     pub interrupted: Vec<&'a Interrupted>,
     pub recovery: Option<&'a RecoveryStarted>,
@@ -91,6 +94,10 @@ pub struct FoldedMutation<'a> {
     pub outcome: Option<(&'a OutcomeRecorded, DateTime<Utc>)>,
 }
 
+fn is_switch(it: &FoldedMutation<'_>) -> bool {
+    it.intent.effect.switched_instance().is_some()
+}
+
 /// Gathers the records, in their order.
 pub fn gather_records(records: &[Record]) -> Gathered<'_> {
     let mut run = Gathered::default();
@@ -127,6 +134,9 @@ impl<'a> Gathered<'a> {
             Kind::GoRefused(refused) => self.gate.refused = Some((refused, at)),
             Kind::GoBurnt(burnt) => self.gate.burnt = Some((burnt, at)),
             Kind::Intent(intent) => {
+                if matches!(intent.effect.power(), Some((_, Power::On))) {
+                    self.at_rest = false;
+                }
                 self.mutations.push(FoldedMutation { intent, at, outcome: None });
             }
             Kind::Outcome(outcome) => {
@@ -174,7 +184,10 @@ impl<'a> Gathered<'a> {
             Kind::FactsDiffer(differ) => self.facts_differ = Some(differ),
             Kind::LockReleased(_) => self.gate.lock_released = Some(at),
             // For later processes of the run, not for its readers.
-            Kind::ResourcesSeen(_) | Kind::InstancesFound(_) | Kind::NobodysFound(_) => {}
+            Kind::ResourcesSeen(_) | Kind::NobodysFound(_) => {}
+            Kind::InstancesFound(found) => {
+                self.at_rest = found.costing.is_empty() && self.mutations.iter().any(is_switch);
+            }
         }
     }
 

@@ -14,6 +14,7 @@ use crate::cloud_state;
 use crate::context::{Context, How};
 use crate::run::{Go, Run};
 use crate::stops;
+use crate::switch::{self, Arming};
 
 pub const GO: &str = "gate.go";
 pub const LOCK: &str = "gate.lock";
@@ -21,7 +22,9 @@ pub const UNCHANGED: &str = "gate.unchanged-under-lock";
 pub const CLOUD_UNCHANGED: &str = "gate.cloud-unchanged-under-lock";
 pub const BURNT: &str = "gate.go-burnt";
 
-pub const ASSERTS: &[&str] = &[GO, LOCK, UNCHANGED, CLOUD_UNCHANGED, BURNT];
+pub const SWITCH: &str = "gate.dead-mans-switch";
+
+pub const ASSERTS: &[&str] = &[GO, SWITCH, LOCK, UNCHANGED, CLOUD_UNCHANGED, BURNT];
 pub const NOT_APPLICABLE: &[&str] = &[];
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
@@ -38,6 +41,9 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
         }
     };
     ctx.run.state.borrow_mut().forward = Some(forward.clone());
+    if !Box::pin(guard(lab, ctx)).await {
+        return;
+    }
     if take_lock(lab, ctx, &forward).await && Box::pin(unchanged(lab, ctx)).await {
         burn(lab, ctx, &forward).await;
     }
@@ -145,6 +151,32 @@ pub fn check_go(
         .map_err(|_| refused("signature", "go.json.sig is not text".to_owned()))?;
     verify_go(&go.document, signature, &signers, expected, now)
         .map_err(|error| refused(error.rule, error.reason))
+}
+
+/// The dead man's switch of each instance that the run may stop, before anything is begun that would need
+/// the run's process to end it.
+async fn guard(lab: &Lab, ctx: &mut Context<'_>) -> bool {
+    let how = How::words("a timer on each instance that the run may stop");
+    let working = lab.switch_times().working;
+    let expected = json!(format!("each goes off by itself after {} s", working.as_secs()));
+    match switch::guard_run(lab, ctx.run, ctx.journal, "gate", working).await {
+        Arming::Armed(ids) => {
+            ctx.check(SWITCH).expects(expected).seen(how).passes(json!({ "armed": ids }))
+        }
+        Arming::Nothing(why) => {
+            let observed = json!({ "armed": [], "why": why });
+            ctx.check(SWITCH).expects(expected).seen(how).passes(observed)
+        }
+        // Taking the lock says so.
+        Arming::Held(by) => {
+            ctx.check(SWITCH).seen(how).skipped(Value::Null, format!("the lab is held by {by}"));
+            true
+        }
+        Arming::Failed(why) => {
+            ctx.check(SWITCH).expects(expected).seen(how).fails(Value::Null, why);
+            false
+        }
+    }
 }
 
 async fn take_lock(lab: &Lab, ctx: &mut Context<'_>, forward: &Forward) -> bool {

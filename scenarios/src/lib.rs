@@ -14,6 +14,7 @@ pub mod resume;
 pub mod run;
 mod sequence;
 pub mod stops;
+pub mod switch;
 pub mod unsaid;
 pub mod watch;
 

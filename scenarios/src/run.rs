@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use futures::future::LocalBoxFuture;
-use lab::act::{ExecutorProgram, NotTried};
+use lab::act::{ExecutorProgram, NotTried, Switch};
 use lab::change_set::ChangeSet;
 use lab::permit::{Brake, Forward, PermitRefused, Proof, Undo};
 use reports::digest::Digest;
@@ -17,6 +17,7 @@ use crate::baseline::Baseline;
 use crate::capture::CaptureStep;
 use crate::left::Changed;
 use crate::node_state::Looks;
+use crate::switch::Guarding;
 
 /// A go as it was handed in; nothing about it is proved yet.
 #[derive(Clone, Debug)]
@@ -112,6 +113,9 @@ pub struct RunState {
     pub nobodys: Vec<ResidueItem>,
     /// The digest of the file as preflight read it.
     pub router_yaml: Option<Digest>,
+    /// The dead man's switches that this process armed.
+    pub switches: Vec<Rc<Switch>>,
+    pub guarding: Guarding,
     /// At the nodes, where several scenarios want to know the same.
     pub looks: Rc<Looks>,
 }

@@ -34,7 +34,7 @@ const DONE: [&str; 8] = [
     TAKEN_BACK,
     "the state is read back to a deadline, with all samples kept; what is then known to be this run's is undone, the rest is listed with the command that settles it; teardown follows",
     "what this run began is undone, teardown ends what the plan names; what else costs money is listed with the owner's commands",
-    "the instances are stopped where the manifest consents and the tag proves them, and the run is parked (exit 3): `resume` starts them and repeats preflight; without consent or tag the run exits 6 with the commands; one that could not be stopped is found before anything is started or waited for, and nothing is begun",
+    "the instances are stopped where the manifest consents and the tag proves them, and the run is parked (exit 3): `resume` starts them and repeats preflight; without consent or tag the run exits 6 with the commands; one that could not be stopped is found before anything is started or waited for, and nothing is begun; where the process dies, a dead man's switch on each instance that it may stop powers it off twelve minutes after the wait began",
     TAKEN_BACK,
 ];
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
-use lab::manifest::{EndpointUrls, Instances, Manifest, Reach};
+use lab::manifest::{EndpointUrls, IdentitySection, Instances, Manifest, Reach, RoleChoice};
 use lab::node::Node;
 use lab_netns::Folder;
 use lab_netns::probe::probe_host;
@@ -22,7 +22,10 @@ use crate::netns::place::{Place, block_on, program, said, words};
 const OWNER: &str = "owner@example.org";
 
 pub fn trials() -> Vec<Trial> {
-    vec![trial("a_lab_that_a_manifest_describes_is_used_by_every_command", every_command)]
+    vec![
+        trial("a_lab_that_a_manifest_describes_is_used_by_every_command", every_command),
+        trial("an_operator_takes_a_role_that_trusts_him", takes_a_role),
+    ]
 }
 
 fn trial(name: &str, run: impl FnOnce() -> Result<(), String> + Send + 'static) -> Trial {
@@ -81,6 +84,18 @@ impl AwsPlace {
 
     pub fn call(&self, line: &str, code: i32) -> Result<String, String> {
         said(&mut self.command(line), code)
+    }
+
+    /// Writes another manifest in the place of `lab.toml`.
+    pub fn edit(
+        &self,
+        edit: impl FnOnce(&mut Manifest) -> Result<(), &'static str>,
+    ) -> Result<(), String> {
+        let path = self.place.path("lab.toml");
+        let text = std::fs::read_to_string(&path).map_err(words)?;
+        let mut manifest = Manifest::parse("lab.toml", &text).map_err(words)?;
+        edit(&mut manifest)?;
+        std::fs::write(path, manifest.to_toml().map_err(words)?).map_err(words)
     }
 
     pub fn grant(&self, run: &str) -> Result<String, String> {
@@ -168,6 +183,12 @@ fn every_command() -> Result<(), String> {
     aws.call("preflight --lab lab.toml --out first", 3)?;
     aws.call("resume first", 3)?;
     aws.grant("first")?;
+    // How a node is reached is the operator's own: the go is for the lab.
+    aws.edit(|manifest| {
+        let client = manifest.nodes.get_mut(&Node::CloudClient).ok_or("no client")?;
+        (client.reach, client.port) = (Some(Reach::Public), Some(2022));
+        Ok(())
+    })?;
     aws.call("resume first", 0)?;
     was_asked_as_described(&aws.evidence("first")?, Verdict::Pass)?;
     aws.call("report first", 0)?;
@@ -216,4 +237,57 @@ fn was_asked_as_described(evidence: &Evidence, verdict: Verdict) -> Result<(), S
         return wrong("another verdict");
     }
     Ok(())
+}
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/lab-smoke-operator";
+
+/// By flag and by manifest; one that does not trust him is refused in STS's words, before there is a run.
+fn takes_a_role() -> Result<(), String> {
+    let aws = AwsPlace::new(|_| {})?;
+    let folder = aws.place.lab()?;
+    let mut world = block_on(lab_netns::read_world(&folder))?.map_err(words)?;
+    let executor = world.cloud.iam.roles.values().next().ok_or("no role")?.clone();
+    let mut role = executor.clone();
+    (role.name, role.arn) = ("lab-smoke-operator".to_owned(), ROLE.to_owned());
+    let allow = r#"{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+    role.inline_policies = BTreeMap::from([("all".to_owned(), allow.to_owned())]);
+    role.trust_policy = format!(
+        r#"{{"Statement":[{{"Effect":"Allow","Principal":{{"AWS":"{}"}},"Action":"sts:AssumeRole"}}]}}"#,
+        world.cloud.operator.arn
+    );
+    world.cloud.iam.roles.insert(role.name.clone(), role);
+    block_on(lab_netns::write_world(&folder, &world))?.map_err(words)?;
+
+    let line = format!("preflight --lab lab.toml --out refused --assume-role {}", executor.arn);
+    let output = aws.command(&line).output().map_err(words)?;
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    if output.status.code() != Some(8)
+        || !told.contains("is not authorized to perform: sts:AssumeRole")
+        || !told.contains("AssumeRolePolicyDocument")
+    {
+        return Err(format!("{}: {told}", output.status));
+    }
+    aws.call(&format!("preflight --lab lab.toml --out flag --assume-role {ROLE}"), 3)?;
+    took_the_role(&aws.evidence("flag")?, IdentityLink::Flag)?;
+    aws.edit(|manifest| {
+        manifest.identity = Some(IdentitySection { assume_role: RoleChoice::One(ROLE.to_owned()) });
+        Ok(())
+    })?;
+    aws.call("recover flag", 0)?;
+    took_the_role(&aws.evidence("flag")?, IdentityLink::Manifest)
+}
+
+fn took_the_role(evidence: &Evidence, link: IdentityLink) -> Result<(), String> {
+    let run = evidence.run.as_ref().map(|run| run.id.clone()).unwrap_or_default();
+    let operator = evidence.operator.as_ref().ok_or("nobody asked")?;
+    let session = format!("arn:aws:sts::123456789012:assumed-role/lab-smoke-operator/{run}");
+    let before = operator.caller_before.as_deref().unwrap_or_default();
+    let right = operator.link == link
+        && operator.assumed_role.as_deref() == Some(ROLE)
+        && operator.caller == session
+        && operator.session_name.as_deref() == Some(run.as_str())
+        && before.ends_with(":user/lab-operator")
+        && operator.renewal == Renewal::Possible
+        && operator.expires_at.is_some();
+    if right { Ok(()) } else { Err(format!("{link:?}: {operator:?}")) }
 }

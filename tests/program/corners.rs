@@ -9,9 +9,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use lab::node::Node;
-use lab_mock::faults::{Befall, Event, Happening, InterfaceChange, When};
+use lab_mock::cloud::{Cloud, Instance, InstanceState};
+use lab_mock::faults::{Befall, Event, Happening, InterfaceChange, SeenEffect, When};
+use lab_mock::machines::fire_timers;
 use lab_smoke_tests::binary::choose_binary;
-use lab_smoke_tests::crash::{Aftermath, Blow, Plan, Prior, quiet, strike};
+use lab_smoke_tests::crash::{
+    Aftermath, Blow, Left, Plan, Prior, finish, quiet, recover_once, start, strike,
+};
+use lab_smoke_tests::deaths::Recorder;
 use lab_smoke_tests::invariants::broken;
 use lab_smoke_tests::smoke;
 use nix::sys::signal::{Signal, kill};
@@ -83,6 +88,111 @@ fn what_lands_while_the_run_is_dead_is_taken_back() {
         assert_eq!(aftermath.recovered.map(|it| it.recover_exit_code()), Some(0), "{prior:?}");
         assert_eq!(outcome(&records, "routerctl action execute"), Some(Outcome::Done));
         assert_eq!(outcome(&records, "routerctl action rollback"), Some(Outcome::Done));
+    }
+}
+
+/// The harness died after the assignment, and the dead man's switch has stopped the routers since: recovery
+/// wakes them, and the address comes off the ENI.
+#[test]
+fn what_the_switch_stopped_is_woken_and_taken_back() {
+    quiet();
+    for prior in [Prior::CheckOn, Prior::CheckOff] {
+        let plan = hit(Plan::quiet(prior), EXECUTE, Befall::KilledAfter);
+        let folder = smoke::folder();
+        let mut left = start(folder.path(), &plan, Recorder::none());
+        let mut world = (*left.world).clone();
+        let now = world.now + chrono::TimeDelta::minutes(15);
+        world.now = now;
+        fire_timers(&mut world, now);
+        world.cloud.advance(now);
+        let stopped = |it: &Instance| it.state == InstanceState::Stopped;
+        assert!(world.cloud.instances.values().all(stopped), "{prior:?}");
+        left.world = std::sync::Arc::new(world);
+        let aftermath = finish(folder.path(), &plan, left);
+        // Public addresses change with a stop; all else is as before, and then ended.
+        let end = aftermath.world.at_first_end.as_ref().expect("it was torn down");
+        let captured = "10.88.60.9".parse().expect("an address");
+        assert!(end.cloud.owner_of(captured).is_none(), "{prior:?}");
+        let checks = |cloud: &Cloud| -> Vec<bool> {
+            cloud.network_interfaces.values().map(|eni| eni.source_dest_check).collect()
+        };
+        assert_eq!(checks(&end.cloud), checks(&aftermath.before.cloud), "{prior:?}");
+        assert_eq!(aftermath.recovered.as_ref().map(|it| it.recover_exit_code()), Some(0));
+        let records = read_file(folder.path()).expect("a journal").records;
+        assert_eq!(outcome(&records, "ec2 StartInstances"), Some(Outcome::Done));
+        assert_eq!(outcome(&records, "routerctl action rollback"), Some(Outcome::Done));
+    }
+}
+
+/// The places in a process at which an effect of that name is asked for.
+fn find_places(effects: &[SeenEffect], name: &str) -> Vec<u32> {
+    let all = effects.iter().enumerate().filter(|(_, it)| it.name.contains(name));
+    all.map(|(at, _)| u32::try_from(at).expect("few")).collect()
+}
+
+/// A death or a lost reply as a switch is armed and as it is disarmed: the run can be finished, and nothing
+/// that goes on running is powered off afterwards.
+#[test]
+fn whatever_befalls_the_switch_the_run_can_be_finished() {
+    quiet();
+    let kept = Plan { faults: vec!["teardown=keep".to_owned()], ..Plan::quiet(Prior::CheckOn) };
+    let effects = strike(smoke::folder().path(), &kept).run.effects;
+    for name in [" arm-switch ", " disarm-switch "] {
+        let places = find_places(&effects, name);
+        assert_eq!(places.len(), 2, "{name}");
+        for at in places {
+            use Befall::{KilledAfter, KilledBefore, ReplyLost, RequestLost};
+            for what in [KilledBefore, KilledAfter, ReplyLost, RequestLost] {
+                let plan = Plan { run: vec![Blow::Effect(at, what)], ..kept.clone() };
+                let (aftermath, _) = played(&plan);
+                let machines = &aftermath.world.machines;
+                let armed = |node: &Node| !machines.get(*node).timers.is_empty();
+                let runs = aftermath
+                    .world
+                    .cloud
+                    .instances
+                    .values()
+                    .all(|it| it.state_at(aftermath.world.now) == InstanceState::Running);
+                let left: Vec<Node> = Node::ALL.into_iter().filter(armed).collect();
+                assert!(!runs || left.is_empty(), "{name} {what:?}: {left:?}");
+            }
+        }
+    }
+}
+
+/// A recovery that dies as it wakes what the switch has stopped, and as it arms that: the next one ends it.
+#[test]
+fn a_death_at_a_wake_leaves_a_run_that_can_be_finished() {
+    quiet();
+    let plan = hit(Plan::quiet(Prior::CheckOn), EXECUTE, Befall::KilledAfter);
+    let powered_off = |left: Left| {
+        let mut world = (*left.world).clone();
+        let now = world.now + chrono::TimeDelta::minutes(15);
+        world.now = now;
+        fire_timers(&mut world, now);
+        world.cloud.advance(now);
+        Left { world: std::sync::Arc::new(world), ..left }
+    };
+    let begin = |folder: &Path| powered_off(start(folder, &plan, Recorder::none()));
+    let folder = smoke::folder();
+    let left = begin(folder.path());
+    let whole = recover_once(folder.path(), &plan, left, &[], Recorder::none());
+    let effects = whole.processes.last().expect("a recovery").effects.clone();
+    let wakes = find_places(&effects, "StartInstances");
+    assert_eq!(wakes.len(), 2);
+    for at in wakes.into_iter().chain(find_places(&effects, " arm-switch ")) {
+        for what in [Befall::KilledBefore, Befall::KilledAfter] {
+            let folder = smoke::folder();
+            let left = begin(folder.path());
+            let blows = [Blow::Effect(at, what)];
+            let left = recover_once(folder.path(), &plan, left, &blows, Recorder::none());
+            let aftermath = finish(folder.path(), &plan, powered_off(left));
+            let code = aftermath.recovered.as_ref().map(|it| it.recover_exit_code());
+            assert_eq!(code, Some(0), "{at} {what:?}");
+            let end = aftermath.world.at_first_end.as_ref().expect("it was torn down");
+            let captured = "10.88.60.9".parse().expect("an address");
+            assert!(end.cloud.owner_of(captured).is_none(), "{at} {what:?}");
+        }
     }
 }
 

@@ -20,6 +20,8 @@ use crate::crash::{Aftermath, Plan, Prior};
 pub const CAPTURED: Ipv4Addr = Ipv4Addr::new(10, 88, 60, 9);
 const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 88, 60, 4);
 const DATABASE: &str = "/var/lib/routerd/routerd.db";
+/// The dead man's switch is armed until its instance ends.
+const SWITCHS_FOLDER: &str = "/run/lab-smoke";
 const RUNS_FOLDER: &str = "/var/lib/lab-smoke";
 
 /// The lab where the first thing that costs was to be ended, or at the end.
@@ -90,8 +92,8 @@ fn kept(machine: &Machine) -> Value {
     let mut files = serde_json::to_value(&machine.files).unwrap_or_default();
     if let Some(files) = files.as_object_mut() {
         let burnt = format!("{RUNS_FOLDER}/burnt-");
-        files
-            .retain(|path, _| path != DATABASE && path != RUNS_FOLDER && !path.starts_with(&burnt));
+        let runs = |path: &str| path == DATABASE || path == RUNS_FOLDER || path.starts_with(&burnt);
+        files.retain(|path, _| !runs(path) && !path.starts_with(SWITCHS_FOLDER));
     }
     json!({
         "interfaces": machine.interfaces,

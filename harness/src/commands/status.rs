@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
 use lab::act::Holder;
+use lab::clock::Clock;
 use reports::digest::Digest;
 use reports::folder::{FolderError, RunFolder};
 use reports::journal::{ChainError, read_file};
-use reports::record::{GoRefused, Kind, Record, RunStarted, Verdict};
+use reports::record::{GoRefused, Kind, LabKind, Record, RunStarted, Verdict};
 use reports::shown::Differs;
 use reports::verdict::{ExitCode, judge_journal};
 use serde::Serialize;
@@ -119,11 +121,17 @@ fn who_leased(folder: &RunFolder, started: &RunStarted, opener: &dyn Opener) -> 
 }
 
 fn of(folder: &RunFolder, held_by: Option<String>, records: &[Record]) -> RunStatus {
-    let judgement = judge_journal(records);
+    let mut judgement = judge_journal(records);
     let state = match held_by {
         Some(_) => FolderState::Held(Live::Live),
-        None => FolderState::Free(engine::read_standing(records)),
+        None => FolderState::Free(engine::read_standing_at(records, now_of(records))),
     };
+    let parked = matches!(state, FolderState::Free(Standing::Parked));
+    if parked && judgement.verdict == Verdict::AwaitingGo {
+        judgement.verdict = Verdict::Parked;
+        let why = "the dead man's switch has stopped the instances: its deadline is over";
+        judgement.reasons.push(why.to_owned());
+    }
     let next = engine::next_steps(records, folder.path());
     RunStatus {
         run_id: engine::find_run_started(records).map(|started| started.run_id.clone()),
@@ -136,6 +144,15 @@ fn of(folder: &RunFolder, held_by: Option<String>, records: &[Record]) -> RunSta
         facts_digest: engine::find_last_facts(records).map(|facts| facts.facts_digest.clone()),
         refused_go: refused(records),
         next: next.lines().map(str::to_owned).collect(),
+    }
+}
+
+/// The time by the clock that counts: of the mock, the run's own.
+fn now_of(records: &[Record]) -> DateTime<Utc> {
+    let virtual_time = || records.last().map(|record| record.at);
+    match engine::find_run_started(records).map(|started| started.lab.kind) {
+        Some(LabKind::Netns | LabKind::Aws) => Clock::System.now(),
+        Some(LabKind::Mock) | None => virtual_time().unwrap_or_else(|| Clock::System.now()),
     }
 }
 

@@ -26,6 +26,7 @@ impl Engine<'_> {
             if !self.run.state.borrow().lock_taken {
                 continue;
             }
+            self.renew_switches().await;
             if let Some(other) = self.renew_once().await {
                 // Forward work ends; what was begun is undone.
                 self.run.brake.pull();

@@ -4,6 +4,7 @@
 mod below;
 mod boot;
 mod gone;
+mod guard;
 mod lease;
 mod pending;
 mod recover;
@@ -20,7 +21,8 @@ pub use pending::{Meanwhile, Pending, run_until_go};
 pub use recover::{recover_from_journal, repeat_judgement};
 pub use resume::{Resumed, read_selection, resume_sequence};
 pub use standing::{
-    Standing, find_last_facts, find_run_started, in_a_command, next_steps, read_standing, undo_plan,
+    Standing, find_last_facts, find_run_started, in_a_command, next_steps, read_standing,
+    read_standing_at, undo_plan,
 };
 
 use std::cell::RefCell;
@@ -29,6 +31,7 @@ use std::rc::Rc;
 use lab::Lab;
 use lab::act::LockPermit;
 use lab::change_set::ChangeSet;
+use lab::manifest::Instances;
 use lab::permit::{Brake, Release};
 use reports::journal::{JournalError, Writer};
 use reports::record::{
@@ -140,6 +143,7 @@ pub async fn run_sequence(
     // On the heap: it is the whole run.
     engine.while_renewing(Box::pin(work)).await;
     engine.rest().await;
+    Box::pin(engine.disarm()).await;
     engine.tell_not_run();
     engine.finish()
 }
@@ -235,6 +239,10 @@ impl Engine<'_> {
         sabotage::before_the_undo(self).await;
         for scenario in SEQUENCE.iter().filter(|it| it.leg == Leg::Back) {
             if scenario.name == "teardown" {
+                if self.lab.manifest.teardown.instances == Instances::Keep {
+                    // Nothing is renewed without the lock.
+                    self.renew_switches().await;
+                }
                 self.release_lock().await;
             }
             self.run_one(scenario).await;
@@ -466,7 +474,9 @@ impl Waiting {
     fn disarmed(self) -> Option<&'static str> {
         match self {
             Self::Nobody => Some("the lab grants the go itself: nobody is waited for"),
-            Self::Owner(Meanwhile::LeaveRunning) => Some("disarmed by --leave-running"),
+            Self::Owner(Meanwhile::LeaveRunning) => {
+                Some("disarmed by --leave-running, as is the dead man's switch")
+            }
             Self::Owner(Meanwhile::Park) => None,
         }
     }

@@ -12,6 +12,7 @@ use reports::record::{
 use reports::verdict::{ExitCode, judge_journal};
 use scenarios::gate;
 use scenarios::stops::{CEILING, Detector, WAITED_TOO_LONG};
+use scenarios::switch::Guarding;
 use scenarios::watch;
 
 use super::recover::describe_left_instance;
@@ -91,6 +92,9 @@ pub async fn run_until_go(
     if !engine.asks() {
         return engine.end_unasked(pending).await;
     }
+    if let Err(why) = Box::pin(engine.guard_the_wait(pending)).await {
+        return engine.stay_unguarded(pending, why).await;
+    }
     match engine.wait_for_go(pending).await {
         Came::Go => engine.pass_the_gate(pending).await,
         Came::Nothing | Came::Refused => engine.stay_pending(pending).await,
@@ -124,6 +128,11 @@ impl<'a> Engine<'a> {
         announce: &'a mut dyn FnMut(Announcement),
     ) -> Self {
         let go: Rc<dyn GoSource> = Rc::new(pending.files.clone());
+        let mut state = parts.state;
+        state.guarding = match pending.meanwhile {
+            Meanwhile::Park => Guarding::Armed,
+            Meanwhile::LeaveRunning => Guarding::LeftRunning,
+        };
         let run = Run {
             id: parts.change_set.run_id.clone(),
             change_set: parts.change_set,
@@ -133,7 +142,7 @@ impl<'a> Engine<'a> {
             #[cfg(feature = "sabotage")]
             detector_off: lab.detector_off(),
             go,
-            state: RefCell::new(parts.state),
+            state: RefCell::new(state),
         };
         Self {
             lab,
@@ -158,6 +167,7 @@ impl<'a> Engine<'a> {
         if pending.meanwhile == Meanwhile::Park {
             self.rest().await;
         }
+        Box::pin(self.disarm()).await;
         self.tell_not_run();
         self.finish()
     }
@@ -185,6 +195,7 @@ impl<'a> Engine<'a> {
         if pending.meanwhile == Meanwhile::Park {
             self.rest().await;
         }
+        Box::pin(self.disarm()).await;
         self.tell_not_run();
         self.finish()
     }
@@ -366,6 +377,7 @@ impl<'a> Engine<'a> {
     /// Stops what runs, unless another run holds the lab; what must not be stopped is residue.
     pub(super) async fn park(&self) -> Hold {
         if !self.something_runs().await {
+            self.note_rest().await;
             return Hold::Free;
         }
         let items = match self.stop_all().await {
@@ -381,6 +393,7 @@ impl<'a> Engine<'a> {
             all.items.extend(items.into_iter().map(without_consent));
             self.record(Kind::ResidueListed(all));
         }
+        self.note_rest().await;
         Hold::Free
     }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use lab::act::{LockState, Proving};
-use lab::ec2::Instance;
+use lab::ec2::{Instance, InstanceState};
 use lab::node::Node;
 use lab::permit::Cost;
 use reports::operation::Torn;
@@ -78,40 +78,81 @@ pub async fn recover_from_journal(
     };
     engine.hear_from_below();
     let work = async {
-        let woken = engine.wake_what_has_the_burn().await;
+        Box::pin(engine.guard_the_recovery()).await;
+        let woken = Box::pin(engine.wake_what_is_needed()).await;
         engine.look_again().await;
         engine.prove(woken.as_ref().err()).await;
         let ended = engine.end_what_was_begun().await;
-        if let Ok(Some(router)) = woken {
-            engine.let_it_rest(&router).await;
+        for instance in woken.iter().flatten() {
+            engine.let_it_rest(instance).await;
         }
         ended
     };
     match engine.while_renewing(Box::pin(work)).await {
-        Ok(()) => engine.finish(),
+        Ok(()) => {
+            Box::pin(engine.disarm()).await;
+            engine.finish()
+        }
         // The run is not closed: whoever holds the lab may give it back.
         Err(held) => engine.unusable(held),
     }
 }
 
 impl Engine<'_> {
-    /// routerd-cloud has the burn that proves the go, and what is to be undone: where it is stopped and
-    /// something is left to do, it is woken. Answers it where it was, and why it could not be.
-    async fn wake_what_has_the_burn(&self) -> Result<Option<Instance>, String> {
+    /// What the switch or hard stop 7 has stopped is woken where something is left to do: routerd-cloud has
+    /// the burn that proves the go, and what is to be undone; the others are asked whether all is as it
+    /// was. Answers what was woken, and why routerd-cloud could not be.
+    async fn wake_what_is_needed(&self) -> Result<Vec<Instance>, String> {
         let left = self.journal.with_records(something_is_left);
         if !self.run.state.borrow().burnt || !left {
-            return Ok(None);
+            return Ok(Vec::new());
         }
-        let router = self.lab.manifest.nodes.get(&Node::RouterdCloud);
-        let Some(id) = router.and_then(|node| node.instance_id.clone()) else { return Ok(None) };
-        let Ok(answer) = self.lab.reader.instances(std::slice::from_ref(&id)).await else {
-            return Ok(None);
+        let restored = self.journal.with_records(|records| resume::has_passed(records, "restored"));
+        let Ok(answer) = self.lab.find_instances(&self.instance_ids()).await else {
+            return Ok(Vec::new());
         };
-        let rests = |it: &Instance| matches!(it.state.as_str(), "stopping" | "stopped");
-        let Some(router) = answer.value.into_iter().find(rests) else { return Ok(None) };
-        self.wake_one(&router).await?;
-        self.answers(Node::RouterdCloud).await?;
-        Ok(Some(router))
+        let rests = |it: &Instance| {
+            let rests = matches!(it.state, InstanceState::Stopping | InstanceState::Stopped);
+            rests && (!restored || self.keeps_the_lock(&it.instance_id))
+        };
+        let asleep: Vec<Instance> = answer.value.into_iter().filter(rests).collect();
+        let (routers, others): (Vec<Instance>, Vec<Instance>) =
+            asleep.into_iter().partition(|it| self.keeps_the_lock(&it.instance_id));
+        let mut woken = Vec::new();
+        for router in routers {
+            self.wake_one(&router).await?;
+            self.answers(Node::RouterdCloud).await?;
+            self.guarded(Node::RouterdCloud).await;
+            woken.push(router);
+        }
+        for other in others {
+            if matches!(self.lab.lock_state(&self.run.id).await, LockState::Other(_)) {
+                break;
+            }
+            if let Err(why) = self.wake_other(&other).await {
+                tracing::error!(why, "recovery goes on without a node that cannot be woken");
+            }
+            woken.push(other);
+        }
+        Ok(woken)
+    }
+
+    async fn wake_other(&self, instance: &Instance) -> Result<(), String> {
+        self.wake_one(instance).await?;
+        let nodes = self.lab.manifest.nodes.iter();
+        let is = |id: &Option<String>| id.as_ref() == Some(&instance.instance_id);
+        for (node, _) in nodes.filter(|(_, entry)| is(&entry.instance_id)) {
+            self.answers(*node).await?;
+            self.guarded(*node).await;
+        }
+        Ok(())
+    }
+
+    /// A recovery goes on where a node cannot be guarded: it is what ends the cost.
+    async fn guarded(&self, node: Node) {
+        if let Err(why) = self.guard_node(node).await {
+            tracing::warn!(why, "recovery goes on without a dead man's switch");
+        }
     }
 
     /// Stops again what was woken for the proof alone.

@@ -41,6 +41,9 @@ impl Engine<'_> {
     async fn resume(&self, pending: &Pending) -> Judgement {
         self.hear_from_below();
         self.arm(pending.meanwhile);
+        if let Err(why) = Box::pin(self.guard_the_wait(pending)).await {
+            return self.stay_unguarded(pending, why).await;
+        }
         if pending.wait.is_some() {
             match self.wait_for_go(pending).await {
                 Came::Go => {}

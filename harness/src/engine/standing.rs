@@ -3,6 +3,7 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use lab::manifest::Manifest;
 use reports::record::{
     FactsRecorded, Intent, Kind, Outcome, Permit, Power, Record, ResidueListed, RunStarted,
@@ -54,7 +55,7 @@ pub fn read_standing(records: &[Record]) -> Standing {
         && passed_once(records, "undo-plan");
     if !asked || any(closes) {
         Standing::Dead
-    } else if stopped_last(records) {
+    } else if stopped_last(records) || found_at_rest(records) {
         Standing::Parked
     } else {
         Standing::AwaitingGo
@@ -86,7 +87,7 @@ fn passed_once(records: &[Record], name: &str) -> bool {
 /// Whether the last effect was to stop an instance. Of a run that awaits its go, all were for cost.
 fn stopped_last(records: &[Record]) -> bool {
     let last = records.iter().rev().find_map(|record| match &record.kind {
-        Kind::Intent(intent) => Some(intent),
+        Kind::Intent(intent) if intent.effect.switched_instance().is_none() => Some(intent),
         _ => None,
     });
     let off = |it: &&Intent| matches!(it.effect.power(), Some((_, Power::Off)));
@@ -95,6 +96,51 @@ fn stopped_last(records: &[Record]) -> bool {
         matches!(&record.kind, Kind::Outcome(it)
             if it.intent == last.id && it.outcome == Outcome::Done)
     })
+}
+
+/// Whether nothing ran any more when somebody looked, after a dead man's switch was armed: it has stopped
+/// the instances, and nobody has started one since.
+fn found_at_rest(records: &[Record]) -> bool {
+    let (mut armed, mut rests) = (false, false);
+    for record in records {
+        match &record.kind {
+            Kind::Intent(it) if it.effect.switched_instance().is_some() => armed = true,
+            Kind::Intent(it) if matches!(it.effect.power(), Some((_, Power::On))) => rests = false,
+            Kind::InstancesFound(found) => rests = armed && found.costing.is_empty(),
+            _ => {}
+        }
+    }
+    rests
+}
+
+/// Where a run that nobody holds stands at a time: a dead man's switch whose deadline is over by then has
+/// stopped the instances, though nobody has looked.
+pub fn read_standing_at(records: &[Record], now: DateTime<Utc>) -> Standing {
+    match read_standing(records) {
+        Standing::AwaitingGo if last_switch_is_over(records, now) => Standing::Parked,
+        standing => standing,
+    }
+}
+
+/// How long after its deadline a switch has looked, and its instance has come to rest.
+const COMES_TO_REST: TimeDelta = TimeDelta::seconds(60);
+
+fn last_switch_is_over(records: &[Record], now: DateTime<Utc>) -> bool {
+    let last = records.iter().rev().find_map(|record| match &record.kind {
+        Kind::Intent(it) if it.effect.switched_instance().is_some() => {
+            Some((it, it.effect.powers_off_after()))
+        }
+        _ => None,
+    });
+    let Some((intent, Some(after))) = last else { return false };
+    let armed = records.iter().find_map(|record| match &record.kind {
+        Kind::Outcome(it) if it.intent == intent.id && it.outcome == Outcome::Done => {
+            Some(record.at)
+        }
+        _ => None,
+    });
+    let after = TimeDelta::from_std(after).unwrap_or(TimeDelta::MAX);
+    armed.is_some_and(|armed| now >= armed + after + COMES_TO_REST)
 }
 
 /// The run's first record.

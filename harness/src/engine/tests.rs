@@ -2,6 +2,7 @@
 //! stops were armed; and, each in its own file, of what the engine decides between them.
 
 mod ending;
+mod guarding;
 mod lock;
 mod money;
 mod operator;
@@ -123,7 +124,10 @@ fn every_run_says_once_what_it_cost() {
 fn only_stop_seven_is_ever_disarmed() {
     let table = [
         (Waiting::Owner(Meanwhile::Park), None),
-        (Waiting::Owner(Meanwhile::LeaveRunning), Some("disarmed by --leave-running")),
+        (
+            Waiting::Owner(Meanwhile::LeaveRunning),
+            Some("disarmed by --leave-running, as is the dead man's switch"),
+        ),
         (Waiting::Nobody, Some("the lab grants the go itself: nobody is waited for")),
     ];
     for (waiting, reason) in table {

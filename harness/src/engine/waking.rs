@@ -38,6 +38,9 @@ pub(super) enum Woke {
     Something,
 }
 
+/// A wake that took longer leaves the first node's switch too little time for what comes then.
+const LONG_WAKE: Duration = Duration::from_mins(2);
+
 impl Engine<'_> {
     /// Starts what rests and waits until it answers; the lock is read as soon as its node can be asked.
     /// Fails where the lab is held or does not come up: nothing else was done then.
@@ -59,19 +62,28 @@ impl Engine<'_> {
         for router in routers {
             self.wake_by(router, resting).await?;
         }
+        let since = self.lab.clock.stopwatch();
         self.reaches(Node::RouterdCloud, woke).await?;
         self.free().await?;
+        self.guard_node(Node::RouterdCloud).await?;
         for other in others {
             self.free().await?;
             self.wake_by(other, resting).await?;
         }
         for node in Node::ALL {
             self.reaches(node, woke).await?;
+            if node != Node::RouterdCloud {
+                self.guard_node(node).await?;
+            }
         }
         if woke == Woke::Something {
             for node in Node::ALL {
                 self.comes_in_time(node).await?;
             }
+        }
+        // Who came first has waited for the others.
+        if since.elapsed() >= LONG_WAKE {
+            self.renew_switches().await;
         }
         Ok(woke)
     }

@@ -18,10 +18,12 @@ use super::held::Held;
 use super::left;
 use super::node::{EC2_SOCKET, METADATA_SOCKET};
 use lab::node::Node;
+use lab_mock::cloud::InstanceState;
 use lab_mock::ec2::{self, metadata};
 use lab_mock::faults::CallerKind;
 use lab_mock::serve::{answer_broken, plain_headers, to_http};
 use lab_mock::world::World;
+use lab_programs::services::POWER_OFF;
 
 /// Serves until the process ends.
 ///
@@ -73,6 +75,9 @@ async fn answer_metadata(
     request: Request,
 ) -> Response {
     let now = held.clock.now();
+    if request.method() == Method::PUT && request.uri().path() == POWER_OFF {
+        return power_off(&held, node).await;
+    }
     let mut world = held.shared.lock();
     world.cloud.advance(now);
     let Some(instance) = world.cloud.instance_of(node) else { return answer_broken() };
@@ -84,6 +89,22 @@ async fn answer_metadata(
         ttl_seconds: text("x-aws-ec2-metadata-token-ttl-seconds"),
     };
     to_http(metadata::answer_query(&world.cloud, instance, &query, now))
+}
+
+/// The node's own operating system powers it off: EC2 sees that, and nobody asked it.
+async fn power_off(held: &Held, node: Node) -> Response {
+    let now = held.clock.now();
+    {
+        let mut world = held.shared.lock();
+        world.cloud.advance(now);
+        let id = world.cloud.instance_of(node).map(|instance| instance.id.clone());
+        let instance = id.and_then(|id| world.cloud.instances.get_mut(&id));
+        let Some(instance) = instance else { return answer_broken() };
+        if instance.state == InstanceState::Running {
+            instance.shut_itself_down(now);
+        }
+    }
+    plain(held.settle().await.map(|()| "off"))
 }
 
 fn supervisor_router(held: &Arc<Held>) -> Router {

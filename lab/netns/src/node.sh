@@ -77,7 +77,7 @@ for folder in usr/lib usr/local/sbin usr/local/bin var/lib var/log; do unfold $f
 
 mkdir -p usr/local/sbin etc
 rm -f etc/passwd etc/group etc/hostname etc/hosts
-(cd usr/local/sbin && rm -f sudo routerctl outage-probe aws)
+(cd usr/local/sbin && rm -f sudo routerctl outage-probe aws systemd-run systemctl)
 for folder in etc/ssh etc/lab-smoke usr/local/etc usr/local/libexec var/lib home root; do
     own 755 $folder
 done
@@ -117,6 +117,9 @@ for folder; do
     mount --rbind "$folder" ".$folder"
 done
 if test -n "$aws"; then ln -sf "$aws" usr/local/sbin/aws; else bind "$program" usr/local/sbin/aws; fi
+# A node has no service manager: these run what is asked of one for the dead man's switch.
+bind "$program" usr/local/sbin/systemd-run
+bind "$program" usr/local/sbin/systemctl
 case $node in *-client) bind "$program" usr/local/sbin/outage-probe ;; esac
 if test "$node" = routerd-cloud; then
     bind "$routerctl" usr/local/sbin/routerctl

@@ -4,6 +4,7 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::process::{Command, ExitStatus};
 use std::rc::Rc;
+use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -21,6 +22,7 @@ use super::lifecycle;
 use super::moments::ToldTransport;
 use super::unix_http::{self, UnixClient};
 use lab::Lab;
+use lab::act::SwitchTimes;
 use lab::clock::Clock;
 use lab::ec2::{AwsConnection, ServiceUrls};
 use lab::manifest::Manifest;
@@ -108,8 +110,26 @@ fn open_by(
     let holder = folder.clone();
     let lab = Lab::new(manifest, clock, &connection, transport.clone(), Rc::new(|| Ok(())))
         .that_grants_itself(&self_signers(&go_seed).map_err(io::Error::other)?)
-        .that_may_end(Rc::new(move || !lifecycle::is_held(&holder)));
+        .that_may_end(Rc::new(move || !lifecycle::is_held(&holder)))
+        .with_switch_times(read_switch_times());
     Ok(Netns { lab, transport, folder, go_seed })
+}
+
+/// Three numbers of seconds for the dead man's switch: of a wait, of work, and between two looks.
+const SWITCH_SECONDS: &str = "LAB_SMOKE_NETNS_SWITCH";
+
+/// The deadlines of the dead man's switch: a test has no ten minutes. What is not three numbers is as if
+/// it were not there.
+fn read_switch_times() -> SwitchTimes {
+    let text = std::env::var(SWITCH_SECONDS).unwrap_or_default();
+    let seconds: Vec<u64> = text.split(',').filter_map(|it| it.parse().ok()).collect();
+    match seconds[..] {
+        [waiting, working, every] => {
+            let [waiting, working, every] = [waiting, working, every].map(Duration::from_secs);
+            SwitchTimes { waiting, working, every }
+        }
+        _ => SwitchTimes::default(),
+    }
 }
 
 fn connection(folder: &Folder, spec: &Spec, manifest: &Manifest, clock: Clock) -> AwsConnection {

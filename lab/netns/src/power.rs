@@ -99,12 +99,20 @@ async fn wait_for(next: Option<&(DateTime<Utc>, BootStage)>) {
     }
 }
 
+/// What a start of the machine would find empty: the dead man's switch.
+fn forget_volatile() {
+    // A node that was never armed has none.
+    let _ = std::fs::remove_file("/run/lab-smoke/stop-at");
+    let _ = std::fs::remove_dir_all("/run/lab-smoke/units");
+}
+
 impl Powered<'_> {
     async fn stop(&mut self) -> io::Result<()> {
         self.power.send_replace(PowerState::Off);
         (self.sshd, self.is_on) = (None, false);
         self.to_come.clear();
         end_processes()?;
+        forget_volatile();
         run::ip_batch(&topology::power_off(self.node)).await
     }
 

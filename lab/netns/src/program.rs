@@ -30,6 +30,13 @@ pub fn dispatch(words: &[OsString]) -> Option<ExitCode> {
         }
         "aws" => return Some(lab_programs::host::run_program(lab_programs::aws_cli::main)),
         "outage-probe" => return Some(lab_programs::host::run_program(lab_programs::outage::main)),
+        // Only on a node without a service manager is this binary called so.
+        "systemd-run" => {
+            return Some(lab_programs::host::run_program(lab_programs::services::run_systemd));
+        }
+        "systemctl" => {
+            return Some(lab_programs::host::run_program(lab_programs::services::control));
+        }
         "lab-planner" => return Some(lab_programs::host::run_program(lab_programs::planner::main)),
         "routerctl" => return Some(lab_programs::host::run_program(lab_programs::routerctl::main)),
         _ => {}

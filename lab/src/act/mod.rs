@@ -13,6 +13,7 @@ mod routerd;
 #[cfg(feature = "sabotage")]
 mod sabotage;
 mod settle;
+mod switch;
 
 pub(crate) use executor::dry_run_request;
 pub use executor::{ExecutorAnswer, ExecutorProgram, ExecutorSilence};
@@ -23,6 +24,7 @@ pub use prove::Proving;
 pub use routerd::{Execution, RowAnswer, RowCall};
 pub(crate) use settle::{Finding, POLL, Progress, until_seen};
 pub use settle::{Sample, goal_of};
+pub use switch::{Switch, SwitchTimes};
 
 use reports::journal::{JournalError, Writer};
 use reports::record::{Effect, Goal, Intent, Kind, Operation, Outcome, OutcomeRecorded};

@@ -347,11 +347,11 @@ mod tests {
     #[test]
     fn the_run_is_what_the_first_record_says() {
         let started = json!({
-            "kind": "run-started", "schema_version": 1, "run_id": "run-7",
-            "tool": { "name": "lab-smoke" },
+            "schema_version": 1, "run_id": "run-7", "tool": { "name": "lab-smoke" },
             "lab": { "kind": "mock", "name": "mock", "manifest": "" },
             "scenarios": [], "stops": [],
         });
+        let started = json!({ "kind": "run-started", "data": started });
         let started: Kind = serde_json::from_value(started).expect("a record");
         assert_eq!(run_id(&[record(0, started.clone())]).as_deref(), Some("run-7"));
         assert_eq!(run_id(&[record(0, burn()), record(1, started)]), None);

@@ -92,6 +92,9 @@ impl Lab {
                 let look = async || Ok(gone(self.reader.volume(id).await?.value.is_none()));
                 until_seen::<ReadError>(self, Duration::ZERO, look).await
             }
+            Effect::ArmSwitch { .. } | Effect::RenewSwitch { .. } | Effect::DisarmSwitch { .. } => {
+                self.find_switch(effect).await
+            }
             Effect::RunPlanner { source, keys } => self.find_plans(source, keys, patience).await,
             Effect::ImportActions { keys, .. } => {
                 self.find_rows(patience, |rows| has_all(rows, keys)).await

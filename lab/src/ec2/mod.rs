@@ -11,6 +11,7 @@ mod protection;
 mod reader;
 mod rehearse;
 mod role;
+mod shutdown;
 mod sighted;
 mod state;
 mod storage;
@@ -29,6 +30,7 @@ pub use reader::{Answer, ReadError, Reader};
 pub(crate) use rehearse::leave_out_encoded;
 pub use rehearse::{Allowance, OwnCall, Rehearsed};
 pub use role::{RoleLimits, Simulation};
+pub use shutdown::OnShutdown;
 pub use sighted::{Sighted, seen_with};
 pub use state::InstanceState;
 

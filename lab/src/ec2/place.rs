@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use aws_sdk_ec2::types as sdk;
 use reports::redact::Form;
 
 use super::InstanceState;
@@ -27,13 +28,15 @@ impl Reader {
         let request =
             self.ec2.describe_instances().filters(make_filter("instance-id", instance_id));
         let page = call!("ec2 DescribeInstances", request)?;
-        let instances = page.value.reservations().iter().flat_map(|it| it.instances());
+        let instances = page.value.reservations().iter().flat_map(sdk::Reservation::instances);
         let mut places = instances.filter(|it| it.instance_id() == Some(instance_id));
         let address = |text: Option<&str>| text.and_then(|text| text.parse().ok());
         let place = places.next().map(|it| InstancePlace {
             instance_id: instance_id.to_owned(),
             state: InstanceState::parse(
-                it.state().and_then(|state| state.name()).map_or("unknown", |name| name.as_str()),
+                it.state()
+                    .and_then(sdk::InstanceState::name)
+                    .map_or("unknown", sdk::InstanceStateName::as_str),
             ),
             public: address(it.public_ip_address()),
             private: address(it.private_ip_address()),

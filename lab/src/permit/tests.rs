@@ -247,7 +247,8 @@ fn cost_is_for_a_tagged_instance_where_the_manifest_consents() {
         };
         let both = [
             (PowerChange::Stop, PowerChange::Start, Cost::to_stop(manifest, &instance)),
-            (PowerChange::Start, PowerChange::Stop, Cost::to_start(manifest, &instance)),
+            (PowerChange::Start, PowerChange::Switch, Cost::to_start(manifest, &instance)),
+            (PowerChange::Switch, PowerChange::Stop, Cost::to_switch(manifest, &instance)),
         ];
         for (power, other, cost) in both {
             assert_eq!(cost.as_ref().err(), refused.as_ref(), "{what}");

@@ -21,7 +21,7 @@ pub struct Action {
 /// A mutation may take the plugin's timeout, and routerctl blocks on a grandchild that holds its
 /// pipe (contract §1.8): no answer until then is an unknown outcome.
 pub(crate) const MUTATION: Duration = Duration::from_mins(3);
-const QUICK: Duration = Duration::from_secs(30);
+pub(super) const QUICK: Duration = Duration::from_secs(30);
 
 /// Writes standard input to a new file, durably; fails where there is one already.
 const CREATE: &str = "set -e; set -C; umask 077; mkdir -p \"$2\"; cat > \"$1\"; sync \"$1\"";
@@ -31,7 +31,7 @@ const CREATE: &str = "set -e; set -C; umask 077; mkdir -p \"$2\"; cat > \"$1\"; 
 const REPLACE: &str = "set -e; umask 077; cat > \"$1.new\"; sync \"$1.new\"; mv \"$1.new\" \"$1\"";
 
 impl Action {
-    fn new(argv: Vec<String>, limit: Duration) -> Self {
+    pub(super) fn new(argv: Vec<String>, limit: Duration) -> Self {
         Self { argv, stdin: Vec::new(), limit }
     }
 

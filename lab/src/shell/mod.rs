@@ -7,6 +7,7 @@ mod observe;
 mod readiness;
 mod readings;
 pub mod ssh;
+mod switch;
 
 pub use action::{Action, NODE_FOLDER};
 pub use follow::{Heard, Stream};
@@ -14,6 +15,8 @@ pub use hashing::{FileIdentity, HashedFile, Hashing, IDENTITY_FORMAT};
 pub use observe::Observe;
 pub use readiness::NodeReadiness;
 pub use readings::{NodeRehearsal, Unread};
+pub use switch::{CHECK_SWITCH, SwitchUnit};
+pub(crate) use switch::{SWITCH, SwitchSeen};
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

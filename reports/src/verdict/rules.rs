@@ -168,10 +168,25 @@ fn mutations(run: &Gathered<'_>, causes: &mut Causes) {
             Some(_) => continue,
             None => "its outcome was never recorded",
         };
+        if went_with_its_instance(run, it) {
+            continue;
+        }
         let (what, resource) = (it.intent.effect.what(), it.intent.effect.resource());
         let reason = format!("whether `{what}` on {resource} was done is unknown: {why}");
         causes.push((ExitCode::Unknown, reason));
     }
+}
+
+/// A dead man's switch is nothing any more once its instance was seen to go off: the timer lives in what
+/// runs.
+fn went_with_its_instance(run: &Gathered<'_>, switch: &FoldedMutation<'_>) -> bool {
+    let Some(instance) = switch.intent.effect.switched_instance() else { return false };
+    run.at_rest
+        || run.mutations.iter().any(|it| {
+            it.at >= switch.at
+                && it.intent.effect.power() == Some((instance, Power::Off))
+                && it.outcome.is_some_and(|(outcome, _)| outcome.outcome == Outcome::Done)
+        })
 }
 
 /// A lab that was touched must be seen to be back, and nothing left; that neither was looked at is
@@ -311,12 +326,15 @@ fn pending(run: &Gathered<'_>) -> Option<Verdict> {
     if run.gate.refused.is_some() || !waits(run) {
         return None;
     }
-    let cost = |it: &&FoldedMutation<'_>| it.intent.permit == Permit::Cost;
+    let cost = |it: &&FoldedMutation<'_>| {
+        it.intent.permit == Permit::Cost && it.intent.effect.power().is_some()
+    };
     let last = run.mutations.iter().rev().find(cost);
-    let parked = last.is_some_and(|it| {
-        matches!(it.intent.effect.power(), Some((_, Power::Off)))
-            && it.outcome.is_some_and(|(outcome, _)| outcome.outcome == Outcome::Done)
-    });
+    let parked = run.at_rest
+        || last.is_some_and(|it| {
+            matches!(it.intent.effect.power(), Some((_, Power::Off)))
+                && it.outcome.is_some_and(|(outcome, _)| outcome.outcome == Outcome::Done)
+        });
     Some(if parked { Verdict::Parked } else { Verdict::AwaitingGo })
 }
 

@@ -4,9 +4,9 @@ use serde_json::json;
 
 use super::*;
 use crate::record::{
-    AssertionStatus, Duty, HarnessBroke, Interrupted, JournalLost, Kind, LabGone, LabUnavailable,
-    Outcome, Part, Permit, Record, RecoveryStarted, RunFinished, ScenarioStatus, StopTripped,
-    Verdict,
+    AssertionStatus, Duty, HarnessBroke, InstancesFound, Interrupted, JournalLost, Kind, LabGone,
+    LabUnavailable, Outcome, Part, Permit, Record, RecoveryStarted, RunFinished, ScenarioStatus,
+    StopTripped, Verdict,
 };
 use crate::sample::{self, Sample};
 
@@ -113,7 +113,7 @@ fn rules_one_by_one() {
     use AssertionStatus as A;
     use ScenarioStatus as S;
     use Verdict as V;
-    let table: [(&str, (V, u8), SampleEdit); 29] = [
+    let table: [(&str, (V, u8), SampleEdit); 31] = [
         ("restored failed, and nothing is listed", (V::Unknown, 5), |r| {
             r.assert("restored", "restored.eni", A::Failed);
         }),
@@ -141,6 +141,16 @@ fn rules_one_by_one() {
         ("not done", (V::Pass, 0), |r| r.outcome("seize", Outcome::NotDone)),
         ("an intent alone", (V::Unknown, 5), |r| {
             r.intent("again", Permit::Undo, "routerctl action rollback");
+        }),
+        ("nobody knows of a switch", (V::Unknown, 5), |r| {
+            r.intent("arm", Permit::Cost, "arm the dead man's switch");
+            r.outcome("arm", Outcome::Unknown);
+        }),
+        ("it went with its instance", (V::Pass, 0), |r| {
+            r.intent("arm", Permit::Cost, "arm the dead man's switch");
+            r.outcome("arm", Outcome::Unknown);
+            r.intent("stop", Permit::Cost, "ec2 StopInstances");
+            r.outcome("stop", Outcome::Done);
         }),
         ("stop 7 parks", (V::Pass, 0), |r| r.push(tripped(7))),
         ("a refused go", (V::Stopped, 4), |r| r.push(sample::refused_go())),
@@ -194,7 +204,7 @@ fn a_run_that_awaits_its_go_is_pending_and_no_signal_interrupts_it() {
     type Case = (&'static str, (V, u8), Option<&'static str>, SampleEdit);
     let awaited = Some("the owner's go is awaited");
     let parked = Some("the owner's go is awaited, the instances are stopped");
-    let table: [Case; 17] = [
+    let table: [Case; 19] = [
         ("awaiting", (V::AwaitingGo, 3), awaited, |_| {}),
         ("a signal", (V::AwaitingGo, 3), awaited, |r| r.push(signal("SIGTERM"))),
         ("parked", (V::Parked, 3), parked, |r| {
@@ -207,6 +217,15 @@ fn a_run_that_awaits_its_go_is_pending_and_no_signal_interrupts_it() {
                 r.intent(id, Permit::Cost, what);
                 r.outcome(id, Outcome::Done);
             }
+        }),
+        ("a switch is armed", (V::AwaitingGo, 3), awaited, |r| {
+            r.intent("arm", Permit::Cost, "arm the dead man's switch");
+            r.outcome("arm", Outcome::Done);
+        }),
+        ("the switch had its way", (V::Parked, 3), parked, |r| {
+            r.intent("arm", Permit::Cost, "arm the dead man's switch");
+            r.outcome("arm", Outcome::Done);
+            r.push(Kind::InstancesFound(InstancesFound { costing: Vec::new() }));
         }),
         ("cannot park", (V::Residue, 6), awaited, |r| {
             r.push(tripped(7));

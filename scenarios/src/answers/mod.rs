@@ -27,6 +27,7 @@ mod replies;
 mod router;
 mod smokes;
 mod stops;
+mod switch;
 mod teardown;
 mod underlay;
 mod way;
@@ -61,6 +62,7 @@ fn all() -> impl Iterator<Item = &'static Owed> {
         replies::OWED,
         smokes::OWED,
         stops::OWED,
+        switch::OWED,
         planted::OWED,
     ]
     .into_iter()

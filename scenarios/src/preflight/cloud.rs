@@ -38,6 +38,11 @@ impl Cloud {
     }
 }
 
+/// The VPC's tags, where it could be read.
+pub fn vpc_tags(reads: &CloudReads) -> Option<Tags> {
+    Some(reads.vpc.as_ref().ok()?.value.as_ref()?.tags.clone())
+}
+
 pub fn judge(
     lab: &Lab,
     ctx: &mut Context<'_>,

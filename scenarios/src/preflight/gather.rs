@@ -20,6 +20,7 @@ use super::permissions::{self, NodeRehearsalRead, RehearsalReads};
 use super::role::{self, NamedReads};
 use super::router;
 use super::shared::Ways;
+use super::switch::{self, ShutdownReads};
 use crate::node_state;
 use crate::observe::Readout;
 use crate::run::PlanSource;
@@ -33,6 +34,7 @@ pub type Read<T> = Result<Answer<T>, ReadError>;
 pub struct Gathered {
     pub cloud: CloudReads,
     pub costly: Costly,
+    pub shutdown: ShutdownReads,
     pub profile: Read<Vec<String>>,
     pub role: RoleReads,
     pub rehearsals: RehearsalReads,
@@ -97,16 +99,17 @@ pub struct RouterReads {
 
 pub async fn gather_reads(lab: &Lab) -> Gathered {
     let iam = &lab.manifest.iam;
-    let (cloud, (costly, rehearsals), profile, role, nodes, router, silence) = futures::join!(
+    let (cloud, (costly, rehearsals), shutdown, profile, role, nodes, router, silence) = futures::join!(
         cloud(lab),
         costly_and_rehearsals(lab),
+        switch::ask(lab),
         lab.reader.instance_profile_roles(&iam.instance_profile_name),
         role::read_role(lab),
         futures::future::join_all(Node::ALL.map(|node| one_node(lab, node))),
         router(lab),
         silence::ask_all_ways(lab, When::Before),
     );
-    Gathered { cloud, costly, profile, role, rehearsals, nodes, router, silence }
+    Gathered { cloud, costly, shutdown, profile, role, rehearsals, nodes, router, silence }
 }
 
 /// What costs, and then whether the run may end it.

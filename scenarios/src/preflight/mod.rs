@@ -15,6 +15,7 @@ mod role;
 mod router;
 mod shared;
 mod survey;
+mod switch;
 
 pub use survey::{PermissionProof, PermissionSurvey, survey_permissions};
 
@@ -62,6 +63,8 @@ pub const CAPTURES: &str = "preflight.captures-known";
 pub const PLAN_SOURCE: &str = "preflight.plan-source";
 pub const STATE: &str = "preflight.cloud-state";
 pub const SHARED: &str = "preflight.nothing-attached";
+pub const SHUTDOWN: &str = "preflight.shutdown-behavior";
+pub const EXPIRY: &str = "preflight.lab-expiry";
 pub const COSTLY: &str = "preflight.cost-bearing";
 pub const LEFTOVERS: &str = "preflight.leftovers";
 pub const SILENT: &str = "preflight.captured-address-silent";
@@ -82,6 +85,8 @@ pub const ASSERTS: &[&str] = &[
     STATE,
     SHARED,
     COSTLY,
+    SHUTDOWN,
+    EXPIRY,
     PROFILE,
     ROLE,
     PERMISSIONS,
@@ -117,10 +122,13 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     }
     credentials::judge(lab, ctx);
     let executor = (&gathered.profile, &gathered.role.policies);
+    let vpc_tags = cloud::vpc_tags(&gathered.cloud);
     let cloud = cloud::judge(lab, ctx, gathered.cloud, executor);
     let addresses = gathered.costly.addresses.as_ref().map_or(&[][..], |it| &it.value);
     let instances = cloud.as_ref().map_or(&[][..], |cloud| &cloud.instances);
     sight::record(lab, ctx, instances, addresses);
+    let expiring = switch::Expiring { instances, vpc: vpc_tags.as_ref() };
+    switch::judge(lab, ctx, gathered.shutdown, expiring);
     watch::judge_before(lab, ctx, COSTLY, &gathered.costly);
     let instance_profile = cloud.as_ref().and_then(|cloud| cloud.router_profile(lab));
     let profile = (gathered.profile, instance_profile);

@@ -81,7 +81,8 @@ pub fn armed() {
         (stop["armed"].as_bool(), stop["reason"].as_str().map(str::to_owned))
     };
     assert_eq!(stop_7(), (Some(true), None));
-    let disarmed = (Some(false), Some("disarmed by --leave-running".to_owned()));
+    let disarmed =
+        (Some(false), Some("disarmed by --leave-running, as is the dead man's switch".to_owned()));
     for (words, expected) in
         [("resume run --leave-running", disarmed), ("resume run", (Some(true), None))]
     {

@@ -1,6 +1,8 @@
 //! `kill -9` at random moments of a run in the kernel, with a manifest of the operator's own:
 //! whatever it left, recovery brings the lab to where the granted plan says.
 
+use std::process::Stdio;
+
 use lab_mock::cloud::InstanceState;
 use lab_smoke_tests::extent::{number, say_left_out};
 use nix::sys::signal::Signal;
@@ -39,6 +41,57 @@ pub fn killed_at_any_moment() -> Result<(), String> {
         }
     }
     if complaints.is_empty() { Ok(()) } else { Err(complaints.join("\n")) }
+}
+
+/// Seconds of the dead man's switch in a wait, in work, and between two looks.
+const SWITCH: (&str, &str) = ("LAB_SMOKE_NETNS_SWITCH", "8,120,1");
+const STOPPED_WITHIN: std::time::Duration = std::time::Duration::from_secs(8 + 60);
+
+/// `kill -9` of a run that waits for its go: the timers on the nodes power them off, EC2 says who did it,
+/// and recovery closes the run.
+pub fn killed_in_the_wait() -> Result<(), String> {
+    let place = Place::new()?;
+    let mut wait = place.words("run --lab netns --out run --wait-go 9m");
+    let mut wait = wait.env(SWITCH.0, SWITCH.1).stdout(Stdio::null()).spawn().map_err(words)?;
+    let armed = |text: &str| text.matches("\"kind\":\"arm-switch\"").count() == 2;
+    let asked = || {
+        let text = std::fs::read_to_string(place.path("run").join(JOURNAL_FILE));
+        text.is_ok_and(|text| armed(&text) && text.matches("off at").count() == 2)
+    };
+    until(std::time::Duration::from_secs(90), "the wait is armed", asked)?;
+    wait.kill().and_then(|()| wait.wait()).map_err(words)?;
+    let states = || -> Result<Vec<(InstanceState, String)>, String> {
+        let world = block_on(lab_netns::read_world(&place.lab()?))?.map_err(words)?;
+        let reason = |it: &lab_mock::cloud::Instance| {
+            it.state_reason.as_ref().map(|reason| reason.code.clone()).unwrap_or_default()
+        };
+        let all = world.cloud.instances.values();
+        Ok(all.map(|it| (it.state_at(lab::clock::Clock::System.now()), reason(it))).collect())
+    };
+    let off = (InstanceState::Stopped, "Client.InstanceInitiatedShutdown".to_owned());
+    until(STOPPED_WITHIN, "all is stopped by the switch", || {
+        states().is_ok_and(|states| states.iter().all(|it| *it == off))
+    })?;
+    let status = place.call("status run", 0)?;
+    if !status.contains(": parked") && !status.contains("awaiting-go") {
+        return Err(format!("its status is {status}"));
+    }
+    place.call("recover run", 0)?;
+    place.has_no_lab()
+}
+
+/// Looks again until it is so.
+fn until(limit: std::time::Duration, what: &str, is: impl Fn() -> bool) -> Result<(), String> {
+    let since = lab::clock::Clock::System.stopwatch();
+    while !is() {
+        if since.elapsed() > limit {
+            return Err(format!("not within {limit:?}: {what}"));
+        }
+        block_on(async {
+            lab::clock::Clock::System.sleep(std::time::Duration::from_millis(300)).await;
+        })?;
+    }
+    Ok(())
 }
 
 enum Moment {

@@ -45,6 +45,7 @@ pub fn trials() -> Vec<Trial> {
             again::one_run_after_the_other_passes,
         ),
         trial("killed_at_any_moment_it_is_recovered_as_its_plan_says", kills::killed_at_any_moment),
+        trial("the_dead_mans_switch_stops_what_a_killed_wait_left", kills::killed_in_the_wait),
         trial("owner/a_parked_lab_rests_and_is_woken_by_his_go", owner::parked_and_resumed),
         trial("owner/a_run_waits_for_his_go", owner::waited_for),
         trial("owner/he_says_no_by_recovery", owner::recovered_while_parked),

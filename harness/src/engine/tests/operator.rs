@@ -20,17 +20,17 @@ fn nothing_more_is_begun_and_the_commands_are_told() {
     for (burnt, command) in [(false, "lab-smoke resume"), (true, "lab-smoke recover")] {
         play(async |stage: &Stage<'_>| {
             stage.engine.run.state.borrow_mut().burnt = burnt;
-            stage.engine.lab.operator.lost("ExpiredToken: it ended".to_owned());
+            stage.engine.lab.operator.lost("RequestExpired: it ended".to_owned());
             stage.engine.forward(before_the_gate()).await;
             assert!(stage.engine.run.brake.pulled());
             assert!(stage.engine.ended.borrow().is_empty(), "no scenario was begun");
             stage.engine.hear_from_below();
             let [lost] = &losses(stage)[..] else { panic!("said once: {:?}", losses(stage)) };
-            assert_eq!(lost.why, "ExpiredToken: it ended");
+            assert_eq!(lost.why, "RequestExpired: it ended");
             assert!(lost.owner_commands[1].starts_with(command), "{:?}", lost.owner_commands);
             let judged = stage.engine.journal.with_records(judge_ending);
             assert_eq!(judged.exit_code, ExitCode::Unknown.number());
-            let told = judged.reasons.iter().any(|it| it.contains("ExpiredToken: it ended"));
+            let told = judged.reasons.iter().any(|it| it.contains("RequestExpired: it ended"));
             assert!(told, "{:?}", judged.reasons);
         });
     }

@@ -28,6 +28,25 @@ fn intent(id: &str, permit: Permit, effect: &Effect) -> Kind {
     stage::make_intent(id, permit, effect.clone())
 }
 
+/// The dead man's switch of one instance.
+fn armed() -> Vec<Kind> {
+    let text = |text: &str| text.to_owned();
+    let effect = Effect::ArmSwitch {
+        node: text("cloud-client"),
+        instance_id: text("i-1"),
+        unit: text("unit"),
+        path: text("/path"),
+        deadline_seconds: 720,
+    };
+    vec![intent("arm", Permit::Cost, &effect), make_outcome("arm", Outcome::Done)]
+}
+
+/// A look at what runs.
+fn found(costing: &[&str]) -> Kind {
+    let costing = costing.iter().map(|&id| id.to_owned()).collect();
+    Kind::InstancesFound(reports::record::InstancesFound { costing })
+}
+
 /// A run that asked for its go.
 fn asked() -> Vec<Kind> {
     let passed = ScenarioStatus::Passed;
@@ -96,6 +115,17 @@ fn what_came_after_the_question_closes_it_or_does_not() {
                 vec![intent("start", Permit::Cost, start), make_outcome("start", Outcome::Done)],
             ]
             .concat(),
+            Standing::AwaitingGo,
+        ),
+        // The dead man's switch: armed it is no stop, and who found nothing running since knows that it
+        // has had its way.
+        ([stopped(Outcome::Done), armed()].concat(), Standing::Parked),
+        (armed(), Standing::AwaitingGo),
+        (vec![found(&[])], Standing::AwaitingGo),
+        ([armed(), vec![found(&["i-1"])]].concat(), Standing::AwaitingGo),
+        ([armed(), vec![found(&[])]].concat(), Standing::Parked),
+        (
+            [armed(), vec![found(&[]), intent("start", Permit::Cost, start)]].concat(),
             Standing::AwaitingGo,
         ),
     ];

@@ -116,7 +116,9 @@ fn preflight_starts_what_it_finds_stopped_where_the_manifest_says_so() {
             assert!(engine.wake_what_is_found().await);
             let started = if consents { 2 } else { 0 };
             assert_eq!(stage.running().len(), started);
-            assert_eq!(stage.begun(), vec!["ec2 StartInstances"; started]);
+            // Each is armed as soon as it answers.
+            let (start, arm) = ("ec2 StartInstances", "arm the dead man's switch");
+            assert_eq!(stage.begun(), [start, arm].repeat(started));
             engine.forward(pending::before_the_gate()).await;
             assert_eq!(engine.asks(), consents, "{consents}");
             // It need not run any more, whatever was asked for.

@@ -40,6 +40,9 @@ pub struct Instance {
     /// How much longer than usual it takes from one state to the next.
     #[serde(default)]
     pub slow_ms: u64,
+    /// The fate of the instance when it shuts itself down.
+    #[serde(default)]
+    pub shutdown_behavior: ShutdownBehavior,
     /// In base64, as it was given.
     #[serde(default)]
     pub user_data: Option<String>,
@@ -88,6 +91,24 @@ impl InstanceState {
             Self::Stopping => Some((Self::Stopped, TimeDelta::seconds(20))),
             Self::ShuttingDown => Some((Self::Terminated, TimeDelta::seconds(15))),
             Self::Running | Self::Terminated | Self::Stopped => None,
+        }
+    }
+}
+
+/// EC2's `InstanceInitiatedShutdownBehavior`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ShutdownBehavior {
+    #[default]
+    Stop,
+    Terminate,
+}
+
+impl ShutdownBehavior {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Terminate => "terminate",
         }
     }
 }
@@ -142,5 +163,22 @@ impl Instance {
         if state == InstanceState::Pending {
             self.launched_at = now;
         }
+    }
+
+    /// Its operating system powers it off: nobody asked EC2.
+    pub fn shut_itself_down(&mut self, now: DateTime<Utc>) {
+        self.enter(
+            match self.shutdown_behavior {
+                ShutdownBehavior::Stop => InstanceState::Stopping,
+                ShutdownBehavior::Terminate => InstanceState::ShuttingDown,
+            },
+            now,
+        );
+        let code = "Client.InstanceInitiatedShutdown";
+        self.state_reason = Some(StateReason {
+            code: code.to_owned(),
+            message: format!("{code}: Instance initiated shutdown"),
+            transition: String::new(),
+        });
     }
 }

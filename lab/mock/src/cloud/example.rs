@@ -183,6 +183,7 @@ impl Cloud {
             one_time_spot: false,
             instance_store_root: false,
             slow_ms: 0,
+            shutdown_behavior: super::ShutdownBehavior::default(),
             user_data: None,
             tags: lab_tags(name),
         };

@@ -16,7 +16,7 @@ mod storage;
 mod tagged;
 pub mod zones;
 
-pub use compute::{Instance, InstanceState, StateReason, Transition};
+pub use compute::{Instance, InstanceState, ShutdownBehavior, StateReason, Transition};
 pub use example::LAB_TAG;
 pub use iam::{
     Iam, InstanceProfile, ManagedPolicy, NamedPolicy, Operator, PolicyVersion, Role, Session, User,

@@ -11,6 +11,7 @@ use super::response::Response;
 use super::sigv4::Http;
 use crate::cloud::ids;
 use crate::faults::{self, ApiEffect, Befall, EffectKind, Ends, SeenEffect};
+use crate::machines::fire_timers;
 use crate::shell::run_what_was_begun;
 use crate::world::{Shared, World};
 use lab::clock::Clock;
@@ -83,6 +84,7 @@ async fn exchange(
     };
     let mut effect = {
         let mut world = shared.lock();
+        fire_timers(&mut world, clock.now());
         faults::fire_due_events(&mut world, clock.now());
         world.faults.api_call(&request.name_for_rules(), from)
     };

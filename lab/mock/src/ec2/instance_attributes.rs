@@ -76,7 +76,7 @@ fn attribute(call: &mut ApiCall<'_>) -> Result<Xml, ApiError> {
         "userData" => instance.user_data.clone().unwrap_or_default(),
         "disableApiStop" => instance.disable_api_stop.to_string(),
         "disableApiTermination" => instance.disable_api_termination.to_string(),
-        "instanceInitiatedShutdownBehavior" => "stop".to_owned(),
+        "instanceInitiatedShutdownBehavior" => instance.shutdown_behavior.as_str().to_owned(),
         "rootDeviceName" => instance.root_device_name.clone(),
         "sourceDestCheck" => first.is_some_and(|eni| eni.source_dest_check).to_string(),
         "enaSupport" => true.to_string(),

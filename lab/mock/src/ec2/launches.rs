@@ -10,7 +10,8 @@ use super::params::Params;
 use super::tags;
 use super::xml::Xml;
 use crate::cloud::{
-    Cloud, Image, Instance, InstanceState, Tags, Volume, VolumeAttachment, instance_types,
+    Cloud, Image, Instance, InstanceState, ShutdownBehavior, Tags, Volume, VolumeAttachment,
+    instance_types,
 };
 
 pub const ACTIONS: &[ApiOperation] = &[ApiOperation::change(
@@ -275,6 +276,7 @@ fn one(
         one_time_spot: false,
         instance_store_root: false,
         slow_ms: 0,
+        shutdown_behavior: ShutdownBehavior::default(),
         user_data: launch.user_data.clone(),
         tags: launch.instance_tags.clone(),
     };

@@ -42,6 +42,7 @@ mod product;
 mod reach;
 mod router;
 mod stops;
+mod switch;
 mod teardown;
 mod underlay;
 mod way;
@@ -99,6 +100,7 @@ pub fn all_faults() -> impl Iterator<Item = &'static Fault> {
         replies::FAULTS,
         smokes::FAULTS,
         stops::FAULTS,
+        switch::FAULTS,
         planted::FAULTS,
     ]
     .into_iter()

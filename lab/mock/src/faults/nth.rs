@@ -143,6 +143,7 @@ impl EffectKind {
             || has(" plugin run ")
             || has("cat > \"$1")
             || line.starts_with("rm ")
+            || [" arm-switch ", " renew-switch ", " disarm-switch "].into_iter().any(has)
         {
             Self::NodeChange
         } else {

@@ -141,7 +141,7 @@ fn bare(node: Node, seed: u64) -> Machine {
     ] {
         machine.sysctls.insert(key.into(), value.into());
     }
-    for folder in ["/etc", "/var/lib", "/proc", "/usr/bin", "/usr/sbin", ROOTS_HOME] {
+    for folder in ["/etc", "/var/lib", "/proc", "/run", "/usr/bin", "/usr/sbin", ROOTS_HOME] {
         machine.files.make_directories(folder, 0, 0o755);
     }
     machine.kernel.listeners.push(ListeningSocket {

@@ -106,6 +106,11 @@ impl Files {
         Ok(())
     }
 
+    /// Removes all files whose path begins so, asking nobody.
+    pub fn remove_below(&mut self, folder: &str) {
+        self.0.retain(|path, _| !path.starts_with(folder));
+    }
+
     pub fn rename(&mut self, from: &str, to: &str, uid: u32) -> Result<(), FileError> {
         self.may_change(from, uid)?;
         self.may_change(to, uid)?;

@@ -10,6 +10,7 @@ mod model;
 mod observed;
 mod routing;
 mod rules;
+mod timers;
 
 pub use conntrack::{Tracked, Transport, Tuple};
 pub use example::{AWS_CLI, ROOTS_HOME, ROUTER_YAML};
@@ -28,3 +29,4 @@ pub use routing::NextHop;
 pub use rules::{
     Chain, ChainKind, ChainPolicy, Hook, LegacyNat, Match, NftAction, NftTool, Rule, Ruleset, Table,
 };
+pub use timers::{SwitchTimer, find_uptime, fire_timers};

@@ -6,7 +6,9 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use super::{Files, KernelState, LatestPackets, LegacyNat, Rule, Ruleset, Socket, Tracked};
+use super::{
+    Files, KernelState, LatestPackets, LegacyNat, Rule, Ruleset, Socket, SwitchTimer, Tracked,
+};
 use crate::boot::Asleep;
 use lab::manifest::guest_settle_ms_on_ec2;
 use lab::node::Node;
@@ -107,6 +109,9 @@ pub struct Machine {
     /// The packets that a packet capture saw lately.
     #[serde(skip)]
     pub capture: LatestPackets,
+    /// The transient timers of its service manager, by their names without the ending.
+    #[serde(default)]
+    pub timers: BTreeMap<String, SwitchTimer>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use crate::faults::{
     self, Befall, CommandEffect, EffectKind, Ends, Event, Happening, Line, NodeCommand, SeenEffect,
     When,
 };
-use crate::machines::host_key;
+use crate::machines::{fire_timers, host_key};
 use crate::packets::is_up;
 use crate::world::Shared;
 use lab::clock::Clock;
@@ -150,6 +150,7 @@ pub async fn run_what_was_begun(shared: &Shared, clock: Clock) {
     loop {
         let next = {
             let mut world = shared.lock();
+            fire_timers(&mut world, clock.now());
             follow_boots(&mut world, clock.now());
             faults::fire_due_events(&mut world, clock.now());
             (!world.faults.begun.is_empty()).then(|| world.faults.begun.remove(0))

@@ -7,7 +7,7 @@ use futures::future::{BoxFuture, FutureExt as _};
 use super::{Input, Io, Session};
 use super::{
     aws, connections, conntrack, curl, date, files, grep, ip, iptables, kernel, nft, ping, probe,
-    programs, sh, ssh, stat, sysctl, systemctl, tcpdump, text, wrap,
+    programs, sh, ssh, stat, sysctl, systemctl, tcpdump, text, timer, wrap,
 };
 
 /// There is no such program: who starts it says so in its own words.
@@ -51,6 +51,7 @@ pub fn run_argv<'a>(
             Some("grep") => grep::main(session, args, io),
             Some("stat") => stat::main(session, args, io),
             Some("systemctl") => systemctl::main(session, args, io),
+            Some("systemd-run") => timer::run_systemd(session, args, io),
             Some("aws") => aws::main(session, args, io)?,
             Some("curl") => curl::main(session, args, io),
             Some(other) => match files::main(session, other, args, io) {

@@ -29,6 +29,7 @@ mod tcpdump;
 #[cfg(test)]
 mod tests;
 mod text;
+mod timer;
 mod wrap;
 
 pub use entry::{Lost, follow_command, run_command, run_what_was_begun};

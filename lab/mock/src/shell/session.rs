@@ -6,10 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::iptables;
-use crate::machines::{FileError, Machine, ROOTS_HOME};
+use crate::machines::{FileError, Machine, ROOTS_HOME, find_uptime};
 use crate::world::Shared;
 use lab::clock::Clock;
 use lab::node::{Node, Output};
+
+/// The machine's asset tag: on EC2's hypervisor the instance's id.
+const ASSET_TAG: &str = "/sys/devices/virtual/dmi/id/board_asset_tag";
 
 /// Root's.
 pub const ROOT: u32 = 0;
@@ -72,8 +75,14 @@ impl Session {
     /// A file, or what the kernel shows as one.
     pub fn read(&self, path: &str) -> Result<Vec<u8>, FileError> {
         let path = self.absolute(path);
-        if path == "/dev/null" {
-            return Ok(Vec::new());
+        match path.as_str() {
+            "/dev/null" => return Ok(Vec::new()),
+            "/proc/uptime" => return Ok(self.uptime().into_bytes()),
+            ASSET_TAG => {
+                let id = self.machine(|machine| machine.instance_id.clone());
+                return id.map(|id| format!("{id}\n").into_bytes()).ok_or(FileError::NotFound);
+            }
+            _ => {}
         }
         self.machine(|machine| {
             if let Some(key) = path.strip_prefix("/proc/sys/") {
@@ -91,6 +100,15 @@ impl Session {
             }
             machine.files.read(&path, self.uid).map(<[u8]>::to_vec)
         })
+    }
+
+    fn uptime(&self) -> String {
+        let now = self.clock.now();
+        let world = self.shared.lock();
+        let id = world.machines.get(self.node).instance_id.as_ref();
+        let up = find_uptime(id.and_then(|id| world.cloud.instances.get(id)), now);
+        let (seconds, rest) = (up.num_seconds(), up.subsec_nanos() / 10_000_000);
+        format!("{seconds}.{rest:02} {seconds}.{rest:02}\n")
     }
 
     /// The names in a folder, or in what the kernel shows as one.

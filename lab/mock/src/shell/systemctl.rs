@@ -1,15 +1,18 @@
 //! `systemctl show UNIT [-p PROPERTY]…`, of unit files in `/etc/systemd/system` as they were when the
 //! node started: a drop-in that came later is not in it; and `systemctl list-units PATTERN…`, of which
-//! all that lie there are active.
+//! all that lie there are active. Of the timers of the dead man's switch also `is-active`, `stop` and
+//! `poweroff`.
 
-use super::{Io, Session};
+use super::{Io, Session, timer};
 
 pub fn main(session: &Session, args: &[&str], io: &Io) -> i32 {
-    if let ["list-units", rest @ ..] = args {
-        return list_units(session, rest, io);
-    }
-    let ["show", unit, options @ ..] = args else {
-        return io.fail(1, "Unknown command verb.");
+    let (unit, options) = match args {
+        ["show", unit, options @ ..] => (unit, options),
+        ["list-units", rest @ ..] => return list_units(session, rest, io),
+        ["is-active", "--quiet", unit] => return timer::is_active(session, unit),
+        ["stop", unit] => return timer::stop(session, unit, io),
+        ["poweroff"] => return timer::power_off(session, io),
+        _ => return io.fail(1, "Unknown command verb."),
     };
     let properties: Vec<&str> = options
         .chunks(2)

@@ -17,6 +17,7 @@ pub fn main(session: &Session, name: &str, args: &[&str], io: &Io) -> Option<i32
         }
         "printf" => printf(args, io),
         "seq" => seq(args, io),
+        "expr" => expr(args, io),
         "hostname" => hostname(session, args, io),
         "id" => id(session, args, io),
         _ => return None,
@@ -71,6 +72,16 @@ fn one_round(format: &str, rest: &mut &[&str]) -> Result<String, String> {
         }
     }
     Ok(text)
+}
+
+/// `expr A + B`.
+fn expr(args: &[&str], io: &Io) -> i32 {
+    let [a, "+", b] = args else { return io.fail(2, "expr: syntax error: only A + B is there") };
+    let (Ok(a), Ok(b)) = (a.parse::<i64>(), b.parse::<i64>()) else {
+        return io.fail(2, "expr: non-integer argument");
+    };
+    io.out(&format!("{}\n", a + b));
+    i32::from(a + b == 0)
 }
 
 fn seq(args: &[&str], io: &Io) -> i32 {
