@@ -36,13 +36,10 @@ pub struct Evidence {
     pub verdict: Judgement,
     pub journal: JournalHead,
     /// Who asked EC2, on a lab where that is not built in; the last command's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operator: Option<OperatorIdentified>,
     /// Why the last command's credentials could not be renewed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operator_lost: Option<OperatorLost>,
     /// The addresses that EC2 told whenever a node was to be connected to.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<AddressRead>,
     pub lab_fingerprint: Option<Digest>,
     pub facts_digest: Option<Digest>,

@@ -86,7 +86,7 @@ fn words_that_cannot_be_meant_exit_2_and_make_nothing() {
 }
 
 #[test]
-fn a_lab_that_this_build_cannot_open_is_unavailable() {
+fn a_lab_on_aws_is_unavailable_to_whom_nothing_says_who_asks() {
     let place = Place::new();
     place.file("lab.toml", &place.call(&["lab", "example"]).out);
     let answer = place.call(&["run", "--lab", "lab.toml"]);

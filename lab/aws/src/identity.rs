@@ -37,7 +37,10 @@ pub async fn resolve_identity(
 ) -> Result<ResolvedIdentity, AwsLabError> {
     let ambient = connection.credentials.clone();
     let found = ambient.provide_credentials().await.map_err(|error| {
-        AwsLabError::NoCredentials(explain(&DisplayErrorContext(&error).to_string()))
+        // What stands behind a word and a colon is hidden like a value.
+        let said =
+            DisplayErrorContext(&error).to_string().replace("credentials: ", "credentials, ");
+        AwsLabError::NoCredentials(explain(&said))
     })?;
     let found = with_variables_end(found, environment);
     let told = Ambient::of(&found);

@@ -31,7 +31,10 @@ pub enum AwsLabError {
     Ssh(#[source] std::io::Error),
     #[error("the SDK was built without a way to the network")]
     NoNetwork,
-    #[error("there are no credentials for AWS: {0}")]
+    #[error(
+        "nothing here says who asks AWS, and nothing was touched: name a profile (AWS_PROFILE), sign in \
+         (aws sso login), or set a key; the SDK says: {0}"
+    )]
     NoCredentials(String),
     #[error("{caller} cannot assume {role_arn}: {why}")]
     NotAssumed { role_arn: String, caller: String, why: String },

@@ -149,6 +149,11 @@ pub fn substance(world: &World) -> Value {
         interface.remove("launch_address");
     }
     cloud.as_object_mut().expect("an object").remove("public_addresses_given");
-    let files = world.machines.iter().map(|(node, machine)| (node.to_string(), &machine.files));
+    let files = world.machines.iter().map(|(node, machine)| {
+        let mut files = machine.files.clone();
+        // The dead man's switch, which is about power as well.
+        files.remove_below("/run/lab-smoke");
+        (node.to_string(), files)
+    });
     json!({ "cloud": cloud, "files": files.collect::<BTreeMap<_, _>>() })
 }

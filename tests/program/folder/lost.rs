@@ -62,20 +62,26 @@ fn nothing_is_begun_without_a_journal_and_nobody_passes() {
     }
 }
 
+const ASKED_ONCE: &str = "\"source\":\"sts GetCallerIdentity\"";
+
 /// A file of the folder that is removed while preflight keeps more.
 #[test]
 fn nothing_is_begun_without_what_the_journal_names() {
     let attachments: &[(&str, Blow)] = &[
         ("all", |run| fs::remove_dir_all(run.join(ATTACHMENTS_DIR)).expect("removed")),
+        // What is read again is kept again: this is asked once.
         ("one", |run| {
-            let mut entries = fs::read_dir(run.join(ATTACHMENTS_DIR)).expect("readable");
-            fs::remove_file(entries.next().expect("one").expect("readable").path()).expect("gone");
+            let journal = fs::read_to_string(run.join(JOURNAL_FILE)).expect("a journal");
+            let line = journal.lines().find(|line| line.contains(ASKED_ONCE)).expect("its record");
+            let record: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            let digest = record["data"]["digest"].as_str().expect("a digest");
+            fs::remove_file(run.join(ATTACHMENTS_DIR).join(digest)).expect("gone");
         }),
     ];
     for (what, blow) in attachments {
         let in_time = || {
             let place = Place::new();
-            let begun = place.begun_until("attachment-stored");
+            let begun = place.begun_until(ASKED_ONCE);
             let early = forward(&place.records("run")) == 0;
             if early {
                 blow(&place.path("run"));

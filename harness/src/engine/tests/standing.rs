@@ -44,7 +44,10 @@ fn armed() -> Vec<Kind> {
 /// A look at what runs.
 fn found(costing: &[&str]) -> Kind {
     let costing = costing.iter().map(|&id| id.to_owned()).collect();
-    Kind::InstancesFound(reports::record::InstancesFound { costing, types: std::collections::BTreeMap::new() })
+    Kind::InstancesFound(reports::record::InstancesFound {
+        costing,
+        types: std::collections::BTreeMap::new(),
+    })
 }
 
 /// A run that asked for its go.

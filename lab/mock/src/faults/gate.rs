@@ -13,7 +13,7 @@ use lab::node::Node;
 pub(super) const LOCK: &str = "/var/lib/lab-smoke/lock.json";
 pub(super) const STRANGERS_LOCK: &str = r#"{"run_id":"smoke-of-somebody","taken_at":"2026-01-01T00:00:00Z","lease_until":"2026-01-01T02:00:00Z"}"#;
 /// The command that creates the lock, and the one that reads it back.
-pub(super) const ABOUT_LOCK: &str = "*lock.json";
+pub(super) const ABOUT_LOCK: &str = "*set -C*lock.json";
 const ABOUT_BURN: &str = "*burnt-";
 const BURNT: &str = "/var/lib/lab-smoke/burnt-";
 const STRANGERS_BURN: &str = r#"{"run_id":"smoke-of-somebody","record":"0000000000000000000000000000000000000000000000000000000000000000"}"#;

@@ -134,7 +134,7 @@ impl EffectKind {
     /// The kind of a command, by its words without `sudo -n` and by what it reads.
     pub fn of_command(line: &str, stdin: &[u8]) -> Self {
         let has = |part: &str| line.contains(part);
-        if has(" sts get-caller-identity") || is_dry_run(stdin) {
+        if has(" sts get-caller-identity") || has(" --dry-run ") || is_dry_run(stdin) {
             Self::NodeRead
         } else if has("--approved") || line.starts_with("env -i PATH=") {
             Self::NodeAction
