@@ -204,6 +204,19 @@ impl RunFolder {
         self.path.join(name)
     }
 
+    /// Removes the folder of a run that never began, and the one of all runs where no other is in it.
+    /// One that holds anything of a run stays.
+    pub fn discard_unused(&self) {
+        for name in [RUN_FILE, LOCK_FILE] {
+            let _ = std::fs::remove_file(self.file(name));
+        }
+        // Neither is removed where something is in it.
+        let parent = self.path.parent().filter(|it| it.ends_with(RUNS_DIR));
+        if std::fs::remove_dir(&self.path).is_ok() {
+            let _ = parent.map(std::fs::remove_dir);
+        }
+    }
+
     /// Writes a file of the folder whole or not at all, and to the disk.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
         let path = self.file(name);

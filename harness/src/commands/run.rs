@@ -143,7 +143,16 @@ impl NewRun<'_> {
             None => RunFolder::default_dir(Path::new(RUNS_DIR), &run_id),
         })?;
         let _lock = hold_new(&folder, &run_id, site.manifest_file())?;
-        let opened = site.open(&folder).await?;
+        let opened = match site.open(&folder).await {
+            Ok(opened) => opened,
+            Err(error) => {
+                // A folder that the caller named stays as he has it.
+                if self.out.is_none() {
+                    folder.discard_unused();
+                }
+                return Err(error.into());
+            }
+        };
         let (seed, faults) = (site.seed(), self.wanted.faults.clone());
         let settings = Settings { run_id, seed, faults, selection };
         let stage = Stage {

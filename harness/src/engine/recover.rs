@@ -190,7 +190,10 @@ impl Engine<'_> {
         if matches!(self.lab.lock_state(&self.run.id).await, LockState::Own(_)) {
             state.lock_taken = true;
         }
-        *self.run.state.borrow_mut() = state;
+        let mut known = self.run.state.borrow_mut();
+        // What this process has armed, it disarms in the end.
+        state.switches = std::mem::take(&mut known.switches);
+        *known = state;
     }
 
     /// Asks again for the proof that the owner granted what is about to be ended.

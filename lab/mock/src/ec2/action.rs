@@ -151,13 +151,14 @@ fn perform(
     (action.handler)(&mut ApiCall { cloud, caller, params, now })
 }
 
-/// With these EC2 refuses what a resource's state or protection does not let it do now: a rehearsal asks for the
+/// With these EC2 refuses what a resource's state, protection or kind does not let it do: a rehearsal asks for the
 /// permission alone ("without actually making the request").
 const STATES: &[&str] = &[
     "IncorrectInstanceState",
     "IncorrectState",
     "InvalidIPAddress.InUse",
     "OperationNotPermitted",
+    "UnsupportedOperation",
     "VolumeInUse",
 ];
 
