@@ -36,7 +36,7 @@ pub struct Access {
 pub trait LocateNode {
     /// # Errors
     /// Why it is nowhere to be found.
-    fn locate<'a>(&'a self, node: Node) -> LocalBoxFuture<'a, Result<(), String>>;
+    fn locate(&self, node: Node) -> LocalBoxFuture<'_, Result<(), String>>;
 }
 
 /// A [`Transport`] to the nodes over ssh.
@@ -182,7 +182,7 @@ impl Transport for SshTransport {
         Box::pin(self.hear(node, argv, heard))
     }
 
-    fn forget<'a>(&'a self, node: Node) -> LocalBoxFuture<'a, ()> {
+    fn forget(&self, node: Node) -> LocalBoxFuture<'_, ()> {
         Box::pin(async move {
             if let Some(link) = self.links.get(&node) {
                 *link.session.lock().await = None;

@@ -198,13 +198,13 @@ impl Effect {
             | Self::UndoByExecutor { network_interface_id, .. } => network_interface_id.clone(),
             Self::Ec2TerminateInstance { instance_id, .. }
             | Self::Ec2StopInstance { instance_id, .. }
-            | Self::Ec2StartInstance { instance_id, .. } => instance_id.clone(),
+            | Self::Ec2StartInstance { instance_id, .. }
+            | Self::ArmSwitch { instance_id, .. }
+            | Self::RenewSwitch { instance_id, .. }
+            | Self::DisarmSwitch { instance_id, .. } => instance_id.clone(),
             Self::Ec2DisassociateAddress { allocation_id, .. }
             | Self::Ec2ReleaseAddress { allocation_id, .. } => allocation_id.clone(),
             Self::Ec2DeleteVolume { volume_id, .. } => volume_id.clone(),
-            Self::ArmSwitch { instance_id, .. }
-            | Self::RenewSwitch { instance_id, .. }
-            | Self::DisarmSwitch { instance_id, .. } => instance_id.clone(),
         }
     }
 

@@ -60,7 +60,8 @@ impl ResidueOfKind {
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     let ids: Vec<String> =
         lab.manifest.nodes.values().filter_map(|node| node.instance_id.clone()).collect();
-    let LastLook { look, kinds, settled } = look::look_until_settled(lab, ctx, &ids).await;
+    let LastLook { look, kinds, settled } =
+        Box::pin(look::look_until_settled(lab, ctx, &ids)).await;
     let mut all = ResidueListed { items: Vec::new(), kept: Vec::new() };
     let sighted = ctx.journal.with_records(Sighted::of);
     let absent = absent(lab, &sighted, &ids, &look.by_id);

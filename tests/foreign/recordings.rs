@@ -5,13 +5,13 @@
 mod answers;
 mod refusals;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use lab_smoke_tests::documents::root;
 use libtest_mimic::{Completion, Failed, Trial};
 
 pub fn trials() -> Vec<Trial> {
-    type Check = fn(&PathBuf) -> Result<(), String>;
+    type Check = fn(&Path) -> Result<(), String>;
     let table: [(&str, Check); 2] = [
         ("recordings::every_recorded_answer_is_read_whole", answers::every_one_is_read),
         ("recordings::the_mock_refuses_as_aws_did", refusals::the_mock_refuses_likewise),

@@ -85,7 +85,11 @@ fn what_lands_while_the_run_is_dead_is_taken_back() {
     for prior in [Prior::CheckOn, Prior::CheckOff] {
         let plan = hit(Plan::quiet(prior), EXECUTE, Befall::KilledMeanwhile);
         let (aftermath, records) = played(&plan);
-        assert_eq!(aftermath.recovered.map(|it| it.recover_exit_code()), Some(0), "{prior:?}");
+        assert_eq!(
+            aftermath.recovered.map(reports::verdict::Judgement::recover_exit_code),
+            Some(0),
+            "{prior:?}"
+        );
         assert_eq!(outcome(&records, "routerctl action execute"), Some(Outcome::Done));
         assert_eq!(outcome(&records, "routerctl action rollback"), Some(Outcome::Done));
     }
@@ -117,7 +121,10 @@ fn what_the_switch_stopped_is_woken_and_taken_back() {
             cloud.network_interfaces.values().map(|eni| eni.source_dest_check).collect()
         };
         assert_eq!(checks(&end.cloud), checks(&aftermath.before.cloud), "{prior:?}");
-        assert_eq!(aftermath.recovered.as_ref().map(|it| it.recover_exit_code()), Some(0));
+        assert_eq!(
+            aftermath.recovered.as_ref().map(reports::verdict::Judgement::recover_exit_code),
+            Some(0)
+        );
         let records = read_file(folder.path()).expect("a journal").records;
         assert_eq!(outcome(&records, "ec2 StartInstances"), Some(Outcome::Done));
         assert_eq!(outcome(&records, "routerctl action rollback"), Some(Outcome::Done));
@@ -187,7 +194,8 @@ fn a_death_at_a_wake_leaves_a_run_that_can_be_finished() {
             let blows = [Blow::Effect(at, what)];
             let left = recover_once(folder.path(), &plan, left, &blows, Recorder::none());
             let aftermath = finish(folder.path(), &plan, powered_off(left));
-            let code = aftermath.recovered.as_ref().map(|it| it.recover_exit_code());
+            let code =
+                aftermath.recovered.as_ref().map(reports::verdict::Judgement::recover_exit_code);
             assert_eq!(code, Some(0), "{at} {what:?}");
             let end = aftermath.world.at_first_end.as_ref().expect("it was torn down");
             let captured = "10.88.60.9".parse().expect("an address");

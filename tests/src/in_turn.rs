@@ -40,7 +40,8 @@ pub fn run(seed: u64, edit: fn(&mut Manifest), faults: &[&[&str]]) -> Vec<Ran> {
             for fault in *faults {
                 lab_mock::faults::inject_fault(&mut world, fault).expect("a fault");
             }
-            let one = run_one(&format!("smoke-turn-{turn}"), world, manifest.clone()).await;
+            let one =
+                Box::pin(run_one(&format!("smoke-turn-{turn}"), world, manifest.clone())).await;
             world = one.world.clone();
             ran.push(one);
         }

@@ -73,11 +73,14 @@ impl Engine<'_> {
 
     /// Renews what this process armed.
     pub(super) async fn renew_switches(&self) {
+        self.renew_switches_for(self.lab.switch_times().working).await;
+    }
+
+    pub(super) async fn renew_switches_for(&self, deadline: std::time::Duration) {
         if self.run.state.borrow().switches.is_empty() {
             return;
         }
-        let working = self.lab.switch_times().working;
-        let came = switch::renew_all(self.lab, &self.run, self.journal, "gate", working).await;
+        let came = switch::renew_all(self.lab, &self.run, self.journal, "gate", deadline).await;
         if let Arming::Failed(why) = came {
             tracing::error!(why, "a dead man's switch could not be renewed");
         }

@@ -240,8 +240,8 @@ impl Engine<'_> {
         for scenario in SEQUENCE.iter().filter(|it| it.leg == Leg::Back) {
             if scenario.name == "teardown" {
                 if self.lab.manifest.teardown.instances == Instances::Keep {
-                    // Nothing is renewed without the lock.
-                    self.renew_switches().await;
+                    // Nothing is renewed without the lock, and a teardown may take EC2's ten minutes.
+                    self.renew_switches_for(self.lab.switch_times().working * 2).await;
                 }
                 self.release_lock().await;
             }

@@ -82,7 +82,7 @@ pub async fn recover_from_journal(
         let woken = Box::pin(engine.wake_what_is_needed()).await;
         engine.look_again().await;
         engine.prove(woken.as_ref().err()).await;
-        let ended = engine.end_what_was_begun().await;
+        let ended = Box::pin(engine.end_what_was_begun()).await;
         for instance in woken.iter().flatten() {
             engine.let_it_rest(instance).await;
         }
@@ -227,7 +227,7 @@ impl Engine<'_> {
     pub(super) async fn end_what_was_begun(&self) -> Result<(), String> {
         if !self.run.state.borrow().burnt {
             let lock = self.release_lock().await;
-            return self.stop_what_costs(lock).await;
+            return Box::pin(self.stop_what_costs(lock)).await;
         }
         #[cfg(feature = "sabotage")]
         super::sabotage::before_the_undo(self).await;
@@ -258,7 +258,7 @@ impl Engine<'_> {
         }
         // Before the node is stopped that may tell.
         let mut items = unsaid::list_unsaid_items(self.lab, &self.run).await;
-        items.extend(watch::left_by_nobody(self.lab, self.journal).await);
+        items.extend(Box::pin(watch::left_by_nobody(self.lab, self.journal)).await);
         if self.something_runs().await {
             items.extend(self.stop_all().await?);
         }

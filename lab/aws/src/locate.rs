@@ -71,7 +71,7 @@ fn has_none(place: &InstancePlace, reach: Reach) -> String {
 }
 
 impl LocateNode for NodeLocator {
-    fn locate<'a>(&'a self, node: Node) -> LocalBoxFuture<'a, Result<(), String>> {
+    fn locate(&self, node: Node) -> LocalBoxFuture<'_, Result<(), String>> {
         Box::pin(self.find_way(node))
     }
 }

@@ -164,7 +164,7 @@ pub fn split_power_on(node: Node) -> (String, String) {
     let is_overlays = |line: &&str| line.contains(OVERLAY);
     let lines = |wanted: bool| -> String {
         let lines = all.lines().filter(|line| is_overlays(line) == wanted);
-        lines.map(|line| format!("{line}\n")).collect()
+        lines.flat_map(|line| [line, "\n"]).collect()
     };
     (lines(true), lines(false))
 }

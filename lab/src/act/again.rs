@@ -161,6 +161,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::result_large_err, reason = "it is the SDK's")]
     fn only_what_ec2_says_that_it_did_not_do_is_asked_again() {
         type Said = Result<Taken, SdkError<ErrorMetadata>>;
         let refused = |code: &str| -> Said {

@@ -335,13 +335,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_may_still_become_so_is_waited_for_and_what_is_said_twice_in_a_row_is_so() {
         type Look = Result<Progress, &'static str>;
+        type Looks = Vec<fn() -> Look>;
         let not_yet = || -> Look { Ok(Progress::NotYet(json!("pending"))) };
         let not = || -> Look { Ok(Progress::Not(json!("running"))) };
         let absent = || -> Look { Ok(Progress::Absent) };
         let silent = || -> Look { Err("nobody answers") };
         let done = || -> Look { Ok(Progress::Done(json!("stopped"))) };
         // Pauses of 125, 250, 500 ms, then seconds: a patience of five seconds ends with the ninth look.
-        let table: Vec<(Vec<fn() -> Look>, Outcome, usize)> = vec![
+        let table: Vec<(Looks, Outcome, usize)> = vec![
             (vec![done], Outcome::Done, 1),
             (vec![not_yet, done], Outcome::Done, 2),
             (vec![not_yet], Outcome::NotDone, 9),

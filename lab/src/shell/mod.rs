@@ -59,7 +59,7 @@ pub trait Transport {
     ) -> LocalBoxFuture<'a, Result<i32, TransportError>>;
 
     /// The node starts anew: an open connection to it leads nowhere, and it may be somewhere else.
-    fn forget<'a>(&'a self, _node: Node) -> LocalBoxFuture<'a, ()> {
+    fn forget(&self, _node: Node) -> LocalBoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }
 }

@@ -24,6 +24,7 @@ pub const OWED: &[Owed] = &[
         default_gateway::ONPREM_CLIENT,
     ]),
     Owed::caught("overlay-bypass", Assertion(no_nat::PATH_ROUTERD_CLOUD)).also(&[
+        source_dest_check::CANARY,
         no_nat::PATH_ONPREM_ROUTER,
         default_gateway::ROUTERD_CLOUD,
         default_gateway::ONPREM_ROUTER,

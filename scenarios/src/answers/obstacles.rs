@@ -25,6 +25,9 @@ pub const OWED: &[Owed] = &[
     Owed::caught("auto-scaling-member", Stop(stops::CANNOT_BE_STOPPED.name))
         .exits(1)
         .also(&[preflight::STOPPABLE]),
-    Owed::caught("interface-full", Assertion(preflight::CAPACITY)),
+    Owed::caught("interface-full", Assertion(preflight::CAPACITY))
+        .exits(4)
+        .also(&[preflight::CAPTURES])
+        .trips(&[stops::UNKNOWN_CAPTURE.name]),
     Owed::caught("ssh-port-closed", Assertion(preflight::PORTS)),
 ];

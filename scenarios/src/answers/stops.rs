@@ -7,7 +7,7 @@ use crate::{approve, plan, preflight, residue, restored, stops};
 /// The ENI does not go with its instance.
 const STAYS_ASSIGNED: CheckOff = CheckOff::Differs(FaultAnswer {
     exit_code: 6,
-    also: &[],
+    also: &[restored::UNREACHABLE],
     stops: &[stops::FOREIGN_ROWS.name],
     left: &[Left::Interface],
 });
@@ -108,6 +108,7 @@ pub const OWED: &[Owed] = &[
         .trips(&[stops::POLICY_CHANGED.name]),
     Owed::caught("executed-again", Assertion(restored::STAYS))
         .exits(6)
+        .also(&[restored::UNREACHABLE])
         .trips(&[stops::FOREIGN_ROWS.name])
         .at_stop(STAYS_ASSIGNED)
         .at_keep(STAYS_ASSIGNED),

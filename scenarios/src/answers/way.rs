@@ -1,7 +1,7 @@
 //! Answers to the faults of the mock lab's table `way`.
 
-use super::owed::Owed;
 use super::owed::Primary::{Assertion, Unavailable};
+use super::owed::{CheckOff, FaultAnswer, Owed};
 use crate::{
     default_gateway, no_nat, node_unchanged, ping, preflight, restored, source_dest_check, ssh,
 };
@@ -65,6 +65,10 @@ const fn join<const A: usize, const B: usize, const ALL: usize>(
 const CLOUD_CLIENT_SILENT: [&str; 21] = join(CLIENTS_BLIND, CLOUD_CLIENT_BLIND);
 const ONPREM_CLIENT_SILENT: [&str; 19] = join(CLIENTS_BLIND, ONPREM_CLIENT_BLIND);
 
+/// Nobody can disarm the switch of what goes on running there.
+const STAYS_ARMED: FaultAnswer =
+    FaultAnswer { exit_code: 6, also: &CLOUD_CLIENT_SILENT, stops: &[], left: &[] };
+
 pub const OWED: &[Owed] = &[
     Owed::tolerated("read-lost"),
     Owed::caught("reads-lost", Assertion(preflight::HOST_KEYS))
@@ -75,7 +79,13 @@ pub const OWED: &[Owed] = &[
         .exits(5)
         .also(&ONPREM_CLIENT_SILENT),
     // Its neighbour in the cloud does not hear it either.
-    Owed::caught("hangs-later", Assertion(ping::TO_CLOUD)).exits(5).also(&CLOUD_CLIENT_SILENT),
-    Owed::caught("host-key-later", Assertion(ping::TO_ONPREM)).exits(5).also(&CLOUD_CLIENT_SILENT),
+    Owed::caught("hangs-later", Assertion(ping::TO_CLOUD))
+        .exits(5)
+        .also(&CLOUD_CLIENT_SILENT)
+        .at_keep(CheckOff::Differs(STAYS_ARMED)),
+    Owed::caught("host-key-later", Assertion(ping::TO_ONPREM))
+        .exits(5)
+        .also(&CLOUD_CLIENT_SILENT)
+        .at_keep(CheckOff::Differs(STAYS_ARMED)),
     Owed::tolerated("reboot-in-mid-command"),
 ];

@@ -68,7 +68,7 @@ pub async fn read_instances(
 
 /// Judges each item; what of it could not be read is unknown.
 pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: ObstacleReads, around: &Around<'_>) {
-    stoppable(lab, ctx, reads.protections, around.instances);
+    stoppable(lab, ctx, &reads.protections, around.instances);
     capacity(lab, ctx, reads.limits, around.interfaces);
     inbound(lab, ctx, around);
 }
@@ -111,7 +111,7 @@ pub struct FoundObstacles {
 fn stoppable(
     lab: &Lab,
     ctx: &mut Context<'_>,
-    protections: Vec<(String, Protection, Read<bool>)>,
+    protections: &[(String, Protection, Read<bool>)],
     instances: &Read<Vec<Instance>>,
 ) {
     let expected = json!({ "in_the_way": {} });
@@ -119,7 +119,7 @@ fn stoppable(
         Ok(answer) => &answer.value,
         Err(error) => return ctx.check(STOPPABLE).expects(expected).unknown(error.to_string()),
     };
-    let protected = match power::read_protected(&protections) {
+    let protected = match power::read_protected(protections) {
         Ok(protected) => protected,
         Err(error) => {
             let (why, how) = (error.to_string(), ctx.seen_error(error));

@@ -66,7 +66,7 @@ pub fn judge(
     }
     let (yaml_digest, config) = yaml?;
     let executor = policy(lab, ctx, &config);
-    let programs = programs(lab, ctx, &config, version, reads.programs);
+    let programs = programs(lab, ctx, &config, version.as_deref(), reads.programs);
     let rows = rows?;
     Some(Router {
         yaml_digest,
@@ -178,7 +178,7 @@ fn programs(
     lab: &Lab,
     ctx: &mut Context<'_>,
     config: &RouterConfig,
-    version: Option<String>,
+    version: Option<&str>,
     hashing: Option<Hashing>,
 ) -> Option<Vec<Program>> {
     let routerd = &lab.manifest.routerd;
@@ -213,7 +213,7 @@ fn programs(
         .iter()
         .map(|(name, path)| Program {
             name: name.clone(),
-            version: (name == ROUTERCTL).then(|| version.clone()).flatten(),
+            version: version.filter(|_| name == ROUTERCTL).map(str::to_owned),
             path: Some(path.clone()),
             digest: files.get(path).map(|file| file.sha256.clone()),
         })

@@ -89,6 +89,7 @@ fn shutdown(ctx: &mut Context<'_>, reads: ShutdownReads) {
 }
 
 /// The parts of the lab whose tags may say when it ends.
+#[derive(Clone, Copy)]
 pub struct Expiring<'a> {
     pub instances: &'a [Instance],
     pub vpc: Option<&'a Tags>,
@@ -129,7 +130,7 @@ fn expiry(lab: &Lab, ctx: &mut Context<'_>, seen: Expiring<'_>) {
             Err(_) => Some(format!("{id}: the tag {EXPIRES_TAG} is no time: `{text}`")),
         })
         .collect();
-    let how = How::words(&format!("the tag {EXPIRES_TAG} of the VPC and its instances"));
+    let how = How::words(format!("the tag {EXPIRES_TAG} of the VPC and its instances"));
     let ruling = Ruling::when(wrong.is_empty(), wrong.join("; "));
     ctx.check(EXPIRY).expects(expected).seen(how).comes_to(json!({ "expires": tags }), ruling);
 }

@@ -59,7 +59,7 @@ pub async fn look_until_settled(lab: &Lab, ctx: &mut Context<'_>, ids: &[String]
     let since = lab.clock.stopwatch();
     let mut kinds: Option<Vec<KindFound>> = None;
     loop {
-        let look = take_look(lab, ctx, ids).await;
+        let look = Box::pin(take_look(lab, ctx, ids)).await;
         let now = find(lab, ctx, &look);
         let before = kinds.take();
         let same =

@@ -1,7 +1,7 @@
 //! Each recorded body is given to the reader that asks for such answers, as if it came from AWS now:
 //! the facts name exactly the resources that the body names, or it stands on a list why nobody asks.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -55,7 +55,7 @@ fn reader_of(body: &str) -> Reader {
     })
 }
 
-pub fn every_one_is_read(folder: &PathBuf) -> Result<(), String> {
+pub fn every_one_is_read(folder: &Path) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     let mut wrong = Vec::new();

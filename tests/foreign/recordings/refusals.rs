@@ -1,7 +1,7 @@
 //! Each recorded refusal is provoked on the mock: the same HTTP status, code and text, but for the names
 //! of what it is about. What the mock cannot be brought to stands on a list with the reason.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use lab::clock::Clock;
 use lab_mock::cloud::Cloud;
@@ -127,7 +127,7 @@ const NOT_PROVOKED: &[(&str, &str, &str)] = &[
     ("GetServerCertificate", "", "the mock has no certificates"),
 ];
 
-pub fn the_mock_refuses_likewise(folder: &PathBuf) -> Result<(), String> {
+pub fn the_mock_refuses_likewise(folder: &Path) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)

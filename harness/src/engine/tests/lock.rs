@@ -67,7 +67,7 @@ fn a_recovery_that_stops_what_costs_lists_the_lock_that_it_could_not_give_back()
     play(async |stage: &Stage<'_>| {
         stage.has_taken_the_lock();
         stage.answers(Node::RouterdCloud, "rm -f", u32::MAX, 1, "Read-only file system");
-        stage.engine.end_what_was_begun().await.expect("nobody else holds the lab");
+        Box::pin(stage.engine.end_what_was_begun()).await.expect("nobody else holds the lab");
         let ids: Vec<String> = stage.residue().into_iter().flatten().map(|it| it.id).collect();
         assert_eq!((ids, stage.running()), (vec![lab::act::LOCK_PATH.to_owned()], vec![]));
     });

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Tags;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "EC2's own attributes, each by itself")]
 pub struct Instance {
     pub id: String,
     pub reservation_id: String,

@@ -43,6 +43,7 @@ mod reach;
 mod router;
 mod stops;
 mod switch;
+pub use switch::SWITCH_STAYS;
 mod teardown;
 mod underlay;
 mod way;

@@ -18,7 +18,7 @@ pub const FAULTS: &[Fault] = &[
         .from("§8.7", "issue 14: dead man's switch"),
     Fault::new("switch-of-another-machine", "the machine that answers says that it is another instance", switch_of_another_machine)
         .from("§8.7", "issue 14: dead man's switch"),
-    Fault::new("switch-stays", "the timer cannot be stopped", switch_stays)
+    Fault::new(SWITCH_STAYS, "the timer cannot be stopped", switch_stays)
         .from("§8.7", "issue 14: dead man's switch"),
 ];
 
@@ -53,7 +53,8 @@ fn everywhere(world: &mut World, pattern: &str, effect: CommandEffect) -> Done {
 }
 
 const ARM: &str = "* arm-switch ";
-const DISARM: &str = "* disarm-switch ";
+/// The name of the fault under which no timer can be stopped.
+pub const SWITCH_STAYS: &str = "switch-stays";
 
 fn switch_cannot_be_armed(world: &mut World, _: &str) -> Done {
     let why = "System has not been booted with systemd as init system (PID 1). Can't operate.";
@@ -65,6 +66,8 @@ fn switch_of_another_machine(world: &mut World, _: &str) -> Done {
     everywhere(world, ARM, make_command_answer(3, "", why))
 }
 
+/// In the service manager itself: what is ended is never asked to disarm anything.
 fn switch_stays(world: &mut World, _: &str) -> Done {
-    everywhere(world, DISARM, make_command_answer(1, "", "Failed to stop lab-smoke-stop.timer"))
+    world.faults.injected.push(SWITCH_STAYS.to_owned());
+    Ok(())
 }

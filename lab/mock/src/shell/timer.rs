@@ -2,6 +2,7 @@
 //! switch. Of any other timer nothing is known here.
 
 use super::{Io, Session};
+use crate::faults::SWITCH_STAYS;
 use crate::machines::SwitchTimer;
 use lab::shell::CHECK_SWITCH;
 use lab_programs::services::TimerOrder;
@@ -50,6 +51,9 @@ pub fn stop(session: &Session, unit: &str, io: &Io) -> i32 {
     if !session.is_root() {
         return io.fail(1, &format!("Failed to stop {unit}: Access denied"));
     }
+    if session.shared.lock().faults.injected.iter().any(|it| it == SWITCH_STAYS) {
+        return io.fail(1, &format!("Failed to stop {unit}: Connection timed out"));
+    }
     let loaded = session.change(|machine| match unit.rsplit_once('.') {
         Some((name, "timer")) => machine.timers.remove(name).is_some(),
         Some((name, "service")) => machine.timers.contains_key(name),
@@ -66,14 +70,10 @@ pub fn power_off(session: &Session, io: &Io) -> i32 {
     let now = session.clock.now();
     let mut world = session.shared.lock();
     let id = world.machines.get(session.node).instance_id.clone();
-    match id.and_then(|id| world.cloud.instances.get_mut(&id)) {
-        Some(instance) => {
-            instance.shut_itself_down(now);
-            0
-        }
-        None => {
-            drop(world);
-            io.fail(1, "a machine on premises is not powered off here")
-        }
+    if let Some(instance) = id.and_then(|id| world.cloud.instances.get_mut(&id)) {
+        instance.shut_itself_down(now);
+        return 0;
     }
+    drop(world);
+    io.fail(1, "a machine on premises is not powered off here")
 }

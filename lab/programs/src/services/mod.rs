@@ -104,6 +104,7 @@ fn is_held(unit: &str) -> bool {
 }
 
 /// One start of `systemctl`.
+#[expect(clippy::unused_async, reason = "as every program of a node is called")]
 pub async fn control(process: Process<'_>) -> Output {
     let words: Vec<&str> = process.argv.iter().skip(1).map(String::as_str).collect();
     match words[..] {

@@ -1,4 +1,5 @@
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -27,7 +28,6 @@ fn stub(folder: &Path) {
     let script = format!("#!/bin/sh\necho \"$@\" >> {}/said\n", folder.display());
     let path = folder.join("systemctl");
     fs::write(&path, script).expect("written");
-    use std::os::unix::fs::PermissionsExt as _;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("executable");
 }
 
@@ -73,7 +73,7 @@ fn systemd_changes_nothing_in_the_services_words() {
 #[test]
 fn systemd_takes_the_units() {
     let Ok(found) = Command::new("systemd-analyze").arg("--version").output() else {
-        return eprintln!("ignored: there is no systemd-analyze on this machine");
+        return;
     };
     assert!(found.status.success());
     let folder = tempfile::tempdir().expect("a folder");
@@ -119,7 +119,6 @@ fn the_check_arrives_at_the_service_as_one_word() {
     ] {
         let path = folder.path().join(name);
         fs::write(&path, format!("#!/bin/sh\n{body}\n")).expect("written");
-        use std::os::unix::fs::PermissionsExt as _;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("executable");
     }
     let line = argv.iter().map(|word| crate::quote_for_shell(word)).collect::<Vec<_>>().join(" ");
@@ -144,7 +143,7 @@ fn the_check_arrives_at_the_service_as_one_word() {
         "sh",
         &at.display().to_string(),
     ];
-    let expected: String = expected.iter().map(|word| format!("<{word}>\n")).collect();
+    let expected = format!("<{}>\n", expected.join(">\n<"));
     assert_eq!(words, expected);
     let off: u64 = fs::read_to_string(&at).expect("a file").trim().parse().expect("a number");
     let stdout = String::from_utf8_lossy(&said.stdout).into_owned();
@@ -161,7 +160,6 @@ fn a_machine_that_says_that_it_is_another_is_left_alone() {
     let curl = folder.path().join("curl");
     fs::write(&curl, "#!/bin/sh\ncase $* in *PUT*) echo token ;; *) echo i-2 ;; esac\n")
         .expect("written");
-    use std::os::unix::fs::PermissionsExt as _;
     fs::set_permissions(&curl, fs::Permissions::from_mode(0o755)).expect("executable");
     let said = Command::new("/bin/sh")
         .args(&argv[3..])

@@ -187,7 +187,7 @@ fn the_programs_are_those_of_router_yaml_as_they_lie_on_the_node() {
                     example_answer(1, "", "sha256sum: permission denied\n");
             }
             let version = Some("routerctl 1".to_owned());
-            let found = programs(lab, ctx, &config, version, Some(hashing));
+            let found = programs(lab, ctx, &config, version.as_deref(), Some(hashing));
             assert_eq!(found.is_some(), status == A::Passed);
         });
         let made = judged.assertion(PROGRAMS);

@@ -161,12 +161,12 @@ async fn every_change_can_be_rehearsed() {
 #[tokio::test(start_paused = true)]
 async fn a_launch_gets_a_public_address_where_it_is_asked_for() {
     const RUN: &str = "RunInstances ImageId=$ami InstanceType=t3.small MinCount=1 MaxCount=1";
+    const ASKS: &str = "NetworkInterface.1.AssociatePublicIpAddress";
     let card = |more: &str| {
         format!(
             "{RUN} NetworkInterface.1.DeviceIndex=0 NetworkInterface.1.SubnetId=$lab_subnet {more}"
         )
     };
-    const ASKS: &str = "NetworkInterface.1.AssociatePublicIpAddress";
     let table = [
         (format!("{RUN} SubnetId=$lab_subnet"), [false, true]),
         (card(""), [false, true]),
