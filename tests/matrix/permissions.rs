@@ -41,7 +41,7 @@ fn enforce(world: &mut World, manifest: &Manifest, left_out: Option<&LeftOut>) {
         .into();
     let role = cloud.iam.roles.get_mut(&manifest.iam.role_name).expect("the role");
     let arn = role.arn.replace(":role/", ":policy/");
-    let (inline, attached) = split(policy_without(manifest, PolicyPhase::Executor, left_out));
+    let (inline, attached) = split(&policy_without(manifest, PolicyPhase::Executor, left_out));
     role.inline_policies = [("own".to_owned(), inline.to_string())].into();
     role.attached_policies = vec![arn.clone()];
     let version = PolicyVersion { document: attached.to_string(), created_at: now };
@@ -59,7 +59,7 @@ fn enforce(world: &mut World, manifest: &Manifest, left_out: Option<&LeftOut>) {
 }
 
 /// What looks, and what changes.
-fn split(policy: Value) -> (Value, Value) {
+fn split(policy: &Value) -> (Value, Value) {
     let only = |looks: bool| {
         let mut part = policy.clone();
         let statements = part["Statement"].as_array_mut().expect("statements");

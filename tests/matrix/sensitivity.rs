@@ -130,7 +130,7 @@ fn none_hides(seed: u64, drawn: &[Mix]) {
 }
 
 /// Each with reads that may lag behind by ten seconds, from so many seeds.
-const LAGGING: u64 = 100;
+const LAGGING: usize = 100;
 
 /// What is so is not taken for wrong because EC2 shows an earlier state, and what is wrong is not taken
 /// for right.
@@ -145,13 +145,11 @@ fn reads_that_lag_behind_turn_nothing_and_hide_nothing() {
         "stray-address",
     ];
     let count = extent::number("LAB_SMOKE_LAGGING", LAGGING / 10, LAGGING);
-    let few = usize::try_from(count).unwrap_or(usize::MAX);
-    extent::say_left_out("seeds with reads that lag behind", few, LAGGING as usize);
-    let wrong: Vec<String> = (1..=count)
-        .flat_map(|seed| {
-            let at = usize::try_from(seed).unwrap_or_default() % hidden.len();
-            [(seed, None), (seed, Some(hidden[at]))]
-        })
+    extent::say_left_out("seeds with reads that lag behind", count, LAGGING);
+    let wrong: Vec<String> = (1_u64..)
+        .zip((0..hidden.len()).cycle())
+        .take(count)
+        .flat_map(|(seed, at)| [(seed, None), (seed, Some(hidden[at]))])
         .filter_map(|(seed, fault)| {
             let faults: Vec<&str> = std::iter::once("lagging-reads").chain(fault).collect();
             let ran = smoke::run(seed, &faults, Prior::CheckOn);
