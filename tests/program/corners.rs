@@ -85,11 +85,7 @@ fn what_lands_while_the_run_is_dead_is_taken_back() {
     for prior in [Prior::CheckOn, Prior::CheckOff] {
         let plan = hit(Plan::quiet(prior), EXECUTE, Befall::KilledMeanwhile);
         let (aftermath, records) = played(&plan);
-        assert_eq!(
-            aftermath.recovered.map(reports::verdict::Judgement::recover_exit_code),
-            Some(0),
-            "{prior:?}"
-        );
+        assert_eq!(aftermath.recovered.map(|it| it.recover_exit_code()), Some(0), "{prior:?}");
         assert_eq!(outcome(&records, "routerctl action execute"), Some(Outcome::Done));
         assert_eq!(outcome(&records, "routerctl action rollback"), Some(Outcome::Done));
     }
