@@ -135,7 +135,7 @@ pub struct BeginArgs {
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct IdentityArgs {
     /// On a lab of kind aws: the role that the operator takes. Without it: LAB_SMOKE_ASSUME_ROLE_ARN, the
-    /// manifest's [identity], LAB_SMOKE_ASSUME_ROLE_ARN_DEFAULT; else whoever the SDK's own chain finds.
+    /// manifest's section identity, LAB_SMOKE_ASSUME_ROLE_ARN_DEFAULT; else whoever the SDK's own chain finds.
     #[arg(long, value_name = "ARN", value_parser = role_arn)]
     pub assume_role: Option<String>,
 }
