@@ -100,18 +100,12 @@ pub async fn arm_these(
         let came = lab.arm_switch(switch, journal, scenario, deadline).await;
         (switch.clone(), how(came))
     });
-    let mut armed = Vec::new();
-    for (switch, came) in futures::future::join_all(arms).await {
-        // What nobody knows may be armed: it is renewed and disarmed as what is.
-        if came.0 != Outcome::NotDone {
-            run.keep_switch(&switch);
-        }
-        match came {
-            (Outcome::Done, _) => armed.push(switch.instance_id().to_owned()),
-            (_, why) => failed.push(format!("{} ({}): {why}", switch.instance_id(), switch.node())),
-        }
+    let came = futures::future::join_all(arms).await;
+    // What nobody knows may be armed: it is renewed and disarmed as what is.
+    for (switch, _) in came.iter().filter(|(_, it)| it.0 != Outcome::NotDone) {
+        run.keep_switch(switch);
     }
-    if failed.is_empty() { Arming::Armed(armed) } else { Arming::Failed(failed.join("; ")) }
+    sum_up(failed, came)
 }
 
 /// Renews each switch that this process has armed; one whose timer is gone is armed anew.
@@ -128,10 +122,15 @@ pub async fn renew_all(
         if came.0 == Outcome::NotDone {
             came = how(lab.arm_switch(switch, journal, scenario, deadline).await);
         }
-        (switch, came)
+        (switch.clone(), came)
     });
-    let (mut armed, mut failed) = (Vec::new(), Vec::new());
-    for (switch, came) in futures::future::join_all(renewals).await {
+    sum_up(Vec::new(), futures::future::join_all(renewals).await)
+}
+
+/// What came of all of them, with what failed before.
+fn sum_up(mut failed: Vec<String>, came: Vec<(Rc<Switch>, (Outcome, String))>) -> Arming {
+    let mut armed = Vec::new();
+    for (switch, came) in came {
         match came {
             (Outcome::Done, _) => armed.push(switch.instance_id().to_owned()),
             (_, why) => failed.push(format!("{} ({}): {why}", switch.instance_id(), switch.node())),
