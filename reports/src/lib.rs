@@ -19,4 +19,5 @@ pub mod redact;
 mod sample;
 pub mod schema;
 pub mod shown;
+pub mod standing;
 pub mod verdict;
