@@ -96,7 +96,7 @@ pub fn miss_each_statement() -> Result<(), String> {
 }
 
 fn has_a_row_for_each(policies: &Policies) -> Result<(), String> {
-    let statements = policies.values().flat_map(|it| it["Statement"].as_array());
+    let statements = policies.values().filter_map(|it| it["Statement"].as_array());
     let rendered = statements.flatten().filter_map(|it| it["Sid"].as_str());
     let rendered: BTreeSet<_> = rendered.collect();
     let rows = OF_THE_OPERATOR.iter().chain(OF_THE_EXECUTOR).map(|row| row.sid).collect();
