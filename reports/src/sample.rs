@@ -165,6 +165,7 @@ fn facts() -> Facts {
         programs: vec![],
         rows_of_earlier_runs: vec![],
         elsewhere: Vec::new(),
+        shortened_waits: [].into(),
     }
 }
 
