@@ -334,12 +334,19 @@ pub fn not_pending() {
     assert_eq!(place.code(&format!("go failed {go}")), 2);
 }
 
+fn word_of(word: &Value) -> String {
+    word.as_str().expect("a word").to_owned()
+}
+
 pub fn status() {
     let place = Place::new();
     place.preflight("run");
     let status = place.status("run");
     assert_eq!((&status["state"], &status["exit_code"]), (&json!("parked"), &json!(3)));
-    let next = status["next"].to_string();
+    let words = |it: &Value| it["argv"].as_array().expect("words").iter().map(word_of).collect();
+    let next = status["next"].as_array().expect("steps").iter();
+    let next: Vec<Vec<String>> = next.map(words).collect();
+    let next = next.iter().map(|it| it.join(" ")).collect::<Vec<_>>().join("\n");
     for command in ["lab-smoke go run --key KEY --by owner@example.com", "lab-smoke resume run"] {
         assert!(next.contains(command), "{next}");
     }
