@@ -46,7 +46,7 @@ pub async fn main(process: Process<'_>) -> Output {
     }
 }
 
-/// What can be asked of it.
+/// A question that can be asked of it.
 enum Asked {
     Identity { region: String },
     Rehearsal { region: String, interface: String, check: bool },
