@@ -35,6 +35,9 @@ const TOLD_AFTER_GRACES: u32 = 4;
 /// A packet may be lost.
 const ROUNDS: usize = 4;
 
+/// The devices of a node that are a part of another, with it.
+type MembersRead = NodeAnswer<Result<BTreeMap<String, String>, Unread>>;
+
 /// The packets that were captured, and what the senders said.
 pub struct Probed {
     plan: PacketPlan,
@@ -42,7 +45,7 @@ pub struct Probed {
     /// Why nothing was sent.
     unready: Option<String>,
     sent: Sent,
-    links: Vec<(Node, NodeAnswer<Result<BTreeMap<String, String>, Unread>>)>,
+    links: Vec<(Node, MembersRead)>,
 }
 
 /// The packets that this run sends: nonce and ports are its id's.
