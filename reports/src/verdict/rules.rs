@@ -137,7 +137,7 @@ fn find_causes(run: &Gathered<'_>, end: JournalEnd) -> (Causes, Option<Verdict>)
     (causes, pending)
 }
 
-/// What every reader has to know, whatever the verdict is.
+/// Sentences that every reader has to know, whatever the verdict is.
 fn not_aws(run: &Gathered<'_>) -> Option<String> {
     let elsewhere = &run.operator?.elsewhere;
     let asked: Vec<_> =
