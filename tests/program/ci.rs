@@ -84,14 +84,15 @@ fn what_does_not_hold_is_annotated_and_the_last_line_stays_the_folder() {
     assert!(err.contains("::error title=lab-smoke::nowhere.toml"), "{err}");
 }
 
-/// In the mock's time, and never inside an undo.
+/// In the mock's time, and never inside an undo. None of these is the very instant of the go, where a limit may come
+/// before it or after.
 #[test]
 fn a_run_that_takes_too_long_is_undone_and_ends_as_by_sigterm() {
     let place = tempfile::tempdir().expect("a folder");
     let whole = bash(place.path(), "lab-smoke run --seed 7 --out whole --timeout 1d");
     assert!(whole.status.success(), "{whole:?}");
     let mut cut_after_a_change = 0;
-    for seconds in [1, 5, 10, 15, 20, 30, 40, 60, 90] {
+    for seconds in [5, 10, 15, 20, 30, 40, 60, 90] {
         let run = format!("cut-{seconds}");
         let words = format!("lab-smoke run --seed 7 --out {run} --timeout {seconds}s");
         let ended = bash(place.path(), &words);
