@@ -87,7 +87,7 @@ fn decide(run: &Gathered<'_>, end: JournalEnd) -> Judgement {
     judgement
 }
 
-/// What every reader has to know, whatever the verdict is.
+/// Sentences that every reader has to know, whatever the verdict is.
 fn not_aws(run: &Gathered<'_>) -> Option<String> {
     let elsewhere = &run.operator?.elsewhere;
     let asked: Vec<_> =
