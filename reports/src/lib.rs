@@ -23,5 +23,6 @@ pub mod schema;
 pub mod seal;
 pub mod shown;
 pub mod standing;
+pub mod summary;
 pub mod verdict;
 pub mod verify;

@@ -355,7 +355,7 @@ fn not_restored(run: &Gathered<'_>) -> ExitCode {
 fn interruptions(run: &Gathered<'_>, end: JournalEnd, causes: &mut Causes) {
     let signal = run.interrupted.first().map(|(it, here)| (it.signal.as_str(), *here));
     let code = match signal {
-        Some(("SIGTERM", _)) => ExitCode::Terminated,
+        Some(("SIGTERM" | "timeout", _)) => ExitCode::Terminated,
         _ => ExitCode::Interrupted,
     };
     if let Some((signal, here)) = signal {
