@@ -148,19 +148,50 @@ fn whatever_befalls_the_switch_the_run_can_be_finished() {
             for what in [KilledBefore, KilledAfter, ReplyLost, RequestLost] {
                 let plan = Plan { run: vec![Blow::Effect(at, what)], ..kept.clone() };
                 let (aftermath, _) = played(&plan);
-                let machines = &aftermath.world.machines;
-                let armed = |node: &Node| !machines.get(*node).timers.is_empty();
-                let runs = aftermath
-                    .world
-                    .cloud
-                    .instances
-                    .values()
-                    .all(|it| it.state_at(aftermath.world.now) == InstanceState::Running);
-                let left: Vec<Node> = Node::ALL.into_iter().filter(armed).collect();
-                assert!(!runs || left.is_empty(), "{name} {what:?}: {left:?}");
+                let left = list_armed_that_run(&aftermath);
+                assert!(left.is_empty(), "{name} {what:?}: {left:?}");
             }
         }
     }
+}
+
+/// A run that lasts longer than a lease renews its switches with it: a death or a lost reply there leaves a
+/// run that can be finished, and nothing that goes on running is powered off afterwards.
+#[test]
+fn whatever_befalls_a_renewal_the_run_can_be_finished() {
+    quiet();
+    let slow = Plan {
+        faults: vec!["teardown=keep".to_owned()],
+        latency_ms: SLOW_MS,
+        ..Plan::quiet(Prior::CheckOn)
+    };
+    let effects = strike(smoke::folder().path(), &slow).run.effects;
+    let places = find_places(&effects, " renew-switch ");
+    // Two instances, and both renewed at once.
+    assert!(places.len() >= 2 && places.len().is_multiple_of(2), "{places:?}");
+    for at in places.into_iter().take(2) {
+        use Befall::{KilledAfter, KilledBefore, ReplyLost, RequestLost};
+        for what in [KilledBefore, KilledAfter, ReplyLost, RequestLost] {
+            let plan = Plan { run: vec![Blow::Effect(at, what)], ..slow.clone() };
+            let (aftermath, _) = played(&plan);
+            let left = list_armed_that_run(&aftermath);
+            assert!(left.is_empty(), "{at} {what:?}: {left:?}");
+        }
+    }
+}
+
+/// Each command takes so long that a run lasts longer than the pause between two renewals.
+const SLOW_MS: u64 = 4_000;
+
+/// The nodes whose switch is armed, where the instances run.
+fn list_armed_that_run(aftermath: &Aftermath) -> Vec<Node> {
+    let world = &aftermath.world;
+    let mut instances = world.cloud.instances.values();
+    if !instances.all(|it| it.state_at(world.now) == InstanceState::Running) {
+        return Vec::new();
+    }
+    let armed = |node: &Node| !world.machines.get(*node).timers.is_empty();
+    Node::ALL.into_iter().filter(armed).collect()
 }
 
 /// A recovery that dies as it wakes what the switch has stopped, and as it arms that: the next one ends it.

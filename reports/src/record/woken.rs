@@ -21,6 +21,9 @@ pub enum WakeStage {
     Addressed,
     /// Its sshd answers, with the pinned host key.
     Reached,
+    /// Its dead man's switch is armed: from the start until then nothing but the run's process held the
+    /// clock.
+    Guarded,
     /// Its clock is within the manifest's tolerance.
     InTime,
     /// The read-only preflight, tried beside the run, found what it has to find.
@@ -35,6 +38,7 @@ impl WakeStage {
             Self::Running => "running",
             Self::Addressed => "addressed",
             Self::Reached => "reached",
+            Self::Guarded => "guarded",
             Self::InTime => "in-time",
             Self::Ready => "ready",
         }
