@@ -155,33 +155,42 @@ fn whatever_befalls_the_switch_the_run_can_be_finished() {
     }
 }
 
-/// A run that lasts longer than a lease renews its switches with it: a death or a lost reply there leaves a
-/// run that can be finished, and nothing that goes on running is powered off afterwards.
+/// A run that lasts longer than the pause between two renewals of its lease renews its switches with it, and once
+/// more before teardown: a death or a lost reply there leaves a run that can be finished, and nothing that goes on
+/// running is powered off afterwards.
 #[test]
 fn whatever_befalls_a_renewal_the_run_can_be_finished() {
     quiet();
-    let slow = Plan {
-        faults: vec!["teardown=keep".to_owned()],
-        latency_ms: SLOW_MS,
-        ..Plan::quiet(Prior::CheckOn)
-    };
+    // Each command takes so long.
+    let latency_ms = 10_000;
+    let kept = vec!["teardown=keep".to_owned()];
+    let slow = Plan { faults: kept, latency_ms, ..Plan::quiet(Prior::CheckOn) };
     let effects = strike(smoke::folder().path(), &slow).run.effects;
-    let places = find_places(&effects, " renew-switch ");
-    // Two instances, and both renewed at once.
-    assert!(places.len() >= 2 && places.len().is_multiple_of(2), "{places:?}");
-    for at in places.into_iter().take(2) {
-        use Befall::{KilledAfter, KilledBefore, ReplyLost, RequestLost};
-        for what in [KilledBefore, KilledAfter, ReplyLost, RequestLost] {
-            let plan = Plan { run: vec![Blow::Effect(at, what)], ..slow.clone() };
-            let (aftermath, _) = played(&plan);
-            let left = list_armed_that_run(&aftermath);
-            assert!(left.is_empty(), "{at} {what:?}: {left:?}");
+    for (when, name) in [
+        ("with the lease", " renew-switch lab-smoke-stop /run/lab-smoke/stop-at 600"),
+        ("before teardown", " renew-switch lab-smoke-stop /run/lab-smoke/stop-at 1200"),
+    ] {
+        let places = find_places(&effects, name);
+        // Two instances, and both at once.
+        assert!(places.len() >= 2, "{when}: {places:?} of {}", effects.len());
+        for at in places.into_iter().take(2) {
+            use Befall::{KilledAfter, KilledBefore, ReplyLost, RequestLost};
+            for what in [KilledBefore, KilledAfter, ReplyLost, RequestLost] {
+                let plan = Plan { run: vec![Blow::Effect(at, what)], ..slow.clone() };
+                let (aftermath, records) = played(&plan);
+                let left = list_armed_that_run(&aftermath);
+                assert!(left.is_empty(), "{when} {at} {what:?}: {left:?}");
+                // What was not renewed is armed anew at once: by the next renewal it would be off.
+                let arms = records.iter().filter(|it| is_arming(it)).count();
+                assert!(what != RequestLost || arms == 3, "{when} {at}: {arms}");
+            }
         }
     }
 }
 
-/// Each command takes so long that a run lasts longer than the pause between two renewals.
-const SLOW_MS: u64 = 4_000;
+fn is_arming(record: &Record) -> bool {
+    matches!(&record.kind, Kind::Intent(it) if it.effect.what() == "arm the dead man's switch")
+}
 
 /// The nodes whose switch is armed, where the instances run.
 fn list_armed_that_run(aftermath: &Aftermath) -> Vec<Node> {

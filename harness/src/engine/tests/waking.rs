@@ -369,6 +369,20 @@ fn a_node_is_waited_for_until_it_answers_or_five_minutes_are_over() {
     }
 }
 
+/// The limits are the lab's own: seconds in a test of real time.
+#[test]
+fn the_limits_of_a_wake_are_parameters() {
+    let [boot, look] = [12, 3].map(Duration::from_secs);
+    let limits = lab::WakeLimits { boot, look, ..lab::WakeLimits::default() };
+    Scene { limits, ..Scene::default() }.play(async |stage: &Stage<'_>| {
+        stage.answers(Node::CloudClient, "hostname", u32::MAX, 255, "Connection refused");
+        let clock = stage.engine.lab.clock;
+        let begun = clock.now();
+        assert!(stage.engine.answers(Node::CloudClient).await.is_err());
+        assert_eq!((clock.now() - begun).num_seconds(), 12);
+    });
+}
+
 /// Its rows are nobody's business, and routerd's node may sleep: nobody waits for its answer.
 #[test]
 fn a_run_that_began_nothing_is_recovered_without_asking_for_its_rows() {
