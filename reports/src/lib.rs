@@ -12,6 +12,7 @@ mod fold;
 pub mod folder;
 pub mod go;
 pub mod journal;
+pub mod junit;
 pub mod operation;
 pub mod record;
 pub mod redact;

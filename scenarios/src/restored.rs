@@ -88,31 +88,63 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
 
 async fn look_twice(lab: &Lab, ctx: &mut Context<'_>) {
     let Some(before) = ctx.run.baseline() else { return };
+    // A look at the silence takes longest: the second one begins while the first still waits.
+    let (silence, (later, silence_later)) = futures::join!(
+        silence::ask_all_ways(lab, When::After),
+        look_at_all_else(lab, ctx, &before),
+    );
+    let silence = silence::ask_until_settled(lab, silence, silence_later).await;
+    judge_later(lab, ctx, later, silence);
+}
+
+/// Looks at all that is judged once, and then for the second time at what has to stay.
+async fn look_at_all_else(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    before: &Baseline,
+) -> (Later, Vec<WayAnswers>) {
     let rows = Observe::rows(&lab.manifest.routerd);
     let folder = Observe::node_folder();
     let yaml = Observe::read_file(&lab.manifest.routerd.config);
-    let (eni, silence, states, rows, folder, yaml, programs) = futures::join!(
-        look_at_the_interface(lab, &before),
-        silence::ask_all_ways(lab, When::After),
+    let (eni, states, rows, folder, yaml, programs) = futures::join!(
+        look_at_the_interface(lab, before),
         node_state::ask_all(lab),
         lab.shell.observe(Node::RouterdCloud, &rows),
         lab.shell.observe(Node::RouterdCloud, &folder),
         lab.shell.observe(Node::RouterdCloud, &yaml),
-        node_unchanged::ask_programs(lab, &before),
+        node_unchanged::ask_programs(lab, before),
     );
     // A recovery that is repeated looks anew.
     ctx.run.state.borrow_mut().changed.clear();
     let first = seen_first(eni.last(), rows_of(&rows).as_deref());
-    judge_interface(lab, ctx, &before, eni);
+    judge_interface(lab, ctx, before, eni);
     let states: Vec<Looked> =
         states.into_iter().map(|told| node_state::read_look(ctx, told)).collect();
-    judge_states(ctx, &before, &states);
-    let programs = node_unchanged::judge_programs(ctx, &before, PROGRAMS, programs);
+    judge_states(ctx, before, &states);
+    let programs = node_unchanged::judge_programs(ctx, before, PROGRAMS, programs);
     note(ctx, programs);
-    judge_rows(lab, ctx, &before, rows);
+    judge_rows(lab, ctx, before, rows);
     judge_files(ctx, folder);
     judge_yaml(lab, ctx, yaml);
-    judge_later(lab, ctx, first, silence).await;
+    look_later(lab, first).await
+}
+
+/// What is looked at for the second time.
+struct Later {
+    first: First,
+    eni: InterfaceRead,
+    rows: Readout<Vec<Row>>,
+}
+
+async fn look_later(lab: &Lab, first: First) -> (Later, Vec<WayAnswers>) {
+    lab.clock.sleep(lab.two_daemon_rounds().max(lab.pause_between_looks())).await;
+    let rows = Observe::rows(&lab.manifest.routerd);
+    let (eni, rows, silence) = futures::join!(
+        lab.reader.network_interface(&lab.manifest.capture.network_interface_id),
+        lab.shell.observe(Node::RouterdCloud, &rows),
+        silence::ask_all_ways(lab, When::After),
+    );
+    (Later { first, eni, rows }, silence)
 }
 
 /// Looks until two looks are equal; where the first shows the baseline, the second is the one that is
@@ -162,14 +194,8 @@ fn replace_interface(ctx: &Context<'_>, item: Option<ResidueItem>) {
 
 /// Judges that what was restored stays so, and that nobody makes new rows: a daemon whose policy
 /// approves by itself would by then have executed again what was undone.
-async fn judge_later(lab: &Lab, ctx: &mut Context<'_>, first: First, silence: Vec<WayAnswers>) {
-    lab.clock.sleep(lab.two_daemon_rounds()).await;
-    let rows = Observe::rows(&lab.manifest.routerd);
-    let (eni, rows, silence) = futures::join!(
-        lab.reader.network_interface(&lab.manifest.capture.network_interface_id),
-        lab.shell.observe(Node::RouterdCloud, &rows),
-        silence::ask_again(lab, silence),
-    );
+fn judge_later(lab: &Lab, ctx: &mut Context<'_>, later: Later, silence: Vec<Vec<WayAnswers>>) {
+    let Later { first, eni, rows } = later;
     silence::judge(ctx, UNREACHABLE, silence);
     let all = rows_of(&rows);
     let second = seen_first(&eni, all.as_deref());
@@ -490,7 +516,8 @@ mod tests {
                 if !same {
                     first["source_dest_check"] = json!("unlike");
                 }
-                judge_later(lab, ctx, Some((first, vec![])), Vec::new()).await;
+                let (later, _) = look_later(lab, Some((first, vec![]))).await;
+                judge_later(lab, ctx, later, Vec::new());
                 assert_eq!(changed(ctx), left, "the same: {same}");
             });
         }

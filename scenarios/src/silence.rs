@@ -65,20 +65,23 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Looks again after the undo, until two looks in a row are alike and not answered, or the limit is over.
 /// Answers all looks.
-pub async fn ask_again(lab: &Lab, first: Vec<WayAnswers>) -> Vec<Vec<WayAnswers>> {
+pub async fn ask_until_settled(
+    lab: &Lab,
+    first: Vec<WayAnswers>,
+    second: Vec<WayAnswers>,
+) -> Vec<Vec<WayAnswers>> {
     let since = lab.clock.stopwatch();
     let mut before = hear(&first);
-    let mut looks = vec![first];
+    let mut looks = vec![first, second];
     loop {
-        let look = ask_all_ways(lab, When::After).await;
-        let heard = hear(&look);
-        looks.push(look);
+        let heard = looks.last().map_or(Heard::Unread, |look| hear(look));
         let settled = heard == before && heard != Heard::Answer;
         if settled || since.elapsed() >= LIMIT {
             return looks;
         }
         before = heard;
         lab.clock.sleep(PAUSE).await;
+        looks.push(ask_all_ways(lab, When::After).await);
     }
 }
 

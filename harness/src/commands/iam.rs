@@ -97,6 +97,7 @@ fn describe_survey(survey: &PermissionSurvey) -> String {
         let may = match proof.may {
             Allowance::Allowed => "allowed",
             Allowance::Denied => "denied",
+            Allowance::Absent => "absent",
             Allowance::Unknown => "unknown",
         };
         let why = if proof.may == Allowance::Allowed { "" } else { proof.why.as_str() };

@@ -16,7 +16,7 @@ use super::reader::{Answer, ReadError, Reader, call};
 use crate::act::requests;
 
 /// Whether somebody may make a call, by the one answer that says so: what is neither allowed nor
-/// denied is unknown.
+/// denied nor about nothing is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Allowance {
@@ -24,6 +24,8 @@ pub enum Allowance {
     Allowed,
     /// `UnauthorizedOperation`, and nothing else.
     Denied,
+    /// What an address or a volume is refused with that is not there: nobody has to be allowed to end it.
+    Absent,
     Unknown,
 }
 
@@ -33,6 +35,7 @@ impl Allowance {
         match code {
             "DryRunOperation" => Self::Allowed,
             "UnauthorizedOperation" => Self::Denied,
+            "InvalidAllocationID.NotFound" | "InvalidVolume.NotFound" => Self::Absent,
             _ => Self::Unknown,
         }
     }
@@ -180,7 +183,7 @@ impl Reader {
             Ok(_) => Err("the endpoint carries out what it is asked to rehearse".to_owned()),
             Err(error) => match error.code().map(Allowance::of_code) {
                 Some(Allowance::Allowed | Allowance::Denied) => Ok(()),
-                Some(Allowance::Unknown) | None => Err(error.to_string()),
+                Some(Allowance::Absent | Allowance::Unknown) | None => Err(error.to_string()),
             },
         }
     }
@@ -263,6 +266,8 @@ mod tests {
             ("AuthFailure", Allowance::Unknown),
             ("RequestLimitExceeded", Allowance::Unknown),
             ("InvalidInstanceID.NotFound", Allowance::Unknown),
+            ("InvalidVolume.NotFound", Allowance::Absent),
+            ("InvalidAllocationID.NotFound", Allowance::Absent),
             ("AccessDenied", Allowance::Unknown),
         ];
         for (code, expected) in table {

@@ -119,7 +119,7 @@ pub async fn gather_reads(lab: &Lab) -> Gathered {
 async fn costly_and_rehearsals(lab: &Lab) -> (Costly, RehearsalReads) {
     let (costly, honours) =
         futures::join!(watch::read_costly(lab), lab.reader.honours_rehearsals());
-    let rehearsals = permissions::rehearse_own_calls(lab, honours, &costly.addresses).await;
+    let rehearsals = permissions::rehearse_own_calls(lab, honours, &costly).await;
     (costly, rehearsals)
 }
 

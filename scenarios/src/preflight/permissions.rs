@@ -13,9 +13,9 @@ use reports::operation::Torn;
 use reports::record::Operation;
 use serde_json::{Value, json};
 
-use super::gather::Read;
 use super::{EXECUTOR_PERMISSIONS, PERMISSIONS};
 use crate::context::{Context, How, Ruling};
+use crate::watch::Costly;
 use crate::{observe, stops, undo_plan};
 
 /// The answers to the rehearsals of the operator's calls, or why none was asked for.
@@ -73,20 +73,45 @@ fn calls_of(operation: &Operation, addresses: &[Address]) -> Vec<OwnCall> {
 pub async fn rehearse_own_calls(
     lab: &Lab,
     honours: Result<(), String>,
-    addresses: &Read<Vec<Address>>,
+    costly: &Costly,
 ) -> RehearsalReads {
     honours.map_err(|why| format!("nothing was rehearsed: {why}"))?;
     let releases = undo_plan::teardown_steps(lab)
         .iter()
         .any(|step| step.operation.torn() == Some(Torn::Address));
-    let known = match addresses {
+    let known = match &costly.addresses {
         Ok(answer) => answer.value.as_slice(),
         // Without an address to release nobody needs to know what it is associated with.
         Err(_) if !releases => &[],
         Err(error) => return Err(format!("what is associated with what is not known: {error}")),
     };
     let calls = list_own_calls(lab, known);
-    Ok(futures::future::join_all(calls.iter().map(|call| lab.reader.rehearse(call))).await)
+    let mut answers =
+        futures::future::join_all(calls.iter().map(|call| lab.reader.rehearse(call))).await;
+    for it in answers.iter_mut().map(|it| &mut it.value) {
+        if it.allowance == Allowance::Absent && !is_listed_nowhere(&it.call, costly) {
+            it.allowance = Allowance::Unknown;
+        }
+    }
+    Ok(answers)
+}
+
+/// Whether the listing does not have it either: one answer alone may lag behind.
+fn is_listed_nowhere(call: &OwnCall, costly: &Costly) -> bool {
+    match call {
+        OwnCall::ReleaseAddress { allocation_id } => costly
+            .addresses
+            .as_ref()
+            .is_ok_and(|all| all.value.iter().all(|it| it.allocation_id != *allocation_id)),
+        OwnCall::DeleteVolume { volume_id } => costly
+            .volumes
+            .as_ref()
+            .is_ok_and(|all| all.value.iter().all(|it| it.volume_id != *volume_id)),
+        OwnCall::StartInstance { .. }
+        | OwnCall::StopInstance { .. }
+        | OwnCall::TerminateInstance { .. }
+        | OwnCall::DisassociateAddress { .. } => false,
+    }
 }
 
 /// The operator's rights to start and to stop, in words where one of them is not proved.
@@ -164,7 +189,8 @@ pub fn judge_own(lab: &Lab, ctx: &mut Context<'_>, reads: RehearsalReads) {
             "decoded": decoded,
         }));
         match allowance {
-            Allowance::Allowed => {}
+            // What is not there is not ended: the plan's step finds it gone.
+            Allowance::Allowed | Allowance::Absent => {}
             Allowance::Denied => {
                 let text = format!("{action} on {resource} is denied: {}", remedy(action));
                 if matches!(call, OwnCall::StopInstance { .. }) && cannot_stop.is_none() {
@@ -300,10 +326,11 @@ mod tests {
 
     #[test]
     fn what_is_denied_is_said_before_what_is_unknown_and_neither_passes() {
-        use Allowance::{Allowed, Denied, Unknown};
+        use Allowance::{Absent, Allowed, Denied, Unknown};
         let table = [
             (Ok(vec![]), A::Passed, ""),
             (Ok(vec![Allowed]), A::Passed, ""),
+            (Ok(vec![Allowed, Absent]), A::Passed, ""),
             (Ok(vec![Allowed, Unknown]), A::Unknown, "words"),
             (Ok(vec![Unknown, Denied]), A::Failed, "the statement AddressesByTag of operator-run"),
             (Err("nobody asked".to_owned()), A::Unknown, "nobody asked"),

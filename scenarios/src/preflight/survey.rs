@@ -52,7 +52,7 @@ pub async fn survey_permissions(lab: &Lab) -> PermissionSurvey {
     let own = async {
         let (costly, honours) =
             futures::join!(watch::read_costly(lab), lab.reader.honours_rehearsals());
-        permissions::rehearse_own_calls(lab, honours, &costly.addresses).await
+        permissions::rehearse_own_calls(lab, honours, &costly).await
     };
     let (own, role, node) = futures::join!(own, role::read_role(lab), on_the_node(lab));
     let mut survey = PermissionSurvey::default();
