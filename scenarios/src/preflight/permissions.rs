@@ -143,7 +143,8 @@ pub async fn rehearse_power(lab: &Lab) -> PowerRights {
         let (action, resource) = (call.action(), call.resource());
         let denied = || format!("{action} on {resource} is denied: {}", remedy(action));
         match (allowance, &call) {
-            (Allowance::Allowed, _) => {}
+            // What is not there is neither started nor stopped.
+            (Allowance::Allowed | Allowance::Absent, _) => {}
             (Allowance::Denied, OwnCall::StopInstance { .. }) => {
                 rights.cannot_stop.get_or_insert_with(denied);
             }
