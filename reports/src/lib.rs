@@ -5,6 +5,7 @@
 #[cfg(test)]
 extern crate self as reports;
 
+pub mod bundle;
 pub mod digest;
 pub mod effect;
 pub mod evidence;
@@ -19,5 +20,7 @@ pub mod redact;
 #[cfg(test)]
 mod sample;
 pub mod schema;
+pub mod seal;
 pub mod shown;
 pub mod verdict;
+pub mod verify;
