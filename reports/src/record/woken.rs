@@ -21,8 +21,7 @@ pub enum WakeStage {
     Addressed,
     /// Its sshd answers, with the pinned host key.
     Reached,
-    /// Its dead man's switch is armed: from the start until then nothing but the run's process held the
-    /// clock.
+    /// Its dead man's switch is armed: until then the run's process alone held the clock.
     Guarded,
     /// Its clock is within the manifest's tolerance.
     InTime,
