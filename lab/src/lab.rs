@@ -13,6 +13,7 @@ use crate::operator::{Notices, OperatorWatch};
 #[cfg(feature = "sabotage")]
 use crate::sabotage::Sabotage;
 use crate::shell::{Shell, Transport};
+use crate::wake::WakeLimits;
 
 /// Keeps the lab for the next process after each mutation. Where it cannot, it says why: the run's own
 /// record is lost then.
@@ -27,6 +28,7 @@ pub struct Lab {
     pub shell: Shell,
     pub(crate) mutator: Mutator,
     pub(crate) switch_times: SwitchTimes,
+    pub(crate) wake_limits: WakeLimits,
     after_effect: AfterEffect,
     has_ended: Rc<dyn Fn() -> bool>,
     #[cfg(feature = "sabotage")]
@@ -57,6 +59,7 @@ impl Lab {
             shell: Shell::new(transport, clock),
             mutator: Mutator::new(connection),
             switch_times: SwitchTimes::default(),
+            wake_limits: WakeLimits::default(),
             after_effect,
             has_ended: Rc::new(|| false),
             #[cfg(feature = "sabotage")]

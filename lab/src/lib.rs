@@ -21,6 +21,8 @@ pub mod routerd;
 pub mod sabotage;
 pub mod shell;
 pub mod ssh_transport;
+mod wake;
 
 pub use lab::{AfterEffect, Lab};
 pub use ssh_transport::quote_for_shell;
+pub use wake::WakeLimits;

@@ -61,7 +61,6 @@ pub fn example_instance(id: &str, state: &str) -> Instance {
         subnet_id: None,
         network_interface_ids: Vec::new(),
         block_devices: Vec::new(),
-        private_address: None,
         instance_profile: None,
         lifecycle: None,
         root_device_type: Some("ebs".to_owned()),

@@ -102,7 +102,7 @@ detectors! {
     POLICY = 8 "policy" in PREFLIGHT, "the policy is wider than the change set, unreadable, or approves by itself";
     POLICY_CHANGED = 8 "policy-changed" in WATCHED_AND_RESTORED, "router.yaml is not what preflight read: a policy may approve by itself by now";
     OTHER_CONFIG = 8 "other-config" in PREFLIGHT, "routerd's service has another router.yaml or database than the manifest names";
-    UNKNOWN_CAPTURE = 8 "unknown-capture" in PREFLIGHT, "the ENI has an address, or the subnet a route to it, that no row of routerd's journal knows: a dirty fabric beside a fresh database";
+    UNKNOWN_CAPTURE = 8 "unknown-capture" in PREFLIGHT, "the ENI has an address, or the subnet a route to it, that no row of routerd's journal knows, or a row there acted on another ENI: a dirty fabric beside a fresh database, or the database of another fabric";
     ADDRESS_AGENT = 8 "address-agent" in PREFLIGHT, "on routerd-cloud an agent is active that would give its interface the captured address, at a time when nobody looks any more";
     ROLE = 8 "role" in PREFLIGHT, "the executor's role may more, or elsewhere, than the runbook's four actions on the ENI";
     LOCK_LOST = 8 "lock-lost" in &["execute"], "the lab's lock is gone from the node, or another run's: the lab is shared";

@@ -148,19 +148,59 @@ fn whatever_befalls_the_switch_the_run_can_be_finished() {
             for what in [KilledBefore, KilledAfter, ReplyLost, RequestLost] {
                 let plan = Plan { run: vec![Blow::Effect(at, what)], ..kept.clone() };
                 let (aftermath, _) = played(&plan);
-                let machines = &aftermath.world.machines;
-                let armed = |node: &Node| !machines.get(*node).timers.is_empty();
-                let runs = aftermath
-                    .world
-                    .cloud
-                    .instances
-                    .values()
-                    .all(|it| it.state_at(aftermath.world.now) == InstanceState::Running);
-                let left: Vec<Node> = Node::ALL.into_iter().filter(armed).collect();
-                assert!(!runs || left.is_empty(), "{name} {what:?}: {left:?}");
+                let left = list_armed_that_run(&aftermath);
+                assert!(left.is_empty(), "{name} {what:?}: {left:?}");
             }
         }
     }
+}
+
+/// A run that lasts longer than the pause between two renewals of its lease renews its switches with it, and once
+/// more before teardown: a death or a lost reply there leaves a run that can be finished, and nothing that goes on
+/// running is powered off afterwards.
+#[test]
+fn whatever_befalls_a_renewal_the_run_can_be_finished() {
+    quiet();
+    // Each command takes so long.
+    let latency_ms = 10_000;
+    let kept = vec!["teardown=keep".to_owned()];
+    let slow = Plan { faults: kept, latency_ms, ..Plan::quiet(Prior::CheckOn) };
+    let effects = strike(smoke::folder().path(), &slow).run.effects;
+    for (when, name) in [
+        ("with the lease", " renew-switch lab-smoke-stop /run/lab-smoke/stop-at 600"),
+        ("before teardown", " renew-switch lab-smoke-stop /run/lab-smoke/stop-at 1200"),
+    ] {
+        let places = find_places(&effects, name);
+        // Two instances, and both at once.
+        assert!(places.len() >= 2, "{when}: {places:?} of {}", effects.len());
+        for at in places.into_iter().take(1) {
+            use Befall::{KilledAfter, KilledBefore, ReplyLost, RequestLost};
+            for what in [KilledBefore, KilledAfter, ReplyLost, RequestLost] {
+                let plan = Plan { run: vec![Blow::Effect(at, what)], ..slow.clone() };
+                let (aftermath, records) = played(&plan);
+                let left = list_armed_that_run(&aftermath);
+                assert!(left.is_empty(), "{when} {at} {what:?}: {left:?}");
+                // What was not renewed is armed anew at once: by the next renewal it would be off.
+                let arms = records.iter().filter(|it| is_arming(it)).count();
+                assert!(what != RequestLost || arms == 3, "{when} {at}: {arms}");
+            }
+        }
+    }
+}
+
+fn is_arming(record: &Record) -> bool {
+    matches!(&record.kind, Kind::Intent(it) if it.effect.what() == "arm the dead man's switch")
+}
+
+/// The nodes whose switch is armed, where the instances run.
+fn list_armed_that_run(aftermath: &Aftermath) -> Vec<Node> {
+    let world = &aftermath.world;
+    let mut instances = world.cloud.instances.values();
+    if !instances.all(|it| it.state_at(world.now) == InstanceState::Running) {
+        return Vec::new();
+    }
+    let armed = |node: &Node| !world.machines.get(*node).timers.is_empty();
+    Node::ALL.into_iter().filter(armed).collect()
 }
 
 /// A recovery that dies as it wakes what the switch has stopped, and as it arms that: the next one ends it.

@@ -17,8 +17,8 @@ Who is killed tidies nothing up: the journal so far and the lab as it is are all
 by one: while one process runs to its end, both are kept at every place where it could die, deaths between which nothing\n\
 happened are one state, and each state is recovered. For some of them, drawn evenly, a process is killed there for\n\
 real and must have left the same, byte for byte. `tests/program/recover.rs` kills the real program with signal 9 besides.\n\
-The dead man's switch is among the effects of a run, as it is armed; as it is disarmed, and as a recovery wakes what it has\n\
-stopped, `tests/program/corners.rs` goes through it; as it is renewed, `harness/src/engine/tests/guarding.rs`.\n";
+The dead man's switch is among the effects of a run, as it is armed; as it is renewed and disarmed, and as a recovery wakes\n\
+what it has stopped, `tests/program/corners.rs` goes through it.\n";
 
 fn kind_in_words(kind: EffectKind) -> &'static str {
     match kind {

@@ -297,9 +297,11 @@ fn may_pass(seen: &SeenEffect, what: Befall) -> bool {
         Befall::KilledBefore | Befall::KilledAfter | Befall::KilledMeanwhile => false,
         Befall::ReplyLost | Befall::Garbage | Befall::Stale => true,
         Befall::RequestLost | Befall::Throttled | Befall::Hang => {
-            // The switch of what goes on running is disarmed once more as well.
-            let back =
-                [" action rollback ", " disarm-switch "].iter().any(|it| seen.name.contains(it));
+            // The switch of what goes on running is disarmed once more as well, and one that was not
+            // renewed is armed anew.
+            let back = [" action rollback ", " disarm-switch ", " renew-switch "]
+                .iter()
+                .any(|it| seen.name.contains(it));
             let again = seen.kind == EffectKind::ExecutorChange;
             // An instance that ends gives its address back: it need not have been asked for.
             let by_itself = seen.name == "DisassociateAddress";

@@ -2,9 +2,6 @@
 //! read-only preflight is tried, beside the run's journal, until it finds what it has to find; then the
 //! run makes it once.
 
-use std::cell::RefCell;
-use std::time::Duration;
-
 use lab::permit::Brake;
 use reports::digest::Digest;
 use reports::journal::Writer;
@@ -14,13 +11,13 @@ use reports::record::{
 use scenarios::run::{Run, RunState};
 use scenarios::{Context, find_scenario};
 use serde_json::json;
+use std::cell::RefCell;
 
-use super::waking::{BOOT, Resting, Woke};
+use super::waking::{Resting, Woke};
 use super::{Engine, find_last_facts};
 
-/// The first pause between two tries; each is twice as long as the one before.
-const PAUSE: Duration = Duration::from_secs(5);
-const LONGEST_PAUSE: Duration = Duration::from_secs(40);
+/// The longest pause between two tries is so many times the first; each is twice as long as the one before.
+const LONGEST_PAUSE: u32 = 8;
 
 impl Engine<'_> {
     /// Wakes what a run finds at rest, where the manifest consents, and waits until preflight holds.
@@ -48,7 +45,8 @@ impl Engine<'_> {
     /// take.
     pub(super) async fn wait_for_the_facts(&self, wanted: Option<&Digest>) {
         let since = self.lab.clock.stopwatch();
-        let mut pause = PAUSE;
+        let limits = self.lab.wake_limits();
+        let mut pause = limits.look;
         let why_not = loop {
             let tried = self.try_preflight().await;
             let why = match (tried, wanted) {
@@ -58,11 +56,11 @@ impl Engine<'_> {
                 (Ok(_), _) => break None,
                 (Err(why), _) => why,
             };
-            if since.elapsed() >= BOOT {
+            if since.elapsed() >= limits.boot {
                 break Some(why);
             }
             self.lab.clock.sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pause = (pause * 2).min(limits.look * LONGEST_PAUSE);
         };
         self.note_stage(None, WakeStage::Ready, since.elapsed(), why_not);
     }

@@ -1,18 +1,28 @@
 //! The dead man's switch in the life of a run: armed before a wait and after a wake, renewed with the lease,
-//! disarmed last. Between a start and the first answer of its node nothing but this process holds the clock.
+//! disarmed last. Between a start and the first answer of its node nothing but this process holds the clock:
+//! the evidence says for how long, as the wake's stage `guarded`.
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use lab::act::LockState;
 use lab::ec2::{Instance, InstanceState};
 use lab::manifest::Instances;
 use lab::node::Node;
-use reports::record::{InstancesFound, Kind};
+use reports::effect::Power;
+use reports::record::{InstancesFound, Kind, WakeStage};
 use scenarios::switch::{self, Arming};
 
 use super::pending::{Hold, Meanwhile, Pending};
 use super::standing::{Standing, read_standing};
 use super::{Engine, Judgement};
+
+/// Who holds the clock of a node's cost.
+enum ClockHolder {
+    Switch,
+    /// Nothing else, and why.
+    Process(String),
+}
 
 impl Engine<'_> {
     /// Arms what runs before the owner is waited for. Fails where an instance that the run may stop cannot
@@ -23,16 +33,51 @@ impl Engine<'_> {
         }
         let found = self.lab.find_instances(&self.instance_ids()).await;
         let found = found.map_err(|error| error.to_string())?.value;
-        self.arm_switches(&found, self.lab.switch_times().waiting).await
+        self.arm_switches(&found, self.lab.switch_times().waiting).await.map(drop)
     }
 
-    /// Arms a node that was woken, as soon as it answers.
+    /// Arms a node that was woken, as soon as it answers, and says how long nothing but this process held
+    /// the clock.
     pub(super) async fn guard_node(&self, node: Node) -> Result<(), String> {
         let entry = self.lab.manifest.nodes.get(&node);
         let Some(id) = entry.and_then(|node| node.instance_id.clone()) else { return Ok(()) };
-        let found = self.lab.find_instances(std::slice::from_ref(&id)).await;
-        let found = found.map_err(|error| error.to_string())?.value;
-        self.arm_switches(&found, self.lab.switch_times().working).await
+        let guarded = async {
+            let found = self.lab.find_instances(std::slice::from_ref(&id)).await;
+            let found = found.map_err(|error| error.to_string())?.value;
+            self.arm_switches(&found, self.lab.switch_times().working).await
+        };
+        let guarded = guarded.await;
+        let why_not = match &guarded {
+            Ok(ClockHolder::Switch) => None,
+            Ok(ClockHolder::Process(why)) | Err(why) => Some(why.clone()),
+        };
+        if let Some(since) = self.find_unguarded_start(node, &id) {
+            let unguarded = (self.lab.clock.now() - since).to_std().unwrap_or_default();
+            self.note_stage(Some(node), WakeStage::Guarded, unguarded, why_not);
+        }
+        guarded.map(drop)
+    }
+
+    /// When the instance was started last, where nothing has been said since of its switch.
+    fn find_unguarded_start(&self, node: Node, id: &str) -> Option<DateTime<Utc>> {
+        self.journal.with_records(|records| {
+            let mut since = None;
+            for record in records {
+                match &record.kind {
+                    Kind::Intent(it) if it.effect.power() == Some((id, Power::On)) => {
+                        since = Some(record.at);
+                    }
+                    Kind::NodeWoke(it)
+                        if it.stage == WakeStage::Guarded
+                            && it.node.as_deref() == Some(node.as_str()) =>
+                    {
+                        since = None;
+                    }
+                    _ => {}
+                }
+            }
+            since
+        })
     }
 
     /// The first act of a recovery. Where nothing can be armed it goes on: it is what ends the cost.
@@ -58,15 +103,22 @@ impl Engine<'_> {
         &self,
         instances: &[Instance],
         deadline: std::time::Duration,
-    ) -> Result<(), String> {
+    ) -> Result<ClockHolder, String> {
         let runs = |it: &Instance| it.state == InstanceState::Running;
-        if !instances.iter().any(runs) || matches!(self.read_lock().await, Hold::Taken(_)) {
-            return Ok(());
+        if !instances.iter().any(runs) {
+            return Ok(ClockHolder::Process("EC2 does not say that it runs".to_owned()));
+        }
+        if let Hold::Taken(why) = self.read_lock().await {
+            return Ok(ClockHolder::Process(why));
         }
         let armed =
             switch::arm_these(self.lab, &self.run, self.journal, "preflight", deadline, instances);
         match armed.await {
-            Arming::Armed(_) | Arming::Nothing(_) | Arming::Held(_) => Ok(()),
+            Arming::Armed(_) => Ok(ClockHolder::Switch),
+            Arming::Nothing(why) => Ok(ClockHolder::Process(why.to_owned())),
+            Arming::Held(holder) => {
+                Ok(ClockHolder::Process(format!("the lab is held by {holder}")))
+            }
             Arming::Failed(why) => Err(format!("no dead man's switch: {why}")),
         }
     }

@@ -4,23 +4,16 @@
 use std::time::Duration;
 
 use lab::ec2::{Instance, InstanceState};
+use lab::manifest::{NodeEntry, Reach};
 use lab::node::Node;
 use lab::permit::Cost;
 use lab::shell::Observe;
 use reports::record::{Kind, NodeWoke, Outcome, StopChecked, StopTripped, WakeStage};
 use scenarios::find_obstacles;
-use scenarios::stops::CANNOT_BE_STOPPED;
+use scenarios::stops::{CANNOT_BE_STOPPED, Detector, NO_RIGHT_TO_STOP};
 
 use super::Engine;
 use super::pending::{Hold, is_off};
-
-/// How long started nodes may take until they answer, and the lab until it is what it was.
-pub(super) const BOOT: Duration = Duration::from_mins(5);
-/// How long an instance may take to stop, or to run: as long as EC2's own waiters give it.
-const SETTLES: Duration = Duration::from_mins(10);
-/// How long EC2 may take to show a running instance's address.
-const ADDRESS: Duration = Duration::from_mins(1);
-const LOOK: Duration = Duration::from_secs(5);
 
 /// Whose instances rest, which says by what consent they are started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +30,6 @@ pub(super) enum Woke {
     Nothing,
     Something,
 }
-
-/// A wake that took longer leaves the first node's switch too little time for what comes then.
-const LONG_WAKE: Duration = Duration::from_mins(2);
 
 impl Engine<'_> {
     /// Starts what rests and waits until it answers; the lock is read as soon as its node can be asked.
@@ -82,7 +72,7 @@ impl Engine<'_> {
             }
         }
         // Who came first has waited for the others.
-        if since.elapsed() >= LONG_WAKE {
+        if since.elapsed() >= self.lab.wake_limits().long {
             self.renew_switches().await;
         }
         Ok(woke)
@@ -96,26 +86,35 @@ impl Engine<'_> {
             Ok(found) => found,
             Err(error) => return not(error.to_string()),
         };
-        let unstoppable = found.unstoppable.filter(|_| !is_off(&self.run, &CANNOT_BE_STOPPED));
-        let (stop, detector) = (CANNOT_BE_STOPPED.stop, CANNOT_BE_STOPPED.name.to_owned());
+        let tripped = [
+            self.trip_before_a_start(&CANNOT_BE_STOPPED, found.unstoppable),
+            self.trip_before_a_start(&NO_RIGHT_TO_STOP, found.cannot_stop),
+        ];
+        let said: Vec<String> = tripped.into_iter().flatten().chain(found.others).collect();
+        if said.is_empty() { Ok(()) } else { not(said.join("; ")) }
+    }
+
+    /// Records that the detector looked, and that it tripped where something was found; answers what.
+    fn trip_before_a_start(&self, detector: &Detector, found: Option<String>) -> Option<String> {
+        let found = found.filter(|_| !is_off(&self.run, detector));
+        let (stop, detector) = (detector.stop, detector.name.to_owned());
         let scenario = "preflight".to_owned();
         self.record(Kind::StopChecked(StopChecked {
             stop,
             detector: detector.clone(),
             scenario: scenario.clone(),
         }));
-        if let Some(reason) = unstoppable {
+        if let Some(reason) = found.clone() {
             let resource = self.instance_ids().join(", ");
             self.record(Kind::StopTripped(StopTripped {
                 stop,
                 detector,
                 scenario,
-                reason: reason.clone(),
+                reason,
                 resource,
             }));
-            return not(reason);
         }
-        if found.others.is_empty() { Ok(()) } else { not(found.others.join("; ")) }
+        found
     }
 
     async fn free(&self) -> Result<(), String> {
@@ -138,9 +137,10 @@ impl Engine<'_> {
             Resting::Found => Cost::to_start_found(&self.lab.manifest, instance),
         };
         let permit = permit.map_err(|refused| not(refused.to_string()))?;
+        let limits = self.lab.wake_limits();
         if instance.state == InstanceState::Stopping {
             let rests = |it: &Instance| it.state != InstanceState::Stopping;
-            self.comes_to(id, WakeStage::AtRest, SETTLES, rests).await?;
+            self.comes_to(id, WakeStage::AtRest, limits.settles, rests).await?;
         }
         match self.lab.start_instance(&permit, self.journal, "preflight").await {
             Ok(acted) if acted.outcome == Outcome::Done => {}
@@ -148,9 +148,33 @@ impl Engine<'_> {
             Err(error) => return Err(not(error.to_string())),
         }
         let runs = |it: &Instance| it.state == InstanceState::Running;
-        self.comes_to(id, WakeStage::Running, SETTLES, runs).await?;
-        let addressed = |it: &Instance| it.private_address.is_some();
-        self.comes_to(id, WakeStage::Addressed, ADDRESS, addressed).await
+        self.comes_to(id, WakeStage::Running, limits.settles, runs).await?;
+        self.is_addressed(id).await
+    }
+
+    /// Waits for the address by which the node will be reached: a public one may be shown later than the
+    /// private one.
+    async fn is_addressed(&self, id: &str) -> Result<(), String> {
+        let node = self.node_of(id);
+        let entry = node.and_then(|node| self.lab.manifest.nodes.get(&node));
+        let reach = entry.map_or(Reach::Fixed, NodeEntry::how_reached);
+        // Where the manifest has the address, EC2's private one says as much as there is to say.
+        let wanted = if reach == Reach::Public { "public" } else { "private" };
+        let limit = self.lab.wake_limits().address;
+        self.until(node, WakeStage::Addressed, limit, async || {
+            let place = self.lab.reader.instance_place(id).await;
+            let place = place.map_err(|error| error.to_string())?.value;
+            let address = place.and_then(|it| match reach {
+                Reach::Public => it.public,
+                Reach::Private | Reach::Fixed => it.private,
+            });
+            match address {
+                Some(_) => Ok(()),
+                None => Err(Waits::Longer(format!("EC2 shows no {wanted} address of {id}"))),
+            }
+        })
+        .await
+        .map_err(|why| format!("{id} did not come to `{}`: {why}", WakeStage::Addressed.as_str()))
     }
 
     /// Looks at the instance until it is so. One that EC2 does not list is not so yet.
@@ -188,7 +212,8 @@ impl Engine<'_> {
     /// Waits until the node's sshd answers with the pinned key. Another key is no matter of time.
     pub(super) async fn answers(&self, node: Node) -> Result<(), String> {
         let clock = self.lab.clock;
-        let until = clock.now() + BOOT;
+        let limits = self.lab.wake_limits();
+        let until = clock.now() + limits.boot;
         loop {
             let said = match self.lab.shell.observe(node, &Observe::hostname()).await {
                 Ok(answer) => match answer.value {
@@ -205,7 +230,7 @@ impl Engine<'_> {
             if clock.now() >= until {
                 return Err(format!("{node} does not answer: {said}"));
             }
-            clock.sleep(LOOK).await;
+            clock.sleep(limits.look).await;
         }
     }
 
@@ -215,7 +240,7 @@ impl Engine<'_> {
         let tolerance =
             chrono::TimeDelta::milliseconds(i64::try_from(tolerance_ms).unwrap_or(i64::MAX));
         let clock = self.lab.clock;
-        self.until(Some(node), WakeStage::InTime, BOOT, async || {
+        self.until(Some(node), WakeStage::InTime, self.lab.wake_limits().boot, async || {
             let before = clock.now();
             let told = self.lab.shell.observe(node, &Observe::clock()).await;
             let way = clock.now() - before;
@@ -247,7 +272,7 @@ impl Engine<'_> {
                 Err(Waits::Longer(why)) if since.elapsed() >= limit => break Err(why),
                 Err(Waits::Longer(_)) => {}
             }
-            self.lab.clock.sleep(LOOK.min(limit)).await;
+            self.lab.clock.sleep(self.lab.wake_limits().look.min(limit)).await;
         };
         self.note_stage(node, stage, since.elapsed(), came.as_ref().err().cloned());
         came

@@ -122,18 +122,18 @@ pub fn make_vxlan_lines(router: Node) -> String {
 pub fn make_overlay_lines(router: Node) -> &'static str {
     if router == Node::RouterdCloud {
         "\
-addr add 169.254.120.1/32 dev wg-hybrid
+addr add 10.99.0.1/32 dev wg-hybrid
 link set wg-hybrid up
-route add 169.254.120.2/32 dev wg-hybrid
-route add 10.88.60.9/32 via 169.254.120.2 dev wg-hybrid metric 120
-route add 192.168.77.0/24 via 169.254.120.2 dev wg-hybrid
+route add 10.99.0.2/32 dev wg-hybrid
+route add 10.88.60.9/32 via 10.99.0.2 dev wg-hybrid metric 120
+route add 192.168.77.0/24 via 10.99.0.2 dev wg-hybrid
 "
     } else {
         "\
-addr add 169.254.120.2/32 dev wg-hybrid
+addr add 10.99.0.2/32 dev wg-hybrid
 link set wg-hybrid up
-route add 169.254.120.1/32 dev wg-hybrid
-route add 10.88.60.7/32 via 169.254.120.1 dev wg-hybrid metric 120
+route add 10.99.0.1/32 dev wg-hybrid
+route add 10.88.60.7/32 via 10.99.0.1 dev wg-hybrid metric 120
 "
     }
 }

@@ -490,7 +490,6 @@ mod tests {
             lifecycle: None,
             root_device_type: None,
             launched_at: None,
-            private_address: None,
             tags: std::collections::BTreeMap::new(),
         }
     }

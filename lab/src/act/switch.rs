@@ -151,7 +151,7 @@ impl Lab {
         action: &Action,
     ) -> Result<Acted<()>, NotTried> {
         switch.permit.is_to(PowerChange::Switch)?;
-        let wanted = WantedSwitch::of(&effect);
+        let wanted = WantedSwitch::just_now(&effect);
         let intent =
             Mutation { scenario, effect, undo: None }.begin(self, &switch.permit, journal)?;
         let (outcome, detail) = match self.shell.act(switch.node, action).await {
@@ -214,7 +214,7 @@ impl Lab {
         });
         if rests {
             let outcome = match wanted {
-                WantedSwitch::Armed => Outcome::NotDone,
+                WantedSwitch::Armed { .. } => Outcome::NotDone,
                 WantedSwitch::Disarmed => Outcome::Done,
             };
             return (outcome, format!("{id} is off, and its timer with it"), Vec::new());
@@ -227,19 +227,61 @@ impl Lab {
 /// How a switch is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WantedSwitch {
-    Armed,
+    Armed { at_least_seconds: u64 },
     Disarmed,
 }
 
 impl WantedSwitch {
+    /// Some time after it: an armed one has run on since.
     fn of(effect: &Effect) -> Self {
-        if effect.powers_off_after().is_some() { Self::Armed } else { Self::Disarmed }
+        match effect.powers_off_after() {
+            Some(_) => Self::Armed { at_least_seconds: 0 },
+            None => Self::Disarmed,
+        }
+    }
+
+    /// Right after it: what has been armed for long and was not renewed has less time than this.
+    fn just_now(effect: &Effect) -> Self {
+        match effect.powers_off_after() {
+            Some(deadline) => Self::Armed { at_least_seconds: deadline.as_secs() / 4 * 3 },
+            None => Self::Disarmed,
+        }
     }
 
     fn is_met(self, seen: SwitchSeen) -> bool {
         match self {
-            Self::Armed => seen.active && seen.left_seconds.is_some(),
+            Self::Armed { at_least_seconds } => {
+                seen.active && seen.left_seconds.is_some_and(|left| left >= at_least_seconds)
+            }
             Self::Disarmed => !seen.active,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A renewal that was lost is not done, though the timer runs: it ends before the next one comes.
+    #[test]
+    fn a_switch_is_renewed_where_its_time_is_that_of_the_renewal() {
+        let effect = Effect::RenewSwitch {
+            node: "routerd-cloud".to_owned(),
+            instance_id: "i-1".to_owned(),
+            unit: SWITCH.name.to_owned(),
+            path: SWITCH.path.to_owned(),
+            deadline_seconds: 600,
+        };
+        let table = [
+            (true, Some(595), true, true),
+            (true, Some(300), false, true),
+            (true, None, false, false),
+            (false, Some(595), false, false),
+        ];
+        for (active, left_seconds, just_now, later) in table {
+            let seen = SwitchSeen { active, left_seconds };
+            assert_eq!(WantedSwitch::just_now(&effect).is_met(seen), just_now, "{seen:?}");
+            assert_eq!(WantedSwitch::of(&effect).is_met(seen), later, "{seen:?}");
         }
     }
 }

@@ -72,9 +72,6 @@ pub struct Instance {
     pub block_devices: Vec<BlockDevice>,
     /// ARN.
     pub instance_profile: Option<String>,
-    /// A fact of the moment: part of no comparison and of no digest.
-    #[serde(skip)]
-    pub private_address: Option<Ipv4Addr>,
     /// `InstanceLifecycle`, as `spot`; none of an instance on demand.
     pub lifecycle: Option<String>,
     /// `RootDeviceType`, as `ebs`.
@@ -239,7 +236,6 @@ impl TryFrom<&sdk::Instance> for Instance {
             instance_profile: instance
                 .iam_instance_profile()
                 .and_then(|profile| profile.arn.clone()),
-            private_address: instance.private_ip_address().and_then(|text| text.parse().ok()),
             lifecycle: instance.instance_lifecycle().map(|it| it.as_str().to_owned()),
             root_device_type: instance.root_device_type().map(|it| it.as_str().to_owned()),
             launched_at: read_time(instance.launch_time()),

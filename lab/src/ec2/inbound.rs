@@ -62,6 +62,18 @@ impl SecurityGroup {
     }
 }
 
+impl SecurityGroup {
+    /// The sources of rules that would let such a packet in, of which nobody here knows whom they cover.
+    pub fn list_unseen_sources(&self, packet: Inbound) -> Vec<&str> {
+        let rules = self.inbound.iter().filter(|rule| rule.covers(packet));
+        let unseen = rules.filter_map(|rule| match &rule.source {
+            RuleSource::Unseen(source) => Some(source.as_str()),
+            RuleSource::Range(_) | RuleSource::Group(_) => None,
+        });
+        unseen.collect()
+    }
+}
+
 impl InboundRule {
     fn covers(&self, packet: Inbound) -> bool {
         let every = |it: Option<i32>| it.is_none_or(|it| it == -1);
@@ -159,6 +171,8 @@ mod tests {
             };
             let address = Ipv4Addr::new(10, 88, 60, 4);
             assert_eq!(group.admits(packet, Sender { address, groups: &own }), expected, "{shown}");
+            let unseen = if shown.contains("pl-1") { &["pl-1"][..] } else { &[] };
+            assert_eq!(group.list_unseen_sources(packet), unseen, "{shown}");
         }
     }
 }

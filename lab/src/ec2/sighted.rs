@@ -227,7 +227,6 @@ mod tests {
             lifecycle: None,
             root_device_type: None,
             launched_at: None,
-            private_address: None,
             tags: BTreeMap::new(),
         };
         let ended = Instance { state: InstanceState::Terminated, ..instance.clone() };

@@ -234,7 +234,6 @@ fn cost_is_for_a_tagged_instance_where_the_manifest_consents() {
             instance_id: "i-1".to_owned(),
             state: crate::ec2::InstanceState::Running,
             block_devices: Vec::new(),
-            private_address: None,
             instance_type: "t3.micro".to_owned(),
             vpc_id: None,
             subnet_id: None,

@@ -33,6 +33,9 @@ impl Observe<Result<NodeReadiness, Unread>> {
         argv.extend(words(users_programs(node)));
         argv.push("--".to_owned());
         argv.extend(words(roots_programs(node)));
+        if entry.instance_id.is_some() {
+            argv.extend(words(SWITCH_PROGRAMS));
+        }
         argv.push("--".to_owned());
         argv.extend_from_slice(files);
         Observe::new(argv, QUICK)
@@ -74,6 +77,8 @@ fn roots_programs(node: Node) -> &'static [&'static str] {
             "sync",
             "mv",
             "rm",
+            // Who the executor would be, where there is no AWS CLI.
+            "curl",
             "systemctl",
         ],
         Node::OnpremRouter => {
@@ -84,6 +89,10 @@ fn roots_programs(node: Node) -> &'static [&'static str] {
         }
     }
 }
+
+/// What the dead man's switch starts on an instance; by `curl` the instance says which it is.
+const SWITCH_PROGRAMS: &[&str] =
+    &["systemd-run", "systemctl", "curl", "cut", "expr", "mkdir", "mv"];
 
 fn read(output: &Output) -> Result<NodeReadiness, Unread> {
     if output.code != 0 {
@@ -129,6 +138,21 @@ mod tests {
         assert_eq!((found.lacks, found.root_lacks), (vec!["ping".into()], vec!["nft".into()]));
         assert_eq!(found.missing_files, ["/etc/x"]);
         assert!(read(&Output { code: 1, ..Output::default() }).is_err());
+    }
+
+    /// A node that is no instance has no switch, and needs nothing for it.
+    #[test]
+    fn an_instance_is_asked_for_what_its_switch_starts() {
+        let manifest = crate::manifest::example_manifest();
+        let manifest = crate::manifest::Manifest::parse("the example", manifest).expect("valid");
+        for instance in [true, false] {
+            let mut entry = manifest.nodes[&Node::CloudClient].clone();
+            entry.instance_id = instance.then(|| "i-1".to_owned());
+            let shown = Observe::readiness(Node::CloudClient, &entry, &[]).shown().to_owned();
+            for program in ["systemd-run", "systemctl", "curl", "expr"] {
+                assert_eq!(shown.contains(&format!(" {program} ")), instance, "{shown}");
+            }
+        }
     }
 
     /// By this machine's own shell.

@@ -21,6 +21,8 @@ pub enum WakeStage {
     Addressed,
     /// Its sshd answers, with the pinned host key.
     Reached,
+    /// Its dead man's switch is armed: until then the run's process alone held the clock.
+    Guarded,
     /// Its clock is within the manifest's tolerance.
     InTime,
     /// The read-only preflight, tried beside the run, found what it has to find.
@@ -35,6 +37,7 @@ impl WakeStage {
             Self::Running => "running",
             Self::Addressed => "addressed",
             Self::Reached => "reached",
+            Self::Guarded => "guarded",
             Self::InTime => "in-time",
             Self::Ready => "ready",
         }

@@ -68,6 +68,9 @@ pub const OWED: &[Owed] = &[
     Owed::caught("guest-agent-adds-address", Assertion(os_address::ABSENT_AFTER_SETTLING))
         .exits(6)
         .also(&[restored::ADDRESSES]),
+    Owed::caught("guest-agent-adds-address-late", Assertion(os_address::ABSENT_AFTER_SETTLING))
+        .exits(6)
+        .also(&[restored::ADDRESSES]),
     Owed::caught("claim-pending", Assertion(claim_ready::READY)),
     Owed::caught("doctor-hybrid-fails", Assertion(doctor::HYBRID)),
     Owed::caught("doctor-sam-fails", Assertion(doctor::SAM)),

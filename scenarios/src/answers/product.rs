@@ -11,6 +11,7 @@ pub const OWED: &[Owed] = &[
         .also(&[preflight::POLICY]),
     Owed::caught("unknown-capture", Both(preflight::CAPTURES, stops::UNKNOWN_CAPTURE.name)),
     Owed::caught("unknown-host-route", Both(preflight::CAPTURES, stops::UNKNOWN_CAPTURE.name)),
+    Owed::caught("rows-of-another-fabric", Both(preflight::CAPTURES, stops::UNKNOWN_CAPTURE.name)),
     Owed::tolerated("known-capture"),
     Owed::caught("address-agent", Both(preflight::AGENTS, stops::ADDRESS_AGENT.name)),
     Owed::caught("dhcp-agent", Both(preflight::AGENTS, stops::ADDRESS_AGENT.name)),

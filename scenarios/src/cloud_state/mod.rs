@@ -1,7 +1,8 @@
 //! The cloud's side as one fact: the lab's own interfaces and instances, the security groups, the
 //! route table and the network ACL that they use, those that bear the lab's tag or are in a VPC that is
 //! the lab's alone, and what the executor's role may. Read once a kind, all at the same time, and
-//! compared with what preflight saw. What else is in the VPC is none of it.
+//! compared with what preflight saw. What else is in the VPC is none of it. Where on-prem nodes are
+//! instances in another VPC, their interfaces and the groups of these are part of it as well.
 
 mod commands;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub struct CloudState(BTreeMap<String, BTreeMap<String, Value>>);
 
 /// The calls' answers.
 pub struct Reads {
+    elsewhere: Option<ElsewhereReads>,
     interfaces: Result<Answer<Vec<NetworkInterface>>, ReadError>,
     instances: Result<Answer<Vec<Instance>>, ReadError>,
     groups: Result<Answer<Vec<SecurityGroup>>, ReadError>,
@@ -38,13 +40,40 @@ pub struct Reads {
     policies: Result<Vec<Answer<PolicyDocument>>, ReadError>,
 }
 
+/// The answers about the VPC of the on-prem nodes.
+#[derive(Clone)]
+pub struct ElsewhereReads {
+    interfaces: Result<Answer<Vec<NetworkInterface>>, ReadError>,
+    groups: Result<Answer<Vec<SecurityGroup>>, ReadError>,
+}
+
+impl ElsewhereReads {
+    /// What the answers say.
+    pub fn values(&self) -> Elsewhere {
+        fn value<T: Clone>(read: &Result<Answer<T>, ReadError>) -> Result<T, String> {
+            read.as_ref().map(|answer| answer.value.clone()).map_err(ToString::to_string)
+        }
+        Elsewhere { interfaces: value(&self.interfaces), groups: value(&self.groups) }
+    }
+}
+
+/// The interfaces and the groups of the on-prem nodes' VPC; none where that is the lab's.
+pub async fn ask_elsewhere(lab: &Lab) -> Option<ElsewhereReads> {
+    let (_, vpc) = lab.manifest.vpc_ids();
+    let vpc = vpc?;
+    let (interfaces, groups) =
+        futures::join!(lab.reader.interfaces_in(vpc), lab.reader.security_groups(vpc));
+    Some(ElsewhereReads { interfaces, groups })
+}
+
 /// One read a kind, at the same time.
 pub async fn ask(lab: &Lab) -> Reads {
     let manifest = &lab.manifest;
     let vpc = &manifest.aws.vpc_id;
     let ids: Vec<String> =
         manifest.nodes.values().filter_map(|node| node.instance_id.clone()).collect();
-    let (interfaces, instances, groups, route_tables, acls, profile, policies) = futures::join!(
+    let (elsewhere, interfaces, instances, groups, route_tables, acls, profile, policies) = futures::join!(
+        ask_elsewhere(lab),
         lab.reader.interfaces_in(vpc),
         lab.reader.instances(&ids),
         lab.reader.security_groups(vpc),
@@ -53,7 +82,7 @@ pub async fn ask(lab: &Lab) -> Reads {
         lab.reader.instance_profile_roles(&manifest.iam.instance_profile_name),
         lab.reader.role_policies(&manifest.iam.role_name),
     );
-    Reads { interfaces, instances, groups, route_tables, acls, profile, policies }
+    Reads { elsewhere, interfaces, instances, groups, route_tables, acls, profile, policies }
 }
 
 /// The answers of the calls, or why one is not known.
@@ -65,17 +94,30 @@ pub struct Parts {
     pub acls: Result<Vec<NetworkAcl>, String>,
     pub profile: Result<Vec<String>, String>,
     pub policies: Result<Vec<PolicyDocument>, String>,
+    /// Of the on-prem nodes' VPC, where that is another.
+    pub elsewhere: Option<Elsewhere>,
+}
+
+/// The interfaces and the groups of the on-prem nodes' VPC, or why they are not known.
+pub struct Elsewhere {
+    pub interfaces: Result<Vec<NetworkInterface>, String>,
+    pub groups: Result<Vec<SecurityGroup>, String>,
 }
 
 impl Parts {
     /// The whole; one part that is missing leaves it unknown.
     pub fn state(self, lab: &Lab) -> Result<CloudState, String> {
-        let around = Around {
+        let mut around = Around {
             interfaces: self.interfaces?,
             groups: self.groups?,
             tables: self.route_tables?,
             acls: self.acls?,
+            groups_elsewhere: Vec::new(),
         };
+        if let Some(elsewhere) = self.elsewhere {
+            around.interfaces.extend(elsewhere.interfaces?);
+            around.groups_elsewhere = elsewhere.groups?;
+        }
         let mut state = around.of_the_lab(lab);
         let instances = self.instances?;
         state.put_all("instance", instances.iter().map(|it| (it.instance_id.clone(), shown(it))));
@@ -108,7 +150,12 @@ pub fn read(lab: &Lab, ctx: &mut Context<'_>, reads: Reads) -> Fact<CloudState> 
             Err(error.to_string())
         }
     };
+    let elsewhere = reads.elsewhere.map(|reads| Elsewhere {
+        interfaces: keep(ctx, &mut how, reads.interfaces),
+        groups: keep(ctx, &mut how, reads.groups),
+    });
     let parts = Parts {
+        elsewhere,
         interfaces: keep(ctx, &mut how, reads.interfaces),
         instances: keep(ctx, &mut how, reads.instances),
         groups: keep(ctx, &mut how, reads.groups),
@@ -152,6 +199,8 @@ struct Around {
     groups: Vec<SecurityGroup>,
     tables: Vec<RouteTable>,
     acls: Vec<NetworkAcl>,
+    /// Of the on-prem nodes' VPC, which is never the lab's alone.
+    groups_elsewhere: Vec<SecurityGroup>,
 }
 
 impl Around {
@@ -167,13 +216,12 @@ impl Around {
         };
         let own: Vec<_> = self.interfaces.into_iter().filter(is_own).collect();
         // What bears the lab's tag is the lab's, and so is all of a VPC that is its own.
-        let is_the_labs = |tags: &lab::ec2::Tags| {
-            manifest.aws.dedicated_vpc
-                || tags.get(&manifest.lab.tag_key) == Some(&manifest.lab.tag_value)
+        let is_tagged = |tags: &lab::ec2::Tags| {
+            tags.get(&manifest.lab.tag_key) == Some(&manifest.lab.tag_value)
         };
+        let is_the_labs = |tags: &lab::ec2::Tags| manifest.aws.dedicated_vpc || is_tagged(tags);
         let uses = |group: &SecurityGroup| {
-            is_the_labs(&group.tags)
-                || own.iter().any(|it| it.security_groups.contains(&group.group_id))
+            own.iter().any(|it| it.security_groups.contains(&group.group_id))
         };
         let subnet = &manifest.aws.subnet_id;
         let explicit = self.tables.iter().position(|table| table.subnet_ids.contains(subnet));
@@ -185,7 +233,9 @@ impl Around {
                 (it.network_interface_id.clone(), interface(it, it.network_interface_id == *eni))
             }),
         );
-        let groups = self.groups.iter().filter(|group| uses(group));
+        let here = self.groups.iter().filter(|it| is_the_labs(&it.tags) || uses(it));
+        let there = self.groups_elsewhere.iter().filter(|it| is_tagged(&it.tags) || uses(it));
+        let groups = here.chain(there);
         state.put_all(
             "security group",
             groups.map(|it| {

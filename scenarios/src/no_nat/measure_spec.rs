@@ -409,12 +409,12 @@ fn each_change_on_the_way_is_called_what_it_is() {
             out,
             |s| {
                 if s.device == "wg-hybrid" && is_datagram(s) {
-                    s.packet.source = Ipv4Addr::new(169, 254, 120, 1);
+                    s.packet.source = Ipv4Addr::new(10, 99, 0, 1);
                 }
                 true
             },
             FIRST,
-            "source 10.88.60.7 became 169.254.120.1",
+            "source 10.88.60.7 became 10.99.0.1",
         ),
     ];
     for (what, node, direction, change, expected, words) in table {

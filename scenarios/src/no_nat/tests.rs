@@ -203,7 +203,7 @@ fn what_is_tracked_has_the_two_ends_alone_and_this_runs_are_among_it() {
     let port = clean.replace("sport=22 dport=4000", "sport=22 dport=1024");
     let other_id = "icmp 1 29 src=10.88.60.7 dst=10.88.60.9 type=8 code=0 id=7 src=10.88.60.9 dst=10.88.60.7 type=0 code=0 id=8\n";
     let echo = other_id.replace("id=8", "id=7");
-    let masked = tcp(near, far, far, "169.254.120.1");
+    let masked = tcp(near, far, far, "10.99.0.1");
     let internet = "tcp 6 99 src=10.88.60.9 dst=192.0.2.1 sport=1 dport=443 src=192.0.2.1 dst=198.51.100.2 sport=443 dport=1\n";
     let unanswered =
         clean.replace("src=10.88.60.9 dst=10.88.60.7", "[UNREPLIED] src=10.88.60.9 dst=10.88.60.7");
@@ -225,7 +225,7 @@ fn what_is_tracked_has_the_two_ends_alone_and_this_runs_are_among_it() {
         ("another id", is(other_id), true, A::Failed, "translated"),
         (
             "asked by a stranger",
-            is(&tcp("169.254.120.1", far, far, "169.254.120.1")),
+            is(&tcp("10.99.0.1", far, far, "10.99.0.1")),
             true,
             A::Failed,
             "translated",

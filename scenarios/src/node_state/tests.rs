@@ -227,8 +227,7 @@ fn a_daemon_is_known_to_capture_the_address_and_nothing_else() {
         one.is_equal()
     };
     let route = |dst: &str| {
-        let route =
-            json!({ "dst": dst, "gateway": "169.254.120.2", "dev": "wg", "protocol": "bgp" });
+        let route = json!({ "dst": dst, "gateway": "10.99.0.2", "dev": "wg", "protocol": "bgp" });
         ROUTES.replacen('[', &format!("[{route},"), 1)
     };
     assert!(is_explained("proxies", r#"[{"dst":"10.88.60.9","dev":"ens5"}]"#));

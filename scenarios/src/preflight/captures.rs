@@ -1,6 +1,6 @@
 //! What routerd did on the lab's ENI and its journal does not know: a dirty fabric beside a fresh
-//! database. Upstream supports it as little as we do: an undo could take away what another daemon, with
-//! another database, goes on using.
+//! database; and rows of what it did elsewhere: the database is another fabric's. Upstream supports it as
+//! little as we do: an undo could take away what another daemon, with another database, goes on using.
 
 use std::net::Ipv4Addr;
 
@@ -15,7 +15,7 @@ use crate::context::{Context, How, Ruling};
 use crate::stops;
 
 pub fn judge(lab: &Lab, ctx: &mut Context<'_>, cloud: Option<&Cloud>, rows: Option<&[Row]>) {
-    let expected = json!({ "unknown_to_routerd": [] });
+    let expected = json!({ "unknown_to_routerd": [], "rows_of_another_fabric": [] });
     let how =
         How::words("ec2 DescribeNetworkInterfaces and DescribeRouteTables; routerctl action list");
     let (Some(cloud), Some(rows)) = (cloud, rows) else {
@@ -31,7 +31,7 @@ pub fn judge(lab: &Lab, ctx: &mut Context<'_>, cloud: Option<&Cloud>, rows: Opti
         .map(|capture| capture.owner_command(id, &cloud.route_table.route_table_id, region))
         .collect();
     let shown: Vec<String> = unknown.iter().map(ToString::to_string).collect();
-    let message = (!unknown.is_empty()).then(|| {
+    let not_of_here = (!unknown.is_empty()).then(|| {
         format!(
             "{id} has {}, and no row of routerd's journal knows it: the database is fresh and the fabric \
              is not. Put that database back, or name it in teardown.keep, or take it away: {}",
@@ -39,7 +39,17 @@ pub fn judge(lab: &Lab, ctx: &mut Context<'_>, cloud: Option<&Cloud>, rows: Opti
             commands.join("; ")
         )
     });
-    let observed = json!({ "unknown_to_routerd": shown });
+    let elsewhere = find_rows_of_elsewhere(lab, rows);
+    let of_elsewhere = (!elsewhere.is_empty()).then(|| {
+        format!(
+            "routerd's journal has {}: it is the journal of another fabric. Put this node's own database \
+             there, or name that interface in teardown.keep",
+            elsewhere.join(", ")
+        )
+    });
+    let said: Vec<String> = not_of_here.into_iter().chain(of_elsewhere).collect();
+    let message = (!said.is_empty()).then(|| said.join("; "));
+    let observed = json!({ "unknown_to_routerd": shown, "rows_of_another_fabric": elsewhere });
     let ruling = Ruling::unless(message.clone());
     ctx.check(CAPTURES).expects(expected).seen(how).comes_to(observed, ruling);
     ctx.stop(&stops::UNKNOWN_CAPTURE, message, id);
@@ -99,6 +109,19 @@ fn find_unknown_captures<'a>(
     addresses.map(UnknownCapture::Address).chain(host_routes).collect()
 }
 
+/// Rows of what was done, and not taken back, on an interface that is not the lab's.
+fn find_rows_of_elsewhere(lab: &Lab, rows: &[Row]) -> Vec<String> {
+    let own = &lab.manifest.capture.network_interface_id;
+    let keep = &lab.manifest.teardown.keep;
+    let stands = |row: &&Row| matches!(row.status, RowStatus::Succeeded | RowStatus::Failed);
+    let elsewhere = |row: &Row| {
+        let mut named = row.target.values().filter(|value| value.starts_with("eni-"));
+        let other = named.find(|id| *id != own && !keep.contains(id))?;
+        Some(format!("row {} ({}) of {} on {other}", row.id, row.status, row.action))
+    };
+    rows.iter().filter(stands).filter_map(elsewhere).collect()
+}
+
 /// Whether a row did it, or may have: one that was rolled back, or never executed, says the contrary.
 fn is_known(rows: &[Row], eni: &str, address: &str) -> bool {
     let acted = |status: &RowStatus| {
@@ -135,18 +158,22 @@ mod tests {
     #[test]
     fn what_is_on_the_eni_is_some_rows_or_nobodys() {
         let table = [
-            (None, &[][..], 2),
-            (Some(("succeeded", "eni-1", "10.88.60.50/32")), &[], 0),
-            (Some(("failed", "eni-1", OTHER)), &[], 0),
-            (Some(("rolledBack", "eni-1", OTHER)), &[], 2),
-            (Some(("pending", "eni-1", OTHER)), &[], 2),
-            (Some(("succeeded", "eni-2", OTHER)), &[], 2),
-            (Some(("succeeded", "eni-1", "10.88.60.5/32")), &[], 2),
-            (None, &[OTHER], 0),
+            (None, &[][..], 2, 0),
+            (Some(("succeeded", "eni-1", "10.88.60.50/32")), &[], 0, 0),
+            (Some(("failed", "eni-1", OTHER)), &[], 0, 0),
+            (Some(("rolledBack", "eni-1", OTHER)), &[], 2, 0),
+            (Some(("pending", "eni-1", OTHER)), &[], 2, 0),
+            (Some(("succeeded", "eni-2", OTHER)), &[], 2, 1),
+            (Some(("failed", "eni-2", OTHER)), &[], 2, 1),
+            (Some(("rolledBack", "eni-2", OTHER)), &[], 2, 0),
+            (Some(("succeeded", "eni-2", OTHER)), &["eni-2"], 2, 0),
+            (Some(("succeeded", "eni-1", "10.88.60.5/32")), &[], 2, 0),
+            (None, &[OTHER], 0, 0),
         ];
         judge_as_scenario("preflight", async |lab, _| {
             let mut eni = example_baseline().interface;
             let captured = lab.manifest.capture.address.addr();
+            Rc::make_mut(&mut lab.manifest).capture.network_interface_id = "eni-1".to_owned();
             eni.secondary_addresses = vec![captured, OTHER.parse().expect("an address")];
             let routes: BTreeMap<String, String> = [
                 ("10.88.60.50/32", "eni-1"),
@@ -156,12 +183,14 @@ mod tests {
             ]
             .map(|(cidr, target)| (cidr.to_owned(), target.to_owned()))
             .into();
-            for (known, keep, unknown) in table {
+            for (known, keep, unknown, elsewhere) in table {
                 let keep = keep.iter().map(|&it| it.to_owned()).collect();
                 Rc::make_mut(&mut lab.manifest).teardown.keep = keep;
                 let rows: Vec<Row> = known.iter().map(|(s, eni, at)| row(s, eni, at)).collect();
                 let found = find_unknown_captures(lab, &eni, &routes, &rows);
                 assert_eq!(found.len(), unknown, "{known:?}: {found:?}");
+                let found = find_rows_of_elsewhere(lab, &rows);
+                assert_eq!(found.len(), elsewhere, "{known:?}: {found:?}");
             }
         });
     }

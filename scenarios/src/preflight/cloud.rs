@@ -91,7 +91,9 @@ fn state(
     let (_, how) = read_or_unknown(ctx, STATE, &expected, reads.security_groups.clone())?;
     let (_, more) = read_or_unknown(ctx, STATE, &expected, reads.network_acls.clone())?;
     let how = how.and(more);
+    let elsewhere = reads.elsewhere.as_ref().map(|it| it.values());
     let parts = Parts {
+        elsewhere,
         interfaces: value(&reads.interfaces),
         instances: value(&reads.instances),
         groups: value(&reads.security_groups),

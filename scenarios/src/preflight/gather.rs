@@ -21,6 +21,7 @@ use super::role::{self, NamedReads};
 use super::router;
 use super::shared::Ways;
 use super::switch::{self, ShutdownReads};
+use crate::cloud_state::{self, ElsewhereReads};
 use crate::node_state;
 use crate::observe::Readout;
 use crate::run::PlanSource;
@@ -65,6 +66,8 @@ pub struct CloudReads {
     pub security_groups: Read<Vec<SecurityGroup>>,
     pub network_acls: Read<Vec<NetworkAcl>>,
     pub obstacles: ObstacleReads,
+    /// Of the on-prem nodes' VPC, where that is another.
+    pub elsewhere: Option<ElsewhereReads>,
 }
 
 pub struct NodeReads {
@@ -139,6 +142,7 @@ async fn cloud(lab: &Lab) -> CloudReads {
         groups,
         acls,
         protections,
+        elsewhere,
     ) = futures::join!(
         lab.reader.caller_identity(),
         lab.reader.network_interface(&manifest.capture.network_interface_id),
@@ -152,6 +156,7 @@ async fn cloud(lab: &Lab) -> CloudReads {
         lab.reader.security_groups(&manifest.aws.vpc_id),
         lab.reader.network_acls(&manifest.aws.vpc_id),
         obstacles::read_protections(lab),
+        cloud_state::ask_elsewhere(lab),
     );
     let ways = Ways { peerings, transit_attachments: transit };
     CloudReads {
@@ -166,6 +171,7 @@ async fn cloud(lab: &Lab) -> CloudReads {
         security_groups: groups,
         network_acls: acls,
         obstacles: ObstacleReads { protections, limits },
+        elsewhere,
     }
 }
 

@@ -57,10 +57,43 @@ pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: Vec<NodeReads>) -> Option<
     keys.settle(ctx, HOST_KEYS, "every node shows its pinned key");
     clocks.settle(ctx, CLOCKS, "every node's clock within the tolerance");
     ctx.stop(&stops::CLOCK_SKEW, skewed, "a node's clock");
+    let notes = list_link_local_overlays(lab, &found);
+    if !notes.is_empty() {
+        unread.seen.insert("notes".to_owned(), json!(notes));
+    }
     unread.settle(ctx, BASELINE, "every node's network state");
     os_address(lab, ctx, &found);
     agents(lab, ctx, &found);
     (found.len() == Node::ALL.len()).then_some(found)
+}
+
+/// A note for each router whose overlay has a link-local address: errors about packets that are too long
+/// for the path come from there, and AWS may drop what has such a source.
+fn list_link_local_overlays(lab: &Lab, nodes: &Nodes) -> Vec<String> {
+    let routers = [Node::RouterdCloud, Node::OnpremRouter].into_iter();
+    let notes = routers.filter_map(|node| {
+        let overlay = lab.manifest.nodes.get(&node)?.overlay();
+        note_link_local(node, overlay, &nodes.get(&node)?.state.addresses())
+    });
+    notes.collect()
+}
+
+fn note_link_local(
+    node: Node,
+    overlay: &str,
+    addresses: &BTreeMap<String, Vec<String>>,
+) -> Option<String> {
+    let address = addresses.get(overlay)?.iter().find(|it| is_link_local(it))?;
+    Some(format!(
+        "{node} has {address} on {overlay}: whether AWS lets the ICMP errors of a link-local source in is \
+         not known; another range, as 10.99.0.0/30, leaves nothing to doubt"
+    ))
+}
+
+/// `169.254.120.1/30`; of IPv6 every interface has such an address.
+fn is_link_local(address: &str) -> bool {
+    let bare = address.split('/').next().unwrap_or(address);
+    bare.parse::<std::net::Ipv4Addr>().is_ok_and(|it| it.is_link_local())
 }
 
 /// `ssh-ed25519 AAAA…`, without a comment.
@@ -201,6 +234,21 @@ mod tests {
 
     use super::*;
     use crate::example::{example_answer, example_silence, judge_as_scenario, read_by};
+
+    #[test]
+    fn an_overlay_of_link_local_addresses_is_noted() {
+        for (dev, address, noted) in [
+            ("wg-hybrid", "169.254.120.2/32", true),
+            ("wg-hybrid", "10.99.0.2/32", false),
+            ("wg-hybrid", "fe80::1/64", false),
+            ("eth0", "169.254.120.2/32", false),
+        ] {
+            let addresses = [(dev.to_owned(), vec![address.to_owned()])].into();
+            let note = note_link_local(Node::OnpremRouter, "wg-hybrid", &addresses);
+            assert_eq!(note.is_some(), noted, "{dev} {address}: {note:?}");
+            assert!(note.is_none_or(|note| note.contains(address)));
+        }
+    }
 
     /// Half of what the way took is added to the tolerance, and its middle is what is compared.
     #[test]

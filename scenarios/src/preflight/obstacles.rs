@@ -1,6 +1,7 @@
 //! What EC2 alone says against a run, before anything is started or waited for: instances that nobody
 //! could stop again (hard stop 7), no room for the captured address on its interface, and packets of
-//! the run that the security groups do not let in.
+//! the run that the security groups do not let in; and, for whoever starts instances before preflight,
+//! an operator who may not stop them, and a lab that ends before the run.
 
 mod inbound;
 mod power;
@@ -16,6 +17,8 @@ use serde_json::json;
 
 use super::cloud::read_or_unknown;
 use super::gather::Read;
+use super::permissions::{self, PowerRights};
+use super::switch::{self, Expiring};
 use super::{CAPACITY, ICMP_ERRORS, PORTS, STOPPABLE};
 use crate::context::{Context, How, Ruling};
 use crate::stops;
@@ -82,29 +85,38 @@ pub async fn find_obstacles(lab: &Lab) -> Result<FoundObstacles, ReadError> {
     let manifest = &lab.manifest;
     let ids: Vec<String> =
         manifest.nodes.values().filter_map(|node| node.instance_id.clone()).collect();
-    let ((instances, limits), interfaces, groups, protections) = futures::join!(
+    let ((instances, limits), interfaces, groups, protections, vpc, rights) = futures::join!(
         read_instances(lab, &ids),
         lab.reader.interfaces_in(&manifest.aws.vpc_id),
         lab.reader.security_groups(&manifest.aws.vpc_id),
         read_protections(lab),
+        lab.reader.vpc(&manifest.aws.vpc_id),
+        permissions::rehearse_power(lab),
     );
     let (instances, interfaces, groups) = (instances?.value, interfaces?.value, groups?.value);
+    let vpc = vpc?.value.map(|vpc| vpc.tags);
+    let PowerRights { cannot_stop, mut others } = rights;
     let protected = power::read_protected(&protections).map_err(Clone::clone)?;
-    let mut others = Vec::new();
+    others.extend(switch::find_early_ends(
+        lab,
+        Expiring { instances: &instances, vpc: vpc.as_ref() },
+    ));
     if let Some(limits) = limits.transpose()?.and_then(|answer| answer.value) {
         others.extend(room(lab, &limits, &interfaces).and_then(|room| room.complaint()));
     }
     let closed = inbound::find_closed(lab, &interfaces, &groups);
     others.extend(closed.icmp_errors.iter().chain(&closed.ports).map(ToString::to_string));
     let unstoppable = power::find_unstoppable(lab, &instances, &protected);
-    Ok(FoundObstacles { unstoppable: power::say_unstoppable(&unstoppable), others })
+    Ok(FoundObstacles { unstoppable: power::say_unstoppable(&unstoppable), cannot_stop, others })
 }
 
 /// What is in the way of a run, in words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FoundObstacles {
-    /// Hard stop 7.
+    /// Hard stop 7: by the instances themselves.
     pub unstoppable: Option<String>,
+    /// Hard stop 7: by the operator's rights.
+    pub cannot_stop: Option<String>,
     pub others: Vec<String>,
 }
 
@@ -202,6 +214,14 @@ fn capacity(
     ctx.check(CAPACITY).expects(expected).seen(how).comes_to(observed, ruling);
 }
 
+/// What of the way in is not judged, and who shows it.
+const NOT_JUDGED: [&str; 3] = [
+    "network ACLs: the captured address and cloud-client are in one subnet, and what stays in it crosses none; \
+     what comes into it is the overlay and the operator's ssh",
+    "the overlay's port: the manifest does not name it; the acceptance goes through it",
+    "where the operator's ssh comes from: that a node answers shows it",
+];
+
 fn inbound(lab: &Lab, ctx: &mut Context<'_>, around: &Around<'_>) {
     let expected = json!({ "closed": [] });
     let (interfaces, groups) = match (around.interfaces, around.groups) {
@@ -219,7 +239,7 @@ fn inbound(lab: &Lab, ctx: &mut Context<'_>, around: &Around<'_>) {
         let said: Vec<String> = closed.iter().map(ToString::to_string).collect();
         let message = said.join("; ");
         let ruling = Ruling::when(said.is_empty(), message);
-        let observed = json!({ "closed": closed });
+        let observed = json!({ "closed": closed, "not_judged": NOT_JUDGED });
         ctx.check(id).expects(expected.clone()).seen(how.clone()).comes_to(observed, ruling);
     }
 }

@@ -114,6 +114,50 @@ fn is_listed_nowhere(call: &OwnCall, costly: &Costly) -> bool {
     }
 }
 
+/// The operator's rights to start and to stop, in words where one of them is not proved.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PowerRights {
+    /// Hard stop 7: the operator may not stop an instance.
+    pub cannot_stop: Option<String>,
+    /// A start that is denied, and what is not known.
+    pub others: Vec<String>,
+}
+
+/// Rehearses each start that the manifest lets a run make, and the stop that ends it: for whoever starts
+/// instances before preflight has asked.
+pub async fn rehearse_power(lab: &Lab) -> PowerRights {
+    let mut rights = PowerRights::default();
+    let calls = list_own_calls(lab, &[]);
+    let power =
+        |it: &&OwnCall| matches!(it, OwnCall::StartInstance { .. } | OwnCall::StopInstance { .. });
+    let calls: Vec<&OwnCall> = calls.iter().filter(power).collect();
+    if calls.is_empty() {
+        return rights;
+    }
+    if let Err(why) = lab.reader.honours_rehearsals().await {
+        rights.others.push(format!("whether the run may stop what it starts is not known: {why}"));
+        return rights;
+    }
+    for answer in futures::future::join_all(calls.iter().map(|it| lab.reader.rehearse(it))).await {
+        let Rehearsed { call, allowance, said, .. } = answer.value;
+        let (action, resource) = (call.action(), call.resource());
+        let denied = || format!("{action} on {resource} is denied: {}", remedy(action));
+        match (allowance, &call) {
+            // What is not there is neither started nor stopped.
+            (Allowance::Allowed | Allowance::Absent, _) => {}
+            (Allowance::Denied, OwnCall::StopInstance { .. }) => {
+                rights.cannot_stop.get_or_insert_with(denied);
+            }
+            (Allowance::Denied, _) => rights.others.push(denied()),
+            (Allowance::Unknown, _) => {
+                let why = format!("whether {action} on {resource} is allowed is not known: {said}");
+                rights.others.push(why);
+            }
+        }
+    }
+    rights
+}
+
 /// The policy of the run that grants an action, and its statement, as `iam render` writes them.
 fn remedy(action: &str) -> String {
     let granting = lab::iam::find_granting(action);

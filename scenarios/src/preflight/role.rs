@@ -129,6 +129,10 @@ pub fn evaluate_role(
 pub const NOT_SEEN: &str = "the policies of VPC endpoints, and service control policies but for what the \
                         simulator and a DryRun say of them";
 
+/// What a read of the policies cannot say: whether they are in force by now.
+const IN_FORCE: &str = "IAM may take five minutes to put a change of the role into force: an action that is \
+                        refused within them is not yet allowed, and no denial; the run does not ask it again";
+
 pub fn judge(
     lab: &Lab,
     ctx: &mut Context<'_>,
@@ -156,6 +160,7 @@ pub fn judge(
         "granted_by": judgement.granted_by,
         "lower_bound": lower_bound,
         "not_seen": NOT_SEEN,
+        "in_force": IN_FORCE,
     });
     let found = (!problems.is_empty()).then(|| message.clone());
     let ruling = Ruling::when(problems.is_empty(), message);

@@ -119,18 +119,22 @@ fn last_moment(lab: &Lab) -> DateTime<Utc> {
 }
 
 fn expiry(lab: &Lab, ctx: &mut Context<'_>, seen: Expiring<'_>) {
-    let needed = last_moment(lab);
     let expected = json!({ "expires": "never, or after the run and its undo" });
-    let tags = seen.tags();
-    let wrong: Vec<String> = tags
-        .iter()
-        .filter_map(|(id, text)| match DateTime::parse_from_rfc3339(text) {
-            Ok(at) if at >= needed => None,
-            Ok(at) => Some(format!("{id} expires at {at}, and the run may last until {needed}")),
-            Err(_) => Some(format!("{id}: the tag {EXPIRES_TAG} is no time: `{text}`")),
-        })
-        .collect();
+    let wrong = find_early_ends(lab, seen);
     let how = How::words(format!("the tag {EXPIRES_TAG} of the VPC and its instances"));
     let ruling = Ruling::when(wrong.is_empty(), wrong.join("; "));
-    ctx.check(EXPIRY).expects(expected).seen(how).comes_to(json!({ "expires": tags }), ruling);
+    let observed = json!({ "expires": seen.tags() });
+    ctx.check(EXPIRY).expects(expected).seen(how).comes_to(observed, ruling);
+}
+
+/// What of the lab ends before the run and its undo may, in words.
+pub fn find_early_ends(lab: &Lab, seen: Expiring<'_>) -> Vec<String> {
+    let needed = last_moment(lab);
+    let tags = seen.tags();
+    let early = tags.iter().filter_map(|(id, text)| match DateTime::parse_from_rfc3339(text) {
+        Ok(at) if at >= needed => None,
+        Ok(at) => Some(format!("{id} expires at {at}, and the run may last until {needed}")),
+        Err(_) => Some(format!("{id}: the tag {EXPIRES_TAG} is no time: `{text}`")),
+    });
+    early.collect()
 }

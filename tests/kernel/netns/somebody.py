@@ -183,7 +183,7 @@ def through_a_pair(way):
     """)
     at(ROUTER, f"""
         ip route add default {way} table 203
-        ip route add {BETWEEN} via 169.254.120.1 dev wg-hybrid
+        ip route add {BETWEEN} via 10.99.0.1 dev wg-hybrid
         ip rule add iif wg-hybrid from {BETWEEN} lookup 203
         ip rule add iif br-lan from {CAPTURED} to {CLIENT} lookup 203
     """)

@@ -1,6 +1,7 @@
 //! An engine on the mock, in virtual time, with a lab as a test wants it: for what is decided between
 //! the scenarios.
 
+use lab::WakeLimits;
 use lab::act::{Holder, LOCK_PATH};
 use lab::manifest::{Ceiling, Manifest, NoCeiling};
 use lab::node::Node;
@@ -31,11 +32,13 @@ pub(super) struct Scene {
     pub detector_off: Option<&'static str>,
     /// The scenarios that are judged; whatever is not named is left out.
     pub wanted: fn(&str) -> bool,
+    pub limits: WakeLimits,
 }
 
 impl Default for Scene {
     fn default() -> Self {
-        Self { manifest: |_| {}, detector_off: None, wanted: |_| true }
+        let limits = WakeLimits::default();
+        Self { manifest: |_| {}, detector_off: None, wanted: |_| true, limits }
     }
 }
 
@@ -51,7 +54,8 @@ impl Scene {
         runtime.block_on(async {
             let options = MockOptions { seed: 1, faults: Vec::new(), world_file: None };
             let opened = open_mock(&options).expect("a mock lab");
-            let mut lab = opened.lab.clone().without_detector(self.detector_off);
+            let lab = opened.lab.clone().without_detector(self.detector_off);
+            let mut lab = lab.with_wake_limits(self.limits);
             (self.manifest)(Rc::make_mut(&mut lab.manifest));
             let folder = tempfile::tempdir().expect("a folder");
             let journal = create_journal(folder.path(), &opened.world).expect("an empty journal");

@@ -40,22 +40,24 @@ fn the_wait_ends_with_its_time_with_stop_seven_or_at_the_ceiling() {
         (false, DEAR, None, park, Came::Nothing, 900, None),
     ] {
         let wanted = |_: &str| true;
-        Scene { manifest, detector_off: off, wanted }.play(async |stage: &Stage<'_>| {
-            let engine = &stage.engine;
-            engine.record_cost();
-            if !runs {
-                stage.asleep();
-            }
-            let begun = engine.lab.clock.now();
-            let ended = engine.wait_for_go(&waits(stage, Some(QUARTER), meanwhile)).await;
-            let waited = (engine.lab.clock.now() - begun).num_seconds();
-            let records = stage.records();
-            let by = records.iter().find_map(|record| match &record.kind {
-                Kind::StopTripped(it) => Some(it.detector.as_str()),
-                _ => None,
-            });
-            assert_eq!((ended, waited, by), (came, seconds, tripped), "{runs} {off:?}");
-        });
+        Scene { manifest, detector_off: off, wanted, ..Scene::default() }.play(
+            async |stage: &Stage<'_>| {
+                let engine = &stage.engine;
+                engine.record_cost();
+                if !runs {
+                    stage.asleep();
+                }
+                let begun = engine.lab.clock.now();
+                let ended = engine.wait_for_go(&waits(stage, Some(QUARTER), meanwhile)).await;
+                let waited = (engine.lab.clock.now() - begun).num_seconds();
+                let records = stage.records();
+                let by = records.iter().find_map(|record| match &record.kind {
+                    Kind::StopTripped(it) => Some(it.detector.as_str()),
+                    _ => None,
+                });
+                assert_eq!((ended, waited, by), (came, seconds, tripped), "{runs} {off:?}");
+            },
+        );
     }
 }
 

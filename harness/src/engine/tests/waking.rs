@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use lab::ec2::Instance;
+use lab::manifest::Reach;
 use lab::node::Node;
 use lab_mock::faults::{ApiEffect, ApiFault, CallerKind};
 use reports::record::{GoRefused, NodeWoke, Record, StopArmed, Verdict, WakeStage};
@@ -142,15 +143,70 @@ fn the_stages_of_a_wake_are_recorded() {
             let its = wakes.iter().filter(|it| it.node.as_deref() == Some(node.as_str()));
             its.map(|it| it.stage).collect()
         };
-        let (runs, at, answers, time) =
-            (WakeStage::Running, WakeStage::Addressed, WakeStage::Reached, WakeStage::InTime);
-        assert_eq!(of(Node::RouterdCloud), [runs, at, answers, answers, time]);
-        assert_eq!(of(Node::CloudClient), [runs, at, answers, time]);
+        let (runs, at, answers, guarded, time) = (
+            WakeStage::Running,
+            WakeStage::Addressed,
+            WakeStage::Reached,
+            WakeStage::Guarded,
+            WakeStage::InTime,
+        );
+        assert_eq!(of(Node::RouterdCloud), [runs, at, answers, guarded, answers, time]);
+        assert_eq!(of(Node::CloudClient), [runs, at, answers, guarded, time]);
         assert_eq!(of(Node::OnpremRouter), [answers, time]);
         assert!(wakes.iter().all(|it| it.why_not.is_none()), "{wakes:?}");
-        let waited = wakes.iter().find(|it| it.stage == answers).map(|it| it.waited_ms);
-        assert_eq!(waited, Some(10_000));
+        let waited = |stage| wakes.iter().find(|it| it.stage == stage).map(|it| it.waited_ms);
+        assert_eq!(waited(answers), Some(10_000));
+        // From the start on, through each stage before it.
+        assert!(waited(guarded) > waited(runs).map(|ms| ms + 10_000), "{wakes:?}");
     });
+}
+
+/// Nothing but the process holds the clock of a node that was woken and takes no switch: that is said.
+#[test]
+fn a_woken_node_without_a_switch_says_why() {
+    play(async |stage: &Stage<'_>| {
+        stage.asleep();
+        stage.engine.run.state.borrow_mut().guarding = scenarios::switch::Guarding::LeftRunning;
+        let came = stage.engine.wake(waking::Resting::Parked).await;
+        assert_eq!(came, Ok(waking::Woke::Something));
+        let said: Vec<_> = wakes(stage)
+            .into_iter()
+            .filter(|it| it.stage == WakeStage::Guarded)
+            .map(|it| it.why_not.unwrap_or_default())
+            .collect();
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(said.iter().all(|why| why.contains("--leave-running")), "{said:?}");
+    });
+}
+
+/// A public address may come after the private one: what is waited for is the one that will be used.
+#[test]
+fn the_address_that_is_waited_for_is_the_one_that_will_be_used() {
+    let private: super::stage::ManifestEdit =
+        |it| it.nodes.values_mut().for_each(|node| node.reach = Some(Reach::Private));
+    let public: super::stage::ManifestEdit =
+        |it| it.nodes.values_mut().for_each(|node| node.reach = Some(Reach::Public));
+    for (manifest, has_public, wanted) in
+        [(private, false, None), (public, false, Some("public")), (public, true, None)]
+    {
+        Scene { manifest, ..Scene::default() }.play(async |stage: &Stage<'_>| {
+            stage.asleep();
+            if !has_public {
+                stage.change(|world| {
+                    world.cloud.addresses.clear();
+                    for eni in world.cloud.network_interfaces.values_mut() {
+                        eni.launch_address = lab_mock::cloud::LaunchAddress::Never;
+                    }
+                });
+            }
+            let all = instances(stage).await;
+            let woken = stage.engine.wake_one(all.first().expect("an instance")).await;
+            assert_eq!(woken.is_ok(), wanted.is_none(), "{wanted:?}: {woken:?}");
+            if let (Some(wanted), Err(why)) = (wanted, woken) {
+                assert!(why.contains(&format!("no {wanted} address")), "{why}");
+            }
+        });
+    }
 }
 
 /// What is another machine is not waited for; neither is a clock that cannot be read.
@@ -236,20 +292,15 @@ async fn instances(stage: &Stage<'_>) -> Vec<Instance> {
 }
 
 fn refuses(stage: &Stage<'_>, action: &str) {
+    stage.change(|world| add_refusal(world, action));
+}
+
+fn add_refusal(world: &mut lab_mock::world::World, action: &str) {
     let (code, message) = ("UnauthorizedOperation".to_owned(), "You may not.".to_owned());
     let effect = ApiEffect::Error { status: 403, code, message };
-    stage.change(|world| {
-        let (action, caller, times) = (action.to_owned(), CallerKind::Anyone, u32::MAX);
-        world.faults.api.push(ApiFault {
-            action,
-            caller,
-            skip: 0,
-            times,
-            effect,
-            seen: 0,
-            fired: 0,
-        });
-    });
+    let (action, caller, times) = (action.to_owned(), CallerKind::Anyone, u32::MAX);
+    let (skip, seen, fired) = (0, 0, 0);
+    world.faults.api.push(ApiFault { action, caller, skip, times, effect, seen, fired });
 }
 
 #[test]
@@ -318,6 +369,20 @@ fn a_node_is_waited_for_until_it_answers_or_five_minutes_are_over() {
     }
 }
 
+/// The limits are the lab's own: seconds in a test of real time.
+#[test]
+fn the_limits_of_a_wake_are_parameters() {
+    let [boot, look] = [12, 3].map(Duration::from_secs);
+    let limits = lab::WakeLimits { boot, look, ..lab::WakeLimits::default() };
+    Scene { limits, ..Scene::default() }.play(async |stage: &Stage<'_>| {
+        stage.answers(Node::CloudClient, "hostname", u32::MAX, 255, "Connection refused");
+        let clock = stage.engine.lab.clock;
+        let begun = clock.now();
+        assert!(stage.engine.answers(Node::CloudClient).await.is_err());
+        assert_eq!((clock.now() - begun).num_seconds(), 12);
+    });
+}
+
 /// Its rows are nobody's business, and routerd's node may sleep: nobody waits for its answer.
 #[test]
 fn a_run_that_began_nothing_is_recovered_without_asking_for_its_rows() {
@@ -375,8 +440,23 @@ fn nothing_is_started_that_could_not_be_stopped_again() {
             group.ingress.clear();
         }
     };
+    let ends: Break = |world| {
+        let at = (world.now + chrono::TimeDelta::minutes(5)).to_rfc3339();
+        for vpc in world.cloud.vpcs.values_mut() {
+            vpc.tags.insert("lab-smoke-expires".to_owned(), at.clone());
+        }
+    };
+    let forbid: Break = |world| add_refusal(world, "DryRun:StopInstances");
+    let not_to_start: Break = |world| add_refusal(world, "DryRun:StartInstances");
     let nothing: Break = |_| {};
-    let table = [(nothing, "", 0), (protect, "disable-api-stop", 1), (close, "no inbound rule", 0)];
+    let table = [
+        (nothing, "", 0),
+        (protect, "disable-api-stop", 1),
+        (close, "no inbound rule", 0),
+        (ends, "expires at", 0),
+        (forbid, "ec2:StopInstances on", 1),
+        (not_to_start, "ec2:StartInstances on", 0),
+    ];
     for (breaks, why, trips) in table {
         play(async |stage: &Stage<'_>| {
             stage.asleep();

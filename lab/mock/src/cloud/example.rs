@@ -24,7 +24,7 @@ const ZONE_ID: &str = "apne1-az4";
 const LAB_CIDR: Ipv4Net = cidr(10, 88, 0, 16);
 const SUBNET_CIDR: Ipv4Net = cidr(10, 88, 60, 24);
 /// The addresses of the two routers between them.
-const OVERLAY_CIDR: Ipv4Net = cidr(169, 254, 120, 30);
+const OVERLAY_CIDR: Ipv4Net = cidr(10, 99, 0, 30);
 const DEFAULT_CIDR: Ipv4Net = cidr(172, 31, 0, 16);
 const ANYWHERE: Ipv4Net = cidr(0, 0, 0, 0);
 

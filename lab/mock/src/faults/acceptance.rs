@@ -31,6 +31,8 @@ pub const FAULTS: &[Fault] = &[
         .on_netns().from("§7", "contract F8"),
     Fault::new("guest-agent-adds-address", "an agent of the guest adds the captured address to its interface, so long after the execution", guest_agent)
         .argument("5s").on_netns().from("§7", "issue 14: amazon-ec2-net-utils"),
+    Fault::new("guest-agent-adds-address-late", "the same where the owner lets guests settle for as long as such an agent takes", guest_agent)
+        .argument("70s").on_netns().from("§7", "issue 14: amazon-ec2-net-utils"),
     Fault::new("claim-pending", "routerd's claim of the address is not ready", claim_pending)
         .from("§7", "contract F18"),
     Fault::new("doctor-hybrid-fails", "doctor's hybrid area has a failing check", doctor_hybrid_fails)

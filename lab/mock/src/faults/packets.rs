@@ -168,7 +168,7 @@ fn echo_source_rewritten(world: &mut World, _: &str) -> Done {
 }
 
 fn stateless_rewrite(world: &mut World, _: &str) -> Done {
-    let between = Ipv4Addr::new(169, 254, 120, 1);
+    let between = Ipv4Addr::new(10, 99, 0, 1);
     world.machines.get_mut(Node::RouterdCloud).nft.add(
         ("ip", "fault_rewrite"),
         (ChainKind::Filter, Hook::Postrouting, 200),
@@ -181,14 +181,14 @@ fn stateless_rewrite(world: &mut World, _: &str) -> Done {
 }
 
 fn double_snat(world: &mut World, _: &str) -> Done {
-    let between = Ipv4Addr::new(169, 254, 120, 1);
+    let between = Ipv4Addr::new(10, 99, 0, 1);
     let from = |source| vec![Match::Source(to_host_net(source))];
     nat(world, Node::RouterdCloud, from(CLIENT), NftAction::Snat(between))?;
     nat(world, Node::OnpremRouter, from(between), NftAction::Snat(CLIENT))
 }
 
 fn double_snat_inwards(world: &mut World, _: &str) -> Done {
-    let between = Ipv4Addr::new(169, 254, 120, 2);
+    let between = Ipv4Addr::new(10, 99, 0, 2);
     let from = |source| vec![Match::Source(to_host_net(source))];
     nat(world, Node::OnpremRouter, from(CAPTURED), NftAction::Snat(between))?;
     nat(world, Node::RouterdCloud, from(between), NftAction::Snat(CAPTURED))

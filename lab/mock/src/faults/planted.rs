@@ -119,9 +119,9 @@ fn plant(world: &mut World, _: &str) -> Done {
     )
 }
 
-/// A row of somebody else that was carried out long ago.
+/// A row of somebody else that was carried out, and taken back, long ago.
 fn ended_row(parameters: &str) -> String {
-    super::hand::strangers_row("succeeded")
+    super::hand::strangers_row("rolledBack")
         .replace("INSERT INTO action_executions(", "INSERT INTO action_executions(parameters_json,")
         .replace("VALUES(", &format!("VALUES('{parameters}',"))
 }

@@ -26,6 +26,8 @@ pub const FAULTS: &[Fault] = &[
         .from("§8.8", ISSUE),
     Fault::new("unknown-host-route", "the subnet has a route to the ENI that no row of routerd's journal knows", unknown_host_route)
         .from("§8.8", ISSUE),
+    Fault::new("rows-of-another-fabric", "routerd's journal has a row of what was done on an ENI that is not the lab's", rows_of_another_fabric)
+        .from("§8.8", ISSUE),
     Fault::new("known-capture", "the ENI has another address that a row of routerd's journal knows", known_capture)
         .from("§4", "design: rows of earlier runs are facts"),
     Fault::new("address-agent", "on routerd-cloud a timer is active that configures each address of its ENI", address_agent)
@@ -69,6 +71,10 @@ fn unknown_host_route(world: &mut World, _: &str) -> Done {
         origin: RouteOrigin::CreateRoute,
     });
     Ok(())
+}
+
+fn rows_of_another_fabric(world: &mut World, _: &str) -> Done {
+    run_sql(world, &strangers_row("succeeded"))
 }
 
 fn known_capture(world: &mut World, _: &str) -> Done {

@@ -41,8 +41,8 @@ const ROUTERD: Ipv4Addr = Ipv4Addr::new(10, 88, 60, 4);
 const CLOUD_CLIENT: Ipv4Addr = Ipv4Addr::new(10, 88, 60, 7);
 const ONPREM_CLIENT: Ipv4Addr = Ipv4Addr::new(10, 88, 60, 9);
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 88, 60, 1);
-const OVERLAY_CLOUD: Ipv4Addr = Ipv4Addr::new(169, 254, 120, 1);
-const OVERLAY_ONPREM: Ipv4Addr = Ipv4Addr::new(169, 254, 120, 2);
+const OVERLAY_CLOUD: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
+const OVERLAY_ONPREM: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 2);
 const UPSTREAM: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
 const WAN: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 2);
 /// Beyond the on-prem router: what a route table of the VPC could capture.

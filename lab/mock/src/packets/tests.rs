@@ -98,7 +98,7 @@ fn the_canary_tells_the_check_and_only_the_check() {
     set_router_eni(&mut world, AddressSetting::Assigned, CheckSetting::Off);
     let answer = ping(&mut world, Node::CloudClient, CAPTURED, 2);
     let Delivery::Error { from, error, .. } = answer else { panic!("{answer:?}") };
-    assert_eq!((from, error), (Ipv4Addr::new(169, 254, 120, 2), IcmpError::TimeExceeded));
+    assert_eq!((from, error), (Ipv4Addr::new(10, 99, 0, 2), IcmpError::TimeExceeded));
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn the_kernel_labs_full_run_row_by_row() {
             Nat::Masquerade,
             Some(62),
             Some(63),
-            Some(("169.254.120.1", "10.88.60.4")),
+            Some(("10.99.0.1", "10.88.60.4")),
             through,
         ),
         ("masquerade removed", Assigned, Off, Nat::None, Some(62), Some(63), plain, through),
@@ -248,7 +248,7 @@ fn host(last: u8) -> ipnet::Ipv4Net {
     Ipv4Addr::new(10, 88, 60, last).into()
 }
 
-const OVERLAY_CLOUD: Ipv4Addr = Ipv4Addr::new(169, 254, 120, 1);
+const OVERLAY_CLOUD: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
 
 fn oif(name: &str) -> Match {
     Match::OutInterface(name.into())

@@ -215,7 +215,7 @@ async fn the_canary_as_ping_prints_it() {
         (
             1,
             "PING 10.88.60.9 (10.88.60.9) 56(84) bytes of data.
-From 169.254.120.2 icmp_seq=1 Time to live exceeded
+From 10.99.0.2 icmp_seq=1 Time to live exceeded
 
 --- 10.88.60.9 ping statistics ---
 1 packets transmitted, 0 received, +1 errors, 100% packet loss, time 0ms
@@ -364,7 +364,7 @@ async fn tables_are_printed_as_the_tools_print_them() {
         ),
         (
             &["ip", "-j", "-4", "addr", "show", "dev", "wg-hybrid"],
-            r#"[{"ifindex":3,"ifname":"wg-hybrid","flags":["POINTOPOINT","NOARP","UP","LOWER_UP"],"mtu":1420,"qdisc":"noqueue","operstate":"UNKNOWN","group":"default","txqlen":1000,"addr_info":[{"family":"inet","local":"169.254.120.1","prefixlen":32,"scope":"global","label":"wg-hybrid","valid_life_time":4294967295,"preferred_life_time":4294967295}]}]"#,
+            r#"[{"ifindex":3,"ifname":"wg-hybrid","flags":["POINTOPOINT","NOARP","UP","LOWER_UP"],"mtu":1420,"qdisc":"noqueue","operstate":"UNKNOWN","group":"default","txqlen":1000,"addr_info":[{"family":"inet","local":"10.99.0.1","prefixlen":32,"scope":"global","label":"wg-hybrid","valid_life_time":4294967295,"preferred_life_time":4294967295}]}]"#,
         ),
         (&["ip", "-j", "neigh", "show"], "[]"),
         (

@@ -183,7 +183,7 @@ fn permissions_come_in_order_and_the_rest_is_dropped_and_counted() {
             "tcp dport 22 accept",
             "ip saddr 10.88.60.0/24 accept",
             "icmp type 3 accept",
-            "ip saddr 169.254.120.0/30 meta l4proto icmp accept",
+            "ip saddr 10.99.0.0/30 meta l4proto icmp accept",
             "counter name drop_sg_in drop"
         ]
     );

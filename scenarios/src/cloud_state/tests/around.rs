@@ -57,8 +57,13 @@ fn ids(state: &CloudState, kind: &str) -> Vec<String> {
 fn the_labs_are_its_interfaces_and_all_that_guards_its_own_vpc() {
     judge_as_scenario("restored", async |lab, _| {
         assert!(lab.manifest.aws.dedicated_vpc);
+        let manifest = std::rc::Rc::make_mut(&mut lab.manifest);
+        let onprem = Some("i-0000000000000009a".to_owned());
+        let router = manifest.nodes.get_mut(&lab::node::Node::OnpremRouter).expect("a node");
+        router.instance_id.clone_from(&onprem);
         let captured = lab.manifest.capture.network_interface_id.as_str();
-        let node = lab.manifest.nodes.values().find_map(|it| it.instance_id.clone());
+        let nodes = lab.manifest.nodes.values().filter(|it| it.instance_id != onprem);
+        let node = nodes.filter_map(|it| it.instance_id.clone()).next();
         let subnet = lab.manifest.aws.subnet_id.as_str();
         let around = Around {
             interfaces: vec![
@@ -66,6 +71,11 @@ fn the_labs_are_its_interfaces_and_all_that_guards_its_own_vpc() {
                 eni(lab, "eni-node", node.as_deref()),
                 eni(lab, "eni-other", Some("i-0000000000000dead")),
                 eni(lab, "eni-free", None),
+                eni(lab, "eni-of-onprem", onprem.as_deref()),
+            ],
+            groups_elsewhere: vec![
+                group(lab, "sg-of-eni-of-onprem", false),
+                group(lab, "sg-elsewhere", false),
             ],
             groups: vec![group(lab, "sg-other", false), group(lab, "sg-tagged", true)],
             tables: vec![
@@ -78,10 +88,10 @@ fn the_labs_are_its_interfaces_and_all_that_guards_its_own_vpc() {
             ],
         };
         let state = around.of_the_lab(lab);
-        let mut enis = [captured.to_owned(), "eni-node".to_owned()];
+        let mut enis = [captured.to_owned(), "eni-node".to_owned(), "eni-of-onprem".to_owned()];
         enis.sort();
         assert_eq!(ids(&state, "network interface"), enis);
-        assert_eq!(ids(&state, "security group"), ["sg-other", "sg-tagged"]);
+        assert_eq!(ids(&state, "security group"), ["sg-of-eni-of-onprem", "sg-other", "sg-tagged"]);
         assert_eq!(ids(&state, "network ACL"), ["acl-other", "acl-subnet"]);
         assert_eq!(ids(&state, "route table"), ["rtb-main", "rtb-subnet"]);
         // The captured ENI's address and check are the change set's.

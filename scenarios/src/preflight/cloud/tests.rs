@@ -19,7 +19,6 @@ fn instance(lab: &Lab, id: &str, state: &str, profile: Option<&str>) -> Instance
         subnet_id: None,
         network_interface_ids: Vec::new(),
         block_devices: Vec::new(),
-        private_address: None,
         instance_profile: profile.map(str::to_owned),
         lifecycle: None,
         root_device_type: Some("ebs".to_owned()),

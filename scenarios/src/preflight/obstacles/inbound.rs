@@ -17,16 +17,26 @@ pub struct ClosedWay {
     pub from: Ipv4Addr,
     pub network_interface_id: String,
     pub security_groups: Vec<String>,
+    /// Prefix lists of rules that might: what is in them is not read.
+    pub unread: Vec<String>,
 }
 
 impl std::fmt::Display for ClosedWay {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { packet, from, network_interface_id, security_groups } = self;
+        let Self { packet, from, network_interface_id, security_groups, unread } = self;
         let groups = security_groups.join(", ");
         write!(
             f,
             "no inbound rule of {groups} lets {packet} from {from} in to {network_interface_id}"
-        )
+        )?;
+        match unread.as_slice() {
+            [] => Ok(()),
+            unread => write!(
+                f,
+                " that is seen here: what is in {} is not read, so name the range in a rule",
+                unread.join(", ")
+            ),
+        }
     }
 }
 
@@ -64,6 +74,10 @@ pub fn find_closed(
         let missing = packets.iter().filter(|it| !ours().any(|group| group.admits(**it, sender)));
         missing
             .map(|packet| ClosedWay {
+                unread: ours()
+                    .flat_map(|group| group.list_unseen_sources(*packet))
+                    .map(str::to_owned)
+                    .collect(),
                 packet: packet.to_string(),
                 from: from_address,
                 network_interface_id: eni.network_interface_id.clone(),

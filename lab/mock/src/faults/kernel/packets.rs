@@ -95,20 +95,20 @@ pub fn echo_source_rewritten(_: &str) -> Deeds {
 
 pub fn stateless_rewrite(_: &str) -> Deeds {
     let hook = "type filter hook postrouting priority 200;";
-    let rule = "oifname \"wg-hybrid\" meta l4proto icmp ip saddr set 169.254.120.1";
+    let rule = "oifname \"wg-hybrid\" meta l4proto icmp ip saddr set 10.99.0.1";
     Ok(vec![nft(Node::RouterdCloud, "ip fault_rewrite", hook, rule)])
 }
 
 pub fn double_snat(_: &str) -> Deeds {
     Ok(vec![
-        nat(Node::RouterdCloud, "ip saddr 10.88.60.7 snat to 169.254.120.1"),
-        nat(Node::OnpremRouter, "ip saddr 169.254.120.1 snat to 10.88.60.7"),
+        nat(Node::RouterdCloud, "ip saddr 10.88.60.7 snat to 10.99.0.1"),
+        nat(Node::OnpremRouter, "ip saddr 10.99.0.1 snat to 10.88.60.7"),
     ])
 }
 
 pub fn double_snat_inwards(_: &str) -> Deeds {
     Ok(vec![
-        nat(Node::OnpremRouter, "ip saddr 10.88.60.9 snat to 169.254.120.2"),
-        nat(Node::RouterdCloud, "ip saddr 169.254.120.2 snat to 10.88.60.9"),
+        nat(Node::OnpremRouter, "ip saddr 10.88.60.9 snat to 10.99.0.2"),
+        nat(Node::RouterdCloud, "ip saddr 10.99.0.2 snat to 10.88.60.9"),
     ])
 }
