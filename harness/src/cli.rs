@@ -140,6 +140,10 @@ pub struct RunArgs {
     /// Leave the instances running while the go is awaited: hard stop 7 is disarmed.
     #[arg(long, requires = "wait_go")]
     pub leave_running: bool,
+    /// As SIGTERM after so long, by the lab's clock and counted from when the lab is open: nothing new is begun,
+    /// and what was begun is undone, however long that takes.
+    #[arg(long, value_name = "30m", value_parser = span)]
+    pub timeout: Option<Duration>,
     #[command(flatten)]
     pub reports: ReportArgs,
     /// For the test printer, as libtest-mimic defines them: --list, one FILTER, --exact,
@@ -244,6 +248,10 @@ pub struct ResumeArgs {
     pub identity: IdentityArgs,
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+    /// As SIGTERM after so long, by the lab's clock and counted from when the lab is open: nothing new is begun,
+    /// and what was begun is undone, however long that takes.
+    #[arg(long, value_name = "30m", value_parser = span)]
+    pub timeout: Option<Duration>,
     #[command(flatten)]
     pub reports: ReportArgs,
 }
@@ -259,6 +267,9 @@ pub struct ReportArgs {
     /// said that the run is unsealed.
     #[arg(long, value_name = "KEY", value_parser = existing_file)]
     pub seal: Option<PathBuf>,
+    /// For GitHub Actions: annotations on stderr, and summary.md, which is appended to the job's summary.
+    #[arg(long)]
+    pub github: bool,
 }
 
 #[derive(Clone, Debug, clap::Args)]

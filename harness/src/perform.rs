@@ -22,6 +22,7 @@ use crate::cli::Format;
 use crate::engine::{Announcement, Selection, in_a_command, next_steps, read_standing};
 use crate::printer::{Printer, PrinterEnd};
 use crate::selection::explain_selection;
+use crate::signals::TIMEOUT;
 use crate::terminal::{self, Terminal};
 use crate::words::{self, Ending};
 
@@ -149,6 +150,7 @@ async fn until_the_end(
     terminal: &Terminal,
 ) -> EngineEnd {
     let mut running = std::pin::pin!(AssertUnwindSafe(running).catch_unwind());
+    let mut heard = false;
     loop {
         tokio::select! {
             ended = &mut running => return match ended {
@@ -156,7 +158,13 @@ async fn until_the_end(
                 Err(panic) => EngineEnd::Panicked(message(&*panic)),
             },
             Some(signal) = signals.next() => {
-                let first = !signal_was_heard(journal);
+                let limit = signal == TIMEOUT;
+                // What is being undone already is not cut by a limit.
+                if limit && heard {
+                    continue;
+                }
+                heard = true;
+                let first = limit || !signal_was_heard(journal);
                 brake.pull();
                 let signal = Interrupted { signal: signal.to_owned() };
                 let name = signal.signal.clone();

@@ -1,8 +1,10 @@
 //! The signals that a run listens to, as a stream of their names.
 
 use std::io;
+use std::time::Duration;
 
 use futures::stream::{self, Stream};
+use lab::clock::Clock;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 struct Listening {
@@ -40,12 +42,25 @@ pub fn listen() -> io::Result<impl Stream<Item = &'static str> + Unpin> {
     })))
 }
 
+/// The limit of a command, as a signal that comes once and after which others may come.
+pub const TIMEOUT: &str = "timeout";
+
+/// The same signals, and [`TIMEOUT`] after so long by the lab's clock.
+pub fn with_limit<'a>(
+    signals: impl Stream<Item = &'static str> + Unpin + 'a,
+    clock: Clock,
+    limit: Option<Duration>,
+) -> impl Stream<Item = &'static str> + Unpin + 'a {
+    let passed = stream::unfold(limit, move |limit| async move {
+        clock.sleep(limit?).await;
+        Some((TIMEOUT, None))
+    });
+    Box::pin(stream::select(signals, passed))
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use futures::StreamExt;
-    use lab::clock::Clock;
+    use futures::StreamExt as _;
     use nix::sys::signal::{Signal, raise};
 
     use super::*;
@@ -70,5 +85,15 @@ mod tests {
                 () = busy => panic!("{name} was not heard"),
             }
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_passes_once_and_signals_are_heard_beside_it() {
+        let limit = Some(Duration::from_mins(1));
+        let mut signals = with_limit(stream::empty(), Clock::System, limit);
+        assert_eq!(signals.next().await, Some(TIMEOUT));
+        assert_eq!(signals.next().await, None);
+        let mut unlimited = with_limit(stream::iter(["SIGINT"]), Clock::System, None);
+        assert_eq!(unlimited.next().await, Some("SIGINT"));
     }
 }

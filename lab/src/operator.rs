@@ -23,17 +23,19 @@ pub struct OperatorState {
 }
 
 impl Default for OperatorWatch {
-    /// Of credentials that have no end.
+    /// The watch over credentials that have no end.
     fn default() -> Self {
         Self::of(None, Renewal::NotNeeded)
     }
 }
 
 impl OperatorWatch {
+    /// The watch over credentials that end then, and can be renewed so.
     pub fn of(expires_at: Option<DateTime<Utc>>, renewal: Renewal) -> Self {
         Self(Arc::new(Mutex::new(OperatorState { expires_at, renewal, lost: None })))
     }
 
+    /// The credentials' state now.
     pub fn read(&self) -> OperatorState {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -54,6 +56,7 @@ impl OperatorWatch {
 pub struct Notices(Rc<RefCell<Vec<Kind>>>);
 
 impl Notices {
+    /// Adds a record for the journal.
     pub fn add(&self, kind: Kind) {
         self.0.borrow_mut().push(kind);
     }

@@ -22,5 +22,6 @@ mod sample;
 pub mod schema;
 pub mod seal;
 pub mod shown;
+pub mod summary;
 pub mod verdict;
 pub mod verify;

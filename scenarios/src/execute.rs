@@ -60,7 +60,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
 /// Just before each mutation: the rows are still what was approved, and the lab is this run's.
 /// Somebody who edits routerd's database or takes the lock away comes to nothing.
 async fn as_granted(lab: &Lab, ctx: &mut Context<'_>, own: &[StepRow<'_>]) -> bool {
-    let (rows, lock) = (Observe::rows(&lab.manifest.routerd), Observe::read_file(LOCK_PATH));
+    let (rows, lock) = (Observe::rows(&lab.manifest.routerd), Observe::lock(&ctx.run.id));
     let node = Node::RouterdCloud;
     let (rows, lock) =
         futures::join!(lab.shell.observe(node, &rows), lab.shell.observe(node, &lock));
@@ -89,16 +89,16 @@ fn rows_as_approved(ctx: &mut Context<'_>, own: &[StepRow<'_>], asked: Readout<V
     same
 }
 
-fn under_lock(ctx: &mut Context<'_>, told: NodeAnswer) -> bool {
+fn under_lock(ctx: &mut Context<'_>, told: NodeAnswer<LockState>) -> bool {
     let expected = json!({ "run_id": ctx.run.id });
-    let (output, how) = match observe::keep_answer(ctx, told) {
+    let (lock, how) = match observe::keep_answer(ctx, told) {
         Ok(seen) => seen,
         Err((why, how)) => {
             ctx.check(UNDER_LOCK).expects(expected).seen(how).unknown(why);
             return false;
         }
     };
-    let (observed, lost) = match LockState::read(&output, &ctx.run.id) {
+    let (observed, lost) = match lock {
         LockState::Own(_) => (expected.clone(), None),
         LockState::Free => {
             (json!({ "run_id": null }), Some("the lab's lock is gone from the node".to_owned()))

@@ -24,7 +24,6 @@ mod plan;
 mod probe;
 pub use probe::listening_ports;
 mod tables;
-mod wire;
 
 use conntrack::Own;
 use path::CapturedPath;

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use lab::Lab;
 use lab::ec2::{Answer, NetworkInterface, ReadError};
-use lab::node::{Node, Output};
+use lab::node::Node;
 use lab::routerd::{AnswerError, Refusal, Row};
-use lab::shell::{Observe, ShellError, Unread};
+use lab::shell::{NodeAnswer, Observe, ShellError, Unread};
 use serde::Serialize;
 
 use crate::context::{Context, How};
+use crate::twice::{self, LookPace, LooksInARow};
 
 /// A fact with how it was seen; or why it is not known, with what was seen of it.
 pub type Fact<T> = Result<(T, How), (String, How)>;
@@ -30,12 +31,12 @@ pub async fn observe_interface(lab: &Lab, ctx: &mut Context<'_>) -> Fact<Network
     }
 }
 
-/// How long EC2 may go on showing what was before, now and then.
-const CONSISTENT_WITHIN: Duration = Duration::from_secs(15);
-const PAUSE: Duration = Duration::from_millis(500);
-
 /// One look at the lab's ENI.
 pub type InterfaceLook = Result<Answer<Option<NetworkInterface>>, ReadError>;
+
+/// How long EC2 may go on showing what was before, now and then.
+const PACE: LookPace =
+    LookPace { pause: Duration::from_millis(500), limit: Duration::from_secs(15) };
 
 /// Looks at the lab's ENI until two looks in a row show that it is so, or the limit is over: EC2's reads
 /// are not monotonic, and one of them may be older than the one before. Answers all looks; one that could
@@ -43,29 +44,21 @@ pub type InterfaceLook = Result<Answer<Option<NetworkInterface>>, ReadError>;
 pub async fn look_until_twice(
     lab: &Lab,
     so: impl Fn(&NetworkInterface) -> bool,
-) -> Vec<InterfaceLook> {
+) -> LooksInARow<InterfaceLook> {
     let id = &lab.manifest.capture.network_interface_id;
-    let since = lab.clock.stopwatch();
-    let mut looks = Vec::new();
-    let mut before = false;
-    loop {
-        let look = lab.reader.network_interface(id).await;
-        let seen = look.as_ref().ok().and_then(|answer| answer.value.as_ref().map(&so));
-        looks.push(look);
-        let settled = seen.is_none() || (before && seen == Some(true));
-        if settled || since.elapsed() >= CONSISTENT_WITHIN {
-            return looks;
-        }
-        before = seen == Some(true);
-        lab.clock.sleep(PAUSE).await;
-    }
+    let seen = |look: &InterfaceLook| look.as_ref().ok()?.value.as_ref().map(&so);
+    let is_enough = |before: Option<&InterfaceLook>, last: &InterfaceLook| match seen(last) {
+        None => true,
+        Some(is_so) => is_so && before.and_then(seen) == Some(true),
+    };
+    twice::look_until(lab, PACE, async || lab.reader.network_interface(id).await, is_enough).await
 }
 
 /// Keeps all looks: the last one is judged, and what each showed stands beside it.
 pub fn keep_looks<T: Serialize>(
     lab: &Lab,
     ctx: &mut Context<'_>,
-    looks: Vec<InterfaceLook>,
+    looks: LooksInARow<InterfaceLook>,
     shown: impl Fn(&NetworkInterface) -> T,
 ) -> Fact<(NetworkInterface, Vec<T>)> {
     let id = &lab.manifest.capture.network_interface_id;
@@ -100,16 +93,6 @@ pub fn keep_answer<T>(ctx: &mut Context<'_>, answer: Result<Answer<T>, ShellErro
     }
 }
 
-/// The standard output of a command that ended with exit code 0.
-pub fn require_success(output: &Output, how: &How) -> Fact<String> {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    if output.code == 0 {
-        Ok((text(&output.stdout), how.clone()))
-    } else {
-        Err((ended(how, output.code, text(&output.stderr).trim()), how.clone()))
-    }
-}
-
 /// All rows of routerd's journal.
 pub async fn observe_rows(lab: &Lab, ctx: &mut Context<'_>) -> Fact<Vec<Row>> {
     let asked = lab.shell.observe(Node::RouterdCloud, &Observe::rows(&lab.manifest.routerd)).await;
@@ -133,11 +116,13 @@ pub fn read_list<T>(read: Result<Vec<T>, AnswerError>, how: How) -> Fact<Vec<T>>
 }
 
 /// Keeps the answer of a command, and what was read of it.
-pub fn keep_reading<T>(
-    ctx: &mut Context<'_>,
-    answer: Result<Answer<Result<T, Unread>>, ShellError>,
-) -> Fact<T> {
+pub fn keep_reading<T>(ctx: &mut Context<'_>, answer: NodeAnswer<Result<T, Unread>>) -> Fact<T> {
     let (read, how) = keep_answer(ctx, answer)?;
+    read_reading(read, how)
+}
+
+/// A reading as a fact, seen so.
+pub fn read_reading<T>(read: Result<T, Unread>, how: How) -> Fact<T> {
     match read {
         Ok(value) => Ok((value, how)),
         Err(Unread::Ended { code, said }) => Err((ended(&how, code, &said), how)),
@@ -161,6 +146,8 @@ pub fn row_with(rows: &[Row], id: u64) -> Option<&Row> {
 
 #[cfg(test)]
 mod tests {
+    use lab::node::Output;
+
     use super::*;
     use crate::example::judge_as_scenario;
 

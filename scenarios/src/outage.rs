@@ -34,14 +34,18 @@ mod tests {
     use reports::record::Outage;
 
     use super::*;
-    use crate::example::{example_answer, judge_as_scenario};
+    use crate::example::{example_answer, judge_as_scenario, read_by};
+
+    const HERE: std::net::Ipv4Addr = std::net::Ipv4Addr::LOCALHOST;
 
     #[test]
     fn what_was_measured_is_recorded_with_its_raw_answers() {
         let judged = judge_as_scenario("undo", async |_, ctx| {
             assert_eq!(probe_name(ctx.run, "undo"), "run-1-undo");
             let outage = Outage::NotMeasured { reason: "no probe".to_owned() };
-            let answers = vec![example_answer(0, "1 2 3", "").expect("an answer")];
+            let probe = lab::shell::Observe::outage_probe("probe", "run-1", HERE, HERE);
+            let answer = read_by(&probe, example_answer(0, "1 2 3", ""));
+            let answers = vec![answer.expect("an answer")];
             record(ctx, "undo", Watched { outage, answers });
         });
         let recorded = judged.records.iter().find_map(|record| match &record.kind {

@@ -5,8 +5,7 @@ use lab::Lab;
 use lab::ec2::Answer;
 use lab::node::Node;
 use lab::routerd::{Row, RowStatus};
-use lab::shell::{NodeAnswer, Observe, ShellError, Unread};
-use reports::digest::Digest;
+use lab::shell::{NodeAnswer, Observe, RouterYaml, ShellError, Unread};
 use reports::record::{Kind, Phase, ResidueItem, RowsRecorded, StateRecorded};
 use serde_json::{Value, json};
 
@@ -105,7 +104,7 @@ async fn look_at_all_else(
 ) -> (Later, Vec<WayAnswers>) {
     let rows = Observe::rows(&lab.manifest.routerd);
     let folder = Observe::node_folder();
-    let yaml = Observe::read_file(&lab.manifest.routerd.config);
+    let yaml = Observe::router_yaml(&lab.manifest.routerd);
     let (eni, states, rows, folder, yaml, programs) = futures::join!(
         look_at_the_interface(lab, before),
         node_state::ask_all(lab),
@@ -232,14 +231,12 @@ fn judge_later(lab: &Lab, ctx: &mut Context<'_>, later: Later, silence: Vec<Vec<
     ctx.stop(&stops::FOREIGN_ROWS, found, "routerd's journal");
 }
 
-fn judge_yaml(lab: &Lab, ctx: &mut Context<'_>, told: NodeAnswer) {
+fn judge_yaml(lab: &Lab, ctx: &mut Context<'_>, told: NodeAnswer<Result<RouterYaml, Unread>>) {
     let path = &lab.manifest.routerd.config;
     let expected = json!({ "sha256": ctx.run.state.borrow().router_yaml });
-    let read = observe::keep_answer(ctx, told)
-        .and_then(|(output, how)| observe::require_success(&output, &how));
-    match read {
-        Ok((text, how)) => {
-            let observed = json!({ "sha256": Digest::of(&text) });
+    match observe::keep_reading(ctx, told) {
+        Ok((RouterYaml { sha256, .. }, how)) => {
+            let observed = json!({ "sha256": sha256 });
             let before = expected["sha256"].clone();
             let holds = ctx.check(ROUTER_YAML).expects(expected).seen(how).is(observed);
             note(ctx, (!holds).then(|| left::router_yaml(path, &before)));
@@ -287,7 +284,7 @@ fn judge_interface(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, looks: I
     replace_interface(ctx, item);
     let digest = Baseline::interface_digest(&before.interface);
     let expected = json!({ "digest": digest, "interface": restorable_fields(&before.interface) });
-    match looks.keep(ctx) {
+    match looks.keep(lab, ctx) {
         Ok((eni, how)) => {
             let observed = eni.as_ref().map(|eni| {
                 json!({ "digest": Baseline::interface_digest(eni), "interface": restorable_fields(eni) })
@@ -419,6 +416,7 @@ fn judge_rows(lab: &Lab, ctx: &mut Context<'_>, before: &Baseline, asked: Readou
 
 #[cfg(test)]
 mod tests {
+    use reports::digest::Digest;
     use reports::record::AssertionStatus as A;
 
     use super::*;
@@ -484,7 +482,8 @@ mod tests {
         for (read, left) in [("policy", 0), ("another", 1)] {
             judge_as_scenario("restored", async |lab, ctx| {
                 ctx.run.state.borrow_mut().router_yaml = Some(Digest::of("policy"));
-                judge_yaml(lab, ctx, example_answer(0, read, ""));
+                let command = Observe::router_yaml(&lab.manifest.routerd);
+                judge_yaml(lab, ctx, read_by(&command, example_answer(0, read, "")));
                 let path = lab.manifest.routerd.config.clone();
                 assert_eq!(changed(ctx), &[path][..left], "{read}");
             });

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use lab::Lab;
 use lab::act::ExecutorProgram;
 use lab::node::Node;
-use lab::router_yaml::{self, Executor as Resolved};
+use lab::router_yaml::Executor as Resolved;
 use lab::routerd::Row;
 use lab::shell::Observe;
 use reports::record::{
@@ -101,10 +101,9 @@ pub fn has_passed(records: &[Record], scenario: &str) -> bool {
 /// The executor of the node's router.yaml; none where it cannot be read. It is read again and not
 /// taken from the journal, where its environment must not stand.
 pub async fn read_executor(lab: &Lab) -> Option<Executor> {
-    let command = Observe::read_file(&lab.manifest.routerd.config);
+    let command = Observe::router_yaml(&lab.manifest.routerd);
     let answer = lab.shell.observe(Node::RouterdCloud, &command).await.ok()?;
-    let text = String::from_utf8(answer.value.stdout).ok()?;
-    let config = router_yaml::read_config(&text).ok()?;
+    let config = answer.value.ok()?.config.ok()?;
     let Resolved::Resolved(plugin) = config.executor("aws") else { return None };
     Some(Executor {
         program: ExecutorProgram {

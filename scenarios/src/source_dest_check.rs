@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::capture::CaptureStep;
 use crate::context::{Context, Ruling};
 use crate::observe::{self, InterfaceLook, Readout};
+use crate::twice::LooksInARow;
 
 pub const OFF: &str = "source-dest-check.off";
 pub const PRIOR: &str = "source-dest-check.prior-recorded";
@@ -38,7 +39,7 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     judge_canary(ctx, canary);
 }
 
-fn judge_off(lab: &Lab, ctx: &mut Context<'_>, looks: Vec<InterfaceLook>) {
+fn judge_off(lab: &Lab, ctx: &mut Context<'_>, looks: LooksInARow<InterfaceLook>) {
     match observe::keep_looks(lab, ctx, looks, |eni| eni.source_dest_check) {
         Ok(((eni, looks), how)) => {
             let ruling = Ruling::when(

@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 use lab::Lab;
 use lab::ec2::{Address, Endpoint, Instance, NatGateway, ReadError, Volume};
 use lab::manifest::Instances;
-use lab::node::{Node, Output};
-use lab::shell::{Observe, ShellError};
-use reports::digest::Digest;
+use lab::node::Node;
+use lab::shell::{NodeAnswer, Observe, RouterYaml, Unread};
 use reports::journal::Writer;
 use reports::record::{Kind, NobodysFound, ResidueItem};
 use serde_json::json;
@@ -33,7 +32,7 @@ pub struct Costly {
 /// All that the watchdog looks at.
 pub struct Look {
     costly: Costly,
-    router_yaml: Result<lab::ec2::Answer<Output>, ShellError>,
+    router_yaml: NodeAnswer<Result<RouterYaml, Unread>>,
 }
 
 /// By the lab's tag and in the lab's VPC, at the same time; of the addresses all, since one that
@@ -94,7 +93,7 @@ pub fn join_reads<T>(one: Read<T>, other: Read<T>, id: impl Fn(&T) -> &String) -
 }
 
 pub async fn take_look(lab: &Lab) -> Look {
-    let yaml = Observe::read_file(&lab.manifest.routerd.config);
+    let yaml = Observe::router_yaml(&lab.manifest.routerd);
     let (costly, router_yaml) =
         futures::join!(read_costly(lab), lab.shell.observe(Node::RouterdCloud, &yaml));
     Look { costly, router_yaml }
@@ -362,16 +361,18 @@ fn router_yaml(lab: &Lab, ctx: &mut Context<'_>, look: &Look) {
     let Some(before) = ctx.run.state.borrow().router_yaml.clone() else { return };
     let path = &lab.manifest.routerd.config;
     let answer = match &look.router_yaml {
-        Ok(answer) if answer.value.code == 0 => answer,
-        Ok(answer) => {
-            let said = String::from_utf8_lossy(&answer.value.stderr).trim().to_owned();
-            return blind(ctx, &stops::POLICY_CHANGED, &said, path);
-        }
+        Ok(answer) => answer,
         Err(error) => return blind(ctx, &stops::POLICY_CHANGED, &error.to_string(), path),
     };
+    let now = match &answer.value {
+        Ok(read) => &read.sha256,
+        Err(unread) => {
+            let said = unread.clone().into_words();
+            return blind(ctx, &stops::POLICY_CHANGED, &said, path);
+        }
+    };
     sees(ctx, &stops::POLICY_CHANGED);
-    let now = Digest::of(&answer.value.stdout);
-    let tripped = (now != before).then(|| {
+    let tripped = (*now != before).then(|| {
         ctx.seen(answer);
         format!("{path} is not what preflight read: sha256 {now}, it was {before}")
     });

@@ -1,6 +1,7 @@
 //! The programs from outside: `lab-smoke` as a shell starts it, the node-side ones from stdin to
 //! stdout, the mock's EC2 over HTTP.
 
+mod ci;
 mod cli;
 mod corners;
 mod docs;

@@ -2,6 +2,7 @@
 
 mod alive;
 mod doctor;
+mod github;
 mod go;
 mod iam;
 mod kernel_lab;

@@ -153,6 +153,7 @@ fn on_its_lab(
             seed,
             journal,
         };
+        let mut signals = signals::with_limit(&mut signals, stage.clock, args.timeout);
         let judgement = perform_run(&stage, &mut signals, async |journal, brake, announce| {
             engine::resume_sequence(&opened.lab, &pending, journal, brake, &resumed, announce).await
         });

@@ -1,6 +1,7 @@
 //! `lab-smoke run`: from its words to the exit code of a run.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ::lab::permit::Brake;
 use futures::Stream;
@@ -39,7 +40,15 @@ pub fn run_smoke(args: &RunArgs, console: Console<'_>) -> u8 {
         }
     };
     let after = if args.keep { AfterRun::Keep } else { AfterRun::TakeDown };
-    begin_run(&args.begin, &args.reports, after, arguments, grantor, console)
+    let ending = RunEnding { reports: &args.reports, timeout: args.timeout };
+    begin_run(&args.begin, ending, after, arguments, grantor, console)
+}
+
+/// When a run ends by itself, and what is made of it then.
+#[derive(Clone, Copy)]
+pub(super) struct RunEnding<'a> {
+    pub reports: &'a ReportArgs,
+    pub timeout: Option<Duration>,
 }
 
 pub(super) fn choose_meanwhile(leave_running: bool) -> Meanwhile {
@@ -49,14 +58,14 @@ pub(super) fn choose_meanwhile(leave_running: bool) -> Meanwhile {
 /// Begins a run in a folder of its own.
 pub(super) fn begin_run(
     args: &BeginArgs,
-    reports: &ReportArgs,
+    ending: RunEnding<'_>,
     after: AfterRun,
     arguments: Arguments,
     grantor: Grantor,
     console: Console<'_>,
 ) -> u8 {
-    let ended = on_its_lab(args, after, arguments, grantor, console);
-    tell_programs(reports, &ended, console.terminal);
+    let ended = on_its_lab(args, ending.timeout, after, arguments, grantor, console);
+    tell_programs(ending.reports, &ended, console.terminal);
     match ended {
         Ok(ended) => ended.judgement.exit_code,
         Err(refusal) => refuse(refusal.code(), &refusal, console.terminal),
@@ -65,6 +74,7 @@ pub(super) fn begin_run(
 
 fn on_its_lab(
     args: &BeginArgs,
+    timeout: Option<Duration>,
     after: AfterRun,
     arguments: Arguments,
     grantor: Grantor,
@@ -90,7 +100,8 @@ fn on_its_lab(
         let mut signals = signals::listen()?;
         let say = console.say();
         let site = opener.begin(&wanted, &say).await?;
-        let new = NewRun { wanted: &wanted, out: args.out.as_deref(), show: &show, console };
+        let out = args.out.as_deref();
+        let new = NewRun { wanted: &wanted, out, show: &show, timeout, console };
         let ended = Box::pin(new.carry_out(site.as_ref(), selection, &mut signals)).await;
         let how = ended.as_ref().map_or(Leaving::Unused, |ended| Leaving::Run(ended.standing));
         site.leave(how, &say).await;
@@ -132,6 +143,7 @@ struct NewRun<'a> {
     wanted: &'a LabRequest,
     out: Option<&'a Path>,
     show: &'a Show,
+    timeout: Option<Duration>,
     console: Console<'a>,
 }
 
@@ -174,7 +186,8 @@ impl NewRun<'_> {
             seed,
             journal: (opened.disk)(folder.path())?,
         };
-        let judgement = perform_run(&stage, signals, async |journal, brake, announce| {
+        let mut signals = signals::with_limit(signals, stage.clock, self.timeout);
+        let judgement = perform_run(&stage, &mut signals, async |journal, brake, announce| {
             self.run_engine(&opened, &folder, &settings, (journal, brake, announce)).await
         });
         Ok(Ended::of(judgement.await, &folder))

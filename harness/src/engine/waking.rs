@@ -191,8 +191,10 @@ impl Engine<'_> {
         let until = clock.now() + BOOT;
         loop {
             let said = match self.lab.shell.observe(node, &Observe::hostname()).await {
-                Ok(answer) if answer.value.code == 0 => return Ok(()),
-                Ok(answer) => String::from_utf8_lossy(&answer.value.stderr).trim().to_owned(),
+                Ok(answer) => match answer.value {
+                    Ok(_) => return Ok(()),
+                    Err(unread) => unread.into_words(),
+                },
                 Err(error) if error.why.other_host_key().is_some() => {
                     return Err(format!(
                         "{node} is not the machine whose host key is pinned: {error}"

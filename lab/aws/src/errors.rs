@@ -1,4 +1,4 @@
-//! What AWS said, as it came, with what to look at next.
+//! AWS's words, as they came, with what to look at next.
 
 /// An error's own words, and behind them what its code says to look at.
 pub fn explain(words: &str) -> String {

@@ -102,7 +102,7 @@ async fn ask_caller(sts: &aws_sdk_sts::Client) -> Result<String, AwsLabError> {
         .ok_or_else(|| AwsLabError::Refused { call: CALL, why: "its answer has no Arn".to_owned() })
 }
 
-/// What the credentials of the SDK's own chain say of themselves.
+/// The word of the credentials of the SDK's own chain on themselves.
 struct Ambient {
     source: String,
     renewal: Renewal,

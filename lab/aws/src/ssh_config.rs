@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(text.matches("Host bastion").count(), 1);
     }
 
-    /// What a shell makes of the line, once ssh has read `%` of it.
+    /// A shell's reading of the line, once ssh has read `%` of it.
     #[test]
     fn no_word_of_a_proxy_means_anything_to_a_shell() {
         let mut manifest = example();

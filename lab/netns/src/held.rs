@@ -133,7 +133,7 @@ impl Held {
     /// Lets happen what waited for a command to begin or to end.
     ///
     /// # Errors
-    /// As [`Self::settle`].
+    /// Settles as [`Self::settle`] does.
     pub async fn moment(&self, moment: &Moment) -> io::Result<()> {
         let Moment { node, line, phase } = moment;
         let now = self.clock.now();

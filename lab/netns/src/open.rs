@@ -53,7 +53,7 @@ pub fn open_kernel_lab(folder: Folder, clock: Clock) -> io::Result<Netns> {
 /// the supervisor is told of every command, and guests get as long as the faults need.
 ///
 /// # Errors
-/// As [`open_kernel_lab`].
+/// Opens it as [`open_kernel_lab`] does.
 pub fn open_for(
     folder: Folder,
     clock: Clock,
@@ -180,14 +180,14 @@ pub async fn explain_packet(folder: &Folder, from: Ipv4Addr, to: Ipv4Addr) -> io
 /// The fabric's named counters, in packets since the lab was made.
 ///
 /// # Errors
-/// As [`explain_packet`].
+/// Explains it as [`explain_packet`] does.
 pub async fn ask_counters(folder: &Folder) -> io::Result<BTreeMap<String, u64>> {
     let answer = ask_supervisor(folder, Method::GET, "/counters", Bytes::new()).await?;
     Ok(serde_json::from_slice(&answer)?)
 }
 
 /// # Errors
-/// As [`explain_packet`].
+/// Explains it as [`explain_packet`] does.
 pub async fn read_world(folder: &Folder) -> io::Result<World> {
     let answer = ask_supervisor(folder, Method::GET, "/world", Bytes::new()).await?;
     Ok(serde_json::from_slice(&answer)?)
@@ -197,7 +197,7 @@ pub async fn read_world(folder: &Folder) -> io::Result<World> {
 /// a lab.
 ///
 /// # Errors
-/// As [`explain_packet`].
+/// Explains it as [`explain_packet`] does.
 pub async fn write_world(folder: &Folder, world: &World) -> io::Result<()> {
     let body = serde_json::to_vec(world)?.into();
     ask_supervisor(folder, Method::PUT, "/world", body).await.map(drop)

@@ -99,7 +99,7 @@ async fn wait_for(next: Option<&(DateTime<Utc>, BootStage)>) {
     }
 }
 
-/// What a start of the machine would find empty: the dead man's switch.
+/// Folders that a start of the machine would find empty: the dead man's switch.
 fn forget_volatile() {
     // A node that was never armed has none.
     let _ = std::fs::remove_file("/run/lab-smoke/stop-at");

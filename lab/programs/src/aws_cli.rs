@@ -16,43 +16,60 @@ use crate::executor::identity;
 use crate::process::Process;
 use lab::node::Output;
 
-/// The CLI's exit codes, as its second version has them.
-const UNKNOWN_WORDS: i32 = 252;
-const NO_CREDENTIALS: i32 = 253;
-const REFUSED: i32 = 254;
+/// The exit code of the CLI's second version for words that it does not know.
+pub const UNKNOWN_WORDS: i32 = 252;
+/// Its exit code where it lacks credentials, or what goes with them.
+pub const NO_CREDENTIALS: i32 = 253;
+/// Its exit code for a refusal of the API.
+pub const REFUSED: i32 = 254;
+/// Its exit code for anything else.
 const OTHER: i32 = 255;
 
 /// Answers one command as the CLI does.
 pub async fn main(process: Process<'_>) -> Output {
     let words: Vec<&str> = process.argv.iter().skip(1).map(String::as_str).collect();
-    let asked = match words.as_slice() {
-        ["sts", "get-caller-identity", options @ ..] => parse_identity(options),
-        ["ec2", "modify-network-interface-attribute", options @ ..] => parse_rehearsal(options),
-        _ => return fail(UNKNOWN_WORDS, "aws: error: argument command: Invalid choice"),
-    };
-    let Some(asked) = asked else {
-        let text = format!("aws: error: Unknown options: {}", words.join(" "));
-        return fail(UNKNOWN_WORDS, &text);
+    let (asked, region) = match CliQuestion::parse(&words) {
+        Ok((asked, Some(region))) => (asked, region),
+        Ok((_, None)) => return fail(NO_CREDENTIALS, "You must specify a region."),
+        Err(complaint) => return fail(UNKNOWN_WORDS, &complaint),
     };
     let credentials = match identity::of_the_instance(&process).await {
         Ok(credentials) => credentials,
         Err(why) => return fail(NO_CREDENTIALS, &format!("Unable to locate credentials. {why}")),
     };
     match asked {
-        Asked::Identity { region } => say_identity(&process, credentials, region).await,
-        Asked::Rehearsal { region, interface, check } => {
+        CliQuestion::Identity => say_identity(&process, credentials, region).await,
+        CliQuestion::Rehearsal { interface, check } => {
             rehearse(&process, credentials, region, &interface, check).await
         }
     }
 }
 
-/// What can be asked of it.
-enum Asked {
-    Identity { region: String },
-    Rehearsal { region: String, interface: String, check: bool },
+/// A question that can be asked of the CLI: of a modify it knows the rehearsal alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CliQuestion {
+    /// `sts get-caller-identity`.
+    Identity,
+    /// `ec2 modify-network-interface-attribute --dry-run` of an ENI's source/dest check.
+    Rehearsal { interface: String, check: bool },
 }
 
-fn parse_identity(options: &[&str]) -> Option<Asked> {
+impl CliQuestion {
+    /// Reads the words behind `aws`: the question, and the region where one is named.
+    ///
+    /// # Errors
+    /// The CLI's complaint, where it does not know all of them.
+    pub fn parse(words: &[&str]) -> Result<(Self, Option<String>), String> {
+        let read = match words {
+            ["sts", "get-caller-identity", options @ ..] => parse_identity(options),
+            ["ec2", "modify-network-interface-attribute", options @ ..] => parse_rehearsal(options),
+            _ => return Err("aws: error: argument command: Invalid choice".to_owned()),
+        };
+        read.ok_or_else(|| format!("aws: error: Unknown options: {}", words.join(" ")))
+    }
+}
+
+fn parse_identity(options: &[&str]) -> Option<(CliQuestion, Option<String>)> {
     let mut region = None;
     for pair in options.chunks(2) {
         match pair {
@@ -61,10 +78,10 @@ fn parse_identity(options: &[&str]) -> Option<Asked> {
             _ => return None,
         }
     }
-    Some(Asked::Identity { region: region? })
+    Some((CliQuestion::Identity, region))
 }
 
-fn parse_rehearsal(options: &[&str]) -> Option<Asked> {
+fn parse_rehearsal(options: &[&str]) -> Option<(CliQuestion, Option<String>)> {
     let (mut region, mut interface, mut check, mut dry_run) = (None, None, None, false);
     let mut words = options.iter().copied();
     while let Some(word) = words.next() {
@@ -77,8 +94,13 @@ fn parse_rehearsal(options: &[&str]) -> Option<Asked> {
             _ => return None,
         }
     }
-    let (region, interface) = (region?.to_owned(), interface?.to_owned());
-    dry_run.then_some(Asked::Rehearsal { region, interface, check: check? })
+    let (interface, check) = (interface?.to_owned(), check?);
+    dry_run.then_some((CliQuestion::Rehearsal { interface, check }, region.map(str::to_owned)))
+}
+
+/// The CLI's words on a refusal of the API.
+pub fn refusal_words(operation: &str, code: &str, message: &str) -> String {
+    format!("\nAn error occurred ({code}) when calling the {operation} operation: {message}")
 }
 
 async fn say_identity(process: &Process<'_>, credentials: Credentials, region: String) -> Output {
@@ -146,9 +168,7 @@ where
     match error.code() {
         Some(code) => {
             let message = error.message().unwrap_or_default();
-            let text = format!(
-                "\nAn error occurred ({code}) when calling the {operation} operation: {message}"
-            );
+            let text = refusal_words(operation, code, message);
             fail(REFUSED, &text)
         }
         None => fail(OTHER, &DisplayErrorContext(error).to_string()),

@@ -242,7 +242,7 @@ mod tests {
         }
     }
 
-    /// As routerd's engine writes it, for the lab's own ENI and region.
+    /// A request as routerd's engine writes it, for the lab's own ENI and region.
     #[tokio::test(start_paused = true)]
     async fn an_undo_is_asked_for_in_routerds_words() {
         let lab = crate::deaf::open_deaf_lab();

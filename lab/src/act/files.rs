@@ -16,6 +16,7 @@ use super::{Acted, Mutation, NotLab, NotTried, record_outcome};
 use crate::Lab;
 use crate::change_set::ChangeSet;
 use crate::change_set::PATH as CHANGE_SET_PATH;
+use crate::ec2::Answer;
 use crate::node::Node;
 use crate::permit::{Forward, Permit, Proof, Release, Undo};
 use crate::shell::{Action, NODE_FOLDER, Observe, Unread};
@@ -311,12 +312,15 @@ impl Lab {
             if !is_burn && path != CHANGE_SET_PATH {
                 continue;
             }
-            let answer = self.shell.observe(Node::RouterdCloud, &Observe::read_file(&path)).await;
-            let said = answer.map_err(|error| error.to_string())?.value.stdout;
+            let node = Node::RouterdCloud;
             let ours = if is_burn {
-                serde_json::from_slice::<Burn>(&said).is_ok_and(|burn| burn.run_id == run_id)
+                let answer = self.shell.observe(node, &Observe::burn(&path)).await;
+                let burn = answer.map_err(|error| error.to_string())?.value;
+                burn.is_ok_and(|burn| burn.is_some_and(|burn| burn.run_id == run_id))
             } else {
-                said == json!(change_set).to_string().as_bytes()
+                let answer = self.shell.observe(node, &Observe::read_file(&path)).await;
+                let said = answer.map_err(|error| error.to_string())?.value;
+                said.is_ok_and(|said| said == json!(change_set).to_string().as_bytes())
             };
             if ours {
                 own.push(path);
@@ -327,10 +331,7 @@ impl Lab {
 
     pub(super) async fn names_on_node(&self) -> Result<Vec<String>, String> {
         let answer = self.shell.observe(Node::RouterdCloud, &Observe::node_folder()).await;
-        answer.map_err(|error| error.to_string())?.value.map_err(|why| match why {
-            Unread::Ended { said, .. } => said,
-            Unread::NoTime(_) | Unread::NoUnit(_) => why.to_string(),
-        })
+        answer.map_err(|error| error.to_string())?.value.map_err(Unread::into_words)
     }
 
     /// Creates a file and, unless that plainly worked, reads back whose it is.
@@ -343,13 +344,12 @@ impl Lab {
             Err(error) => error.to_string(),
         };
         match self.shell.observe(Node::RouterdCloud, &Observe::read_file(path)).await {
-            Ok(answer) if answer.value.code == 0 => {
-                let found = String::from_utf8_lossy(&answer.value.stdout).into_owned();
-                if found == contents { Created::Ours } else { Created::Theirs(found) }
+            Ok(Answer { value: Ok(found), .. }) if found == contents.as_bytes() => Created::Ours,
+            Ok(Answer { value: Ok(found), .. }) => {
+                Created::Theirs(String::from_utf8_lossy(&found).into_owned())
             }
-            Ok(answer) => {
-                let missing = String::from_utf8_lossy(&answer.value.stderr).trim().to_owned();
-                Created::No(format!("{said}; {missing}"))
+            Ok(Answer { value: Err(missing), .. }) => {
+                Created::No(format!("{said}; {}", missing.into_words()))
             }
             Err(error) => Created::Unknown(format!("{said}; {error}")),
         }

@@ -20,7 +20,7 @@ pub enum LockState {
 
 impl LockState {
     /// From the answer to `cat` of the lock's file.
-    pub fn read(output: &Output, run_id: &str) -> Self {
+    pub(crate) fn read(output: &Output, run_id: &str) -> Self {
         if output.code != 0 {
             let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
             let absent = said.contains("No such file");
@@ -43,9 +43,8 @@ impl std::fmt::Display for Holder {
 impl Lab {
     /// The lock as it is now.
     pub async fn lock_state(&self, run_id: &str) -> LockState {
-        let command = Observe::read_file(super::LOCK_PATH);
-        match self.shell.observe(Node::RouterdCloud, &command).await {
-            Ok(answer) => LockState::read(&answer.value, run_id),
+        match self.shell.observe(Node::RouterdCloud, &Observe::lock(run_id)).await {
+            Ok(answer) => answer.value,
             Err(error) => LockState::Unread(error.to_string()),
         }
     }

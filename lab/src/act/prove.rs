@@ -12,7 +12,7 @@ use reports::shown::{Burnt, read_shown};
 use super::Burn;
 use super::files::burn_path;
 use crate::Lab;
-use crate::ec2::Sighted;
+use crate::ec2::{Answer, Sighted};
 use crate::node::Node;
 use crate::permit::Proof;
 use crate::shell::Observe;
@@ -57,19 +57,18 @@ impl Lab {
             Err(why) => return Proving::NotProved(why),
         };
         let proof = Proof::of(&granted.go);
-        let command = Observe::read_file(&granted.path);
+        let command = Observe::burn(&granted.path);
         let unseen = match self.shell.observe(Node::RouterdCloud, &command).await {
-            Ok(answer) if answer.value.code == 0 => {
-                let burn = serde_json::from_slice::<Burn>(&answer.value.stdout);
-                return if burn.is_ok_and(|burn| burn == granted.burn) {
+            Ok(Answer { value: Ok(found), .. }) => {
+                return if found.is_some_and(|burn| burn == granted.burn) {
                     Proving::Proved(proof, ProofOutcome::SignatureAndBurn)
                 } else {
                     let path = &granted.path;
                     Proving::NotProved(format!("{path} on routerd-cloud is of another burn"))
                 };
             }
-            Ok(answer) => {
-                let said = String::from_utf8_lossy(&answer.value.stderr).trim().to_owned();
+            Ok(Answer { value: Err(unread), .. }) => {
+                let said = unread.into_words();
                 if said.contains("No such file") {
                     return never_burnt(&granted);
                 }

@@ -13,7 +13,7 @@ use super::mutator::{DEADLINE, state_of};
 use super::settle::{Conclusion, Patience, Sample, show_samples, until_settled};
 use super::{Acted, Finding, Progress, record_outcome, until_seen};
 use crate::Lab;
-use crate::ec2::{InstanceState, ReadError};
+use crate::ec2::{Answer, InstanceState, ReadError};
 use crate::node::Node;
 use crate::routerd::{AnswerError, Refusal, Row, RowStatus};
 use crate::shell::Observe;
@@ -222,14 +222,11 @@ impl Lab {
     async fn find_created(&self, path: &str, contents: &str) -> Finding {
         let answer = self.shell.observe(Node::RouterdCloud, &Observe::read_file(path)).await;
         match answer {
-            Ok(answer) if answer.value.code == 0 => {
-                let ours = answer.value.stdout == contents.as_bytes();
+            Ok(Answer { value: Ok(found_there), .. }) => {
+                let ours = found_there == contents.as_bytes();
                 found(ours, format!("{path} is there, and this run's: {ours}"))
             }
-            Ok(answer) => {
-                let why = String::from_utf8_lossy(&answer.value.stderr).trim().to_owned();
-                found(false, why)
-            }
+            Ok(Answer { value: Err(unread), .. }) => found(false, unread.into_words()),
             Err(error) => (Outcome::Unknown, error.to_string(), Vec::new()),
         }
     }

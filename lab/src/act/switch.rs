@@ -174,7 +174,7 @@ impl Lab {
         Ok(record_outcome(self, journal, &intent, acted))
     }
 
-    /// What the node says of its switch.
+    /// The node's word on its switch.
     async fn look_at_switch(&self, node: Node, wanted: WantedSwitch) -> (Outcome, String) {
         let seen = match self.shell.observe(node, &Observe::switch(&SWITCH)).await {
             Ok(answer) => answer.value.map_err(|why| why.to_string()),

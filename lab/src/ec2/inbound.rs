@@ -1,4 +1,4 @@
-//! What a security group lets in: its inbound rules, asked about one kind of packet.
+//! Packets that a security group lets in: its inbound rules, asked about one kind of packet.
 
 use std::net::Ipv4Addr;
 

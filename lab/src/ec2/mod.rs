@@ -53,7 +53,7 @@ pub struct AwsConnection {
     pub time: SharedTimeSource,
     /// Other endpoints than AWS's own.
     pub urls: ServiceUrls,
-    /// What the user agent says of who asks, for CloudTrail: the run's id.
+    /// The user agent's word on who asks, for CloudTrail: the run's id.
     pub app_name: Option<String>,
     /// Unique for each run: the SDK's retry quota is otherwise shared by the whole process.
     pub retry_partition: String,

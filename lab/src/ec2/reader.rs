@@ -40,7 +40,7 @@ pub enum ReadError {
     Unreachable { call: String, why: String },
 }
 
-/// What to do where the operator may not.
+/// The remedy where the operator may not.
 fn name_remedy(code: &str) -> &'static str {
     match code {
         "UnauthorizedOperation" | "AccessDenied" => {
@@ -439,7 +439,7 @@ fn one<T>(
 mod tests {
     use super::*;
 
-    /// What names another, several or nothing is no answer to a question for one.
+    /// An answer that names another, several or nothing is no answer to a question for one.
     #[test]
     fn one_that_was_asked_for_alone_is_alone_and_no_other() {
         let answer = |ids: &[&str]| Answer {

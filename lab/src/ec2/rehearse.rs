@@ -24,7 +24,7 @@ pub enum Allowance {
     Allowed,
     /// `UnauthorizedOperation`, and nothing else.
     Denied,
-    /// What an address or a volume is refused with that is not there: nobody has to be allowed to end it.
+    /// The code that an address or a volume is refused with that is not there: nobody has to be allowed to end it.
     Absent,
     Unknown,
 }
@@ -85,7 +85,7 @@ pub struct Rehearsed {
     pub allowance: Allowance,
     /// EC2's code and message, or why there is none.
     pub said: String,
-    /// What stands in the encoded message of a refusal, where the operator may have it decoded.
+    /// The contents of a refusal's encoded message, where the operator may have it decoded.
     pub decoded: Option<Value>,
 }
 
@@ -96,6 +96,7 @@ pub(super) struct Rehearser {
 }
 
 impl Rehearser {
+    /// A client of the connection that refuses to send anything but a DryRun.
     pub fn new(connection: &AwsConnection) -> Self {
         let config = connection.ec2_config().interceptor(NothingInEarnest).build();
         Self { ec2: aws_sdk_ec2::Client::from_conf(config) }
@@ -222,8 +223,10 @@ impl Reader {
         Answer { value, call, raw: vec![raw], form: Form::Xml, attempts: 1 }
     }
 
-    /// What stands in an encoded message, or why the operator does not learn it: it says nothing that
-    /// decides.
+    /// Reads an encoded message, which says nothing that decides.
+    ///
+    /// # Errors
+    /// Where the operator does not learn what it says.
     async fn decode_refusal(&self, encoded: &str) -> Result<Option<Value>, ReadError> {
         self.count();
         let request = self.sts.decode_authorization_message().encoded_message(encoded);

@@ -1,4 +1,4 @@
-//! What narrows a role beyond its own policies: its permissions boundary, and what IAM's simulator
+//! The limits that narrow a role beyond its own policies: its permissions boundary, and what IAM's simulator
 //! says would be allowed in the end.
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use crate::iam::{DocumentName, PolicyDocument};
 /// A question to IAM's simulator: one action on one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Simulation {
-    /// As `ec2:AssignPrivateIpAddresses`.
+    /// The action's name, as `ec2:AssignPrivateIpAddresses`.
     pub action: &'static str,
     /// An ARN, or `*`.
     pub resource: String,

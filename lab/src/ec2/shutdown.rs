@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Missing;
 use super::reader::{Answer, ReadError, Reader, call, join_pages, make_unreadable};
 
-/// What EC2 does with an instance whose operating system powers off. A word that is not known here is
+/// EC2's way with an instance whose operating system powers off. A word that is not known here is
 /// kept as it came.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

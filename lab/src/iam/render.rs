@@ -39,7 +39,7 @@ impl PolicyPhase {
     }
 }
 
-/// What a statement is about.
+/// The subject of a statement.
 #[derive(Clone, Copy)]
 enum On {
     /// `*`: what has no resource of its own.

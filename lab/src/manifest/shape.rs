@@ -185,7 +185,7 @@ pub struct Aws {
 #[serde(deny_unknown_fields)]
 pub struct Onprem {
     /// The VPC of those on-prem nodes that have an `instance_id`: `aws.vpc_id` where it is left out.
-    /// What routerd's role can touch is in `aws.vpc_id` alone.
+    /// Everything that routerd's role can touch is in `aws.vpc_id` alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vpc_id: Option<String>,
 }

@@ -13,7 +13,7 @@ fn problems_after(from: &str, to: &str) -> Vec<Problem> {
     }
 }
 
-/// As the example has it, with the comment between them.
+/// Two settings as the example has them, with the comment between them.
 const STOPS_AND_DOES_NOT_START: &str = "stop_instances = true\n# Preflight may start what it finds \
     stopped: not where it is left out.\nstart_instances = false\n";
 

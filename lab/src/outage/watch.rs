@@ -12,8 +12,8 @@ use tokio::sync::Notify;
 use super::figures::{ProbeReport, Spans, compute_flow_outage};
 use crate::Lab;
 use crate::ec2::Answer;
-use crate::node::{Node, Output};
-use crate::shell::{NodeAnswer, Observe};
+use crate::node::Node;
+use crate::shell::{NodeAnswer, Observe, Unread};
 
 /// The quiet before and after a change: the longer is the control run.
 #[derive(Clone, Copy, Debug)]
@@ -22,11 +22,14 @@ pub struct Margins {
     pub after: Duration,
 }
 
+/// The report of a probe, or why there is none.
+type ProbeReading = Result<ProbeReport, Unread>;
+
 /// The outcome of watching.
 pub struct Watched {
     pub outage: Outage,
     /// The probes' own words.
-    pub answers: Vec<Answer<Output>>,
+    pub answers: Vec<Answer<ProbeReading>>,
 }
 
 impl Watched {
@@ -111,20 +114,20 @@ pub async fn watch_change<T>(
     (value, watched)
 }
 
-fn succeeded(told: &NodeAnswer) -> bool {
-    told.as_ref().is_ok_and(|answer| answer.value.code == 0)
+fn succeeded(told: &NodeAnswer<Result<(), Unread>>) -> bool {
+    told.as_ref().is_ok_and(|answer| answer.value.is_ok())
 }
 
 const ENDS: [Node; 2] = [Node::CloudClient, Node::OnpremClient];
 
 /// One command for each end.
-type Commands = [Observe; 2];
+type Commands<T> = [Observe<Result<T, Unread>>; 2];
 
 struct Probes<'a> {
     lab: &'a Lab,
-    run: Commands,
-    ready: Commands,
-    stop: Commands,
+    run: Commands<ProbeReport>,
+    ready: Commands<()>,
+    stop: Commands<()>,
 }
 
 impl<'a> Probes<'a> {
@@ -147,13 +150,13 @@ impl<'a> Probes<'a> {
         })
     }
 
-    async fn each(&self, commands: &Commands) -> Vec<NodeAnswer> {
+    async fn each<T>(&self, commands: &Commands<T>) -> Vec<NodeAnswer<Result<T, Unread>>> {
         let ends = ENDS.iter().zip(commands);
         let told = ends.map(|(node, command)| self.lab.shell.observe(*node, command));
         futures::future::join_all(told).await
     }
 
-    fn watched(&self, told: Vec<NodeAnswer>, spans: Spans) -> Watched {
+    fn watched(&self, told: Vec<NodeAnswer<ProbeReading>>, spans: Spans) -> Watched {
         let answers: Result<Vec<_>, _> = told.into_iter().collect();
         let answers = match answers {
             Ok(answers) => answers,
@@ -166,7 +169,11 @@ impl<'a> Probes<'a> {
         Watched { outage, answers }
     }
 
-    fn flows(&self, answers: &[Answer<Output>], spans: Spans) -> Result<Vec<FlowOutage>, String> {
+    fn flows(
+        &self,
+        answers: &[Answer<ProbeReading>],
+        spans: Spans,
+    ) -> Result<Vec<FlowOutage>, String> {
         let reports: Result<Vec<_>, _> = answers.iter().map(report).collect();
         let [near, far] = &reports?[..] else { return Err("an end said nothing".to_owned()) };
         for (node, report) in ENDS.iter().zip([near, far]) {
@@ -184,11 +191,11 @@ impl<'a> Probes<'a> {
     }
 }
 
-fn report(answer: &Answer<Output>) -> Result<ProbeReport, String> {
-    let Output { code, stdout, stderr } = &answer.value;
-    if *code != 0 {
-        let said = String::from_utf8_lossy(stderr);
-        return Err(format!("`{}` ended with exit code {code}: {}", answer.call, said.trim()));
-    }
-    serde_json::from_slice(stdout).map_err(|error| format!("`{}`: {error}", answer.call))
+fn report(answer: &Answer<ProbeReading>) -> Result<&ProbeReport, String> {
+    let call = &answer.call;
+    answer.value.as_ref().map_err(|why| match why {
+        Unread::Ended { code, said } => format!("`{call}` ended with exit code {code}: {said}"),
+        Unread::NoJson { why, .. } => format!("`{call}`: {why}"),
+        other => format!("`{call}`: {other}"),
+    })
 }

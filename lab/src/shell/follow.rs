@@ -46,13 +46,18 @@ impl Heard {
         String::from_utf8_lossy(if stream == Stream::Out { out } else { err }).into_owned()
     }
 
-    /// For evidence: what was heard of a command, which may go on.
-    pub fn answer(&self, node: Node, command: &Observe) -> Answer<Output> {
+    /// The reading of what a command, which may go on, has said so far.
+    pub fn read<T>(&self, command: &Observe<T>) -> T {
         let (stdout, stderr) = self.said.borrow().clone();
-        let raw = vec![[stdout.clone(), stderr.clone()].concat()];
-        let value = Output { code: 0, stdout, stderr };
+        command.read(Output { code: 0, stdout, stderr })
+    }
+
+    /// For evidence: what was heard of a command, which may go on.
+    pub fn answer<T>(&self, node: Node, command: &Observe<T>) -> Answer<T> {
+        let (stdout, stderr) = self.said.borrow().clone();
+        let raw = vec![[stdout, stderr].concat()];
         Answer {
-            value,
+            value: self.read(command),
             call: format!("{node}$ {}", command.shown()),
             raw,
             form: Form::Text,
@@ -67,10 +72,10 @@ impl Shell {
     ///
     /// # Errors
     /// The errors of [`Shell::observe`]; nothing is repeated.
-    pub async fn follow(
+    pub async fn follow<T>(
         &self,
         node: Node,
-        command: &Observe,
+        command: &Observe<T>,
         heard: &Heard,
     ) -> Result<i32, ShellError> {
         let (argv, _, limit) = command.parts();

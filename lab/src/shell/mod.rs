@@ -1,24 +1,32 @@
 //! The harness's way to a node: read-only commands for everyone, actions for who has a permit.
 
 mod action;
+mod credentials;
 mod echo;
+mod files;
 mod follow;
+mod frames;
 mod hashing;
 mod observe;
 mod readiness;
 mod readings;
 pub mod ssh;
 mod switch;
+mod tables;
+pub mod wire;
 
 pub use action::{Action, NODE_FOLDER};
 pub use echo::{CanaryAnswer, PingReport, RoundTripMs, SniffedEchoes};
+pub use files::RouterYaml;
 pub use follow::{Heard, Stream};
+pub use frames::{Frame, NodeFrames};
 pub use hashing::{FileIdentity, HashedFile, Hashing, IDENTITY_FORMAT};
 pub use observe::Observe;
 pub use readiness::NodeReadiness;
-pub use readings::{NodeRehearsal, Unread};
+pub use readings::{NodeRehearsal, RouterctlVersion, Unread};
 pub use switch::{CHECK_SWITCH, SwitchUnit};
 pub(crate) use switch::{SWITCH, SwitchSeen};
+pub use tables::{ConntrackEntry, ConntrackTuple, LegacyRule, RuleCondition};
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

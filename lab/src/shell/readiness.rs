@@ -1,4 +1,4 @@
-//! What a run would find on a node, asked before there is a run: programs, files, rights, and who else
+//! Things that a run would find on a node, asked before there is a run: programs, files, rights, and who else
 //! configures addresses there.
 
 use super::Observe;
@@ -9,7 +9,7 @@ use crate::node::{Node, Output};
 
 const SCRIPT: &str = include_str!("readiness.sh");
 
-/// What a node says of itself; lists are of what it lacks, or of what should not be there.
+/// A node's word on itself; lists are of what it lacks, or of what should not be there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeReadiness {
     /// The shell that sshd starts; empty where nobody says.

@@ -1,6 +1,7 @@
 //! The read-only commands whose answer has a type: each is made together with its parser.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -13,10 +14,10 @@ use crate::change_set::ActionPlan;
 use crate::ec2::Allowance;
 use crate::manifest::{Manifest, Routerd};
 use crate::node::Output;
-use crate::outage::{ExchangeOrder, Exchanged, ProbeSilence};
+use crate::outage::{ExchangeOrder, Exchanged, LIFE, ProbeReport, ProbeSilence};
 use crate::routerd::{
     AnswerError, Call, DoctorReport, DynamicPart, Owner, PartCounts, Previewed, Resources,
-    Routerctl, Row, Unit,
+    Routerctl, RouterdRelease, Row, Unit,
 };
 
 /// A login with a payload over a slow way.
@@ -32,14 +33,74 @@ pub enum Unread {
     NoTime(String),
     #[error("what systemctl says of {0} cannot be understood")]
     NoUnit(String),
+    #[error("{what} cannot be read: {why}")]
+    NoJson { what: String, why: String },
+    #[error("nft's answer has no ruleset")]
+    NoRuleset,
+    /// The answer of several programs that broke off or did not begin, with the reason.
+    #[error("{0}")]
+    NotWhole(String),
+}
+
+impl Unread {
+    /// A command that ended with this exit code, and what it said on stderr.
+    pub(super) fn ended(code: i32, stderr: &[u8]) -> Self {
+        Self::Ended { code, said: String::from_utf8_lossy(stderr).trim().to_owned() }
+    }
+
+    /// The words of the program itself, where it did not come to its end; else what is wrong with them.
+    pub fn into_words(self) -> String {
+        match self {
+            Self::Ended { said, .. } => said,
+            Self::NoTime(_)
+            | Self::NoUnit(_)
+            | Self::NoJson { .. }
+            | Self::NoRuleset
+            | Self::NotWhole(_) => self.to_string(),
+        }
+    }
 }
 
 /// The text that a command printed which ended well.
-fn text(output: &Output) -> Result<String, Unread> {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+pub(super) fn read_text(output: &Output) -> Result<String, Unread> {
     match output.code {
-        0 => Ok(text(&output.stdout)),
-        code => Err(Unread::Ended { code, said: text(&output.stderr).trim().to_owned() }),
+        0 => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        code => Err(Unread::ended(code, &output.stderr)),
+    }
+}
+
+impl Observe<Result<String, Unread>> {
+    /// The node's host name.
+    pub fn hostname() -> Self {
+        Self::line(&["hostname"])
+    }
+
+    /// The public half of the key that the node's sshd shows.
+    pub fn host_key() -> Self {
+        Self::line(&["cat", "/etc/ssh/ssh_host_ed25519_key.pub"])
+    }
+
+    fn line(argv: &[&str]) -> Self {
+        Observe::quick(argv).read_as(|output| Ok(read_text(&output)?.trim().to_owned()))
+    }
+}
+
+/// The version that routerctl names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouterctlVersion {
+    /// routerctl's own words.
+    pub said: String,
+    /// None where they name no release.
+    pub release: Option<RouterdRelease>,
+}
+
+impl Observe<Result<RouterctlVersion, Unread>> {
+    /// The version of routerctl.
+    pub fn routerctl_version(routerd: &Routerd) -> Self {
+        Observe::new(Routerctl::new(routerd).version(), ROUTERCTL).read_as(|output| {
+            let said = read_text(&output)?.trim().to_owned();
+            Ok(RouterctlVersion { release: RouterdRelease::read(&said), said })
+        })
     }
 }
 
@@ -47,7 +108,7 @@ impl Observe<Result<DateTime<Utc>, Unread>> {
     /// The node's clock: it says nanoseconds since 1970.
     pub fn clock() -> Self {
         Observe::quick(&["date", "+%s%N"]).read_as(|output| {
-            let text = text(&output)?.trim().to_owned();
+            let text = read_text(&output)?.trim().to_owned();
             let nanoseconds = text.parse().map_err(|_| Unread::NoTime(text))?;
             Ok(DateTime::from_timestamp_nanos(nanoseconds))
         })
@@ -59,7 +120,7 @@ impl Observe<Result<Vec<String>, Unread>> {
     pub fn node_folder() -> Self {
         let script = "test ! -e \"$1\" || ls -1A \"$1\"";
         Observe::quick(&["sudo", "-n", "sh", "-c", script, "sh", super::NODE_FOLDER])
-            .read_as(|output| Ok(text(&output)?.lines().map(str::to_owned).collect()))
+            .read_as(|output| Ok(read_text(&output)?.lines().map(str::to_owned).collect()))
     }
 }
 
@@ -67,8 +128,9 @@ impl Observe<Result<Unit, Unread>> {
     /// A unit of the node's service manager, with what its files hold.
     pub fn unit(name: &str) -> Self {
         let shown = name.to_owned();
-        Observe::unit_and_files(name)
-            .read_as(move |output| Unit::read(&text(&output)?).ok_or(Unread::NoUnit(shown.clone())))
+        Observe::unit_and_files(name).read_as(move |output| {
+            Unit::read(&read_text(&output)?).ok_or(Unread::NoUnit(shown.clone()))
+        })
     }
 }
 
@@ -93,6 +155,39 @@ impl Observe<Knocked> {
     /// Asks for a connection that should not come about; a second is enough for an answer.
     pub fn connect_in_vain(to: &ssh::SshTarget) -> Self {
         Observe::new(ssh::knock_argv(to), QUICK).read_as(|output| Knocked::read(&output))
+    }
+}
+
+/// A change waits for it, so it is short.
+const OUTAGE_PROBE: Duration = Duration::from_secs(5);
+
+impl Observe<Result<ProbeReport, Unread>> {
+    /// Sends numbered datagrams and hears the other end's, until it is told to stop.
+    pub fn outage_probe(program: &str, name: &str, from: Ipv4Addr, to: Ipv4Addr) -> Self {
+        let argv = words(&[program, "run", name, &from.to_string(), &to.to_string()]);
+        Observe::new(argv, LIFE + QUICK).read_as(|output| match output.code {
+            0 => serde_json::from_slice(&output.stdout).map_err(|error| {
+                let what = "outage-probe's report".to_owned();
+                Unread::NoJson { what, why: error.to_string() }
+            }),
+            code => Err(Unread::ended(code, &output.stderr)),
+        })
+    }
+}
+
+impl Observe<Result<(), Unread>> {
+    /// Waits until the probe of this name runs.
+    pub fn outage_probe_ready(program: &str, name: &str) -> Self {
+        Self::tell(&[program, "ready", name])
+    }
+
+    /// Tells the probe of this name to stop.
+    pub fn outage_probe_stop(program: &str, name: &str) -> Self {
+        Self::tell(&[program, "stop", name])
+    }
+
+    fn tell(argv: &[&str]) -> Self {
+        Observe::new(words(argv), OUTAGE_PROBE).read_as(|output| read_text(&output).map(drop))
     }
 }
 
@@ -122,7 +217,7 @@ impl Observe<Result<ExecutorAnswer, ExecutorSilence>> {
     }
 }
 
-/// What the CLI was told on the node of a rehearsal.
+/// EC2's answer to the CLI on the node, of a rehearsal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeRehearsal {
     pub allowance: Allowance,

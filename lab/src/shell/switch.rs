@@ -16,7 +16,7 @@ pub struct SwitchUnit {
     pub path: &'static str,
 }
 
-/// Of every node: the file lies where nothing outlives a start.
+/// The unit of every node: the file lies where nothing outlives a start.
 pub(crate) const SWITCH: SwitchUnit =
     SwitchUnit { name: "lab-smoke-stop", path: "/run/lab-smoke/stop-at" };
 

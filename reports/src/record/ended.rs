@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Interrupted {
-    /// `SIGINT` or `SIGTERM`.
+    /// `SIGINT`, `SIGTERM`, or `timeout` where the command's own limit passed.
     pub signal: String,
 }
 

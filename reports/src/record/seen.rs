@@ -121,7 +121,7 @@ pub struct CostRecorded {
     /// The same sum by instance type; `unknown` where no preflight saw it.
     #[serde(default)]
     pub instance_seconds_by_type: BTreeMap<String, u64>,
-    /// Of the lab's elastic IP addresses, from their first sight to their release: also while the run
+    /// Seconds of the lab's elastic IP addresses, from their first sight to their release: also while the run
     /// was parked.
     #[serde(default)]
     pub address_seconds: u64,

@@ -85,7 +85,7 @@ impl FactsDiffer {
         Self { granted: granted.0.clone(), found: found.0.clone(), differences }
     }
 
-    /// What differs, on one line.
+    /// The difference, on one line.
     pub fn describe(&self) -> String {
         let named = self.differences.iter().take(NAMED);
         let named = named.map(|it| format!("{}: {}, and now {}", it.field, it.granted, it.found));

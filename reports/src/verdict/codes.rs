@@ -118,7 +118,7 @@ impl ExitCode {
                 "Ctrl-C; the lab is restored. A second signal ends at once: 5, with the recover \
                  command",
             ),
-            Self::Terminated => (143, &[Verdict::Interrupted], "as 130, by SIGTERM"),
+            Self::Terminated => (143, &[Verdict::Interrupted], "as 130, by SIGTERM or `--timeout`"),
         }
     }
 }

@@ -87,7 +87,7 @@ fn decide(run: &Gathered<'_>, end: JournalEnd) -> Judgement {
     judgement
 }
 
-/// What every reader has to know, whatever the verdict is.
+/// Sentences that every reader has to know, whatever the verdict is.
 fn not_aws(run: &Gathered<'_>) -> Option<String> {
     let elsewhere = &run.operator?.elsewhere;
     let asked: Vec<_> =
@@ -279,7 +279,7 @@ fn not_restored(run: &Gathered<'_>) -> ExitCode {
 fn interruptions(run: &Gathered<'_>, end: JournalEnd, causes: &mut Causes) {
     let signal = run.interrupted.first().map(|it| it.signal.as_str());
     let code = match signal {
-        Some("SIGTERM") => ExitCode::Terminated,
+        Some("SIGTERM" | "timeout") => ExitCode::Terminated,
         _ => ExitCode::Interrupted,
     };
     if let Some(signal) = signal {

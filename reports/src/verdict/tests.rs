@@ -378,3 +378,12 @@ fn exit_codes_are_one_table() {
     assert!(text.contains("| 3 | `awaiting-go`, `parked` | resume later |\n"), "{text}");
     assert!(text.contains("the first of: 70, 6, 5, 4, 1, 130, 143, 8, 3, 7, 0."), "{text}");
 }
+
+#[test]
+fn a_limit_that_passed_is_as_sigterm_and_says_its_name() {
+    let mut run = sample::whole_run();
+    run.push(signal("timeout"));
+    let judged = judge_ending(&run.records());
+    assert_eq!((judged.verdict, judged.exit_code), (Verdict::Interrupted, 143));
+    assert_eq!(judged.reasons, ["interrupted by timeout"]);
+}

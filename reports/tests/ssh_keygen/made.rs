@@ -1,4 +1,4 @@
-//! What the tests of the go begin with: a document, who may sign it, and signatures of every kind.
+//! The beginning of the tests of the go: a document, who may sign it, and signatures of every kind.
 //! Used by the unit tests and by those against ssh-keygen.
 
 use base64::Engine as _;
@@ -132,7 +132,7 @@ impl SecurityKey {
     }
 }
 
-/// What `ssh-keygen -Y sign` has its key sign.
+/// The bytes that `ssh-keygen -Y sign` has its key sign.
 pub fn data_to_sign(message: &[u8]) -> Vec<u8> {
     SshSig::signed_data(NAMESPACE, HashAlg::Sha512, message).expect("encoded")
 }

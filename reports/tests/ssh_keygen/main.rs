@@ -18,7 +18,7 @@ use made::{
 use reports::go::{AllowedSigners, NAMESPACE, SELF_PRINCIPAL, self_grant, verify_go};
 use ssh_key::PublicKey;
 
-/// Of one allowed signers' file and a good signature.
+/// Cases of one allowed signers' file and a good signature.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Says {
     BothAccept,
@@ -209,7 +209,7 @@ fn what_is_signed_here_is_accepted_by_ssh_keygen() {
     assert!(!accepts(b"another document"), "the check can fail");
 }
 
-/// What ssh-keygen refuses, we refuse; where we are stricter, the table says so.
+/// Everything that ssh-keygen refuses, we refuse; where we are stricter, the table says so.
 fn allowed_signers_are_read_as_ssh_keygen_reads_them() {
     let ours = format_public_key(&make_key(1));
     let theirs = format_public_key(&make_key(2));

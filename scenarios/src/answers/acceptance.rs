@@ -2,6 +2,7 @@
 
 use super::owed::Primary::Assertion;
 use super::owed::{CheckOff, FaultAnswer, Left, Owed};
+use super::packets::{PACKETS, join};
 use crate::{
     claim_ready, default_gateway, doctor, eni_address, no_nat, node_unchanged, os_address, ping,
     restored, source_dest_check, ssh, stops, undo,
@@ -19,6 +20,20 @@ const CHECK_IS_ON: FaultAnswer = FaultAnswer {
     stops: &[stops::AMBIGUOUS.name],
     left: &[Left::Interface],
 };
+
+/// The router answers for the captured address itself.
+const ANSWERED_ITSELF: [&str; 17] = join(
+    PACKETS,
+    [
+        node_unchanged::ROUTERD_CLOUD,
+        os_address::ABSENT_AFTER_SETTLING,
+        ping::TO_CLOUD,
+        restored::ADDRESSES,
+        source_dest_check::CANARY,
+        ssh::LOGIN_ONPREM,
+        ssh::LOGIN_CLOUD,
+    ],
+);
 
 pub const OWED: &[Owed] = &[
     Owed::caught("address-taken-off", Assertion(eni_address::PRESENT)).exits(5).also(&[
@@ -46,25 +61,7 @@ pub const OWED: &[Owed] = &[
         .check_off(CheckOff::Differs(CHECK_IS_ON)),
     Owed::caught("prior-lost", Assertion(source_dest_check::PRIOR))
         .also(&[undo::PREVIEW_FORWARDING]),
-    Owed::caught("os-address", Assertion(os_address::ABSENT)).exits(6).also(&[
-        no_nat::HANDSHAKE_TO_ONPREM,
-        no_nat::HANDSHAKE_TO_CLOUD,
-        no_nat::ICMP_TO_ONPREM,
-        no_nat::ICMP_TO_CLOUD,
-        no_nat::PATH_ONPREM_ROUTER,
-        no_nat::PATH_ROUTERD_CLOUD,
-        no_nat::PAYLOAD_TO_ONPREM,
-        no_nat::PAYLOAD_TO_CLOUD,
-        no_nat::TCP_TO_ONPREM,
-        no_nat::TCP_TO_CLOUD,
-        node_unchanged::ROUTERD_CLOUD,
-        os_address::ABSENT_AFTER_SETTLING,
-        ping::TO_CLOUD,
-        restored::ADDRESSES,
-        source_dest_check::CANARY,
-        ssh::LOGIN_ONPREM,
-        ssh::LOGIN_CLOUD,
-    ]),
+    Owed::caught("os-address", Assertion(os_address::ABSENT)).exits(6).also(&ANSWERED_ITSELF),
     Owed::caught("os-address-late", Assertion(os_address::ABSENT_AFTER_SETTLING))
         .exits(6)
         .also(&[restored::ADDRESSES]),

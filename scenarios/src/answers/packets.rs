@@ -4,6 +4,39 @@ use super::owed::Owed;
 use super::owed::Primary::Assertion;
 use crate::{no_nat, ping, restored, source_dest_check, ssh};
 
+/// Every proof that looks at the packets between the clients where they pass, in the order of the
+/// document.
+pub(super) const PACKETS: [&str; 10] = [
+    no_nat::HANDSHAKE_TO_ONPREM,
+    no_nat::HANDSHAKE_TO_CLOUD,
+    no_nat::ICMP_TO_ONPREM,
+    no_nat::ICMP_TO_CLOUD,
+    no_nat::PATH_ONPREM_ROUTER,
+    no_nat::PATH_ROUTERD_CLOUD,
+    no_nat::PAYLOAD_TO_ONPREM,
+    no_nat::PAYLOAD_TO_CLOUD,
+    no_nat::TCP_TO_ONPREM,
+    no_nat::TCP_TO_CLOUD,
+];
+
+/// Both lists as one.
+pub(super) const fn join<const A: usize, const B: usize, const ALL: usize>(
+    one: [&'static str; A],
+    other: [&'static str; B],
+) -> [&'static str; ALL] {
+    let mut all = [""; ALL];
+    let mut at = 0;
+    while at < A {
+        all[at] = one[at];
+        at += 1;
+    }
+    while at < ALL {
+        all[at] = other[at - A];
+        at += 1;
+    }
+    all
+}
+
 pub const OWED: &[Owed] = &[
     Owed::caught("ping-fails", Assertion(ping::TO_ONPREM)).exits(5).also(&[
         no_nat::ICMP_TO_ONPREM,

@@ -2,9 +2,14 @@
 
 use super::owed::Owed;
 use super::owed::Primary::Assertion;
+use super::packets::{PACKETS, join};
 use crate::{
     execute, import, no_nat, node_unchanged, ping, restored, source_dest_check, ssh, stops,
 };
+
+/// Nothing comes through to the far side.
+pub(super) const CUT_OFF: [&str; 14] =
+    join(PACKETS, [ping::TO_CLOUD, source_dest_check::CANARY, ssh::LOGIN_ONPREM, ssh::LOGIN_CLOUD]);
 
 pub const OWED: &[Owed] = &[
     Owed::tolerated("cold-neighbour"),
@@ -15,22 +20,7 @@ pub const OWED: &[Owed] = &[
         .leaves_approved_rows(),
     Owed::caught("import-flag-gone", Assertion(import::IMPORTED))
         .also(&[import::ASSIGN, import::FORWARDING]),
-    Owed::caught("allowed-ips", Assertion(ping::TO_ONPREM)).exits(5).also(&[
-        no_nat::HANDSHAKE_TO_ONPREM,
-        no_nat::HANDSHAKE_TO_CLOUD,
-        no_nat::ICMP_TO_ONPREM,
-        no_nat::ICMP_TO_CLOUD,
-        no_nat::PATH_ONPREM_ROUTER,
-        no_nat::PATH_ROUTERD_CLOUD,
-        no_nat::PAYLOAD_TO_ONPREM,
-        no_nat::PAYLOAD_TO_CLOUD,
-        no_nat::TCP_TO_ONPREM,
-        no_nat::TCP_TO_CLOUD,
-        ping::TO_CLOUD,
-        source_dest_check::CANARY,
-        ssh::LOGIN_ONPREM,
-        ssh::LOGIN_CLOUD,
-    ]),
+    Owed::caught("allowed-ips", Assertion(ping::TO_ONPREM)).exits(5).also(&CUT_OFF),
     Owed::caught("masquerade-meanwhile", Assertion(no_nat::TCP_TO_ONPREM)).exits(6).also(&[
         no_nat::CONNTRACK_ONPREM_ROUTER,
         no_nat::CONNTRACK_ROUTERD_CLOUD,

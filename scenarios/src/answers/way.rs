@@ -2,25 +2,11 @@
 
 use super::owed::Primary::{Assertion, Unavailable};
 use super::owed::{CheckOff, FaultAnswer, Owed};
-use crate::{
-    default_gateway, no_nat, node_unchanged, ping, preflight, restored, source_dest_check, ssh,
-};
+use super::packets::{PACKETS, join};
+use crate::{default_gateway, node_unchanged, ping, preflight, restored, source_dest_check, ssh};
 
-/// Of the packets between the clients, where one of them cannot be asked.
-const CLIENTS_BLIND: [&str; 12] = [
-    no_nat::HANDSHAKE_TO_ONPREM,
-    no_nat::HANDSHAKE_TO_CLOUD,
-    no_nat::ICMP_TO_ONPREM,
-    no_nat::ICMP_TO_CLOUD,
-    no_nat::PATH_ONPREM_ROUTER,
-    no_nat::PATH_ROUTERD_CLOUD,
-    no_nat::PAYLOAD_TO_ONPREM,
-    no_nat::PAYLOAD_TO_CLOUD,
-    no_nat::TCP_TO_ONPREM,
-    no_nat::TCP_TO_CLOUD,
-    restored::ADDRESSES,
-    restored::RULES,
-];
+/// The packets between the clients, where one of them cannot be asked.
+const CLIENTS_BLIND: [&str; 12] = join(PACKETS, [restored::ADDRESSES, restored::RULES]);
 
 const CLOUD_CLIENT_BLIND: [&str; 9] = [
     source_dest_check::CANARY,
@@ -43,24 +29,6 @@ const ONPREM_CLIENT_BLIND: [&str; 7] = [
     restored::STATE_ONPREM_CLIENT,
     ping::TO_CLOUD,
 ];
-
-/// Both lists as one.
-const fn join<const A: usize, const B: usize, const ALL: usize>(
-    one: [&'static str; A],
-    other: [&'static str; B],
-) -> [&'static str; ALL] {
-    let mut all = [""; ALL];
-    let mut at = 0;
-    while at < A {
-        all[at] = one[at];
-        at += 1;
-    }
-    while at < ALL {
-        all[at] = other[at - A];
-        at += 1;
-    }
-    all
-}
 
 const CLOUD_CLIENT_SILENT: [&str; 21] = join(CLIENTS_BLIND, CLOUD_CLIENT_BLIND);
 const ONPREM_CLIENT_SILENT: [&str; 19] = join(CLIENTS_BLIND, ONPREM_CLIENT_BLIND);

@@ -7,11 +7,10 @@ use std::net::Ipv4Addr;
 
 use lab::Lab;
 use lab::node::Node;
-use lab::shell::Observe;
 use lab::shell::ssh::Flow;
+use lab::shell::{ConntrackEntry, ConntrackTuple, NodeAnswer, Observe, Unread};
 use serde_json::{Value, json};
 
-use super::NodeAnswer;
 use super::path::CapturedPath;
 use crate::context::{Context, How, Ruling};
 use crate::observe;
@@ -28,8 +27,11 @@ pub enum Own {
     },
 }
 
+/// The entries that a router listed.
+pub type ConntrackRead = NodeAnswer<Result<Vec<ConntrackEntry>, Unread>>;
+
 /// Whatever was opened to the captured address or from one of the two clients.
-pub async fn ask_conntrack(lab: &Lab, router: Node) -> Vec<NodeAnswer> {
+pub async fn ask_conntrack(lab: &Lab, router: Node) -> Vec<ConntrackRead> {
     let address = |node| lab.manifest.nodes[&node].address;
     let (cloud, onprem) = (address(Node::CloudClient), address(Node::OnpremClient));
     let commands = [
@@ -41,91 +43,53 @@ pub async fn ask_conntrack(lab: &Lab, router: Node) -> Vec<NodeAnswer> {
     futures::future::join_all(told).await
 }
 
-/// An entry of `conntrack -L`.
-#[derive(Debug, PartialEq, Eq)]
-struct Entry<'a> {
-    line: &'a str,
-    original: Tuple<'a>,
-    reply: Tuple<'a>,
-    replied: bool,
+/// Whether an entry has to do with the captured path: its ends are the two clients.
+fn concerns(entry: &ConntrackEntry, [cloud, captured]: &[String; 2]) -> bool {
+    let ConntrackEntry { original, reply, .. } = entry;
+    let all = [&original.source, &original.destination, &reply.source, &reply.destination];
+    original.destination == *captured || all.contains(&cloud) && all.contains(&captured)
 }
 
-/// One direction of it; values as they are printed.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Tuple<'a> {
-    source: &'a str,
-    destination: &'a str,
-    /// None for what has no ports.
-    ports: Option<(&'a str, &'a str)>,
-    id: Option<&'a str>,
+/// Whether it has only the two, and its reply is the inverse of what was asked.
+fn is_plain(entry: &ConntrackEntry, ends: &[String; 2]) -> bool {
+    let pair = BTreeSet::from([&entry.original.source, &entry.original.destination]);
+    pair == ends.iter().collect() && is_mirrored(entry)
 }
 
-impl<'a> Entry<'a> {
-    fn read(line: &'a str) -> Option<Self> {
-        let values = |key: &str| -> Vec<&'a str> {
-            line.split_whitespace().filter_map(|word| word.strip_prefix(key)).collect()
-        };
-        let (sources, destinations) = (values("src="), values("dst="));
-        let (from_ports, to_ports, ids) = (values("sport="), values("dport="), values("id="));
-        let tuple = |at: usize| {
-            Some(Tuple {
-                source: sources.get(at)?,
-                destination: destinations.get(at)?,
-                ports: from_ports.get(at).copied().zip(to_ports.get(at).copied()),
-                id: ids.get(at).copied(),
-            })
-        };
-        let replied = !line.contains("[UNREPLIED]");
-        Some(Self { line: line.trim(), original: tuple(0)?, reply: tuple(1)?, replied })
-    }
+fn is_mirrored(entry: &ConntrackEntry) -> bool {
+    let ConntrackEntry { original, reply, .. } = entry;
+    let turned = reply.ports.clone().map(|(from, to)| (to, from));
+    (&reply.source, &reply.destination) == (&original.destination, &original.source)
+        && original.ports == turned
+        && original.id == reply.id
+}
 
-    /// Whether it has to do with the captured path: its ends are the two clients.
-    fn concerns(&self, [cloud, captured]: &[String; 2]) -> bool {
-        let Self { original, reply, .. } = self;
-        let all = [original.source, original.destination, reply.source, reply.destination];
-        original.destination == captured
-            || all.contains(&cloud.as_str()) && all.contains(&captured.as_str())
-    }
+/// Whether both are of the same protocol, from the same end to the same other.
+fn goes_as(entry: &ConntrackEntry, other: &ConntrackEntry) -> bool {
+    let way = |entry: &ConntrackEntry| {
+        let ConntrackTuple { source, destination, id, .. } = entry.original.clone();
+        (source, destination, id.is_some())
+    };
+    way(entry) == way(other)
+}
 
-    /// Whether it has only the two, and its reply is the inverse of what was asked.
-    fn is_plain(&self, ends: &[String; 2]) -> bool {
-        let Self { original, .. } = self;
-        let pair = BTreeSet::from([original.source, original.destination]);
-        pair == ends.iter().map(String::as_str).collect() && self.is_mirrored()
-    }
-
-    fn is_mirrored(&self) -> bool {
-        let Self { original, reply, .. } = self;
-        let turned = reply.ports.map(|(from, to)| (to, from));
-        (reply.source, reply.destination) == (original.destination, original.source)
-            && original.ports == turned
-            && original.id == reply.id
-    }
-
-    /// Whether it is of the same protocol, from the same end to the same other.
-    fn goes_as(&self, other: &Self) -> bool {
-        let way = |entry: &Self| {
-            let Tuple { source, destination, id, .. } = &entry.original;
-            ((*source).to_owned(), (*destination).to_owned(), id.is_some())
-        };
-        way(self) == way(other)
-    }
-
-    fn is(&self, own: &Own) -> bool {
-        let Tuple { source, destination, ports, id } = &self.original;
-        match own {
-            Own::Connection(Flow { client, server }) => {
+impl Own {
+    /// Whether the entry is of this.
+    fn is(&self, entry: &ConntrackEntry) -> bool {
+        let ConntrackTuple { source, destination, ports, id } = &entry.original;
+        match self {
+            Self::Connection(Flow { client, server }) => {
                 let text = |ip: &Ipv4Addr, port: u16| (ip.to_string(), port.to_string());
                 let (client, server) =
                     (text(client.ip(), client.port()), text(server.ip(), server.port()));
                 *source == client.0
                     && *destination == server.0
-                    && *ports == Some((client.1.as_str(), server.1.as_str()))
+                    && *ports == Some((client.1, server.1))
             }
-            Own::Echoes { source: from, destination: to, id: number } => {
+            Self::Echoes { source: from, destination: to, id: number } => {
                 *source == from.to_string()
                     && *destination == to.to_string()
-                    && id.is_some_and(|id| id == number.to_string())
+                    && id.as_ref().is_some_and(|id| *id == number.to_string())
             }
         }
     }
@@ -158,17 +122,16 @@ pub fn judge(
     router: Node,
     path: &CapturedPath,
     own: &[Own],
-    told: Vec<NodeAnswer>,
+    told: Vec<ConntrackRead>,
 ) {
     let expected = json!({ "translated": [], "unanswered": [], "own": "tracked where any is" });
     let mut how = How::default();
-    let mut lines = BTreeSet::new();
+    let mut entries = BTreeSet::new();
     for told in told {
-        let read = observe::keep_answer(ctx, told);
-        match read.and_then(|(output, how)| observe::require_success(&output, &how)) {
-            Ok((text, one)) => {
+        match observe::keep_reading(ctx, told) {
+            Ok((listed, one)) => {
                 how = how.and(one);
-                lines.extend(text.lines().filter(|line| line.contains("src=")).map(str::to_owned));
+                entries.extend(listed);
             }
             Err((why, one)) => {
                 return ctx.check(id).expects(expected).seen(how.and(one)).unknown(why);
@@ -176,23 +139,22 @@ pub fn judge(
         }
     }
     let ends = path.ends().map(|address| address.to_string());
-    let entries = lines.iter().filter_map(|line| Entry::read(line));
-    let entries: Vec<Entry<'_>> = entries.filter(|entry| entry.concerns(&ends)).collect();
-    let shown = |wanted: &dyn Fn(&&Entry<'_>) -> bool| -> Vec<&str> {
-        entries.iter().filter(wanted).map(|entry| entry.line).collect()
+    entries.retain(|entry| concerns(entry, &ends));
+    let shown = |wanted: &dyn Fn(&&ConntrackEntry) -> bool| -> Vec<&str> {
+        entries.iter().filter(wanted).map(|entry| entry.line.as_str()).collect()
     };
-    let is_own = |entry: &Entry<'_>| own.iter().any(|own| entry.is(own));
-    let translated = shown(&|entry| !entry.is_plain(&ends));
+    let is_own = |entry: &ConntrackEntry| own.iter().any(|own| own.is(entry));
+    let translated = shown(&|entry| !is_plain(entry, &ends));
     // One packet may be lost on its way; where the same way was answered, its answers come through.
-    let is_answered = |entry: &Entry<'_>| {
-        entries.iter().any(|other| is_own(other) && other.replied && other.goes_as(entry))
+    let is_answered = |entry: &ConntrackEntry| {
+        entries.iter().any(|other| is_own(other) && other.replied && goes_as(other, entry))
     };
     let unanswered = shown(&|entry| is_own(entry) && !entry.replied && !is_answered(entry));
     let own_count = entries.iter().filter(|entry| is_own(entry)).count();
     let armed = is_armed(ctx, router);
     let message = if !translated.is_empty() {
         // Somebody else's own connection looks like one that a proxy makes for a client.
-        let mirrored = entries.iter().any(|it| !it.is_plain(&ends) && it.is_mirrored());
+        let mirrored = entries.iter().any(|it| !is_plain(it, &ends) && is_mirrored(it));
         let what = if mirrored { "translated, or made in a client's place" } else { "translated" };
         Some(format!("{what}: {}", in_short(&translated)))
     } else if !unanswered.is_empty() {
@@ -249,11 +211,11 @@ mod tests {
         let echo = "icmp 1 src=10.88.60.7 dst=10.88.60.9 id=1 src=10.88.60.9 dst=10.88.60.7 id=1";
         let back = "icmp 1 src=10.88.60.9 dst=10.88.60.7 id=1 src=10.88.60.7 dst=10.88.60.9 id=1";
         let tcp = "tcp 6 src=10.88.60.7 dst=10.88.60.9 sport=1 dport=22 src=10.88.60.9 dst=10.88.60.7 sport=22 dport=1";
-        let entry = |line: &'static str| Entry::read(line).expect("an entry");
+        let entry = |line: &str| ConntrackEntry::read(line).expect("an entry");
         let other_id = echo.replace("id=1", "id=2");
-        let other_id = Entry::read(&other_id).expect("an entry");
-        assert!(entry(echo).goes_as(&other_id));
-        assert!(!entry(echo).goes_as(&entry(back)));
-        assert!(!entry(echo).goes_as(&entry(tcp)));
+        let other_id = entry(&other_id);
+        assert!(goes_as(&entry(echo), &other_id));
+        assert!(!goes_as(&entry(echo), &entry(back)));
+        assert!(!goes_as(&entry(echo), &entry(tcp)));
     }
 }

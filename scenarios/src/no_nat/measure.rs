@@ -6,7 +6,7 @@ use lab::node::Node;
 
 use super::path::{CapturedPath, View};
 use super::plan::{PacketKind, PacketPlan, Way, find_kind, list_kinds};
-use super::wire::{CapturedPacket, Direction, Opening, Packet, PacketBody};
+use lab::shell::wire::{CapturedPacket, Direction, Opening, Packet, PacketBody};
 
 /// The packets that each node's capture saw.
 pub type Captures = BTreeMap<Node, Vec<CapturedPacket>>;

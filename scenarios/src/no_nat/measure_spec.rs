@@ -3,8 +3,8 @@
 use std::net::Ipv4Addr;
 
 use super::super::plan::Token;
-use super::super::wire::Opening;
 use super::*;
+use lab::shell::wire::Opening;
 
 const NONCE: u32 = 0x00c0_ffee;
 const PORT: u16 = 443;

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use lab::Lab;
 use lab::node::Node;
+use lab::shell::RuleCondition;
 use serde_json::Value;
 
 /// A packet of the path as a rule on the router may see it.
@@ -133,36 +134,13 @@ fn fits(name: &str, pattern: &str, wildcard: char) -> bool {
     }
 }
 
-/// A condition of a rule as `iptables -S` prints it: `! -o wan0`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Words<'a> {
-    negated: bool,
-    option: &'a str,
-    value: &'a str,
-}
-
-/// The conditions of a rule that can be compared with a packet.
-pub fn iptables_conditions(rule: &str) -> Vec<Words<'_>> {
-    let words: Vec<&str> = rule.split_whitespace().collect();
-    let at = |index: usize| words.get(index).copied().unwrap_or_default();
-    let known = |index: &usize| {
-        matches!(at(*index), "-i" | "-o" | "-s" | "-d" | "--dst-type" | "--src-type")
-    };
-    let condition = |index: usize| Words {
-        negated: index > 0 && at(index - 1) == "!",
-        option: at(index),
-        value: at(index + 1),
-    };
-    (0..words.len()).filter(known).map(condition).collect()
-}
-
-pub fn iptables_can_hold(view: &View, condition: &Words<'_>) -> bool {
+pub fn iptables_can_hold(view: &View, condition: &RuleCondition) -> bool {
     let in_net = |address: Ipv4Addr| {
         let net: Option<Ipv4Net> = condition.value.parse().ok();
         net.is_none_or(|net| net.contains(&address) != condition.negated)
     };
-    let is = |name: &str| fits(name, condition.value, '+') != condition.negated;
-    match condition.option {
+    let is = |name: &str| fits(name, &condition.value, '+') != condition.negated;
+    match condition.option.as_str() {
         "-i" => is(&view.incoming),
         "-o" => is(&view.outgoing),
         "-s" => in_net(view.source),
@@ -174,6 +152,7 @@ pub fn iptables_can_hold(view: &View, condition: &Words<'_>) -> bool {
 
 #[cfg(test)]
 pub mod tests {
+    use lab::shell::LegacyRule;
     use serde_json::json;
 
     use super::*;
@@ -248,7 +227,7 @@ pub mod tests {
             ("-A PREROUTING -p tcp -m tcp --dport 8443 -j REDIRECT", true),
         ];
         for (rule, can) in table {
-            let conditions = iptables_conditions(rule);
+            let conditions = LegacyRule::read("nat", rule).expect("a rule").conditions;
             assert_eq!(
                 onprem().holding(&conditions, iptables_can_hold).contains(&true),
                 can,

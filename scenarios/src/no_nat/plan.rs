@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use lab::node::Node;
 
-use super::wire::{Packet, PacketBody};
+use lab::shell::wire::{Packet, PacketBody};
 
 /// One of the two ways between the clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

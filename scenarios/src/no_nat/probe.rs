@@ -10,18 +10,18 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use lab::Lab;
 use lab::ec2::Answer;
-use lab::node::{Node, Output};
+use lab::node::Node;
 use lab::outage::{ExchangeOrder, Exchanged, ProbeSilence};
-use lab::shell::{Heard, Observe, PingReport, ShellError, Stream, ssh};
+use lab::shell::wire::CapturedPacket;
+use lab::shell::{Heard, NodeAnswer, Observe, PingReport, ShellError, Stream, Unread, ssh};
 use reports::digest::Digest;
-use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::Notify;
 
 use super::measure::{self, Captures, PathFindings, Ports};
 use super::path::CapturedPath;
 use super::plan::{PacketPlan, Token, Way};
-use super::{LoggedIn, NodeAnswer, WAYS, wire};
+use super::{LoggedIn, WAYS};
 use crate::context::{Context, How, Ruling};
 use crate::observe;
 use crate::ssh::make_target;
@@ -35,14 +35,17 @@ const TOLD_AFTER_GRACES: u32 = 4;
 /// A packet may be lost.
 const ROUNDS: usize = 4;
 
+/// The devices of a node that are a part of another, with it.
+type MembersRead = NodeAnswer<Result<BTreeMap<String, String>, Unread>>;
+
 /// The packets that were captured, and what the senders said.
 pub struct Probed {
     plan: PacketPlan,
-    heard: Vec<(Node, NodeAnswer)>,
+    heard: Vec<(Node, Answer<Vec<CapturedPacket>>)>,
     /// Why nothing was sent.
     unready: Option<String>,
     sent: Sent,
-    links: Vec<(Node, NodeAnswer)>,
+    links: Vec<(Node, MembersRead)>,
 }
 
 /// The packets that this run sends: nonce and ports are its id's.
@@ -99,7 +102,7 @@ impl PacketPlan {
         self.ports.iter().copied().filter(|port| *port != ssh::PORT).collect()
     }
 
-    fn capture(&self) -> Observe {
+    fn capture(&self) -> Observe<Vec<CapturedPacket>> {
         let mut ports = self.connections();
         ports.push(ssh::PORT);
         Observe::capture(self.nonce, &ports)
@@ -153,7 +156,7 @@ pub async fn run(lab: &Lab, plan: PacketPlan) -> Probed {
         let begun = until(&more, || listening() || ended.borrow().is_some());
         let in_time = lab.clock.timeout(BEGINS_WITHIN, begun).await.is_ok();
         if in_time && listening() {
-            return Ok(send(lab, &plan, &heard, &more).await);
+            return Ok(send(lab, &plan, &command, &heard, &more).await);
         }
         Err(ended.take().unwrap_or_else(|| "a capture did not begin in time".to_owned()))
     };
@@ -172,7 +175,7 @@ pub async fn run(lab: &Lab, plan: PacketPlan) -> Probed {
         Ok(sent) => (None, sent),
         Err(why) => (Some(why), Sent::default()),
     };
-    let answers = heard.iter().map(|(node, heard)| (*node, Ok(heard.answer(*node, &command))));
+    let answers = heard.iter().map(|(node, heard)| (*node, heard.answer(*node, &command)));
     Probed { heard: answers.collect(), plan: plan.clone(), unready, sent, links }
 }
 
@@ -191,8 +194,15 @@ async fn until(more: &Notify, holds: impl Fn() -> bool) {
     }
 }
 
-async fn send(lab: &Lab, plan: &PacketPlan, heard: &[(Node, Heard)], more: &Notify) -> Sent {
-    let captured = || read(heard.iter().map(|(node, heard)| (*node, heard.text(Stream::Out))));
+async fn send(
+    lab: &Lab,
+    plan: &PacketPlan,
+    capture: &Observe<Vec<CapturedPacket>>,
+    heard: &[(Node, Heard)],
+    more: &Notify,
+) -> Sent {
+    let captured =
+        || -> Captures { heard.iter().map(|(node, heard)| (*node, heard.read(capture))).collect() };
     let mut sent = Sent::default();
     for round in 0..ROUNDS {
         let connections = || if round == 0 { plan.connections() } else { Vec::new() };
@@ -235,10 +245,6 @@ async fn send(lab: &Lab, plan: &PacketPlan, heard: &[(Node, Heard)], more: &Noti
     sent
 }
 
-fn read(texts: impl Iterator<Item = (Node, String)>) -> Captures {
-    texts.map(|(node, text)| (node, wire::read(&text))).collect()
-}
-
 impl Probed {
     /// The nested ssh, one for each way; none where nothing was sent.
     pub fn tcp(&self) -> &[LoggedIn] {
@@ -253,13 +259,8 @@ impl Probed {
         let mut captures = Captures::new();
         let mut unknown = self.unready;
         for (node, told) in self.heard {
-            match keep(ctx, told, &mut how) {
-                Ok(output) => {
-                    let text = String::from_utf8_lossy(&output.stdout);
-                    captures.insert(node, wire::read(&text));
-                }
-                Err(why) => unknown = unknown.or(Some(why)),
-            }
+            how = how.and(ctx.seen(&told));
+            captures.insert(node, told.value);
         }
         let mut failed = Vec::new();
         for told in self.sent.exchanged {
@@ -275,7 +276,8 @@ impl Probed {
         }
         let mut members = BTreeMap::new();
         for (node, told) in self.links {
-            match keep(ctx, told, &mut how).and_then(|output| parts(&output)) {
+            let read = keep(ctx, told, &mut how);
+            match read.and_then(|read| read.map_err(|why| why.to_string())) {
                 Ok(parts) => drop(members.insert(node, parts)),
                 Err(why) => unknown = unknown.or(Some(why)),
             }
@@ -363,18 +365,6 @@ fn own_ports(sent: &Sent) -> [Vec<Ports>; 2] {
     own
 }
 
-/// The devices that are a part of another, as a bridge's ports are, with it.
-fn parts(output: &Output) -> Result<BTreeMap<String, String>, String> {
-    #[derive(Deserialize)]
-    struct BridgeMember {
-        ifname: String,
-        master: Option<String>,
-    }
-    let links: Vec<BridgeMember> = serde_json::from_slice(&output.stdout)
-        .map_err(|error| format!("`ip -j link` cannot be read: {error}"))?;
-    Ok(links.into_iter().filter_map(|link| Some((link.ifname, link.master?))).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -393,14 +383,5 @@ mod tests {
         let hex = format!("{:08x}{:08x}", drawn("run-1", 0), drawn("run-1", 8));
         assert_eq!(hex, digest.as_str()[..16]);
         assert_eq!(u32::from(ports_of("run-1")[2]) - 20_000, drawn("run-1", 8) % 5_000);
-    }
-
-    #[test]
-    fn the_parts_of_a_bridge_are_its_ports() {
-        let said = |stdout: &str| Output { code: 0, stdout: stdout.into(), stderr: Vec::new() };
-        let links = r#"[{"ifname":"lan1","master":"br-lan"},{"ifname":"ens5"}]"#;
-        let expected: BTreeMap<_, _> = [("lan1".to_owned(), "br-lan".to_owned())].into();
-        assert_eq!(parts(&said(links)), Ok(expected));
-        parts(&said("")).expect_err("nothing is said");
     }
 }

@@ -4,17 +4,20 @@
 use std::collections::BTreeSet;
 
 use lab::Lab;
-use lab::node::{Node, Output};
-use lab::shell::Observe;
+use lab::node::Node;
+use lab::shell::{LegacyRule, NodeAnswer, Observe, Unread};
 use serde_json::{Value, json};
 
-use super::NodeAnswer;
 use super::chains::{self, Leads, Targets};
-use super::path::{CapturedPath, iptables_can_hold, iptables_conditions, nft_can_hold};
+use super::path::{CapturedPath, iptables_can_hold, nft_can_hold};
 use crate::context::{Context, How, Ruling};
 use crate::observe::{self, Fact};
 
-pub async fn ask_tables(lab: &Lab, router: Node) -> (NodeAnswer, NodeAnswer) {
+/// The objects of nft's ruleset.
+type NftRead = NodeAnswer<Result<Vec<Value>, Unread>>;
+type LegacyRead = NodeAnswer<Result<Vec<LegacyRule>, Unread>>;
+
+pub async fn ask_tables(lab: &Lab, router: Node) -> (NftRead, LegacyRead) {
     let (nft, legacy) = (Observe::nft_ruleset(), Observe::iptables_legacy());
     futures::join!(lab.shell.observe(router, &nft), lab.shell.observe(router, &legacy))
 }
@@ -38,15 +41,16 @@ pub fn judge(
     ctx: &mut Context<'_>,
     id: &'static str,
     path: &CapturedPath,
-    nft: NodeAnswer,
-    legacy: NodeAnswer,
+    nft: NftRead,
+    legacy: LegacyRead,
 ) {
     let expected = json!({ "on_the_path": [] });
-    let nft = observe::keep_answer(ctx, nft)
-        .and_then(|(output, how)| observe::require_success(&output, &how));
-    let legacy = observe::keep_answer(ctx, legacy);
-    let nft = nft.and_then(|seen| translations_in_nft(path, seen));
-    match (nft, legacy.and_then(|seen| translations_in_iptables(path, seen))) {
+    let nft = observe::keep_reading(ctx, nft);
+    let legacy = observe::keep_answer(ctx, legacy).and_then(|(read, how)| match read {
+        Ok(rules) => Ok((translations_in_iptables(path, &rules), how)),
+        Err(why) => Err((format!("iptables-legacy: {}", why.into_words()), how)),
+    });
+    match (nft.and_then(|seen| translations_in_nft(path, seen)), legacy) {
         (Ok((mut found, how)), Ok((more, other))) => {
             found.meets.extend(more.meets);
             found.beside.extend(more.beside);
@@ -65,19 +69,12 @@ pub fn judge(
 /// Statements that change an address or port, as `inet t postrouting: masquerade`.
 pub(super) fn translations_in_nft(
     path: &CapturedPath,
-    (text, how): (String, How),
+    (items, how): (Vec<Value>, How),
 ) -> Fact<TranslatingRules> {
-    let ruleset: Value = match serde_json::from_str(&text) {
-        Ok(ruleset) => ruleset,
-        Err(error) => return Err((format!("nft's JSON cannot be read: {error}"), how)),
-    };
-    let Some(items) = ruleset.get("nftables").and_then(Value::as_array) else {
-        return Err(("nft's answer has no ruleset".to_owned(), how));
-    };
     let rules: Vec<NftRule<'_>> =
         items.iter().filter_map(|item| Some(NftRule::read(path, item.get("rule")?))).collect();
-    let leads: Vec<Leads> = rules.iter().map(|rule| rule.leads(items)).collect();
-    let entered = chains::find_entered(&nft_bases(items, &rules), &leads);
+    let leads: Vec<Leads> = rules.iter().map(|rule| rule.leads(&items)).collect();
+    let entered = chains::find_entered(&nft_bases(&items, &rules), &leads);
     let mut found = TranslatingRules::default();
     for rule in &rules {
         let meets = is_met(&entered, &rule.chain, rule.holds);
@@ -195,73 +192,33 @@ fn extension(xt: &Value) -> Translation {
 /// Rules of `iptables-legacy -S`, table by table: in `nat` all but those that end a chain.
 pub(super) fn translations_in_iptables(
     path: &CapturedPath,
-    (output, how): (Output, How),
-) -> Fact<TranslatingRules> {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    if output.code != 0 {
-        return Err((format!("iptables-legacy: {}", text(&output.stderr).trim()), how));
-    }
-    let said = text(&output.stdout);
-    let rules = legacy_rules(path, &said);
+    rules: &[LegacyRule],
+) -> TranslatingRules {
+    let holding = |rule: &LegacyRule| path.holding(&rule.conditions, iptables_can_hold);
     let begins =
-        |rule: &&LegacyRule<'_>| HOOKS.contains(&rule.chain.rsplit(' ').next().unwrap_or_default());
+        |rule: &&LegacyRule| HOOKS.contains(&rule.chain.rsplit(' ').next().unwrap_or_default());
     let begin = rules.iter().filter(begins).map(|rule| rule.chain.clone()).collect();
-    let own: BTreeSet<String> = rules.iter().map(|rule| rule.chain.clone()).collect();
-    let leads: Vec<Leads> = rules.iter().map(LegacyRule::leads).collect();
-    let entered = chains::find_entered(&begin, &leads);
+    let own: BTreeSet<&str> = rules.iter().map(|rule| rule.chain.as_str()).collect();
+    let leads = rules.iter().map(|rule| Leads {
+        chain: rule.chain.clone(),
+        to: rule.target.iter().map(|target| format!("{} {target}", rule.table)).collect(),
+        holds: holding(rule),
+    });
+    let entered = chains::find_entered(&begin, &leads.collect::<Vec<_>>());
     let mut found = TranslatingRules::default();
-    for rule in &rules {
-        let translates = match rule.target {
+    for rule in rules {
+        let translates = match rule.target.as_deref() {
             Some("ACCEPT" | "RETURN") | None => false,
-            Some(target) if own.contains(&format!("{} {target}", rule.table)) => false,
+            Some(target) if own.contains(format!("{} {target}", rule.table).as_str()) => false,
             Some(target) => rule.table == "nat" || XT_TARGETS.contains(&target),
         };
         if translates {
-            let meets = is_met(&entered, &rule.chain, rule.holds);
+            let meets = is_met(&entered, &rule.chain, holding(rule));
             found.add(format!("iptables-legacy {}: {}", rule.table, rule.line), meets);
         }
     }
-    Ok((found, how))
+    found
 }
 
 /// Chains that the kernel calls.
 const HOOKS: [&str; 5] = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"];
-
-/// A line `-A CHAIN … -j TARGET` below its `*table`.
-struct LegacyRule<'a> {
-    table: &'a str,
-    /// The chain's name, such as `nat DOCKER`.
-    chain: String,
-    target: Option<&'a str>,
-    holds: [bool; 2],
-    line: &'a str,
-}
-
-fn legacy_rules<'a>(path: &CapturedPath, text: &'a str) -> Vec<LegacyRule<'a>> {
-    let mut table = "";
-    let mut rules = Vec::new();
-    for line in text.lines() {
-        if let Some(name) = line.strip_prefix('*') {
-            table = name;
-        }
-        let Some(chain) = line.strip_prefix("-A ").and_then(|rest| rest.split(' ').next()) else {
-            continue;
-        };
-        let after = |option: &str| line.split_once(option)?.1.split(' ').next();
-        rules.push(LegacyRule {
-            table,
-            chain: format!("{table} {chain}"),
-            target: after(" -j ").or_else(|| after(" -g ")),
-            holds: path.holding(&iptables_conditions(line), iptables_can_hold),
-            line,
-        });
-    }
-    rules
-}
-
-impl LegacyRule<'_> {
-    fn leads(&self) -> Leads {
-        let to = self.target.iter().map(|target| format!("{} {target}", self.table)).collect();
-        Leads { chain: self.chain.clone(), to, holds: self.holds }
-    }
-}

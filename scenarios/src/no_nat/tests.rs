@@ -39,9 +39,8 @@ fn every_kind_of_translation_is_seen_in_a_ruleset() {
 #[test]
 fn a_rule_that_nft_cannot_name_is_no_proof_that_nothing_translates() {
     let rule = json!({ "rule": { "family": "ip", "table": "nat", "chain": "POSTROUTING", "expr": [{ "xt": null }] } });
-    let ruleset = json!({ "nftables": [rule] }).to_string();
     let path = path::tests::onprem();
-    let (why, _) = translations_in_nft(&path, (ruleset, How::default())).expect_err("not known");
+    let (why, _) = translations_in_nft(&path, (vec![rule], How::default())).expect_err("not known");
     assert!(why.contains("ip nat POSTROUTING"), "{why}");
 }
 
@@ -61,7 +60,7 @@ fn a_chain_that_no_packet_of_the_path_comes_to_is_beside_it() {
         });
         let published = rule("DOCKER", json!([{ "dnat": { "addr": "172.17.0.2", "port": 80 } }]));
         let items = [&chains[..], &[rule("PREROUTING", conditions), published]].concat();
-        (json!({ "nftables": items }).to_string(), How::default())
+        (items, How::default())
     };
     let path = path::tests::onprem();
     let found = |conditions: Value| {
@@ -78,7 +77,8 @@ fn a_chain_that_no_packet_of_the_path_comes_to_is_beside_it() {
              -A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.2:80\nCOMMIT\n"
         );
         let output = Output { code: 0, stdout: text.into_bytes(), stderr: Vec::new() };
-        let (found, _) = translations_in_iptables(&path, (output, How::default())).expect("known");
+        let rules = Observe::iptables_legacy().read(output).expect("known");
+        let found = translations_in_iptables(&path, &rules);
         (found.meets.len(), found.beside.len())
     };
     assert_eq!(legacy("-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER"), (0, 1));
@@ -162,6 +162,8 @@ fn both_kinds_of_tables_are_searched_for_a_translation() {
     ];
     for (what, nft, legacy, status, message) in table {
         let judged = judge_as_scenario("no-nat", async |_, ctx| {
+            let nft = read_by(&Observe::nft_ruleset(), nft);
+            let legacy = read_by(&Observe::iptables_legacy(), legacy);
             tables::judge(ctx, TABLES, &path::tests::onprem(), nft, legacy);
         });
         let made = judged.assertion(TABLES);
@@ -177,6 +179,11 @@ fn both_kinds_of_tables_are_searched_for_a_translation() {
             "{what}"
         );
     }
+}
+
+/// An answer of conntrack.
+fn tracked(told: NodeAnswer) -> conntrack::ConntrackRead {
+    read_by(&Observe::conntrack_from([10, 88, 60, 9].into()), told)
 }
 
 /// The ruleset of a router that tracks connections.
@@ -259,7 +266,14 @@ fn what_is_tracked_has_the_two_ends_alone_and_this_runs_are_among_it() {
                 Err(why) => example_answer(1, "", why),
             };
             let path = path::tests::onprem();
-            conntrack::judge(ctx, CONNTRACK, Node::OnpremRouter, &path, &own, vec![answer]);
+            conntrack::judge(
+                ctx,
+                CONNTRACK,
+                Node::OnpremRouter,
+                &path,
+                &own,
+                vec![tracked(answer)],
+            );
         });
         let made = judged.assertion(CONNTRACK);
         assert_eq!(made.status, status, "{what}: {made:?}");
@@ -274,7 +288,7 @@ fn where_this_run_sent_nothing_it_need_not_be_tracked() {
         let mut baseline = crate::example::example_baseline();
         baseline.rulesets.insert(Node::OnpremRouter, armed());
         ctx.run.state.borrow_mut().baseline = Some(std::rc::Rc::new(baseline));
-        let (path, empty) = (path::tests::onprem(), vec![example_answer(0, "", "")]);
+        let (path, empty) = (path::tests::onprem(), vec![tracked(example_answer(0, "", ""))]);
         conntrack::judge(ctx, CONNTRACK, Node::OnpremRouter, &path, &[], empty);
     });
     assert_eq!(judged.status(CONNTRACK), A::Passed);

@@ -1,10 +1,10 @@
 //! Programs that give a guest's interface each address that its ENI has got. They act long after the
 //! address came, so that the traffic for it ends at the router when nobody looks any more.
 
+use lab::shell::NodeFrames;
 use serde_json::json;
 
 use super::Reading;
-use super::read::Frames;
 
 /// A kind of agent, by how its unit's name begins, and how it is kept from acting.
 struct AgentKind {
@@ -75,7 +75,7 @@ impl AddressAgent {
 }
 
 /// Their units and files, as the look names them.
-pub(super) fn read_agents(frames: &Frames) -> Reading {
+pub(super) fn read_agents(frames: &NodeFrames) -> Reading {
     let mut found = Vec::new();
     for (_, frame) in frames.beginning("agents") {
         match frame.text() {

@@ -1,19 +1,20 @@
 //! Everything that is done to packets on their way: rules of both kinds, filters, programs, XFRM.
 
+use lab::shell::NodeFrames;
 use serde_json::{Map, Value, json};
 
-use super::read::{Frames, Object, normalise_objects, objects_in};
+use super::read::{Object, normalise_objects, objects_in, read_objects};
 use super::{Reading, sorted, without};
 use crate::baseline;
 
-pub fn read_hostname(frames: &Frames) -> Result<Reading, String> {
+pub fn read_hostname(frames: &NodeFrames) -> Result<Reading, String> {
     Ok(match frames.named("hostname")?.text() {
         Ok(text) => Reading::Read(vec![json!(text.trim())]),
         Err(why) => Reading::NotReadableHere(why),
     })
 }
 
-pub fn read_nft(frames: &Frames) -> Result<Reading, String> {
+pub fn read_nft(frames: &NodeFrames) -> Result<Reading, String> {
     let text = match frames.named("nft")?.text() {
         Ok(text) => text,
         Err(why) => return Ok(Reading::NotReadableHere(why)),
@@ -40,7 +41,7 @@ fn forget_elements(item: &mut Value) {
 }
 
 /// Lines such as `ip nat: -A POSTROUTING …`. A table without rules is none: who only asks makes it.
-pub fn legacy_tables(frames: &Frames) -> Reading {
+pub fn legacy_tables(frames: &NodeFrames) -> Reading {
     let mut items = Vec::new();
     for (table, frame) in frames.beginning("legacy ") {
         let text = match frame.text() {
@@ -105,8 +106,8 @@ fn uncounted(object: Object) -> Value {
     value
 }
 
-pub fn traffic_control(frames: &Frames) -> Result<Reading, String> {
-    let qdiscs = normalise_objects(frames.objects("qdiscs")?, |qdisc| {
+pub fn traffic_control(frames: &NodeFrames) -> Result<Reading, String> {
+    let qdiscs = normalise_objects(read_objects(frames, "qdiscs")?, |qdisc| {
         let kind = qdisc.get("kind").and_then(Value::as_str).unwrap_or_default();
         (!PLAIN.contains(&kind)).then(|| uncounted(qdisc))
     });
@@ -131,8 +132,8 @@ pub fn traffic_control(frames: &Frames) -> Result<Reading, String> {
     Ok(Reading::Read(sorted(items)))
 }
 
-pub fn read_bpf(frames: &Frames) -> Result<Reading, String> {
-    let objects = match frames.objects("bpf")? {
+pub fn read_bpf(frames: &NodeFrames) -> Result<Reading, String> {
+    let objects = match read_objects(frames, "bpf")? {
         Ok(objects) => objects,
         Err(why) => return Ok(Reading::NotReadableHere(why)),
     };
@@ -149,7 +150,7 @@ pub fn read_bpf(frames: &Frames) -> Result<Reading, String> {
 }
 
 /// Policies, and between whom there are states: their numbers and their keys change by themselves.
-pub fn read_xfrm(frames: &Frames) -> Result<Reading, String> {
+pub fn read_xfrm(frames: &NodeFrames) -> Result<Reading, String> {
     let mut items = Vec::new();
     for (name, kept) in [("xfrm-states", 1), ("xfrm-policies", usize::MAX)] {
         let text = match frames.named(name)?.text() {

@@ -1,11 +1,12 @@
 //! Links and their addresses, without what changes by itself.
 
+use lab::shell::NodeFrames;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use super::read::{Frames, Object, get_text, join_readings, normalise_objects, objects_in};
+use super::read::{Object, get_text, join_readings, normalise_objects, objects_in, read_objects};
 use super::{Reading, sorted, without};
 
 pub struct Links {
@@ -52,7 +53,7 @@ fn is_volatile(key: &str) -> bool {
 }
 
 impl Links {
-    pub fn read(frames: &Frames) -> Result<Self, String> {
+    pub fn read(frames: &NodeFrames) -> Result<Self, String> {
         let frame = frames.named("links")?;
         Ok(Self { objects: frame.text().map_or(Ok(Vec::new()), objects_in)? })
     }
@@ -66,12 +67,12 @@ impl Links {
         })
     }
 
-    pub fn shown(&self, frames: &Frames) -> Result<Reading, String> {
+    pub fn shown(&self, frames: &NodeFrames) -> Result<Reading, String> {
         let frame = frames.named("links")?;
         if let Err(why) = frame.text() {
             return Ok(Reading::NotReadableHere(why));
         }
-        let names = frames.objects("namespace-names")?.unwrap_or_default();
+        let names = read_objects(frames, "namespace-names")?.unwrap_or_default();
         let names: BTreeMap<String, String> = names
             .iter()
             .filter_map(|it| Some((it.get("nsid")?.to_string(), get_text(it, "name").to_owned())))
@@ -136,8 +137,8 @@ fn is_without_addresses(link: &Value) -> bool {
 
 /// How bridges treat their ports, and which far ends tunnels and bridges were given; what they learn
 /// and what the kernel makes for its own is none of it.
-pub fn read_bridges(frames: &Frames) -> Result<Reading, String> {
-    let ports = frames.objects("ports")?;
+pub fn read_bridges(frames: &NodeFrames) -> Result<Reading, String> {
+    let ports = read_objects(frames, "ports")?;
     let ports = normalise_objects(ports, |port| {
         // One without a cable is disabled by that.
         let flags = port.get("flags").and_then(Value::as_array);
@@ -150,7 +151,7 @@ pub fn read_bridges(frames: &Frames) -> Result<Reading, String> {
         }
         Some(port)
     });
-    let entries = normalise_objects(frames.objects("forwarding")?, |entry| {
+    let entries = normalise_objects(read_objects(frames, "forwarding")?, |entry| {
         let given = match get_text(&entry, "state") {
             "static" => true,
             "permanent" => entry.contains_key("dst"),

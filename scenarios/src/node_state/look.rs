@@ -6,7 +6,7 @@ use std::rc::Rc;
 use futures::future::join_all;
 use lab::Lab;
 use lab::node::Node;
-use lab::shell::{NodeAnswer, Observe};
+use lab::shell::{NodeAnswer, NodeFrames, Observe, Unread};
 use tokio::sync::Notify;
 
 use super::NodeState;
@@ -14,13 +14,16 @@ use crate::context::Context;
 use crate::observe::{self, Fact};
 use crate::run::Run;
 
+/// A node's answer to one look.
+pub type NodeLook = NodeAnswer<Result<NodeFrames, Unread>>;
+
 /// A node's state, or why it is not known.
 pub type Looked = Fact<NodeState>;
 
 /// Looks that several scenarios share, and which of the acceptance's still run.
 #[derive(Default)]
 pub struct Looks {
-    acceptance: futures::lock::Mutex<Option<Rc<Vec<NodeAnswer>>>>,
+    acceptance: futures::lock::Mutex<Option<Rc<Vec<NodeLook>>>>,
     running: Cell<usize>,
     one_ended: Notify,
 }
@@ -46,18 +49,18 @@ impl Looks {
 }
 
 /// Sends the command; [`read`] reads its answer.
-pub async fn ask_node(lab: &Lab, node: Node) -> NodeAnswer {
+pub async fn ask_node(lab: &Lab, node: Node) -> NodeLook {
     lab.shell.observe(node, &Observe::node_state(&[])).await
 }
 
-pub async fn ask_all(lab: &Lab) -> Vec<NodeAnswer> {
+pub async fn ask_all(lab: &Lab) -> Vec<NodeLook> {
     join_all(Node::ALL.map(|node| ask_node(lab, node))).await
 }
 
 /// Keeps the raw answer.
-pub fn read_look(ctx: &mut Context<'_>, told: NodeAnswer) -> Looked {
-    let (output, how) = observe::keep_answer(ctx, told)?;
-    match NodeState::read(&output) {
+pub fn read_look(ctx: &mut Context<'_>, told: NodeLook) -> Looked {
+    let (frames, how) = observe::keep_reading(ctx, told)?;
+    match NodeState::read(&frames) {
         Ok(state) => Ok((state, how)),
         Err(why) => Err((why, how)),
     }
@@ -70,7 +73,7 @@ pub async fn look_at_node(lab: &Lab, ctx: &mut Context<'_>, node: Node) -> Looke
 
 /// The answers of all nodes, in the order of [`Node::ALL`]: whoever comes first asks for all who want
 /// to know.
-pub async fn at_acceptance(lab: &Lab, run: &Run) -> Rc<Vec<NodeAnswer>> {
+pub async fn at_acceptance(lab: &Lab, run: &Run) -> Rc<Vec<NodeLook>> {
     let looks = run.state.borrow().looks.clone();
     let mut kept = looks.acceptance.lock().await;
     match kept.as_ref() {
@@ -80,7 +83,7 @@ pub async fn at_acceptance(lab: &Lab, run: &Run) -> Rc<Vec<NodeAnswer>> {
 }
 
 /// Keeps the raw answers.
-pub fn read_all(ctx: &mut Context<'_>, told: &[NodeAnswer]) -> Vec<Looked> {
+pub fn read_all(ctx: &mut Context<'_>, told: &[NodeLook]) -> Vec<Looked> {
     told.iter().map(|told| read_look(ctx, told.clone())).collect()
 }
 

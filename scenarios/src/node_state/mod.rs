@@ -5,7 +5,6 @@
 mod agents;
 mod commands;
 mod compare;
-mod frames;
 mod kernel;
 mod links;
 mod look;
@@ -22,7 +21,7 @@ pub use compare::{
     namespaces_out_of_reach, places_of,
 };
 pub use look::{
-    Looked, Looks, ask_all, ask_node, at_acceptance, look_at_node, read_all, read_look,
+    Looked, Looks, NodeLook, ask_all, ask_node, at_acceptance, look_at_node, read_all, read_look,
 };
 
 use std::collections::BTreeMap;

@@ -1,15 +1,16 @@
 //! Other namespaces, what decides forwarding, who listens, and who may log in.
 
+use lab::shell::NodeFrames;
 use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use super::read::{Frames, get_text, objects_in};
+use super::read::{get_text, objects_in};
 use super::{Reading, sorted};
 
 /// By name, what has an address there and what is delivered there. One without a name is of a
 /// process; one that has only a loopback leads nowhere.
-pub fn read_namespaces(frames: &Frames) -> Result<Reading, String> {
+pub fn read_namespaces(frames: &NodeFrames) -> Result<Reading, String> {
     if frames.named("namespaces")?.stdout.trim().is_empty() {
         return Ok(Reading::NotReadableHere("no process's namespace can be seen".to_owned()));
     }
@@ -58,11 +59,11 @@ fn inside(name: &str, what: &str, said: &str) -> Result<Vec<Value>, String> {
 const RECKONED: &[&str] = &["tcp_mem", "udp_mem", "tcp_available_congestion_control"];
 
 /// The network's settings, but for conntrack's: its module comes with the first who asks for it.
-pub fn read_sysctls(frames: &Frames) -> Result<Reading, String> {
+pub fn read_sysctls(frames: &NodeFrames) -> Result<Reading, String> {
     settings(frames, |name| !is_conntracks(name) && !RECKONED.contains(&name))
 }
 
-pub fn read_conntrack(frames: &Frames) -> Result<Reading, String> {
+pub fn read_conntrack(frames: &NodeFrames) -> Result<Reading, String> {
     let reading = settings(frames, is_conntracks)?;
     let none = reading == Reading::Read(Vec::new());
     let why = || Reading::NotReadableHere("no connections are tracked".to_owned());
@@ -75,7 +76,7 @@ fn is_conntracks(name: &str) -> bool {
 
 /// Lines as `/proc/sys/net/ipv4/ip_forward:1`, those whose last name is asked for. No name of a file
 /// there has a colon; a value may.
-fn settings(frames: &Frames, is_asked: impl Fn(&str) -> bool) -> Result<Reading, String> {
+fn settings(frames: &NodeFrames, is_asked: impl Fn(&str) -> bool) -> Result<Reading, String> {
     let frame = frames.named("sysctls")?;
     if frame.stdout.trim().is_empty() {
         return Ok(Reading::NotReadableHere(frame.refusal()));
@@ -99,7 +100,7 @@ const EPHEMERAL: (u16, u16) = (32768, 60999);
 
 /// Who listens where others can reach it. UDP's sockets say nothing of that: one that was not there
 /// when the look began waits for an answer.
-pub fn read_listeners(frames: &Frames) -> Result<Reading, String> {
+pub fn read_listeners(frames: &NodeFrames) -> Result<Reading, String> {
     let text = match frames.named("listeners")?.text() {
         Ok(text) => text,
         Err(why) => return Ok(Reading::NotReadableHere(why)),
@@ -133,7 +134,7 @@ pub fn read_listeners(frames: &Frames) -> Result<Reading, String> {
     Ok(Reading::Read(sorted(items)))
 }
 
-fn ephemeral(frames: &Frames) -> Option<(u16, u16)> {
+fn ephemeral(frames: &NodeFrames) -> Option<(u16, u16)> {
     let frame = frames.named("sysctls").ok()?;
     let line = frame.stdout.lines().find(|line| line.contains("ip_local_port_range:"))?;
     let mut words = line.rsplit(':').next()?.split_whitespace();
@@ -148,7 +149,7 @@ fn names(users: &str) -> Vec<String> {
 }
 
 /// Digests by file; one that is not there lets nobody in.
-pub fn read_logins(frames: &Frames) -> Result<Reading, String> {
+pub fn read_logins(frames: &NodeFrames) -> Result<Reading, String> {
     let frame = frames.named("logins")?;
     if frame.stdout.trim().is_empty() {
         return Ok(Reading::NotReadableHere(frame.refusal()));

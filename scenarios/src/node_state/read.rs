@@ -1,9 +1,8 @@
 //! From the frames of a look to a node's state.
 
-use lab::node::Output;
+use lab::shell::NodeFrames;
 use serde_json::{Map, Value};
 
-use super::frames::{self, Frame};
 use super::{NodeState, Reading, Source, agents, kernel, links, others, routing};
 
 pub type Object = Map<String, Value>;
@@ -12,25 +11,24 @@ impl NodeState {
     /// Reads the answer of one look.
     ///
     /// # Errors
-    /// Where it is not whole, or a program's words are not what it says: nothing is known then.
-    pub fn read(output: &Output) -> Result<Self, String> {
-        let frames = Frames(frames::read_frames(output)?);
+    /// Where a program's words are not what it says: nothing is known then.
+    pub fn read(frames: &NodeFrames) -> Result<Self, String> {
         let mut state = Self::default();
-        let links = links::Links::read(&frames)?;
+        let links = links::Links::read(frames)?;
         for source in Source::ALL {
-            let reading = read_one(&frames, &links, source)
+            let reading = read_one(frames, &links, source)
                 .map_err(|why| format!("its {}: {why}", source.as_str()))?;
             state.sources.insert(source, reading);
         }
         if let Ok(text) = frames.named("nft").and_then(|frame| frame.text().map(str::to_owned)) {
             state.ruleset = crate::baseline::nft_items(&text)?;
         }
-        state.agents = Some(agents::read_agents(&frames));
+        state.agents = Some(agents::read_agents(frames));
         Ok(state)
     }
 }
 
-fn read_one(frames: &Frames, links: &links::Links, source: Source) -> Result<Reading, String> {
+fn read_one(frames: &NodeFrames, links: &links::Links, source: Source) -> Result<Reading, String> {
     match source {
         Source::Hostname => kernel::read_hostname(frames),
         Source::Links => links.shown(frames),
@@ -53,25 +51,14 @@ fn read_one(frames: &Frames, links: &links::Links, source: Source) -> Result<Rea
     }
 }
 
-/// The answers of the programs of one look.
-pub struct Frames(Vec<Frame>);
-
-impl Frames {
-    pub fn named(&self, name: &str) -> Result<&Frame, String> {
-        self.0.iter().find(|frame| frame.name == name).ok_or(format!("`{name}` was not asked"))
-    }
-
-    /// Those whose name begins so, with the rest of it.
-    pub fn beginning<'a>(&'a self, with: &'a str) -> impl Iterator<Item = (&'a str, &'a Frame)> {
-        self.0.iter().filter_map(move |frame| Some((frame.name.strip_prefix(with)?, frame)))
-    }
-
-    /// The objects that a program lists, or that it is not readable here.
-    pub fn objects(&self, name: &str) -> Result<Result<Vec<Object>, String>, String> {
-        match self.named(name)?.text() {
-            Ok(text) => objects_in(text).map(Ok),
-            Err(why) => Ok(Err(why)),
-        }
+/// The objects that a program lists, or that it is not readable here.
+pub fn read_objects(
+    frames: &NodeFrames,
+    name: &str,
+) -> Result<Result<Vec<Object>, String>, String> {
+    match frames.named(name)?.text() {
+        Ok(text) => objects_in(text).map(Ok),
+        Err(why) => Ok(Err(why)),
     }
 }
 

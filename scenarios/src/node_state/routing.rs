@@ -1,17 +1,19 @@
 //! Rules, routes of all tables, neighbours, and how the kernel decides.
 
+use lab::shell::NodeFrames;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde_json::{Value, json};
 
 use super::links::Links;
-use super::read::{Frames, Object, get_text, join_readings, normalise_objects, objects_in};
+use super::read::{Object, get_text, join_readings, normalise_objects, objects_in, read_objects};
 use super::{Reading, without};
 
-pub fn read_rules(frames: &Frames) -> Result<Reading, String> {
-    let four = normalise_objects(frames.objects("rules")?, |rule| Some(of_family(rule, false)));
-    let six = frames.objects("rules6")?;
+pub fn read_rules(frames: &NodeFrames) -> Result<Reading, String> {
+    let four =
+        normalise_objects(read_objects(frames, "rules")?, |rule| Some(of_family(rule, false)));
+    let six = read_objects(frames, "rules6")?;
     // A kernel without IPv6 has none.
     let six = six.or_else(|why| if no_ipv6(&why) { Ok(Vec::new()) } else { Err(why) });
     Ok(join_readings(four, normalise_objects(six, |rule| Some(of_family(rule, true)))))
@@ -30,21 +32,23 @@ fn of_family(object: Object, ipv6: bool) -> Value {
     value
 }
 
-pub fn read_routes(frames: &Frames, links: &Links) -> Result<Reading, String> {
+pub fn read_routes(frames: &NodeFrames, links: &Links) -> Result<Reading, String> {
     let all = links.all();
     let normal = |ipv6: bool| {
         let all = &all;
         move |route: Object| (!is_derived(&route, all)).then(|| route_of(route, ipv6))
     };
-    let four = normalise_objects(frames.objects("routes")?, normal(false));
-    let six = frames.objects("routes6")?;
+    let four = normalise_objects(read_objects(frames, "routes")?, normal(false));
+    let six = read_objects(frames, "routes6")?;
     let six = six.or_else(|why| if no_ipv6(&why) { Ok(Vec::new()) } else { Err(why) });
     Ok(join_readings(join_readings(four, normalise_objects(six, normal(true))), nexthops(frames)?))
 }
 
 /// Where routes lead that only name an object. A kernel or a program without them has none.
-fn nexthops(frames: &Frames) -> Result<Reading, String> {
-    let Ok(objects) = frames.objects("nexthops")? else { return Ok(Reading::Read(Vec::new())) };
+fn nexthops(frames: &NodeFrames) -> Result<Reading, String> {
+    let Ok(objects) = read_objects(frames, "nexthops")? else {
+        return Ok(Reading::Read(Vec::new()));
+    };
     let of = |object| json!({ "nexthop": route_of(object, false) });
     Ok(normalise_objects(Ok(objects), |object| Some(of(object))))
 }
@@ -91,7 +95,7 @@ fn loops((_, address, length): &(&str, IpAddr, u8), net: &IpNet) -> bool {
 }
 
 /// How packets to addresses outside would go; where there is no way, there is none.
-pub fn read_ways(frames: &Frames) -> Result<Reading, String> {
+pub fn read_ways(frames: &NodeFrames) -> Result<Reading, String> {
     let mut all = Vec::new();
     for name in ["ways", "ways6"] {
         let frame = frames.named(name)?;
@@ -118,9 +122,9 @@ pub fn read_ways(frames: &Frames) -> Result<Reading, String> {
 
 /// Entries that nobody's answer changes; what is learned is none of it, nor what the kernel makes for
 /// groups and for links that need none.
-pub fn neighbours(frames: &Frames, links: &Links) -> Result<Reading, String> {
+pub fn neighbours(frames: &NodeFrames, links: &Links) -> Result<Reading, String> {
     let own: Vec<IpAddr> = links.all().into_iter().map(|it| it.1).collect();
-    let entries = normalise_objects(frames.objects("neighbours")?, |entry| {
+    let entries = normalise_objects(read_objects(frames, "neighbours")?, |entry| {
         let has = |state: &str| {
             let states = entry.get("state").and_then(Value::as_array);
             states.into_iter().flatten().any(|it| it == state)
@@ -138,7 +142,7 @@ pub fn neighbours(frames: &Frames, links: &Links) -> Result<Reading, String> {
             })
         })
     });
-    let proxies = normalise_objects(frames.objects("proxies")?, |entry| {
+    let proxies = normalise_objects(read_objects(frames, "proxies")?, |entry| {
         Some(json!({ "proxy": entry.get("dst"), "dev": entry.get("dev") }))
     });
     Ok(join_readings(entries, proxies))

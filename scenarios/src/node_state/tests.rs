@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
 use lab::node::{Node, Output};
+use lab::shell::Observe;
 use serde_json::{Value, json};
 
 use super::*;
@@ -106,7 +107,8 @@ impl Answers {
     }
 
     fn state(&self) -> NodeState {
-        NodeState::read(&self.output()).expect("a state")
+        let frames = Observe::node_state(&[]).read(self.output()).expect("frames");
+        NodeState::read(&frames).expect("a state")
     }
 }
 

@@ -10,9 +10,9 @@ use lab::ec2::{
 };
 use lab::iam::PolicyDocument;
 use lab::node::Node;
-use lab::router_yaml::{self, Executor};
+use lab::router_yaml::{self, Executor, RouterConfig};
 use lab::routerd::{DynamicPart, PartCounts, Row, UNIT, Unit};
-use lab::shell::{Hashing, NodeAnswer, Observe, ShellError, Unread};
+use lab::shell::{Hashing, NodeAnswer, NodeFrames, Observe, RouterYaml, RouterctlVersion, Unread};
 
 use super::identity::{ChainReads, IdentityRead, UnitRead, UnitReads};
 use super::obstacles::{self, ObstacleReads};
@@ -28,7 +28,9 @@ use crate::silence::{self, WayAnswers, When};
 use crate::watch::{self, Costly};
 
 /// The files in a folder.
-pub type Names = Result<Answer<Result<Vec<String>, Unread>>, ShellError>;
+pub type Names = NodeAnswer<Result<Vec<String>, Unread>>;
+/// The router.yaml of routerd-cloud.
+pub type YamlRead = NodeAnswer<Result<RouterYaml, Unread>>;
 pub type Read<T> = Result<Answer<T>, ReadError>;
 
 pub struct Gathered {
@@ -67,21 +69,21 @@ pub struct CloudReads {
 
 pub struct NodeReads {
     pub node: Node,
-    pub hostname: NodeAnswer,
+    pub hostname: NodeAnswer<Result<String, Unread>>,
     pub clock: ClockRead,
-    pub state: NodeAnswer,
-    pub host_key: NodeAnswer,
+    pub state: NodeAnswer<Result<NodeFrames, Unread>>,
+    pub host_key: NodeAnswer<Result<String, Unread>>,
 }
 
 /// A node's clock, between two readings of the harness's own.
 pub struct ClockRead {
     pub before: DateTime<Utc>,
-    pub told: Result<Answer<Result<DateTime<Utc>, Unread>>, ShellError>,
+    pub told: NodeAnswer<Result<DateTime<Utc>, Unread>>,
     pub after: DateTime<Utc>,
 }
 
 pub struct RouterReads {
-    pub yaml: NodeAnswer,
+    pub yaml: YamlRead,
     /// Digests of the programs that router.yaml names; none where it cannot be read.
     pub programs: Option<Hashing>,
     /// None where router.yaml names no executor.
@@ -89,7 +91,7 @@ pub struct RouterReads {
     /// Empty where nobody was asked.
     pub rehearsals: Vec<NodeRehearsalRead>,
     pub unit: UnitReads,
-    pub version: NodeAnswer,
+    pub version: NodeAnswer<Result<RouterctlVersion, Unread>>,
     pub rows: Readout<Vec<Row>>,
     pub parts: Readout<Vec<PartCounts>>,
     /// Parts of the run's own planner, with their plans.
@@ -185,7 +187,7 @@ async fn one_node(lab: &Lab, node: Node) -> NodeReads {
 
 async fn router(lab: &Lab) -> RouterReads {
     let routerd = &lab.manifest.routerd;
-    let config = Observe::read_file(&routerd.config);
+    let config = Observe::router_yaml(routerd);
     let (rows, parts) = (Observe::rows(routerd), Observe::dynamic_parts(routerd));
     let (folder, version) = (Observe::node_folder(), Observe::routerctl_version(routerd));
     let plans = Observe::dynamic_part(routerd, &PlanSource::part_of(&routerd.planner));
@@ -233,19 +235,22 @@ async fn unit(lab: &Lab) -> UnitReads {
 /// `env` and a shell say so where there is no such program.
 const NO_SUCH_PROGRAM: i32 = 127;
 
+/// The configuration, where it could be read.
+fn config_of(yaml: &YamlRead) -> Option<&RouterConfig> {
+    yaml.as_ref().ok()?.value.as_ref().ok()?.config.as_ref().ok()
+}
+
 /// The environment that the plugin gives the executor; none where it cannot be read. Nobody is asked
 /// with keys, or by another program, that router.yaml names: that it does is the policy's to say.
-fn executors_environment(yaml: &NodeAnswer) -> Option<BTreeMap<String, String>> {
-    let text = String::from_utf8_lossy(&yaml.as_ref().ok()?.value.stdout).into_owned();
-    let config = router_yaml::read_config(&text).ok()?;
-    let Executor::Resolved(plugin) = config.executor("aws") else { return None };
+fn executors_environment(yaml: &YamlRead) -> Option<BTreeMap<String, String>> {
+    let Executor::Resolved(plugin) = config_of(yaml)?.executor("aws") else { return None };
     let env = &plugin.env.0;
     let may_be = env.iter().all(|(name, value)| router_yaml::may_be_given(name, value));
     may_be.then(|| env.clone())
 }
 
 /// Whether the executor may set the source/dest check, to either value.
-pub async fn rehearse_check(lab: &Lab, yaml: &NodeAnswer) -> Vec<NodeRehearsalRead> {
+pub async fn rehearse_check(lab: &Lab, yaml: &YamlRead) -> Vec<NodeRehearsalRead> {
     let Some(env) = executors_environment(yaml) else { return Vec::new() };
     let asked = [false, true].map(|value| {
         let command = Observe::rehearse_check(&env, &lab.manifest, value);
@@ -255,12 +260,15 @@ pub async fn rehearse_check(lab: &Lab, yaml: &NodeAnswer) -> Vec<NodeRehearsalRe
 }
 
 /// Who the executor would be: by the AWS CLI that it would find, else by the metadata service.
-async fn identity(lab: &Lab, yaml: &NodeAnswer) -> Option<IdentityRead> {
+async fn identity(lab: &Lab, yaml: &YamlRead) -> Option<IdentityRead> {
     let env = executors_environment(yaml)?;
     let node = Node::RouterdCloud;
     let command = Observe::executor_identity(&env, &lab.manifest.aws.region);
     let by_cli = lab.shell.observe(node, &command).await;
-    if by_cli.as_ref().is_ok_and(|answer| answer.value.code == NO_SUCH_PROGRAM) {
+    let no_cli = |answer: &Answer<_>| {
+        matches!(answer.value, Err(Unread::Ended { code: NO_SUCH_PROGRAM, .. }))
+    };
+    if by_cli.as_ref().is_ok_and(no_cli) {
         let role = lab.shell.observe(node, &Observe::instance_role()).await;
         return Some(IdentityRead::Metadata { role, chain: None });
     }
@@ -271,17 +279,17 @@ async fn identity(lab: &Lab, yaml: &NodeAnswer) -> Option<IdentityRead> {
 /// routerd's unit runs as: the executor is started by either.
 async fn chain(lab: &Lab, unit: &UnitReads) -> ChainReads {
     let node = Node::RouterdCloud;
-    let accounts = lab.shell.observe(node, &Observe::read_file(ACCOUNTS)).await;
+    let accounts = lab.shell.observe(node, &Observe::home_folders()).await;
     let mut users = vec!["root".to_owned()];
     let user = unit_of(&unit.shown).and_then(|unit| unit.user.clone());
     users.extend(user.filter(|user| user != "root"));
-    let text = accounts.as_ref().map(|answer| String::from_utf8_lossy(&answer.value.stdout));
-    let homes = text.map(|text| users.iter().map(|user| home_of(&text, user)).collect::<Vec<_>>());
+    let known = accounts.as_ref().ok().and_then(|answer| answer.value.as_ref().ok());
+    let homes = known.map(|homes| users.iter().map(|user| homes.get(user)).collect::<Vec<_>>());
     let homes = homes.unwrap_or_default();
     let homeless =
-        users.into_iter().zip(&homes).filter(|(_, home)| home.is_none()).map(|(user, _)| user);
+        users.iter().cloned().zip(&homes).filter(|(_, home)| home.is_none()).map(|(user, _)| user);
     let homeless = homeless.collect();
-    let files = homes.iter().flatten();
+    let files = homes.into_iter().flatten();
     let files =
         files.flat_map(|home| ["credentials", "config"].map(|it| format!("{home}/.aws/{it}")));
     let files = futures::future::join_all(files.map(async |path| {
@@ -291,25 +299,14 @@ async fn chain(lab: &Lab, unit: &UnitReads) -> ChainReads {
     ChainReads { files: files.await, accounts, homeless }
 }
 
-const ACCOUNTS: &str = "/etc/passwd";
-
-/// `name:password:uid:gid:comment:home:shell`.
-fn home_of(accounts: &str, user: &str) -> Option<String> {
-    let mut lines = accounts.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    let fields = lines.find(|fields| fields.first() == Some(&user))?;
-    fields.get(5).map(|&home| home.to_owned())
-}
-
 fn unit_of(shown: &UnitRead) -> Option<&Unit> {
     shown.as_ref().ok()?.value.as_ref().ok()
 }
 
 /// Several of them may be one file of 100 MB.
-async fn hash_programs(lab: &Lab, yaml: &NodeAnswer) -> Option<Hashing> {
-    let text = String::from_utf8_lossy(&yaml.as_ref().ok()?.value.stdout).into_owned();
-    let config = router_yaml::read_config(&text).ok()?;
+async fn hash_programs(lab: &Lab, yaml: &YamlRead) -> Option<Hashing> {
     let paths: Vec<String> =
-        router::programs_of(lab, &config).into_iter().map(|(_, path)| path).collect();
+        router::programs_of(lab, config_of(yaml)?).into_iter().map(|(_, path)| path).collect();
     Some(lab.shell.hash_files(Node::RouterdCloud, &paths, &[]).await)
 }
 
@@ -341,25 +338,5 @@ impl Gathered {
         }
         silent.dedup();
         (!silent.is_empty()).then(|| format!("the lab does not answer: {}", silent.join("; ")))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_home_of_a_user_is_the_sixth_field_of_its_own_line() {
-        let accounts =
-            "root:x:0:0:root:/root:/bin/sh\nroute:x:7:7::/home/route:/bin/sh\nbroken:x\n";
-        let table = [
-            ("root", Some("/root")),
-            ("route", Some("/home/route")),
-            ("broken", None),
-            ("nobody", None),
-        ];
-        for (user, home) in table {
-            assert_eq!(home_of(accounts, user).as_deref(), home, "{user}");
-        }
     }
 }

@@ -1,44 +1,47 @@
 //! Credentials go to the executor by one way alone: from the instance's role, by the metadata
 //! service. Neither routerd's service nor a file of root's may hold others (hard stop 1).
 
+use std::collections::BTreeMap;
+
 use lab::Lab;
-use lab::ec2::Answer;
 use lab::node::Node;
-use lab::routerd::{EnvironmentFile, Unit, credentials_in_file};
-use lab::shell::{ShellError, Unread};
-use serde::Deserialize;
+use lab::routerd::{EnvironmentFile, Unit};
+use lab::shell::{NodeAnswer, Unread};
 use serde_json::json;
 
 use super::{EXECUTOR_IDENTITY, ROUTERD_UNIT};
 use crate::context::{Context, How, Ruling};
 use crate::{observe, stops};
-use lab::shell::NodeAnswer;
 
 /// The service manager's answer about a unit.
-pub type UnitRead = Result<Answer<Result<Unit, Unread>>, ShellError>;
+pub type UnitRead = NodeAnswer<Result<Unit, Unread>>;
+/// The names of settings that are credentials.
+pub type NamesRead = NodeAnswer<Result<Vec<String>, Unread>>;
+/// Whom somebody has the executor be, if anybody.
+pub type WhoRead = NodeAnswer<Result<Option<String>, Unread>>;
 
 /// routerd's unit, and the files that hold more of its environment.
 pub struct UnitReads {
     pub shown: UnitRead,
-    pub files: Vec<(EnvironmentFile, NodeAnswer)>,
+    pub files: Vec<(EnvironmentFile, NamesRead)>,
 }
 
 /// How the executor's identity was asked for.
 pub enum IdentityRead {
     /// The AWS CLI's answer.
-    Cli(NodeAnswer),
+    Cli(WhoRead),
     /// The node has no CLI: the metadata service's, and what an SDK would take before it.
-    Metadata { role: NodeAnswer, chain: Option<ChainReads> },
+    Metadata { role: WhoRead, chain: Option<ChainReads> },
 }
 
 /// The places on the node's disk at which an SDK's chain looks.
 pub struct ChainReads {
     /// Who is at home where.
-    pub accounts: NodeAnswer,
+    pub accounts: NodeAnswer<Result<BTreeMap<String, String>, Unread>>,
     /// Users that no account is known of.
     pub homeless: Vec<String>,
     /// Each path with the names of the settings in it that are credentials.
-    pub files: Vec<(String, NodeAnswer)>,
+    pub files: Vec<(String, NamesRead)>,
 }
 
 pub fn judge_unit(lab: &Lab, ctx: &mut Context<'_>, reads: UnitReads) {
@@ -85,21 +88,13 @@ pub fn judge_unit(lab: &Lab, ctx: &mut Context<'_>, reads: UnitReads) {
 fn of_file(
     ctx: &mut Context<'_>,
     file: &EnvironmentFile,
-    told: NodeAnswer,
+    told: NamesRead,
 ) -> observe::Fact<Vec<String>> {
-    let (output, how) = observe::keep_answer(ctx, told)?;
-    match observe::require_success(&output, &how) {
-        Ok((text, how)) => Ok((credentials_in_file(&text), how)),
+    let (read, how) = observe::keep_answer(ctx, told)?;
+    match read {
         Err(_) if file.optional => Ok((Vec::new(), how)),
-        Err(why) => Err(why),
+        read => observe::read_reading(read, how),
     }
-}
-
-/// The answer of `aws sts get-caller-identity`, as it prints it.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct CallerIdentity {
-    arn: String,
 }
 
 /// Whether the executor may be the instance's role: false where it is certainly somebody else.
@@ -146,23 +141,12 @@ fn session_of(lab: &Lab, role: &str, instance_id: &str) -> String {
     format!("{}:assumed-role/{role}/{instance_id}", lab.manifest.aws.account_id)
 }
 
-const NO_CREDENTIALS: &str = "Unable to locate credentials";
-
-fn by_cli(ctx: &mut Context<'_>, told: NodeAnswer) -> observe::Fact<String> {
-    let (output, how) = observe::keep_answer(ctx, told)?;
-    if String::from_utf8_lossy(&output.stderr).contains(NO_CREDENTIALS) {
-        return Ok(("nobody".to_owned(), how));
-    }
-    let (text, how) = observe::require_success(&output, &how)?;
-    match serde_json::from_str::<CallerIdentity>(&text) {
-        // arn:aws:sts::ACCOUNT:assumed-role/ROLE/INSTANCE
-        Ok(identity) => {
-            let named = identity.arn.splitn(5, ':').nth(4).unwrap_or(&identity.arn).to_owned();
-            Ok((named, how))
-        }
-        Err(error) => Err((format!("the CLI's answer cannot be read: {error}"), how)),
-    }
+fn by_cli(ctx: &mut Context<'_>, told: WhoRead) -> observe::Fact<String> {
+    let (found, how) = observe::keep_reading(ctx, told)?;
+    Ok((found.unwrap_or_else(|| NOBODY.to_owned()), how))
 }
+
+const NOBODY: &str = "nobody";
 
 /// Whom an SDK would be by the node's files; none where they have nothing for it. What cannot be read
 /// is unknown.
@@ -171,20 +155,14 @@ fn by_chain(ctx: &mut Context<'_>, chain: Option<ChainReads>) -> observe::Fact<O
         let why = "the files of an SDK's chain were not looked at".to_owned();
         return Err((why, How::default()));
     };
-    let (output, how) = observe::keep_answer(ctx, accounts)?;
-    let (_, mut how) = observe::require_success(&output, &how)?;
+    let (_, mut how) = observe::keep_reading(ctx, accounts)?;
     if !homeless.is_empty() {
         return Err((format!("where {} is at home is not known", homeless.join(", ")), how));
     }
     let mut found = Vec::new();
     for (path, told) in files {
-        let (output, one) = observe::keep_answer(ctx, told)?;
-        // 1 is grep's word for nothing found, and a shell's for much else, which it complains of.
-        let nothing = output.code == 1 && output.stderr.is_empty() && output.stdout.is_empty();
-        let text = if nothing { String::new() } else { observe::require_success(&output, &one)?.0 };
+        let (names, one) = observe::keep_reading(ctx, told)?;
         how = how.and(one);
-        let names: Vec<_> =
-            text.lines().map(|line| line.trim().trim_end_matches('=').trim_end()).collect();
         if !names.is_empty() {
             found.push(format!("whom {path} names ({})", names.join(", ")));
         }
@@ -193,16 +171,11 @@ fn by_chain(ctx: &mut Context<'_>, chain: Option<ChainReads>) -> observe::Fact<O
 }
 
 /// The metadata service names the role; account and instance are what EC2 says of the node.
-fn by_metadata(lab: &Lab, ctx: &mut Context<'_>, told: NodeAnswer) -> observe::Fact<String> {
-    let (output, how) = observe::keep_answer(ctx, told)?;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    if said.contains("error: 404") {
-        return Ok(("nobody".to_owned(), how));
-    }
-    let (text, how) = observe::require_success(&output, &how)?;
+fn by_metadata(lab: &Lab, ctx: &mut Context<'_>, told: WhoRead) -> observe::Fact<String> {
+    let (role, how) = observe::keep_reading(ctx, told)?;
     let instance = lab.manifest.nodes[&Node::RouterdCloud].instance_id.as_deref();
-    let role = text.lines().next().unwrap_or_default().trim();
-    Ok((session_of(lab, role, instance.unwrap_or_default()), how))
+    let session = |role: String| session_of(lab, &role, instance.unwrap_or_default());
+    Ok((role.map_or_else(|| NOBODY.to_owned(), session), how))
 }
 
 #[cfg(test)]
@@ -234,9 +207,15 @@ mod tests {
             let shown = format!("{credentials:?} {config:?} {homeless:?}");
             let judged = judge_as_scenario("preflight", async |lab, ctx| {
                 let role = example_answer(0, &format!("{}\n", lab.manifest.iam.role_name), "");
-                let files = vec![("credentials".into(), credentials), ("config".into(), config)];
+                let by_grep = |told| read_by(&Observe::credential_names("file"), told);
+                let files = vec![
+                    ("credentials".into(), by_grep(credentials)),
+                    ("config".into(), by_grep(config)),
+                ];
+                let role = read_by(&Observe::instance_role(), role);
                 let homeless = homeless.iter().map(|&user| user.to_owned()).collect();
                 let accounts = example_answer(0, "root:x:0:0:root:/root:/bin/sh\n", "");
+                let accounts = read_by(&Observe::home_folders(), accounts);
                 let chain = Some(ChainReads { accounts, homeless, files });
                 judge_executor(lab, ctx, IdentityRead::Metadata { role, chain });
             });
@@ -269,7 +248,9 @@ mod tests {
                      --state-file={state_file} ; ignore_errors=no }}\n"
                 );
                 let file = EnvironmentFile { path: "/etc/default/routerd".to_owned(), optional };
-                let files = vec![(file, example_answer(code, text, "No such file or directory"))];
+                let told = example_answer(code, text, "No such file or directory");
+                let told = read_by(&Observe::environment_file(&file.path), told);
+                let files = vec![(file, told)];
                 let shown =
                     read_by(&Observe::unit(lab::routerd::UNIT), example_answer(0, &shown, ""));
                 judge_unit(lab, ctx, UnitReads { shown, files });

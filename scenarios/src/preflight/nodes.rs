@@ -11,9 +11,8 @@ use super::gather::{ClockRead, NodeReads};
 use super::{AGENTS, BASELINE, CLOCKS, HOST_KEYS, NODES, OS_ADDRESS};
 use crate::baseline::NodeBaseline;
 use crate::context::{Context, How, Ruling};
-use crate::node_state::{self, Looked};
+use crate::node_state::{self, Looked, NodeLook};
 use crate::{observe, stops};
-use lab::shell::NodeAnswer;
 
 /// The four nodes' baselines.
 pub type Nodes = BTreeMap<Node, NodeBaseline>;
@@ -28,10 +27,11 @@ pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: Vec<NodeReads>) -> Option<
     for reads in reads {
         let node = reads.node;
         let entry = &lab.manifest.nodes[&node];
-        hosts.compare(node, &entry.hostname, text(ctx, reads.hostname));
+        hosts.compare(node, &entry.hostname, observe::keep_reading(ctx, reads.hostname));
         let other = reads.host_key.as_ref().err().and_then(|error| error.why.other_host_key());
         let other = other.map(str::to_owned);
-        let key = text(ctx, reads.host_key).map(|(key, how)| (bare_key(&key), how));
+        let key =
+            observe::keep_reading(ctx, reads.host_key).map(|(key, how)| (bare_key(&key), how));
         match (other, &key) {
             // It is not the machine whose key is pinned, and so it was asked nothing.
             (Some(why), Err((_, how))) => keys.add(node, false, json!(why), how.clone()),
@@ -63,18 +63,12 @@ pub fn judge(lab: &Lab, ctx: &mut Context<'_>, reads: Vec<NodeReads>) -> Option<
     (found.len() == Node::ALL.len()).then_some(found)
 }
 
-fn text(ctx: &mut Context<'_>, told: NodeAnswer) -> observe::Fact<String> {
-    let (output, how) = observe::keep_answer(ctx, told)?;
-    let (text, how) = observe::require_success(&output, &how)?;
-    Ok((text.trim().to_owned(), how))
-}
-
 /// `ssh-ed25519 AAAA…`, without a comment.
 fn bare_key(line: &str) -> String {
     line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
 }
 
-fn taken(ctx: &mut Context<'_>, told: NodeAnswer) -> Looked {
+fn taken(ctx: &mut Context<'_>, told: NodeLook) -> Looked {
     let (state, how) = node_state::read_look(ctx, told)?;
     match state.lacks() {
         None => Ok((state, how)),

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use lab::Lab;
 use lab::act::ExecutorProgram;
-use lab::router_yaml::{self, Executor as Resolved, RouterConfig};
+use lab::router_yaml::{Executor as Resolved, RouterConfig};
 use lab::routerd::{DynamicPart, PartCounts, Row, RowStatus};
-use lab::shell::{HashedFile, Hashing};
+use lab::shell::{HashedFile, Hashing, RouterYaml};
 use reports::digest::Digest;
 use reports::record::{Kind, Phase, Program, RowsRecorded};
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ use self::policy::{ENVIRONMENT, PolicyExpectation, PolicyProblem, judge_policy};
 use self::version::judge_version;
 use super::captures;
 use super::cloud::Cloud;
-use super::gather::{Names, RouterReads};
+use super::gather::{Names, RouterReads, YamlRead};
 use super::identity;
 use super::permissions;
 use super::{LEFTOVERS, PLAN_SOURCE, PLANNER, POLICY, PROGRAMS, ROUTER_YAML, ROWS};
@@ -30,7 +30,6 @@ use crate::context::{Context, How, Ruling};
 use crate::observe::{self, Readout};
 use crate::run::{Executor, PlanSource};
 use crate::{imports, stops};
-use lab::shell::NodeAnswer;
 
 pub struct Router {
     pub yaml_digest: Digest,
@@ -82,23 +81,21 @@ pub fn judge(
     })
 }
 
-fn yaml(lab: &Lab, ctx: &mut Context<'_>, told: NodeAnswer) -> Option<(Digest, RouterConfig)> {
+fn yaml(lab: &Lab, ctx: &mut Context<'_>, told: YamlRead) -> Option<(Digest, RouterConfig)> {
     let path = &lab.manifest.routerd.config;
     let expected = json!({ "problems": [] });
-    let read =
-        observe::keep_answer(ctx, told).and_then(|(out, how)| observe::require_success(&out, &how));
-    let (text, how) = match read {
+    let (RouterYaml { sha256, config }, how) = match observe::keep_reading(ctx, told) {
         Ok(seen) => seen,
         Err((why, how)) => {
             ctx.check(ROUTER_YAML).expects(expected).seen(how).unknown(why);
             return None;
         }
     };
-    match router_yaml::read_config(&text) {
+    match config {
         Ok(config) => {
             ctx.check(ROUTER_YAML).expects(expected).seen(how).passes(json!({ "problems": [] }));
             ctx.stop(&stops::POLICY, None, path);
-            Some((Digest::of(&text), config))
+            Some((sha256, config))
         }
         Err(problems) => {
             let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();

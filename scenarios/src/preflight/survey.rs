@@ -138,7 +138,7 @@ async fn on_the_node(lab: &Lab) -> Vec<PermissionProof> {
         may,
         why,
     };
-    let config = Observe::read_file(&lab.manifest.routerd.config);
+    let config = Observe::router_yaml(&lab.manifest.routerd);
     let yaml = lab.shell.observe(Node::RouterdCloud, &config).await;
     let reads = gather::rehearse_check(lab, &yaml).await;
     if reads.is_empty() {

@@ -1,8 +1,6 @@
 //! One look at all that a run may leave, kind by kind, and the looks that are made until two in a row
 //! find the same: EC2 may show an earlier state (I5).
 
-use std::time::Duration;
-
 use lab::Lab;
 use lab::ec2::{
     Address, Answer, Endpoint, Instance, NatGateway, NetworkInterface, ReadError, Sighted, Volume,
@@ -15,10 +13,8 @@ use super::{
 };
 use crate::context::{Context, How};
 use crate::sight::{self, LabAddresses};
+use crate::twice::{self, LookPace, LooksInARow};
 use crate::watch::{self, Costly, Read};
-
-/// For how long looks may go on to differ.
-const LIMIT: Duration = Duration::from_mins(1);
 
 /// The answers of one look.
 pub struct ResidueLook {
@@ -56,36 +52,35 @@ pub struct LastLook {
 
 /// Looks until two looks in a row find the same, or the limit.
 pub async fn look_until_settled(lab: &Lab, ctx: &mut Context<'_>, ids: &[String]) -> LastLook {
-    let since = lab.clock.stopwatch();
-    let mut kinds: Option<Vec<KindFound>> = None;
-    loop {
+    let look = async || {
         let look = Box::pin(take_look(lab, ctx, ids)).await;
-        let now = find(lab, ctx, &look);
-        let before = kinds.take();
-        let same =
-            |before: &Vec<KindFound>| before.iter().zip(&now).all(|(a, b)| a.ids() == b.ids());
-        let settled = before.as_ref().is_some_and(same);
-        let now = after(now, before);
-        if settled || since.elapsed() >= LIMIT {
-            return LastLook { look, kinds: now, settled };
-        }
-        kinds = Some(now);
-        lab.clock.sleep(lab.pause_between_looks()).await;
+        let kinds = find(lab, ctx, &look);
+        (look, kinds)
+    };
+    let looks = twice::look_until(lab, LookPace::at_leisure(lab), look, |before, (_, now)| {
+        before.is_some_and(|(_, before)| find_the_same(before, now))
+    })
+    .await;
+    let (before, (_, now)) = looks.last_two();
+    let settled = before.is_some_and(|(_, before)| find_the_same(before, now));
+    let LooksInARow { first: (mut look, mut kinds), later } = looks;
+    for (next, now) in later {
+        (look, kinds) = (next, after(now, kinds));
     }
+    LastLook { look, kinds, settled }
+}
+
+fn find_the_same(before: &[KindFound], now: &[KindFound]) -> bool {
+    before.iter().zip(now).all(|(before, now)| before.ids() == now.ids())
 }
 
 /// Each with what the look before it found, and how.
-fn after(now: Vec<KindFound>, before: Option<Vec<KindFound>>) -> Vec<KindFound> {
-    let mut before = before.into_iter().flatten();
-    now.into_iter()
-        .map(|it| match before.next() {
-            Some(before) => {
-                let ids = before.ids();
-                KindFound { how: before.how.and(it.how), before: ids, ..it }
-            }
-            None => it,
-        })
-        .collect()
+fn after(now: Vec<KindFound>, before: Vec<KindFound>) -> Vec<KindFound> {
+    let each = now.into_iter().zip(before).map(|(it, before)| {
+        let ids = before.ids();
+        KindFound { how: before.how.and(it.how), before: ids, ..it }
+    });
+    each.collect()
 }
 
 impl KindFound {

@@ -9,6 +9,7 @@ use reports::record::{Assertion, AssertionStatus, Kind, Record, ResidueItem};
 
 use crate::context::Context;
 use crate::left::Changed;
+use crate::restored;
 
 /// Where the thing is that an assertion of `restored` looks at.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,15 +63,11 @@ fn place(id: &str) -> AssertedPlace {
     let node = Node::ALL.into_iter().find(|node| last == Some(node.as_str()));
     match (id, node) {
         (_, Some(node)) => AssertedPlace::On(node),
-        ("restored.interface" | "restored.stays-restored", _) => AssertedPlace::Interface,
-        ("restored.captured-address-unreachable", _) => AssertedPlace::On(Node::CloudClient),
-        (
-            "restored.rows"
-            | "restored.no-new-rows"
-            | "restored.node-files"
-            | "restored.router-yaml",
-            _,
-        ) => AssertedPlace::On(Node::RouterdCloud),
+        (restored::INTERFACE | restored::STAYS, _) => AssertedPlace::Interface,
+        (restored::UNREACHABLE, _) => AssertedPlace::On(Node::CloudClient),
+        (restored::ROWS | restored::NO_NEW_ROWS | restored::FILES | restored::ROUTER_YAML, _) => {
+            AssertedPlace::On(Node::RouterdCloud)
+        }
         _ => AssertedPlace::Somewhere,
     }
 }
@@ -153,32 +150,32 @@ mod tests {
     #[test]
     fn whatever_restored_complains_of_is_listed_and_what_went_with_its_instance_says_so() {
         let (on_router, nobody) = (Some(left::describe_left_file("/a")), None);
-        let unreachable = "restored.captured-address-unreachable";
+        let unreachable = restored::UNREACHABLE;
         let (router, client) = (Node::RouterdCloud, Node::CloudClient);
         let (left, gone, said) = (Some("interfaces"), Some("describe-instances"), None);
         let table = [
             (unreachable, &nobody, &[][..], left),
             (unreachable, &on_router, &[], left),
             (unreachable, &nobody, &[client], gone),
-            ("restored.node-files", &on_router, &[], said),
-            ("restored.node-files", &nobody, &[], left),
-            ("restored.node-files", &on_router, &[router], gone),
-            ("restored.node-files", &nobody, &[router], gone),
-            ("restored.interface", &nobody, &[], left),
-            ("restored.interface", &nobody, &[router], gone),
-            ("restored.node-addresses", &on_router, &[], said),
-            ("restored.node-addresses", &on_router, &[router], gone),
-            ("restored.node-addresses", &nobody, &[router, client], left),
-            ("restored.default-gateway.cloud-client", &on_router, &[], left),
-            ("restored.default-gateway.cloud-client", &nobody, &[client], gone),
+            (restored::FILES, &on_router, &[], said),
+            (restored::FILES, &nobody, &[], left),
+            (restored::FILES, &on_router, &[router], gone),
+            (restored::FILES, &nobody, &[router], gone),
+            (restored::INTERFACE, &nobody, &[], left),
+            (restored::INTERFACE, &nobody, &[router], gone),
+            (restored::ADDRESSES, &on_router, &[], said),
+            (restored::ADDRESSES, &on_router, &[router], gone),
+            (restored::ADDRESSES, &nobody, &[router, client], left),
+            (restored::GATEWAY_CLOUD_CLIENT, &on_router, &[], left),
+            (restored::GATEWAY_CLOUD_CLIENT, &nobody, &[client], gone),
         ];
         for (id, changed, ended, expected) in table {
             judge_as_scenario("residue", async |lab, ctx| {
                 let scenario = "restored".to_owned();
-                complain(ctx, "restored.router-yaml", AssertionStatus::Failed);
+                complain(ctx, restored::ROUTER_YAML, AssertionStatus::Failed);
                 ctx.write(Kind::ScenarioStarted(ScenarioStarted { scenario }));
                 complain(ctx, id, AssertionStatus::Failed);
-                complain(ctx, "restored.rows", AssertionStatus::Passed);
+                complain(ctx, restored::ROWS, AssertionStatus::Passed);
                 ctx.run.state.borrow_mut().changed = changed.clone().into_iter().collect();
                 let id_of = |node: &Node| lab.manifest.nodes[node].instance_id.clone();
                 let ended = ended.iter().filter_map(id_of).collect();
@@ -196,12 +193,7 @@ mod tests {
         let asserts = find_scenario("restored").expect("a scenario").asserts;
         let somewhere: Vec<_> =
             asserts.iter().filter(|id| place(id) == AssertedPlace::Somewhere).copied().collect();
-        let known = [
-            "restored.node-addresses",
-            "restored.nft-rulesets",
-            "restored.programs",
-            "restored.cloud-state",
-        ];
+        let known = [restored::ADDRESSES, restored::RULES, restored::PROGRAMS, restored::CLOUD];
         assert_eq!(somewhere, known);
     }
 }

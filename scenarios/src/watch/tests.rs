@@ -5,12 +5,13 @@ use std::rc::Rc;
 use lab::ec2::{Answer, BlockDevice, Tags};
 use lab::manifest::Ceiling;
 use lab_mock::cloud::LAB_TAG;
+use reports::digest::Digest;
 use reports::record::{AssertionStatus as A, Kind};
 use reports::redact::Form;
 
 use super::*;
 use crate::example::{
-    Judged, example_answer, example_instance, example_silence, judge_as_scenario,
+    Judged, example_answer, example_instance, example_silence, judge_as_scenario, read_by,
 };
 
 fn address(id: &str) -> Address {
@@ -253,16 +254,17 @@ fn the_ceiling_itself_is_not_above_it() {
 
 #[test]
 fn a_router_yaml_that_was_not_read_proves_nothing_and_another_one_trips() {
-    let look = |router_yaml| Look { costly: nothing(), router_yaml };
     let table = [
-        ("the same", look(example_answer(0, "policy", "")), 0),
-        ("another", look(example_answer(0, "wider", "")), 1),
-        ("it could not be read", look(example_answer(1, "", "denied")), 0),
-        ("no answer", look(example_silence()), 0),
+        ("the same", example_answer(0, "policy", ""), 0),
+        ("another", example_answer(0, "wider", ""), 1),
+        ("it could not be read", example_answer(1, "", "denied"), 0),
+        ("no answer", example_silence(), 0),
     ];
-    for (what, look, expected) in table {
+    for (what, told, expected) in table {
         let judged = judge_as_scenario("execute", async |lab, ctx| {
             ctx.run.state.borrow_mut().router_yaml = Some(Digest::of("policy"));
+            let router_yaml = read_by(&Observe::router_yaml(&lab.manifest.routerd), told);
+            let look = Look { costly: nothing(), router_yaml };
             judge_look(lab, ctx, &look);
         });
         let trips = tripped(&judged);

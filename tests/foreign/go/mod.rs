@@ -4,6 +4,7 @@
 //! Needs ssh-keygen; without it every trial is ignored with the reason, and fails where
 //! `LAB_SMOKE_REQUIRE_FOREIGN=1`.
 
+mod audited;
 mod case;
 mod cheats;
 mod flows;
@@ -46,6 +47,10 @@ pub fn trials() -> Vec<Trial> {
         trial("a_go_that_the_node_never_saw_begins_nothing", forged::a_go_that_was_never_burnt),
         trial("a_node_that_the_plan_ended_leaves_the_signature", forged::the_node_is_gone),
         trial("recover_goes_by_the_runs_own_manifest", forged::recovered_with_a_changed_manifest),
+        trial(
+            "audited/each_question_is_answered_and_changes",
+            audited::each_question_is_answered_and_changes,
+        ),
         trial("sealed/by_the_operator_and_countersigned", sealed::sealed_and_countersigned),
         trial("sealed/what_fails_changes_nothing", sealed::a_seal_that_fails_changes_nothing),
     ];

@@ -30,17 +30,15 @@ fn every_observation_runs_on_every_node() {
         let lab = &opened.lab;
         for (node, entry) in &lab.manifest.nodes {
             let everywhere = [
-                Observe::hostname(),
+                Observe::hostname().printed(),
                 Observe::clock().printed(),
-                Observe::host_key(),
-                Observe::addresses(),
-                Observe::default_routes(),
-                Observe::nft_ruleset(),
-                Observe::iptables_legacy(),
-                Observe::conntrack_from([10, 88, 60, 7].into()),
+                Observe::host_key().printed(),
+                Observe::nft_ruleset().printed(),
+                Observe::iptables_legacy().printed(),
+                Observe::conntrack_from([10, 88, 60, 7].into()).printed(),
                 Observe::node_folder().printed(),
                 Observe::digest("/etc/hostname"),
-                Observe::read_file("/etc/lab-smoke/known_hosts"),
+                Observe::read_file("/etc/lab-smoke/known_hosts").printed(),
             ];
             for command in everywhere {
                 let answer = lab.shell.observe(*node, &command).await;
@@ -50,12 +48,19 @@ fn every_observation_runs_on_every_node() {
             let say = async |command: Observe| {
                 text(&lab.shell.observe(*node, &command).await.unwrap().value)
             };
-            assert_eq!(say(Observe::hostname()).await, entry.hostname);
-            assert!(say(Observe::host_key()).await.starts_with(&entry.host_key), "{node}");
-            let addresses = say(Observe::addresses()).await;
+            assert_eq!(say(Observe::hostname().printed()).await.trim(), entry.hostname);
+            assert!(
+                say(Observe::host_key().printed()).await.starts_with(&entry.host_key),
+                "{node}"
+            );
+            let show = async |line: &str| text(&run(opened, *node, line).await);
+            let addresses = show("ip -j -4 addr show").await;
             assert!(addresses.contains(&entry.address.to_string()), "{node}: {addresses}");
             assert!(addresses.contains(&entry.interface), "{node}: {addresses}");
-            assert!(say(Observe::default_routes()).await.contains("\"dst\":\"default\""), "{node}");
+            assert!(
+                show("ip -j -4 route show default").await.contains("\"dst\":\"default\""),
+                "{node}"
+            );
         }
         on_the_router(opened).await;
     });
@@ -64,7 +69,7 @@ fn every_observation_runs_on_every_node() {
 async fn on_the_router(opened: &Netns) {
     let (lab, routerd) = (&opened.lab, &opened.lab.manifest.routerd);
     for command in [
-        Observe::read_file(&routerd.config),
+        Observe::read_file(&routerd.config).printed(),
         Observe::digest(&routerd.routerctl),
         Observe::rows(routerd).printed(),
         Observe::dynamic_parts(routerd).printed(),

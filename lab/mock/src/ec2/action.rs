@@ -57,9 +57,9 @@ pub enum Resources {
     New { kind: &'static str, with: &'static [(&'static str, &'static str)] },
     /// An Elastic IP address and what it is associated with.
     Associated { parameter: &'static str },
-    /// What IAM has under this parameter's name.
+    /// Something that IAM has under this parameter's name.
     Named { kind: &'static str, parameter: &'static str },
-    /// What the parameter names by its ARN.
+    /// Something that the parameter names by its ARN.
     ByArn { parameter: &'static str },
     /// Any that can have tags: the id says which kind it is.
     Tagged { parameter: &'static str },

@@ -1,4 +1,4 @@
-//! What EC2 alone says against a run before anything is started: instances that nobody could stop, an
+//! Obstacles that EC2 alone says against a run before anything is started: instances that nobody could stop, an
 //! interface that is full, security groups that keep the run's packets out.
 
 use std::net::Ipv4Addr;

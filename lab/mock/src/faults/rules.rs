@@ -169,7 +169,7 @@ pub enum Happening {
     Then(Box<Event>),
 }
 
-/// What becomes of the operator's way to a node.
+/// The fate of the operator's way to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WayChange {

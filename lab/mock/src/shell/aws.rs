@@ -2,6 +2,7 @@
 //! credentials the AWS CLI's own chain finds, and what these may. The environment comes first, then
 //! root's file, then the metadata service.
 
+use lab_programs::aws_cli::{CliQuestion, NO_CREDENTIALS, REFUSED, UNKNOWN_WORDS, refusal_words};
 use serde_json::json;
 
 use super::exec::NotFound;
@@ -21,43 +22,26 @@ pub fn main(session: &Session, args: &[&str], io: &Io) -> Result<i32, NotFound> 
     if session.machine(|machine| machine.files.get(AWS_CLI).is_none()) {
         return Err(NotFound);
     }
-    let command = match args {
-        ["sts", "get-caller-identity", options @ ..] => parse_identity(options),
-        ["ec2", "modify-network-interface-attribute", options @ ..] => Rehearsal::parse(options),
-        _ => return Ok(io.fail(252, "aws: error: argument command: Invalid choice")),
-    };
-    let command = match command {
-        Ok(command) => command,
-        Err(unknown) => {
-            return Ok(io.fail(252, &format!("aws: error: Unknown options: {unknown}")));
-        }
+    let (question, region) = match CliQuestion::parse(args) {
+        Ok(asked) => asked,
+        Err(complaint) => return Ok(io.fail(UNKNOWN_WORDS, &complaint)),
     };
     if session.env.contains_key("AWS_ACCESS_KEY_ID")
         && !session.env.contains_key("AWS_SECRET_ACCESS_KEY")
     {
         let text = "Partial credentials found in env, missing: AWS_SECRET_ACCESS_KEY";
-        return Ok(io.fail(253, text));
+        return Ok(io.fail(NO_CREDENTIALS, text));
     }
     let Some(key) = key(session) else {
         let text = "Unable to locate credentials. You can configure credentials by running \"aws configure\".";
-        return Ok(io.fail(253, text));
+        return Ok(io.fail(NO_CREDENTIALS, text));
     };
-    Ok(match command {
-        CliCommand::Identity => say_identity(session, io, &key),
-        CliCommand::Rehearsal(rehearsal) => rehearsal.say(session, io, &key),
+    Ok(match question {
+        CliQuestion::Identity => say_identity(session, io, &key),
+        CliQuestion::Rehearsal { interface, check } => {
+            rehearse(session, io, &key, region, &interface, check)
+        }
     })
-}
-
-/// The commands of the CLI that the model knows.
-enum CliCommand {
-    Identity,
-    Rehearsal(Rehearsal),
-}
-
-/// Fails with the words that it does not know.
-fn parse_identity(options: &[&str]) -> Result<CliCommand, String> {
-    let known = |pair: &[&str]| matches!(pair, ["--output", "json"] | ["--region", _]);
-    if options.chunks(2).all(known) { Ok(CliCommand::Identity) } else { Err(options.join(" ")) }
 }
 
 fn say_identity(session: &Session, io: &Io, key: &Key) -> i32 {
@@ -77,58 +61,32 @@ fn say_identity(session: &Session, io: &Io, key: &Key) -> i32 {
 
 fn refuse(io: &Io, operation: &str, error: &ApiError) -> i32 {
     let ApiError { code, message, .. } = error;
-    let text =
-        format!("\nAn error occurred ({code}) when calling the {operation} operation: {message}");
-    io.fail(254, &text)
+    io.fail(REFUSED, &refusal_words(operation, code, message))
 }
 
-/// Setting an ENI's source/dest check, as a rehearsal: in earnest the model's CLI cannot.
-struct Rehearsal {
+/// Sets an ENI's source/dest check as a rehearsal: in earnest the model's CLI cannot.
+fn rehearse(
+    session: &Session,
+    io: &Io,
+    key: &Key,
     region: Option<String>,
-    interface: String,
+    interface: &str,
     check: bool,
-}
-
-impl Rehearsal {
-    /// Fails with the words that it does not know.
-    fn parse(options: &[&str]) -> Result<CliCommand, String> {
-        let (mut region, mut interface, mut check, mut dry_run) = (None, None, None, false);
-        let mut words = options.iter().copied();
-        while let Some(word) = words.next() {
-            match word {
-                "--dry-run" => dry_run = true,
-                "--source-dest-check" => check = Some(true),
-                "--no-source-dest-check" => check = Some(false),
-                "--network-interface-id" => interface = words.next(),
-                "--region" => region = words.next(),
-                unknown => return Err(unknown.to_owned()),
-            }
-        }
-        match (interface, check, dry_run) {
-            (Some(interface), Some(check), true) => {
-                let (region, interface) = (region.map(str::to_owned), interface.to_owned());
-                Ok(CliCommand::Rehearsal(Self { region, interface, check }))
-            }
-            _ => Err(options.join(" ")),
-        }
-    }
-
-    fn say(self, session: &Session, io: &Io, key: &Key) -> i32 {
-        const OPERATION: &str = "ModifyNetworkInterfaceAttribute";
-        let now = session.now();
-        let cloud = &mut session.shared.lock().cloud;
-        let region = self.region.unwrap_or_else(|| cloud.region.clone());
-        let parameters = [
-            ("Action", OPERATION),
-            ("Version", Service::Ec2.version()),
-            ("DryRun", "true"),
-            ("NetworkInterfaceId", &self.interface),
-            ("SourceDestCheck.Value", if self.check { "true" } else { "false" }),
-        ];
-        let request = Request::of(Service::Ec2, &region, &key.id, &parameters);
-        let error = answer_dry_run(cloud, &request, key.token.as_deref(), now);
-        refuse(io, OPERATION, &error)
-    }
+) -> i32 {
+    const OPERATION: &str = "ModifyNetworkInterfaceAttribute";
+    let now = session.now();
+    let cloud = &mut session.shared.lock().cloud;
+    let region = region.unwrap_or_else(|| cloud.region.clone());
+    let parameters = [
+        ("Action", OPERATION),
+        ("Version", Service::Ec2.version()),
+        ("DryRun", "true"),
+        ("NetworkInterfaceId", interface),
+        ("SourceDestCheck.Value", if check { "true" } else { "false" }),
+    ];
+    let request = Request::of(Service::Ec2, &region, &key.id, &parameters);
+    let error = answer_dry_run(cloud, &request, key.token.as_deref(), now);
+    refuse(io, OPERATION, &error)
 }
 
 fn key(session: &Session) -> Option<Key> {

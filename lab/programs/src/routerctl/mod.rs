@@ -2,7 +2,7 @@
 //! It says what routerd says, in the same words, with the same exit codes, oddities included: an
 //! `action execute` whose executor failed exits with 0.
 //!
-//! What it does not do, it refuses by name: resources in a planner's answer, the `doctor` areas of
+//! It refuses by name what it does not do: resources in a planner's answer, the `doctor` areas of
 //! home routers, a daemon's socket, the commands that have nothing to do with provider actions, help, and
 //! output in a form that nobody here reads.
 

@@ -6,7 +6,7 @@ use super::{ManifestCheck, is_ssh_target};
 use crate::manifest::{Manifest, NodeEntry, Reach};
 use crate::node::Node;
 
-/// What is put into the words of `proxy`.
+/// The values that are put into the words of `proxy`.
 pub const PLACEHOLDERS: [&str; 4] = ["{instance_id}", "{address}", "{port}", "{region}"];
 
 /// The fields of one node of a lab on AWS.
@@ -64,7 +64,7 @@ fn check_word(word: &str, entry: &NodeEntry) -> Result<(), String> {
     Ok(())
 }
 
-/// What is on the way to each node: nodes of the lab, or hosts; never in a circle.
+/// The stations on the way to each node: nodes of the lab, or hosts; never in a circle.
 pub(super) fn check_ways(check: &mut ManifestCheck, manifest: &Manifest) {
     for (node, entry) in &manifest.nodes {
         let field = format!("nodes.{node}.jump");

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use lab::node::Node;
-use lab::shell::Observe;
+use lab::shell::{NodeAnswer, Observe};
 use reports::record::AssertionStatus as A;
 
 use super::*;
@@ -170,10 +170,9 @@ fn the_programs_are_those_of_router_yaml_as_they_lie_on_the_node() {
     ];
     for (planner, readable, status, says) in table {
         let judged = judge_as_scenario("preflight", async |lab, ctx| {
-            let command = Observe::read_file(&lab.manifest.routerd.config);
-            let text = lab.shell.observe(Node::RouterdCloud, &command).await.expect("an answer");
-            let text = String::from_utf8(text.value.stdout).expect("text");
-            let mut config = router_yaml::read_config(&text).expect("router.yaml");
+            let command = Observe::router_yaml(&lab.manifest.routerd);
+            let read = lab.shell.observe(Node::RouterdCloud, &command).await.expect("an answer");
+            let mut config = read.value.expect("a file").config.expect("router.yaml");
             if !planner {
                 config.plugins.retain(|plugin| plugin.name != lab.manifest.routerd.planner);
             }

@@ -2,7 +2,7 @@
 
 use lab::Lab;
 use lab::routerd::RouterdRelease;
-use lab::shell::NodeAnswer;
+use lab::shell::{NodeAnswer, RouterctlVersion, Unread};
 use serde_json::json;
 
 use crate::context::{Context, Ruling};
@@ -10,20 +10,21 @@ use crate::observe;
 use crate::preflight::VERSION;
 
 /// Judges the answer; answers routerctl's own words.
-pub fn judge_version(lab: &Lab, ctx: &mut Context<'_>, told: NodeAnswer) -> Option<String> {
+pub fn judge_version(
+    lab: &Lab,
+    ctx: &mut Context<'_>,
+    told: NodeAnswer<Result<RouterctlVersion, Unread>>,
+) -> Option<String> {
     let (first, last) = (RouterdRelease::FIRST, RouterdRelease::LAST);
     let expected = json!({ "from": first.to_string(), "to": last.to_string() });
-    let read = observe::keep_answer(ctx, told)
-        .and_then(|(output, how)| observe::require_success(&output, &how));
-    let (text, how) = match read {
+    let (RouterctlVersion { said, release }, how) = match observe::keep_reading(ctx, told) {
         Ok(seen) => seen,
         Err((why, how)) => {
             ctx.check(VERSION).expects(expected).seen(how).unknown(why);
             return None;
         }
     };
-    let said = text.trim().to_owned();
-    let message = match RouterdRelease::read(&said) {
+    let message = match release {
         Some(release) if release.is_covered() => None,
         Some(release) => Some(format!("is {release}")),
         None => Some(format!("says `{said}`, which names no release")),
@@ -43,8 +44,10 @@ pub fn judge_version(lab: &Lab, ctx: &mut Context<'_>, told: NodeAnswer) -> Opti
 mod tests {
     use reports::record::AssertionStatus as A;
 
+    use lab::shell::Observe;
+
     use super::*;
-    use crate::example::{example_answer, example_silence, judge_as_scenario};
+    use crate::example::{example_answer, example_silence, judge_as_scenario, read_by};
 
     #[test]
     fn only_a_release_that_was_read_passes() {
@@ -59,7 +62,8 @@ mod tests {
         for (told, status) in table {
             let shown = format!("{told:?}");
             let judged = judge_as_scenario("preflight", async |lab, ctx| {
-                judge_version(lab, ctx, told);
+                let command = Observe::routerctl_version(&lab.manifest.routerd);
+                judge_version(lab, ctx, read_by(&command, told));
             });
             assert_eq!(judged.status(VERSION), status, "{shown}");
             let remedy = judged.message(VERSION).contains("install v20260822.1715");

@@ -1,6 +1,12 @@
 //! The answer of one look, cut into what each program said.
 
-use lab::node::Output;
+use super::Observe;
+use super::observe::{QUICK, words};
+use super::readings::Unread;
+use crate::node::Output;
+
+/// The script of [`Observe::node_state`].
+const NODE_STATE: &str = include_str!("node_state.sh");
 
 /// The answer of one program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,7 +23,10 @@ const STATUS: &str = "##status ";
 const END: &str = "##end";
 
 impl Frame {
-    /// The program's answer, where it ended well; else its own words.
+    /// The program's answer, where it ended well.
+    ///
+    /// # Errors
+    /// Where it did not, in its own words.
     pub fn text(&self) -> Result<&str, String> {
         if self.code == 0 { Ok(&self.stdout) } else { Err(self.refusal()) }
     }
@@ -33,8 +42,38 @@ impl Frame {
     }
 }
 
+/// The answers of the programs of one look.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeFrames(Vec<Frame>);
+
+impl NodeFrames {
+    /// The answer of the program that was asked under this name.
+    ///
+    /// # Errors
+    /// Where it was not asked.
+    pub fn named(&self, name: &str) -> Result<&Frame, String> {
+        self.0.iter().find(|frame| frame.name == name).ok_or(format!("`{name}` was not asked"))
+    }
+
+    /// Those whose name begins so, with the rest of it.
+    pub fn beginning<'a>(&'a self, with: &'a str) -> impl Iterator<Item = (&'a str, &'a Frame)> {
+        self.0.iter().filter_map(move |frame| Some((frame.name.strip_prefix(with)?, frame)))
+    }
+}
+
+impl Observe<Result<NodeFrames, Unread>> {
+    /// All that the node's kernel does with packets, and who may log in: one answer, in frames. Of
+    /// these files their place, size and times.
+    pub fn node_state(files: &[String]) -> Self {
+        let mut argv = words(&["sudo", "-n", "sh", "-s", "node-state"]);
+        argv.extend_from_slice(files);
+        let command = Observe::new(argv, QUICK).with_stdin(NODE_STATE.as_bytes().to_vec());
+        command.read_as(|output| read_frames(&output).map(NodeFrames).map_err(Unread::NotWhole))
+    }
+}
+
 /// All frames of an answer that came whole.
-pub fn read_frames(output: &Output) -> Result<Vec<Frame>, String> {
+fn read_frames(output: &Output) -> Result<Vec<Frame>, String> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let stderr = text(&output.stderr);
     if output.code != 0 {
@@ -124,5 +163,14 @@ mod tests {
         let named = "\n##source a\n\nsudo: a password is required\n";
         let failed = Output { code: 1, ..output(whole, named) };
         assert!(read_frames(&failed).is_err_and(|why| why.contains("a password")));
+    }
+
+    #[test]
+    fn a_look_at_a_node_is_the_script_with_its_files_behind() {
+        let look = Observe::node_state(&["/etc/a".to_owned()]);
+        let (argv, stdin, _) = look.parts();
+        assert_eq!(argv.join(" "), "sudo -n sh -s node-state /etc/a");
+        assert_eq!(stdin, NODE_STATE.as_bytes());
+        assert!(format!("{look:?}").contains("node-state"));
     }
 }

@@ -3,6 +3,9 @@
 
 use std::net::Ipv4Addr;
 
+use super::Observe;
+use super::observe::{CAPTURE, words};
+
 /// A packet where it was captured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CapturedPacket {
@@ -11,12 +14,14 @@ pub struct CapturedPacket {
     pub packet: Packet,
 }
 
+/// The way of a packet through a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     In,
     Out,
 }
 
+/// An IPv4 packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
     pub source: Ipv4Addr,
@@ -28,6 +33,7 @@ pub struct Packet {
     pub body: PacketBody,
 }
 
+/// The part of a packet behind its IPv4 header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PacketBody {
     Echo { reply: bool, id: u16, sequence: u16, payload: Vec<u8> },
@@ -50,8 +56,24 @@ pub struct Opening {
     pub options: Vec<u8>,
 }
 
+impl Observe<Vec<CapturedPacket>> {
+    /// Every packet whose payload begins with the nonce, and the first packets of connections to
+    /// these ports, on all interfaces.
+    pub fn capture(nonce: u32, ports: &[u16]) -> Self {
+        // Each packet is told as it passes: else the kernel keeps a block of them for up to a second.
+        // Its buffer has a place for each as long as the longest that is kept: by default for eight.
+        let opening = ports.iter().map(|port| format!("( tcp[13] & 2 != 0 and port {port} )"));
+        let marked = ["icmp[24:4]", "udp[8:4]"].map(|at| format!("( {at} = {nonce:#010x} )"));
+        let filter = marked.into_iter().chain(opening).collect::<Vec<_>>().join(" or ");
+        let mut argv = words(&["sudo", "-n", "timeout", "60", "tcpdump", "--immediate-mode"]);
+        argv.extend(words(&["-s", "2048", "-B", "4096", "-t", "-n", "-l", "-x", "-i", "any"]));
+        argv.push(filter);
+        Observe::new(argv, CAPTURE).read_as(|output| read(&String::from_utf8_lossy(&output.stdout)))
+    }
+}
+
 /// All packets in tcpdump's words that are one of the three kinds and whole enough to be read.
-pub fn read(text: &str) -> Vec<CapturedPacket> {
+fn read(text: &str) -> Vec<CapturedPacket> {
     let mut all = Vec::new();
     let mut head: Option<(String, Direction)> = None;
     let mut bytes = Vec::new();
