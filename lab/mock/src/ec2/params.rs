@@ -172,3 +172,25 @@ pub fn one_attribute(asked: &[bool]) -> Result<(), ApiError> {
         _ => Err(ApiError::invalid_combination("Fields for multiple attribute types specified")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `ContextEntries=` is sent to IAM, which takes it: a list without a member has no number.
+    #[test]
+    fn an_empty_list_is_a_parameter_that_is_known() {
+        let allowed: &[&str] = &["ContextEntries.member.N.ContextKeyName", "Name"];
+        for (body, taken) in [
+            ("ContextEntries=", true),
+            ("ContextEntries.member.1.ContextKeyName=a", true),
+            ("ContextEntries=a", false),
+            ("ContextEntries.member.1.Other=a", false),
+            ("Others=", false),
+            ("Name=a", true),
+        ] {
+            let refused = Params::parse(body.as_bytes()).refuse_unknown(&[allowed]);
+            assert_eq!(refused.is_ok(), taken, "{body}: {refused:?}");
+        }
+    }
+}

@@ -139,6 +139,16 @@ async fn each_is_refused_with_its_code() {
     Script::new(&lab).run(TABLE).await;
 }
 
+/// AWS names the parameter by the word of its own model.
+#[tokio::test(start_paused = true)]
+async fn create_tags_says_what_it_lacks_in_awss_words() {
+    let lab = ExampleLab::new();
+    let mut script = Script::new(&lab);
+    let text = script.line("CreateTags Tag.1.Key=a Tag.1.Value=b ! MissingParameter").await;
+    let said = find_element(&text, "Message");
+    assert_eq!(said.as_deref(), Some("The request must contain the parameter resourceIdSet"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_client_token_makes_one_of_two() {
     let lab = ExampleLab::new();
