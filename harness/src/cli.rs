@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -63,6 +63,8 @@ pub enum Command {
         lab: Option<PathBuf>,
         #[command(flatten)]
         identity: IdentityArgs,
+        #[command(flatten)]
+        reports: ReportArgs,
     },
     /// The built-in mock lab.
     #[command(subcommand)]
@@ -98,6 +100,8 @@ pub struct RunArgs {
     /// Leave the instances running while the go is awaited: hard stop 7 is disarmed.
     #[arg(long, requires = "wait_go")]
     pub leave_running: bool,
+    #[command(flatten)]
+    pub reports: ReportArgs,
     /// For the test printer, as libtest-mimic defines them: --list, one FILTER, --exact,
     /// --skip FILTER, --format terse, …
     #[arg(last = true, value_name = "LIBTEST ARGS")]
@@ -200,6 +204,17 @@ pub struct ResumeArgs {
     pub identity: IdentityArgs,
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+    #[command(flatten)]
+    pub reports: ReportArgs,
+}
+
+/// What is made of a run for other programs, once its command has ended; the exit code stays as it is.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct ReportArgs {
+    /// Write a JUnit report: a suite for each scenario, a case for each assertion. What failed is a
+    /// failure, what is unknown and a hard stop that tripped are errors.
+    #[arg(long, value_name = "FILE", value_parser = new_file)]
+    pub junit: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -375,6 +390,20 @@ fn role_arn(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("expected arn:PARTITION:iam::ACCOUNT:role/NAME".to_owned())
+    }
+}
+
+/// A path where a file can be: whoever mistypes it learns it before the run, and not after it.
+fn new_file(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    match folder.unwrap_or(Path::new(".")).metadata() {
+        _ if path.is_dir() || path.file_name().is_none() => {
+            Err("it is a folder: name a file".to_owned())
+        }
+        Ok(found) if found.is_dir() => Ok(path),
+        Ok(_) => Err("its folder is none".to_owned()),
+        Err(error) => Err(format!("its folder: {error}")),
     }
 }
 

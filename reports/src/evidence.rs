@@ -3,7 +3,10 @@
 //! [`fold_records`] is total: every prefix of a journal gives valid evidence, so that the report of a run
 //! that was killed says what is known, and says of the rest that it is unknown or was not run.
 
+mod back;
+mod course;
 mod folding;
+mod next;
 
 #[cfg(test)]
 mod tests;
@@ -17,24 +20,59 @@ use crate::digest::Digest;
 use crate::effect::Effect;
 use crate::operation::Operation;
 use crate::record::{
-    AddressRead, AssertionStatus, Attachment, Calls, Class, CostRecorded, Facts, FactsDiffer,
-    GoBurnt, GoRefused, GoVerified, LabKind, LockTaken, NodeWoke, OperatorIdentified, OperatorLost,
-    OutageRecorded, Outcome, Part, Permit, Program, ProofSought, ResidueItem, Retried,
-    ScenarioStatus,
+    AddressRead, AssertionStatus, Attachment, Calls, Class, Facts, FactsDiffer, GoBurnt, GoRefused,
+    GoVerified, LabKind, LabTarget, LockTaken, OperatorIdentified, OperatorLost, OutageRecorded,
+    Outcome, Part, Permit, Program, ProofSought, Record, ResidueItem, Retried, ScenarioStatus,
+    SchemaVersion,
 };
-use crate::verdict::Judgement;
+use crate::verdict::{Cause, Classification, Judgement};
 
+pub use back::{
+    Attribute, Change, ChangeState, NotRestored, ObservedChange, Restored, SeenValue,
+    TeardownState, TornDown, TornPart,
+};
+pub use course::{
+    Actor, ActorKind, Attempt, BadAssertion, CostSoFar, RunState, RunningInstance, Wait, WaitedFor,
+};
 pub use folding::fold_records;
+pub use next::{NextStep, RUN_PLACEHOLDER, Who, list_next_steps, split_command};
+
+/// One record of the journal, by its number, and the lab's time of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecordRef {
+    /// Its `seq`: 0 for the first.
+    pub record: u64,
+    /// By the lab's clock.
+    pub at: DateTime<Utc>,
+}
+
+impl RecordRef {
+    pub(crate) fn of(record: &Record) -> Self {
+        Self { record: record.seq, at: record.at }
+    }
+}
 
 /// The evidence of one run. What is null was not established.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
-    pub schema_version: u32,
+    /// A reader of another major number refuses it; of a higher minor one, it ignores what it does not know.
+    pub schema_version: SchemaVersion,
     /// Null where the journal has no line yet.
     pub run: Option<Run>,
     pub verdict: Judgement,
+    /// Whose the problem is; null for a verdict that names none.
+    pub classification: Option<Classification>,
+    /// The first thing in the journal that speaks against the run; null where nothing does.
+    pub cause: Option<Cause>,
+    /// The things that somebody has to do, or may do, next, in their order; empty where there is nothing.
+    pub next: Vec<NextStep>,
     pub journal: JournalHead,
+    /// Where the run acts, as its manifest says; null where the journal does not say.
+    pub target: Option<LabTarget>,
+    /// Who and what acts in the lab.
+    pub actors: Vec<Actor>,
     /// Who asked EC2, on a lab where that is not built in; the last command's.
     pub operator: Option<OperatorIdentified>,
     /// Why the last command's credentials could not be renewed.
@@ -46,12 +84,24 @@ pub struct Evidence {
     /// The facts that the owner decided on.
     pub facts: Option<Facts>,
     pub change_set: Option<Value>,
-    /// The programs under test.
-    pub programs: Vec<Program>,
     pub undo_plan: Option<UndoPlan>,
+    /// The attributes of the ENI that the run changes: before, during and after.
+    pub changes: Vec<Change>,
+    /// The parts of the lab that the teardown ends, and what came of each.
+    pub teardown: Vec<TornDown>,
+    /// Whether the lab is as it was before the run.
+    pub restored: Restored,
+    /// The things that are not as they were, or of which nobody knows.
+    pub not_restored: Vec<NotRestored>,
+    /// The instances of the lab, and whether each runs.
+    pub running: Vec<RunningInstance>,
     pub gate: Gate,
     /// In the order of the sequence.
     pub scenarios: Vec<Scenario>,
+    /// The attempts at a scenario that a later one took the place of, in their order.
+    pub attempts: Vec<Attempt>,
+    /// The waits: for the owner, and for the stages of a lab that was woken.
+    pub waits: Vec<Wait>,
     pub mutations: Vec<Mutation>,
     pub hard_stops: Vec<HardStop>,
     /// routerd's own journal.
@@ -60,11 +110,9 @@ pub struct Evidence {
     pub state: Sides,
     /// How long the captured address was out of reach, for each scenario that moved it.
     pub outages: Vec<OutageRecorded>,
-    /// The stages that each node came to, or did not, where the lab was woken.
-    pub wakes: Vec<NodeWoke>,
     /// The facts that are not as the owner was shown them, where a resumed run found some.
     pub facts_differ: Option<FactsDiffer>,
-    pub cost: Option<CostRecorded>,
+    pub cost: CostSoFar,
     /// The things that are left and should not be; null where nobody has looked.
     pub residue: Option<Vec<ResidueItem>>,
     /// The things that stay and harm nobody: those that the manifest names, and rows that nobody approved.
@@ -197,6 +245,8 @@ pub struct Assertion {
     pub raw: Vec<Digest>,
     pub message: Option<String>,
     pub at: DateTime<Utc>,
+    /// The number of its record.
+    pub record: u64,
 }
 
 /// One change that the run made or tried to make, from its intent to its outcome.
@@ -211,9 +261,13 @@ pub struct Mutation {
     pub resource: String,
     pub effect: Effect,
     pub intended_at: DateTime<Utc>,
+    /// The number of the intent's record.
+    pub record: u64,
     /// Unknown where no outcome was recorded.
     pub outcome: Outcome,
     pub outcome_at: Option<DateTime<Utc>>,
+    /// The number of the outcome's record; null where none was recorded.
+    pub outcome_record: Option<u64>,
     pub detail: String,
     /// The service's id of the request, as CloudTrail has it; null where no answer carried one.
     pub request_id: Option<String>,
@@ -234,6 +288,8 @@ pub struct HardStop {
     pub armed: bool,
     /// Why it is not armed.
     pub reason: Option<String>,
+    /// The thing to do once it has tripped, before the smoke is run again.
+    pub remedy: String,
     pub checks: u64,
     /// By name.
     pub detectors: Vec<Detector>,
@@ -253,6 +309,8 @@ pub struct Detector {
 #[serde(deny_unknown_fields)]
 pub struct Trip {
     pub at: DateTime<Utc>,
+    /// The number of its record.
+    pub record: u64,
     pub detector: String,
     pub scenario: String,
     pub reason: String,

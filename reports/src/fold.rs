@@ -8,11 +8,12 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::effect::{Effect, Power};
+use crate::evidence::RecordRef;
 use crate::record::{
     AddressRead, Assertion, Attachment, CostRecorded, Duty, FactsDiffer, FactsRecorded, GoBurnt,
     GoRefused, GoVerified, HarnessBroke, Intent, Interrupted, JournalLost, Kind, LabGone,
-    LabUnavailable, LockTaken, NodeWoke, OperatorIdentified, OperatorLost, OutageRecorded, Outcome,
-    OutcomeRecorded, Permit, Phase, ProofOutcome, ProofSought, Record, RecoveryStarted,
+    LabTarget, LabUnavailable, LockTaken, OperatorIdentified, OperatorLost, OutageRecorded,
+    Outcome, OutcomeRecorded, Permit, Phase, ProofOutcome, ProofSought, Record, RecoveryStarted,
     ResidueListed, Retried, RunFinished, RunStarted, ScenarioDeclared, ScenarioFinished, StopArmed,
     StopChecked, StopTripped, UndoPlanned,
 };
@@ -24,34 +25,33 @@ pub struct Gathered<'a> {
     pub scenarios: Vec<FoldedScenario<'a>>,
     pub operator: Option<&'a OperatorIdentified>,
     /// Emptied by a later command that has credentials.
-    pub operator_lost: Option<&'a OperatorLost>,
+    pub operator_lost: Option<(&'a OperatorLost, RecordRef)>,
     pub addresses: Vec<&'a AddressRead>,
     pub facts: Option<&'a FactsRecorded>,
     pub undo_plan: Option<&'a UndoPlanned>,
     pub gate: Gate<'a>,
     pub mutations: Vec<FoldedMutation<'a>>,
     pub checked: Vec<&'a StopChecked>,
-    pub tripped: Vec<(&'a StopTripped, DateTime<Utc>)>,
+    pub tripped: Vec<(&'a StopTripped, RecordRef)>,
     pub rows: Sides<'a>,
     pub armed: Vec<&'a StopArmed>,
     pub state: Sides<'a>,
     pub attachments: Vec<&'a Attachment>,
     pub retries: Vec<&'a Retried>,
     pub outages: Vec<&'a OutageRecorded>,
-    pub wakes: Vec<&'a NodeWoke>,
     pub facts_differ: Option<&'a FactsDiffer>,
-    pub cost: Option<&'a CostRecorded>,
+    pub cost: Option<(&'a CostRecorded, RecordRef)>,
     /// Whether all instances were found at rest after a dead man's switch was armed, and none was
     /// started since: the switch had its way.
     pub at_rest: bool,
-    pub residue: Option<&'a ResidueListed>,
-    pub interrupted: Vec<&'a Interrupted>,
-    pub recovery: Option<&'a RecoveryStarted>,
-    pub lab_gone: Option<&'a LabGone>,
+    pub residue: Option<(&'a ResidueListed, RecordRef)>,
+    pub interrupted: Vec<(&'a Interrupted, RecordRef)>,
+    pub recovery: Option<(&'a RecoveryStarted, RecordRef)>,
+    pub lab_gone: Option<(&'a LabGone, RecordRef)>,
     /// Emptied by a scenario or a command that was begun later: somebody tried again.
-    pub unavailable: Option<&'a LabUnavailable>,
-    pub broke: Option<&'a HarnessBroke>,
-    pub lost: Option<&'a JournalLost>,
+    pub unavailable: Option<(&'a LabUnavailable, RecordRef)>,
+    pub broke: Option<(&'a HarnessBroke, RecordRef)>,
+    pub lost: Option<(&'a JournalLost, RecordRef)>,
     pub finished: Option<(&'a RunFinished, DateTime<Utc>)>,
 }
 
@@ -70,8 +70,8 @@ pub struct FoldedScenario<'a> {
     pub attempts: u32,
     /// The start of the last attempt.
     pub started_at: Option<DateTime<Utc>>,
-    pub assertions: Vec<(&'a Assertion, DateTime<Utc>)>,
-    pub finished: Option<(&'a ScenarioFinished, DateTime<Utc>)>,
+    pub assertions: Vec<(&'a Assertion, RecordRef)>,
+    pub finished: Option<(&'a ScenarioFinished, RecordRef)>,
 }
 
 /// The go and the lab's lock, as far as the run has come with them.
@@ -79,7 +79,7 @@ pub struct FoldedScenario<'a> {
 pub struct Gate<'a> {
     pub verified: Option<(&'a GoVerified, DateTime<Utc>)>,
     /// Emptied by a go that was verified later.
-    pub refused: Option<(&'a GoRefused, DateTime<Utc>)>,
+    pub refused: Option<(&'a GoRefused, RecordRef)>,
     pub burnt: Option<(&'a GoBurnt, DateTime<Utc>)>,
     pub proof: Option<&'a ProofSought>,
     pub lock_taken: Option<(&'a LockTaken, DateTime<Utc>)>,
@@ -90,8 +90,8 @@ pub struct Gate<'a> {
 #[derive(Debug)]
 pub struct FoldedMutation<'a> {
     pub intent: &'a Intent,
-    pub at: DateTime<Utc>,
-    pub outcome: Option<(&'a OutcomeRecorded, DateTime<Utc>)>,
+    pub intended: RecordRef,
+    pub outcome: Option<(&'a OutcomeRecorded, RecordRef)>,
 }
 
 fn is_switch(it: &FoldedMutation<'_>) -> bool {
@@ -109,21 +109,21 @@ pub fn gather_records(records: &[Record]) -> Gathered<'_> {
 
 impl<'a> Gathered<'a> {
     fn take(&mut self, record: &'a Record) {
-        let at = record.at;
+        let (at, here) = (record.at, RecordRef { record: record.seq, at: record.at });
         match &record.kind {
             Kind::RunStarted(started) => self.start(started, at),
             Kind::ScenarioStarted(it) => self.start_scenario(&it.scenario, at),
-            Kind::AssertionMade(assertion) => self.assert(assertion, at),
+            Kind::AssertionMade(assertion) => self.assert(assertion, here),
             Kind::ScenarioFinished(it) => {
                 if let Some(scenario) = self.scenario_mut(&it.scenario) {
-                    scenario.finished = Some((it, at));
+                    scenario.finished = Some((it, here));
                 }
             }
             Kind::OperatorIdentified(operator) => {
                 self.operator = Some(operator);
                 self.operator_lost = None;
             }
-            Kind::OperatorLost(lost) => self.operator_lost = Some(lost),
+            Kind::OperatorLost(lost) => self.operator_lost = Some((lost, here)),
             Kind::AddressRead(address) => self.addresses.push(address),
             Kind::FactsRecorded(facts) => self.facts = Some(facts),
             Kind::UndoPlanned(plan) => self.undo_plan = Some(plan),
@@ -131,33 +131,33 @@ impl<'a> Gathered<'a> {
                 self.gate.verified = Some((go, at));
                 self.gate.refused = None;
             }
-            Kind::GoRefused(refused) => self.gate.refused = Some((refused, at)),
+            Kind::GoRefused(refused) => self.gate.refused = Some((refused, here)),
             Kind::GoBurnt(burnt) => self.gate.burnt = Some((burnt, at)),
             Kind::Intent(intent) => {
                 if matches!(intent.effect.power(), Some((_, Power::On))) {
                     self.at_rest = false;
                 }
-                self.mutations.push(FoldedMutation { intent, at, outcome: None });
+                self.mutations.push(FoldedMutation { intent, intended: here, outcome: None });
             }
             Kind::Outcome(outcome) => {
                 let mut mutations = self.mutations.iter_mut().rev();
                 if let Some(it) = mutations.find(|it| it.intent.id == outcome.intent) {
-                    it.outcome = Some((outcome, at));
+                    it.outcome = Some((outcome, here));
                 }
             }
-            Kind::StopTripped(stop) => self.tripped.push((stop, at)),
-            Kind::CostRecorded(cost) => self.cost = Some(cost),
-            Kind::ResidueListed(residue) => self.residue = Some(residue),
-            Kind::Interrupted(interrupted) => self.interrupted.push(interrupted),
+            Kind::StopTripped(stop) => self.tripped.push((stop, here)),
+            Kind::CostRecorded(cost) => self.cost = Some((cost, here)),
+            Kind::ResidueListed(residue) => self.residue = Some((residue, here)),
+            Kind::Interrupted(interrupted) => self.interrupted.push((interrupted, here)),
             Kind::ProofSought(sought) => self.gate.proof = Some(sought),
             Kind::RecoveryStarted(recovery) => {
-                self.recovery = Some(recovery);
+                self.recovery = Some((recovery, here));
                 self.unavailable = None;
             }
-            Kind::LabGone(gone) => self.lab_gone = Some(gone),
-            Kind::LabUnavailable(unavailable) => self.unavailable = Some(unavailable),
-            Kind::HarnessBroke(broke) => self.broke = Some(broke),
-            Kind::JournalLost(lost) => self.lost = Some(lost),
+            Kind::LabGone(gone) => self.lab_gone = Some((gone, here)),
+            Kind::LabUnavailable(unavailable) => self.unavailable = Some((unavailable, here)),
+            Kind::HarnessBroke(broke) => self.broke = Some((broke, here)),
+            Kind::JournalLost(lost) => self.lost = Some((lost, here)),
             Kind::RunFinished(finished) => self.finished = Some((finished, at)),
             Kind::AttachmentStored(attachment) => self.attachments.push(attachment),
             Kind::StopChecked(checked) => self.checked.push(checked),
@@ -180,11 +180,10 @@ impl<'a> Gathered<'a> {
                 self.armed.push(armed);
                 self.unavailable = None;
             }
-            Kind::NodeWoke(woke) => self.wakes.push(woke),
             Kind::FactsDiffer(differ) => self.facts_differ = Some(differ),
             Kind::LockReleased(_) => self.gate.lock_released = Some(at),
-            // For later processes of the run, not for its readers.
-            Kind::ResourcesSeen(_) | Kind::NobodysFound(_) => {}
+            // For later processes of the run, and for folds of their own.
+            Kind::ResourcesSeen(_) | Kind::NobodysFound(_) | Kind::NodeWoke(_) => {}
             Kind::InstancesFound(found) => {
                 self.at_rest = found.costing.is_empty() && self.mutations.iter().any(is_switch);
             }
@@ -206,17 +205,22 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    fn assert(&mut self, assertion: &'a Assertion, at: DateTime<Utc>) {
+    fn assert(&mut self, assertion: &'a Assertion, here: RecordRef) {
         let Some(scenario) = self.scenario_mut(&assertion.scenario) else { return };
         let same = scenario.assertions.iter_mut().find(|(it, _)| it.id == assertion.id);
         match same {
-            Some(same) => *same = (assertion, at),
-            None => scenario.assertions.push((assertion, at)),
+            Some(same) => *same = (assertion, here),
+            None => scenario.assertions.push((assertion, here)),
         }
     }
 
     fn scenario_mut(&mut self, name: &str) -> Option<&mut FoldedScenario<'a>> {
         self.scenarios.iter_mut().find(|scenario| scenario.declared.name == name)
+    }
+
+    /// The place that the run was aimed at.
+    pub fn target(&self) -> Option<&'a LabTarget> {
+        self.started?.0.lab.target.as_ref()
     }
 
     /// The scenarios that the run was declared to have for this.

@@ -8,6 +8,7 @@ mod granted;
 mod judged;
 mod operator;
 mod seen;
+mod version;
 mod woken;
 
 use chrono::{DateTime, Utc};
@@ -18,7 +19,8 @@ use crate::digest::Digest;
 pub use crate::effect::{Effect, Goal, Power};
 pub use crate::operation::Operation;
 pub use declared::{
-    Class, Duty, LabDeclared, LabKind, Part, Program, RunStarted, ScenarioDeclared, StopDeclared,
+    Class, Duty, LabDeclared, LabKind, LabTarget, Part, Program, RunStarted, ScenarioDeclared,
+    StopDeclared, TargetNode,
 };
 pub use effects::{Intent, Outcome, OutcomeRecorded, Permit};
 pub use ended::{
@@ -42,10 +44,12 @@ pub use seen::{
     OutageRecorded, Phase, ResidueItem, ResidueListed, ResourceKind, ResourceSeen, ResourcesSeen,
     RowsRecorded, StateRecorded,
 };
+pub use version::SchemaVersion;
 pub use woken::{FactDifference, FactsDiffer, NodeWoke, WakeStage};
 
-/// Version of the journal and of `evidence.json`. Raised with every meaningful change of a field.
-pub const SCHEMA_VERSION: u32 = 5;
+/// Version of the journal and of `evidence.json`. The major number is raised with every change of meaning, the
+/// minor one with every addition.
+pub const SCHEMA_VERSION: SchemaVersion = SchemaVersion { major: 6, minor: 0 };
 
 /// One line of `journal.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -7,11 +7,11 @@ use crate::digest::Digest;
 use crate::record::{
     Assertion, AssertionStatus, Attachment, Calls, Class, CostRecorded, Datagrams, Duty, Facts,
     FactsRecorded, FlowOutage, GoBurnt, GoRefused, GoVerified, Intent, Kind, LabDeclared, LabFacts,
-    LabIdentity, LabKind, LockReleased, LockTaken, Operation, Outage, OutageRecorded, Outcome,
-    OutcomeRecorded, Part, Permit, Phase, Program, Record, ResidueItem, ResidueListed, Retried,
-    RoleFacts, RouterYamlFacts, RowsRecorded, RunFinished, RunStarted, SCHEMA_VERSION,
+    LabIdentity, LabKind, LabTarget, LockReleased, LockTaken, Operation, Outage, OutageRecorded,
+    Outcome, OutcomeRecorded, Part, Permit, Phase, Program, Record, ResidueItem, ResidueListed,
+    Retried, RoleFacts, RouterYamlFacts, RowsRecorded, RunFinished, RunStarted, SCHEMA_VERSION,
     ScenarioDeclared, ScenarioFinished, ScenarioStarted, ScenarioStatus, StateRecorded,
-    StopChecked, StopDeclared, UndoPlanned, UndoStep,
+    StopChecked, StopDeclared, TargetNode, UndoPlanned, UndoStep,
 };
 use crate::verdict::judge_ending;
 
@@ -276,12 +276,18 @@ fn started() -> RunStarted {
         words: format!("hard stop {number}"),
         armed: number != 7,
         reason: (number == 7).then(|| "--leave-running".into()),
+        remedy: format!("put right what hard stop {number} saw"),
     };
     RunStarted {
         schema_version: SCHEMA_VERSION,
         run_id: "run-1".into(),
         tool: program("lab-smoke"),
-        lab: LabDeclared { kind: LabKind::Mock, name: "mock".into(), manifest: "[lab]\n".into() },
+        lab: LabDeclared {
+            kind: LabKind::Mock,
+            name: "mock".into(),
+            manifest: "[lab]\n".into(),
+            target: Some(target()),
+        },
         seed: Some(1),
         faults: vec![],
         filter: None,
@@ -294,6 +300,28 @@ fn started() -> RunStarted {
             scenario("residue", "§8", Class::ReadOnly, Some(Duty::Accounts)),
         ],
         stops: (1..=8).map(stop).collect(),
+    }
+}
+
+fn target() -> LabTarget {
+    let node = |name: &str, address: &str, instance: Option<&str>| TargetNode {
+        name: name.into(),
+        address: address.into(),
+        instance_id: instance.map(str::to_owned),
+    };
+    LabTarget {
+        account_id: "123456789012".into(),
+        region: "eu-central-1".into(),
+        vpc_id: "vpc-0a".into(),
+        subnet_id: "subnet-0a".into(),
+        network_interface_id: "eni-0a".into(),
+        address: "10.88.60.9/32".into(),
+        nodes: vec![
+            node("onprem-client", "10.88.60.9", None),
+            node("routerd-cloud", "10.88.60.4", Some("i-0a")),
+        ],
+        max_instance_seconds: Some(7200),
+        principals: vec!["owner@example.com".into()],
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::evidence::Evidence;
 
 /// The schema's `$id`.
-pub const SCHEMA_ID: &str = "https://lab-smoke.dev/schema/evidence-v2.json";
+pub const SCHEMA_ID: &str = "https://lab-smoke.dev/schema/evidence-v6.json";
 
 /// JSON Schema 2020-12, pretty-printed with a final newline: what `lab-smoke schema` prints and
 /// `docs/` holds.

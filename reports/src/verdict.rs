@@ -19,11 +19,14 @@
 //! While a go is pending, a signal is no interruption: the run can be resumed. Stop 7 is how a
 //! run is parked; where it cannot stop what costs, that is listed as residue.
 
+mod cause;
 mod codes;
 mod rules;
 
 #[cfg(test)]
 mod tests;
 
+pub use cause::{Cause, CauseKind, Classification, classify_cause};
+pub(crate) use cause::{decides, find_first_cause};
 pub use codes::{ExitCode, PRECEDENCE, exit_codes_markdown};
 pub use rules::{Judgement, judge_ending, judge_journal};

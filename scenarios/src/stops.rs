@@ -40,6 +40,18 @@ const DONE: [&str; 8] = [
 
 const TAKEN_BACK: &str = "what this run began and can prove to be its own is undone from the undo plan, then teardown; before the go was burnt the instances are stopped instead; the rest is listed with the owner's commands";
 
+/// The thing to do once a stop has tripped, by number, before the smoke is run again.
+pub const REMEDIES: [&str; 8] = [
+    "Take the credentials out of router.yaml, of routerd's unit and of whatever hands them to a plugin, and give routerd-cloud's instance the executor's profile alone; then run preflight again.",
+    "Find out whose the resource is, and either take the address off it or correct the manifest; touch nothing that is not the lab's, then run preflight again.",
+    "Leave one provider, aws, in router.yaml, and settle the open rows of every other; then run preflight again.",
+    "Bring the lab to a state that undo can restore: the address off the ENI, undo allowed in the policy, every id of the teardown there; then run preflight again.",
+    "Look at the ENI and at the row in routerd's journal, settle each with the command that is listed with it, and run again only once both show the same.",
+    "End what is listed with its command, or name it under teardown.keep if it is meant to stay; raise limits.max_instance_seconds only if the run may cost that much.",
+    "Decide sooner, or let the run stop the instances (consent.stop_instances and the right to do so); then `lab-smoke resume`, which starts them and repeats preflight.",
+    "Use a lab that is nobody else's: correct the manifest, or take out what is shared; then run preflight again.",
+];
+
 macro_rules! detectors {
     ($($constant:ident = $stop:literal $name:literal in $checked:expr, $what:literal;)*) => {
         $(pub const $constant: Detector =

@@ -1,9 +1,10 @@
 //! The programs of others judge ours: ssh-keygen the go, the AWS CLI and botocore the mock's EC2,
-//! moto what differs, and what AWS answered to others. Without them the trials are ignored with the reason, and fail where
+//! moto what differs, junitparser the report for CI, and what AWS answered to others. Without them the trials are ignored with the reason, and fail where
 //! `LAB_SMOKE_REQUIRE_FOREIGN=1`.
 
 mod aws_cli;
 mod go;
+mod junit;
 mod recordings;
 mod referee;
 mod served;
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
         aws_cli::trials(),
         referee::trials(),
         recordings::trials(),
+        junit::trials(),
     ];
     let trials = groups.into_iter().flatten().collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()

@@ -62,11 +62,11 @@ fn trial(
     })
 }
 
-fn python() -> String {
+pub fn python() -> String {
     std::env::var("LAB_SMOKE_PYTHON").unwrap_or_else(|_| "python3".to_owned())
 }
 
-fn find(modules: &str) -> Result<(), String> {
+pub fn find(modules: &str) -> Result<(), String> {
     let import = format!("import {modules}");
     let mut command = Command::new(python());
     command.args(["-c", &import]).stdout(Stdio::null()).stderr(Stdio::null());

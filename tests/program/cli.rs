@@ -74,6 +74,8 @@ fn words_that_cannot_be_meant_exit_2_and_make_nothing() {
         (&["run", "--", "--exact", "pin"], "selects no scenario"),
         (&["run", "--lab", "nowhere.toml"], "nowhere.toml: No such file"),
         (&["run", "--lab", "netns", "--seed", "1"], "--seed is for `--lab mock` alone"),
+        (&["run", "--junit", "nowhere/junit.xml"], "its folder: No such file"),
+        (&["run", "--junit", "."], "it is a folder"),
         (&["report", "nowhere"], "there is no run `nowhere`"),
         (&["lab", "check", "nowhere.toml"], "nowhere.toml: No such file"),
     ] {

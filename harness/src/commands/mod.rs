@@ -18,6 +18,7 @@ mod resume;
 mod run;
 mod status;
 mod to_its_end;
+mod told;
 
 use std::any::Any;
 use std::ffi::OsString;
@@ -90,8 +91,8 @@ fn answer(words: Vec<OsString>, console: Console<'_>) -> u8 {
         Command::Go(args) => go::grant_go(&args, terminal),
         Command::Resume(args) => resume::resume_run(&args, console),
         Command::Status { run, format } => status::show_status(&run, format, console),
-        Command::Recover { run, lab, identity } => {
-            recover::recover_run(&run, lab.as_deref(), &identity, console)
+        Command::Recover { run, lab, identity, reports } => {
+            recover::recover_run(&run, lab.as_deref(), &identity, &reports, console)
         }
         Command::Report { run } => report::remake_evidence(&run, terminal),
         Command::Mock(MockCommand::Serve { port, enforce_iam, state }) => {

@@ -2,7 +2,7 @@
 
 use super::run::{begin_run, choose_meanwhile};
 use super::{Console, say_usage};
-use crate::cli::{self, PreflightArgs};
+use crate::cli::{self, PreflightArgs, ReportArgs};
 use crate::labs::{AfterRun, Grantor};
 
 pub fn run_preflight(args: &PreflightArgs, console: Console<'_>) -> u8 {
@@ -11,5 +11,5 @@ pub fn run_preflight(args: &PreflightArgs, console: Console<'_>) -> u8 {
         Err(error) => return say_usage(&error, console.terminal),
     };
     let grantor = Grantor::Owner { wait: None, meanwhile: choose_meanwhile(args.leave_running) };
-    begin_run(&args.begin, AfterRun::TakeDown, arguments, grantor, console)
+    begin_run(&args.begin, &ReportArgs::default(), AfterRun::TakeDown, arguments, grantor, console)
 }

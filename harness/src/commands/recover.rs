@@ -13,8 +13,9 @@ use super::outside;
 use super::refusal::CommandRefusal;
 use super::resume::gather_existing_run;
 use super::to_its_end::to_its_end;
+use super::told::{EndedRun, tell_programs};
 use super::{Console, refuse};
-use crate::cli::IdentityArgs;
+use crate::cli::{IdentityArgs, ReportArgs};
 use crate::engine::{self, Announcement};
 use crate::labs::{Leaving, Opener, Purpose};
 use crate::perform::write_evidence;
@@ -25,10 +26,13 @@ pub fn recover_run(
     run: &Path,
     lab: Option<&Path>,
     identity: &IdentityArgs,
+    reports: &ReportArgs,
     console: Console<'_>,
 ) -> u8 {
-    match in_its_folder(run, (lab, identity), console) {
-        Ok(judgement) => judgement.recover_exit_code(),
+    let ended = in_its_folder(run, (lab, identity), console);
+    tell_programs(reports, &ended, console.terminal);
+    match ended {
+        Ok(ended) => ended.judgement.recover_exit_code(),
         Err(refusal) => refuse(refusal.code(), &refusal, console.terminal),
     }
 }
@@ -40,7 +44,7 @@ fn in_its_folder(
     run: &Path,
     words: Words<'_>,
     console: Console<'_>,
-) -> Result<Judgement, CommandRefusal> {
+) -> Result<EndedRun, CommandRefusal> {
     let terminal = console.terminal;
     let folder = RunFolder::resolve(Path::new(""), run)?;
     let _lock = alive::lock_folder(&folder, &format!("recover, pid {}", std::process::id()))?;
@@ -65,7 +69,7 @@ fn in_its_folder(
     }
     terminal.out(&words::describe_verdict(&judgement));
     terminal.out(&format!("{}\n", folder.path().display()));
-    Ok(judgement)
+    Ok(EndedRun::of(judgement, &folder))
 }
 
 fn was_recovered(journal: &Writer) -> bool {

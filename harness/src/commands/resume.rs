@@ -7,11 +7,11 @@ use reports::folder::{GO_FILE, RUN_FILE, RunFile, RunFolder};
 use reports::journal::Writer;
 use reports::record::{Kind, Record, RunStarted};
 use reports::shown::read_shown;
-use reports::verdict::Judgement;
 
 use super::outside::{self, Both};
 use super::refusal::CommandRefusal;
 use super::run::{Ended, choose_meanwhile, owners_files};
+use super::told::{EndedRun, tell_programs};
 use super::{Console, alive, refuse, say_usage};
 use crate::cli::{self, IdentityArgs, ResumeArgs};
 use crate::engine::{self, Pending, Resumed, Standing};
@@ -25,8 +25,10 @@ pub fn resume_run(args: &ResumeArgs, console: Console<'_>) -> u8 {
         Err(error) => return say_usage(&error, console.terminal),
     };
     let show = Show { format: args.format, arguments };
-    match in_its_folder(args, &show, console) {
-        Ok(judgement) => judgement.exit_code,
+    let ended = in_its_folder(args, &show, console);
+    tell_programs(&args.reports, &ended, console.terminal);
+    match ended {
+        Ok(ended) => ended.judgement.exit_code,
         Err(refusal) => refuse(refusal.code(), &refusal, console.terminal),
     }
 }
@@ -35,7 +37,7 @@ fn in_its_folder(
     args: &ResumeArgs,
     show: &Show,
     console: Console<'_>,
-) -> Result<Judgement, CommandRefusal> {
+) -> Result<EndedRun, CommandRefusal> {
     let folder = RunFolder::resolve(Path::new(""), &args.run)?;
     let _lock = alive::lock_folder(&folder, &format!("resume, pid {}", std::process::id()))?;
     let journal = Writer::reopen(folder.path())?;
@@ -128,7 +130,7 @@ fn on_its_lab(
     opener: &dyn Opener,
     show: &Show,
     console: Console<'_>,
-) -> Result<Judgement, CommandRefusal> {
+) -> Result<EndedRun, CommandRefusal> {
     let selection = journal.with_records(engine::read_selection).ok_or(CommandRefusal::Empty)?;
     let (run_id, seed) = (run.started.run_id.clone(), run.started.seed);
     let resumed = Resumed { run_id, selection };
@@ -156,6 +158,6 @@ fn on_its_lab(
         });
         let ended = Ended::of(Box::pin(judgement).await, folder);
         site.leave(Leaving::Run(ended.standing), &console.say()).await;
-        Ok(ended.judgement)
+        Ok(ended.run)
     })
 }

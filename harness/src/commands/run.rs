@@ -11,8 +11,9 @@ use reports::record::LabKind;
 use reports::verdict::{ExitCode, Judgement};
 
 use super::refusal::CommandRefusal;
+use super::told::{EndedRun, tell_programs};
 use super::{Console, alive, lab, refuse, say_usage};
-use crate::cli::{self, BeginArgs, LabChoice, RunArgs};
+use crate::cli::{self, BeginArgs, LabChoice, ReportArgs, RunArgs};
 use crate::engine::{self, Announcement, Meanwhile, Pending, Selection, Settings, Standing};
 use crate::grant::OwnersFiles;
 use crate::labs::{AfterRun, Choice, Grantor, LabRequest, Leaving, Opened, Own, Site};
@@ -38,7 +39,7 @@ pub fn run_smoke(args: &RunArgs, console: Console<'_>) -> u8 {
         }
     };
     let after = if args.keep { AfterRun::Keep } else { AfterRun::TakeDown };
-    begin_run(&args.begin, after, arguments, grantor, console)
+    begin_run(&args.begin, &args.reports, after, arguments, grantor, console)
 }
 
 pub(super) fn choose_meanwhile(leave_running: bool) -> Meanwhile {
@@ -48,13 +49,16 @@ pub(super) fn choose_meanwhile(leave_running: bool) -> Meanwhile {
 /// Begins a run in a folder of its own.
 pub(super) fn begin_run(
     args: &BeginArgs,
+    reports: &ReportArgs,
     after: AfterRun,
     arguments: Arguments,
     grantor: Grantor,
     console: Console<'_>,
 ) -> u8 {
-    match on_its_lab(args, after, arguments, grantor, console) {
-        Ok(judgement) => judgement.exit_code,
+    let ended = on_its_lab(args, after, arguments, grantor, console);
+    tell_programs(reports, &ended, console.terminal);
+    match ended {
+        Ok(ended) => ended.judgement.exit_code,
         Err(refusal) => refuse(refusal.code(), &refusal, console.terminal),
     }
 }
@@ -65,7 +69,7 @@ fn on_its_lab(
     arguments: Arguments,
     grantor: Grantor,
     console: Console<'_>,
-) -> Result<Judgement, CommandRefusal> {
+) -> Result<EndedRun, CommandRefusal> {
     let selection = select_scenarios(&arguments)?;
     let (kind, lab) = chosen(&args.lab)?;
     let wanted = LabRequest {
@@ -90,7 +94,7 @@ fn on_its_lab(
         let ended = Box::pin(new.carry_out(site.as_ref(), selection, &mut signals)).await;
         let how = ended.as_ref().map_or(Leaving::Unused, |ended| Leaving::Run(ended.standing));
         site.leave(how, &say).await;
-        Ok(ended?.judgement)
+        Ok(ended?.run)
     })
 }
 
@@ -111,7 +115,7 @@ fn chosen(lab: &LabChoice) -> Result<(LabKind, Choice), CommandRefusal> {
 
 /// A command's end, and where the run stands then.
 pub(super) struct Ended {
-    pub judgement: Judgement,
+    pub run: EndedRun,
     pub standing: Standing,
 }
 
@@ -119,7 +123,8 @@ impl Ended {
     pub(super) fn of(judgement: Judgement, folder: &RunFolder) -> Self {
         // What cannot be read does not wait for anybody.
         let records = read_file(folder.path()).map(|journal| journal.records).unwrap_or_default();
-        Self { judgement, standing: engine::read_standing(&records) }
+        let run = EndedRun::of(judgement, folder);
+        Self { run, standing: engine::read_standing(&records) }
     }
 }
 

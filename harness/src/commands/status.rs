@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use lab::act::Holder;
 use lab::clock::Clock;
 use reports::digest::Digest;
+use reports::evidence::{NextStep, list_next_steps};
 use reports::folder::{FolderError, RunFolder};
 use reports::journal::{ChainError, read_file};
 use reports::record::{GoRefused, Kind, LabKind, Record, RunStarted, Verdict};
@@ -33,7 +34,11 @@ struct RunStatus {
     facts_digest: Option<Digest>,
     /// The last go, where it was refused; another may be given while the run is pending.
     refused_go: Option<GoRefused>,
-    next: Vec<String>,
+    /// With the folder in its place.
+    next: Vec<NextStep>,
+    /// For people.
+    #[serde(skip)]
+    next_lines: Vec<String>,
 }
 
 #[derive(Clone, Copy, Serialize)]
@@ -132,7 +137,10 @@ fn of(folder: &RunFolder, held_by: Option<String>, records: &[Record]) -> RunSta
         let why = "the dead man's switch has stopped the instances: its deadline is over";
         judgement.reasons.push(why.to_owned());
     }
-    let next = engine::next_steps(records, folder.path());
+    let lines = engine::next_steps(records, folder.path());
+    let path = folder.path().display().to_string();
+    let next = list_next_steps(records).into_iter();
+    let next = next.map(|it| NextStep { argv: it.argv_for(&path), ..it }).collect();
     RunStatus {
         run_id: engine::find_run_started(records).map(|started| started.run_id.clone()),
         folder: folder.path().display().to_string(),
@@ -143,7 +151,8 @@ fn of(folder: &RunFolder, held_by: Option<String>, records: &[Record]) -> RunSta
         reasons: judgement.reasons,
         facts_digest: engine::find_last_facts(records).map(|facts| facts.facts_digest.clone()),
         refused_go: refused(records),
-        next: next.lines().map(str::to_owned).collect(),
+        next,
+        next_lines: lines.lines().map(str::to_owned).collect(),
     }
 }
 
@@ -172,6 +181,6 @@ fn for_people(status: &RunStatus) -> Result<String, serde_json::Error> {
     lines.extend(status.held_by.as_ref().map(|by| format!("held by: {by}")));
     lines.push(format!("verdict: {} (exit {})", status.verdict.word(), status.exit_code));
     lines.extend(status.reasons.iter().map(|reason| format!("  {reason}")));
-    lines.extend(status.next.iter().cloned());
+    lines.extend(status.next_lines.iter().cloned());
     Ok(lines.iter().map(|line| in_one_line(line) + "\n").collect())
 }

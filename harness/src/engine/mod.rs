@@ -186,6 +186,7 @@ impl Engine<'_> {
                 kind: self.lab.manifest.lab.kind,
                 name: self.lab.manifest.lab.name.clone(),
                 manifest: self.lab.manifest.to_toml().unwrap_or_default(),
+                target: Some(self.lab.manifest.target()),
             },
             seed: settings.seed,
             faults: settings.faults.clone(),
@@ -491,6 +492,7 @@ fn declared_stops(waiting: Waiting) -> Vec<StopDeclared> {
             words: (**words).to_owned(),
             armed: disarmed.is_none(),
             reason: disarmed.map(str::to_owned),
+            remedy: stops::REMEDIES[index].to_owned(),
         }
     };
     stops::WORDS.iter().enumerate().map(declared).collect()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
-use reports::record::LabKind;
+use reports::record::{LabKind, LabTarget, TargetNode};
 use serde::{Deserialize, Serialize};
 
 use crate::node::Node;
@@ -134,6 +134,29 @@ impl Onprem {
 }
 
 impl Manifest {
+    /// The place where a run acts, for its journal.
+    pub fn target(&self) -> LabTarget {
+        let node = |(node, entry): (&Node, &NodeEntry)| TargetNode {
+            name: node.as_str().to_owned(),
+            address: entry.address.to_string(),
+            instance_id: entry.instance_id.clone(),
+        };
+        LabTarget {
+            account_id: self.aws.account_id.clone(),
+            region: self.aws.region.clone(),
+            vpc_id: self.aws.vpc_id.clone(),
+            subnet_id: self.aws.subnet_id.clone(),
+            network_interface_id: self.capture.network_interface_id.clone(),
+            address: self.capture.address.to_string(),
+            nodes: self.nodes.iter().map(node).collect(),
+            max_instance_seconds: match self.limits.max_instance_seconds {
+                Ceiling::Seconds(seconds) => Some(seconds),
+                Ceiling::Word(NoCeiling::None) => None,
+            },
+            principals: self.owner.principals(),
+        }
+    }
+
     /// The VPC that a node's instance has to be in.
     pub fn vpc_of(&self, node: Node) -> &str {
         match node {
@@ -392,4 +415,13 @@ pub struct Teardown {
 pub struct Owner {
     /// Lines in OpenSSH's allowed_signers format.
     pub allowed_signers: String,
+}
+
+impl Owner {
+    /// The names, or patterns of names, of those who may grant a go, in the order of their lines.
+    pub fn principals(&self) -> Vec<String> {
+        let lines = self.allowed_signers.lines().map(str::trim);
+        let lines = lines.filter(|it| !it.is_empty() && !it.starts_with('#'));
+        lines.filter_map(|it| it.split_whitespace().next()).map(str::to_owned).collect()
+    }
 }

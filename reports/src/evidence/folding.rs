@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Assertion, Detector, Evidence, Gate, GateStatus, HardStop, JournalHead, Mutation, PlannedStep,
-    Run, Scenario, Sides, Trip, UndoPlan,
+    RecordRef, Run, Scenario, Sides, Trip, UndoPlan, back, course, next,
 };
 use crate::digest::Digest;
 use crate::fold::{self, Gathered, gather_records};
@@ -12,28 +12,42 @@ use crate::record::{
     Outcome, Part, Permit, Record, SCHEMA_VERSION, ScenarioStatus, StopDeclared, UndoPlanned,
     UndoStep, Verdict,
 };
-use crate::verdict::{Judgement, judge_journal};
+use crate::verdict::{Judgement, classify_cause, decides, find_first_cause, judge_journal};
 
 /// Makes the evidence of these records; `chain_head` is the digest of the last one's line.
 pub fn fold_records(records: &[Record], chain_head: &Digest) -> Evidence {
     let run = gather_records(records);
     let verdict = verdict(&run, records);
+    let cause = find_first_cause(&run).filter(|_| !is_quiet(verdict.verdict));
+    let (changes, teardown) = (back::changes(records, &run), back::teardown(&run));
+    let (restored, not_restored) = back::restored(&run, &changes);
     Evidence {
         schema_version: SCHEMA_VERSION,
         run: run_of(&run),
+        classification: classify_cause(verdict.verdict, cause.as_ref(), |it| decides(&run, it)),
+        cause,
+        next: next::next(records, &run, &changes, &teardown),
+        target: run.target().cloned(),
+        actors: course::actors(&run),
+        restored,
+        not_restored,
+        running: course::running(records, &run),
+        attempts: course::attempts(records),
+        waits: course::waits(records, &run),
+        changes,
+        teardown,
         journal: JournalHead {
             head: chain_head.clone(),
             records: records.len() as u64,
             last_at: records.last().map(|record| record.at),
         },
         operator: run.operator.cloned(),
-        operator_lost: run.operator_lost.cloned(),
+        operator_lost: run.operator_lost.map(|(it, _)| it.clone()),
         addresses: run.addresses.iter().copied().cloned().collect(),
         lab_fingerprint: run.facts.map(|it| it.lab_fingerprint.clone()),
         facts_digest: run.facts.map(|it| it.facts_digest.clone()),
         facts: run.facts.map(|it| it.facts.clone()),
         change_set: run.facts.map(|it| it.change_set.clone()),
-        programs: run.facts.map(|it| it.programs.clone()).unwrap_or_default(),
         undo_plan: run.undo_plan.map(undo_plan),
         gate: gate(&run.gate),
         scenarios: run.scenarios.iter().map(|it| scenario(it, &verdict)).collect(),
@@ -41,18 +55,22 @@ pub fn fold_records(records: &[Record], chain_head: &Digest) -> Evidence {
         hard_stops: hard_stops(&run),
         journal_rows: sides(&run.rows),
         state: sides(&run.state),
-        wakes: run.wakes.iter().copied().cloned().collect(),
         facts_differ: run.facts_differ.cloned(),
         outages: run.outages.iter().copied().cloned().collect(),
-        cost: run.cost.cloned(),
-        residue: run.residue.map(|it| it.items.clone()),
-        kept: run.residue.map(|it| it.kept.clone()).unwrap_or_default(),
+        cost: course::cost(&run),
+        residue: run.residue.map(|(it, _)| it.items.clone()),
+        kept: run.residue.map(|(it, _)| it.kept.clone()).unwrap_or_default(),
         retries: run.retries.iter().copied().cloned().collect(),
         attachments: run.attachments.iter().copied().cloned().collect(),
-        signals: run.interrupted.iter().map(|it| it.signal.clone()).collect(),
-        recovered: run.recovery.map(|it| it.why.clone()),
+        signals: run.interrupted.iter().map(|(it, _)| it.signal.clone()).collect(),
+        recovered: run.recovery.map(|(it, _)| it.why.clone()),
         verdict,
     }
+}
+
+/// Whether a verdict has nothing that speaks against the run.
+fn is_quiet(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Pass | Verdict::Partial | Verdict::AwaitingGo | Verdict::Parked)
 }
 
 /// The run's own word where it has one; else what the journal shows.
@@ -106,7 +124,7 @@ fn gate(gate: &fold::Gate<'_>) -> Gate {
         verified: gate.verified.map(|(it, _)| it.clone()),
         verified_at: gate.verified.map(|(_, at)| at),
         refused: gate.refused.map(|(it, _)| it.clone()),
-        refused_at: gate.refused.map(|(_, at)| at),
+        refused_at: gate.refused.map(|(_, here)| here.at),
         burnt: gate.burnt.map(|(it, _)| it.clone()),
         burnt_at: gate.burnt.map(|(_, at)| at),
         proof: gate.proof.cloned(),
@@ -118,7 +136,7 @@ fn gate(gate: &fold::Gate<'_>) -> Gate {
 
 fn scenario(it: &fold::FoldedScenario<'_>, verdict: &Judgement) -> Scenario {
     let (status, reason) = status(it, verdict);
-    let (declared, finished_at) = (it.declared, it.finished.map(|(_, at)| at));
+    let (declared, finished_at) = (it.declared, it.finished.map(|(_, here)| here.at));
     let duration = it.started_at.zip(finished_at).map(|(from, until)| until - from);
     Scenario {
         name: declared.name.clone(),
@@ -133,7 +151,7 @@ fn scenario(it: &fold::FoldedScenario<'_>, verdict: &Judgement) -> Scenario {
         finished_at,
         duration_ms: duration.and_then(|it| u64::try_from(it.num_milliseconds()).ok()),
         calls: it.finished.map(|(finished, _)| finished.calls),
-        assertions: it.assertions.iter().map(|(made, at)| assertion(made, *at)).collect(),
+        assertions: it.assertions.iter().map(|(made, here)| assertion(made, *here)).collect(),
     }
 }
 
@@ -161,7 +179,7 @@ fn status(it: &fold::FoldedScenario<'_>, verdict: &Judgement) -> (ScenarioStatus
     (ScenarioStatus::NotRun, Some(why))
 }
 
-fn assertion(made: &crate::record::Assertion, at: chrono::DateTime<chrono::Utc>) -> Assertion {
+fn assertion(made: &crate::record::Assertion, here: RecordRef) -> Assertion {
     Assertion {
         id: made.id.clone(),
         status: made.status,
@@ -170,7 +188,8 @@ fn assertion(made: &crate::record::Assertion, at: chrono::DateTime<chrono::Utc>)
         how: made.how.clone(),
         raw: made.raw.clone(),
         message: made.message.clone(),
-        at,
+        at: here.at,
+        record: here.record,
     }
 }
 
@@ -183,9 +202,11 @@ fn mutation(it: &fold::FoldedMutation<'_>, run: &Gathered<'_>) -> Mutation {
         what: intent.effect.what(),
         resource: intent.effect.resource(),
         effect: intent.effect.clone(),
-        intended_at: it.at,
+        intended_at: it.intended.at,
+        record: it.intended.record,
         outcome: outcome(it),
-        outcome_at: it.outcome.map(|(_, at)| at),
+        outcome_at: it.outcome.map(|(_, here)| here.at),
+        outcome_record: it.outcome.map(|(_, here)| here.record),
         detail: match it.outcome {
             Some((outcome, _)) => outcome.detail.clone(),
             None => "no outcome was recorded".to_owned(),
@@ -228,14 +249,16 @@ fn hard_stop(stop: &StopDeclared, run: &Gathered<'_>) -> HardStop {
         words: stop.words.clone(),
         armed: later.map_or(stop.armed, |it| it.armed),
         reason: later.map_or(&stop.reason, |it| &it.reason).clone(),
+        remedy: stop.remedy.clone(),
         checks: detectors.values().sum(),
         detectors: detectors
             .into_iter()
             .map(|(name, checks)| Detector { name: name.to_owned(), checks })
             .collect(),
         tripped: tripped
-            .map(|(it, at)| Trip {
-                at: *at,
+            .map(|(it, here)| Trip {
+                at: here.at,
+                record: here.record,
                 detector: it.detector.clone(),
                 scenario: it.scenario.clone(),
                 reason: it.reason.clone(),

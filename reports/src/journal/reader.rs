@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::digest::Digest;
 use crate::folder::{JOURNAL_LIMIT_BYTES, read_plain};
-use crate::record::{Record, SCHEMA_VERSION};
+use crate::record::{Record, SCHEMA_VERSION, SchemaVersion};
 
 /// A journal whose whole lines hold together.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,7 +81,7 @@ struct First {
 
 #[derive(Deserialize)]
 struct Begun {
-    schema_version: u32,
+    schema_version: SchemaVersion,
     tool: Wrote,
 }
 
@@ -97,7 +97,7 @@ fn is_of_this_version(line: &[u8]) -> Result<(), String> {
     let Ok(First { data: Begun { schema_version, tool } }) = serde_json::from_slice(line) else {
         return Ok(());
     };
-    if schema_version == SCHEMA_VERSION {
+    if SCHEMA_VERSION.reads(schema_version) {
         return Ok(());
     }
     let (name, version) = (tool.name, tool.version.unwrap_or_else(|| "of no version".to_owned()));
@@ -134,9 +134,16 @@ mod tests {
     #[test]
     fn a_journal_of_another_version_is_refused_with_the_program_that_reads_it() {
         let first = serde_json::to_value(&whole_run().records()[0]).expect("JSON");
-        for (version, refused) in [(SCHEMA_VERSION, false), (1, true), (SCHEMA_VERSION + 1, true)] {
+        let SchemaVersion { major, minor } = SCHEMA_VERSION;
+        let version = |major, minor| SchemaVersion { major, minor };
+        for (version, refused) in [
+            (SCHEMA_VERSION, false),
+            (version(1, 0), true),
+            (version(major, minor + 1), true),
+            (version(major + 1, 0), true),
+        ] {
             let mut line = first.clone();
-            line["data"]["schema_version"] = version.into();
+            line["data"]["schema_version"] = serde_json::json!(version);
             line["data"]["tool"]["version"] = "0.1.0".into();
             if refused {
                 line["data"]["something_else"] = true.into();

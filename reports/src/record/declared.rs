@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::SchemaVersion;
 use crate::digest::Digest;
 
 /// The first record of every run: it names all scenarios and stops, so that whatever never
@@ -11,7 +12,7 @@ use crate::digest::Digest;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunStarted {
-    pub schema_version: u32,
+    pub schema_version: SchemaVersion,
     pub run_id: String,
     pub tool: Program,
     pub lab: LabDeclared,
@@ -61,6 +62,46 @@ pub struct LabDeclared {
     pub name: String,
     /// The manifest's text, as it was read.
     pub manifest: String,
+    /// The part of the manifest that says where the run acts; absent where a tool wrote none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<LabTarget>,
+}
+
+/// The place where a run is to act, as its manifest names it: known before anybody has looked, and also
+/// where preflight failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LabTarget {
+    /// The AWS account: 12 digits.
+    pub account_id: String,
+    /// The AWS region, as `ap-northeast-1`.
+    pub region: String,
+    /// The VPC of the captured address.
+    pub vpc_id: String,
+    /// The subnet of the captured address.
+    pub subnet_id: String,
+    /// The ENI that is changed, and no other.
+    pub network_interface_id: String,
+    /// The address that is captured, a /32.
+    pub address: String,
+    /// The nodes, in the order of their names.
+    pub nodes: Vec<TargetNode>,
+    /// The ceiling of the instances' running seconds, summed; null where the manifest says `none`.
+    pub max_instance_seconds: Option<u64>,
+    /// The names of those who may grant the go, as the manifest's allowed signers have them.
+    pub principals: Vec<String>,
+}
+
+/// One node of the lab, as the manifest names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TargetNode {
+    /// The node's name, as `routerd-cloud`.
+    pub name: String,
+    /// The address that the smoke's packets use.
+    pub address: String,
+    /// The EC2 instance; null for a node that is none.
+    pub instance_id: Option<String>,
 }
 
 /// The most that a scenario does: it reads, changes files or rows of a node, changes the cloud, or ends
@@ -129,4 +170,7 @@ pub struct StopDeclared {
     /// Why it is not armed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The thing to do once it has tripped, before the smoke is run again.
+    #[serde(default)]
+    pub remedy: String,
 }
