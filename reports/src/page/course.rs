@@ -92,7 +92,12 @@ fn spans(evidence: &Evidence) -> Vec<CourseSpan> {
         let until = wait.and_then(|it| it.until).map(|it| it.at);
         // Nobody knows how long a wait will be: it is shown up to the last record.
         let until = until.or(evidence.journal.last_at).unwrap_or(since.at);
-        spans.push(CourseSpan { name: "the owner's decision", tone: Tone::Ask, from: since.at, until });
+        spans.push(CourseSpan {
+            name: "the owner's decision",
+            tone: Tone::Ask,
+            from: since.at,
+            until,
+        });
     }
     // A preflight that was repeated, or a gate after the wait, would overlap with it.
     spans.sort_by_key(|span| (span.from, span.until));
@@ -114,7 +119,7 @@ pub fn out_of_reach(evidence: &Evidence) -> Markup {
             ul {
                 @for it in &evidence.outages {
                     @match &it.outage {
-                        Outage::NotMeasured { reason } => li { (it.scenario) ": not measured, since " (reason) }
+                        Outage::NotMeasured { reason } => { li { (it.scenario) ": not measured, since " (reason) } }
                         Outage::Measured { flows } => { @for flow in flows { li { (it.scenario) ", " (flow_in_words(flow)) } } }
                     }
                 }

@@ -98,10 +98,8 @@ fn checks(evidence: &Evidence) -> Markup {
         it if it.passed > 0 => (format!("{} passed", it.passed), Tone::Good),
         _ => ("none made".to_owned(), Tone::Warn),
     };
-    let mut note = format!(
-        "{} passed, {} failed, {} unknown",
-        count.passed, count.failed, count.unknown
-    );
+    let mut note =
+        format!("{} passed, {} failed, {} unknown", count.passed, count.failed, count.unknown);
     if count.skipped > 0 {
         note.push_str(&format!(", {} do not apply", count.skipped));
     }
