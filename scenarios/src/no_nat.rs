@@ -9,8 +9,8 @@ use std::cell::Cell;
 
 use lab::Lab;
 use lab::ec2::Answer;
-use lab::node::{Node, Output};
-use lab::shell::{NodeAnswer, Observe, ShellError, ssh};
+use lab::node::Node;
+use lab::shell::{NodeAnswer, Observe, PingReport, ShellError, SniffedEchoes, ssh};
 use serde_json::json;
 
 use crate::context::{Context, How, Ruling};
@@ -84,8 +84,8 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     for (index, told) in probed.tcp().iter().enumerate() {
         judge_tcp(lab, ctx, ASSERTS[index], WAYS[index], told.clone());
     }
-    for (index, (sniffed, pings)) in icmp.into_iter().enumerate() {
-        judge_icmp(lab, ctx, ASSERTS[2 + index], WAYS[index], sniffed, pings);
+    for (index, sent) in icmp.into_iter().enumerate() {
+        judge_icmp(lab, ctx, ASSERTS[2 + index], WAYS[index], sent);
     }
     for (index, (nft, legacy)) in tables.into_iter().enumerate() {
         let path = CapturedPath::through(lab, ROUTERS[index]);
@@ -98,9 +98,12 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     probed.judge(lab, ctx, &ASSERTS[8..]);
 }
 
+/// The far end's capture of echo requests, and the pings meanwhile.
+type Icmp = (NodeAnswer<SniffedEchoes>, Vec<NodeAnswer<PingReport>>);
+
 /// The far end's capture, and fresh pings until it has seen enough or given up: nothing says when
 /// a capture begins.
-async fn icmp(lab: &Lab, near: Node, far: Node) -> (NodeAnswer, Vec<NodeAnswer>) {
+async fn icmp(lab: &Lab, near: Node, far: Node) -> Icmp {
     let address = |node| lab.manifest.nodes[&node].address;
     let (capture, ping) =
         (Observe::echo_requests(address(far)), Observe::ping(address(near), address(far)));
@@ -114,7 +117,8 @@ async fn icmp(lab: &Lab, near: Node, far: Node) -> (NodeAnswer, Vec<NodeAnswer>)
         let mut pings = Vec::new();
         loop {
             pings.push(lab.shell.observe(near, &ping).await);
-            let sent = pings.last().is_some_and(|told| told.as_ref().is_ok_and(was_sent));
+            let sent =
+                pings.last().is_some_and(|told| told.as_ref().is_ok_and(|it| it.value.was_sent()));
             if captured.get() || !sent {
                 return pings;
             }
@@ -123,16 +127,8 @@ async fn icmp(lab: &Lab, near: Node, far: Node) -> (NodeAnswer, Vec<NodeAnswer>)
     futures::join!(capture, pings)
 }
 
-/// ping's exit code 2 says that it could not send.
-fn was_sent(answer: &Answer<Output>) -> bool {
-    answer.value.code <= 1
-}
-
 /// This run's own connections and pings, as whoever tracks them sees them.
-fn own_flows(lab: &Lab, tcp: &[LoggedIn], icmp: &[(NodeAnswer, Vec<NodeAnswer>)]) -> Vec<Own> {
-    let text = |told: &NodeAnswer| {
-        told.as_ref().map(|answer| String::from_utf8_lossy(&answer.value.stdout).into_owned()).ok()
-    };
+fn own_flows(lab: &Lab, tcp: &[LoggedIn], icmp: &[Icmp]) -> Vec<Own> {
     let connections = tcp.iter().flatten().flat_map(|answer| {
         let greeting = &answer.value.greeting;
         greeting.local_flows.iter().copied().chain(greeting.connection).map(Own::Connection)
@@ -140,8 +136,8 @@ fn own_flows(lab: &Lab, tcp: &[LoggedIn], icmp: &[(NodeAnswer, Vec<NodeAnswer>)]
     let echoes = icmp.iter().zip(WAYS).filter_map(|((sniffed, _), (near, far))| {
         let address = |node| lab.manifest.nodes[&node].address;
         let (source, destination) = (address(near), address(far));
-        let ids = echo_ids(&text(sniffed)?, &destination.to_string());
-        Some(ids.into_iter().map(move |id| Own::Echoes { source, destination, id }))
+        let ids = &sniffed.as_ref().ok()?.value.ids;
+        Some(ids.iter().map(move |id| Own::Echoes { source, destination, id: *id }))
     });
     connections.chain(echoes.flatten()).collect()
 }
@@ -182,8 +178,7 @@ fn judge_icmp(
     ctx: &mut Context<'_>,
     id: &'static str,
     (near, far): (Node, Node),
-    sniffed: NodeAnswer,
-    pings: Vec<NodeAnswer>,
+    (sniffed, pings): Icmp,
 ) {
     let address = |node| lab.manifest.nodes[&node].address;
     let expected = json!({ "sources": [address(near)] });
@@ -193,13 +188,12 @@ fn judge_icmp(
                 Ok((_, one)) | Err((_, one)) => how.and(one),
             }
         });
-    let (output, how) = match observe::keep_answer(ctx, sniffed) {
-        Ok((output, how)) => (output, how.and(ping_how)),
+    let (SniffedEchoes { sources, .. }, how) = match observe::keep_answer(ctx, sniffed) {
+        Ok((seen, how)) => (seen, how.and(ping_how)),
         Err((why, how)) => {
             return ctx.check(id).expects(expected).seen(how.and(ping_how)).unknown(why);
         }
     };
-    let sources = echo_sources(&String::from_utf8_lossy(&output.stdout), &address(far).to_string());
     if sources.is_empty() {
         let why = "no echo request arrived at the far end, so its source is not known";
         return ctx.check(id).expects(expected).seen(how).unknown(why);
@@ -207,28 +201,6 @@ fn judge_icmp(
     let message = format!("{far} sees echo requests from {}", sources.join(", "));
     let ruling = Ruling::when(sources == [address(near).to_string()], message);
     ctx.check(id).expects(expected).seen(how).comes_to(json!({ "sources": sources }), ruling);
-}
-
-/// The ids of the echo requests to `destination` in tcpdump's lines.
-fn echo_ids(text: &str, destination: &str) -> Vec<u16> {
-    let needle = format!(" > {destination}: ICMP echo request, id ");
-    let ids = text.lines().filter_map(|line| line.split_once(&needle)?.1.split(',').next());
-    let mut ids: Vec<u16> = ids.filter_map(|id| id.parse().ok()).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    ids
-}
-
-/// The sources of the echo requests to `destination` in tcpdump's lines, each once.
-fn echo_sources(text: &str, destination: &str) -> Vec<String> {
-    let needle = format!(" > {destination}: ICMP echo request");
-    let mut sources: Vec<String> = text
-        .lines()
-        .filter_map(|line| line.split_once(&needle)?.0.rsplit(' ').next().map(str::to_owned))
-        .collect();
-    sources.sort();
-    sources.dedup();
-    sources
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use std::net::Ipv4Addr;
 
 use lab::Lab;
 use lab::node::Node;
-use lab::shell::Observe;
-use serde_json::{Value, json};
+use lab::shell::{NodeAnswer, Observe, PingReport};
+use serde_json::json;
 
 use crate::context::{Context, How, Ruling};
 use crate::observe;
@@ -33,13 +33,13 @@ pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
     judge(ctx, TO_CLOUD, cloud, back);
 }
 
-type Round = Result<lab::ec2::Answer<lab::node::Output>, lab::shell::ShellError>;
+type Round = NodeAnswer<PingReport>;
 
 async fn rounds(lab: &Lab, node: Node, source: Ipv4Addr, destination: Ipv4Addr) -> Vec<Round> {
     let mut rounds = Vec::new();
     while rounds.len() < ROUNDS {
         let round = lab.shell.observe(node, &Observe::ping(source, destination)).await;
-        let enough = round.as_ref().is_ok_and(|answer| count_received(&answer.value) == Some(SENT));
+        let enough = round.as_ref().is_ok_and(|answer| answer.value.received == Some(SENT));
         rounds.push(round);
         if enough {
             break;
@@ -57,14 +57,14 @@ fn judge(ctx: &mut Context<'_>, id: &'static str, destination: Ipv4Addr, rounds:
     let mut unread = None;
     for round in rounds {
         match observe::keep_answer(ctx, round) {
-            Ok((output, one)) => {
+            Ok((round, one)) => {
                 how = how.and(one);
-                seen.push(count_received(&output));
-                strange.extend(strange_replies(&output, destination));
-                round_trip = round_trip_ms(&output).or(round_trip);
-                if seen.last() == Some(&None) {
-                    let text = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-                    unread = Some(format!("ping ended with exit code {}: {text}", output.code));
+                seen.push(round.received);
+                strange.extend(round.strange);
+                round_trip = round.round_trip_ms.or(round_trip);
+                if round.received.is_none() {
+                    let PingReport { code, complaint, .. } = round;
+                    unread = Some(format!("ping ended with exit code {code}: {complaint}"));
                 }
             }
             Err((why, one)) => {
@@ -90,57 +90,36 @@ fn judge(ctx: &mut Context<'_>, id: &'static str, destination: Ipv4Addr, rounds:
     }
 }
 
-/// From `3 packets transmitted, 3 received, 0% packet loss, time 2003ms`.
-pub fn count_received(output: &lab::node::Output) -> Option<u32> {
-    let text = String::from_utf8_lossy(&output.stdout);
-    let line = text.lines().find(|line| line.contains(" packets transmitted, "))?;
-    line.split(", ").find_map(|part| part.strip_suffix(" received"))?.parse().ok()
-}
-
-/// Lines of replies that are not what was asked for: from somebody else, a second time, or with
-/// other bytes than were sent. ping counts them as received.
-pub fn strange_replies(output: &lab::node::Output, destination: Ipv4Addr) -> Vec<String> {
-    let text = String::from_utf8_lossy(&output.stdout);
-    let sender = format!(" bytes from {destination}: ");
-    let plain = |line: &str| line.contains(&sender) && line.ends_with(" ms");
-    let strange = text.lines().map(str::trim_end).filter(|line| {
-        line.contains("wrong data byte") || line.contains(" bytes from ") && !plain(line)
-    });
-    strange.map(str::to_owned).collect()
-}
-
-/// From `rtt min/avg/max/mdev = 80.702/81.204/82.003/0.421 ms`.
-fn round_trip_ms(output: &lab::node::Output) -> Option<Value> {
-    let text = String::from_utf8_lossy(&output.stdout);
-    let line = text.lines().find_map(|line| line.strip_prefix("rtt min/avg/max/mdev = "))?;
-    let mut values = line.split(' ').next()?.split('/').map(|value| value.parse::<f64>().ok());
-    let mut next = || values.next().flatten();
-    Some(json!({ "min": next()?, "avg": next()?, "max": next()? }))
-}
-
 #[cfg(test)]
 mod tests {
     use reports::record::AssertionStatus as A;
 
     use super::*;
-    use crate::example::{example_answer, example_silence, judge_as_scenario};
+    use crate::example::{example_answer, example_silence, judge_as_scenario, read_by};
+
+    /// A round to [`CLOUD`].
+    fn round(told: NodeAnswer) -> Round {
+        read_by(&Observe::ping(ONPREM, CLOUD), told)
+    }
 
     /// A round in which so many replies came.
     fn replies(count: u32) -> Round {
-        example_answer(0, &format!("3 packets transmitted, {count} received, 0% packet loss\n"), "")
+        let text = format!("3 packets transmitted, {count} received, 0% packet loss\n");
+        round(example_answer(0, &text, ""))
     }
 
     #[test]
     fn the_last_round_counts_and_all_are_told() {
-        let unread = || example_answer(2, "", "connect: Network is unreachable");
+        let unread = || round(example_answer(2, "", "connect: Network is unreachable"));
+        let silence = || round(example_silence());
         let cannot = "ping ended with exit code 2: connect: Network is unreachable";
         let table = [
             ("at once", vec![replies(3)], A::Passed, None),
             ("at last", vec![replies(1), replies(3)], A::Passed, None),
             ("never", vec![replies(0), replies(2)], A::Failed, Some("2 of 3 replies received")),
             ("cannot be sent", vec![unread()], A::Unknown, Some(cannot)),
-            ("no answer", vec![example_silence()], A::Unknown, Some("no answer")),
-            ("no answer at first", vec![example_silence(), replies(3)], A::Passed, None),
+            ("no answer", vec![silence()], A::Unknown, Some("no answer")),
+            ("no answer at first", vec![silence(), replies(3)], A::Passed, None),
             ("unread at last", vec![replies(3), unread()], A::Unknown, Some(cannot)),
         ];
         for (what, rounds, status, message) in table {
@@ -155,6 +134,7 @@ mod tests {
     }
 
     const CLOUD: Ipv4Addr = Ipv4Addr::new(10, 88, 60, 7);
+    const ONPREM: Ipv4Addr = Ipv4Addr::new(10, 88, 60, 9);
 
     /// All three were received, as ping counts.
     #[test]
@@ -171,7 +151,7 @@ mod tests {
         for (end, status) in table {
             let text =
                 format!("{plain}{end}\n\n3 packets transmitted, 3 received, 0% packet loss\n");
-            let rounds = vec![example_answer(0, &text, "")];
+            let rounds = vec![round(example_answer(0, &text, ""))];
             let judged =
                 judge_as_scenario("ping", async |_, ctx| judge(ctx, TO_CLOUD, CLOUD, rounds));
             assert_eq!(judged.status(TO_CLOUD), status, "{end}");
@@ -189,35 +169,5 @@ mod tests {
             let itself = rounds(lab, Node::CloudClient, cloud, cloud).await;
             assert_eq!(itself.len(), 1, "{itself:?}");
         });
-    }
-
-    #[test]
-    fn round_trips_are_read_from_the_last_line() {
-        let output = |line: &str| lab::node::Output {
-            code: 0,
-            stdout: format!("--- statistics ---\n{line}\n").into_bytes(),
-            stderr: Vec::new(),
-        };
-        let whole = output("rtt min/avg/max/mdev = 80.702/81.204/82.003/0.421 ms, pipe 2");
-        let expected = json!({ "min": 80.702, "avg": 81.204, "max": 82.003 });
-        assert_eq!(round_trip_ms(&whole), Some(expected));
-        for line in ["", "rtt min/avg/max/mdev = 80.702/x ms"] {
-            assert_eq!(round_trip_ms(&output(line)), None, "{line}");
-        }
-    }
-
-    #[test]
-    fn the_statistics_line_is_read_in_all_its_forms() {
-        let table = [
-            ("3 packets transmitted, 3 received, 0% packet loss, time 2003ms", Some(3)),
-            ("3 packets transmitted, 0 received, +3 errors, 100% packet loss, time 2ms", Some(0)),
-            ("3 packets transmitted, 2 received, 33.3333% packet loss", Some(2)),
-            ("ping: connect: Network is unreachable", None),
-        ];
-        for (line, expected) in table {
-            let stdout = format!("PING 10.88.60.9\n\n--- statistics ---\n{line}\n").into_bytes();
-            let output = lab::node::Output { code: 0, stdout, stderr: Vec::new() };
-            assert_eq!(count_received(&output), expected, "{line}");
-        }
     }
 }

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use lab::Lab;
 use lab::node::Node;
-use lab::shell::ssh::{self, Knocked};
-use lab::shell::{NodeAnswer, Observe};
+use lab::shell::ssh::Knocked;
+use lab::shell::{NodeAnswer, Observe, PingReport};
 use serde_json::json;
 
 use crate::context::{Context, How, Ruling};
 use crate::observe;
-use crate::{ping, ssh::make_target};
+use crate::ssh::make_target;
 
 /// Who asks, and whom: the captured address first.
 const WAYS: [(Node, Node); 2] =
@@ -26,8 +26,8 @@ const WAYS: [(Node, Node); 2] =
 pub struct WayAnswers {
     source: Node,
     destination: Node,
-    echoes: NodeAnswer,
-    connection: NodeAnswer,
+    echoes: NodeAnswer<PingReport>,
+    connection: NodeAnswer<Knocked>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,19 +93,23 @@ enum Heard {
     Unread,
 }
 
-type ReadAnswer = fn(&lab::node::Output) -> Result<Option<String>, String>;
+/// An answer that came back, in words; or why it is not known whether one did.
+type CameBack = Result<Option<String>, String>;
 
 fn hear(look: &[WayAnswers]) -> Heard {
-    let one = |told: &NodeAnswer, read: ReadAnswer| match told.as_ref().map(|it| read(&it.value)) {
+    let ways = look.iter();
+    let one = |it: &WayAnswers| [hear_one(&it.echoes, echoed), hear_one(&it.connection, connected)];
+    let all: Vec<Heard> = ways.flat_map(one).collect();
+    let either = [Heard::Answer, Heard::Unread].into_iter().find(|heard| all.contains(heard));
+    either.unwrap_or(Heard::Silence)
+}
+
+fn hear_one<T>(told: &NodeAnswer<T>, read: fn(&T) -> CameBack) -> Heard {
+    match told.as_ref().map(|it| read(&it.value)) {
         Ok(Ok(None)) => Heard::Silence,
         Ok(Ok(Some(_))) => Heard::Answer,
         Ok(Err(_)) | Err(_) => Heard::Unread,
-    };
-    let ways = look.iter();
-    let all: Vec<Heard> =
-        ways.flat_map(|it| [one(&it.echoes, echoed), one(&it.connection, connected)]).collect();
-    let either = [Heard::Answer, Heard::Unread].into_iter().find(|heard| all.contains(heard));
-    either.unwrap_or(Heard::Silence)
+    }
 }
 
 /// Holds where nothing came back to the last look; what every look heard stands in the evidence.
@@ -134,45 +138,48 @@ fn read_look(
 ) -> (Vec<String>, Vec<String>) {
     let (mut answers, mut unread) = (Vec::new(), Vec::new());
     for WayAnswers { source: asking, destination: asked, echoes, connection } in look {
-        let mut keep = |told, read: ReadAnswer| match observe::keep_answer(ctx, told) {
-            Ok((output, one)) => {
-                *how = std::mem::take(how).and(one);
-                match read(&output) {
-                    Ok(answer) => answers
-                        .extend(answer.map(|answer| format!("{asked} answers {asking}: {answer}"))),
-                    Err(why) => unread.push(format!("{asking}: {why}")),
-                }
+        let came =
+            [keep(ctx, asking, echoes, echoed, how), keep(ctx, asking, connection, connected, how)];
+        for came in came {
+            match came {
+                Ok(answer) => answers
+                    .extend(answer.map(|answer| format!("{asked} answers {asking}: {answer}"))),
+                Err(why) => unread.push(why),
             }
-            Err((why, one)) => {
-                *how = std::mem::take(how).and(one);
-                unread.push(why);
-            }
-        };
-        keep(echoes, echoed);
-        keep(connection, connected);
+        }
     }
     (answers, unread)
 }
 
-fn echoed(output: &lab::node::Output) -> Result<Option<String>, String> {
-    match ping::count_received(output) {
+/// Keeps one answer with how the others were seen.
+fn keep<T>(
+    ctx: &mut Context<'_>,
+    asking: Node,
+    told: NodeAnswer<T>,
+    read: fn(&T) -> CameBack,
+    how: &mut How,
+) -> CameBack {
+    let (came, one) = match observe::keep_answer(ctx, told) {
+        Ok((value, one)) => (read(&value).map_err(|why| format!("{asking}: {why}")), one),
+        Err((why, one)) => (Err(why), one),
+    };
+    *how = std::mem::take(how).and(one);
+    came
+}
+
+fn echoed(round: &PingReport) -> CameBack {
+    match round.received {
         Some(0) => Ok(None),
         Some(count) => Ok(Some(format!("{count} echo replies"))),
-        None => {
-            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            Err(format!("ping's answer cannot be read: {said}"))
-        }
+        None => Err(format!("ping's answer cannot be read: {}", round.complaint)),
     }
 }
 
-/// A shell's, where there is no ssh.
-const NO_SUCH_PROGRAM: i32 = 127;
-
-fn connected(output: &lab::node::Output) -> Result<Option<String>, String> {
-    match ssh::read_knock(output) {
+fn connected(knocked: &Knocked) -> CameBack {
+    match knocked {
         Knocked::Silence(_) => Ok(None),
-        Knocked::Answer(said) if output.code == NO_SUCH_PROGRAM => Err(said),
-        Knocked::Answer(said) => Ok(Some(said)),
+        Knocked::Answer(said) => Ok(Some(said.clone())),
+        Knocked::NoProgram(said) => Err(said.clone()),
     }
 }
 
@@ -181,7 +188,7 @@ mod tests {
     use reports::record::AssertionStatus as A;
 
     use super::*;
-    use crate::example::{example_answer, example_silence, judge_as_scenario};
+    use crate::example::{example_answer, example_silence, judge_as_scenario, read_by};
 
     const ID: &str = "preflight.captured-address-silent";
 
@@ -207,14 +214,18 @@ mod tests {
         for (what, echoes, connection, status) in table {
             for turned in [false, true] {
                 let (asking, asked) = WAYS[usize::from(turned)];
-                let one = WayAnswers {
-                    source: asking,
-                    destination: asked,
-                    echoes: echoes.clone(),
-                    connection: connection.clone(),
-                };
-                let judged =
-                    judge_as_scenario("preflight", async |_, ctx| judge(ctx, ID, vec![vec![one]]));
+                let judged = judge_as_scenario("preflight", async |lab, ctx| {
+                    let address = |node| lab.manifest.nodes[&node].address;
+                    let ping = Observe::ping_in_vain(address(asking), address(asked));
+                    let knock = Observe::connect_in_vain(&make_target(lab, asked));
+                    let one = WayAnswers {
+                        source: asking,
+                        destination: asked,
+                        echoes: read_by(&ping, echoes.clone()),
+                        connection: read_by(&knock, connection.clone()),
+                    };
+                    judge(ctx, ID, vec![vec![one]]);
+                });
                 assert_eq!(judged.status(ID), status, "{what}");
             }
         }

@@ -7,8 +7,8 @@ use lab::Lab;
 use lab::change_set::CaptureAction;
 use lab::node::Node;
 use lab::routerd::Row;
-use lab::shell::Observe;
-use serde_json::{Value, json};
+use lab::shell::{CanaryAnswer, NodeAnswer, Observe};
+use serde_json::json;
 
 use crate::capture::CaptureStep;
 use crate::context::{Context, Ruling};
@@ -71,21 +71,15 @@ fn judge_prior(ctx: &mut Context<'_>, rows: Readout<Vec<Row>>) {
     }
 }
 
-fn judge_canary(
-    ctx: &mut Context<'_>,
-    canary: Result<lab::ec2::Answer<lab::node::Output>, lab::shell::ShellError>,
-) {
+fn judge_canary(ctx: &mut Context<'_>, canary: NodeAnswer<CanaryAnswer>) {
     let expected = json!("Time to live exceeded");
     match observe::keep_answer(ctx, canary) {
-        Ok((output, how)) => {
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            let line = text.lines().find(|line| line.contains("Time to live exceeded"));
-            let observed = line.map_or(Value::Null, |line| json!(line.trim()));
+        Ok((CanaryAnswer { expired }, how)) => {
             let ruling = Ruling::when(
-                line.is_some(),
+                expired.is_some(),
                 "the far router's answer did not come back: the check still drops it".to_owned(),
             );
-            ctx.check(CANARY).expects(expected).seen(how).comes_to(observed, ruling);
+            ctx.check(CANARY).expects(expected).seen(how).comes_to(json!(expired), ruling);
         }
         Err((why, how)) => ctx.check(CANARY).expects(expected).seen(how).unknown(why),
     }

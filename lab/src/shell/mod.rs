@@ -1,6 +1,7 @@
 //! The harness's way to a node: read-only commands for everyone, actions for who has a permit.
 
 mod action;
+mod echo;
 mod follow;
 mod hashing;
 mod observe;
@@ -10,6 +11,7 @@ pub mod ssh;
 mod switch;
 
 pub use action::{Action, NODE_FOLDER};
+pub use echo::{CanaryAnswer, PingReport, RoundTripMs, SniffedEchoes};
 pub use follow::{Heard, Stream};
 pub use hashing::{FileIdentity, HashedFile, Hashing, IDENTITY_FORMAT};
 pub use observe::Observe;
@@ -37,8 +39,8 @@ fn as_executor(env: &BTreeMap<String, String>) -> Vec<String> {
     argv
 }
 
-/// The answer to a command as it was printed; an error where nobody answered.
-pub type NodeAnswer = Result<Answer<Output>, ShellError>;
+/// The answer to a command, as the command reads it; an error where nobody answered.
+pub type NodeAnswer<T = Output> = Result<Answer<T>, ShellError>;
 
 /// How a command reaches a node.
 pub trait Transport {
@@ -136,11 +138,7 @@ impl Shell {
 
     /// Runs a read-only command, and reads what it printed. A read whose connection broke is repeated
     /// once.
-    pub async fn observe<T>(
-        &self,
-        node: Node,
-        command: &Observe<T>,
-    ) -> Result<Answer<T>, ShellError> {
+    pub async fn observe<T>(&self, node: Node, command: &Observe<T>) -> NodeAnswer<T> {
         let (argv, stdin, limit) = command.parts();
         let mut attempts = 1;
         let mut result = self.send(node, argv, stdin, limit).await;

@@ -12,8 +12,6 @@ use crate::node::Output;
 use crate::outage;
 use crate::routerd::Routerctl;
 
-use super::ssh;
-
 /// A command that changes nothing on its node, with the parser of what it prints: so no answer meets a
 /// wrong one, and no caller reads it a second time. Where not every output can be read, `T` is a
 /// `Result` with a typed reason; where nothing is read here, it is the output itself.
@@ -320,44 +318,6 @@ impl Observe {
         Self::new(argv, QUICK)
     }
 
-    /// A ping that should be answered. It waits up to 2 seconds for an answer.
-    pub fn ping(source: Ipv4Addr, destination: Ipv4Addr) -> Self {
-        Self::echoes(source, destination, "2")
-    }
-
-    /// A ping that should not be answered, while other things are asked for that take as long.
-    pub fn ping_before(source: Ipv4Addr, destination: Ipv4Addr) -> Self {
-        Self::echoes(source, destination, "0.6")
-    }
-
-    /// A ping that should not be answered. It waits long enough for a neighbour to be asked twice,
-    /// and for an answer then.
-    pub fn ping_in_vain(source: Ipv4Addr, destination: Ipv4Addr) -> Self {
-        Self::echoes(source, destination, "1")
-    }
-
-    /// Three echo requests, as fast as every ping lets an ordinary user.
-    fn echoes(source: Ipv4Addr, destination: Ipv4Addr, wait_seconds: &str) -> Self {
-        let (source, to) = (source.to_string(), destination.to_string());
-        Self::quick(&["ping", "-n", "-c", "3", "-i", "0.2", "-W", wait_seconds, "-I", &source, &to])
-    }
-
-    /// Echo requests whose time to live ends on the far router: the answer comes from an address
-    /// that the ENI does not own, so it passes only while source/dest check is off. One answer is
-    /// enough, so that a packet may be lost.
-    pub fn canary(destination: Ipv4Addr, ttl: u8) -> Self {
-        let (destination, ttl) = (destination.to_string(), ttl.to_string());
-        Self::quick(&["ping", "-n", "-c", "3", "-i", "0.2", "-W", "1", "-t", &ttl, &destination])
-    }
-
-    /// Waits for three echo requests to `destination` that `source` did or did not send.
-    pub fn echo_requests(destination: Ipv4Addr) -> Self {
-        let filter = format!("icmp[icmptype] == icmp-echo and dst host {destination}");
-        Self::quick(&[
-            "sudo", "-n", "timeout", "8", "tcpdump", "-n", "-l", "-c", "3", "-i", "any", &filter,
-        ])
-    }
-
     /// Every packet whose payload begins with the nonce, and the first packets of connections to
     /// these ports, on all interfaces.
     pub fn capture(nonce: u32, ports: &[u16]) -> Self {
@@ -370,24 +330,6 @@ impl Observe {
         argv.extend(words(&["-s", "2048", "-B", "4096", "-t", "-n", "-l", "-x", "-i", "any"]));
         argv.push(filter);
         Self::new(argv, CAPTURE)
-    }
-
-    /// One echo request with these bytes behind ping's own; where a size is given it has that,
-    /// headers included, and may not be cut.
-    pub fn marked_ping(
-        source: Ipv4Addr,
-        destination: Ipv4Addr,
-        mark: [u8; 8],
-        bytes: Option<u16>,
-    ) -> Self {
-        let (source, to, mark) = (source.to_string(), destination.to_string(), hex::encode(mark));
-        let mut argv = words(&["ping", "-n", "-c", "1", "-W", "1", "-p", &mark, "-I", &source]);
-        if let Some(bytes) = bytes {
-            let payload = bytes.saturating_sub(28).to_string();
-            argv.extend(words(&["-M", "do", "-s", &payload]));
-        }
-        argv.push(to);
-        Self::new(argv, QUICK)
     }
 
     /// The interfaces, and which is a part of which.
@@ -409,11 +351,6 @@ impl Observe {
     /// Tells the probe of this name to stop.
     pub fn outage_probe_stop(program: &str, name: &str) -> Self {
         Self::new(words(&[program, "stop", name]), OUTAGE_PROBE)
-    }
-
-    /// Asks for a connection that should not come about; a second is enough for an answer.
-    pub fn connect_in_vain(to: &ssh::SshTarget) -> Self {
-        Self::new(ssh::knock_argv(to), QUICK)
     }
 
     /// The version of routerctl, in its own words.

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::Observe;
 use super::observe::{QUICK, ROUTERCTL, words};
-use super::ssh::{self, Login};
+use super::ssh::{self, Knocked, Login};
 use crate::act::{ExecutorAnswer, ExecutorProgram, ExecutorSilence, dry_run_request};
 use crate::change_set::ActionPlan;
 use crate::ec2::Allowance;
@@ -86,6 +86,13 @@ impl Observe<Login> {
 
     fn login(argv: Vec<String>) -> Self {
         Observe::new(argv, LOGIN).read_as(|output| Login::read(&output))
+    }
+}
+
+impl Observe<Knocked> {
+    /// Asks for a connection that should not come about; a second is enough for an answer.
+    pub fn connect_in_vain(to: &ssh::SshTarget) -> Self {
+        Observe::new(ssh::knock_argv(to), QUICK).read_as(|output| Knocked::read(&output))
     }
 }
 

@@ -69,25 +69,33 @@ pub enum Knocked {
     Silence(String),
     /// Somebody did, whatever came of it.
     Answer(String),
+    /// Nobody was asked: the node has no ssh, in its shell's words.
+    NoProgram(String),
 }
 
-/// Reads what came of asking for a connection. A refusal is an answer, and so is whatever ssh
-/// complains of once it is connected.
-pub fn read_knock(output: &crate::node::Output) -> Knocked {
-    const SILENT: [&str; 4] =
-        ["Connection timed out", "No route to host", "Network is unreachable", "Host is down"];
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    let asked = |line: &&str| line.starts_with("ssh: connect to host ");
-    match stderr.lines().map(str::trim).find(asked) {
-        Some(line) if SILENT.iter().any(|why| line.ends_with(why)) => {
-            Knocked::Silence(line.to_owned())
-        }
-        Some(line) => Knocked::Answer(line.to_owned()),
-        None => {
-            let last = stderr.lines().map(str::trim).rfind(|line| !line.is_empty());
-            let code = output.code;
-            Knocked::Answer(last.map_or(format!("ssh ended with exit code {code}"), str::to_owned))
-        }
+/// A shell's exit code where there is no such program.
+const NO_SUCH_PROGRAM: i32 = 127;
+
+impl Knocked {
+    /// Reads what came of asking for a connection. A refusal is an answer, and so is whatever ssh
+    /// complains of once it is connected.
+    pub(super) fn read(output: &Output) -> Self {
+        const SILENT: [&str; 4] =
+            ["Connection timed out", "No route to host", "Network is unreachable", "Host is down"];
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let asked = |line: &&str| line.starts_with("ssh: connect to host ");
+        let said = match stderr.lines().map(str::trim).find(asked) {
+            Some(line) if SILENT.iter().any(|why| line.ends_with(why)) => {
+                return Self::Silence(line.to_owned());
+            }
+            Some(line) => line.to_owned(),
+            None => {
+                let last = stderr.lines().map(str::trim).rfind(|line| !line.is_empty());
+                let code = output.code;
+                last.map_or(format!("ssh ended with exit code {code}"), str::to_owned)
+            }
+        };
+        if output.code == NO_SUCH_PROGRAM { Self::NoProgram(said) } else { Self::Answer(said) }
     }
 }
 
@@ -225,7 +233,7 @@ mod tests {
 
     #[test]
     fn only_silence_is_no_answer() {
-        let said = |why: &str| crate::node::Output {
+        let said = |why: &str| Output {
             code: 255,
             stdout: Vec::new(),
             stderr: format!("{why}\r\n").into_bytes(),
@@ -240,14 +248,17 @@ mod tests {
             (String::new(), false),
         ];
         for (why, silent) in table {
-            let given = read_knock(&said(&why));
+            let given = Knocked::read(&said(&why));
             assert_eq!(matches!(given, Knocked::Silence(_)), silent, "{why}: {given:?}");
         }
         let last = "Host key verification failed.".to_owned();
         assert_eq!(
-            read_knock(&said("Warning\nHost key verification failed.\n ")),
+            Knocked::read(&said("Warning\nHost key verification failed.\n ")),
             Knocked::Answer(last)
         );
+        let none = Output { code: 127, ..said("sh: 1: ssh: not found") };
+        let why = "sh: 1: ssh: not found".to_owned();
+        assert_eq!(Knocked::read(&none), Knocked::NoProgram(why));
     }
 
     #[test]

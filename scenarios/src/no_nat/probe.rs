@@ -12,7 +12,7 @@ use lab::Lab;
 use lab::ec2::Answer;
 use lab::node::{Node, Output};
 use lab::outage::{ExchangeOrder, Exchanged, ProbeSilence};
-use lab::shell::{Heard, Observe, ShellError, Stream, ssh};
+use lab::shell::{Heard, Observe, PingReport, ShellError, Stream, ssh};
 use reports::digest::Digest;
 use serde::Deserialize;
 use serde_json::json;
@@ -105,7 +105,7 @@ impl PacketPlan {
         Observe::capture(self.nonce, &ports)
     }
 
-    fn pings(&self, way: usize) -> [Observe; 2] {
+    fn pings(&self, way: usize) -> [Observe<PingReport>; 2] {
         let Way { source, destination, .. } = self.ways[way];
         let token =
             |full| Token { way: u8::try_from(way).unwrap_or(0), full, port: 0 }.bytes(self.nonce);
@@ -181,7 +181,7 @@ pub async fn run(lab: &Lab, plan: PacketPlan) -> Probed {
 struct Sent {
     tcp: Vec<LoggedIn>,
     exchanged: Vec<Result<Answer<Result<Exchanged, ProbeSilence>>, ShellError>>,
-    echoes: Vec<NodeAnswer>,
+    echoes: Vec<NodeAnswer<PingReport>>,
 }
 
 /// Waits for what is said to make it so.
