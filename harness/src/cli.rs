@@ -51,7 +51,7 @@ pub enum Command {
     },
     /// Print the JSON Schema of evidence.json.
     Schema,
-    /// Make evidence.json again from a run's journal.
+    /// Make evidence.json and report.html again from a run's journal.
     Report {
         /// A run's folder, or its id under ./lab-smoke-runs/.
         run: PathBuf,

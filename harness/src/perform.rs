@@ -71,7 +71,7 @@ pub async fn perform_run(
     signals: &mut (impl Stream<Item = &'static str> + Unpin),
     engine: impl AsyncFnOnce(&Writer, Brake, &mut dyn FnMut(Announcement)) -> Judgement,
 ) -> Judgement {
-    let Stage { folder, clock, terminal, show, selection, journal, .. } = stage;
+    let Stage { clock, terminal, show, selection, journal, .. } = stage;
     for note in explain_selection(selection) {
         show.people(terminal, &format!("{note}\n"));
     }

@@ -56,7 +56,7 @@ fn help_names_every_command() {
     let help = Place::new().call(&["--help"]);
     assert_eq!(help.code, Some(0));
     for command in
-        ["run", "preflight", "go", "resume", "status", "list", "schema", "report", "mock", "lab"]
+        ["run", "preflight", "review", "go", "resume", "status", "list", "schema", "report", "mock", "lab"]
     {
         assert!(help.out.contains(&format!("\n  {command}")), "{command}: {}", help.out);
     }

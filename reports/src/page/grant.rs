@@ -70,7 +70,7 @@ fn change(it: &Change, asking: bool) -> Markup {
     }
 }
 
-/// What was seen; else what is planned; else that nobody saw it.
+/// The value that was seen; else the planned one; else that nobody saw it.
 fn cell(it: &Change, seen: Option<SeenValue>, planned: Option<bool>, asking: bool) -> Markup {
     html! {
         @match (seen, planned) {

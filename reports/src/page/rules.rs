@@ -52,7 +52,7 @@ fn rule(it: &HardStop) -> Markup {
     }
 }
 
-/// What anybody can do to check the page, and what that does not show.
+/// The ways to check the page, and what they do not show.
 pub fn check_yourself(evidence: &Evidence) -> Markup {
     html! {
         section aria-labelledby="yourself" {

@@ -6,7 +6,7 @@ use super::words::{in_a_sentence, is_asking, plural, show_time};
 use crate::evidence::{Evidence, NextStep, RUN_PLACEHOLDER, RunState, Who};
 use crate::record::Verdict;
 
-/// What is to be done, by whom, where, and with which command.
+/// The steps that are to be done, by whom, where, and with which command.
 pub fn todo(evidence: &Evidence) -> Markup {
     if is_asking(evidence) {
         return decide(evidence);
@@ -69,7 +69,7 @@ fn decide(evidence: &Evidence) -> Markup {
     }
 }
 
-/// What the instances do in the meantime.
+/// The instances in the meantime.
 fn until(evidence: &Evidence) -> String {
     let running: Vec<_> =
         evidence.running.iter().filter(|it| it.state == RunState::Running).collect();
@@ -123,7 +123,7 @@ fn who(who: Who) -> &'static str {
     }
 }
 
-/// What is to be done before the smoke is run again, where nothing in the lab is.
+/// The things to do before the smoke is run again, where nothing in the lab is to be done.
 fn remedies(evidence: &Evidence) -> Vec<String> {
     match evidence.verdict.verdict {
         Verdict::Stopped => {
