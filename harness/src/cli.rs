@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 use lab::node::Node;
 use reports::digest::Digest;
+use reports::folder::RUNS_DIR;
 
 /// Runs a gated runbook against a cloud lab and leaves evidence that an owner can trust.
 ///
@@ -71,6 +72,45 @@ pub enum Command {
         identity: IdentityArgs,
         #[command(flatten)]
         reports: ReportArgs,
+    },
+    /// List the runs of a folder: when each began, where it stands, and its verdict.
+    Runs {
+        /// The folder of the runs.
+        #[arg(default_value = RUNS_DIR)]
+        dir: PathBuf,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Put a run into one file, to give it to others: the same bytes for the same run.
+    ///
+    /// The file is private to you, and holds nothing of this machine; one that is there is never written over.
+    Pack {
+        /// A run's folder, or its id under ./lab-smoke-runs/.
+        run: PathBuf,
+        /// The archive; without it, the name of the run's folder with .tar, here.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Verify a run offline: that its files agree with each other, and who signed them.
+    ///
+    /// Prints what holds (consistent, sealed, countersigned) and what each does not show. Exit code 0, or 9
+    /// where something does not hold.
+    Verify(VerifyArgs),
+    /// Sign a run that has ended, beside its journal, with ssh-keygen; never asks for a passphrase.
+    Seal {
+        /// A run's folder, or its id under ./lab-smoke-runs/.
+        run: PathBuf,
+        /// As for `ssh-keygen -f`: a private key, or a public one whose private part the agent has.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+    },
+    /// For the owner: sign the same statement as a second person.
+    Countersign {
+        /// A run's folder, or its id under ./lab-smoke-runs/.
+        run: PathBuf,
+        /// As for `ssh-keygen -f`: a private key, or a public one whose private part the agent has.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
     },
     /// The built-in mock lab.
     #[command(subcommand)]
@@ -224,6 +264,22 @@ pub struct ReportArgs {
     /// failure, what is unknown and a hard stop that tripped are errors.
     #[arg(long, value_name = "FILE", value_parser = new_file)]
     pub junit: Option<PathBuf>,
+    /// Seal the run once it has ended, as `lab-smoke seal` does with this key. Where that fails, it is
+    /// said that the run is unsealed.
+    #[arg(long, value_name = "KEY", value_parser = existing_file)]
+    pub seal: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct VerifyArgs {
+    /// A run's folder, its id under ./lab-smoke-runs/, or an archive of it.
+    pub run: PathBuf,
+    /// Who may sign, in OpenSSH's format: a file from outside the run's folder.
+    #[arg(long, value_name = "FILE")]
+    pub allowed_signers: Option<PathBuf>,
+    /// Exit code 9 too where the run has not ended, or is not sealed by somebody whom the signers allow.
+    #[arg(long)]
+    pub sealed: bool,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -416,11 +472,20 @@ fn new_file(text: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// `90s`, `10m`, `2h` or `1d`.
+fn existing_file(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    match path.metadata() {
+        Ok(found) if found.is_file() => Ok(path),
+        Ok(_) => Err("it is no file".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 fn digest(text: &str) -> Result<Digest, String> {
     Digest::try_from(text.to_owned()).map_err(|error| error.to_string())
 }
 
+/// `90s`, `10m`, `2h` or `1d`.
 fn span(text: &str) -> Result<Duration, String> {
     const NONE: &str = "expected a time as 90s, 10m, 2h or 1d";
     let units = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];

@@ -8,7 +8,7 @@ use reports::record::{AskedElsewhere, LabKind};
 use crate::act::{Mutator, SwitchTimes};
 use crate::clock::Clock;
 use crate::ec2::{AwsConnection, Reader};
-use crate::manifest::Manifest;
+use crate::manifest::{DAEMON_ROUNDS_MS, LOOK_AGAIN_MS_ON_EC2, Manifest};
 use crate::operator::{Notices, OperatorWatch};
 #[cfg(feature = "sabotage")]
 use crate::sabotage::Sabotage;
@@ -110,19 +110,21 @@ impl Lab {
     /// rounds of routerd, which runs its controllers every five seconds (contract §0.13). No daemon
     /// runs in a kernel lab.
     pub fn two_daemon_rounds(&self) -> Duration {
-        match self.manifest.lab.kind {
-            LabKind::Netns => Duration::ZERO,
-            LabKind::Mock | LabKind::Aws => Duration::from_secs(12),
-        }
+        let usual_ms = match self.manifest.lab.kind {
+            LabKind::Netns => 0,
+            LabKind::Mock | LabKind::Aws => DAEMON_ROUNDS_MS,
+        };
+        Duration::from_millis(self.manifest.timing.daemon_rounds_ms.unwrap_or(usual_ms))
     }
 
     /// How long after a look at EC2 the next one is made, where two that are equal prove something:
     /// longer than its reads lag behind. The kernel lab's endpoint shows what is.
     pub fn pause_between_looks(&self) -> Duration {
-        match self.manifest.lab.kind {
-            LabKind::Netns => Duration::from_millis(200),
-            LabKind::Mock | LabKind::Aws => Duration::from_secs(10),
-        }
+        let usual_ms = match self.manifest.lab.kind {
+            LabKind::Netns => 200,
+            LabKind::Mock | LabKind::Aws => LOOK_AGAIN_MS_ON_EC2,
+        };
+        Duration::from_millis(self.manifest.timing.look_again_ms.unwrap_or(usual_ms))
     }
 
     pub(crate) fn has_ended(&self) -> bool {

@@ -39,8 +39,20 @@ pub const LOCK_FILE: &str = "lock";
 pub const GO_FILE: &str = "go.json";
 /// The file of the go's signature, as ssh-keygen writes it.
 pub const GO_SIGNATURE_FILE: &str = "go.json.sig";
+/// The link beside the runs to the one that was begun last.
+const LATEST: &str = "latest";
 /// Where runs are kept, below the working directory, unless `--out` says otherwise.
 pub const RUNS_DIR: &str = "lab-smoke-runs";
+
+/// The name that `latest` leads to, so that what a command prints still means the same run when another
+/// has become the latest. A link out of the folder of runs is not followed.
+fn follow_latest(base: &Path, arg: &Path) -> PathBuf {
+    let target = (arg == Path::new(LATEST))
+        .then(|| fs::read_link(base.join(RUNS_DIR).join(LATEST)).ok())
+        .flatten()
+        .filter(|it| it.components().count() == 1 && it.file_name().is_some());
+    target.unwrap_or_else(|| arg.to_owned())
+}
 
 /// The reason why a folder is not taken or opened, or a file of it not read or written.
 #[derive(Debug, Error)]
@@ -185,7 +197,7 @@ impl RunFolder {
     /// `RUN` of the command line: a folder, or the name of one below `base/lab-smoke-runs/`.
     pub fn resolve(base: &Path, arg: impl AsRef<Path>) -> Result<Self, FolderError> {
         let arg = arg.as_ref();
-        let named = base.join(RUNS_DIR).join(arg);
+        let named = base.join(RUNS_DIR).join(follow_latest(base, arg));
         let unknown = || FolderError::Unknown { arg: arg.to_owned(), tried: named.clone() };
         for dir in [&base.join(arg), &named] {
             match Self::open(dir) {
@@ -194,6 +206,21 @@ impl RunFolder {
             }
         }
         Err(unknown())
+    }
+
+    /// Makes `latest`, beside it, a link to this folder. What is no link stays, whoever put it there.
+    pub fn point_latest(&self) -> io::Result<()> {
+        let (Some(parent), Some(name)) = (self.path.parent(), self.path.file_name()) else {
+            return Ok(());
+        };
+        let link = parent.join(LATEST);
+        if link.symlink_metadata().is_ok_and(|found| !found.is_symlink()) {
+            return Ok(());
+        }
+        // By a rename: at no instant is there none.
+        let made = parent.join(format!(".{LATEST}.{}.tmp", std::process::id()));
+        std::os::unix::fs::symlink(name, &made)?;
+        fs::rename(&made, &link).inspect_err(|_| drop(fs::remove_file(&made)))
     }
 
     /// The folder's path, as it was given.

@@ -5,6 +5,7 @@
 #[cfg(test)]
 extern crate self as reports;
 
+pub mod bundle;
 pub mod digest;
 pub mod effect;
 pub mod evidence;
@@ -20,6 +21,8 @@ pub mod redact;
 #[cfg(test)]
 mod sample;
 pub mod schema;
+pub mod seal;
 pub mod shown;
 pub mod standing;
 pub mod verdict;
+pub mod verify;

@@ -156,6 +156,7 @@ fn facts() -> Facts {
         programs: vec![],
         rows_of_earlier_runs: vec![],
         elsewhere: Vec::new(),
+        shortened_waits: [].into(),
     }
 }
 

@@ -9,12 +9,14 @@ use std::process::{Command, Stdio};
 use libtest_mimic::{Completion, Failed, Trial};
 
 pub fn trials() -> Vec<Trial> {
-    vec![Trial::ignorable_test("page::every_state_is_shown_to_everybody", || match find_browser() {
-        Ok(modules) => look(&modules),
-        Err(reason) if std::env::var("LAB_SMOKE_REQUIRE_FOREIGN").as_deref() == Ok("1") => {
-            Err(Failed::from(reason))
+    vec![Trial::ignorable_test("page::every_state_is_shown_to_everybody", || {
+        match find_browser() {
+            Ok(modules) => look(&modules),
+            Err(reason) if std::env::var("LAB_SMOKE_REQUIRE_FOREIGN").as_deref() == Ok("1") => {
+                Err(Failed::from(reason))
+            }
+            Err(reason) => Ok(Completion::ignored_with(reason)),
         }
-        Err(reason) => Ok(Completion::ignored_with(reason)),
     })]
 }
 
@@ -23,17 +25,22 @@ fn find_browser() -> Result<PathBuf, String> {
     for (program, package) in [("chromium", "chromium"), ("node", "nodejs")] {
         let found = Command::new(program).arg("--version").stdout(Stdio::null()).status();
         if !found.is_ok_and(|status| status.success()) {
-            return Err(format!("there is no {program} (Debian's package {package}): it was not looked at"));
+            return Err(format!(
+                "there is no {program} (Debian's package {package}): it was not looked at"
+            ));
         }
     }
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| {
-        std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"))
-    });
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache")));
     let modules = cache.unwrap_or_default().join("lab-smoke/page/node_modules");
     if modules.join("axe-core").is_dir() && modules.join("puppeteer-core").is_dir() {
         Ok(modules)
     } else {
-        Err(format!("there is no axe-core or puppeteer-core in {}: `.ci/run` installs them", modules.display()))
+        Err(format!(
+            "there is no axe-core or puppeteer-core in {}: `.ci/run` installs them",
+            modules.display()
+        ))
     }
 }
 

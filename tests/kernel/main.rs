@@ -30,7 +30,7 @@ fn main() -> ExitCode {
         (netns_faults::trials(), at_a_time),
         (netns::trials(), alone),
         (netns_lab::trials(), alone),
-        (aws::trials(), alone),
+        (aws::trials(), at_a_time),
     ];
     let failed = groups.map(|(trials, threads)| has_failed(&arguments, trials, threads));
     if failed.contains(&true) { ExitCode::FAILURE } else { ExitCode::SUCCESS }

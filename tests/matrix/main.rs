@@ -2,6 +2,7 @@
 //! run it can be finished, and every check can fail.
 
 mod asked;
+mod behind_aws;
 mod crash;
 mod explore;
 mod invariants;

@@ -55,9 +55,25 @@ impl Answer {
 fn help_names_every_command() {
     let help = Place::new().call(&["--help"]);
     assert_eq!(help.code, Some(0));
-    for command in
-        ["run", "preflight", "review", "go", "resume", "status", "list", "schema", "report", "mock", "lab"]
-    {
+    for command in [
+        "run",
+        "preflight",
+        "review",
+        "go",
+        "resume",
+        "status",
+        "list",
+        "schema",
+        "report",
+        "mock",
+        "lab",
+        "recover",
+        "runs",
+        "pack",
+        "verify",
+        "seal",
+        "countersign",
+    ] {
         assert!(help.out.contains(&format!("\n  {command}")), "{command}: {}", help.out);
     }
 }

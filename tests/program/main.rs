@@ -8,6 +8,7 @@ mod evidence;
 mod folder;
 mod over_http;
 mod own_lab;
+mod packed;
 mod programs;
 mod recover;
 mod run;

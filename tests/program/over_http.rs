@@ -21,6 +21,7 @@ use lab_mock::serve::{ServeOptions, serve_with};
 use lab_mock::world::Shared;
 use lab_programs::host::Machine;
 use lab_programs::process::Host as _;
+use lab_smoke_tests::extent;
 use reports::journal::Writer;
 use reports::record::Kind;
 
@@ -195,7 +196,8 @@ async fn stop(behind: &Behind) -> String {
     format!("{came}, asked {asked} times, {state}")
 }
 
-/// A minute: that long one looks for what a refusal may have hidden.
+/// A minute where nothing was done: that long one looks for what a refusal may have hidden. A sample leaves
+/// these out.
 #[test]
 fn each_change_comes_to_what_is_written_here() {
     use Befalls::*;
@@ -226,7 +228,11 @@ fn each_change_comes_to_what_is_written_here() {
         (STOP, Refused { status: 400, code: "RequestExpired" }, "NotDone, asked 1 times, running"),
         (READ, Stale, "Done, asked 1 times, stopped"),
     ];
-    all_at_once(rows, |(action, befalls, expected)| {
+    let takes_long = |(.., expected): &&(_, _, &str)| expected.starts_with("NotDone");
+    let tried: Vec<_> =
+        rows.iter().filter(|row| extent::is_exhaustive() || !takes_long(row)).collect();
+    extent::say_left_out("changes over HTTP", tried.len(), rows.len());
+    all_at_once(&tried, |(action, befalls, expected)| {
         let rule = OnTheWay { action, befalls: *befalls, times: 1 };
         let given = in_real_time(async { stop(&behind(vec![rule], 0).await).await });
         if given == *expected { Ok(()) } else { Err(format!("{befalls:?}: {given}")) }

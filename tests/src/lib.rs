@@ -13,6 +13,7 @@ pub mod in_turn;
 pub mod invariants;
 pub mod mixes;
 mod owed;
+mod owner;
 pub mod parallel;
 pub mod sensitivity;
 pub mod smoke;

@@ -74,6 +74,14 @@ impl Case {
         (given(&ran), ran)
     }
 
+    /// The same behind a manifest of kind `aws`.
+    pub fn run_behind_aws(&self) -> (Outcome, Ran) {
+        let teardown = injection_of(self.teardown).into_iter();
+        let faults: Vec<&str> = teardown.chain([self.fault.name]).collect();
+        let ran = smoke::run_behind_aws(1, &faults, self.prior);
+        (given(&ran), ran)
+    }
+
     pub fn expected(&self) -> Outcome {
         let primary = self.fault.primary;
         let all = |one: Option<&str>, more: &[&str]| {

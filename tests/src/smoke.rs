@@ -1,6 +1,7 @@
 //! One whole run of the smoke on the mock, in this process and in virtual time.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::time::Duration;
 
 use harness::engine::{self, Meanwhile, Pending, Selection, Settings};
@@ -11,9 +12,11 @@ use lab::permit::Brake;
 use lab_mock::world::World;
 use reports::evidence::{Evidence, fold_records};
 use reports::folder::GO_FILE;
-use reports::record::{AssertionStatus, Part, Record};
+use reports::record::{AssertionStatus, LabKind, Part, Record};
 use reports::verdict::Judgement;
 use scenarios::SEQUENCE;
+
+use crate::owner::OwnersKey;
 
 /// The state of the ENI's source/dest check before the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,7 +44,7 @@ pub struct Ran {
 pub fn run(seed: u64, faults: &[&str], prior: Prior) -> Ran {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build().expect("a runtime");
-    runtime.block_on(run_here(seed, faults, prior, None, &|_, _| {}))
+    runtime.block_on(run_here(seed, faults, prior, None, LabKind::Mock, &|_, _| {}))
 }
 
 /// Does the same on a world that was prepared once its faults were in it.
@@ -53,14 +56,22 @@ pub fn run_prepared(
 ) -> Ran {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build().expect("a runtime");
-    runtime.block_on(run_here(seed, faults, prior, None, prepare))
+    runtime.block_on(run_here(seed, faults, prior, None, LabKind::Mock, prepare))
+}
+
+/// The same world, described by a manifest of kind `aws`, with the go of an owner's own key.
+pub fn run_behind_aws(seed: u64, faults: &[&str], prior: Prior) -> Ran {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().start_paused(true).build().expect("a runtime");
+    runtime.block_on(run_here(seed, faults, prior, None, LabKind::Aws, &|_, _| {}))
 }
 
 /// The same, where one detector of a hard stop finds nothing.
 pub fn run_without(detector: &'static str, seed: u64, faults: &[&str], prior: Prior) -> Ran {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build().expect("a runtime");
-    runtime.block_on(run_here(seed, faults, prior, Some(detector), &|_, _| {}))
+    let off = Some(detector);
+    runtime.block_on(run_here(seed, faults, prior, off, LabKind::Mock, &|_, _| {}))
 }
 
 async fn run_here(
@@ -68,6 +79,7 @@ async fn run_here(
     faults: &[&str],
     prior: Prior,
     off: Option<&'static str>,
+    kind: LabKind,
     prepare: &dyn Fn(&mut World, &Manifest),
 ) -> Ran {
     let detector_off = off;
@@ -82,8 +94,13 @@ async fn run_here(
     let journal = labs::create_journal(folder.path(), &opened.world).expect("an empty journal");
     let settings =
         Settings { run_id: opened.run_id.clone(), seed: Some(seed), faults, selection: all() };
-    let lab = &opened.lab.clone().without_detector(detector_off);
-    let go = opened.go.clone();
+    let mut lab = opened.lab.clone().without_detector(detector_off);
+    let mut go = opened.go.clone();
+    if kind == LabKind::Aws {
+        Rc::make_mut(&mut lab.manifest).lab.kind = kind;
+        go = Rc::new(OwnersKey::make(lab.clock));
+    }
+    let lab = &lab;
     let (brake, announce) = (Brake::default(), &mut |_| {});
     let judgement = match opened.owner_awaited {
         None => engine::run_sequence(lab, go, &journal, brake, &settings, announce).await,

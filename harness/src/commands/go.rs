@@ -1,10 +1,8 @@
 //! `lab-smoke go RUN`: for the owner. Shows what a run asks for, writes it down, and has the stock
 //! ssh-keygen sign it.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use ::lab::clock::Clock;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
@@ -20,6 +18,7 @@ use reports::verdict::ExitCode;
 use scenarios::gate::check_go;
 use scenarios::run::Go;
 
+use super::signing::{NotSigned, Prompting, sign_bytes};
 use super::{outside, refuse};
 use crate::cli::GoArgs;
 use crate::engine;
@@ -51,10 +50,8 @@ pub(super) enum GrantRefusal {
     Json(#[from] serde_json::Error),
     #[error("{path}: {source}")]
     Io { path: PathBuf, source: io::Error },
-    #[error("ssh-keygen cannot be started: {0}")]
-    NoKeygen(io::Error),
-    #[error("ssh-keygen did not sign; nothing was written into the run's folder")]
-    NotSigned,
+    #[error(transparent)]
+    NotSigned(#[from] NotSigned),
 }
 
 pub fn grant_go(args: &GoArgs, terminal: &Terminal) -> u8 {
@@ -86,7 +83,7 @@ fn grant(args: &GoArgs, terminal: &Terminal) -> Result<(), GrantRefusal> {
     let document = document(&asked, args)?;
     terminal.out(&granted(&asked, &document));
     let bytes = document.to_bytes()?;
-    let signature = sign(&folder, &bytes, &args.key)?;
+    let signature = sign_bytes(&bytes, &args.key, NAMESPACE, Prompting::Allowed)?;
     prove_it_would_hold(&folder, &asked, (&bytes, &signature))?;
     let aside = set_aside(folder.path());
     aside.map_err(|source| GrantRefusal::Io { path: folder.path().to_owned(), source })?;
@@ -223,23 +220,4 @@ fn in_the_lab(lab: &LabIdentity) -> String {
     format!(
         "  account {account_id}, region {region}, {vpc_id}, {network_interface_id}, instances {instances}"
     )
-}
-
-/// In a folder of its own, so that ssh-keygen never asks whether it may overwrite.
-fn sign(folder: &RunFolder, document: &[u8], key: &Path) -> Result<Vec<u8>, GrantRefusal> {
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |source| GrantRefusal::Io { path, source }
-    };
-    let desk = tempfile::tempdir_in(folder.path()).map_err(io(folder.path()))?;
-    let path = desk.path().join(GO_FILE);
-    fs::write(&path, document).map_err(io(&path))?;
-    let mut command = Command::new("ssh-keygen");
-    command.args(["-q", "-Y", "sign", "-n", NAMESPACE, "-f"]).arg(key).arg(&path);
-    let status = command.status().map_err(GrantRefusal::NoKeygen)?;
-    if !status.success() {
-        return Err(GrantRefusal::NotSigned);
-    }
-    let signature = desk.path().join(GO_SIGNATURE_FILE);
-    fs::read(&signature).map_err(io(&signature))
 }

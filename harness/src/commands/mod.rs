@@ -10,6 +10,7 @@ pub(crate) mod lab;
 mod list;
 mod mock;
 mod outside;
+mod pack;
 mod preflight;
 mod recover;
 mod refusal;
@@ -17,9 +18,13 @@ mod report;
 mod resume;
 mod review;
 mod run;
+mod runs;
+mod seal;
+mod signing;
 mod status;
 mod to_its_end;
 mod told;
+mod verify;
 
 use std::any::Any;
 use std::ffi::OsString;
@@ -96,6 +101,11 @@ fn answer(words: Vec<OsString>, console: Console<'_>) -> u8 {
         Command::Recover { run, lab, identity, reports } => {
             recover::recover_run(&run, lab.as_deref(), &identity, &reports, console)
         }
+        Command::Runs { dir, format } => runs::list_runs(&dir, format, terminal),
+        Command::Pack { run, out } => pack::pack_run(&run, out.as_deref(), terminal),
+        Command::Verify(args) => verify::verify_run(&args, terminal),
+        Command::Seal { run, key } => seal::seal_run(&run, &key, terminal),
+        Command::Countersign { run, key } => seal::countersign_run(&run, &key, terminal),
         Command::Report { run } => report::remake_evidence(&run, terminal),
         Command::Mock(MockCommand::Serve { port, enforce_iam, state }) => {
             mock::serve(ServeOptions { port, enforce_iam, state_file: state }, terminal)
@@ -130,6 +140,8 @@ fn fits(command: &Command) -> std::io::Result<()> {
         | Command::Go(_)
         | Command::Resume(_)
         | Command::Recover { .. }
+        | Command::Seal { .. }
+        | Command::Countersign { .. }
         | Command::Doctor(_)
         | Command::Mock(_)
         | Command::Iam(IamCommand::Check { .. })
@@ -139,6 +151,9 @@ fn fits(command: &Command) -> std::io::Result<()> {
         | Command::List { .. }
         | Command::Schema
         | Command::Report { .. }
+        | Command::Runs { .. }
+        | Command::Pack { .. }
+        | Command::Verify(_)
         | Command::Lab(LabCommand::Check { .. } | LabCommand::Example { .. })
         | Command::Iam(IamCommand::Render { .. })
         | Command::Faults { .. } => false,
@@ -146,7 +161,7 @@ fn fits(command: &Command) -> std::io::Result<()> {
     if works {
         descriptors::prove_enough()?;
     }
-    if works || matches!(command, Command::Report { .. }) {
+    if works || matches!(command, Command::Report { .. } | Command::Pack { .. }) {
         signals::survive_large_files()?;
     }
     Ok(())

@@ -158,6 +158,11 @@ impl NewRun<'_> {
                 return Err(error.into());
             }
         };
+        if self.out.is_none()
+            && let Err(error) = folder.point_latest()
+        {
+            tracing::warn!(%error, "the link to the latest run stays as it is");
+        }
         let (seed, faults) = (site.seed(), self.wanted.faults.clone());
         let settings = Settings { run_id, seed, faults, selection };
         let stage = Stage {

@@ -1,4 +1,4 @@
-//! What a command that ended makes of its run for other programs: `--junit`. Nothing of it changes the
+//! What a command that ended makes of its run for others: `--seal` and `--junit`. Nothing of it changes the
 //! verdict or the exit code, and what cannot be written is said.
 
 use std::fs;
@@ -11,6 +11,7 @@ use reports::junit::{render_refusal, render_run};
 use reports::verdict::Judgement;
 
 use super::refusal::CommandRefusal;
+use super::seal::seal_folder;
 use crate::cli::ReportArgs;
 use crate::terminal::{Terminal, in_one_line};
 
@@ -32,6 +33,11 @@ pub(super) fn tell_programs(
     ended: &Result<EndedRun, CommandRefusal>,
     terminal: &Terminal,
 ) {
+    if let (Some(key), Ok(ended)) = (&args.seal, ended)
+        && let Err(refusal) = seal_folder(&RunFolder::at(&ended.folder), key)
+    {
+        terminal.err(&format!("unsealed: {refusal}\n"));
+    }
     let Some(file) = &args.junit else { return };
     let written = render(ended).and_then(|text| fs::write(file, text).map_err(|it| it.to_string()));
     if let Err(error) = written {

@@ -25,7 +25,7 @@ use lab::clock::Clock;
 use lab::ec2::{AwsConnection, ServiceUrls};
 use lab::manifest::{
     Aws, Capture, Ceiling, Consent, EndpointUrls, Iam, Instances, LabSection, Limits, Manifest,
-    NodeEntry, Owner, Routerd, Teardown,
+    NodeEntry, Owner, Routerd, Teardown, Timing,
 };
 use lab::node::Node;
 use lab::operator::{Notices, OperatorWatch};
@@ -278,6 +278,7 @@ pub fn manifest_of(world: &World) -> Result<Manifest, OpenError> {
         owner: Owner { allowed_signers: String::new() },
         identity: None,
         endpoints: EndpointUrls::default(),
+        timing: Timing::default(),
     })
 }
 

@@ -202,7 +202,12 @@ impl Reader {
                 let (message, decoded) = match (allowance, find_encoded(&message)) {
                     (Allowance::Denied, Some(encoded)) => {
                         let plain = leave_out_encoded(&message).to_owned();
-                        (plain, self.decode_refusal(encoded).await)
+                        match self.decode_refusal(encoded).await {
+                            Ok(decoded) => (plain, decoded),
+                            Err(why) => {
+                                (format!("{plain} (its reason was not decoded: {why})"), None)
+                            }
+                        }
                     }
                     _ => (message, None),
                 };
@@ -217,13 +222,14 @@ impl Reader {
         Answer { value, call, raw: vec![raw], form: Form::Xml, attempts: 1 }
     }
 
-    /// What stands in an encoded message. None where the operator may not have it decoded: it says
-    /// nothing that decides.
-    async fn decode_refusal(&self, encoded: &str) -> Option<Value> {
+    /// What stands in an encoded message, or why the operator does not learn it: it says nothing that
+    /// decides.
+    async fn decode_refusal(&self, encoded: &str) -> Result<Option<Value>, ReadError> {
         self.count();
         let request = self.sts.decode_authorization_message().encoded_message(encoded);
-        let page = call!("sts DecodeAuthorizationMessage", request).ok()?;
-        serde_json::from_str(page.value.decoded_message()?).ok()
+        let page = call!("sts DecodeAuthorizationMessage", request)?;
+        let decoded = page.value.decoded_message();
+        Ok(decoded.and_then(|text| serde_json::from_str(text).ok()))
     }
 }
 

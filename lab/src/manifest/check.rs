@@ -10,7 +10,7 @@ use reports::record::LabKind;
 use ssh_key::PublicKey;
 
 use super::parse::UnplacedProblem;
-use super::{Ceiling, Manifest, NodeEntry, guest_settle_ms_on_ec2};
+use super::{Ceiling, Manifest, NodeEntry};
 use crate::node::Node;
 
 pub use identity::is_role_arn;
@@ -27,6 +27,7 @@ pub(super) fn find_problems(manifest: &Manifest) -> Vec<UnplacedProblem> {
     }
     check.nodes_together(manifest);
     check.limits(manifest);
+    check.timing(manifest);
     check.consent(manifest);
     check.teardown(manifest);
     check.owner(manifest);
@@ -221,15 +222,25 @@ impl ManifestCheck {
             "limits.clock_skew_ms",
             "no two clocks agree to 0 ms",
         );
-        let least = match manifest.lab.kind {
-            LabKind::Aws => guest_settle_ms_on_ec2(),
-            LabKind::Mock | LabKind::Netns => 1,
-        };
         self.require(
-            limits.guest_settle_ms >= least,
+            limits.guest_settle_ms > 0,
             "limits.guest_settle_ms",
-            format!("at least {least}: guests act on a new address that late"),
+            "at least 1: guests act on a new address later than that",
         );
+    }
+
+    /// What is late on AWS is waited for on AWS.
+    fn timing(&mut self, manifest: &Manifest) {
+        if manifest.lab.kind != LabKind::Aws || manifest.endpoints.ec2_is_on_this_machine() {
+            return;
+        }
+        for (field, ms, least) in manifest.waits() {
+            let message = format!(
+                "at least {least} on AWS, where things are that late: less is for a lab whose endpoints.ec2 \
+                 is http://127.0.0.1:PORT"
+            );
+            self.require(ms.is_none_or(|ms| ms >= least), field, message);
+        }
     }
 
     fn teardown(&mut self, manifest: &Manifest) {

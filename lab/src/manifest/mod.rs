@@ -7,9 +7,9 @@ mod shape;
 pub use check::{PLACEHOLDERS, find_node, is_role_arn};
 pub use parse::{ManifestError, Problem};
 pub use shape::{
-    Aws, Capture, Ceiling, Consent, EndpointUrls, Iam, IdentitySection, Instances, LabSection,
-    Limits, Manifest, NoCeiling, NodeEntry, Onprem, Owner, Reach, RoleChoice, Routerd, Teardown,
-    guest_settle_ms_on_ec2,
+    Aws, Capture, Ceiling, Consent, DAEMON_ROUNDS_MS, EndpointUrls, Iam, IdentitySection,
+    Instances, LOOK_AGAIN_MS_ON_EC2, LabSection, Limits, Manifest, NoCeiling, NodeEntry, Onprem,
+    Owner, Reach, RoleChoice, Routerd, Teardown, Timing, guest_settle_ms_on_ec2,
 };
 
 /// A commented manifest without a problem in it.

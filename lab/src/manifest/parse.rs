@@ -113,7 +113,7 @@ struct Sections<'a> {
     found: Vec<UnplacedProblem>,
 }
 
-const SECTIONS: [&str; 14] = [
+const SECTIONS: [&str; 15] = [
     "version",
     "lab",
     "aws",
@@ -128,6 +128,7 @@ const SECTIONS: [&str; 14] = [
     "owner",
     "identity",
     "endpoints",
+    "timing",
 ];
 
 impl<'a> Sections<'a> {
@@ -149,6 +150,7 @@ impl<'a> Sections<'a> {
             (self.nodes(), self.section("limits"), self.section("consent"));
         let (teardown, owner) = (self.section("teardown"), self.section("owner"));
         let (identity, endpoints) = (self.optional("identity"), self.optional("endpoints"));
+        let timing = self.optional("timing").unwrap_or_default();
         Some(Manifest {
             version: version?,
             lab: lab?,
@@ -164,6 +166,7 @@ impl<'a> Sections<'a> {
             owner: owner?,
             identity,
             endpoints: endpoints.unwrap_or_default(),
+            timing,
         })
     }
 

@@ -31,6 +31,8 @@ pub struct Manifest {
     pub identity: Option<IdentitySection>,
     #[serde(default, skip_serializing_if = "EndpointUrls::is_empty")]
     pub endpoints: EndpointUrls,
+    #[serde(default, skip_serializing_if = "Timing::is_left_out")]
+    pub timing: Timing,
 }
 
 impl Manifest {
@@ -88,6 +90,67 @@ impl EndpointUrls {
     /// Whether all are AWS's own.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Whether EC2 is asked at a port of this machine, where AWS is not.
+    pub fn ec2_is_on_this_machine(&self) -> bool {
+        let rest = self.ec2.as_deref().and_then(|url| url.strip_prefix("http://"));
+        rest.is_some_and(|rest| {
+            let Some((host, port)) = rest.trim_end_matches('/').rsplit_once(':') else {
+                return false;
+            };
+            matches!(host, "127.0.0.1" | "localhost" | "[::1]") && port.parse::<u16>().is_ok()
+        })
+    }
+}
+
+/// Section `[timing]`, which may be left out: how long is waited for what AWS and routerd do late. A lab
+/// whose EC2 is not AWS may be asked sooner; its owner is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timing {
+    /// Between two looks at EC2 of which equal ones prove something: [`LOOK_AGAIN_MS_ON_EC2`] where it is
+    /// left out, and no less on AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub look_again_ms: Option<u64>,
+    /// From the undo to the look that must find what it left: [`DAEMON_ROUNDS_MS`] where it is left out,
+    /// and no less on AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub daemon_rounds_ms: Option<u64>,
+}
+
+/// Longer than EC2's reads lag behind.
+pub const LOOK_AGAIN_MS_ON_EC2: u64 = 10_000;
+
+/// Two rounds of routerd, which runs its controllers every five seconds (contract §0.13), and a margin.
+pub const DAEMON_ROUNDS_MS: u64 = 12_000;
+
+impl Timing {
+    fn is_left_out(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Manifest {
+    /// The waits that this manifest says, each with the least that it may be on AWS.
+    pub fn waits(&self) -> [(&'static str, Option<u64>, u64); 3] {
+        let settle_ms = Some(self.limits.guest_settle_ms);
+        [
+            ("limits.guest_settle_ms", settle_ms, guest_settle_ms_on_ec2()),
+            ("timing.look_again_ms", self.timing.look_again_ms, LOOK_AGAIN_MS_ON_EC2),
+            ("timing.daemon_rounds_ms", self.timing.daemon_rounds_ms, DAEMON_ROUNDS_MS),
+        ]
+    }
+
+    /// Those of a lab of kind `aws` that are shorter than on AWS: then it is said to be none.
+    pub fn shortened_waits(&self) -> BTreeMap<String, u64> {
+        if self.lab.kind != LabKind::Aws {
+            return BTreeMap::new();
+        }
+        let short = |(field, ms, least): (&str, Option<u64>, u64)| {
+            ms.filter(|ms| *ms < least).map(|ms| (field.to_owned(), ms))
+        };
+        self.waits().into_iter().filter_map(short).collect()
     }
 }
 
@@ -352,7 +415,7 @@ pub struct Limits {
     pub guest_settle_ms: u64,
 }
 
-/// cloud-init's hook acts within a few seconds. A lab of kind `aws` may not ask for less.
+/// cloud-init's hook acts within a few seconds. A lab on AWS may not ask for less.
 pub fn guest_settle_ms_on_ec2() -> u64 {
     10_000
 }

@@ -280,6 +280,15 @@ fn each_defect_is_found_at_its_field() {
             "limits.guest_settle_ms",
             "at least 10000",
         ),
+        ("[owner]", "[timing]\nlook_again_ms = 9999\n[owner]", "timing.look_again_ms", "10000"),
+        ("[owner]", "[timing]\ndaemon_rounds_ms = 0\n[owner]", "timing.daemon_rounds_ms", "12000"),
+        ("[owner]", "[timing]\nboot_ms = 1\n[owner]", "timing.boot_ms", "unknown field"),
+        (
+            "[owner]",
+            "[timing]\nlook_again_ms = 1\n[endpoints]\nec2 = \"http://127.0.0.1:1@ec2.eu-west-1.amazonaws.com\"\n[owner]",
+            "timing.look_again_ms",
+            "endpoints.ec2",
+        ),
         (
             "release_addresses = []",
             "release_addresses = [\"192.0.2.1\"]",
@@ -349,6 +358,30 @@ fn a_lab_that_is_not_aws_needs_no_instances_and_no_signers() {
         .replace("instance_id = \"i-0c11e0000000000c7\"\n", "")
         .replace("owner@example.org", "# owner@example.org");
     assert!(Manifest::parse("lab.toml", &text).is_ok());
+}
+
+/// A lab that is surely not AWS is asked sooner, and says so.
+#[test]
+fn only_what_is_not_aws_waits_for_less() {
+    let short = "[timing]\nlook_again_ms = 200\ndaemon_rounds_ms = 0\n";
+    let elsewhere = "[endpoints]\nec2 = \"http://127.0.0.1:4566\"\n";
+    let text = example_manifest()
+        .replace("guest_settle_ms = 10000", "guest_settle_ms = 750")
+        .replace("[owner]", &format!("{short}{elsewhere}[owner]"));
+    let manifest = Manifest::parse("lab.toml", &text).unwrap();
+    let said: Vec<_> = manifest.shortened_waits().into_iter().collect();
+    let expected = [
+        ("limits.guest_settle_ms", 750),
+        ("timing.daemon_rounds_ms", 0),
+        ("timing.look_again_ms", 200),
+    ];
+    assert_eq!(said, expected.map(|(field, ms)| (field.to_owned(), ms)));
+    let text = manifest.to_toml().unwrap();
+    assert_eq!(Manifest::parse("again.toml", &text).unwrap(), manifest);
+    let longer = "[timing]\nlook_again_ms = 10000\ndaemon_rounds_ms = 30000\n[owner]";
+    let longer = example_manifest().replace("[owner]", longer);
+    let longer = Manifest::parse("lab.toml", &longer).unwrap();
+    assert!(longer.shortened_waits().is_empty());
 }
 
 #[test]

@@ -17,6 +17,7 @@ pub use document::{GO_VERSION, GoDocument, NotADocument};
 pub use kept::{Kept, keep_go, read_kept, set_aside};
 pub use self_grant::{NoSelfGrant, SELF_PRINCIPAL, SelfGrant, self_grant, self_signers};
 pub use signers::{AllowedSigners, BadLine};
+pub(crate) use verify::check_signature;
 pub use verify::{Expectation, LONGEST_VALIDITY, Refused, Verified, verify_go};
 
 /// The namespace of a go's signature: `ssh-keygen -Y sign -n lab-smoke-go`.

@@ -63,6 +63,18 @@ pub(super) enum NotAllowed {
     NoLongerValid,
 }
 
+impl NotAllowed {
+    fn describe(self, namespace: &str) -> String {
+        match self {
+            Self::Principal => "there is no such signer".to_owned(),
+            Self::Key => "the key is nobody's".to_owned(),
+            Self::Namespace => format!("the key is not for the namespace `{namespace}`"),
+            Self::NotYetValid => "the key was not valid yet (valid-after)".to_owned(),
+            Self::NoLongerValid => "the key was valid no longer (valid-before)".to_owned(),
+        }
+    }
+}
+
 impl AllowedSigners {
     /// Reads the owner's file. Fails at its first bad line.
     pub fn parse(text: &str) -> Result<Self, BadLine> {
@@ -88,6 +100,27 @@ impl AllowedSigners {
 
     pub(super) fn are_the_labs(&self) -> bool {
         self.whose == Whose::Lab
+    }
+
+    /// The principals, as their lines name them, whom the file allows to sign with this key in this namespace.
+    ///
+    /// # Errors
+    /// Why there is none, by the reason that came nearest.
+    pub(crate) fn principals_of(
+        &self,
+        key: &KeyData,
+        namespace: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<String>, String> {
+        let mut nearest = NotAllowed::Key;
+        let mut principals = Vec::new();
+        for signer in self.signers.iter().filter(|signer| signer.key == *key) {
+            match signer.allows(namespace, now) {
+                Ok(()) => principals.push(signer.principals.clone()),
+                Err(why) => nearest = why,
+            }
+        }
+        if principals.is_empty() { Err(nearest.describe(namespace)) } else { Ok(principals) }
     }
 
     /// Whether a line of the file allows it; else the reason that came nearest.
@@ -125,6 +158,11 @@ impl Signer {
         if self.key != *key {
             return Err(NotAllowed::Key);
         }
+        self.allows(namespace, now)
+    }
+
+    /// The same, of a signer whose line it is.
+    fn allows(&self, namespace: &str, now: DateTime<Utc>) -> Result<(), NotAllowed> {
         if self.namespaces.as_ref().is_some_and(|list| !matches_list(namespace, list)) {
             return Err(NotAllowed::Namespace);
         }

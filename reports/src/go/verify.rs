@@ -15,6 +15,7 @@ use super::document::{GoDocument, NotADocument};
 use super::self_grant::SELF_PRINCIPAL;
 use super::signers::{AllowedSigners, NotAllowed};
 use crate::digest::Digest;
+use crate::folder::GO_SIGNATURE_FILE;
 use crate::record::LabKind;
 
 /// The longest time for which a go may be good: nobody knows for longer what he allows.
@@ -129,7 +130,7 @@ pub fn verify_go(
     expected: &Expectation,
     now: DateTime<Utc>,
 ) -> Result<Verified, Refused> {
-    let key = check_signature(document, signature)?;
+    let key = check_signature(document, signature, NAMESPACE, GO_SIGNATURE_FILE)?;
     let digest = Digest::of(document);
     let given = Arc::new(Given {
         document: document.to_vec(),
@@ -156,20 +157,25 @@ fn refused(rule: &'static str, reason: impl Into<String>) -> Refused {
     Refused { rule, reason: reason.into() }
 }
 
-/// Answers the key that signed these bytes in our namespace.
-fn check_signature(document: &[u8], signature: &str) -> Result<KeyData, Refused> {
+/// Answers the key that signed these bytes in this namespace; `file` is what the signature is called.
+pub(crate) fn check_signature(
+    document: &[u8],
+    signature: &str,
+    namespace: &str,
+    file: &str,
+) -> Result<KeyData, Refused> {
     let sshsig = SshSig::from_pem(signature.as_bytes()).map_err(|error| {
-        let what = "go.json.sig is no SSH signature (`ssh-keygen -Y sign` makes one)";
+        let what = format!("{file} is no SSH signature (`ssh-keygen -Y sign` makes one)");
         refused("signature", format!("{what}: {error}"))
     })?;
-    if sshsig.namespace() != NAMESPACE {
+    if sshsig.namespace() != namespace {
         let reason =
-            format!("it is signed in the namespace `{}`, not `{NAMESPACE}`", sshsig.namespace());
+            format!("it is signed in the namespace `{}`, not `{namespace}`", sshsig.namespace());
         return Err(refused("namespace", reason));
     }
     let key = sshsig.public_key().clone();
     check_algorithm(&key, &sshsig)?;
-    PublicKey::from(key.clone()).verify(NAMESPACE, document, &sshsig).map_err(|_| {
+    PublicKey::from(key.clone()).verify(namespace, document, &sshsig).map_err(|_| {
         let reason = "the signature is not of these bytes: the document was changed after it was \
                       signed, or the signature belongs to another";
         refused("signature", reason)

@@ -13,6 +13,9 @@ const LIMIT: usize = 600;
 /// The most characters of a command that are shown.
 const COMMAND_LIMIT: usize = 240;
 
+/// The most raw answers of one check that are linked.
+const RAW_LIMIT: usize = 6;
+
 /// All scenarios, in the four parts of a run.
 pub fn checks(evidence: &Evidence) -> Markup {
     let parts = [
@@ -96,7 +99,10 @@ fn opened(evidence: &Evidence, it: &Assertion, name: &str, mark: &str, word: &st
                 div { dt { "Seen" } dd { pre { (show_value(&it.observed, LIMIT)) } } }
                 div { dt { "How" } dd { code.command { (cut(&it.how, COMMAND_LIMIT)) } } }
                 @if !it.raw.is_empty() {
-                    div { dt { "Raw" } dd { @for digest in &it.raw { (raw(evidence, digest)) } } }
+                    div { dt { "Raw" } dd {
+                        @for digest in it.raw.iter().take(RAW_LIMIT) { (raw(evidence, digest)) }
+                        @if it.raw.len() > RAW_LIMIT { p.note { "and " (it.raw.len() - RAW_LIMIT) " more, which evidence.json names" } }
+                    } }
                 }
             }
         }

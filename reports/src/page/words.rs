@@ -220,7 +220,7 @@ pub fn show_value(value: &Value, limit: usize) -> String {
         Value::Null => "nothing".to_owned(),
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
-        other => serde_json::to_string_pretty(other).unwrap_or_default(),
+        other => other.to_string(),
     };
     cut(&text, limit)
 }

@@ -53,6 +53,10 @@ pub struct Facts {
     /// The services that are not asked at AWS's own endpoints.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub elsewhere: Vec<AskedElsewhere>,
+    /// The waits of the manifest that are shorter than on AWS, in milliseconds by field: only a lab that
+    /// is not AWS may have them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shortened_waits: BTreeMap<String, u64>,
 }
 
 /// The lab that the facts are about, by its kind and name.

@@ -152,7 +152,9 @@ pub fn exit_codes_markdown() -> String {
          Where several apply, the first of: {order}.\n\n\
          `recover` answers 0, 5, 6 or 8: its 0 says that the lab is restored and nothing is left, \
          though the run itself stays `interrupted`. A command on a run that is live answers 8, on \
-         one that has ended 2. `status`, `list`, `schema` and `report` answer 0 or 2.\n"
+         one that has ended 2. `status`, `list`, `schema`, `report` and `runs` answer 0 or 2, `pack` \
+         also 8. `verify` answers 0, 2 or 9; `seal` and `countersign` also 8. A report for CI or a seal \
+         that cannot be made changes no code.\n"
     )
 }
 

@@ -57,6 +57,7 @@ pub fn project(
         programs: router.programs.clone(),
         rows_of_earlier_runs: router.rows.iter().map(shown).collect(),
         elsewhere: lab.elsewhere().to_vec(),
+        shortened_waits: manifest.shortened_waits(),
     };
     let identity = identity(lab, nodes);
     FactsRecorded {

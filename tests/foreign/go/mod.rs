@@ -10,6 +10,7 @@ mod flows;
 mod forged;
 mod guide;
 mod place;
+mod sealed;
 
 use std::process::Command;
 
@@ -45,6 +46,8 @@ pub fn trials() -> Vec<Trial> {
         trial("a_go_that_the_node_never_saw_begins_nothing", forged::a_go_that_was_never_burnt),
         trial("a_node_that_the_plan_ended_leaves_the_signature", forged::the_node_is_gone),
         trial("recover_goes_by_the_runs_own_manifest", forged::recovered_with_a_changed_manifest),
+        trial("sealed/by_the_operator_and_countersigned", sealed::sealed_and_countersigned),
+        trial("sealed/what_fails_changes_nothing", sealed::a_seal_that_fails_changes_nothing),
     ];
     for (name, rule, edit) in EDITS {
         trials.push(trial_of(&format!("edited/{name}/unsigned"), move || {

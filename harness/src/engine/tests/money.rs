@@ -7,7 +7,10 @@ use lab_mock::cloud::{Instance, InstanceState};
 use reports::record::{Life, ResourceKind, ResourceSeen, ResourcesSeen};
 
 use super::super::*;
-use super::stage::{Stage, play};
+use super::stage::{ManifestEdit, Scene, Stage};
+
+/// As the mock describes itself, and behind a manifest of kind `aws`: it is stopped and started alike.
+const KINDS: [ManifestEdit; 2] = [|_| {}, |manifest| manifest.lab.kind = LabKind::Aws];
 
 fn put(stage: &Stage<'_>, id: &str, state: InstanceState) {
     let now = stage.engine.lab.clock.now();
@@ -41,8 +44,9 @@ fn what_is_about_to_run_is_waited_for_and_stopped() {
         ([Stopping, Stopped], [Stopped, Stopped], 0),
         ([Running, ShuttingDown], [Stopped, Terminated], 1),
     ];
-    for (before, after, stops) in table {
-        play(async |stage: &Stage<'_>| {
+    let rows = table.into_iter().flat_map(|row| KINDS.map(|kind| (row, kind)));
+    for ((before, after, stops), manifest) in rows {
+        Scene { manifest, ..Scene::default() }.play(async |stage: &Stage<'_>| {
             let ids = both(stage);
             for (id, state) in ids.iter().zip(before) {
                 put(stage, id, state);
@@ -66,8 +70,10 @@ fn what_is_about_to_run_is_waited_for_and_stopped() {
 #[test]
 fn one_that_ec2_does_not_list_keeps_no_other_from_being_stopped() {
     // How long ago it was seen alive, and whether it is listed as left.
-    for (minutes, is_left) in [(Some(5), true), (Some(121), false), (None, false)] {
-        play(async |stage: &Stage<'_>| {
+    let table = [(Some(5), true), (Some(121), false), (None, false)];
+    let rows = table.into_iter().flat_map(|row| KINDS.map(|kind| (row, kind)));
+    for ((minutes, is_left), manifest) in rows {
+        Scene { manifest, ..Scene::default() }.play(async |stage: &Stage<'_>| {
             let [router, client] = both(stage);
             if let Some(minutes) = minutes {
                 let (kind, id) = (ResourceKind::Instance, client.clone());
@@ -88,16 +94,20 @@ fn one_that_ec2_does_not_list_keeps_no_other_from_being_stopped() {
 /// EC2 refuses to start what is still stopping.
 #[test]
 fn what_is_still_stopping_is_started_once_it_has_stopped() {
-    play(async |stage: &Stage<'_>| {
-        let ids = both(stage);
-        put(stage, &ids[0], InstanceState::Stopped);
-        put(stage, &ids[1], InstanceState::Stopping);
-        let came = stage.engine.wake(waking::Resting::Parked).await;
-        assert_eq!(came, Ok(waking::Woke::Something));
-        let found = stage.engine.lab.reader.instances(&ids).await.expect("an answer").value;
-        assert!(found.iter().all(|it| it.state == Seen::Running), "{found:?}");
-        // Each is armed as soon as it answers.
-        let (start, arm) = ("ec2 StartInstances", "arm the dead man's switch");
-        assert_eq!(stage.begun(), [start, arm, start, arm]);
-    });
+    for manifest in KINDS {
+        Scene { manifest, ..Scene::default() }.play(still_stopping);
+    }
+}
+
+async fn still_stopping(stage: &Stage<'_>) {
+    let ids = both(stage);
+    put(stage, &ids[0], InstanceState::Stopped);
+    put(stage, &ids[1], InstanceState::Stopping);
+    let came = stage.engine.wake(waking::Resting::Parked).await;
+    assert_eq!(came, Ok(waking::Woke::Something));
+    let found = stage.engine.lab.reader.instances(&ids).await.expect("an answer").value;
+    assert!(found.iter().all(|it| it.state == Seen::Running), "{found:?}");
+    // Each is armed as soon as it answers.
+    let (start, arm) = ("ec2 StartInstances", "arm the dead man's switch");
+    assert_eq!(stage.begun(), [start, arm, start, arm]);
 }
