@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use crate::digest::Digest;
+use crate::effect::{Effect, Goal};
 use crate::record::{
     Assertion, AssertionStatus, Attachment, Calls, Class, CostRecorded, Datagrams, Duty, Facts,
     FactsRecorded, FlowOutage, GoBurnt, GoRefused, GoVerified, Intent, Kind, LabDeclared, LabFacts,
@@ -71,7 +72,15 @@ impl Sample {
 
     /// The effect is the one that is called `what`.
     pub fn intent(&mut self, id: &str, permit: Permit, what: &str) {
-        let effect = crate::effect::tests::each().into_iter().find(|it| it.what() == what);
+        let mut effect = crate::effect::tests::each().into_iter().find(|it| it.what() == what);
+        let address = std::net::Ipv4Addr::new(10, 88, 60, 9);
+        match &mut effect {
+            Some(Effect::ExecuteAction { goal, .. }) => *goal = Goal::Assigned(address),
+            Some(Effect::RollBackAction { goal, .. } | Effect::UndoByExecutor { goal, .. }) => {
+                *goal = Goal::Unassigned(address);
+            }
+            _ => {}
+        }
         self.push(Kind::Intent(Intent {
             id: id.into(),
             scenario: "execute".into(),
@@ -204,7 +213,7 @@ fn steps() -> Vec<UndoStep> {
             address: "10.88.60.9".parse().expect("an address"),
             region: "eu-central-1".into(),
         },
-        restores: Value::Null,
+        restores: json!({ "secondary_addresses": [] }),
     }]
 }
 

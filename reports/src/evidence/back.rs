@@ -179,9 +179,9 @@ fn change(step: &UndoStep, records: &[Record], run: &Gathered<'_>) -> Option<Cha
     let back = run.mutations.iter().filter(|it| of_step(it, Permit::Undo));
     let back: Vec<_> = back.collect();
     let at_the_end = final_value(records, attribute, address.as_deref());
-    let after = [back.iter().rev().find_map(|it| value_of(it)), at_the_end];
+    let after = [back.iter().rev().find_map(|it| value_of(it, attribute)), at_the_end];
     let after = after.into_iter().flatten().max_by_key(|it| it.record.record);
-    let during = forward.and_then(value_of);
+    let during = forward.and_then(|it| value_of(it, attribute));
     let state = state_of(forward, &back, before, after);
     Some(Change {
         step: step.id.clone(),
@@ -197,12 +197,13 @@ fn change(step: &UndoStep, records: &[Record], run: &Gathered<'_>) -> Option<Cha
 }
 
 /// The value that an effect is known to have made.
-fn value_of(it: &FoldedMutation<'_>) -> Option<SeenValue> {
+fn value_of(it: &FoldedMutation<'_>, attribute: Attribute) -> Option<SeenValue> {
     let (outcome, record) = it.outcome?;
-    let value = match goal_of(&it.intent.effect)? {
-        Goal::Assigned(_) => true,
-        Goal::Unassigned(_) => false,
-        Goal::SourceDestCheck(on) => on,
+    let value = match (goal_of(&it.intent.effect)?, attribute) {
+        (Goal::Assigned(_), Attribute::Address) => true,
+        (Goal::Unassigned(_), Attribute::Address) => false,
+        (Goal::SourceDestCheck(on), Attribute::SourceDestCheck) => on,
+        _ => return None,
     };
     (outcome.outcome == Outcome::Done).then_some(SeenValue { value, record })
 }
