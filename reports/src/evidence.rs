@@ -216,9 +216,11 @@ pub struct Scenario {
     /// The runbook's section, as `§7`.
     pub section: String,
     pub class: Class,
-    /// The part of a run that people look for it in; null where a tool wrote none.
+    /// The part of a run that people look for it in; absent where a tool wrote none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chapter: Option<Chapter>,
-    /// The question that it answers, for people; null where a tool wrote none.
+    /// The question that it answers, for people; absent where a tool wrote none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub question: Option<String>,
     pub part: Part,
     pub needs: Vec<String>,

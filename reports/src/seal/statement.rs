@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::digest::{Digest, canonical_json};
-use crate::evidence::{Evidence, fold_records};
+use crate::evidence::{Actor, ActorKind, Evidence, fold_records};
 use crate::record::{Kind, Program, Record, RunStarted, ScenarioStatus, Verdict};
 
 /// The statement's `_type`.
@@ -74,8 +74,9 @@ fn named(evidence: &Evidence, is: impl Fn(ScenarioStatus) -> bool) -> Vec<&str> 
 
 /// The programs under test; a statement needs a subject, and where none was found it is the journal.
 fn subjects(evidence: &Evidence, head: &Digest) -> Vec<Value> {
-    let of = |program: &Program| Some(resource(&program.name, program.digest.as_ref()?));
-    let programs: Vec<_> = evidence.programs.iter().filter_map(of).collect();
+    let of = |program: &Actor| Some(resource(&program.name, program.digest.as_ref()?));
+    let programs = evidence.actors.iter().filter(|it| it.kind == ActorKind::Program);
+    let programs: Vec<_> = programs.filter_map(of).collect();
     if programs.is_empty() { vec![resource(JOURNAL_HEAD, head)] } else { programs }
 }
 
