@@ -288,7 +288,7 @@ fn started() -> RunStarted {
         words: format!("hard stop {number}"),
         armed: number != 7,
         reason: (number == 7).then(|| "--leave-running".into()),
-        remedy: format!("put right what hard stop {number} saw"),
+        remedy: String::new(),
     };
     RunStarted {
         schema_version: SCHEMA_VERSION,
@@ -328,10 +328,7 @@ fn target() -> LabTarget {
         subnet_id: "subnet-0a".into(),
         network_interface_id: "eni-0a".into(),
         address: "10.88.60.9/32".into(),
-        nodes: vec![
-            node("onprem-client", "10.88.60.9", None),
-            node("routerd-cloud", "10.88.60.4", Some("i-0a")),
-        ],
+        nodes: vec![node("routerd-cloud", "10.88.60.4", Some("i-0a"))],
         max_instance_seconds: Some(7200),
         principals: vec!["owner@example.com".into()],
     }

@@ -56,7 +56,8 @@ pub(super) fn check_evidence(bundle: &Bundle, chain: &Chain, found: &mut Verific
         return found.problems.push(what);
     }
     let ours = serde_json::to_value(&evidence).unwrap_or_default();
-    for part in ["run", "verdict", "journal", "facts_digest", "lab_fingerprint", "facts"] {
+    for part in ["run", "verdict", "target", "journal", "facts_digest", "lab_fingerprint", "facts"]
+    {
         if said[part] != ours[part] {
             found.problems.push(format!("{EVIDENCE_FILE}: `{part}` is not what the journal says"));
         }

@@ -359,7 +359,7 @@ fn evidence_of_another_version_is_compared_by_its_facts() {
         ("\"exit_code\"", "\"exit\"", 9, "`verdict` is not what the journal says"),
         ("{", "", 9, "is not what the journal says"),
     ] {
-        let changed = with(&other, EVIDENCE_FILE, text.replacen(from, to, 1).into_bytes());
+        let changed = with(&other, EVIDENCE_FILE, text.replace(from, to).into_bytes());
         let found = verify_bundle(&changed, None).expect("a chain");
         assert_eq!(found.exit_code(Demand::Consistent), code, "{from}: {found:?}");
         let said = [found.problems.as_slice(), &found.notes].concat().join("\n");
