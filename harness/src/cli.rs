@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use lab::node::Node;
+use reports::digest::Digest;
 use reports::folder::RUNS_DIR;
 
 /// Runs a gated runbook against a cloud lab and leaves evidence that an owner can trust.
@@ -26,6 +27,11 @@ pub enum Command {
     Run(RunArgs),
     /// Look at the lab and plan the undo; nothing is changed. The run then awaits its owner's go.
     Preflight(PreflightArgs),
+    /// For the owner: show in words what `go` would sign, without signing anything.
+    Review {
+        /// A run's folder, or its id under ./lab-smoke-runs/.
+        run: PathBuf,
+    },
     /// For the owner: show what a run asks for, and grant it with a signature.
     ///
     /// Writes go.json and go.json.sig into the run's folder; signs with `ssh-keygen -Y sign`.
@@ -46,7 +52,7 @@ pub enum Command {
     },
     /// Print the JSON Schema of evidence.json.
     Schema,
-    /// Make evidence.json again from a run's journal.
+    /// Make evidence.json and report.html again from a run's journal.
     Report {
         /// A run's folder, or its id under ./lab-smoke-runs/.
         run: PathBuf,
@@ -223,9 +229,12 @@ pub struct GoArgs {
     /// Who grants it, as the manifest's allowed signers name him.
     #[arg(long, value_name = "NAME")]
     pub by: String,
-    /// From now on; what was begun in time can be undone later.
+    /// From now on, 24h at most; what was begun in time can be undone later.
     #[arg(long, value_name = "2h", value_parser = span)]
     pub expires: Duration,
+    /// The digest of the facts that you looked at: any others are not signed.
+    #[arg(long, value_name = "DIGEST", value_parser = digest)]
+    pub facts: Option<Digest>,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -481,6 +490,10 @@ fn existing_file(text: &str) -> Result<PathBuf, String> {
         Ok(_) => Err("it is no file".to_owned()),
         Err(error) => Err(error.to_string()),
     }
+}
+
+fn digest(text: &str) -> Result<Digest, String> {
+    Digest::try_from(text.to_owned()).map_err(|error| error.to_string())
 }
 
 /// `90s`, `10m`, `2h` or `1d`.

@@ -13,8 +13,9 @@ use lab::permit::Brake;
 use libtest_mimic::{Arguments, FormatSetting};
 use reports::digest::Digest;
 use reports::evidence::fold_records;
-use reports::folder::{EVIDENCE_FILE, FolderError, RunFolder};
+use reports::folder::{EVIDENCE_FILE, FolderError, PAGE_FILE, RunFolder};
 use reports::journal::Writer;
+use reports::page::render_page;
 use reports::record::{HarnessBroke, Interrupted, Kind, Part, Record};
 use reports::verdict::{Judgement, judge_ending, judge_journal};
 
@@ -71,7 +72,7 @@ pub async fn perform_run(
     signals: &mut (impl Stream<Item = &'static str> + Unpin),
     engine: impl AsyncFnOnce(&Writer, Brake, &mut dyn FnMut(Announcement)) -> Judgement,
 ) -> Judgement {
-    let Stage { folder, clock, terminal, show, selection, journal, .. } = stage;
+    let Stage { clock, terminal, show, selection, journal, .. } = stage;
     for note in explain_selection(selection) {
         show.people(terminal, &format!("{note}\n"));
     }
@@ -86,6 +87,9 @@ pub async fn perform_run(
     let brake = Brake::default();
     let (mut shown, mut aside) = (PrinterEnd::Whole, Vec::new());
     let mut announce = |announcement: Announcement| {
+        if matches!(announcement, Announcement::Awaiting) {
+            write_so_far(stage);
+        }
         aside.extend(beside(selection, &announcement));
         if printer.announce(&announcement) == PrinterEnd::Gone && shown == PrinterEnd::Whole {
             shown = PrinterEnd::Gone;
@@ -108,11 +112,7 @@ pub async fn perform_run(
         EngineEnd::Abandoned => journal.with_records(judge_journal),
     };
     // The evidence first: showing may wait for whoever reads stdout.
-    let written = journal.with_records(|records| write_evidence(folder, records, &journal.head()));
-    if let Err(error) = written {
-        let path = in_a_command(folder.path());
-        terminal.err(&format!("{error}; `lab-smoke report {path}` makes it again\n"));
-    }
+    write_so_far(stage);
     let mut text = aside.concat() + &journal.with_records(words::describe_outages);
     text.push_str(&words::describe_verdict(&judgement));
     text.push_str(&closing(stage, complete, journal));
@@ -200,13 +200,25 @@ fn message(panic: &(dyn Any + Send)) -> String {
         .unwrap_or_else(|| "a panic without a message".to_owned())
 }
 
-/// `evidence.json`, from the journal's records and from nothing else.
+/// `evidence.json` and the page beside it, from the journal's records and from nothing else.
 pub fn write_evidence(
     folder: &RunFolder,
     records: &[Record],
     head: &Digest,
 ) -> Result<(), FolderError> {
-    folder.write_json(EVIDENCE_FILE, &fold_records(records, head))
+    let evidence = fold_records(records, head);
+    folder.write_json(EVIDENCE_FILE, &evidence)?;
+    folder.write(PAGE_FILE, render_page(&evidence).as_bytes())
+}
+
+/// Writes both for somebody who reads them now.
+fn write_so_far(stage: &Stage<'_>) {
+    let Stage { folder, journal, terminal, .. } = stage;
+    let written = journal.with_records(|records| write_evidence(folder, records, &journal.head()));
+    if let Err(error) = written {
+        let path = in_a_command(folder.path());
+        terminal.err(&format!("{error}; `lab-smoke report {path}` makes it again\n"));
+    }
 }
 
 enum Wait {

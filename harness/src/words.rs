@@ -29,7 +29,7 @@ impl From<Ending> for Result<Completion, Failed> {
 /// The scenario that an announcement ends, and how; none for one that only begins it.
 pub fn describe_ending(announcement: &Announcement) -> Option<(&'static str, Ending)> {
     match announcement {
-        Announcement::Started(_) => None,
+        Announcement::Started(_) | Announcement::Awaiting => None,
         Announcement::Finished { name, finished } => Some((name, of_finished(finished))),
         Announcement::NotRun { name, reason } => {
             Some((name, Ending::Ignored(one_line(&format!("not run: {reason}")))))

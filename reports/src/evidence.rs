@@ -20,10 +20,10 @@ use crate::digest::Digest;
 use crate::effect::Effect;
 use crate::operation::Operation;
 use crate::record::{
-    AddressRead, AssertionStatus, Attachment, Calls, Class, Facts, FactsDiffer, GoBurnt, GoRefused,
-    GoVerified, LabKind, LabTarget, LockTaken, OperatorIdentified, OperatorLost, OutageRecorded,
-    Outcome, Part, Permit, Program, ProofSought, Record, ResidueItem, Retried, ScenarioStatus,
-    SchemaVersion,
+    AddressRead, AssertionStatus, Attachment, Calls, Chapter, Class, Facts, FactsDiffer, GoBurnt,
+    GoRefused, GoVerified, LabKind, LabTarget, LockTaken, OperatorIdentified, OperatorLost,
+    OutageRecorded, Outcome, Part, Permit, Program, ProofSought, Record, ResidueItem, Retried,
+    ScenarioStatus, SchemaVersion,
 };
 use crate::verdict::{Cause, Classification, Judgement};
 
@@ -216,6 +216,12 @@ pub struct Scenario {
     /// The runbook's section, as `§7`.
     pub section: String,
     pub class: Class,
+    /// The part of a run that people look for it in; absent where a tool wrote none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chapter: Option<Chapter>,
+    /// The question that it answers, for people; absent where a tool wrote none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<String>,
     pub part: Part,
     pub needs: Vec<String>,
     pub status: ScenarioStatus,

@@ -27,6 +27,8 @@ pub(crate) use lock::{Names, check_names, take};
 
 /// The file of the run's evidence.
 pub const EVIDENCE_FILE: &str = "evidence.json";
+/// The file of the page for people.
+pub const PAGE_FILE: &str = "report.html";
 /// The file of a mock lab's world.
 pub const WORLD_FILE: &str = "world.json";
 /// The file of a [`RunFile`].

@@ -15,6 +15,7 @@ pub mod go;
 pub mod journal;
 pub mod junit;
 pub mod operation;
+pub mod page;
 pub mod record;
 pub mod redact;
 #[cfg(test)]

@@ -19,8 +19,8 @@ use crate::digest::Digest;
 pub use crate::effect::{Effect, Goal, Power};
 pub use crate::operation::Operation;
 pub use declared::{
-    Class, Duty, LabDeclared, LabKind, LabTarget, Part, Program, RunStarted, ScenarioDeclared,
-    StopDeclared, TargetNode,
+    Chapter, Class, Duty, LabDeclared, LabKind, LabTarget, Part, Program, RunStarted,
+    ScenarioDeclared, StopDeclared, TargetNode,
 };
 pub use effects::{Intent, Outcome, OutcomeRecorded, Permit};
 pub use ended::{

@@ -280,6 +280,8 @@ fn started() -> RunStarted {
         needs: vec![],
         part: Part::Judged,
         duty,
+        chapter: None,
+        question: None,
     };
     let stop = |number: u8| StopDeclared {
         number,

@@ -2,7 +2,7 @@
 
 use futures::future::LocalBoxFuture;
 use lab::Lab;
-use reports::record::{Class, Duty};
+use reports::record::{Chapter, Class, Duty};
 
 use crate::context::Context;
 use crate::{
@@ -16,6 +16,8 @@ pub struct Scenario {
     pub name: &'static str,
     /// The section of the runbook.
     pub section: &'static str,
+    /// The question that it answers, for people.
+    pub question: &'static str,
     pub class: Class,
     /// The scenarios that must have passed before.
     pub needs: &'static [&'static str],
@@ -35,6 +37,18 @@ impl std::fmt::Debug for Scenario {
     }
 }
 
+impl Scenario {
+    /// The part of a run that people look for it in.
+    pub fn chapter(&self) -> Chapter {
+        match (self.leg, self.duty, self.name) {
+            (Leg::Forward, Some(Duty::Decides), _) | (Leg::Forward, _, "gate") => Chapter::Before,
+            (Leg::Forward, ..) => Chapter::Change,
+            (Leg::Acceptance, ..) => Chapter::Proof,
+            (Leg::Back, ..) => Chapter::Back,
+        }
+    }
+}
+
 type RunFn = for<'a> fn(&'a Lab, &'a mut Context<'_>) -> LocalBoxFuture<'a, ()>;
 
 /// Which part of a run a scenario belongs to.
@@ -49,16 +63,17 @@ pub enum Leg {
 }
 
 macro_rules! scenario {
-    ($name:literal, $section:literal, $class:ident, $leg:ident, needs $needs:expr, $module:ident) => {
-        scenario!($name, $section, $class, $leg, needs $needs, $module, None)
+    ($name:literal, $section:literal, $question:literal, $class:ident, $leg:ident, needs $needs:expr, $module:ident) => {
+        scenario!($name, $section, $question, $class, $leg, needs $needs, $module, None)
     };
-    ($name:literal, $section:literal, $class:ident, $leg:ident, needs $needs:expr, $module:ident, that $duty:ident) => {
-        scenario!($name, $section, $class, $leg, needs $needs, $module, Some(Duty::$duty))
+    ($name:literal, $section:literal, $question:literal, $class:ident, $leg:ident, needs $needs:expr, $module:ident, that $duty:ident) => {
+        scenario!($name, $section, $question, $class, $leg, needs $needs, $module, Some(Duty::$duty))
     };
-    ($name:literal, $section:literal, $class:ident, $leg:ident, needs $needs:expr, $module:ident, $duty:expr) => {
+    ($name:literal, $section:literal, $question:literal, $class:ident, $leg:ident, needs $needs:expr, $module:ident, $duty:expr) => {
         Scenario {
             name: $name,
             section: $section,
+            question: $question,
             class: Class::$class,
             needs: $needs,
             leg: Leg::$leg,
@@ -72,36 +87,181 @@ macro_rules! scenario {
 
 /// The order is the runbook's.
 pub static SEQUENCE: &[Scenario] = &[
-    scenario!("preflight", "§4", ReadOnly, Forward, needs & [], preflight, that Decides),
-    scenario!("undo-plan", "§6", ReadOnly, Forward, needs & ["preflight"], undo_plan, that Decides),
-    scenario!("gate", "§9", Node, Forward, needs & ["undo-plan"], gate),
-    scenario!("plan", "§7.1", Node, Forward, needs & ["gate"], plan),
-    scenario!("import", "§7.2", Node, Forward, needs & ["plan"], import),
-    scenario!("approve", "§7.3", Node, Forward, needs & ["import"], approve),
-    scenario!("dry-run", "§2", Node, Forward, needs & ["approve"], dry_run),
-    scenario!("execute", "§7.4", Mutating, Forward, needs & ["dry-run"], execute),
-    scenario!("eni-address", "§7", ReadOnly, Acceptance, needs & ["execute"], eni_address),
+    scenario!("preflight", "§4", "Is this the lab in the manifest, and is nothing in the way?", ReadOnly, Forward, needs & [], preflight, that Decides),
+    scenario!("undo-plan", "§6", "Is every step back written down beforehand?", ReadOnly, Forward, needs & ["preflight"], undo_plan, that Decides),
+    scenario!(
+        "gate",
+        "§9",
+        "Did an allowed owner say go, for exactly this?",
+        Node,
+        Forward,
+        needs & ["undo-plan"],
+        gate
+    ),
+    scenario!(
+        "plan",
+        "§7.1",
+        "Does routerd plan exactly the granted changes?",
+        Node,
+        Forward,
+        needs & ["gate"],
+        plan
+    ),
+    scenario!(
+        "import",
+        "§7.2",
+        "Are these, and only these, in routerd's journal?",
+        Node,
+        Forward,
+        needs & ["plan"],
+        import
+    ),
+    scenario!(
+        "approve",
+        "§7.3",
+        "Are all of them approved, as granted?",
+        Node,
+        Forward,
+        needs & ["import"],
+        approve
+    ),
+    scenario!(
+        "dry-run",
+        "§2",
+        "Does the preview change nothing?",
+        Node,
+        Forward,
+        needs & ["approve"],
+        dry_run
+    ),
+    scenario!(
+        "execute",
+        "§7.4",
+        "Were the changes made, in the journal and on the interface?",
+        Mutating,
+        Forward,
+        needs & ["dry-run"],
+        execute
+    ),
+    scenario!(
+        "eni-address",
+        "§7",
+        "Does AWS show the address on the interface, and nothing else?",
+        ReadOnly,
+        Acceptance,
+        needs & ["execute"],
+        eni_address
+    ),
     scenario!(
         "source-dest-check",
         "§7",
+        "Is the source/destination check off, as AWS sees it?",
         ReadOnly,
         Acceptance,
         needs & ["execute"],
         source_dest_check
     ),
-    scenario!("os-address", "§7", ReadOnly, Acceptance, needs & ["execute"], os_address),
-    scenario!("claim-ready", "§7", ReadOnly, Acceptance, needs & ["execute"], claim_ready),
-    scenario!("doctor", "§7", ReadOnly, Acceptance, needs & ["execute"], doctor),
-    scenario!("ping", "§7", ReadOnly, Acceptance, needs & ["execute"], ping),
-    scenario!("ssh", "§7", ReadOnly, Acceptance, needs & ["execute"], ssh),
-    scenario!("no-nat", "§7", ReadOnly, Acceptance, needs & ["execute"], no_nat),
-    scenario!("default-gateway", "§7", ReadOnly, Acceptance, needs & ["execute"], default_gateway),
-    scenario!("node-state", "§7", ReadOnly, Acceptance, needs & ["execute"], node_unchanged),
-    scenario!("cloud-state", "§7", ReadOnly, Acceptance, needs & ["execute"], cloud_unchanged),
-    scenario!("undo", "§6.1", Mutating, Back, needs & ["gate"], undo),
-    scenario!("restored", "§6.1", ReadOnly, Back, needs & ["undo"], restored, that Restores),
-    scenario!("teardown", "§6.3", Destructive, Back, needs & ["restored"], teardown),
-    scenario!("residue", "§8.6", ReadOnly, Back, needs & ["teardown"], residue, that Accounts),
+    scenario!(
+        "os-address",
+        "§7",
+        "Did the router's own system leave the address alone?",
+        ReadOnly,
+        Acceptance,
+        needs & ["execute"],
+        os_address
+    ),
+    scenario!(
+        "claim-ready",
+        "§7",
+        "Is routerd's own claim ready?",
+        ReadOnly,
+        Acceptance,
+        needs & ["execute"],
+        claim_ready
+    ),
+    scenario!(
+        "doctor",
+        "§7",
+        "Is routerd's own diagnosis clean?",
+        ReadOnly,
+        Acceptance,
+        needs & ["execute"],
+        doctor
+    ),
+    scenario!(
+        "ping",
+        "§7",
+        "Do the two clients reach each other?",
+        ReadOnly,
+        Acceptance,
+        needs & ["execute"],
+        ping
+    ),
+    scenario!(
+        "ssh",
+        "§7",
+        "Can they log in to each other, and does a payload arrive whole?",
+        ReadOnly,
+        Acceptance,
+        needs & ["execute"],
+        ssh
+    ),
+    scenario!(
+        "no-nat",
+        "§7",
+        "Does nobody translate addresses on the way?",
+        ReadOnly,
+        Acceptance,
+        needs & ["execute"],
+        no_nat
+    ),
+    scenario!(
+        "default-gateway",
+        "§7",
+        "Are all default routes unchanged?",
+        ReadOnly,
+        Acceptance,
+        needs & ["execute"],
+        default_gateway
+    ),
+    scenario!(
+        "node-state",
+        "§7",
+        "Is all else on the nodes unchanged?",
+        ReadOnly,
+        Acceptance,
+        needs & ["execute"],
+        node_unchanged
+    ),
+    scenario!(
+        "cloud-state",
+        "§7",
+        "Is all else in the cloud unchanged?",
+        ReadOnly,
+        Acceptance,
+        needs & ["execute"],
+        cloud_unchanged
+    ),
+    scenario!(
+        "undo",
+        "§6.1",
+        "Were the changes taken back?",
+        Mutating,
+        Back,
+        needs & ["gate"],
+        undo
+    ),
+    scenario!("restored", "§6.1", "Is the lab as it was before?", ReadOnly, Back, needs & ["undo"], restored, that Restores),
+    scenario!(
+        "teardown",
+        "§6.3",
+        "Is ended what the manifest ends?",
+        Destructive,
+        Back,
+        needs & ["restored"],
+        teardown
+    ),
+    scenario!("residue", "§8.6", "Is nothing left that costs money?", ReadOnly, Back, needs & ["teardown"], residue, that Accounts),
 ];
 
 /// By name.
@@ -136,6 +296,15 @@ mod tests {
             }
             let same = SEQUENCE.iter().filter(|other| other.name == scenario.name).count();
             assert_eq!(same, 1, "{}", scenario.name);
+        }
+    }
+
+    #[test]
+    fn every_scenario_asks_a_question_of_its_own() {
+        for scenario in SEQUENCE {
+            assert!(scenario.question.ends_with('?'), "{} asks nothing", scenario.name);
+            let same = SEQUENCE.iter().filter(|other| other.question == scenario.question).count();
+            assert_eq!(same, 1, "{}", scenario.question);
         }
     }
 

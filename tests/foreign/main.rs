@@ -5,6 +5,7 @@
 mod aws_cli;
 mod go;
 mod junit;
+mod page;
 mod recordings;
 mod referee;
 mod served;
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         referee::trials(),
         recordings::trials(),
         junit::trials(),
+        page::trials(),
     ];
     let trials = groups.into_iter().flatten().collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()

@@ -58,6 +58,7 @@ fn help_names_every_command() {
     for command in [
         "run",
         "preflight",
+        "review",
         "go",
         "resume",
         "status",

@@ -6,21 +6,26 @@ use std::path::{Path, PathBuf};
 
 use ::lab::clock::Clock;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use reports::digest::Digest;
 use reports::folder::{FolderError, GO_FILE, GO_SIGNATURE_FILE, RunFolder};
-use reports::go::{GO_VERSION, GoDocument, NAMESPACE, set_aside};
+use reports::go::{Expectation, GO_VERSION, GoDocument, LONGEST_VALIDITY, NAMESPACE, set_aside};
 use reports::journal::{ChainError, read_file};
-use reports::record::{FactsRecorded, LabIdentity, LabKind, Record, RunStarted, UndoPlanned};
+use reports::record::{
+    FactsRecorded, GoRefused, LabIdentity, LabKind, Record, RunStarted, UndoPlanned,
+};
 use reports::shown::{Differs, read_shown};
 use reports::verdict::ExitCode;
+use scenarios::gate::check_go;
+use scenarios::run::Go;
 
-use super::refuse;
 use super::signing::{NotSigned, Prompting, sign_bytes};
+use super::{outside, refuse};
 use crate::cli::GoArgs;
 use crate::engine;
 use crate::terminal::{Terminal, in_one_line};
 
 #[derive(Debug, thiserror::Error)]
-enum GrantRefusal {
+pub(super) enum GrantRefusal {
     #[error(transparent)]
     Folder(#[from] FolderError),
     #[error(transparent)]
@@ -29,8 +34,18 @@ enum GrantRefusal {
     Differs(#[from] Differs),
     #[error("this run awaits no go: `lab-smoke status {0}` says where it is")]
     NotPending(String),
-    #[error("the go's time cannot be written: --expires is too long")]
+    #[error("--expires is at most {}h", LONGEST_VALIDITY.num_hours())]
     TooLong,
+    #[error(
+        "this run's facts are {found}, and not {wanted}: look at it again (`lab-smoke review {run}`)"
+    )]
+    OtherFacts { found: Digest, wanted: Digest, run: String },
+    #[error(
+        "the run would refuse this go ({}): {}; {whose}; nothing was written into the run's folder",
+        refused.rule,
+        refused.reason
+    )]
+    WouldBeRefused { refused: GoRefused, whose: &'static str },
     #[error("the go cannot be written: {0}")]
     Json(#[from] serde_json::Error),
     #[error("{path}: {source}")]
@@ -47,22 +62,29 @@ pub fn grant_go(args: &GoArgs, terminal: &Terminal) -> u8 {
 }
 
 /// The request that the owner is asked for.
-struct GrantRequest<'a> {
-    started: &'a RunStarted,
-    facts: &'a FactsRecorded,
-    plan: &'a UndoPlanned,
-    now: DateTime<Utc>,
+pub(super) struct GrantRequest<'a> {
+    pub started: &'a RunStarted,
+    pub facts: &'a FactsRecorded,
+    pub plan: &'a UndoPlanned,
+    pub now: DateTime<Utc>,
 }
 
 fn grant(args: &GoArgs, terminal: &Terminal) -> Result<(), GrantRefusal> {
     let folder = RunFolder::resolve(Path::new(""), &args.run)?;
     let records = read_file(folder.path())?.records;
     let not_pending = || GrantRefusal::NotPending(engine::in_a_command(folder.path()));
-    let asked = asked(&records)?.ok_or_else(not_pending)?;
+    let asked = read_asked(&records)?.ok_or_else(not_pending)?;
+    let found = &asked.facts.facts_digest;
+    if let Some(wanted) = args.facts.as_ref().filter(|wanted| *wanted != found) {
+        let (found, wanted) = (found.clone(), wanted.clone());
+        let run = engine::in_a_command(folder.path());
+        return Err(GrantRefusal::OtherFacts { found, wanted, run });
+    }
     let document = document(&asked, args)?;
     terminal.out(&granted(&asked, &document));
     let bytes = document.to_bytes()?;
     let signature = sign_bytes(&bytes, &args.key, NAMESPACE, Prompting::Allowed)?;
+    prove_it_would_hold(&folder, &asked, (&bytes, &signature))?;
     let aside = set_aside(folder.path());
     aside.map_err(|source| GrantRefusal::Io { path: folder.path().to_owned(), source })?;
     folder.write(GO_FILE, &bytes)?;
@@ -73,7 +95,7 @@ fn grant(args: &GoArgs, terminal: &Terminal) -> Result<(), GrantRefusal> {
     Ok(())
 }
 
-fn asked(records: &[Record]) -> Result<Option<GrantRequest<'_>>, Differs> {
+pub(super) fn read_asked(records: &[Record]) -> Result<Option<GrantRequest<'_>>, Differs> {
     // First: what differs from its digest is shown to nobody.
     let shown = read_shown(records)?;
     let started =
@@ -91,6 +113,9 @@ fn asked(records: &[Record]) -> Result<Option<GrantRequest<'_>>, Differs> {
 
 fn document(asked: &GrantRequest<'_>, args: &GoArgs) -> Result<GoDocument, GrantRefusal> {
     let expires = TimeDelta::from_std(args.expires).map_err(|_| GrantRefusal::TooLong)?;
+    if expires > LONGEST_VALIDITY {
+        return Err(GrantRefusal::TooLong);
+    }
     let not_after = asked.now.checked_add_signed(expires).ok_or(GrantRefusal::TooLong)?;
     Ok(GoDocument {
         version: GO_VERSION,
@@ -104,6 +129,49 @@ fn document(asked: &GrantRequest<'_>, args: &GoArgs) -> Result<GoDocument, Grant
         not_before: asked.now,
         not_after,
     })
+}
+
+/// Asks the gate's own verifier, before the run does: a go by a stranger would only be refused later.
+fn prove_it_would_hold(
+    folder: &RunFolder,
+    asked: &GrantRequest<'_>,
+    (document, signature): (&[u8], &[u8]),
+) -> Result<(), GrantRefusal> {
+    let (signers, whose) = find_signers(folder, asked.started);
+    let expected = Expectation {
+        run_id: asked.started.run_id.clone(),
+        facts_digest: asked.facts.facts_digest.clone(),
+        change_set: asked.facts.change_set.clone(),
+        undo_plan_digest: asked.plan.digest.clone(),
+        lab_fingerprint: asked.facts.lab_fingerprint.clone(),
+        lab_kind: asked.started.lab.kind,
+    };
+    let go = Go {
+        document: document.to_vec(),
+        signature: signature.to_vec(),
+        allowed_signers: signers,
+        self_granted: false,
+    };
+    let judged = check_go(&expected, &go, asked.now);
+    judged.map(drop).map_err(|refused| GrantRefusal::WouldBeRefused { refused, whose })
+}
+
+/// The signers of the manifest outside, as the run will read them; the journal's where that is not on this
+/// machine, or describes another lab.
+fn find_signers(folder: &RunFolder, started: &RunStarted) -> (String, &'static str) {
+    let journals = outside::of_the_journal(started).ok();
+    let path = folder.read_run_file().ok().and_then(|file| file.manifest);
+    let there = path.and_then(|path| super::lab::read_manifest_file(&path).ok());
+    let there = there.filter(|it| journals.as_ref().is_some_and(|of| outside::describes(it, of)));
+    match (there, journals) {
+        (Some(manifest), _) => {
+            (manifest.owner.allowed_signers, "it allows the signers of its manifest")
+        }
+        (None, Some(manifest)) => {
+            (manifest.owner.allowed_signers, "it allowed these signers when it was begun")
+        }
+        (None, None) => (String::new(), "its manifest cannot be read"),
+    }
 }
 
 /// Everything that the signature is for, before it is made: the digests beside what they are of. What

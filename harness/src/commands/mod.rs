@@ -17,6 +17,7 @@ mod recover;
 mod refusal;
 mod report;
 mod resume;
+mod review;
 mod run;
 mod runs;
 mod seal;
@@ -94,6 +95,7 @@ fn answer(words: Vec<OsString>, console: Console<'_>) -> u8 {
             ExitCode::Pass.number()
         }
         Command::Preflight(args) => preflight::run_preflight(&args, console),
+        Command::Review { run } => review::review_request(&run, terminal),
         Command::Go(args) => go::grant_go(&args, terminal),
         Command::Resume(args) => resume::resume_run(&args, console),
         Command::Status { run, format } => status::show_status(&run, format, console),
@@ -146,6 +148,7 @@ fn fits(command: &Command) -> std::io::Result<()> {
         | Command::Iam(IamCommand::Check { .. })
         | Command::Lab(LabCommand::Netns(_)) => true,
         Command::Status { .. }
+        | Command::Review { .. }
         | Command::List { .. }
         | Command::Schema
         | Command::Report { .. }

@@ -71,7 +71,7 @@ pub(super) fn of_the_journal(started: &RunStarted) -> Result<Manifest, CommandRe
 }
 
 /// Whether both are of one lab, whatever is wanted of it and however the operator comes to it.
-fn describes(outside: &Manifest, journals: &Manifest) -> bool {
+pub(super) fn describes(outside: &Manifest, journals: &Manifest) -> bool {
     let outside = &outside.clone().reached_as(journals);
     let lab = |it: &Manifest| (it.lab.kind, it.lab.tag_key.clone(), it.lab.tag_value.clone());
     lab(outside) == lab(journals)

@@ -48,8 +48,16 @@ use scenarios::{Context, Finished, Leg, SEQUENCE, Scenario, cost, stops, watch};
 #[derive(Clone, Debug)]
 pub enum Announcement {
     Started(&'static str),
-    Finished { name: &'static str, finished: Finished },
-    NotRun { name: &'static str, reason: String },
+    Finished {
+        name: &'static str,
+        finished: Finished,
+    },
+    NotRun {
+        name: &'static str,
+        reason: String,
+    },
+    /// The owner's go is awaited from here on: what he reads has to be there.
+    Awaiting,
 }
 
 /// Which scenarios are judged, and why the others run.
@@ -172,6 +180,8 @@ impl Engine<'_> {
             needs: scenario.needs.iter().map(|&need| need.to_owned()).collect(),
             part: self.selection.part(scenario.name),
             duty: scenario.duty,
+            chapter: Some(scenario.chapter()),
+            question: Some(scenario.question.to_owned()),
         });
         let started = RunStarted {
             schema_version: SCHEMA_VERSION,

@@ -212,6 +212,7 @@ impl<'a> Engine<'a> {
         if runs {
             self.record(checked(&CEILING));
         }
+        self.tell(Announcement::Awaiting);
         loop {
             let waited = (self.lab.clock.now() - since).to_std().unwrap_or_default();
             self.hear_from_below();

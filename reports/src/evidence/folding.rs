@@ -142,6 +142,8 @@ fn scenario(it: &fold::FoldedScenario<'_>, verdict: &Judgement) -> Scenario {
         name: declared.name.clone(),
         section: declared.section.clone(),
         class: declared.class,
+        chapter: declared.chapter,
+        question: declared.question.clone(),
         part: declared.part,
         needs: declared.needs.clone(),
         status,

@@ -18,7 +18,7 @@ pub use kept::{Kept, keep_go, read_kept, set_aside};
 pub use self_grant::{NoSelfGrant, SELF_PRINCIPAL, SelfGrant, self_grant, self_signers};
 pub use signers::{AllowedSigners, BadLine};
 pub(crate) use verify::check_signature;
-pub use verify::{Expectation, Refused, Verified, verify_go};
+pub use verify::{Expectation, LONGEST_VALIDITY, Refused, Verified, verify_go};
 
 /// The namespace of a go's signature: `ssh-keygen -Y sign -n lab-smoke-go`.
 pub const NAMESPACE: &str = "lab-smoke-go";

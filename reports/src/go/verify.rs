@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use ssh_key::{Algorithm, HashAlg, PublicKey, SshSig, public::KeyData};
 use thiserror::Error;
@@ -17,6 +17,9 @@ use super::signers::{AllowedSigners, NotAllowed};
 use crate::digest::Digest;
 use crate::folder::GO_SIGNATURE_FILE;
 use crate::record::LabKind;
+
+/// The longest time for which a go may be good: nobody knows for longer what he allows.
+pub const LONGEST_VALIDITY: TimeDelta = TimeDelta::hours(24);
 
 /// The facts of this run: what a go must be for.
 #[derive(Clone, Debug)]
@@ -278,6 +281,11 @@ fn check_time(document: &GoDocument, now: DateTime<Utc>) -> Result<(), Refused> 
     let (from, until) = (document.not_before, document.not_after);
     if until <= from {
         return Err(refused("validity", format!("it ends ({until}) before it begins ({from})")));
+    }
+    if until - from > LONGEST_VALIDITY {
+        let most = LONGEST_VALIDITY.num_hours();
+        let reason = format!("it is good from {from} until {until}: for more than {most} hours");
+        return Err(refused("validity", reason));
     }
     if now < from {
         return Err(refused("not-before", format!("it is good from {from}, and it is {now}")));

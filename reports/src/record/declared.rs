@@ -144,6 +144,26 @@ pub struct ScenarioDeclared {
     /// Absent where nothing but its own assertions is asked of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duty: Option<Duty>,
+    /// The part of a run that people look for it in; absent where a tool wrote none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chapter: Option<Chapter>,
+    /// The question that it answers, for people; absent where a tool wrote none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<String>,
+}
+
+/// A part of a run, as people look for a scenario in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Chapter {
+    /// Looking, planning the way back, and the owner's go.
+    Before,
+    /// Making the change.
+    Change,
+    /// Looking whether it works.
+    Proof,
+    /// Taking it back, ending what the manifest ends, and looking for what is left.
+    Back,
 }
 
 /// For what a run's verdict asks a scenario, beside its assertions.

@@ -7,9 +7,10 @@ use serde_json::Value;
 use super::{JournalState, Verification, is_ours};
 use crate::bundle::Bundle;
 use crate::digest::Digest;
-use crate::evidence::fold_records;
-use crate::folder::EVIDENCE_FILE;
+use crate::evidence::{Evidence, fold_records};
+use crate::folder::{EVIDENCE_FILE, PAGE_FILE};
 use crate::journal::{ATTACHMENTS_DIR, Chain};
+use crate::page::render_page;
 use crate::record::{Attachment, Kind, Record};
 
 /// The evidence of a run that ended is of its whole journal; of one that is open, of what it had come to
@@ -46,6 +47,7 @@ pub(super) fn check_evidence(bundle: &Bundle, chain: &Chain, found: &mut Verific
             let newer = all - prefix.len();
             found.notes.push(format!("{EVIDENCE_FILE} is {newer} records older than the journal"));
         }
+        check_page(bundle, &evidence, found);
         return;
     }
     if is_ours(&chain.records) {
@@ -63,6 +65,26 @@ pub(super) fn check_evidence(bundle: &Bundle, chain: &Chain, found: &mut Verific
     let what =
         format!("{EVIDENCE_FILE} was written by another version: its facts are compared alone");
     found.notes.push(what);
+}
+
+/// The page says what the evidence beside it says, byte for byte; one of another version is not compared.
+fn check_page(bundle: &Bundle, evidence: &Evidence, found: &mut Verification) {
+    let Some(bytes) = bundle.file(PAGE_FILE) else { return };
+    let ours = evidence
+        .run
+        .as_ref()
+        .is_some_and(|run| run.tool.version.as_deref() == Some(env!("CARGO_PKG_VERSION")));
+    if !ours {
+        return found
+            .notes
+            .push(format!("{PAGE_FILE} was written by another version: it is not compared"));
+    }
+    if render_page(evidence).as_bytes() != bytes {
+        let what = format!(
+            "{PAGE_FILE} is not what the journal says: it was changed, or `lab-smoke report` makes it again"
+        );
+        found.problems.push(what);
+    }
 }
 
 /// Each raw answer that the journal names is there and is what its name says.

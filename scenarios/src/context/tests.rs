@@ -12,6 +12,7 @@ use crate::sequence::Leg;
 static ASKED: Scenario = Scenario {
     name: "asked",
     section: "§7",
+    question: "Is it asked?",
     class: Class::ReadOnly,
     needs: &[],
     leg: Leg::Acceptance,

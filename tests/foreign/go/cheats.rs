@@ -102,7 +102,10 @@ pub const CHEATS: &[(&str, &str, How)] = &[
         case.sign_bytes(&text, "owner", "lab-smoke-go");
     }),
     ("another-runs-go", "run", |case| {
-        let words = "preflight --lab mock --seed 8 --out other";
+        let words = ["lab", "example", "--mock", "--seed", "8", "--allowed-signers", "signers"];
+        let manifest = case.place.call(&words).out;
+        fs::write(case.place.path("other.toml"), manifest).expect("written");
+        let words = "preflight --lab other.toml --seed 8 --out other";
         assert_eq!(case.place.code(words), 3);
         case.place.go("other");
         for name in ["go.json", "go.json.sig"] {
@@ -124,6 +127,9 @@ pub const CHEATS: &[(&str, &str, How)] = &[
         let path = case.place.path("run/go.json");
         fs::remove_file(&path).expect("removed");
         fs::create_dir(&path).expect("made");
+    }),
+    ("good-for-years", "validity", |case| {
+        case.edit(|go| go["not_after"] = "2037-07-23T09:00:00Z".into()).sign();
     }),
     ("validity-stretched", "signature", |case| {
         case.edit(|go| go["not_after"] = "2026-07-23T09:00:00Z".into()).write();

@@ -59,6 +59,8 @@ fn declared() -> Kind {
         needs: Vec::new(),
         part: Part::Judged,
         duty: it.duty,
+        chapter: Some(it.chapter()),
+        question: Some(it.question.to_owned()),
     });
     let (kind, name) = (LabKind::Mock, "mock".to_owned());
     Kind::RunStarted(RunStarted {

@@ -119,6 +119,18 @@ fn a_go_that_ends_before_it_begins_is_refused() {
 }
 
 #[test]
+fn a_go_that_is_good_for_more_than_a_day_is_refused() {
+    for (more, expected) in [(0, "accepted"), (1, "validity")] {
+        let not_after = fixed_now() + LONGEST_VALIDITY + TimeDelta::seconds(more);
+        let long = GoDocument { not_before: fixed_now(), not_after, ..good_document() };
+        let bytes = document_bytes(&long);
+        let signature = sign_message(&make_key(1), NAMESPACE, &bytes);
+        let result = verify_go(&bytes, &signature, &allowed(), &good_expectation(), fixed_now());
+        assert_eq!(broken_rule(result), expected, "{more} s more");
+    }
+}
+
+#[test]
 fn both_ends_of_the_window_are_within_it() {
     let second = TimeDelta::seconds(1);
     for (not_before, not_after) in
