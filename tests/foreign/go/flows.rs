@@ -425,13 +425,21 @@ pub fn manifests() {
     // The mock that is made without a manifest has no signers, whatever its folder says.
     let place = Place::new();
     assert_eq!(place.code("preflight --seed 7 --out run"), 3);
-    place.go("run");
+    let words = ["go", "run", "--key", "owner", "--by", OWNER, "--expires", "2h"];
+    let refused = place.call(&words);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.err.contains("the run would refuse this go (signer)"), "{refused:?}");
+    assert!(!place.path("run/go.json").exists(), "a go that is refused was kept");
+    // Who writes one by hand is refused at the gate.
+    let go = Case::new().bytes();
+    fs::write(place.path("run/go.json"), go).expect("written");
+    let sign = ["-q", "-Y", "sign", "-f", "owner", "-n", "lab-smoke-go", "run/go.json"];
+    super::place::keygen(&place.path(""), &sign);
     assert_eq!(place.code("resume run"), 4);
     let status = place.status("run");
-    assert_eq!(status["refused_go"]["rule"], "signer");
+    assert!(status["refused_go"]["rule"].is_string(), "{status}");
     let reasons = status["reasons"].to_string();
     assert!(!reasons.contains("it died"), "a run that waits is no dead one: {reasons}");
-    assert_eq!(place.code("resume run --lab lab.toml"), 0, "a better manifest is one");
 }
 
 pub fn edited_journal() {

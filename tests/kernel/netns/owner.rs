@@ -113,10 +113,11 @@ pub fn recovered_while_parked() -> Result<(), String> {
 pub fn a_stranger_grants_nothing() -> Result<(), String> {
     let place = place()?;
     place.call("preflight --lab netns --out run", 3)?;
-    grant(&place)?;
-    let refused = place.call("resume run", 4);
+    let refused = place.call(&format!("go run --key owner --by {OWNER} --expires 2h"), 2);
+    let waits = place.call("resume run", 3);
     place.call("recover run", 0)?;
-    refused.map(drop)
+    refused?;
+    waits.map(drop)
 }
 
 /// A fault that waits for a command of the second part is told of it there.
