@@ -67,6 +67,7 @@ pub struct Record {
 /// Everything that can be said in a journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", content = "data", rename_all = "kebab-case")]
+#[expect(clippy::large_enum_variant, reason = "a journal has one record of the largest")]
 pub enum Kind {
     RunStarted(RunStarted),
     OperatorIdentified(OperatorIdentified),

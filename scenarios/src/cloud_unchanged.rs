@@ -12,6 +12,6 @@ pub const ASSERTS: &[&str] = &[UNCHANGED];
 pub const NOT_APPLICABLE: &[&str] = &[];
 
 pub async fn run(lab: &Lab, ctx: &mut Context<'_>) {
-    let reads = cloud_state::ask(lab).await;
+    let reads = Box::pin(cloud_state::ask(lab)).await;
     cloud_state::judge(lab, ctx, UNCHANGED, reads);
 }

@@ -148,7 +148,7 @@ mod tests {
         for instance in [true, false] {
             let mut entry = manifest.nodes[&Node::CloudClient].clone();
             entry.instance_id = instance.then(|| "i-1".to_owned());
-            let shown = Observe::readiness(Node::CloudClient, &entry, &[]).shown().to_owned();
+            let shown = Observe::readiness(Node::CloudClient, &entry, &[]).shown().clone();
             for program in ["systemd-run", "systemctl", "curl", "expr"] {
                 assert_eq!(shown.contains(&format!(" {program} ")), instance, "{shown}");
             }

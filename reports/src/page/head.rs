@@ -101,11 +101,11 @@ fn checks(evidence: &Evidence) -> Markup {
     let mut note =
         format!("{} passed, {} failed, {} unknown", count.passed, count.failed, count.unknown);
     if count.skipped > 0 {
-        note.push_str(&format!(", {} do not apply", count.skipped));
+        note = format!("{note}, {} do not apply", count.skipped);
     }
     match not_run.count() {
         0 => {}
-        more => note.push_str(&format!("; {} not run", plural(more, "scenario"))),
+        more => note = format!("{note}; {} not run", plural(more, "scenario")),
     }
     tile("Checks", tone, &value, &note)
 }

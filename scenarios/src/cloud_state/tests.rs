@@ -9,7 +9,7 @@ mod around;
 fn changed(change: impl FnOnce(&mut CloudState)) -> Vec<Difference> {
     let mut given = Vec::new();
     judge_as_scenario("restored", async |lab, ctx| {
-        let reads = ask(lab).await;
+        let reads = Box::pin(ask(lab)).await;
         let (before, _) = read(lab, ctx, reads).expect("a state");
         let mut now = before.clone();
         change(&mut now);
@@ -21,9 +21,9 @@ fn changed(change: impl FnOnce(&mut CloudState)) -> Vec<Difference> {
 #[test]
 fn every_kind_is_read_and_the_same_twice() {
     judge_as_scenario("restored", async |lab, ctx| {
-        let reads = ask(lab).await;
+        let reads = Box::pin(ask(lab)).await;
         let (one, how) = read(lab, ctx, reads).expect("a state");
-        let reads = ask(lab).await;
+        let reads = Box::pin(ask(lab)).await;
         let (other, _) = read(lab, ctx, reads).expect("a state");
         assert_eq!(one.differences(&other), []);
         assert_eq!(one.digest(), other.digest());

@@ -14,7 +14,7 @@ use super::gather::{CloudReads, Read};
 use super::obstacles::{self, Around};
 use super::shared;
 use super::{ADDRESS_FREE, IDENTITY, INSTANCES, INTERFACE, ROUTES, STATE, SUBNET, VPC};
-use crate::cloud_state::{CloudState, Parts};
+use crate::cloud_state::{CloudState, ElsewhereReads, Parts};
 use crate::context::{Context, How, Ruling};
 use crate::stops;
 
@@ -91,7 +91,7 @@ fn state(
     let (_, how) = read_or_unknown(ctx, STATE, &expected, reads.security_groups.clone())?;
     let (_, more) = read_or_unknown(ctx, STATE, &expected, reads.network_acls.clone())?;
     let how = how.and(more);
-    let elsewhere = reads.elsewhere.as_ref().map(|it| it.values());
+    let elsewhere = reads.elsewhere.as_ref().map(ElsewhereReads::values);
     let parts = Parts {
         elsewhere,
         interfaces: value(&reads.interfaces),

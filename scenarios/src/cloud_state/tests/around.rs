@@ -62,8 +62,8 @@ fn the_labs_are_its_interfaces_and_all_that_guards_its_own_vpc() {
         let router = manifest.nodes.get_mut(&lab::node::Node::OnpremRouter).expect("a node");
         router.instance_id.clone_from(&onprem);
         let captured = lab.manifest.capture.network_interface_id.as_str();
-        let nodes = lab.manifest.nodes.values().filter(|it| it.instance_id != onprem);
-        let node = nodes.filter_map(|it| it.instance_id.clone()).next();
+        let mut nodes = lab.manifest.nodes.values().filter(|it| it.instance_id != onprem);
+        let node = nodes.find_map(|it| it.instance_id.clone());
         let subnet = lab.manifest.aws.subnet_id.as_str();
         let around = Around {
             interfaces: vec![
